@@ -1,0 +1,1 @@
+//! The headless server of Chitty-Chat.

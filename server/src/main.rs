@@ -1,0 +1,2 @@
+//! `chitty-server`: the headless server.
+fn main() {}

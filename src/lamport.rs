@@ -1,0 +1,130 @@
+//! Logical time: Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System",
+//! CACM 21(7), 1978.
+
+use std::fmt;
+
+/// A reading of a [`LamportClock`]: a count of events, without unit. 0 is before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LamportTime(u64);
+
+impl LamportTime {
+    /// Before every event.
+    pub const ZERO: Self = Self(0);
+
+    /// The time with this number.
+    pub const fn new(time: u64) -> Self {
+        Self(time)
+    }
+
+    /// The number, as it goes over the wire.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl From<u64> for LamportTime {
+    fn from(time: u64) -> Self {
+        Self(time)
+    }
+}
+
+impl fmt::Display for LamportTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One process's logical clock.
+///
+/// The number stops at [`u64::MAX`] instead of wrapping; the log refuses requests that are far
+/// ahead of its own clock, so that no participant can bring it there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LamportClock {
+    now: LamportTime,
+}
+
+impl LamportClock {
+    /// A clock at 0.
+    pub const fn new() -> Self {
+        Self {
+            now: LamportTime::ZERO,
+        }
+    }
+
+    /// A clock that goes on from `now`.
+    pub const fn starting_at(now: LamportTime) -> Self {
+        Self { now }
+    }
+
+    /// The current reading.
+    pub const fn now(self) -> LamportTime {
+        self.now
+    }
+
+    /// An event of this process, such as the sending of a message: `C = C + 1`.
+    ///
+    /// Returns the event's time, which a message carries.
+    pub fn tick(&mut self) -> LamportTime {
+        self.now = LamportTime(self.now.0.saturating_add(1));
+        self.now
+    }
+
+    /// The receipt of a message that carries `time`: `C = max(C, t) + 1`.
+    ///
+    /// Returns the time of the receipt.
+    pub fn receive(&mut self, time: LamportTime) -> LamportTime {
+        self.observe(time);
+        self.tick()
+    }
+
+    /// Learning of a time without an event of the run, as from a reply: `C = max(C, t)`.
+    pub fn observe(&mut self, time: LamportTime) {
+        self.now = self.now.max(time);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_tick_rises_by_one(start in 0..u64::MAX) {
+            let mut clock = LamportClock::starting_at(start.into());
+            prop_assert_eq!(clock.tick().get(), start + 1);
+            prop_assert_eq!(clock.now().get(), start + 1);
+        }
+
+        #[test]
+        fn a_receipt_is_later_than_its_sending_and_than_all_before(own in 0..u64::MAX, sent in 0..u64::MAX) {
+            let mut clock = LamportClock::starting_at(own.into());
+            let received = clock.receive(sent.into()).get();
+            prop_assert_eq!(received, own.max(sent) + 1);
+        }
+
+        #[test]
+        fn observing_never_goes_back_and_is_idempotent(own: u64, told: u64) {
+            let mut clock = LamportClock::starting_at(own.into());
+            clock.observe(told.into());
+            let once = clock;
+            clock.observe(told.into());
+            prop_assert_eq!(clock, once);
+            prop_assert_eq!(clock.now().get(), own.max(told));
+        }
+
+        #[test]
+        fn no_input_wraps_the_clock(own: u64, steps: Vec<Option<u64>>) {
+            let mut clock = LamportClock::starting_at(own.into());
+            for step in steps {
+                let before = clock.now();
+                match step {
+                    Some(time) => clock.receive(time.into()),
+                    None => clock.tick(),
+                };
+                prop_assert!(clock.now() > before || before.get() == u64::MAX);
+            }
+        }
+    }
+}

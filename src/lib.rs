@@ -1,0 +1,16 @@
+//! What the server and the clients of Chitty-Chat share: the wire contract, logical time, names
+//! and messages, events, and log files.
+//!
+//! Nothing here knows who publishes, who follows, or what a screen is.
+
+pub mod event;
+pub mod lamport;
+pub mod logging;
+pub mod proto;
+pub mod secret;
+pub mod text;
+
+pub use event::{Event, EventKind, LeftReason, ParticipantNumber, Position};
+pub use lamport::{LamportClock, LamportTime};
+pub use secret::{MessageId, Session, SessionHash};
+pub use text::{MessageText, ParticipantName};

@@ -1,0 +1,5 @@
+//! The full-screen client of Chitty-Chat.
+//!
+//! `app` is pure; `view` draws it; `session` speaks gRPC; `run` is the one loop over them.
+
+pub mod session;

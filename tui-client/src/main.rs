@@ -1,0 +1,2 @@
+//! `chitty`: the full-screen client.
+fn main() {}
