@@ -1,1 +1,16 @@
-//! The headless server of Chitty-Chat.
+//! The headless server of Chitty-Chat: one durable log, followed by everybody.
+//!
+//! From the edge to the core: [`cli`] and [`app`] put the parts together, [`net`] has the
+//! connections, [`service`] speaks gRPC, [`follower`] is what a participant follows, [`sequencer`]
+//! owns the chat, [`log`] keeps it, and [`room`] decides.
+
+pub mod app;
+pub mod cli;
+pub mod data;
+pub mod follower;
+pub mod log;
+pub mod net;
+pub mod record;
+pub mod room;
+pub mod sequencer;
+pub mod service;

@@ -40,3 +40,8 @@ impl Log {
         Ok(directory.join(format!("{who}.log")))
     }
 }
+
+/// Where log files go unless said otherwise.
+pub fn default_directory() -> PathBuf {
+    PathBuf::from("logs")
+}

@@ -1,0 +1,93 @@
+//! A whole server: the log, the sequencer, the service, the connections.
+
+use std::sync::Arc;
+
+use chitty_chat::proto::v1;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::{
+    follower,
+    log::{Log, ReplayError},
+    net,
+    sequencer::{self, End, Handle, Sequencer, SequencerError},
+    service::ChittyChat,
+};
+
+/// What is configured about a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The chat.
+    pub sequencer: sequencer::Config,
+    /// What followers keep and get.
+    pub followers: follower::Limits,
+    /// Connections.
+    pub connections: net::Limits,
+    /// Fills a buffer with what nobody can guess.
+    pub random: fn(&mut [u8]),
+}
+
+/// Why a server cannot serve, or not any more.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The chat cannot be read.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The chat cannot be written.
+    #[error(transparent)]
+    Sequencer(#[from] SequencerError),
+    /// The reflection's descriptors are damaged: a mistake of the build.
+    #[error("cannot offer gRPC reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Serves the chat in this log on this listener until told to end, idle for long enough, or the
+/// store fails. All streams have ended when this returns, or were cut.
+pub async fn serve(
+    listener: TcpListener,
+    log: Arc<dyn Log>,
+    config: Config,
+    shutdown: CancellationToken,
+) -> Result<End, ServeError> {
+    let (sequencer, handle) =
+        Sequencer::start(Arc::clone(&log), config.followers, config.sequencer).await?;
+    let (health, routes) = routes(handle, config.random).await?;
+    let connections = shutdown.child_token();
+    let network = tokio::spawn(net::serve(
+        listener,
+        routes,
+        config.connections,
+        connections.clone(),
+    ));
+    let result = sequencer.run(shutdown).await;
+    // Probes hear of it before the port is gone.
+    health
+        .set_service_status(v1::SERVICE_NAME, ServingStatus::NotServing)
+        .await;
+    connections.cancel();
+    if network.await.is_err() {
+        tracing::error!("the accept loop failed");
+    }
+    Ok(result?)
+}
+
+async fn routes(
+    handle: Handle,
+    random: fn(&mut [u8]),
+) -> Result<(HealthReporter, Routes), ServeError> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health
+        .set_service_status(v1::SERVICE_NAME, ServingStatus::Serving)
+        .await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let routes = Routes::new(ChittyChat::new(handle, random))
+        .add_service(health_service)
+        .add_service(reflection);
+    Ok((health, routes))
+}

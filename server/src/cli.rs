@@ -1,0 +1,265 @@
+//! The command line, and a process's life around a server.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use chitty_chat::{
+    logging::{self, CALL, Log as LogFile},
+    secret,
+};
+use clap::Args as ClapArgs;
+use color_eyre::eyre::{Result, WrapErr as _};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::{
+    app::{self, Config},
+    data::{DataDir, DataError, default_data_dir},
+    follower,
+    log::{Keep, Log, MemoryLog, SqliteLog},
+    net,
+    room::Rules,
+    sequencer::{self, End},
+};
+
+/// Another server has the data folder (`EX_TEMPFAIL` of sysexits.h): whoever started this one
+/// connects to that one.
+pub const EXIT_LOCKED: u8 = 75;
+
+/// The options of a server.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  chitty-server                                  a chat that is kept, on this machine only
+  chitty-server --listen 0.0.0.0:50051           for everybody who can reach this machine
+  chitty-server --ephemeral --log-dir /tmp/logs  a chat that is gone when the server ends
+  chitty-server --keep 1000000                   keep the newest million events")]
+pub struct Args {
+    /// Address and port to listen on; port 0 picks a free one
+    #[arg(
+        long,
+        env = "CHITTY_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:50051"
+    )]
+    pub listen: SocketAddr,
+
+    /// Folder that the chat is kept in [default: chitty-chat in the XDG data folder]
+    #[arg(long, env = "CHITTY_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// Folder for log files [default: ./logs if it is there, else chitty-chat in the XDG state
+    /// folder]
+    #[arg(long, env = "CHITTY_LOG_DIR", value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+
+    /// Keep the chat in memory only
+    #[arg(long, env = "CHITTY_EPHEMERAL", conflicts_with = "data")]
+    pub ephemeral: bool,
+
+    /// Keep at most so many events (100000) or bytes of events (64MiB), the newest [default: all]
+    #[arg(long, env = "CHITTY_KEEP", value_name = "EVENTS|SIZE", value_parser = parse_keep)]
+    pub keep: Option<Keep>,
+
+    /// Seconds that a participant whose connection is lost has to come back
+    #[arg(long, env = "CHITTY_GRACE", value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub grace: Duration,
+
+    /// Seconds that those who were present have to come back after a restart
+    #[arg(long, env = "CHITTY_RESTART_GRACE", value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    pub restart_grace: Duration,
+
+    /// How many may be present at once
+    #[arg(
+        long,
+        env = "CHITTY_MAX_PARTICIPANTS",
+        value_name = "NUMBER",
+        default_value_t = 10_000
+    )]
+    pub max_participants: usize,
+
+    /// End when nobody has been present for so many seconds [default: never]
+    #[arg(long, env = "CHITTY_IDLE_EXIT", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub idle_exit: Option<Duration>,
+
+    /// Leave the terminal's session, for a server that a client starts
+    #[arg(long, hide = true)]
+    pub detach: bool,
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "give a number of seconds, such as 10")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn parse_keep(text: &str) -> Result<Keep, String> {
+    const HELP: &str = "give a number of events, such as 100000, or a size, such as 64MiB";
+    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
+    let number: u64 = digits.parse().map_err(|_| HELP)?;
+    if number == 0 {
+        return Err("keep at least one event".into());
+    }
+    let shift = match &text[digits.len()..] {
+        "" => return Ok(Keep::Events(number)),
+        "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err(HELP.into()),
+    };
+    Ok(Keep::Bytes(
+        number
+            .checked_mul(1 << shift)
+            .ok_or("that is more than any disk holds")?,
+    ))
+}
+
+impl Args {
+    fn config(&self) -> Config {
+        let rules = Rules {
+            grace: self.grace,
+            restart_grace: self.restart_grace,
+            max_participants: self.max_participants,
+        };
+        Config {
+            sequencer: sequencer::Config {
+                rules,
+                keep: self.keep,
+                idle_exit: self.idle_exit,
+                wall: wall_clock,
+            },
+            followers: follower::Limits::default(),
+            connections: net::Limits::default(),
+            random: secret::os_random,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the edge")]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Runs a server until a signal, its idle end, or a failure.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    if args.detach {
+        // So that neither Ctrl-C nor the closing of the terminal reaches it. It fails only where
+        // the process leads a group already, and is detached then.
+        let _ = rustix::process::setsid();
+    }
+    let log_file = LogFile::install()?;
+    let directory = args
+        .log_dir
+        .clone()
+        .unwrap_or_else(logging::default_directory);
+    let log_path = log_file.open("server", &directory)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(serve(args, &log_path));
+    // A reader of the log that hangs on the disk must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    if let Err(error) = &result {
+        error!(error = format!("{error:#}"), "the server failed");
+    }
+    match result {
+        Err(error) if matches!(error.downcast_ref(), Some(DataError::Locked { .. })) => {
+            eprintln!("chitty-server: {error:#}");
+            Ok(ExitCode::from(EXIT_LOCKED))
+        }
+        result => result.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+async fn serve(args: &Args, log_path: &Path) -> Result<()> {
+    // Held until all is written.
+    let (_data, log) = open_log(args)?;
+    let listener = TcpListener::bind(args.listen).await.wrap_err_with(|| {
+        format!(
+            "cannot listen on {}; choose another address with --listen",
+            args.listen
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let shutdown = CancellationToken::new();
+    let signals = shutdown.clone();
+    tokio::spawn(async move {
+        if signal().await.is_ok() {
+            signals.cancel();
+        }
+    });
+    announce(address, &*log, log_path);
+    let end = app::serve(listener, log, args.config(), shutdown).await?;
+    let reason = match end {
+        End::Shutdown => "signal",
+        End::Idle => "idle",
+    };
+    info!(target: CALL, call = "Server", step = "stopped", reason);
+    Ok(())
+}
+
+fn open_log(args: &Args) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
+    if args.ephemeral {
+        return Ok((None, Arc::new(MemoryLog::new(&mut secret::os_random))));
+    }
+    let directory = args.data.clone().unwrap_or_else(default_data_dir);
+    let data = DataDir::open(&directory)?;
+    let log = SqliteLog::open(&data.chat(), &mut secret::os_random)?;
+    Ok((Some(data), Arc::new(log)))
+}
+
+fn announce(address: SocketAddr, log: &dyn Log, log_path: &Path) {
+    let extent = log.extent();
+    info!(
+        target: CALL, call = "Server", step = "started", address = %address,
+        epoch = &*log.epoch(), position = extent.head.get(), first = extent.first.get(),
+    );
+    println!("chitty-server listens on {address}");
+    println!("  join it:  chitty --server http://{address}");
+    println!("  its log:  {}", log_path.display());
+}
+
+/// Returns on Ctrl-C, SIGTERM or SIGHUP.
+async fn signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let signal = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+        _ = hang_up.recv() => "SIGHUP",
+    };
+    info!(target: CALL, call = "Server", step = "stopping", signal);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caps_are_events_or_sizes() {
+        assert_eq!(parse_keep("1000"), Ok(Keep::Events(1000)));
+        assert_eq!(parse_keep("64MiB"), Ok(Keep::Bytes(64 << 20)));
+        assert_eq!(parse_keep("1GiB"), Ok(Keep::Bytes(1 << 30)));
+        for bad in ["", "0", "MiB", "10 MB", "-1", "99999999999GiB", "1e3", "٣"] {
+            assert!(parse_keep(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn seconds_may_be_parts_of_one() {
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["", "-1", "nan", "inf", "ten"] {
+            assert!(parse_seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The stream itself.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+use chitty_chat::{
+    EventKind, LeftReason, Position,
+    proto::v1::{Welcome, broadcast::Kind, closing::Reason},
+};
+use http::HeaderMap;
+use http_body::Frame;
+use tonic::Status;
+use tracing::info;
+
+use super::{
+    frame,
+    hub::{Attachment, Order},
+    ring::Taken,
+};
+use crate::{
+    log::{Log, LogFuture, PageLimit, ReadError},
+    record::Record,
+};
+
+/// From the log, a page becomes one DATA frame.
+const PAGE: PageLimit = PageLimit {
+    records: 256,
+    bytes: 16 << 10,
+};
+
+/// With what a stream begins.
+#[derive(Debug)]
+pub struct Start {
+    /// The first message.
+    pub welcome: Welcome,
+    /// The place among the followers.
+    pub attachment: Attachment,
+}
+
+/// A response body that begins with a Welcome and then follows the log from `welcome.next`.
+pub struct Follower {
+    attachment: Attachment,
+    log: Arc<dyn Log>,
+    /// The last position that was sent.
+    cursor: Position,
+    phase: Phase,
+    page: Option<LogFuture<Result<Vec<Record>, ReadError>>>,
+}
+
+enum Phase {
+    Welcome(Bytes),
+    Following,
+    /// All is said but how it ended.
+    Ending(Status),
+    Ended,
+}
+
+impl Follower {
+    /// A stream that begins like this, on this log.
+    pub fn new(start: Start, log: Arc<dyn Log>) -> Self {
+        let cursor = Position::new(start.welcome.next).previous();
+        let phase = Phase::Welcome(frame::frame(Kind::Welcome(start.welcome)));
+        Self {
+            attachment: start.attachment,
+            log,
+            cursor,
+            phase,
+            page: None,
+        }
+    }
+
+    /// The next bytes of the log, or what else is to be said.
+    fn poll_follow(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        loop {
+            if let Some(order) = self.attachment.order() {
+                return Poll::Ready(self.obey(order));
+            }
+            if let Some(page) = &mut self.page {
+                let Poll::Ready(page) = page.as_mut().poll(cx) else {
+                    return Poll::Pending;
+                };
+                self.page = None;
+                if let Some(bytes) = self.send_page(page) {
+                    return Poll::Ready(bytes);
+                }
+                continue;
+            }
+            match self.attachment.take(self.cursor) {
+                Taken::UpToDate => return Poll::Pending,
+                Taken::Frames {
+                    bytes,
+                    last,
+                    own_left,
+                } => {
+                    self.advance(last, own_left);
+                    return Poll::Ready(bytes);
+                }
+                Taken::Behind => self.page = Some(self.log.read(self.cursor, PAGE)),
+            }
+        }
+    }
+
+    /// A page from the log as bytes; `None` where there is nothing to send after all.
+    fn send_page(&mut self, page: Result<Vec<Record>, ReadError>) -> Option<Bytes> {
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::error!(%error, "a follower cannot read the log");
+                self.phase = Phase::Ending(Status::unavailable(error.to_string()));
+                return Some(Bytes::new());
+            }
+        };
+        let mut bytes = BytesMut::new();
+        for record in page {
+            let event = &record.event;
+            if event.position != self.cursor.next() {
+                return Some(self.lost_place(bytes));
+            }
+            frame::put_event(&mut bytes, event);
+            let own_left = match event.kind {
+                EventKind::Left {
+                    participant,
+                    reason,
+                    ..
+                } if participant == self.attachment.participant() => Some(reason),
+                _ => None,
+            };
+            self.advance(event.position, own_left);
+            if own_left.is_some() {
+                break;
+            }
+        }
+        (!bytes.is_empty()).then(|| bytes.freeze())
+    }
+
+    /// What follows the cursor was dropped from a capped log while the stream was behind: the
+    /// client rejoins, and is told that its resume is stale.
+    fn lost_place(&mut self, mut sent: BytesMut) -> Bytes {
+        const DETAIL: &str = "what follows is not kept any more; join again";
+        sent.extend_from_slice(&frame::closing(Reason::TooSlow, self.cursor, DETAIL));
+        self.phase = Phase::Ending(Status::unavailable(DETAIL));
+        sent.freeze()
+    }
+
+    fn advance(&mut self, last: Position, own_left: Option<LeftReason>) {
+        self.cursor = last;
+        match own_left {
+            None => {}
+            Some(LeftReason::Left) => self.phase = Phase::Ending(Status::ok("")),
+            Some(_) => {
+                self.phase = Phase::Ending(Status::unauthenticated("the participation is over"));
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) -> Bytes {
+        let (reason, status) = match order {
+            Order::TakenOver => (
+                Reason::TakenOver,
+                Status::aborted("another stream of this session goes on; do not come back"),
+            ),
+            Order::Shutdown => (
+                Reason::Shutdown,
+                Status::unavailable("the server goes down; come back later"),
+            ),
+        };
+        let bytes = frame::closing(reason, self.cursor, status.message());
+        self.phase = Phase::Ending(status);
+        bytes
+    }
+}
+
+impl http_body::Body for Follower {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        // Before looking, so that nothing that comes meanwhile is missed.
+        self.attachment.register(cx.waker());
+        let this = &mut *self;
+        let bytes = match &mut this.phase {
+            Phase::Welcome(welcome) => {
+                let welcome = std::mem::take(welcome);
+                this.phase = Phase::Following;
+                welcome
+            }
+            Phase::Following => match this.poll_follow(cx) {
+                Poll::Ready(bytes) => bytes,
+                Poll::Pending => return Poll::Pending,
+            },
+            Phase::Ending(_) | Phase::Ended => Bytes::new(),
+        };
+        if !bytes.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        match std::mem::replace(&mut this.phase, Phase::Ended) {
+            Phase::Ending(status) => Poll::Ready(Some(trailers(&status))),
+            _ => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+}
+
+fn trailers(status: &Status) -> Result<Frame<Bytes>, Status> {
+    let mut trailers = HeaderMap::with_capacity(3);
+    status.add_header(&mut trailers)?;
+    Ok(Frame::trailers(trailers))
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        info!(
+            target: chitty_chat::logging::CALL,
+            call = "Stream",
+            step = "ended",
+            position = self.cursor.get(),
+            participant = self.attachment.participant().get(),
+            generation = self.attachment.generation(),
+            orderly = matches!(self.phase, Phase::Ended),
+        );
+    }
+}

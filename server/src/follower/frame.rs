@@ -1,0 +1,47 @@
+//! Messages as gRPC puts them on the wire: encoded once, for everybody.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use chitty_chat::{
+    Event, Position,
+    proto::v1::{self, broadcast::Kind},
+};
+use prost::Message as _;
+
+/// A flag for compression and the length:
+/// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, Length-Prefixed-Message.
+const PREFIX: usize = 5;
+
+/// One broadcast, length-prefixed.
+pub fn frame(kind: Kind) -> Bytes {
+    let mut buffer = BytesMut::new();
+    put(&mut buffer, &v1::Broadcast { kind: Some(kind) });
+    buffer.freeze()
+}
+
+/// An event behind what is in the buffer already.
+pub(super) fn put_event(buffer: &mut BytesMut, event: &Event) {
+    put(
+        buffer,
+        &v1::Broadcast {
+            kind: Some(Kind::Event(event.into())),
+        },
+    );
+}
+
+fn put(buffer: &mut BytesMut, broadcast: &v1::Broadcast) {
+    let length = broadcast.encoded_len();
+    buffer.reserve(PREFIX + length);
+    buffer.put_u8(0);
+    // Bounded by the limits on texts, names and participants: far below 4 GiB.
+    buffer.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    let _ = broadcast.encode(buffer);
+}
+
+/// The last message of a stream that the server ends.
+pub(super) fn closing(reason: v1::closing::Reason, position: Position, detail: &str) -> Bytes {
+    frame(Kind::Closing(v1::Closing {
+        reason: reason.into(),
+        position: position.get(),
+        detail: detail.to_owned(),
+    }))
+}

@@ -1,0 +1,17 @@
+//! A participant's stream: a cursor into the log as an HTTP/2 response body.
+//!
+//! A follower holds a position and a waker. There is no queue and no task of its own: HTTP/2 asks
+//! for the next bytes when the participant has room for them, and gets whatever the log holds
+//! behind the cursor: from the ring of recent events, or, further behind, a page from the log.
+//!
+//! Deliberately absent: who publishes, and why.
+
+mod body;
+mod frame;
+mod hub;
+mod ring;
+
+pub use body::{Follower, Start};
+pub use frame::frame;
+pub use hub::{Attachment, Detached, Hub, Order};
+pub use ring::Limits;

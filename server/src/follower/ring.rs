@@ -1,0 +1,312 @@
+//! The newest events, framed, shared by all followers.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber, Position};
+
+use super::frame;
+
+/// What the ring keeps, and how much a follower takes from it at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// At most so many bytes of framed events are kept for those who are almost up to date.
+    pub ring_bytes: usize,
+    /// At most so many bytes in one DATA frame, but for a single event.
+    pub frame_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            ring_bytes: 1 << 20,
+            frame_bytes: 16 << 10,
+        }
+    }
+}
+
+/// The newest events, in chunks of one commit each.
+pub(super) struct Ring {
+    limits: Limits,
+    chunks: VecDeque<Chunk>,
+    bytes: usize,
+    head: Position,
+}
+
+struct Chunk {
+    before: Position,
+    last: Position,
+    frames: Bytes,
+    /// Where each event's frame ends in `frames`.
+    ends: Vec<usize>,
+    lefts: Vec<(Position, ParticipantNumber, LeftReason)>,
+}
+
+/// What a follower gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Nothing is there yet.
+    UpToDate,
+    /// Events, the last of which is at `last`.
+    Frames {
+        bytes: Bytes,
+        last: Position,
+        own_left: Option<LeftReason>,
+    },
+    /// The log has it, the ring has not any more.
+    Behind,
+}
+
+impl Ring {
+    pub(super) fn new(limits: Limits, head: Position) -> Self {
+        Self {
+            limits,
+            chunks: VecDeque::new(),
+            bytes: 0,
+            head,
+        }
+    }
+
+    pub(super) const fn head(&self) -> Position {
+        self.head
+    }
+
+    /// What was committed at once, in order, behind all that is there.
+    pub(super) fn push<'a>(&mut self, events: impl Iterator<Item = &'a Event>) {
+        let chunk = Chunk::new(self.head, events);
+        self.head = chunk.last;
+        self.bytes += chunk.frames.len();
+        self.chunks.push_back(chunk);
+        while self.bytes > self.limits.ring_bytes && self.chunks.len() > 1 {
+            if let Some(oldest) = self.chunks.pop_front() {
+                self.bytes -= oldest.frames.len();
+            }
+        }
+    }
+
+    /// What follows `after`, as much as one DATA frame holds, ending with the participant's own
+    /// Left where that comes.
+    pub(super) fn take(&self, after: Position, participant: ParticipantNumber) -> Taken {
+        if after >= self.head {
+            return Taken::UpToDate;
+        }
+        let index = self.chunks.partition_point(|chunk| chunk.last <= after);
+        let Some(chunk) = self.chunks.get(index).filter(|chunk| chunk.before <= after) else {
+            return Taken::Behind;
+        };
+        let mut taken = chunk.slice(after, participant, self.limits.frame_bytes);
+        // Several small commits are due: together in one frame, as HTTP/2 peers count frames.
+        let mut joined = BytesMut::new();
+        for chunk in self.chunks.iter().skip(index + 1) {
+            let room = self
+                .limits
+                .frame_bytes
+                .saturating_sub(taken.bytes.len() + joined.len());
+            if taken.own_left.is_some() || taken.last != chunk.before || chunk.frames.len() > room {
+                break;
+            }
+            if joined.is_empty() {
+                joined.extend_from_slice(&taken.bytes);
+                taken.bytes = Bytes::new();
+            }
+            let more = chunk.slice(taken.last, participant, room);
+            joined.extend_from_slice(&more.bytes);
+            taken.last = more.last;
+            taken.own_left = more.own_left;
+        }
+        let bytes = if joined.is_empty() {
+            taken.bytes
+        } else {
+            joined.freeze()
+        };
+        Taken::Frames {
+            bytes,
+            last: taken.last,
+            own_left: taken.own_left,
+        }
+    }
+}
+
+struct Slice {
+    bytes: Bytes,
+    last: Position,
+    own_left: Option<LeftReason>,
+}
+
+impl Chunk {
+    fn new<'a>(before: Position, events: impl Iterator<Item = &'a Event>) -> Self {
+        let mut frames = BytesMut::new();
+        let mut chunk = Self {
+            before,
+            last: before,
+            frames: Bytes::new(),
+            ends: Vec::new(),
+            lefts: Vec::new(),
+        };
+        for event in events {
+            debug_assert_eq!(event.position, chunk.last.next());
+            frame::put_event(&mut frames, event);
+            chunk.ends.push(frames.len());
+            chunk.last = event.position;
+            if let EventKind::Left {
+                participant,
+                reason,
+                ..
+            } = event.kind
+            {
+                chunk.lefts.push((event.position, participant, reason));
+            }
+        }
+        chunk.frames = frames.freeze();
+        chunk
+    }
+
+    /// What of this chunk follows `after`, in at most `most` bytes but for a single event.
+    fn slice(&self, after: Position, participant: ParticipantNumber, most: usize) -> Slice {
+        let own_left = self
+            .lefts
+            .iter()
+            .find(|(position, left, _)| *position > after && *left == participant);
+        let skip = index(after.get() - self.before.get());
+        let start = skip.checked_sub(1).map_or(0, |index| self.ends[index]);
+        let stop = own_left.map_or(self.ends.len(), |(position, ..)| {
+            index(position.get() - self.before.get())
+        });
+        let fitting = self.ends[skip..stop].partition_point(|end| end - start <= most);
+        let count = fitting.max(1);
+        let last = Position::new(after.get() + count as u64);
+        Slice {
+            bytes: self.frames.slice(start..self.ends[skip + count - 1]),
+            last,
+            own_left: own_left
+                .filter(|(at, ..)| *at == last)
+                .map(|(.., reason)| *reason),
+        }
+    }
+}
+
+/// Within a chunk, whose length is a `usize`.
+fn index(distance: u64) -> usize {
+    usize::try_from(distance).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn message(position: u64, text: &str) -> Event {
+        Event {
+            position: position.into(),
+            lamport: (position * 2).into(),
+            at: UNIX_EPOCH,
+            request: 1.into(),
+            kind: EventKind::Message {
+                author: "ada".into(),
+                text: text.into(),
+                id: "".into(),
+                seen: Position::ZERO,
+                participant: ParticipantNumber::new(1),
+            },
+        }
+    }
+
+    fn left(position: u64, participant: u64) -> Event {
+        let kind = EventKind::Left {
+            name: "bob".into(),
+            reason: LeftReason::Left,
+            participant: ParticipantNumber::new(participant),
+        };
+        Event {
+            kind,
+            ..message(position, "")
+        }
+    }
+
+    /// All that a participant gets, as the bytes of each event.
+    fn follow(ring: &Ring, mut after: Position, participant: u64) -> Option<(BytesMut, Position)> {
+        let mut all = BytesMut::new();
+        loop {
+            match ring.take(after, ParticipantNumber::new(participant)) {
+                Taken::UpToDate => return Some((all, after)),
+                Taken::Behind => return None,
+                Taken::Frames {
+                    bytes,
+                    last,
+                    own_left,
+                } => {
+                    assert!(last > after);
+                    all.extend_from_slice(&bytes);
+                    after = last;
+                    if own_left.is_some() {
+                        return Some((all, after));
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn everybody_gets_the_same_bytes_from_anywhere(
+            commits in prop::collection::vec(1..6_u64, 1..20), after in 0..100_u64,
+            frame_bytes in 1..400_usize,
+        ) {
+            let limits = Limits { ring_bytes: 1 << 20, frame_bytes };
+            let mut ring = Ring::new(limits, Position::ZERO);
+            let mut expected = BytesMut::new();
+            let mut position = 0;
+            for size in commits {
+                let events: Vec<_> =
+                    (position + 1..=position + size).map(|at| message(at, "hi")).collect();
+                for event in events.iter().filter(|event| event.position.get() > after) {
+                    frame::put_event(&mut expected, event);
+                }
+                ring.push(events.iter());
+                position += size;
+            }
+            let (bytes, end) = follow(&ring, after.into(), 7).expect("all is kept");
+            prop_assert_eq!(bytes, expected);
+            prop_assert_eq!(end.get(), position.max(after));
+        }
+
+        #[test]
+        fn what_was_dropped_is_said_to_be_behind(count in 50..200_u64, after in 0..200_u64) {
+            let limits = Limits { ring_bytes: 1000, frame_bytes: 100 };
+            let mut ring = Ring::new(limits, Position::ZERO);
+            for position in 1..=count {
+                ring.push([message(position, "hello")].iter());
+            }
+            prop_assert!(ring.bytes <= limits.ring_bytes);
+            let oldest = ring.chunks[0].before;
+            let got = ring.take(after.into(), ParticipantNumber::new(1));
+            prop_assert_eq!(got == Taken::Behind, after < oldest.get());
+        }
+    }
+
+    #[test]
+    fn a_stream_ends_with_its_own_left() {
+        let mut ring = Ring::new(Limits::default(), Position::ZERO);
+        ring.push([message(1, "a"), left(2, 9), message(3, "b")].iter());
+        ring.push([left(4, 8), message(5, "c")].iter());
+        let (_, end) = follow(&ring, Position::ZERO, 9).expect("all is kept");
+        assert_eq!(end.get(), 2);
+        let (_, end) = follow(&ring, Position::ZERO, 8).expect("all is kept");
+        assert_eq!(end.get(), 4);
+        let (_, end) = follow(&ring, Position::ZERO, 7).expect("all is kept");
+        assert_eq!(end.get(), 5);
+    }
+
+    #[test]
+    fn several_small_commits_go_in_one_frame() {
+        let mut ring = Ring::new(Limits::default(), Position::ZERO);
+        for position in 1..=10 {
+            ring.push([message(position, "hi")].iter());
+        }
+        let taken = ring.take(Position::new(3), ParticipantNumber::new(1));
+        assert!(matches!(taken, Taken::Frames { last, .. } if last.get() == 10));
+    }
+}

@@ -1,0 +1,128 @@
+//! A log in memory, for `--ephemeral` and for tests: gone with the process.
+
+use std::{
+    collections::VecDeque,
+    future::ready,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use chitty_chat::{Position, secret};
+
+use super::{AppendError, Extent, Keep, Log, LogFuture, PageLimit, ReadError};
+use crate::record::Record;
+
+/// A log in memory.
+pub struct MemoryLog {
+    epoch: Arc<str>,
+    state: Mutex<State>,
+}
+
+struct State {
+    extent: Extent,
+    /// Each with the length of its encoding.
+    records: VecDeque<(Record, usize)>,
+    snapshot: Option<Vec<u8>>,
+}
+
+impl MemoryLog {
+    /// An empty log, with an epoch of its own.
+    pub fn new(random: secret::FillRandom<'_>) -> Self {
+        let state = State {
+            extent: Extent::EMPTY,
+            records: VecDeque::new(),
+            snapshot: None,
+        };
+        Self {
+            epoch: secret::epoch(random).into(),
+            state: Mutex::new(state),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The state is whole after each statement: a panic elsewhere spoils nothing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log for MemoryLog {
+    fn epoch(&self) -> Arc<str> {
+        Arc::clone(&self.epoch)
+    }
+
+    fn extent(&self) -> Extent {
+        self.state().extent
+    }
+
+    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+        Box::pin(ready(self.state().append(after, &batch)))
+    }
+
+    fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>> {
+        Box::pin(ready(Ok(self.state().read(after, limit))))
+    }
+
+    fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>> {
+        Box::pin(ready(Ok(self.state().snapshot.clone())))
+    }
+
+    fn trim(
+        &self,
+        keep: Keep,
+        at: Position,
+        snapshot: Vec<u8>,
+    ) -> LogFuture<Result<Extent, AppendError>> {
+        Box::pin(ready(self.state().trim(keep, at, snapshot)))
+    }
+}
+
+impl State {
+    fn append(&mut self, after: Position, batch: &[Record]) -> Result<(), AppendError> {
+        self.check_tail(after)?;
+        for record in batch {
+            let length = record.encode().len();
+            self.extent.head = record.event.position;
+            self.extent.bytes += length as u64;
+            self.records.push_back((record.clone(), length));
+        }
+        Ok(())
+    }
+
+    fn check_tail(&self, expected: Position) -> Result<(), AppendError> {
+        let tail = self.extent.head;
+        if tail == expected {
+            Ok(())
+        } else {
+            Err(AppendError::Conflict { tail })
+        }
+    }
+
+    fn read(&self, after: Position, limit: PageLimit) -> Vec<Record> {
+        let skip = (after.get() + 1).saturating_sub(self.extent.first.get());
+        let mut bytes = 0;
+        self.records
+            .iter()
+            .skip(usize::try_from(skip).unwrap_or(usize::MAX))
+            .take(limit.records)
+            .enumerate()
+            .take_while(|(index, (_, length))| {
+                bytes += length;
+                *index == 0 || bytes <= limit.bytes
+            })
+            .map(|(_, (record, _))| record.clone())
+            .collect()
+    }
+
+    fn trim(&mut self, keep: Keep, at: Position, snapshot: Vec<u8>) -> Result<Extent, AppendError> {
+        self.check_tail(at)?;
+        self.snapshot = Some(snapshot);
+        while keep.is_exceeded(&self.extent) {
+            let Some((record, length)) = self.records.pop_front() else {
+                break;
+            };
+            self.extent.first = record.event.position.next();
+            self.extent.base = record.event.lamport;
+            self.extent.bytes -= length as u64;
+        }
+        Ok(self.extent)
+    }
+}

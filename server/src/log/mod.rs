@@ -1,0 +1,128 @@
+//! The durable log behind one small trait: append a batch, read from a position.
+//!
+//! This is the seam for what comes later, such as a replicated stream: nothing outside of an
+//! implementation may assume that this process is the only writer. Appending is
+//! compare-and-append on the tail, and whoever broadcasts feeds on what the log holds.
+//!
+//! Deliberately absent: what a record means. Clients and gRPC are unknown here.
+
+mod memory;
+mod replay;
+mod sqlite;
+
+use std::{pin::Pin, sync::Arc};
+
+use chitty_chat::{LamportTime, Position};
+use thiserror::Error;
+
+pub use memory::MemoryLog;
+pub(crate) use replay::catch_up;
+pub use replay::{ReplayError, lamport_at, locate, replay};
+pub use sqlite::{OpenError, SqliteLog};
+
+use crate::record::Record;
+
+/// What a log's methods return: they are called through a trait object.
+pub type LogFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A durable, ordered log of records, positions 1, 2, 3 and so on.
+pub trait Log: Send + Sync + 'static {
+    /// The life of this log: another log, or one restored from a backup, has another.
+    fn epoch(&self) -> Arc<str>;
+
+    /// What it holds at this moment.
+    fn extent(&self) -> Extent;
+
+    /// Appends a batch behind `after`, all of it or nothing, and returns when it is durable.
+    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>>;
+
+    /// Reads what follows `after`, ascending, up to the limits; always at least one record where
+    /// there is one.
+    fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>>;
+
+    /// The snapshot from which the kept part is folded; `None` while the beginning is kept.
+    fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>>;
+
+    /// Drops what exceeds the cap from the beginning, and keeps this snapshot of the fold at
+    /// `at`, which is the tail, instead. Returns what is held then.
+    fn trim(
+        &self,
+        keep: Keep,
+        at: Position,
+        snapshot: Vec<u8>,
+    ) -> LogFuture<Result<Extent, AppendError>>;
+}
+
+/// What a log holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The oldest position that is kept; one behind `head` where there is none.
+    pub first: Position,
+    /// The last position; 0 where there never was one.
+    pub head: Position,
+    /// The time of the position before `first`; 0 where there is none.
+    pub base: LamportTime,
+    /// In bytes of records.
+    pub bytes: u64,
+}
+
+impl Extent {
+    const EMPTY: Self = Self {
+        first: Position::new(1),
+        head: Position::ZERO,
+        base: LamportTime::ZERO,
+        bytes: 0,
+    };
+
+    /// How many events are kept.
+    pub const fn events(&self) -> u64 {
+        self.head.get() + 1 - self.first.get()
+    }
+}
+
+/// A cap on a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// So many events, the newest.
+    Events(u64),
+    /// So many bytes of records, of the newest.
+    Bytes(u64),
+}
+
+impl Keep {
+    /// There is something to drop.
+    pub const fn is_exceeded(self, extent: &Extent) -> bool {
+        match self {
+            Self::Events(most) => extent.events() > most,
+            Self::Bytes(most) => extent.bytes > most,
+        }
+    }
+}
+
+/// How much to read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimit {
+    /// At most so many records.
+    pub records: usize,
+    /// At most so many bytes of records, but for the first.
+    pub bytes: usize,
+}
+
+/// Why nothing was appended.
+#[derive(Clone, Debug, Error)]
+pub enum AppendError {
+    /// Another writer was there first: read on, and decide again.
+    #[error("the log ends at position {tail}, not where the batch was decided")]
+    Conflict {
+        /// Where it ends.
+        tail: Position,
+    },
+    /// The store failed. Whether the batch is durable is unknown: a failed sync is never retried.
+    #[error("the store failed: {0}")]
+    Failed(Arc<str>),
+}
+
+/// Why nothing was read.
+#[derive(Clone, Debug, Error)]
+#[error("the log cannot be read: {0}")]
+pub struct ReadError(pub Arc<str>);

@@ -1,0 +1,89 @@
+//! From a log to what it says.
+
+use chitty_chat::{LamportTime, Position};
+use thiserror::Error;
+
+use super::{Log, PageLimit, ReadError};
+use crate::{
+    record::Record,
+    room::{Fold, FoldError, SnapshotError},
+};
+
+/// Why a log cannot be folded.
+#[derive(Debug, Error)]
+pub enum ReplayError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Its snapshot is damaged.
+    #[error("the chat's snapshot is damaged: {0}")]
+    Snapshot(#[from] SnapshotError),
+    /// Its records do not follow on each other.
+    #[error("the chat's log is damaged: {0}")]
+    Fold(#[from] FoldError),
+}
+
+const PAGE: PageLimit = PageLimit {
+    records: 4096,
+    bytes: 1 << 20,
+};
+
+/// Folds all that a log holds.
+pub async fn replay(log: &dyn Log) -> Result<Fold, ReplayError> {
+    let mut fold = match log.snapshot().await? {
+        Some(bytes) => Fold::decode(&bytes)?,
+        None => Fold::default(),
+    };
+    while !catch_up(log, &mut fold).await?.is_empty() {}
+    Ok(fold)
+}
+
+/// Goes on by a page of what the log holds behind the fold's head, and returns it.
+pub(crate) async fn catch_up(log: &dyn Log, fold: &mut Fold) -> Result<Vec<Record>, ReplayError> {
+    let page = log.read(fold.head(), PAGE).await?;
+    for record in &page {
+        fold.apply(record)?;
+    }
+    Ok(page)
+}
+
+/// The time of a position, as the log has it; `None` where it keeps neither the position nor
+/// knows its time.
+pub async fn lamport_at(
+    log: &dyn Log,
+    position: Position,
+) -> Result<Option<LamportTime>, ReadError> {
+    let extent = log.extent();
+    if position == extent.first.previous() {
+        return Ok(Some(extent.base));
+    }
+    if position < extent.first || position > extent.head {
+        return Ok(None);
+    }
+    let one = PageLimit {
+        records: 1,
+        bytes: 0,
+    };
+    let page = log.read(position.previous(), one).await?;
+    Ok(page
+        .first()
+        .filter(|record| record.event.position == position)
+        .map(|r| r.event.lamport))
+}
+
+/// The first position whose time is at least `lamport`; one behind the head where there is none.
+/// A binary search: times rise along positions.
+pub async fn locate(log: &dyn Log, lamport: LamportTime) -> Result<Position, ReadError> {
+    let extent = log.extent();
+    let (mut low, mut high) = (extent.first.get(), extent.head.get() + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match lamport_at(log, Position::new(middle)).await? {
+            Some(time) if time < lamport => low = middle + 1,
+            Some(_) => high = middle,
+            // Trimmed meanwhile: what is left is above.
+            None => low = middle + 1,
+        }
+    }
+    Ok(Position::new(low))
+}

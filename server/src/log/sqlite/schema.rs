@@ -1,0 +1,207 @@
+//! What is in the file: the schema, its versions, and every query.
+
+use std::{path::Path, sync::Arc};
+
+use chitty_chat::{LamportTime, Position, secret, secret::FillRandom};
+use rusqlite::{Connection, Transaction, params};
+
+use super::{Extent, Keep, OpenError, PageLimit};
+use crate::record::{Record, RecordError};
+
+/// "Chit", in the header of each of our files (<https://www.sqlite.org/pragma.html#pragma_application_id>).
+const APPLICATION_ID: i32 = 0x4368_6974;
+
+/// From each version of the schema to the next, beginning with none.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE records (
+        position INTEGER PRIMARY KEY,
+        record   BLOB NOT NULL
+    ) STRICT;
+    -- What is true of the chat as a whole; one row.
+    CREATE TABLE chat (
+        id       INTEGER PRIMARY KEY CHECK (id = 1),
+        epoch    TEXT NOT NULL,
+        -- The oldest position that is kept, and the Lamport time of the one before.
+        first    INTEGER NOT NULL,
+        base     INTEGER NOT NULL,
+        -- The fold at some position not before `first - 1`; null while nothing was dropped.
+        snapshot BLOB
+    ) STRICT;
+"];
+
+pub(super) fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
+    move |source| match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign { path: path.into() },
+        _ => OpenError::Sqlite {
+            path: path.into(),
+            source,
+        },
+    }
+}
+
+/// Makes sure that the file is a chat of the newest schema. Nothing is written to a file that is
+/// something else.
+pub(super) fn prepare(
+    connection: &mut Connection,
+    path: &Path,
+    random: FillRandom<'_>,
+) -> Result<(), OpenError> {
+    let failed = failed(path);
+    let version = check(connection, path)?;
+    configure(connection).map_err(&failed)?;
+    for (number, migration) in (1_u32..).zip(MIGRATIONS).skip(version) {
+        let transaction = connection.transaction().map_err(&failed)?;
+        transaction.execute_batch(migration).map_err(&failed)?;
+        if number == 1 {
+            transaction
+                .execute(
+                    "INSERT INTO chat (id, epoch, first, base) VALUES (1, ?1, 1, 0)",
+                    [secret::epoch(random)],
+                )
+                .map_err(&failed)?;
+        }
+        transaction
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .map_err(&failed)?;
+        transaction
+            .pragma_update(None, "user_version", number)
+            .map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+    }
+    Ok(())
+}
+
+/// The version of the schema, 0 for an empty file.
+fn check(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
+    let failed = failed(path);
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let application = pragma("application_id").map_err(&failed)?;
+    let version = pragma("user_version").map_err(&failed)?;
+    let objects: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(&failed)?;
+    let is_empty = application == 0 && version == 0 && objects == 0;
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    match u32::try_from(version) {
+        _ if is_empty => Ok(0),
+        Ok(found) if application == i64::from(APPLICATION_ID) && found > known => {
+            Err(OpenError::Newer {
+                path: path.into(),
+                found,
+                known,
+            })
+        }
+        Ok(found) if application == i64::from(APPLICATION_ID) && found > 0 => Ok(found as usize),
+        _ => Err(OpenError::Foreign { path: path.into() }),
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // In WAL mode only FULL syncs at each commit: what is acknowledged survives a power loss.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    // Readers have connections of their own; this one never waits for them in WAL mode, but a
+    // checkpoint may.
+    connection.busy_timeout(std::time::Duration::from_secs(5))
+}
+
+pub(super) fn read_state(connection: &Connection) -> rusqlite::Result<(Arc<str>, Extent)> {
+    let (epoch, first, base): (String, i64, i64) =
+        connection.query_row("SELECT epoch, first, base FROM chat", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    let (last, bytes): (Option<i64>, Option<i64>) = connection.query_row(
+        "SELECT max(position), sum(length(record)) FROM records",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let first = position(first);
+    let extent = Extent {
+        first,
+        head: last.map_or(first.previous(), position),
+        base: LamportTime::new(unsigned(base)),
+        bytes: unsigned(bytes.unwrap_or(0)),
+    };
+    Ok((epoch.into(), extent))
+}
+
+pub(super) fn read_snapshot(connection: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection.query_row("SELECT snapshot FROM chat", [], |row| row.get(0))
+}
+
+pub(super) fn read_page(
+    connection: &Connection,
+    after: Position,
+    limit: PageLimit,
+) -> rusqlite::Result<Vec<Record>> {
+    let mut query = connection.prepare_cached(
+        "SELECT record FROM records WHERE position > ?1 ORDER BY position LIMIT ?2",
+    )?;
+    let most = i64::try_from(limit.records).unwrap_or(i64::MAX);
+    let mut rows = query.query(params![signed(after), most])?;
+    let mut page = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        let record = row.get_ref(0)?.as_blob()?;
+        bytes += record.len();
+        if !page.is_empty() && bytes > limit.bytes {
+            break;
+        }
+        page.push(Record::decode(record).map_err(unreadable)?);
+    }
+    Ok(page)
+}
+
+fn unreadable(error: RecordError) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, Box::new(error))
+}
+
+/// Drops records from the beginning until the cap is kept to.
+pub(super) fn trim(
+    transaction: &Transaction<'_>,
+    keep: Keep,
+    extent: Extent,
+    snapshot: &[u8],
+) -> rusqlite::Result<Extent> {
+    let mut trimmed = extent;
+    {
+        let mut oldest =
+            transaction.prepare_cached("SELECT position, record FROM records ORDER BY position")?;
+        let mut rows = oldest.query([])?;
+        while keep.is_exceeded(&trimmed) {
+            let Some(row) = rows.next()? else { break };
+            let bytes = row.get_ref(1)?.as_blob()?;
+            let record = Record::decode(bytes).map_err(unreadable)?;
+            trimmed.first = position(row.get(0)?).next();
+            trimmed.base = record.event.lamport;
+            trimmed.bytes = trimmed.bytes.saturating_sub(bytes.len() as u64);
+        }
+    }
+    transaction.execute(
+        "DELETE FROM records WHERE position < ?1",
+        [signed(trimmed.first)],
+    )?;
+    transaction.execute(
+        "UPDATE chat SET first = ?1, base = ?2, snapshot = ?3",
+        params![
+            signed(trimmed.first),
+            trimmed.base.get().cast_signed(),
+            snapshot
+        ],
+    )?;
+    Ok(trimmed)
+}
+
+/// SQLite's integers are signed; no chat has 2^63 events.
+pub(super) const fn signed(position: Position) -> i64 {
+    position.get().cast_signed()
+}
+
+const fn unsigned(value: i64) -> u64 {
+    value.cast_unsigned()
+}
+
+const fn position(value: i64) -> Position {
+    Position::new(unsigned(value))
+}

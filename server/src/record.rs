@@ -1,0 +1,59 @@
+//! One entry of the log: the event, and what the fold needs beside it.
+
+use chitty_chat::{Event, SessionHash, proto::log_v1};
+use prost::Message as _;
+use thiserror::Error;
+
+/// One entry of the log, `chitty.log.v1.Record`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What everybody is told.
+    pub event: Event,
+    /// Whose session a Joined belongs to; `None` for other events.
+    pub session: Option<SessionHash>,
+    /// How many streams the participation had attached when the record was written.
+    pub generation: u64,
+}
+
+/// Why bytes are no record.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// Not the encoding of a record.
+    #[error("not a record of the log: {0}")]
+    Encoding(#[from] prost::DecodeError),
+    /// There is no event in it.
+    #[error("a record of the log without an event")]
+    NoEvent,
+    /// The session is not 16 bytes.
+    #[error("a record of the log with a session of {0} bytes")]
+    Session(usize),
+}
+
+impl Record {
+    /// The bytes that are stored.
+    pub fn encode(&self) -> Vec<u8> {
+        log_v1::Record {
+            event: Some((&self.event).into()),
+            session: self
+                .session
+                .map_or_else(Vec::new, |hash| hash.as_bytes().to_vec()),
+            generation: self.generation,
+            server: String::new(),
+        }
+        .encode_to_vec()
+    }
+
+    /// Takes bytes from the store.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let record = log_v1::Record::decode(bytes)?;
+        let session = match record.session.as_slice() {
+            [] => None,
+            bytes => Some(SessionHash::from_bytes(bytes).ok_or(RecordError::Session(bytes.len()))?),
+        };
+        Ok(Self {
+            event: record.event.ok_or(RecordError::NoEvent)?.into(),
+            session,
+            generation: record.generation,
+        })
+    }
+}

@@ -1,0 +1,252 @@
+//! What the log says: a pure function of its records.
+
+use std::sync::Arc;
+
+use chitty_chat::{
+    Event, EventKind, LamportClock, LamportTime, LeftReason, ParticipantNumber, Position,
+    SessionHash, secret::digest, text::NameKey,
+};
+use imbl::{HashMap, OrdMap};
+use thiserror::Error;
+
+use super::{
+    Receipt, SessionState,
+    published::{Known, Published},
+    sessions::Sessions,
+};
+use crate::record::Record;
+
+/// The state of the chat after a prefix of its log. The same prefix gives the same state, on every
+/// machine, whether it was lived through or replayed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fold {
+    pub(super) head: Position,
+    pub(super) clock: LamportClock,
+    pub(super) present: OrdMap<ParticipantNumber, Participant>,
+    pub(super) names: HashMap<NameKey, ParticipantNumber>,
+    pub(super) sessions: Sessions,
+    pub(super) published: Published,
+}
+
+/// Somebody who is present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Participant {
+    /// The position of its Joined.
+    pub number: ParticipantNumber,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whose.
+    pub session: SessionHash,
+    /// What it is known to have been shown; 0: not told.
+    pub seen: Position,
+    /// How many streams it had attached when its Joined was written.
+    pub generation: u64,
+}
+
+/// Why a record does not follow on what the log says so far: the log is damaged, or its writer
+/// broke the rules.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum FoldError {
+    /// Positions are dense.
+    #[error("the log has position {found} where {expected} follows")]
+    Position {
+        /// What follows.
+        expected: Position,
+        /// What is there.
+        found: Position,
+    },
+    /// Times follow from those before and from the request's.
+    #[error("position {position} has Lamport time {found}; the rules give {expected}")]
+    Time {
+        /// Where.
+        position: Position,
+        /// What the rules give.
+        expected: LamportTime,
+        /// What is there.
+        found: LamportTime,
+    },
+    /// A Joined belongs to a session.
+    #[error("the Joined at position {position} has no session")]
+    NoSession {
+        /// Where.
+        position: Position,
+    },
+    /// Who speaks or leaves is present.
+    #[error("position {position} speaks of participant {participant}, who is not present")]
+    NotPresent {
+        /// Where.
+        position: Position,
+        /// Of whom.
+        participant: ParticipantNumber,
+    },
+}
+
+impl Fold {
+    /// The last position; 0 before the first.
+    pub const fn head(&self) -> Position {
+        self.head
+    }
+
+    /// The log's logical time: the last event's.
+    pub const fn now(&self) -> LamportTime {
+        self.clock.now()
+    }
+
+    /// Who is present, in the order of joining.
+    pub fn participants(&self) -> impl Iterator<Item = &Participant> {
+        self.present.values()
+    }
+
+    /// How many are present.
+    pub fn count(&self) -> usize {
+        self.present.len()
+    }
+
+    /// Somebody who is present.
+    pub fn participant(&self, number: ParticipantNumber) -> Option<&Participant> {
+        self.present.get(&number)
+    }
+
+    /// What became of a session; `None` where it is not known, or not any more.
+    pub fn session(&self, session: &SessionHash) -> Option<SessionState> {
+        self.sessions.get(session)
+    }
+
+    /// Who is present under one of these keys.
+    pub(super) fn owner(&self, keys: &[NameKey]) -> Option<&Participant> {
+        keys.iter()
+            .find_map(|key| self.present.get(self.names.get(key)?))
+    }
+
+    pub(super) fn find_published(&self, id: &str, text: &str) -> Option<Known> {
+        self.published.find(id, digest(text))
+    }
+
+    /// The time that the next event gets: the receipt of its request, if there is one, and its
+    /// broadcast.
+    pub fn next_time(&self, request: LamportTime) -> LamportTime {
+        let mut clock = self.clock;
+        if request != LamportTime::ZERO {
+            clock.receive(request);
+        }
+        clock.tick()
+    }
+
+    /// Goes on by one record. Live and replay both come through here; on an error nothing has
+    /// changed.
+    pub fn apply(&mut self, record: &Record) -> Result<(), FoldError> {
+        let event = &record.event;
+        self.check(event)?;
+        match &event.kind {
+            EventKind::Joined { name } => {
+                let session = record.session.ok_or(FoldError::NoSession {
+                    position: event.position,
+                })?;
+                self.join(event.position, name, session, record.generation);
+            }
+            EventKind::Left {
+                reason,
+                participant,
+                ..
+            } => {
+                self.require_present(event.position, *participant)?;
+                self.leave(*participant, *reason, Receipt::of(event));
+            }
+            EventKind::Message {
+                text,
+                id,
+                seen,
+                participant,
+                ..
+            } => {
+                self.require_present(event.position, *participant)?;
+                if let Some(author) = self.present.get_mut(participant) {
+                    author.seen = author.seen.max(*seen);
+                }
+                if !id.is_empty() {
+                    self.published
+                        .insert(Arc::clone(id), Receipt::of(event), digest(text));
+                }
+            }
+            EventKind::Unknown => {}
+        }
+        self.head = event.position;
+        self.clock = LamportClock::starting_at(event.lamport);
+        self.published.forget(self.head);
+        Ok(())
+    }
+
+    fn check(&self, event: &Event) -> Result<(), FoldError> {
+        let expected = self.head.next();
+        if event.position != expected {
+            return Err(FoldError::Position {
+                expected,
+                found: event.position,
+            });
+        }
+        let expected = self.next_time(event.request);
+        if event.lamport != expected {
+            return Err(FoldError::Time {
+                position: event.position,
+                expected,
+                found: event.lamport,
+            });
+        }
+        Ok(())
+    }
+
+    fn require_present(
+        &self,
+        position: Position,
+        participant: ParticipantNumber,
+    ) -> Result<(), FoldError> {
+        if self.present.contains_key(&participant) {
+            Ok(())
+        } else {
+            Err(FoldError::NotPresent {
+                position,
+                participant,
+            })
+        }
+    }
+
+    fn join(&mut self, at: Position, name: &Arc<str>, session: SessionHash, generation: u64) {
+        let number = ParticipantNumber::from(at);
+        self.insert_present(Participant {
+            number,
+            name: Arc::clone(name),
+            session,
+            seen: Position::ZERO,
+            generation,
+        });
+        self.sessions.begin(session, number);
+    }
+
+    pub(super) fn insert_present(&mut self, participant: Participant) {
+        for key in NameKey::of(&participant.name) {
+            self.names.insert(key, participant.number);
+        }
+        self.present.insert(participant.number, participant);
+    }
+
+    fn leave(&mut self, number: ParticipantNumber, reason: LeftReason, receipt: Receipt) {
+        let Some(participant) = self.present.remove(&number) else {
+            return;
+        };
+        for key in NameKey::of(&participant.name) {
+            if self.names.get(&key) == Some(&number) {
+                self.names.remove(&key);
+            }
+        }
+        self.sessions.end(participant.session, reason, receipt);
+    }
+}
+
+impl Receipt {
+    pub(super) const fn of(event: &Event) -> Self {
+        Self {
+            position: event.position,
+            lamport: event.lamport,
+        }
+    }
+}

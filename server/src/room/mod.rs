@@ -1,0 +1,118 @@
+//! The chat itself, pure: commands and the time in, events out.
+//!
+//! [`Fold`] is what the log says, and nothing else: the same log gives the same fold everywhere.
+//! [`Presence`] is what only this process knows: whose stream is attached, and whose grace runs.
+//! A [`Room`] is both, and decides.
+//!
+//! Deliberately absent: tasks, sockets, files, the time of day. All parts are persistent maps, so
+//! that a clone, on which a batch is decided and which is dropped when the append fails, costs
+//! nothing.
+
+mod command;
+mod decide;
+mod fold;
+mod presence;
+mod published;
+mod sessions;
+mod snapshot;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+pub use command::{Accepted, Command, Decision, Granted, Join, Leave, Publish, Refusal, Resume};
+pub use fold::{Fold, FoldError, Participant};
+pub use presence::Presence;
+pub use published::{REMEMBERED_POSITIONS, Receipt};
+pub use sessions::{REMEMBERED_ENDED, SessionState};
+pub use snapshot::SnapshotError;
+
+use chitty_chat::Position;
+
+/// The moment at which something is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// The wall clock, for people.
+    pub wall: SystemTime,
+    /// Since the process began; never goes back. Graces are counted in it.
+    pub mono: Duration,
+}
+
+/// What is configured about a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// How long a participant whose stream ended may come back before it is announced as lost.
+    pub grace: Duration,
+    /// How long those who were present when the server died may come back after its restart.
+    pub restart_grace: Duration,
+    /// How many may be present at once.
+    pub max_participants: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(10),
+            restart_grace: Duration::from_secs(30),
+            max_participants: 10_000,
+        }
+    }
+}
+
+/// A chat that is going on. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Room {
+    fold: Fold,
+    presence: Presence,
+    rules: Rules,
+    epoch: Arc<str>,
+    first: Position,
+}
+
+impl Room {
+    /// A room on what the log holds. Everybody who is present in it has the restart grace to come
+    /// back.
+    ///
+    /// `epoch` is the life of the log, `first` the oldest position that it keeps.
+    pub fn new(fold: Fold, epoch: Arc<str>, first: Position, rules: Rules, now: Now) -> Self {
+        let presence = Presence::after_restart(&fold, now.mono + rules.restart_grace);
+        Self {
+            fold,
+            presence,
+            rules,
+            epoch,
+            first,
+        }
+    }
+
+    /// What the log says.
+    pub const fn fold(&self) -> &Fold {
+        &self.fold
+    }
+
+    /// The life of the log.
+    pub fn epoch(&self) -> &Arc<str> {
+        &self.epoch
+    }
+
+    /// Takes note that the log now keeps nothing before this position.
+    pub fn set_first(&mut self, first: Position) {
+        self.first = first;
+    }
+
+    /// Takes what the log says now that another writer has appended to it.
+    pub fn advance(&mut self, fold: Fold) {
+        self.presence
+            .keep_only(|participant| fold.participant(participant).is_some());
+        self.fold = fold;
+    }
+
+    /// When [`Room::expire`] next has something to do, on the clock of [`Now::mono`].
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.presence.next_deadline()
+    }
+}

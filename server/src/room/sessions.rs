@@ -1,0 +1,69 @@
+//! Which participation each session has or had.
+
+use chitty_chat::{LeftReason, ParticipantNumber, Position, SessionHash};
+use imbl::{HashMap, OrdMap};
+
+use super::Receipt;
+
+/// So many sessions that ended are remembered, the latest: enough that a leaver's late retry is
+/// known for one, and a bound on what a chat of years holds in memory.
+pub const REMEMBERED_ENDED: usize = 100_000;
+
+/// What became of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// Its participation goes on.
+    Present(ParticipantNumber),
+    /// Its last participation ended.
+    Ended {
+        /// Why.
+        reason: LeftReason,
+        /// Where the Left is.
+        receipt: Receipt,
+    },
+}
+
+/// The state of all sessions that are known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Sessions {
+    states: HashMap<SessionHash, SessionState>,
+    /// Those that ended, by where they did.
+    ended: OrdMap<Position, SessionHash>,
+}
+
+impl Sessions {
+    pub(super) fn get(&self, session: &SessionHash) -> Option<SessionState> {
+        self.states.get(session).copied()
+    }
+
+    pub(super) fn begin(&mut self, session: SessionHash, participant: ParticipantNumber) {
+        if let Some(SessionState::Ended { receipt, .. }) = self
+            .states
+            .insert(session, SessionState::Present(participant))
+        {
+            self.ended.remove(&receipt.position);
+        }
+    }
+
+    pub(super) fn end(&mut self, session: SessionHash, reason: LeftReason, receipt: Receipt) {
+        self.states
+            .insert(session, SessionState::Ended { reason, receipt });
+        self.ended.insert(receipt.position, session);
+        if self.ended.len() > REMEMBERED_ENDED
+            && let (Some((_, oldest)), rest) = self.ended.without_min_with_key()
+        {
+            self.states.remove(&oldest);
+            self.ended = rest;
+        }
+    }
+
+    /// Those that ended, in the order in which they did.
+    pub(super) fn iter_ended(&self) -> impl Iterator<Item = (SessionHash, LeftReason, Receipt)> {
+        self.ended
+            .values()
+            .filter_map(|session| match self.states.get(session)? {
+                SessionState::Ended { reason, receipt } => Some((*session, *reason, *receipt)),
+                SessionState::Present(_) => None,
+            })
+    }
+}

@@ -1,0 +1,116 @@
+//! What callers see of the sequencer: a clone-able handle that hides the queue and the reply.
+
+use std::sync::Arc;
+
+use chitty_chat::SessionHash;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    follower::{Attachment, Hub},
+    log::Log,
+    room::{Command, Granted, Join, Leave, Publish, Receipt, Refusal},
+};
+
+type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+pub(super) enum Request {
+    Join(Command, Reply<Joined>),
+    Publish(Command, Reply<Receipt>),
+    Leave(Command, Reply<Receipt>),
+    Reader(Command, Reply<()>),
+}
+
+impl Request {
+    pub(super) const fn command(&self) -> &Command {
+        match self {
+            Self::Join(command, _)
+            | Self::Publish(command, _)
+            | Self::Leave(command, _)
+            | Self::Reader(command, _) => command,
+        }
+    }
+}
+
+/// The answer to a Join: what the stream begins with, and its place among the followers.
+#[derive(Debug)]
+pub struct Joined {
+    /// What the stream begins with.
+    pub granted: Granted,
+    /// Dropping it ends the stream's claim on the participation.
+    pub attachment: Attachment,
+}
+
+/// No answer came: the server goes down. Whether the command was carried out is unknown.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the server goes down; try again")]
+pub struct Gone;
+
+/// Why a command has no result.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Refused {
+    /// The room refused it; nothing changed.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    /// The server goes down.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+}
+
+/// The way to a sequencer. When all are dropped, it ends.
+#[derive(Clone)]
+pub struct Handle {
+    requests: mpsc::Sender<Request>,
+    hub: Arc<Hub>,
+    log: Arc<dyn Log>,
+}
+
+impl Handle {
+    pub(super) const fn new(
+        requests: mpsc::Sender<Request>,
+        hub: Arc<Hub>,
+        log: Arc<dyn Log>,
+    ) -> Self {
+        Self { requests, hub, log }
+    }
+
+    /// Where followers get their events.
+    pub const fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// The log behind it all.
+    pub const fn log(&self) -> &Arc<dyn Log> {
+        &self.log
+    }
+
+    /// Enters, or goes on. Answered when it is durable.
+    pub async fn join(&self, join: Join) -> Result<Joined, Refused> {
+        self.ask(|reply| Request::Join(Command::Join(join), reply))
+            .await
+    }
+
+    /// Writes. Answered when it is durable.
+    pub async fn publish(&self, publish: Publish) -> Result<Receipt, Refused> {
+        self.ask(|reply| Request::Publish(Command::Publish(publish), reply))
+            .await
+    }
+
+    /// Leaves. Answered when it is durable.
+    pub async fn leave(&self, leave: Leave) -> Result<Receipt, Refused> {
+        self.ask(|reply| Request::Leave(Command::Leave(leave), reply))
+            .await
+    }
+
+    /// Asks whether this session may read the log: whether its participation goes on.
+    pub async fn reader(&self, session: SessionHash) -> Result<(), Refused> {
+        self.ask(|reply| Request::Reader(Command::Reader(session), reply))
+            .await
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refused> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.map_err(|_| Gone)?;
+        Ok(answer.await.map_err(|_| Gone)??)
+    }
+}

@@ -1,0 +1,95 @@
+//! The log lines of what the sequencer does (docs/log-format.md).
+
+use chitty_chat::{Event, EventKind, MessageId, ParticipantName, logging::CALL};
+use tracing::info;
+
+use crate::room::{Accepted, Command, Decision, Receipt};
+
+/// What went to everybody.
+pub(super) fn broadcast(event: &Event) {
+    let (lamport, position) = (event.lamport.get(), event.position.get());
+    let (kind, request) = (event.kind_str(), event.request.get());
+    let clock = lamport;
+    match &event.kind {
+        EventKind::Message {
+            author,
+            text,
+            id,
+            seen,
+            participant,
+        } => info!(
+            target: CALL, call = "Broadcast", step = "sent", lamport, position, kind,
+            participant = participant.get(), author = &**author, id = &**id, seen = seen.get(),
+            text = &**text, request, clock,
+        ),
+        EventKind::Joined { name } => info!(
+            target: CALL, call = "Broadcast", step = "sent", lamport, position, kind,
+            participant = position, name = &**name, text = event.sentence(), request, clock,
+        ),
+        EventKind::Left {
+            name,
+            reason,
+            participant,
+        } => info!(
+            target: CALL, call = "Broadcast", step = "sent", lamport, position, kind,
+            participant = participant.get(), name = &**name, reason = reason.as_str(),
+            text = event.sentence(), request, clock,
+        ),
+        EventKind::Unknown => info!(
+            target: CALL, call = "Broadcast", step = "sent", lamport, position, kind, request, clock,
+        ),
+    }
+}
+
+/// What became of a request that was accepted, with the broadcasts that it led to. Written when all is durable.
+pub(super) fn decided(command: &Command, decision: &Decision) {
+    received(command, decision);
+    for record in &decision.records {
+        broadcast(&record.event);
+    }
+    match &decision.accepted {
+        Accepted::Joined(granted) => info!(
+            target: CALL, call = "Join", step = "granted", lamport = granted.lamport.get(),
+            position = granted.position.get(), participant = granted.participant.get(),
+            generation = granted.generation, resumed = granted.resumed,
+            next = granted.next.get(), head = granted.head.get(),
+        ),
+        Accepted::Published { receipt, duplicate } => replied("Publish", *receipt, *duplicate),
+        Accepted::Left { receipt, repeated } => replied("Leave", *receipt, *repeated),
+        Accepted::Reader => {}
+    }
+}
+
+/// `clock` is the log's at the receipt, the step before its event's broadcast; a request that
+/// leads to no event moves no clock.
+fn received(command: &Command, decision: &Decision) {
+    let clock = decision
+        .records
+        .last()
+        .map(|record| record.event.lamport.get() - 1);
+    match command {
+        Command::Join(join) => info!(
+            target: CALL, call = "Join", step = "received", lamport = join.lamport.get(),
+            name = join.name.as_ref().ok().map(ParticipantName::as_str), session = %join.session,
+            resume = join.resume.as_ref().map(|resume| resume.position.get()), clock,
+        ),
+        Command::Publish(publish) => info!(
+            target: CALL, call = "Publish", step = "received", lamport = publish.lamport.get(),
+            session = %publish.session, id = publish.id.as_ref().map(MessageId::as_str),
+            seen = publish.seen.get(), clock,
+        ),
+        Command::Leave(leave) => info!(
+            target: CALL, call = "Leave", step = "received", lamport = leave.lamport.get(),
+            session = %leave.session, clock,
+        ),
+        // The service writes down what was read.
+        Command::Reader(_) => {}
+    }
+}
+
+fn replied(call: &'static str, receipt: Receipt, repeated: bool) {
+    info!(
+        target: CALL, call, step = "replied", lamport = receipt.lamport.get(),
+        position = receipt.position.get(), repeated,
+    );
+}

@@ -1,0 +1,308 @@
+//! The single owner of the chat: drains commands, decides, appends the batch with one commit,
+//! broadcasts, acknowledges.
+//!
+//! Nothing is answered or shown before it is durable, refusals included, since they may rest on
+//! what is not durable yet. When the store fails, nothing is retried: what a failed sync left on
+//! the disk is unknown.
+//!
+//! Deliberately absent: HTTP/2, and who follows.
+
+mod handle;
+mod journal;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use thiserror::Error;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use handle::{Gone, Handle, Joined, Refused};
+
+use self::handle::Request;
+use crate::{
+    follower::Hub,
+    log::{AppendError, Keep, Log, ReplayError, catch_up, replay},
+    record::Record,
+    room::{Accepted, Decision, Now, Refusal, Room, Rules},
+};
+
+/// So many requests wait for the sequencer at most; further ones wait with their callers.
+const QUEUE: usize = 1024;
+
+/// So many requests are decided at once at most.
+const BATCH: usize = 1024;
+
+/// How often a capped log is looked at.
+const TRIM_EVERY: Duration = Duration::from_secs(10);
+
+/// What is configured.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The rules of the room.
+    pub rules: Rules,
+    /// The cap on the log.
+    pub keep: Option<Keep>,
+    /// End when nobody has been present for so long.
+    pub idle_exit: Option<Duration>,
+    /// The wall clock.
+    pub wall: fn() -> SystemTime,
+}
+
+/// Why a sequencer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was told to.
+    Shutdown,
+    /// Nobody was present for as long as is configured.
+    Idle,
+}
+
+/// Why a sequencer cannot go on. Nothing that was acknowledged is lost, nothing that was not
+/// durable was shown.
+#[derive(Debug, Error)]
+pub enum SequencerError {
+    /// The log does not take any more.
+    #[error("the chat cannot be written any more: {0}; nothing that was acknowledged is lost")]
+    Append(AppendError),
+    /// The log cannot be folded.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+}
+
+/// The owner of a chat.
+pub struct Sequencer {
+    room: Room,
+    log: Arc<dyn Log>,
+    hub: Arc<Hub>,
+    requests: mpsc::Receiver<Request>,
+    config: Config,
+    started: Instant,
+    idle_since: Instant,
+}
+
+impl Sequencer {
+    /// Folds the log; everybody who was present in it has the restart grace to come back.
+    pub async fn start(
+        log: Arc<dyn Log>,
+        limits: crate::follower::Limits,
+        config: Config,
+    ) -> Result<(Self, Handle), ReplayError> {
+        let fold = replay(&*log).await?;
+        let started = Instant::now();
+        let now = Now {
+            wall: (config.wall)(),
+            mono: Duration::ZERO,
+        };
+        let hub = Arc::new(Hub::new(limits, fold.head()));
+        let room = Room::new(fold, log.epoch(), log.extent().first, config.rules, now);
+        let (sender, requests) = mpsc::channel(QUEUE);
+        let handle = Handle::new(sender, Arc::clone(&hub), Arc::clone(&log));
+        let sequencer = Self {
+            room,
+            log,
+            hub,
+            requests,
+            config,
+            started,
+            idle_since: started,
+        };
+        Ok((sequencer, handle))
+    }
+
+    /// Serves until told to end, idle for long enough, or the store fails. When it returns, all
+    /// streams are told to end.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<End, SequencerError> {
+        let result = self.serve(shutdown).await;
+        // Who still waits for an answer gets none: their outcome is unknown to them, and a retry
+        // by id finds it out.
+        self.requests.close();
+        self.hub.close();
+        result
+    }
+
+    async fn serve(&mut self, shutdown: CancellationToken) -> Result<End, SequencerError> {
+        let mut requests = Vec::with_capacity(BATCH);
+        let mut next_trim = Instant::now() + TRIM_EVERY;
+        loop {
+            let deadline = self.room.next_deadline().map(|mono| self.started + mono);
+            let idle_end = self.idle_end();
+            let hub = Arc::clone(&self.hub);
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(End::Shutdown),
+                count = self.requests.recv_many(&mut requests, BATCH) => {
+                    if count == 0 {
+                        return Ok(End::Shutdown);
+                    }
+                }
+                () = hub.detachment() => {}
+                () = at(deadline) => {}
+                () = at(idle_end) => return Ok(End::Idle),
+                () = at(self.config.keep.map(|_| next_trim)) => {
+                    next_trim = Instant::now() + TRIM_EVERY;
+                    self.trim().await?;
+                    continue;
+                }
+            }
+            self.serve_batch(&mut requests).await?;
+        }
+    }
+
+    /// When it has been idle for long enough; `None` while somebody is present.
+    fn idle_end(&mut self) -> Option<Instant> {
+        let idle_exit = self.config.idle_exit?;
+        if self.room.fold().count() > 0 {
+            self.idle_since = Instant::now();
+            return None;
+        }
+        Some(self.idle_since + idle_exit)
+    }
+
+    /// Decides all of these on a scratch copy, makes it durable, and only then lets anybody know.
+    async fn serve_batch(&mut self, requests: &mut Vec<Request>) -> Result<(), SequencerError> {
+        let detached = self.hub.take_detached();
+        loop {
+            let now = self.now();
+            let mut scratch = self.room.clone();
+            for stream in &detached {
+                scratch.detach(stream.participant, stream.generation, now);
+            }
+            let expired = scratch.expire(now);
+            let decisions: Vec<_> = requests
+                .iter()
+                .map(|request| scratch.decide(request.command(), now))
+                .collect();
+            let decided = decisions
+                .iter()
+                .flatten()
+                .flat_map(|decision| &decision.records);
+            let batch: Arc<[Record]> = expired.iter().chain(decided).cloned().collect();
+            if self.append(&batch).await? {
+                self.room = scratch;
+                for record in &expired {
+                    journal::broadcast(&record.event);
+                }
+                for (request, decision) in requests.iter().zip(&decisions) {
+                    if let Ok(decision) = decision {
+                        journal::decided(request.command(), decision);
+                    }
+                }
+                self.broadcast(&batch);
+                self.answer(requests, decisions);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes a batch durable; `false` where another writer was first, and all is to be decided
+    /// again on the new tail.
+    async fn append(&mut self, batch: &Arc<[Record]>) -> Result<bool, SequencerError> {
+        if batch.is_empty() {
+            return Ok(true);
+        }
+        match self
+            .log
+            .append(self.room.fold().head(), Arc::clone(batch))
+            .await
+        {
+            Ok(()) => Ok(true),
+            Err(AppendError::Conflict { .. }) => {
+                self.read_on().await?;
+                Ok(false)
+            }
+            Err(error @ AppendError::Failed(_)) => Err(SequencerError::Append(error)),
+        }
+    }
+
+    fn broadcast(&self, batch: &[Record]) {
+        if !batch.is_empty() {
+            self.hub.publish(batch.iter().map(|record| &record.event));
+        }
+    }
+
+    /// Takes in, and broadcasts, what another writer appended.
+    async fn read_on(&mut self) -> Result<(), SequencerError> {
+        loop {
+            let mut fold = self.room.fold().clone();
+            let records = catch_up(&*self.log, &mut fold).await?;
+            if records.is_empty() {
+                return Ok(());
+            }
+            self.room.advance(fold);
+            for record in &records {
+                journal::broadcast(&record.event);
+            }
+            self.broadcast(&records);
+        }
+    }
+
+    fn answer(&self, requests: &mut Vec<Request>, decisions: Vec<Result<Decision, Refusal>>) {
+        for (request, decision) in requests.drain(..).zip(decisions) {
+            match (request, decision.map(|decision| decision.accepted)) {
+                (Request::Join(_, reply), Ok(Accepted::Joined(granted))) => {
+                    // Attached even where the caller is gone: dropping it detaches.
+                    let attachment = self.hub.attach(granted.participant, granted.generation);
+                    let _ = reply.send(Ok(Joined {
+                        granted,
+                        attachment,
+                    }));
+                }
+                (Request::Publish(_, reply), Ok(Accepted::Published { receipt, .. }))
+                | (Request::Leave(_, reply), Ok(Accepted::Left { receipt, .. })) => {
+                    let _ = reply.send(Ok(receipt));
+                }
+                (Request::Reader(_, reply), Ok(Accepted::Reader)) => drop(reply.send(Ok(()))),
+                (Request::Join(_, reply), Err(refusal)) => drop(reply.send(Err(refusal))),
+                (Request::Reader(_, reply), Err(refusal)) => drop(reply.send(Err(refusal))),
+                (Request::Publish(_, reply) | Request::Leave(_, reply), Err(refusal)) => {
+                    drop(reply.send(Err(refusal)));
+                }
+                // Each command has its own answer, which the room's types do not say: without one
+                // the caller hears that the server is gone.
+                (request, Ok(_)) => drop(request),
+            }
+        }
+    }
+
+    async fn trim(&mut self) -> Result<(), SequencerError> {
+        let Some(keep) = self.config.keep else {
+            return Ok(());
+        };
+        if !keep.is_exceeded(&self.log.extent()) {
+            return Ok(());
+        }
+        let fold = self.room.fold();
+        match self.log.trim(keep, fold.head(), fold.encode()).await {
+            Ok(extent) => {
+                self.room.set_first(extent.first);
+                Ok(())
+            }
+            // Another writer was first; it is tried again on the new tail.
+            Err(AppendError::Conflict { .. }) => Ok(()),
+            Err(error @ AppendError::Failed(_)) => Err(SequencerError::Append(error)),
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            wall: (self.config.wall)(),
+            mono: self.started.elapsed(),
+        }
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,158 @@
+//! History: a page of the log.
+
+use std::sync::Arc;
+
+use chitty_chat::{
+    Position,
+    logging::CALL,
+    proto::v1::{Event, HistoryReply, HistoryRequest},
+};
+use prost::Message as _;
+use tonic::Status;
+use tracing::info;
+
+use super::{Chat, refused, requests::parse_session, status};
+use crate::log::{Extent, Log, PageLimit, ReadError, locate};
+
+/// Where a request does not say how many events it wants.
+const DEFAULT_LIMIT: u64 = 100;
+const MAX_LIMIT: u64 = 1000;
+/// Of the events of a reply.
+const MAX_BYTES: usize = 256 << 10;
+
+impl Chat {
+    pub(super) async fn history(
+        self: Arc<Self>,
+        request: HistoryRequest,
+    ) -> Result<HistoryReply, Status> {
+        info!(
+            target: CALL, call = "History", step = "received", before = request.before,
+            after = request.after, at_lamport = request.at_lamport, limit = request.limit,
+        );
+        let answer = async {
+            let wanted = Wanted::parse(&request)?;
+            let session = parse_session(&request.session)?;
+            self.sequencer
+                .reader(session)
+                .await
+                .map_err(|error| status::refused(&error))?;
+            read(&**self.sequencer.log(), wanted)
+                .await
+                .map_err(|error| status::unreadable(&error))
+        };
+        match answer.await {
+            Ok(reply) => {
+                info!(
+                    target: CALL, call = "History", step = "replied", events = reply.events.len(),
+                    start = reply.start,
+                );
+                Ok(reply)
+            }
+            Err(status) => Err(refused("History", 0, status)),
+        }
+    }
+}
+
+/// Which page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wanted {
+    place: Place,
+    limit: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    End,
+    Before(u64),
+    After(u64),
+    Around(u64),
+}
+
+impl Wanted {
+    fn parse(request: &HistoryRequest) -> Result<Self, Status> {
+        let place = match (request.before, request.after, request.at_lamport) {
+            (0, 0, 0) => Place::End,
+            (before, 0, 0) => Place::Before(before),
+            (0, after, 0) => Place::After(after),
+            (0, 0, lamport) => Place::Around(lamport),
+            _ => {
+                let reason = "give one of before, after and at_lamport, or none";
+                return Err(status::bad_field("before", reason));
+            }
+        };
+        let limit = match request.limit {
+            0 => DEFAULT_LIMIT,
+            limit => u64::from(limit).min(MAX_LIMIT),
+        };
+        Ok(Self { place, limit })
+    }
+
+    /// The position before the page, and the one that must be in it when not all fits.
+    fn resolve(self, extent: Extent, around: Position) -> (Position, Position) {
+        let Self { place, limit } = self;
+        let end = extent.head.get() + 1;
+        let (from, anchor) = match place {
+            Place::End => (end.saturating_sub(limit), end - 1),
+            Place::Before(before) => {
+                let before = before.min(end);
+                (before.saturating_sub(limit), before.saturating_sub(1))
+            }
+            Place::After(after) => (after.saturating_add(1), after.saturating_add(1)),
+            Place::Around(_) => (around.get().saturating_sub(limit / 2), around.get()),
+        };
+        let from = Position::new(from).max(extent.first);
+        (from.previous(), Position::new(anchor))
+    }
+}
+
+async fn read(log: &dyn Log, wanted: Wanted) -> Result<HistoryReply, ReadError> {
+    let around = match wanted.place {
+        Place::Around(lamport) => locate(log, lamport.into()).await?,
+        Place::End | Place::Before(_) | Place::After(_) => Position::ZERO,
+    };
+    let extent = log.extent();
+    let (after, anchor) = wanted.resolve(extent, around);
+    let count = match wanted.place {
+        Place::Before(_) | Place::End => wanted.limit.min(anchor.get().saturating_sub(after.get())),
+        Place::After(_) | Place::Around(_) => wanted.limit,
+    };
+    let records = usize::try_from(count).unwrap_or(usize::MAX);
+    let page = if records == 0 {
+        Vec::new()
+    } else {
+        log.read(
+            after,
+            PageLimit {
+                records,
+                bytes: usize::MAX,
+            },
+        )
+        .await?
+    };
+    let mut events: Vec<Event> = page.iter().map(|record| (&record.event).into()).collect();
+    fit(&mut events, anchor);
+    let start = match events.first() {
+        Some(event) => event.position <= extent.first.get(),
+        None => after < extent.first,
+    };
+    Ok(HistoryReply { events, start })
+}
+
+/// Drops what is furthest from the anchor until the rest is small enough.
+fn fit(events: &mut Vec<Event>, anchor: Position) {
+    let mut bytes: usize = events.iter().map(prost::Message::encoded_len).sum();
+    let mut kept = 0..events.len();
+    while bytes > MAX_BYTES && kept.len() > 1 {
+        let distance = |index: usize| events[index].position.abs_diff(anchor.get());
+        let dropped = if distance(kept.start) > distance(kept.end - 1) {
+            kept.start += 1;
+            kept.start - 1
+        } else {
+            kept.end -= 1;
+            kept.end
+        };
+        bytes -= events[dropped].encoded_len();
+    }
+    events.truncate(kept.end);
+    events.drain(..kept.start);
+}

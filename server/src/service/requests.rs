@@ -1,0 +1,83 @@
+//! Publish and Leave.
+
+use std::sync::Arc;
+
+use chitty_chat::{
+    MessageId, MessageText, Session, SessionHash,
+    proto::v1::{LeaveReply, LeaveRequest, PublishReply, PublishRequest},
+};
+use tonic::Status;
+
+use super::{Chat, refused, status};
+use crate::room::{Leave, Publish};
+
+impl Chat {
+    pub(super) async fn publish(
+        self: Arc<Self>,
+        request: PublishRequest,
+    ) -> Result<PublishReply, Status> {
+        let lamport = request.lamport;
+        let answer = async {
+            let publish = parse_publish(&request)?;
+            self.sequencer
+                .publish(publish)
+                .await
+                .map_err(|error| status::refused(&error))
+        };
+        match answer.await {
+            Ok(receipt) => Ok(PublishReply {
+                position: receipt.position.get(),
+                lamport: receipt.lamport.get(),
+            }),
+            Err(status) => Err(refused("Publish", lamport, status)),
+        }
+    }
+
+    pub(super) async fn leave(
+        self: Arc<Self>,
+        request: LeaveRequest,
+    ) -> Result<LeaveReply, Status> {
+        let lamport = request.lamport;
+        let answer = async {
+            let session = parse_session(&request.session)?;
+            let leave = Leave {
+                session,
+                lamport: lamport.into(),
+            };
+            self.sequencer
+                .leave(leave)
+                .await
+                .map_err(|error| status::refused(&error))
+        };
+        match answer.await {
+            Ok(receipt) => Ok(LeaveReply {
+                lamport: receipt.lamport.get(),
+                position: receipt.position.get(),
+            }),
+            Err(status) => Err(refused("Leave", lamport, status)),
+        }
+    }
+}
+
+fn parse_publish(request: &PublishRequest) -> Result<Publish, Status> {
+    let id = match request.id.as_str() {
+        "" => None,
+        id => Some(MessageId::parse(id).map_err(|error| status::bad_field("id", error))?),
+    };
+    let text =
+        MessageText::parse(&request.text).map_err(|error| status::bad_field("text", error))?;
+    Ok(Publish {
+        session: parse_session(&request.session)?,
+        text,
+        id,
+        seen: request.seen.into(),
+        lamport: request.lamport.into(),
+    })
+}
+
+/// What is no session at all is an unknown one.
+pub(super) fn parse_session(session: &str) -> Result<SessionHash, Status> {
+    Session::parse(session)
+        .map(|session| session.hash())
+        .map_err(|_| Status::unauthenticated("this is no session of a Join; join first"))
+}

@@ -1,0 +1,88 @@
+//! What went wrong, as gRPC statuses with `google.rpc` details
+//! (<https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>).
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::{log::ReadError, room::Refusal, sequencer::Refused};
+
+/// The request's field has a value that it may not have.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "takes errors and texts alike"
+)]
+pub(super) fn bad_field(field: &str, reason: impl ToString) -> Status {
+    let reason = reason.to_string();
+    let details = ErrorDetails::with_bad_request_violation(field, &reason);
+    Status::with_error_details(Code::InvalidArgument, reason, details)
+}
+
+/// The request is no protobuf message of its kind, most often as a text is not UTF-8.
+pub(super) fn malformed(error: &prost::DecodeError) -> Status {
+    let text = error.to_string();
+    // prost tells the field in the text only: "... message: PublishRequest.text: invalid ...".
+    let field = text
+        .split(": ")
+        .filter_map(|part| part.split_once('.'))
+        .find(|(message, _)| message.ends_with("Request") || *message == "Resume")
+        .map(|(_, field)| field.to_owned());
+    match field {
+        Some(field) => bad_field(&field, text),
+        None => Status::invalid_argument(text),
+    }
+}
+
+pub(super) fn refused(error: &Refused) -> Status {
+    match error {
+        Refused::Gone(gone) => Status::unavailable(gone.to_string()),
+        Refused::Refusal(refusal) => refusal_status(refusal),
+    }
+}
+
+fn refusal_status(refusal: &Refusal) -> Status {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::Name(_) => bad_field("name", text),
+        Refusal::NoTime | Refusal::TimeAhead { .. } => bad_field("lamport", text),
+        Refusal::SeenAhead { .. } | Refusal::SeenFell { .. } => bad_field("seen", text),
+        Refusal::NameTaken {
+            retry_in: Some(delay),
+            ..
+        } => {
+            let details = ErrorDetails::with_retry_info(Some(*delay));
+            Status::with_error_details(Code::AlreadyExists, text, details)
+        }
+        Refusal::NameTaken { retry_in: None, .. } | Refusal::IdTaken { .. } => {
+            Status::already_exists(text)
+        }
+        Refusal::UnknownSession | Refusal::EndedSession => Status::unauthenticated(text),
+        Refusal::Full { .. } => Status::resource_exhausted(text),
+    }
+}
+
+pub(super) fn unreadable(error: &ReadError) -> Status {
+    Status::unavailable(error.to_string())
+}
+
+/// As the specification spells it.
+pub(super) const fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
