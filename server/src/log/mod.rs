@@ -10,6 +10,9 @@ mod memory;
 mod replay;
 mod sqlite;
 
+#[cfg(test)]
+mod tests;
+
 use std::{pin::Pin, sync::Arc};
 
 use chitty_chat::{LamportTime, Position};

@@ -86,7 +86,8 @@ pub struct Sequencer {
     requests: mpsc::Receiver<Request>,
     config: Config,
     started: Instant,
-    idle_since: Instant,
+    /// Since when nobody has been present.
+    idle_since: Option<Instant>,
 }
 
 impl Sequencer {
@@ -113,7 +114,7 @@ impl Sequencer {
             requests,
             config,
             started,
-            idle_since: started,
+            idle_since: None,
         };
         Ok((sequencer, handle))
     }
@@ -157,14 +158,14 @@ impl Sequencer {
         }
     }
 
-    /// When it has been idle for long enough; `None` while somebody is present.
+    /// When it will have been idle for long enough; `None` while somebody is present.
     fn idle_end(&mut self) -> Option<Instant> {
         let idle_exit = self.config.idle_exit?;
         if self.room.fold().count() > 0 {
-            self.idle_since = Instant::now();
+            self.idle_since = None;
             return None;
         }
-        Some(self.idle_since + idle_exit)
+        Some(*self.idle_since.get_or_insert_with(Instant::now) + idle_exit)
     }
 
     /// Decides all of these on a scratch copy, makes it durable, and only then lets anybody know.

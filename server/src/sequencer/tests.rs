@@ -1,1 +1,334 @@
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::UNIX_EPOCH,
+};
 
+use chitty_chat::{
+    LamportTime, MessageId, MessageText, ParticipantName, Position, Session, secret::os_random,
+};
+
+use super::*;
+use crate::{
+    follower::Limits,
+    log::{Extent, LogFuture, MemoryLog, PageLimit, ReadError},
+    room::{Join, Leave, Publish},
+};
+
+fn config() -> Config {
+    Config {
+        rules: Rules::default(),
+        keep: None,
+        idle_exit: None,
+        wall: || UNIX_EPOCH,
+    }
+}
+
+fn join(name: &str) -> Join {
+    Join {
+        session: Session::parse(&format!("{name:_<22}"))
+            .expect("a session")
+            .hash(),
+        name: ParticipantName::parse(name),
+        lamport: LamportTime::new(1),
+        resume: None,
+        backlog: 0,
+    }
+}
+
+fn publish(name: &str, text: &str, id: Option<&str>) -> Publish {
+    Publish {
+        session: join(name).session,
+        text: MessageText::parse(text).expect("a text"),
+        id: id.map(|id| MessageId::parse(id).expect("an id")),
+        seen: Position::ZERO,
+        lamport: LamportTime::new(1),
+    }
+}
+
+struct Running {
+    handle: Handle,
+    shutdown: CancellationToken,
+    task: tokio::task::JoinHandle<Result<End, SequencerError>>,
+}
+
+async fn start(log: Arc<dyn Log>, config: Config) -> Running {
+    let (sequencer, handle) = Sequencer::start(log, Limits::default(), config)
+        .await
+        .expect("an empty log");
+    let shutdown = CancellationToken::new();
+    let task = tokio::spawn(sequencer.run(shutdown.clone()));
+    Running {
+        handle,
+        shutdown,
+        task,
+    }
+}
+
+/// A log in memory that can be told to fail, counts its commits, and lets another writer in
+/// before an append.
+struct TestLog {
+    inner: MemoryLog,
+    commits: AtomicUsize,
+    script: Mutex<Script>,
+}
+
+#[derive(Default)]
+struct Script {
+    fail: bool,
+    intruder: Option<Record>,
+    slow: Option<Duration>,
+}
+
+impl TestLog {
+    fn new(script: Script) -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryLog::new(&mut os_random),
+            commits: AtomicUsize::new(0),
+            script: Mutex::new(script),
+        })
+    }
+}
+
+impl Log for TestLog {
+    fn epoch(&self) -> Arc<str> {
+        self.inner.epoch()
+    }
+    fn extent(&self) -> Extent {
+        self.inner.extent()
+    }
+    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+        let mut script = self.script.lock().expect("whole");
+        if script.fail {
+            return Box::pin(async { Err(AppendError::Failed("the disk is full".into())) });
+        }
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        if let Some(record) = script.intruder.take() {
+            drop(self.inner.append(after, [record].into()));
+        }
+        let appended = self.inner.append(after, batch);
+        let slow = script.slow;
+        Box::pin(async move {
+            if let Some(time) = slow {
+                tokio::time::sleep(time).await;
+            }
+            appended.await
+        })
+    }
+    fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>> {
+        self.inner.read(after, limit)
+    }
+    fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>> {
+        self.inner.snapshot()
+    }
+    fn trim(
+        &self,
+        keep: Keep,
+        at: Position,
+        snapshot: Vec<u8>,
+    ) -> LogFuture<Result<Extent, AppendError>> {
+        self.inner.trim(keep, at, snapshot)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_during_a_commit_is_the_next_commit() {
+    let slow = Some(Duration::from_millis(5));
+    let log = TestLog::new(Script {
+        slow,
+        ..Script::default()
+    });
+    let running = start(log.clone(), config()).await;
+    let _ada = running.handle.join(join("ada")).await.expect("free");
+    let before = log.commits.load(Ordering::Relaxed);
+    let requests: Vec<_> = (0..200)
+        .map(|number| {
+            let handle = running.handle.clone();
+            tokio::spawn(async move {
+                handle
+                    .publish(publish("ada", &format!("line {number}"), None))
+                    .await
+            })
+        })
+        .collect();
+    for request in requests {
+        request.await.expect("it ran").expect("accepted");
+    }
+    let commits = log.commits.load(Ordering::Relaxed) - before;
+    assert!(commits <= 3, "{commits} commits for 200 messages");
+    assert_eq!(running.handle.hub().head(), Position::new(201));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_waits_until_the_first_is_durable() {
+    let slow = Some(Duration::from_secs(1));
+    let log = TestLog::new(Script {
+        slow,
+        ..Script::default()
+    });
+    let running = start(log, config()).await;
+    let _ada = running.handle.join(join("ada")).await.expect("free");
+    let began = Instant::now();
+    let id = Some("0123456789abcdef");
+    let (first, second) = tokio::join!(
+        running.handle.publish(publish("ada", "hi", id)),
+        running.handle.publish(publish("ada", "hi", id)),
+    );
+    assert_eq!(first, second);
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    assert_eq!(running.handle.hub().head(), Position::new(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_conflict_all_is_decided_again_on_the_new_tail() {
+    // Another server lets somebody called ada in, just before this one would.
+    let mut other = Room::new(
+        crate::room::Fold::default(),
+        "".into(),
+        Position::new(1),
+        Rules::default(),
+        Now {
+            wall: UNIX_EPOCH,
+            mono: Duration::ZERO,
+        },
+    );
+    let mut elsewhere = join("ada");
+    elsewhere.session = join("elsewhere").session;
+    let command = crate::room::Command::Join(elsewhere);
+    let now = Now {
+        wall: UNIX_EPOCH,
+        mono: Duration::ZERO,
+    };
+    let records = other.decide(&command, now).expect("free").records;
+    let intruder = records.into_iter().next();
+    let log = TestLog::new(Script {
+        intruder,
+        ..Script::default()
+    });
+    let running = start(log.clone(), config()).await;
+    let (ada, bob) = tokio::join!(
+        running.handle.join(join("ada")),
+        running.handle.join(join("bob"))
+    );
+    assert!(matches!(
+        ada,
+        Err(Refused::Refusal(Refusal::NameTaken { .. }))
+    ));
+    let bob = bob.expect("free").granted;
+    assert_eq!((bob.position, bob.lamport.get()), (Position::new(2), 5));
+    assert_eq!(bob.participants.len(), 2);
+    assert_eq!(running.handle.hub().head(), Position::new(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_ends_the_server_and_nothing_is_shown() {
+    let log = TestLog::new(Script::default());
+    let running = start(log.clone(), config()).await;
+    let _ada = running.handle.join(join("ada")).await.expect("free");
+    log.script.lock().expect("whole").fail = true;
+    let answer = running.handle.publish(publish("ada", "hi", None)).await;
+    assert_eq!(answer, Err(Refused::Gone(Gone)));
+    assert_eq!(running.handle.hub().head(), Position::new(1));
+    let end = running.task.await.expect("it ran").expect_err("failed");
+    assert!(end.to_string().contains("the disk is full"), "{end}");
+    let later = running.handle.publish(publish("ada", "hi", None)).await;
+    assert_eq!(later, Err(Refused::Gone(Gone)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_stream_is_announced_as_lost_after_the_grace() {
+    let running = start(TestLog::new(Script::default()), config()).await;
+    let ada = running.handle.join(join("ada")).await.expect("free");
+    let _bob = running.handle.join(join("bob")).await.expect("free");
+    drop(ada);
+    tokio::time::sleep(Duration::from_millis(9900)).await;
+    assert_eq!(running.handle.hub().head(), Position::new(2));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(running.handle.hub().head(), Position::new(3));
+    let page = running.handle.log().read(
+        Position::new(2),
+        PageLimit {
+            records: 9,
+            bytes: 999,
+        },
+    );
+    let sentence = page.await.expect("readable")[0].event.sentence();
+    assert_eq!(
+        sentence.as_deref(),
+        Some("Participant ada left Chitty-Chat at Lamport time 6")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_server_ends_but_not_while_somebody_is_there() {
+    let config = Config {
+        idle_exit: Some(Duration::from_secs(60)),
+        ..config()
+    };
+    let running = start(TestLog::new(Script::default()), config).await;
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    let ada = running
+        .handle
+        .join(join("ada"))
+        .await
+        .expect("not ended yet");
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    assert!(!running.task.is_finished());
+    let request = Leave {
+        session: join("ada").session,
+        lamport: LamportTime::new(9),
+    };
+    running.handle.leave(request).await.expect("present");
+    drop(ada);
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert!(!running.task.is_finished());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(
+        running.task.await.expect("it ran").expect("orderly"),
+        End::Idle
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_capped_log_is_trimmed_and_folds_to_the_same() {
+    let log = TestLog::new(Script::default());
+    let keep = Some(Keep::Events(5));
+    let running = start(log.clone(), Config { keep, ..config() }).await;
+    let _ada = running.handle.join(join("ada")).await.expect("free");
+    let id = Some("0123456789abcdef");
+    let first = running
+        .handle
+        .publish(publish("ada", "first", id))
+        .await
+        .expect("present");
+    for number in 0..20 {
+        let line = format!("line {number}");
+        running
+            .handle
+            .publish(publish("ada", &line, None))
+            .await
+            .expect("present");
+    }
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(log.extent().events(), 5);
+    // What was dropped is still remembered by who needs it.
+    assert_eq!(
+        running.handle.publish(publish("ada", "first", id)).await,
+        Ok(first)
+    );
+    running.shutdown.cancel();
+    running.task.await.expect("it ran").expect("orderly");
+    let again = start(log, config()).await;
+    assert_eq!(
+        again.handle.publish(publish("ada", "first", id)).await,
+        Ok(first)
+    );
+    let new = again
+        .handle
+        .publish(publish("ada", "new", None))
+        .await
+        .expect("within the grace");
+    assert_eq!(new.position, Position::new(23));
+}

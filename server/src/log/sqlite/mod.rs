@@ -30,8 +30,10 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 pub struct SqliteLog {
     epoch: Arc<str>,
     extent: Arc<Mutex<Extent>>,
-    writer: Writer,
+    // Before the writer, since fields drop in this order: the last to close the file folds the
+    // write-ahead log in, which a reader may not.
     readers: Arc<Readers>,
+    writer: Writer,
 }
 
 /// Why a file cannot be opened as a chat. The file was not touched.
