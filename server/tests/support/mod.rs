@@ -1,0 +1,195 @@
+//! A real server on a real socket, and clients that speak to it by the generated code.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use chitty_chat::{
+    proto::v1::{
+        Broadcast, Event, JoinRequest, PublishReply, PublishRequest, Resume, Welcome,
+        broadcast::Kind, chitty_chat_client::ChittyChatClient,
+    },
+    secret::os_random,
+};
+use chitty_server::{
+    app::{self, Config, ServeError},
+    follower,
+    log::{Log, MemoryLog},
+    net,
+    room::Rules,
+    sequencer::{self, End},
+};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, Streaming, transport::Channel};
+
+/// Longer than anything here takes: only a test that fails waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub log: Arc<dyn Log>,
+    pub shutdown: CancellationToken,
+    pub task: JoinHandle<Result<End, ServeError>>,
+}
+
+pub fn config() -> Config {
+    #[expect(clippy::disallowed_methods, reason = "a test is an edge")]
+    let wall = std::time::SystemTime::now;
+    Config {
+        sequencer: sequencer::Config {
+            rules: Rules {
+                grace: Duration::from_millis(300),
+                ..Rules::default()
+            },
+            keep: None,
+            idle_exit: None,
+            wall,
+        },
+        followers: follower::Limits::default(),
+        connections: net::Limits::default(),
+        random: os_random,
+    }
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::on(Arc::new(MemoryLog::new(&mut os_random)), config()).await
+    }
+
+    pub async fn on(log: Arc<dyn Log>, config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let shutdown = CancellationToken::new();
+        let served = app::serve(listener, Arc::clone(&log), config, shutdown.clone());
+        let task = tokio::spawn(served);
+        Self {
+            address,
+            log,
+            shutdown,
+            task,
+        }
+    }
+
+    pub async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address))
+            .expect("a URL")
+            .connect()
+            .await
+            .expect("it listens")
+    }
+
+    pub async fn client(&self) -> ChittyChatClient<Channel> {
+        ChittyChatClient::new(self.channel().await)
+    }
+
+    pub async fn join(&self, name: &str) -> Participant {
+        self.join_with(JoinRequest {
+            name: name.into(),
+            lamport: 1,
+            ..JoinRequest::default()
+        })
+        .await
+        .expect("the name is free")
+    }
+
+    pub async fn join_with(&self, request: JoinRequest) -> Result<Participant, Status> {
+        let mut client = self.client().await;
+        let mut stream = client.join(request).await?.into_inner();
+        let first = timeout(PATIENCE, stream.message())
+            .await
+            .expect("in time")?;
+        let Some(Broadcast {
+            kind: Some(Kind::Welcome(welcome)),
+        }) = first
+        else {
+            panic!("the first message is a Welcome, not {first:?}");
+        };
+        Ok(Participant {
+            client,
+            stream,
+            welcome,
+        })
+    }
+
+    pub async fn stop(self) -> End {
+        self.shutdown.cancel();
+        timeout(PATIENCE, self.task)
+            .await
+            .expect("in time")
+            .expect("it ran")
+            .expect("orderly")
+    }
+}
+
+pub struct Participant {
+    pub client: ChittyChatClient<Channel>,
+    pub stream: Streaming<Broadcast>,
+    pub welcome: Welcome,
+}
+
+impl Participant {
+    pub async fn next(&mut self) -> Result<Option<Broadcast>, Status> {
+        timeout(PATIENCE, self.stream.message())
+            .await
+            .expect("in time")
+    }
+
+    pub async fn event(&mut self) -> Event {
+        match self.next().await {
+            Ok(Some(Broadcast {
+                kind: Some(Kind::Event(event)),
+            })) => event,
+            other => panic!("not an event: {other:?}"),
+        }
+    }
+
+    pub async fn events(&mut self, count: usize) -> Vec<Event> {
+        let mut events = Vec::with_capacity(count);
+        for _ in 0..count {
+            events.push(self.event().await);
+        }
+        events
+    }
+
+    pub fn request(&self, text: &str) -> PublishRequest {
+        PublishRequest {
+            session: self.welcome.session.clone(),
+            text: text.into(),
+            lamport: 1,
+            ..PublishRequest::default()
+        }
+    }
+
+    pub async fn publish(&mut self, text: &str) -> PublishReply {
+        let request = self.request(text);
+        self.client
+            .publish(request)
+            .await
+            .expect("valid")
+            .into_inner()
+    }
+
+    /// To come back after this event.
+    pub fn resume(&self, last: &Event) -> JoinRequest {
+        JoinRequest {
+            session: self.welcome.session.clone(),
+            lamport: 1,
+            resume: Some(Resume {
+                position: last.position,
+                lamport: last.lamport,
+                epoch: self.welcome.epoch.clone(),
+            }),
+            ..JoinRequest::default()
+        }
+    }
+}
+
+/// The sentence of an event, for short assertions.
+pub fn sentence(event: &Event) -> String {
+    chitty_chat::Event::from(event.clone())
+        .sentence()
+        .unwrap_or_default()
+}
+
+pub fn code<T: std::fmt::Debug>(result: Result<T, Status>) -> Code {
+    result.expect_err("refused").code()
+}
