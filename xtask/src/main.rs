@@ -1,2 +1,65 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo xtask check` is what CI runs.
+//!
+//! Deliberately without dependencies, so that it is there at once on a fresh machine.
+
+mod conformance;
+mod install;
+mod run;
+
+use std::process::ExitCode;
+
+use run::{Failed, Step, cargo};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  check         all that CI checks: installs what is missing, then formatting, lints, docs, tests
+                and conformance
+  conformance   a second implementation of the protocol, in Python, against the server
+";
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1);
+    let result = match command.as_deref() {
+        Some("check") => check(),
+        Some("conformance") => install::packages().and_then(|()| conformance::run()),
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(what)) => {
+            eprintln!("xtask: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check() -> Result<(), Failed> {
+    install::packages()?;
+    install::components()?;
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    Step::new("cargo")
+        .args(&[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--locked",
+            "--document-private-items",
+        ])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()?;
+    cargo(&["test", "--workspace", "--locked"])?;
+    conformance::run()
+}

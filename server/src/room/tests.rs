@@ -76,28 +76,28 @@ impl Chat {
         }
     }
 
-    fn decide(&mut self, command: Command, seconds: u64) -> Result<Decision, Refusal> {
-        let decision = self.room.decide(&command, now(seconds))?;
+    fn decide(&mut self, command: &Command, seconds: u64) -> Result<Decision, Refusal> {
+        let decision = self.room.decide(command, now(seconds))?;
         self.log.extend_from_slice(&decision.records);
         Ok(decision)
     }
 
     fn join(&mut self, join: Join, seconds: u64) -> Result<Granted, Refusal> {
-        match self.decide(Command::Join(join), seconds)?.accepted {
+        match self.decide(&Command::Join(join), seconds)?.accepted {
             Accepted::Joined(granted) => Ok(granted),
             other => panic!("{other:?}"),
         }
     }
 
     fn publish(&mut self, publish: Publish, seconds: u64) -> Result<(Receipt, bool), Refusal> {
-        match self.decide(Command::Publish(publish), seconds)?.accepted {
+        match self.decide(&Command::Publish(publish), seconds)?.accepted {
             Accepted::Published { receipt, duplicate } => Ok((receipt, duplicate)),
             other => panic!("{other:?}"),
         }
     }
 
     fn leave(&mut self, leave: Leave, seconds: u64) -> Result<Receipt, Refusal> {
-        match self.decide(Command::Leave(leave), seconds)?.accepted {
+        match self.decide(&Command::Leave(leave), seconds)?.accepted {
             Accepted::Left { receipt, .. } => Ok(receipt),
             other => panic!("{other:?}"),
         }
@@ -283,7 +283,7 @@ fn a_resume_below_what_is_kept_is_stale() {
         chat.join(join(name, 1), 0).expect("free");
     }
     chat.room.set_first(Position::new(3));
-    let mut come_back = |position| {
+    let come_back = |position| {
         let mut request = join("ada", 9);
         request.resume = Some(chat.resume(position));
         chat.room
@@ -466,7 +466,7 @@ mod naive {
         for Record { event, .. } in log {
             match &event.kind {
                 EventKind::Joined { name } => {
-                    present.push((event.position.get(), name.to_string()))
+                    present.push((event.position.get(), name.to_string()));
                 }
                 EventKind::Left { participant, .. } => {
                     let before = present.len();

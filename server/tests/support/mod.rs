@@ -1,4 +1,5 @@
 //! A real server on a real socket, and clients that speak to it by the generated code.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,16 +23,15 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming, transport::Channel};
 
 /// Longer than anything here takes: only a test that fails waits for it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct TestServer {
-    pub address: SocketAddr,
-    pub log: Arc<dyn Log>,
-    pub shutdown: CancellationToken,
-    pub task: JoinHandle<Result<End, ServeError>>,
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) task: JoinHandle<Result<End, ServeError>>,
 }
 
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     #[expect(clippy::disallowed_methods, reason = "a test is an edge")]
     let wall = std::time::SystemTime::now;
     Config {
@@ -51,11 +51,11 @@ pub fn config() -> Config {
 }
 
 impl TestServer {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::on(Arc::new(MemoryLog::new(&mut os_random)), config()).await
     }
 
-    pub async fn on(log: Arc<dyn Log>, config: Config) -> Self {
+    pub(crate) async fn on(log: Arc<dyn Log>, config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let shutdown = CancellationToken::new();
@@ -69,7 +69,7 @@ impl TestServer {
         }
     }
 
-    pub async fn channel(&self) -> Channel {
+    pub(crate) async fn channel(&self) -> Channel {
         Channel::from_shared(format!("http://{}", self.address))
             .expect("a URL")
             .connect()
@@ -77,11 +77,11 @@ impl TestServer {
             .expect("it listens")
     }
 
-    pub async fn client(&self) -> ChittyChatClient<Channel> {
+    pub(crate) async fn client(&self) -> ChittyChatClient<Channel> {
         ChittyChatClient::new(self.channel().await)
     }
 
-    pub async fn join(&self, name: &str) -> Participant {
+    pub(crate) async fn join(&self, name: &str) -> Participant {
         self.join_with(JoinRequest {
             name: name.into(),
             lamport: 1,
@@ -91,7 +91,7 @@ impl TestServer {
         .expect("the name is free")
     }
 
-    pub async fn join_with(&self, request: JoinRequest) -> Result<Participant, Status> {
+    pub(crate) async fn join_with(&self, request: JoinRequest) -> Result<Participant, Status> {
         let mut client = self.client().await;
         let mut stream = client.join(request).await?.into_inner();
         let first = timeout(PATIENCE, stream.message())
@@ -110,7 +110,7 @@ impl TestServer {
         })
     }
 
-    pub async fn stop(self) -> End {
+    pub(crate) async fn stop(self) -> End {
         self.shutdown.cancel();
         timeout(PATIENCE, self.task)
             .await
@@ -120,20 +120,20 @@ impl TestServer {
     }
 }
 
-pub struct Participant {
-    pub client: ChittyChatClient<Channel>,
-    pub stream: Streaming<Broadcast>,
-    pub welcome: Welcome,
+pub(crate) struct Participant {
+    pub(crate) client: ChittyChatClient<Channel>,
+    pub(crate) stream: Streaming<Broadcast>,
+    pub(crate) welcome: Welcome,
 }
 
 impl Participant {
-    pub async fn next(&mut self) -> Result<Option<Broadcast>, Status> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Broadcast>, Status> {
         timeout(PATIENCE, self.stream.message())
             .await
             .expect("in time")
     }
 
-    pub async fn event(&mut self) -> Event {
+    pub(crate) async fn event(&mut self) -> Event {
         match self.next().await {
             Ok(Some(Broadcast {
                 kind: Some(Kind::Event(event)),
@@ -142,7 +142,7 @@ impl Participant {
         }
     }
 
-    pub async fn events(&mut self, count: usize) -> Vec<Event> {
+    pub(crate) async fn events(&mut self, count: usize) -> Vec<Event> {
         let mut events = Vec::with_capacity(count);
         for _ in 0..count {
             events.push(self.event().await);
@@ -150,7 +150,7 @@ impl Participant {
         events
     }
 
-    pub fn request(&self, text: &str) -> PublishRequest {
+    pub(crate) fn request(&self, text: &str) -> PublishRequest {
         PublishRequest {
             session: self.welcome.session.clone(),
             text: text.into(),
@@ -159,7 +159,7 @@ impl Participant {
         }
     }
 
-    pub async fn publish(&mut self, text: &str) -> PublishReply {
+    pub(crate) async fn publish(&mut self, text: &str) -> PublishReply {
         let request = self.request(text);
         self.client
             .publish(request)
@@ -169,7 +169,7 @@ impl Participant {
     }
 
     /// To come back after this event.
-    pub fn resume(&self, last: &Event) -> JoinRequest {
+    pub(crate) fn resume(&self, last: &Event) -> JoinRequest {
         JoinRequest {
             session: self.welcome.session.clone(),
             lamport: 1,
@@ -184,12 +184,12 @@ impl Participant {
 }
 
 /// The sentence of an event, for short assertions.
-pub fn sentence(event: &Event) -> String {
+pub(crate) fn sentence(event: &Event) -> String {
     chitty_chat::Event::from(event.clone())
         .sentence()
         .unwrap_or_default()
 }
 
-pub fn code<T: std::fmt::Debug>(result: Result<T, Status>) -> Code {
+pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, Status>) -> Code {
     result.expect_err("refused").code()
 }

@@ -1,0 +1,114 @@
+//! A second implementation of the protocol, against the real server.
+
+use std::{
+    env, fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use crate::run::{Failed, Step, cargo};
+
+const SCRIPT: &str = "server/tests/conformance/client.py";
+const REQUIREMENTS: &str = "server/tests/conformance/requirements.txt";
+
+/// Starts the server on a free port with an empty chat, and runs the Python client against it.
+pub(crate) fn run() -> Result<(), Failed> {
+    let target = target();
+    let python = python(&target)?;
+    let stubs = stubs(&target, &python)?;
+    cargo(&["build", "--locked", "--package", "chitty-server"])?;
+    let mut server = Server::start(&target)?;
+    let address = server.address()?;
+    Step::new(python)
+        .arg(SCRIPT)
+        .arg(address)
+        .env("PYTHONPATH", stubs)
+        .run()
+}
+
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
+}
+
+/// A Python with the packages of the requirements, made once for each state of these.
+fn python(target: &Path) -> Result<PathBuf, Failed> {
+    let venv = target.join("conformance/venv");
+    let python = venv.join("bin/python");
+    let installed = venv.join("requirements.txt");
+    let wanted = fs::read(REQUIREMENTS).map_err(Failed::new)?;
+    if fs::read(&installed).is_ok_and(|have| have == wanted) {
+        return Ok(python);
+    }
+    Step::new("python3")
+        .args(&["-m", "venv", "--clear"])
+        .arg(&venv)
+        .run()?;
+    Step::new(&python)
+        .args(&["-m", "pip", "install", "--quiet", "-r", REQUIREMENTS])
+        .run()?;
+    fs::write(installed, wanted).map_err(Failed::new)?;
+    Ok(python)
+}
+
+fn stubs(target: &Path, python: &Path) -> Result<PathBuf, Failed> {
+    let out = target.join("conformance/stubs");
+    fs::create_dir_all(&out).map_err(Failed::new)?;
+    Step::new(python)
+        .args(&["-m", "grpc_tools.protoc", "-Iproto"])
+        .arg(format!("--python_out={}", out.display()))
+        .arg(format!("--grpc_python_out={}", out.display()))
+        .arg("proto/chitty/v1/chitty.proto")
+        .run()?;
+    Ok(out)
+}
+
+/// A server that ends when this is dropped.
+struct Server(Child);
+
+impl Server {
+    fn start(target: &Path) -> Result<Self, Failed> {
+        let program = target.join("debug/chitty-server");
+        let logs = target.join("conformance/logs");
+        let args = [
+            "--ephemeral",
+            "--listen",
+            "127.0.0.1:0",
+            "--grace",
+            "2",
+            "--log-dir",
+        ];
+        Command::new(&program)
+            .args(args)
+            .arg(logs)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map(Self)
+            .map_err(|error| Failed::new(format_args!("{}: {error}", program.display())))
+    }
+
+    /// From its first line: "chitty-server listens on ADDRESS".
+    fn address(&mut self) -> Result<String, Failed> {
+        let mut line = String::new();
+        if let Some(output) = &mut self.0.stdout {
+            BufReader::new(output)
+                .read_line(&mut line)
+                .map_err(Failed::new)?;
+        }
+        let address = line
+            .trim()
+            .rsplit(' ')
+            .next()
+            .filter(|address| address.contains(':'));
+        address
+            .map(str::to_owned)
+            .ok_or_else(|| Failed::new("the server did not start"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,44 @@
+//! What the checks need and a fresh machine has not.
+
+use crate::run::{Failed, Step};
+
+/// Debian's packages; nothing is done where all is there.
+pub(crate) fn packages() -> Result<(), Failed> {
+    let venv = Step::new("python3").args(&["-c", "import venv, ensurepip"]);
+    if venv.succeeds() {
+        return Ok(());
+    }
+    let apt = || {
+        let needs_sudo = !Step::new("test")
+            .args(&["-w", "/var/lib/dpkg/lock"])
+            .succeeds();
+        if needs_sudo {
+            Step::new("sudo").arg("apt-get")
+        } else {
+            Step::new("apt-get")
+        }
+        .env("DEBIAN_FRONTEND", "noninteractive")
+    };
+    apt().arg("update").run()?;
+    apt()
+        .args(&[
+            "install",
+            "-y",
+            "--no-install-recommends",
+            "python3",
+            "python3-venv",
+        ])
+        .run()
+}
+
+/// The toolchain's own parts, which a minimal one lacks.
+pub(crate) fn components() -> Result<(), Failed> {
+    for (component, asked) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if !Step::new("cargo").args(&[asked, "--version"]).succeeds() {
+            Step::new("rustup")
+                .args(&["component", "add", component])
+                .run()?;
+        }
+    }
+    Ok(())
+}
