@@ -4,8 +4,17 @@ use std::{fmt, sync::Arc};
 
 use thiserror::Error;
 
-/// A valid message: 1 to 128 characters (Unicode scalar values), not only white space, no control
-/// characters but newline and tab.
+use super::chars;
+
+/// How a message starts that tells what its author does: "/me waves".
+const ACTION: &str = "/me ";
+
+/// A valid message: 1 to 128 characters (Unicode scalar values), something to be seen in it, no
+/// control characters but newline and tab.
+///
+/// It is kept as it came: not trimmed, not normalised. Format characters are allowed, since
+/// writing in some scripts needs them; who shows the text passes it through
+/// [`display`](super::display) first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MessageText(Arc<str>);
 
@@ -13,16 +22,16 @@ pub struct MessageText(Arc<str>);
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum MessageTextError {
     /// Nothing to read in it.
-    #[error("a message needs at least one character that is not white space")]
+    #[error("a message needs at least one character that can be seen; write something")]
     Blank,
     /// More than 128 characters.
-    #[error("a message has at most {max} characters; this one has {length}", max = MessageText::MAX_CHARS)]
+    #[error("a message has at most {max} characters; this one has {length}, so shorten it or send it in parts", max = MessageText::MAX_CHARS)]
     TooLong {
         /// Its length in characters.
         length: usize,
     },
     /// A control character other than newline and tab.
-    #[error("a message has no control characters but newline and tab; U+{:04X} is one", *character as u32)]
+    #[error("a message has no control characters but newline and tab; remove U+{:04X}", *character as u32)]
     Control {
         /// The first such character.
         character: char,
@@ -45,7 +54,7 @@ impl MessageText {
         {
             return Err(MessageTextError::Control { character });
         }
-        if text.chars().all(char::is_whitespace) {
+        if said(text).chars().all(chars::is_blank) {
             return Err(MessageTextError::Blank);
         }
         Ok(Self(text.into()))
@@ -60,10 +69,130 @@ impl MessageText {
     pub fn shared(&self) -> Arc<str> {
         Arc::clone(&self.0)
     }
+
+    /// Whether it tells what its author does: `/me ` at its start.
+    pub fn is_action(&self) -> bool {
+        self.action().is_some()
+    }
+
+    /// What its author does, without the `/me `; `None` where it is not an action.
+    pub fn action(&self) -> Option<&str> {
+        self.0.strip_prefix(ACTION)
+    }
+}
+
+/// What there is to read: a `/me` with nothing behind it says nothing.
+fn said(text: &str) -> &str {
+    match text.strip_prefix(ACTION.trim_end()) {
+        Some(rest) if rest.chars().all(chars::is_blank) => "",
+        _ => text,
+    }
 }
 
 impl fmt::Display for MessageText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_length_is_in_characters_not_bytes() {
+        for c in ["a", "æ", "あ", "😀"] {
+            assert!(MessageText::parse(&c.repeat(128)).is_ok(), "{c}");
+            assert_eq!(
+                MessageText::parse(&c.repeat(129)),
+                Err(MessageTextError::TooLong { length: 129 })
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_blank() {
+        for text in [
+            "",
+            " ",
+            "\n\t \n",
+            "\u{A0}\u{3000}",
+            "\u{200B}",
+            "\u{200D}\u{FE0F}",
+            "\u{2800}\u{2800}",
+            "\u{3164}",
+            "\u{FFA0} \u{115F}",
+            "\u{202E}",
+            "\u{E0041}",
+            "/me",
+            "/me ",
+            "/me  \n",
+            "/me \u{200B}",
+        ] {
+            assert_eq!(
+                MessageText::parse(text),
+                Err(MessageTextError::Blank),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn controls_are_refused_by_name() {
+        for c in ['\0', '\u{7}', '\r', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}'] {
+            let error = MessageText::parse(&format!("a{c}b")).unwrap_err();
+            assert_eq!(error, MessageTextError::Control { character: c });
+            assert!(error.to_string().contains(&format!("U+{:04X}", c as u32)));
+        }
+        assert!(MessageText::parse("a\n\tb").is_ok());
+    }
+
+    #[test]
+    fn format_characters_are_allowed() {
+        for text in ["👨\u{200D}👩\u{200D}👧", "می\u{200C}خواهم", "\u{202E}abc"] {
+            assert_eq!(MessageText::parse(text).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn actions() {
+        let action = |text| {
+            let text = MessageText::parse(text).unwrap();
+            assert_eq!(text.is_action(), text.action().is_some());
+            text.action().map(str::to_owned)
+        };
+        assert_eq!(action("/me waves").as_deref(), Some("waves"));
+        assert_eq!(action("/me  waves").as_deref(), Some(" waves"));
+        for text in ["/mean it", "/me\nwaves", " /me waves", "/ME waves", "me"] {
+            assert_eq!(action(text), None, "{text:?}");
+        }
+        let longest = format!("/me {}", "a".repeat(124));
+        assert!(MessageText::parse(&longest).is_ok());
+        assert_eq!(
+            MessageText::parse(&(longest + "a")),
+            Err(MessageTextError::TooLong { length: 129 })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_kept_as_it_came_or_refused(text in "\\PC{0,140}|(?s).{0,140}") {
+            let ok = MessageText::parse(&text).map(|parsed| parsed.as_str().to_owned());
+            let length = text.chars().count();
+            if let Ok(parsed) = ok {
+                prop_assert_eq!(&parsed, &text);
+                prop_assert!((1..=128).contains(&length));
+                prop_assert!(!text.trim().is_empty());
+                prop_assert!(text.chars().all(|c| !c.is_control() || "\n\t".contains(c)));
+            }
+        }
+
+        #[test]
+        fn printable_ascii_is_accepted(text in "[!-~][ -~]{0,127}") {
+            prop_assume!(!text.starts_with("/me"));
+            prop_assert!(MessageText::parse(&text).is_ok());
+        }
     }
 }

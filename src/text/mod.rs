@@ -1,7 +1,12 @@
-//! What people type: messages and names, each parsed once, at the edge, and valid ever after.
+//! What people type: messages and names, each parsed once, at the edge, and valid ever after; and
+//! how any text is shown.
 
+pub(crate) mod chars;
+pub mod display;
 mod message;
 mod name;
+mod name_key;
 
 pub use message::{MessageText, MessageTextError};
-pub use name::{NameKey, ParticipantName, ParticipantNameError};
+pub use name::{Forbidden, ParticipantName, ParticipantNameError};
+pub use name_key::NameKey;

@@ -1,0 +1,177 @@
+//! What kind of character one is, by the Unicode Character Database: the questions that the rules
+//! for messages, names, screens and logs have in common, each answered in this one place.
+
+use icu_properties::{
+    CodePointMapData, CodePointSetData,
+    props::{
+        BidiControl, CanonicalCombiningClass, DefaultIgnorableCodePoint, Emoji, EmojiModifier,
+        ExtendedPictographic, GeneralCategory, GeneralCategoryGroup, HangulSyllableType,
+        JoiningType, PrependedConcatenationMark,
+    },
+};
+
+/// How many combining marks may follow one another, in a name and on a screen. Living languages
+/// need three (Vietnamese decomposed, Thai, pointed Hebrew); what stacks up more runs into the
+/// lines above and below.
+pub(crate) const MAX_MARKS: usize = 4;
+
+/// The UCD's `General_Category`.
+pub(crate) fn category(c: char) -> GeneralCategory {
+    CodePointMapData::<GeneralCategory>::new().get(c)
+}
+
+/// A character that no screen draws, or that acts on its neighbours only: format characters,
+/// bidirectional controls, zero-width ones, tags, variation selectors, fillers, line and
+/// paragraph separators. Control characters (Cc) are not among them.
+///
+/// The Arabic and other signs that enclose the digits after them are format characters by
+/// category, yet are drawn, and so are not hidden.
+pub(crate) fn is_hidden(c: char) -> bool {
+    if c.is_ascii() {
+        return false;
+    }
+    if CodePointSetData::new::<PrependedConcatenationMark>().contains(c) {
+        return false;
+    }
+    let by_category = matches!(
+        category(c),
+        GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+    );
+    by_category
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+        || CodePointSetData::new::<BidiControl>().contains(c)
+}
+
+/// A character that is drawn as nothing although the UCD does not call it white space or
+/// ignorable: the empty braille pattern, the musical null notehead, the Khitan filler.
+pub(crate) const fn looks_empty(c: char) -> bool {
+    matches!(c, '\u{2800}' | '\u{1D159}' | '\u{16FE4}')
+}
+
+/// A character that leaves nothing to be seen.
+pub(crate) fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || looks_empty(c) || is_hidden(c)
+}
+
+/// A combining mark (Mn, Mc, Me).
+pub(crate) fn is_mark(c: char) -> bool {
+    !c.is_ascii() && GeneralCategoryGroup::Mark.contains(category(c))
+}
+
+/// A conjoining Hangul letter, which is to stand in a syllable and not alone.
+pub(crate) fn is_jamo(c: char) -> bool {
+    matches!(
+        CodePointMapData::<HangulSyllableType>::new().get(c),
+        HangulSyllableType::LeadingJamo
+            | HangulSyllableType::VowelJamo
+            | HangulSyllableType::TrailingJamo
+    )
+}
+
+/// Whether a conjoining Hangul vowel or final consonant goes on with the syllable that `before`
+/// is part of (UAX #29, rules GB6 to GB8).
+pub(crate) fn continues_syllable(before: char, c: char) -> bool {
+    use HangulSyllableType as Hangul;
+
+    let kind = CodePointMapData::<HangulSyllableType>::new();
+    let before = kind.get(before);
+    match kind.get(c) {
+        Hangul::VowelJamo => matches!(
+            before,
+            Hangul::LeadingJamo | Hangul::LVSyllable | Hangul::VowelJamo
+        ),
+        Hangul::TrailingJamo => before != Hangul::LeadingJamo && before != Hangul::NotApplicable,
+        _ => false,
+    }
+}
+
+/// A virama: the next letter joins with this one.
+pub(crate) fn is_virama(c: char) -> bool {
+    CodePointMapData::<CanonicalCombiningClass>::new().get(c) == CanonicalCombiningClass::Virama
+}
+
+/// A letter of a cursive script that joins with the one after it.
+pub(crate) fn joins_forward(c: char) -> bool {
+    matches!(
+        CodePointMapData::<JoiningType>::new().get(c),
+        JoiningType::DualJoining | JoiningType::LeftJoining
+    )
+}
+
+/// A letter of a cursive script that joins with the one before it.
+pub(crate) fn joins_backward(c: char) -> bool {
+    matches!(
+        CodePointMapData::<JoiningType>::new().get(c),
+        JoiningType::DualJoining | JoiningType::RightJoining
+    )
+}
+
+/// A character that can be an emoji, by itself or with a variation selector.
+pub(crate) fn is_emoji(c: char) -> bool {
+    CodePointSetData::new::<Emoji>().contains(c)
+}
+
+/// An emoji that a zero-width joiner can combine with another.
+pub(crate) fn is_pictograph(c: char) -> bool {
+    is_emoji(c) && CodePointSetData::new::<ExtendedPictographic>().contains(c)
+}
+
+/// A skin tone.
+pub(crate) fn is_emoji_modifier(c: char) -> bool {
+    CodePointSetData::new::<EmojiModifier>().contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hidden() {
+        for c in [
+            '\u{AD}',
+            '\u{34F}',
+            '\u{61C}',
+            '\u{115F}',
+            '\u{180E}',
+            '\u{200B}',
+            '\u{200D}',
+            '\u{200E}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202E}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{3164}',
+            '\u{FE0F}',
+            '\u{FEFF}',
+            '\u{FFA0}',
+            '\u{FFF9}',
+            '\u{E0041}',
+            '\u{E0100}',
+        ] {
+            assert!(is_hidden(c), "U+{:04X}", c as u32);
+            assert!(is_blank(c), "U+{:04X}", c as u32);
+        }
+        for c in [
+            'a', ' ', '\n', 'é', 'あ', '\u{301}', '👍', '\u{600}', '\u{FFFD}',
+        ] {
+            assert!(!is_hidden(c), "U+{:04X}", c as u32);
+        }
+    }
+
+    #[test]
+    fn what_is_blank_without_being_hidden() {
+        for c in [
+            '\u{2800}',
+            '\u{1D159}',
+            '\u{16FE4}',
+            '\u{A0}',
+            '\u{3000}',
+            '\u{85}',
+        ] {
+            assert!(is_blank(c) && !is_hidden(c), "U+{:04X}", c as u32);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! How any text is shown: made safe for a terminal, and measured in cells.
+//!
+//! Texts come from others and are kept as they came. Before one is drawn, put into a title or
+//! handed to any other escape sequence, or written where people read it, it passes through
+//! [`safe`] or [`safe_lines`]. These are the rules, each of them visible, so that no two texts
+//! look the same because something in one of them is hidden:
+//!
+//! - Control characters become their pictures (`␛`), C1 ones U+FFFD.
+//! - What is hidden (bidirectional controls, zero-width and other format characters, tags, fillers,
+//!   line and paragraph separators) becomes U+FFFD, one for one.
+//! - A joiner or a variation selector stays where it does what it is for: inside of an emoji, and
+//!   between letters that it joins or parts (RFC 5892, appendix A: Persian, Hindi).
+//! - Of the marks on one character, those after the fourth become one U+FFFD; a mark with nothing
+//!   before it gets a dotted circle to stand on, instead of what happens to be left of it.
+//! - The halfwidth voiced sound marks of katakana become the full-width ones: ratatui takes two
+//!   cells for them, terminals take one or none.
+
+mod width;
+
+use std::borrow::Cow;
+
+pub use width::{graphemes, width};
+
+use super::chars;
+
+/// Stands for what cannot be shown.
+const SUBSTITUTE: char = char::REPLACEMENT_CHARACTER;
+/// Carries a mark that has no character of its own.
+const CARRIER: char = '\u{25CC}';
+const ZERO_WIDTH_NON_JOINER: char = '\u{200C}';
+const ZERO_WIDTH_JOINER: char = '\u{200D}';
+const TEXT_STYLE: char = '\u{FE0E}';
+const EMOJI_STYLE: char = '\u{FE0F}';
+const KEYCAP: char = '\u{20E3}';
+/// The longest emoji in use join four; a terminal that draws the parts needs that many places.
+const MAX_JOINERS: usize = 3;
+/// Four spaces, as a tab has no width of its own.
+const TAB: &str = "    ";
+/// The three flags in use that are spelled with tags: England, Scotland, Wales.
+const TAG_FLAGS: [&str; 3] = [
+    "\u{1F3F4}\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}",
+    "\u{1F3F4}\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}",
+    "\u{1F3F4}\u{E0067}\u{E0062}\u{E0077}\u{E006C}\u{E0073}\u{E007F}",
+];
+
+/// The text as a single line: newline and tab become their pictures (`␊`, `␉`).
+///
+/// Borrows where nothing has to change. Idempotent.
+pub fn safe(text: &str) -> Cow<'_, str> {
+    Cleaner::clean(text, false)
+}
+
+/// The text with its line breaks (`\n`) kept; a tab becomes four spaces.
+///
+/// Borrows where nothing has to change. Idempotent.
+pub fn safe_lines(text: &str) -> Cow<'_, str> {
+    Cleaner::clean(text, true)
+}
+
+/// What becomes of one character.
+enum Shown {
+    As,
+    Instead(char),
+    Tab,
+    OnCarrier,
+    Nothing,
+}
+
+/// What the last characters shown mean for the next one.
+#[derive(Default)]
+struct Cleaner {
+    lines: bool,
+    /// The last character shown.
+    last: Option<char>,
+    /// The last one that was neither a mark nor a joiner or selector that stayed.
+    base: Option<char>,
+    /// How many marks are on `base`; one more than allowed: the rest is cut.
+    marks: usize,
+    /// An emoji is open, to which a joiner can add another.
+    pictograph: bool,
+    joiners: usize,
+}
+
+impl Cleaner {
+    fn clean(text: &str, lines: bool) -> Cow<'_, str> {
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Cow::Borrowed(text);
+        }
+        let mut cleaner = Self {
+            lines,
+            ..Self::default()
+        };
+        let mut changed: Option<String> = None;
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            let done = text.len() - rest.len();
+            if let Some(flag) = TAG_FLAGS.iter().find(|flag| rest.starts_with(**flag)) {
+                cleaner.start(c);
+                // Nothing joins on to a flag of this kind.
+                cleaner.pictograph = false;
+                if let Some(out) = &mut changed {
+                    out.push_str(flag);
+                }
+                rest = &rest[flag.len()..];
+                continue;
+            }
+            rest = &rest[c.len_utf8()..];
+            let shown = cleaner.show(c, rest.chars().next());
+            if changed.is_none() && !matches!(shown, Shown::As) {
+                changed = Some(text[..done].to_owned());
+            }
+            if let Some(out) = &mut changed {
+                match shown {
+                    Shown::As => out.push(c),
+                    Shown::Instead(instead) => out.push(instead),
+                    Shown::Tab => out.push_str(TAB),
+                    Shown::OnCarrier => out.extend([CARRIER, c]),
+                    Shown::Nothing => {}
+                }
+            }
+        }
+        changed.map_or(Cow::Borrowed(text), Cow::Owned)
+    }
+
+    fn show(&mut self, c: char, next: Option<char>) -> Shown {
+        match c {
+            '\n' if self.lines => {
+                *self = Self {
+                    lines: true,
+                    ..Self::default()
+                };
+                Shown::As
+            }
+            '\t' if self.lines => {
+                self.start(' ');
+                Shown::Tab
+            }
+            _ if c.is_control() => self.instead(picture(c)),
+            ZERO_WIDTH_JOINER if self.joins_emoji(next) => {
+                self.joiners += 1;
+                self.last = Some(c);
+                Shown::As
+            }
+            ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER if self.is_for_letters(c, next) => {
+                self.last = Some(c);
+                Shown::As
+            }
+            TEXT_STYLE | EMOJI_STYLE if self.selects(c, next) => {
+                self.last = Some(c);
+                Shown::As
+            }
+            '\u{FF9E}' => self.instead('\u{309B}'),
+            '\u{FF9F}' => self.instead('\u{309C}'),
+            _ if chars::is_hidden(c) => self.instead(SUBSTITUTE),
+            _ if chars::is_mark(c) => self.mark(c),
+            _ if width::of_char(c) == 0 => self.jamo(c),
+            _ => {
+                self.start(c);
+                Shown::As
+            }
+        }
+    }
+
+    /// A new base.
+    fn start(&mut self, c: char) {
+        let joined = self.last == Some(ZERO_WIDTH_JOINER) && self.pictograph;
+        if chars::is_emoji_modifier(c) && self.pictograph {
+            self.last = Some(c);
+            return;
+        }
+        self.pictograph = chars::is_pictograph(c);
+        if !joined {
+            self.joiners = 0;
+        }
+        self.base = Some(c);
+        self.last = Some(c);
+        self.marks = 0;
+    }
+
+    fn instead(&mut self, c: char) -> Shown {
+        self.start(c);
+        Shown::Instead(c)
+    }
+
+    fn mark(&mut self, c: char) -> Shown {
+        self.pictograph = false;
+        if self.base.is_none() {
+            self.start(CARRIER);
+            self.marks = 1;
+            self.last = Some(c);
+            return Shown::OnCarrier;
+        }
+        self.marks += 1;
+        if self.marks > chars::MAX_MARKS + 1 {
+            return Shown::Nothing;
+        }
+        if self.marks > chars::MAX_MARKS {
+            self.last = Some(SUBSTITUTE);
+            return Shown::Instead(SUBSTITUTE);
+        }
+        self.last = Some(c);
+        Shown::As
+    }
+
+    /// A Hangul vowel or final consonant, drawn only as part of a syllable; or something else
+    /// without width that is no mark.
+    fn jamo(&mut self, c: char) -> Shown {
+        if self
+            .last
+            .is_some_and(|last| chars::continues_syllable(last, c))
+            && self.marks < chars::MAX_MARKS
+        {
+            self.marks += 1;
+            self.last = Some(c);
+            Shown::As
+        } else {
+            self.instead(SUBSTITUTE)
+        }
+    }
+
+    fn joins_emoji(&self, next: Option<char>) -> bool {
+        self.pictograph
+            && self.last != Some(ZERO_WIDTH_JOINER)
+            && self.joiners < MAX_JOINERS
+            && next.is_some_and(chars::is_pictograph)
+    }
+
+    /// RFC 5892, appendices A.1 and A.2.
+    fn is_for_letters(&self, c: char, next: Option<char>) -> bool {
+        let after_virama = self.last.is_some_and(chars::is_virama);
+        let between_joining = c == ZERO_WIDTH_NON_JOINER
+            && self.last != Some(ZERO_WIDTH_NON_JOINER)
+            && self.base.is_some_and(chars::joins_forward)
+            && next.is_some_and(|next| !chars::is_mark(next) && chars::joins_backward(next));
+        after_virama || between_joining
+    }
+
+    fn selects(&self, selector: char, next: Option<char>) -> bool {
+        self.last.is_some_and(|last| {
+            chars::is_emoji(last)
+                && (!last.is_ascii() || (selector == EMOJI_STYLE && next == Some(KEYCAP)))
+        })
+    }
+}
+
+/// The picture of a control character.
+fn picture(control: char) -> char {
+    match u32::from(control) {
+        code @ 0..0x20 => char::from_u32(0x2400 + code).unwrap_or(SUBSTITUTE),
+        0x7f => '\u{2421}',
+        _ => SUBSTITUTE,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! By what two names are held against each other.
+
+use std::borrow::Cow;
+
+use icu_casemap::CaseMapper;
+use icu_normalizer::ComposingNormalizer;
+use unicode_security::skeleton;
+
+/// How often folding and normalising are repeated until nothing changes: RFC 8266, section 2.4
+/// ("no more than three times").
+const ROUNDS: usize = 4;
+
+/// By what two names are held against each other: names with an equal key could be taken for one
+/// another by a reader. A name is free where none of its keys is a key of anybody present.
+///
+/// The comparison of RFC 8266 (PRECIS Nickname) folds case and compatibility forms: "ADA", "ada"
+/// and "ａｄａ" are one. On top of it lie the skeletons of UTS #39, which are equal for texts that
+/// look alike, "bob" and "bоb" with a Cyrillic о. Two keys are needed, since case must and must
+/// not be folded before: only what is folded makes "ADA" and "ada" one, and only what is not
+/// makes "Ida", with a capital i, and "lda", with a small L, one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NameKey(Box<str>);
+
+impl NameKey {
+    /// The keys of any name, one or two, also of one that today's rules would refuse: a name that
+    /// the log holds stays taken.
+    pub fn of(name: &str) -> Vec<Self> {
+        let compatible = compatible(&single_spaced(name)).into_owned();
+        let folded = folded(&compatible);
+        let mut keys = vec![Self::skeleton(&folded)];
+        let as_written = Self::skeleton(&compatible);
+        if !keys.contains(&as_written) {
+            keys.push(as_written);
+        }
+        keys
+    }
+
+    fn skeleton(text: &str) -> Self {
+        Self(skeleton(text).collect::<String>().into())
+    }
+}
+
+/// RFC 8266, section 2.3: white space is U+0020, single, and not at the ends.
+fn single_spaced(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn compatible(text: &str) -> Cow<'_, str> {
+    ComposingNormalizer::new_nfkc().normalize(text)
+}
+
+/// Folded until it is stable, since normalising can bring out what folds again.
+fn folded(text: &str) -> String {
+    let mut text = text.to_owned();
+    for _ in 0..ROUNDS {
+        let next = compatible(&CaseMapper::new().fold_string(&text)).into_owned();
+        if next == text {
+            break;
+        }
+        text = next;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn collide(a: &str, b: &str) -> bool {
+        let b = NameKey::of(b);
+        NameKey::of(a).iter().any(|key| b.contains(key))
+    }
+
+    #[test]
+    fn names_that_look_alike_collide() {
+        for (a, b) in [
+            ("ada", "ada"),
+            ("ADA", "ada"),
+            ("Ada", "aDA"),
+            ("Ida", "lda"),
+            ("lda", "1da"),
+            ("bob", "bоb"),    // Cyrillic o
+            ("BOB", "ВОВ"),    // all Cyrillic
+            ("ada", "ａｄａ"), // fullwidth
+            ("ada", "ADＡ"),
+            ("José", "Jose\u{301}"), // composed or not
+            ("Straße", "STRASSE"),
+            ("fin", "ﬁn"),   // ligature
+            ("corn", "com"), // rn, m
+            ("ada lovelace", "Ada\u{A0}Lovelace"),
+            ("ada  b", "ada b"),
+            ("ada", "a\u{200B}da"), // invisible
+            ("Σίσυφος", "ΣΊΣΥΦΟΣ"),
+            ("K", "\u{212A}"), // Kelvin sign
+        ] {
+            assert!(collide(a, b), "{a} and {b}");
+            assert!(collide(b, a), "{b} and {a}");
+        }
+    }
+
+    #[test]
+    fn names_that_differ_do_not_collide() {
+        for (a, b) in [
+            ("ada", "bob"),
+            ("ada", "adam"),
+            ("ada b", "adab"),
+            ("jose", "josé"),
+            ("eve", "eva"),
+            ("u1", "u11"),
+        ] {
+            assert!(!collide(a, b), "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn numbered_names_are_all_distinct() {
+        let mut seen = HashSet::new();
+        for number in 1..=5000 {
+            let keys = NameKey::of(&format!("u{number}"));
+            for key in keys {
+                assert!(seen.insert(key), "u{number}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_collides_with_itself_in_any_case(name in "\\PC{1,32}") {
+            prop_assert!(collide(&name, &name));
+            let folded = CaseMapper::new().fold_string(&name).into_owned();
+            prop_assert!(collide(&name, &folded));
+        }
+
+        #[test]
+        fn case_does_not_matter(name in "[a-zà-öа-яα-ω]{1,32}") {
+            prop_assert!(collide(&name, &name.to_uppercase()));
+        }
+
+        #[test]
+        fn any_text_has_keys(name in any::<String>()) {
+            prop_assert!((1..=2).contains(&NameKey::of(&name).len()));
+        }
+    }
+}
