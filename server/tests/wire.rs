@@ -26,6 +26,10 @@ use tonic::{
     transport::Endpoint,
 };
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
 use tonic_types::StatusExt as _;
 
 /// Sends bytes that need not be a message.
@@ -120,10 +124,6 @@ async fn probes_and_reflection_are_answered() {
         tonic_health::pb::health_check_response::ServingStatus::Serving
     );
 
-    use tonic_reflection::pb::v1::{
-        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
-        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
-    };
     let mut reflection = ServerReflectionClient::new(server.channel().await);
     let request = ServerReflectionRequest {
         host: String::new(),

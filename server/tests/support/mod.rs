@@ -63,7 +63,6 @@ impl TestServer {
         let task = tokio::spawn(served);
         Self {
             address,
-            log,
             shutdown,
             task,
         }
