@@ -384,7 +384,8 @@ async fn a_resumed_stream_goes_on_and_the_older_one_is_taken_over() {
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     again.publish("still here").await;
     assert_eq!(again.event().await.position, 4);
-    // Of another log: a new participation, and nobody is present twice.
+    // Of another log: a new participation, and nobody is present twice. The older stream hears
+    // that its own is over.
     let mut stale = again.resume(&first);
     stale.name = "ada".into();
     stale.resume = stale.resume.map(|resume| Resume {
@@ -395,6 +396,17 @@ async fn a_resumed_stream_goes_on_and_the_older_one_is_taken_over() {
     assert!(!fresh.welcome.resumed);
     assert_eq!((fresh.welcome.position, fresh.welcome.next), (6, 6));
     assert_eq!(fresh.welcome.participants.len(), 1);
+    let left = again.event().await;
+    assert!(matches!(left.kind, Some(EventKind::Left(left)) if left.participant == 1));
+    let closing = again.next().await.expect("a message").expect("a message");
+    let Some(Kind::Closing(closing)) = closing.kind else {
+        panic!("a Closing")
+    };
+    assert_eq!(
+        (closing.reason(), closing.position),
+        (closing::Reason::Ended, 5)
+    );
+    assert_eq!(code(again.next().await), Code::Unauthenticated);
 }
 
 #[tokio::test]

@@ -1,15 +1,61 @@
 //! Log files: one event a line, by tracing and tracing-appender, without loss.
+//!
+//! `docs/log-format.md` has the grammar and the vocabulary. A line that records a service call is
+//! an event with the target [`CALL`] and the fields `call` and `step`:
+//!
+//! ```
+//! use chitty_chat::logging::CALL;
+//!
+//! tracing::info!(target: CALL, call = "Publish", step = "sent", lamport = 9, text = "hi there");
+//! ```
+//!
+//! Where several sessions share a process, each runs in a span that says whose lines they are:
+//!
+//! ```
+//! use chitty_chat::logging::CALL;
+//!
+//! let session = tracing::info_span!(target: CALL, "session", who = "ada", run = "3f9a21c0");
+//! ```
 
-use std::path::{Path, PathBuf};
+mod directory;
+mod escape;
+mod file;
+mod layer;
+mod line;
+mod outlet;
+mod progress;
+
+use std::{
+    env, fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use thiserror::Error;
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, registry};
+
+use self::{layer::LineLayer, outlet::Outlet};
+use crate::secret;
+
+pub use self::{
+    directory::default_directory,
+    escape::file_stem,
+    line::{Line, parse_line},
+};
 
 /// The tracing target of lines that record a service call; `docs/log-format.md` has their grammar.
 pub const CALL: &str = "chitty::call";
 
-/// The process's log. Dropping it writes out what is still held.
-#[derive(Debug)]
-pub struct Log {}
+/// The environment variable with more or fewer diagnostics than usual: `target=level`, by commas.
+pub const FILTER_VARIABLE: &str = "CHITTY_LOG";
+
+/// The process's log. Dropping it writes out what is still on its way, and ends it; lines that
+/// no file was opened for are dropped.
+pub struct Log {
+    outlet: Arc<Outlet>,
+}
 
 /// Why there is no log.
 #[derive(Debug, Error)]
@@ -20,28 +66,138 @@ pub enum LogError {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Somebody else has installed a subscriber.
-    #[error("logging was set up twice in one process")]
+    #[error("logging was set up twice in one process; keep the first one")]
     Installed,
+    /// The environment variable makes no sense.
+    #[error(
+        "{FILTER_VARIABLE}={value:?} is not understood; write it like \"info,h2=debug\", or unset it"
+    )]
+    Filter {
+        /// What it holds.
+        value: String,
+    },
+}
+
+impl From<(PathBuf, io::Error)> for LogError {
+    fn from((path, source): (PathBuf, io::Error)) -> Self {
+        Self::File { path, source }
+    }
 }
 
 impl Log {
     /// Takes all tracing events of this process from now on; they are held in memory (bounded)
     /// until [`Log::open`] says where they go.
+    #[expect(clippy::disallowed_methods, reason = "this is the edge")]
     pub fn install() -> Result<Self, LogError> {
-        Ok(Self {})
+        let filter = match env::var_os(FILTER_VARIABLE) {
+            Some(value) => filter_from(&value.to_string_lossy())?,
+            None => default_filter(),
+        };
+        let run = secret::run_id(&mut secret::os_random);
+        let (log, subscriber) = Self::with_filter(SystemTime::now, &run, filter);
+        tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Installed)?;
+        Ok(log)
     }
 
-    /// Opens `<directory>/<who, percent-encoded>.log`, in mode 0600, and writes there. Returns the
-    /// file's path.
+    /// A log with a clock and a run of one's own, and the subscriber that feeds it, which is not
+    /// installed.
+    pub fn new(clock: fn() -> SystemTime, run: &str) -> (Self, impl Subscriber + Send + Sync) {
+        Self::with_filter(clock, run, default_filter())
+    }
+
+    fn with_filter(
+        clock: fn() -> SystemTime,
+        run: &str,
+        filter: Targets,
+    ) -> (Self, impl Subscriber + Send + Sync + use<>) {
+        let outlet = Arc::new(Outlet::new(clock, layer::word(run)));
+        let feeding = Arc::clone(&outlet);
+        let layer = LineLayer::new(clock, move |record| feeding.emit(record));
+        (Self { outlet }, registry().with(filter).with(layer))
+    }
+
+    /// Opens `<directory>/<who, percent-encoded>.log` and writes there, first what was held until
+    /// now. Returns the file's path. A folder that is made here has mode 0700, a file 0600.
+    ///
+    /// A second call goes on in another file. Where it fails, all stays as it was.
     pub fn open(&self, who: &str, directory: &Path) -> Result<PathBuf, LogError> {
-        Ok(directory.join(format!("{who}.log")))
+        Ok(self.outlet.open(who, directory)?)
+    }
+
+    /// The file that is written to; `None` before [`Log::open`].
+    pub fn path(&self) -> Option<PathBuf> {
+        self.outlet.path()
+    }
+
+    /// By what this run of the process is told from others: eight hexadecimal digits.
+    pub fn run(&self) -> &str {
+        self.outlet.run()
+    }
+
+    /// Waits until all lines so far are with the system, up to two seconds; false where they are
+    /// not. See [`Log::failure`] for lines that the system did not take.
+    pub fn flush(&self) -> bool {
+        self.outlet.flush()
+    }
+
+    /// The first failure to write to the file that is open. Lines are kept (up to 1 MiB of them)
+    /// and tried again, so this may be over.
+    pub fn failure(&self) -> Option<LogError> {
+        self.outlet.failure().map(LogError::from)
     }
 }
 
-/// Where log files go unless said otherwise.
-pub fn default_directory() -> PathBuf {
-    PathBuf::from("logs")
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.outlet.close();
+    }
 }
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log")
+            .field("run", &self.run())
+            .field("path", &self.path())
+            .finish()
+    }
+}
+
+/// A subscriber that makes the same lines, each with its `\n`, and hands them to `sink`: for tests,
+/// and for what has no log file.
+pub fn subscriber<S: Fn(&str) + Send + Sync + 'static>(
+    who: &str,
+    run: &str,
+    clock: fn() -> SystemTime,
+    sink: S,
+) -> impl Subscriber + Send + Sync + use<S> {
+    let (who, run) = (escape::encode(who), layer::word(run));
+    let layer = LineLayer::new(clock, move |record| sink(&record.render(&who, &run)));
+    registry().with(default_filter()).with(layer)
+}
+
+/// Calls, and diagnostics: of this project from INFO, of others from WARN.
+fn default_filter() -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("chitty", LevelFilter::INFO)
+}
+
+/// The default with these directives on top. The calls stay: they are the log.
+fn filter_from(directives: &str) -> Result<Targets, LogError> {
+    let asked: Targets = directives.parse().map_err(|_| LogError::Filter {
+        value: directives.to_owned(),
+    })?;
+    let mut filter = default_filter();
+    if let Some(level) = asked.default_level() {
+        filter = filter.with_default(level).with_target("chitty", level);
+    }
+    Ok(filter
+        .with_targets(asked.iter())
+        .with_target(CALL, LevelFilter::INFO))
+}
+
+#[cfg(test)]
+mod tests;

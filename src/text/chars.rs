@@ -60,6 +60,17 @@ pub(crate) fn is_mark(c: char) -> bool {
     !c.is_ascii() && GeneralCategoryGroup::Mark.contains(category(c))
 }
 
+/// A letter or a decimal digit that is drawn.
+pub(crate) fn is_letter_or_digit(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphanumeric();
+    }
+    let category = category(c);
+    let counts = GeneralCategoryGroup::Letter.contains(category)
+        || category == GeneralCategory::DecimalNumber;
+    counts && !is_hidden(c)
+}
+
 /// A conjoining Hangul letter, which is to stand in a syllable and not alone.
 pub(crate) fn is_jamo(c: char) -> bool {
     matches!(

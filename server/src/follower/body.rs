@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use chitty_chat::{
-    EventKind, LeftReason, Position,
+    Event, EventKind, LeftReason, Position,
     proto::v1::{Welcome, broadcast::Kind, closing::Reason},
 };
 use http::HeaderMap;
@@ -54,7 +54,9 @@ pub struct Follower {
 enum Phase {
     Welcome(Bytes),
     Following,
-    /// All is said but how it ended.
+    /// The participant is to be told why it ends.
+    Closing(Reason, Status),
+    /// All is said but the status.
     Ending(Status),
     Ended,
 }
@@ -73,18 +75,20 @@ impl Follower {
         }
     }
 
-    /// The next bytes of the log, or what else is to be said.
-    fn poll_follow(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+    /// The next bytes of the log; none where the phase has changed instead.
+    fn poll_follow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if let Some(order) = self.attachment.order() {
-                return Poll::Ready(self.obey(order));
+                self.obey(order);
+                return Poll::Ready(None);
             }
             if let Some(page) = &mut self.page {
                 let Poll::Ready(page) = page.as_mut().poll(cx) else {
                     return Poll::Pending;
                 };
                 self.page = None;
-                if let Some(bytes) = self.send_page(page) {
+                let bytes = self.take_page(page);
+                if bytes.is_some() || !matches!(self.phase, Phase::Following) {
                     return Poll::Ready(bytes);
                 }
                 continue;
@@ -97,53 +101,51 @@ impl Follower {
                     own_left,
                 } => {
                     self.advance(last, own_left);
-                    return Poll::Ready(bytes);
+                    return Poll::Ready(Some(bytes));
                 }
                 Taken::Behind => self.page = Some(self.log.read(self.cursor, PAGE)),
             }
         }
     }
 
-    /// A page from the log as bytes; `None` where there is nothing to send after all.
-    fn send_page(&mut self, page: Result<Vec<Record>, ReadError>) -> Option<Bytes> {
+    /// A page from the log as bytes; `None` where nothing of it is to be sent.
+    fn take_page(&mut self, page: Result<Vec<Record>, ReadError>) -> Option<Bytes> {
         let page = match page {
             Ok(page) => page,
             Err(error) => {
                 tracing::error!(%error, "a follower cannot read the log");
                 self.phase = Phase::Ending(Status::unavailable(error.to_string()));
-                return Some(Bytes::new());
+                return None;
             }
         };
         let mut bytes = BytesMut::new();
         for record in page {
             let event = &record.event;
             if event.position != self.cursor.next() {
-                return Some(self.lost_place(bytes));
+                // What follows was dropped from a capped log while the stream was behind: the
+                // client rejoins, and is told that its resume is stale.
+                let status = Status::unavailable("what follows is not kept any more; join again");
+                self.phase = Phase::Closing(Reason::TooSlow, status);
+                break;
             }
             frame::put_event(&mut bytes, event);
-            let own_left = match event.kind {
-                EventKind::Left {
-                    participant,
-                    reason,
-                    ..
-                } if participant == self.attachment.participant() => Some(reason),
-                _ => None,
-            };
-            self.advance(event.position, own_left);
-            if own_left.is_some() {
+            self.advance(event.position, self.own_left(event));
+            if !matches!(self.phase, Phase::Following) {
                 break;
             }
         }
         (!bytes.is_empty()).then(|| bytes.freeze())
     }
 
-    /// What follows the cursor was dropped from a capped log while the stream was behind: the
-    /// client rejoins, and is told that its resume is stale.
-    fn lost_place(&mut self, mut sent: BytesMut) -> Bytes {
-        const DETAIL: &str = "what follows is not kept any more; join again";
-        sent.extend_from_slice(&frame::closing(Reason::TooSlow, self.cursor, DETAIL));
-        self.phase = Phase::Ending(Status::unavailable(DETAIL));
-        sent.freeze()
+    fn own_left(&self, event: &Event) -> Option<LeftReason> {
+        match event.kind {
+            EventKind::Left {
+                participant,
+                reason,
+                ..
+            } if participant == self.attachment.participant() => Some(reason),
+            _ => None,
+        }
     }
 
     fn advance(&mut self, last: Position, own_left: Option<LeftReason>) {
@@ -152,12 +154,13 @@ impl Follower {
             None => {}
             Some(LeftReason::Left) => self.phase = Phase::Ending(Status::ok("")),
             Some(_) => {
-                self.phase = Phase::Ending(Status::unauthenticated("the participation is over"));
+                let status = Status::unauthenticated("the participation is over; join again");
+                self.phase = Phase::Closing(Reason::Ended, status);
             }
         }
     }
 
-    fn obey(&mut self, order: Order) -> Bytes {
+    fn obey(&mut self, order: Order) {
         let (reason, status) = match order {
             Order::TakenOver => (
                 Reason::TakenOver,
@@ -168,9 +171,7 @@ impl Follower {
                 Status::unavailable("the server goes down; come back later"),
             ),
         };
-        let bytes = frame::closing(reason, self.cursor, status.message());
-        self.phase = Phase::Ending(status);
-        bytes
+        self.phase = Phase::Closing(reason, status);
     }
 }
 
@@ -185,24 +186,29 @@ impl http_body::Body for Follower {
         // Before looking, so that nothing that comes meanwhile is missed.
         self.attachment.register(cx.waker());
         let this = &mut *self;
-        let bytes = match &mut this.phase {
-            Phase::Welcome(welcome) => {
-                let welcome = std::mem::take(welcome);
-                this.phase = Phase::Following;
-                welcome
-            }
-            Phase::Following => match this.poll_follow(cx) {
-                Poll::Ready(bytes) => bytes,
-                Poll::Pending => return Poll::Pending,
-            },
-            Phase::Ending(_) | Phase::Ended => Bytes::new(),
-        };
-        if !bytes.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(bytes))));
-        }
-        match std::mem::replace(&mut this.phase, Phase::Ended) {
-            Phase::Ending(status) => Poll::Ready(Some(trailers(&status))),
-            _ => Poll::Ready(None),
+        loop {
+            let frame = match std::mem::replace(&mut this.phase, Phase::Following) {
+                Phase::Welcome(welcome) => Frame::data(welcome),
+                Phase::Following => match this.poll_follow(cx) {
+                    Poll::Ready(Some(bytes)) => Frame::data(bytes),
+                    Poll::Ready(None) => continue,
+                    Poll::Pending => return Poll::Pending,
+                },
+                Phase::Closing(reason, status) => {
+                    let closing = frame::closing(reason, this.cursor, status.message());
+                    this.phase = Phase::Ending(status);
+                    Frame::data(closing)
+                }
+                Phase::Ending(status) => {
+                    this.phase = Phase::Ended;
+                    return Poll::Ready(Some(trailers(&status)));
+                }
+                Phase::Ended => {
+                    this.phase = Phase::Ended;
+                    return Poll::Ready(None);
+                }
+            };
+            return Poll::Ready(Some(Ok(frame)));
         }
     }
 

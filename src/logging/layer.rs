@@ -1,0 +1,190 @@
+//! From tracing's events to records, one line each.
+
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+use tracing_subscriber::{
+    layer::{Context, Layer},
+    registry::LookupSpan,
+};
+
+use super::{
+    CALL, escape,
+    line::{Origin, Record},
+};
+
+/// Hands each event on as a record.
+pub(super) struct LineLayer<E> {
+    clock: fn() -> SystemTime,
+    emit: E,
+}
+
+impl<E: Fn(Record)> LineLayer<E> {
+    pub(super) const fn new(clock: fn() -> SystemTime, emit: E) -> Self {
+        Self { clock, emit }
+    }
+}
+
+impl<S, E> Layer<S> for LineLayer<E>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    E: Fn(Record) + 'static,
+{
+    /// Whose lines those of this span are is settled here, once, and handed down to the spans
+    /// within, so that an event has to look at one span only.
+    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
+        let Some(span) = ctx.span(id) else { return };
+        let mut origin = span
+            .parent()
+            .and_then(|parent| parent.extensions().get::<Origin>().cloned())
+            .unwrap_or_default();
+        if attributes.metadata().target() == CALL {
+            attributes.record(&mut OriginVisitor(&mut origin));
+        }
+        if origin.who.is_some() || origin.run.is_some() {
+            span.extensions_mut().insert(origin);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        let origin = ctx
+            .event_span(event)
+            .and_then(|span| span.extensions().get::<Origin>().cloned())
+            .unwrap_or_default();
+        (self.emit)(Record {
+            time: (self.clock)(),
+            origin,
+            body: body(event),
+        });
+    }
+}
+
+/// From the call to the last field.
+fn body(event: &Event<'_>) -> String {
+    let metadata = event.metadata();
+    let is_call = metadata.target() == CALL;
+    let mut fields = FieldVisitor {
+        is_call,
+        call: String::new(),
+        step: String::new(),
+        fields: String::new(),
+    };
+    if !is_call {
+        fields.call.push_str("log");
+        fields.step.push_str(level(*metadata.level()));
+        fields.push_key("target");
+        escape::push_value(&mut fields.fields, metadata.target());
+    }
+    event.record(&mut fields);
+    let mut body = String::with_capacity(fields.fields.len() + 32);
+    escape::push_word(&mut body, &fields.call);
+    body.push(' ');
+    escape::push_word(&mut body, &fields.step);
+    body.push_str(&fields.fields);
+    body
+}
+
+const fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+struct FieldVisitor {
+    is_call: bool,
+    call: String,
+    step: String,
+    /// Each with a space before it.
+    fields: String,
+}
+
+impl FieldVisitor {
+    fn push_key(&mut self, key: &str) {
+        self.fields.push(' ');
+        escape::push_word(&mut self.fields, key.strip_prefix("r#").unwrap_or(key));
+        self.fields.push('=');
+    }
+
+    /// A value that needs no quotes.
+    fn push_bare(&mut self, field: &Field, value: impl fmt::Display) {
+        self.push_key(field.name());
+        // Writing to a string cannot fail.
+        let _ = write!(self.fields, "{value}");
+    }
+}
+
+impl Visit for FieldVisitor {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "call" if self.is_call => value.clone_into(&mut self.call),
+            "step" if self.is_call => value.clone_into(&mut self.step),
+            name => {
+                self.push_key(name);
+                escape::push_value(&mut self.fields, value);
+            }
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.push_bare(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.push_bare(field, value);
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.push_bare(field, value);
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.push_bare(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.push_bare(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.push_bare(field, value);
+    }
+}
+
+struct OriginVisitor<'a>(&'a mut Origin);
+
+impl Visit for OriginVisitor<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "who" => self.0.who = Some(escape::encode(value).into()),
+            "run" => self.0.run = Some(word(value)),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+/// The text as a word of a line's head.
+pub(super) fn word(text: &str) -> Arc<str> {
+    let mut word = String::new();
+    escape::push_word(&mut word, text);
+    word.into()
+}

@@ -1,0 +1,203 @@
+//! One line of a log: written from a record, and read back.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use jiff::Timestamp;
+
+use super::escape;
+
+/// Who speaks in a line, where it is not the process: several sessions can share one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Origin {
+    /// Encoded as one word.
+    pub(super) who: Option<Arc<str>>,
+    /// One word.
+    pub(super) run: Option<Arc<str>>,
+}
+
+/// An event on its way to becoming a line, which it can once it is known whose log it is.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) time: SystemTime,
+    pub(super) origin: Origin,
+    /// From the call to the last field.
+    pub(super) body: String,
+}
+
+impl Record {
+    /// The line, with its end. `who` and `run` are words, and the process's own.
+    pub(super) fn render(&self, who: &str, run: &str) -> String {
+        let who = self.origin.who.as_deref().unwrap_or(who);
+        let run = self.origin.run.as_deref().unwrap_or(run);
+        format!("{} {who} run={run} {}\n", time(self.time), self.body)
+    }
+}
+
+/// RFC 3339, UTC, microseconds; what has no such form is the Unix epoch.
+fn time(time: SystemTime) -> String {
+    let after_epoch = time.max(UNIX_EPOCH);
+    let time = Timestamp::try_from(after_epoch).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{time:.6}")
+}
+
+/// A line of a log, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The wall clock of the process, to the microsecond.
+    pub time: SystemTime,
+    /// The participant's name, or `server`; decoded.
+    pub who: String,
+    /// Eight hexadecimal digits, the same for all lines of one run of the process.
+    pub run: String,
+    /// What was called, such as `Publish`; `log` for a diagnostic.
+    pub call: String,
+    /// What came of it, such as `sent`; the level of a diagnostic.
+    pub step: String,
+    /// The fields in the order of the line, as the texts that they had before quoting.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Line {
+    /// The first field with this key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.fields
+            .iter()
+            .find_map(|(have, value)| (have == key).then_some(value.as_str()))
+    }
+}
+
+/// Reads one line, with or without its end; `None` where it is none, as a torn one.
+pub fn parse_line(line: &str) -> Option<Line> {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    let (time, rest) = line.split_once(' ')?;
+    let (who, rest) = rest.split_once(' ')?;
+    let (run, rest) = take_word(rest.strip_prefix("run=")?)?;
+    let (call, rest) = take_word(rest.strip_prefix(' ')?)?;
+    let (step, mut rest) = take_word(rest.strip_prefix(' ')?)?;
+    let mut fields = Vec::new();
+    while !rest.is_empty() {
+        let (key, after) = take_word(rest.strip_prefix(' ')?)?;
+        let (value, after) = escape::take_value(after.strip_prefix('=')?)?;
+        fields.push((key.to_owned(), value));
+        rest = after;
+    }
+    Some(Line {
+        time: parse_time(time)?,
+        who: parse_who(who)?,
+        run: run.to_owned(),
+        call: call.to_owned(),
+        step: step.to_owned(),
+        fields,
+    })
+}
+
+fn take_word(rest: &str) -> Option<(&str, &str)> {
+    let end = rest.find(|c| !escape::is_word(c)).unwrap_or(rest.len());
+    (end > 0).then(|| rest.split_at(end))
+}
+
+fn parse_who(word: &str) -> Option<String> {
+    let plain = !word.is_empty() && word.chars().all(escape::is_bare);
+    plain.then(|| escape::decode(word)).flatten()
+}
+
+/// Only the one form that is written, of the many that RFC 3339 allows.
+fn parse_time(text: &str) -> Option<SystemTime> {
+    const FORM: &[u8] = b"0000-00-00T00:00:00.000000Z";
+    let has_form = text.len() == FORM.len()
+        && text.bytes().zip(FORM).all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            mark => byte == *mark,
+        });
+    if !has_form {
+        return None;
+    }
+    text.parse::<Timestamp>().ok().map(SystemTime::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EXAMPLE: &str = "2026-11-23T01:02:03.123456Z Ada%20L run=3f9a21c0 Broadcast received \
+                           lamport=11 position=4 kind=message author=bob text=\"hi \\\"there\\\"\" \
+                           clock=12\n";
+
+    #[test]
+    fn the_example_is_read() {
+        let line = parse_line(EXAMPLE).unwrap();
+        assert_eq!(line.who, "Ada L");
+        assert_eq!(line.run, "3f9a21c0");
+        assert_eq!(
+            (line.call.as_str(), line.step.as_str()),
+            ("Broadcast", "received")
+        );
+        assert_eq!(line.fields.len(), 6);
+        assert_eq!(line.get("text"), Some("hi \"there\""));
+        assert_eq!(line.get("clock"), Some("12"));
+        assert_eq!(line.get("none"), None);
+        assert_eq!(time(line.time), "2026-11-23T01:02:03.123456Z");
+    }
+
+    #[test]
+    fn a_torn_line_is_none() {
+        let whole = EXAMPLE.trim_end();
+        let complete: Vec<_> = (0..whole.len())
+            .filter(|&end| whole.is_char_boundary(end) && parse_line(&whole[..end]).is_some())
+            .map(|end| &whole[..end])
+            .collect();
+        // Where it is torn inside of a bare value or behind a field, nothing shows it.
+        for torn in complete {
+            let next = &whole[torn.len()..];
+            let inside_bare = next.starts_with(escape::is_word) && !torn.ends_with('"');
+            assert!(next.starts_with(' ') || inside_bare, "{torn}");
+        }
+        for other in [
+            "",
+            "\n",
+            "hello",
+            "a b run=c d e",
+            "2026-11-23T01:02:03Z a run=b c d",
+        ] {
+            assert_eq!(parse_line(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn times_out_of_range_are_written_all_the_same() {
+        assert_eq!(
+            time(UNIX_EPOCH - Duration::from_secs(1)),
+            "1970-01-01T00:00:00.000000Z"
+        );
+        let far = UNIX_EPOCH + Duration::from_secs(1 << 60);
+        assert_eq!(time(far), "1970-01-01T00:00:00.000000Z");
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_survives_anything(
+            line in any::<String>(),
+            cut in 0..EXAMPLE.len(),
+            put in any::<String>(),
+        ) {
+            let _ = parse_line(&line);
+            let mutated = format!("{}{put}{}", &EXAMPLE[..cut], &EXAMPLE[cut..]);
+            if let Some(line) = parse_line(&mutated) {
+                prop_assert!(!line.who.is_empty());
+            }
+        }
+
+        #[test]
+        fn times_round_trip(micros in 0..253_402_300_799_000_000_u64) {
+            let at = UNIX_EPOCH + Duration::from_micros(micros);
+            prop_assert_eq!(parse_time(&time(at)), Some(at));
+        }
+    }
+}
