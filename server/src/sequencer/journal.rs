@@ -54,8 +54,10 @@ pub(super) fn decided(command: &Command, decision: &Decision) {
             generation = granted.generation, resumed = granted.resumed,
             next = granted.next.get(), head = granted.head.get(),
         ),
-        Accepted::Published { receipt, duplicate } => replied("Publish", *receipt, *duplicate),
-        Accepted::Left { receipt, repeated } => replied("Leave", *receipt, *repeated),
+        Accepted::Published { receipt, duplicate } => {
+            replied("Publish", *receipt, id_of(command), *duplicate);
+        }
+        Accepted::Left { receipt, repeated } => replied("Leave", *receipt, None, *repeated),
         Accepted::Reader => {}
     }
 }
@@ -75,7 +77,7 @@ fn received(command: &Command, decision: &Decision) {
         ),
         Command::Publish(publish) => info!(
             target: CALL, call = "Publish", step = "received", lamport = publish.lamport.get(),
-            session = %publish.session, id = publish.id.as_ref().map(MessageId::as_str),
+            session = %publish.session, id = id_of(command),
             seen = publish.seen.get(), clock,
         ),
         Command::Leave(leave) => info!(
@@ -87,9 +89,16 @@ fn received(command: &Command, decision: &Decision) {
     }
 }
 
-fn replied(call: &'static str, receipt: Receipt, repeated: bool) {
+fn id_of(command: &Command) -> Option<&str> {
+    match command {
+        Command::Publish(publish) => publish.id.as_ref().map(MessageId::as_str),
+        Command::Join(_) | Command::Leave(_) | Command::Reader(_) => None,
+    }
+}
+
+fn replied(call: &'static str, receipt: Receipt, id: Option<&str>, repeated: bool) {
     info!(
         target: CALL, call, step = "replied", lamport = receipt.lamport.get(),
-        position = receipt.position.get(), repeated,
+        position = receipt.position.get(), id, repeated,
     );
 }
