@@ -236,6 +236,31 @@ fn no_line_is_lost_under_load() {
     assert_eq!(next, [5000; 4]);
 }
 
+#[test]
+fn the_documented_example_is_as_this_writes_it() {
+    let documented = include_str!("../../docs/log-format.md");
+    let example: Vec<_> = documented
+        .lines()
+        .filter(|line| line.starts_with("2026-"))
+        .collect();
+    assert_eq!(example.len(), 20);
+    for line in example {
+        let read = parse_line(line).expect(line);
+        let mut body = format!("{} {}", read.call, read.step);
+        for (key, value) in &read.fields {
+            body.extend([" ", key, "="]);
+            escape::push_value(&mut body, value);
+        }
+        let record = line::Record {
+            time: read.time,
+            origin: line::Origin::default(),
+            body,
+        };
+        let again = record.render(&escape::encode(&read.who), &read.run);
+        assert_eq!(again.trim_end(), line);
+    }
+}
+
 /// Any text, often one that is made to break a line.
 fn hostile() -> impl Strategy<Value = String> {
     prop_oneof![
