@@ -1,0 +1,262 @@
+//! The real binary in a real pseudo-terminal, and its screen as text.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use chitty_chat::logging::{Line, parse_line};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use tempfile::TempDir;
+
+/// Longer than anything here takes: only a test that fails waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const CHITTY: &str = env!("CARGO_BIN_EXE_chitty");
+
+/// Asks until it is so, or fails with what is there instead.
+pub(crate) fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
+    #[expect(clippy::disallowed_methods, reason = "real processes take real time")]
+    let (now, sleep) = (std::time::Instant::now, thread::sleep);
+    let end = now() + PATIENCE;
+    loop {
+        match ask() {
+            Ok(value) => return value,
+            Err(instead) if now() >= end => panic!("{what}: not so; instead:\n{instead}"),
+            Err(_) => sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Folders of one test.
+pub(crate) struct World {
+    folder: TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.folder.path().join("logs")
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The lines of a log file so far, each of which must be one.
+    pub(crate) fn log(&self, who: &str) -> Vec<Line> {
+        let text = std::fs::read_to_string(self.logs().join(format!("{who}.log"))).unwrap_or_default();
+        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+        complete
+            .lines()
+            .map(|line| parse_line(line).unwrap_or_else(|| panic!("not a log line: {line}")))
+            .collect()
+    }
+
+    fn command(&self) -> CommandBuilder {
+        let mut command = CommandBuilder::new(CHITTY);
+        command.env_clear();
+        command.env("TERM", "xterm-256color");
+        command.env("LANG", "C.UTF-8");
+        command.env("TZ", "UTC");
+        command.env("HOME", self.folder.path());
+        command.env("USER", "tester");
+        command.cwd(self.folder.path());
+        command.arg("--log-dir");
+        command.arg(self.logs());
+        command
+    }
+
+    /// A client of this server.
+    pub(crate) fn client(&self, server: &str, arguments: &[&str]) -> Terminal {
+        let mut command = self.command();
+        command.args(["--server", server]);
+        command.args(arguments);
+        Terminal::start(command, 24, 80)
+    }
+
+    /// A client that looks for a server of its own at this address.
+    pub(crate) fn local_client(&self, address: &str, arguments: &[&str]) -> Terminal {
+        let mut command = self.command();
+        command.args(["--local", address]);
+        command.arg("--data");
+        command.arg(self.data());
+        command.args(arguments);
+        Terminal::start(command, 24, 80)
+    }
+
+    /// A server on a free port, by the same binary.
+    pub(crate) fn server(&self, arguments: &[&str]) -> Server {
+        let mut child = Command::new(CHITTY)
+            .args(["serve", "--listen", "127.0.0.1:0", "--log-dir"])
+            .arg(self.logs())
+            .arg("--data")
+            .arg(self.data())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let output = child.stdout.take().expect("piped");
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).expect("a first line");
+        let address = line.trim().rsplit(' ').next().expect("an address");
+        Server { url: format!("http://{address}"), child }
+    }
+}
+
+/// A server process, killed when this is dropped.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    child: std::process::Child,
+}
+
+impl Server {
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        signal(self.child.id(), "TERM");
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub(crate) fn signal(process: u32, name: &str) {
+    let status = Command::new("kill").args(["-s", name, &process.to_string()]).status();
+    assert!(status.expect("kill is there").success());
+}
+
+/// A client in a pseudo-terminal.
+pub(crate) struct Terminal {
+    screen: Arc<Mutex<vt100::Parser>>,
+    raw: Arc<Mutex<Vec<u8>>>,
+    child: Box<dyn Child + Send + Sync>,
+    master: Option<Box<dyn MasterPty + Send>>,
+    keys: Box<dyn std::io::Write + Send>,
+}
+
+impl Terminal {
+    fn start(command: CommandBuilder, rows: u16, columns: u16) -> Self {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+        let child = pair.slave.spawn_command(command).expect("it starts");
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().expect("readable");
+        let keys = pair.master.take_writer().expect("writable");
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+        let raw = Arc::new(Mutex::new(Vec::new()));
+        let (drawn, kept) = (Arc::clone(&screen), Arc::clone(&raw));
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                lock(&drawn).process(&buffer[..count]);
+                lock(&kept).extend_from_slice(&buffer[..count]);
+            }
+        });
+        Self { screen, raw, child, master: Some(pair.master), keys }
+    }
+
+    pub(crate) fn screen(&self) -> String {
+        lock(&self.screen).screen().contents()
+    }
+
+    /// The cursor's row and column.
+    pub(crate) fn cursor(&self) -> (u16, u16) {
+        lock(&self.screen).screen().cursor_position()
+    }
+
+    /// Every byte that the program wrote.
+    pub(crate) fn raw(&self) -> Vec<u8> {
+        lock(&self.raw).clone()
+    }
+
+    /// Types this, byte for byte.
+    pub(crate) fn send(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("it reads");
+        self.keys.flush().expect("it reads");
+    }
+
+    /// Types a line and Enter.
+    pub(crate) fn say(&mut self, line: &str) {
+        self.send(line);
+        self.send("\r");
+    }
+
+    /// Waits until the screen shows this.
+    pub(crate) fn wait_for(&self, text: &str) {
+        wait_until(text, || {
+            let screen = self.screen();
+            if screen.contains(text) { Ok(()) } else { Err(screen) }
+        });
+    }
+
+    /// Waits until the screen does not show this any more.
+    pub(crate) fn wait_without(&self, text: &str) {
+        wait_until(&format!("without {text}"), || {
+            let screen = self.screen();
+            if screen.contains(text) { Err(screen) } else { Ok(()) }
+        });
+    }
+
+    pub(crate) fn resize(&self, rows: u16, columns: u16) {
+        lock(&self.screen).screen_mut().set_size(rows, columns);
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        self.master.as_ref().expect("open").resize(size).expect("resized");
+    }
+
+    /// Closes the window.
+    pub(crate) fn hang_up(&mut self) {
+        self.keys = Box::new(std::io::sink());
+        self.master = None;
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.process_id().expect("it runs")
+    }
+
+    pub(crate) fn kill(&mut self) {
+        signal(self.process(), "KILL");
+        let _ = self.child.wait();
+    }
+
+    /// Waits until the process has ended; its exit code.
+    pub(crate) fn wait(&mut self) -> u32 {
+        let status = wait_until("the process ends", || match self.child.try_wait() {
+            Ok(Some(status)) => Ok(status),
+            Ok(None) => Err(self.screen()),
+            Err(error) => panic!("{error}"),
+        });
+        status.exit_code()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
