@@ -1,0 +1,290 @@
+//! The real binaries in real pseudo-terminals: what people see, and what the logs say of it.
+
+mod support;
+
+use std::collections::HashSet;
+
+use chitty_chat::logging::Line;
+use support::{Terminal, World, wait_until};
+
+fn leaves(mut terminal: Terminal) {
+    assert_eq!(terminal.wait(), 0, "{}", terminal.screen());
+}
+
+/// The broadcasts that a client received: position, Lamport time, and what.
+fn received(lines: &[Line]) -> Vec<(u64, u64, String)> {
+    broadcasts(lines, "received")
+}
+
+fn broadcasts(lines: &[Line], step: &str) -> Vec<(u64, u64, String)> {
+    lines
+        .iter()
+        .filter(|line| line.call == "Broadcast" && line.step == step)
+        .map(|line| {
+            let number = |key| line.get(key).and_then(|value| value.parse().ok()).expect("a number");
+            (number("position"), number("lamport"), line.get("text").expect("a text").to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn three_clients_see_each_other_join_talk_and_leave() {
+    let world = World::new();
+    let mut server = world.server(&["--grace", "1"]);
+    let mut ada = world.client(&server.url, &["--name", "ada"]);
+    ada.wait_for("Participant ada joined Chitty-Chat at Lamport time 3");
+    let mut bob = world.client(&server.url, &["--name", "bob"]);
+    let mut eve = world.client(&server.url, &["--name", "eve"]);
+    for terminal in [&ada, &bob, &eve] {
+        terminal.wait_for("ada");
+        terminal.wait_for("Participant bob joined Chitty-Chat at Lamport time");
+        terminal.wait_for("Participant eve joined Chitty-Chat at Lamport time");
+    }
+    ada.say("hello, all");
+    bob.say("/me waves to ada 👋");
+    eve.say("grüß euch, 你好");
+    for terminal in [&ada, &bob, &eve] {
+        terminal.wait_for("hello, all");
+        terminal.wait_for("waves to ada");
+        terminal.wait_for("grüß euch, 你好");
+    }
+    // One leaves by word, one by kill -9, one by key.
+    bob.say("/quit");
+    leaves(bob);
+    ada.wait_for("Participant bob left Chitty-Chat at Lamport time");
+    eve.kill();
+    ada.wait_for("Participant eve left Chitty-Chat at Lamport time");
+    ada.send("\u{1b}");
+    leaves(ada);
+    assert_eq!(server.terminate(), Some(0));
+
+    // The logs of all four processes agree.
+    let sent = broadcasts(&world.log("server"), "sent");
+    assert_eq!(sent.len(), 9, "{sent:?}");
+    assert!(sent.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0 && pair[0].1 < pair[1].1));
+    let all: HashSet<_> = sent.iter().cloned().collect();
+    for (who, least) in [("ada", 9), ("bob", 6), ("eve", 5)] {
+        let lines = world.log(who);
+        let got = received(&lines);
+        assert!(got.len() >= least, "{who} has {got:?}");
+        assert!(got.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0), "{who} has {got:?}");
+        assert!(got.iter().all(|event| all.contains(event)), "{who} has {got:?}");
+        assert!(lines.iter().all(|line| line.who == who));
+    }
+    let sentences = |text: &str| sent.iter().filter(|(.., said)| said.contains(text)).count();
+    assert_eq!(sentences("left Chitty-Chat at Lamport time"), 3, "each leaves once: {sent:?}");
+}
+
+#[test]
+fn without_a_server_the_first_client_starts_one_and_the_chat_is_kept() {
+    let world = World::new();
+    let address = free_address();
+    let arguments = |name| ["--name", name, "--idle-exit", "1"];
+    // Both at the same moment, and still one chat.
+    let mut ada = world.local_client(&address, &arguments("ada"));
+    let mut bob = world.local_client(&address, &arguments("bob"));
+    ada.wait_for("Participant bob joined Chitty-Chat");
+    bob.wait_for("Participant ada joined Chitty-Chat");
+    ada.say("keep this");
+    bob.wait_for("keep this");
+    ada.say("/quit");
+    leaves(ada);
+    // The server outlives whoever started it.
+    bob.wait_for("Participant ada left Chitty-Chat");
+    bob.say("still here");
+    bob.wait_for("still here");
+    bob.send("\u{1b}");
+    leaves(bob);
+    wait_until("the server ends when nobody has been there for a while", || {
+        let log = world.log("server");
+        let stopped = log.iter().filter(|line| line.call == "Server" && line.step == "stopped");
+        match stopped.last() {
+            Some(line) if line.get("reason") == Some("idle") => Ok(()),
+            _ => Err(format!("{} lines", log.len())),
+        }
+    });
+    let mut eve = world.local_client(&address, &arguments("eve"));
+    eve.wait_for("keep this");
+    eve.wait_for("Participant eve joined Chitty-Chat");
+    eve.send("\u{1b}");
+    leaves(eve);
+}
+
+#[test]
+fn a_refused_name_is_explained_and_can_be_changed() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let ada = world.client(&server.url, &["--name", "ada"]);
+    ada.wait_for("Participant ada joined");
+    let mut second = world.client(&server.url, &["--name", "Ada"]);
+    second.wait_for("ada");
+    second.wait_for("choose another");
+    second.send("\u{15}bob\r");
+    second.wait_for("Participant bob joined");
+    ada.wait_for("Participant bob joined");
+    // Without a name the login name is offered.
+    let mut third = world.client(&server.url, &[]);
+    third.wait_for("tester");
+    third.send("\r");
+    ada.wait_for("Participant tester joined");
+    third.wait_for("Participant tester joined");
+}
+
+#[test]
+fn a_draft_is_not_lost_by_one_escape_and_an_unknown_command_is_not_sent() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let mut ada = world.client(&server.url, &["--name", "ada"]);
+    let bob = world.client(&server.url, &["--name", "bob"]);
+    ada.wait_for("Participant bob joined");
+    ada.say("/nosuch thing");
+    ada.wait_for("/help");
+    ada.send("\u{15}an unfinished");
+    ada.wait_for("an unfinished");
+    ada.send("\u{1b}");
+    ada.wait_for("again");
+    ada.send(" thought\r");
+    bob.wait_for("an unfinished thought");
+    assert!(!bob.screen().contains("nosuch"));
+    ada.send("\u{1b}");
+    leaves(ada);
+}
+
+#[test]
+fn an_arrow_key_in_two_parts_does_not_leave_the_chat() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let mut ada = world.client(&server.url, &["--name", "ada"]);
+    ada.wait_for("Participant ada joined");
+    ada.send("\u{1b}");
+    ada.send("[D");
+    ada.say("still here");
+    ada.wait_for("still here");
+    assert_eq!(ada.cursor().0, 23, "the caret is on the input line");
+}
+
+#[test]
+fn the_terminal_is_restored_on_every_way_out() {
+    let world = World::new();
+    let server = world.server(&["--grace", "1"]);
+    let ways: [(&str, fn(&mut Terminal)); 5] = [
+        ("escape", |terminal| terminal.send("\u{1b}")),
+        ("quit", |terminal| terminal.say("/quit")),
+        ("sigterm", |terminal| support::signal(terminal.process(), "TERM")),
+        ("sigint", |terminal| support::signal(terminal.process(), "INT")),
+        ("sighup", |terminal| support::signal(terminal.process(), "HUP")),
+    ];
+    for (name, leave) in ways {
+        let mut terminal = world.client(&server.url, &["--name", name]);
+        terminal.wait_for(&format!("Participant {name} joined"));
+        leave(&mut terminal);
+        terminal.wait();
+        let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+        for mode in ["?1049", "?2004", "?1004", "?1000", "?1006"] {
+            let last = |suffix: &str| raw.rfind(&format!("\u{1b}[{mode}{suffix}"));
+            let (set, reset) = (last("h"), last("l"));
+            assert!(set.is_none() || reset > set, "{name} leaves {mode} set");
+        }
+        assert!(raw.rfind("\u{1b}[?25h") >= raw.rfind("\u{1b}[?25l"), "{name} hides the cursor");
+        wait_until("its leaving is announced at once, by its own Leave", || {
+            let log = world.log("server");
+            let mut left = log.iter().filter(|line| {
+                line.call == "Broadcast"
+                    && line.get("kind") == Some("left")
+                    && line.get("name") == Some(name)
+            });
+            match left.next() {
+                Some(line) if line.get("reason") == Some("left") => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        });
+    }
+}
+
+#[test]
+fn a_closed_window_ends_the_process() {
+    let world = World::new();
+    let server = world.server(&["--grace", "1"]);
+    let ada = world.client(&server.url, &["--name", "ada"]);
+    let mut bob = world.client(&server.url, &["--name", "bob"]);
+    ada.wait_for("Participant bob joined");
+    bob.hang_up();
+    bob.wait();
+    ada.wait_for("Participant bob left");
+}
+
+#[test]
+fn hostile_text_does_not_reach_the_terminal() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let ada = world.client(&server.url, &["--name", "ada"]);
+    let mut bob = world.client(&server.url, &["--name", "bob"]);
+    ada.wait_for("Participant bob joined");
+    // What a person can paste: an override, zero-width characters, a C1 control.
+    bob.send("\u{1b}[200~abc\u{202e}def\u{200b}ghi\u{9b}31m\u{1b}[201~\r");
+    ada.wait_for("abc");
+    ada.wait_for("ghi");
+    let raw = String::from_utf8_lossy(&ada.raw()).into_owned();
+    for bad in ['\u{202e}', '\u{200b}', '\u{9b}'] {
+        assert!(!raw.contains(bad), "U+{:04X} reached the terminal", bad as u32);
+    }
+}
+
+#[test]
+fn any_size_of_window_is_survived() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let mut ada = world.client(&server.url, &["--name", "ada"]);
+    ada.wait_for("Participant ada joined");
+    for (rows, columns) in [(1, 1), (2, 3), (5, 20), (10, 40), (60, 200), (24, 80)] {
+        ada.resize(rows, columns);
+        std::thread::yield_now();
+        ada.say(&format!("at {columns}x{rows}"));
+    }
+    ada.wait_for("at 80x24");
+    ada.send("\u{1b}");
+    leaves(ada);
+}
+
+#[test]
+fn a_server_that_comes_back_finds_its_clients_again() {
+    let world = World::new();
+    let mut server = world.server(&[]);
+    let address = server.address().to_owned();
+    let mut ada = world.client(&server.url, &["--name", "ada"]);
+    ada.wait_for("Participant ada joined");
+    ada.say("before");
+    ada.wait_for("before");
+    server.kill();
+    ada.wait_for("lost");
+    ada.say("written meanwhile");
+    let _server = world.server(&["--listen", &address]);
+    ada.wait_without("lost");
+    let bob = world.client(&format!("http://{address}"), &["--name", "bob"]);
+    bob.wait_for("before");
+    bob.wait_for("written meanwhile");
+    let events = received(&world.log("ada"));
+    assert!(events.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0), "{events:?}");
+}
+
+#[test]
+fn something_else_on_the_port_is_told_apart() {
+    let world = World::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let mut ada = world.local_client(&address, &["--name", "ada"]);
+    assert_ne!(ada.wait(), 0);
+    ada.wait_for("not a Chitty-Chat");
+}
+
+fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("bound").to_string()
+}
