@@ -39,6 +39,8 @@ const CHECK: Duration = Duration::from_secs(2);
 const START: Duration = Duration::from_secs(10);
 /// How often a starting server is looked for.
 const POLL: Duration = Duration::from_millis(50);
+/// How long until a server that lost the data folder is started again.
+const AGAIN: Duration = Duration::from_millis(500);
 /// `EX_TEMPFAIL` of sysexits.h: another server has the data folder.
 const LOCKED: i32 = 75;
 /// The length of an HTTP/2 frame's header, in bytes; its fourth is the type.
@@ -173,13 +175,7 @@ async fn start(
     endpoint: &Endpoint,
     attempt: &Attempt,
 ) -> Result<Channel, ConnectError> {
-    let mut server = Starting::spawn(local).map_err(|error| {
-        let program = local.program.display();
-        ConnectError::Unusable(format!(
-            "cannot start a server by {program}: {error}; start one by chitty-server, and name it \
-             with --server"
-        ))
-    })?;
+    let mut server = Starting::spawn(local)?;
     let give_up = Instant::now() + START;
     loop {
         sleep(POLL).await;
@@ -193,53 +189,58 @@ async fn start(
             }
         }
         if Instant::now() >= give_up {
-            return Err(server.too_slow(local.address));
+            return Err(server.too_slow());
         }
     }
 }
 
 /// A server that was started and does not answer yet.
-struct Starting {
+struct Starting<'a> {
+    local: &'a Local,
     child: Child,
     /// What it writes to stderr. A file without a name rather than a pipe: the server outlives
     /// this process, and must be able to write there then.
     stderr: File,
-    /// It ended, as another server has the data folder.
-    locked: bool,
+    /// It ended, as another server has the data folder; then it is tried again, for that one may
+    /// be ending.
+    again_at: Option<Instant>,
 }
 
-impl Starting {
-    fn spawn(local: &Local) -> io::Result<Self> {
-        let stderr = tempfile::tempfile()?;
-        let child = Command::new(&local.program)
-            .args(&local.arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::from(stderr.try_clone()?))
-            .kill_on_drop(false)
-            .spawn()?;
-        tracing::info!(pid = child.id(), address = %local.address, "started a server");
+impl<'a> Starting<'a> {
+    fn spawn(local: &'a Local) -> Result<Self, ConnectError> {
+        let (child, stderr) = run(local).map_err(|error| {
+            let program = local.program.display();
+            ConnectError::Unusable(format!(
+                "cannot start a server by {program}: {error}; start one by chitty-server, and \
+                 name it with --server"
+            ))
+        })?;
         Ok(Self {
+            local,
             child,
             stderr,
-            locked: false,
+            again_at: None,
         })
     }
 
-    /// Whether it ended at once.
+    /// Whether it ended already, as nothing listens.
     fn look(&mut self) -> Result<(), ConnectError> {
-        if self.locked {
+        if let Some(again_at) = self.again_at {
+            if Instant::now() >= again_at {
+                *self = Self::spawn(self.local)?;
+            }
             return Ok(());
         }
         match self.child.try_wait() {
             Ok(None) => Ok(()),
             Ok(Some(status)) if status.code() == Some(LOCKED) => {
-                self.locked = true;
+                self.again_at = Some(Instant::now() + AGAIN);
                 Ok(())
             }
             Ok(Some(status)) => Err(ConnectError::Unusable(self.failed(status))),
             Err(error) => Err(ConnectError::Unusable(format!(
-                "cannot tell whether the server was started: {error}"
+                "cannot tell whether the server was started: {error}; start one by \
+                 chitty-server, and name it with --server"
             ))),
         }
     }
@@ -253,10 +254,11 @@ impl Starting {
         }
     }
 
-    fn too_slow(&self, address: SocketAddr) -> ConnectError {
+    fn too_slow(&self) -> ConnectError {
+        let address = self.local.address;
         let seconds = START.as_secs();
         let said = self.last_words();
-        ConnectError::Unreachable(if self.locked {
+        ConnectError::Unreachable(if self.again_at.is_some() {
             format!(
                 "the data folder is used by another server, which does not answer on {address}: \
                  {said}"
@@ -273,6 +275,20 @@ impl Starting {
         words.truncate(length);
         String::from_utf8_lossy(&words).trim().to_owned()
     }
+}
+
+/// Runs the server, detached from this process's terminal as far as it is done here.
+fn run(local: &Local) -> io::Result<(Child, File)> {
+    let stderr = tempfile::tempfile()?;
+    let child = Command::new(&local.program)
+        .args(&local.arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::from(stderr.try_clone()?))
+        .kill_on_drop(false)
+        .spawn()?;
+    tracing::info!(pid = child.id(), address = %local.address, "started a server");
+    Ok((child, stderr))
 }
 
 /// Which option would choose another server.

@@ -52,8 +52,8 @@ pub(super) struct Driver {
     pub(super) join_lamport: LamportTime,
     /// The log's end when this stream began: up to there it catches up.
     pub(super) head: Position,
-    /// Following, and at the end of the log: lines may be sent.
-    pub(super) live: bool,
+    /// Since when it follows at the end of the log, if it does: lines may be sent then.
+    pub(super) live: Option<Instant>,
 
     pub(super) state: State,
     /// The last connection, also when its stream has ended.
@@ -108,7 +108,7 @@ impl Driver {
             timeline: 0,
             join_lamport: LamportTime::ZERO,
             head: Position::ZERO,
-            live: false,
+            live: None,
             state: State::Idle,
             channel: None,
             backoff: Backoff::default(),
@@ -131,7 +131,7 @@ impl Driver {
             self.out.clock(self.clock.now());
         };
         self.out.clock(self.clock.now());
-        log::link_ended(self.connector.server(), &format!("{ended:?}"));
+        log::link_ended(self.connector.server(), &ended);
         self.out.tell(Notice::Ended(ended));
         self.out.finish().await;
     }
@@ -191,8 +191,8 @@ impl Driver {
             Command::Publish { ticket, text } => self.accept_line(ticket, text),
             Command::Leave => self.begin_to_leave(),
             Command::Hurry => {
-                if matches!(self.state, State::Waiting(_)) {
-                    self.connect();
+                if let State::Waiting { until, not_before } = &mut self.state {
+                    *until = *not_before;
                 }
             }
             Command::History { before, limit } => self.ask_history(before, limit),
@@ -231,7 +231,7 @@ impl Driver {
     fn timer(&self) -> Option<Instant> {
         if self.leaving.is_wanted() {
             self.leaving.until()
-        } else if self.live && self.publishing.is_none() {
+        } else if self.live.is_some() && self.publishing.is_none() {
             self.outbox.due()
         } else {
             None

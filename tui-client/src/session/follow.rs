@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chitty_chat::{Event, EventKind, LeftReason, Position, proto::v1};
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::{
@@ -102,13 +103,12 @@ impl Driver {
 
     /// After a welcome (with `welcomed`) or an event: whether the end of the log is reached.
     pub(super) fn note_progress(&mut self, welcomed: bool) {
-        if self.live {
+        if self.live.is_some() {
             return;
         }
         let behind = self.head.get().saturating_sub(self.cursor.last().get());
         if behind == 0 {
-            self.live = true;
-            self.backoff.reset();
+            self.live = Some(Instant::now());
             log::link("live", self.connector.server());
             self.out.link(Link::Live);
         } else if welcomed || behind.is_multiple_of(PROGRESS) {

@@ -17,6 +17,10 @@ use super::{
 
 type Client = v1::chitty_chat_client::ChittyChatClient<Channel>;
 
+/// A link that was live for less is taken for another failure: a server that welcomes and falls
+/// is not to be joined in a tight loop.
+const STABLE: Duration = Duration::from_secs(1);
+
 impl Driver {
     /// The user wants to enter under this name.
     pub(super) fn join_as(&mut self, name: ParticipantName) {
@@ -190,7 +194,10 @@ impl Driver {
 
     /// The link is down: it is tried again after a while, but not before `wait`.
     pub(super) fn lost(&mut self, reason: String, wait: Duration) {
-        self.live = false;
+        let now = Instant::now();
+        if self.live.take().is_some_and(|since| now - since >= STABLE) {
+            self.backoff.reset();
+        }
         // What became of the line in flight is not known: it is sent again, the same.
         self.publishing = None;
         if self.leaving.is_wanted() {
@@ -200,7 +207,10 @@ impl Driver {
         let random = self.random_u64();
         let retry_in = self.backoff.next(random).max(wait);
         log::link_lost(self.connector.server(), &reason, retry_in);
-        self.state = State::Waiting(Instant::now() + retry_in);
+        self.state = State::Waiting {
+            until: now + retry_in,
+            not_before: now + wait,
+        };
         self.out.link(Link::Lost { reason, retry_in });
     }
 }

@@ -70,7 +70,7 @@ impl Driver {
             return;
         }
         log::link("leaving", self.connector.server());
-        if matches!(self.state, State::Connecting(..) | State::Waiting(_)) {
+        if matches!(self.state, State::Connecting(..) | State::Waiting { .. }) {
             // No server is started, nor waited for, to be told of a leaving.
             self.state = State::Idle;
         }

@@ -26,8 +26,9 @@ pub(super) enum State {
     Joining(BoxFuture<Result<Entered, Status>>),
     /// Following the log.
     Following(Box<Streaming<v1::Broadcast>>),
-    /// The link is down; it is tried again at this time.
-    Waiting(Instant),
+    /// The link is down; it is tried again at `until`, and not before `not_before`, for which the
+    /// server asked, whoever is in a hurry.
+    Waiting { until: Instant, not_before: Instant },
 }
 
 /// What happened to the link.
@@ -56,7 +57,7 @@ impl State {
             },
             Self::Joining(joining) => Step::Joined(joining.await),
             Self::Following(stream) => Step::Broadcast(stream.message().await),
-            Self::Waiting(until) => {
+            Self::Waiting { until, .. } => {
                 sleep_until(*until).await;
                 Step::Retry
             }

@@ -9,6 +9,8 @@ use chitty_chat::{
 use tonic::Status;
 use tracing::info;
 
+use super::Ended;
+
 pub(super) fn join_sent(request: &v1::JoinRequest, clock: LamportTime) {
     info!(
         target: CALL,
@@ -175,6 +177,11 @@ pub(super) fn link_lost(server: &str, reason: &str, retry_in: Duration) {
     info!(target: CALL, call = "Link", step = "lost", server, reason, retry_ms);
 }
 
-pub(super) fn link_ended(server: &str, reason: &str) {
+pub(super) fn link_ended(server: &str, ended: &Ended) {
+    let reason = match ended {
+        Ended::Left => "left",
+        Ended::TakenOver => "taken over by another process",
+        Ended::Removed(reason) | Ended::Failed(reason) => reason,
+    };
     info!(target: CALL, call = "Link", step = "ended", server, reason);
 }

@@ -1,5 +1,7 @@
 //! Sending lines: in order, one at a time, until their outcome is known.
 
+use std::time::Duration;
+
 use chitty_chat::{LamportTime, MessageId, Position, proto::v1};
 use tokio::time::Instant;
 use tonic::Status;
@@ -29,7 +31,7 @@ impl Driver {
         let Some(channel) = self.channel.clone() else {
             return;
         };
-        if !self.live || self.publishing.is_some() {
+        if self.live.is_none() || self.publishing.is_some() {
             return;
         }
         let (clock, cursor, session) = (&mut self.clock, &self.cursor, &self.session);
@@ -87,12 +89,20 @@ impl Driver {
                 }
             }
             PublishFailure::Wait(wait) => self.outbox.wait_until(Instant::now() + wait),
-            PublishFailure::Rejoin(reason) => self.lost(reason, std::time::Duration::ZERO),
+            PublishFailure::Rejoin(reason) => {
+                let wait = self.publish_wait();
+                self.lost(reason, wait);
+            }
             PublishFailure::Unknown => {
-                let random = self.random_u64();
-                let wait = self.publish_backoff.next(random);
+                let wait = self.publish_wait();
                 self.outbox.wait_until(Instant::now() + wait);
             }
         }
+    }
+
+    /// How long to wait until the line is sent again: longer each time that it came to nothing.
+    fn publish_wait(&mut self) -> Duration {
+        let random = self.random_u64();
+        self.publish_backoff.next(random)
     }
 }

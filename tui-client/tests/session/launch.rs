@@ -140,6 +140,26 @@ async fn one_that_lost_the_data_folder_waits_for_the_winner() {
 }
 
 #[tokio::test]
+async fn where_the_winner_was_ending_one_is_started_again() {
+    let mut server = Fake::start().await;
+    server.down().await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let (first, second) = (dir.path().join("first"), dir.path().join("second"));
+    let script_text = format!(
+        "if [ -e {0} ]; then touch {1}; exec sleep 5; fi; touch {0}; exit 75",
+        first.display(),
+        second.display()
+    );
+    let user = User::new(script(server.address, &script_text));
+    user.join("ada").await;
+    while !second.exists() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    server.up().await;
+    server.join().await;
+}
+
+#[tokio::test]
 async fn one_that_cannot_start_says_why() {
     let address = free_address().await;
     let user = User::new(script(address, "echo 'the disk is full' >&2; exit 1"));

@@ -4,6 +4,7 @@ mod fake;
 mod join;
 mod launch;
 mod leave;
+mod log;
 mod publish;
 mod resume;
 mod user;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use chitty::session::{Ended, Link, Notice};
+use chitty::session::{Command, Ended, Link, Notice};
 use chitty_chat::{LamportTime, ParticipantNumber, proto::v1};
+use tokio::time::Instant;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -147,6 +148,33 @@ async fn the_own_name_held_by_a_lost_one_is_waited_for() {
     let (_, retry_in) = user.lost().await;
     assert!(retry_in >= wait);
     assert_eq!(server.join().await.request.name, "ada");
+}
+
+#[tokio::test]
+async fn a_user_in_a_hurry_is_not_kept_waiting_but_by_the_server() {
+    let mut server = Fake::start().await;
+    // The longest waits that the backoff has.
+    let mut user = User::with_random(&server, |bytes| bytes.fill(0xff));
+    user.join("ada").await;
+    for _ in 0..6 {
+        user.ask(Command::Hurry).await;
+        let call = server.join().await;
+        call.refuse(Status::unavailable("not yet"));
+        user.lost().await;
+    }
+    let asked = Instant::now();
+    user.ask(Command::Hurry).await;
+    let call = server.join().await;
+    assert!(asked.elapsed() < Duration::from_secs(3));
+    let wait = Duration::from_millis(300);
+    let details = ErrorDetails::with_retry_info(Some(wait));
+    let asked = Instant::now();
+    let code = Code::ResourceExhausted;
+    call.refuse(Status::with_error_details(code, "full", details));
+    user.lost().await;
+    user.ask(Command::Hurry).await;
+    server.join().await;
+    assert!(asked.elapsed() >= wait);
 }
 
 #[tokio::test]

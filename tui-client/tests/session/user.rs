@@ -5,8 +5,8 @@ use std::time::Duration;
 use chitty::{
     launch,
     session::{
-        Command, Connector, Ended, Link, Notice, Refusal, SessionConfig, SessionHandle, Ticket,
-        Welcome, spawn,
+        Command, Connector, Ended, Link, Notice, Random, Refusal, SessionConfig, SessionHandle,
+        Ticket, Welcome, spawn,
     },
 };
 use chitty_chat::{Event, LamportTime, MessageText, ParticipantName, Position, secret::os_random};
@@ -25,12 +25,21 @@ pub(crate) struct Shown {
 
 impl User {
     pub(crate) fn new(connector: Connector) -> Self {
+        Self::configured(connector, Box::new(os_random))
+    }
+
+    fn configured(connector: Connector, random: Random) -> Self {
         Self(spawn(SessionConfig {
             connector,
-            random: Box::new(os_random),
+            random,
             backlog: 20,
             span: None,
         }))
+    }
+
+    pub(crate) fn with_random(server: &Fake, random: fn(&mut [u8])) -> Self {
+        let connector = launch::remote(&server.url()).expect("the URL is valid");
+        Self::configured(connector, Box::new(random))
     }
 
     pub(crate) fn of(server: &Fake) -> Self {
