@@ -2,4 +2,5 @@
 //!
 //! `app` is pure; `view` draws it; `session` speaks gRPC; `run` is the one loop over them.
 
+pub mod launch;
 pub mod session;

@@ -64,6 +64,14 @@ pub enum Notice {
         /// What to do about it.
         reason: String,
     },
+    /// A line is in the log, but at a position that this timeline does not show any more (it
+    /// started afresh in between): no [`Notice::Event`] follows for it.
+    Accepted {
+        /// Which line.
+        ticket: Ticket,
+        /// Where it is.
+        position: Position,
+    },
     /// A page of older events, ascending; history changes nobody's presence.
     History {
         /// As asked for.

@@ -1,0 +1,214 @@
+//! Following the log, and reading back in it.
+
+use std::time::Duration;
+
+use chitty_chat::{Event, EventKind, LeftReason, Position, proto::v1};
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use super::{
+    Ended, Link, Notice,
+    cursor::Taken,
+    driver::{Driver, Flow},
+    grpc, log,
+};
+
+/// How many pages may be asked for at a time.
+const MAX_PAGES: usize = 4;
+/// Catching up is told every so many events.
+const PROGRESS: u64 = 100;
+
+/// A page of the log, or why there is none.
+pub(super) struct Page {
+    /// Of which timeline.
+    timeline: u64,
+    before: Position,
+    reply: Result<v1::HistoryReply, Status>,
+}
+
+impl Driver {
+    pub(super) fn broadcast(&mut self, broadcast: Result<Option<v1::Broadcast>, Status>) -> Flow {
+        use v1::broadcast::Kind;
+
+        match broadcast {
+            Ok(Some(v1::Broadcast { kind })) => match kind {
+                Some(Kind::Event(event)) => return self.event(event.into()),
+                Some(Kind::Closing(closing)) => return self.closing(closing),
+                // One is enough; and what this version does not know says nothing to it.
+                Some(Kind::Welcome(_)) | None => {}
+            },
+            Ok(None) => self.lost("the server ended the stream".into(), Duration::ZERO),
+            Err(status) => return self.stream_failed(&status),
+        }
+        Flow::Continue(())
+    }
+
+    fn event(&mut self, event: Event) -> Flow {
+        match self.cursor.take(event.position, event.lamport) {
+            Taken::Show => {}
+            Taken::Repeat => {
+                tracing::debug!(position = event.position.get(), "shown before");
+                return Flow::Continue(());
+            }
+            Taken::Gap => {
+                let reason = format!("the stream left out what is before {}", event.position);
+                self.lost(reason, Duration::ZERO);
+                return Flow::Continue(());
+            }
+        }
+        if self.is_history(event.position) {
+            self.clock.observe(event.lamport);
+        } else {
+            self.clock.receive(event.lamport);
+        }
+        let clock = self.clock.now();
+        log::broadcast_received(&event, clock);
+        let own = match &event.kind {
+            EventKind::Message { id, .. } => self.outbox.shown(id),
+            _ => None,
+        };
+        let ended = self.own_end(&event);
+        self.out.told_clock(clock);
+        self.out.tell(Notice::Event { event, clock, own });
+        self.note_progress(false);
+        ended.map_or(Flow::Continue(()), Flow::Break)
+    }
+
+    fn is_history(&self, position: Position) -> bool {
+        self.participation
+            .as_ref()
+            .is_some_and(|participation| position < participation.since)
+    }
+
+    /// Whether this event ends the participation for good, without this client's doing. After a
+    /// Left LOST or CLOSED joining again is right.
+    fn own_end(&self, event: &Event) -> Option<Ended> {
+        let number = self.participation.as_ref()?.number;
+        match &event.kind {
+            EventKind::Left {
+                participant,
+                reason: LeftReason::Removed,
+                ..
+            } if *participant == number => Some(Ended::Removed(
+                "an operator removed this participant".into(),
+            )),
+            EventKind::Left {
+                participant,
+                reason: LeftReason::Left,
+                ..
+            } if *participant == number && !self.leaving.is_wanted() => Some(Ended::Left),
+            _ => None,
+        }
+    }
+
+    /// After a welcome (with `welcomed`) or an event: whether the end of the log is reached.
+    pub(super) fn note_progress(&mut self, welcomed: bool) {
+        if self.live.is_some() {
+            return;
+        }
+        let behind = self.head.get().saturating_sub(self.cursor.last().get());
+        if behind == 0 {
+            self.live = Some(Instant::now());
+            log::link("live", self.connector.server());
+            self.out.link(Link::Live);
+        } else if welcomed || behind.is_multiple_of(PROGRESS) {
+            self.out.link(Link::CatchingUp { behind });
+        }
+    }
+
+    fn closing(&mut self, closing: v1::Closing) -> Flow {
+        use v1::closing::Reason;
+
+        log::closing_received(&closing);
+        match closing.reason() {
+            Reason::TakenOver => return Flow::Break(Ended::TakenOver),
+            Reason::Ended if !self.leaving.is_wanted() => {
+                return Flow::Break(Ended::Removed(closing.detail));
+            }
+            Reason::Shutdown => self.lost("the server shuts down".into(), Duration::ZERO),
+            Reason::TooSlow => self.lost("this client read too slowly".into(), Duration::ZERO),
+            // The status that follows tells.
+            Reason::Ended | Reason::Unspecified => {}
+        }
+        Flow::Continue(())
+    }
+
+    fn stream_failed(&mut self, status: &Status) -> Flow {
+        let reason = grpc::reason(status);
+        match status.code() {
+            Code::Aborted => Flow::Break(Ended::TakenOver),
+            Code::Unauthenticated if !self.leaving.is_wanted() => {
+                Flow::Break(Ended::Removed(reason))
+            }
+            _ => {
+                self.lost(reason, Duration::ZERO);
+                Flow::Continue(())
+            }
+        }
+    }
+
+    pub(super) fn ask_history(&mut self, before: Position, limit: u32) {
+        let reason = match &self.channel {
+            _ if self.pages.len() >= MAX_PAGES => "too many pages are asked for already",
+            Some(channel) if self.state.is_following() => {
+                let mut client = v1::chitty_chat_client::ChittyChatClient::new(channel.clone());
+                let request = v1::HistoryRequest {
+                    session: self.session.reveal().to_owned(),
+                    before: before.get(),
+                    limit,
+                    ..Default::default()
+                };
+                log::history_sent(before, limit, self.clock.now());
+                let timeline = self.timeline;
+                self.pages.push(Box::pin(async move {
+                    let request = grpc::request(request, grpc::CALL);
+                    let reply = grpc::answer(grpc::CALL, client.history(request)).await;
+                    Page {
+                        timeline,
+                        before,
+                        reply,
+                    }
+                }));
+                return;
+            }
+            _ => "not connected; try again later",
+        };
+        self.no_history(before, reason.to_owned());
+    }
+
+    pub(super) fn paged(&mut self, page: Page) {
+        let Page {
+            timeline,
+            before,
+            reply,
+        } = page;
+        match reply {
+            Ok(_) if timeline != self.timeline => {
+                self.no_history(before, "the timeline started afresh; ask again".to_owned());
+            }
+            Ok(reply) => {
+                let start = reply.start;
+                let events: Vec<Event> = reply.events.into_iter().map(Event::from).collect();
+                let newest = events.iter().map(|event| event.lamport).max();
+                let newest = newest.unwrap_or_default();
+                self.clock.observe(newest);
+                log::history_replied(before, events.len(), start, newest, self.clock.now());
+                self.out.tell(Notice::History {
+                    before,
+                    events: Ok(events),
+                    start,
+                });
+            }
+            Err(status) => self.no_history(before, grpc::reason(&status)),
+        }
+    }
+
+    fn no_history(&mut self, before: Position, reason: String) {
+        log::history_refused(before, &reason);
+        self.out.tell(Notice::History {
+            before,
+            events: Err(reason),
+            start: false,
+        });
+    }
+}

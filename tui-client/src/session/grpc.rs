@@ -1,0 +1,246 @@
+//! What is particular to gRPC: the connection's settings, deadlines, and what a status means.
+
+use std::{error::Error, future::Future, time::Duration};
+
+use http::Uri;
+use tonic::{Code, Request, Response, Status, transport::Endpoint};
+use tonic_types::StatusExt as _;
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long the answer to a unary call, or the first message of a stream, may take.
+pub(super) const CALL: Duration = Duration::from_secs(5);
+/// Leaving waits for nobody.
+pub(super) const LEAVE: Duration = Duration::from_secs(1);
+
+/// A stream that is not read holds this much, in bytes.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// Much larger, so that unary calls get through beside a stream that is not read, and so that h2's
+/// budget for small frames is not spent by one.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// The settings of a connection to a Chitty-Chat server.
+pub fn endpoint(server: Uri) -> Endpoint {
+    Endpoint::from(server)
+        .connect_timeout(CONNECT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5))
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+}
+
+/// A request that the server may drop after this time.
+pub(super) fn request<T>(message: T, deadline: Duration) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(deadline);
+    request
+}
+
+/// The answer, or `DEADLINE_EXCEEDED` after this time.
+pub(super) async fn answer<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Status> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(answer) => answer.map(Response::into_inner),
+        Err(_) => Err(no_answer(deadline)),
+    }
+}
+
+/// What becomes of a call without an answer.
+pub(super) fn no_answer(deadline: Duration) -> Status {
+    Status::deadline_exceeded(format!("no answer for {} s", deadline.as_secs()))
+}
+
+/// What a failed Join means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum JoinFailure {
+    /// Another name is needed, or the same one later.
+    Refused {
+        reason: String,
+        retry_in: Option<Duration>,
+    },
+    /// The session goes on elsewhere.
+    TakenOver,
+    /// The session was ended: it is not revived.
+    Removed(String),
+    /// There is no use in trying again.
+    Failed(String),
+    /// Try again, but not before this time.
+    Lost { reason: String, wait: Duration },
+}
+
+impl JoinFailure {
+    pub(super) fn of(status: &Status) -> Self {
+        let retry_in = retry_in(status);
+        let reason = reason(status);
+        match status.code() {
+            Code::AlreadyExists => Self::Refused { reason, retry_in },
+            Code::InvalidArgument if is_about(status, "name") => Self::Refused { reason, retry_in },
+            Code::Aborted => Self::TakenOver,
+            Code::Unauthenticated => Self::Removed(reason),
+            Code::NotFound => Self::Failed(format!(
+                "the server has no such room ({reason}); choose another server with --server"
+            )),
+            Code::Unimplemented => Self::Failed(format!(
+                "the server does not speak this version of Chitty-Chat ({reason}); update it, or \
+                 choose another one with --server"
+            )),
+            Code::InvalidArgument | Code::PermissionDenied | Code::FailedPrecondition => {
+                Self::Failed(format!(
+                    "the server does not let this client in: {reason}; start chitty again, or \
+                     choose another server with --server"
+                ))
+            }
+            _ => Self::Lost {
+                reason,
+                wait: retry_in.unwrap_or_default(),
+            },
+        }
+    }
+}
+
+/// What a failed Publish means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PublishFailure {
+    /// The line is not in the log and will not be.
+    Refused(String),
+    /// Too fast: again after this time.
+    Wait(Duration),
+    /// The participation is over: join again, then retry.
+    Rejoin(String),
+    /// It may be in the log, or may get there: retry.
+    Unknown,
+}
+
+impl PublishFailure {
+    pub(super) fn of(status: &Status) -> Self {
+        match status.code() {
+            Code::Unauthenticated => Self::Rejoin(reason(status)),
+            Code::InvalidArgument
+            | Code::AlreadyExists
+            | Code::OutOfRange
+            | Code::FailedPrecondition
+            | Code::PermissionDenied
+            | Code::NotFound
+            | Code::Unimplemented => Self::Refused(reason(status)),
+            Code::ResourceExhausted => match retry_in(status) {
+                Some(wait) => Self::Wait(wait),
+                None => Self::Refused(reason(status)),
+            },
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// What a status says to people: what is wrong with the request's fields, or why there is no
+/// answer.
+pub(super) fn reason(status: &Status) -> String {
+    let violations: Vec<String> = status
+        .get_details_bad_request()
+        .into_iter()
+        .flat_map(|bad| bad.field_violations)
+        .map(|violation| violation.description)
+        .filter(|description| !description.is_empty())
+        .collect();
+    if !violations.is_empty() {
+        return violations.join("; ");
+    }
+    if let Some(source) = status.source() {
+        return root_cause(source);
+    }
+    if status.message().is_empty() {
+        return status.code().description().to_owned();
+    }
+    status.message().to_owned()
+}
+
+/// The innermost error's text: "Connection refused" rather than "transport error".
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+fn retry_in(status: &Status) -> Option<Duration> {
+    status.get_details_retry_info()?.retry_delay
+}
+
+/// Whether the violated fields are this one; without details that is assumed.
+fn is_about(status: &Status, field: &str) -> bool {
+    status
+        .get_details_bad_request()
+        .is_none_or(|bad| bad.field_violations.iter().all(|each| each.field == field))
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn bad(field: &str, description: &str) -> Status {
+        let details = ErrorDetails::with_bad_request_violation(field, description);
+        Status::with_error_details(Code::InvalidArgument, "invalid", details)
+    }
+
+    fn slow(code: Code, wait: Duration) -> Status {
+        let details = ErrorDetails::with_retry_info(Some(wait));
+        Status::with_error_details(code, "later", details)
+    }
+
+    #[test]
+    fn a_bad_name_is_refused_with_its_violation() {
+        let refused = JoinFailure::of(&bad("name", "a name has no such character"));
+        let reason = "a name has no such character".into();
+        let retry_in = None;
+        assert_eq!(refused, JoinFailure::Refused { reason, retry_in });
+        let failed = JoinFailure::of(&bad("lamport", "far ahead"));
+        assert!(matches!(failed, JoinFailure::Failed(reason) if reason.contains("far ahead")));
+    }
+
+    #[test]
+    fn waiting_times_are_honoured() {
+        let wait = Duration::from_millis(1500);
+        let reason = String::from("later");
+        assert_eq!(
+            JoinFailure::of(&slow(Code::AlreadyExists, wait)),
+            JoinFailure::Refused {
+                reason: reason.clone(),
+                retry_in: Some(wait)
+            }
+        );
+        assert_eq!(
+            JoinFailure::of(&slow(Code::ResourceExhausted, wait)),
+            JoinFailure::Lost { reason, wait }
+        );
+        let exhausted = Code::ResourceExhausted;
+        assert_eq!(
+            PublishFailure::of(&slow(exhausted, wait)),
+            PublishFailure::Wait(wait)
+        );
+        assert_eq!(
+            PublishFailure::of(&Status::new(exhausted, "too large")),
+            PublishFailure::Refused("too large".into())
+        );
+    }
+
+    #[test]
+    fn what_may_have_been_published_is_not_called_refused() {
+        for code in [
+            Code::Unavailable,
+            Code::DeadlineExceeded,
+            Code::Cancelled,
+            Code::Unknown,
+            Code::Internal,
+        ] {
+            let status = Status::new(code, "");
+            assert_eq!(PublishFailure::of(&status), PublishFailure::Unknown);
+            assert!(matches!(JoinFailure::of(&status), JoinFailure::Lost { .. }));
+        }
+    }
+}

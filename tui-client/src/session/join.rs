@@ -1,0 +1,241 @@
+//! Getting into the chat, and back into it.
+
+use std::{sync::Arc, time::Duration};
+
+use chitty_chat::{ParticipantName, ParticipantNumber, Position, proto::v1};
+use tokio::time::Instant;
+use tonic::{Status, transport::Channel};
+
+use super::{
+    ConnectError, Ended, Link, Notice, Refusal, Welcome,
+    cursor::Entry,
+    driver::{Driver, Flow, Participation},
+    grpc::{self, JoinFailure},
+    link::{Entered, State},
+    log,
+};
+
+type Client = v1::chitty_chat_client::ChittyChatClient<Channel>;
+
+/// A link that was live for less is taken for another failure: a server that welcomes and falls
+/// is not to be joined in a tight loop.
+const STABLE: Duration = Duration::from_secs(1);
+
+impl Driver {
+    /// The user wants to enter under this name.
+    pub(super) fn join_as(&mut self, name: ParticipantName) {
+        // Joining or in already: the name cannot be changed any more.
+        let under_way = self.state.is_joining() || self.state.is_following();
+        if under_way || (self.participation.is_some() && self.name.is_some()) {
+            tracing::debug!(name = name.as_str(), "joined already");
+            return;
+        }
+        self.name = Some(name);
+        if !matches!(self.state, State::Connecting(..)) {
+            self.connect();
+        }
+    }
+
+    pub(super) fn connect(&mut self) {
+        let welcomed = self.participation.is_some();
+        let (connecting, starting) = self.connector.connect(welcomed);
+        self.state = State::Connecting(connecting, starting);
+        log::link("connecting", self.connector.server());
+        self.out.link(Link::Connecting);
+    }
+
+    pub(super) fn starting_server(&mut self) {
+        log::link("starting", self.connector.server());
+        self.out.link(Link::StartingServer);
+    }
+
+    pub(super) fn connected(&mut self, connected: Result<Channel, ConnectError>) -> Flow {
+        match connected {
+            Ok(channel) => {
+                self.channel = Some(channel.clone());
+                self.send_join(channel);
+                Flow::Continue(())
+            }
+            Err(ConnectError::Unreachable(reason)) => {
+                self.lost(reason, Duration::ZERO);
+                Flow::Continue(())
+            }
+            Err(ConnectError::Unusable(reason)) => Flow::Break(Ended::Failed(reason)),
+        }
+    }
+
+    fn send_join(&mut self, channel: Channel) {
+        let Some(name) = &self.name else {
+            self.state = State::Idle;
+            return;
+        };
+        self.join_lamport = self.clock.tick();
+        let request = v1::JoinRequest {
+            name: name.to_string(),
+            lamport: self.join_lamport.get(),
+            resume: self.cursor.resume(),
+            backlog: self.backlog,
+            session: self.session.reveal().to_owned(),
+            room: String::new(),
+        };
+        log::join_sent(&request, self.clock.now());
+        self.out.link(Link::Connecting);
+        self.state = State::Joining(Box::pin(async move {
+            tokio::time::timeout(grpc::CALL, enter(channel, request))
+                .await
+                .unwrap_or_else(|_| Err(grpc::no_answer(grpc::CALL)))
+        }));
+    }
+
+    pub(super) fn joined(&mut self, joined: Result<Entered, Status>) -> Flow {
+        match joined {
+            Ok((welcome, stream)) => {
+                self.state = State::Following(stream);
+                self.welcomed(&welcome);
+                Flow::Continue(())
+            }
+            Err(status) => self.not_joined(&status),
+        }
+    }
+
+    fn welcomed(&mut self, welcome: &v1::Welcome) {
+        let Some(name) = self.name.clone() else {
+            return;
+        };
+        self.clock.observe(welcome.lamport.into());
+        let next = Position::new(welcome.next);
+        let asked_to_resume = self.cursor.resume().is_some();
+        let entry = self.cursor.welcome(&welcome.epoch, next);
+        if matches!(entry, Entry::Afresh { .. }) {
+            self.timeline += 1;
+            self.outbox.renew();
+        }
+        let granted = welcome.resumed && asked_to_resume && entry == Entry::GoesOn;
+        let number = match &self.participation {
+            Some(participation) if granted => participation.number,
+            // The first welcome was lost: the stream begins at this participant's own Joined.
+            _ if welcome.resumed => ParticipantNumber::from(next),
+            _ => ParticipantNumber::new(welcome.position),
+        };
+        log::join_replied(welcome, number, self.clock.now());
+
+        let participants: Vec<(ParticipantNumber, Arc<str>)> = welcome
+            .participants
+            .iter()
+            .map(|each| {
+                (
+                    ParticipantNumber::new(each.number),
+                    each.name.as_str().into(),
+                )
+            })
+            .collect();
+        let own = participants.iter().find(|(each, _)| *each == number);
+        let shown_name = own.map_or_else(|| name.shared(), |(_, own)| Arc::clone(own));
+        let position = Position::new(welcome.position);
+        self.participation = Some(Participation {
+            name,
+            number,
+            since: position,
+        });
+        self.head = welcome.head.into();
+        self.out.told_clock(self.clock.now());
+        self.out.tell(Notice::Welcome(Welcome {
+            name: shown_name,
+            number,
+            participants: (!granted).then_some(participants),
+            position,
+            next,
+            head: self.head,
+            first: welcome.first.into(),
+            clock: self.clock.now(),
+            resumed: welcome.resumed,
+            another_log: entry == Entry::Afresh { another_log: true },
+            server: self.connector.server().to_owned(),
+        }));
+        self.note_progress(true);
+    }
+
+    fn not_joined(&mut self, status: &Status) -> Flow {
+        let failure = JoinFailure::of(status);
+        log::join_refused(self.join_lamport, status, &grpc::reason(status));
+        match failure {
+            JoinFailure::Refused { reason, retry_in } => {
+                self.refused(reason, retry_in);
+                Flow::Continue(())
+            }
+            JoinFailure::Lost { reason, wait } => {
+                self.lost(reason, wait);
+                Flow::Continue(())
+            }
+            JoinFailure::TakenOver => Flow::Break(Ended::TakenOver),
+            JoinFailure::Removed(reason) => Flow::Break(Ended::Removed(reason)),
+            JoinFailure::Failed(reason) => Flow::Break(Ended::Failed(reason)),
+        }
+    }
+
+    fn refused(&mut self, reason: String, retry_in: Option<Duration>) {
+        let Some(name) = self.name.take() else {
+            return;
+        };
+        let accepted = self.participation.as_ref().map(|before| &before.name);
+        if let (Some(wait), true) = (retry_in, accepted == Some(&name)) {
+            // This participant's own name, held by what the server still takes for another one.
+            self.name = Some(name);
+            self.lost(reason, wait);
+            return;
+        }
+        self.state = State::Idle;
+        self.out.tell(Notice::Refused(Refusal {
+            name: name.to_string(),
+            reason,
+            retry_in,
+        }));
+    }
+
+    /// The link is down: it is tried again after a while, but not before `wait`.
+    pub(super) fn lost(&mut self, reason: String, wait: Duration) {
+        let now = Instant::now();
+        if self.live.take().is_some_and(|since| now - since >= STABLE) {
+            self.backoff.reset();
+        }
+        // What became of the line in flight is not known: it is sent again, the same.
+        self.publishing = None;
+        if self.leaving.is_wanted() {
+            self.state = State::Idle;
+            return;
+        }
+        let random = self.random_u64();
+        let retry_in = self.backoff.next(random).max(wait);
+        log::link_lost(self.connector.server(), &reason, retry_in);
+        self.state = State::Waiting {
+            until: now + retry_in,
+            not_before: now + wait,
+        };
+        self.out.link(Link::Lost { reason, retry_in });
+    }
+}
+
+/// Joins, and waits for the welcome.
+async fn enter(channel: Channel, request: v1::JoinRequest) -> Result<Entered, Status> {
+    use v1::broadcast::Kind;
+
+    // Without a deadline on the wire: the stream has no end.
+    let mut stream = Client::new(channel).join(request).await?.into_inner();
+    match stream.message().await? {
+        Some(v1::Broadcast {
+            kind: Some(Kind::Welcome(welcome)),
+        }) => Ok((Box::new(welcome), Box::new(stream))),
+        Some(v1::Broadcast {
+            kind: Some(Kind::Closing(closing)),
+        }) => {
+            log::closing_received(&closing);
+            // The status follows.
+            match stream.message().await {
+                Err(status) => Err(status),
+                Ok(_) => Err(Status::unavailable(closing.detail)),
+            }
+        }
+        Some(_) => Err(Status::unimplemented("its stream begins without a welcome")),
+        None => Err(Status::unavailable("the server ended the stream at once")),
+    }
+}

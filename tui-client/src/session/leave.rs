@@ -1,0 +1,138 @@
+//! Leaving: properly if that is possible, soon in any case.
+
+use std::time::Duration;
+
+use chitty_chat::{LamportTime, proto::v1};
+use tokio::time::Instant;
+use tonic::Status;
+
+use super::{
+    Ended,
+    driver::{Driver, Flow},
+    grpc,
+    link::{BoxFuture, State},
+    log,
+};
+
+/// How long leaving waits for the outcome of what is under way.
+const OUTCOMES: Duration = Duration::from_millis(500);
+/// How long the stream is read on for this participant's own Left.
+const OWN_LEFT: Duration = Duration::from_millis(250);
+
+/// How far leaving is.
+pub(super) enum Leaving {
+    /// The user stays.
+    No,
+    /// Waiting for the outcome of what is under way.
+    Wanted { until: Instant },
+    /// Leave is sent.
+    Sent(BoxFuture<LeaveOutcome>),
+    /// Left; the stream is read to its end.
+    Done { until: Instant },
+}
+
+/// What came of Leave.
+pub(super) struct LeaveOutcome {
+    lamport: LamportTime,
+    reply: Result<v1::LeaveReply, Status>,
+}
+
+impl Leaving {
+    /// The user does not stay.
+    pub(super) fn is_wanted(&self) -> bool {
+        !matches!(self, Self::No)
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self, Self::Sent(_))
+    }
+
+    /// The outcome of what is sent.
+    pub(super) async fn outcome(&mut self) -> LeaveOutcome {
+        match self {
+            Self::Sent(call) => call.await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// When this step is over at the latest.
+    pub(super) fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Wanted { until } | Self::Done { until } => Some(*until),
+            Self::No | Self::Sent(_) => None,
+        }
+    }
+}
+
+impl Driver {
+    pub(super) fn begin_to_leave(&mut self) {
+        if self.leaving.is_wanted() {
+            return;
+        }
+        log::link("leaving", self.connector.server());
+        if matches!(self.state, State::Connecting(..) | State::Waiting { .. }) {
+            // No server is started, nor waited for, to be told of a leaving.
+            self.state = State::Idle;
+        }
+        self.leaving = Leaving::Wanted {
+            until: Instant::now() + OUTCOMES,
+        };
+    }
+
+    pub(super) fn go_on_leaving(&mut self) -> Flow {
+        let now = Instant::now();
+        match &self.leaving {
+            Leaving::Wanted { until } => {
+                let under_way = self.publishing.is_some() || self.state.is_joining();
+                if under_way && now < *until {
+                    return Flow::Continue(());
+                }
+                self.send_leave()
+            }
+            Leaving::Done { until } if now >= *until || !self.state.is_following() => {
+                Flow::Break(Ended::Left)
+            }
+            _ => Flow::Continue(()),
+        }
+    }
+
+    /// Also without a stream: the connection is made anew if that is quickly done.
+    fn send_leave(&mut self) -> Flow {
+        let Some(channel) = self.channel.clone() else {
+            return Flow::Break(Ended::Left);
+        };
+        if self.name.is_none() {
+            return Flow::Break(Ended::Left);
+        }
+        let lamport = self.clock.tick();
+        let request = v1::LeaveRequest {
+            session: self.session.reveal().to_owned(),
+            lamport: lamport.get(),
+        };
+        log::leave_sent(lamport);
+        let mut client = v1::chitty_chat_client::ChittyChatClient::new(channel);
+        self.leaving = Leaving::Sent(Box::pin(async move {
+            let request = grpc::request(request, grpc::LEAVE);
+            let reply = grpc::answer(grpc::LEAVE, client.leave(request)).await;
+            LeaveOutcome { lamport, reply }
+        }));
+        Flow::Continue(())
+    }
+
+    pub(super) fn left(&mut self, outcome: LeaveOutcome) -> Flow {
+        match outcome.reply {
+            Ok(reply) => {
+                self.clock.observe(reply.lamport.into());
+                log::leave_replied(reply, self.clock.now());
+                self.leaving = Leaving::Done {
+                    until: Instant::now() + OWN_LEFT,
+                };
+                Flow::Continue(())
+            }
+            Err(status) => {
+                log::leave_refused(outcome.lamport, &status, &grpc::reason(&status));
+                Flow::Break(Ended::Left)
+            }
+        }
+    }
+}

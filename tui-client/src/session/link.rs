@@ -1,0 +1,74 @@
+//! The states of the link, and what can happen next in each.
+
+use std::{future::Future, pin::Pin};
+
+use chitty_chat::proto::v1;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+use tonic::{Status, Streaming, transport::Channel};
+
+use super::{ConnectError, Connecting};
+
+pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A stream and its first message.
+pub(super) type Entered = (Box<v1::Welcome>, Box<Streaming<v1::Broadcast>>);
+
+/// What a link is doing.
+pub(super) enum State {
+    /// Nothing: there is no name to join under, or the user leaves.
+    Idle,
+    /// Connecting; the receiver turns true when a server is being started.
+    Connecting(Connecting, watch::Receiver<bool>),
+    /// Join is sent.
+    Joining(BoxFuture<Result<Entered, Status>>),
+    /// Following the log.
+    Following(Box<Streaming<v1::Broadcast>>),
+    /// The link is down; it is tried again at `until`, and not before `not_before`, for which the
+    /// server asked, whoever is in a hurry.
+    Waiting { until: Instant, not_before: Instant },
+}
+
+/// What happened to the link.
+pub(super) enum Step {
+    /// A server of one's own is being started.
+    StartingServer,
+    /// Connecting is over.
+    Connected(Result<Channel, ConnectError>),
+    /// Joining is over.
+    Joined(Result<Entered, Status>),
+    /// The stream brought something, or ended.
+    Broadcast(Result<Option<v1::Broadcast>, Status>),
+    /// It is time to try again.
+    Retry,
+}
+
+impl State {
+    /// Waits for what happens next. Nothing is lost when this is dropped and called again.
+    pub(super) async fn next(&mut self) -> Step {
+        match self {
+            Self::Idle => std::future::pending().await,
+            Self::Connecting(connecting, starting) => tokio::select! {
+                biased;
+                Ok(()) = starting.changed() => Step::StartingServer,
+                connected = connecting => Step::Connected(connected),
+            },
+            Self::Joining(joining) => Step::Joined(joining.await),
+            Self::Following(stream) => Step::Broadcast(stream.message().await),
+            Self::Waiting { until, .. } => {
+                sleep_until(*until).await;
+                Step::Retry
+            }
+        }
+    }
+
+    pub(super) fn is_following(&self) -> bool {
+        matches!(self, Self::Following(_))
+    }
+
+    pub(super) fn is_joining(&self) -> bool {
+        matches!(self, Self::Joining(_))
+    }
+}

@@ -1,0 +1,187 @@
+//! The log lines of a client: one for each sending and each receipt. `lamport` is the time that
+//! the message itself carries, `clock` this process's own after the line's event.
+
+use std::time::Duration;
+
+use chitty_chat::{
+    Event, EventKind, LamportTime, ParticipantNumber, Position, logging::CALL, proto::v1,
+};
+use tonic::Status;
+use tracing::info;
+
+use super::Ended;
+
+pub(super) fn join_sent(request: &v1::JoinRequest, clock: LamportTime) {
+    info!(
+        target: CALL,
+        call = "Join", step = "sent",
+        lamport = request.lamport, clock = clock.get(), name = request.name,
+        resume = request.resume.as_ref().map(|resume| resume.position),
+    );
+}
+
+pub(super) fn join_replied(welcome: &v1::Welcome, number: ParticipantNumber, clock: LamportTime) {
+    info!(
+        target: CALL,
+        call = "Join", step = "replied",
+        lamport = welcome.lamport, position = welcome.position, participant = number.get(),
+        resumed = welcome.resumed, next = welcome.next, head = welcome.head, clock = clock.get(),
+    );
+}
+
+pub(super) fn join_refused(lamport: LamportTime, status: &Status, reason: &str) {
+    info!(
+        target: CALL,
+        call = "Join", step = "refused",
+        lamport = lamport.get(), status = ?status.code(), reason,
+    );
+}
+
+pub(super) fn broadcast_received(event: &Event, clock: LamportTime) {
+    let (lamport, position) = (event.lamport.get(), event.position.get());
+    let (kind, request, clock) = (event.kind_str(), event.request.get(), clock.get());
+    let sentence = event.sentence();
+    match &event.kind {
+        EventKind::Joined { name } => info!(
+            target: CALL,
+            call = "Broadcast", step = "received",
+            lamport, position, kind, participant = position, name = &**name, request, clock,
+            text = sentence,
+        ),
+        EventKind::Left {
+            name,
+            reason,
+            participant,
+        } => info!(
+            target: CALL,
+            call = "Broadcast", step = "received",
+            lamport, position, kind, participant = participant.get(), name = &**name,
+            reason = reason.as_str(), request, clock, text = sentence,
+        ),
+        EventKind::Message {
+            author,
+            text,
+            id,
+            seen,
+            participant,
+        } => info!(
+            target: CALL,
+            call = "Broadcast", step = "received",
+            lamport, position, kind, participant = participant.get(), author = &**author,
+            id = &**id, seen = seen.get(), text = &**text, request, clock,
+        ),
+        EventKind::Unknown => info!(
+            target: CALL,
+            call = "Broadcast", step = "received",
+            lamport, position, kind, request, clock,
+        ),
+    }
+}
+
+pub(super) fn closing_received(closing: &v1::Closing) {
+    info!(
+        target: CALL,
+        call = "Closing", step = "received",
+        position = closing.position, kind = closing.reason().as_str_name(), reason = closing.detail,
+    );
+}
+
+pub(super) fn publish_sent(request: &v1::PublishRequest, retry: bool, clock: LamportTime) {
+    info!(
+        target: CALL,
+        call = "Publish", step = "sent",
+        lamport = request.lamport, clock = clock.get(), id = request.id, seen = request.seen,
+        retry = retry.then_some(true), text = request.text,
+    );
+}
+
+pub(super) fn publish_replied(id: &str, reply: &v1::PublishReply, clock: LamportTime) {
+    info!(
+        target: CALL,
+        call = "Publish", step = "replied",
+        lamport = reply.lamport, position = reply.position, id, clock = clock.get(),
+    );
+}
+
+/// `outcome`: what follows of it, "refused" or "failed", where the line will be sent again.
+pub(super) fn publish_not_accepted(
+    outcome: &str,
+    id: &str,
+    lamport: LamportTime,
+    status: &Status,
+    reason: &str,
+) {
+    info!(
+        target: CALL,
+        call = "Publish", step = outcome,
+        lamport = lamport.get(), id, status = ?status.code(), reason,
+    );
+}
+
+pub(super) fn leave_sent(lamport: LamportTime) {
+    info!(
+        target: CALL,
+        call = "Leave", step = "sent",
+        lamport = lamport.get(), clock = lamport.get(),
+    );
+}
+
+pub(super) fn leave_replied(reply: v1::LeaveReply, clock: LamportTime) {
+    info!(
+        target: CALL,
+        call = "Leave", step = "replied",
+        lamport = reply.lamport, position = reply.position, clock = clock.get(),
+    );
+}
+
+pub(super) fn leave_refused(lamport: LamportTime, status: &Status, reason: &str) {
+    info!(
+        target: CALL,
+        call = "Leave", step = "refused",
+        lamport = lamport.get(), status = ?status.code(), reason,
+    );
+}
+
+pub(super) fn history_sent(before: Position, limit: u32, clock: LamportTime) {
+    info!(
+        target: CALL,
+        call = "History", step = "sent",
+        before = before.get(), limit, clock = clock.get(),
+    );
+}
+
+pub(super) fn history_replied(
+    before: Position,
+    events: usize,
+    start: bool,
+    lamport: LamportTime,
+    clock: LamportTime,
+) {
+    info!(
+        target: CALL,
+        call = "History", step = "replied",
+        lamport = lamport.get(), before = before.get(), events, start, clock = clock.get(),
+    );
+}
+
+pub(super) fn history_refused(before: Position, reason: &str) {
+    info!(target: CALL, call = "History", step = "refused", before = before.get(), reason);
+}
+
+pub(super) fn link(step: &str, server: &str) {
+    info!(target: CALL, call = "Link", step, server);
+}
+
+pub(super) fn link_lost(server: &str, reason: &str, retry_in: Duration) {
+    let retry_ms = u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX);
+    info!(target: CALL, call = "Link", step = "lost", server, reason, retry_ms);
+}
+
+pub(super) fn link_ended(server: &str, ended: &Ended) {
+    let reason = match ended {
+        Ended::Left => "left",
+        Ended::TakenOver => "taken over by another process",
+        Ended::Removed(reason) | Ended::Failed(reason) => reason,
+    };
+    info!(target: CALL, call = "Link", step = "ended", server, reason);
+}

@@ -1,0 +1,75 @@
+//! What waits to be told to the app.
+
+use std::{collections::VecDeque, time::Duration};
+
+use chitty_chat::LamportTime;
+use tokio::sync::mpsc;
+
+use super::{Link, Notice};
+
+/// The notices that the app has no room for yet. The stream is only read while there are none, so
+/// that a slow app is felt by the server's flow control, and nothing grows.
+#[derive(Debug)]
+pub(super) struct Out {
+    pub(super) notices: mpsc::Sender<Notice>,
+    pub(super) waiting: VecDeque<Notice>,
+    link: Option<Link>,
+    clock: LamportTime,
+}
+
+/// How long the last notices may wait for the app.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+impl Out {
+    /// With more than this waiting, commands are not taken either: each is answered.
+    pub(super) const MANY: usize = 256;
+
+    pub(super) fn new(notices: mpsc::Sender<Notice>) -> Self {
+        Self {
+            notices,
+            waiting: VecDeque::new(),
+            link: None,
+            clock: LamportTime::ZERO,
+        }
+    }
+
+    /// Tells the app something. What shows the clock goes by [`Out::told_clock`] as well.
+    pub(super) fn tell(&mut self, notice: Notice) {
+        self.waiting.push_back(notice);
+    }
+
+    /// Tells the state of the link, if it is another one than before.
+    pub(super) fn link(&mut self, link: Link) {
+        if self.link.as_ref() != Some(&link) {
+            self.link = Some(link.clone());
+            self.tell(Notice::Link(link));
+        }
+    }
+
+    /// The app knows this reading of the clock from another notice.
+    pub(super) fn told_clock(&mut self, clock: LamportTime) {
+        self.clock = clock;
+    }
+
+    /// Tells the clock, if the app does not know this reading.
+    pub(super) fn clock(&mut self, clock: LamportTime) {
+        if self.clock != clock {
+            self.clock = clock;
+            self.tell(Notice::Clock(clock));
+        }
+    }
+
+    /// Tells everything that is left, if the app still listens.
+    pub(super) async fn finish(mut self) {
+        let flush = async {
+            for notice in self.waiting.drain(..) {
+                if self.notices.send(notice).await.is_err() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(LAST_WORDS, flush).await.is_err() {
+            tracing::debug!("the app did not read the last notices");
+        }
+    }
+}

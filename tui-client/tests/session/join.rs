@@ -1,0 +1,175 @@
+//! Entering the chat.
+
+use std::time::Duration;
+
+use chitty::session::{Command, Ended, Notice};
+use chitty_chat::{LamportTime, ParticipantNumber};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::{
+    fake::{Fake, welcome},
+    user::User,
+};
+
+#[tokio::test]
+async fn the_first_join_has_the_numbers_of_the_design() {
+    let mut server = Fake::start().await;
+    let mut user = User::of(&server);
+    user.join("ada").await;
+
+    let call = server.join().await;
+    assert_eq!(call.request.lamport, 1);
+    assert_eq!(call.request.name, "ada");
+    assert_eq!(call.request.backlog, 20);
+    assert_eq!(call.request.resume, None);
+    assert!(call.request.session.len() >= 22);
+    let stream = call.welcome_first();
+
+    let welcome = user.welcome().await;
+    assert_eq!(welcome.clock, LamportTime::new(3));
+    assert_eq!(welcome.number, ParticipantNumber::new(1));
+    assert_eq!(welcome.server, server.address.to_string());
+    let expected = vec![(ParticipantNumber::new(1), "ada".into())];
+    assert_eq!(welcome.participants, Some(expected));
+    let shown = user.event().await;
+    assert_eq!(shown.clock, LamportTime::new(4));
+    assert_eq!(
+        shown.event.sentence().as_deref(),
+        Some("Participant ada joined Chitty-Chat at Lamport time 3")
+    );
+    user.live().await;
+
+    // Others join at 5 and 7; then this one publishes with 9 and leaves with 13.
+    stream.joined(2, 5, "bob", 1);
+    stream.joined(3, 7, "eve", 1);
+    assert_eq!(user.event().await.clock, LamportTime::new(6));
+    assert_eq!(user.event().await.clock, LamportTime::new(8));
+    user.publish(1, "hello").await;
+    let call = server.publish().await;
+    assert_eq!(call.request.lamport, 9);
+    assert_eq!(call.request.seen, 3);
+    stream.published(4, 11, &call.request);
+    call.reply(chitty_chat::proto::v1::PublishReply {
+        position: 4,
+        lamport: 11,
+    });
+    let shown = user.event().await;
+    assert_eq!(shown.clock, LamportTime::new(12));
+    assert_eq!(shown.own.map(|ticket| ticket.0), Some(1));
+    user.ask(Command::Leave).await;
+    assert_eq!(server.leave().await.request.lamport, 13);
+}
+
+#[tokio::test]
+async fn history_only_raises_the_clock() {
+    let mut server = Fake::start().await;
+    let mut user = User::of(&server);
+    user.join("bob").await;
+    let stream = server.join().await.accept();
+    let mut told = welcome("bob", 3, 9);
+    told.next = 1;
+    stream.welcome(told);
+    stream.joined(1, 3, "ada", 1);
+    stream.message(2, 7, "hello");
+    stream.joined(3, 9, "bob", 1);
+    assert_eq!(user.welcome().await.clock, LamportTime::new(9));
+    assert_eq!(user.event().await.clock, LamportTime::new(9));
+    assert_eq!(user.event().await.clock, LamportTime::new(9));
+    assert_eq!(user.event().await.clock, LamportTime::new(10));
+
+    // Also a page of it, however late its times are.
+    let before = 1.into();
+    let limit = 50;
+    user.ask(Command::History { before, limit }).await;
+    let call = server.history().await;
+    assert_eq!((call.request.before, call.request.limit), (1, 50));
+    let late = chitty_chat::proto::v1::Event {
+        position: 1,
+        lamport: 20,
+        ..Default::default()
+    };
+    call.reply(chitty_chat::proto::v1::HistoryReply {
+        events: vec![late],
+        start: true,
+    });
+    let events = user
+        .until(|notice| match notice {
+            Notice::History { events, start, .. } => Some((events, start)),
+            _ => None,
+        })
+        .await;
+    assert_eq!(events.0.map(|events| events.len()), Ok(1));
+    assert!(events.1);
+    let clock = user.notice().await;
+    assert_eq!(clock, Notice::Clock(LamportTime::new(20)));
+}
+
+#[tokio::test]
+async fn a_refused_name_can_be_changed() {
+    let mut server = Fake::start().await;
+    let mut user = User::of(&server);
+    user.join("ada").await;
+    let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(7)));
+    let taken = Status::with_error_details(Code::AlreadyExists, "ada is present", details);
+    server.join().await.refuse(taken);
+    let refusal = user.refused().await;
+    assert_eq!(refusal.name, "ada");
+    assert_eq!(refusal.reason, "ada is present");
+    assert_eq!(refusal.retry_in, Some(Duration::from_secs(7)));
+
+    user.join("bob").await;
+    let details = ErrorDetails::with_bad_request_violation("name", "a name like that is reserved");
+    let bad = Status::with_error_details(Code::InvalidArgument, "invalid", details);
+    server.join().await.refuse(bad);
+    assert_eq!(user.refused().await.reason, "a name like that is reserved");
+
+    user.join("eve").await;
+    let call = server.join().await;
+    assert_eq!(call.request.name, "eve");
+    assert_eq!(call.request.lamport, 3, "each is a sending of its own");
+    let _stream = call.welcome_first();
+    assert_eq!(&*user.welcome().await.name, "eve");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_ready_is_tried_again() {
+    let mut server = Fake::start().await;
+    let mut user = User::of(&server);
+    user.join("ada").await;
+    server.join().await.refuse(Status::unavailable("idle"));
+    assert_eq!(user.lost().await.0, "idle");
+    let _stream = server.join().await.welcome_first();
+    user.live().await;
+}
+
+#[tokio::test]
+async fn an_unknown_room_and_another_version_are_no_use() {
+    for status in [Status::not_found("room"), Status::unimplemented("v2")] {
+        let mut server = Fake::start().await;
+        let user = User::of(&server);
+        user.join("ada").await;
+        server.join().await.refuse(status);
+        let ended = user.ended().await;
+        assert!(matches!(ended, Ended::Failed(reason) if reason.contains("--server")));
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_taken_over_does_not_come_back() {
+    use chitty_chat::proto::v1::{Closing, broadcast::Kind, closing::Reason};
+
+    let mut server = Fake::start().await;
+    let (user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.send(Kind::Closing(Closing {
+        reason: Reason::TakenOver.into(),
+        position: 1,
+        detail: String::new(),
+    }));
+    assert_eq!(user.ended().await, Ended::TakenOver);
+
+    let (user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.fail(Status::aborted("taken over"));
+    assert_eq!(user.ended().await, Ended::TakenOver);
+    server.quiet(Duration::from_millis(200)).await;
+}

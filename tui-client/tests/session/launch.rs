@@ -1,0 +1,178 @@
+//! Finding a server, and telling it from something else.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use chitty::{
+    launch::{Local, local, remote},
+    session::{Connector, Ended, Link, Notice},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+use tonic_health::pb::health_check_response::ServingStatus;
+
+use crate::{fake::Fake, user::User};
+
+/// A server of one's own that is started by this shell script.
+fn script(address: SocketAddr, script: &str) -> Connector {
+    local(Local {
+        address,
+        program: PathBuf::from("/bin/sh"),
+        arguments: vec!["-c".into(), script.into()],
+    })
+}
+
+async fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    listener.local_addr().expect("it is bound")
+}
+
+/// Something that answers each connection with these bytes, once it was spoken to.
+async fn something_else(answer: &'static [u8], then_close: bool) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    tokio::spawn(async move {
+        while let Ok((mut peer, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut asked = [0; 1024];
+                let _ = peer.read(&mut asked).await;
+                let _ = peer.write_all(answer).await;
+                if !then_close {
+                    while peer.read(&mut asked).await.is_ok_and(|length| length > 0) {}
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn something_else_on_the_port_is_told_apart() {
+    let http1 = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    for (answer, then_close) in [
+        (&http1[..], true),
+        (&http1[..], false),
+        (&b"SSH-2.0-OpenSSH_9.2\r\n"[..], false),
+        (&b""[..], false),
+    ] {
+        let address = something_else(answer, then_close).await;
+        for (connector, option) in [
+            (script(address, "exit 1"), "--local"),
+            (remote(&address.to_string()).expect("a URL"), "--server"),
+        ] {
+            let user = User::new(connector);
+            user.join("ada").await;
+            let ended = user.ended().await;
+            let Ended::Failed(reason) = ended else {
+                panic!("{ended:?}");
+            };
+            let what = format!("not a Chitty-Chat server listens on {address}");
+            assert!(reason.contains(&what), "{reason}");
+            assert!(reason.contains(option), "{reason}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_is_tried_again() {
+    let address = something_else(b"", true).await;
+    let mut user = User::new(remote(&address.to_string()).expect("a URL"));
+    user.join("ada").await;
+    user.lost().await;
+    user.lost().await;
+}
+
+#[tokio::test]
+async fn another_service_and_one_that_is_not_ready_are_told_apart() {
+    let mut server = Fake::start().await;
+    server.set_health(ServingStatus::NotServing);
+    let mut user = User::of(&server);
+    user.join("ada").await;
+    assert_eq!(user.lost().await.0, "the server is not ready");
+    server.set_health(ServingStatus::Serving);
+    let _stream = server.join().await.welcome_first();
+    user.live().await;
+
+    server.set_health(ServingStatus::ServiceUnknown);
+    let user = User::of(&server);
+    user.join("ada").await;
+    assert!(matches!(user.ended().await, Ended::Failed(_)));
+}
+
+#[tokio::test]
+async fn a_running_server_is_used() {
+    let mut server = Fake::start().await;
+    let mut user = User::new(script(server.address, "exit 1"));
+    user.join("ada").await;
+    let _stream = server.join().await.welcome_first();
+    user.live().await;
+}
+
+#[tokio::test]
+async fn where_none_runs_one_is_started() {
+    let mut server = Fake::start().await;
+    server.down().await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let sign = dir.path().join("started");
+    let start = format!("touch {}; exec sleep 5", sign.display());
+    let mut user = User::new(script(server.address, &start));
+    user.join("ada").await;
+    user.until(|notice| (notice == Notice::Link(Link::StartingServer)).then_some(()))
+        .await;
+    while !sign.exists() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    server.up().await;
+    let _stream = server.join().await.welcome_first();
+    user.live().await;
+}
+
+#[tokio::test]
+async fn one_that_lost_the_data_folder_waits_for_the_winner() {
+    let mut server = Fake::start().await;
+    server.down().await;
+    let user = User::new(script(server.address, "echo locked >&2; exit 75"));
+    user.join("ada").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.up().await;
+    server.join().await;
+}
+
+#[tokio::test]
+async fn where_the_winner_was_ending_one_is_started_again() {
+    let mut server = Fake::start().await;
+    server.down().await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let (first, second) = (dir.path().join("first"), dir.path().join("second"));
+    let script_text = format!(
+        "if [ -e {0} ]; then touch {1}; exec sleep 5; fi; touch {0}; exit 75",
+        first.display(),
+        second.display()
+    );
+    let user = User::new(script(server.address, &script_text));
+    user.join("ada").await;
+    while !second.exists() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    server.up().await;
+    server.join().await;
+}
+
+#[tokio::test]
+async fn one_that_cannot_start_says_why() {
+    let address = free_address().await;
+    let user = User::new(script(address, "echo 'the disk is full' >&2; exit 1"));
+    user.join("ada").await;
+    let ended = user.ended().await;
+    assert!(matches!(ended, Ended::Failed(reason) if reason.contains("the disk is full")));
+
+    let user = User::new(local(Local {
+        address,
+        program: PathBuf::from("/nowhere/chitty"),
+        arguments: Vec::new(),
+    }));
+    user.join("ada").await;
+    let ended = user.ended().await;
+    assert!(matches!(ended, Ended::Failed(reason) if reason.contains("/nowhere/chitty")));
+}

@@ -1,0 +1,76 @@
+//! Leaving: properly if that is possible, soon in any case.
+
+use std::time::Duration;
+
+use chitty::session::{Command, Ended};
+use chitty_chat::proto::v1::{LeaveReply, PublishReply};
+use tokio::time::Instant;
+
+use crate::{fake::Fake, user::User};
+
+/// What "soon" is, with some room for a busy machine.
+const SOON: Duration = Duration::from_millis(2500);
+
+#[tokio::test]
+async fn leaving_waits_for_the_line_in_flight() {
+    let mut server = Fake::start().await;
+    let (user, _stream) = User::in_chat(&mut server, "ada").await;
+    user.publish(1, "bye").await;
+    let publish = server.publish().await;
+    user.ask(Command::Leave).await;
+    server.quiet(Duration::from_millis(150)).await;
+    publish.reply(PublishReply {
+        position: 2,
+        lamport: 7,
+    });
+    let leave = server.leave().await;
+    assert_eq!(leave.request.lamport, 8);
+    leave.reply(LeaveReply {
+        lamport: 10,
+        position: 3,
+    });
+    assert_eq!(user.ended().await, Ended::Left);
+}
+
+#[tokio::test]
+async fn it_does_not_wait_for_a_silent_server() {
+    let mut server = Fake::start().await;
+    let (user, _stream) = User::in_chat(&mut server, "ada").await;
+    user.publish(1, "bye").await;
+    let _publish = server.publish().await;
+    let asked = Instant::now();
+    user.ask(Command::Leave).await;
+    let _leave = server.leave().await;
+    assert_eq!(user.ended().await, Ended::Left);
+    assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn it_does_not_wait_for_a_dead_server() {
+    let mut server = Fake::start().await;
+    let (mut user, _stream) = User::in_chat(&mut server, "ada").await;
+    server.down().await;
+    user.lost().await;
+    let asked = Instant::now();
+    user.ask(Command::Leave).await;
+    assert_eq!(user.ended().await, Ended::Left);
+    assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn one_who_never_came_leaves_at_once() {
+    let mut server = Fake::start().await;
+    let user = User::of(&server);
+    user.ask(Command::Leave).await;
+    assert_eq!(user.ended().await, Ended::Left);
+    server.quiet(Duration::from_millis(50)).await;
+}
+
+#[tokio::test]
+async fn an_app_that_is_gone_has_left() {
+    let mut server = Fake::start().await;
+    let (user, _stream) = User::in_chat(&mut server, "ada").await;
+    drop((user.0.commands, user.0.notices));
+    server.leave().await.reply(LeaveReply::default());
+    user.0.task.await.expect("the task ends");
+}

@@ -1,0 +1,113 @@
+//! The log lines, as `docs/log-format.md` has them.
+
+use std::{
+    fmt::{Debug, Write as _},
+    sync::{Arc, Mutex},
+};
+
+use chitty::session::Command;
+use chitty_chat::proto::v1::{LeaveReply, PublishReply};
+use tonic::Status;
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    subscriber::set_default,
+};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt as _},
+};
+
+use crate::{fake::Fake, user::User};
+
+/// Takes what is logged as calls on this thread: `Join sent lamport=1 ...`.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+#[derive(Default)]
+struct Line {
+    call: String,
+    fields: String,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = write!(self.fields, " {}={value:?}", field.name());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "call" => value.clone_into(&mut self.call),
+            "step" => {
+                let _ = write!(self.call, " {value}");
+            }
+            _ => self.record_debug(field, &value),
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == chitty_chat::logging::CALL {
+            let mut line = Line::default();
+            event.record(&mut line);
+            let mut lines = self.0.lock().expect("no test fails while it holds this");
+            lines.push(line.call + &line.fields);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_sending_and_every_receipt_is_a_line() {
+    let lines = Lines::default();
+    let _guard = set_default(tracing_subscriber::registry().with(lines.clone()));
+    let mut server = Fake::start().await;
+    let (mut user, stream) = User::in_chat(&mut server, "ada").await;
+    user.publish(1, "hello").await;
+    let call = server.publish().await;
+    let id = call.request.id.clone();
+    call.refuse(Status::unavailable("later"));
+    let call = server.publish().await;
+    stream.published(2, 7, &call.request);
+    user.event().await;
+    call.reply(PublishReply {
+        position: 2,
+        lamport: 7,
+    });
+    user.ask(Command::Leave).await;
+    server.leave().await.reply(LeaveReply {
+        lamport: 11,
+        position: 3,
+    });
+    user.ended().await;
+
+    let address = server.address;
+    let expected = [
+        format!("Link connecting server=\"{address}\""),
+        "Join sent lamport=1 clock=1 name=\"ada\"".into(),
+        "Join replied lamport=3 position=1 participant=1 resumed=false next=1 head=1 clock=3"
+            .into(),
+        "Broadcast received lamport=3 position=1 kind=\"joined\" participant=1 name=\"ada\" \
+         request=1 clock=4 text=\"Participant ada joined Chitty-Chat at Lamport time 3\""
+            .into(),
+        format!("Link live server=\"{address}\""),
+        format!("Publish sent lamport=5 clock=5 id=\"{id}\" seen=1 text=\"hello\""),
+        format!("Publish failed lamport=5 id=\"{id}\" status=Unavailable reason=\"later\""),
+        format!("Publish sent lamport=5 clock=5 id=\"{id}\" seen=1 retry=true text=\"hello\""),
+        format!(
+            "Broadcast received lamport=7 position=2 kind=\"message\" participant=1 \
+             author=\"somebody\" id=\"{id}\" seen=1 text=\"hello\" request=5 clock=8"
+        ),
+        format!("Publish replied lamport=7 position=2 id=\"{id}\" clock=8"),
+        format!("Link leaving server=\"{address}\""),
+        "Leave sent lamport=9 clock=9".into(),
+        "Leave replied lamport=11 position=3 clock=11".into(),
+        format!("Link ended server=\"{address}\" reason=\"left\""),
+    ];
+    let mut lines = lines.0.lock().expect("nothing failed").clone();
+    // The reply and the wish to leave come at once, in either order.
+    let leaving = &expected[10];
+    lines.retain(|line| line != leaving);
+    let expected: Vec<&String> = expected.iter().filter(|line| *line != leaving).collect();
+    assert_eq!(lines.iter().collect::<Vec<_>>(), expected);
+}

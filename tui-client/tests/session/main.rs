@@ -1,0 +1,10 @@
+//! The session against a server that does what the test says, over real sockets.
+
+mod fake;
+mod join;
+mod launch;
+mod leave;
+mod log;
+mod publish;
+mod resume;
+mod user;

@@ -1,0 +1,189 @@
+//! Coming back after the link was lost.
+
+use std::time::Duration;
+
+use chitty::session::{Command, Ended, Link, Notice};
+use chitty_chat::{LamportTime, ParticipantNumber, proto::v1};
+use tokio::time::Instant;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::{
+    fake::{Fake, resumed, welcome},
+    user::User,
+};
+
+fn resume(position: u64, lamport: u64) -> v1::Resume {
+    v1::Resume {
+        position,
+        epoch: "epoch".into(),
+        lamport,
+    }
+}
+
+#[tokio::test]
+async fn after_a_cut_the_chat_goes_on_where_it_was() {
+    let mut server = Fake::start().await;
+    let (mut user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.message(2, 7, "one");
+    assert_eq!(user.event().await.clock, LamportTime::new(8));
+    server.cut();
+    user.lost().await;
+
+    let call = server.join().await;
+    assert_eq!(call.request.resume, Some(resume(2, 7)));
+    assert_eq!(call.request.lamport, 9);
+    let stream = call.accept();
+    stream.welcome(resumed(&resume(2, 7), 4));
+    stream.message(3, 12, "two");
+    stream.message(4, 15, "three");
+    let welcome = user.welcome().await;
+    assert!(welcome.resumed);
+    assert_eq!(welcome.participants, None);
+    assert_eq!(welcome.number, ParticipantNumber::new(1));
+    assert_eq!(
+        user.notice().await,
+        Notice::Link(Link::CatchingUp { behind: 2 })
+    );
+    // Replayed on a granted resume: receipts like any other.
+    let (two, three) = (user.event().await, user.event().await);
+    assert_eq!(two.event.position.get(), 3);
+    assert_eq!(two.clock, LamportTime::new(13));
+    assert_eq!(three.clock, LamportTime::new(16));
+    user.live().await;
+}
+
+#[tokio::test]
+async fn the_session_stays_the_same_and_a_dead_server_is_waited_for() {
+    let mut server = Fake::start().await;
+    let mut user = User::of(&server);
+    user.join("ada").await;
+    let call = server.join().await;
+    let session = call.request.session.clone();
+    let _stream = call.welcome_first();
+    user.live().await;
+    server.down().await;
+    user.lost().await;
+    let (reason, _) = user.lost().await;
+    assert!(reason.contains("no server listens"), "{reason}");
+    server.up().await;
+    let call = server.join().await;
+    assert_eq!(call.request.session, session);
+    assert_eq!(call.request.resume, Some(resume(1, 3)));
+}
+
+#[tokio::test]
+async fn a_gap_makes_it_join_again_and_repeats_are_dropped() {
+    let mut server = Fake::start().await;
+    let (mut user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.message(2, 5, "two");
+    stream.message(2, 5, "two");
+    stream.message(1, 3, "one");
+    stream.message(4, 9, "four");
+    assert_eq!(user.event().await.event.position.get(), 2);
+    let (reason, _) = user.lost().await;
+    assert!(reason.contains("left out"), "{reason}");
+    let call = server.join().await;
+    assert_eq!(call.request.resume, Some(resume(2, 5)));
+    let stream = call.accept();
+    stream.welcome(resumed(&resume(2, 5), 4));
+    stream.message(3, 7, "three");
+    stream.message(4, 9, "four");
+    assert_eq!(user.event().await.event.position.get(), 3);
+    assert_eq!(user.event().await.event.position.get(), 4);
+}
+
+#[tokio::test]
+async fn a_new_participation_goes_on_without_a_gap() {
+    let mut server = Fake::start().await;
+    let (mut user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.fail(Status::unavailable("down"));
+    user.lost().await;
+    let stream = server.join().await.accept();
+    let mut told = welcome("ada", 3, 9);
+    told.next = 2;
+    stream.welcome(told);
+    stream.message(2, 6, "missed");
+    stream.joined(3, 9, "ada", 6);
+    let welcome = user.welcome().await;
+    assert!(!welcome.another_log);
+    assert_eq!(welcome.next.get(), 2);
+    assert_eq!(welcome.number, ParticipantNumber::new(3));
+    assert!(welcome.participants.is_some());
+    assert_eq!(welcome.clock, LamportTime::new(9));
+    // Below the welcome's position it is history.
+    assert_eq!(user.event().await.clock, LamportTime::new(9));
+    assert_eq!(user.event().await.clock, LamportTime::new(10));
+}
+
+#[tokio::test]
+async fn another_log_starts_a_fresh_timeline() {
+    let mut server = Fake::start().await;
+    let (mut user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.fail(Status::unavailable("down"));
+    let stream = server.join().await.accept();
+    let mut told = welcome("ada", 1, 7);
+    told.epoch = "another".into();
+    stream.welcome(told);
+    stream.joined(1, 7, "ada", 5);
+    let welcome = user.welcome().await;
+    assert!(welcome.another_log);
+    assert_eq!(user.event().await.event.position.get(), 1);
+}
+
+#[tokio::test]
+async fn the_own_name_held_by_a_lost_one_is_waited_for() {
+    let mut server = Fake::start().await;
+    let (mut user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.fail(Status::unavailable("down"));
+    user.lost().await;
+    let call = server.join().await;
+    let wait = Duration::from_millis(300);
+    let details = ErrorDetails::with_retry_info(Some(wait));
+    call.refuse(Status::with_error_details(
+        Code::AlreadyExists,
+        "ada is present",
+        details,
+    ));
+    let (_, retry_in) = user.lost().await;
+    assert!(retry_in >= wait);
+    assert_eq!(server.join().await.request.name, "ada");
+}
+
+#[tokio::test]
+async fn a_user_in_a_hurry_is_not_kept_waiting_but_by_the_server() {
+    let mut server = Fake::start().await;
+    // The longest waits that the backoff has.
+    let mut user = User::with_random(&server, |bytes| bytes.fill(0xff));
+    user.join("ada").await;
+    for _ in 0..6 {
+        user.ask(Command::Hurry).await;
+        let call = server.join().await;
+        call.refuse(Status::unavailable("not yet"));
+        user.lost().await;
+    }
+    let asked = Instant::now();
+    user.ask(Command::Hurry).await;
+    let call = server.join().await;
+    assert!(asked.elapsed() < Duration::from_secs(3));
+    let wait = Duration::from_millis(300);
+    let details = ErrorDetails::with_retry_info(Some(wait));
+    let asked = Instant::now();
+    let code = Code::ResourceExhausted;
+    call.refuse(Status::with_error_details(code, "full", details));
+    user.lost().await;
+    user.ask(Command::Hurry).await;
+    server.join().await;
+    assert!(asked.elapsed() >= wait);
+}
+
+#[tokio::test]
+async fn an_ended_session_is_not_revived() {
+    let mut server = Fake::start().await;
+    let (user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.fail(Status::unavailable("down"));
+    let call = server.join().await;
+    call.refuse(Status::unauthenticated("removed by an operator"));
+    let ended = Ended::Removed("removed by an operator".into());
+    assert_eq!(user.ended().await, ended);
+}

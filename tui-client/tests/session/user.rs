@@ -1,0 +1,158 @@
+//! A session as its app sees it.
+
+use std::time::Duration;
+
+use chitty::{
+    launch,
+    session::{
+        Command, Connector, Ended, Link, Notice, Random, Refusal, SessionConfig, SessionHandle,
+        Ticket, Welcome, spawn,
+    },
+};
+use chitty_chat::{Event, LamportTime, MessageText, ParticipantName, Position, secret::os_random};
+use tokio::time::timeout;
+
+use crate::fake::{Fake, PATIENCE};
+
+pub(crate) struct User(pub(crate) SessionHandle);
+
+/// An event, as the app is told of it.
+pub(crate) struct Shown {
+    pub(crate) event: Event,
+    pub(crate) clock: LamportTime,
+    pub(crate) own: Option<Ticket>,
+}
+
+impl User {
+    pub(crate) fn new(connector: Connector) -> Self {
+        Self::configured(connector, Box::new(os_random))
+    }
+
+    fn configured(connector: Connector, random: Random) -> Self {
+        Self(spawn(SessionConfig {
+            connector,
+            random,
+            backlog: 20,
+            span: None,
+        }))
+    }
+
+    pub(crate) fn with_random(server: &Fake, random: fn(&mut [u8])) -> Self {
+        let connector = launch::remote(&server.url()).expect("the URL is valid");
+        Self::configured(connector, Box::new(random))
+    }
+
+    pub(crate) fn of(server: &Fake) -> Self {
+        Self::new(launch::remote(&server.url()).expect("the URL is valid"))
+    }
+
+    /// The first participant of a chat, shown its own Joined.
+    pub(crate) async fn in_chat(server: &mut Fake, name: &str) -> (Self, crate::fake::Stream) {
+        let mut user = Self::of(server);
+        user.join(name).await;
+        let stream = server.join().await.welcome_first();
+        user.event().await;
+        user.live().await;
+        (user, stream)
+    }
+
+    pub(crate) async fn ask(&self, command: Command) {
+        self.0
+            .commands
+            .send(command)
+            .await
+            .expect("it takes commands");
+    }
+
+    pub(crate) async fn join(&self, name: &str) {
+        let name = ParticipantName::parse(name).expect("the name is valid");
+        self.ask(Command::Join { name }).await;
+    }
+
+    pub(crate) async fn publish(&self, ticket: u64, text: &str) {
+        let text = MessageText::parse(text).expect("the text is valid");
+        let ticket = Ticket(ticket);
+        self.ask(Command::Publish { ticket, text }).await;
+    }
+
+    pub(crate) async fn notice(&mut self) -> Notice {
+        let notice = timeout(PATIENCE, self.0.notices.recv()).await;
+        notice.expect("a notice comes").expect("the session lives")
+    }
+
+    /// The next notice of which `pick` makes something; the others are passed over.
+    pub(crate) async fn until<T>(&mut self, mut pick: impl FnMut(Notice) -> Option<T>) -> T {
+        loop {
+            if let Some(picked) = pick(self.notice().await) {
+                return picked;
+            }
+        }
+    }
+
+    pub(crate) async fn welcome(&mut self) -> Welcome {
+        self.until(|notice| match notice {
+            Notice::Welcome(welcome) => Some(welcome),
+            Notice::Event { event, .. } => panic!("an event: {event:?}"),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn event(&mut self) -> Shown {
+        self.until(|notice| match notice {
+            Notice::Event { event, clock, own } => Some(Shown { event, clock, own }),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn live(&mut self) {
+        self.until(|notice| (notice == Notice::Link(Link::Live)).then_some(()))
+            .await;
+    }
+
+    pub(crate) async fn lost(&mut self) -> (String, Duration) {
+        self.until(|notice| match notice {
+            Notice::Link(Link::Lost { reason, retry_in }) => Some((reason, retry_in)),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn refused(&mut self) -> Refusal {
+        self.until(|notice| match notice {
+            Notice::Refused(refusal) => Some(refusal),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn rejected(&mut self) -> (Ticket, String) {
+        self.until(|notice| match notice {
+            Notice::Rejected { ticket, reason } => Some((ticket, reason)),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn accepted(&mut self) -> (Ticket, Position) {
+        self.until(|notice| match notice {
+            Notice::Accepted { ticket, position } => Some((ticket, position)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// The end, behind which nothing comes.
+    pub(crate) async fn ended(mut self) -> Ended {
+        let ended = self
+            .until(|notice| match notice {
+                Notice::Ended(ended) => Some(ended),
+                _ => None,
+            })
+            .await;
+        assert_eq!(self.0.notices.recv().await, None);
+        self.0.task.await.expect("the task ends");
+        ended
+    }
+}
