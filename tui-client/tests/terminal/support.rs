@@ -3,7 +3,8 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    path::{Path, PathBuf},
+    num::NonZeroU16,
+    path::PathBuf,
     process::{Command, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -17,7 +18,19 @@ use tempfile::TempDir;
 /// Longer than anything here takes: only a test that fails waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const CHITTY: &str = env!("CARGO_BIN_EXE_chitty");
+/// The binary: where cargo says that it is, in a test; beside this program's folder else.
+fn chitty() -> PathBuf {
+    option_env!("CARGO_BIN_EXE_chitty").map_or_else(
+        || {
+            let own = std::env::current_exe().expect("this program has a path");
+            own.ancestors()
+                .nth(2)
+                .expect("it is in target/*/examples")
+                .join("chitty")
+        },
+        PathBuf::from,
+    )
+}
 
 /// Asks until it is so, or fails with what is there instead.
 pub(crate) fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
@@ -36,11 +49,20 @@ pub(crate) fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Result<T, Strin
 /// Folders of one test.
 pub(crate) struct World {
     folder: TempDir,
+    /// Rows and columns of its terminals.
+    size: (u16, u16),
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder") }
+        Self::with_size(24, 120)
+    }
+
+    pub(crate) fn with_size(rows: u16, columns: u16) -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            size: (rows, columns),
+        }
     }
 
     pub(crate) fn logs(&self) -> PathBuf {
@@ -53,7 +75,8 @@ impl World {
 
     /// The lines of a log file so far, each of which must be one.
     pub(crate) fn log(&self, who: &str) -> Vec<Line> {
-        let text = std::fs::read_to_string(self.logs().join(format!("{who}.log"))).unwrap_or_default();
+        let text =
+            std::fs::read_to_string(self.logs().join(format!("{who}.log"))).unwrap_or_default();
         let complete = text.rfind('\n').map_or("", |end| &text[..end]);
         complete
             .lines()
@@ -62,7 +85,7 @@ impl World {
     }
 
     fn command(&self) -> CommandBuilder {
-        let mut command = CommandBuilder::new(CHITTY);
+        let mut command = CommandBuilder::new(chitty());
         command.env_clear();
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
@@ -80,7 +103,7 @@ impl World {
         let mut command = self.command();
         command.args(["--server", server]);
         command.args(arguments);
-        Terminal::start(command, 24, 80)
+        Terminal::start(command, self.size)
     }
 
     /// A client that looks for a server of its own at this address.
@@ -90,12 +113,12 @@ impl World {
         command.arg("--data");
         command.arg(self.data());
         command.args(arguments);
-        Terminal::start(command, 24, 80)
+        Terminal::start(command, self.size)
     }
 
     /// A server on a free port, by the same binary.
     pub(crate) fn server(&self, arguments: &[&str]) -> Server {
-        let mut child = Command::new(CHITTY)
+        let mut child = Command::new(chitty())
             .args(["serve", "--listen", "127.0.0.1:0", "--log-dir"])
             .arg(self.logs())
             .arg("--data")
@@ -107,9 +130,14 @@ impl World {
             .expect("it starts");
         let output = child.stdout.take().expect("piped");
         let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).expect("a first line");
+        BufReader::new(output)
+            .read_line(&mut line)
+            .expect("a first line");
         let address = line.trim().rsplit(' ').next().expect("an address");
-        Server { url: format!("http://{address}"), child }
+        Server {
+            url: format!("http://{address}"),
+            child,
+        }
     }
 }
 
@@ -142,8 +170,10 @@ impl Drop for Server {
 }
 
 pub(crate) fn signal(process: u32, name: &str) {
-    let status = Command::new("kill").args(["-s", name, &process.to_string()]).status();
-    assert!(status.expect("kill is there").success());
+    let status = Command::new("kill")
+        .args(["-s", name, &process.to_string()])
+        .status();
+    assert!(status.expect("kill is there").success(), "{name}");
 }
 
 /// A client in a pseudo-terminal.
@@ -156,14 +186,25 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    fn start(command: CommandBuilder, rows: u16, columns: u16) -> Self {
-        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+    fn start(command: CommandBuilder, (rows, columns): (u16, u16)) -> Self {
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system()
+            .openpty(size)
+            .expect("a pseudo-terminal");
         let child = pair.slave.spawn_command(command).expect("it starts");
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().expect("readable");
         let keys = pair.master.take_writer().expect("writable");
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(
+            cells(rows),
+            cells(columns),
+            0,
+        )));
         let raw = Arc::new(Mutex::new(Vec::new()));
         let (drawn, kept) = (Arc::clone(&screen), Arc::clone(&raw));
         thread::spawn(move || {
@@ -173,11 +214,22 @@ impl Terminal {
                 lock(&kept).extend_from_slice(&buffer[..count]);
             }
         });
-        Self { screen, raw, child, master: Some(pair.master), keys }
+        Self {
+            screen,
+            raw,
+            child,
+            master: Some(pair.master),
+            keys,
+        }
     }
 
     pub(crate) fn screen(&self) -> String {
         lock(&self.screen).screen().contents()
+    }
+
+    /// The screen's cells, with their colours.
+    pub(crate) fn cells(&self) -> vt100::Screen {
+        lock(&self.screen).screen().clone()
     }
 
     /// The cursor's row and column.
@@ -206,7 +258,11 @@ impl Terminal {
     pub(crate) fn wait_for(&self, text: &str) {
         wait_until(text, || {
             let screen = self.screen();
-            if screen.contains(text) { Ok(()) } else { Err(screen) }
+            if screen.contains(text) {
+                Ok(())
+            } else {
+                Err(screen)
+            }
         });
     }
 
@@ -214,14 +270,29 @@ impl Terminal {
     pub(crate) fn wait_without(&self, text: &str) {
         wait_until(&format!("without {text}"), || {
             let screen = self.screen();
-            if screen.contains(text) { Err(screen) } else { Ok(()) }
+            if screen.contains(text) {
+                Err(screen)
+            } else {
+                Ok(())
+            }
         });
     }
 
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
-        lock(&self.screen).screen_mut().set_size(rows, columns);
-        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
-        self.master.as_ref().expect("open").resize(size).expect("resized");
+        lock(&self.screen)
+            .screen_mut()
+            .set_size(cells(rows), cells(columns));
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        self.master
+            .as_ref()
+            .expect("open")
+            .resize(size)
+            .expect("resized");
     }
 
     /// Closes the window.
@@ -259,4 +330,8 @@ impl Drop for Terminal {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn cells(count: u16) -> NonZeroU16 {
+    NonZeroU16::new(count).expect("a terminal has cells")
 }
