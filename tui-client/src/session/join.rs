@@ -102,6 +102,9 @@ impl Driver {
         let Some(name) = self.name.clone() else {
             return;
         };
+        if let Some(on_accepted) = self.on_accepted.take() {
+            on_accepted(name.as_str());
+        }
         self.clock.observe(welcome.lamport.into());
         let next = Position::new(welcome.next);
         let asked_to_resume = self.cursor.resume().is_some();

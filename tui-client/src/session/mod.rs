@@ -43,6 +43,8 @@ pub struct SessionConfig {
     pub random: Random,
     /// How many older events are wanted on entering.
     pub backlog: u32,
+    /// Called with the name once it is accepted: the log file is named after it.
+    pub on_accepted: Box<dyn FnOnce(&str) + Send>,
     /// What the task's log lines belong to, where several sessions share a process.
     pub span: Option<tracing::Span>,
 }

@@ -198,13 +198,13 @@ fn the_terminal_is_restored_on_every_way_out() {
         ("escape", |terminal| terminal.send("\u{1b}")),
         ("quit", |terminal| terminal.say("/quit")),
         ("sigterm", |terminal| {
-            support::signal(terminal.process(), "TERM")
+            support::signal(terminal.process(), "TERM");
         }),
         ("sigint", |terminal| {
-            support::signal(terminal.process(), "INT")
+            support::signal(terminal.process(), "INT");
         }),
         ("sighup", |terminal| {
-            support::signal(terminal.process(), "HUP")
+            support::signal(terminal.process(), "HUP");
         }),
     ];
     for (name, leave) in ways {
