@@ -1,8 +1,9 @@
 //! Finding a server: the one that was named, or one of one's own on this machine, which is started
 //! where there is none.
 
+mod probe;
+
 use std::{
-    error::Error,
     ffi::OsString,
     fs::File,
     io,
@@ -14,27 +15,17 @@ use std::{
     time::Duration,
 };
 
-use chitty_chat::proto::v1::SERVICE_NAME;
 use http::Uri;
 use thiserror::Error;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
     process::{Child, Command},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
-use tonic::{
-    Code, Status,
-    transport::{Channel, Endpoint},
-};
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-};
+use tonic::transport::{Channel, Endpoint};
 
-use crate::session::{Attempt, ConnectError, Connector, endpoint, root_cause};
+use self::probe::{Absent, Choice, find};
+use crate::session::{Attempt, ConnectError, Connector, endpoint};
 
-/// How long a server may take to say that it is one.
-const CHECK: Duration = Duration::from_secs(2);
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(10);
 /// How often a starting server is looked for.
@@ -43,10 +34,6 @@ const POLL: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_millis(500);
 /// `EX_TEMPFAIL` of sysexits.h: another server has the data folder.
 const LOCKED: i32 = 75;
-/// The length of an HTTP/2 frame's header, in bytes; its fourth is the type.
-const FRAME_HEADER: usize = 9;
-/// The type of the frame that each side of an HTTP/2 connection sends first.
-const SETTINGS: u8 = 4;
 /// How much of what a failed server said is shown, in bytes.
 const LAST_WORDS: usize = 4096;
 
@@ -83,21 +70,6 @@ pub enum ServerUrlError {
     /// More than a server.
     #[error("the URL of a server has no path; try http://{0}")]
     Path(String),
-}
-
-/// Why a server cannot be talked to.
-#[derive(Debug)]
-enum Absent {
-    /// Nothing listens.
-    Refused(String),
-    /// Not now.
-    Unavailable(String),
-    /// It ended the connection without an answer that could be read.
-    Cut(String),
-    /// It took the connection and said nothing.
-    Silent,
-    /// It is something else.
-    Foreign(String),
 }
 
 /// Reaches the server with this URL, `http://host:port`.
@@ -289,135 +261,6 @@ fn run(local: &Local) -> io::Result<(Child, File)> {
         .spawn()?;
     tracing::info!(pid = child.id(), address = %local.address, "started a server");
     Ok((child, stderr))
-}
-
-/// Which option would choose another server.
-#[derive(Clone, Copy)]
-enum Choice {
-    Local,
-    Server,
-}
-
-impl Absent {
-    fn into_error(self, name: &str, attempt: &Attempt, choice: Choice) -> ConnectError {
-        match self {
-            Self::Refused(cause) => {
-                ConnectError::Unreachable(format!("no server listens on {name} ({cause})"))
-            }
-            Self::Unavailable(cause) | Self::Cut(cause) => ConnectError::Unreachable(cause),
-            Self::Silent if attempt.welcomed() => {
-                ConnectError::Unreachable(format!("the server on {name} does not answer"))
-            }
-            Self::Silent => foreign(name, "it does not answer", choice),
-            Self::Foreign(cause) => foreign(name, &cause, choice),
-        }
-    }
-}
-
-fn foreign(name: &str, cause: &str, choice: Choice) -> ConnectError {
-    let what = format!("something that is not a Chitty-Chat server listens on {name} ({cause})");
-    ConnectError::Unusable(match choice {
-        Choice::Local => format!(
-            "{what}; stop it, or choose another address with --local, or another server with \
-             --server"
-        ),
-        Choice::Server => format!("{what}; choose another server with --server"),
-    })
-}
-
-/// Connects, and asks what is there whether it is a Chitty-Chat.
-async fn find(endpoint: &Endpoint) -> Result<Channel, Absent> {
-    match check(endpoint).await {
-        Err(Absent::Cut(_)) if speaks_otherwise(endpoint.uri()).await => {
-            Err(Absent::Foreign("it does not speak HTTP/2".to_owned()))
-        }
-        found => found,
-    }
-}
-
-async fn check(endpoint: &Endpoint) -> Result<Channel, Absent> {
-    let channel = endpoint.connect().await.map_err(|error| {
-        let cause = root_cause(&error);
-        if io_kind(&error) == Some(io::ErrorKind::ConnectionRefused) {
-            Absent::Refused(cause)
-        } else {
-            Absent::Unavailable(cause)
-        }
-    })?;
-    let mut health = HealthClient::new(channel.clone());
-    let check = health.check(HealthCheckRequest {
-        service: SERVICE_NAME.to_owned(),
-    });
-    let Ok(checked) = timeout(CHECK, check).await else {
-        return Err(Absent::Silent);
-    };
-    match checked.map(|response| response.into_inner().status()) {
-        Ok(ServingStatus::Serving) => Ok(channel),
-        Ok(ServingStatus::NotServing) => {
-            Err(Absent::Unavailable("the server is not ready".to_owned()))
-        }
-        Ok(_) => Err(Absent::Foreign("it does not know this service".to_owned())),
-        Err(status) => Err(absent(&status)),
-    }
-}
-
-/// What a failed health check tells: a server that is just ending, or something else.
-fn absent(status: &Status) -> Absent {
-    let cause = status
-        .source()
-        .map_or_else(|| status.message().to_owned(), root_cause);
-    let not_now = matches!(
-        status.code(),
-        Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::ResourceExhausted
-    );
-    if not_now {
-        Absent::Unavailable(cause)
-    } else if was_cut(status) {
-        Absent::Cut(cause)
-    } else {
-        Absent::Foreign(cause)
-    }
-}
-
-/// Whether what listens there answers HTTP/2's first words by something else: what an HTTP/1 or
-/// SSH server says is lost to the client where the server ends the connection right behind it.
-async fn speaks_otherwise(server: &Uri) -> bool {
-    let Some((host, port)) = server.host().zip(server.port_u16()) else {
-        return false;
-    };
-    let host = host.trim_matches(['[', ']']);
-    let mut header = [0; FRAME_HEADER];
-    let ask = async {
-        let mut peer = TcpStream::connect((host, port)).await?;
-        peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
-        peer.write_all(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]).await?;
-        peer.read_exact(&mut header).await
-    };
-    matches!(timeout(CHECK, ask).await, Ok(Ok(_))) && header[3] != SETTINGS
-}
-
-/// The connection ended before there was an answer.
-fn was_cut(status: &Status) -> bool {
-    if status.source().and_then(io_kind).is_some() {
-        return true;
-    }
-    find_source::<h2::Error>(status.source()).is_some_and(h2::Error::is_io)
-}
-
-fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
-    find_source::<io::Error>(Some(error)).map(io::Error::kind)
-}
-
-fn find_source<'a, E: Error + 'static>(
-    mut error: Option<&'a (dyn Error + 'static)>,
-) -> Option<&'a E> {
-    while let Some(each) = error {
-        if let Some(found) = each.downcast_ref() {
-            return Some(found);
-        }
-        error = each.source();
-    }
-    None
 }
 
 #[cfg(test)]

@@ -143,6 +143,15 @@ impl Stream {
         self.event(position, lamport, request, kind);
     }
 
+    pub(crate) fn left(&self, position: u64, lamport: u64, name: &str, participant: u64) {
+        let kind = v1::event::Kind::Left(v1::Left {
+            name: name.to_owned(),
+            reason: v1::left::Reason::Left.into(),
+            participant,
+        });
+        self.event(position, lamport, lamport - 2, kind);
+    }
+
     /// A message by another participant.
     pub(crate) fn message(&self, position: u64, lamport: u64, text: &str) {
         let request = v1::PublishRequest {
@@ -161,6 +170,14 @@ impl Stream {
             participant: 1,
         });
         self.event(position, lamport, request.lamport, kind);
+    }
+
+    pub(crate) fn close(&self, reason: v1::closing::Reason, detail: &str) {
+        self.send(v1::broadcast::Kind::Closing(v1::Closing {
+            reason: reason.into(),
+            position: 1,
+            detail: detail.to_owned(),
+        }));
     }
 
     pub(crate) fn fail(self, status: Status) {

@@ -144,6 +144,34 @@ async fn a_server_that_is_not_ready_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_lost_welcome_is_made_up_for() {
+    let mut server = Fake::start().await;
+    let mut user = User::of(&server);
+    user.join("ada").await;
+    let call = server.join().await;
+    let session = call.request.session.clone();
+    // It was accepted, at position 2; then the answer was lost, and somebody wrote.
+    call.refuse(Status::unavailable("lost"));
+    let call = server.join().await;
+    assert_eq!(call.request.session, session);
+    assert_eq!(call.request.resume, None);
+    let stream = call.accept();
+    let mut told = welcome("ada", 2, 11);
+    told.resumed = true;
+    told.position = 3;
+    told.head = 3;
+    stream.welcome(told);
+    stream.joined(2, 7, "ada", 1);
+    stream.message(3, 11, "hello");
+    let welcome = user.welcome().await;
+    assert_eq!(welcome.number, ParticipantNumber::new(2));
+    assert!(welcome.participants.is_some());
+    assert_eq!(user.event().await.clock, LamportTime::new(11));
+    assert_eq!(user.event().await.clock, LamportTime::new(12));
+    user.live().await;
+}
+
+#[tokio::test]
 async fn an_unknown_room_and_another_version_are_no_use() {
     for status in [Status::not_found("room"), Status::unimplemented("v2")] {
         let mut server = Fake::start().await;
@@ -157,15 +185,11 @@ async fn an_unknown_room_and_another_version_are_no_use() {
 
 #[tokio::test]
 async fn a_session_that_was_taken_over_does_not_come_back() {
-    use chitty_chat::proto::v1::{Closing, broadcast::Kind, closing::Reason};
+    use chitty_chat::proto::v1::closing::Reason;
 
     let mut server = Fake::start().await;
     let (user, stream) = User::in_chat(&mut server, "ada").await;
-    stream.send(Kind::Closing(Closing {
-        reason: Reason::TakenOver.into(),
-        position: 1,
-        detail: String::new(),
-    }));
+    stream.close(Reason::TakenOver, "");
     assert_eq!(user.ended().await, Ended::TakenOver);
 
     let (user, stream) = User::in_chat(&mut server, "ada").await;

@@ -33,6 +33,24 @@ async fn leaving_waits_for_the_line_in_flight() {
 }
 
 #[tokio::test]
+async fn the_own_left_is_the_last_that_is_shown() {
+    let mut server = Fake::start().await;
+    let (mut user, stream) = User::in_chat(&mut server, "ada").await;
+    user.ask(Command::Leave).await;
+    let leave = server.leave().await;
+    assert_eq!(leave.request.lamport, 5);
+    stream.left(2, 7, "ada", 1);
+    drop(stream);
+    let shown = user.event().await;
+    assert_eq!(shown.clock.get(), 8);
+    leave.reply(LeaveReply {
+        lamport: 7,
+        position: 2,
+    });
+    assert_eq!(user.ended().await, Ended::Left);
+}
+
+#[tokio::test]
 async fn it_does_not_wait_for_a_silent_server() {
     let mut server = Fake::start().await;
     let (user, _stream) = User::in_chat(&mut server, "ada").await;

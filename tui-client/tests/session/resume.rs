@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use chitty::session::{Command, Ended, Link, Notice};
-use chitty_chat::{LamportTime, ParticipantNumber, proto::v1};
+use chitty_chat::{
+    LamportTime, ParticipantNumber,
+    proto::v1::{self, closing::Reason},
+};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -175,6 +178,25 @@ async fn a_user_in_a_hurry_is_not_kept_waiting_but_by_the_server() {
     user.ask(Command::Hurry).await;
     server.join().await;
     assert!(asked.elapsed() >= wait);
+}
+
+#[tokio::test]
+async fn a_server_that_shuts_down_is_come_back_to_and_one_that_ends_the_session_is_not() {
+    let mut server = Fake::start().await;
+    let (mut user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.close(Reason::Shutdown, "");
+    assert_eq!(user.lost().await.0, "the server shuts down");
+    let call = server.join().await;
+    assert_eq!(call.request.resume, Some(resume(1, 3)));
+    let stream = call.accept();
+    stream.welcome(resumed(&resume(1, 3), 1));
+    user.live().await;
+    stream.close(Reason::TooSlow, "");
+    let stream = server.join().await.accept();
+    stream.welcome(resumed(&resume(1, 3), 1));
+    stream.close(Reason::Ended, "removed by an operator");
+    let ended = Ended::Removed("removed by an operator".into());
+    assert_eq!(user.ended().await, ended);
 }
 
 #[tokio::test]
