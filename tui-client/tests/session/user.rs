@@ -33,6 +33,7 @@ impl User {
             connector,
             random,
             backlog: 20,
+            on_accepted: Box::new(|_| {}),
             span: None,
         }))
     }
