@@ -2,4 +2,6 @@
 //!
 //! `app` is pure; `view` draws it; `session` speaks gRPC; `run` is the one loop over them.
 
+pub mod app;
 pub mod session;
+pub mod view;
