@@ -3,5 +3,9 @@
 //! `app` is pure; `view` draws it; `session` speaks gRPC; `run` is the one loop over them.
 
 pub mod app;
+pub mod cli;
+mod input;
+pub mod run;
 pub mod session;
+mod terminal;
 pub mod view;

@@ -70,7 +70,10 @@ impl Composer {
         let mut text = text.replace("\r\n", "\n").replace('\r', "\n");
         text.retain(|c| !c.is_control() || matches!(c, '\n' | '\t'));
         let room = MAX_DRAFT.saturating_sub(self.draft().len());
-        let fitting = text.floor_char_boundary(room);
+        let mut fitting = text.len().min(room);
+        while !text.is_char_boundary(fitting) {
+            fitting -= 1;
+        }
         let whole = fitting == text.len();
         text.truncate(fitting);
 

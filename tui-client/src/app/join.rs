@@ -67,7 +67,7 @@ impl Join {
     pub(super) fn edit(&mut self, request: InputRequest) {
         let full = self.name().chars().count() >= MAX_FIELD;
         let grows = matches!(request, InputRequest::InsertChar(_) | InputRequest::Yank);
-        if !self.trying && !(full && grows) {
+        if !(self.trying || full && grows) {
             self.input.handle(request);
         }
     }
@@ -98,7 +98,7 @@ impl Join {
         }
     }
 
-    pub(super) fn refused(&mut self, refusal: Refusal, now: Duration) {
+    pub(super) fn refused(&mut self, refusal: &Refusal, now: Duration) {
         *self = Self::new(&refusal.name);
         self.refusal = Some(sentence(&refusal.reason));
         self.free_at = refusal.retry_in.map(|wait| now + wait);
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(join.name(), "ada");
         let now = Duration::from_secs(5);
         join.refused(
-            Refusal {
+            &Refusal {
                 name: "ada".into(),
                 reason: "the name is taken".into(),
                 retry_in: Some(Duration::from_secs(8)),

@@ -62,8 +62,8 @@ const CTRL: KeyModifiers = KeyModifiers::CONTROL;
 const ALT: KeyModifiers = KeyModifiers::ALT;
 const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
 
-const fn row(keys: &'static str, what: &'static str) -> Option<Help> {
-    Some(Help { keys, what })
+const fn row(keys: &'static str, what: &'static str) -> Help {
+    Help { keys, what }
 }
 
 const fn bind(
@@ -83,38 +83,38 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[(KeyCode::Enter, NONE), (Char('j'), CTRL), (Char('m'), CTRL)],
         Action::Send,
-        row("Enter", "send the line"),
+        Some(row("Enter", "send the line")),
     ),
     bind(
         &[(KeyCode::Enter, ALT), (KeyCode::Enter, SHIFT)],
         Action::Newline,
-        row("Alt-Enter", "a line break"),
+        Some(row("Alt-Enter", "a line break")),
     ),
     bind(
         &[(KeyCode::Esc, NONE), (Char('c'), CTRL)],
         Action::Escape,
-        row("Esc, Ctrl-C", "leave (with a draft: twice)"),
+        Some(row("Esc, Ctrl-C", "leave (with a draft: twice)")),
     ),
     bind(
         &[(Char('d'), CTRL)],
         Action::EndOfInput,
-        row("Ctrl-D", "leave, on an empty line"),
+        Some(row("Ctrl-D", "leave, on an empty line")),
     ),
     bind(
         &[(KeyCode::F(1), NONE)],
         Action::Help,
-        row("F1", "this help"),
+        Some(row("F1", "this help")),
     ),
     bind(
         &[(KeyCode::PageUp, NONE)],
         Action::PageUp,
-        row("PageUp, PageDown", "scroll by a page"),
+        Some(row("PageUp, PageDown", "scroll by a page")),
     ),
     bind(&[(KeyCode::PageDown, NONE)], Action::PageDown, None),
     bind(
         &[(KeyCode::Up, SHIFT), (KeyCode::Up, ALT)],
         Action::RowUp,
-        row("Shift-Up, -Down", "scroll by a row"),
+        Some(row("Shift-Up, -Down", "scroll by a row")),
     ),
     bind(
         &[(KeyCode::Down, SHIFT), (KeyCode::Down, ALT)],
@@ -124,13 +124,13 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[(KeyCode::Home, NONE)],
         Home,
-        row("Home, End", "oldest, newest (empty line)"),
+        Some(row("Home, End", "oldest, newest (empty line)")),
     ),
     bind(&[(KeyCode::End, NONE)], End, None),
     bind(
         &[(KeyCode::Up, NONE), (Char('p'), CTRL)],
         Action::Earlier,
-        row("Up, Down", "lines sent before"),
+        Some(row("Up, Down", "lines sent before")),
     ),
     bind(
         &[(KeyCode::Down, NONE), (Char('n'), CTRL)],
@@ -140,7 +140,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[(Char('a'), CTRL)],
         Edit(R::GoToStart),
-        row("Ctrl-A, Ctrl-E", "start, end of the line"),
+        Some(row("Ctrl-A, Ctrl-E", "start, end of the line")),
     ),
     bind(&[(Char('e'), CTRL)], Edit(R::GoToEnd), None),
     bind(
@@ -150,7 +150,7 @@ pub const BINDINGS: &[Binding] = &[
             (KeyCode::Left, ALT),
         ],
         Edit(R::GoToPrevWord),
-        row("Alt-B, Alt-F", "back, on by a word"),
+        Some(row("Alt-B, Alt-F", "back, on by a word")),
     ),
     bind(
         &[
@@ -168,7 +168,7 @@ pub const BINDINGS: &[Binding] = &[
             (KeyCode::Backspace, CTRL),
         ],
         Edit(R::DeletePrevWord),
-        row("Ctrl-W, Alt-D", "cut the word before, behind"),
+        Some(row("Ctrl-W, Alt-D", "cut the word before, behind")),
     ),
     bind(
         &[(Char('d'), ALT), (KeyCode::Delete, CTRL)],
@@ -178,13 +178,13 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[(Char('u'), CTRL)],
         Edit(R::DeleteFromStart),
-        row("Ctrl-U, Ctrl-K", "cut to the start, to the end"),
+        Some(row("Ctrl-U, Ctrl-K", "cut to the start, to the end")),
     ),
     bind(&[(Char('k'), CTRL)], Edit(R::DeleteTillEnd), None),
     bind(
         &[(Char('y'), CTRL)],
         Edit(R::Yank),
-        row("Ctrl-Y", "put back what was cut"),
+        Some(row("Ctrl-Y", "put back what was cut")),
     ),
     bind(
         &[(KeyCode::Left, NONE), (Char('b'), CTRL)],
@@ -205,7 +205,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[(Char('l'), CTRL)],
         Action::Repaint,
-        row("Ctrl-L", "draw the screen anew"),
+        Some(row("Ctrl-L", "draw the screen anew")),
     ),
 ];
 

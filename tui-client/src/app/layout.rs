@@ -54,15 +54,16 @@ pub fn input_columns(width: u16, name: usize) -> InputColumns {
     }
 }
 
-/// Divides a screen; `draft` is how many rows the draft would like.
-pub fn panes(width: u16, height: u16, draft: usize, hint: bool) -> Panes {
-    let most = (height / 3).max(1);
+/// Divides a screen; `draft` and `hint` are how many rows these would like.
+pub fn panes(width: u16, height: u16, draft: usize, hint: usize) -> Panes {
+    let most = (height / 3).max(2);
     let input = u16::try_from(draft)
         .unwrap_or(most)
         .clamp(1, most)
         .min(height);
-    let status = u16::from(height >= input + 1);
-    let hint = u16::from(hint && height > input + status);
+    let status = u16::from(height > input);
+    let spare = (height - input - status).min(3);
+    let hint = u16::try_from(hint).unwrap_or(spare).min(spare);
     let messages = height - input - status - hint;
 
     let screen = Rect::new(0, 0, width, height);
@@ -90,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_panes_fill_the_screen(width: u16, height: u16, draft in 0..100_usize, hint: bool) {
+        fn the_panes_fill_the_screen(width: u16, height: u16, draft in 0..100_usize, hint in 0..9_usize) {
             let panes = panes(width, height, draft, hint);
             prop_assert_eq!(
                 panes.messages.height + panes.status.height + panes.hint.height + panes.input.height,

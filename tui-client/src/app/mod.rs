@@ -211,15 +211,11 @@ impl App {
     /// When the app wants a [`Input::Tick`], as time since the start.
     pub fn next_wake(&self) -> Option<Duration> {
         let countdowns = [self.status.retry_at(), self.join.free_at()];
-        let next_second = countdowns
-            .into_iter()
-            .flatten()
-            .filter(|&at| at > self.now)
-            .map(|at| {
-                // When the seconds shown become one less.
-                let shown = status::seconds(at - self.now);
-                at.saturating_sub(Duration::from_secs(shown - 1))
-            });
+        let next_second = countdowns.into_iter().flatten().filter_map(|at| {
+            // When the seconds shown become one less.
+            let fewer = status::seconds(at.saturating_sub(self.now)).checked_sub(1)?;
+            Some(at.saturating_sub(Duration::from_secs(fewer)))
+        });
         self.leave_by.into_iter().chain(next_second).min()
     }
 
@@ -320,10 +316,20 @@ impl App {
         let (width, height) = self.size;
         let columns = layout::input_columns(width, self.name_width());
         let draft = self.composer.lay(columns.draft.into()).rows.len();
-        self.panes = layout::panes(width, height, draft, self.hint.is_some());
+        let hint = self.hint_rows().len();
+        self.panes = layout::panes(width, height, draft, hint);
         let messages = self.panes.messages;
         self.timeline
             .resize(messages.width.into(), messages.height.into());
+    }
+
+    /// The rows of the hint, in the screen's width.
+    pub fn hint_rows(&self) -> Vec<String> {
+        let columns = usize::from(self.size.0).saturating_sub(2);
+        self.hint
+            .as_ref()
+            .map(|hint| wrap::rows(&hint.text, columns, 0))
+            .unwrap_or_default()
     }
 
     /// How wide the user's own name is.

@@ -17,7 +17,7 @@ impl App {
             Notice::Link(link) => self.status.link(link, self.now),
             Notice::Clock(clock) => self.status.clock_is(clock),
             Notice::Refused(refusal) => {
-                self.join.refused(refusal, self.now);
+                self.join.refused(&refusal, self.now);
                 self.screen = Screen::Join;
                 self.help = None;
             }

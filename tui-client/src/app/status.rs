@@ -102,10 +102,6 @@ impl Status {
         matches!(self.state, State::Lost { .. })
     }
 
-    pub(super) fn over(&self) -> bool {
-        matches!(self.state, State::Over(_))
-    }
-
     /// Until when a countdown is shown.
     pub(super) fn retry_at(&self) -> Option<Duration> {
         match self.state {
@@ -179,6 +175,6 @@ mod tests {
         let mut status = Status::new("here".into());
         status.ended(Ended::TakenOver);
         status.link(Link::Live, Duration::ZERO);
-        assert!(status.over() && !status.live());
+        assert_eq!(status.words(Duration::ZERO).1, "over");
     }
 }

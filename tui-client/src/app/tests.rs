@@ -203,7 +203,7 @@ fn leaving_takes_a_second_at_most() {
 
 #[test]
 fn esc_closes_the_help_first() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = Driver::joined(80, 12);
     driver.say("/help");
     assert_eq!(driver.app.help(), Some(0));
     driver.press(KeyCode::PageDown);

@@ -59,7 +59,7 @@ impl App {
 
     fn help_key(&mut self, action: Action) {
         let page = usize::from(self.size.1 / 2).max(1);
-        let last = help::page().count().saturating_sub(1);
+        let last = help::Page::new(self.size.0, self.size.1).last_top();
         self.help = self.help.and_then(|top| match action {
             Action::Earlier | Action::RowUp => Some(top.saturating_sub(1)),
             Action::Later | Action::RowDown => Some((top + 1).min(last)),

@@ -6,7 +6,7 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::{Theme, glyphs, put};
+use super::{Theme, glyphs, put, theme};
 use crate::app::{
     App,
     composer::Laid,
@@ -19,7 +19,7 @@ const LOW: isize = 16;
 /// The input pane.
 pub(super) struct InputLine<'a> {
     app: &'a App,
-    theme: &'a Theme,
+    theme: Theme,
     area: Rect,
     columns: InputColumns,
     laid: Laid,
@@ -28,11 +28,11 @@ pub(super) struct InputLine<'a> {
 }
 
 impl<'a> InputLine<'a> {
-    pub(super) fn new(app: &'a App, theme: &'a Theme, area: Rect) -> Self {
+    pub(super) fn new(app: &'a App, theme: Theme, area: Rect) -> Self {
         let columns = input_columns(area.width, app.name_width());
         let laid = app.composer().lay(columns.draft.into());
         // The caret's row is on screen, with the rows before it.
-        let top = (laid.caret.0 + 1).saturating_sub(area.height.into());
+        let top = (laid.caret.0 + 1).saturating_sub(area.height.max(1).into());
         Self {
             app,
             theme,
@@ -74,7 +74,7 @@ impl Widget for InputLine<'_> {
             put(buf, area, (1, 0), &name, theme.name(self.app.name(), true));
         }
         if prompt > 0 {
-            put(buf, area, (prompt - 2, 0), "›", theme.dim());
+            put(buf, area, (prompt - 2, 0), "›", theme::DIM);
         }
         for (y, row) in self
             .laid
@@ -89,7 +89,7 @@ impl Widget for InputLine<'_> {
                 let style = if piece.over {
                     theme.over()
                 } else {
-                    theme.text()
+                    theme::TEXT
                 };
                 let room = (prompt + draft).saturating_sub(x);
                 x = put(buf, area, (x, y), &glyphs::fit(&piece.text, room), style);
@@ -100,7 +100,7 @@ impl Widget for InputLine<'_> {
             let (text, style) = match left {
                 ..0 => (format!("✗{left}"), theme.error()),
                 0..=LOW => (format!("!{left}"), theme.warning()),
-                _ => (left.to_string(), theme.dim()),
+                _ => (left.to_string(), theme::DIM),
             };
             let margin = usize::from(counter == 7);
             let x = (prompt + draft + counter).saturating_sub(glyphs::width(&text) + margin);

@@ -1,5 +1,6 @@
 //! The join screen.
 
+use chitty_chat::ParticipantName;
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -7,7 +8,7 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::{Theme, glyphs, put};
+use super::{Theme, glyphs, put, theme};
 use crate::app::{
     App,
     status::{Health, seconds},
@@ -17,7 +18,7 @@ use crate::app::{
 /// The question for a name, in the middle of the screen.
 pub(super) struct JoinScreen<'a> {
     pub(super) app: &'a App,
-    pub(super) theme: &'a Theme,
+    pub(super) theme: Theme,
 }
 
 const LABEL: &str = "Your name  ";
@@ -36,8 +37,8 @@ struct Places {
 impl JoinScreen<'_> {
     fn places(area: Rect) -> Places {
         let width = area.width.min(WIDTH);
-        let roomy = area.height >= 9;
-        let height = area.height.min(if roomy { 11 } else { 5 });
+        let roomy = area.height >= 10;
+        let height = area.height.min(if roomy { 12 } else { 5 });
         let block = Rect::new(
             area.x + (area.width - width) / 2,
             area.y + (area.height - height) / 3,
@@ -89,12 +90,14 @@ impl JoinScreen<'_> {
         let style = if health == Health::Bad {
             self.theme.error()
         } else {
-            self.theme.dim()
+            theme::DIM
         };
-        let mut text = format!("{short} · {}", status.server());
-        if !rest.is_empty() {
-            text = format!("{short} · {rest}");
-        }
+        let sign = if health == Health::Bad { '✗' } else { '◌' };
+        let text = if rest.is_empty() {
+            format!("{sign} {short}")
+        } else {
+            format!("{sign} {short}, {rest}")
+        };
         (text, style)
     }
 
@@ -111,7 +114,7 @@ impl JoinScreen<'_> {
         }
         let (health, ..) = app.status().words(app.now());
         if app.join().trying() {
-            remarks.push((format!("Joining as {} …", app.join().name()), theme.text()));
+            remarks.push((format!("Joining as {} …", app.join().name()), theme::TEXT));
         }
         if app.join().trying() || health == Health::Bad {
             remarks.push(self.link());
@@ -119,7 +122,7 @@ impl JoinScreen<'_> {
         if remarks.is_empty() {
             remarks.push((
                 "1 to 32 characters, as others will see it.".into(),
-                theme.dim(),
+                theme::DIM,
             ));
         }
         remarks
@@ -133,39 +136,40 @@ impl Widget for JoinScreen<'_> {
             field,
             roomy,
         } = Self::places(area);
-        let theme = self.theme;
         let width = usize::from(block.width);
         if roomy {
-            put(buf, block, (0, 0), "Chitty-Chat", theme.strong());
+            put(buf, block, (0, 0), "Chitty-Chat", theme::STRONG);
             let server = glyphs::safe(self.app.status().server());
-            put(
-                buf,
-                block,
-                (0, 1),
-                &glyphs::fit(&server, width),
-                theme.dim(),
-            );
+            put(buf, block, (0, 1), &glyphs::fit(&server, width), theme::DIM);
         }
         let (row, column) = field;
         let label = if column == LABEL.len() { LABEL } else { "› " };
         if column > 0 {
-            put(buf, block, (0, row), label, theme.text());
+            put(buf, block, (0, row), label, theme::TEXT);
         }
         let (name, _) = self.field(width.saturating_sub(column));
-        put(buf, block, (column, row), &name, theme.strong());
+        put(buf, block, (column, row), &name, theme::STRONG);
+        if roomy {
+            let line = "─".repeat(ParticipantName::MAX_CHARS);
+            put(buf, block, (column, row + 1), &line, theme::DIM);
+        }
 
-        let mut y = row + usize::from(roomy) + 1;
+        let mut y = row + 2 * usize::from(roomy) + 1;
         for (text, style) in self.remarks() {
             for line in wrap::rows(&text, width, 0) {
                 put(buf, block, (0, y), &line, style);
                 y += 1;
             }
         }
-        let keys = "Enter joins · Esc leaves · F1 help";
+        let keys = if self.app.join().trying() {
+            "Esc leaves · F1 help"
+        } else {
+            "Enter joins · Esc leaves · F1 help"
+        };
         let bottom = usize::from(block.height).saturating_sub(1);
         let y = (y + 1).min(bottom);
         if roomy {
-            put(buf, block, (0, y), &glyphs::fit(keys, width), theme.dim());
+            put(buf, block, (0, y), &glyphs::fit(keys, width), theme::DIM);
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 
-use super::{Theme, glyphs, put};
+use super::{Theme, glyphs, put, theme};
 use crate::app::timeline::{Block, Columns, Timeline, Tone};
 
 /// The messages pane.
 pub(super) struct Messages<'a> {
     pub(super) timeline: &'a Timeline,
-    pub(super) theme: &'a Theme,
+    pub(super) theme: Theme,
 }
 
 impl Widget for Messages<'_> {
@@ -34,7 +34,7 @@ impl Widget for Messages<'_> {
 struct Canvas<'a> {
     area: Rect,
     columns: &'a Columns,
-    theme: &'a Theme,
+    theme: Theme,
 }
 
 impl Canvas<'_> {
@@ -60,12 +60,13 @@ impl Canvas<'_> {
     /// ── Monday, 23 November 2026 ─────
     fn date(&self, date: &str, y: isize, buf: &mut Buffer) {
         let width = usize::from(self.area.width);
-        let dim = self.theme.dim();
-        let lead = self.columns.text().saturating_sub(3);
+        let dim = theme::DIM;
+        let lead = if self.columns.time().is_some() { 2 } else { 0 };
         let date = glyphs::fit(date, width.saturating_sub(lead + 4));
         let x = self.put(0, y, &"─".repeat(lead), dim, buf);
         let x = self.put(x, y, &format!(" {date} "), dim, buf);
-        let rest = width.saturating_sub(x);
+        // A column stays free beside the participants.
+        let rest = width.saturating_sub(x + usize::from(self.columns.name().is_some()));
         self.put(x, y, &"─".repeat(rest), dim, buf);
     }
 
@@ -76,12 +77,12 @@ impl Canvas<'_> {
             return self.label(block, 0, y, buf);
         }
         if let Some(time) = columns.time() {
-            self.put(time, y, &block.time, self.theme.dim(), buf);
+            self.put(time, y, &block.time, theme::DIM, buf);
         }
         let style = match block.tone {
             Tone::Rejected => self.theme.error(),
             Tone::Pending => self.theme.warning(),
-            _ => self.theme.dim(),
+            _ => theme::DIM,
         };
         let lamport =
             columns.lamport_end() - glyphs::width(&block.lamport).min(columns.lamport_end());
@@ -100,15 +101,15 @@ impl Canvas<'_> {
             (Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected, Some(author)) => {
                 self.theme.name(author, block.own)
             }
-            _ => self.theme.dim(),
+            _ => theme::DIM,
         };
         self.put(x, y, &block.label, style, buf);
     }
 
     fn row(&self, block: &Block<'_>, row: &str, index: usize, y: isize, buf: &mut Buffer) {
         let style = match block.tone {
-            Tone::Message | Tone::Action => self.theme.text(),
-            _ => self.theme.dim(),
+            Tone::Message | Tone::Action => theme::TEXT,
+            _ => theme::DIM,
         };
         let lead = if index == 0 {
             block.taken(self.columns)

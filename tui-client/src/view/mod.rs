@@ -10,6 +10,8 @@ mod status;
 mod theme;
 
 #[cfg(test)]
+mod any;
+#[cfg(test)]
 mod tests;
 
 use ratatui::{
@@ -24,7 +26,7 @@ pub use self::theme::Theme;
 use crate::app::{App, Screen};
 
 /// Draws the app, and puts the cursor where the next character comes.
-pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
+pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) {
     let caret = render(app, theme, frame.buffer_mut());
     if let Some(caret) = caret {
         frame.set_cursor_position(caret);
@@ -32,7 +34,7 @@ pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
 }
 
 /// Draws the app into a buffer. Returns where the caret is.
-fn render(app: &App, theme: &Theme, buf: &mut Buffer) -> Option<Position> {
+fn render(app: &App, theme: Theme, buf: &mut Buffer) -> Option<Position> {
     let screen = *buf.area();
     // Between a change of size and the app's learning of it the two differ.
     let area = |rect: Rect| rect.intersection(screen);
@@ -58,11 +60,7 @@ fn render(app: &App, theme: &Theme, buf: &mut Buffer) -> Option<Position> {
                 .render(area(side), buf);
             }
             status::Line { app, theme }.render(area(panes.status), buf);
-            status::HintLine {
-                hint: app.hint(),
-                theme,
-            }
-            .render(area(panes.hint), buf);
+            status::HintLine { app, theme }.render(area(panes.hint), buf);
             let widget = input::InputLine::new(app, theme, panes.input);
             let caret = widget.caret();
             widget.render(area(panes.input), buf);

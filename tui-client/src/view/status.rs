@@ -2,19 +2,19 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 
-use super::{Theme, glyphs, put};
-use crate::app::{App, Hint, status::Health};
+use super::{Theme, glyphs, put, theme};
+use crate::app::{App, status::Health};
 
 /// ── ● connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
 pub(super) struct Line<'a> {
     pub(super) app: &'a App,
-    pub(super) theme: &'a Theme,
+    pub(super) theme: Theme,
 }
 
 impl Widget for Line<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let width = usize::from(area.width);
-        let dim = self.theme.dim();
+        let dim = theme::DIM;
         put(buf, area, (0, 0), &"─".repeat(width), dim);
         if let Some(side) = self.app.panes().participants {
             let joint = width.saturating_sub(side.width.into());
@@ -25,7 +25,7 @@ impl Widget for Line<'_> {
         let lead = if width >= 40 { 2 } else { 0 };
         let mut x = lead;
         for (index, (text, style)) in self
-            .parts(end.saturating_sub(lead + 2))
+            .parts(end.saturating_sub(2 * lead))
             .into_iter()
             .enumerate()
         {
@@ -45,78 +45,80 @@ impl Line<'_> {
     /// What is below the messages, or how to get help. Returns the column before it.
     fn right(&self, area: Rect, buf: &mut Buffer) -> usize {
         let width = usize::from(area.width);
-        let wide = width >= 40;
+        let roomy = width >= 60;
         let (text, style) = match self.app.timeline().below() {
-            Some(below) if below.new > 0 && wide => (
+            Some(below) if below.new > 0 && roomy => (
                 format!(" ▼ {} new, End shows ", below.new),
                 self.theme.loud(),
             ),
             Some(below) if below.new > 0 => (format!("▼ {} new", below.new), self.theme.loud()),
-            Some(_) if wide => (" ▼ older lines, End returns ".into(), self.theme.warning()),
+            Some(_) if roomy => (" ▼ older lines, End returns ".into(), self.theme.warning()),
             Some(_) => ("▼ older".into(), self.theme.warning()),
-            None if wide => (" F1 help ".into(), self.theme.dim()),
+            None if roomy => (" F1 help ".into(), theme::DIM),
             None => return width,
         };
-        let margin = if wide { 2 } else { 0 };
+        let margin = if width >= 40 { 2 } else { 0 };
         let x = width.saturating_sub(glyphs::width(&text) + margin);
         put(buf, area, (x, 0), &text, style);
         x
     }
 
-    /// As many of the parts as fit, the most important ones; the state first.
+    /// As many of the parts as fit into `room`: the state first, then the clock, what the state is
+    /// about, and where the server is.
     fn parts(&self, room: usize) -> Vec<(String, Style)> {
-        let (theme, status) = (self.theme, self.app.status());
+        let status = self.app.status();
         let (health, short, rest) = status.words(self.app.now());
         let sign = match health {
             Health::Good => '●',
             Health::Waiting => '◌',
             Health::Bad => '✗',
         };
-        let state = (format!("{sign} {short}"), theme.health(health));
-        let rest = (glyphs::safe(&rest).into_owned(), theme.text());
-        let server = (glyphs::safe(status.server()).into_owned(), theme.dim());
-        let clock = (format!("Lamport {}", status.clock()), theme.text());
-
-        let width = |part: &(String, Style)| glyphs::width(&part.0);
-        let mut left = room.saturating_sub(width(&state) + 1);
-        let mut keep = |part: &(String, Style)| {
-            let needed = width(part) + 3;
-            let fits = !part.0.is_empty() && needed <= left;
-            left -= if fits { needed } else { 0 };
-            fits
+        let state = format!("{sign} {short}");
+        let mut left = room.saturating_sub(glyphs::width(&state));
+        // Takes a text, cut where there is room for at least so much of it.
+        let mut take = |text: &str, least: usize| {
+            let space = left.saturating_sub(3);
+            let fits = glyphs::width(text) <= space || space >= least;
+            let taken = (fits && !text.is_empty()).then(|| glyphs::fit(text, space).into_owned());
+            left -= taken.as_deref().map_or(0, |taken| glyphs::width(taken) + 3);
+            taken
         };
-        // A reason for trouble may be long: it is cut rather than left out.
-        let clock_fits = keep(&clock);
-        let room_for_rest = room.saturating_sub(width(&state) + width(&clock) + 7);
-        let rest = (glyphs::fit(&rest.0, room_for_rest).into_owned(), rest.1);
-        let rest_fits = keep(&rest);
-        let server_fits = keep(&server);
+        let clock = status.clock();
+        let clock = take(&format!("Lamport {clock}"), usize::MAX)
+            .or_else(|| take(&format!("L{clock}"), usize::MAX));
+        let rest = take(&glyphs::safe(&rest), 13);
+        let server = take(&glyphs::safe(status.server()), usize::MAX);
 
-        let mut parts = vec![state];
-        parts.extend(rest_fits.then_some(rest));
-        parts.extend(server_fits.then_some(server));
-        parts.extend(clock_fits.then_some(clock));
-        parts
+        let style = self.theme.health(health);
+        let parts = [
+            (rest, theme::TEXT),
+            (server, theme::DIM),
+            (clock, theme::TEXT),
+        ];
+        let parts = parts
+            .into_iter()
+            .filter_map(|(text, style)| Some((text?, style)));
+        [(state, style)].into_iter().chain(parts).collect()
     }
 }
 
 /// A word to the user, above the line one writes in.
 pub(super) struct HintLine<'a> {
-    pub(super) hint: Option<&'a Hint>,
-    pub(super) theme: &'a Theme,
+    pub(super) app: &'a App,
+    pub(super) theme: Theme,
 }
 
 impl Widget for HintLine<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let Some(hint) = self.hint else { return };
+        let Some(hint) = self.app.hint() else { return };
         let (sign, style) = if hint.error {
             ("✗ ", self.theme.error())
         } else {
             ("! ", self.theme.warning())
         };
-        let x = put(buf, area, (0, 0), sign, style);
-        let text = glyphs::safe(&hint.text);
-        let room = usize::from(area.width).saturating_sub(x);
-        put(buf, area, (x, 0), &glyphs::fit(&text, room), style);
+        put(buf, area, (0, 0), sign, style);
+        for (y, row) in self.app.hint_rows().iter().enumerate() {
+            put(buf, area, (2, y), row, style);
+        }
     }
 }

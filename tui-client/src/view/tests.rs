@@ -23,7 +23,7 @@ fn shot(driver: &Driver, width: u16, height: u16) -> String {
     let backend = TestBackend::new(width, height);
     let mut terminal = Terminal::new(backend).expect("a terminal in memory");
     terminal
-        .draw(|frame| draw(&driver.app, &theme, frame))
+        .draw(|frame| draw(&driver.app, theme, frame))
         .expect("drawn in memory");
     let buffer = terminal.backend().buffer();
     let mut text = String::new();
@@ -39,11 +39,10 @@ fn shot(driver: &Driver, width: u16, height: u16) -> String {
     }
     let cursor = terminal.backend().cursor_position();
     if terminal.backend().cursor_visible() {
-        text.push_str(&format!("cursor at {}, {}", cursor.x, cursor.y));
+        format!("{text}cursor at {}, {}", cursor.x, cursor.y)
     } else {
-        text.push_str("no cursor");
+        text + "no cursor"
     }
-    text
 }
 
 /// One snapshot per size.
@@ -240,7 +239,7 @@ fn a_wide_screen() {
 /// Foreground and modifiers of the cells of a text on screen.
 fn style_of(driver: &Driver, theme: Theme, text: &str) -> Style {
     let mut buffer = Buffer::empty(driver.app.panes().screen);
-    render(&driver.app, &theme, &mut buffer);
+    render(&driver.app, theme, &mut buffer);
     for y in 0..buffer.area.height {
         let row: Vec<&str> = (0..buffer.area.width)
             .map(|x| buffer[(x, y)].symbol())
@@ -287,7 +286,7 @@ fn no_background_is_ever_set_and_monochrome_has_no_colours() {
         driver.type_in(&"x".repeat(130));
         driver.press(KeyCode::Enter);
         let mut buffer = Buffer::empty(driver.app.panes().screen);
-        render(&driver.app, &Theme::new(colours), &mut buffer);
+        render(&driver.app, Theme::new(colours), &mut buffer);
         assert!(buffer.content().iter().all(|cell| cell.bg == Color::Reset));
         let coloured = buffer.content().iter().any(|cell| cell.fg != Color::Reset);
         assert_eq!(coloured, colours);

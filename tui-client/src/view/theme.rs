@@ -20,6 +20,13 @@ const NAMES: [Color; 5] = [
     Color::LightMagenta,
 ];
 
+/// What people read.
+pub(super) const TEXT: Style = Style::new();
+/// What stands around it.
+pub(super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
+/// Titles.
+pub(super) const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
+
 impl Theme {
     /// With or without colours; modifiers (bold, dim, reverse) stay either way.
     pub const fn new(colours: bool) -> Self {
@@ -32,18 +39,6 @@ impl Theme {
         } else {
             Style::new()
         }
-    }
-
-    pub(super) fn text(self) -> Style {
-        Style::new()
-    }
-
-    pub(super) fn dim(self) -> Style {
-        Style::new().add_modifier(Modifier::DIM)
-    }
-
-    pub(super) fn strong(self) -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
     }
 
     /// The same name has the same colour on every screen.

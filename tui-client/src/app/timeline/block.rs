@@ -34,7 +34,7 @@ impl Columns {
 
     /// The columns for the author; `None`: it stands before its text.
     pub fn name(&self) -> Option<usize> {
-        let most = if self.width >= 100 { 20 } else { 12 };
+        let most = if self.width >= 90 { 20 } else { 10 };
         (self.width >= WIDE).then_some(self.name.clamp(3, most))
     }
 
@@ -202,18 +202,17 @@ impl<'a> Block<'a> {
             (block.author, block.own) = (Some(author), own);
             return block;
         }
-        let label = match columns.name() {
-            Some(most) => Cow::Owned(glyphs::fit(&name, most).into_owned()),
-            None => {
-                let most = (columns.room() / 2).max(2) - 1;
-                Cow::Owned(format!("{}:", glyphs::fit(&name, most)))
-            }
+        let label = if let Some(most) = columns.name() {
+            glyphs::fit(&name, most).into_owned()
+        } else {
+            let most = (columns.room() / 2).max(2) - 1;
+            format!("{}:", glyphs::fit(&name, most))
         };
         let mut block = Self {
             tone: Tone::Message,
             author: Some(author),
             own,
-            ..Self::empty(label)
+            ..Self::empty(label.into())
         };
         block.rows = wrap::rows(text, columns.room(), block.taken(columns));
         block
