@@ -1,6 +1,7 @@
 //! The command line, and a process's life around a server.
 
 use std::{
+    io::{self, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -171,7 +172,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     match result {
         Err(error) if matches!(error.downcast_ref(), Some(DataError::Locked { .. })) => {
-            eprintln!("chitty-server: {error:#}");
+            let _ = writeln!(io::stderr(), "chitty-server: {error:#}");
             Ok(ExitCode::from(EXIT_LOCKED))
         }
         result => result.map(|()| ExitCode::SUCCESS),
@@ -221,9 +222,13 @@ fn announce(address: SocketAddr, log: &dyn Log, log_path: &Path) {
         target: CALL, call = "Server", step = "started", address = %address,
         epoch = &*log.epoch(), position = extent.head.get(), first = extent.first.get(),
     );
-    println!("chitty-server listens on {address}");
-    println!("  join it:  chitty --server http://{address}");
-    println!("  its log:  {}", log_path.display());
+    // Whoever started it may not listen: that is no reason not to serve.
+    let _ = writeln!(
+        io::stdout(),
+        "chitty-server listens on {address}\n  join it:  chitty --server http://{address}\n  \
+         its log:  {}",
+        log_path.display()
+    );
 }
 
 /// Returns on Ctrl-C, SIGTERM or SIGHUP.

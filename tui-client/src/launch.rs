@@ -11,6 +11,7 @@ use std::{
     os::unix::fs::FileExt as _,
     path::PathBuf,
     process::{ExitStatus, Stdio},
+    str::FromStr,
     sync::Arc,
     time::Duration,
 };
@@ -72,20 +73,23 @@ pub enum ServerUrlError {
     Path(String),
 }
 
-/// Reaches the server with this URL, `http://host:port`.
-pub fn remote(url: &str) -> Result<Connector, ServerUrlError> {
-    let server = parse(url)?;
+/// The URL of a server: `http://host:port`, where the scheme may be left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerUrl(Uri);
+
+/// Reaches the server with this URL.
+pub fn remote(ServerUrl(server): ServerUrl) -> Connector {
     let name = server
         .authority()
-        .map_or_else(|| url.to_owned(), ToString::to_string);
+        .map_or_else(|| server.to_string(), ToString::to_string);
     let endpoint = endpoint(server);
-    Ok(Connector::new(name.clone(), move |attempt| {
+    Connector::new(name.clone(), move |attempt| {
         let (endpoint, name) = (endpoint.clone(), name.clone());
         async move {
             let found = find(&endpoint).await;
             found.map_err(|absent| absent.into_error(&name, &attempt, Choice::Server))
         }
-    }))
+    })
 }
 
 /// Reaches the server of one's own, and starts it where nothing listens: at each try, so that one
@@ -98,38 +102,44 @@ pub fn local(local: Local) -> Connector {
     })
 }
 
-fn parse(url: &str) -> Result<Uri, ServerUrlError> {
-    let invalid = || ServerUrlError::Invalid(url.to_owned());
-    let with_scheme = if url.contains("://") {
-        url.to_owned()
-    } else {
-        format!("http://{url}")
-    };
-    let uri: Uri = with_scheme.parse().map_err(|_| invalid())?;
-    let authority = uri.authority().ok_or_else(invalid)?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => return Err(ServerUrlError::Https),
-        other => return Err(ServerUrlError::Scheme(other.unwrap_or_default().to_owned())),
+impl FromStr for ServerUrl {
+    type Err = ServerUrlError;
+
+    fn from_str(url: &str) -> Result<Self, ServerUrlError> {
+        let invalid = || ServerUrlError::Invalid(url.to_owned());
+        let with_scheme = if url.contains("://") {
+            url.to_owned()
+        } else {
+            format!("http://{url}")
+        };
+        let uri: Uri = with_scheme.parse().map_err(|_| invalid())?;
+        let authority = uri.authority().ok_or_else(invalid)?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err(ServerUrlError::Https),
+            other => return Err(ServerUrlError::Scheme(other.unwrap_or_default().to_owned())),
+        }
+        if authority.host().is_empty() || authority.as_str().contains('@') {
+            return Err(invalid());
+        }
+        if uri
+            .path_and_query()
+            .is_some_and(|path| path.as_str() != "/")
+        {
+            return Err(ServerUrlError::Path(authority.to_string()));
+        }
+        if authority.port_u16().is_none_or(|port| port == 0) {
+            return Err(ServerUrlError::NoPort(authority.host().to_owned()));
+        }
+        Ok(Self(uri))
     }
-    if authority.host().is_empty() || authority.as_str().contains('@') {
-        return Err(invalid());
-    }
-    if uri
-        .path_and_query()
-        .is_some_and(|path| path.as_str() != "/")
-    {
-        return Err(ServerUrlError::Path(authority.to_string()));
-    }
-    if authority.port_u16().is_none() {
-        return Err(ServerUrlError::NoPort(authority.host().to_owned()));
-    }
-    Ok(uri)
 }
 
 async fn find_or_start(local: &Local, attempt: &Attempt) -> Result<Channel, ConnectError> {
     let name = local.address.to_string();
-    let server = parse(&name).map_err(|error| ConnectError::Unusable(error.to_string()))?;
+    let ServerUrl(server) = name
+        .parse()
+        .map_err(|error: ServerUrlError| ConnectError::Unusable(error.to_string()))?;
     let endpoint = endpoint(server);
     match find(&endpoint).await {
         Ok(channel) => Ok(channel),
@@ -269,7 +279,7 @@ mod tests {
 
     #[test]
     fn urls_of_servers() {
-        let authority = |url| parse(url).map(|uri| uri.to_string());
+        let authority = |url: &str| url.parse().map(|ServerUrl(uri)| uri.to_string());
         assert_eq!(
             authority("http://chat.example:50051").as_deref(),
             Ok("http://chat.example:50051/")
@@ -291,7 +301,14 @@ mod tests {
             authority("http://chat:1/x"),
             Err(ServerUrlError::Path("chat:1".into()))
         );
-        for url in ["", "http://", "a b", "http://a@b:1"] {
+        for url in [
+            "",
+            "http://",
+            "a b",
+            "http://a@b:1",
+            "http://a:99999",
+            "http://:1",
+        ] {
             assert_eq!(
                 authority(url),
                 Err(ServerUrlError::Invalid(url.to_owned())),

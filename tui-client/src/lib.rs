@@ -2,5 +2,11 @@
 //!
 //! `app` is pure; `view` draws it; `session` speaks gRPC; `run` is the one loop over them.
 
+pub mod app;
+pub mod cli;
+mod input;
 pub mod launch;
+pub mod run;
 pub mod session;
+mod terminal;
+pub mod view;

@@ -50,19 +50,30 @@ enum Command {
 fn main() -> Result<ExitCode> {
     color_eyre::install()?;
     match Cli::parse() {
-        Cli { command: Some(Command::Serve(args)), .. } => chitty_server::cli::run(&args),
+        Cli {
+            command: Some(Command::Serve(args)),
+            ..
+        } => chitty_server::cli::run(&args),
         Cli { args, .. } => chat(args),
     }
 }
 
 fn chat(args: Args) -> Result<ExitCode> {
     let log = Arc::new(Log::install()?);
-    let log_dir = args.log_dir.clone().unwrap_or_else(logging::default_directory);
+    let log_dir = args
+        .log_dir
+        .clone()
+        .unwrap_or_else(logging::default_directory);
     fs::create_dir_all(&log_dir).wrap_err_with(|| {
-        format!("cannot write log files in {}; choose another folder with --log-dir", log_dir.display())
+        format!(
+            "cannot write log files in {}; choose another folder with --log-dir",
+            log_dir.display()
+        )
     })?;
     let connector = connector(&args, &log_dir)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(enter(args, connector, Arc::clone(&log), log_dir.clone()));
     if matches!(outcome, Ok(Outcome::NeverJoined(_))) {
         // Nobody's log yet, but what was tried is of use.
@@ -74,10 +85,13 @@ fn chat(args: Args) -> Result<ExitCode> {
 /// The way to the server that was named, or to one of one's own.
 fn connector(args: &Args, log_dir: &Path) -> Result<Connector> {
     if let Some(server) = &args.server {
-        return Ok(launch::remote(&server.to_string())?);
+        return Ok(launch::remote(server.clone()));
     }
     let program = std::env::current_exe().wrap_err("cannot find this program to start a server")?;
-    let data = args.data.clone().unwrap_or_else(chitty_server::data::default_data_dir);
+    let data = args
+        .data
+        .clone()
+        .unwrap_or_else(chitty_server::data::default_data_dir);
     let arguments: Vec<OsString> = vec![
         "serve".into(),
         "--detach".into(),
@@ -90,7 +104,11 @@ fn connector(args: &Args, log_dir: &Path) -> Result<Connector> {
         "--idle-exit".into(),
         args.idle_exit.to_string().into(),
     ];
-    Ok(launch::local(Local { address: args.local, program, arguments }))
+    Ok(launch::local(Local {
+        address: args.local,
+        program,
+        arguments,
+    }))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -59,7 +59,10 @@ async fn something_else_on_the_port_is_told_apart() {
         let address = something_else(answer, then_close).await;
         for (connector, option) in [
             (script(address, "exit 1"), "--local"),
-            (remote(&address.to_string()).expect("a URL"), "--server"),
+            (
+                remote(address.to_string().parse().expect("a URL")),
+                "--server",
+            ),
         ] {
             let user = User::new(connector);
             user.join("ada").await;
@@ -77,7 +80,7 @@ async fn something_else_on_the_port_is_told_apart() {
 #[tokio::test]
 async fn a_connection_that_is_cut_is_tried_again() {
     let address = something_else(b"", true).await;
-    let mut user = User::new(remote(&address.to_string()).expect("a URL"));
+    let mut user = User::new(remote(address.to_string().parse().expect("a URL")));
     user.join("ada").await;
     user.lost().await;
     user.lost().await;

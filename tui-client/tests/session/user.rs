@@ -39,12 +39,14 @@ impl User {
     }
 
     pub(crate) fn with_random(server: &Fake, random: fn(&mut [u8])) -> Self {
-        let connector = launch::remote(&server.url()).expect("the URL is valid");
+        let connector = launch::remote(server.url().parse().expect("the URL is valid"));
         Self::configured(connector, Box::new(random))
     }
 
     pub(crate) fn of(server: &Fake) -> Self {
-        Self::new(launch::remote(&server.url()).expect("the URL is valid"))
+        Self::new(launch::remote(
+            server.url().parse().expect("the URL is valid"),
+        ))
     }
 
     /// The first participant of a chat, shown its own Joined.

@@ -143,17 +143,17 @@ fn a_refused_name_is_explained_and_can_be_changed() {
     let ada = world.client(&server.url, &["--name", "ada"]);
     ada.wait_for("Participant ada joined");
     let mut second = world.client(&server.url, &["--name", "Ada"]);
-    second.wait_for("ada");
-    second.wait_for("choose another");
+    second.wait_for("is too like ada, who is present");
     second.send("\u{15}bob\r");
     second.wait_for("Participant bob joined");
     ada.wait_for("Participant bob joined");
     // Without a name the login name is offered.
     let mut third = world.client(&server.url, &[]);
-    third.wait_for("tester");
+    let login = support::login_name();
+    third.wait_for(&login);
     third.send("\r");
-    ada.wait_for("Participant tester joined");
-    third.wait_for("Participant tester joined");
+    ada.wait_for(&format!("Participant {login} joined"));
+    third.wait_for(&format!("Participant {login} joined"));
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn a_server_that_comes_back_finds_its_clients_again() {
     server.kill();
     ada.wait_for("offline");
     ada.say("written meanwhile");
-    let _server = world.server(&["--listen", &address]);
+    let _server = world.server_on(&address, &[]);
     ada.wait_without("offline");
     let bob = world.client(&format!("http://{address}"), &["--name", "bob"]);
     bob.wait_for("before");

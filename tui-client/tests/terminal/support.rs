@@ -91,7 +91,6 @@ impl World {
         command.env("LANG", "C.UTF-8");
         command.env("TZ", "UTC");
         command.env("HOME", self.folder.path());
-        command.env("USER", "tester");
         command.cwd(self.folder.path());
         command.arg("--log-dir");
         command.arg(self.logs());
@@ -118,8 +117,13 @@ impl World {
 
     /// A server on a free port, by the same binary.
     pub(crate) fn server(&self, arguments: &[&str]) -> Server {
+        self.server_on("127.0.0.1:0", arguments)
+    }
+
+    /// A server on this address.
+    pub(crate) fn server_on(&self, address: &str, arguments: &[&str]) -> Server {
         let mut child = Command::new(chitty())
-            .args(["serve", "--listen", "127.0.0.1:0", "--log-dir"])
+            .args(["serve", "--listen", address, "--log-dir"])
             .arg(self.logs())
             .arg("--data")
             .arg(self.data())
@@ -167,6 +171,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+pub(crate) fn login_name() -> String {
+    let output = Command::new("id").arg("-un").output().expect("id is there");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 pub(crate) fn signal(process: u32, name: &str) {

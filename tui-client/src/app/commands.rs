@@ -1,0 +1,133 @@
+//! What a line that was typed means: a message, a command, or neither.
+
+use chitty_chat::{MessageText, text::MessageTextError};
+
+use super::keys::Help;
+
+/// The help's rows for the commands.
+pub const COMMANDS: &[Help] = &[
+    Help {
+        keys: "/me waves",
+        what: "an action: * ada waves",
+    },
+    Help {
+        keys: "/help",
+        what: "this help",
+    },
+    Help {
+        keys: "/quit",
+        what: "leave",
+    },
+    Help {
+        keys: "//text",
+        what: "send text that begins with /",
+    },
+];
+
+/// What to do about a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Nothing was typed.
+    Nothing,
+    /// To be sent.
+    Message(MessageText),
+    /// Leave the chat.
+    Quit,
+    /// Show the help.
+    Help,
+    /// Not to be sent; the text says why and what to do.
+    Wrong(String),
+}
+
+/// The text that a draft would send: without the slash that keeps it from being a command.
+pub fn outgoing(draft: &str) -> &str {
+    if draft.starts_with("//") {
+        &draft[1..]
+    } else {
+        draft
+    }
+}
+
+/// What a draft means.
+pub fn parse(draft: &str) -> Line {
+    if draft.is_empty() {
+        return Line::Nothing;
+    }
+    if draft.starts_with('/') && !draft.starts_with("//") {
+        let (command, rest) = draft
+            .split_once(char::is_whitespace)
+            .map_or((draft, ""), |(command, rest)| (command, rest.trim()));
+        match (command, rest) {
+            ("/quit", "") => return Line::Quit,
+            ("/help", "") => return Line::Help,
+            ("/quit" | "/help", _) => {
+                return Line::Wrong(format!("{command} takes nothing behind it"));
+            }
+            ("/me", "") => return Line::Wrong("/me needs what you do, as in: /me waves".into()),
+            ("/me", _) if draft.starts_with("/me ") => {}
+            _ => {
+                return Line::Wrong(format!(
+                    "No command {command}: /help lists them, a second / sends it as text"
+                ));
+            }
+        }
+    }
+    match MessageText::parse(outgoing(draft)) {
+        Ok(text) => Line::Message(text),
+        Err(MessageTextError::TooLong { length }) => Line::Wrong(format!(
+            "Not sent: {} too many, a message has at most {} characters",
+            length - MessageText::MAX_CHARS,
+            MessageText::MAX_CHARS
+        )),
+        Err(error) => Line::Wrong(format!("Not sent: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(draft: &str) -> String {
+        match parse(draft) {
+            Line::Message(text) => text.as_str().to_owned(),
+            other => panic!("{draft:?} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn messages_go_out_as_typed() {
+        assert_eq!(message(" hello "), " hello ");
+        assert_eq!(message("/me waves"), "/me waves");
+        assert_eq!(message("//etc/hosts"), "/etc/hosts");
+        assert_eq!(message(&format!("//{}", "x".repeat(127))).len(), 128);
+    }
+
+    #[test]
+    fn commands_are_not_sent() {
+        assert_eq!(parse(""), Line::Nothing);
+        assert_eq!(parse("/quit"), Line::Quit);
+        assert_eq!(parse("/help "), Line::Help);
+        for wrong in [
+            "/",
+            "/exit",
+            "/QUIT",
+            "/etc/hosts",
+            "/quit now",
+            "/me",
+            "/me  ",
+            "/me\tx",
+            "   ",
+        ] {
+            assert!(matches!(parse(wrong), Line::Wrong(_)), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn too_long_says_by_how_much() {
+        let Line::Wrong(why) = parse(&"Æ".repeat(130)) else {
+            panic!("130 characters are too many");
+        };
+        assert!(why.contains("2 too many"), "{why}");
+        assert_eq!(message(&"Æ".repeat(128)).chars().count(), 128);
+    }
+}

@@ -1,0 +1,179 @@
+//! The join screen: under which name to enter.
+
+use std::time::Duration;
+
+use chitty_chat::ParticipantName;
+use tui_input::{Input, InputRequest};
+
+use crate::session::Refusal;
+
+/// In characters: enough to see that a name is too long.
+const MAX_FIELD: usize = 64;
+
+/// The name field and what was wrong with the last name.
+#[derive(Debug)]
+pub struct Join {
+    input: Input,
+    refusal: Option<String>,
+    free_at: Option<Duration>,
+    trying: bool,
+}
+
+impl Join {
+    /// A field with this name in it.
+    pub(super) fn new(name: &str) -> Self {
+        let name: String = name
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_FIELD)
+            .collect();
+        Self {
+            input: Input::new(name),
+            refusal: None,
+            free_at: None,
+            trying: false,
+        }
+    }
+
+    /// What is in the field.
+    pub fn name(&self) -> &str {
+        self.input.value()
+    }
+
+    /// How many characters are before the caret.
+    pub fn caret(&self) -> usize {
+        self.input.cursor()
+    }
+
+    /// A name was sent and not answered yet.
+    pub fn trying(&self) -> bool {
+        self.trying
+    }
+
+    /// What was wrong with the last name, and how long until it may be free.
+    pub fn refusal(&self, now: Duration) -> Option<(&str, Option<Duration>)> {
+        let wait = self
+            .free_at
+            .map(|at| at.saturating_sub(now))
+            .filter(|wait| !wait.is_zero());
+        self.refusal.as_deref().map(|refusal| (refusal, wait))
+    }
+
+    /// Until when a countdown is shown.
+    pub(super) fn free_at(&self) -> Option<Duration> {
+        self.free_at
+    }
+
+    pub(super) fn edit(&mut self, request: InputRequest) {
+        let full = self.name().chars().count() >= MAX_FIELD;
+        let grows = matches!(request, InputRequest::InsertChar(_) | InputRequest::Yank);
+        if !(self.trying || full && grows) {
+            self.input.handle(request);
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: &str) {
+        let line = text.lines().next().unwrap_or_default();
+        for c in line.chars().filter(|c| !c.is_control()).take(MAX_FIELD) {
+            self.edit(InputRequest::InsertChar(c));
+        }
+    }
+
+    /// The name to try, if it can be one; else the screen explains what is wrong.
+    pub(super) fn submit(&mut self) -> Option<ParticipantName> {
+        if self.trying {
+            return None;
+        }
+        self.free_at = None;
+        match ParticipantName::parse(self.name()) {
+            Ok(name) => {
+                self.refusal = None;
+                self.trying = true;
+                Some(name)
+            }
+            Err(error) => {
+                self.refusal = Some(sentence(&error.to_string()));
+                None
+            }
+        }
+    }
+
+    pub(super) fn refused(&mut self, refusal: &Refusal, now: Duration) {
+        *self = Self::new(&refusal.name);
+        self.refusal = Some(sentence(&refusal.reason));
+        self.free_at = refusal.retry_in.map(|wait| now + wait);
+    }
+}
+
+/// With a capital and a full stop, as it stands alone.
+fn sentence(reason: &str) -> String {
+    let reason = reason.trim();
+    let mut chars = reason.chars();
+    let mut sentence: String = chars
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    sentence.push_str(chars.as_str());
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_name_is_explained_and_not_tried() {
+        let mut join = Join::new("");
+        assert_eq!(join.submit(), None);
+        let (why, _) = join.refusal(Duration::ZERO).expect("a reason");
+        assert!(why.starts_with("A name") && why.ends_with('.'), "{why}");
+        assert!(!join.trying());
+    }
+
+    #[test]
+    fn a_refused_name_can_be_changed() {
+        let mut join = Join::new("ada");
+        assert_eq!(
+            join.submit().map(|name| name.as_str().to_owned()),
+            Some("ada".into())
+        );
+        assert_eq!(join.submit(), None, "one at a time");
+        join.edit(InputRequest::InsertChar('x'));
+        assert_eq!(join.name(), "ada");
+        let now = Duration::from_secs(5);
+        join.refused(
+            &Refusal {
+                name: "ada".into(),
+                reason: "the name is taken".into(),
+                retry_in: Some(Duration::from_secs(8)),
+            },
+            now,
+        );
+        let (why, wait) = join.refusal(now).expect("a reason");
+        assert_eq!(
+            (why, wait),
+            ("The name is taken.", Some(Duration::from_secs(8)))
+        );
+        assert_eq!(join.refusal(now * 3).and_then(|(_, wait)| wait), None);
+        join.edit(InputRequest::InsertChar('2'));
+        assert_eq!(
+            join.submit().map(|name| name.as_str().to_owned()),
+            Some("ada2".into())
+        );
+    }
+
+    #[test]
+    fn the_field_is_bounded_and_takes_one_line() {
+        let mut join = Join::new(&"x".repeat(1000));
+        assert_eq!(join.name().len(), MAX_FIELD);
+        join.edit(InputRequest::InsertChar('y'));
+        assert_eq!(join.name().len(), MAX_FIELD);
+        let mut join = Join::new("");
+        join.paste("ada\nsecret");
+        assert_eq!(join.name(), "ada");
+    }
+}

@@ -1,0 +1,258 @@
+//! Which key does what: the one table that the keys are looked up in and the help is made of.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tui_input::InputRequest;
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send the draft.
+    Send,
+    /// A line break in the draft.
+    Newline,
+    /// Close what is open, or leave.
+    Escape,
+    /// Leave when the draft is empty, else delete the character under the caret.
+    EndOfInput,
+    /// Show or hide the help.
+    Help,
+    /// Draw the whole screen anew.
+    Repaint,
+    /// An earlier line of one's own, into the draft.
+    Earlier,
+    /// A later line of one's own, into the draft.
+    Later,
+    /// Scroll towards older messages, by a page.
+    PageUp,
+    /// Scroll towards newer messages, by a page.
+    PageDown,
+    /// Scroll towards older messages, by a row.
+    RowUp,
+    /// Scroll towards newer messages, by a row.
+    RowDown,
+    /// To the start of the draft; of the messages when it is empty.
+    Home,
+    /// To the end of the draft; of the messages when it is empty.
+    End,
+    /// A change of the draft or of its caret.
+    Edit(InputRequest),
+}
+
+/// Keys that do the same.
+pub struct Binding {
+    /// The keys.
+    pub keys: &'static [(KeyCode, KeyModifiers)],
+    /// What they do.
+    pub action: Action,
+    /// The help's row for it; `None`: another binding's row speaks for this one as well.
+    pub help: Option<Help>,
+}
+
+/// A row of the help.
+#[derive(Clone, Copy)]
+pub struct Help {
+    /// The keys or the command, as people write them.
+    pub keys: &'static str,
+    /// What they do.
+    pub what: &'static str,
+}
+
+const NONE: KeyModifiers = KeyModifiers::NONE;
+const CTRL: KeyModifiers = KeyModifiers::CONTROL;
+const ALT: KeyModifiers = KeyModifiers::ALT;
+const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
+
+const fn row(keys: &'static str, what: &'static str) -> Help {
+    Help { keys, what }
+}
+
+const fn bind(
+    keys: &'static [(KeyCode, KeyModifiers)],
+    action: Action,
+    help: Option<Help>,
+) -> Binding {
+    Binding { keys, action, help }
+}
+
+use Action::{Edit, End, Home};
+use InputRequest as R;
+use KeyCode::Char;
+
+/// Every key but the plain characters, in the order of the help.
+pub const BINDINGS: &[Binding] = &[
+    bind(
+        &[(KeyCode::Enter, NONE), (Char('j'), CTRL), (Char('m'), CTRL)],
+        Action::Send,
+        Some(row("Enter", "send the line")),
+    ),
+    bind(
+        &[(KeyCode::Enter, ALT), (KeyCode::Enter, SHIFT)],
+        Action::Newline,
+        Some(row("Alt-Enter", "a line break")),
+    ),
+    bind(
+        &[(KeyCode::Esc, NONE), (Char('c'), CTRL)],
+        Action::Escape,
+        Some(row("Esc, Ctrl-C", "leave (with a draft: twice)")),
+    ),
+    bind(
+        &[(Char('d'), CTRL)],
+        Action::EndOfInput,
+        Some(row("Ctrl-D", "leave, on an empty line")),
+    ),
+    bind(
+        &[(KeyCode::F(1), NONE)],
+        Action::Help,
+        Some(row("F1", "this help")),
+    ),
+    bind(
+        &[(KeyCode::PageUp, NONE)],
+        Action::PageUp,
+        Some(row("PageUp, PageDown", "scroll by a page")),
+    ),
+    bind(&[(KeyCode::PageDown, NONE)], Action::PageDown, None),
+    bind(
+        &[(KeyCode::Up, SHIFT), (KeyCode::Up, ALT)],
+        Action::RowUp,
+        Some(row("Shift-Up, -Down", "scroll by a row")),
+    ),
+    bind(
+        &[(KeyCode::Down, SHIFT), (KeyCode::Down, ALT)],
+        Action::RowDown,
+        None,
+    ),
+    bind(
+        &[(KeyCode::Home, NONE)],
+        Home,
+        Some(row("Home, End", "oldest, newest (empty line)")),
+    ),
+    bind(&[(KeyCode::End, NONE)], End, None),
+    bind(
+        &[(KeyCode::Up, NONE), (Char('p'), CTRL)],
+        Action::Earlier,
+        Some(row("Up, Down", "lines sent before")),
+    ),
+    bind(
+        &[(KeyCode::Down, NONE), (Char('n'), CTRL)],
+        Action::Later,
+        None,
+    ),
+    bind(
+        &[(Char('a'), CTRL)],
+        Edit(R::GoToStart),
+        Some(row("Ctrl-A, Ctrl-E", "start, end of the line")),
+    ),
+    bind(&[(Char('e'), CTRL)], Edit(R::GoToEnd), None),
+    bind(
+        &[
+            (Char('b'), ALT),
+            (KeyCode::Left, CTRL),
+            (KeyCode::Left, ALT),
+        ],
+        Edit(R::GoToPrevWord),
+        Some(row("Alt-B, Alt-F", "back, on by a word")),
+    ),
+    bind(
+        &[
+            (Char('f'), ALT),
+            (KeyCode::Right, CTRL),
+            (KeyCode::Right, ALT),
+        ],
+        Edit(R::GoToNextWord),
+        None,
+    ),
+    bind(
+        &[
+            (Char('w'), CTRL),
+            (KeyCode::Backspace, ALT),
+            (KeyCode::Backspace, CTRL),
+        ],
+        Edit(R::DeletePrevWord),
+        Some(row("Ctrl-W, Alt-D", "cut the word before, behind")),
+    ),
+    bind(
+        &[(Char('d'), ALT), (KeyCode::Delete, CTRL)],
+        Edit(R::DeleteNextWord),
+        None,
+    ),
+    bind(
+        &[(Char('u'), CTRL)],
+        Edit(R::DeleteFromStart),
+        Some(row("Ctrl-U, Ctrl-K", "cut to the start, to the end")),
+    ),
+    bind(&[(Char('k'), CTRL)], Edit(R::DeleteTillEnd), None),
+    bind(
+        &[(Char('y'), CTRL)],
+        Edit(R::Yank),
+        Some(row("Ctrl-Y", "put back what was cut")),
+    ),
+    bind(
+        &[(KeyCode::Left, NONE), (Char('b'), CTRL)],
+        Edit(R::GoToPrevChar),
+        None,
+    ),
+    bind(
+        &[(KeyCode::Right, NONE), (Char('f'), CTRL)],
+        Edit(R::GoToNextChar),
+        None,
+    ),
+    bind(
+        &[(KeyCode::Backspace, NONE), (Char('h'), CTRL)],
+        Edit(R::DeletePrevChar),
+        None,
+    ),
+    bind(&[(KeyCode::Delete, NONE)], Edit(R::DeleteNextChar), None),
+    bind(
+        &[(Char('l'), CTRL)],
+        Action::Repaint,
+        Some(row("Ctrl-L", "draw the screen anew")),
+    ),
+];
+
+/// What a key asks for; `None`: nothing.
+pub fn action(key: KeyEvent) -> Option<Action> {
+    if key.kind == KeyEventKind::Release {
+        return None;
+    }
+    let bound = BINDINGS
+        .iter()
+        .find(|binding| binding.keys.contains(&(key.code, key.modifiers)))
+        .map(|binding| binding.action);
+    bound.or(match (key.code, key.modifiers) {
+        // Ctrl and Alt together are AltGr on some keyboards.
+        (Char(c), modifiers)
+            if modifiers.difference(SHIFT).is_empty() || modifiers == CTRL | ALT =>
+        {
+            Some(Edit(R::InsertChar(c)))
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_key_is_bound_twice() {
+        let mut seen = HashSet::new();
+        for &(code, modifiers) in BINDINGS.iter().flat_map(|binding| binding.keys) {
+            assert!(seen.insert((code, modifiers)), "{code:?} {modifiers:?}");
+        }
+    }
+
+    #[test]
+    fn characters_are_typed_and_releases_ignored() {
+        let key = |code, modifiers| KeyEvent::new(code, modifiers);
+        assert_eq!(
+            action(key(Char('Ä'), SHIFT)),
+            Some(Edit(R::InsertChar('Ä')))
+        );
+        assert_eq!(action(key(Char('x'), ALT)), None);
+        assert_eq!(action(key(KeyCode::F(12), NONE)), None);
+        let release = KeyEvent::new_with_kind(KeyCode::Esc, NONE, KeyEventKind::Release);
+        assert_eq!(action(release), None);
+    }
+}

@@ -1,0 +1,105 @@
+//! Which pane is where: pure geometry.
+
+use ratatui::layout::Rect;
+
+/// A screen of fewer columns has no participants pane.
+pub const PARTICIPANTS_FROM: u16 = 60;
+
+/// The panes of the chat. A pane without room is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Panes {
+    /// The whole screen.
+    pub screen: Rect,
+    /// What was said.
+    pub messages: Rect,
+    /// Who is present, with the rule on its left.
+    pub participants: Option<Rect>,
+    /// The rule with the status.
+    pub status: Rect,
+    /// A word to the user about the draft.
+    pub hint: Rect,
+    /// The rows of the draft, with prompt and counter.
+    pub input: Rect,
+}
+
+/// How an input row is divided: prompt, draft, counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputColumns {
+    /// Columns of the prompt, with the space behind it.
+    pub prompt: u16,
+    /// Columns of the draft.
+    pub draft: u16,
+    /// Columns of the counter, with the space before it.
+    pub counter: u16,
+}
+
+/// Divides an input row of `width`; `name` is how wide the user's name is.
+pub fn input_columns(width: u16, name: usize) -> InputColumns {
+    let counter = match width {
+        0..12 => 0,
+        12..60 => 6,
+        _ => 7,
+    };
+    let name = u16::try_from(name).unwrap_or(u16::MAX);
+    let prompt = match width {
+        0..8 => 0,
+        8..50 => 2,
+        // "ada › "
+        _ => name.min(16) + 4,
+    };
+    InputColumns {
+        prompt,
+        draft: width.saturating_sub(prompt + counter),
+        counter,
+    }
+}
+
+/// Divides a screen; `draft` and `hint` are how many rows these would like.
+pub fn panes(width: u16, height: u16, draft: usize, hint: usize) -> Panes {
+    let most = (height / 3).max(2);
+    let input = u16::try_from(draft)
+        .unwrap_or(most)
+        .clamp(1, most)
+        .min(height);
+    let status = u16::from(height > input);
+    let spare = (height - input - status).min(3);
+    let hint = u16::try_from(hint).unwrap_or(spare).min(spare);
+    let messages = height - input - status - hint;
+
+    let screen = Rect::new(0, 0, width, height);
+    let side = if width >= PARTICIPANTS_FROM {
+        (width / 5).clamp(18, 30)
+    } else {
+        0
+    };
+    let row = |y, rows| Rect::new(0, y, width, rows);
+    Panes {
+        screen,
+        messages: Rect::new(0, 0, width - side, messages),
+        participants: (side > 0).then(|| Rect::new(width - side, 0, side, messages)),
+        status: row(messages, status),
+        hint: row(messages + status, hint),
+        input: row(messages + status + hint, input),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_panes_fill_the_screen(width: u16, height: u16, draft in 0..100_usize, hint in 0..9_usize) {
+            let panes = panes(width, height, draft, hint);
+            prop_assert_eq!(
+                panes.messages.height + panes.status.height + panes.hint.height + panes.input.height,
+                height
+            );
+            let side = panes.participants.map_or(0, |side| side.width);
+            prop_assert_eq!(panes.messages.width + side, width);
+            prop_assert!(height == 0 || panes.input.height > 0);
+        }
+    }
+}

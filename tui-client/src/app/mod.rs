@@ -1,0 +1,339 @@
+//! The client as a pure state machine: [`Input`] in, [`Effect`] out. It knows no clock, no network
+//! and no terminal; `view` draws it, `run` drives it.
+
+pub mod commands;
+pub mod composer;
+pub mod help;
+pub mod join;
+pub mod keys;
+pub mod layout;
+mod notices;
+pub mod participants;
+pub mod status;
+pub mod timeline;
+mod typing;
+pub(crate) mod wrap;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, SystemTime};
+
+use crossterm::event::KeyEvent;
+use jiff::tz::TimeZone;
+
+use self::{
+    composer::Composer, join::Join, layout::Panes, participants::Participants, status::Status,
+    timeline::Timeline,
+};
+use crate::{
+    session::{Command, Ended, Notice},
+    view::glyphs,
+};
+
+/// How long the session has for a farewell before the screen goes anyway.
+pub const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What happened around the app.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The screen has so many columns and rows.
+    Resize(u16, u16),
+    /// The terminal window got or lost the keyboard.
+    Focus(bool),
+    /// The session says something.
+    Session(Notice),
+    /// The time that [`App::next_wake`] asked for has come.
+    Tick,
+    /// The user cannot stay: a signal, or the terminal is gone.
+    Leave,
+}
+
+/// What the app wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Tell the session.
+    Session(Command),
+    /// The screen is not what the app looks like any more.
+    Draw,
+    /// Draw every cell anew: something else has written to the terminal.
+    Repaint,
+    /// The client is done.
+    Quit(Outcome),
+}
+
+/// How the client ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The user left.
+    Left,
+    /// The session ended under the user, who then left the screen.
+    Over(Ended),
+    /// The chat was never entered; the text says why.
+    NeverJoined(String),
+}
+
+/// What time it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Since the client's start.
+    pub mono: Duration,
+    /// For people.
+    pub wall: SystemTime,
+}
+
+/// What the app begins with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The name to enter under; without one the join screen asks.
+    pub name: Option<String>,
+    /// The name that the join screen offers.
+    pub login: String,
+    /// Where the server is, for the status line, until a welcome tells.
+    pub server: String,
+    /// In which times of day are shown.
+    pub time_zone: TimeZone,
+    /// Columns and rows of the screen.
+    pub size: (u16, u16),
+}
+
+/// What is on screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// The question for a name.
+    Join,
+    /// The chat.
+    Chat,
+}
+
+/// A word to the user, until the next key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The sentence.
+    pub text: String,
+    /// Something was refused.
+    pub error: bool,
+}
+
+/// The client.
+#[derive(Debug)]
+pub struct App {
+    screen: Screen,
+    join: Join,
+    composer: Composer,
+    timeline: Timeline,
+    participants: Participants,
+    status: Status,
+    /// The accepted name.
+    name: String,
+    hint: Option<Hint>,
+    /// The first row of the help on screen, while it is open.
+    help: Option<usize>,
+    /// Esc was pressed where it takes two.
+    warned: bool,
+    tickets: u64,
+    welcomed: bool,
+    over: Option<Ended>,
+    leave_by: Option<Duration>,
+    size: (u16, u16),
+    panes: Panes,
+    now: Duration,
+}
+
+impl App {
+    /// The client at its start, and what it wants done first.
+    pub fn new(settings: Settings) -> (Self, Vec<Effect>) {
+        let mut app = Self {
+            screen: Screen::Join,
+            join: Join::new(settings.name.as_deref().unwrap_or(&settings.login)),
+            composer: Composer::default(),
+            timeline: Timeline::new(settings.time_zone),
+            participants: Participants::default(),
+            status: Status::new(settings.server),
+            name: String::new(),
+            hint: None,
+            help: None,
+            warned: false,
+            tickets: 0,
+            welcomed: false,
+            over: None,
+            leave_by: None,
+            size: settings.size,
+            panes: Panes::default(),
+            now: Duration::ZERO,
+        };
+        app.lay_out();
+        let mut effects = vec![Effect::Draw];
+        if settings.name.is_some() {
+            app.try_name(&mut effects);
+        }
+        (app, effects)
+    }
+
+    /// Takes one input.
+    pub fn update(&mut self, input: Input, now: Now) -> Vec<Effect> {
+        self.now = now.mono;
+        let mut effects = Vec::new();
+        let changed = match input {
+            Input::Key(key) => self.key(key, now.wall, &mut effects),
+            Input::Paste(text) => self.paste(&text),
+            Input::Resize(width, height) => {
+                let changed = self.size != (width, height);
+                self.size = (width, height);
+                changed
+            }
+            Input::Focus(focused) => {
+                if focused && self.status.lost() {
+                    effects.push(Effect::Session(Command::Hurry));
+                }
+                false
+            }
+            Input::Session(notice) => self.notice(notice, now.wall, &mut effects),
+            Input::Tick => self.tick(&mut effects),
+            Input::Leave => {
+                self.leave(&mut effects);
+                true
+            }
+        };
+        if changed {
+            self.lay_out();
+            effects.push(Effect::Draw);
+        }
+        effects
+    }
+
+    /// When the app wants a [`Input::Tick`], as time since the start.
+    pub fn next_wake(&self) -> Option<Duration> {
+        let countdowns = [self.status.retry_at(), self.join.free_at()];
+        let next_second = countdowns.into_iter().flatten().filter_map(|at| {
+            // When the seconds shown become one less.
+            let fewer = status::seconds(at.saturating_sub(self.now)).checked_sub(1)?;
+            Some(at.saturating_sub(Duration::from_secs(fewer)))
+        });
+        self.leave_by.into_iter().chain(next_second).min()
+    }
+
+    /// What is on screen.
+    pub fn screen(&self) -> Screen {
+        self.screen
+    }
+
+    /// The join screen.
+    pub fn join(&self) -> &Join {
+        &self.join
+    }
+
+    /// The draft.
+    pub fn composer(&self) -> &Composer {
+        &self.composer
+    }
+
+    /// What was said.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// Who is present.
+    pub fn participants(&self) -> &Participants {
+        &self.participants
+    }
+
+    /// How the link is doing.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// The accepted name; empty before the first welcome.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A word to the user.
+    pub fn hint(&self) -> Option<&Hint> {
+        self.hint.as_ref()
+    }
+
+    /// The first row of the help on screen, while it is open.
+    pub fn help(&self) -> Option<usize> {
+        self.help
+    }
+
+    /// Where the panes are.
+    pub fn panes(&self) -> Panes {
+        self.panes
+    }
+
+    /// Time since the start, as of the last input.
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn leave(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(ended) = self.over.clone() {
+            effects.push(Effect::Quit(self.outcome(ended)));
+        } else if self.leave_by.is_none() {
+            self.leave_by = Some(self.now + FAREWELL);
+            self.status.leaving();
+            effects.push(Effect::Session(Command::Leave));
+        }
+    }
+
+    fn tick(&mut self, effects: &mut Vec<Effect>) -> bool {
+        if self.leave_by.is_some_and(|by| by <= self.now) {
+            effects.push(Effect::Quit(Outcome::Left));
+        }
+        true
+    }
+
+    fn outcome(&self, ended: Ended) -> Outcome {
+        match ended {
+            Ended::Left => Outcome::Left,
+            Ended::Failed(why) | Ended::Removed(why) if !self.welcomed => Outcome::NeverJoined(why),
+            ended => Outcome::Over(ended),
+        }
+    }
+
+    fn try_name(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(name) = self.join.submit() {
+            effects.push(Effect::Session(Command::Join { name }));
+        }
+    }
+
+    fn say(&mut self, text: impl Into<String>, error: bool) {
+        self.hint = Some(Hint {
+            text: text.into(),
+            error,
+        });
+    }
+
+    fn lay_out(&mut self) {
+        let (width, height) = self.size;
+        let columns = layout::input_columns(width, self.name_width());
+        let draft = self.composer.lay(columns.draft.into()).rows.len();
+        let hint = self.hint_rows().len();
+        self.panes = layout::panes(width, height, draft, hint);
+        let messages = self.panes.messages;
+        self.timeline
+            .resize(messages.width.into(), messages.height.into());
+    }
+
+    /// The rows of the hint, in the screen's width.
+    pub fn hint_rows(&self) -> Vec<String> {
+        let columns = usize::from(self.size.0).saturating_sub(2);
+        self.hint
+            .as_ref()
+            .map(|hint| wrap::rows(&hint.text, columns, 0))
+            .unwrap_or_default()
+    }
+
+    /// How wide the user's own name is.
+    pub fn name_width(&self) -> usize {
+        glyphs::width(&glyphs::safe(&self.name))
+    }
+}

@@ -1,0 +1,82 @@
+//! What the session says, taken into the state.
+
+use std::time::SystemTime;
+
+use super::{App, Effect, Outcome, Screen};
+use crate::session::{Ended, Link, Notice, Welcome};
+
+impl App {
+    /// Returns whether the screen changed.
+    pub(super) fn notice(
+        &mut self,
+        notice: Notice,
+        wall: SystemTime,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        match notice {
+            Notice::Link(link) => {
+                if link == Link::StartingServer {
+                    let note = "No server was running on this machine: one is started, in the \
+                                background. It ends by itself after the last has left.";
+                    self.timeline.note(note.to_owned(), wall);
+                }
+                self.status.link(link, self.now);
+            }
+            Notice::Clock(clock) => self.status.clock_is(clock),
+            Notice::Refused(refusal) => {
+                self.join.refused(&refusal, self.now);
+                self.screen = Screen::Join;
+                self.help = None;
+            }
+            Notice::Welcome(welcome) => self.welcome(welcome, wall),
+            Notice::Event { event, clock, own } => {
+                self.status.clock_is(clock);
+                self.participants.apply(&event);
+                self.timeline.event(event, own);
+            }
+            Notice::Rejected { ticket, reason } => {
+                if let Some(text) = self.timeline.reject(ticket, reason, wall) {
+                    self.composer.remember(text);
+                }
+            }
+            Notice::Accepted { ticket, position } => {
+                self.timeline.accept(ticket, position, wall);
+            }
+            // Nothing here asks for pages of the log.
+            Notice::History { .. } => return false,
+            Notice::Ended(ended) => self.ended(ended, effects),
+        }
+        true
+    }
+
+    fn welcome(&mut self, welcome: Welcome, wall: SystemTime) {
+        self.timeline.welcome(&welcome, wall);
+        self.participants.welcome(&welcome);
+        self.status.clock_is(welcome.clock);
+        self.status.server_is(welcome.server);
+        self.name = welcome.name.to_string();
+        self.welcomed = true;
+        self.screen = Screen::Chat;
+    }
+
+    fn ended(&mut self, ended: Ended, effects: &mut Vec<Effect>) {
+        let quit = match &ended {
+            _ if self.leave_by.is_some() => Some(Outcome::Left),
+            Ended::Left => Some(Outcome::Left),
+            // There is nothing to look at: say it where it can be read, scrolled and piped.
+            Ended::Failed(_) | Ended::Removed(_) if !self.welcomed => {
+                Some(self.outcome(ended.clone()))
+            }
+            _ => None,
+        };
+        effects.extend(quit.map(Effect::Quit));
+        self.participants.clear();
+        self.screen = if self.welcomed {
+            Screen::Chat
+        } else {
+            self.screen
+        };
+        self.status.ended(ended.clone());
+        self.over = Some(ended);
+    }
+}

@@ -1,0 +1,167 @@
+//! What the tests of the app and of its pictures are made from.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::tz::TimeZone;
+
+use super::{App, Effect, Input, Now, Settings};
+use crate::session::{Notice, Ticket, Welcome};
+
+/// Monday 23 November 2026, 14:03 UTC, and half a minute per position.
+pub(crate) fn at(position: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_795_442_580 + 30 * position)
+}
+
+fn event(position: u64, lamport: u64, kind: EventKind) -> Event {
+    Event {
+        position: position.into(),
+        lamport: lamport.into(),
+        at: at(position),
+        request: lamport.saturating_sub(2).into(),
+        kind,
+    }
+}
+
+pub(crate) fn joined(position: u64, lamport: u64, name: &str) -> Event {
+    let name = name.into();
+    event(position, lamport, EventKind::Joined { name })
+}
+
+pub(crate) fn left(position: u64, lamport: u64, name: &str, number: u64) -> Event {
+    let kind = EventKind::Left {
+        name: name.into(),
+        reason: LeftReason::Left,
+        participant: ParticipantNumber::new(number),
+    };
+    event(position, lamport, kind)
+}
+
+pub(crate) fn message(position: u64, lamport: u64, author: &str, text: &str) -> Event {
+    let kind = EventKind::Message {
+        author: author.into(),
+        text: text.into(),
+        id: "".into(),
+        seen: 0.into(),
+        participant: ParticipantNumber::new(1),
+    };
+    event(position, lamport, kind)
+}
+
+pub(crate) fn welcome(name: &str, position: u64, present: &[(u64, &str)]) -> Welcome {
+    Welcome {
+        name: name.into(),
+        number: ParticipantNumber::new(position),
+        participants: Some(
+            present
+                .iter()
+                .map(|&(number, name)| (ParticipantNumber::new(number), Arc::from(name)))
+                .collect(),
+        ),
+        position: position.into(),
+        next: 1.into(),
+        head: position.into(),
+        first: 1.into(),
+        clock: 0.into(),
+        resumed: false,
+        another_log: false,
+        server: "127.0.0.1:50051".into(),
+    }
+}
+
+/// An app, and a hand to drive it with.
+pub(crate) struct Driver {
+    pub(crate) app: App,
+    pub(crate) now: Duration,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Driver {
+    /// On the join screen, with the name "ada" offered.
+    pub(crate) fn new(width: u16, height: u16) -> Self {
+        Self::with(Settings {
+            name: None,
+            login: "ada".into(),
+            server: "127.0.0.1:50051".into(),
+            time_zone: TimeZone::UTC,
+            size: (width, height),
+        })
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
+        let (app, effects) = App::new(settings);
+        Self {
+            app,
+            now: Duration::ZERO,
+            effects,
+        }
+    }
+
+    /// As ada, in the chat with bob.
+    pub(crate) fn joined(width: u16, height: u16) -> Self {
+        let mut driver = Self::new(width, height);
+        driver.press(KeyCode::Enter);
+        driver.welcome(&[(1, "bob"), (2, "ada")]);
+        driver.event(joined(1, 3, "bob"));
+        driver.event(joined(2, 7, "ada"));
+        driver.effects.clear();
+        driver
+    }
+
+    pub(crate) fn input(&mut self, input: Input) {
+        let now = Now {
+            mono: self.now,
+            wall: at(100),
+        };
+        self.effects.extend(self.app.update(input, now));
+    }
+
+    pub(crate) fn press(&mut self, code: KeyCode) {
+        self.key(code, KeyModifiers::NONE);
+    }
+
+    pub(crate) fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) {
+        self.input(Input::Key(KeyEvent::new(code, modifiers)));
+    }
+
+    pub(crate) fn type_in(&mut self, text: &str) {
+        for c in text.chars() {
+            self.press(KeyCode::Char(c));
+        }
+    }
+
+    pub(crate) fn say(&mut self, text: &str) {
+        self.type_in(text);
+        self.press(KeyCode::Enter);
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        self.input(Input::Session(notice));
+    }
+
+    pub(crate) fn welcome(&mut self, present: &[(u64, &str)]) {
+        let position = present.last().map_or(1, |last| last.0);
+        self.notice(Notice::Welcome(welcome("ada", position, present)));
+        self.notice(Notice::Link(crate::session::Link::Live));
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.own(event, None);
+    }
+
+    pub(crate) fn own(&mut self, event: Event, own: Option<u64>) {
+        let clock = (event.lamport.get() + 1).into();
+        let own = own.map(Ticket);
+        self.notice(Notice::Event { event, clock, own });
+    }
+
+    /// The effects so far that are not about drawing.
+    pub(crate) fn effects(&mut self) -> Vec<Effect> {
+        self.effects.retain(|effect| *effect != Effect::Draw);
+        std::mem::take(&mut self.effects)
+    }
+}

@@ -1,0 +1,249 @@
+//! One entry of the timeline, broken into rows.
+
+use std::borrow::Cow;
+
+use chitty_chat::{Event, EventKind, LamportTime, LeftReason};
+use jiff::civil::DateTime;
+
+use super::lamport;
+use crate::{app::wrap, view::glyphs};
+
+/// How the messages pane is divided: time of day, Lamport time, author, text.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    width: usize,
+    lamport: usize,
+    name: usize,
+}
+
+/// A pane of at least so many columns has its authors in a column of their own.
+const WIDE: usize = 52;
+/// A pane of at least so many columns shows the time of day.
+const TIMED: usize = 30;
+
+impl Columns {
+    /// The column where the Lamport time ends.
+    pub fn lamport_end(&self) -> usize {
+        self.time_end() + self.lamport.max(3)
+    }
+
+    /// The column where the time of day begins, if it is shown.
+    pub fn time(&self) -> Option<usize> {
+        (self.width >= TIMED).then_some(self.margin())
+    }
+
+    /// The columns for the author; `None`: it stands before its text.
+    pub fn name(&self) -> Option<usize> {
+        let most = if self.width >= 90 { 20 } else { 10 };
+        (self.width >= WIDE).then_some(self.name.clamp(3, most))
+    }
+
+    /// The column where the author's column begins.
+    pub fn name_start(&self) -> usize {
+        self.lamport_end() + 2
+    }
+
+    /// The column where texts begin.
+    pub fn text(&self) -> usize {
+        let text = match self.name() {
+            Some(name) => self.name_start() + name + 2,
+            None => self.lamport_end() + 1,
+        };
+        // On a tiny screen the text matters most.
+        if text + 6 > self.width { 0 } else { text }
+    }
+
+    fn margin(&self) -> usize {
+        usize::from(self.width >= WIDE)
+    }
+
+    fn time_end(&self) -> usize {
+        self.time().map_or(0, |time| time + "14:03 ".len())
+    }
+
+    fn room(&self) -> usize {
+        // A column stays free beside the participants.
+        self.width.saturating_sub(self.text() + self.margin())
+    }
+
+    /// Returns whether that changed the rows.
+    pub(super) fn set_width(&mut self, width: usize) -> bool {
+        let changed = self.width != width;
+        self.width = width;
+        changed
+    }
+
+    /// Makes room for this time and this author. Returns whether that changed the rows.
+    pub(super) fn grow(&mut self, time: LamportTime, author: usize) -> bool {
+        let before = self.text();
+        self.lamport = self.lamport.max(lamport(time).len());
+        self.name = self.name.max(author);
+        before != self.text()
+    }
+}
+
+/// What a block is, which decides how it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Somebody wrote.
+    Message,
+    /// Somebody does something: the author stands in the text.
+    Action,
+    /// Somebody entered.
+    Joined,
+    /// Somebody is gone.
+    Left,
+    /// The client says something.
+    Notice,
+    /// The user wrote, and the log has not shown it yet.
+    Pending,
+    /// The user wrote, and the server did not take it.
+    Rejected,
+}
+
+/// An entry as it is shown.
+#[derive(Debug)]
+pub struct Block<'a> {
+    /// What it is.
+    pub tone: Tone,
+    /// The line above the first entry of a day.
+    pub date: Option<String>,
+    /// Time of day.
+    pub time: String,
+    /// "L12", or a sign instead.
+    pub lamport: String,
+    /// Who wrote, as it came: colours are chosen by it.
+    pub author: Option<&'a str>,
+    /// Whether that is the user.
+    pub own: bool,
+    /// What stands in the author's column, or before the text.
+    pub label: Cow<'a, str>,
+    /// The text's rows; the first one begins behind the label where that stands before it.
+    pub rows: Vec<String>,
+    /// Rows below, about the entry.
+    pub remarks: Vec<String>,
+}
+
+impl<'a> Block<'a> {
+    /// In rows.
+    pub fn height(&self) -> usize {
+        usize::from(self.date.is_some()) + self.rows.len() + self.remarks.len()
+    }
+
+    /// The columns before the first row's text, where the label has no column of its own.
+    pub fn taken(&self, columns: &Columns) -> usize {
+        if columns.name().is_some() || self.label.is_empty() {
+            0
+        } else {
+            glyphs::width(&self.label) + 1
+        }
+    }
+
+    pub(super) fn event(
+        columns: &Columns,
+        event: &'a Event,
+        at: DateTime,
+        new_day: bool,
+        own_name: &str,
+    ) -> Self {
+        let mut block = match &event.kind {
+            EventKind::Message { author, text, .. } => {
+                Self::said(columns, author, text, author.as_ref() == own_name)
+            }
+            EventKind::Left { reason, .. } => {
+                let mut sentence = event.sentence().unwrap_or_default();
+                match reason {
+                    LeftReason::Lost => sentence.push_str(" (connection lost)"),
+                    LeftReason::Closed => sentence.push_str(" (the server was down)"),
+                    LeftReason::Removed => sentence.push_str(" (removed)"),
+                    LeftReason::Left | LeftReason::Unspecified => {}
+                }
+                Self::plain(columns, Tone::Left, "←", &sentence)
+            }
+            _ => {
+                let sentence = event.sentence().unwrap_or_default();
+                Self::plain(columns, Tone::Joined, "→", &sentence)
+            }
+        };
+        block.lamport = lamport(event.lamport);
+        block.stamped(at, new_day)
+    }
+
+    pub(super) fn notice(columns: &Columns, text: &str, at: DateTime, new_day: bool) -> Self {
+        Self::plain(columns, Tone::Notice, "·", text).stamped(at, new_day)
+    }
+
+    pub(super) fn pending(columns: &Columns, own_name: &'a str, text: &str, at: DateTime) -> Self {
+        let mut block = Self::said(columns, own_name, text, true);
+        block.tone = Tone::Pending;
+        block.lamport = "…".into();
+        block.stamped(at, false)
+    }
+
+    pub(super) fn rejected(
+        columns: &Columns,
+        (own_name, text): (&'a str, &str),
+        reason: &str,
+        at: DateTime,
+        new_day: bool,
+    ) -> Self {
+        let mut block = Self::said(columns, own_name, text, true);
+        block.tone = Tone::Rejected;
+        block.lamport = "✗".into();
+        let remark = format!("Not sent: {reason} (Up brings it back)");
+        block.remarks = wrap::rows(&remark, columns.room(), 0);
+        block.stamped(at, new_day)
+    }
+
+    fn said(columns: &Columns, author: &'a str, text: &str, own: bool) -> Self {
+        let name = glyphs::safe(author);
+        if let Some(deed) = text.strip_prefix("/me ") {
+            let mut block = Self::plain(columns, Tone::Action, "*", &format!("{name} {deed}"));
+            (block.author, block.own) = (Some(author), own);
+            return block;
+        }
+        let label = if let Some(most) = columns.name() {
+            glyphs::fit(&name, most).into_owned()
+        } else {
+            let most = (columns.room() / 2).max(2) - 1;
+            format!("{}:", glyphs::fit(&name, most))
+        };
+        let mut block = Self {
+            tone: Tone::Message,
+            author: Some(author),
+            own,
+            ..Self::empty(label.into())
+        };
+        block.rows = wrap::rows(text, columns.room(), block.taken(columns));
+        block
+    }
+
+    fn plain(columns: &Columns, tone: Tone, sign: &'a str, text: &str) -> Self {
+        let mut block = Self {
+            tone,
+            ..Self::empty(Cow::Borrowed(sign))
+        };
+        block.rows = wrap::rows(text, columns.room(), block.taken(columns));
+        block
+    }
+
+    fn empty(label: Cow<'a, str>) -> Self {
+        Self {
+            tone: Tone::Notice,
+            date: None,
+            time: String::new(),
+            lamport: String::new(),
+            author: None,
+            own: false,
+            label,
+            rows: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    fn stamped(mut self, at: DateTime, new_day: bool) -> Self {
+        self.time = at.strftime("%H:%M").to_string();
+        self.date = new_day.then(|| at.strftime("%A, %-d %B %Y").to_string());
+        self
+    }
+}

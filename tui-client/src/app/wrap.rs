@@ -1,0 +1,91 @@
+//! Breaks texts into the rows of a pane.
+
+use crate::view::glyphs;
+
+/// The rows of `text` in a pane of `columns`, of which the first row has `taken` less. A row breaks
+/// at the last space that fits, or within a word that is wider than a row. There is at least one.
+///
+/// Line breaks of the text are kept; each row is safe to show.
+pub(crate) fn rows(text: &str, columns: usize, taken: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut rows = Vec::new();
+    let mut room = columns.saturating_sub(taken);
+    if room == 0 {
+        rows.push(String::new());
+        room = columns;
+    }
+    for line in glyphs::safe_lines(text).split('\n') {
+        break_line(line, columns, room, &mut rows);
+        room = columns;
+    }
+    rows
+}
+
+fn break_line(line: &str, columns: usize, first: usize, rows: &mut Vec<String>) {
+    let mut room = first;
+    let mut row = String::new();
+    let mut used = 0;
+    // The end of the last space within `row`.
+    let mut space = None;
+    for (grapheme, width) in glyphs::graphemes(line) {
+        if used + width > room && !row.is_empty() {
+            if grapheme == " " {
+                // A space at the edge is the break itself.
+                rows.push(std::mem::take(&mut row));
+                (used, room, space) = (0, columns, None);
+                continue;
+            }
+            let rest = space.map_or_else(String::new, |at| row.split_off(at));
+            rows.push(std::mem::replace(&mut row, rest));
+            used = glyphs::width(&row);
+            (room, space) = (columns, None);
+        } else if used + width > room && room < columns {
+            // Not even one fits beside what the first row begins with.
+            rows.push(String::new());
+            room = columns;
+        }
+        row.push_str(grapheme);
+        used += width;
+        if grapheme == " " {
+            space = Some(row.len());
+        }
+    }
+    rows.push(row);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn rows_break_at_spaces_and_within_long_words() {
+        assert_eq!(rows("one two three", 8, 0), ["one two ", "three"]);
+        assert_eq!(rows("one two three", 7, 0), ["one two", "three"]);
+        assert_eq!(rows("abcdefghij", 4, 0), ["abcd", "efgh", "ij"]);
+        assert_eq!(rows("日本語", 5, 0), ["日本", "語"]);
+        assert_eq!(rows("a\nb", 9, 0), ["a", "b"]);
+        assert_eq!(rows("", 9, 0), [""]);
+    }
+
+    #[test]
+    fn the_first_row_may_be_shorter() {
+        assert_eq!(rows("one two", 8, 5), ["one", "two"]);
+        assert_eq!(rows("three", 8, 8), ["", "three"]);
+        assert_eq!(rows("日", 8, 7), ["", "日"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_row_is_too_wide_and_nothing_but_spaces_is_lost(text in "\\PC{0,60}", columns in 2..40_usize, taken in 0..50_usize) {
+            let rows = rows(&text, columns, taken);
+            for row in &rows {
+                // A grapheme can be wider than any pane; it then has a row to itself.
+                prop_assert!(glyphs::width(row) <= columns || glyphs::graphemes(row).count() == 1, "{row:?}");
+            }
+            let squeeze = |s: &str| s.replace(' ', "");
+            prop_assert_eq!(squeeze(&rows.concat()), squeeze(&glyphs::safe_lines(&text)));
+        }
+    }
+}

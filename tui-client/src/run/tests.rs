@@ -1,0 +1,194 @@
+//! The loop under paused time, with a session, keys and signals of the test's own.
+
+use ratatui::backend::TestBackend;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+
+use super::*;
+use crate::{
+    app::testing::{at, joined, message, welcome},
+    session::{Link, Ticket},
+};
+
+/// A running screen, and its surroundings.
+struct Bench {
+    keys: Option<mpsc::UnboundedSender<io::Result<Vec<u8>>>>,
+    told: mpsc::UnboundedSender<Told>,
+    commands: mpsc::Receiver<Command>,
+    notices: mpsc::Sender<Notice>,
+    screen: JoinHandle<(Outcome, String)>,
+}
+
+fn bench() -> Bench {
+    let (keys, bytes) = mpsc::unbounded_channel();
+    let (told, signals) = mpsc::unbounded_channel();
+    let (commands_in, commands) = mpsc::channel(1);
+    let (notices, notices_out) = mpsc::channel(10_000);
+    let config = ScreenConfig {
+        name: Some("ada".into()),
+        login: "root".into(),
+        server: "here".into(),
+        time_zone: TimeZone::UTC,
+        wall: || at(100),
+        colours: true,
+    };
+    let session = SessionHandle {
+        commands: commands_in,
+        notices: notices_out,
+    };
+    let screen = tokio::spawn(async move {
+        let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("in memory");
+        let bytes = UnboundedReceiverStream::new(bytes);
+        let signals = UnboundedReceiverStream::new(signals);
+        let outcome = drive(&mut terminal, bytes, signals, config, session).await;
+        (outcome, terminal.backend().to_string())
+    });
+    Bench {
+        keys: Some(keys),
+        told,
+        commands,
+        notices,
+        screen,
+    }
+}
+
+impl Bench {
+    async fn joined() -> Self {
+        let mut bench = bench();
+        assert!(matches!(bench.command().await, Command::Join { .. }));
+        bench
+            .notice(Notice::Welcome(welcome("ada", 1, &[(1, "ada")])))
+            .await;
+        bench.notice(Notice::Link(Link::Live)).await;
+        bench.event(joined(1, 3, "ada")).await;
+        // Keys go before notices: these are to be taken first.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        bench
+    }
+
+    async fn command(&mut self) -> Command {
+        self.commands.recv().await.expect("the screen runs")
+    }
+
+    async fn notice(&self, notice: Notice) {
+        self.notices.send(notice).await.expect("the screen runs");
+    }
+
+    async fn event(&self, event: chitty_chat::Event) {
+        let clock = event.lamport;
+        self.notice(Notice::Event {
+            event,
+            clock,
+            own: None,
+        })
+        .await;
+    }
+
+    fn press(&self, bytes: &[u8]) {
+        let keys = self.keys.as_ref().expect("not hung up");
+        keys.send(Ok(bytes.to_vec())).expect("the screen runs");
+    }
+
+    async fn end(self) -> (Outcome, String) {
+        self.screen.await.expect("no panic")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_goes_out_and_esc_leaves() {
+    let mut bench = Bench::joined().await;
+    bench.press(b"hello\r");
+    let Command::Publish { ticket, text } = bench.command().await else {
+        panic!("the line is sent");
+    };
+    assert_eq!((ticket, text.as_str()), (Ticket(1), "hello"));
+    bench.press(b"\x1b");
+    assert_eq!(bench.command().await, Command::Leave);
+    bench.notice(Notice::Ended(Ended::Left)).await;
+    let (outcome, screen) = bench.end().await;
+    assert_eq!(outcome, Outcome::Left);
+    assert!(screen.contains("hello"), "{screen}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_split_arrow_key_does_not_leave() {
+    let mut bench = Bench::joined().await;
+    bench.press(b"x\r");
+    bench.command().await;
+    bench.press(b"\x1b");
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    bench.press(b"[A");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bench.press(b"y\r");
+    let Command::Publish { text, .. } = bench.command().await else {
+        panic!("still in the chat");
+    };
+    assert_eq!(text.as_str(), "xy", "Up has brought back x");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_does_not_answer_holds_the_screen_for_a_second() {
+    let mut bench = Bench::joined().await;
+    let start = Instant::now();
+    bench.told.send(Told::Leave).expect("the screen runs");
+    assert_eq!(bench.command().await, Command::Leave);
+    let (outcome, _) = bench.end().await;
+    assert_eq!(outcome, Outcome::Left);
+    assert_eq!(start.elapsed().as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hang_up_leaves_without_spinning() {
+    let mut bench = Bench::joined().await;
+    bench.keys = None;
+    assert_eq!(bench.command().await, Command::Leave);
+    let (outcome, _) = bench.end().await;
+    assert_eq!(outcome, Outcome::Left);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_takes_no_commands_does_not_block_the_screen() {
+    let mut bench = Bench::joined().await;
+    for n in 0..10 {
+        bench.press(format!("{n}\r").as_bytes());
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for n in 0..10 {
+        let Command::Publish { text, .. } = bench.command().await else {
+            panic!("the lines are sent");
+        };
+        assert_eq!(text.as_str(), n.to_string());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_vanishes_is_told() {
+    let bench = bench();
+    let Bench {
+        commands,
+        notices,
+        screen,
+        keys,
+        told,
+    } = bench;
+    drop((commands, notices));
+    let (outcome, _) = screen.await.expect("no panic");
+    assert!(matches!(outcome, Outcome::NeverJoined(_)), "{outcome:?}");
+    drop((keys, told));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_is_shown_to_its_end() {
+    let mut bench = Bench::joined().await;
+    for n in 2..=5000 {
+        bench
+            .event(message(n, n * 4, "bob", &format!("line {n}")))
+            .await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bench.press(b"\x03");
+    assert_eq!(bench.command().await, Command::Leave);
+    bench.notice(Notice::Ended(Ended::Left)).await;
+    let (_, screen) = bench.end().await;
+    assert!(screen.contains("line 5000"), "{screen}");
+}

@@ -1,0 +1,139 @@
+//! Whatever is typed, pasted, received and resized: nothing panics, and every size can be drawn.
+
+use std::time::Duration;
+
+use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use proptest::prelude::*;
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::{Theme, render};
+use crate::{
+    app::{
+        Input,
+        keys::BINDINGS,
+        testing::{Driver, at, welcome},
+    },
+    session::{Ended, Link, Notice, Refusal, Ticket},
+};
+
+fn key() -> impl Strategy<Value = Input> {
+    let bound: Vec<_> = BINDINGS.iter().flat_map(|b| b.keys).copied().collect();
+    let key = |(code, modifiers)| Input::Key(KeyEvent::new(code, modifiers));
+    prop_oneof![
+        prop::sample::select(bound).prop_map(key),
+        any::<char>().prop_map(move |c| key((KeyCode::Char(c), KeyModifiers::NONE))),
+        Just(key((KeyCode::Enter, KeyModifiers::NONE))),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Notice> {
+    let text = prop_oneof![
+        any::<String>(),
+        any::<String>().prop_map(|deed| format!("/me {deed}")),
+        "[a-z ]{0,200}",
+    ];
+    (
+        0..4_u8,
+        any::<String>(),
+        text,
+        any::<u64>(),
+        0..300_u64,
+        prop::option::of(0..5_u64),
+    )
+        .prop_map(|(kind, name, text, lamport, position, own)| Notice::Event {
+            event: Event {
+                position: position.into(),
+                lamport: lamport.into(),
+                at: at(position * 1000),
+                request: 0.into(),
+                kind: match kind {
+                    0 => EventKind::Joined { name: name.into() },
+                    1 => EventKind::Left {
+                        name: name.into(),
+                        reason: LeftReason::Lost,
+                        participant: ParticipantNumber::new(position),
+                    },
+                    2 => EventKind::Message {
+                        author: name.into(),
+                        text: text.into(),
+                        id: "".into(),
+                        seen: 0.into(),
+                        participant: ParticipantNumber::new(1),
+                    },
+                    _ => EventKind::Unknown,
+                },
+            },
+            clock: lamport.into(),
+            own: own.map(Ticket),
+        })
+}
+
+fn notice() -> impl Strategy<Value = Notice> {
+    let link = prop_oneof![
+        Just(Link::Live),
+        Just(Link::StartingServer),
+        any::<u64>().prop_map(|behind| Link::CatchingUp { behind }),
+        (any::<String>(), 0..5000_u64).prop_map(|(reason, wait)| Link::Lost {
+            reason,
+            retry_in: Duration::from_millis(wait),
+        }),
+    ];
+    prop_oneof![
+        8 => event(),
+        2 => link.prop_map(Notice::Link),
+        2 => (any::<String>(), 1..300_u64, any::<bool>()).prop_map(|(name, position, another)| {
+            let mut welcome = welcome(&name, position, &[(position, &name)]);
+            welcome.next = position.into();
+            welcome.another_log = another;
+            Notice::Welcome(welcome)
+        }),
+        1 => (any::<String>(), any::<String>()).prop_map(|(name, reason)| Notice::Refused(Refusal {
+            name,
+            reason,
+            retry_in: Some(Duration::from_secs(1)),
+        })),
+        1 => (0..5_u64, any::<String>()).prop_map(|(ticket, reason)| Notice::Rejected {
+            ticket: Ticket(ticket),
+            reason,
+        }),
+        1 => any::<String>().prop_map(|why| Notice::Ended(Ended::Removed(why))),
+    ]
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let size = prop_oneof![(0..30_u16, 0..12_u16), (0..250_u16, 0..70_u16)];
+    prop_oneof![
+        8 => key(),
+        6 => notice().prop_map(Input::Session),
+        1 => any::<String>().prop_map(Input::Paste),
+        2 => size.prop_map(|(width, height)| Input::Resize(width, height)),
+        1 => Just(Input::Tick),
+        1 => any::<bool>().prop_map(Input::Focus),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics(
+        joined: bool,
+        inputs in prop::collection::vec((input(), 0..2000_u64), 0..80),
+        (width, height) in (0..100_u16, 0..40_u16),
+    ) {
+        let mut driver = if joined { Driver::joined(80, 24) } else { Driver::new(80, 24) };
+        for (input, wait) in inputs {
+            driver.now += Duration::from_millis(wait);
+            driver.input(input);
+            let woken = driver.app.next_wake();
+            // The terminal's size may already be another one than the app knows.
+            for area in [driver.app.panes().screen, Rect::new(0, 0, width, height)] {
+                let mut buffer = Buffer::empty(area);
+                let caret = render(&driver.app, Theme::new(true), &mut buffer);
+                prop_assert!(caret.is_none_or(|caret| area.contains(caret)));
+                let bad = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+                prop_assert!(!buffer.content().iter().any(|cell| cell.symbol().contains(bad)));
+            }
+            prop_assert_eq!(driver.app.next_wake(), woken, "drawing changes nothing");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The join screen.
+
+use chitty_chat::ParticipantName;
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+    widgets::Widget,
+};
+
+use super::{Theme, glyphs, put, theme};
+use crate::app::{
+    App,
+    status::{Health, seconds},
+    wrap,
+};
+
+/// The question for a name, in the middle of the screen.
+pub(super) struct JoinScreen<'a> {
+    pub(super) app: &'a App,
+    pub(super) theme: Theme,
+}
+
+const LABEL: &str = "Your name  ";
+/// The widest that the block of lines gets.
+const WIDTH: u16 = 56;
+
+/// Where things are.
+struct Places {
+    block: Rect,
+    /// Row and column of the field within the block.
+    field: (usize, usize),
+    /// Whether there is room for more than the field and what is wrong.
+    roomy: bool,
+}
+
+impl JoinScreen<'_> {
+    fn places(area: Rect) -> Places {
+        let width = area.width.min(WIDTH);
+        let roomy = area.height >= 10;
+        let height = area.height.min(if roomy { 12 } else { 5 });
+        let block = Rect::new(
+            area.x + (area.width - width) / 2,
+            area.y + (area.height - height) / 3,
+            width,
+            height,
+        );
+        let label = if width >= 36 { LABEL.len() } else { 2 };
+        let label = if width < 8 { 0 } else { label };
+        Places {
+            block,
+            field: (if roomy { 3 } else { 0 }, label),
+            roomy,
+        }
+    }
+
+    /// The part of the name that fits, and the caret's column in it.
+    fn field(&self, room: usize) -> (String, usize) {
+        let name = self.app.join().name();
+        let before: String = name.chars().take(self.app.join().caret()).collect();
+        let (before, after) = name.split_at(before.len());
+        let mut before = glyphs::safe(before).into_owned();
+        // Scrolled so that the caret is in the field.
+        while glyphs::width(&before) >= room.max(1) {
+            let first = glyphs::graphemes(&before)
+                .next()
+                .map_or(0, |(first, _)| first.len());
+            before.drain(..first);
+        }
+        let caret = glyphs::width(&before);
+        (before + &glyphs::safe(after), caret)
+    }
+
+    pub(super) fn caret(&self, area: Rect) -> Option<Position> {
+        let Places { block, field, .. } = Self::places(area);
+        if self.app.join().trying() || block.is_empty() {
+            return None;
+        }
+        let (row, column) = field;
+        let (_, caret) = self.field(usize::from(block.width).saturating_sub(column));
+        let x = block.x.saturating_add(u16::try_from(column + caret).ok()?);
+        let y = block.y.saturating_add(u16::try_from(row).ok()?);
+        Some(Position::new(x, y))
+    }
+
+    /// What is going on with the server.
+    fn link(&self) -> (String, Style) {
+        let status = self.app.status();
+        let (health, short, rest) = status.words(self.app.now());
+        let style = if health == Health::Bad {
+            self.theme.error()
+        } else {
+            theme::DIM
+        };
+        let sign = if health == Health::Bad { '✗' } else { '◌' };
+        let text = if rest.is_empty() {
+            format!("{sign} {short}")
+        } else {
+            format!("{sign} {short}, {rest}")
+        };
+        (text, style)
+    }
+
+    /// What is below the field.
+    fn remarks(&self) -> Vec<(String, Style)> {
+        let (app, theme) = (self.app, self.theme);
+        let mut remarks = Vec::new();
+        if let Some((why, wait)) = app.join().refusal(app.now()) {
+            let mut why = format!("✗ {why}");
+            if let Some(wait) = wait {
+                why = format!("{why} It may be free in {} s.", seconds(wait));
+            }
+            remarks.push((why, theme.error()));
+        }
+        let (health, ..) = app.status().words(app.now());
+        if app.join().trying() {
+            remarks.push((format!("Joining as {} …", app.join().name()), theme::TEXT));
+        }
+        if app.join().trying() || health == Health::Bad {
+            remarks.push(self.link());
+        }
+        if remarks.is_empty() {
+            remarks.push((
+                "1 to 32 characters, as others will see it.".into(),
+                theme::DIM,
+            ));
+        }
+        remarks
+    }
+}
+
+impl Widget for JoinScreen<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let Places {
+            block,
+            field,
+            roomy,
+        } = Self::places(area);
+        let width = usize::from(block.width);
+        if roomy {
+            put(buf, block, (0, 0), "Chitty-Chat", theme::STRONG);
+            let server = glyphs::safe(self.app.status().server());
+            put(buf, block, (0, 1), &glyphs::fit(&server, width), theme::DIM);
+        }
+        let (row, column) = field;
+        let label = if column == LABEL.len() { LABEL } else { "› " };
+        if column > 0 {
+            put(buf, block, (0, row), label, theme::TEXT);
+        }
+        let (name, _) = self.field(width.saturating_sub(column));
+        put(buf, block, (column, row), &name, theme::STRONG);
+        if roomy {
+            let line = "─".repeat(ParticipantName::MAX_CHARS);
+            put(buf, block, (column, row + 1), &line, theme::DIM);
+        }
+
+        let mut y = row + 2 * usize::from(roomy) + 1;
+        for (text, style) in self.remarks() {
+            for line in wrap::rows(&text, width, 0) {
+                put(buf, block, (0, y), &line, style);
+                y += 1;
+            }
+        }
+        let keys = if self.app.join().trying() {
+            "Esc leaves · F1 help"
+        } else {
+            "Enter joins · Esc leaves · F1 help"
+        };
+        let bottom = usize::from(block.height).saturating_sub(1);
+        let y = (y + 1).min(bottom);
+        if roomy {
+            put(buf, block, (0, y), &glyphs::fit(keys, width), theme::DIM);
+        }
+    }
+}

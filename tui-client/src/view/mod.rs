@@ -1,0 +1,91 @@
+//! Draws an [`App`]: one small widget per pane. A frame costs the visible rows only.
+
+pub(crate) mod glyphs;
+mod help;
+mod input;
+mod join;
+mod messages;
+mod participants;
+mod status;
+mod theme;
+
+#[cfg(test)]
+mod any;
+#[cfg(test)]
+mod tests;
+
+use ratatui::{
+    Frame,
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+    widgets::Widget,
+};
+
+pub use self::theme::Theme;
+use crate::app::{App, Screen};
+
+/// Draws the app, and puts the cursor where the next character comes.
+pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) {
+    let caret = render(app, theme, frame.buffer_mut());
+    if let Some(caret) = caret {
+        frame.set_cursor_position(caret);
+    }
+}
+
+/// Draws the app into a buffer. Returns where the caret is.
+fn render(app: &App, theme: Theme, buf: &mut Buffer) -> Option<Position> {
+    let screen = *buf.area();
+    // Between a change of size and the app's learning of it the two differ.
+    let area = |rect: Rect| rect.intersection(screen);
+    let panes = app.panes();
+    let caret = match app.screen() {
+        Screen::Join => {
+            let widget = join::JoinScreen { app, theme };
+            let caret = widget.caret(area(panes.screen));
+            widget.render(area(panes.screen), buf);
+            caret
+        }
+        Screen::Chat => {
+            messages::Messages {
+                timeline: app.timeline(),
+                theme,
+            }
+            .render(area(panes.messages), buf);
+            if let Some(side) = panes.participants {
+                participants::Pane {
+                    participants: app.participants(),
+                    theme,
+                }
+                .render(area(side), buf);
+            }
+            status::Line { app, theme }.render(area(panes.status), buf);
+            status::HintLine { app, theme }.render(area(panes.hint), buf);
+            let widget = input::InputLine::new(app, theme, panes.input);
+            let caret = widget.caret();
+            widget.render(area(panes.input), buf);
+            Some(caret)
+        }
+    };
+    if let Some(top) = app.help() {
+        help::Overlay { top, theme }.render(screen, buf);
+        return None;
+    }
+    caret.filter(|&caret| screen.contains(caret))
+}
+
+/// Writes text at a column of an area's row, as far as it fits. Returns the column behind it.
+///
+/// The text must be safe already.
+fn put(buf: &mut Buffer, area: Rect, (x, y): (usize, usize), text: &str, style: Style) -> usize {
+    let (Ok(column), Ok(row)) = (u16::try_from(x), u16::try_from(y)) else {
+        return x;
+    };
+    let area = area.intersection(*buf.area());
+    if column >= area.width || row >= area.height {
+        return x;
+    }
+    let room = usize::from(area.width - column);
+    let (end, _) = buf.set_stringn(area.x + column, area.y + row, text, room, style);
+    usize::from(end - area.x)
+}

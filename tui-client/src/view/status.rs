@@ -1,0 +1,124 @@
+//! The rule between what was said and what is being written: state, clock, what is below.
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
+
+use super::{Theme, glyphs, put, theme};
+use crate::app::{App, status::Health};
+
+/// ── ● connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
+pub(super) struct Line<'a> {
+    pub(super) app: &'a App,
+    pub(super) theme: Theme,
+}
+
+impl Widget for Line<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let width = usize::from(area.width);
+        let dim = theme::DIM;
+        put(buf, area, (0, 0), &"─".repeat(width), dim);
+        if let Some(side) = self.app.panes().participants {
+            let joint = width.saturating_sub(side.width.into());
+            put(buf, area, (joint, 0), "┴", dim);
+        }
+
+        let end = self.right(area, buf);
+        let lead = if width >= 40 { 2 } else { 0 };
+        let mut x = lead;
+        for (index, (text, style)) in self
+            .parts(end.saturating_sub(2 * lead))
+            .into_iter()
+            .enumerate()
+        {
+            let before = if index == 0 { " " } else { "· " };
+            // At the very edge the space would only cost room.
+            let before = if x == 0 { "" } else { before };
+            x = put(buf, area, (x, 0), before, dim);
+            x = put(buf, area, (x, 0), &text, style);
+            if x < end {
+                x = put(buf, area, (x, 0), " ", dim);
+            }
+        }
+    }
+}
+
+impl Line<'_> {
+    /// What is below the messages, or how to get help. Returns the column before it.
+    fn right(&self, area: Rect, buf: &mut Buffer) -> usize {
+        let width = usize::from(area.width);
+        let roomy = width >= 60;
+        let (text, style) = match self.app.timeline().below() {
+            Some(below) if below.new > 0 && roomy => (
+                format!(" ▼ {} new, End shows ", below.new),
+                self.theme.loud(),
+            ),
+            Some(below) if below.new > 0 => (format!("▼ {} new", below.new), self.theme.loud()),
+            Some(_) if roomy => (" ▼ older lines, End returns ".into(), self.theme.warning()),
+            Some(_) => ("▼ older".into(), self.theme.warning()),
+            None if roomy => (" F1 help ".into(), theme::DIM),
+            None => return width,
+        };
+        let margin = if width >= 40 { 2 } else { 0 };
+        let x = width.saturating_sub(glyphs::width(&text) + margin);
+        put(buf, area, (x, 0), &text, style);
+        x
+    }
+
+    /// As many of the parts as fit into `room`: the state first, then the clock, what the state is
+    /// about, and where the server is.
+    fn parts(&self, room: usize) -> Vec<(String, Style)> {
+        let status = self.app.status();
+        let (health, short, rest) = status.words(self.app.now());
+        let sign = match health {
+            Health::Good => '●',
+            Health::Waiting => '◌',
+            Health::Bad => '✗',
+        };
+        let state = format!("{sign} {short}");
+        let mut left = room.saturating_sub(glyphs::width(&state));
+        // Takes a text, cut where there is room for at least so much of it.
+        let mut take = |text: &str, least: usize| {
+            let space = left.saturating_sub(3);
+            let fits = glyphs::width(text) <= space || space >= least;
+            let taken = (fits && !text.is_empty()).then(|| glyphs::fit(text, space).into_owned());
+            left -= taken.as_deref().map_or(0, |taken| glyphs::width(taken) + 3);
+            taken
+        };
+        let clock = status.clock();
+        let clock = take(&format!("Lamport {clock}"), usize::MAX)
+            .or_else(|| take(&format!("L{clock}"), usize::MAX));
+        let rest = take(&glyphs::safe(&rest), 13);
+        let server = take(&glyphs::safe(status.server()), usize::MAX);
+
+        let style = self.theme.health(health);
+        let parts = [
+            (rest, theme::TEXT),
+            (server, theme::DIM),
+            (clock, theme::TEXT),
+        ];
+        let parts = parts
+            .into_iter()
+            .filter_map(|(text, style)| Some((text?, style)));
+        [(state, style)].into_iter().chain(parts).collect()
+    }
+}
+
+/// A word to the user, above the line one writes in.
+pub(super) struct HintLine<'a> {
+    pub(super) app: &'a App,
+    pub(super) theme: Theme,
+}
+
+impl Widget for HintLine<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let Some(hint) = self.app.hint() else { return };
+        let (sign, style) = if hint.error {
+            ("✗ ", self.theme.error())
+        } else {
+            ("! ", self.theme.warning())
+        };
+        put(buf, area, (0, 0), sign, style);
+        for (y, row) in self.app.hint_rows().iter().enumerate() {
+            put(buf, area, (2, y), row, style);
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The screens as text: renewed with `INSTA_UPDATE=always cargo test -p chitty`, and then read.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyModifiers};
+use jiff::tz::TimeZone;
+use ratatui::{Terminal, backend::TestBackend};
+
+use super::*;
+use crate::{
+    app::{
+        Settings,
+        testing::{Driver, at, joined, left, message},
+    },
+    session::{Ended, Link, Notice, Refusal, Ticket},
+};
+
+const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (40, 10), (20, 5), (1, 1)];
+
+/// The screen between bars, a wide character as it looks, and where the cursor is.
+fn shot(driver: &Driver, width: u16, height: u16) -> String {
+    let theme = Theme::new(true);
+    let backend = TestBackend::new(width, height);
+    let mut terminal = Terminal::new(backend).expect("a terminal in memory");
+    terminal
+        .draw(|frame| draw(&driver.app, theme, frame))
+        .expect("drawn in memory");
+    let buffer = terminal.backend().buffer();
+    let mut text = String::new();
+    for y in 0..height {
+        text.push('|');
+        let mut x = 0;
+        while x < width {
+            let symbol = buffer[(x, y)].symbol();
+            text.push_str(symbol);
+            x += u16::try_from(glyphs::width(symbol)).unwrap_or(1).max(1);
+        }
+        text.push_str("|\n");
+    }
+    let cursor = terminal.backend().cursor_position();
+    if terminal.backend().cursor_visible() {
+        format!("{text}cursor at {}, {}", cursor.x, cursor.y)
+    } else {
+        text + "no cursor"
+    }
+}
+
+/// One snapshot per size.
+fn shots(name: &str, act: impl Fn(&mut Driver), start: impl Fn(u16, u16) -> Driver) {
+    for (width, height) in SIZES {
+        let mut driver = start(width, height);
+        act(&mut driver);
+        insta::assert_snapshot!(
+            format!("{name}_{width}x{height}"),
+            shot(&driver, width, height)
+        );
+    }
+}
+
+/// A chat of some length.
+fn chat(driver: &mut Driver) {
+    driver.event(message(
+        3,
+        11,
+        "bob",
+        "Good morning! Did the build go through?",
+    ));
+    driver.own(
+        message(4, 15, "ada", "It did, after I had cleared the cache."),
+        None,
+    );
+    driver.event(joined(5, 19, "Wilhelmina-Henrietta"));
+    driver.event(message(6, 23, "Wilhelmina-Henrietta", "Hello both"));
+    driver.event(message(7, 27, "bob", "/me pours coffee"));
+    driver.event(message(
+        8,
+        31,
+        "bob",
+        "I have read the paper again: the order of events is only partial, and a clock that respects it is all that one needs here.",
+    ));
+    driver.event(message(
+        9,
+        35,
+        "ada",
+        "日本語のテキスト、そして絵文字 👩‍👩‍👧 も、結合文字 e\u{301}a\u{308} も。",
+    ));
+    driver.event(message(10, 39, "bob", "first line\nsecond line"));
+    driver.event(left(11, 43, "Wilhelmina-Henrietta", 5));
+}
+
+#[test]
+fn join_screen() {
+    shots("join", |_| {}, Driver::new);
+}
+
+#[test]
+fn join_refused() {
+    let act = |driver: &mut Driver| {
+        driver.press(KeyCode::Enter);
+        driver.notice(Notice::Refused(Refusal {
+            name: "ada".into(),
+            reason: "the name ada is taken by somebody present; choose another".into(),
+            retry_in: Some(Duration::from_secs(8)),
+        }));
+    };
+    shots("join_refused", act, Driver::new);
+}
+
+#[test]
+fn joining() {
+    let act = |driver: &mut Driver| {
+        driver.press(KeyCode::Enter);
+        driver.notice(Notice::Link(Link::StartingServer));
+    };
+    shots("joining", act, Driver::new);
+}
+
+#[test]
+fn just_joined() {
+    shots("just_joined", |_| {}, Driver::joined);
+}
+
+#[test]
+fn conversation() {
+    let act = |driver: &mut Driver| {
+        chat(driver);
+        driver.type_in("See you tomorr");
+    };
+    shots("chat", act, Driver::joined);
+}
+
+#[test]
+fn hostile_text() {
+    let act = |driver: &mut Driver| {
+        let text =
+            "\u{1b}[2J\u{1b}]0;owned\u{7} \u{202e}desrever\u{202c} zero\u{200b}width \u{9b}31m";
+        driver.event(message(3, 11, "bob\u{202e}\u{1b}[31m", text));
+        driver.event(joined(4, 13, "\u{1b}c\u{200f}x"));
+        driver.event(message(
+            5,
+            15,
+            "bob",
+            &format!("z{} end", "\u{301}".repeat(30)),
+        ));
+        driver.input(crate::app::Input::Paste("paste\u{1b}[201~\u{7}d".into()));
+    };
+    shots("hostile", act, Driver::joined);
+}
+
+#[test]
+fn help() {
+    let act = |driver: &mut Driver| {
+        chat(driver);
+        driver.press(KeyCode::F(1));
+    };
+    shots("help", act, Driver::joined);
+}
+
+#[test]
+fn scrolled_up() {
+    let act = |driver: &mut Driver| {
+        for n in 3..60 {
+            driver.event(message(n, n * 4, "bob", &format!("line {n}")));
+        }
+        driver.press(KeyCode::PageUp);
+        for n in 60..72 {
+            driver.event(message(n, n * 4, "bob", "news"));
+        }
+    };
+    shots("scrolled", act, Driver::joined);
+}
+
+#[test]
+fn link_lost() {
+    let act = |driver: &mut Driver| {
+        driver.event(message(3, 11, "bob", "Good morning!"));
+        driver.notice(Notice::Link(Link::Lost {
+            reason: "connection refused".into(),
+            retry_in: Duration::from_secs(4),
+        }));
+        driver.say("is anybody there?");
+        driver.say("/me waits");
+        driver.press(KeyCode::Char('x'));
+        driver.press(KeyCode::Esc);
+    };
+    shots("lost", act, Driver::joined);
+}
+
+#[test]
+fn rejected() {
+    let act = |driver: &mut Driver| {
+        driver.say("hello hello hello");
+        driver.say("again");
+        driver.notice(Notice::Rejected {
+            ticket: Ticket(1),
+            reason: "too fast, wait a second".into(),
+        });
+        driver.type_in("/foo bar");
+        driver.press(KeyCode::Enter);
+    };
+    shots("rejected", act, Driver::joined);
+}
+
+#[test]
+fn over_the_limit() {
+    let act = |driver: &mut Driver| {
+        driver.type_in(&"Ærø ".repeat(35));
+        driver.press(KeyCode::Enter);
+    };
+    shots("over", act, Driver::joined);
+}
+
+#[test]
+fn taken_over() {
+    let act = |driver: &mut Driver| {
+        chat(driver);
+        driver.notice(Notice::Ended(Ended::TakenOver));
+    };
+    shots("taken_over", act, Driver::joined);
+}
+
+#[test]
+fn many_are_present() {
+    let act = |driver: &mut Driver| {
+        for n in 3..60 {
+            driver.event(joined(n, n * 2, &format!("participant-{n}")));
+        }
+    };
+    shots("many", act, Driver::joined);
+}
+
+#[test]
+fn a_wide_screen() {
+    let mut driver = Driver::joined(200, 60);
+    chat(&mut driver);
+    insta::assert_snapshot!("chat_200x60", shot(&driver, 200, 60));
+}
+
+/// Foreground and modifiers of the cells of a text on screen.
+fn style_of(driver: &Driver, theme: Theme, text: &str) -> Style {
+    let mut buffer = Buffer::empty(driver.app.panes().screen);
+    render(&driver.app, theme, &mut buffer);
+    for y in 0..buffer.area.height {
+        let row: Vec<&str> = (0..buffer.area.width)
+            .map(|x| buffer[(x, y)].symbol())
+            .collect();
+        for x in 0..row.len() {
+            if row[x..].concat().starts_with(text) {
+                let x = u16::try_from(x).expect("on screen");
+                return buffer[(x, y)].style();
+            }
+        }
+    }
+    panic!("{text:?} is not on screen:\n{}", shot(driver, 80, 24));
+}
+
+#[test]
+fn what_matters_has_a_colour_and_a_sign() {
+    let mut driver = Driver::joined(80, 24);
+    let colour = |driver: &Driver, text| style_of(driver, Theme::new(true), text).fg;
+    assert_eq!(
+        colour(&driver, "● connected"),
+        Some(ratatui::style::Color::Green)
+    );
+    driver.type_in(&"x".repeat(120));
+    assert_eq!(colour(&driver, "!8"), Some(ratatui::style::Color::Yellow));
+    driver.type_in(&"x".repeat(10));
+    assert_eq!(colour(&driver, "✗-2"), Some(ratatui::style::Color::Red));
+    let lost = Link::Lost {
+        reason: String::new(),
+        retry_in: Duration::ZERO,
+    };
+    driver.notice(Notice::Link(lost));
+    assert_eq!(
+        colour(&driver, "✗ offline"),
+        Some(ratatui::style::Color::Red)
+    );
+}
+
+#[test]
+fn no_background_is_ever_set_and_monochrome_has_no_colours() {
+    use ratatui::style::Color;
+    for colours in [true, false] {
+        let mut driver = Driver::joined(80, 24);
+        chat(&mut driver);
+        driver.type_in(&"x".repeat(130));
+        driver.press(KeyCode::Enter);
+        let mut buffer = Buffer::empty(driver.app.panes().screen);
+        render(&driver.app, Theme::new(colours), &mut buffer);
+        assert!(buffer.content().iter().all(|cell| cell.bg == Color::Reset));
+        let coloured = buffer.content().iter().any(|cell| cell.fg != Color::Reset);
+        assert_eq!(coloured, colours);
+    }
+}
+
+#[test]
+fn days_are_local() {
+    let zone = TimeZone::fixed(jiff::tz::offset(10));
+    let mut driver = Driver::with(Settings {
+        name: Some("ada".into()),
+        login: String::new(),
+        server: "here".into(),
+        time_zone: zone,
+        size: (80, 24),
+    });
+    driver.welcome(&[(1, "ada")]);
+    driver.event(joined(1, 3, "ada"));
+    let text = shot(&driver, 80, 24);
+    assert!(
+        at(1) < at(2) && text.contains("Tuesday, 24 November 2026"),
+        "{text}"
+    );
+    assert!(text.contains("00:03"), "{text}");
+}
+
+#[test]
+fn the_caret_moves_by_what_is_seen() {
+    let mut driver = Driver::joined(80, 24);
+    driver.type_in("日本e\u{301}");
+    let end = shot(&driver, 80, 24);
+    assert!(end.ends_with("cursor at 12, 23"), "{end}");
+    driver.press(KeyCode::Left);
+    driver.key(KeyCode::Char('b'), KeyModifiers::CONTROL);
+    let back = shot(&driver, 80, 24);
+    assert!(back.ends_with("cursor at 9, 23"), "{back}");
+}
