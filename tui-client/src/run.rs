@@ -20,7 +20,7 @@ use crate::{
     app::{App, Effect, Input, Now, Outcome, Settings},
     input::{self, Decoder, Typed},
     session::{Command, Ended, Notice},
-    terminal::Screen,
+    terminal::{self, Screen},
     view::{self, Theme},
 };
 
@@ -317,6 +317,11 @@ impl<'a, B: Backend> Client<'a, B> {
     }
 
     fn draw_if_due(&mut self) {
+        if terminal::panicked() {
+            let why = "an internal error, which is reported above".into();
+            self.outcome = Some(Outcome::Over(Ended::Failed(why)));
+            return;
+        }
         let now = Instant::now();
         if self.draw_at.is_none_or(|at| at > now) {
             return;

@@ -4,7 +4,7 @@ use std::{
     io::{self, Stdout, Write, stdout},
     sync::{
         Once,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
 };
 
@@ -25,6 +25,15 @@ const FOCUS: u8 = 1 << 3;
 /// The modes that are set and not undone yet. The process has one terminal, and a panic hook has
 /// nothing else to go by.
 static SET: AtomicU8 = AtomicU8::new(0);
+
+/// A task of this process panicked while the screen was up.
+static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the terminal was given back by a panic, maybe of another task: nothing may be drawn on
+/// it any more.
+pub(crate) fn panicked() -> bool {
+    PANICKED.load(Ordering::SeqCst)
+}
 
 /// A terminal in the state that a full-screen program needs; dropping it gives the terminal back.
 pub(crate) struct Screen {
@@ -107,6 +116,10 @@ fn restore_on_panic() {
     INSTALLED.call_once(|| {
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
+            PANICKED.store(
+                SET.load(Ordering::SeqCst) != 0 || panicked(),
+                Ordering::SeqCst,
+            );
             restore();
             report(panic);
         }));

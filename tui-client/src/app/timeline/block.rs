@@ -34,7 +34,7 @@ impl Columns {
 
     /// The columns for the author; `None`: it stands before its text.
     pub fn name(&self) -> Option<usize> {
-        let most = if self.width >= 90 { 20 } else { 10 };
+        let most = if self.width >= 90 { 16 } else { 10 };
         (self.width >= WIDE).then_some(self.name.clamp(3, most))
     }
 
