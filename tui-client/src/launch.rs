@@ -66,7 +66,7 @@ pub enum ServerUrlError {
     #[error("the scheme {0:?} is not supported; give a URL such as http://host:50051")]
     Scheme(String),
     /// Nowhere to connect to.
-    #[error("the URL of a server needs a port; try http://{0}:50051")]
+    #[error("the URL of a server needs a port, 1 to 65535; try http://{0}:50051")]
     NoPort(String),
     /// More than a server.
     #[error("the URL of a server has no path; try http://{0}")]
@@ -298,17 +298,14 @@ mod tests {
             Err(ServerUrlError::NoPort("chat".into()))
         );
         assert_eq!(
+            authority("http://chat:99999"),
+            Err(ServerUrlError::NoPort("chat".into()))
+        );
+        assert_eq!(
             authority("http://chat:1/x"),
             Err(ServerUrlError::Path("chat:1".into()))
         );
-        for url in [
-            "",
-            "http://",
-            "a b",
-            "http://a@b:1",
-            "http://a:99999",
-            "http://:1",
-        ] {
+        for url in ["", "http://", "a b", "http://a@b:1", "http://:1"] {
             assert_eq!(
                 authority(url),
                 Err(ServerUrlError::Invalid(url.to_owned())),

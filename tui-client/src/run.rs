@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     app::{App, Effect, Input, Now, Outcome, Settings},
     input::{self, Decoder, Typed},
-    session::{Command, Ended, Notice},
+    session::{Command, Ended, Notice, SessionHandle},
     terminal::{self, Screen},
     view::{self, Theme},
 };
@@ -44,15 +44,6 @@ pub struct ScreenConfig {
     pub wall: fn() -> SystemTime,
     /// Whether colours may be used (`NO_COLOR`).
     pub colours: bool,
-}
-
-/// The other end of the session.
-#[derive(Debug)]
-pub struct SessionHandle {
-    /// What the app asks of it.
-    pub commands: mpsc::Sender<Command>,
-    /// What it tells.
-    pub notices: mpsc::Receiver<Notice>,
 }
 
 /// Why there is no screen.
@@ -126,6 +117,7 @@ where
     let SessionHandle {
         commands,
         mut notices,
+        ..
     } = session;
     let (mut client, mut more_notices, mut more_bytes) =
         (Client::new(terminal, config), true, true);

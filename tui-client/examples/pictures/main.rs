@@ -29,7 +29,7 @@ fn chat() -> io::Result<()> {
     ada.wait_for("Participant barbara joined");
     let say = |who: &mut Terminal, line: &str| {
         who.say(line);
-        let words: Vec<_> = line.trim_start_matches("/me ").split(" ").collect();
+        let words: Vec<_> = line.trim_start_matches("/me ").split(' ').collect();
         ada.wait_for(&words[..words.len().min(4)].join(" "));
     };
     say(&mut grace, "Morning! The new build is on staging.");

@@ -39,6 +39,11 @@ fn break_line(line: &str, columns: usize, first: usize, rows: &mut Vec<String>) 
             rows.push(std::mem::replace(&mut row, rest));
             used = glyphs::width(&row);
             (room, space) = (columns, None);
+            if used + width > room && !row.is_empty() {
+                // What was carried over fills the row by itself.
+                rows.push(std::mem::take(&mut row));
+                used = 0;
+            }
         } else if used + width > room && room < columns {
             // Not even one fits beside what the first row begins with.
             rows.push(String::new());
@@ -67,6 +72,7 @@ mod tests {
         assert_eq!(rows("日本語", 5, 0), ["日本", "語"]);
         assert_eq!(rows("a\nb", 9, 0), ["a", "b"]);
         assert_eq!(rows("", 9, 0), [""]);
+        assert_eq!(rows(" abc日", 4, 0), [" ", "abc", "日"]);
     }
 
     #[test]

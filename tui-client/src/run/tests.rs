@@ -35,6 +35,7 @@ fn bench() -> Bench {
     let session = SessionHandle {
         commands: commands_in,
         notices: notices_out,
+        task: tokio::spawn(async {}),
     };
     let screen = tokio::spawn(async move {
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("in memory");

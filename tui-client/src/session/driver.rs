@@ -14,7 +14,7 @@ use tokio::{
 use tonic::transport::Channel;
 
 use super::{
-    Command, Connector, Ended, Notice, Random, SessionConfig, Ticket,
+    Command, Connector, Ended, Notice, OnAccepted, Random, SessionConfig, Ticket,
     backoff::Backoff,
     cursor::Cursor,
     follow::Page,
@@ -34,7 +34,7 @@ pub(super) struct Driver {
     pub(super) connector: Connector,
     pub(super) random: Random,
     pub(super) backlog: u32,
-    pub(super) on_accepted: Option<Box<dyn FnOnce(&str) + Send>>,
+    pub(super) on_accepted: Option<OnAccepted>,
     commands: mpsc::Receiver<Command>,
     pub(super) out: Out,
 

@@ -35,6 +35,9 @@ const NOTICES: usize = 256;
 /// The source of randomness of a session: fills the buffer.
 pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
 
+/// What is done once with the accepted name.
+pub type OnAccepted = Box<dyn FnOnce(&str) + Send>;
+
 /// What a session needs.
 pub struct SessionConfig {
     /// How to reach the server.
@@ -44,7 +47,7 @@ pub struct SessionConfig {
     /// How many older events are wanted on entering.
     pub backlog: u32,
     /// Called with the name once it is accepted: the log file is named after it.
-    pub on_accepted: Box<dyn FnOnce(&str) + Send>,
+    pub on_accepted: OnAccepted,
     /// What the task's log lines belong to, where several sessions share a process.
     pub span: Option<tracing::Span>,
 }

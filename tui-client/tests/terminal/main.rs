@@ -120,10 +120,8 @@ fn without_a_server_the_first_client_starts_one_and_the_chat_is_kept() {
         "the server ends when nobody has been there for a while",
         || {
             let log = world.log("server");
-            let stopped = log
-                .iter()
-                .filter(|line| line.call == "Server" && line.step == "stopped");
-            match stopped.last() {
+            let mut newest = log.iter().rev();
+            match newest.find(|line| line.call == "Server" && line.step == "stopped") {
                 Some(line) if line.get("reason") == Some("idle") => Ok(()),
                 _ => Err(format!("{} lines", log.len())),
             }
