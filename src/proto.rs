@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tonic::Code;
+
 /// The wire contract, package `chitty.v1`.
 #[allow(missing_docs, clippy::pedantic)]
 pub mod v1 {
@@ -40,6 +42,30 @@ redacted_debug! {
     PublishRequest { text, id, seen, lamport }
     LeaveRequest { lamport }
     HistoryRequest { before, limit, after, at_lamport }
+}
+
+/// A status's name as the specification spells it, such as `INVALID_ARGUMENT`:
+/// <https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>.
+pub const fn status_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
 }
 
 #[cfg(test)]

@@ -77,15 +77,25 @@ fn received(command: &Command, decision: &Decision) {
         ),
         Command::Publish(publish) => info!(
             target: CALL, call = "Publish", step = "received", lamport = publish.lamport.get(),
-            session = %publish.session, id = id_of(command),
+            participant = participant_of(decision), session = %publish.session, id = id_of(command),
             seen = publish.seen.get(), clock,
         ),
         Command::Leave(leave) => info!(
             target: CALL, call = "Leave", step = "received", lamport = leave.lamport.get(),
-            session = %leave.session, clock,
+            participant = participant_of(decision), session = %leave.session, clock,
         ),
         // The service writes down what was read.
         Command::Reader(_) => {}
+    }
+}
+
+/// Whose event came of it.
+fn participant_of(decision: &Decision) -> Option<u64> {
+    match &decision.records.last()?.event.kind {
+        EventKind::Message { participant, .. } | EventKind::Left { participant, .. } => {
+            Some(participant.get())
+        }
+        EventKind::Joined { .. } | EventKind::Unknown => None,
     }
 }
 
@@ -99,6 +109,6 @@ fn id_of(command: &Command) -> Option<&str> {
 fn replied(call: &'static str, receipt: Receipt, id: Option<&str>, repeated: bool) {
     info!(
         target: CALL, call, step = "replied", lamport = receipt.lamport.get(),
-        position = receipt.position.get(), id, repeated,
+        position = receipt.position.get(), id, repeated = repeated.then_some(true),
     );
 }

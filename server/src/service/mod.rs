@@ -18,7 +18,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use chitty_chat::proto::v1;
+use chitty_chat::proto::{status_name, v1};
 use tonic::{
     Request, Response, Status,
     body::Body,
@@ -123,7 +123,7 @@ fn stream(follower: Follower) -> http::Response<Body> {
 fn refused(call: &'static str, lamport: u64, status: Status) -> Status {
     info!(
         target: chitty_chat::logging::CALL,
-        call, step = "refused", lamport, status = status::name(status.code()),
+        call, step = "refused", lamport, status = status_name(status.code()),
         reason = status.message(),
     );
     status

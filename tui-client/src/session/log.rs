@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use chitty_chat::{
-    Event, EventKind, LamportTime, ParticipantNumber, Position, logging::CALL, proto::v1,
+    Event, EventKind, LamportTime, ParticipantNumber, Position,
+    logging::CALL,
+    proto::{status_name, v1},
 };
 use tonic::Status;
 use tracing::info;
@@ -33,7 +35,7 @@ pub(super) fn join_refused(lamport: LamportTime, status: &Status, reason: &str) 
     info!(
         target: CALL,
         call = "Join", step = "refused",
-        lamport = lamport.get(), status = ?status.code(), reason,
+        lamport = lamport.get(), status = status_name(status.code()), reason,
     );
 }
 
@@ -114,7 +116,7 @@ pub(super) fn publish_not_accepted(
     info!(
         target: CALL,
         call = "Publish", step = outcome,
-        lamport = lamport.get(), id, status = ?status.code(), reason,
+        lamport = lamport.get(), id, status = status_name(status.code()), reason,
     );
 }
 
@@ -138,7 +140,7 @@ pub(super) fn leave_refused(lamport: LamportTime, status: &Status, reason: &str)
     info!(
         target: CALL,
         call = "Leave", step = "refused",
-        lamport = lamport.get(), status = ?status.code(), reason,
+        lamport = lamport.get(), status = status_name(status.code()), reason,
     );
 }
 

@@ -88,6 +88,8 @@ impl Canvas<'_> {
             columns.lamport_end() - glyphs::width(&block.lamport).min(columns.lamport_end());
         self.put(lamport, y, &block.lamport, style, buf);
         match columns.name() {
+            // A sign stands before its sentence, a name ends before its text.
+            Some(_) if block.author.is_none() => self.label(block, columns.name_start(), y, buf),
             Some(name) => {
                 let indent = name.saturating_sub(glyphs::width(&block.label));
                 self.label(block, columns.name_start() + indent, y, buf);
@@ -116,7 +118,7 @@ impl Canvas<'_> {
         } else {
             0
         };
-        let x = self.columns.text() + lead;
+        let x = block.start + lead;
         self.put(x, y, row, style, buf);
         // An action's text begins with its author.
         if let (Tone::Action, 0, Some(author)) = (block.tone, index, block.author) {

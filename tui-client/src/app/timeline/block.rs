@@ -53,6 +53,15 @@ impl Columns {
         if text + 6 > self.width { 0 } else { text }
     }
 
+    /// The column where sentences begin that nobody said: beside their sign, as they are long.
+    pub fn sentence(&self) -> usize {
+        match (self.name(), self.text()) {
+            (_, 0) => 0,
+            (Some(_), _) => self.name_start() + 2,
+            (None, text) => text,
+        }
+    }
+
     fn margin(&self) -> usize {
         usize::from(self.width >= WIDE)
     }
@@ -61,9 +70,10 @@ impl Columns {
         self.time().map_or(0, |time| time + "14:03 ".len())
     }
 
-    fn room(&self) -> usize {
+    /// The columns for a text that begins at this one.
+    fn room(&self, start: usize) -> usize {
         // A column stays free beside the participants.
-        self.width.saturating_sub(self.text() + self.margin())
+        self.width.saturating_sub(start + self.margin())
     }
 
     /// Returns whether that changed the rows.
@@ -118,6 +128,8 @@ pub struct Block<'a> {
     pub own: bool,
     /// What stands in the author's column, or before the text.
     pub label: Cow<'a, str>,
+    /// The column where the rows begin.
+    pub start: usize,
     /// The text's rows; the first one begins behind the label where that stands before it.
     pub rows: Vec<String>,
     /// Rows below, about the entry.
@@ -191,40 +203,48 @@ impl<'a> Block<'a> {
         block.tone = Tone::Rejected;
         block.lamport = "✗".into();
         let remark = format!("Not sent: {reason} (Up brings it back)");
-        block.remarks = wrap::rows(&remark, columns.room(), 0);
+        block.remarks = wrap::rows(&remark, columns.room(columns.text()), 0);
         block.stamped(at, new_day)
     }
 
     fn said(columns: &Columns, author: &'a str, text: &str, own: bool) -> Self {
         let name = glyphs::safe(author);
         if let Some(deed) = text.strip_prefix("/me ") {
-            let mut block = Self::plain(columns, Tone::Action, "*", &format!("{name} {deed}"));
+            let mut block = Self {
+                tone: Tone::Action,
+                ..Self::empty("*".into())
+            };
             (block.author, block.own) = (Some(author), own);
-            return block;
+            return block.filled(columns, columns.text(), &format!("{name} {deed}"));
         }
         let label = if let Some(most) = columns.name() {
             glyphs::fit(&name, most).into_owned()
         } else {
-            let most = (columns.room() / 2).max(2) - 1;
+            let most = (columns.room(columns.text()) / 2).max(2) - 1;
             format!("{}:", glyphs::fit(&name, most))
         };
-        let mut block = Self {
+        let block = Self {
             tone: Tone::Message,
             author: Some(author),
             own,
             ..Self::empty(label.into())
         };
-        block.rows = wrap::rows(text, columns.room(), block.taken(columns));
-        block
+        block.filled(columns, columns.text(), text)
     }
 
     fn plain(columns: &Columns, tone: Tone, sign: &'a str, text: &str) -> Self {
-        let mut block = Self {
+        let block = Self {
             tone,
             ..Self::empty(Cow::Borrowed(sign))
         };
-        block.rows = wrap::rows(text, columns.room(), block.taken(columns));
-        block
+        block.filled(columns, columns.sentence(), text)
+    }
+
+    /// With this text from this column on.
+    fn filled(mut self, columns: &Columns, start: usize, text: &str) -> Self {
+        self.start = start;
+        self.rows = wrap::rows(text, columns.room(start), self.taken(columns));
+        self
     }
 
     fn empty(label: Cow<'a, str>) -> Self {
@@ -236,6 +256,7 @@ impl<'a> Block<'a> {
             author: None,
             own: false,
             label,
+            start: 0,
             rows: Vec::new(),
             remarks: Vec::new(),
         }
