@@ -134,6 +134,11 @@ impl Sequencer {
         let mut requests = Vec::with_capacity(BATCH);
         let mut next_trim = Instant::now() + TRIM_EVERY;
         loop {
+            // Looked at each time, since a busy chat never comes to wait for the timer below.
+            if self.config.keep.is_some() && Instant::now() >= next_trim {
+                next_trim = Instant::now() + TRIM_EVERY;
+                self.trim().await?;
+            }
             let deadline = self.room.next_deadline().map(|mono| self.started + mono);
             let idle_end = self.idle_end();
             let hub = Arc::clone(&self.hub);
@@ -148,11 +153,7 @@ impl Sequencer {
                 () = hub.detachment() => {}
                 () = at(deadline) => {}
                 () = at(idle_end) => return Ok(End::Idle),
-                () = at(self.config.keep.map(|_| next_trim)) => {
-                    next_trim = Instant::now() + TRIM_EVERY;
-                    self.trim().await?;
-                    continue;
-                }
+                () = at(self.config.keep.map(|_| next_trim)) => continue,
             }
             self.serve_batch(&mut requests).await?;
         }
