@@ -134,7 +134,7 @@ impl Follower {
                 break;
             }
         }
-        (!bytes.is_empty()).then(|| bytes.freeze())
+        (!bytes.is_empty()).then(|| frame::exactly(&bytes))
     }
 
     /// What follows the cursor was dropped from a capped log while the stream was behind: the
@@ -163,6 +163,10 @@ impl Follower {
                 Reason::TakenOver,
                 Status::aborted("another stream of this session goes on; do not come back"),
             ),
+            Order::TooSlow => (
+                Reason::TooSlow,
+                Status::unavailable("the stream was not read for too long; join again to go on"),
+            ),
             Order::Shutdown => (
                 Reason::Shutdown,
                 Status::unavailable("the server goes down; come back later"),
@@ -183,8 +187,22 @@ impl http_body::Body for Follower {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         // Before looking, so that nothing that comes meanwhile is missed.
-        self.attachment.register(cx.waker());
-        let this = &mut *self;
+        self.attachment.asked(cx.waker());
+        let polled = self.poll_next(cx);
+        if polled.is_ready() {
+            self.attachment.handed_over(self.cursor);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+}
+
+impl Follower {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self;
         let bytes = match &mut this.phase {
             Phase::Welcome(welcome) => {
                 let welcome = std::mem::take(welcome);
@@ -204,10 +222,6 @@ impl http_body::Body for Follower {
             Phase::Ending(status) => Poll::Ready(Some(trailers(&status))),
             _ => Poll::Ready(None),
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self.phase, Phase::Ended)
     }
 }
 

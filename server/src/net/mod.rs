@@ -4,11 +4,13 @@
 //! streams needs: the size of send buffers, `TCP_NODELAY` on given listeners, and a deadline at
 //! the end (<https://github.com/hyperium/hyper/issues/4170>).
 
-use std::{io, time::Duration};
+mod stream;
+
+use std::{io, net::IpAddr, time::Duration};
 
 use hyper::body::Incoming;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
@@ -20,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, service::Routes};
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
+
+use self::stream::StreamExecutor;
 
 /// What is configured about connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +47,23 @@ impl Default for Limits {
         Self {
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(10),
-            send_buffer: 32 << 10,
+            // With what a stream hands over at once, and has in hand, a stalled one holds three
+            // times as much.
+            send_buffer: 16 << 10,
             streams: 64,
             headers: 16 << 10,
             drain: Duration::from_secs(2),
         }
     }
+}
+
+/// Who sends a request, and on which stream: an extension of each request.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Where the connection comes from.
+    pub address: IpAddr,
+    /// Resets the stream when it is cancelled, whether or not its body is polled.
+    pub cut: CancellationToken,
 }
 
 /// Serves until told to end; then waits for open connections as long as `limits.drain`. The
@@ -63,17 +78,25 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let aborted = CancellationToken::new();
     loop {
-        let stream = tokio::select! {
+        let (stream, address) = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     pause_after(&error).await;
                     continue;
                 }
             },
         };
-        spawn_connection(stream, routes.clone(), limits, &graceful, aborted.clone());
+        let routes = routes.clone();
+        spawn_connection(
+            stream,
+            address.ip(),
+            routes,
+            limits,
+            &graceful,
+            aborted.clone(),
+        );
     }
     drop(listener);
     if timeout(limits.drain, graceful.shutdown()).await.is_err() {
@@ -91,6 +114,7 @@ async fn pause_after(error: &io::Error) {
 
 fn spawn_connection(
     stream: TcpStream,
+    address: IpAddr,
     routes: Routes,
     limits: Limits,
     graceful: &GracefulShutdown,
@@ -99,9 +123,13 @@ fn spawn_connection(
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "a connection without TCP_NODELAY");
     }
-    let service = TowerToHyperService::new(
-        routes.map_request(|request: http::Request<Incoming>| request.map(Body::new)),
-    );
+    // It runs on the task of the stream.
+    let service = routes.map_request(move |mut request: http::Request<Incoming>| {
+        let cut = stream::cut();
+        request.extensions_mut().insert(Peer { address, cut });
+        request.map(Body::new)
+    });
+    let service = TowerToHyperService::new(service);
     let connection = builder(limits).serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
@@ -116,8 +144,8 @@ fn spawn_connection(
     });
 }
 
-fn builder(limits: Limits) -> hyper::server::conn::http2::Builder<TokioExecutor> {
-    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+fn builder(limits: Limits) -> hyper::server::conn::http2::Builder<StreamExecutor> {
+    let mut builder = hyper::server::conn::http2::Builder::new(StreamExecutor);
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.keepalive_interval)
