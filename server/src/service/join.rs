@@ -44,6 +44,7 @@ impl Chat {
             lamport: request.lamport.into(),
             resume: self.look_up(request.resume).await?,
             backlog: request.backlog,
+            source: peer.as_ref().map(|peer| peer.source),
         };
         let joined = self
             .sequencer
