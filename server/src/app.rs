@@ -54,6 +54,7 @@ pub async fn serve(
 ) -> Result<End, ServeError> {
     let (sequencer, handle) =
         Sequencer::start(Arc::clone(&log), config.followers, config.sequencer).await?;
+    let hub = Arc::clone(handle.hub());
     let (health, routes) = routes(handle, config.random).await?;
     let connections = shutdown.child_token();
     let network = tokio::spawn(net::serve(
@@ -62,7 +63,10 @@ pub async fn serve(
         config.connections,
         connections.clone(),
     ));
-    let result = sequencer.run(shutdown).await;
+    let result = tokio::select! {
+        result = sequencer.run(shutdown) => result,
+        never = hub.watch() => match never {},
+    };
     // Probes hear of it before the port is gone.
     health
         .set_service_status(v1::SERVICE_NAME, ServingStatus::NotServing)

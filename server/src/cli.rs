@@ -25,6 +25,7 @@ use crate::{
     follower,
     log::{Keep, Log, MemoryLog, SqliteLog},
     net,
+    rate::Rate,
     room::Rules,
     sequencer::{self, End},
 };
@@ -84,6 +85,30 @@ pub struct Args {
     )]
     pub max_participants: usize,
 
+    /// Messages of a participant: so many a second, and after a pause so many at once; or off
+    #[arg(long, env = "CHITTY_PUBLISH_RATE", value_name = "RATE/BURST|off", default_value = "5/10", value_parser = parse_rate)]
+    pub publish_rate: Limited,
+
+    /// New participants from one address: so many a second, and so many at once; or off
+    #[arg(long, env = "CHITTY_JOIN_RATE", value_name = "RATE/BURST|off", default_value = "10/50", value_parser = parse_rate)]
+    pub join_rate: Limited,
+
+    /// Connections in all
+    #[arg(long, env = "CHITTY_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = net::Limits::default().connections)]
+    pub max_connections: usize,
+
+    /// Connections from one address
+    #[arg(long, env = "CHITTY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value_t = net::Limits::default().connections_per_source)]
+    pub max_connections_per_address: usize,
+
+    /// Seconds that a new connection has to send its first request
+    #[arg(long, env = "CHITTY_FIRST_REQUEST", value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub first_request: Duration,
+
+    /// Seconds after which a participant that is behind and does not read is cut off
+    #[arg(long, env = "CHITTY_STALL", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
+    pub stall: Duration,
+
     /// End when nobody has been present for so many seconds [default: never]
     #[arg(long, env = "CHITTY_IDLE_EXIT", value_name = "SECONDS", value_parser = parse_seconds)]
     pub idle_exit: Option<Duration>,
@@ -98,6 +123,26 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| "give a number of seconds, such as 10")?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// A limit on how often, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limited(pub Option<Rate>);
+
+fn parse_rate(text: &str) -> Result<Limited, String> {
+    const HELP: &str = "give so many a second and so many at once, such as 5/10, or off";
+    if text == "off" {
+        return Ok(Limited(None));
+    }
+    let (rate, burst) = text.split_once('/').ok_or(HELP)?;
+    let rate: f64 = rate.parse().map_err(|_| HELP)?;
+    let burst: u32 = burst.parse().map_err(|_| HELP)?;
+    match Duration::try_from_secs_f64(1.0 / rate) {
+        Ok(interval) if burst > 0 && interval > Duration::ZERO => {
+            Ok(Limited(Some(Rate { burst, interval })))
+        }
+        _ => Err(HELP.into()),
+    }
 }
 
 fn parse_keep(text: &str) -> Result<Keep, String> {
@@ -128,6 +173,8 @@ impl Args {
             grace: self.grace,
             restart_grace: self.restart_grace,
             max_participants: self.max_participants,
+            publish_rate: self.publish_rate.0,
+            join_rate: self.join_rate.0,
         };
         Config {
             sequencer: sequencer::Config {
@@ -136,8 +183,16 @@ impl Args {
                 idle_exit: self.idle_exit,
                 wall: wall_clock,
             },
-            followers: follower::Limits::default(),
-            connections: net::Limits::default(),
+            followers: follower::Limits {
+                stall: self.stall,
+                ..follower::Limits::default()
+            },
+            connections: net::Limits {
+                connections: self.max_connections,
+                connections_per_source: self.max_connections_per_address,
+                first_request: self.first_request,
+                ..net::Limits::default()
+            },
             random: secret::os_random,
         }
     }
@@ -257,6 +312,25 @@ mod tests {
         assert_eq!(parse_keep("1GiB"), Ok(Keep::Bytes(1 << 30)));
         for bad in ["", "0", "MiB", "10 MB", "-1", "99999999999GiB", "1e3", "٣"] {
             assert!(parse_keep(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rates_are_so_many_a_second_and_so_many_at_once() {
+        let rate = |per_second, burst| Ok(Limited(Some(Rate::per_second(per_second, burst))));
+        assert_eq!(parse_rate("5/10"), rate(5, 10));
+        assert_eq!(parse_rate("10/50"), rate(10, 50));
+        let slow = Rate {
+            burst: 1,
+            interval: Duration::from_secs(2),
+        };
+        assert_eq!(parse_rate("0.5/1"), Ok(Limited(Some(slow))));
+        assert_eq!(parse_rate("off"), Ok(Limited(None)));
+        for bad in [
+            "", "5", "/", "5/", "0/1", "5/0", "-1/1", "nan/1", "inf/1", "1e12/1", "5/10/2",
+            "1e-30/1",
+        ] {
+            assert!(parse_rate(bad).is_err(), "{bad}");
         }
     }
 

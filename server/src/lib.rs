@@ -10,6 +10,7 @@ pub mod data;
 pub mod follower;
 pub mod log;
 pub mod net;
+pub mod rate;
 pub mod record;
 pub mod room;
 pub mod sequencer;

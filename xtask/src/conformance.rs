@@ -76,6 +76,8 @@ impl Server {
             "127.0.0.1:0",
             "--grace",
             "2",
+            "--publish-rate",
+            "off",
             "--log-dir",
         ];
         Command::new(&program)

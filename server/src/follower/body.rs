@@ -134,7 +134,7 @@ impl Follower {
                 break;
             }
         }
-        (!bytes.is_empty()).then(|| bytes.freeze())
+        (!bytes.is_empty()).then(|| frame::exactly(&bytes))
     }
 
     fn own_left(&self, event: &Event) -> Option<LeftReason> {
@@ -166,6 +166,10 @@ impl Follower {
                 Reason::TakenOver,
                 Status::aborted("another stream of this session goes on; do not come back"),
             ),
+            Order::TooSlow => (
+                Reason::TooSlow,
+                Status::unavailable("the stream was not read for too long; join again to go on"),
+            ),
             Order::Shutdown => (
                 Reason::Shutdown,
                 Status::unavailable("the server goes down; come back later"),
@@ -184,36 +188,45 @@ impl http_body::Body for Follower {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         // Before looking, so that nothing that comes meanwhile is missed.
-        self.attachment.register(cx.waker());
-        let this = &mut *self;
+        self.attachment.asked(cx.waker());
+        let polled = self.poll_next(cx);
+        if polled.is_ready() {
+            self.attachment.handed_over(self.cursor);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+}
+
+impl Follower {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         loop {
-            let frame = match std::mem::replace(&mut this.phase, Phase::Following) {
+            let frame = match std::mem::replace(&mut self.phase, Phase::Following) {
                 Phase::Welcome(welcome) => Frame::data(welcome),
-                Phase::Following => match this.poll_follow(cx) {
+                Phase::Following => match self.poll_follow(cx) {
                     Poll::Ready(Some(bytes)) => Frame::data(bytes),
                     Poll::Ready(None) => continue,
                     Poll::Pending => return Poll::Pending,
                 },
                 Phase::Closing(reason, status) => {
-                    let closing = frame::closing(reason, this.cursor, status.message());
-                    this.phase = Phase::Ending(status);
+                    let closing = frame::closing(reason, self.cursor, status.message());
+                    self.phase = Phase::Ending(status);
                     Frame::data(closing)
                 }
                 Phase::Ending(status) => {
-                    this.phase = Phase::Ended;
+                    self.phase = Phase::Ended;
                     return Poll::Ready(Some(trailers(&status)));
                 }
                 Phase::Ended => {
-                    this.phase = Phase::Ended;
+                    self.phase = Phase::Ended;
                     return Poll::Ready(None);
                 }
             };
             return Poll::Ready(Some(Ok(frame)));
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self.phase, Phase::Ended)
     }
 }
 

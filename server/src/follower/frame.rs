@@ -28,6 +28,11 @@ pub(super) fn put_event(buffer: &mut BytesMut, event: &Event) {
     );
 }
 
+/// These bytes in an allocation of their size: who does not read them holds no more than these.
+pub(super) fn exactly(buffer: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(buffer)
+}
+
 fn put(buffer: &mut BytesMut, broadcast: &v1::Broadcast) {
     let length = broadcast.encoded_len();
     buffer.reserve(PREFIX + length);

@@ -3,27 +3,33 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Waker,
+    time::Duration,
 };
 
 use chitty_chat::{Event, ParticipantNumber, Position};
-use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Limits,
     ring::{Ring, Taken},
+    seat::{Seat, TICKS},
 };
 
 /// Shared by the sequencer, which feeds it, and all followers.
 pub struct Hub {
     head: AtomicU64,
     ring: RwLock<Ring>,
-    seats: Mutex<HashMap<ParticipantNumber, Arc<Seat>>>,
+    seats: Mutex<Seats>,
+    stall: Duration,
+    /// Counts the looks that were taken at streams which do not read.
+    tick: AtomicU64,
     detached: Mutex<Vec<Detached>>,
     detachment: Notify,
     closed: AtomicBool,
@@ -43,16 +49,17 @@ pub struct Detached {
 pub enum Order {
     /// A newer stream of the same participation has come.
     TakenOver,
+    /// It has not read for too long.
+    TooSlow,
     /// The server goes down.
     Shutdown,
 }
 
-/// A follower, as the hub sees it.
-#[derive(Debug)]
-struct Seat {
-    generation: u64,
-    waker: AtomicWaker,
-    taken_over: AtomicBool,
+#[derive(Default)]
+struct Seats {
+    current: HashMap<ParticipantNumber, Arc<Seat>>,
+    /// Taken over, and not ended yet.
+    older: Vec<Arc<Seat>>,
 }
 
 /// A stream that is attached: when this is dropped, the participant has the grace to come back.
@@ -77,7 +84,9 @@ impl Hub {
         Self {
             head: AtomicU64::new(head.get()),
             ring: RwLock::new(Ring::new(limits, head)),
-            seats: Mutex::new(HashMap::new()),
+            seats: Mutex::new(Seats::default()),
+            stall: limits.stall,
+            tick: AtomicU64::new(1),
             detached: Mutex::new(Vec::new()),
             detachment: Notify::new(),
             closed: AtomicBool::new(false),
@@ -101,15 +110,13 @@ impl Hub {
 
     /// A stream begins. An older one of the same participation is taken over.
     pub fn attach(self: &Arc<Self>, participant: ParticipantNumber, generation: u64) -> Attachment {
-        let seat = Arc::new(Seat {
-            generation,
-            waker: AtomicWaker::new(),
-            taken_over: AtomicBool::new(false),
-        });
-        if let Some(older) = self.seats().insert(participant, Arc::clone(&seat)) {
-            older.taken_over.store(true, Ordering::Release);
-            older.waker.wake();
+        let seat = Arc::new(Seat::new(generation));
+        let mut seats = self.seats();
+        if let Some(older) = seats.current.insert(participant, Arc::clone(&seat)) {
+            older.take_over();
+            seats.older.push(older);
         }
+        drop(seats);
         Attachment {
             hub: Arc::clone(self),
             seat,
@@ -125,7 +132,27 @@ impl Hub {
 
     /// How many streams are attached.
     pub fn count(&self) -> usize {
-        self.seats().len()
+        self.seats().current.len()
+    }
+
+    /// Looks after streams that do not read, for as long as it is polled.
+    pub async fn watch(&self) -> Infallible {
+        // HTTP/2 asks a stream for nothing while its peer has no room for more, so that a stream
+        // cannot notice by itself that it stands still.
+        loop {
+            tokio::time::sleep(self.stall / TICKS).await;
+            self.look();
+        }
+    }
+
+    /// One look: [`TICKS`] of them are the time that a stream may stand still.
+    pub(super) fn look(&self) {
+        let now = self.tick.fetch_add(1, Ordering::AcqRel) + 1;
+        let head = self.head();
+        let seats = self.seats();
+        for seat in seats.current.values().chain(&seats.older) {
+            seat.look(now, head);
+        }
     }
 
     /// The streams that ended since the last call.
@@ -139,12 +166,12 @@ impl Hub {
     }
 
     fn wake_all(&self) {
-        for seat in self.seats().values() {
-            seat.waker.wake();
+        for seat in self.seats().current.values() {
+            seat.wake();
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, HashMap<ParticipantNumber, Arc<Seat>>> {
+    fn seats(&self) -> MutexGuard<'_, Seats> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -157,21 +184,33 @@ impl Attachment {
 
     /// Which stream of the participation.
     pub fn generation(&self) -> u64 {
-        self.seat.generation
+        self.seat.generation()
     }
 
-    pub(super) fn register(&self, waker: &Waker) {
-        self.seat.waker.register(waker);
+    /// Gives the means to end the stream while its body is not asked for anything: cancelling
+    /// this resets it.
+    pub fn cut_by(&self, cut: CancellationToken) {
+        self.seat.cut_by(cut);
+    }
+
+    /// HTTP/2 has room for more.
+    pub(super) fn asked(&self, waker: &Waker) {
+        self.seat.asked(waker);
+    }
+
+    /// HTTP/2 got something, the last of which is at `cursor`.
+    pub(super) fn handed_over(&self, cursor: Position) {
+        self.seat
+            .handed_over(cursor, self.hub.tick.load(Ordering::Acquire));
     }
 
     pub(super) fn order(&self) -> Option<Order> {
-        if self.seat.taken_over.load(Ordering::Acquire) {
-            Some(Order::TakenOver)
-        } else if self.hub.closed.load(Ordering::Acquire) {
-            Some(Order::Shutdown)
-        } else {
-            None
-        }
+        self.seat.order().or_else(|| {
+            self.hub
+                .closed
+                .load(Ordering::Acquire)
+                .then_some(Order::Shutdown)
+        })
     }
 
     pub(super) fn take(&self, after: Position) -> Taken {
@@ -190,16 +229,18 @@ impl Drop for Attachment {
     fn drop(&mut self) {
         {
             let mut seats = self.hub.seats();
+            seats.older.retain(|seat| !Arc::ptr_eq(seat, &self.seat));
             if seats
+                .current
                 .get(&self.participant)
                 .is_some_and(|seat| Arc::ptr_eq(seat, &self.seat))
             {
-                seats.remove(&self.participant);
+                seats.current.remove(&self.participant);
             }
         }
         let detached = Detached {
             participant: self.participant,
-            generation: self.seat.generation,
+            generation: self.seat.generation(),
         };
         // At most one for each stream that is open: bounded by the number of streams.
         self.hub

@@ -4,12 +4,19 @@
 //! for the next bytes when the participant has room for them, and gets whatever the log holds
 //! behind the cursor: from the ring of recent events, or, further behind, a page from the log.
 //!
+//! A stream that stands still costs nobody but itself, and is ended after a while, so that who
+//! has vanished behind a live connection is announced.
+//!
 //! Deliberately absent: who publishes, and why.
 
 mod body;
 mod frame;
 mod hub;
 mod ring;
+mod seat;
+
+#[cfg(test)]
+mod tests;
 
 pub use body::{Follower, Start};
 pub use frame::frame;

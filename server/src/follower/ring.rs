@@ -1,6 +1,6 @@
 //! The newest events, framed, shared by all followers.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, iter::Peekable, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber, Position};
@@ -14,6 +14,8 @@ pub struct Limits {
     pub ring_bytes: usize,
     /// At most so many bytes in one DATA frame, but for a single event.
     pub frame_bytes: usize,
+    /// A stream that is behind and does not read is ended after so long.
+    pub stall: Duration,
 }
 
 impl Default for Limits {
@@ -21,11 +23,13 @@ impl Default for Limits {
         Self {
             ring_bytes: 1 << 20,
             frame_bytes: 16 << 10,
+            stall: Duration::from_secs(60),
         }
     }
 }
 
-/// The newest events, in chunks of one commit each.
+/// The newest events, in chunks of a commit, or of as much of a large one as fits in one DATA
+/// frame: whoever holds a part of a chunk holds all of it.
 pub(super) struct Ring {
     limits: Limits,
     chunks: VecDeque<Chunk>,
@@ -73,10 +77,13 @@ impl Ring {
 
     /// What was committed at once, in order, behind all that is there.
     pub(super) fn push<'a>(&mut self, events: impl Iterator<Item = &'a Event>) {
-        let chunk = Chunk::new(self.head, events);
-        self.head = chunk.last;
-        self.bytes += chunk.frames.len();
-        self.chunks.push_back(chunk);
+        let mut events = events.peekable();
+        while events.peek().is_some() {
+            let chunk = Chunk::new(self.head, &mut events, self.limits.frame_bytes);
+            self.head = chunk.last;
+            self.bytes += chunk.frames.len();
+            self.chunks.push_back(chunk);
+        }
         while self.bytes > self.limits.ring_bytes && self.chunks.len() > 1 {
             if let Some(oldest) = self.chunks.pop_front() {
                 self.bytes -= oldest.frames.len();
@@ -117,7 +124,7 @@ impl Ring {
         let bytes = if joined.is_empty() {
             taken.bytes
         } else {
-            joined.freeze()
+            frame::exactly(&joined)
         };
         Taken::Frames {
             bytes,
@@ -134,7 +141,12 @@ struct Slice {
 }
 
 impl Chunk {
-    fn new<'a>(before: Position, events: impl Iterator<Item = &'a Event>) -> Self {
+    /// What comes next, up to the first event that is not within `most` bytes any more.
+    fn new<'a>(
+        before: Position,
+        events: &mut Peekable<impl Iterator<Item = &'a Event>>,
+        most: usize,
+    ) -> Self {
         let mut frames = BytesMut::new();
         let mut chunk = Self {
             before,
@@ -143,9 +155,15 @@ impl Chunk {
             ends: Vec::new(),
             lefts: Vec::new(),
         };
-        for event in events {
+        while let Some(&event) = events.peek() {
             debug_assert_eq!(event.position, chunk.last.next());
+            let before = frames.len();
             frame::put_event(&mut frames, event);
+            if before > 0 && frames.len() > most {
+                frames.truncate(before);
+                break;
+            }
+            events.next();
             chunk.ends.push(frames.len());
             chunk.last = event.position;
             if let EventKind::Left {
@@ -157,7 +175,7 @@ impl Chunk {
                 chunk.lefts.push((event.position, participant, reason));
             }
         }
-        chunk.frames = frames.freeze();
+        chunk.frames = frame::exactly(&frames);
         chunk
     }
 
@@ -255,7 +273,7 @@ mod tests {
             commits in prop::collection::vec(1..6_u64, 1..20), after in 0..100_u64,
             frame_bytes in 1..400_usize,
         ) {
-            let limits = Limits { ring_bytes: 1 << 20, frame_bytes };
+            let limits = Limits { ring_bytes: 1 << 20, frame_bytes, ..Limits::default() };
             let mut ring = Ring::new(limits, Position::ZERO);
             let mut expected = BytesMut::new();
             let mut position = 0;
@@ -275,7 +293,7 @@ mod tests {
 
         #[test]
         fn what_was_dropped_is_said_to_be_behind(count in 50..200_u64, after in 0..200_u64) {
-            let limits = Limits { ring_bytes: 1000, frame_bytes: 100 };
+            let limits = Limits { ring_bytes: 1000, frame_bytes: 100, ..Limits::default() };
             let mut ring = Ring::new(limits, Position::ZERO);
             for position in 1..=count {
                 ring.push([message(position, "hello")].iter());
@@ -298,6 +316,21 @@ mod tests {
         assert_eq!(end.get(), 4);
         let (_, end) = follow(&ring, Position::ZERO, 7).expect("all is kept");
         assert_eq!(end.get(), 5);
+    }
+
+    #[test]
+    fn no_chunk_of_a_large_commit_is_larger_than_a_frame() {
+        let limits = Limits {
+            frame_bytes: 1000,
+            ..Limits::default()
+        };
+        let mut ring = Ring::new(limits, Position::ZERO);
+        let events: Vec<_> = (1..=1000).map(|at| message(at, "hello")).collect();
+        ring.push(events.iter());
+        assert!(ring.chunks.len() > 30);
+        assert!(ring.chunks.iter().all(|chunk| chunk.frames.len() <= 1000));
+        let (_, end) = follow(&ring, Position::ZERO, 7).expect("all is kept");
+        assert_eq!(end.get(), 1000);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What can be asked of a room, and what it answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use chitty_chat::{
     LamportTime, MessageId, MessageText, ParticipantName, ParticipantNumber, Position, SessionHash,
@@ -37,6 +37,8 @@ pub struct Join {
     pub resume: Option<Resume>,
     /// How many events before its Joined a new participant wants.
     pub backlog: u32,
+    /// From which address; `None` where that is not known.
+    pub source: Option<IpAddr>,
 }
 
 /// Where a client says that it is in the log, and what the log says to that.
@@ -196,6 +198,18 @@ pub enum Refusal {
     Full {
         /// How many may be.
         limit: usize,
+    },
+    /// Messages come faster than they may.
+    #[error("messages come too fast; send this one again in {} ms", retry_in.as_millis() + 1)]
+    TooFast {
+        /// In this time one more may come.
+        retry_in: Duration,
+    },
+    /// Participants come from one address faster than they may.
+    #[error("too many join from one address; try again in {} ms", retry_in.as_millis() + 1)]
+    TooManyJoins {
+        /// In this time one more may come.
+        retry_in: Duration,
     },
 }
 

@@ -58,8 +58,11 @@ impl Room {
                 // The old participation cannot go on where its client lost the thread; it ends
                 // here, so that there are never two of one session.
                 let name = join.name.clone()?;
+                let before = self.clone();
                 let ended = self.end(participant, LeftReason::Lost, LamportTime::ZERO, now);
-                let mut decision = self.begin(join, &name, None, now)?;
+                let begun = self.begin(join, &name, None, now);
+                // Who is refused stays what it was.
+                let mut decision = begun.inspect_err(|_| *self = before)?;
                 decision.records.splice(0..0, ended);
                 Ok(decision)
             }
@@ -128,6 +131,11 @@ impl Room {
                 limit: self.rules.max_participants,
             });
         }
+        if let (Some(rate), Some(source)) = (self.rules.join_rate, join.source) {
+            self.arrivals
+                .take(source, rate, now.mono)
+                .map_err(|retry_in| Refusal::TooManyJoins { retry_in })?;
+        }
         let kind = EventKind::Joined {
             name: name.shared(),
         };
@@ -185,6 +193,12 @@ impl Room {
             .participant(number)
             .ok_or(Refusal::UnknownSession)?;
         check_seen(publish.seen, author.seen, self.fold.head())?;
+        // Last, so that what is refused, or was published before, is not counted.
+        if let Some(rate) = self.rules.publish_rate {
+            self.presence
+                .count_message(number, rate, now.mono)
+                .map_err(|retry_in| Refusal::TooFast { retry_in })?;
+        }
         let kind = EventKind::Message {
             author: Arc::clone(&author.name),
             text: publish.text.shared(),

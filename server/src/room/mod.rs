@@ -17,6 +17,8 @@ mod sessions;
 mod snapshot;
 
 #[cfg(test)]
+mod rate_tests;
+#[cfg(test)]
 mod tests;
 
 use std::{
@@ -32,6 +34,8 @@ pub use sessions::{REMEMBERED_ENDED, SessionState};
 pub use snapshot::SnapshotError;
 
 use chitty_chat::Position;
+
+use crate::rate::{Rate, Sources};
 
 /// The moment at which something is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +55,12 @@ pub struct Rules {
     pub restart_grace: Duration,
     /// How many may be present at once.
     pub max_participants: usize,
+    /// How often a participant may publish; `None`: without limit. What is refused, or is a retry
+    /// of what was published, does not count.
+    pub publish_rate: Option<Rate>,
+    /// How often somebody new may come from one address; `None`: without limit. Going on with a
+    /// participation does not count, so that all may come back at once after a restart.
+    pub join_rate: Option<Rate>,
 }
 
 impl Default for Rules {
@@ -59,6 +69,8 @@ impl Default for Rules {
             grace: Duration::from_secs(10),
             restart_grace: Duration::from_secs(30),
             max_participants: 10_000,
+            publish_rate: None,
+            join_rate: None,
         }
     }
 }
@@ -68,6 +80,8 @@ impl Default for Rules {
 pub struct Room {
     fold: Fold,
     presence: Presence,
+    /// From where somebody came lately.
+    arrivals: Sources,
     rules: Rules,
     epoch: Arc<str>,
     first: Position,
@@ -83,6 +97,7 @@ impl Room {
         Self {
             fold,
             presence,
+            arrivals: Sources::default(),
             rules,
             epoch,
             first,

@@ -6,6 +6,7 @@ use chitty_chat::{LeftReason, ParticipantNumber};
 use imbl::{OrdMap, OrdSet};
 
 use super::Fold;
+use crate::rate::{Bucket, Rate};
 
 /// The connections of those who are present.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ struct Connection {
     /// Counts the streams of this participation, so that the end of an older one changes nothing.
     generation: u64,
     lost: Option<Lost>,
+    /// How much it has published lately.
+    published: Bucket,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +46,7 @@ impl Presence {
                 Connection {
                     generation,
                     lost: Some(lost),
+                    published: Bucket::default(),
                 },
             );
             presence.deadlines.insert((deadline, participant.number));
@@ -52,18 +56,31 @@ impl Presence {
 
     /// A stream begins; returns which one it is of this participation.
     pub(super) fn attach(&mut self, participant: ParticipantNumber) -> u64 {
-        let generation = self
-            .forget(participant)
-            .map_or(0, |connection| connection.generation)
-            + 1;
+        let older = self.forget(participant);
+        let generation = older.map_or(0, |connection| connection.generation) + 1;
+        let published = older.map_or_else(Bucket::default, |connection| connection.published);
         self.connections.insert(
             participant,
             Connection {
                 generation,
                 lost: None,
+                published,
             },
         );
         generation
+    }
+
+    /// Counts a message, or says in which time it may come.
+    pub(super) fn count_message(
+        &mut self,
+        participant: ParticipantNumber,
+        rate: Rate,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        match self.connections.get_mut(&participant) {
+            Some(connection) => connection.published.take(rate, now),
+            None => Ok(()),
+        }
     }
 
     /// A stream ended. Without meaning where a newer one is attached, or the participant has left.

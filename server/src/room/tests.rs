@@ -42,6 +42,7 @@ fn join(name: &str, lamport: u64) -> Join {
         lamport: lamport.into(),
         resume: None,
         backlog: 0,
+        source: None,
     }
 }
 

@@ -35,6 +35,7 @@ fn join(name: &str) -> Join {
         lamport: LamportTime::new(1),
         resume: None,
         backlog: 0,
+        source: None,
     }
 }
 

@@ -14,20 +14,22 @@ use super::{Chat, MAX_REQUEST, codec::RequestDecoder, refused, status};
 use crate::{
     follower::{Follower, Start},
     log::lamport_at,
+    net::Peer,
     room::{Granted, Join, Resume},
     sequencer::Joined,
 };
 
 impl Chat {
     pub(super) async fn join(&self, request: http::Request<Body>) -> Result<Follower, Status> {
+        let peer = request.extensions().get::<Peer>().cloned();
         let request = read_request(request).await?;
         let lamport = request.lamport;
-        self.enter(request)
+        self.enter(request, peer)
             .await
             .map_err(|status| refused("Join", lamport, status))
     }
 
-    async fn enter(&self, request: JoinRequest) -> Result<Follower, Status> {
+    async fn enter(&self, request: JoinRequest, peer: Option<Peer>) -> Result<Follower, Status> {
         if !request.room.is_empty() {
             return Err(Status::not_found("there is one room, whose name is empty"));
         }
@@ -42,12 +44,16 @@ impl Chat {
             lamport: request.lamport.into(),
             resume: self.look_up(request.resume).await?,
             backlog: request.backlog,
+            source: peer.as_ref().map(|peer| peer.source),
         };
         let joined = self
             .sequencer
             .join(join)
             .await
             .map_err(|error| status::refused(&error))?;
+        if let Some(peer) = peer {
+            joined.attachment.cut_by(peer.cut);
+        }
         Ok(self.follow(joined, &session))
     }
 

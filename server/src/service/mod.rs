@@ -16,9 +16,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use chitty_chat::proto::{status_name, v1};
+use tokio::time::timeout;
 use tonic::{
     Request, Response, Status,
     body::Body,
@@ -33,6 +35,10 @@ use crate::{follower::Follower, sequencer::Handle};
 
 /// In bytes, of one request: the largest valid one is far below.
 const MAX_REQUEST: usize = 16 << 10;
+
+/// From the headers of a request to its answer, or to the beginning of its stream. It ends those
+/// who send half a request.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// The service of the wire contract.
 #[derive(Clone)]
@@ -69,7 +75,11 @@ impl Service<http::Request<Body>> for ChittyChat {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let chat = Arc::clone(&self.chat);
-        Box::pin(async move { Ok(chat.route(request).await) })
+        Box::pin(async move {
+            let late = "no answer in 30 s; a retry with the same id or session is harmless";
+            let answer = timeout(ANSWER_WITHIN, chat.route(request)).await;
+            Ok(answer.unwrap_or_else(|_| Status::deadline_exceeded(late).into_http()))
+        })
     }
 }
 

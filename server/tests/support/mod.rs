@@ -38,6 +38,8 @@ pub(crate) fn config() -> Config {
         sequencer: sequencer::Config {
             rules: Rules {
                 grace: Duration::from_millis(300),
+                publish_rate: None,
+                join_rate: None,
                 ..Rules::default()
             },
             keep: None,
@@ -55,6 +57,7 @@ impl TestServer {
         Self::on(Arc::new(MemoryLog::new(&mut os_random)), config()).await
     }
 
+    #[allow(clippy::large_types_passed_by_value, reason = "once for each server")]
     pub(crate) async fn on(log: Arc<dyn Log>, config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");

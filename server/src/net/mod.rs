@@ -1,14 +1,26 @@
 //! The accept loop: HTTP/2 connections, served by hyper.
 //!
 //! It is ours, under tonic's router, since tonic's own does not set what a server of many idle
-//! streams needs: the size of send buffers, `TCP_NODELAY` on given listeners, and a deadline at
+//! streams needs: the size of send buffers, `TCP_NODELAY` on given listeners, limits on
+//! connections, a deadline for the first request, the end of a single stream, and a deadline at
 //! the end (<https://github.com/hyperium/hyper/issues/4170>).
 
-use std::{io, time::Duration};
+mod admission;
+mod stream;
+
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hyper::body::Incoming;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
@@ -21,9 +33,22 @@ use tonic::{body::Body, service::Routes};
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use self::{
+    admission::{Admission, Admitted},
+    stream::StreamExecutor,
+};
+
 /// What is configured about connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Connections in all. Each costs the server a file descriptor and some 40 KiB.
+    pub connections: usize,
+    /// Connections from one address, or one /64 network of IPv6: below the number in all, so that
+    /// one address cannot keep everybody else out, and far above what a household, an office or a
+    /// machine full of test clients has.
+    pub connections_per_source: usize,
+    /// From the connection to the headers of its first request.
+    pub first_request: Duration,
     /// A silent peer is asked whether it is there, so often.
     pub keepalive_interval: Duration,
     /// It has so long to answer.
@@ -41,14 +66,29 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connections: 12_000,
+            connections_per_source: 4_096,
+            first_request: Duration::from_secs(10),
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(10),
-            send_buffer: 32 << 10,
+            // With what a stream hands over at once, and has in hand, a stalled one holds three
+            // times as much.
+            send_buffer: 16 << 10,
             streams: 64,
             headers: 16 << 10,
             drain: Duration::from_secs(2),
         }
     }
+}
+
+/// Who sends a request, and on which stream: an extension of each request.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Where the connection comes from, for limits: an address, or a /64 network of IPv6, all of
+    /// which is one subscriber's.
+    pub source: IpAddr,
+    /// Resets the stream when it is cancelled, whether or not its body is polled.
+    pub cut: CancellationToken,
 }
 
 /// Serves until told to end; then waits for open connections as long as `limits.drain`. The
@@ -60,20 +100,27 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let routes = routes.prepare();
+    let admission = Admission::new(limits);
     let graceful = GracefulShutdown::new();
     let aborted = CancellationToken::new();
     loop {
-        let stream = tokio::select! {
+        let (stream, address) = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     pause_after(&error).await;
                     continue;
                 }
             },
         };
-        spawn_connection(stream, routes.clone(), limits, &graceful, aborted.clone());
+        let source = admission::source(address.ip());
+        // Who is not admitted is closed at once: an answer would need the resources that are to be
+        // saved.
+        if let Some(admitted) = admission.admit(source) {
+            let routes = routes.clone();
+            spawn_connection(stream, admitted, routes, limits, &graceful, aborted.clone());
+        }
     }
     drop(listener);
     if timeout(limits.drain, graceful.shutdown()).await.is_err() {
@@ -91,6 +138,7 @@ async fn pause_after(error: &io::Error) {
 
 fn spawn_connection(
     stream: TcpStream,
+    admitted: Admitted,
     routes: Routes,
     limits: Limits,
     graceful: &GracefulShutdown,
@@ -99,9 +147,17 @@ fn spawn_connection(
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "a connection without TCP_NODELAY");
     }
-    let service = TowerToHyperService::new(
-        routes.map_request(|request: http::Request<Incoming>| request.map(Body::new)),
-    );
+    let source = admitted.source();
+    let spoken = Arc::new(AtomicBool::new(false));
+    let has_spoken = Arc::clone(&spoken);
+    // It runs on the task of the stream.
+    let service = routes.map_request(move |mut request: http::Request<Incoming>| {
+        spoken.store(true, Ordering::Relaxed);
+        let cut = stream::cut();
+        request.extensions_mut().insert(Peer { source, cut });
+        request.map(Body::new)
+    });
+    let service = TowerToHyperService::new(service);
     let connection = builder(limits).serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
@@ -111,13 +167,25 @@ fn spawn_connection(
                     debug!(%error, "a connection ended");
                 }
             }
+            () = silence(limits.first_request, &has_spoken) => {
+                debug!("a connection without a request is cut");
+            }
             () = aborted.cancelled() => {}
         }
+        drop(admitted);
     });
 }
 
-fn builder(limits: Limits) -> hyper::server::conn::http2::Builder<TokioExecutor> {
-    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+/// Returns only where there is no request in this time.
+async fn silence(time: Duration, has_spoken: &AtomicBool) {
+    sleep(time).await;
+    if has_spoken.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn builder(limits: Limits) -> hyper::server::conn::http2::Builder<StreamExecutor> {
+    let mut builder = hyper::server::conn::http2::Builder::new(StreamExecutor);
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.keepalive_interval)

@@ -1,0 +1,105 @@
+//! A follower, as the hub sees it: what it is to be told, and whether its peer reads.
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::Waker,
+};
+
+use chitty_chat::Position;
+use futures_util::task::AtomicWaker;
+use tokio_util::sync::CancellationToken;
+
+use super::Order;
+
+/// Looks that find a stream standing still before it is told to end.
+pub(super) const TICKS: u32 = 8;
+
+#[derive(Debug)]
+pub(super) struct Seat {
+    generation: u64,
+    waker: AtomicWaker,
+    taken_over: AtomicBool,
+    too_slow: AtomicBool,
+    /// The last position that HTTP/2 got.
+    cursor: AtomicU64,
+    /// The tick at which HTTP/2 got something after which it has not asked for more; 0 while it
+    /// is we who have nothing for it.
+    waiting_since: AtomicU64,
+    cut: OnceLock<CancellationToken>,
+}
+
+impl Seat {
+    pub(super) fn new(generation: u64) -> Self {
+        Self {
+            generation,
+            waker: AtomicWaker::new(),
+            taken_over: AtomicBool::new(false),
+            too_slow: AtomicBool::new(false),
+            cursor: AtomicU64::new(0),
+            waiting_since: AtomicU64::new(0),
+            cut: OnceLock::new(),
+        }
+    }
+
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+
+    pub(super) fn take_over(&self) {
+        self.taken_over.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    pub(super) fn cut_by(&self, cut: CancellationToken) {
+        // A stream has one beginning.
+        let _ = self.cut.set(cut);
+    }
+
+    pub(super) fn asked(&self, waker: &Waker) {
+        self.waker.register(waker);
+        self.waiting_since.store(0, Ordering::Release);
+    }
+
+    pub(super) fn handed_over(&self, cursor: Position, tick: u64) {
+        self.cursor.store(cursor.get(), Ordering::Release);
+        self.waiting_since.store(tick, Ordering::Release);
+    }
+
+    pub(super) fn order(&self) -> Option<Order> {
+        if self.taken_over.load(Ordering::Acquire) {
+            Some(Order::TakenOver)
+        } else if self.too_slow.load(Ordering::Acquire) {
+            Some(Order::TooSlow)
+        } else {
+            None
+        }
+    }
+
+    /// Tells a stream to end that has not asked for what it is behind with for [`TICKS`]; one
+    /// that does not even fetch its orders is cut at a later look.
+    pub(super) fn look(&self, now: u64, head: Position) {
+        let since = self.waiting_since.load(Ordering::Acquire);
+        if since == 0 {
+            return;
+        }
+        let waited = now.saturating_sub(since);
+        if self.order().is_some() {
+            // Not the first look: that may be right behind the order.
+            if waited > 1
+                && let Some(cut) = self.cut.get()
+            {
+                cut.cancel();
+            }
+        } else if waited > u64::from(TICKS) && self.cursor.load(Ordering::Acquire) < head.get() {
+            self.too_slow.store(true, Ordering::Release);
+            self.wake();
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Streams that are not read, without a network: HTTP/2 is whoever polls the body.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::UNIX_EPOCH,
+};
+
+use chitty_chat::{
+    Event, EventKind, ParticipantNumber, Position,
+    proto::v1::{Broadcast, Welcome, broadcast::Kind, closing::Reason},
+    secret::os_random,
+};
+use http_body::Body as _;
+use prost::Message as _;
+use tokio_util::sync::CancellationToken;
+
+use super::{seat::TICKS, *};
+use crate::log::MemoryLog;
+
+struct Stream {
+    hub: Arc<Hub>,
+    follower: Follower,
+    cut: CancellationToken,
+}
+
+const ADA: ParticipantNumber = ParticipantNumber::new(1);
+
+fn stream(hub: &Arc<Hub>, generation: u64) -> Stream {
+    let attachment = hub.attach(ADA, generation);
+    let cut = CancellationToken::new();
+    attachment.cut_by(cut.clone());
+    let welcome = Welcome {
+        next: 1,
+        ..Welcome::default()
+    };
+    let log = Arc::new(MemoryLog::new(&mut os_random));
+    let start = Start {
+        welcome,
+        attachment,
+    };
+    Stream {
+        hub: Arc::clone(hub),
+        follower: Follower::new(start, log),
+        cut,
+    }
+}
+
+fn hub() -> Arc<Hub> {
+    Arc::new(Hub::new(Limits::default(), Position::ZERO))
+}
+
+fn publish(hub: &Hub) {
+    let event = Event {
+        position: hub.head().next(),
+        lamport: 1.into(),
+        at: UNIX_EPOCH,
+        request: 1.into(),
+        kind: EventKind::Joined { name: "bob".into() },
+    };
+    hub.publish([event].iter());
+}
+
+impl Stream {
+    /// What HTTP/2 gets when it asks; `None` where there is nothing yet.
+    fn ask(&mut self) -> Option<http_body::Frame<bytes::Bytes>> {
+        let mut context = Context::from_waker(Waker::noop());
+        match Pin::new(&mut self.follower).poll_frame(&mut context) {
+            Poll::Ready(Some(Ok(frame))) => Some(frame),
+            Poll::Ready(other) => panic!("it ended: {other:?}"),
+            Poll::Pending => None,
+        }
+    }
+
+    fn message(&mut self) -> Option<Kind> {
+        let bytes = self.ask()?.into_data().expect("data");
+        Broadcast::decode(&bytes[5..]).expect("one message").kind
+    }
+
+    fn look(&self, times: u32) {
+        for _ in 0..times {
+            self.hub.look();
+        }
+    }
+}
+
+#[test]
+fn who_is_behind_and_does_not_read_is_told_and_then_cut() {
+    let mut ada = stream(&hub(), 1);
+    publish(&ada.hub);
+    assert!(matches!(ada.message(), Some(Kind::Welcome(_))));
+    ada.look(TICKS + 1);
+    assert!(!ada.cut.is_cancelled());
+    ada.look(1);
+    assert!(ada.cut.is_cancelled());
+}
+
+#[test]
+fn who_reads_again_in_time_hears_why_the_stream_ends() {
+    let mut ada = stream(&hub(), 1);
+    publish(&ada.hub);
+    ada.message().expect("a Welcome");
+    ada.look(TICKS + 1);
+    let Some(Kind::Closing(closing)) = ada.message() else {
+        panic!("a Closing");
+    };
+    assert_eq!((closing.reason(), closing.position), (Reason::TooSlow, 0));
+    let trailers = ada.ask().expect("the end").into_trailers();
+    assert_eq!(trailers.expect("trailers")["grpc-status"], "14");
+    assert!(!ada.cut.is_cancelled());
+}
+
+#[test]
+fn who_reads_a_little_or_has_nothing_to_read_is_left_alone() {
+    let mut ada = stream(&hub(), 1);
+    ada.message().expect("a Welcome");
+    // Not asked again, but there is nothing to read either.
+    ada.look(5 * TICKS);
+    publish(&ada.hub);
+    for _ in 0..10 {
+        assert!(matches!(ada.message(), Some(Kind::Event(_))));
+        publish(&ada.hub);
+        ada.look(TICKS);
+    }
+    assert!(matches!(ada.message(), Some(Kind::Event(_))));
+    assert!(ada.message().is_none());
+    // It is we who have nothing.
+    ada.look(5 * TICKS);
+    publish(&ada.hub);
+    ada.look(5 * TICKS);
+    assert!(matches!(ada.message(), Some(Kind::Event(_))));
+    assert!(!ada.cut.is_cancelled());
+}
+
+#[test]
+fn who_is_taken_over_and_does_not_read_is_cut() {
+    let hub = hub();
+    let mut older = stream(&hub, 1);
+    older.message().expect("a Welcome");
+    let newer = stream(&hub, 2);
+    newer.look(2);
+    assert!(older.cut.is_cancelled());
+    assert!(!newer.cut.is_cancelled());
+    drop(older);
+    assert_eq!(hub.count(), 1);
+}
