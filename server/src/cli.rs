@@ -40,7 +40,9 @@ pub const EXIT_LOCKED: u8 = 75;
   chitty-server                                  a chat that is kept, on this machine only
   chitty-server --listen 0.0.0.0:50051           for everybody who can reach this machine
   chitty-server --ephemeral --log-dir /tmp/logs  a chat that is gone when the server ends
-  chitty-server --keep 1000000                   keep the newest million events")]
+  chitty-server --keep 1000000                   keep the newest million events
+  chitty-server backup chat-monday.db            copy the chat, also while it goes on
+  chitty-server check chat-monday.db             read all of it, and say whether it is in order")]
 pub struct Args {
     /// Address and port to listen on; port 0 picks a free one
     #[arg(
@@ -210,6 +212,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         // the process leads a group already, and is detached then.
         let _ = rustix::process::setsid();
     }
+    allow_open_files(args.max_connections);
     let log_file = LogFile::install()?;
     let directory = args
         .log_dir
@@ -231,6 +234,19 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             Ok(ExitCode::from(EXIT_LOCKED))
         }
         result => result.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// A connection is an open file, of which many systems allow 1,024 unless asked for more.
+fn allow_open_files(connections: usize) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    // For the chat, logs, the runtime.
+    let wanted = connections as u64 + 64;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < wanted) {
+        limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+        // What is missing shows when connections are accepted, and is logged there.
+        let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 

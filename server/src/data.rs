@@ -55,7 +55,7 @@ impl DataDir {
             .truncate(false)
             .read(true)
             .write(true)
-            .open(path.join("lock"))
+            .open(lock_file(path))
             .map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {
@@ -75,8 +75,18 @@ impl DataDir {
 
     /// The file of the chat.
     pub fn chat(&self) -> PathBuf {
-        self.path.join("chat.db")
+        chat_file(&self.path)
     }
+}
+
+/// The file of the chat in this folder.
+pub fn chat_file(folder: &Path) -> PathBuf {
+    folder.join("chat.db")
+}
+
+/// The file in this folder that its server has locked.
+pub(crate) fn lock_file(folder: &Path) -> PathBuf {
+    folder.join("lock")
 }
 
 /// Where a chat lives unless said otherwise: `chitty-chat` in the user's XDG data folder, or here

@@ -1,6 +1,6 @@
 //! The headless server of Chitty-Chat: one durable log, followed by everybody.
 //!
-//! From the edge to the core: [`cli`] and [`app`] put the parts together, [`net`] has the
+//! From the edge to the core: [`cli`], [`maintain`] and [`app`] put the parts together, [`net`] has the
 //! connections, [`service`] speaks gRPC, [`follower`] is what a participant follows, [`sequencer`]
 //! owns the chat, [`log`] keeps it, and [`room`] decides.
 
@@ -9,6 +9,7 @@ pub mod cli;
 pub mod data;
 pub mod follower;
 pub mod log;
+pub mod maintain;
 pub mod net;
 pub mod rate;
 pub mod record;

@@ -2,17 +2,29 @@
 
 use std::process::ExitCode;
 
+use chitty_server::{cli, maintain};
 use clap::Parser;
 
 /// The headless server of Chitty-Chat: one durable log, followed by everybody
 #[derive(Parser)]
-#[command(name = "chitty-server", version, about)]
+#[command(
+    name = "chitty-server",
+    version,
+    about,
+    args_conflicts_with_subcommands = true
+)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<maintain::Command>,
     #[command(flatten)]
-    args: chitty_server::cli::Args,
+    args: cli::Args,
 }
 
 fn main() -> color_eyre::Result<ExitCode> {
     color_eyre::install()?;
-    chitty_server::cli::run(&Cli::parse().args)
+    let Cli { command, args } = Cli::parse();
+    match command {
+        None => cli::run(&args),
+        Some(command) => Ok(maintain::run(&command)),
+    }
 }

@@ -139,8 +139,9 @@ impl Hub {
     pub async fn watch(&self) -> Infallible {
         // HTTP/2 asks a stream for nothing while its peer has no room for more, so that a stream
         // cannot notice by itself that it stands still.
+        let pause = (self.stall / TICKS).max(Duration::from_millis(1));
         loop {
-            tokio::time::sleep(self.stall / TICKS).await;
+            tokio::time::sleep(pause).await;
             self.look();
         }
     }

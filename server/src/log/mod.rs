@@ -21,7 +21,7 @@ use thiserror::Error;
 pub use memory::MemoryLog;
 pub(crate) use replay::catch_up;
 pub use replay::{ReplayError, lamport_at, locate, replay};
-pub use sqlite::{OpenError, SqliteLog};
+pub use sqlite::{BackupError, CheckError, OpenError, Problem, SqliteLog, Summary, backup, check};
 
 use crate::record::Record;
 

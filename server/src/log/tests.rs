@@ -207,7 +207,7 @@ fn a_newer_schema_is_refused() {
         open(&path),
         Err(OpenError::Newer {
             found: 99,
-            known: 1,
+            known: 2,
             ..
         })
     ));

@@ -4,9 +4,15 @@
 //! SQLite is the right tool for a log of chat's size: a commit is one sync of the write-ahead log
 //! (<https://www.sqlite.org/wal.html>), and batching decides the speed.
 
+mod maintain;
+mod read_only;
 mod readers;
 mod schema;
+mod verify;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     fs::OpenOptions,
@@ -19,6 +25,10 @@ use chitty_chat::{Position, secret::FillRandom};
 use rusqlite::Connection;
 use thiserror::Error;
 
+pub use self::{
+    maintain::{BackupError, CheckError, backup, check},
+    verify::{Problem, Summary},
+};
 use self::{readers::Readers, writer::Writer};
 use super::{AppendError, Extent, Keep, Log, LogFuture, PageLimit, ReadError};
 use crate::record::Record;
@@ -60,6 +70,14 @@ pub enum OpenError {
     Foreign {
         /// The file.
         path: PathBuf,
+    },
+    /// The file is a chat, but damaged.
+    #[error("the chat in {} is damaged: {problem}; restore a backup, or choose another folder with --data", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        problem: Box<Problem>,
     },
     /// A newer version wrote the file.
     #[error("the chat in {} has schema {found}, and this version knows up to {known}; use a newer chitty-server", path.display())]

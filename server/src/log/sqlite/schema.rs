@@ -5,14 +5,15 @@ use std::{path::Path, sync::Arc};
 use chitty_chat::{LamportTime, Position, secret, secret::FillRandom};
 use rusqlite::{Connection, Transaction, params};
 
-use super::{Extent, Keep, OpenError, PageLimit};
+use super::{Extent, Keep, OpenError, PageLimit, verify::verify};
 use crate::record::{Record, RecordError};
 
 /// "Chit", in the header of each of our files (<https://www.sqlite.org/pragma.html#pragma_application_id>).
 const APPLICATION_ID: i32 = 0x4368_6974;
 
 /// From each version of the schema to the next, beginning with none.
-const MIGRATIONS: [&str; 1] = ["
+pub(super) const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE records (
         position INTEGER PRIMARY KEY,
         record   BLOB NOT NULL
@@ -27,7 +28,13 @@ const MIGRATIONS: [&str; 1] = ["
         -- The fold at some position not before `first - 1`; null while nothing was dropped.
         snapshot BLOB
     ) STRICT;
-"];
+",
+    "
+    -- 1 in a copy that was made as a backup, until it is opened as a chat: that is another life of
+    -- the log.
+    ALTER TABLE chat ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 pub(super) fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
     move |source| match source.sqlite_error_code() {
@@ -39,8 +46,8 @@ pub(super) fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
     }
 }
 
-/// Makes sure that the file is a chat of the newest schema. Nothing is written to a file that is
-/// something else.
+/// Makes sure that the file is a chat of the newest schema, and no backup any more. Nothing is
+/// written to a file that is something else, or is damaged.
 pub(super) fn prepare(
     connection: &mut Connection,
     path: &Path,
@@ -48,31 +55,70 @@ pub(super) fn prepare(
 ) -> Result<(), OpenError> {
     let failed = failed(path);
     let version = check(connection, path)?;
+    let restored = is_restored(connection, version).map_err(&failed)?;
+    if version > 0 && (version < MIGRATIONS.len() || restored) {
+        // Before the first change. Else what is damaged shows when the log is folded.
+        verify(connection, version).map_err(|problem| OpenError::Damaged {
+            path: path.into(),
+            problem: Box::new(problem),
+        })?;
+    }
     configure(connection).map_err(&failed)?;
-    for (number, migration) in (1_u32..).zip(MIGRATIONS).skip(version) {
-        let transaction = connection.transaction().map_err(&failed)?;
-        transaction.execute_batch(migration).map_err(&failed)?;
-        if number == 1 {
-            transaction
-                .execute(
-                    "INSERT INTO chat (id, epoch, first, base) VALUES (1, ?1, 1, 0)",
-                    [secret::epoch(random)],
-                )
-                .map_err(&failed)?;
-        }
-        transaction
-            .pragma_update(None, "application_id", APPLICATION_ID)
-            .map_err(&failed)?;
-        transaction
-            .pragma_update(None, "user_version", number)
-            .map_err(&failed)?;
-        transaction.commit().map_err(&failed)?;
+    upgrade(connection, version, random).map_err(&failed)?;
+    if restored {
+        begin_new_life(connection, random).map_err(&failed)?;
     }
     Ok(())
 }
 
+/// From this version of the schema to the newest.
+pub(super) fn upgrade(
+    connection: &mut Connection,
+    version: usize,
+    random: FillRandom<'_>,
+) -> rusqlite::Result<()> {
+    for (number, migration) in (1_u32..).zip(MIGRATIONS).skip(version) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        if number == 1 {
+            transaction.execute(
+                "INSERT INTO chat (id, epoch, first, base) VALUES (1, ?1, 1, 0)",
+                [secret::epoch(random)],
+            )?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+pub(super) fn is_restored(connection: &Connection, version: usize) -> rusqlite::Result<bool> {
+    if version < 2 {
+        return Ok(false);
+    }
+    connection.query_row("SELECT restored FROM chat", [], |row| row.get(0))
+}
+
+/// Marks the copy as one: in the newest schema.
+pub(super) fn mark_restored(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .execute("UPDATE chat SET restored = 1", [])
+        .map(drop)
+}
+
+/// The chat that was copied may have gone on: what follows here are not the same positions.
+fn begin_new_life(connection: &Connection, random: FillRandom<'_>) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "UPDATE chat SET epoch = ?1, restored = 0",
+            [secret::epoch(random)],
+        )
+        .map(drop)
+}
+
 /// The version of the schema, 0 for an empty file.
-fn check(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
     let failed = failed(path);
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let application = pragma("application_id").map_err(&failed)?;
@@ -202,6 +248,6 @@ const fn unsigned(value: i64) -> u64 {
     value.cast_unsigned()
 }
 
-const fn position(value: i64) -> Position {
+pub(super) const fn position(value: i64) -> Position {
     Position::new(unsigned(value))
 }

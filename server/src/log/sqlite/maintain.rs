@@ -1,0 +1,126 @@
+//! What is done to a chat's file from outside of a server: checking, and copying.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use chitty_chat::secret::FillRandom;
+use rusqlite::Connection;
+use thiserror::Error;
+
+use super::{OpenError, Problem, Summary, read_only::ReadOnly, schema, verify::verify};
+
+/// Why a file is not a chat in order.
+#[derive(Debug, Error)]
+pub enum CheckError {
+    /// It is no chat at all, or cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It is damaged.
+    #[error("the chat in {} is damaged: {problem}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        problem: Problem,
+    },
+}
+
+/// Why there is no backup.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// What is to be copied cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Something is there already.
+    #[error("{} is there already; give the name of a new file", .0.display())]
+    Exists(PathBuf),
+    /// The copy cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// SQLite cannot copy.
+    #[error("cannot copy the chat: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Reads all of the chat in this file, which may have a server, and says what is in it, or the
+/// first thing that is wrong. Does not touch the file.
+pub fn check(path: &Path) -> Result<Summary, CheckError> {
+    let chat = ReadOnly::open(path)?;
+    verify(&chat.connection, chat.version).map_err(|problem| CheckError::Damaged {
+        path: path.into(),
+        problem,
+    })
+}
+
+/// Makes a consistent copy of the chat in `source`, which may have a server, readable by its owner
+/// only. Whoever opens the copy as a chat begins another life of the log. `target` is there whole
+/// and synced, or not at all.
+pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<(), BackupError> {
+    if fs::symlink_metadata(target).is_ok() {
+        return Err(BackupError::Exists(target.into()));
+    }
+    let chat = ReadOnly::open(source)?;
+    let mut partial = OsString::from(target);
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source: io::Error| match source.kind() {
+            io::ErrorKind::AlreadyExists => BackupError::Exists(path),
+            _ => BackupError::File { path, source },
+        }
+    };
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&partial)
+        .map_err(failed(&partial))?;
+    let result = copy(&chat, &partial, random)
+        .and_then(|()| sync(&partial).map_err(failed(&partial)))
+        .and_then(|()| give_name(&partial, target).map_err(failed(target)));
+    // After a success only a second name is left, or none.
+    let _ = fs::remove_file(&partial);
+    result
+}
+
+fn copy(chat: &ReadOnly, to: &Path, random: FillRandom<'_>) -> Result<(), BackupError> {
+    // One read transaction: a moment of the chat, while the server goes on.
+    let name = to.to_str().ok_or_else(|| BackupError::File {
+        path: to.into(),
+        source: io::Error::new(io::ErrorKind::InvalidInput, "the name is not UTF-8"),
+    })?;
+    chat.connection.execute("VACUUM INTO ?1", [name])?;
+    let mut copy = Connection::open(to)?;
+    schema::upgrade(&mut copy, chat.version, random)?;
+    schema::mark_restored(&copy)?;
+    copy.close().map_err(|(_, error)| error.into())
+}
+
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// A link fails where something has that name; not every file system has links.
+fn give_name(partial: &Path, target: &Path) -> io::Result<()> {
+    match fs::hard_link(partial, target) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            fs::rename(partial, target)?;
+        }
+        result => result?,
+    }
+    match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => sync(folder),
+        _ => sync(Path::new(".")),
+    }
+}

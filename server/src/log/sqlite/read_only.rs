@@ -1,0 +1,94 @@
+//! Reading a chat's file without touching it, whether or not a server has it.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write as _},
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{OpenError, schema};
+use crate::data;
+
+/// A connection that only reads.
+pub(super) struct ReadOnly {
+    pub(super) connection: Connection,
+    /// The version of the schema.
+    pub(super) version: usize,
+    /// Keeps servers away for as long as SQLite is told that the file does not change.
+    _lock: Option<File>,
+}
+
+impl ReadOnly {
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        // SQLite's own message does not say that there is no file.
+        let file = |source| OpenError::File {
+            path: path.into(),
+            source,
+        };
+        File::open(path).map_err(file)?;
+        let (is_live, lock) = lock(path).map_err(file)?;
+        // Even a reader makes files beside one that is in WAL mode, unless it is told that nobody
+        // writes. What is in a write-ahead log is needed, though.
+        let immutable = !is_live && !has_write_ahead_log(path);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_URI;
+        let failed = schema::failed(path);
+        let connection =
+            Connection::open_with_flags(uri(path, immutable), flags).map_err(&failed)?;
+        connection
+            .busy_timeout(std::time::Duration::from_secs(5))
+            .map_err(&failed)?;
+        let version = schema::check(&connection, path)?;
+        if version == 0 {
+            return Err(OpenError::Foreign { path: path.into() });
+        }
+        Ok(Self {
+            connection,
+            version,
+            _lock: lock,
+        })
+    }
+}
+
+/// Whether a server has the folder; if not, it is kept away.
+fn lock(path: &Path) -> io::Result<(bool, Option<File>)> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let file = match File::open(data::lock_file(folder)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((false, None)),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok((false, Some(file))),
+        Err(TryLockError::WouldBlock) => Ok((true, None)),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn has_write_ahead_log(path: &Path) -> bool {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    fs::metadata(PathBuf::from(wal)).is_ok_and(|metadata| metadata.len() > 0)
+}
+
+/// <https://www.sqlite.org/uri.html>
+fn uri(path: &Path, immutable: bool) -> String {
+    let mut uri = b"file:".to_vec();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(*byte),
+            // Writing to a vector does not fail.
+            _ => drop(write!(uri, "%{byte:02X}")),
+        }
+    }
+    uri.extend_from_slice(if immutable {
+        b"?mode=ro&immutable=1"
+    } else {
+        b"?mode=ro"
+    });
+    String::from_utf8_lossy(&uri).into_owned()
+}

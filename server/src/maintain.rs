@@ -1,0 +1,81 @@
+//! The commands beside serving: `backup` and `check`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use chitty_chat::secret;
+use clap::Subcommand;
+
+use crate::{
+    data::{chat_file, default_data_dir},
+    log::{Summary, backup, check},
+};
+
+/// What can be done beside serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Copy the chat into a new file, consistently, also while a server has it
+    ///
+    /// To restore it, put it in an empty data folder as chat.db. That is another life of the chat:
+    /// who took part in the original joins anew.
+    Backup {
+        /// The file to make
+        file: PathBuf,
+
+        /// Folder of the chat [default: chitty-chat in the XDG data folder]
+        #[arg(long, env = "CHITTY_DATA", value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Read all of a chat, and say whether it is in order; the file is not touched
+    Check {
+        /// The file [default: the chat in the data folder]
+        file: Option<PathBuf>,
+
+        /// Folder of the chat [default: chitty-chat in the XDG data folder]
+        #[arg(long, env = "CHITTY_DATA", value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
+
+/// Runs one of these. The code is 1 where a check finds something wrong, or a backup fails.
+pub fn run(command: &Command) -> ExitCode {
+    let result = match command {
+        Command::Backup { file, data } => {
+            let source = chat_in(data.as_deref());
+            backup(&source, file, &mut secret::os_random)
+                .map(|()| println!("{} is a backup of {}", file.display(), source.display()))
+                .map_err(|error| error.to_string())
+        }
+        Command::Check { file, data } => {
+            let file = file.clone().unwrap_or_else(|| chat_in(data.as_deref()));
+            check(&file)
+                .map(|summary| print(&file, &summary))
+                .map_err(|error| error.to_string())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chitty-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chat_in(folder: Option<&Path>) -> PathBuf {
+    chat_file(&folder.map_or_else(default_data_dir, Path::to_path_buf))
+}
+
+fn print(file: &Path, summary: &Summary) {
+    let extent = summary.extent;
+    let what = if summary.backup { "a backup" } else { "a chat" };
+    println!("{} is {what} in order", file.display());
+    println!("  positions: {} to {}", extent.first, extent.head);
+    println!("  events:    {} in {} bytes", extent.events(), extent.bytes);
+    println!("  time:      {}", summary.lamport);
+    println!("  present:   {}", summary.present);
+    println!("  epoch:     {}", summary.epoch);
+    println!("  schema:    {}", summary.schema);
+}

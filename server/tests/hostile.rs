@@ -1,0 +1,267 @@
+//! Connections that do what no client does, while others chat.
+
+mod support;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use chitty_chat::{proto::v1::SERVICE_NAME, secret::os_random};
+use chitty_server::log::MemoryLog;
+use support::{PATIENCE, TestServer, config};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Frames of HTTP/2 (<https://www.rfc-editor.org/rfc/rfc9113.html#section-6>).
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    let mut frame = length[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// The headers of a Publish, by HPACK's static table and literals.
+fn request() -> Vec<u8> {
+    let path = format!("/{SERVICE_NAME}/Publish");
+    let mut block = vec![0x83, 0x86, 0x04, u8::try_from(path.len()).expect("short")];
+    block.extend(path.as_bytes());
+    block.extend([0x01, 1, b'x']);
+    block.extend([0x0f, 0x10, 16]);
+    block.extend(b"application/grpc");
+    block
+}
+
+async fn connect(server: SocketAddr) -> TcpStream {
+    TcpStream::connect(server).await.expect("it listens")
+}
+
+async fn greet(server: SocketAddr) -> TcpStream {
+    let mut stream = connect(server).await;
+    let hello = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+    stream.write_all(&hello).await.expect("written");
+    stream
+}
+
+/// All that the server says until it closes the connection.
+async fn rest(stream: &mut TcpStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut rest))
+        .await
+        .expect("it is closed");
+    rest
+}
+
+/// Sends this again and again until the server closes the connection, and does not read.
+async fn flood(mut stream: TcpStream, times: usize, bytes: impl Fn(usize) -> Vec<u8>) {
+    for number in 0..times {
+        let bytes = bytes(number);
+        let write = stream.write_all(&bytes);
+        match timeout(Duration::from_secs(1), write).await {
+            Ok(Ok(())) => {}
+            // It does not take any more, or has closed the connection.
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}
+
+async fn silent(server: SocketAddr) {
+    rest(&mut connect(server).await).await;
+}
+
+async fn half_a_preface(server: SocketAddr) {
+    let mut stream = connect(server).await;
+    stream.write_all(&PREFACE[..11]).await.expect("written");
+    rest(&mut stream).await;
+}
+
+async fn drips(server: SocketAddr) {
+    let mut stream = connect(server).await;
+    for byte in PREFACE {
+        if stream.write_all(&[*byte]).await.is_err() {
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    rest(&mut stream).await;
+}
+
+async fn garbage(server: SocketAddr) {
+    for bytes in [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
+        vec![0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3],
+        vec![0xff; 100_000],
+        [PREFACE, &vec![0xff; 100_000]].concat(),
+        [PREFACE, &frame(SETTINGS, 0, 0, &[1, 2, 3])].concat(),
+        [
+            PREFACE,
+            &frame(SETTINGS, 0, 0, &[]),
+            &frame(DATA, 0, 0, b"x"),
+        ]
+        .concat(),
+        [
+            PREFACE,
+            &frame(SETTINGS, 0, 0, &[]),
+            &frame(WINDOW_UPDATE, 0, 0, &[0; 4]),
+        ]
+        .concat(),
+        [
+            PREFACE,
+            &frame(SETTINGS, 0, 0, &[]),
+            &frame(HEADERS, END_HEADERS, 1, &[0xff; 50]),
+        ]
+        .concat(),
+        [
+            PREFACE,
+            &frame(SETTINGS, 0, 0, &[]),
+            &frame(HEADERS, END_HEADERS, 2, &request()),
+        ]
+        .concat(),
+        [
+            PREFACE,
+            &frame(SETTINGS, 0, 0, &[]),
+            &frame(HEADERS, 0, 1, &request()),
+            b"no more",
+        ]
+        .concat(),
+    ] {
+        let mut stream = connect(server).await;
+        let _ = stream.write_all(&bytes).await;
+        rest(&mut stream).await;
+    }
+}
+
+async fn large_headers(server: SocketAddr) {
+    // A header that is larger than all headers may be: refused, or the end of the connection.
+    let stream = greet(server).await;
+    let mut block = request();
+    block.extend([0x00, 1, b'x', 0x7f, 0x80, 0xff, 0x03]);
+    flood(stream, 10_000, |number| match number {
+        0 => frame(HEADERS, 0, 1, &block),
+        _ => frame(CONTINUATION, 0, 1, &[b'x'; 16_000]),
+    })
+    .await;
+    // And many small ones.
+    let stream = greet(server).await;
+    let small = [0x00, 1, b'x', 1, b'y'].repeat(3000);
+    flood(stream, 10_000, |number| match number {
+        0 => frame(HEADERS, 0, 1, &request()),
+        _ => frame(CONTINUATION, 0, 1, &small),
+    })
+    .await;
+}
+
+async fn rapid_resets(server: SocketAddr) {
+    let mut stream = greet(server).await;
+    let mut sent = 0;
+    for number in 0..20_000_u32 {
+        let id = 2 * number + 1;
+        let open = frame(HEADERS, END_HEADERS, id, &request());
+        let reset = frame(RST_STREAM, 0, id, &[0, 0, 0, 8]);
+        if stream.write_all(&[open, reset].concat()).await.is_err() {
+            break;
+        }
+        sent += 1;
+    }
+    assert!(sent < 20_000, "it is let go on for ever");
+    rest(&mut stream).await;
+}
+
+async fn pings(server: SocketAddr) {
+    const COUNT: usize = 10_000;
+    let stream = greet(server).await;
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    let writer = tokio::spawn(async move {
+        let many = frame(PING, 0, 0, &[7; 8]).repeat(100);
+        for _ in 0..COUNT / 100 {
+            write.write_all(&many).await.expect("it reads");
+        }
+        write
+    });
+    let mut answers = 0;
+    while answers < COUNT {
+        let mut head = [0; 9];
+        let received = timeout(PATIENCE, read.read_exact(&mut head)).await;
+        received.expect("in time").expect("alive");
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).expect("short")];
+        read.read_exact(&mut payload).await.expect("alive");
+        if (head[3], head[4]) == (PING, ACK) {
+            assert_eq!(payload, [7; 8]);
+            answers += 1;
+        }
+    }
+    drop(writer.await.expect("it ran"));
+    // And so many more, whose answers are not read.
+    let stream = greet(server).await;
+    flood(stream, 1000, |_| frame(PING, 0, 0, &[7; 8]).repeat(1000)).await;
+}
+
+async fn too_many_streams(server: SocketAddr) {
+    let stream = greet(server).await;
+    flood(stream, 10_000, |number| {
+        let id = u32::try_from(2 * number + 1).expect("few");
+        frame(HEADERS, END_HEADERS, id, &request())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_chat_meanwhile() {
+    let mut config = config();
+    config.connections.first_request = Duration::from_secs(1);
+    let server = TestServer::on(Arc::new(MemoryLog::new(&mut os_random)), config).await;
+    let mut ada = server.join("ada").await;
+    let mut bob = server.join("bob").await;
+    ada.events(2).await;
+    bob.event().await;
+
+    let mut hostile = JoinSet::new();
+    let address = server.address;
+    for _ in 0..100 {
+        hostile.spawn(silent(address));
+        hostile.spawn(half_a_preface(address));
+    }
+    for _ in 0..3 {
+        hostile.spawn(drips(address));
+        hostile.spawn(garbage(address));
+        hostile.spawn(large_headers(address));
+        hostile.spawn(rapid_resets(address));
+        hostile.spawn(pings(address));
+        hostile.spawn(too_many_streams(address));
+    }
+    let mut slowest = Duration::ZERO;
+    let mut lines = 0;
+    while !hostile.is_empty() {
+        let began = Instant::now();
+        ada.publish("served all the same").await;
+        assert_eq!(bob.event().await, ada.event().await);
+        slowest = slowest.max(began.elapsed());
+        lines += 1;
+        while let Some(done) = hostile.try_join_next() {
+            done.expect("as it should be");
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(lines > 10);
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    server.join("eve").await.publish("and new ones").await;
+    server.stop().await;
+}
