@@ -4,49 +4,21 @@ mod support;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use chitty_chat::{proto::v1::SERVICE_NAME, secret::os_random};
+use chitty_chat::secret::os_random;
 use chitty_server::log::MemoryLog;
-use support::{PATIENCE, TestServer, config};
+use support::{
+    PATIENCE, TestServer, config,
+    raw::{
+        ACK, CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,
+        WINDOW_UPDATE, frame, headers,
+    },
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Frames of HTTP/2 (<https://www.rfc-editor.org/rfc/rfc9113.html#section-6>).
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-
-const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
-    let mut frame = length[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// The headers of a Publish, by HPACK's static table and literals.
-fn request() -> Vec<u8> {
-    let path = format!("/{SERVICE_NAME}/Publish");
-    let mut block = vec![0x83, 0x86, 0x04, u8::try_from(path.len()).expect("short")];
-    block.extend(path.as_bytes());
-    block.extend([0x01, 1, b'x']);
-    block.extend([0x0f, 0x10, 16]);
-    block.extend(b"application/grpc");
-    block
-}
 
 async fn connect(server: SocketAddr) -> TcpStream {
     TcpStream::connect(server).await.expect("it listens")
@@ -130,13 +102,13 @@ async fn garbage(server: SocketAddr) {
         [
             PREFACE,
             &frame(SETTINGS, 0, 0, &[]),
-            &frame(HEADERS, END_HEADERS, 2, &request()),
+            &frame(HEADERS, END_HEADERS, 2, &headers("Publish")),
         ]
         .concat(),
         [
             PREFACE,
             &frame(SETTINGS, 0, 0, &[]),
-            &frame(HEADERS, 0, 1, &request()),
+            &frame(HEADERS, 0, 1, &headers("Publish")),
             b"no more",
         ]
         .concat(),
@@ -150,7 +122,7 @@ async fn garbage(server: SocketAddr) {
 async fn large_headers(server: SocketAddr) {
     // A header that is larger than all headers may be: refused, or the end of the connection.
     let stream = greet(server).await;
-    let mut block = request();
+    let mut block = headers("Publish");
     block.extend([0x00, 1, b'x', 0x7f, 0x80, 0xff, 0x03]);
     flood(stream, 10_000, |number| match number {
         0 => frame(HEADERS, 0, 1, &block),
@@ -161,7 +133,7 @@ async fn large_headers(server: SocketAddr) {
     let stream = greet(server).await;
     let small = [0x00, 1, b'x', 1, b'y'].repeat(3000);
     flood(stream, 10_000, |number| match number {
-        0 => frame(HEADERS, 0, 1, &request()),
+        0 => frame(HEADERS, 0, 1, &headers("Publish")),
         _ => frame(CONTINUATION, 0, 1, &small),
     })
     .await;
@@ -172,7 +144,7 @@ async fn rapid_resets(server: SocketAddr) {
     let mut sent = 0;
     for number in 0..20_000_u32 {
         let id = 2 * number + 1;
-        let open = frame(HEADERS, END_HEADERS, id, &request());
+        let open = frame(HEADERS, END_HEADERS, id, &headers("Publish"));
         let reset = frame(RST_STREAM, 0, id, &[0, 0, 0, 8]);
         if stream.write_all(&[open, reset].concat()).await.is_err() {
             break;
@@ -218,7 +190,7 @@ async fn too_many_streams(server: SocketAddr) {
     let stream = greet(server).await;
     flood(stream, 10_000, |number| {
         let id = u32::try_from(2 * number + 1).expect("few");
-        frame(HEADERS, END_HEADERS, id, &request())
+        frame(HEADERS, END_HEADERS, id, &headers("Publish"))
     })
     .await;
 }

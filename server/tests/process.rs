@@ -4,96 +4,17 @@ mod support;
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Command, Output},
     time::Duration,
 };
 
-use chitty_chat::proto::v1::{
-    Broadcast, HistoryRequest, JoinRequest, PublishRequest, Welcome, broadcast::Kind,
-    chitty_chat_client::ChittyChatClient, closing,
+use chitty_chat::proto::v1::{HistoryRequest, PublishRequest, broadcast::Kind, closing};
+use support::{
+    PATIENCE,
+    process::{PROGRAM, Server},
 };
-use support::PATIENCE;
-use tokio::time::{Instant, sleep, timeout};
-use tonic::{Code, Streaming, transport::Channel};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_chitty-server");
-
-/// A server of this folder, which ends with the test.
-struct Server {
-    process: Child,
-    url: String,
-}
-
-impl Server {
-    /// `ulimit` is what `sh` runs before it becomes the server.
-    fn start(folder: &Path, ulimit: &str) -> Self {
-        let script = format!(
-            "{ulimit} exec {PROGRAM} --listen 127.0.0.1:0 --publish-rate off --grace 0.2 \
-             --restart-grace 60 --data {0}/data --log-dir {0}/logs",
-            folder.display()
-        );
-        let mut process = Command::new("sh")
-            .args(["-c", &script])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("there is a shell");
-        let mut line = String::new();
-        BufReader::new(process.stdout.as_mut().expect("piped"))
-            .read_line(&mut line)
-            .expect("it speaks");
-        let address = line.trim().rsplit(' ').next().unwrap_or_default();
-        assert!(address.contains(':'), "it does not start: {line}");
-        Self {
-            url: format!("http://{address}"),
-            process,
-        }
-    }
-
-    async fn join(
-        &self,
-        session: &str,
-    ) -> (ChittyChatClient<Channel>, Streaming<Broadcast>, Welcome) {
-        let channel = Channel::from_shared(self.url.clone())
-            .expect("a URL")
-            .connect()
-            .await
-            .expect("it listens");
-        let mut client = ChittyChatClient::new(channel);
-        let request = JoinRequest {
-            name: "ada".into(),
-            lamport: 1,
-            session: session.into(),
-            ..JoinRequest::default()
-        };
-        let mut stream = client.join(request).await.expect("free").into_inner();
-        let first = stream.message().await.expect("alive").and_then(|m| m.kind);
-        let Some(Kind::Welcome(welcome)) = first else {
-            panic!("a Welcome, not {first:?}");
-        };
-        (client, stream, welcome)
-    }
-
-    async fn ended(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.process.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "it goes on");
-            sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use tokio::time::{sleep, timeout};
+use tonic::Code;
 
 fn run(args: &[&str]) -> Output {
     Command::new(PROGRAM).args(args).output().expect("it runs")
@@ -197,8 +118,7 @@ async fn a_chat_is_copied_and_checked_while_its_server_goes_on() {
             assert!(output.status.success(), "{}", stderr(&output));
         }
     }
-    server.process.kill().expect("killed");
-    server.ended().await;
+    server.kill().await;
     assert!(writer.await.expect("it ran") > 0);
     // As the dead server left it: with a write-ahead log.
     let output = run(&["check", "--data", &path("data")]);

@@ -53,7 +53,8 @@ pub struct Limits {
     pub keepalive_interval: Duration,
     /// It has so long to answer.
     pub keepalive_timeout: Duration,
-    /// In bytes, of what waits to be sent on one stream.
+    /// In bytes, of what waits to be sent: on one stream, and, on Linux, in the system's buffer of
+    /// one connection.
     pub send_buffer: usize,
     /// Streams of one connection.
     pub streams: u32,
@@ -144,8 +145,8 @@ fn spawn_connection(
     graceful: &GracefulShutdown,
     aborted: CancellationToken,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "a connection without TCP_NODELAY");
+    if let Err(error) = prepare(&stream, limits.send_buffer) {
+        debug!(%error, "a connection without its socket options");
     }
     let source = admitted.source();
     let spoken = Arc::new(AtomicBool::new(false));
@@ -174,6 +175,18 @@ fn spawn_connection(
         }
         drop(admitted);
     });
+}
+
+fn prepare(stream: &TcpStream, unsent: usize) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    // Else the system keeps megabytes for who does not read. What was sent, but not acknowledged,
+    // does not count, so that long lines are filled all the same.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    socket2::SockRef::from(stream)
+        .set_tcp_notsent_lowat(u32::try_from(unsent).unwrap_or(u32::MAX))?;
+    #[cfg(not(any(target_os = "android", target_os = "linux")))]
+    let _ = unsent;
+    Ok(())
 }
 
 /// Returns only where there is no request in this time.

@@ -1,6 +1,9 @@
 //! A real server on a real socket, and clients that speak to it by the generated code.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub(crate) mod process;
+pub(crate) mod raw;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chitty_chat::{
