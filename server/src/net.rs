@@ -4,7 +4,7 @@
 //! streams needs: the size of send buffers, `TCP_NODELAY` on given listeners, and a deadline at
 //! the end (<https://github.com/hyperium/hyper/issues/4170>).
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use hyper::body::Incoming;
 use hyper_util::{
@@ -13,6 +13,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
@@ -51,10 +52,31 @@ impl Default for Limits {
     }
 }
 
+/// Where connections come from: a socket, or a simulated network's.
+pub trait Listener: Send + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// The next connection, and whose it is.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = Self::accept(self).await?;
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%error, "a connection without TCP_NODELAY");
+        }
+        Ok((stream, peer))
+    }
+}
+
 /// Serves until told to end; then waits for open connections as long as `limits.drain`. The
 /// streams themselves are ended by whoever feeds them.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Listener,
     routes: Routes,
     limits: Limits,
     shutdown: CancellationToken,
@@ -90,15 +112,12 @@ async fn pause_after(error: &io::Error) {
 }
 
 fn spawn_connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     routes: Routes,
     limits: Limits,
     graceful: &GracefulShutdown,
     aborted: CancellationToken,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "a connection without TCP_NODELAY");
-    }
     let service = TowerToHyperService::new(
         routes.map_request(|request: http::Request<Incoming>| request.map(Body::new)),
     );

@@ -21,8 +21,16 @@ fn broadcasts(lines: &[Line], step: &str) -> Vec<(u64, u64, String)> {
         .iter()
         .filter(|line| line.call == "Broadcast" && line.step == step)
         .map(|line| {
-            let number = |key| line.get(key).and_then(|value| value.parse().ok()).expect("a number");
-            (number("position"), number("lamport"), line.get("text").expect("a text").to_owned())
+            let number = |key| {
+                line.get(key)
+                    .and_then(|value| value.parse().ok())
+                    .expect("a number")
+            };
+            (
+                number("position"),
+                number("lamport"),
+                line.get("text").expect("a text").to_owned(),
+            )
         })
         .collect()
 }
@@ -61,18 +69,31 @@ fn three_clients_see_each_other_join_talk_and_leave() {
     // The logs of all four processes agree.
     let sent = broadcasts(&world.log("server"), "sent");
     assert_eq!(sent.len(), 9, "{sent:?}");
-    assert!(sent.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0 && pair[0].1 < pair[1].1));
+    assert!(
+        sent.windows(2)
+            .all(|pair| pair[0].0 + 1 == pair[1].0 && pair[0].1 < pair[1].1)
+    );
     let all: HashSet<_> = sent.iter().cloned().collect();
     for (who, least) in [("ada", 9), ("bob", 6), ("eve", 5)] {
         let lines = world.log(who);
         let got = received(&lines);
         assert!(got.len() >= least, "{who} has {got:?}");
-        assert!(got.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0), "{who} has {got:?}");
-        assert!(got.iter().all(|event| all.contains(event)), "{who} has {got:?}");
+        assert!(
+            got.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0),
+            "{who} has {got:?}"
+        );
+        assert!(
+            got.iter().all(|event| all.contains(event)),
+            "{who} has {got:?}"
+        );
         assert!(lines.iter().all(|line| line.who == who));
     }
     let sentences = |text: &str| sent.iter().filter(|(.., said)| said.contains(text)).count();
-    assert_eq!(sentences("left Chitty-Chat at Lamport time"), 3, "each leaves once: {sent:?}");
+    assert_eq!(
+        sentences("left Chitty-Chat at Lamport time"),
+        3,
+        "each leaves once: {sent:?}"
+    );
 }
 
 #[test]
@@ -95,14 +116,19 @@ fn without_a_server_the_first_client_starts_one_and_the_chat_is_kept() {
     bob.wait_for("still here");
     bob.send("\u{1b}");
     leaves(bob);
-    wait_until("the server ends when nobody has been there for a while", || {
-        let log = world.log("server");
-        let stopped = log.iter().filter(|line| line.call == "Server" && line.step == "stopped");
-        match stopped.last() {
-            Some(line) if line.get("reason") == Some("idle") => Ok(()),
-            _ => Err(format!("{} lines", log.len())),
-        }
-    });
+    wait_until(
+        "the server ends when nobody has been there for a while",
+        || {
+            let log = world.log("server");
+            let stopped = log
+                .iter()
+                .filter(|line| line.call == "Server" && line.step == "stopped");
+            match stopped.last() {
+                Some(line) if line.get("reason") == Some("idle") => Ok(()),
+                _ => Err(format!("{} lines", log.len())),
+            }
+        },
+    );
     let mut eve = world.local_client(&address, &arguments("eve"));
     eve.wait_for("keep this");
     eve.wait_for("Participant eve joined Chitty-Chat");
@@ -170,9 +196,15 @@ fn the_terminal_is_restored_on_every_way_out() {
     let ways: [(&str, fn(&mut Terminal)); 5] = [
         ("escape", |terminal| terminal.send("\u{1b}")),
         ("quit", |terminal| terminal.say("/quit")),
-        ("sigterm", |terminal| support::signal(terminal.process(), "TERM")),
-        ("sigint", |terminal| support::signal(terminal.process(), "INT")),
-        ("sighup", |terminal| support::signal(terminal.process(), "HUP")),
+        ("sigterm", |terminal| {
+            support::signal(terminal.process(), "TERM")
+        }),
+        ("sigint", |terminal| {
+            support::signal(terminal.process(), "INT")
+        }),
+        ("sighup", |terminal| {
+            support::signal(terminal.process(), "HUP")
+        }),
     ];
     for (name, leave) in ways {
         let mut terminal = world.client(&server.url, &["--name", name]);
@@ -185,7 +217,10 @@ fn the_terminal_is_restored_on_every_way_out() {
             let (set, reset) = (last("h"), last("l"));
             assert!(set.is_none() || reset > set, "{name} leaves {mode} set");
         }
-        assert!(raw.rfind("\u{1b}[?25h") >= raw.rfind("\u{1b}[?25l"), "{name} hides the cursor");
+        assert!(
+            raw.rfind("\u{1b}[?25h") >= raw.rfind("\u{1b}[?25l"),
+            "{name} hides the cursor"
+        );
         wait_until("its leaving is announced at once, by its own Leave", || {
             let log = world.log("server");
             let mut left = log.iter().filter(|line| {
@@ -226,7 +261,11 @@ fn hostile_text_does_not_reach_the_terminal() {
     ada.wait_for("ghi");
     let raw = String::from_utf8_lossy(&ada.raw()).into_owned();
     for bad in ['\u{202e}', '\u{200b}', '\u{9b}'] {
-        assert!(!raw.contains(bad), "U+{:04X} reached the terminal", bad as u32);
+        assert!(
+            !raw.contains(bad),
+            "U+{:04X} reached the terminal",
+            bad as u32
+        );
     }
 }
 
@@ -264,7 +303,10 @@ fn a_server_that_comes_back_finds_its_clients_again() {
     bob.wait_for("before");
     bob.wait_for("written meanwhile");
     let events = received(&world.log("ada"));
-    assert!(events.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0), "{events:?}");
+    assert!(
+        events.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0),
+        "{events:?}"
+    );
 }
 
 #[test]

@@ -40,7 +40,9 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder") }
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     pub(crate) fn logs(&self) -> PathBuf {
@@ -53,7 +55,8 @@ impl World {
 
     /// The lines of a log file so far, each of which must be one.
     pub(crate) fn log(&self, who: &str) -> Vec<Line> {
-        let text = std::fs::read_to_string(self.logs().join(format!("{who}.log"))).unwrap_or_default();
+        let text =
+            std::fs::read_to_string(self.logs().join(format!("{who}.log"))).unwrap_or_default();
         let complete = text.rfind('\n').map_or("", |end| &text[..end]);
         complete
             .lines()
@@ -107,9 +110,14 @@ impl World {
             .expect("it starts");
         let output = child.stdout.take().expect("piped");
         let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).expect("a first line");
+        BufReader::new(output)
+            .read_line(&mut line)
+            .expect("a first line");
         let address = line.trim().rsplit(' ').next().expect("an address");
-        Server { url: format!("http://{address}"), child }
+        Server {
+            url: format!("http://{address}"),
+            child,
+        }
     }
 }
 
@@ -142,7 +150,9 @@ impl Drop for Server {
 }
 
 pub(crate) fn signal(process: u32, name: &str) {
-    let status = Command::new("kill").args(["-s", name, &process.to_string()]).status();
+    let status = Command::new("kill")
+        .args(["-s", name, &process.to_string()])
+        .status();
     assert!(status.expect("kill is there").success());
 }
 
@@ -157,8 +167,15 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     fn start(command: CommandBuilder, rows: u16, columns: u16) -> Self {
-        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system()
+            .openpty(size)
+            .expect("a pseudo-terminal");
         let child = pair.slave.spawn_command(command).expect("it starts");
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().expect("readable");
@@ -173,7 +190,13 @@ impl Terminal {
                 lock(&kept).extend_from_slice(&buffer[..count]);
             }
         });
-        Self { screen, raw, child, master: Some(pair.master), keys }
+        Self {
+            screen,
+            raw,
+            child,
+            master: Some(pair.master),
+            keys,
+        }
     }
 
     pub(crate) fn screen(&self) -> String {
@@ -206,7 +229,11 @@ impl Terminal {
     pub(crate) fn wait_for(&self, text: &str) {
         wait_until(text, || {
             let screen = self.screen();
-            if screen.contains(text) { Ok(()) } else { Err(screen) }
+            if screen.contains(text) {
+                Ok(())
+            } else {
+                Err(screen)
+            }
         });
     }
 
@@ -214,14 +241,27 @@ impl Terminal {
     pub(crate) fn wait_without(&self, text: &str) {
         wait_until(&format!("without {text}"), || {
             let screen = self.screen();
-            if screen.contains(text) { Err(screen) } else { Ok(()) }
+            if screen.contains(text) {
+                Err(screen)
+            } else {
+                Ok(())
+            }
         });
     }
 
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
         lock(&self.screen).screen_mut().set_size(rows, columns);
-        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
-        self.master.as_ref().expect("open").resize(size).expect("resized");
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        self.master
+            .as_ref()
+            .expect("open")
+            .resize(size)
+            .expect("resized");
     }
 
     /// Closes the window.
