@@ -86,6 +86,7 @@ pub async fn serve(
     let aborted = CancellationToken::new();
     loop {
         let stream = tokio::select! {
+            biased;
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
@@ -125,6 +126,7 @@ fn spawn_connection(
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         tokio::select! {
+            biased;
             result = connection => {
                 if let Err(error) = result {
                     debug!(%error, "a connection ended");

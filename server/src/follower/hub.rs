@@ -2,7 +2,7 @@
 //! be woken.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -23,7 +23,8 @@ use super::{
 pub struct Hub {
     head: AtomicU64,
     ring: RwLock<Ring>,
-    seats: Mutex<HashMap<ParticipantNumber, Arc<Seat>>>,
+    /// In an order of its own, so that the same run wakes them in the same order.
+    seats: Mutex<BTreeMap<ParticipantNumber, Arc<Seat>>>,
     detached: Mutex<Vec<Detached>>,
     detachment: Notify,
     closed: AtomicBool,
@@ -77,7 +78,7 @@ impl Hub {
         Self {
             head: AtomicU64::new(head.get()),
             ring: RwLock::new(Ring::new(limits, head)),
-            seats: Mutex::new(HashMap::new()),
+            seats: Mutex::new(BTreeMap::new()),
             detached: Mutex::new(Vec::new()),
             detachment: Notify::new(),
             closed: AtomicBool::new(false),
@@ -144,7 +145,7 @@ impl Hub {
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, HashMap<ParticipantNumber, Arc<Seat>>> {
+    fn seats(&self) -> MutexGuard<'_, BTreeMap<ParticipantNumber, Arc<Seat>>> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
