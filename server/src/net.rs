@@ -4,12 +4,11 @@
 //! streams needs: the size of send buffers, `TCP_NODELAY` on given listeners, and a deadline at
 //! the end (<https://github.com/hyperium/hyper/issues/4170>).
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use tokio::{
@@ -17,7 +16,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{body::Body, service::Routes};
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
@@ -82,7 +81,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let routes = routes.prepare();
-    let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
     let aborted = CancellationToken::new();
     loop {
         let stream = tokio::select! {
@@ -96,10 +95,18 @@ pub async fn serve(
                 }
             },
         };
-        spawn_connection(stream, routes.clone(), limits, &graceful, aborted.clone());
+        let connection = serve_connection(
+            stream,
+            routes.clone(),
+            limits,
+            shutdown.clone(),
+            aborted.clone(),
+        );
+        connections.spawn(connection);
     }
     drop(listener);
-    if timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    connections.close();
+    if timeout(limits.drain, connections.wait()).await.is_err() {
         warn!("some connections did not end in time and are cut");
     }
     aborted.cancel();
@@ -112,29 +119,34 @@ async fn pause_after(error: &io::Error) {
     sleep(Duration::from_millis(50)).await;
 }
 
-fn spawn_connection(
+/// Serves one connection to its end. hyper-util's `GracefulShutdown` would do the same, but tells
+/// connections in an order of chance, and a simulated run must be the same each time.
+async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     routes: Routes,
     limits: Limits,
-    graceful: &GracefulShutdown,
+    shutdown: CancellationToken,
     aborted: CancellationToken,
 ) {
     let service = TowerToHyperService::new(
         routes.map_request(|request: http::Request<Incoming>| request.map(Body::new)),
     );
-    let connection = builder(limits).serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        tokio::select! {
-            biased;
-            result = connection => {
-                if let Err(error) = result {
-                    debug!(%error, "a connection ended");
-                }
+    let mut connection = pin!(builder(limits).serve_connection(TokioIo::new(stream), service));
+    let result = tokio::select! {
+        biased;
+        result = connection.as_mut() => result,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                biased;
+                result = connection => result,
+                () = aborted.cancelled() => return,
             }
-            () = aborted.cancelled() => {}
         }
-    });
+    };
+    if let Err(error) = result {
+        debug!(%error, "a connection ended");
+    }
 }
 
 fn builder(limits: Limits) -> hyper::server::conn::http2::Builder<TokioExecutor> {

@@ -53,21 +53,26 @@ impl Faults {
 
     /// Does what is due.
     pub(crate) fn step(&mut self, sim: &mut Sim<'_>) {
+        self.mend(sim);
         let now = sim.elapsed();
-        self.notice_failed_server(sim, now);
-        while let Some(index) = self.undo.iter().position(|(at, _)| *at <= now) {
-            let (_, undo) = self.undo.remove(index);
-            self.undo(&undo, sim);
-        }
         if now >= self.next {
             self.cause(sim, now);
             self.next = now + self.up_to(6000);
         }
     }
 
-    /// Everything is repaired; some clients stay dead.
+    /// Ends what is over, and nothing else.
+    pub(crate) fn mend(&mut self, sim: &mut Sim<'_>) {
+        let now = sim.elapsed();
+        self.notice_ended_server(sim, now);
+        while let Some(index) = self.undo.iter().position(|(at, _)| *at <= now) {
+            let (_, undo) = self.undo.remove(index);
+            self.undo(&undo, sim);
+        }
+    }
+
+    /// Everything is over now; some clients stay dead.
     pub(crate) fn end(&mut self, sim: &mut Sim<'_>) {
-        self.notice_failed_server(sim, sim.elapsed());
         for (_, undo) in std::mem::take(&mut self.undo) {
             if !matches!(undo, Undo::StartClient(_)) || self.rng.random_bool(0.5) {
                 self.undo(&undo, sim);
@@ -77,10 +82,9 @@ impl Faults {
     }
 
     /// The server ended by itself, as its disk failed: somebody starts it again.
-    pub(crate) fn notice_failed_server(&mut self, sim: &mut Sim<'_>, now: Duration) {
-        if !sim.is_host_running(SERVER)
-            && !self.undo.iter().any(|(_, undo)| *undo == Undo::StartServer)
-        {
+    fn notice_ended_server(&mut self, sim: &mut Sim<'_>, now: Duration) {
+        let starts = |(_, undo): &(Duration, Undo)| *undo == Undo::StartServer;
+        if !sim.is_host_running(SERVER) && !self.undo.iter().any(starts) {
             let wait = self.up_to(4000);
             self.undo.push((now + wait, Undo::StartServer));
         }

@@ -144,6 +144,7 @@ impl Theatre {
         let mut head = None;
         let mut since = self.sim.elapsed();
         while self.sim.elapsed() < give_up {
+            self.faults.mend(&mut self.sim);
             self.sim.step()?;
             let now = self.log.extent().head;
             if head != Some(now) || !self.stage.all_live(now.get()) {
