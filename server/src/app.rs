@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use chitty_chat::proto::v1;
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -12,7 +11,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     follower,
     log::{Log, ReplayError},
-    net,
+    net::{self, Listener},
     sequencer::{self, End, Handle, Sequencer, SequencerError},
     service::ChittyChat,
 };
@@ -47,7 +46,7 @@ pub enum ServeError {
 /// Serves the chat in this log on this listener until told to end, idle for long enough, or the
 /// store fails. All streams have ended when this returns, or were cut.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Listener,
     log: Arc<dyn Log>,
     config: Config,
     shutdown: CancellationToken,

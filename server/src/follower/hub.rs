@@ -2,7 +2,7 @@
 //! be woken.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     convert::Infallible,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
@@ -57,7 +57,7 @@ pub enum Order {
 
 #[derive(Default)]
 struct Seats {
-    current: HashMap<ParticipantNumber, Arc<Seat>>,
+    current: BTreeMap<ParticipantNumber, Arc<Seat>>,
     /// Taken over, and not ended yet.
     older: Vec<Arc<Seat>>,
 }

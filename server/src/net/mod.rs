@@ -6,11 +6,13 @@
 //! the end (<https://github.com/hyperium/hyper/issues/4170>).
 
 mod admission;
+mod listener;
 mod stream;
 
 use std::{
     io,
     net::IpAddr,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,17 +23,18 @@ use std::{
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{body::Body, service::Routes};
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
+
+pub use self::listener::Listener;
 
 use self::{
     admission::{Admission, Admitted},
@@ -94,19 +97,23 @@ pub struct Peer {
 
 /// Serves until told to end; then waits for open connections as long as `limits.drain`. The
 /// streams themselves are ended by whoever feeds them.
-pub async fn serve(
-    listener: TcpListener,
+pub async fn serve<L: Listener>(
+    listener: L,
     routes: Routes,
     limits: Limits,
     shutdown: CancellationToken,
 ) {
     let routes = routes.prepare();
     let admission = Admission::new(limits);
-    let graceful = GracefulShutdown::new();
-    let aborted = CancellationToken::new();
+    let connections = TaskTracker::new();
+    let ends = Ends {
+        shutdown,
+        aborted: CancellationToken::new(),
+    };
     loop {
         let (stream, address) = tokio::select! {
-            () = shutdown.cancelled() => break,
+            biased;
+            () = ends.shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -118,16 +125,30 @@ pub async fn serve(
         let source = admission::source(address.ip());
         // Who is not admitted is closed at once: an answer would need the resources that are to be
         // saved.
-        if let Some(admitted) = admission.admit(source) {
-            let routes = routes.clone();
-            spawn_connection(stream, admitted, routes, limits, &graceful, aborted.clone());
+        let Some(admitted) = admission.admit(source) else {
+            continue;
+        };
+        if let Err(error) = L::prepare(&stream, limits.send_buffer) {
+            debug!(%error, "a connection without its socket options");
         }
+        let connection = serve_connection(stream, admitted, routes.clone(), limits, ends.clone());
+        connections.spawn(connection);
     }
     drop(listener);
-    if timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    connections.close();
+    if timeout(limits.drain, connections.wait()).await.is_err() {
         warn!("some connections did not end in time and are cut");
     }
-    aborted.cancel();
+    ends.aborted.cancel();
+}
+
+/// When connections are to end.
+#[derive(Clone)]
+struct Ends {
+    /// As their streams do.
+    shutdown: CancellationToken,
+    /// At once.
+    aborted: CancellationToken,
 }
 
 /// Out of file descriptors, or a connection that was gone before it was accepted: the listener
@@ -137,17 +158,15 @@ async fn pause_after(error: &io::Error) {
     sleep(Duration::from_millis(50)).await;
 }
 
-fn spawn_connection(
-    stream: TcpStream,
+/// Serves one connection to its end. hyper-util's `GracefulShutdown` would do the same, but tells
+/// connections in an order of chance, and a simulated run must be the same each time.
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     admitted: Admitted,
     routes: Routes,
     limits: Limits,
-    graceful: &GracefulShutdown,
-    aborted: CancellationToken,
+    ends: Ends,
 ) {
-    if let Err(error) = prepare(&stream, limits.send_buffer) {
-        debug!(%error, "a connection without its socket options");
-    }
     let source = admitted.source();
     let spoken = Arc::new(AtomicBool::new(false));
     let has_spoken = Arc::clone(&spoken);
@@ -159,34 +178,26 @@ fn spawn_connection(
         request.map(Body::new)
     });
     let service = TowerToHyperService::new(service);
-    let connection = builder(limits).serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        tokio::select! {
-            result = connection => {
-                if let Err(error) = result {
-                    debug!(%error, "a connection ended");
-                }
-            }
-            () = silence(limits.first_request, &has_spoken) => {
-                debug!("a connection without a request is cut");
-            }
-            () = aborted.cancelled() => {}
+    let mut connection = pin!(builder(limits).serve_connection(TokioIo::new(stream), service));
+    let result = tokio::select! {
+        biased;
+        result = connection.as_mut() => result,
+        () = silence(limits.first_request, &has_spoken) => {
+            debug!("a connection without a request is cut");
+            return;
         }
-        drop(admitted);
-    });
-}
-
-fn prepare(stream: &TcpStream, unsent: usize) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    // Else the system keeps megabytes for who does not read. What was sent, but not acknowledged,
-    // does not count, so that long lines are filled all the same.
-    #[cfg(any(target_os = "android", target_os = "linux"))]
-    socket2::SockRef::from(stream)
-        .set_tcp_notsent_lowat(u32::try_from(unsent).unwrap_or(u32::MAX))?;
-    #[cfg(not(any(target_os = "android", target_os = "linux")))]
-    let _ = unsent;
-    Ok(())
+        () = ends.shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                biased;
+                result = connection => result,
+                () = ends.aborted.cancelled() => return,
+            }
+        }
+    };
+    if let Err(error) = result {
+        debug!(%error, "a connection ended");
+    }
 }
 
 /// Returns only where there is no request in this time.

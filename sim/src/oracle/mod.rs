@@ -1,0 +1,143 @@
+//! Judges a run by what it left behind: the log, and what each client was asked, told and wrote
+//! down. Pure, and without a line of the server or the client in it: each rule is written down
+//! here a second time.
+//!
+//! It knows nothing of the simulation: what real processes leave behind can be judged as well.
+
+mod chat;
+mod clock;
+mod outcomes;
+mod presence;
+mod shown;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use chitty::session::{Command, Notice};
+use chitty_chat::logging::Line;
+use chitty_server::record::Record;
+
+/// What a run left behind.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// Every record that ever was durable, from position 1.
+    pub log: Vec<Record>,
+    /// The clients, each from its start to its end.
+    pub lives: Vec<Life>,
+    /// At the end everything was repaired and had the time to come to rest.
+    pub at_rest: bool,
+}
+
+/// What one client left behind.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// Which one, for the reader of a report.
+    pub label: String,
+    /// What passed between it and its user, in order.
+    pub said: Vec<Said>,
+    /// Its log.
+    pub lines: Vec<Line>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// One thing between a client and its user.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// The user wanted something.
+    Asked(Command),
+    /// The user was told something.
+    Told(Notice),
+}
+
+/// What became of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It runs at the end.
+    Runs,
+    /// It came to its end in order.
+    Ended,
+    /// It was killed, and what it was told last may be unknown.
+    Killed,
+}
+
+/// A rule that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which check found it.
+    pub check: &'static str,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.check, self.what)
+    }
+}
+
+/// All the rules that were broken.
+pub fn judge(evidence: &Evidence) -> Vec<Violation> {
+    let mut verdict = Verdict::default();
+    let chat = chat::fold(&evidence.log, &mut verdict);
+    for life in &evidence.lives {
+        shown::check(life, evidence, &mut verdict);
+        clock::check(life, &mut verdict);
+        presence::check(life, &chat, &mut verdict);
+        outcomes::check(life, evidence, &mut verdict);
+    }
+    outcomes::check_origins(evidence, &mut verdict);
+    if evidence.at_rest {
+        presence::check_rest(evidence, &chat, &mut verdict);
+    }
+    verdict.violations
+}
+
+#[derive(Debug, Default)]
+struct Verdict {
+    violations: Vec<Violation>,
+}
+
+impl Verdict {
+    fn broken(&mut self, check: &'static str, what: impl Into<String>) {
+        let what = what.into();
+        self.violations.push(Violation { check, what });
+    }
+
+    fn must(&mut self, holds: bool, check: &'static str, what: impl FnOnce() -> String) {
+        if !holds {
+            self.broken(check, what());
+        }
+    }
+}
+
+impl Life {
+    fn notices(&self) -> impl Iterator<Item = &Notice> {
+        self.said.iter().filter_map(|said| match said {
+            Said::Told(notice) => Some(notice),
+            Said::Asked(_) => None,
+        })
+    }
+
+    /// The lines of what was called.
+    fn calls<'a>(&'a self, call: &'a str, step: &'a str) -> impl Iterator<Item = &'a Line> {
+        self.lines
+            .iter()
+            .filter(move |line| line.call == call && line.step == step)
+    }
+}
+
+/// A number in a line; 0 where it is not there.
+fn number(line: &Line, key: &str) -> u64 {
+    line.get(key)
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(0)
+}
+
+/// The record at a position.
+fn at(log: &[Record], position: u64) -> Option<&Record> {
+    let index = usize::try_from(position.checked_sub(1)?).ok()?;
+    log.get(index)
+}

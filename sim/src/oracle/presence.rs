@@ -1,0 +1,96 @@
+//! Who is there: on each screen at each position, and at the end in truth.
+
+use std::collections::BTreeSet;
+
+use chitty::session::{Notice, Welcome};
+use chitty_chat::{Event, EventKind};
+
+use super::{
+    Evidence, Fate, Life, Verdict,
+    chat::{Chat, Present},
+};
+
+/// The participants pane.
+#[derive(Default)]
+struct Pane {
+    number: u64,
+    /// Events below change nothing.
+    since: u64,
+    present: Present,
+}
+
+pub(super) fn check(life: &Life, chat: &Chat, verdict: &mut Verdict) {
+    let mut pane = Pane::default();
+    for notice in life.notices() {
+        let position = match notice {
+            Notice::Welcome(welcome) => pane.welcome(welcome),
+            Notice::Event { event, .. } => pane.event(event),
+            _ => None,
+        };
+        let Some(position) = position else { continue };
+        let there = chat.at(position);
+        verdict.must(there == Some(&pane.present), "who is present", || {
+            format!(
+                "{}: at {position} shows {:?}, the log says {there:?}",
+                life.label, pane.present
+            )
+        });
+    }
+}
+
+/// Everybody who runs is present once, and nobody else.
+pub(super) fn check_rest(evidence: &Evidence, chat: &Chat, verdict: &mut Verdict) {
+    let mut truth = BTreeSet::new();
+    for life in evidence.lives.iter().filter(|life| life.fate == Fate::Runs) {
+        let number = own_number(life);
+        verdict.must(truth.insert(number), "presence is the truth", || {
+            format!("{}: a second one at {number}", life.label)
+        });
+    }
+    let present: BTreeSet<u64> = chat.at_end().keys().copied().collect();
+    verdict.must(truth == present, "presence is the truth", || {
+        format!("there are {truth:?}, the log ends with {:?}", chat.at_end())
+    });
+}
+
+fn own_number(life: &Life) -> u64 {
+    let mut pane = Pane::default();
+    for notice in life.notices() {
+        if let Notice::Welcome(welcome) = notice {
+            pane.welcome(welcome);
+        }
+    }
+    pane.number
+}
+
+impl Pane {
+    /// As of which position it speaks now; `None` where it goes on as before.
+    fn welcome(&mut self, welcome: &Welcome) -> Option<u64> {
+        self.number = welcome.number.get();
+        self.since = welcome.position.get();
+        let participants = welcome.participants.as_ref()?;
+        self.present = participants
+            .iter()
+            .map(|(number, name)| (number.get(), name.to_string()))
+            .collect();
+        Some(self.since)
+    }
+
+    /// At which position it changed, if this is no history.
+    fn event(&mut self, event: &Event) -> Option<u64> {
+        let position = event.position.get();
+        if position < self.since {
+            return None;
+        }
+        match &event.kind {
+            EventKind::Joined { name } => {
+                self.present.insert(position, name.to_string());
+            }
+            EventKind::Left { participant, .. } => {
+                self.present.remove(&participant.get());
+            }
+            EventKind::Message { .. } | EventKind::Unknown => {}
+        }
+        Some(position)
+    }
+}

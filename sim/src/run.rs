@@ -1,0 +1,212 @@
+//! One run: the server, the clients, the faults, and the verdict.
+
+use std::{
+    error::Error,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use chitty_chat::logging;
+use chitty_server::{
+    app::{self, ServeError},
+    follower,
+    log::{Keep, Log as _, ReplayError},
+    net, room, sequencer,
+    sequencer::SequencerError,
+};
+use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
+use turmoil::{Builder, Sim};
+
+use crate::{
+    faults::Faults,
+    log::SimLog,
+    network::{self, SERVER, SimListener},
+    oracle::{Evidence, Violation, judge},
+    person::Person,
+    stage::Stage,
+};
+
+/// The simulation goes in such steps.
+const TICK: Duration = Duration::from_millis(10);
+/// All has come to rest when nothing is amiss for so long: longer than every grace.
+const REST: Duration = Duration::from_secs(8);
+/// All must have come to rest so long after the last fault.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Run {
+    /// From which everything was drawn.
+    pub seed: u64,
+    /// The rules that were broken.
+    pub violations: Vec<Violation>,
+    /// The log lines of all processes, in order, each with its end.
+    pub lines: Vec<String>,
+    /// How many events the chat has.
+    pub events: usize,
+    /// How many clients were started.
+    pub lives: usize,
+}
+
+/// Runs a seed, and judges.
+pub fn run(seed: u64) -> Run {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let quiet_from = Duration::from_secs(rng.random_range(10..50));
+    let stage = Stage::new(quiet_from);
+    let lines = stage.clone();
+    let subscriber = logging::subscriber(SERVER, "00server", network::wall, move |line| {
+        lines.line(line);
+    });
+    tracing::subscriber::with_default(subscriber, || Theatre::build(rng, stage).play(seed))
+}
+
+struct Theatre {
+    sim: Sim<'static>,
+    log: SimLog,
+    stage: Stage,
+    faults: Faults,
+}
+
+impl Theatre {
+    fn build(mut rng: StdRng, stage: Stage) -> Self {
+        let log = SimLog::new(rng.next_u64());
+        let mut sim = Builder::new()
+            .epoch(UNIX_EPOCH)
+            .rng_seed(rng.next_u64())
+            .tick_duration(TICK)
+            .simulation_duration(Duration::from_secs(3600))
+            .min_message_latency(Duration::from_millis(1))
+            .max_message_latency(Duration::from_millis(rng.random_range(2..120)))
+            .build();
+        serve(&mut sim, log.clone(), stage.clone(), config(&mut rng));
+        let clients: Vec<String> = (0..rng.random_range(2..6))
+            .map(|index| format!("client-{index}"))
+            .collect();
+        for client in &clients {
+            let person = Person::new(client, stage.clone(), rng.next_u64());
+            sim.host(client.as_str(), move || {
+                let person = person.clone();
+                async move {
+                    person.live().await;
+                    Ok(())
+                }
+            });
+        }
+        let faults = Faults::new(rng, log.clone(), stage.clone(), clients);
+        Self {
+            sim,
+            log,
+            stage,
+            faults,
+        }
+    }
+
+    fn play(mut self, seed: u64) -> Run {
+        let mut violations = Vec::new();
+        let at_rest = self.act().unwrap_or_else(|error| {
+            violations.push(Violation {
+                check: "all processes work",
+                what: error.to_string(),
+            });
+            false
+        });
+        if !at_rest && violations.is_empty() {
+            violations.push(Violation {
+                check: "all comes to rest",
+                what: format!("not within {} s", PATIENCE.as_secs()),
+            });
+        }
+        let (lines, lives) = self.stage.take();
+        let evidence = Evidence {
+            log: self.log.history(),
+            lives,
+            // What is owed by now is owed also where it did not come.
+            at_rest: true,
+        };
+        violations.extend(judge(&evidence));
+        Run {
+            seed,
+            violations,
+            lines,
+            events: evidence.log.len(),
+            lives: evidence.lives.len(),
+        }
+    }
+
+    /// Faults, then quiet; whether all came to rest.
+    fn act(&mut self) -> Result<bool, Box<dyn Error>> {
+        while self.sim.elapsed() < self.stage.quiet_from {
+            self.faults.step(&mut self.sim);
+            self.sim.step()?;
+        }
+        self.faults.end(&mut self.sim);
+        let give_up = self.sim.elapsed() + PATIENCE;
+        let mut head = None;
+        let mut since = self.sim.elapsed();
+        while self.sim.elapsed() < give_up {
+            self.faults.mend(&mut self.sim);
+            self.sim.step()?;
+            let now = self.log.extent().head;
+            if head != Some(now) || !self.stage.all_live(now.get()) {
+                head = Some(now);
+                since = self.sim.elapsed();
+            }
+            if self.sim.elapsed().saturating_sub(since) >= REST {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn serve(sim: &mut Sim<'static>, log: SimLog, stage: Stage, config: app::Config) {
+    sim.host(SERVER, move || {
+        let (log, stage) = (log.clone(), stage.clone());
+        async move {
+            log.recover().await;
+            let listener = SimListener::bind().await?;
+            match app::serve(listener, Arc::new(log), config, stage.server_starts()).await {
+                // The disk failed: as the process would, the host ends, until it is started again.
+                Ok(_)
+                | Err(
+                    ServeError::Sequencer(SequencerError::Append(_))
+                    | ServeError::Replay(ReplayError::Read(_)),
+                ) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        }
+    });
+}
+
+fn config(rng: &mut StdRng) -> app::Config {
+    let keep = rng
+        .random_bool(0.2)
+        .then(|| Keep::Events(rng.random_range(1..40)));
+    // Often so little that most is read from the log.
+    let ring_bytes = if rng.random_bool(0.5) { 1 << 20 } else { 300 };
+    app::Config {
+        sequencer: sequencer::Config {
+            rules: room::Rules {
+                grace: Duration::from_secs(3),
+                restart_grace: Duration::from_secs(6),
+                max_participants: 100,
+                publish_rate: None,
+                join_rate: None,
+            },
+            keep,
+            idle_exit: None,
+            wall: network::wall,
+        },
+        followers: follower::Limits {
+            ring_bytes,
+            ..follower::Limits::default()
+        },
+        connections: net::Limits {
+            keepalive_interval: Duration::from_secs(5),
+            keepalive_timeout: Duration::from_secs(3),
+            ..net::Limits::default()
+        },
+        // Only for a session that a client did not pick, which these all do.
+        random: |bytes| bytes.fill(1),
+    }
+}
