@@ -130,5 +130,6 @@ fn welcome(granted: &Granted, session: &Session, epoch: &str) -> Welcome {
         head: granted.head.get(),
         first: granted.first.get(),
         room: String::new(),
+        participant: granted.participant.get(),
     }
 }
