@@ -38,7 +38,7 @@ macro_rules! redacted_debug {
 
 redacted_debug! {
     JoinRequest { name, lamport, resume, backlog, room }
-    Welcome { epoch, position, lamport, participants, resumed, next, head, first, room }
+    Welcome { epoch, position, lamport, participants, resumed, next, head, first, room, participant }
     PublishRequest { text, id, seen, lamport }
     LeaveRequest { lamport }
     HistoryRequest { before, limit, after, at_lamport }

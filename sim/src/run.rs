@@ -28,8 +28,9 @@ use crate::{
 
 /// The simulation goes in such steps.
 const TICK: Duration = Duration::from_millis(10);
-/// All has come to rest when nothing is amiss for so long: longer than every grace.
-const REST: Duration = Duration::from_secs(8);
+/// All has come to rest when nothing is amiss for so long: longer than a silent peer is believed
+/// in, and its grace after that.
+const REST: Duration = Duration::from_secs(20);
 /// All must have come to rest so long after the last fault.
 const PATIENCE: Duration = Duration::from_secs(120);
 

@@ -136,5 +136,6 @@ fn welcome(granted: &Granted, session: &Session, epoch: &str) -> Welcome {
         head: granted.head.get(),
         first: granted.first.get(),
         room: String::new(),
+        participant: granted.participant.get(),
     }
 }

@@ -115,6 +115,8 @@ impl Driver {
         }
         let granted = welcome.resumed && asked_to_resume && entry == Entry::GoesOn;
         let number = match &self.participation {
+            // A welcome to a new participation may have been lost meanwhile.
+            _ if welcome.participant != 0 => ParticipantNumber::new(welcome.participant),
             Some(participation) if granted => participation.number,
             // The first welcome was lost: the stream begins at this participant's own Joined.
             _ if welcome.resumed => ParticipantNumber::from(next),

@@ -56,6 +56,22 @@ async fn after_a_cut_the_chat_goes_on_where_it_was() {
     user.live().await;
 }
 
+/// The server began a new participation after the old one was lost, but its welcome did not come
+/// through: the next one resumes the new participation, from where this client is.
+#[tokio::test]
+async fn a_participation_whose_welcome_was_lost_is_known_by_the_next_one() {
+    let mut server = Fake::start().await;
+    let (mut user, _stream) = User::in_chat(&mut server, "ada").await;
+    server.cut();
+    let call = server.join().await;
+    let stream = call.accept();
+    stream.welcome(v1::Welcome {
+        participant: 3,
+        ..resumed(&resume(1, 3), 3)
+    });
+    assert_eq!(user.welcome().await.number, ParticipantNumber::new(3));
+}
+
 #[tokio::test]
 async fn the_session_stays_the_same_and_a_dead_server_is_waited_for() {
     let mut server = Fake::start().await;
