@@ -17,6 +17,7 @@
 //! let session = tracing::info_span!(target: CALL, "session", who = "ada", run = "3f9a21c0");
 //! ```
 
+mod broadcast;
 mod directory;
 mod escape;
 mod file;
@@ -40,6 +41,7 @@ use self::{layer::LineLayer, outlet::Outlet};
 use crate::secret;
 
 pub use self::{
+    broadcast::broadcast,
     directory::default_directory,
     escape::file_stem,
     line::{Line, parse_line},

@@ -1,47 +1,20 @@
 //! The log lines of what the sequencer does (docs/log-format.md).
 
-use chitty_chat::{Event, EventKind, MessageId, ParticipantName, logging::CALL};
+use chitty_chat::{
+    Event, EventKind, MessageId, ParticipantName,
+    logging::{self, CALL},
+};
 use tracing::info;
 
 use crate::room::{Accepted, Command, Decision, Receipt};
 
-/// What went to everybody.
+/// What went to everybody: the log's clock is at the time of the broadcast.
 pub(super) fn broadcast(event: &Event) {
-    let (lamport, position) = (event.lamport.get(), event.position.get());
-    let (kind, request) = (event.kind_str(), event.request.get());
-    let clock = lamport;
-    match &event.kind {
-        EventKind::Message {
-            author,
-            text,
-            id,
-            seen,
-            participant,
-        } => info!(
-            target: CALL, call = "Broadcast", step = "sent", lamport, position, kind,
-            participant = participant.get(), author = &**author, id = &**id, seen = seen.get(),
-            text = &**text, request, clock,
-        ),
-        EventKind::Joined { name } => info!(
-            target: CALL, call = "Broadcast", step = "sent", lamport, position, kind,
-            participant = position, name = &**name, text = event.sentence(), request, clock,
-        ),
-        EventKind::Left {
-            name,
-            reason,
-            participant,
-        } => info!(
-            target: CALL, call = "Broadcast", step = "sent", lamport, position, kind,
-            participant = participant.get(), name = &**name, reason = reason.as_str(),
-            text = event.sentence(), request, clock,
-        ),
-        EventKind::Unknown => info!(
-            target: CALL, call = "Broadcast", step = "sent", lamport, position, kind, request, clock,
-        ),
-    }
+    logging::broadcast("sent", event, event.lamport);
 }
 
-/// What became of a request that was accepted, with the broadcasts that it led to. Written when all is durable.
+/// What became of a request that was accepted, with the broadcasts that it led to. Written when
+/// all is durable.
 pub(super) fn decided(command: &Command, decision: &Decision) {
     received(command, decision);
     for record in &decision.records {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chitty_chat::{Event, EventKind, LeftReason, Position, proto::v1};
+use chitty_chat::{Event, EventKind, LeftReason, Position, logging, proto::v1};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
@@ -62,7 +62,7 @@ impl Driver {
             self.clock.receive(event.lamport);
         }
         let clock = self.clock.now();
-        log::broadcast_received(&event, clock);
+        logging::broadcast("received", &event, clock);
         let own = match &event.kind {
             EventKind::Message { id, .. } => self.outbox.shown(id),
             _ => None,

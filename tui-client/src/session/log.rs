@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chitty_chat::{
-    Event, EventKind, LamportTime, ParticipantNumber, Position,
+    LamportTime, ParticipantNumber, Position,
     logging::CALL,
     proto::{status_name, v1},
 };
@@ -37,47 +37,6 @@ pub(super) fn join_refused(lamport: LamportTime, status: &Status, reason: &str) 
         call = "Join", step = "refused",
         lamport = lamport.get(), status = status_name(status.code()), reason,
     );
-}
-
-pub(super) fn broadcast_received(event: &Event, clock: LamportTime) {
-    let (lamport, position) = (event.lamport.get(), event.position.get());
-    let (kind, request, clock) = (event.kind_str(), event.request.get(), clock.get());
-    let sentence = event.sentence();
-    match &event.kind {
-        EventKind::Joined { name } => info!(
-            target: CALL,
-            call = "Broadcast", step = "received",
-            lamport, position, kind, participant = position, name = &**name, request, clock,
-            text = sentence,
-        ),
-        EventKind::Left {
-            name,
-            reason,
-            participant,
-        } => info!(
-            target: CALL,
-            call = "Broadcast", step = "received",
-            lamport, position, kind, participant = participant.get(), name = &**name,
-            reason = reason.as_str(), request, clock, text = sentence,
-        ),
-        EventKind::Message {
-            author,
-            text,
-            id,
-            seen,
-            participant,
-        } => info!(
-            target: CALL,
-            call = "Broadcast", step = "received",
-            lamport, position, kind, participant = participant.get(), author = &**author,
-            id = &**id, seen = seen.get(), text = &**text, request, clock,
-        ),
-        EventKind::Unknown => info!(
-            target: CALL,
-            call = "Broadcast", step = "received",
-            lamport, position, kind, request, clock,
-        ),
-    }
 }
 
 pub(super) fn closing_received(closing: &v1::Closing) {
