@@ -88,11 +88,11 @@ async fn every_sending_and_every_receipt_is_a_line() {
         "Join replied lamport=3 position=1 participant=1 resumed=false next=1 head=1 clock=3"
             .into(),
         "Broadcast received lamport=3 position=1 kind=\"joined\" participant=1 name=\"ada\" \
-         request=1 clock=4 text=\"Participant ada joined Chitty-Chat at Lamport time 3\""
+         text=\"Participant ada joined Chitty-Chat at Lamport time 3\" request=1 clock=4"
             .into(),
         format!("Link live server=\"{address}\""),
         format!("Publish sent lamport=5 clock=5 id=\"{id}\" seen=1 text=\"hello\""),
-        format!("Publish failed lamport=5 id=\"{id}\" status=Unavailable reason=\"later\""),
+        format!("Publish failed lamport=5 id=\"{id}\" status=\"UNAVAILABLE\" reason=\"later\""),
         format!("Publish sent lamport=5 clock=5 id=\"{id}\" seen=1 retry=true text=\"hello\""),
         format!(
             "Broadcast received lamport=7 position=2 kind=\"message\" participant=1 \
