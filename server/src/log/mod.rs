@@ -11,6 +11,8 @@ mod replay;
 mod sqlite;
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod tests;
 
 use std::{pin::Pin, sync::Arc};

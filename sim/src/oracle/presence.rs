@@ -16,6 +16,9 @@ struct Pane {
     number: u64,
     /// Events below change nothing.
     since: u64,
+    /// As of which position it was told who is present. A resume from below tells again of joins
+    /// and leaves that are in it already; until it is past them, it is ahead of the timeline.
+    told_at: u64,
     present: Present,
 }
 
@@ -69,6 +72,7 @@ impl Pane {
         self.number = welcome.number.get();
         self.since = welcome.position.get();
         let participants = welcome.participants.as_ref()?;
+        self.told_at = self.since;
         self.present = participants
             .iter()
             .map(|(number, name)| (number.get(), name.to_string()))
@@ -76,7 +80,7 @@ impl Pane {
         Some(self.since)
     }
 
-    /// At which position it changed, if this is no history.
+    /// As of which position it speaks then, if that can be told.
     fn event(&mut self, event: &Event) -> Option<u64> {
         let position = event.position.get();
         if position < self.since {
@@ -91,6 +95,6 @@ impl Pane {
             }
             EventKind::Message { .. } | EventKind::Unknown => {}
         }
-        Some(position)
+        (position >= self.told_at).then_some(position)
     }
 }
