@@ -5,9 +5,7 @@ use std::{
     time::Duration,
 };
 
-use chitty::session::{
-    Command, Ended, Notice, Refusal, SessionConfig, SessionHandle, Ticket, spawn,
-};
+use chitty::session::{Command, Notice, Refusal, SessionConfig, SessionHandle, Ticket, spawn};
 use chitty_chat::{MessageText, ParticipantName, Position, logging::CALL};
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -151,7 +149,6 @@ impl Sitting {
         match &notice {
             Notice::Refused(refusal) => self.refused(refusal),
             Notice::Event { event, .. } => self.last_shown = event.position,
-            Notice::Ended(Ended::Left) => {}
             _ => {}
         }
         self.person.stage.told(self.life, notice);

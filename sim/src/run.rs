@@ -62,7 +62,7 @@ pub fn run(seed: u64) -> Run {
     let stage = Stage::new(quiet_from);
     let lines = stage.clone();
     let subscriber = logging::subscriber(SERVER, "00server", network::wall, move |line| {
-        lines.line(line)
+        lines.line(line);
     });
     tracing::subscriber::with_default(subscriber, || Theatre::build(rng, stage).play(seed))
 }
@@ -176,7 +176,7 @@ impl Theatre {
                 head = Some(now);
                 since = self.sim.elapsed();
             }
-            if self.sim.elapsed() - since >= REST {
+            if self.sim.elapsed() >= since + REST {
                 return Ok(true);
             }
         }
