@@ -8,6 +8,8 @@
 //! cargo run -p chitty-sim -- --seed 123
 //! ```
 
+#![allow(clippy::similar_names, reason = "a life has lines")]
+
 mod faults;
 pub mod log;
 mod network;

@@ -176,7 +176,7 @@ impl Theatre {
                 head = Some(now);
                 since = self.sim.elapsed();
             }
-            if self.sim.elapsed().saturating_sub(since) >= REST {
+            if self.sim.elapsed() >= since + REST {
                 return Ok(true);
             }
         }

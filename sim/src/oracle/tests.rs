@@ -1,1 +1,277 @@
+//! Each check finds what it is for, and nothing else, in a small run made by hand.
 
+use std::time::UNIX_EPOCH;
+
+use chitty::session::{Ended, Link, Ticket, Welcome};
+use chitty_chat::{
+    EventKind, LeftReason, MessageText, ParticipantNumber, Position, logging::parse_line,
+};
+
+use super::*;
+
+const TEXT: &str = "hello";
+
+fn record(position: u64, request: u64, lamport: u64, kind: EventKind) -> Record {
+    let event = chitty_chat::Event {
+        position: position.into(),
+        lamport: lamport.into(),
+        at: UNIX_EPOCH,
+        request: request.into(),
+        kind,
+    };
+    Record {
+        event,
+        session: None,
+        generation: 0,
+    }
+}
+
+fn message(position: u64, request: u64, lamport: u64, id: &str) -> Record {
+    let kind = EventKind::Message {
+        author: "ada".into(),
+        text: TEXT.into(),
+        id: id.into(),
+        seen: 2.into(),
+        participant: ParticipantNumber::new(1),
+    };
+    record(position, request, lamport, kind)
+}
+
+fn left(position: u64, lamport: u64) -> Record {
+    let kind = EventKind::Left {
+        name: "bob".into(),
+        reason: LeftReason::Lost,
+        participant: ParticipantNumber::new(2),
+    };
+    record(position, 0, lamport, kind)
+}
+
+/// ada joins, bob joins, ada writes, bob is lost.
+fn log() -> Vec<Record> {
+    let joined = |name: &str| EventKind::Joined { name: name.into() };
+    vec![
+        record(1, 1, 3, joined("ada")),
+        record(2, 1, 5, joined("bob")),
+        message(3, 7, 9, "first"),
+        left(4, 10),
+    ]
+}
+
+fn welcome() -> Notice {
+    Notice::Welcome(Welcome {
+        name: "ada".into(),
+        number: ParticipantNumber::new(1),
+        participants: Some(vec![(ParticipantNumber::new(1), "ada".into())]),
+        position: 1.into(),
+        next: 1.into(),
+        head: 1.into(),
+        first: 1.into(),
+        clock: 3.into(),
+        resumed: false,
+        another_log: false,
+        server: String::new(),
+    })
+}
+
+fn shown(record: &Record, clock: u64) -> Said {
+    let own = matches!(record.event.kind, EventKind::Message { .. }).then_some(Ticket(1));
+    Said::Told(Notice::Event {
+        event: record.event.clone(),
+        clock: clock.into(),
+        own,
+    })
+}
+
+fn line(body: &str) -> Line {
+    let line = format!("2026-01-01T00:00:00.000000Z ada run=00000000 {body}");
+    parse_line(&line).expect("it is a line")
+}
+
+fn lines() -> Vec<Line> {
+    [
+        "Join sent lamport=1 clock=1",
+        "Join replied lamport=3 position=1 clock=3",
+        "Broadcast received lamport=3 position=1 clock=4",
+        "Broadcast received lamport=5 position=2 clock=6",
+        "Publish sent lamport=7 clock=7 id=first seen=2 text=hello",
+        "Publish sent lamport=7 clock=7 id=first seen=2 retry=true text=hello",
+        "Publish replied lamport=9 position=3 id=first clock=9",
+        "Broadcast received lamport=9 position=3 clock=10",
+        "Broadcast received lamport=10 position=4 clock=11",
+    ]
+    .map(line)
+    .to_vec()
+}
+
+/// What ada's client left behind.
+fn evidence() -> Evidence {
+    let log = log();
+    let publish = Command::Publish {
+        ticket: Ticket(1),
+        text: MessageText::parse(TEXT).expect("it is valid"),
+    };
+    let said = vec![
+        Said::Told(welcome()),
+        shown(&log[0], 4),
+        Said::Told(Notice::Link(Link::Live)),
+        shown(&log[1], 6),
+        Said::Asked(publish),
+        shown(&log[2], 10),
+        shown(&log[3], 11),
+    ];
+    let life = Life {
+        label: "ada".into(),
+        said,
+        lines: lines(),
+        fate: Fate::Runs,
+    };
+    Evidence {
+        log,
+        lives: vec![life],
+        at_rest: true,
+    }
+}
+
+/// The checks that find something after this change.
+fn found(change: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
+    let mut evidence = evidence();
+    change(&mut evidence);
+    let mut found: Vec<_> = judge(&evidence).iter().map(|broken| broken.check).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+#[test]
+fn nothing_is_found_where_nothing_is_wrong() {
+    assert_eq!(judge(&evidence()), []);
+}
+
+#[test]
+fn what_was_acknowledged_and_lost() {
+    let found = found(|run| {
+        run.lives[0].said.truncate(5);
+        run.lives[0].lines.truncate(7);
+        run.log.truncate(2);
+        run.at_rest = false;
+    });
+    assert_eq!(found, ["acknowledged is there"]);
+}
+
+#[test]
+fn what_was_shown_and_is_not_durable() {
+    let found = found(|run| run.log.truncate(3));
+    assert!(found.contains(&"shown is durable"), "{found:?}");
+}
+
+#[test]
+fn a_message_twice() {
+    let twice = found(|run| run.log.push(message(5, 7, 12, "first")));
+    assert!(twice.contains(&"one id, one event"), "{twice:?}");
+    let invented = found(|run| run.log.push(message(5, 7, 12, "second")));
+    assert!(invented.contains(&"somebody sent it"), "{invented:?}");
+}
+
+#[test]
+fn a_second_left() {
+    let found = found(|run| run.log.push(left(5, 11)));
+    assert!(found.contains(&"each Left once"), "{found:?}");
+}
+
+#[test]
+fn times_that_are_not_by_the_rules() {
+    for (position, time) in [(2, 6), (2, 3), (4, 11)] {
+        let found = found(|run| run.log[position - 1].event.lamport = time.into());
+        assert!(found.contains(&"times by the rules"), "{found:?}");
+    }
+}
+
+#[test]
+fn positions_that_are_shown_twice_or_not_at_all() {
+    let twice = found(|run| {
+        let again = run.lives[0].said[3].clone();
+        run.lives[0].said.insert(4, again);
+    });
+    assert!(twice.contains(&"a contiguous run"), "{twice:?}");
+    let never = found(|run| drop(run.lives[0].said.remove(3)));
+    assert!(never.contains(&"a contiguous run"), "{never:?}");
+    let late = found(|run| drop(run.lives[0].said.pop()));
+    assert!(late.contains(&"all is shown"), "{late:?}");
+}
+
+#[test]
+fn a_resume_that_jumps() {
+    let jump = |first: u64| {
+        let Notice::Welcome(mut welcome) = welcome() else {
+            return vec![];
+        };
+        welcome.next = 5.into();
+        welcome.first = first.into();
+        let welcome = Said::Told(Notice::Welcome(welcome));
+        found(|run| {
+            run.lives[0].said.remove(6);
+            run.lives[0].said.push(welcome);
+        })
+    };
+    assert!(jump(1).contains(&"no jump"));
+    assert!(!jump(5).contains(&"no jump"));
+}
+
+#[test]
+fn a_clock_that_is_wrong() {
+    let receipt = "Broadcast received lamport=5 position=2 clock=5";
+    let wrong = found(|run| run.lives[0].lines[3] = line(receipt));
+    assert!(wrong.contains(&"the client's clock"), "{wrong:?}");
+    assert!(wrong.contains(&"the log tells what is shown"), "{wrong:?}");
+    let retry = "Publish sent lamport=8 clock=8 id=first seen=2 retry=true text=hello";
+    let ticked = found(|run| run.lives[0].lines[5] = line(retry));
+    assert_eq!(ticked, ["a retry is the same", "the client's clock"]);
+    let sent = "Join sent lamport=2 clock=1";
+    let carried = found(|run| run.lives[0].lines[0] = line(sent));
+    assert_eq!(carried, ["requests carry the clock"]);
+}
+
+#[test]
+fn lines_that_do_not_end_once() {
+    let rejected = Said::Told(Notice::Rejected {
+        ticket: Ticket(1),
+        reason: String::new(),
+    });
+    let twice = found(|run| run.lives[0].said.push(rejected));
+    assert_eq!(twice, ["every line ends once"]);
+    let never = found(|run| match &mut run.lives[0].said[5] {
+        Said::Told(Notice::Event { own, .. }) => *own = None,
+        _ => unreachable!("it is the message"),
+    });
+    assert_eq!(never, ["every line ends once"]);
+    let nowhere = Said::Told(Notice::Accepted {
+        ticket: Ticket(1),
+        position: Position::new(9),
+    });
+    let nowhere = found(|run| run.lives[0].said.push(nowhere));
+    assert_eq!(nowhere, ["accepted is there", "every line ends once"]);
+}
+
+#[test]
+fn what_was_refused_and_is_there() {
+    let found = found(|run| run.lives[0].lines.push(line("Publish refused id=first")));
+    assert_eq!(found, ["refused is not there"]);
+}
+
+#[test]
+fn who_is_present_and_is_not_shown_or_not_there() {
+    let unseen = found(|run| match &mut run.lives[0].said[0] {
+        Said::Told(Notice::Welcome(welcome)) => welcome.participants = Some(vec![]),
+        _ => unreachable!("it is the welcome"),
+    });
+    assert_eq!(unseen, ["who is present"]);
+    let dead = found(|run| run.lives[0].fate = Fate::Killed);
+    assert_eq!(dead, ["presence is the truth"]);
+}
+
+#[test]
+fn an_end_that_nobody_asked_for() {
+    let removed = Said::Told(Notice::Ended(Ended::TakenOver));
+    let found = found(|run| run.lives[0].said.push(removed));
+    assert_eq!(found, ["ends only when asked"]);
+}
