@@ -139,6 +139,8 @@ pub struct App {
     warned: bool,
     tickets: u64,
     welcomed: bool,
+    /// Events that came while the link was down, and are being read.
+    missed: u64,
     over: Option<Ended>,
     leave_by: Option<Duration>,
     size: (u16, u16),
@@ -162,6 +164,7 @@ impl App {
             warned: false,
             tickets: 0,
             welcomed: false,
+            missed: 0,
             over: None,
             leave_by: None,
             size: settings.size,

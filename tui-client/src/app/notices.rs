@@ -20,6 +20,9 @@ impl App {
                                 background. It ends by itself after the last has left.";
                     self.timeline.note(note.to_owned(), wall);
                 }
+                if link == Link::Live {
+                    self.caught_up(wall);
+                }
                 self.status.link(link, self.now);
             }
             Notice::Clock(clock) => self.status.clock_is(clock),
@@ -49,7 +52,24 @@ impl App {
         true
     }
 
+    /// After a pause: how much of the chat went on meanwhile.
+    fn caught_up(&mut self, wall: SystemTime) {
+        match std::mem::take(&mut self.missed) {
+            0 => {}
+            1 => self
+                .timeline
+                .note("Caught up: 1 event came meanwhile.".into(), wall),
+            events => {
+                let note = format!("Caught up: {events} events came meanwhile.");
+                self.timeline.note(note, wall);
+            }
+        }
+    }
+
     fn welcome(&mut self, welcome: Welcome, wall: SystemTime) {
+        if self.welcomed && !welcome.another_log {
+            self.missed = (welcome.head.get() + 1).saturating_sub(welcome.next.get());
+        }
         self.timeline.welcome(&welcome, wall);
         self.participants.welcome(&welcome);
         self.status.clock_is(welcome.clock);

@@ -1,6 +1,6 @@
 //! How the link is doing, in words.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use chitty_chat::LamportTime;
 
@@ -12,6 +12,8 @@ pub struct Status {
     server: String,
     clock: LamportTime,
     state: State,
+    /// Since when the link has been down; `None` where it is up, or never was.
+    lost_since: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,7 @@ impl Status {
             server,
             clock: LamportTime::ZERO,
             state: State::Link(Link::Connecting),
+            lost_since: None,
         }
     }
 
@@ -70,11 +73,15 @@ impl Status {
                 } else {
                     format!("next try in {} s", seconds(wait))
                 };
-                let rest = if reason.is_empty() {
-                    next
-                } else {
-                    format!("{next} ({reason})")
+                let mut rest = match self.lost_since {
+                    Some(since) if now > since => {
+                        format!("for {} s, {next}", now.saturating_sub(since).as_secs())
+                    }
+                    _ => next,
                 };
+                if !reason.is_empty() {
+                    let _ = write!(rest, " ({reason})");
+                }
                 (Health::Bad, "offline", rest)
             }
             State::Link(Link::StartingServer) => {
@@ -113,6 +120,11 @@ impl Status {
     pub(super) fn link(&mut self, link: Link, now: Duration) {
         if matches!(self.state, State::Leaving | State::Over(_)) {
             return;
+        }
+        match link {
+            Link::Lost { .. } => self.lost_since = self.lost_since.or(Some(now)),
+            Link::Live | Link::CatchingUp { .. } => self.lost_since = None,
+            Link::Connecting | Link::StartingServer => {}
         }
         self.state = match link {
             Link::Lost { reason, retry_in } => State::Lost {
@@ -162,12 +174,24 @@ mod tests {
         let words = |now| status.words(now);
         let (health, short, rest) = words(Duration::from_millis(10_500));
         assert_eq!((health, short), (Health::Bad, "offline"));
-        assert_eq!(rest, "next try in 3 s (refused)");
+        assert_eq!(rest, "for 0 s, next try in 3 s (refused)");
         assert_eq!(
             words(Duration::from_secs(12)).2,
-            "next try in 1 s (refused)"
+            "for 2 s, next try in 1 s (refused)"
         );
-        assert_eq!(words(Duration::from_secs(13)).2, "trying again (refused)");
+        assert_eq!(
+            words(Duration::from_secs(13)).2,
+            "for 3 s, trying again (refused)"
+        );
+        // Trying in between does not make it another loss.
+        status.link(Link::Connecting, Duration::from_secs(13));
+        let lost = Link::Lost {
+            reason: String::new(),
+            retry_in: Duration::from_secs(5),
+        };
+        status.link(lost, Duration::from_secs(14));
+        let rest = status.words(Duration::from_secs(15)).2;
+        assert_eq!(rest, "for 5 s, next try in 4 s");
     }
 
     #[test]

@@ -278,3 +278,32 @@ fn only_changes_are_drawn() {
     driver.key(KeyCode::Char('l'), KeyModifiers::CONTROL);
     assert!(driver.effects.contains(&Effect::Repaint));
 }
+
+#[test]
+fn what_was_missed_is_counted_once_it_is_read() {
+    let mut driver = Driver::joined(80, 24);
+    let mut back = welcome("ada", 3, &[]);
+    back.participants = None;
+    (back.next, back.head) = (4.into(), 5.into());
+    driver.notice(Notice::Welcome(back));
+    for position in [4, 5] {
+        driver.notice(Notice::Event {
+            event: message(position, 4 * position, "bob", "hi"),
+            clock: (4 * position + 1).into(),
+            own: None,
+        });
+    }
+    let notes = |driver: &Driver| {
+        let (blocks, _) = driver.app.timeline().visible();
+        blocks
+            .iter()
+            .filter(|block| block.tone == timeline::Tone::Notice)
+            .map(|block| block.rows.concat())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(notes(&driver), [""; 0]);
+    driver.notice(Notice::Link(Link::Live));
+    assert_eq!(notes(&driver), ["Caught up: 2 events came meanwhile."]);
+    driver.notice(Notice::Link(Link::Live));
+    assert_eq!(notes(&driver).len(), 1);
+}
