@@ -282,11 +282,11 @@ fn only_changes_are_drawn() {
 #[test]
 fn what_was_missed_is_counted_once_it_is_read() {
     let mut driver = Driver::joined(80, 24);
-    let mut back = welcome("ada", 3, &[]);
+    let mut back = welcome("ada", 2, &[]);
     back.participants = None;
-    (back.next, back.head) = (4.into(), 5.into());
+    (back.next, back.head) = (3.into(), 4.into());
     driver.notice(Notice::Welcome(back));
-    for position in [4, 5] {
+    for position in [3, 4] {
         driver.notice(Notice::Event {
             event: message(position, 4 * position, "bob", "hi"),
             clock: (4 * position + 1).into(),

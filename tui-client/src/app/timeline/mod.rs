@@ -120,7 +120,11 @@ impl Timeline {
             );
         } else if self.last > Position::ZERO && welcome.next > self.last.next() {
             let missing = welcome.next.get() - self.last.next().get();
-            self.note(format!("{missing} events were missed here."), now);
+            let events = if missing == 1 { "event" } else { "events" };
+            self.note(
+                format!("{missing} {events} that came meanwhile cannot be had any more."),
+                now,
+            );
         }
         self.last = self.last.max(welcome.next.previous());
     }
