@@ -63,6 +63,7 @@ pub async fn serve(
         connections.clone(),
     ));
     let result = tokio::select! {
+        biased;
         result = sequencer.run(shutdown) => result,
         never = hub.watch() => match never {},
     };
