@@ -4,7 +4,7 @@
 //! Short by default; as long as asked by hand:
 //!
 //! ```sh
-//! CHITTY_CHAOS_CYCLES=200 cargo test -p chitty --test chaos -- --nocapture
+//! CHITTY_CHAOS_CLIENTS=50 CHITTY_CHAOS_CYCLES=200 cargo test -p chitty --test chaos -- --nocapture
 //! ```
 
 mod client;
@@ -22,7 +22,6 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use support::{Server, World};
 use tokio::time::{Instant, sleep};
 
-const CLIENTS: usize = 4;
 const SERVER: [&str; 6] = [
     "--publish-rate",
     "off",
@@ -43,13 +42,14 @@ fn from_environment(name: &str, default: u64) -> u64 {
 async fn nothing_is_lost_or_shown_twice() {
     let cycles = from_environment("CHITTY_CHAOS_CYCLES", 8);
     let seed = from_environment("CHITTY_CHAOS_SEED", 1);
+    let count = usize::try_from(from_environment("CHITTY_CHAOS_CLIENTS", 4)).expect("small");
     let mut random = StdRng::seed_from_u64(seed);
     let world = World::new();
     let mut server = world.server(&SERVER);
     let address = server.address().to_owned();
     let mut proxies = Vec::new();
     let mut clients = Vec::new();
-    for number in 0..CLIENTS {
+    for number in 0..count {
         let proxy = Proxy::start(&address).await;
         clients.push(Client::start(&format!("client{number}"), proxy.address()));
         proxies.push(proxy);
@@ -71,9 +71,9 @@ async fn nothing_is_lost_or_shown_twice() {
                 }
                 away = away.max(began.elapsed());
             }
-            2 => proxies[random.random_range(0..CLIENTS)].set(Mode::Cut),
+            2 => proxies[random.random_range(0..count)].set(Mode::Cut),
             _ => {
-                let proxy = &proxies[random.random_range(0..CLIENTS)];
+                let proxy = &proxies[random.random_range(0..count)];
                 proxy.set(Mode::Stall);
                 sleep(Duration::from_millis(random.random_range(50..1500))).await;
                 proxy.set(Mode::Pass);
@@ -87,7 +87,7 @@ async fn nothing_is_lost_or_shown_twice() {
     let log = client::read_all(&address).await;
     let sum = oracle::check(&log, &reports);
     println!(
-        "seed {seed}: {cycles} cycles, {kills} kills of the server; {} lines acknowledged, {} lost, \
+        "seed {seed}: {count} clients, {cycles} cycles, {kills} kills of the server; {} lines acknowledged, {} lost, \
          {} duplicated; all clients follow again at most {away:.1?} after a restart begins",
         sum.acknowledged, sum.lost, sum.duplicated
     );
