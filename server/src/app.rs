@@ -68,9 +68,11 @@ pub async fn serve(
         never = hub.watch() => match never {},
     };
     // Probes hear of it before the port is gone.
-    health
-        .set_service_status(v1::SERVICE_NAME, ServingStatus::NotServing)
-        .await;
+    for service in [v1::SERVICE_NAME, ""] {
+        health
+            .set_service_status(service, ServingStatus::NotServing)
+            .await;
+    }
     connections.cancel();
     if network.await.is_err() {
         tracing::error!("the accept loop failed");

@@ -13,7 +13,7 @@ use chitty_chat::{
     logging::{self, CALL, Log as LogFile},
     secret,
 };
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, builder::FalseyValueParser};
 use color_eyre::eyre::{Result, WrapErr as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -62,8 +62,8 @@ pub struct Args {
     #[arg(long, env = "CHITTY_LOG_DIR", value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
 
-    /// Keep the chat in memory only
-    #[arg(long, env = "CHITTY_EPHEMERAL", conflicts_with = "data")]
+    /// Keep the chat in memory only, and leave the data folder alone
+    #[arg(long, env = "CHITTY_EPHEMERAL", value_parser = FalseyValueParser::new())]
     pub ephemeral: bool,
 
     /// Keep at most so many events (100000) or bytes of events (64MiB), the newest [default: all]
@@ -120,11 +120,18 @@ pub struct Args {
     pub detach: bool,
 }
 
+/// What no clock overflows by.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
         .map_err(|_| "give a number of seconds, such as 10")?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    let time = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    if time > LONGEST {
+        return Err("give at most ten years".into());
+    }
+    Ok(time)
 }
 
 /// A limit on how often, or none.
@@ -222,9 +229,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let result = runtime.block_on(serve(args, &log_path));
+    let opened = open_log(args);
+    let (data, result) = match opened {
+        Ok((data, log)) => (data, runtime.block_on(serve(args, log, &log_path))),
+        Err(error) => (None, Err(error)),
+    };
     // A reader of the log that hangs on the disk must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
+    // Not before the log is closed: then another server may have it.
+    drop(data);
     if let Err(error) = &result {
         error!(error = format!("{error:#}"), "the server failed");
     }
@@ -250,9 +263,7 @@ fn allow_open_files(connections: usize) {
     }
 }
 
-async fn serve(args: &Args, log_path: &Path) -> Result<()> {
-    // Held until all is written.
-    let (_data, log) = open_log(args)?;
+async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
     let listener = TcpListener::bind(args.listen).await.wrap_err_with(|| {
         format!(
             "cannot listen on {}; choose another address with --listen",
@@ -302,16 +313,16 @@ fn announce(address: SocketAddr, log: &dyn Log, log_path: &Path) {
     );
 }
 
-/// Returns on Ctrl-C, SIGTERM or SIGHUP.
+/// Returns on Ctrl-C or SIGTERM. A hang-up is left alone, since `nohup` says by ignoring it that the
+/// server is to outlive its terminal; and ending at once costs no more than a crash, which is
+/// nothing that was acknowledged.
 async fn signal() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     let signal = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
-        _ = hang_up.recv() => "SIGHUP",
     };
     info!(target: CALL, call = "Server", step = "stopping", signal);
     Ok(())
@@ -353,7 +364,7 @@ mod tests {
     #[test]
     fn seconds_may_be_parts_of_one() {
         assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
-        for bad in ["", "-1", "nan", "inf", "ten"] {
+        for bad in ["", "-1", "nan", "inf", "ten", "1e18"] {
             assert!(parse_seconds(bad).is_err(), "{bad}");
         }
     }

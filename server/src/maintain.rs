@@ -1,6 +1,8 @@
 //! The commands beside serving: `backup` and `check`.
 
 use std::{
+    fmt,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -45,7 +47,10 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Backup { file, data } => {
             let source = chat_in(data.as_deref());
             backup(&source, file, &mut secret::os_random)
-                .map(|()| println!("{} is a backup of {}", file.display(), source.display()))
+                .map(|()| {
+                    let text = format!("{} is a backup of {}", file.display(), source.display());
+                    say(format_args!("{text}"));
+                })
                 .map_err(|error| error.to_string())
         }
         Command::Check { file, data } => {
@@ -58,10 +63,15 @@ pub fn run(command: &Command) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("chitty-server: {error}");
+            let _ = writeln!(io::stderr(), "chitty-server: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whoever asked may not listen any more, as the head of a pipe.
+fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn chat_in(folder: Option<&Path>) -> PathBuf {
@@ -71,11 +81,18 @@ fn chat_in(folder: Option<&Path>) -> PathBuf {
 fn print(file: &Path, summary: &Summary) {
     let extent = summary.extent;
     let what = if summary.backup { "a backup" } else { "a chat" };
-    println!("{} is {what} in order", file.display());
-    println!("  positions: {} to {}", extent.first, extent.head);
-    println!("  events:    {} in {} bytes", extent.events(), extent.bytes);
-    println!("  time:      {}", summary.lamport);
-    println!("  present:   {}", summary.present);
-    println!("  epoch:     {}", summary.epoch);
-    println!("  schema:    {}", summary.schema);
+    say(format_args!("{} is {what} in order", file.display()));
+    say(format_args!(
+        "  positions: {} to {}",
+        extent.first, extent.head
+    ));
+    say(format_args!(
+        "  events:    {} in {} bytes",
+        extent.events(),
+        extent.bytes
+    ));
+    say(format_args!("  time:      {}", summary.lamport));
+    say(format_args!("  present:   {}", summary.present));
+    say(format_args!("  epoch:     {}", summary.epoch));
+    say(format_args!("  schema:    {}", summary.schema));
 }

@@ -615,3 +615,24 @@ async fn going_down_is_said_to_everybody_and_takes_no_longer_than_promised() {
     );
     assert_eq!(code(ada.next().await), Code::Unavailable);
 }
+
+#[tokio::test]
+async fn behind_the_end_of_the_chat_there_is_no_history() {
+    let server = TestServer::start().await;
+    let mut ada = server.join("ada").await;
+    for after in [1, 2, 1 << 62, 1 << 63, u64::MAX] {
+        let session = ada.welcome.session.clone();
+        let request = HistoryRequest {
+            session,
+            after,
+            ..HistoryRequest::default()
+        };
+        let reply = ada
+            .client
+            .history(request)
+            .await
+            .expect("valid")
+            .into_inner();
+        assert_eq!((reply.events, reply.start), (Vec::new(), false), "{after}");
+    }
+}

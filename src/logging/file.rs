@@ -216,15 +216,17 @@ impl Write for RotatingFile {
     }
 }
 
+/// Makes a folder for log files, where there is none, in mode 0700.
+pub fn make_directory(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 fn open(path: &Path) -> io::Result<File> {
     if let Some(folder) = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
     {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        make_directory(folder)?;
     }
     OpenOptions::new()
         .read(true)

@@ -44,6 +44,7 @@ pub use self::{
     broadcast::broadcast,
     directory::default_directory,
     escape::file_stem,
+    file::make_directory,
     line::{Line, parse_line},
 };
 

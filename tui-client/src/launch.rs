@@ -264,6 +264,8 @@ fn run(local: &Local) -> io::Result<(Child, File)> {
     let stderr = tempfile::tempfile()?;
     let child = Command::new(&local.program)
         .args(&local.arguments)
+        // Said by the arguments, or meant for a server of another kind.
+        .env_remove("CHITTY_EPHEMERAL")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::from(stderr.try_clone()?))

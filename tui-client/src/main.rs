@@ -4,7 +4,7 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -64,7 +64,7 @@ fn chat(args: Args) -> Result<ExitCode> {
         .log_dir
         .clone()
         .unwrap_or_else(logging::default_directory);
-    fs::create_dir_all(&log_dir).wrap_err_with(|| {
+    logging::make_directory(&log_dir).wrap_err_with(|| {
         format!(
             "cannot write log files in {}; choose another folder with --log-dir",
             log_dir.display()
@@ -156,20 +156,24 @@ fn say_goodbye(outcome: Outcome, log: &Log) -> ExitCode {
     let code = match outcome {
         Outcome::Left | Outcome::Over(Ended::Left) => ExitCode::SUCCESS,
         Outcome::Over(Ended::TakenOver) => {
-            eprintln!("chitty: this chat goes on in another process");
+            let _ = writeln!(io::stderr(), "chitty: this chat goes on in another process");
             ExitCode::FAILURE
         }
         Outcome::Over(Ended::Removed(reason) | Ended::Failed(reason))
         | Outcome::NeverJoined(reason) => {
-            eprintln!("chitty: {reason}");
+            let _ = writeln!(io::stderr(), "chitty: {reason}");
             ExitCode::FAILURE
         }
     };
     if let Some(failure) = log.failure() {
-        eprintln!("chitty: {failure}");
+        let _ = writeln!(io::stderr(), "chitty: {failure}");
     }
     if let Some(path) = log.path() {
-        println!("The log of this chat is in {}", path.display());
+        let _ = writeln!(
+            io::stdout(),
+            "The log of this chat is in {}",
+            path.display()
+        );
     }
     code
 }

@@ -97,7 +97,10 @@ impl Wanted {
                 let before = before.min(end);
                 (before.saturating_sub(limit), before.saturating_sub(1))
             }
-            Place::After(after) => (after.saturating_add(1), after.saturating_add(1)),
+            Place::After(after) => {
+                let next = after.min(extent.head.get()) + 1;
+                (next, next)
+            }
             Place::Around(_) => (around.get().saturating_sub(limit / 2), around.get()),
         };
         let from = Position::new(from).max(extent.first);

@@ -99,10 +99,7 @@ impl Status {
 
     /// Whether lines go out at once.
     pub fn live(&self) -> bool {
-        matches!(
-            self.state,
-            State::Link(Link::Live | Link::CatchingUp { .. })
-        )
+        matches!(self.state, State::Link(Link::Live))
     }
 
     pub(super) fn lost(&self) -> bool {

@@ -122,7 +122,7 @@ impl App {
     fn escape(&mut self, warned: bool, effects: &mut Vec<Effect>) {
         let lost = if !self.composer.draft().is_empty() {
             "What you wrote is not sent"
-        } else if self.timeline.pending() > 0 && !self.status.live() && self.over.is_none() {
+        } else if self.over.is_none() && self.lines_would_stay() {
             "The lines marked … are not sent"
         } else {
             return self.leave(effects);
@@ -133,6 +133,13 @@ impl App {
             self.warned = true;
             self.say(format!("{lost}: Esc again leaves without it"), false);
         }
+    }
+
+    /// Leaving waits for the outcome of a line that is under way, but not for the link, nor for a
+    /// server that wants fewer of them.
+    fn lines_would_stay(&self) -> bool {
+        let pending = self.timeline.pending();
+        pending > 1 || (pending > 0 && !self.status.live())
     }
 
     fn send(&mut self, wall: SystemTime, effects: &mut Vec<Effect>) {

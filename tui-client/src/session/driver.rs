@@ -47,6 +47,8 @@ pub(super) struct Driver {
     /// The name to join under.
     pub(super) name: Option<ParticipantName>,
     pub(super) participation: Option<Participation>,
+    /// This participation was announced as lost or closed.
+    pub(super) announced_gone: bool,
     /// How often the timeline started afresh.
     pub(super) timeline: u64,
     /// The time that the last Join carried.
@@ -107,6 +109,7 @@ impl Driver {
             outbox: Outbox::default(),
             name: None,
             participation: None,
+            announced_gone: false,
             timeline: 0,
             join_lamport: LamportTime::ZERO,
             head: Position::ZERO,
@@ -222,6 +225,9 @@ impl Driver {
 
     fn do_what_is_due(&mut self) -> Flow {
         if self.leaving.is_wanted() {
+            if self.leaving.waits_for_outcomes() {
+                self.send_next_line();
+            }
             self.go_on_leaving()
         } else {
             self.send_next_line();

@@ -82,7 +82,7 @@ impl Driver {
 
     /// Whether this event ends the participation for good, without this client's doing. After a
     /// Left LOST or CLOSED joining again is right.
-    fn own_end(&self, event: &Event) -> Option<Ended> {
+    fn own_end(&mut self, event: &Event) -> Option<Ended> {
         let number = self.participation.as_ref()?.number;
         match &event.kind {
             EventKind::Left {
@@ -97,6 +97,10 @@ impl Driver {
                 reason: LeftReason::Left,
                 ..
             } if *participant == number && !self.leaving.is_wanted() => Some(Ended::Left),
+            EventKind::Left { participant, .. } if *participant == number => {
+                self.announced_gone = true;
+                None
+            }
             _ => None,
         }
     }
@@ -122,6 +126,10 @@ impl Driver {
         log::closing_received(&closing);
         match closing.reason() {
             Reason::TakenOver => return Flow::Break(Ended::TakenOver),
+            // Announced as lost while it was not: joining again is right.
+            Reason::Ended if self.announced_gone => {
+                self.lost("this participation was given up".into(), Duration::ZERO);
+            }
             Reason::Ended if !self.leaving.is_wanted() => {
                 return Flow::Break(Ended::Removed(closing.detail));
             }

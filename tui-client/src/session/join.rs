@@ -137,6 +137,7 @@ impl Driver {
         let own = participants.iter().find(|(each, _)| *each == number);
         let shown_name = own.map_or_else(|| name.shared(), |(_, own)| Arc::clone(own));
         let position = Position::new(welcome.position);
+        self.announced_gone = false;
         self.participation = Some(Participation {
             name,
             number,

@@ -43,6 +43,11 @@ impl Leaving {
         !matches!(self, Self::No)
     }
 
+    /// Lines that were typed before still go out.
+    pub(super) fn waits_for_outcomes(&self) -> bool {
+        matches!(self, Self::Wanted { .. })
+    }
+
     pub(super) fn is_sent(&self) -> bool {
         matches!(self, Self::Sent(_))
     }
@@ -83,7 +88,8 @@ impl Driver {
         let now = Instant::now();
         match &self.leaving {
             Leaving::Wanted { until } => {
-                let under_way = self.publishing.is_some() || self.state.is_joining();
+                let to_send = self.live.is_some() && !self.outbox.is_settled();
+                let under_way = to_send || self.publishing.is_some() || self.state.is_joining();
                 if under_way && now < *until {
                     return Flow::Continue(());
                 }

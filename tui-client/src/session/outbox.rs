@@ -92,6 +92,11 @@ impl Outbox {
         })
     }
 
+    /// No line is to be sent, nor is the outcome of one unknown.
+    pub(super) fn is_settled(&self) -> bool {
+        self.lines.iter().all(|line| line.accepted)
+    }
+
     /// When the next line may be sent, if it has to wait.
     pub(super) fn due(&self) -> Option<Instant> {
         let waits = self.lines.iter().any(|line| !line.accepted);

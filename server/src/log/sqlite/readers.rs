@@ -16,7 +16,7 @@ const MOST: usize = 4;
 
 pub(super) struct Readers {
     path: PathBuf,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -24,7 +24,7 @@ impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
-            permits: Semaphore::new(MOST),
+            permits: Arc::new(Semaphore::new(MOST)),
             idle: Mutex::new(Vec::new()),
         }
     }
@@ -35,8 +35,11 @@ impl Readers {
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
         let readers = Arc::clone(&self);
-        let _permit = self.permits.acquire().await.map_err(read_error)?;
+        let permits = Arc::clone(&self.permits);
+        let permit = permits.acquire_owned().await.map_err(read_error)?;
         tokio::task::spawn_blocking(move || {
+            // Held by the query itself, which goes on when its caller does not wait any more.
+            let _permit = permit;
             let connection = readers.take()?;
             let result = query(&connection);
             readers.give_back(connection);

@@ -240,8 +240,8 @@ pub(super) fn trim(
 }
 
 /// SQLite's integers are signed; no chat has 2^63 events.
-pub(super) const fn signed(position: Position) -> i64 {
-    position.get().cast_signed()
+pub(super) fn signed(position: Position) -> i64 {
+    i64::try_from(position.get()).unwrap_or(i64::MAX)
 }
 
 const fn unsigned(value: i64) -> u64 {
