@@ -282,3 +282,39 @@ async fn garbage_on_the_port_harms_nobody() {
         .publish("served all the same")
         .await;
 }
+
+/// A body that need not be a message, as the HTTP/2 stream has it; the status of the answer.
+async fn send_body(server: &TestServer, method: &str, body: &'static [u8]) -> Code {
+    let mut channel = server.channel().await;
+    let request = http::Request::post(format!("http://server/{SERVICE_NAME}/{method}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(tonic::body::Body::new(http_body_util::Full::from(body)))
+        .expect("a request");
+    std::future::poll_fn(|cx| tower_service::Service::poll_ready(&mut channel, cx))
+        .await
+        .expect("connected");
+    let answer = tower_service::Service::call(&mut channel, request)
+        .await
+        .expect("an answer");
+    Status::from_header_map(answer.headers())
+        .expect("a status")
+        .code()
+}
+
+#[tokio::test]
+async fn what_is_no_request_at_all_is_the_clients_mistake_too() {
+    let server = TestServer::start().await;
+    for method in ["Join", "Publish", "Leave", "History"] {
+        // Nothing; flagged as compressed; an unknown flag; less than announced.
+        for body in [
+            &b""[..],
+            b"\x01\0\0\0\0",
+            b"\x02\0\0\0\0",
+            b"\0\0\0\0\x09abc",
+        ] {
+            let code = send_body(&server, method, body).await;
+            assert_eq!(code, Code::InvalidArgument, "{method} {body:?}");
+        }
+    }
+}

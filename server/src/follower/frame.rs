@@ -5,7 +5,7 @@ use chitty_chat::{
     Event, Position,
     proto::v1::{self, broadcast::Kind},
 };
-use prost::Message as _;
+use prost::Message;
 
 /// A flag for compression and the length:
 /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, Length-Prefixed-Message.
@@ -33,13 +33,20 @@ pub(super) fn exactly(buffer: &[u8]) -> Bytes {
     Bytes::copy_from_slice(buffer)
 }
 
-fn put(buffer: &mut BytesMut, broadcast: &v1::Broadcast) {
-    let length = broadcast.encoded_len();
+/// Any message, length-prefixed.
+pub fn frame_message(message: &impl Message) -> Bytes {
+    let mut buffer = BytesMut::new();
+    put(&mut buffer, message);
+    buffer.freeze()
+}
+
+fn put(buffer: &mut BytesMut, message: &impl Message) {
+    let length = message.encoded_len();
     buffer.reserve(PREFIX + length);
     buffer.put_u8(0);
     // Bounded by the limits on texts, names and participants: far below 4 GiB.
     buffer.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-    let _ = broadcast.encode(buffer);
+    let _ = message.encode(buffer);
 }
 
 /// The last message of a stream that the server ends.

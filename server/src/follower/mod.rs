@@ -19,6 +19,6 @@ mod seat;
 mod tests;
 
 pub use body::{Follower, Start};
-pub use frame::frame;
+pub use frame::{frame, frame_message};
 pub use hub::{Attachment, Detached, Hub, Order};
 pub use ring::Limits;

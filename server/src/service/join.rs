@@ -7,10 +7,10 @@ use chitty_chat::{
     logging::CALL,
     proto::v1::{JoinRequest, Welcome},
 };
-use tonic::{Status, Streaming, body::Body};
+use tonic::{Status, body::Body};
 use tracing::info;
 
-use super::{Chat, MAX_REQUEST, codec::RequestDecoder, refused, status};
+use super::{Chat, refused, status, wire};
 use crate::{
     follower::{Follower, Start},
     log::lamport_at,
@@ -22,7 +22,9 @@ use crate::{
 impl Chat {
     pub(super) async fn join(&self, request: http::Request<Body>) -> Result<Follower, Status> {
         let peer = request.extensions().get::<Peer>().cloned();
-        let request = read_request(request).await?;
+        let request: JoinRequest = wire::read(request)
+            .await
+            .map_err(|status| refused("Join", 0, status))?;
         let lamport = request.lamport;
         self.enter(request, peer)
             .await
@@ -97,31 +99,6 @@ impl Chat {
             Arc::clone(log),
         )
     }
-}
-
-async fn read_request(request: http::Request<Body>) -> Result<JoinRequest, Status> {
-    let compressed = |encoding: &http::HeaderValue| encoding != "identity";
-    if request
-        .headers()
-        .get("grpc-encoding")
-        .is_some_and(compressed)
-    {
-        let status =
-            Status::unimplemented("requests are not compressed here; send them as identity");
-        return Err(refused("Join", 0, status));
-    }
-    let body = request.into_body();
-    let decoder = RequestDecoder::<JoinRequest>::new("Join");
-    Streaming::new_request(decoder, body, None, Some(MAX_REQUEST))
-        .message()
-        .await?
-        .ok_or_else(|| {
-            refused(
-                "Join",
-                0,
-                Status::invalid_argument("a Join carries one JoinRequest"),
-            )
-        })
 }
 
 fn welcome(granted: &Granted, session: &Session, epoch: &str) -> Welcome {

@@ -1,15 +1,15 @@
 //! The gRPC service, thin: proto to domain, errors to statuses.
 //!
-//! Routed by hand, since a Join is answered with a body of our own ([`Follower`]), which sends
+//! Routed by hand, since a Join is answered with a body of our own ([`Follower`](crate::follower::Follower)), which sends
 //! bytes that are shared by all participants.
 //!
 //! Deliberately absent: storage, and every decision about the chat.
 
-mod codec;
 mod history;
 mod join;
 mod requests;
 mod status;
+mod wire;
 
 use std::{
     convert::Infallible,
@@ -21,20 +21,11 @@ use std::{
 
 use chitty_chat::proto::{status_name, v1};
 use tokio::time::timeout;
-use tonic::{
-    Request, Response, Status,
-    body::Body,
-    server::{Grpc, NamedService},
-};
-use tower::service_fn;
+use tonic::{Status, body::Body, server::NamedService};
 use tower_service::Service;
 use tracing::info;
 
-use self::codec::Codec;
-use crate::{follower::Follower, sequencer::Handle};
-
-/// In bytes, of one request: the largest valid one is far below.
-const MAX_REQUEST: usize = 16 << 10;
+use crate::sequencer::Handle;
 
 /// From the headers of a request to its answer, or to the beginning of its stream. It ends those
 /// who send half a request.
@@ -76,57 +67,60 @@ impl Service<http::Request<Body>> for ChittyChat {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let chat = Arc::clone(&self.chat);
         Box::pin(async move {
-            let late = "no answer in 30 s; a retry with the same id or session is harmless";
-            let answer = timeout(ANSWER_WITHIN, chat.route(request)).await;
-            Ok(answer.unwrap_or_else(|_| Status::deadline_exceeded(late).into_http()))
+            let call = match request.uri().path().rsplit('/').next() {
+                Some("Join") => "Join",
+                Some("Publish") => "Publish",
+                Some("Leave") => "Leave",
+                Some("History") => "History",
+                _ => {
+                    let text = "no such method; see the service's reflection";
+                    return Ok(Status::unimplemented(text).into_http());
+                }
+            };
+            let answer = timeout(ANSWER_WITHIN, chat.answer(call, request)).await;
+            Ok(answer.unwrap_or_else(|_| {
+                let late = "no answer in 30 s; a retry with the same id or session is harmless";
+                refused(call, 0, Status::deadline_exceeded(late)).into_http()
+            }))
         })
     }
 }
 
 impl Chat {
-    async fn route(self: Arc<Self>, request: http::Request<Body>) -> http::Response<Body> {
-        let method = request.uri().path().rsplit('/').next().unwrap_or_default();
-        match method {
-            "Join" => match self.join(request).await {
-                Ok(follower) => stream(follower),
-                Err(status) => status.into_http(),
-            },
-            "Publish" => self.unary("Publish", request, Self::publish).await,
-            "Leave" => self.unary("Leave", request, Self::leave).await,
-            "History" => self.unary("History", request, Self::history).await,
-            _ => Status::unimplemented("no such method; see the service's reflection").into_http(),
-        }
+    async fn answer(
+        self: Arc<Self>,
+        call: &'static str,
+        request: http::Request<Body>,
+    ) -> http::Response<Body> {
+        let answer = match call {
+            "Join" => self
+                .join(request)
+                .await
+                .map(|follower| wire::respond(Body::new(follower))),
+            "Publish" => self.unary(call, request, Self::publish).await,
+            "Leave" => self.unary(call, request, Self::leave).await,
+            _ => self.unary(call, request, Self::history).await,
+        };
+        answer.unwrap_or_else(Status::into_http)
     }
 
     async fn unary<Req, Res, F>(
         self: Arc<Self>,
         call: &'static str,
         request: http::Request<Body>,
-        handler: impl Fn(Arc<Self>, Req) -> F,
-    ) -> http::Response<Body>
+        handler: impl FnOnce(Arc<Self>, Req) -> F,
+    ) -> Result<http::Response<Body>, Status>
     where
         Req: prost::Message + Default + 'static,
-        Res: prost::Message + 'static,
-        F: Future<Output = Result<Res, Status>> + Send,
+        Res: prost::Message,
+        F: Future<Output = Result<Res, Status>>,
     {
-        let service = service_fn(|request: Request<Req>| {
-            let answer = handler(Arc::clone(&self), request.into_inner());
-            async { answer.await.map(Response::new) }
-        });
-        Grpc::new(Codec::new(call))
-            .apply_max_message_size_config(Some(MAX_REQUEST), None)
-            .unary(service, request)
+        let request = wire::read(request)
             .await
+            .map_err(|status| refused(call, 0, status))?;
+        let reply = handler(self, request).await?;
+        Ok(wire::reply(&reply))
     }
-}
-
-fn stream(follower: Follower) -> http::Response<Body> {
-    let mut response = http::Response::new(Body::new(follower));
-    let grpc = http::HeaderValue::from_static("application/grpc");
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, grpc);
-    response
 }
 
 /// Writes down that a call was refused, and with what.
