@@ -96,6 +96,12 @@ class Participant:
                 self.name, count, self.events)
             return self.events[count - 1]
 
+    def wait_until(self, position):
+        """Waits until the event at this position is here."""
+        with self.arrived:
+            there = lambda: self.events and self.events[-1].position >= position
+            assert self.arrived.wait_for(there, PATIENCE), (self.name, position, self.events)
+
     def wait_for_end(self):
         with self.arrived:
             assert self.arrived.wait_for(lambda: self.end is not None, PATIENCE), self.name
@@ -191,8 +197,9 @@ def check_messages(ada, bob):
     first = ada.publish("once", id=identity, lamport=lamport)
     assert ada.publish("once", id=identity, lamport=lamport) == first
     refused(lambda: ada.publish("twice", id=identity), grpc.StatusCode.ALREADY_EXISTS)
-    for one, other in zip(ada.events[-7:], bob.events[-7:]):
-        assert one == other
+    for participant in (ada, bob):
+        participant.wait_until(first.position)
+    assert ada.events[-7:] == bob.events[-7:]
 
 
 def check_names(address):
@@ -211,16 +218,13 @@ def check_coming_back(ada, bob):
     """bob's stream breaks, and he comes back from where he was: nobody hears of it."""
     last = bob.events[2]
     bob.stream.cancel()
-    ada.publish("while bob is away")
-    expected = ada.wait_for(len(ada.events) + 0).position + 1
+    expected = ada.publish("while bob is away").position
     older = [event for event in bob.events if event.position <= last.position]
     bob.events = older
     bob.end = None
     bob.join(resume=pb.Resume(position=last.position, lamport=last.lamport, epoch=bob.welcome.epoch))
     assert bob.welcome.resumed and bob.welcome.next == last.position + 1, bob.welcome
-    deadline = time.monotonic() + PATIENCE
-    while bob.events[-1].position < expected and time.monotonic() < deadline:
-        time.sleep(0.01)
+    bob.wait_until(expected)
     positions = [event.position for event in bob.events]
     assert positions == list(range(positions[0], positions[-1] + 1)), positions
     assert bob.events[-1].message.text == "while bob is away"
