@@ -42,7 +42,7 @@ use crate::secret;
 pub use self::{
     directory::default_directory,
     escape::file_stem,
-    line::{Line, parse_line},
+    line::{Line, LineHead, decode_who, parse_line, scan_line},
 };
 
 /// The tracing target of lines that record a service call; `docs/log-format.md` has their grammar.
