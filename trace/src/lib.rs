@@ -3,4 +3,7 @@
 //!
 //! It knows the logs only: no server, no client.
 
+pub mod chat;
+pub mod check;
+pub mod cli;
 pub mod read;

@@ -72,10 +72,16 @@ pub struct Run {
     pub ended: bool,
     /// What happened in it.
     pub steps: Vec<Step>,
+    tail: Tail,
+}
+
+/// What is known of a run's end so far.
+#[derive(Debug, Default)]
+struct Tail {
     /// Lines are missing before the next one.
     hole: bool,
     /// Its last line can be cut without that showing.
-    bare_end: bool,
+    bare: bool,
 }
 
 impl Trace {
@@ -132,7 +138,7 @@ impl Trace {
             } else if buffer != b"\n" {
                 self.unreadable.push(place);
                 if let Some(run) = last_run.and_then(|run: usize| self.runs.get_mut(run)) {
-                    run.hole = true;
+                    run.tail.hole = true;
                 }
             }
             place.offset += length as u64;
@@ -143,19 +149,19 @@ impl Trace {
     fn take(&mut self, place: Place, parsed: &Parsed<'_>, bare_end: bool) -> Option<usize> {
         let number = self.run(parsed.head.who, parsed.head.run)?;
         let run = self.runs.get_mut(number)?;
-        run.bare_end = bare_end;
+        run.tail.bare = bare_end;
         match parsed.meaning {
-            Meaning::Remark => run.bare_end = false,
+            Meaning::Remark => run.tail.bare = false,
             Meaning::Dropped => {
-                run.bare_end = false;
-                run.hole = true;
+                run.tail.bare = false;
+                run.tail.hole = true;
             }
             Meaning::Step(what) => run.push(Step {
                 place,
                 wall: parsed.wall,
                 lamport: parsed.lamport,
                 clock: parsed.clock,
-                after_hole: run.hole,
+                after_hole: run.tail.hole,
                 frayed: false,
                 what,
             }),
@@ -178,8 +184,7 @@ impl Trace {
             begun: false,
             ended: false,
             steps: Vec::new(),
-            hole: false,
-            bare_end: false,
+            tail: Tail::default(),
         });
         self.numbers.insert(key, number);
         Some(number)
@@ -196,13 +201,13 @@ impl Run {
             };
         }
         self.ended = matches!(step.what, What::ServerStopped | What::LinkEnded);
-        self.hole = false;
+        self.tail.hole = false;
         self.steps.push(step);
     }
 
     fn finish(&mut self) {
         self.steps.shrink_to_fit();
-        let frayed = !self.ended && self.bare_end;
+        let frayed = !self.ended && self.tail.bare;
         if let Some(last) = self.steps.last_mut() {
             last.frayed = frayed;
         }

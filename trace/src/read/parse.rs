@@ -31,6 +31,7 @@ pub(super) enum Meaning {
 
 /// The fields that are known; others are passed over.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "as a line has them")]
 struct Fields<'a> {
     lamport: Option<u64>,
     clock: Option<u64>,
