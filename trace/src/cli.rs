@@ -1,8 +1,9 @@
 //! `chitty trace`: the command line.
 
 use std::{
+    fs::File,
     io::{self, BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -12,6 +13,8 @@ use clap::Args as ClapArgs;
 use crate::{
     chat::Facts,
     check::{Report, Violation, check},
+    draw::{self, Detail, Diagram},
+    export,
     read::{Lines, Trace},
 };
 
@@ -26,11 +29,46 @@ where the logs cannot be read.
 
 Examples:
   chitty trace                       check the logs in the usual folder
-  chitty trace logs/ada.log logs/server.log")]
+  chitty trace logs/ada.log logs/server.log
+  chitty trace --text logs           draw them in the terminal
+  chitty trace --svg chat.svg --last 0 logs")]
 pub struct Args {
     /// Log files, and folders of them [default: where chitty and its server write them]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    output: Output,
+
+    /// Of how many events to draw, the newest; 0 draws all
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    last: u64,
+}
+
+/// What to do instead of checking.
+#[derive(Clone, Debug, ClapArgs)]
+#[group(multiple = false)]
+#[expect(clippy::struct_excessive_bools, reason = "as on the command line")]
+struct Output {
+    /// Draw the space-time diagram in the terminal
+    #[arg(long)]
+    text: bool,
+
+    /// Draw the space-time diagram as SVG; - is standard output
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+
+    /// Write a Mermaid sequence diagram
+    #[arg(long)]
+    mermaid: bool,
+
+    /// Write every event as a line of JSON, each cause before its effects
+    #[arg(long)]
+    json: bool,
+
+    /// Write what ShiViz reads, with vector clocks
+    #[arg(long)]
+    shiviz: bool,
 }
 
 /// Does what is asked for, on standard output; what goes wrong is said on standard error.
@@ -58,6 +96,36 @@ fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
     }
     let trace = Trace::read(&paths).map_err(io::Error::other)?;
     let facts = Facts::of(&trace);
+    if trace.runs.is_empty() {
+        return Err(io::Error::other(
+            "there are no log lines; give log files, or folders of them",
+        ));
+    }
+    if args.output.text {
+        draw::text::write(&diagram(args, &facts, Detail::Events), out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = &args.output.svg {
+        let diagram = diagram(args, &facts, Detail::Events);
+        to_file(path, out, |out| draw::svg::write(&facts, &diagram, out))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.output.mermaid {
+        export::mermaid::write(&diagram(args, &facts, Detail::Events), out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.output.json || args.output.shiviz {
+        // The whole of it, whatever is drawn.
+        for chat in 0..facts.chats.len() {
+            let diagram = Diagram::of(&facts, chat, Detail::All);
+            if args.output.json {
+                export::json::write(&facts, &diagram, out)?;
+            } else if chat + 1 == facts.chats.len() {
+                export::shiviz::write(&facts, &diagram, out)?;
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let report = check(&facts);
     write_report(&facts, &report, out)?;
     let clean = report.counts.is_empty();
@@ -66,6 +134,32 @@ fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Of the chat that is newest.
+fn diagram(args: &Args, facts: &Facts<'_>, detail: Detail) -> Diagram {
+    let chats = facts.chats.len();
+    if chats > 1 {
+        eprintln!("chitty trace: the logs are of {chats} chats; this is the last one");
+    }
+    let mut diagram = Diagram::of(facts, chats.saturating_sub(1), detail);
+    if args.last > 0 {
+        diagram.last(facts, args.last);
+    }
+    diagram
+}
+
+fn to_file(
+    path: &Path,
+    out: &mut dyn Write,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    if path == Path::new("-") {
+        return write(out);
+    }
+    let failed = |error| io::Error::other(format!("cannot write {}: {error}", path.display()));
+    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    write(&mut file).and_then(|()| file.flush()).map_err(failed)
 }
 
 /// The report, as text that is safe for a terminal.

@@ -6,4 +6,6 @@
 pub mod chat;
 pub mod check;
 pub mod cli;
+pub mod draw;
+pub mod export;
 pub mod read;

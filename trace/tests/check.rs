@@ -2,6 +2,10 @@
 
 mod support;
 
+use std::path::Path;
+
+use chitty_trace::{chat::Facts, check::check, read::Trace};
+
 use support::{assert_clean, run};
 
 #[test]
@@ -27,4 +31,17 @@ fn so_is_every_subset_of_their_logs() {
             );
         }
     }
+}
+
+/// Recorded with the real programs: four clients, of whom one is killed, and a server that is
+/// killed, started again, stopped and started again.
+#[test]
+fn the_logs_of_a_real_run_are_clean() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real");
+    let trace = Trace::read(&[folder]).unwrap();
+    let facts = Facts::of(&trace);
+    let report = check(&facts);
+    assert_eq!(report.violations, []);
+    assert_eq!((trace.runs.len(), facts.chats.len()), (7, 1));
+    assert_eq!(facts.chats[0].told.len(), 16);
 }

@@ -275,6 +275,14 @@ fn every_rule_has_a_fault() {
     assert_eq!(planted, Rule::ALL.iter().copied().collect());
 }
 
+#[test]
+fn every_rule_is_on_the_page() {
+    let page = include_str!("../../docs/trace.md");
+    for rule in Rule::ALL {
+        assert!(page.contains(&format!("| `{rule}` |")), "{rule}");
+    }
+}
+
 /// Changes one client's log at a line with these words.
 fn client(logs: &mut Logs, words: &str, change: fn(&mut Vec<String>, usize) -> bool) -> bool {
     let mut files = logs.iter_mut().filter(|(name, _)| *name != "server.log");

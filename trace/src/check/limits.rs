@@ -1,6 +1,6 @@
 //! What could not be checked, and why.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Report;
 use crate::{
@@ -108,13 +108,14 @@ fn cut_runs(facts: &Facts<'_>, notes: &mut Vec<String>) {
     if holes > 0 {
         notes.push(format!("what is missing inside of {holes} runs"));
     }
-    let untold = facts.stints.iter().filter(|stint| {
-        !stint.steps(facts.trace).any(|(_, step)| {
-            matches!(step.what, What::BroadcastReceived(event)
-                if event.kind == Kind::Left && event.participant == stint.welcome.participant)
-        })
-    });
-    let untold = untold.count();
+    let mut ends = BTreeMap::new();
+    for stint in &facts.stints {
+        let number = stint.welcome.participant;
+        let own_end = |what| matches!(what, What::BroadcastReceived(event) if event.kind == Kind::Left && event.participant == number);
+        let seen = stint.steps(facts.trace).any(|(_, step)| own_end(step.what));
+        *ends.entry((stint.chat, number)).or_insert(false) |= seen;
+    }
+    let untold = ends.values().filter(|seen| !**seen).count();
     if untold > 0 {
         notes.push(format!(
             "whether the last events reached {untold} participations that did not see their own end"
