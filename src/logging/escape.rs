@@ -116,16 +116,21 @@ fn push_quoted(out: &mut String, c: char) -> fmt::Result {
 }
 
 /// Reads the value at the start of `rest`, and returns it with what follows it.
-pub(super) fn take_value(rest: &str) -> Option<(String, &str)> {
+pub(super) fn take_value(rest: &str) -> Option<(Cow<'_, str>, &str)> {
     let Some(quoted) = rest.strip_prefix('"') else {
         let end = rest.find(|c| !is_bare(c)).unwrap_or(rest.len());
-        return (end > 0).then(|| (rest[..end].to_owned(), &rest[end..]));
+        return (end > 0).then(|| (Cow::Borrowed(&rest[..end]), &rest[end..]));
     };
+    // Most values have nothing escaped: they stay where they are.
+    let plain = quoted.find(|c: char| matches!(c, '"' | '\\') || c.is_control())?;
+    if quoted[plain..].starts_with('"') {
+        return Some((Cow::Borrowed(&quoted[..plain]), &quoted[plain + 1..]));
+    }
     let mut value = String::new();
     let mut characters = quoted.chars();
     loop {
         match characters.next()? {
-            '"' => return Some((value, characters.as_str())),
+            '"' => return Some((Cow::Owned(value), characters.as_str())),
             '\\' => {
                 let (c, after) = take_escape(characters.as_str())?;
                 value.push(c);
@@ -227,7 +232,7 @@ mod tests {
             let written = value(&text);
             prop_assert!(!written.contains(|c: char| c.is_control() || chars::is_hidden(c)));
             let line = format!("{written}{after}");
-            prop_assert_eq!(take_value(&line), Some((text, after.as_str())));
+            prop_assert_eq!(take_value(&line), Some((text.into(), after.as_str())));
         }
 
         #[test]

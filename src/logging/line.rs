@@ -1,6 +1,7 @@
 //! One line of a log: written from a record, and read back.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -69,28 +70,62 @@ impl Line {
     }
 }
 
+/// What every line begins with; see [`scan_line`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineHead<'a> {
+    /// The wall clock of the process, to the microsecond.
+    pub time: SystemTime,
+    /// As it is written, percent-encoded; [`decode_who`] gives the name.
+    pub who: &'a str,
+    /// Eight hexadecimal digits.
+    pub run: &'a str,
+    /// What was called.
+    pub call: &'a str,
+    /// What came of it.
+    pub step: &'a str,
+}
+
 /// Reads one line, with or without its end; `None` where it is none, as a torn one.
 pub fn parse_line(line: &str) -> Option<Line> {
+    let mut fields = Vec::new();
+    let head = scan_line(line, |key, value| {
+        fields.push((key.to_owned(), value.into_owned()));
+    })?;
+    Some(Line {
+        time: head.time,
+        who: decode_who(head.who)?,
+        run: head.run.to_owned(),
+        call: head.call.to_owned(),
+        step: head.step.to_owned(),
+        fields,
+    })
+}
+
+/// Reads one line as [`parse_line`] does, but hands out each field where it stands, for those who
+/// read many. Where it gives `None`, the fields so far are worth nothing.
+pub fn scan_line<'a>(
+    line: &'a str,
+    mut field: impl FnMut(&'a str, Cow<'a, str>),
+) -> Option<LineHead<'a>> {
     let line = line.strip_suffix('\n').unwrap_or(line);
     let (time, rest) = line.split_once(' ')?;
     let (who, rest) = rest.split_once(' ')?;
     let (run, rest) = take_word(rest.strip_prefix("run=")?)?;
     let (call, rest) = take_word(rest.strip_prefix(' ')?)?;
     let (step, mut rest) = take_word(rest.strip_prefix(' ')?)?;
-    let mut fields = Vec::new();
+    let time = parse_time(time)?;
     while !rest.is_empty() {
         let (key, after) = take_word(rest.strip_prefix(' ')?)?;
         let (value, after) = escape::take_value(after.strip_prefix('=')?)?;
-        fields.push((key.to_owned(), value));
+        field(key, value);
         rest = after;
     }
-    Some(Line {
-        time: parse_time(time)?,
-        who: parse_who(who)?,
-        run: run.to_owned(),
-        call: call.to_owned(),
-        step: step.to_owned(),
-        fields,
+    Some(LineHead {
+        time,
+        who,
+        run,
+        call,
+        step,
     })
 }
 
@@ -99,7 +134,8 @@ fn take_word(rest: &str) -> Option<(&str, &str)> {
     (end > 0).then(|| rest.split_at(end))
 }
 
-fn parse_who(word: &str) -> Option<String> {
+/// The name that is written percent-encoded at the head of a line.
+pub fn decode_who(word: &str) -> Option<String> {
     let plain = !word.is_empty() && word.chars().all(escape::is_bare);
     plain.then(|| escape::decode(word)).flatten()
 }

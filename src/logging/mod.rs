@@ -45,7 +45,7 @@ pub use self::{
     directory::default_directory,
     escape::file_stem,
     file::make_directory,
-    line::{Line, parse_line},
+    line::{Line, LineHead, decode_who, parse_line, scan_line},
 };
 
 /// The tracing target of lines that record a service call; `docs/log-format.md` has their grammar.

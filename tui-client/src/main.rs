@@ -45,6 +45,8 @@ struct Cli {
 enum Command {
     /// Run the headless server, as chitty-server does
     Serve(chitty_server::cli::Args),
+    /// Check log files against the rules of logical time
+    Trace(chitty_trace::cli::Args),
 }
 
 fn main() -> Result<ExitCode> {
@@ -54,6 +56,10 @@ fn main() -> Result<ExitCode> {
             command: Some(Command::Serve(args)),
             ..
         } => chitty_server::cli::run(&args),
+        Cli {
+            command: Some(Command::Trace(args)),
+            ..
+        } => Ok(chitty_trace::cli::run(&args)),
         Cli { args, .. } => chat(args),
     }
 }

@@ -1,0 +1,121 @@
+//! Which runs are about the same chat.
+
+use std::collections::HashMap;
+
+use super::{Chat, Stint};
+use crate::read::{Run, Step, Trace, step::What};
+
+/// How many of its first events tell whose chat a participation is in.
+const TELLING: usize = 50;
+/// A participation that has nothing in common with a server's log, and is so far from it in
+/// microseconds, is in another chat.
+const FAR: u64 = 600_000_000;
+
+/// The chats that servers tell of: one for each epoch. A run without one (its beginning is
+/// missing) goes with that whose positions it fits to.
+pub(super) fn chats(trace: &Trace) -> (Vec<Chat>, HashMap<usize, usize>) {
+    let mut servers: Vec<_> = (0..trace.runs.len())
+        .filter(|run| trace.runs[*run].server)
+        .collect();
+    servers.sort_by_key(|run| trace.runs[*run].steps.first().map(|step| step.wall));
+    let mut chats: Vec<Chat> = Vec::new();
+    let mut of_server = HashMap::new();
+    for (number, &run) in servers.iter().enumerate() {
+        let lines = &trace.runs[run];
+        let next = servers.get(number + 1).map(|next| &trace.runs[*next]);
+        let epoch = epoch(lines).or_else(|| next.filter(|next| fits(lines, next)).and_then(epoch));
+        let known = epoch.and_then(|epoch| chats.iter().position(|chat| chat.epoch == Some(epoch)));
+        let chat = known.unwrap_or_else(|| {
+            chats.push(Chat {
+                epoch,
+                ..Chat::default()
+            });
+            chats.len() - 1
+        });
+        chats[chat].servers.push(run);
+        of_server.insert(run, chat);
+    }
+    (chats, of_server)
+}
+
+fn epoch(run: &Run) -> Option<crate::read::Text> {
+    run.steps.iter().find_map(|step| match step.what {
+        What::ServerStarted { epoch, .. } => Some(epoch),
+        _ => None,
+    })
+}
+
+/// Whether the second run goes on where the first one broke off.
+fn fits(run: &Run, next: &Run) -> bool {
+    let started = next.steps.iter().find_map(|step| match step.what {
+        What::ServerStarted { position, .. } => Some(position),
+        _ => None,
+    });
+    let last = run.steps.iter().rev().find_map(|step| match step.what {
+        What::BroadcastSent(event) => Some(event.position),
+        _ => None,
+    });
+    started.is_some_and(|started| last.is_none_or(|last| last <= started))
+}
+
+/// Gives each participation to the chat with which it has most in common, and then to the nearest
+/// in time.
+pub(super) fn stints(trace: &Trace, chats: &mut Vec<Chat>, stints: &mut [Stint]) {
+    let spans: Vec<_> = chats.iter().map(|chat| span(trace, chat)).collect();
+    let with_server = chats.len();
+    for stint in stints {
+        let wall = trace.runs[stint.run].steps[stint.range.start].wall;
+        let best = (0..with_server)
+            .map(|chat| {
+                let far = spans[chat]
+                    .0
+                    .saturating_sub(wall)
+                    .max(wall.saturating_sub(spans[chat].1));
+                (chat, common(trace, &chats[chat], stint), far)
+            })
+            .max_by_key(|(_, common, far)| (*common, std::cmp::Reverse(*far)));
+        stint.chat = match best {
+            Some((chat, common, far)) if common > 0 || far < FAR => chat,
+            _ => {
+                if chats.len() == with_server {
+                    chats.push(Chat::default());
+                }
+                with_server
+            }
+        };
+    }
+}
+
+/// When the first and the last line of its servers were written.
+fn span(trace: &Trace, chat: &Chat) -> (u64, u64) {
+    let walls = chat.servers.iter().flat_map(|run| {
+        let steps = &trace.runs[*run].steps;
+        steps
+            .first()
+            .into_iter()
+            .chain(steps.last())
+            .map(|step: &Step| step.wall)
+    });
+    walls.fold((u64::MAX, 0), |(first, last), wall| {
+        (first.min(wall), last.max(wall))
+    })
+}
+
+/// How many of the first events that it heard are in this chat.
+fn common(trace: &Trace, chat: &Chat, stint: &Stint) -> usize {
+    stint
+        .steps(trace)
+        .filter_map(|(_, step)| match step.what {
+            What::BroadcastReceived(event) => Some((event, step.lamport)),
+            _ => None,
+        })
+        .take(TELLING)
+        .filter(|(event, lamport)| {
+            chat.told.get(&event.position).is_some_and(|told| {
+                told.lamport == *lamport
+                    && told.event.text == event.text
+                    && told.event.id == event.id
+            })
+        })
+        .count()
+}

@@ -1,0 +1,219 @@
+//! `chitty trace`: the command line.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use chitty_chat::{logging, text::display};
+use clap::Args as ClapArgs;
+
+use crate::{
+    chat::Facts,
+    check::{Report, Violation, check},
+    draw::{self, Detail, Diagram},
+    export,
+    read::{Lines, Trace},
+};
+
+/// The logs cannot be read, or what is made of them cannot be written.
+const EXIT_TROUBLE: u8 = 2;
+
+/// The options.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(after_help = "\
+Without an option it checks: exit status 0 where every rule is kept, 1 where one is not, and 2
+where the logs cannot be read.
+
+Examples:
+  chitty trace                       check the logs in the usual folder
+  chitty trace logs/ada.log logs/server.log
+  chitty trace --text logs           draw them in the terminal
+  chitty trace --svg chat.svg --last 0 logs")]
+pub struct Args {
+    /// Log files, and folders of them [default: where chitty and its server write them]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    output: Output,
+
+    /// Of how many events to draw, the newest; 0 draws all
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    last: u64,
+}
+
+/// What to do instead of checking.
+#[derive(Clone, Debug, ClapArgs)]
+#[group(multiple = false)]
+#[expect(clippy::struct_excessive_bools, reason = "as on the command line")]
+struct Output {
+    /// Draw the space-time diagram in the terminal
+    #[arg(long)]
+    text: bool,
+
+    /// Draw the space-time diagram as SVG; - is standard output
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+
+    /// Write a Mermaid sequence diagram
+    #[arg(long)]
+    mermaid: bool,
+
+    /// Write every event as a line of JSON, each cause before its effects
+    #[arg(long)]
+    json: bool,
+
+    /// Write what ShiViz reads, with vector clocks
+    #[arg(long)]
+    shiviz: bool,
+}
+
+/// Does what is asked for, on standard output; what goes wrong is said on standard error.
+pub fn run(args: &Args) -> ExitCode {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let done = execute(args, &mut out).and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
+    match done {
+        Ok(code) => code,
+        // Whoever reads has enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chitty trace: {error}");
+            ExitCode::from(EXIT_TROUBLE)
+        }
+    }
+}
+
+fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
+    let mut paths = args.paths.clone();
+    if paths.is_empty() {
+        paths.push(logging::default_directory());
+    }
+    let trace = Trace::read(&paths).map_err(io::Error::other)?;
+    let facts = Facts::of(&trace);
+    if trace.runs.is_empty() {
+        return Err(io::Error::other(
+            "there are no log lines; give log files, or folders of them",
+        ));
+    }
+    if args.output.text {
+        draw::text::write(&diagram(args, &facts, Detail::Events), out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = &args.output.svg {
+        let diagram = diagram(args, &facts, Detail::Events);
+        to_file(path, out, |out| draw::svg::write(&facts, &diagram, out))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.output.mermaid {
+        export::mermaid::write(&diagram(args, &facts, Detail::Events), out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.output.json || args.output.shiviz {
+        // The whole of it, whatever is drawn.
+        for chat in 0..facts.chats.len() {
+            let diagram = Diagram::of(&facts, chat, Detail::All);
+            if args.output.json {
+                export::json::write(&facts, &diagram, out)?;
+            } else if chat + 1 == facts.chats.len() {
+                export::shiviz::write(&facts, &diagram, out)?;
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = check(&facts);
+    write_report(&facts, &report, out)?;
+    let clean = report.counts.is_empty();
+    Ok(if clean {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Of the chat that is newest.
+fn diagram(args: &Args, facts: &Facts<'_>, detail: Detail) -> Diagram {
+    let chats = facts.chats.len();
+    if chats > 1 {
+        eprintln!("chitty trace: the logs are of {chats} chats; this is the last one");
+    }
+    let mut diagram = Diagram::of(facts, chats.saturating_sub(1), detail);
+    if args.last > 0 {
+        diagram.last(facts, args.last);
+    }
+    diagram
+}
+
+fn to_file(
+    path: &Path,
+    out: &mut dyn Write,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    if path == Path::new("-") {
+        return write(out);
+    }
+    let failed = |error| io::Error::other(format!("cannot write {}: {error}", path.display()));
+    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    write(&mut file).and_then(|()| file.flush()).map_err(failed)
+}
+
+/// The report, as text that is safe for a terminal.
+pub fn write_report(facts: &Facts<'_>, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let mut lines = Lines::default();
+    for violation in &report.violations {
+        write_violation(facts, violation, &mut lines, out)?;
+    }
+    let more = report.counts.values().sum::<u64>() - report.violations.len() as u64;
+    if more > 0 {
+        writeln!(out, "... and {more} more\n")?;
+    }
+    for unchecked in &report.unchecked {
+        writeln!(out, "not checked: {}", display::safe(unchecked))?;
+    }
+    let trace = facts.trace;
+    let events: usize = facts.chats.iter().map(|chat| chat.told.len()).sum();
+    writeln!(
+        out,
+        "{} lines of {} runs in {} files; {events} events in {} chats",
+        trace.lines,
+        trace.runs.len(),
+        trace.sources.len(),
+        facts.chats.len(),
+    )?;
+    if report.counts.is_empty() {
+        return writeln!(out, "every rule is kept, as far as these logs tell");
+    }
+    let counts = report
+        .counts
+        .iter()
+        .map(|(rule, count)| format!("{rule} {count}"));
+    writeln!(out, "BROKEN: {}", counts.collect::<Vec<_>>().join(", "))
+}
+
+fn write_violation(
+    facts: &Facts<'_>,
+    violation: &Violation,
+    lines: &mut Lines,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}: {}",
+        violation.rule,
+        display::safe(&violation.message)
+    )?;
+    for at in &violation.lines {
+        let place = facts.step(*at).place;
+        let source = facts.trace.sources.get(place.file as usize);
+        let name = source.map_or("", |source| source.name());
+        let line = lines.get(&facts.trace.sources, place).unwrap_or_default();
+        let (name, line) = (display::safe(name), display::safe(&line));
+        writeln!(out, "  {name}:{}: {line}", place.line)?;
+    }
+    writeln!(out)
+}

@@ -1,0 +1,187 @@
+//! The space-time diagram: who sent what to whom, in an order that keeps every cause before its
+//! effects.
+
+mod edges;
+mod order;
+pub mod svg;
+pub mod text;
+
+use std::collections::HashMap;
+
+use crate::{
+    chat::{At, Facts},
+    read::step::{Kind, What},
+};
+
+/// Which steps a diagram has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Those that logical time counts: sendings and receptions.
+    Events,
+    /// Replies and history too.
+    All,
+}
+
+/// A line for each process, and what happened on it.
+#[derive(Debug, Default)]
+pub struct Diagram {
+    /// The processes: first the server's runs, then the participants'.
+    pub columns: Vec<Column>,
+    /// What happened, every cause before its effects.
+    pub nodes: Vec<Node>,
+}
+
+/// A process.
+#[derive(Debug)]
+pub struct Column {
+    /// Its name; with a number where there are several runs of it.
+    pub title: String,
+    /// The same as one word.
+    pub host: String,
+    /// It is the server's.
+    pub server: bool,
+}
+
+/// An event of a process.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Whose.
+    pub column: usize,
+    /// Its line.
+    pub at: At,
+    /// The process's clock.
+    pub time: Option<u64>,
+    /// What it is, in a few words.
+    pub label: String,
+    /// The sending of what it received.
+    pub source: Option<usize>,
+}
+
+impl Diagram {
+    /// Of one chat.
+    pub fn of(facts: &Facts<'_>, chat: usize, detail: Detail) -> Self {
+        let servers = facts.chats.get(chat).map_or(&[][..], |chat| &chat.servers);
+        let mut runs = servers.to_vec();
+        for stint in &facts.stints {
+            if stint.chat == chat && !runs.contains(&stint.run) {
+                runs.push(stint.run);
+            }
+        }
+        runs[servers.len()..]
+            .sort_by_key(|run| facts.run(*run).steps.first().map(|step| step.wall));
+        let columns = columns(facts, &runs);
+        let mut nodes: Vec<Vec<Node>> = Vec::new();
+        for (column, run) in runs.iter().enumerate() {
+            nodes.push(steps(facts, *run, column, detail));
+        }
+        let sources = edges::sources(facts, chat);
+        Self {
+            columns,
+            nodes: order::merge(facts, nodes, &sources),
+        }
+    }
+
+    /// The part of it that shows the last so many events of the chat.
+    pub fn last(&mut self, facts: &Facts<'_>, count: u64) {
+        let position = |node: &Node| match facts.step(node.at).what {
+            What::BroadcastSent(event) | What::BroadcastReceived(event) => Some(event.position),
+            _ => None,
+        };
+        let head = self.nodes.iter().filter_map(position).max().unwrap_or(0);
+        let first = head.saturating_sub(count);
+        if first == 0 {
+            return;
+        }
+        let fits = |node: &Node| position(node).is_some_and(|position| position > first);
+        let cut = self.nodes.iter().position(fits).unwrap_or(0);
+        self.nodes.drain(..cut);
+        for node in &mut self.nodes {
+            node.source = node.source.and_then(|source| source.checked_sub(cut));
+        }
+        self.drop_empty_columns();
+    }
+
+    fn drop_empty_columns(&mut self) {
+        let mut numbers = HashMap::new();
+        for (column, old) in std::mem::take(&mut self.columns).into_iter().zip(0..) {
+            if self.nodes.iter().any(|node| node.column == old) {
+                numbers.insert(old, self.columns.len());
+                self.columns.push(column);
+            }
+        }
+        for node in &mut self.nodes {
+            node.column = numbers.get(&node.column).copied().unwrap_or(0);
+        }
+    }
+}
+
+fn columns(facts: &Facts<'_>, runs: &[usize]) -> Vec<Column> {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let titles = runs.iter().map(|run| {
+        let run = facts.run(*run);
+        let name = facts.text(run.who);
+        let count = seen.entry(name).or_default();
+        *count += 1;
+        let word = facts.text(run.word);
+        let (title, host) = match *count {
+            1 => (name.to_owned(), word.to_owned()),
+            count => (format!("{name} ({count})"), format!("{word}-{count}")),
+        };
+        Column {
+            title,
+            host,
+            server: run.server,
+        }
+    });
+    titles.collect()
+}
+
+fn steps(facts: &Facts<'_>, run: usize, column: usize, detail: Detail) -> Vec<Node> {
+    let mut since = None;
+    let mut nodes = Vec::new();
+    for (step, line) in facts.run(run).steps.iter().enumerate() {
+        if let What::JoinReplied(welcome) = line.what {
+            since = Some(welcome.position);
+        }
+        let (label, event) = match line.what {
+            What::JoinSent { .. } => ("Join".into(), true),
+            What::PublishSent { text, .. } => (format!("Publish {:?}", facts.text(text)), true),
+            What::LeaveSent => ("Leave".into(), true),
+            What::JoinReceived { .. }
+            | What::PublishReceived { .. }
+            | What::LeaveReceived { .. } => (String::new(), line.clock.is_some()),
+            What::BroadcastSent(event) => (event_label(facts, &event), true),
+            What::BroadcastReceived(event) => (
+                String::new(),
+                since.is_none_or(|since| event.position >= since),
+            ),
+            What::JoinGranted(_)
+            | What::JoinReplied(_)
+            | What::PublishReplied { .. }
+            | What::LeaveReplied { .. } => ("reply".into(), false),
+            _ => continue,
+        };
+        if event || detail == Detail::All {
+            let at = At { run, step };
+            let lamport = Some(line.lamport);
+            nodes.push(Node {
+                column,
+                at,
+                time: line.clock.or(lamport),
+                label,
+                source: None,
+            });
+        }
+    }
+    nodes
+}
+
+fn event_label(facts: &Facts<'_>, event: &crate::read::step::Event) -> String {
+    let name = facts.text(event.name);
+    match event.kind {
+        Kind::Joined => format!("{name} joined"),
+        Kind::Left => format!("{name} left ({})", facts.text(event.reason)),
+        Kind::Message => format!("{name}: {}", facts.text(event.text)),
+        Kind::Unknown => "an event".into(),
+    }
+}

@@ -1,0 +1,53 @@
+//! One order of all that happened, which keeps every cause before its effects.
+
+use std::collections::HashMap;
+
+use super::Node;
+use crate::chat::{At, Facts};
+
+/// Takes what is ready: first what was just sent, then what is earliest by the wall clocks. Where
+/// broken logs have no such order, a reception can come before its sending.
+pub(super) fn merge(
+    facts: &Facts<'_>,
+    columns: Vec<Vec<Node>>,
+    sources: &HashMap<At, At>,
+) -> Vec<Node> {
+    let all = columns.iter().map(Vec::len).sum();
+    let drawn: std::collections::HashSet<At> =
+        columns.iter().flatten().map(|node| node.at).collect();
+    let mut places: HashMap<At, usize> = HashMap::with_capacity(all);
+    let mut waiting: Vec<_> = columns
+        .into_iter()
+        .map(|nodes| nodes.into_iter().peekable())
+        .collect();
+    let mut merged: Vec<Node> = Vec::with_capacity(all);
+    let mut sent = None;
+    while merged.len() < all {
+        let heads = waiting
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(column, nodes)| {
+                let node = nodes.peek()?;
+                let source = sources
+                    .get(&node.at)
+                    .filter(|source| drawn.contains(*source));
+                let ready = source.is_none_or(|source| places.contains_key(source));
+                let after = sent.is_some() && source.copied() == sent;
+                Some((!ready, !after, facts.step(node.at).wall, column))
+            });
+        let Some((.., column)) = heads.min() else {
+            break;
+        };
+        let Some(mut node) = waiting[column].next() else {
+            break;
+        };
+        let source = sources.get(&node.at);
+        node.source = source.and_then(|source| places.get(source)).copied();
+        if node.source.is_none() {
+            sent = Some(node.at);
+        }
+        places.insert(node.at, merged.len());
+        merged.push(node);
+    }
+    merged
+}

@@ -1,0 +1,5 @@
+//! The diagram for other programs.
+
+pub mod json;
+pub mod mermaid;
+pub mod shiviz;

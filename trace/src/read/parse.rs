@@ -1,0 +1,238 @@
+//! From a line's text to a step.
+
+use std::{borrow::Cow, time::UNIX_EPOCH};
+
+use chitty_chat::logging::{LineHead, scan_line};
+
+use super::{
+    step::{Event, Kind, Welcome, What},
+    texts::{Text, Texts},
+};
+
+/// A line that could be read.
+pub(super) struct Parsed<'a> {
+    pub(super) head: LineHead<'a>,
+    /// Microseconds since 1970.
+    pub(super) wall: u64,
+    pub(super) lamport: u64,
+    pub(super) clock: Option<u64>,
+    pub(super) meaning: Meaning,
+}
+
+/// What a line is to a run.
+pub(super) enum Meaning {
+    /// A diagnostic.
+    Remark,
+    /// A diagnostic that says that lines are missing.
+    Dropped,
+    /// A step.
+    Step(What),
+}
+
+/// The fields that are known; others are passed over.
+#[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "as a line has them")]
+struct Fields<'a> {
+    lamport: Option<u64>,
+    clock: Option<u64>,
+    position: Option<u64>,
+    participant: Option<u64>,
+    seen: Option<u64>,
+    request: Option<u64>,
+    resume: Option<u64>,
+    next: Option<u64>,
+    head: Option<u64>,
+    resumed: bool,
+    retry: bool,
+    repeated: bool,
+    dropped: bool,
+    name: Option<Cow<'a, str>>,
+    author: Option<Cow<'a, str>>,
+    id: Option<Cow<'a, str>>,
+    text: Option<Cow<'a, str>>,
+    epoch: Option<Cow<'a, str>>,
+    reason: Option<Cow<'a, str>>,
+    kind: Option<Cow<'a, str>>,
+    /// A number that is none.
+    bad: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, key: &str, value: Cow<'a, str>) {
+        let number = match key {
+            "lamport" => &mut self.lamport,
+            "clock" => &mut self.clock,
+            "position" => &mut self.position,
+            "participant" => &mut self.participant,
+            "seen" => &mut self.seen,
+            "request" => &mut self.request,
+            "resume" => &mut self.resume,
+            "next" => &mut self.next,
+            "head" => &mut self.head,
+            _ => return self.take_text(key, value),
+        };
+        *number = value.parse().ok();
+        self.bad |= number.is_none();
+    }
+
+    fn take_text(&mut self, key: &str, value: Cow<'a, str>) {
+        let text = match key {
+            "name" => &mut self.name,
+            "author" => &mut self.author,
+            "id" => &mut self.id,
+            "text" => &mut self.text,
+            "epoch" => &mut self.epoch,
+            "reason" => &mut self.reason,
+            "kind" => &mut self.kind,
+            "resumed" => return self.resumed = value == "true",
+            "retry" => return self.retry = value == "true",
+            "repeated" => return self.repeated = value == "true",
+            "dropped" => return self.dropped = true,
+            _ => return,
+        };
+        *text = Some(value);
+    }
+}
+
+/// `None` where it is no line, or a known one that lacks what it must have.
+pub(super) fn parse<'a>(line: &'a str, texts: &mut Texts) -> Option<Parsed<'a>> {
+    let mut fields = Fields::default();
+    let head = scan_line(line, |key, value| fields.take(key, value))?;
+    let wall = head.time.duration_since(UNIX_EPOCH).ok()?.as_micros();
+    let wall = u64::try_from(wall).ok()?;
+    let meaning = if head.call == "log" {
+        if fields.dropped {
+            Meaning::Dropped
+        } else {
+            Meaning::Remark
+        }
+    } else if fields.bad {
+        return None;
+    } else {
+        Meaning::Step(what(&head, &fields, texts)?)
+    };
+    Some(Parsed {
+        head,
+        wall,
+        lamport: fields.lamport.unwrap_or(0),
+        clock: fields.clock,
+        meaning,
+    })
+}
+
+fn what(head: &LineHead<'_>, fields: &Fields<'_>, texts: &mut Texts) -> Option<What> {
+    let server = head.who == super::SERVER;
+    let mut text = |value: &Option<Cow<'_, str>>| value.as_ref().map(|text| texts.intern(text));
+    let what = match (head.call, head.step) {
+        ("Server", "started") => What::ServerStarted {
+            epoch: text(&fields.epoch)?,
+            position: fields.position?,
+        },
+        ("Server", "stopped") => What::ServerStopped,
+        ("Link", "connecting" | "starting") => What::LinkBegan,
+        ("Link", "ended") => What::LinkEnded,
+        ("Join", "sent") => What::JoinSent {
+            name: text(&fields.name)?,
+            resume: fields.resume,
+        },
+        ("Join", "received") => What::JoinReceived {
+            name: text(&fields.name).unwrap_or_default(),
+        },
+        ("Join", "granted") => What::JoinGranted(welcome(fields)?),
+        ("Join", "replied") => What::JoinReplied(welcome(fields)?),
+        ("Broadcast", "sent") => What::BroadcastSent(event(fields, texts)?),
+        ("Broadcast", "received") => What::BroadcastReceived(event(fields, texts)?),
+        ("Publish", "sent") => What::PublishSent {
+            id: text(&fields.id).unwrap_or_default(),
+            seen: fields.seen?,
+            text: text(&fields.text)?,
+            retry: fields.retry,
+        },
+        ("Publish", "received") => What::PublishReceived {
+            participant: fields.participant,
+            id: text(&fields.id).unwrap_or_default(),
+            seen: fields.seen?,
+        },
+        ("Publish", "replied") => What::PublishReplied {
+            position: fields.position?,
+            id: text(&fields.id).unwrap_or_default(),
+            repeated: fields.repeated,
+        },
+        ("Publish", "refused") if !server => What::PublishRefused {
+            id: text(&fields.id).unwrap_or_default(),
+        },
+        ("Leave", "sent") => What::LeaveSent,
+        ("Leave", "received") => What::LeaveReceived {
+            participant: fields.participant,
+        },
+        ("Leave", "replied") => What::LeaveReplied {
+            position: fields.position?,
+            repeated: fields.repeated,
+        },
+        ("History", "sent") => What::HistorySent,
+        ("History", "replied") if !server => What::HistoryReplied,
+        _ => return Some(What::Other),
+    };
+    is_whole(what, fields, server).then_some(what)
+}
+
+/// Whether the times that such a line always has are there.
+fn is_whole(what: What, fields: &Fields<'_>, server: bool) -> bool {
+    let (lamport, clock) = (fields.lamport.is_some(), fields.clock.is_some());
+    match what {
+        What::ServerStarted { .. }
+        | What::ServerStopped
+        | What::LinkBegan
+        | What::LinkEnded
+        | What::PublishRefused { .. }
+        | What::Other => true,
+        What::HistorySent => clock,
+        What::JoinGranted(_)
+        | What::JoinReceived { .. }
+        | What::PublishReceived { .. }
+        | What::LeaveReceived { .. } => lamport,
+        What::PublishReplied { .. } | What::LeaveReplied { .. } if server => lamport,
+        _ => lamport && clock,
+    }
+}
+
+fn welcome(fields: &Fields<'_>) -> Option<Welcome> {
+    Some(Welcome {
+        position: fields.position?,
+        participant: fields.participant?,
+        resumed: fields.resumed,
+        next: fields.next?,
+        head: fields.head?,
+    })
+}
+
+fn event(fields: &Fields<'_>, texts: &mut Texts) -> Option<Event> {
+    let kind = match fields.kind.as_deref()? {
+        "joined" => Kind::Joined,
+        "left" => Kind::Left,
+        "message" => Kind::Message,
+        _ => Kind::Unknown,
+    };
+    let name = match kind {
+        Kind::Message => &fields.author,
+        _ => &fields.name,
+    };
+    let known = kind != Kind::Unknown;
+    let whole = !known || (fields.participant.is_some() && name.is_some() && fields.text.is_some());
+    let mut text = |value: &Option<Cow<'_, str>>| {
+        value
+            .as_ref()
+            .map_or(Text::EMPTY, |text| texts.intern(text))
+    };
+    whole.then_some(Event {
+        position: fields.position?,
+        kind,
+        participant: fields.participant.unwrap_or(0),
+        name: text(name),
+        reason: text(&fields.reason),
+        id: text(&fields.id),
+        seen: fields.seen.unwrap_or(0),
+        text: text(&fields.text),
+        request: fields.request?,
+    })
+}

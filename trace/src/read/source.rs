@@ -1,0 +1,96 @@
+//! Where lines come from, and can be looked up again: the steps do not hold them.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use super::step::Place;
+
+/// No line is longer; what is looked up is cut there.
+const MAX_LINE: u64 = 64 * 1024;
+/// Read at once.
+const BUFFER: usize = 256 * 1024;
+
+/// A log.
+#[derive(Clone, Debug)]
+pub struct Source {
+    name: String,
+    content: Content,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    File(PathBuf),
+    Memory(Arc<[u8]>),
+}
+
+trait ReadSeek: Read + Seek {}
+impl<T: Read + Seek> ReadSeek for T {}
+
+impl Source {
+    /// A file.
+    pub fn file(path: PathBuf) -> Self {
+        Self {
+            name: path.display().to_string(),
+            content: Content::File(path),
+        }
+    }
+
+    /// What a file of this name would hold.
+    pub fn memory(name: &str, content: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            content: Content::Memory(content.as_bytes().into()),
+        }
+    }
+
+    /// What it is called in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn open(&self) -> io::Result<impl BufRead + Seek + use<>> {
+        let reader: Box<dyn ReadSeek> = match &self.content {
+            Content::File(path) => Box::new(File::open(path)?),
+            Content::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+        };
+        Ok(BufReader::with_capacity(BUFFER, reader))
+    }
+}
+
+/// Looks up lines by their places; cheap for those of one file in their order.
+#[derive(Default)]
+pub struct Lines {
+    open: Option<(u32, u64, Box<dyn BufReadSeek>)>,
+}
+
+trait BufReadSeek: BufRead + Seek {}
+impl<T: BufRead + Seek> BufReadSeek for T {}
+
+impl Lines {
+    /// The line, without its end; `None` where it is not there any more.
+    pub fn get(&mut self, sources: &[Source], place: Place) -> Option<String> {
+        let (file, at, mut reader) = match self.open.take() {
+            Some(open) if open.0 == place.file => open,
+            _ => {
+                let source = sources.get(place.file as usize)?;
+                let reader: Box<dyn BufReadSeek> = Box::new(source.open().ok()?);
+                (place.file, 0, reader)
+            }
+        };
+        if at != place.offset {
+            reader.seek(SeekFrom::Start(place.offset)).ok()?;
+        }
+        let mut line = Vec::new();
+        let read = (&mut reader)
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut line)
+            .ok()?;
+        self.open = Some((file, place.offset + read as u64, reader));
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        Some(String::from_utf8_lossy(line).into_owned())
+    }
+}

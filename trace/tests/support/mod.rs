@@ -1,0 +1,56 @@
+//! A chat in miniature, seeded, that writes the logs which the real processes would write.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+mod model;
+
+use std::collections::BTreeMap;
+
+use chitty_trace::{
+    chat::Facts,
+    check::{Report, Rule, check},
+    read::{Source, Trace},
+};
+
+pub(crate) use model::run;
+
+/// The lines of each file.
+pub(crate) type Logs = BTreeMap<String, Vec<String>>;
+
+pub(crate) fn trace(logs: &Logs) -> Trace {
+    let sources = logs.iter().map(|(name, lines)| {
+        let text: String = lines
+            .iter()
+            .flat_map(|line| [line.as_str(), "\n"])
+            .collect();
+        Source::memory(name, &text)
+    });
+    Trace::from_sources(sources.collect()).expect("memory can be read")
+}
+
+pub(crate) fn report(logs: &Logs) -> Report {
+    let trace = trace(logs);
+    check(&Facts::of(&trace))
+}
+
+pub(crate) fn broken(logs: &Logs) -> Vec<Rule> {
+    report(logs).counts.into_keys().collect()
+}
+
+#[track_caller]
+pub(crate) fn assert_clean(logs: &Logs) {
+    let report = report(logs);
+    let trace = trace(logs);
+    if let Some(first) = report.violations.first() {
+        let mut shown = String::new();
+        for at in &first.lines {
+            let place = trace.runs[at.run].steps[at.step].place;
+            let name = trace.sources[place.file as usize].name();
+            let line = &logs[name][place.line as usize - 1];
+            shown = format!("{shown}\n{name}:{} {line}", place.line);
+        }
+        panic!(
+            "{} {}{shown}\n(of {:?})",
+            first.rule, first.message, report.counts
+        );
+    }
+}
