@@ -224,8 +224,9 @@ impl Row {
                     format!("it was not told of position {}", told.event.position)
                 });
             } else {
-                report.add(Rule::Gap, &lines, || {
-                    format!("positions {} to {} did not come", gap.first, gap.last)
+                report.add(Rule::Gap, &lines, || match gap.last - gap.first {
+                    0 => format!("position {} did not come", gap.first),
+                    _ => format!("positions {} to {} did not come", gap.first, gap.last),
                 });
             }
         }

@@ -1,6 +1,7 @@
 //! Where lines come from, and can be looked up again: the steps do not hold them.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom},
     path::PathBuf,
@@ -61,10 +62,14 @@ impl Source {
     }
 }
 
-/// Looks up lines by their places; cheap for those of one file in their order.
+/// So many files are open at once.
+const MANY: usize = 32;
+
+/// Looks up lines by their places; cheap where those of each file come in their order.
 #[derive(Default)]
 pub struct Lines {
-    open: Option<(u32, u64, Box<dyn BufReadSeek>)>,
+    /// By file, with where it is read next.
+    open: HashMap<u32, (u64, Box<dyn BufReadSeek>)>,
 }
 
 trait BufReadSeek: BufRead + Seek {}
@@ -73,13 +78,12 @@ impl<T: BufRead + Seek> BufReadSeek for T {}
 impl Lines {
     /// The line, without its end; `None` where it is not there any more.
     pub fn get(&mut self, sources: &[Source], place: Place) -> Option<String> {
-        let (file, at, mut reader) = match self.open.take() {
-            Some(open) if open.0 == place.file => open,
-            _ => {
-                let source = sources.get(place.file as usize)?;
-                let reader: Box<dyn BufReadSeek> = Box::new(source.open().ok()?);
-                (place.file, 0, reader)
-            }
+        let (at, mut reader) = if let Some(open) = self.open.remove(&place.file) {
+            open
+        } else {
+            let source = sources.get(place.file as usize)?;
+            let reader: Box<dyn BufReadSeek> = Box::new(source.open().ok()?);
+            (0, reader)
         };
         if at != place.offset {
             reader.seek(SeekFrom::Start(place.offset)).ok()?;
@@ -89,7 +93,11 @@ impl Lines {
             .take(MAX_LINE)
             .read_until(b'\n', &mut line)
             .ok()?;
-        self.open = Some((file, place.offset + read as u64, reader));
+        if self.open.len() >= MANY {
+            self.open.clear();
+        }
+        self.open
+            .insert(place.file, (place.offset + read as u64, reader));
         let line = line.strip_suffix(b"\n").unwrap_or(&line);
         Some(String::from_utf8_lossy(line).into_owned())
     }
