@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::launch::ServerUrl;
+use crate::{config::Config, launch::ServerUrl};
 
 /// The options of a client.
 #[derive(Clone, Debug, clap::Args)]
@@ -27,31 +27,74 @@ pub struct Args {
     #[arg(long, value_name = "DIR", env = "CHITTY_DATA")]
     pub data: Option<PathBuf>,
 
-    /// Where a server of your own is looked for or started; an address of this machine only.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "CHITTY_LOCAL",
-        default_value_t = LOCAL,
-        value_parser = local
-    )]
+    /// Where a server of your own is looked for or started; an address of this machine only
+    /// [default: 127.0.0.1:50051]
+    #[arg(long, value_name = "ADDR", env = "CHITTY_LOCAL", value_parser = local)]
+    pub local: Option<SocketAddr>,
+
+    /// Seconds after which a server of your own ends when nobody is in the chat [default: 60]
+    #[arg(long, value_name = "SECONDS", env = "CHITTY_IDLE_EXIT")]
+    pub idle_exit: Option<u64>,
+
+    /// How many earlier events to show on joining [default: 200; with --plain 0]
+    #[arg(long, value_name = "N", env = "CHITTY_BACKLOG")]
+    pub backlog: Option<u32>,
+
+    /// Lines in and lines out instead of a screen: for screen readers, scripts and pipes. Each
+    /// line of the input is sent; at its end, and when all is sent, the client leaves.
+    #[arg(long, env = "CHITTY_PLAIN")]
+    pub plain: bool,
+
+    /// The configuration file [default: chitty-chat/config.toml in the XDG configuration folder]
+    #[arg(long, value_name = "FILE", env = "CHITTY_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// The options, with the configuration file and the defaults behind them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The server that was named.
+    pub server: Option<ServerUrl>,
+    /// The name that was given.
+    pub name: Option<String>,
+    /// Where the log file goes; `None`: in the usual folder.
+    pub log_dir: Option<PathBuf>,
+    /// Where a server of one's own keeps its chat; `None`: in the usual folder.
+    pub data: Option<PathBuf>,
+    /// Where a server of one's own is.
     pub local: SocketAddr,
-
-    /// Seconds after which a server of your own ends when nobody is in the chat.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        env = "CHITTY_IDLE_EXIT",
-        default_value_t = 60
-    )]
+    /// After how many seconds without participants it ends.
     pub idle_exit: u64,
-
-    /// How many earlier events to show on joining.
-    #[arg(long, value_name = "N", env = "CHITTY_BACKLOG", default_value_t = 200)]
+    /// How many earlier events are wanted.
     pub backlog: u32,
+    /// Lines instead of a screen.
+    pub plain: bool,
+}
+
+impl Args {
+    /// What is in force: the command line and the environment, then the file, then the defaults.
+    pub fn with(self, config: Config) -> Options {
+        Options {
+            server: self.server.or(config.server),
+            name: self.name.or(config.name),
+            log_dir: self.log_dir.or(config.log_dir),
+            data: self.data.or(config.data),
+            local: self.local.or(config.local).unwrap_or(LOCAL),
+            idle_exit: self.idle_exit.or(config.idle_exit).unwrap_or(IDLE_EXIT),
+            // What a script reads is what happens; who reads a screen wants to know what about.
+            backlog: self.backlog.unwrap_or(match config.backlog {
+                _ if self.plain => 0,
+                Some(backlog) => backlog,
+                None => BACKLOG,
+            }),
+            plain: self.plain,
+        }
+    }
 }
 
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
+const IDLE_EXIT: u64 = 60;
+const BACKLOG: u32 = 200;
 
 /// For the end of the help.
 pub const EXAMPLES: &str = "\
@@ -62,12 +105,14 @@ Examples:
           enter a chat elsewhere
   chitty --local 127.0.0.1:50052 --data ./second
           a second chat on this machine
+  echo 'the build is done' | chitty --plain --name builder
+          send a line from a script
 
 In the chat, F1 or /help lists the keys and commands, and Esc leaves.";
 
 /// Whoever can reach a server can read and write its chat: one that starts by itself is for this
 /// machine alone.
-fn local(address: &str) -> Result<SocketAddr, String> {
+pub(crate) fn local(address: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = address
         .parse()
         .map_err(|_| "give an IP address and a port, as in 127.0.0.1:50051".to_owned())?;
@@ -94,7 +139,27 @@ mod tests {
     #[command(after_help = EXAMPLES)]
     struct Cli {
         #[command(flatten)]
-        _args: Args,
+        args: Args,
+    }
+
+    #[test]
+    fn the_command_line_comes_first_then_the_file_then_the_default() {
+        let args = |line: &str| Cli::parse_from(line.split(' ')).args;
+        let config = Config {
+            name: Some("file".into()),
+            backlog: Some(7),
+            ..Config::default()
+        };
+        let options = args("chitty --name line").with(config.clone());
+        assert_eq!(options.name.as_deref(), Some("line"));
+        assert_eq!((options.backlog, options.idle_exit), (7, 60));
+        assert_eq!(options.local, LOCAL);
+        let options = args("chitty --plain").with(config.clone());
+        assert_eq!(options.name.as_deref(), Some("file"));
+        assert_eq!(options.backlog, 0);
+        let options = args("chitty --plain --backlog 3").with(config);
+        assert_eq!(options.backlog, 3);
+        assert_eq!(args("chitty").with(Config::default()).backlog, 200);
     }
 
     #[test]

@@ -4,8 +4,10 @@
 
 pub mod app;
 pub mod cli;
+pub mod config;
 mod input;
 pub mod launch;
+pub mod plain;
 pub mod run;
 pub mod session;
 mod terminal;

@@ -13,17 +13,21 @@ use std::{
 
 use chitty::{
     app::Outcome,
-    cli::{self, Args},
+    cli::{self, Args, Options},
+    config::{self, Config},
     launch::{self, Local},
-    run::{ScreenConfig, run},
-    session::{self, Connector, Ended, SessionConfig},
+    plain::{self, Plain, PlainConfig, Streams},
+    run::{self, ScreenConfig, run},
+    session::{self, Connector, Ended, SessionConfig, SessionHandle},
 };
 use chitty_chat::{
+    ParticipantName,
     logging::{self, Log},
     secret::os_random,
 };
-use clap::{Parser, Subcommand};
-use color_eyre::eyre::{Result, WrapErr as _};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use color_eyre::eyre::{OptionExt as _, Result, WrapErr as _};
 use jiff::tz::TimeZone;
 
 /// Chitty-Chat in a terminal: enters a chat and shows it on the full screen
@@ -47,11 +51,37 @@ enum Command {
     Serve(chitty_server::cli::Args),
     /// Check log files against the rules of logical time
     Trace(chitty_trace::cli::Args),
+    /// Show where the configuration file is, or an example of one
+    Config(ConfigArgs),
+    /// Print what a shell needs to complete this program's options
+    Completions {
+        /// For this shell.
+        shell: Shell,
+    },
+    /// Print the manual page, for man -l -
+    Man,
 }
 
-fn main() -> Result<ExitCode> {
-    color_eyre::install()?;
-    match Cli::parse() {
+#[derive(clap::Args)]
+struct ConfigArgs {
+    /// Print a file with every key, its default and what it is for
+    #[arg(long)]
+    example: bool,
+}
+
+fn main() -> ExitCode {
+    if let Err(error) = color_eyre::install() {
+        let _ = writeln!(io::stderr(), "chitty: {error}");
+    }
+    run_command(Cli::parse()).unwrap_or_else(|error| {
+        // What a user can do something about needs no places in the source.
+        let _ = writeln!(io::stderr(), "chitty: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run_command(cli: Cli) -> Result<ExitCode> {
+    match cli {
         Cli {
             command: Some(Command::Serve(args)),
             ..
@@ -60,13 +90,58 @@ fn main() -> Result<ExitCode> {
             command: Some(Command::Trace(args)),
             ..
         } => Ok(chitty_trace::cli::run(&args)),
-        Cli { args, .. } => chat(args),
+        Cli {
+            command: Some(Command::Config(wanted)),
+            ..
+        } => show_config(&wanted),
+        Cli {
+            command: Some(Command::Completions { shell }),
+            ..
+        } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "chitty", &mut text);
+            print(&text)
+        }
+        Cli {
+            command: Some(Command::Man),
+            ..
+        } => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            print(&text)
+        }
+        Cli { args, .. } => {
+            let config = Config::load(args.config.as_deref())?;
+            chat(args.with(config))
+        }
     }
 }
 
-fn chat(args: Args) -> Result<ExitCode> {
+fn print(text: &[u8]) -> Result<ExitCode> {
+    match io::stdout().write_all(text) {
+        // Who read it, as `head` does, has enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_config(wanted: &ConfigArgs) -> Result<ExitCode> {
+    if wanted.example {
+        return print(config::EXAMPLE.as_bytes());
+    }
+    let path = config::default_path().ok_or_eyre("there is no home for a configuration file")?;
+    let there = if path.exists() {
+        ""
+    } else {
+        " (not there yet; `chitty config --example` prints one)"
+    };
+    print(format!("{}{there}\n", path.display()).as_bytes())
+}
+
+fn chat(options: Options) -> Result<ExitCode> {
     let log = Arc::new(Log::install()?);
-    let log_dir = args
+    let log_dir = options
         .log_dir
         .clone()
         .unwrap_or_else(logging::default_directory);
@@ -76,20 +151,37 @@ fn chat(args: Args) -> Result<ExitCode> {
             log_dir.display()
         )
     })?;
-    let connector = connector(&args, &log_dir)?;
+    let connector = connector(&options, &log_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(enter(args, connector, Arc::clone(&log), log_dir.clone()));
-    if matches!(outcome, Ok(Outcome::NeverJoined(_))) {
+    let plain = options.plain;
+    let ended = runtime.block_on(async {
+        let session = open_session(&options, connector, &log, &log_dir);
+        if plain {
+            follow_plainly(options, session).await
+        } else {
+            let outcome = show(options, session).await?;
+            Ok(Plain { outcome, unsent: 0 })
+        }
+    });
+    // A thread may wait in a read of standard input for ever.
+    runtime.shutdown_background();
+    if let Ok(Plain {
+        outcome: Outcome::NeverJoined(_),
+        ..
+    }) = ended
+    {
         // Nobody's log yet, but what was tried is of use.
         let _ = log.open("chitty", &log_dir);
     }
-    Ok(say_goodbye(outcome?, &log))
+    let Plain { outcome, unsent } = ended?;
+    let code = say_goodbye(outcome, &log, plain);
+    Ok(if unsent > 0 { ExitCode::FAILURE } else { code })
 }
 
 /// The way to the server that was named, or to one of one's own.
-fn connector(args: &Args, log_dir: &Path) -> Result<Connector> {
+fn connector(args: &Options, log_dir: &Path) -> Result<Connector> {
     if let Some(server) = &args.server {
         return Ok(launch::remote(server.clone()));
     }
@@ -121,17 +213,18 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).wrap_err_with(|| format!("{} is no folder", path.display()))
 }
 
-async fn enter(
-    args: Args,
+fn open_session(
+    options: &Options,
     connector: Connector,
-    log: Arc<Log>,
-    log_dir: PathBuf,
-) -> Result<Outcome> {
+    log: &Arc<Log>,
+    log_dir: &Path,
+) -> (String, SessionHandle) {
     let server = connector.server().to_owned();
+    let (log, log_dir) = (Arc::clone(log), log_dir.to_owned());
     let session = session::spawn(SessionConfig {
         connector,
         random: Box::new(os_random),
-        backlog: args.backlog,
+        backlog: options.backlog,
         on_accepted: Box::new(move |name| {
             if let Err(error) = log.open(name, &log_dir) {
                 tracing::error!(%error, "there is no log file");
@@ -139,16 +232,40 @@ async fn enter(
         }),
         span: None,
     });
+    (server, session)
+}
+
+/// On the full screen.
+async fn show(options: Options, (server, session): (String, SessionHandle)) -> Result<Outcome> {
     let config = ScreenConfig {
-        name: args.name,
-        login: whoami::username().unwrap_or_default(),
+        name: options.name,
+        login: login(),
         server,
         time_zone: TimeZone::system(),
         wall: wall_clock,
         colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     };
-    let outcome = run(config, session).await?;
-    Ok(outcome)
+    Ok(run(config, session).await?)
+}
+
+/// As lines.
+async fn follow_plainly(options: Options, (_, session): (String, SessionHandle)) -> Result<Plain> {
+    let name = options.name.unwrap_or_else(login);
+    let config = PlainConfig {
+        name: ParticipantName::parse(&name)
+            .wrap_err_with(|| format!("cannot enter as {name:?}; choose a name with --name"))?,
+        time_zone: TimeZone::system(),
+    };
+    let streams = Streams {
+        input: tokio::io::BufReader::new(tokio::io::stdin()),
+        output: tokio::io::stdout(),
+        errors: tokio::io::stderr(),
+    };
+    Ok(plain::run(config, session, streams, run::asked_to_leave()?).await?)
+}
+
+fn login() -> String {
+    whoami::username().unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the edge")]
@@ -157,7 +274,7 @@ fn wall_clock() -> SystemTime {
 }
 
 /// The last words, on the terminal that is the user's again.
-fn say_goodbye(outcome: Outcome, log: &Log) -> ExitCode {
+fn say_goodbye(outcome: Outcome, log: &Log, plain: bool) -> ExitCode {
     log.flush();
     let code = match outcome {
         Outcome::Left | Outcome::Over(Ended::Left) => ExitCode::SUCCESS,
@@ -174,7 +291,7 @@ fn say_goodbye(outcome: Outcome, log: &Log) -> ExitCode {
     if let Some(failure) = log.failure() {
         let _ = writeln!(io::stderr(), "chitty: {failure}");
     }
-    if let Some(path) = log.path() {
+    if let Some(path) = log.path().filter(|_| !plain) {
         let _ = writeln!(
             io::stdout(),
             "The log of this chat is in {}",

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt, future, stream};
 use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::Backend, layout::Rect};
 use thiserror::Error;
@@ -78,6 +78,14 @@ pub async fn run(config: ScreenConfig, session: SessionHandle) -> Result<Outcome
     let mut screen = Screen::enter().map_err(RunError::Terminal)?;
     let bytes = input::bytes().map_err(RunError::Terminal)?;
     Ok(drive(screen.terminal(), bytes, told, config, session).await)
+}
+
+/// Yields when the process is told to end.
+///
+/// Needs a Tokio runtime with I/O.
+pub fn asked_to_leave() -> io::Result<impl Stream<Item = ()> + Unpin> {
+    let told = signals()?;
+    Ok(told.filter_map(|told| future::ready((told == Told::Leave).then_some(()))))
 }
 
 fn signals() -> io::Result<impl Stream<Item = Told> + Unpin> {

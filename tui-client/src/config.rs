@@ -1,0 +1,191 @@
+//! The configuration file: what the command line and the environment do not say.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use etcetera::BaseStrategy as _;
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::{cli, launch::ServerUrl};
+
+/// A file with every key, its default and what it is for.
+pub const EXAMPLE: &str = include_str!("config/example.toml");
+
+/// The folder of this program among the configuration of all.
+const PROGRAM: &str = "chitty-chat";
+const FILE: &str = "config.toml";
+/// More than anybody writes by hand: what is longer is another file.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// What a file says; `None` where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Config {
+    /// As `--name`.
+    pub name: Option<String>,
+    /// As `--server`.
+    #[serde(deserialize_with = "parsed")]
+    pub server: Option<ServerUrl>,
+    /// As `--local`.
+    #[serde(deserialize_with = "local")]
+    pub local: Option<SocketAddr>,
+    /// As `--data`.
+    pub data: Option<PathBuf>,
+    /// As `--idle-exit`, in seconds.
+    pub idle_exit: Option<u64>,
+    /// As `--backlog`, in events.
+    pub backlog: Option<u32>,
+    /// As `--log-dir`.
+    pub log_dir: Option<PathBuf>,
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// It was asked for and cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It says something that is not understood.
+    #[error("{}, {problem}\n`chitty config --example` prints a file with every key", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        problem: String,
+    },
+}
+
+fn parsed<'de, D>(deserializer: D) -> Result<Option<ServerUrl>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+fn local<'de, D>(deserializer: D) -> Result<Option<SocketAddr>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    cli::local(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+impl Config {
+    /// Reads the file that was asked for; without one, the usual file, if there is one.
+    pub fn load(asked: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = asked.map(Path::to_owned).or_else(default_path) else {
+            return Ok(Self::default());
+        };
+        match read(&path) {
+            Ok(text) => Self::parse(&text).map_err(|problem| ConfigError::Wrong { path, problem }),
+            Err(error) if asked.is_none() && error.kind() == io::ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
+            Err(source) => Err(ConfigError::Read { path, source }),
+        }
+    }
+
+    /// What this text says.
+    ///
+    /// # Errors
+    /// The line, the key and what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    if std::fs::metadata(path)?.len() > MAX_BYTES {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it is larger than {MAX_BYTES} bytes"),
+        ));
+    }
+    std::fs::read_to_string(path)
+}
+
+/// `chitty-chat/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`; `None` for a user without a
+/// home.
+pub fn default_path() -> Option<PathBuf> {
+    let base = etcetera::base_strategy::Xdg::new().ok()?;
+    Some(base.config_dir().join(PROGRAM).join(FILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_a_file_that_changes_nothing() {
+        assert_eq!(Config::parse(EXAMPLE), Ok(Config::default()));
+    }
+
+    /// With the signs before its keys taken away, so that each of them is one.
+    #[test]
+    fn the_example_has_every_key() {
+        let keys: Vec<_> = EXAMPLE
+            .lines()
+            .filter_map(|line| line.strip_prefix('#').filter(|rest| rest.contains(" = ")))
+            .collect();
+        let config = Config::parse(&keys.join("\n")).expect("every key is one");
+        let Config {
+            name: Some(_),
+            server: Some(_),
+            local: Some(_),
+            data: Some(_),
+            idle_exit: Some(60),
+            backlog: Some(200),
+            log_dir: Some(_),
+        } = config
+        else {
+            panic!("a key is missing: {config:?}");
+        };
+    }
+
+    #[test]
+    fn a_mistake_is_said_with_its_line_and_key() {
+        for (text, parts) in [
+            ("name = \"ada\"\nnmae = \"bob\"", ["line 2", "nmae"]),
+            ("backlog = \"many\"", ["line 1", "backlog"]),
+            (
+                "\n\nlocal = \"0.0.0.0:1\"",
+                ["line 3", "only an address of this machine"],
+            ),
+            ("server = \"ftp://x\"", ["line 1", "server"]),
+            ("name = ", ["line 1", "name"]),
+        ] {
+            let problem = Config::parse(text).expect_err(text);
+            for part in parts {
+                assert!(problem.contains(part), "{text:?}: {problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_file_that_was_asked_for_must_be_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let missing = folder.path().join("none.toml");
+        let error = Config::load(Some(&missing)).expect_err("it is not there");
+        assert!(error.to_string().contains("none.toml"), "{error}");
+        let large = folder.path().join("large.toml");
+        std::fs::write(&large, " ".repeat(70_000)).expect("written");
+        let error = Config::load(Some(&large)).expect_err("it is too large");
+        assert!(error.to_string().contains("larger"), "{error}");
+        let wrong = folder.path().join("wrong.toml");
+        std::fs::write(&wrong, "x = 1").expect("written");
+        let error = Config::load(Some(&wrong)).expect_err("there is no such key");
+        assert!(error.to_string().contains("config --example"), "{error}");
+    }
+}

@@ -1,0 +1,108 @@
+//! The input in lines, each of a bounded length.
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
+
+/// More than any message or command: what is longer is told from a file that was piped in by
+/// mistake, and not kept.
+const MAX_BYTES: usize = 4096;
+
+/// One line of the input.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Without its end.
+    Line(String),
+    /// It cannot be a message; the text says why.
+    Wrong(String),
+}
+
+/// Splits the input. Nothing is lost when [`Lines::next`] is dropped half-way.
+pub(super) struct Lines<I> {
+    input: I,
+    line: Vec<u8>,
+    too_long: bool,
+}
+
+impl<I: AsyncBufRead + Unpin> Lines<I> {
+    pub(super) fn new(input: I) -> Self {
+        Self {
+            input,
+            line: Vec::new(),
+            too_long: false,
+        }
+    }
+
+    /// The next line; `None` at the end, or when the input cannot be read any more.
+    pub(super) async fn next(&mut self) -> Option<Piece> {
+        loop {
+            let read = self.input.fill_buf().await.unwrap_or_default();
+            if read.is_empty() {
+                let rest = !self.line.is_empty() || self.too_long;
+                return rest.then(|| self.take());
+            }
+            let end = read.iter().position(|byte| *byte == b'\n');
+            let part = &read[..end.unwrap_or(read.len())];
+            if self.line.len() + part.len() > MAX_BYTES {
+                self.too_long = true;
+                self.line.clear();
+            } else if !self.too_long {
+                self.line.extend_from_slice(part);
+            }
+            let used = part.len() + usize::from(end.is_some());
+            self.input.consume(used);
+            if end.is_some() {
+                return Some(self.take());
+            }
+        }
+    }
+
+    fn take(&mut self) -> Piece {
+        let mut line = std::mem::take(&mut self.line);
+        if std::mem::take(&mut self.too_long) {
+            return Piece::Wrong(format!("it is longer than {MAX_BYTES} bytes"));
+        }
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        String::from_utf8(line)
+            .map_or_else(|_| Piece::Wrong("it is not UTF-8 text".into()), Piece::Line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::BufReader;
+
+    use super::*;
+
+    async fn split(input: &[u8], buffer: usize) -> Vec<Piece> {
+        let mut lines = Lines::new(BufReader::with_capacity(buffer, input));
+        let mut all = Vec::new();
+        while let Some(piece) = lines.next().await {
+            all.push(piece);
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn lines_come_whole_however_they_are_read() {
+        let mut input = b"one\r\n\ntw\xc3\xb6\n".to_vec();
+        input.extend_from_slice(&[b'x'; MAX_BYTES + 1]);
+        input.extend_from_slice(b"\nbad \xff\nlast");
+        for buffer in [1, 2, 7, 5000, 1 << 16] {
+            let pieces = split(&input, buffer).await;
+            assert_eq!(pieces.len(), 6, "{buffer}");
+            assert_eq!(pieces[0], Piece::Line("one".into()));
+            assert_eq!(pieces[1], Piece::Line(String::new()));
+            assert_eq!(pieces[2], Piece::Line("twö".into()));
+            assert!(matches!(&pieces[3], Piece::Wrong(why) if why.contains("longer")));
+            assert!(matches!(&pieces[4], Piece::Wrong(why) if why.contains("UTF-8")));
+            assert_eq!(pieces[5], Piece::Line("last".into()));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_longest_line_is_taken() {
+        let pieces = split(&[b'x'; MAX_BYTES], 100).await;
+        assert_eq!(pieces, [Piece::Line("x".repeat(MAX_BYTES))]);
+    }
+}

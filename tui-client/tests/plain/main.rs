@@ -1,0 +1,108 @@
+//! The real binary without a terminal: lines in, lines out.
+
+#[path = "../terminal/support.rs"]
+mod support;
+
+use std::{
+    io::Write as _,
+    process::{Command, Output, Stdio},
+};
+
+use support::{World, wait_until};
+
+/// Pipes this into `chitty --plain`, and waits for its end.
+fn pipe(world: &World, server: &str, name: &str, input: &[u8], arguments: &[&str]) -> Output {
+    let mut client = Command::new(env!("CARGO_BIN_EXE_chitty"))
+        .env_clear()
+        .env("TZ", "UTC")
+        .env("HOME", world.logs())
+        .arg("--log-dir")
+        .arg(world.logs())
+        .args(["--plain", "--server", server, "--name", name])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = client.stdin.take().expect("a pipe");
+    stdin.write_all(input).expect("it reads");
+    drop(stdin);
+    client.wait_with_output().expect("it ends")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+#[test]
+fn a_script_sends_a_line_and_is_gone() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let ada = world.client(server.address(), &["--name", "ada"]);
+    ada.wait_for("Participant ada joined");
+    let done = pipe(&world, server.address(), "bot", b"the build is done\n", &[]);
+    let (output, errors) = (text(&done.stdout), text(&done.stderr));
+    assert!(done.status.success(), "{output}{errors}");
+    let lines: Vec<_> = output.lines().map(|line| &line[6..]).collect();
+    assert_eq!(
+        lines[..2],
+        [
+            "L5 Participant bot joined Chitty-Chat at Lamport time 5",
+            "L9 bot: the build is done",
+        ]
+    );
+    assert_eq!(errors, "chitty: connected\n");
+    ada.wait_for("the build is done");
+    ada.wait_for("Participant bot left Chitty-Chat at Lamport time");
+    wait_until("its log tells the message", || {
+        let log = world.log("bot");
+        let there = log
+            .iter()
+            .any(|line| (&*line.call, &*line.step) == ("Broadcast", "received"));
+        there.then_some(()).ok_or_else(|| format!("{log:?}"))
+    });
+}
+
+#[test]
+fn what_cannot_be_sent_makes_it_fail() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let mut input = format!("{}\n\nfine\n", "x".repeat(129)).into_bytes();
+    input.extend_from_slice(b"bad \xff\n");
+    let done = pipe(&world, server.address(), "bot", &input, &[]);
+    let (output, errors) = (text(&done.stdout), text(&done.stderr));
+    assert_eq!(done.status.code(), Some(1), "{output}{errors}");
+    assert!(output.contains("bot: fine\n"), "{output}");
+    assert!(
+        errors.contains("line 1 is not sent: 1 too many"),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("line 4 is not sent: it is not UTF-8"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn it_shows_what_was_said_before_where_it_is_asked_to() {
+    let world = World::new();
+    let server = world.server(&[]);
+    pipe(&world, server.address(), "ada", b"first\n", &[]);
+    let later = pipe(&world, server.address(), "bob", b"", &[]);
+    assert!(!text(&later.stdout).contains("first"));
+    let told = pipe(&world, server.address(), "eve", b"", &["--backlog", "100"]);
+    assert!(text(&told.stdout).contains("ada: first\n"));
+}
+
+#[test]
+fn a_name_that_is_taken_is_said() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let ada = world.client(server.address(), &["--name", "ada"]);
+    ada.wait_for("Participant ada joined");
+    let done = pipe(&world, server.address(), "ada", b"hi\n", &[]);
+    assert_eq!(done.status.code(), Some(1));
+    let errors = text(&done.stderr);
+    assert!(errors.contains("the name \"ada\" is refused"), "{errors}");
+}
