@@ -11,6 +11,10 @@ pub const COMMANDS: &[Help] = &[
         what: "an action: * ada waves",
     },
     Help {
+        keys: "/time",
+        what: "your Lamport clock, and why",
+    },
+    Help {
         keys: "/help",
         what: "this help",
     },
@@ -35,6 +39,8 @@ pub enum Line {
     Quit,
     /// Show the help.
     Help,
+    /// Explain the logical clock.
+    Time,
     /// Not to be sent; the text says why and what to do.
     Wrong(String),
 }
@@ -60,7 +66,8 @@ pub fn parse(draft: &str) -> Line {
         match (command, rest) {
             ("/quit", "") => return Line::Quit,
             ("/help", "") => return Line::Help,
-            ("/quit" | "/help", _) => {
+            ("/time", "") => return Line::Time,
+            ("/quit" | "/help" | "/time", _) => {
                 return Line::Wrong(format!("{command} takes nothing behind it"));
             }
             ("/me", "") => return Line::Wrong("/me needs what you do, as in: /me waves".into()),
@@ -107,6 +114,7 @@ mod tests {
         assert_eq!(parse(""), Line::Nothing);
         assert_eq!(parse("/quit"), Line::Quit);
         assert_eq!(parse("/help "), Line::Help);
+        assert_eq!(parse("/time"), Line::Time);
         for wrong in [
             "/",
             "/exit",

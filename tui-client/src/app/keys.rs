@@ -16,6 +16,8 @@ pub enum Action {
     EndOfInput,
     /// Show or hide the help.
     Help,
+    /// Show or hide the space-time diagram.
+    Diagram,
     /// Draw the whole screen anew.
     Repaint,
     /// An earlier line of one's own, into the draft.
@@ -104,6 +106,11 @@ pub const BINDINGS: &[Binding] = &[
         &[(KeyCode::F(1), NONE)],
         Action::Help,
         Some(row("F1", "this help")),
+    ),
+    bind(
+        &[(KeyCode::F(2), NONE)],
+        Action::Diagram,
+        Some(row("F2", "the diagram of logical time")),
     ),
     bind(
         &[(KeyCode::PageUp, NONE)],

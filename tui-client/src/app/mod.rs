@@ -3,12 +3,14 @@
 
 pub mod commands;
 pub mod composer;
+pub mod diagram;
 pub mod help;
 pub mod join;
 pub mod keys;
 pub mod layout;
 mod notices;
 pub mod participants;
+pub mod recent;
 pub mod status;
 pub mod timeline;
 mod typing;
@@ -25,8 +27,8 @@ use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
 
 use self::{
-    composer::Composer, join::Join, layout::Panes, participants::Participants, status::Status,
-    timeline::Timeline,
+    composer::Composer, join::Join, layout::Panes, participants::Participants, recent::Recent,
+    status::Status, timeline::Timeline,
 };
 use crate::{
     session::{Command, Ended, Notice},
@@ -130,6 +132,9 @@ pub struct App {
     timeline: Timeline,
     participants: Participants,
     status: Status,
+    recent: Recent,
+    /// The diagram stands in the place of the messages.
+    diagram: bool,
     /// The accepted name.
     name: String,
     hint: Option<Hint>,
@@ -158,6 +163,8 @@ impl App {
             timeline: Timeline::new(settings.time_zone),
             participants: Participants::default(),
             status: Status::new(settings.server),
+            recent: Recent::default(),
+            diagram: false,
             name: String::new(),
             hint: None,
             help: None,
@@ -250,6 +257,11 @@ impl App {
     /// How the link is doing.
     pub fn status(&self) -> &Status {
         &self.status
+    }
+
+    /// The newest events, where their diagram is on screen.
+    pub fn diagram(&self) -> Option<&Recent> {
+        self.diagram.then_some(&self.recent)
     }
 
     /// The accepted name; empty before the first welcome.

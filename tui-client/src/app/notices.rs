@@ -25,7 +25,10 @@ impl App {
                 }
                 self.status.link(link, self.now);
             }
-            Notice::Clock(clock) => self.status.clock_is(clock),
+            Notice::Clock { clock, moved } => {
+                self.recent.moved(clock, moved);
+                self.status.clock_is(clock);
+            }
             Notice::Refused(refusal) => {
                 self.join.refused(&refusal, self.now);
                 self.screen = Screen::Join;
@@ -35,6 +38,7 @@ impl App {
             Notice::Event { event, clock, own } => {
                 self.status.clock_is(clock);
                 self.participants.apply(&event);
+                self.recent.event(&event, clock);
                 self.timeline.event(event, own);
             }
             Notice::Rejected { ticket, reason } => {
@@ -71,6 +75,7 @@ impl App {
             self.missed = (welcome.head.get() + 1).saturating_sub(welcome.next.get());
         }
         self.timeline.welcome(&welcome, wall);
+        self.recent.welcome(&welcome);
         self.participants.welcome(&welcome);
         self.status.clock_is(welcome.clock);
         self.status.server_is(welcome.server);

@@ -42,12 +42,22 @@ pub(crate) fn left(position: u64, lamport: u64, name: &str, number: u64) -> Even
 }
 
 pub(crate) fn message(position: u64, lamport: u64, author: &str, text: &str) -> Event {
+    written((1, author), (position, lamport), 0, text)
+}
+
+/// A message of this participant, who had seen this much.
+pub(crate) fn written(
+    (number, author): (u64, &str),
+    (position, lamport): (u64, u64),
+    seen: u64,
+    text: &str,
+) -> Event {
     let kind = EventKind::Message {
         author: author.into(),
         text: text.into(),
         id: "".into(),
-        seen: 0.into(),
-        participant: ParticipantNumber::new(1),
+        seen: seen.into(),
+        participant: ParticipantNumber::new(number),
     };
     event(position, lamport, kind)
 }

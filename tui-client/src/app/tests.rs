@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::{testing::*, *};
-use crate::session::{Ended, Link, Refusal, Ticket};
+use crate::session::{Ended, Link, Moved, Refusal, Ticket};
 
 fn published(effects: &[Effect]) -> Vec<(u64, &str)> {
     effects
@@ -262,7 +262,10 @@ fn the_clock_shown_is_the_participants_own() {
     let mut driver = Driver::joined(80, 24);
     driver.event(message(3, 11, "bob", "hi"));
     assert_eq!(driver.app.status().clock().get(), 12);
-    driver.notice(Notice::Clock(13.into()));
+    driver.notice(Notice::Clock {
+        clock: 13.into(),
+        moved: Moved::Told,
+    });
     assert_eq!(driver.app.status().clock().get(), 13);
 }
 

@@ -94,6 +94,7 @@ impl App {
         let empty = self.composer.draft().is_empty();
         match action {
             Action::Send => self.send(wall, effects),
+            Action::Escape if self.diagram => self.diagram = false,
             Action::Escape => self.escape(warned, effects),
             Action::EndOfInput if empty => self.leave(effects),
             Action::EndOfInput => self.edit(InputRequest::DeleteNextChar),
@@ -109,6 +110,7 @@ impl App {
             Action::End if empty => self.timeline.follow(),
             Action::Home => self.edit(InputRequest::GoToStart),
             Action::End => self.edit(InputRequest::GoToEnd),
+            Action::Diagram => self.diagram = !self.diagram,
             Action::Help | Action::Repaint => {}
         }
     }
@@ -152,6 +154,11 @@ impl App {
             Line::Help => {
                 self.composer.take();
                 self.help = Some(0);
+            }
+            Line::Time => {
+                self.composer.take();
+                self.timeline.note(self.recent.explain(), wall);
+                self.timeline.follow();
             }
             Line::Quit => {
                 self.composer.take();

@@ -21,6 +21,7 @@ use crate::{
     app::{
         Outcome,
         commands::{self, Line},
+        recent::Recent,
     },
     session::{Command, Ended, Link, Notice, SessionHandle, Ticket},
 };
@@ -80,6 +81,7 @@ where
     let mut client = Client {
         name: config.name.as_str().to_owned(),
         show: Show::new(config.time_zone),
+        recent: Recent::default(),
         output: streams.output,
         errors: streams.errors,
         pending: HashMap::new(),
@@ -126,6 +128,7 @@ where
 struct Client<O, E> {
     name: String,
     show: Show,
+    recent: Recent,
     output: O,
     errors: E,
     /// Lines under way, with their numbers in the input.
@@ -146,7 +149,8 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
 
     async fn notice(&mut self, notice: Option<Notice>) -> io::Result<()> {
         match notice {
-            Some(Notice::Event { event, own, .. }) => {
+            Some(Notice::Event { event, clock, own }) => {
+                self.recent.event(&event, clock);
                 if let Some(ticket) = own {
                     self.pending.remove(&ticket);
                 }
@@ -165,6 +169,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
             }
             Some(Notice::Welcome(welcome)) => {
                 self.joined = true;
+                self.recent.welcome(&welcome);
                 if welcome.another_log {
                     return self.say("the server has another chat than before").await;
                 }
@@ -185,7 +190,11 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
                 self.outcome = Some(Outcome::Over(Ended::Failed(why.into())));
                 Ok(())
             }
-            Some(Notice::Clock(_) | Notice::History { .. }) => Ok(()),
+            Some(Notice::Clock { clock, moved }) => {
+                self.recent.moved(clock, moved);
+                Ok(())
+            }
+            Some(Notice::History { .. }) => Ok(()),
         }
     }
 
@@ -223,6 +232,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
                 return Ok(Some(Command::Publish { ticket, text }));
             }
             Line::Quit => self.reading = false,
+            Line::Time => self.say(&self.recent.explain()).await?,
             Line::Help => {
                 for row in commands::COMMANDS {
                     self.say(&format!("{}: {}", row.keys, row.what)).await?;

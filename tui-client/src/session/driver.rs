@@ -14,7 +14,7 @@ use tokio::{
 use tonic::transport::Channel;
 
 use super::{
-    Command, Connector, Ended, Notice, OnAccepted, Random, SessionConfig, Ticket,
+    Command, Connector, Ended, Moved, Notice, OnAccepted, Random, SessionConfig, Ticket,
     backoff::Backoff,
     cursor::Cursor,
     follow::Page,
@@ -133,9 +133,9 @@ impl Driver {
             if let ControlFlow::Break(ended) = self.do_what_is_due() {
                 break ended;
             }
-            self.out.clock(self.clock.now());
+            self.out.clock(self.clock.now(), Moved::Told);
         };
-        self.out.clock(self.clock.now());
+        self.out.clock(self.clock.now(), Moved::Told);
         log::link_ended(self.connector.server(), &ended);
         self.out.tell(Notice::Ended(ended));
         self.out.finish().await;

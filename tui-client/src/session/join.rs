@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::{Status, transport::Channel};
 
 use super::{
-    ConnectError, Ended, Link, Notice, Refusal, Welcome,
+    ConnectError, Ended, Link, Moved, Notice, Refusal, Welcome,
     cursor::Entry,
     driver::{Driver, Flow, Participation},
     grpc::{self, JoinFailure},
@@ -78,6 +78,7 @@ impl Driver {
             session: self.session.reveal().to_owned(),
             room: String::new(),
         };
+        self.out.clock(self.clock.now(), Moved::Sent);
         log::join_sent(&request, self.clock.now());
         self.out.link(Link::Connecting);
         self.state = State::Joining(Box::pin(async move {

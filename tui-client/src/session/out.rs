@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use chitty_chat::LamportTime;
 use tokio::sync::mpsc;
 
-use super::{Link, Notice};
+use super::{Link, Moved, Notice};
 
 /// The notices that the app has no room for yet. The stream is only read while there are none, so
 /// that a slow app is felt by the server's flow control, and nothing grows.
@@ -52,10 +52,10 @@ impl Out {
     }
 
     /// Tells the clock, if the app does not know this reading.
-    pub(super) fn clock(&mut self, clock: LamportTime) {
+    pub(super) fn clock(&mut self, clock: LamportTime, moved: Moved) {
         if self.clock != clock {
             self.clock = clock;
-            self.tell(Notice::Clock(clock));
+            self.tell(Notice::Clock { clock, moved });
         }
     }
 

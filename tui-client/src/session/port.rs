@@ -43,7 +43,12 @@ pub enum Notice {
     /// The state of the link changed.
     Link(Link),
     /// This participant's clock moved without an event to show.
-    Clock(LamportTime),
+    Clock {
+        /// Its reading.
+        clock: LamportTime,
+        /// Why.
+        moved: Moved,
+    },
     /// The name was not accepted.
     Refused(Refusal),
     /// The chat was entered, or gone on with.
@@ -83,6 +88,15 @@ pub enum Notice {
     },
     /// The session is over. Nothing comes after this.
     Ended(Ended),
+}
+
+/// Why a clock moved where no event came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// Something was sent: `C = C + 1`.
+    Sent,
+    /// A reply or history told a later time: `C = max(C, t)`.
+    Told,
 }
 
 /// The state of the link, for the status line.

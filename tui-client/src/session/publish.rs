@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::{
-    Notice,
+    Moved, Notice,
     driver::Driver,
     grpc::{self, PublishFailure},
     link::BoxFuture,
@@ -47,6 +47,7 @@ impl Driver {
         let Some(Sending { id, request, retry }) = next else {
             return;
         };
+        self.out.clock(self.clock.now(), Moved::Sent);
         log::publish_sent(&request, retry, self.clock.now());
         let mut client = v1::chitty_chat_client::ChittyChatClient::new(channel);
         self.publishing = Some(Box::pin(async move {
@@ -63,6 +64,7 @@ impl Driver {
             Ok(reply) => {
                 self.publish_backoff.reset();
                 self.clock.observe(reply.lamport.into());
+                self.out.clock(self.clock.now(), Moved::Told);
                 log::publish_replied(id.as_str(), &reply, self.clock.now());
                 let position = Position::new(reply.position);
                 if let Some(ticket) = self.outbox.accepted(&id, position, self.cursor.last()) {

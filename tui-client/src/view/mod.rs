@@ -1,5 +1,6 @@
 //! Draws an [`App`]: one small widget per pane. A frame costs the visible rows only.
 
+mod diagram;
 pub(crate) mod glyphs;
 mod help;
 mod input;
@@ -47,18 +48,7 @@ fn render(app: &App, theme: Theme, buf: &mut Buffer) -> Option<Position> {
             caret
         }
         Screen::Chat => {
-            messages::Messages {
-                timeline: app.timeline(),
-                theme,
-            }
-            .render(area(panes.messages), buf);
-            if let Some(side) = panes.participants {
-                participants::Pane {
-                    participants: app.participants(),
-                    theme,
-                }
-                .render(area(side), buf);
-            }
+            main_panes(app, theme, area, buf);
             status::Line { app, theme }.render(area(panes.status), buf);
             status::HintLine { app, theme }.render(area(panes.hint), buf);
             let widget = input::InputLine::new(app, theme, panes.input);
@@ -72,6 +62,36 @@ fn render(app: &App, theme: Theme, buf: &mut Buffer) -> Option<Position> {
         return None;
     }
     caret.filter(|&caret| screen.contains(caret))
+}
+
+/// The messages and the participants, or the diagram in their place.
+fn main_panes(app: &App, theme: Theme, area: impl Fn(Rect) -> Rect, buf: &mut Buffer) {
+    let panes = app.panes();
+    if let Some(recent) = app.diagram() {
+        let both = Rect {
+            width: panes.screen.width,
+            ..panes.messages
+        };
+        diagram::Pane {
+            recent,
+            name: app.name(),
+            theme,
+        }
+        .render(area(both), buf);
+        return;
+    }
+    messages::Messages {
+        timeline: app.timeline(),
+        theme,
+    }
+    .render(area(panes.messages), buf);
+    if let Some(side) = panes.participants {
+        participants::Pane {
+            participants: app.participants(),
+            theme,
+        }
+        .render(area(side), buf);
+    }
 }
 
 /// Writes text at a column of an area's row, as far as it fits. Returns the column behind it.

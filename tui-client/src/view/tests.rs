@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     app::{
         Settings,
-        testing::{Driver, at, joined, left, message},
+        testing::{Driver, at, joined, left, message, written},
     },
     session::{Ended, Link, Notice, Refusal, Ticket},
 };
@@ -154,6 +154,37 @@ fn help() {
         driver.press(KeyCode::F(1));
     };
     shots("help", act, Driver::joined);
+}
+
+#[test]
+fn diagram() {
+    let act = |driver: &mut Driver| {
+        driver.event(joined(3, 11, "eve"));
+        driver.event(written((1, "bob"), (4, 15), 3, "good morning"));
+        // Two that crossed, then one that has seen both.
+        driver.event(written((3, "eve"), (5, 19), 4, "hi bob"));
+        driver.own(written((2, "ada"), (6, 21), 4, "hello, bob"), None);
+        driver.event(written(
+            (1, "bob"),
+            (7, 25),
+            6,
+            "hello both of you, how do you do?",
+        ));
+        driver.event(written((3, "eve"), (8, 27), 5, "I saw that late"));
+        driver.event(left(9, 30, "eve", 3));
+        driver.press(KeyCode::F(2));
+        driver.type_in("one can go on writing");
+    };
+    shots("diagram", act, Driver::joined);
+}
+
+#[test]
+fn time() {
+    let act = |driver: &mut Driver| {
+        driver.event(message(3, 11, "bob", "hello"));
+        driver.say("/time");
+    };
+    shots("time", act, Driver::joined);
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn take(
         Notice::Accepted { ticket, .. } => report.confirmed.extend(under_way.remove(&ticket)),
         Notice::Rejected { ticket, .. } => report.rejected.extend(under_way.remove(&ticket)),
         Notice::Refused(refusal) => panic!("{} was refused: {}", report.name, refusal.reason),
-        Notice::Link(_) | Notice::Clock(_) | Notice::History { .. } | Notice::Ended(_) => {}
+        Notice::Link(_) | Notice::Clock { .. } | Notice::History { .. } | Notice::Ended(_) => {}
     }
 }
 

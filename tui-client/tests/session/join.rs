@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chitty::session::{Command, Ended, Notice};
+use chitty::session::{Command, Ended, Moved, Notice};
 use chitty_chat::{LamportTime, ParticipantNumber};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -102,7 +102,11 @@ async fn history_only_raises_the_clock() {
     assert_eq!(events.0.map(|events| events.len()), Ok(1));
     assert!(events.1);
     let clock = user.notice().await;
-    assert_eq!(clock, Notice::Clock(LamportTime::new(20)));
+    let expected = Notice::Clock {
+        clock: LamportTime::new(20),
+        moved: Moved::Told,
+    };
+    assert_eq!(clock, expected);
 }
 
 #[tokio::test]

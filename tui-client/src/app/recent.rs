@@ -1,0 +1,204 @@
+//! The newest events, with what this participant's own clock did: what the diagram and `/time`
+//! tell of.
+
+use std::collections::VecDeque;
+
+use chitty_chat::{Event, EventKind, LamportTime, ParticipantNumber, Position};
+
+use crate::session::{Moved, Welcome};
+
+/// As many as a tall screen shows in its diagram, and some to scroll back to.
+const KEPT: usize = 500;
+
+/// The newest events.
+#[derive(Debug, Default)]
+pub struct Recent {
+    events: VecDeque<Received>,
+    own: Option<ParticipantNumber>,
+    /// Events below it are history.
+    from: Position,
+    clock: LamportTime,
+    step: Option<Step>,
+}
+
+/// An event, as this participant got it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// What happened.
+    pub event: Event,
+    /// This participant's clock after the receipt; `None`: it was history, whose reading is no
+    /// event of the run.
+    pub clock: Option<LamportTime>,
+}
+
+/// How the clock moved last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Sent,
+    Received {
+        before: LamportTime,
+        what: String,
+        time: LamportTime,
+    },
+    Told {
+        before: LamportTime,
+    },
+}
+
+impl Recent {
+    /// The events that are kept, in the order of the log and without a gap.
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Received> {
+        self.events.iter()
+    }
+
+    /// This participation.
+    pub fn own(&self) -> Option<ParticipantNumber> {
+        self.own
+    }
+
+    pub(crate) fn welcome(&mut self, welcome: &Welcome) {
+        self.own = Some(welcome.number);
+        if welcome.participants.is_some() {
+            self.from = welcome.position;
+        }
+        if welcome.another_log {
+            self.events.clear();
+        }
+        self.moved(welcome.clock, Moved::Told);
+    }
+
+    pub(crate) fn moved(&mut self, clock: LamportTime, moved: Moved) {
+        let before = std::mem::replace(&mut self.clock, clock);
+        if before != clock {
+            self.step = Some(match moved {
+                Moved::Sent => Step::Sent,
+                Moved::Told => Step::Told { before },
+            });
+        }
+    }
+
+    pub(crate) fn event(&mut self, event: &Event, clock: LamportTime) {
+        let last = self.events.back().map(|last| last.event.position);
+        if last.is_some_and(|last| event.position <= last) {
+            return;
+        }
+        if last.is_some_and(|last| event.position != last.next()) {
+            // The diagram is of a run without holes.
+            self.events.clear();
+        }
+        let live = event.position >= self.from;
+        if live {
+            let before = std::mem::replace(&mut self.clock, clock);
+            self.step = Some(Step::Received {
+                before,
+                what: what(event),
+                time: event.lamport,
+            });
+        } else {
+            self.moved(clock, Moved::Told);
+        }
+        if self.events.len() == KEPT {
+            self.events.pop_front();
+        }
+        self.events.push_back(Received {
+            event: event.clone(),
+            clock: live.then_some(clock),
+        });
+    }
+
+    /// Where the clock stands and why, in sentences.
+    pub fn explain(&self) -> String {
+        let now = self.clock;
+        let why = match &self.step {
+            None => "nothing has happened yet.".to_owned(),
+            Some(Step::Sent) => format!(
+                "you sent something, {} + 1 = {now}.",
+                now.get().saturating_sub(1)
+            ),
+            Some(Step::Received { before, what, time }) => {
+                format!("{what}, broadcast at {time}, came: max({before}, {time}) + 1 = {now}.")
+            }
+            Some(Step::Told { before }) => {
+                format!("a reply or history told of {now}: max({before}, {now}) = {now}.")
+            }
+        };
+        format!(
+            "Your Lamport clock is at {now}: {why} What you send next carries {}.",
+            now.get().saturating_add(1)
+        )
+    }
+}
+
+fn what(event: &Event) -> String {
+    match &event.kind {
+        EventKind::Message { author, .. } => format!("a message of {author}"),
+        EventKind::Joined { name } => format!("the joining of {name}"),
+        EventKind::Left { name, .. } => format!("the leaving of {name}"),
+        EventKind::Unknown => "an event".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+
+    fn joined_recent() -> Recent {
+        let mut recent = Recent::default();
+        recent.welcome(&welcome("ada", 2, &[(1, "bob"), (2, "ada")]));
+        recent
+    }
+
+    #[test]
+    fn the_last_step_is_explained() {
+        let mut recent = joined_recent();
+        recent.moved(1.into(), Moved::Sent);
+        let explained = "Your Lamport clock is at 1: you sent something, 0 + 1 = 1. \
+                         What you send next carries 2.";
+        assert_eq!(recent.explain(), explained);
+        recent.event(&joined(2, 7, "ada"), 8.into());
+        assert!(
+            recent.explain().contains(
+                "the joining of ada, broadcast at 7, came: max(1, 7) + 1 = 8. What you send next \
+                 carries 9."
+            ),
+            "{}",
+            recent.explain()
+        );
+        recent.moved(13.into(), Moved::Told);
+        assert!(
+            recent.explain().contains("told of 13: max(8, 13) = 13"),
+            "{}",
+            recent.explain()
+        );
+        // A clock that is ahead already only ticks.
+        recent.moved(20.into(), Moved::Told);
+        recent.event(&message(3, 15, "bob", "hi"), 21.into());
+        assert!(
+            recent.explain().contains("max(20, 15) + 1 = 21"),
+            "{}",
+            recent.explain()
+        );
+    }
+
+    #[test]
+    fn history_is_no_receipt_and_repeats_are_dropped() {
+        let mut recent = joined_recent();
+        for _ in 0..2 {
+            recent.event(&joined(1, 3, "bob"), 7.into());
+            recent.event(&joined(2, 7, "ada"), 8.into());
+        }
+        let clocks: Vec<_> = recent.events().map(|received| received.clock).collect();
+        assert_eq!(clocks, [None, Some(8.into())]);
+    }
+
+    #[test]
+    fn it_is_bounded_and_has_no_hole() {
+        let mut recent = joined_recent();
+        for position in 1..=2 * KEPT as u64 {
+            recent.event(&message(position, position * 4, "bob", "x"), 9.into());
+        }
+        assert_eq!(recent.events().count(), KEPT);
+        recent.event(&message(2 * KEPT as u64 + 5, 90_000, "bob", "x"), 9.into());
+        assert_eq!(recent.events().count(), 1);
+    }
+}

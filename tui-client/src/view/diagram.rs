@@ -1,0 +1,256 @@
+//! The space-time diagram, in the place of the messages.
+
+use chitty_chat::LamportTime;
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    widgets::{Clear, Widget},
+};
+
+use super::{Theme, glyphs, put, theme};
+use crate::app::{
+    diagram::{Diagram, Line, Row, Step},
+    recent::Recent,
+};
+
+/// The diagram of what was received.
+pub(super) struct Pane<'a> {
+    pub(super) recent: &'a Recent,
+    pub(super) name: &'a str,
+    pub(super) theme: Theme,
+}
+
+/// Where the lines stand.
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    own: usize,
+    chat: usize,
+    /// The first of the others, and the way from one to the next.
+    others: usize,
+    step: usize,
+    /// How many of them there is room for.
+    count: usize,
+    /// Whether events are named beside the lines.
+    labels: bool,
+}
+
+/// Columns that the names of events should have at least.
+const LABEL: usize = 18;
+
+impl Columns {
+    fn new(width: usize) -> Self {
+        let (own, chat, others, step, labels) = match width {
+            0..30 => (5, 12, 21, 9, false),
+            30..60 => (6, 15, 25, 9, false),
+            _ => (8, 20, 33, 12, true),
+        };
+        let room = width.saturating_sub(others + if labels { LABEL } else { 0 });
+        Self {
+            own,
+            chat,
+            others,
+            step,
+            count: (room / step).min(8),
+            labels,
+        }
+    }
+
+    /// Where a line stands; `None`: it has no column.
+    fn of(&self, line: Line) -> Option<usize> {
+        match line {
+            Line::Own => Some(self.own),
+            Line::Other(index) => Some(self.others + index * self.step),
+            Line::Hidden => None,
+        }
+    }
+
+    fn label(&self, others: usize) -> usize {
+        self.others + others * self.step
+    }
+}
+
+impl Widget for Pane<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        Clear.render(area, buf);
+        let columns = Columns::new(area.width.into());
+        // Below the names.
+        let rows = usize::from(area.height).saturating_sub(1);
+        let diagram = Diagram::new(self.recent, rows, columns.count);
+        let mut canvas = Canvas {
+            buf,
+            area,
+            columns,
+            theme: self.theme,
+            name: self.name,
+            diagram: &diagram,
+        };
+        canvas.header();
+        if diagram.rows.is_empty() {
+            canvas.put(columns.own, 1, "nothing has happened yet", theme::DIM);
+        }
+        let top = 1 + rows - diagram.rows.len();
+        for (index, row) in diagram.rows.iter().enumerate() {
+            canvas.row(top + index, row);
+        }
+    }
+}
+
+struct Canvas<'a> {
+    buf: &'a mut Buffer,
+    area: Rect,
+    columns: Columns,
+    theme: Theme,
+    name: &'a str,
+    diagram: &'a Diagram,
+}
+
+impl Canvas<'_> {
+    fn put(&mut self, x: usize, y: usize, text: &str, style: Style) {
+        put(self.buf, self.area, (x, y), text, style);
+    }
+
+    fn header(&mut self) {
+        let columns = self.columns;
+        let own = self.theme.name(self.name, true);
+        self.put(columns.own.saturating_sub(1), 0, "you", own);
+        self.put(columns.chat.saturating_sub(1), 0, "chat", theme::STRONG);
+        for (index, name) in self.diagram.others.iter().enumerate() {
+            let x = columns.others + index * columns.step;
+            let name_style = self.theme.name(name, false);
+            let safe = glyphs::safe(name);
+            self.put(x, 0, &glyphs::fit(&safe, columns.step - 1), name_style);
+        }
+        let close = "F2 closes ";
+        let x = usize::from(self.area.width).saturating_sub(close.len());
+        if columns.labels && x > columns.label(self.diagram.others.len()) {
+            self.put(x, 0, close, theme::DIM);
+        }
+    }
+
+    fn style(&self, line: Line) -> Style {
+        match line {
+            Line::Own => self.theme.name(self.name, true),
+            Line::Other(index) => self
+                .diagram
+                .others
+                .get(index)
+                .map_or(theme::TEXT, |name| self.theme.name(name, false)),
+            Line::Hidden => theme::DIM,
+        }
+    }
+
+    fn row(&mut self, y: usize, row: &Row) {
+        self.lines(y, row);
+        match &row.step {
+            Step::Sent { line, time } => self.dot(y, *line, "●", *time),
+            Step::Received { time } => {
+                self.put(self.columns.chat, y, "┤", theme::DIM);
+                self.receipt(y, *time);
+            }
+            Step::Broadcast {
+                from,
+                sent,
+                time,
+                received,
+                label,
+            } => {
+                if let Some(received) = received {
+                    self.receipt(y, *received);
+                }
+                let text = time.to_string();
+                if let Some(from) = *from {
+                    self.sending(y, from, *sent, text.len());
+                }
+                self.put(self.columns.chat, y, "●", theme::STRONG);
+                self.put(self.columns.chat + 2, y, &text, theme::STRONG);
+                self.label(y, label);
+            }
+        }
+    }
+
+    /// The lines of all who are there, thick where something of theirs is on its way.
+    fn lines(&mut self, y: usize, row: &Row) {
+        self.put(self.columns.own, y, "│", theme::DIM);
+        self.put(self.columns.chat, y, "│", theme::DIM);
+        for (index, present) in row.present.iter().enumerate() {
+            if *present {
+                let x = self.columns.others + index * self.columns.step;
+                self.put(x, y, "│", theme::DIM);
+            }
+        }
+        for &line in &row.under_way {
+            if let Some(x) = self.columns.of(line) {
+                self.put(x, y, "┃", self.style(line));
+            }
+        }
+    }
+
+    fn dot(&mut self, y: usize, line: Line, dot: &str, time: LamportTime) {
+        let Some(x) = self.columns.of(line) else {
+            return;
+        };
+        self.put(x, y, dot, self.style(line));
+        let time = time.to_string();
+        let at = match line {
+            Line::Own => x.saturating_sub(time.len() + 1),
+            _ => x + 2,
+        };
+        self.put(at, y, &time, theme::TEXT);
+    }
+
+    /// From the chat to the user.
+    fn receipt(&mut self, y: usize, time: LamportTime) {
+        let Columns { own, chat, .. } = self.columns;
+        let line = "─".repeat(chat.saturating_sub(own + 2));
+        self.put(own + 1, y, &format!("◄{line}"), theme::DIM);
+        self.dot(y, Line::Own, "○", time);
+    }
+
+    /// From its author to the chat, whose time is so many columns wide.
+    fn sending(&mut self, y: usize, from: Line, sent: Option<LamportTime>, time: usize) {
+        let Columns { chat, others, .. } = self.columns;
+        if from == Line::Own {
+            let own = self.columns.own;
+            let line = "─".repeat(chat.saturating_sub(own + 2));
+            self.put(own + 1, y, &format!("{line}►"), theme::DIM);
+            self.arrival(y, from, sent, "└");
+            return;
+        }
+        let start = chat + 2 + time + 1;
+        // Who has no column sends from beyond the last one.
+        let end = self
+            .columns
+            .of(from)
+            .unwrap_or(others + self.diagram.others.len() * self.columns.step - 1);
+        if end <= start {
+            return;
+        }
+        self.put(start, y, "◄", theme::DIM);
+        for x in start + 1..end {
+            let crossing = x > others && x < end && (x - others).is_multiple_of(self.columns.step)
+                || x == others;
+            let line = if crossing { "┼" } else { "─" };
+            self.put(x, y, line, theme::DIM);
+        }
+        self.arrival(y, from, sent, "┘");
+    }
+
+    /// Where an arrow begins: at the sending, or where its way down the author's line ends.
+    fn arrival(&mut self, y: usize, from: Line, sent: Option<LamportTime>, bend: &str) {
+        match (sent, self.columns.of(from)) {
+            (Some(sent), Some(_)) => self.dot(y, from, "●", sent),
+            (None, Some(x)) => self.put(x, y, bend, self.style(from)),
+            (_, None) => {}
+        }
+    }
+
+    fn label(&mut self, y: usize, label: &str) {
+        if self.columns.labels {
+            let x = self.columns.label(self.diagram.others.len());
+            let room = usize::from(self.area.width).saturating_sub(x + 1);
+            let safe = glyphs::safe(label);
+            self.put(x, y, &glyphs::fit(&safe, room), theme::DIM);
+        }
+    }
+}
