@@ -9,6 +9,7 @@ pub mod join;
 pub mod keys;
 pub mod layout;
 mod notices;
+mod overtaken;
 pub mod participants;
 pub mod recent;
 pub mod status;
@@ -27,8 +28,8 @@ use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
 
 use self::{
-    composer::Composer, join::Join, layout::Panes, participants::Participants, recent::Recent,
-    status::Status, timeline::Timeline,
+    composer::Composer, join::Join, layout::Panes, overtaken::Overtaken,
+    participants::Participants, recent::Recent, status::Status, timeline::Timeline,
 };
 use crate::{
     session::{Command, Ended, Notice},
@@ -133,6 +134,7 @@ pub struct App {
     participants: Participants,
     status: Status,
     recent: Recent,
+    overtaken: Overtaken,
     /// The diagram stands in the place of the messages.
     diagram: bool,
     /// The accepted name.
@@ -164,6 +166,7 @@ impl App {
             participants: Participants::default(),
             status: Status::new(settings.server),
             recent: Recent::default(),
+            overtaken: Overtaken::default(),
             diagram: false,
             name: String::new(),
             hint: None,
@@ -212,6 +215,7 @@ impl App {
             }
         };
         if changed {
+            self.overtaken.draft(self.composer.draft().is_empty());
             self.lay_out();
             effects.push(Effect::Draw);
         }
@@ -262,6 +266,11 @@ impl App {
     /// The newest events, where their diagram is on screen.
     pub fn diagram(&self) -> Option<&Recent> {
         self.diagram.then_some(&self.recent)
+    }
+
+    /// How many messages of others have come since the draft was begun.
+    pub fn overtaken(&self) -> u64 {
+        self.overtaken.count()
     }
 
     /// The accepted name; empty before the first welcome.

@@ -39,6 +39,9 @@ impl App {
                 self.status.clock_is(clock);
                 self.participants.apply(&event);
                 self.recent.event(&event, clock);
+                if own.is_none() {
+                    self.overtaken.event(&event);
+                }
                 self.timeline.event(event, own);
             }
             Notice::Rejected { ticket, reason } => {

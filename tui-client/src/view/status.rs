@@ -56,6 +56,10 @@ impl Line<'_> {
             Some(below) if below.new > 0 => (format!("▼ {} new", below.new), self.theme.loud()),
             Some(_) if roomy => (" ▼ older lines, End returns ".into(), self.theme.warning()),
             Some(_) => ("▼ older".into(), self.theme.warning()),
+            None if self.app.overtaken() > 0 && roomy => (
+                format!(" {} new since you began to write ", self.app.overtaken()),
+                self.theme.warning(),
+            ),
             None if roomy => (" F1 help ".into(), theme::DIM),
             None => return width,
         };

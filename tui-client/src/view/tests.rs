@@ -179,6 +179,17 @@ fn diagram() {
 }
 
 #[test]
+fn overtaken_while_writing() {
+    let act = |driver: &mut Driver| {
+        driver.event(message(3, 11, "bob", "Shall we meet at nine?"));
+        driver.type_in("Yes, that is fi");
+        driver.event(message(4, 15, "bob", "Or at ten?"));
+        driver.event(message(5, 19, "bob", "No, at eight."));
+    };
+    shots("overtaken", act, Driver::joined);
+}
+
+#[test]
 fn time() {
     let act = |driver: &mut Driver| {
         driver.event(message(3, 11, "bob", "hello"));

@@ -1,0 +1,50 @@
+//! What others wrote since the draft was begun: an answer may be to a question that is no longer
+//! the last one.
+
+use chitty_chat::{Event, EventKind};
+
+/// Counts messages of others.
+#[derive(Debug, Default)]
+pub(super) struct Overtaken {
+    heard: u64,
+    /// How many had been heard when the draft was begun.
+    at_start: Option<u64>,
+}
+
+impl Overtaken {
+    /// Takes an event that is not the user's own.
+    pub(super) fn event(&mut self, event: &Event) {
+        self.heard += u64::from(matches!(event.kind, EventKind::Message { .. }));
+    }
+
+    /// Takes note of whether there is a draft.
+    pub(super) fn draft(&mut self, empty: bool) {
+        self.at_start = (!empty).then(|| self.at_start.unwrap_or(self.heard));
+    }
+
+    /// How many messages have come since the draft was begun.
+    pub(super) fn count(&self) -> u64 {
+        self.at_start.map_or(0, |start| self.heard - start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+
+    #[test]
+    fn only_messages_since_the_start_of_the_draft_count() {
+        let mut overtaken = Overtaken::default();
+        overtaken.event(&message(3, 9, "bob", "before"));
+        overtaken.draft(true);
+        assert_eq!(overtaken.count(), 0);
+        overtaken.draft(false);
+        overtaken.event(&joined(4, 11, "eve"));
+        overtaken.event(&message(5, 13, "bob", "meanwhile"));
+        overtaken.draft(false);
+        assert_eq!(overtaken.count(), 1);
+        overtaken.draft(true);
+        overtaken.draft(false);
+        assert_eq!(overtaken.count(), 0);
+    }
+}
