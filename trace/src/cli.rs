@@ -58,6 +58,10 @@ struct Output {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 
+    /// Draw it as a web page of one file, with pan, zoom and the log lines; - is standard output
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
     /// Write a Mermaid sequence diagram
     #[arg(long)]
     mermaid: bool,
@@ -108,6 +112,11 @@ fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
     if let Some(path) = &args.output.svg {
         let diagram = diagram(args, &facts, Detail::Events);
         to_file(path, out, |out| draw::svg::write(&facts, &diagram, out))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = &args.output.html {
+        let diagram = diagram(args, &facts, Detail::Events);
+        to_file(path, out, |out| draw::html::write(&facts, &diagram, out))?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.output.mermaid {
