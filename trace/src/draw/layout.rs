@@ -169,7 +169,7 @@ impl Layout {
 }
 
 /// All runs of the server are one lane, the first.
-fn lanes(diagram: &Diagram) -> (Vec<Lane>, Vec<usize>) {
+pub(super) fn lanes(diagram: &Diagram) -> (Vec<Lane>, Vec<usize>) {
     let mut lanes: Vec<Lane> = Vec::new();
     let mut lane_of = Vec::new();
     for column in &diagram.columns {
