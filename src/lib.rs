@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows who publishes, who follows, or what a screen is.
 
+pub mod causality;
 pub mod event;
 pub mod lamport;
 pub mod logging;

@@ -15,6 +15,7 @@ use crate::{
     check::{Report, Violation, check},
     draw::{self, Detail, Diagram},
     export,
+    follow::{LookError, Show, Watch},
     read::{Lines, Trace},
 };
 
@@ -31,7 +32,8 @@ Examples:
   chitty trace                       check the logs in the usual folder
   chitty trace logs/ada.log logs/server.log
   chitty trace --text logs           draw them in the terminal
-  chitty trace --svg chat.svg --last 0 logs")]
+  chitty trace --html chat.html --last 0 logs
+  chitty trace --follow --text       draw what happens, as it happens")]
 pub struct Args {
     /// Log files, and folders of them [default: where chitty and its server write them]
     #[arg(value_name = "PATH")]
@@ -39,6 +41,11 @@ pub struct Args {
 
     #[command(flatten)]
     output: Output,
+
+    /// Go on while the logs are being written: say what is broken as it comes; with --text, draw
+    /// too. Ctrl-C ends it
+    #[arg(short, long, conflicts_with_all = ["svg", "html", "mermaid", "json", "shiviz"])]
+    follow: bool,
 
     /// Of how many events to draw, the newest; 0 draws all
     #[arg(long, value_name = "N", default_value_t = 40)]
@@ -57,6 +64,10 @@ struct Output {
     /// Draw the space-time diagram as SVG; - is standard output
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+
+    /// Draw it as a web page of one file, with pan, zoom and the log lines; - is standard output
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 
     /// Write a Mermaid sequence diagram
     #[arg(long)]
@@ -94,6 +105,9 @@ fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
     if paths.is_empty() {
         paths.push(logging::default_directory());
     }
+    if args.follow {
+        return follow(args, paths, out);
+    }
     let trace = Trace::read(&paths).map_err(io::Error::other)?;
     let facts = Facts::of(&trace);
     if trace.runs.is_empty() {
@@ -108,6 +122,11 @@ fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
     if let Some(path) = &args.output.svg {
         let diagram = diagram(args, &facts, Detail::Events);
         to_file(path, out, |out| draw::svg::write(&facts, &diagram, out))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = &args.output.html {
+        let diagram = diagram(args, &facts, Detail::Events);
+        to_file(path, out, |out| draw::html::write(&facts, &diagram, out))?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.output.mermaid {
@@ -134,6 +153,27 @@ fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Until it is interrupted, or nobody reads what it says.
+fn follow(args: &Args, paths: Vec<PathBuf>, out: &mut dyn Write) -> io::Result<ExitCode> {
+    let show = if args.output.text {
+        Show::Rows(args.last)
+    } else {
+        Show::Violations
+    };
+    let mut watch = Watch::new(paths, show);
+    loop {
+        watch.look(out).map_err(|error| match error {
+            LookError::Read(error) => io::Error::other(error),
+            LookError::Write(error) => error,
+        })?;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the edge, and a thread of its own"
+        )]
+        std::thread::sleep(watch.interval());
+    }
 }
 
 /// Of the chat that is newest.
@@ -195,7 +235,7 @@ pub fn write_report(facts: &Facts<'_>, report: &Report, out: &mut dyn Write) -> 
     writeln!(out, "BROKEN: {}", counts.collect::<Vec<_>>().join(", "))
 }
 
-fn write_violation(
+pub(crate) fn write_violation(
     facts: &Facts<'_>,
     violation: &Violation,
     lines: &mut Lines,

@@ -8,4 +8,5 @@ pub mod check;
 pub mod cli;
 pub mod draw;
 pub mod export;
+pub mod follow;
 pub mod read;

@@ -8,6 +8,18 @@ pub(crate) fn packages() -> Result<(), Failed> {
     if venv.succeeds() {
         return Ok(());
     }
+    apt(&["python3", "python3-venv"])
+}
+
+/// The browser that tries out the page.
+pub(crate) fn browser() -> Result<(), Failed> {
+    if Step::new("chromium").args(&["--version"]).succeeds() {
+        return Ok(());
+    }
+    apt(&["chromium"])
+}
+
+fn apt(packages: &[&str]) -> Result<(), Failed> {
     let apt = || {
         let needs_sudo = !Step::new("test")
             .args(&["-w", "/var/lib/dpkg/lock"])
@@ -21,13 +33,8 @@ pub(crate) fn packages() -> Result<(), Failed> {
     };
     apt().arg("update").run()?;
     apt()
-        .args(&[
-            "install",
-            "-y",
-            "--no-install-recommends",
-            "python3",
-            "python3-venv",
-        ])
+        .args(&["install", "-y", "--no-install-recommends"])
+        .args(packages)
         .run()
 }
 

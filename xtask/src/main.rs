@@ -4,6 +4,7 @@
 
 mod conformance;
 mod install;
+mod page;
 mod run;
 
 use std::process::ExitCode;
@@ -13,8 +14,9 @@ use run::{Failed, Step, cargo};
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  check         all that CI checks: installs what is missing, then formatting, lints, docs, tests
-                and conformance
+  check         all that CI checks: installs what is missing, then formatting, lints, docs, tests,
+                the page and conformance
+  page          the page of chitty trace --html, in Chromium
   conformance   a second implementation of the protocol, in Python, against the server
 ";
 
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let command = std::env::args().nth(1);
     let result = match command.as_deref() {
         Some("check") => check(),
+        Some("page") => page::run(),
         Some("conformance") => install::packages().and_then(|()| conformance::run()),
         _ => {
             eprint!("{HELP}");
@@ -61,5 +64,6 @@ fn check() -> Result<(), Failed> {
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
     cargo(&["test", "--workspace", "--locked"])?;
+    page::run()?;
     conformance::run()
 }

@@ -2,6 +2,8 @@
 //! effects.
 
 mod edges;
+pub mod html;
+mod layout;
 mod order;
 pub mod svg;
 pub mod text;
@@ -29,6 +31,8 @@ pub struct Diagram {
     pub columns: Vec<Column>,
     /// What happened, every cause before its effects.
     pub nodes: Vec<Node>,
+    /// Which of the chats it is of.
+    pub chat: usize,
 }
 
 /// A process.
@@ -40,6 +44,8 @@ pub struct Column {
     pub host: String,
     /// It is the server's.
     pub server: bool,
+    /// Which run it is.
+    pub run: usize,
 }
 
 /// An event of a process.
@@ -78,6 +84,7 @@ impl Diagram {
         Self {
             columns,
             nodes: order::merge(facts, nodes, &sources),
+            chat,
         }
     }
 
@@ -117,8 +124,8 @@ impl Diagram {
 
 fn columns(facts: &Facts<'_>, runs: &[usize]) -> Vec<Column> {
     let mut seen: HashMap<&str, usize> = HashMap::new();
-    let titles = runs.iter().map(|run| {
-        let run = facts.run(*run);
+    let titles = runs.iter().map(|&number| {
+        let run = facts.run(number);
         let name = facts.text(run.who);
         let count = seen.entry(name).or_default();
         *count += 1;
@@ -131,6 +138,7 @@ fn columns(facts: &Facts<'_>, runs: &[usize]) -> Vec<Column> {
             title,
             host,
             server: run.server,
+            run: number,
         }
     });
     titles.collect()
@@ -180,7 +188,10 @@ fn event_label(facts: &Facts<'_>, event: &crate::read::step::Event) -> String {
     let name = facts.text(event.name);
     match event.kind {
         Kind::Joined => format!("{name} joined"),
-        Kind::Left => format!("{name} left ({})", facts.text(event.reason)),
+        Kind::Left => match facts.text(event.reason) {
+            "left" => format!("{name} left"),
+            reason => format!("{name} left ({reason})"),
+        },
         Kind::Message => format!("{name}: {}", facts.text(event.text)),
         Kind::Unknown => "an event".into(),
     }

@@ -4,174 +4,316 @@ use std::io::{self, Write};
 
 use chitty_chat::text::display;
 
-use super::{Diagram, Node};
-use crate::{chat::Facts, read::Lines};
+use super::{
+    Diagram, Node,
+    layout::{LEFT, Layout, TOP},
+};
+use crate::{
+    chat::Facts,
+    read::{
+        Lines,
+        step::{Event, Kind, What},
+    },
+};
 
-const COLUMN: usize = 190;
-const ROW: usize = 30;
-const LEFT: usize = 150;
-const RIGHT: usize = 90;
-const TOP: usize = 90;
-const LONGEST_LABEL: usize = 22;
+/// What fits left of the server, in columns of a terminal.
+const LONGEST_LABEL: usize = 38;
+const LONGEST_TITLE: usize = 18;
+/// Where an arrow ends: just outside the dot.
+const RADIUS: f64 = 4.5;
+const HEAD: f64 = 7.0;
 
+/// Dark enough for text on white, and told apart by colour-blind people (after Okabe and Ito).
+const COLOURS: [&str; 7] = [
+    "#0069a8", "#b54a00", "#00785a", "#9b3d7f", "#8a6100", "#5b4bb5", "#a3263b",
+];
 const STYLE: &str = "\
-text{font:11px system-ui,sans-serif;fill:#222;paint-order:stroke;stroke:#fff;stroke-width:4px;\
-stroke-linejoin:round}.name{font-size:14px;font-weight:600;text-anchor:middle}\
-.time{font-weight:600}.label{text-anchor:end;fill:#555}.life{stroke:#bbb;stroke-width:1.5}\
-.ask{stroke:#b35900;stroke-width:1.3;fill:none}.tell{stroke:#1f6fb2;stroke-width:1.1;fill:none}\
-circle{fill:#222}circle.sent{fill:#b35900}circle.told{fill:#1f6fb2}";
+text{font:12px system-ui,'DejaVu Sans',sans-serif;fill:#24292f}\
+.halo{paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}\
+.name{font-size:13px;font-weight:700;text-anchor:middle}\
+.time{font-weight:700}.dim,.dim text{fill:#6e7781}.label{text-anchor:end}\
+.life{stroke:#d0d7de;stroke-width:2}.idle{stroke-dasharray:1 6;stroke-linecap:round}\
+.end{stroke:#6e7781;stroke-width:2;stroke-linecap:round}\
+.arrow{stroke-width:1.4;fill:none}.presence .line{stroke-dasharray:5 3}\
+.dot{stroke-width:1.8}.crossed{font-weight:700;fill:#b54a00}";
 
 /// Writes it, with each event's line as its title.
 pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
-    let levels = levels(diagram);
-    let rows = levels.iter().max().map_or(0, |level| level + 1);
-    let width = LEFT + diagram.columns.len().saturating_sub(1).max(2) * COLUMN + RIGHT;
-    let (bottom, height) = (TOP + rows * ROW, TOP + rows * ROW + 60);
+    let layout = Layout::of(facts, diagram);
+    let (width, height) = (layout.width, layout.height);
     writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" role=\"img\"><title>Space-time diagram of a chat</title>\
-         <style>{STYLE}</style><defs><marker id=\"a\" viewBox=\"0 0 8 8\" refX=\"11\" refY=\"4\" \
-         markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" \
-         fill=\"#1f6fb2\"/></marker><marker id=\"b\" viewBox=\"0 0 8 8\" refX=\"11\" refY=\"4\" \
-         markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" \
-         fill=\"#b35900\"/></marker></defs><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>"
+         <style>{STYLE}{}</style><rect class=\"paper\" width=\"100%\" height=\"100%\" \
+         fill=\"#fff\"/>",
+        colours()
     )?;
-    for (number, column) in diagram.columns.iter().enumerate() {
-        let x = x(number);
+    let drawing = Drawing {
+        facts,
+        diagram,
+        layout: &layout,
+    };
+    for lane in 0..layout.lanes.len() {
+        drawing.lane(lane, out)?;
+    }
+    for y in &layout.restarts {
         writeln!(
             out,
-            "<line class=\"life\" x1=\"{x}\" y1=\"{}\" x2=\"{x}\" y2=\"{bottom}\"/>\
-             <text class=\"name\" x=\"{x}\" y=\"{}\">{}</text>",
-            TOP - 30,
-            TOP - 40,
-            escape(&column.title)
+            "<g class=\"dim\"><text class=\"label\" x=\"{}\" y=\"{}\">the server was started \
+             again</text><path class=\"end\" d=\"M{} {}l12 -5m-12 10l12 -5\"/></g>",
+            LEFT - 52,
+            y + 4,
+            LEFT - 6,
+            y
         )?;
     }
-    for (node, level) in diagram.nodes.iter().zip(&levels) {
+    for (number, node) in diagram.nodes.iter().enumerate() {
         if let Some(source) = node.source {
-            arrow(diagram, (source, levels[source]), (node, *level), out)?;
+            drawing.arrow(source, number, out)?;
         }
     }
     let mut lines = Lines::default();
-    for (node, level) in diagram.nodes.iter().zip(&levels) {
-        dot(facts, diagram, node, *level, &mut lines, out)?;
+    for number in 0..diagram.nodes.len() {
+        drawing.event(number, &mut lines, out)?;
     }
-    legend(bottom + 35, out)?;
+    legend(height - 26, out)?;
     writeln!(out, "</svg>")
 }
 
-fn x(column: usize) -> usize {
-    LEFT + column * COLUMN
+fn colours() -> String {
+    let rules = COLOURS.iter().enumerate().map(|(number, colour)| {
+        format!(
+            ".p{number} .line,.p{number} .dot{{stroke:{colour}}}\
+             .p{number} .head,.p{number} .full,.p{number} .verb,.p{number}.name{{fill:{colour}}}"
+        )
+    });
+    rules
+        .chain([
+            ".pn .line,.pn .dot{stroke:#57606a}.pn .head,.pn .full{fill:#57606a}".into(),
+            ".dot.hollow{fill:#fff}".into(),
+        ])
+        .collect()
 }
 
-fn y(level: usize) -> usize {
-    TOP + level * ROW
+/// The class of a lane's colour: the server's is neutral.
+fn colour(lane: Option<usize>) -> String {
+    lane.map_or("pn".into(), |lane| {
+        format!("p{}", lane.saturating_sub(1) % COLOURS.len())
+    })
 }
 
-/// The row of each node: below what was before it in its process, and below its cause. What
-/// nothing caused is not above what happened before it.
-fn levels(diagram: &Diagram) -> Vec<usize> {
-    let mut next = vec![0; diagram.columns.len()];
-    let mut levels: Vec<usize> = Vec::with_capacity(diagram.nodes.len());
-    for node in &diagram.nodes {
-        let before = levels.last().copied().unwrap_or(0);
-        let after = node.source.map_or(before, |source| levels[source] + 1);
-        let level = after.max(next[node.column]);
-        next[node.column] = level + 1;
-        levels.push(level);
+struct Drawing<'a> {
+    facts: &'a Facts<'a>,
+    diagram: &'a Diagram,
+    layout: &'a Layout,
+}
+
+impl Drawing<'_> {
+    fn lane(&self, number: usize, out: &mut dyn Write) -> io::Result<()> {
+        let lane = &self.layout.lanes[number];
+        let x = Layout::x(number);
+        let bottom = self.layout.height - 56;
+        let (from, to) = if lane.server {
+            (TOP - 26, bottom)
+        } else {
+            lane.span
+        };
+        let class = if lane.server {
+            "pn".into()
+        } else {
+            colour(Some(number))
+        };
+        let title = short(&lane.title, LONGEST_TITLE);
+        writeln!(
+            out,
+            "<g class=\"lane\" data-lane=\"{number}\" transform=\"translate({x},0)\">\
+             <line class=\"life idle\" y1=\"{}\" y2=\"{bottom}\"/>\
+             <line class=\"life\" y1=\"{from}\" y2=\"{to}\"/>\
+             <text class=\"name {class}\" y=\"{}\">{}</text>",
+            TOP - 26,
+            TOP - 44,
+            escape(&title)
+        )?;
+        if lane.lost {
+            writeln!(
+                out,
+                "<path class=\"end\" d=\"M-5 {0}l10 10m0 -10l-10 10\"/><text class=\"dim halo\" \
+                 x=\"10\" y=\"{1}\">lost</text>",
+                to + 14,
+                to + 23
+            )?;
+        }
+        writeln!(out, "</g>")
     }
-    levels
+
+    fn class(&self, node: &Node) -> String {
+        let colour = colour(self.layout.whose(self.facts, self.diagram, node));
+        match self.kind(node) {
+            Kind::Message => colour,
+            _ => format!("{colour} presence"),
+        }
+    }
+
+    fn kind(&self, node: &Node) -> Kind {
+        match self.facts.step(node.at).what {
+            What::BroadcastSent(event) | What::BroadcastReceived(event) => event.kind,
+            What::PublishSent { .. } | What::PublishReceived { .. } => Kind::Message,
+            _ => Kind::Unknown,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "pixels of a picture")]
+    fn arrow(&self, source: usize, target: usize, out: &mut dyn Write) -> io::Result<()> {
+        let (from, to) = (&self.diagram.nodes[source], &self.diagram.nodes[target]);
+        let lanes = (self.layout.lane(from), self.layout.lane(to));
+        let (x1, x2) = (Layout::x(lanes.0) as f64, Layout::x(lanes.1) as f64);
+        let (y1, y2) = (self.layout.y[source] as f64, self.layout.y[target] as f64);
+        let length = (x2 - x1).hypot(y2 - y1).max(1.0);
+        let (dx, dy) = ((x2 - x1) / length, (y2 - y1) / length);
+        // The head's tip and the middle of its base.
+        let tip = (x2 - dx * RADIUS * 1.3, y2 - dy * RADIUS * 1.3);
+        let base = (tip.0 - dx * HEAD, tip.1 - dy * HEAD);
+        let (nx, ny) = (-dy * HEAD * 0.42, dx * HEAD * 0.42);
+        writeln!(
+            out,
+            "<g class=\"arrow {}\" data-from=\"{source}\" data-to=\"{target}\">\
+             <line class=\"line\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>\
+             <path class=\"head\" d=\"M{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}z\"/></g>",
+            self.class(to),
+            base.0,
+            base.1,
+            tip.0,
+            tip.1,
+            base.0 + nx,
+            base.1 + ny,
+            base.0 - nx,
+            base.1 - ny
+        )
+    }
+
+    fn event(&self, number: usize, lines: &mut Lines, out: &mut dyn Write) -> io::Result<()> {
+        let node = &self.diagram.nodes[number];
+        let (lane, y) = (self.layout.lane(node), self.layout.y[number]);
+        let step = self.facts.step(node.at);
+        let sources = &self.facts.trace.sources;
+        let line = lines.get(sources, step.place).unwrap_or_default();
+        let file = sources
+            .get(step.place.file as usize)
+            .map_or("", |source| source.name());
+        let (what, fill) = match step.what {
+            What::BroadcastSent(event) => (self.broadcast(&event), "full"),
+            What::BroadcastReceived(event) if node.source.is_none() => {
+                (self.heard(&event), "hollow")
+            }
+            What::JoinSent {
+                resume: Some(_), ..
+            } => (verb("resume"), "full"),
+            What::JoinSent { .. } => (verb("join"), "full"),
+            What::PublishSent { retry: true, .. } => (verb("publish again"), "full"),
+            What::PublishSent { .. } => (verb("publish"), "full"),
+            What::LeaveSent => (verb("leave"), "full"),
+            _ => (String::new(), "hollow"),
+        };
+        let time = node.time.map_or(String::new(), |time| time.to_string());
+        let server = self.diagram.columns[node.column].server;
+        let (x, above, side) = if server {
+            (-11, -4, "label ")
+        } else {
+            (8, 5, "")
+        };
+        writeln!(
+            out,
+            "<g class=\"event {}\" data-node=\"{number}\" data-lane=\"{lane}\"{} \
+             transform=\"translate({},{y})\"><title>{}</title>\
+             <circle class=\"dot {fill}\" r=\"{RADIUS}\"/>\
+             <text class=\"{side}halo\" x=\"{x}\" y=\"{}\"><tspan class=\"time\">{time}</tspan>{}</text>{}</g>",
+            self.class(node),
+            data(step.what),
+            Layout::x(lane),
+            escape(&format!("{file}:{} {line}", step.place.line)),
+            -above,
+            if server { "" } else { &what },
+            if server { &what } else { "" },
+        )
+    }
+
+    /// The line of the gutter: what was broadcast.
+    fn broadcast(&self, event: &Event) -> String {
+        let crossed = match self.layout.unseen(event) {
+            0 => String::new(),
+            count => format!("<tspan class=\"crossed\">\u{a0}∥{count}</tspan>"),
+        };
+        format!(
+            "<text class=\"label\" x=\"-52\" y=\"4\"><tspan class=\"verb\">{}</tspan>{crossed}</text>\
+             <text class=\"dim\" x=\"{}\" y=\"4\">{}</text>",
+            escape(&short(
+                &super::event_label(self.facts, event),
+                LONGEST_LABEL
+            )),
+            20_i64 - i64::try_from(LEFT).unwrap_or(0),
+            event.position
+        )
+    }
+
+    /// Where there is no server's log, the listeners tell what there was.
+    fn heard(&self, event: &Event) -> String {
+        let label = short(&super::event_label(self.facts, event), LONGEST_TITLE);
+        format!("<tspan class=\"dim\">\u{a0}{}</tspan>", escape(&label))
+    }
 }
 
-fn arrow(
-    diagram: &Diagram,
-    (source, from): (usize, usize),
-    (node, to): (&Node, usize),
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let source = &diagram.nodes[source];
-    let (class, marker) = if diagram.columns[source.column].server {
-        ("tell", "a")
+fn verb(word: &str) -> String {
+    format!("<tspan class=\"verb\">\u{a0}{word}</tspan>")
+}
+
+/// What the page needs to find a message's causal past.
+fn data(what: What) -> String {
+    let (What::BroadcastSent(event) | What::BroadcastReceived(event)) = what else {
+        return String::new();
+    };
+    let seen = if event.kind == Kind::Message {
+        format!(" data-seen=\"{}\"", event.seen)
     } else {
-        ("ask", "b")
+        String::new()
     };
-    writeln!(
-        out,
-        "<line class=\"{class}\" x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" marker-end=\"url(#{marker})\"/>",
-        x(source.column),
-        y(from),
-        x(node.column),
-        y(to)
-    )
-}
-
-fn dot(
-    facts: &Facts<'_>,
-    diagram: &Diagram,
-    node: &Node,
-    level: usize,
-    lines: &mut Lines,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let (x, y) = (x(node.column), y(level));
-    let place = facts.step(node.at).place;
-    let line = lines.get(&facts.trace.sources, place).unwrap_or_default();
-    let name = facts
-        .trace
-        .sources
-        .get(place.file as usize)
-        .map_or("", |source| source.name());
-    let class = match (node.label.is_empty(), diagram.columns[node.column].server) {
-        (true, _) => "",
-        (false, true) => "told",
-        (false, false) => "sent",
-    };
-    let time = node.time.map_or(String::new(), |time| time.to_string());
-    writeln!(
-        out,
-        "<g><title>{}</title><circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"4.5\"/>\
-         <text class=\"time\" x=\"{}\" y=\"{}\">{time}</text></g>",
-        escape(&format!("{name}:{} {line}", place.line)),
-        x + 8,
-        y + 4
-    )?;
-    if node.label.is_empty() {
-        return Ok(());
-    }
-    writeln!(
-        out,
-        "<text class=\"label\" x=\"{}\" y=\"{}\">{}</text>",
-        x - 9,
-        // A request's arrow goes down to the left: its label stays above.
-        if class == "sent" { y - 4 } else { y + 4 },
-        escape(&short(&node.label))
+    format!(
+        " data-position=\"{}\" data-participant=\"{}\"{seen}",
+        event.position, event.participant
     )
 }
 
 fn legend(y: usize, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "<g><circle class=\"sent\" cx=\"30\" cy=\"{0}\" r=\"4.5\"/><text x=\"40\" y=\"{1}\">a \
-         participant sends</text><circle class=\"told\" cx=\"160\" cy=\"{0}\" r=\"4.5\"/><text \
-         x=\"170\" y=\"{1}\">the server broadcasts</text><circle cx=\"310\" cy=\"{0}\" r=\"4.5\"/>\
-         <text x=\"320\" y=\"{1}\">received; numbers are Lamport times</text></g>",
-        y,
+        "<g class=\"legend dim\"><g class=\"pn\"><circle class=\"dot full\" cx=\"26\" cy=\"{y}\" r=\"4.5\"/>\
+         <circle class=\"dot hollow\" cx=\"86\" cy=\"{y}\" r=\"4.5\"/>\
+         <line class=\"line arrow\" x1=\"166\" x2=\"192\" y1=\"{y}\" y2=\"{y}\"/></g>\
+         <g class=\"pn presence\"><line class=\"line arrow\" x1=\"266\" x2=\"292\" y1=\"{y}\" y2=\"{y}\"/></g>\
+         <text x=\"36\" y=\"{0}\">sent</text><text x=\"96\" y=\"{0}\">received</text>\
+         <text x=\"198\" y=\"{0}\">message</text><text x=\"298\" y=\"{0}\">joined, left</text>\
+         <text x=\"386\" y=\"{0}\">bold: Lamport times   </text>\
+         <text x=\"520\" y=\"{0}\"><tspan class=\"crossed\">∥2</tspan> crossed two messages</text></g>",
         y + 4
     )
 }
 
-fn short(label: &str) -> String {
-    let mut graphemes = display::graphemes(label).map(|(grapheme, _)| grapheme);
-    let mut short: String = graphemes.by_ref().take(LONGEST_LABEL).collect();
-    if graphemes.next().is_some() {
-        short.push('…');
+fn short(label: &str, longest: usize) -> String {
+    let mut short = String::new();
+    let mut width = 0;
+    for (grapheme, columns) in display::graphemes(label) {
+        width += columns;
+        if width > longest {
+            short.push('…');
+            break;
+        }
+        short.push_str(grapheme);
     }
     short
 }
 
 /// Safe to show, and to put into XML.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in display::safe(text).chars() {
         match c {

@@ -1,6 +1,7 @@
 //! Log files, read into runs of typed steps.
 
 mod files;
+mod follow;
 mod parse;
 mod source;
 pub mod step;
@@ -17,6 +18,7 @@ use thiserror::Error;
 
 pub use self::{
     files::find,
+    follow::Follower,
     source::{Lines, Source},
     step::{Place, Step},
     texts::{Text, Texts},
@@ -95,9 +97,10 @@ impl Trace {
         let mut trace = Self::default();
         for (number, source) in sources.iter().enumerate() {
             let file = u32::try_from(number).unwrap_or(u32::MAX);
+            let mut place = Place::start_of(file);
             source
                 .open()
-                .and_then(|reader| trace.read_file(file, reader))
+                .and_then(|mut reader| trace.read_lines(&mut place, &mut None, &mut reader, false))
                 .map_err(|error| ReadError {
                     path: source.name().into(),
                     source: error,
@@ -105,23 +108,32 @@ impl Trace {
         }
         trace.sources = sources;
         for run in &mut trace.runs {
+            run.steps.shrink_to_fit();
             run.finish();
         }
         Ok(trace)
     }
 
-    fn read_file(&mut self, file: u32, mut reader: impl BufRead) -> io::Result<()> {
+    fn rename(&mut self, file: u32, path: PathBuf) {
+        if let Some(source) = self.sources.get_mut(file as usize) {
+            *source = Source::file(path);
+        }
+    }
+
+    /// Reads from `place` on, which is where `reader` is, to the end; of a file that grows,
+    /// `whole` lines only.
+    fn read_lines(
+        &mut self,
+        place: &mut Place,
+        last_run: &mut Option<usize>,
+        reader: &mut impl BufRead,
+        whole: bool,
+    ) -> io::Result<()> {
         let mut buffer = Vec::new();
-        let mut last_run = None;
-        let mut place = Place {
-            file,
-            line: 0,
-            offset: 0,
-        };
         loop {
             buffer.clear();
             let length = reader.read_until(b'\n', &mut buffer)?;
-            if length == 0 {
+            if length == 0 || (whole && !buffer.ends_with(b"\n")) {
                 return Ok(());
             }
             place.line = place.line.saturating_add(1);
@@ -131,12 +143,12 @@ impl Trace {
                 .and_then(|line| parse::parse(line, &mut self.texts));
             let run = parsed.and_then(|parsed| {
                 let bare_end = !buffer.trim_ascii_end().ends_with(b"\"");
-                self.take(place, &parsed, bare_end)
+                self.take(*place, &parsed, bare_end)
             });
             if run.is_some() {
-                last_run = run;
+                *last_run = run;
             } else if buffer != b"\n" {
-                self.unreadable.push(place);
+                self.unreadable.push(*place);
                 if let Some(run) = last_run.and_then(|run: usize| self.runs.get_mut(run)) {
                     run.tail.hole = true;
                 }
@@ -202,11 +214,13 @@ impl Run {
         }
         self.ended = matches!(step.what, What::ServerStopped | What::LinkEnded);
         self.tail.hole = false;
+        if let Some(last) = self.steps.last_mut() {
+            last.frayed = false;
+        }
         self.steps.push(step);
     }
 
     fn finish(&mut self) {
-        self.steps.shrink_to_fit();
         let frayed = !self.ended && self.tail.bare;
         if let Some(last) = self.steps.last_mut() {
             last.frayed = frayed;

@@ -13,6 +13,17 @@ pub struct Place {
     pub offset: u64,
 }
 
+impl Place {
+    /// Before the first line.
+    pub(super) const fn start_of(file: u32) -> Self {
+        Self {
+            file,
+            line: 0,
+            offset: 0,
+        }
+    }
+}
+
 /// One line of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {

@@ -1,5 +1,6 @@
 //! The real binaries in real pseudo-terminals: what people see, and what the logs say of it.
 
+mod report;
 mod support;
 
 use std::collections::HashSet;

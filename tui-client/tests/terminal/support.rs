@@ -12,6 +12,7 @@ use std::{
 };
 
 use chitty_chat::logging::{Line, parse_line};
+use chitty_trace::{chat::Facts, check::check, cli::write_report, read::Trace};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tempfile::TempDir;
 
@@ -145,6 +146,25 @@ impl World {
     }
 }
 
+/// Whatever happened, the logs keep every rule of logical time. The processes have ended by now:
+/// they are dropped before.
+impl Drop for World {
+    fn drop(&mut self) {
+        if thread::panicking() || !self.logs().exists() {
+            return;
+        }
+        let trace = Trace::read(&[self.logs()]).expect("readable logs");
+        let facts = Facts::of(&trace);
+        let report = check(&facts);
+        if report.violations.is_empty() {
+            return;
+        }
+        let mut said = Vec::new();
+        write_report(&facts, &report, &mut said).expect("memory can be written");
+        panic!("{}", String::from_utf8_lossy(&said));
+    }
+}
+
 /// A server process, killed when this is dropped.
 pub(crate) struct Server {
     pub(crate) url: String,
@@ -154,6 +174,10 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn kill(&mut self) {

@@ -1,0 +1,35 @@
+//! The diagram as a page that needs nothing else: pan, zoom, the log line of what is pointed at,
+//! participants that can be hidden, and what the author of a message could know.
+
+use std::io::{self, Write};
+
+use super::{Diagram, svg};
+use crate::chat::Facts;
+
+/// What people wrote is in the drawing only, as escaped text; the script reads it from there as
+/// text. Should that ever fail, nothing can be loaded or sent.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+const STYLE: &str = include_str!("page/page.css");
+const SCRIPT: &str = include_str!("page/page.js");
+
+/// Writes it.
+pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\
+         <meta name=\"viewport\" content=\"width=device-width\">\
+         <title>Chitty-Chat: space-time diagram</title>\n<style>\n{STYLE}</style></head>\n<body>\
+         <header><h1>Space-time diagram</h1><fieldset id=\"participants\"></fieldset>\
+         <span id=\"zoom\"><button id=\"out\" title=\"zoom out (-)\">−</button>\
+         <button id=\"fit\" title=\"show all (0)\">fit</button>\
+         <button id=\"in\" title=\"zoom in (+)\">+</button></span></header>\n<main id=\"stage\">"
+    )?;
+    svg::write(facts, diagram, out)?;
+    writeln!(
+        out,
+        "</main>\n<footer><p id=\"line\" role=\"status\"></p><p id=\"hint\">Point at a dot for its \
+         log line; click what was broadcast for what its author could know. Drag to move, wheel or \
+         + − to zoom.</p></footer>\n<script>\n{SCRIPT}</script></body></html>"
+    )
+}

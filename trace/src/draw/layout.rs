@@ -1,0 +1,211 @@
+//! Where everything of a diagram is: processes from left to right, time goes down.
+
+use std::collections::HashMap;
+
+use chitty_chat::{
+    ParticipantNumber,
+    causality::{Sending, SendingKind, Window},
+};
+
+use super::{Diagram, Node};
+use crate::{
+    chat::{Chat, Facts},
+    read::step::{Event, Kind, What},
+};
+
+/// Between two processes.
+pub(super) const LANE: usize = 150;
+/// Left of the server: what was broadcast.
+pub(super) const LEFT: usize = 330;
+const RIGHT: usize = 120;
+/// Above the first event.
+pub(super) const TOP: usize = 86;
+const BOTTOM: usize = 74;
+/// Between two events of a process.
+const ROW: usize = 24;
+/// Above what nothing that is drawn has caused.
+const PAUSE: usize = 12;
+/// Where a server was started again.
+const RESTART: usize = 34;
+/// How much lower a message arrives for each process on its way: what is sent at once to all is
+/// one straight line. At most this, and less where there are many.
+const SLOPE: usize = 14;
+const STEEPEST: usize = 80;
+
+/// A vertical line: a participant's run, or the server, which is one however often it is started.
+pub(super) struct Lane {
+    pub(super) title: String,
+    pub(super) server: bool,
+    /// From where to where something is known of it.
+    pub(super) span: (usize, usize),
+    /// It was lost: the server said that it left, not it.
+    pub(super) lost: bool,
+}
+
+/// The places of a diagram.
+pub(super) struct Layout {
+    pub(super) lanes: Vec<Lane>,
+    /// By column.
+    pub(super) lane_of: Vec<usize>,
+    /// By node.
+    pub(super) y: Vec<usize>,
+    /// Where a server was started again.
+    pub(super) restarts: Vec<usize>,
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// By participant's number.
+    whose: HashMap<u64, usize>,
+    /// How many messages its author had not seen, by position.
+    unseen: HashMap<u64, usize>,
+}
+
+impl Layout {
+    pub(super) fn of(facts: &Facts<'_>, diagram: &Diagram) -> Self {
+        let (lanes, lane_of) = lanes(diagram);
+        let mut layout = Self {
+            width: LEFT + lanes.len().max(3).saturating_sub(1) * LANE + RIGHT,
+            height: 0,
+            lanes,
+            lane_of,
+            y: Vec::with_capacity(diagram.nodes.len()),
+            restarts: Vec::new(),
+            whose: HashMap::new(),
+            unseen: facts
+                .chats
+                .get(diagram.chat)
+                .map_or_else(HashMap::new, unseen),
+        };
+        layout.place(diagram);
+        let bottom = layout.y.iter().max().copied().unwrap_or(TOP);
+        layout.height = bottom + BOTTOM;
+        layout.participants(facts, diagram);
+        layout
+    }
+
+    pub(super) const fn x(lane: usize) -> usize {
+        LEFT + lane * LANE
+    }
+
+    pub(super) fn lane(&self, node: &Node) -> usize {
+        self.lane_of.get(node.column).copied().unwrap_or(0)
+    }
+
+    /// Whose event this is, as the number of a lane.
+    pub(super) fn whose(&self, facts: &Facts<'_>, diagram: &Diagram, node: &Node) -> Option<usize> {
+        match facts.step(node.at).what {
+            What::BroadcastSent(event) | What::BroadcastReceived(event) => {
+                self.whose.get(&event.participant).copied()
+            }
+            _ if diagram.columns[node.column].server => {
+                node.source.map(|source| self.lane(&diagram.nodes[source]))
+            }
+            _ => Some(self.lane(node)),
+        }
+    }
+
+    /// With how many messages above it this one crossed.
+    pub(super) fn unseen(&self, event: &Event) -> usize {
+        self.unseen.get(&event.position).copied().unwrap_or(0)
+    }
+
+    /// Each event is below what was before it in its process, and below its cause. What nothing
+    /// caused is below all that happened before it.
+    fn place(&mut self, diagram: &Diagram) {
+        let slope = SLOPE.min(STEEPEST / self.lanes.len().max(1)).max(2);
+        let mut next = vec![TOP; self.lanes.len()];
+        let mut server = None;
+        let mut last = TOP;
+        for node in &diagram.nodes {
+            let lane = self.lane(node);
+            let caused = match node.source {
+                Some(source) => {
+                    let from = self.lane(&diagram.nodes[source]);
+                    self.y[source] + from.abs_diff(lane) * slope
+                }
+                None if diagram.columns[node.column].server => 0,
+                None => last + PAUSE,
+            };
+            let mut y = caused.max(next[lane]);
+            if diagram.columns[node.column].server {
+                if server.is_some_and(|before| before != node.column) {
+                    y = y.max(last + RESTART);
+                    self.restarts.push(y - RESTART / 2);
+                }
+                server = Some(node.column);
+            }
+            next[lane] = y + ROW;
+            if node.source.is_none() || diagram.columns[node.column].server {
+                last = last.max(y);
+            }
+            let span = &mut self.lanes[lane].span;
+            *span = (span.0.min(y), span.1.max(y));
+            self.y.push(y);
+        }
+    }
+
+    fn participants(&mut self, facts: &Facts<'_>, diagram: &Diagram) {
+        let columns: HashMap<_, _> = diagram
+            .columns
+            .iter()
+            .zip(0..)
+            .map(|(column, number)| (column.run, number))
+            .collect();
+        for stint in facts
+            .stints
+            .iter()
+            .filter(|stint| stint.chat == diagram.chat)
+        {
+            let Some(column) = columns.get(&stint.run) else {
+                continue;
+            };
+            let lane = self.lane_of[*column];
+            let participant = stint.welcome.participant;
+            self.whose.insert(participant, lane);
+            let left = facts.chats[diagram.chat].left_of(participant);
+            let gone = left.is_some_and(|left| facts.text(left.event.reason) != "left");
+            self.lanes[lane].lost = gone && !facts.run(stint.run).ended;
+        }
+    }
+}
+
+/// All runs of the server are one lane, the first.
+pub(super) fn lanes(diagram: &Diagram) -> (Vec<Lane>, Vec<usize>) {
+    let mut lanes: Vec<Lane> = Vec::new();
+    let mut lane_of = Vec::new();
+    for column in &diagram.columns {
+        if column.server && lanes.first().is_some_and(|lane| lane.server) {
+            lane_of.push(0);
+            continue;
+        }
+        lane_of.push(lanes.len());
+        lanes.push(Lane {
+            title: column.title.clone(),
+            server: column.server,
+            span: (usize::MAX, 0),
+            lost: false,
+        });
+    }
+    (lanes, lane_of)
+}
+
+fn unseen(chat: &Chat) -> HashMap<u64, usize> {
+    let messages = chat
+        .told
+        .values()
+        .filter(|told| told.event.kind == Kind::Message);
+    let mut sendings: Vec<_> = messages.map(|told| sending(&told.event)).collect();
+    sendings.sort_unstable_by_key(|sending| sending.position);
+    let window = Window::new(&sendings);
+    let counted = sendings
+        .iter()
+        .map(|sending| (sending.position.get(), window.unseen(*sending).count()));
+    counted.filter(|(_, count)| *count > 0).collect()
+}
+
+fn sending(message: &Event) -> Sending {
+    Sending {
+        position: message.position.into(),
+        participant: ParticipantNumber::new(message.participant),
+        kind: SendingKind::Message(message.seen.into()),
+    }
+}

@@ -1,0 +1,172 @@
+//! Logs that grow, are torn and rotated while they are read.
+
+mod support;
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use chitty_trace::{
+    chat::Facts,
+    check::check,
+    draw::{Detail, Diagram},
+    follow::{Show, Watch},
+    read::Trace,
+};
+use proptest::prelude::*;
+use support::{Logs, run};
+
+/// All lines, each with its file's name, in the order in which they were written.
+fn by_time(logs: &Logs) -> Vec<(&str, &str)> {
+    let lines = logs
+        .iter()
+        .flat_map(|(name, lines)| lines.iter().map(|line| (name.as_str(), line.as_str())));
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort_by_key(|(_, line)| line.split(' ').next());
+    lines
+}
+
+fn append(folder: &Path, name: &str, bytes: &[u8]) {
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join(name));
+    file.expect("opened").write_all(bytes).expect("written");
+}
+
+fn rotate(folder: &Path, name: &str) {
+    let path = |number: u32| match number {
+        0 => folder.join(name),
+        number => folder.join(format!("{name}.{number}")),
+    };
+    for number in (0..5).rev() {
+        if path(number).exists() {
+            fs::rename(path(number), path(number + 1)).expect("renamed");
+        }
+    }
+}
+
+/// What is done beside writing the next line.
+#[derive(Clone, Copy, Debug)]
+enum Between {
+    Nothing,
+    Look,
+    /// The line is seen when half of it is written.
+    Torn,
+    Rotate,
+}
+
+/// Writes the logs as their processes do, and looks at them now and then; what was said.
+fn watched(logs: &Logs, between: &[Between], show: Show) -> (String, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut watch = Watch::new(vec![folder.path().to_owned()], show);
+    let mut said = Vec::new();
+    // Rotated more than five times, a file's first lines would be gone.
+    let mut rotations = 0;
+    for ((name, line), between) in by_time(logs).into_iter().zip(between.iter().cycle()) {
+        let (one, other) = line.as_bytes().split_at(line.len() / 2);
+        match between {
+            Between::Look => watch.look(&mut said).expect("readable"),
+            Between::Rotate if rotations < 5 => {
+                rotate(folder.path(), name);
+                rotations += 1;
+            }
+            Between::Nothing | Between::Torn | Between::Rotate => {}
+        }
+        append(folder.path(), name, one);
+        if matches!(between, Between::Torn) {
+            watch.look(&mut said).expect("readable");
+        }
+        append(folder.path(), name, other);
+        append(folder.path(), name, b"\n");
+    }
+    for _ in 0..3 {
+        watch.look(&mut said).expect("readable");
+    }
+    (String::from_utf8(said).expect("text"), folder)
+}
+
+fn between() -> impl Strategy<Value = Vec<Between>> {
+    let one = prop_oneof![
+        20 => Just(Between::Nothing),
+        3 => Just(Between::Look),
+        2 => Just(Between::Torn),
+        1 => Just(Between::Rotate),
+    ];
+    prop::collection::vec(one, 1..80)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn nothing_is_broken_where_nothing_is(seed in 0..1000_u64, between in between()) {
+        let (said, _folder) = watched(&run(seed, 150), &between, Show::Violations);
+        prop_assert_eq!(said, "");
+    }
+
+    #[test]
+    fn what_is_broken_is_said_once(seed in 0..1000_u64, between in between(), which: prop::sample::Index) {
+        let mut logs = run(seed, 150);
+        let lines = logs.get_mut("server.log").expect("there");
+        let sent: Vec<_> = (0..lines.len()).filter(|line| lines[*line].contains("Broadcast sent")).collect();
+        let line = &mut lines[sent[which.index(sent.len())]];
+        *line = line.replacen(" request=", " request=7", 1);
+        let (said, folder) = watched(&logs, &between, Show::Violations);
+        let trace = Trace::read(&[folder.path().to_owned()]).expect("readable");
+        let facts = Facts::of(&trace);
+        let mut expected: Vec<_> = check(&facts).violations.iter().map(|found| format!("{}: {}", found.rule, found.message)).collect();
+        prop_assert!(!expected.is_empty());
+        // Each with its lines, which begin with blanks, and each once.
+        let mut heads: Vec<_> = said.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')).map(str::to_owned).collect();
+        expected.sort();
+        heads.sort();
+        prop_assert_eq!(heads, expected);
+    }
+
+    #[test]
+    fn every_event_is_drawn_once(seed in 0..1000_u64, between in between()) {
+        let (said, folder) = watched(&run(seed, 150), &between, Show::Rows(0));
+        let trace = Trace::read(&[folder.path().to_owned()]).expect("readable");
+        let facts = Facts::of(&trace);
+        let nodes = Diagram::of(&facts, 0, Detail::Events).nodes.len();
+        // One is in the legend.
+        prop_assert_eq!(said.matches('●').count(), nodes + 1);
+    }
+}
+
+#[test]
+fn a_file_that_is_made_anew_is_read_from_its_beginning() {
+    let logs = run(4, 200);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path: PathBuf = folder.path().join("server.log");
+    let mut watch = Watch::new(vec![folder.path().to_owned()], Show::Rows(0));
+    let mut said = Vec::new();
+    watch.look(&mut said).expect("an empty folder is no error");
+    let half = logs["server.log"].len() / 2;
+    let (one, other) = logs["server.log"].split_at(half);
+    fs::write(&path, one.join("\n") + "\n").expect("written");
+    watch.look(&mut said).expect("readable");
+    fs::remove_file(&path).expect("removed");
+    watch.look(&mut said).expect("no file is no error");
+    fs::write(&path, other.join("\n") + "\n").expect("written");
+    watch.look(&mut said).expect("readable");
+    watch.look(&mut said).expect("readable");
+    let said = String::from_utf8(said).expect("text");
+    let whole = tempfile::tempdir().expect("a folder");
+    fs::write(
+        whole.path().join("server.log"),
+        logs["server.log"].join("\n") + "\n",
+    )
+    .expect("written");
+    let trace = Trace::read(&[whole.path().to_owned()]).expect("readable");
+    let nodes = Diagram::of(&Facts::of(&trace), 0, Detail::Events)
+        .nodes
+        .len();
+    assert_eq!(said.matches('●').count(), nodes + 1);
+    let missing =
+        Watch::new(vec![folder.path().join("none")], Show::Violations).look(&mut Vec::new());
+    assert!(missing.is_err());
+}
