@@ -66,7 +66,10 @@ pub struct Args {
     #[arg(long, env = "CHITTY_EPHEMERAL", value_parser = FalseyValueParser::new())]
     pub ephemeral: bool,
 
-    /// Keep at most so many events (100000) or bytes of events (64MiB), the newest [default: all]
+    /// Keep the newest events, so many (100000) or so many bytes (64MiB) [default: all]
+    ///
+    /// Up to a tenth more is kept in between. What is remembered of the rest, to tell retries and
+    /// sessions, adds at most 20 MB.
     #[arg(long, env = "CHITTY_KEEP", value_name = "EVENTS|SIZE", value_parser = parse_keep)]
     pub keep: Option<Keep>,
 
