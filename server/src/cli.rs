@@ -94,7 +94,9 @@ pub struct Args {
     #[arg(long, env = "CHITTY_PUBLISH_RATE", value_name = "RATE/BURST|off", default_value = "5/10", value_parser = parse_rate)]
     pub publish_rate: Limited,
 
-    /// New participants from one address: so many a second, and so many at once; or off
+    /// Participants who join from one address: so many a second, and so many at once; or off
+    ///
+    /// Who resumes after a lost connection is not counted, but may do so twice a second at most.
     #[arg(long, env = "CHITTY_JOIN_RATE", value_name = "RATE/BURST|off", default_value = "10/50", value_parser = parse_rate)]
     pub join_rate: Limited,
 
@@ -122,6 +124,10 @@ pub struct Args {
     #[arg(long, hide = true)]
     pub detach: bool,
 }
+
+/// Streams of a participant: more often than by any backoff of a flapping link, and far less often
+/// than in a loop.
+const STREAM_RATE: Rate = Rate::per_second(2, 20);
 
 /// What no clock overflows by.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -187,6 +193,7 @@ impl Args {
             max_participants: self.max_participants,
             publish_rate: self.publish_rate.0,
             join_rate: self.join_rate.0,
+            stream_rate: self.join_rate.0.map(|_| STREAM_RATE),
         };
         Config {
             sequencer: sequencer::Config {

@@ -39,7 +39,7 @@ pub struct Participant {
     pub session: SessionHash,
     /// What it is known to have been shown; 0: not told.
     pub seen: Position,
-    /// How many streams it had attached when its Joined was written.
+    /// Which of its streams, from 1, was the latest when it was last heard of.
     pub generation: u64,
 }
 
@@ -107,6 +107,13 @@ impl Fold {
         self.present.get(&number)
     }
 
+    /// Which stream of somebody who is present is the latest that the log knows of; 0: of none.
+    pub(super) fn generation(&self, number: ParticipantNumber) -> u64 {
+        self.present
+            .get(&number)
+            .map_or(0, |participant| participant.generation)
+    }
+
     /// What became of a session; `None` where it is not known, or not any more.
     pub fn session(&self, session: &SessionHash) -> Option<SessionState> {
         self.sessions.get(session)
@@ -162,6 +169,7 @@ impl Fold {
                 self.require_present(event.position, *participant)?;
                 if let Some(author) = self.present.get_mut(participant) {
                     author.seen = author.seen.max(*seen);
+                    author.generation = author.generation.max(record.generation);
                 }
                 if !id.is_empty() {
                     self.published
