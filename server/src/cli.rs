@@ -30,19 +30,12 @@ use crate::{
     sequencer::{self, End},
 };
 
-/// Another server has the data folder (`EX_TEMPFAIL` of sysexits.h): whoever started this one
-/// connects to that one.
+/// Another process has the data folder (`EX_TEMPFAIL` of sysexits.h): whoever started this server
+/// connects to that one, or tries again.
 pub const EXIT_LOCKED: u8 = 75;
 
 /// The options of a server.
 #[derive(Clone, Debug, ClapArgs)]
-#[command(after_help = "Examples:
-  chitty-server                                  a chat that is kept, on this machine only
-  chitty-server --listen 0.0.0.0:50051           for everybody who can reach this machine
-  chitty-server --ephemeral --log-dir /tmp/logs  a chat that is gone when the server ends
-  chitty-server --keep 1000000                   keep the newest million events
-  chitty-server backup chat-monday.db            copy the chat, also while it goes on
-  chitty-server check chat-monday.db             read all of it, and say whether it is in order")]
 pub struct Args {
     /// Address and port to listen on; port 0 picks a free one
     #[arg(
@@ -252,7 +245,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         error!(error = format!("{error:#}"), "the server failed");
     }
     match result {
-        Err(error) if matches!(error.downcast_ref(), Some(DataError::Locked { .. })) => {
+        Err(error)
+            if matches!(
+                error.downcast_ref(),
+                Some(DataError::Locked { .. } | DataError::Read { .. })
+            ) =>
+        {
             let _ = writeln!(io::stderr(), "chitty-server: {error:#}");
             Ok(ExitCode::from(EXIT_LOCKED))
         }

@@ -132,11 +132,7 @@ impl Fold {
     /// The time that the next event gets: the receipt of its request, if there is one, and its
     /// broadcast.
     pub fn next_time(&self, request: LamportTime) -> LamportTime {
-        let mut clock = self.clock;
-        if request != LamportTime::ZERO {
-            clock.receive(request);
-        }
-        clock.tick()
+        time_after(self.now(), request)
     }
 
     /// Goes on by one record. Live and replay both come through here; on an error nothing has
@@ -248,6 +244,15 @@ impl Fold {
         }
         self.sessions.end(participant.session, reason, receipt);
     }
+}
+
+/// The log's clock: the time of the event that follows on one of this time.
+pub(crate) fn time_after(before: LamportTime, request: LamportTime) -> LamportTime {
+    let mut clock = LamportClock::starting_at(before);
+    if request != LamportTime::ZERO {
+        clock.receive(request);
+    }
+    clock.tick()
 }
 
 impl Receipt {

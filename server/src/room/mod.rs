@@ -27,6 +27,7 @@ use std::{
 };
 
 pub use command::{Accepted, Command, Decision, Granted, Join, Leave, Publish, Refusal, Resume};
+pub(crate) use fold::time_after;
 pub use fold::{Fold, FoldError, Participant};
 pub use presence::Presence;
 pub use published::{REMEMBERED_POSITIONS, Receipt};
