@@ -30,19 +30,12 @@ use crate::{
     sequencer::{self, End},
 };
 
-/// Another server has the data folder (`EX_TEMPFAIL` of sysexits.h): whoever started this one
-/// connects to that one.
+/// Another process has the data folder (`EX_TEMPFAIL` of sysexits.h): whoever started this server
+/// connects to that one, or tries again.
 pub const EXIT_LOCKED: u8 = 75;
 
 /// The options of a server.
 #[derive(Clone, Debug, ClapArgs)]
-#[command(after_help = "Examples:
-  chitty-server                                  a chat that is kept, on this machine only
-  chitty-server --listen 0.0.0.0:50051           for everybody who can reach this machine
-  chitty-server --ephemeral --log-dir /tmp/logs  a chat that is gone when the server ends
-  chitty-server --keep 1000000                   keep the newest million events
-  chitty-server backup chat-monday.db            copy the chat, also while it goes on
-  chitty-server check chat-monday.db             read all of it, and say whether it is in order")]
 pub struct Args {
     /// Address and port to listen on; port 0 picks a free one
     #[arg(
@@ -66,7 +59,10 @@ pub struct Args {
     #[arg(long, env = "CHITTY_EPHEMERAL", value_parser = FalseyValueParser::new())]
     pub ephemeral: bool,
 
-    /// Keep at most so many events (100000) or bytes of events (64MiB), the newest [default: all]
+    /// Keep the newest events, so many (100000) or so many bytes (64MiB) [default: all]
+    ///
+    /// Up to a tenth more is kept in between. What is remembered of the rest, to tell retries and
+    /// sessions, adds at most 20 MB.
     #[arg(long, env = "CHITTY_KEEP", value_name = "EVENTS|SIZE", value_parser = parse_keep)]
     pub keep: Option<Keep>,
 
@@ -91,7 +87,9 @@ pub struct Args {
     #[arg(long, env = "CHITTY_PUBLISH_RATE", value_name = "RATE/BURST|off", default_value = "5/10", value_parser = parse_rate)]
     pub publish_rate: Limited,
 
-    /// New participants from one address: so many a second, and so many at once; or off
+    /// Participants who join from one address: so many a second, and so many at once; or off
+    ///
+    /// Who resumes after a lost connection is not counted, but may do so twice a second at most.
     #[arg(long, env = "CHITTY_JOIN_RATE", value_name = "RATE/BURST|off", default_value = "10/50", value_parser = parse_rate)]
     pub join_rate: Limited,
 
@@ -119,6 +117,10 @@ pub struct Args {
     #[arg(long, hide = true)]
     pub detach: bool,
 }
+
+/// Streams of a participant: more often than by any backoff of a flapping link, and far less often
+/// than in a loop.
+const STREAM_RATE: Rate = Rate::per_second(2, 20);
 
 /// What no clock overflows by.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -184,6 +186,7 @@ impl Args {
             max_participants: self.max_participants,
             publish_rate: self.publish_rate.0,
             join_rate: self.join_rate.0,
+            stream_rate: self.join_rate.0.map(|_| STREAM_RATE),
         };
         Config {
             sequencer: sequencer::Config {
@@ -242,7 +245,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         error!(error = format!("{error:#}"), "the server failed");
     }
     match result {
-        Err(error) if matches!(error.downcast_ref(), Some(DataError::Locked { .. })) => {
+        Err(error)
+            if matches!(
+                error.downcast_ref(),
+                Some(DataError::Locked { .. } | DataError::Read { .. })
+            ) =>
+        {
             let _ = writeln!(io::stderr(), "chitty-server: {error:#}");
             Ok(ExitCode::from(EXIT_LOCKED))
         }

@@ -28,6 +28,12 @@ pub enum DataError {
         /// The other server's process id.
         owner: Option<u32>,
     },
+    /// `check` or `backup` reads it, and no server has it.
+    #[error("the chat in {} is being checked or copied; try again when that is done, or choose another folder with --data", path.display())]
+    Read {
+        /// The folder.
+        path: PathBuf,
+    },
     /// It cannot be made or written.
     #[error("cannot use the folder {}: {source}; choose another with --data", path.display())]
     Folder {
@@ -64,6 +70,10 @@ impl DataDir {
                     path: path.into(),
                     _lock: lock,
                 })
+            }
+            // Who only reads it shares the lock, and has not written there who it is.
+            Err(TryLockError::WouldBlock) if lock.try_lock_shared().is_ok() => {
+                Err(DataError::Read { path: path.into() })
             }
             Err(TryLockError::WouldBlock) => Err(DataError::Locked {
                 path: path.into(),
@@ -135,5 +145,17 @@ mod tests {
         ));
         drop(first);
         DataDir::open(&path).expect("it is free again");
+    }
+
+    #[test]
+    fn who_reads_a_chat_is_not_taken_for_the_server_that_had_it() {
+        let parent = tempfile::tempdir().expect("a folder");
+        drop(DataDir::open(parent.path()).expect("nobody has it"));
+        let reader = File::open(lock_file(parent.path())).expect("it is there");
+        reader.try_lock_shared().expect("free");
+        let server = DataDir::open(parent.path());
+        assert!(matches!(server, Err(DataError::Read { .. })), "{server:?}");
+        drop(reader);
+        DataDir::open(parent.path()).expect("it is free again");
     }
 }

@@ -5,12 +5,22 @@ use std::process::ExitCode;
 use chitty_server::{cli, maintain};
 use clap::Parser;
 
+const EXAMPLES: &str = "\
+Examples:
+  chitty-server                                  a chat that is kept, on this machine only
+  chitty-server --listen 0.0.0.0:50051           for everybody who can reach this machine
+  chitty-server --ephemeral --log-dir /tmp/logs  a chat that is gone when the server ends
+  chitty-server --keep 1000000                   keep the newest million events
+  chitty-server backup chat-monday.db            copy the chat, also while it goes on
+  chitty-server check chat-monday.db             read all of it, and say whether it is in order";
+
 /// The headless server of Chitty-Chat: one durable log, followed by everybody
 #[derive(Parser)]
 #[command(
     name = "chitty-server",
     version,
     about,
+    after_help = EXAMPLES,
     args_conflicts_with_subcommands = true
 )]
 struct Cli {

@@ -11,7 +11,8 @@ pub struct Record {
     pub event: Event,
     /// Whose session a Joined belongs to; `None` for other events.
     pub session: Option<SessionHash>,
-    /// How many streams the participation had attached when the record was written.
+    /// Which stream of the participation, from 1, was the latest when the record was written. It
+    /// never falls within a participation, also not by a restart.
     pub generation: u64,
 }
 

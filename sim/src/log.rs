@@ -7,7 +7,9 @@ use std::{
 
 use chitty_chat::Position;
 use chitty_server::{
-    log::{AppendError, Extent, Keep, Log, LogFuture, MemoryLog, PageLimit, ReadError},
+    log::{
+        AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError,
+    },
     record::Record,
 };
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -178,13 +180,16 @@ impl Log for SimLog {
         self.disk.synced.snapshot()
     }
 
-    fn trim(
+    fn keep_snapshot(
         &self,
-        keep: Keep,
         at: Position,
-        snapshot: Vec<u8>,
-    ) -> LogFuture<Result<Extent, AppendError>> {
-        self.disk.synced.trim(keep, at, snapshot)
+        snapshot: MakeSnapshot,
+    ) -> LogFuture<Result<(), AppendError>> {
+        self.disk.synced.keep_snapshot(at, snapshot)
+    }
+
+    fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>> {
+        self.disk.synced.trim(keep, covered)
     }
 }
 

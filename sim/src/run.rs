@@ -217,6 +217,7 @@ fn config(rng: &mut StdRng) -> app::Config {
                 max_participants: 100,
                 publish_rate: None,
                 join_rate: None,
+                stream_rate: None,
             },
             keep,
             idle_exit: None,

@@ -33,8 +33,6 @@ const START: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 /// How long until a server that lost the data folder is started again.
 const AGAIN: Duration = Duration::from_millis(500);
-/// `EX_TEMPFAIL` of sysexits.h: another server has the data folder.
-const LOCKED: i32 = 75;
 /// How much of what a failed server said is shown, in bytes.
 const LAST_WORDS: usize = 4096;
 
@@ -43,11 +41,12 @@ const LAST_WORDS: usize = 4096;
 pub struct Local {
     /// Where it listens: an address of this machine.
     pub address: SocketAddr,
-    /// What is run where nothing listens there. It detaches itself from the terminal, and ends
-    /// with status 75 when another server has its data folder.
+    /// What is run where nothing listens there. It detaches itself from the terminal.
     pub program: PathBuf,
     /// The program's arguments.
     pub arguments: Vec<OsString>,
+    /// With which status it ends when another process has its data folder.
+    pub locked: u8,
 }
 
 /// Why a server's URL cannot be used.
@@ -215,7 +214,7 @@ impl<'a> Starting<'a> {
         }
         match self.child.try_wait() {
             Ok(None) => Ok(()),
-            Ok(Some(status)) if status.code() == Some(LOCKED) => {
+            Ok(Some(status)) if status.code() == Some(self.local.locked.into()) => {
                 self.again_at = Some(Instant::now() + AGAIN);
                 Ok(())
             }

@@ -45,9 +45,19 @@ struct Cli {
     args: Args,
 }
 
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  chitty serve                                  a chat that is kept, on this machine only
+  chitty serve --listen 0.0.0.0:50051           for everybody who can reach this machine
+  chitty serve --ephemeral --log-dir /tmp/logs  a chat that is gone when the server ends
+  chitty serve --keep 1000000                   keep the newest million events
+
+chitty-server also copies and checks chats: see chitty-server --help.";
+
 #[derive(Subcommand)]
 enum Command {
     /// Run the headless server, as chitty-server does
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve(chitty_server::cli::Args),
     /// Check log files against the rules of logical time
     Trace(chitty_trace::cli::Args),
@@ -139,6 +149,9 @@ fn show_config(wanted: &ConfigArgs) -> Result<ExitCode> {
     print(format!("{}{there}\n", path.display()).as_bytes())
 }
 
+/// Whose log it is where nobody joined: a name that no participant can have.
+const NOBODY: &str = "system";
+
 fn chat(options: Options) -> Result<ExitCode> {
     let log = Arc::new(Log::install()?);
     let log_dir = options
@@ -172,8 +185,8 @@ fn chat(options: Options) -> Result<ExitCode> {
         ..
     }) = ended
     {
-        // Nobody's log yet, but what was tried is of use.
-        let _ = log.open("chitty", &log_dir);
+        // What was tried is of use.
+        let _ = log.open(NOBODY, &log_dir);
     }
     let Plain { outcome, unsent } = ended?;
     let code = say_goodbye(outcome, &log, plain);
@@ -206,6 +219,7 @@ fn connector(args: &Options, log_dir: &Path) -> Result<Connector> {
         address: args.local,
         program,
         arguments,
+        locked: chitty_server::cli::EXIT_LOCKED,
     }))
 }
 
@@ -299,4 +313,28 @@ fn say_goodbye(outcome: Outcome, log: &Log, plain: bool) -> ExitCode {
         );
     }
     code
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn each_help_is_of_the_program_that_is_asked() {
+        let mut cli = Cli::command();
+        cli.clone().debug_assert();
+        cli.build();
+        let serve = cli.find_subcommand_mut("serve").expect("it is there");
+        let help = serve.render_long_help().to_string();
+        assert!(help.contains("Usage: chitty serve"), "{help}");
+        assert!(help.contains("  chitty serve --listen"), "{help}");
+        assert!(!help.contains("  chitty-server "), "{help}");
+    }
+
+    #[test]
+    fn a_client_that_never_joined_has_no_participants_log() {
+        chitty_chat::ParticipantName::parse(NOBODY).expect_err("reserved");
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
     app::{App, Effect, Input, Now, Outcome, Settings},
     input::{self, Decoder, Typed},
     session::{Command, Ended, Notice, SessionHandle},
-    terminal::{self, Screen},
+    terminal::{self, Screen, Untaken},
     view::{self, Theme},
 };
 
@@ -111,7 +111,7 @@ fn signals() -> io::Result<impl Stream<Item = Told> + Unpin> {
 
 /// The loop, on any terminal.
 async fn drive<B, I, S>(
-    terminal: &mut Terminal<B>,
+    (terminal, mut untaken): (&mut Terminal<B>, Untaken),
     mut bytes: I,
     mut told: S,
     config: ScreenConfig,
@@ -130,6 +130,7 @@ where
     let (mut client, mut more_notices, mut more_bytes) =
         (Client::new(terminal, config), true, true);
     loop {
+        client.hangs = *untaken.borrow_and_update() > 0;
         client.draw_if_due();
         if let Some(outcome) = client.outcome.take() {
             return outcome;
@@ -161,6 +162,7 @@ where
                 client.session_gone();
             },
             () = sleep_until(wake.unwrap_or(client.start)), if wake.is_some() => client.woken(),
+            Ok(()) = untaken.changed(), if client.hangs => {}
         }
     }
 }
@@ -180,6 +182,8 @@ struct Client<'a, B: Backend> {
     /// When the changed screen is to be drawn.
     draw_at: Option<Instant>,
     drawn_at: Instant,
+    /// The terminal has not taken the last frame yet: the next one waits for that.
+    hangs: bool,
     /// The session has said its last word.
     ended: bool,
     outcome: Option<Outcome>,
@@ -207,6 +211,7 @@ impl<'a, B: Backend> Client<'a, B> {
             outbox: VecDeque::new(),
             draw_at: None,
             drawn_at: start,
+            hangs: false,
             ended: false,
             outcome: None,
         };
@@ -270,10 +275,8 @@ impl<'a, B: Backend> Client<'a, B> {
     /// When the loop has something to do by itself.
     fn wake(&self) -> Option<Instant> {
         let app = self.app.next_wake().map(|wake| self.start + wake);
-        [app, self.give_up_at, self.draw_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let draw_at = self.draw_at.filter(|_| !self.hangs);
+        [app, self.give_up_at, draw_at].into_iter().flatten().min()
     }
 
     fn woken(&mut self) {
@@ -323,7 +326,7 @@ impl<'a, B: Backend> Client<'a, B> {
             return;
         }
         let now = Instant::now();
-        if self.draw_at.is_none_or(|at| at > now) {
+        if self.hangs || self.draw_at.is_none_or(|at| at > now) {
             return;
         }
         (self.draw_at, self.drawn_at) = (None, now);

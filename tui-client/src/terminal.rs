@@ -1,7 +1,9 @@
 //! The terminal's modes: what is set here is undone here, once, on every way out.
 
+mod paper;
+
 use std::{
-    io::{self, Stdout, Write, stdout},
+    io::{self, Write, stdout},
     sync::{
         Once,
         atomic::{AtomicBool, AtomicU8, Ordering},
@@ -16,6 +18,9 @@ use crossterm::{
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
+
+pub(crate) use self::paper::Untaken;
+use self::paper::{Paper, Writing};
 
 const RAW: u8 = 1;
 const SCREEN: u8 = 1 << 1;
@@ -37,7 +42,10 @@ pub(crate) fn panicked() -> bool {
 
 /// A terminal in the state that a full-screen program needs; dropping it gives the terminal back.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    // In the order in which they are dropped: what was drawn comes before what undoes it.
+    terminal: Terminal<CrosstermBackend<Paper>>,
+    writing: Writing,
+    _undo: Undo,
 }
 
 impl Screen {
@@ -57,20 +65,18 @@ impl Screen {
         set(PASTE);
         execute!(stdout(), EnableFocusChange)?;
         set(FOCUS);
-        let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
-        std::mem::forget(undo);
-        Ok(Self { terminal })
+        let (paper, writing) = paper::on_stdout(is_given_back)?;
+        let terminal = Terminal::new(CrosstermBackend::new(paper))?;
+        Ok(Self {
+            terminal,
+            writing,
+            _undo: undo,
+        })
     }
 
-    /// What is drawn on.
-    pub(crate) fn terminal(&mut self) -> &mut Terminal<CrosstermBackend<Stdout>> {
-        &mut self.terminal
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        restore();
+    /// What is drawn on, and whether it has taken the last frame.
+    pub(crate) fn terminal(&mut self) -> (&mut Terminal<CrosstermBackend<Paper>>, Untaken) {
+        (&mut self.terminal, self.writing.untaken())
     }
 }
 
@@ -84,6 +90,10 @@ impl Drop for Undo {
 
 fn set(mode: u8) {
     SET.fetch_or(mode, Ordering::SeqCst);
+}
+
+fn is_given_back() -> bool {
+    SET.load(Ordering::SeqCst) == 0
 }
 
 /// Undoes exactly what is set; a second call does nothing. Errors are of no use to anybody here:

@@ -131,7 +131,8 @@ impl Hub {
     }
 
     /// How many streams are attached.
-    pub fn count(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
         self.seats().current.len()
     }
 

@@ -92,13 +92,15 @@ pub(crate) async fn keeps_the_contract(log: &dyn Log) {
         assert_eq!(found, at(position), "{time}");
     }
 
-    let stale = log.trim(Keep::Events(4), at(9), vec![7]).await;
+    let stale = log.keep_snapshot(at(11), Box::new(|| vec![6])).await;
     assert!(matches!(stale, Err(AppendError::Conflict { tail }) if tail == at(10)));
     assert_eq!(log.snapshot().await.expect("readable"), None);
-    let extent = log
-        .trim(Keep::Events(4), at(10), vec![7])
+    log.keep_snapshot(at(9), Box::new(|| vec![7]))
         .await
-        .expect("trimmed");
+        .expect("kept");
+    let extent = log.trim(Keep::Events(4), at(3)).await.expect("trimmed");
+    assert_eq!(extent.first, at(4), "no further than the snapshot reaches");
+    let extent = log.trim(Keep::Events(4), at(9)).await.expect("trimmed");
     assert_eq!(
         (extent.first, extent.head, extent.events()),
         (at(7), at(10), 4)
@@ -124,9 +126,19 @@ pub(crate) async fn keeps_the_contract(log: &dyn Log) {
     let bytes: usize = (11..=12)
         .map(|position| record(position).encode().len())
         .sum();
-    let extent = log
-        .trim(Keep::Bytes(bytes as u64), at(12), vec![8])
+    log.keep_snapshot(at(12), Box::new(|| vec![8]))
         .await
-        .expect("trimmed");
+        .expect("kept");
+    let keep = Keep::Bytes(bytes as u64);
+    let extent = log.trim(keep, at(12)).await.expect("trimmed");
     assert_eq!((extent.first, extent.bytes), (at(11), bytes as u64));
+    assert_eq!(log.snapshot().await.expect("readable"), Some(vec![8]));
+
+    // A step at a time, so that what is appended meanwhile does not wait for long.
+    let many = 12 + TRIM_STEP as u64 + 5;
+    log.append(at(12), batch(13..=many)).await.expect("goes on");
+    let extent = log.trim(Keep::Events(1), at(many)).await.expect("trimmed");
+    assert_eq!(extent.first, at(11 + TRIM_STEP as u64));
+    let extent = log.trim(Keep::Events(1), at(many)).await.expect("trimmed");
+    assert_eq!((extent.first, extent.events()), (at(many), 1));
 }

@@ -8,7 +8,9 @@ use std::{
 
 use chitty_chat::{Position, secret};
 
-use super::{AppendError, Extent, Keep, Log, LogFuture, PageLimit, ReadError};
+use super::{
+    AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError, TRIM_STEP,
+};
 use crate::record::Record;
 
 /// A log in memory.
@@ -65,13 +67,16 @@ impl Log for MemoryLog {
         Box::pin(ready(Ok(self.state().snapshot.clone())))
     }
 
-    fn trim(
+    fn keep_snapshot(
         &self,
-        keep: Keep,
         at: Position,
-        snapshot: Vec<u8>,
-    ) -> LogFuture<Result<Extent, AppendError>> {
-        Box::pin(ready(self.state().trim(keep, at, snapshot)))
+        snapshot: MakeSnapshot,
+    ) -> LogFuture<Result<(), AppendError>> {
+        Box::pin(ready(self.state().keep_snapshot(at, snapshot)))
+    }
+
+    fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>> {
+        Box::pin(ready(Ok(self.state().trim(keep, covered))))
     }
 }
 
@@ -112,10 +117,17 @@ impl State {
             .collect()
     }
 
-    fn trim(&mut self, keep: Keep, at: Position, snapshot: Vec<u8>) -> Result<Extent, AppendError> {
-        self.check_tail(at)?;
-        self.snapshot = Some(snapshot);
-        while keep.is_exceeded(&self.extent) {
+    fn keep_snapshot(&mut self, at: Position, make: MakeSnapshot) -> Result<(), AppendError> {
+        self.extent.require_held(at)?;
+        self.snapshot = Some(make());
+        Ok(())
+    }
+
+    fn trim(&mut self, keep: Keep, covered: Position) -> Extent {
+        for _ in 0..TRIM_STEP {
+            if !keep.is_exceeded(&self.extent) || self.extent.first > covered {
+                break;
+            }
             let Some((record, length)) = self.records.pop_front() else {
                 break;
             };
@@ -123,6 +135,6 @@ impl State {
             self.extent.base = record.event.lamport;
             self.extent.bytes -= length as u64;
         }
-        Ok(self.extent)
+        self.extent
     }
 }

@@ -45,18 +45,29 @@ pub trait Log: Send + Sync + 'static {
     /// there is one.
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>>;
 
-    /// The snapshot from which the kept part is folded; `None` while the beginning is kept.
+    /// The snapshot from which the log is folded; `None` while none was kept.
     fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>>;
 
-    /// Drops what exceeds the cap from the beginning, and keeps this snapshot of the fold at
-    /// `at`, which is the tail, instead. Returns what is held then.
-    fn trim(
+    /// Keeps this snapshot of the fold at `at`, a position that is held, instead of an older one.
+    /// It is made where the log does its work: it may be large.
+    fn keep_snapshot(
         &self,
-        keep: Keep,
         at: Position,
-        snapshot: Vec<u8>,
-    ) -> LogFuture<Result<Extent, AppendError>>;
+        snapshot: MakeSnapshot,
+    ) -> LogFuture<Result<(), AppendError>>;
+
+    /// Drops records from the beginning while the cap is exceeded, at most [`TRIM_STEP`] of them,
+    /// and none behind `covered`: the caller has kept a snapshot of that position or a later one.
+    /// Returns what is held then.
+    fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>>;
 }
+
+/// Makes the bytes of a snapshot.
+pub type MakeSnapshot = Box<dyn FnOnce() -> Vec<u8> + Send>;
+
+/// So many records are dropped at once at most: what is appended meanwhile does not wait for long,
+/// also where a cap is new to a log of years.
+pub const TRIM_STEP: usize = 10_000;
 
 /// What a log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +94,15 @@ impl Extent {
     pub const fn events(&self) -> u64 {
         self.head.get() + 1 - self.first.get()
     }
+
+    /// A snapshot is of a position that is held.
+    fn require_held(&self, at: Position) -> Result<(), AppendError> {
+        if at >= self.first && at <= self.head {
+            Ok(())
+        } else {
+            Err(AppendError::Conflict { tail: self.head })
+        }
+    }
 }
 
 /// A cap on a log.
@@ -101,6 +121,15 @@ impl Keep {
             Self::Events(most) => extent.events() > most,
             Self::Bytes(most) => extent.bytes > most,
         }
+    }
+
+    /// There is so much to drop, a tenth of the cap, that it is worth a new snapshot.
+    pub const fn is_far_exceeded(self, extent: &Extent) -> bool {
+        let slack = match self {
+            Self::Events(most) => Self::Events(most.saturating_add(most / 10)),
+            Self::Bytes(most) => Self::Bytes(most.saturating_add(most / 10)),
+        };
+        slack.is_exceeded(extent)
     }
 }
 

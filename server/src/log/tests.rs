@@ -33,7 +33,10 @@ async fn what_was_appended_is_there_after_reopening() {
     log.append(Position::ZERO, batch(1..=9))
         .await
         .expect("first");
-    log.trim(Keep::Events(5), Position::new(9), vec![1, 2])
+    log.keep_snapshot(Position::new(9), Box::new(|| vec![1, 2]))
+        .await
+        .expect("kept");
+    log.trim(Keep::Events(5), Position::new(9))
         .await
         .expect("trimmed");
     let extent = log.extent();

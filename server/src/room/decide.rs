@@ -52,6 +52,7 @@ impl Room {
         let stale = join.resume.is_some() && valid.is_none();
         match self.fold.session(&join.session) {
             Some(SessionState::Present(participant)) if !stale => {
+                self.count_stream(join, participant, now)?;
                 Ok(self.go_on(participant, valid))
             }
             Some(SessionState::Present(participant)) => {
@@ -77,9 +78,40 @@ impl Room {
         }
     }
 
+    /// A client that joins in a loop must not burn the server, which is to tell it of everybody
+    /// where it does not resume.
+    fn count_stream(
+        &mut self,
+        join: &Join,
+        participant: ParticipantNumber,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        if let Some(rate) = self.rules.stream_rate {
+            self.presence
+                .count_stream(participant, rate, now.mono)
+                .map_err(|retry_in| Refusal::TooManyJoins { retry_in })?;
+        }
+        match join.resume {
+            Some(_) => Ok(()),
+            None => self.count_arrival(join, now),
+        }
+    }
+
+    fn count_arrival(&mut self, join: &Join, now: Now) -> Result<(), Refusal> {
+        match (self.rules.join_rate, join.source) {
+            (Some(rate), Some(source)) => self
+                .arrivals
+                .take(source, rate, now.mono)
+                .map_err(|retry_in| Refusal::TooManyJoins { retry_in }),
+            _ => Ok(()),
+        }
+    }
+
     /// The same participation goes on: an event of nobody's.
     fn go_on(&mut self, participant: ParticipantNumber, resume: Option<&Resume>) -> Decision {
-        let generation = self.presence.attach(participant);
+        let generation = self
+            .presence
+            .attach(participant, self.fold.generation(participant));
         let head = self.fold.head();
         let name = self
             .fold
@@ -131,18 +163,14 @@ impl Room {
                 limit: self.rules.max_participants,
             });
         }
-        if let (Some(rate), Some(source)) = (self.rules.join_rate, join.source) {
-            self.arrivals
-                .take(source, rate, now.mono)
-                .map_err(|retry_in| Refusal::TooManyJoins { retry_in })?;
-        }
+        self.count_arrival(join, now)?;
         let kind = EventKind::Joined {
             name: name.shared(),
         };
         let record = self.record(kind, join.lamport, Some(join.session), now);
         let position = record.event.position;
         let participant = ParticipantNumber::from(position);
-        let generation = self.presence.attach(participant);
+        let generation = self.presence.attach(participant, 0);
         let next = match resume {
             Some(resume) => resume.position.next(),
             None => Position::new(position.get().saturating_sub(join.backlog.into()))
@@ -274,17 +302,14 @@ impl Room {
         now: Now,
     ) -> Option<Record> {
         let name = Arc::clone(&self.fold.participant(participant)?.name);
+        let kind = EventKind::Left {
+            name,
+            reason,
+            participant,
+        };
+        let record = self.record(kind, request, None, now);
         self.presence.remove(participant);
-        Some(self.record(
-            EventKind::Left {
-                name,
-                reason,
-                participant,
-            },
-            request,
-            None,
-            now,
-        ))
+        Some(record)
     }
 
     /// The next record of the log, applied.
@@ -303,13 +328,26 @@ impl Room {
             kind,
         };
         let record = Record {
+            generation: self.generation(&event.kind),
             event,
             session,
-            generation: u64::from(session.is_some()),
         };
         let applied = self.fold.apply(&record);
         debug_assert_eq!(applied, Ok(()), "what is decided follows on the fold");
         record
+    }
+
+    /// Which stream of the participation is the latest.
+    fn generation(&self, kind: &EventKind) -> u64 {
+        match kind {
+            // Its first one begins with it.
+            EventKind::Joined { .. } => 1,
+            EventKind::Left { participant, .. } | EventKind::Message { participant, .. } => self
+                .presence
+                .generation(*participant)
+                .unwrap_or_else(|| self.fold.generation(*participant)),
+            EventKind::Unknown => 0,
+        }
     }
 
     fn is_valid(&self, resume: &Resume) -> bool {

@@ -39,7 +39,7 @@ pub struct Participant {
     pub session: SessionHash,
     /// What it is known to have been shown; 0: not told.
     pub seen: Position,
-    /// How many streams it had attached when its Joined was written.
+    /// Which of its streams, from 1, was the latest when it was last heard of.
     pub generation: u64,
 }
 
@@ -107,6 +107,13 @@ impl Fold {
         self.present.get(&number)
     }
 
+    /// Which stream of somebody who is present is the latest that the log knows of; 0: of none.
+    pub(super) fn generation(&self, number: ParticipantNumber) -> u64 {
+        self.present
+            .get(&number)
+            .map_or(0, |participant| participant.generation)
+    }
+
     /// What became of a session; `None` where it is not known, or not any more.
     pub fn session(&self, session: &SessionHash) -> Option<SessionState> {
         self.sessions.get(session)
@@ -125,11 +132,7 @@ impl Fold {
     /// The time that the next event gets: the receipt of its request, if there is one, and its
     /// broadcast.
     pub fn next_time(&self, request: LamportTime) -> LamportTime {
-        let mut clock = self.clock;
-        if request != LamportTime::ZERO {
-            clock.receive(request);
-        }
-        clock.tick()
+        time_after(self.now(), request)
     }
 
     /// Goes on by one record. Live and replay both come through here; on an error nothing has
@@ -162,6 +165,7 @@ impl Fold {
                 self.require_present(event.position, *participant)?;
                 if let Some(author) = self.present.get_mut(participant) {
                     author.seen = author.seen.max(*seen);
+                    author.generation = author.generation.max(record.generation);
                 }
                 if !id.is_empty() {
                     self.published
@@ -240,6 +244,15 @@ impl Fold {
         }
         self.sessions.end(participant.session, reason, receipt);
     }
+}
+
+/// The log's clock: the time of the event that follows on one of this time.
+pub(crate) fn time_after(before: LamportTime, request: LamportTime) -> LamportTime {
+    let mut clock = LamportClock::starting_at(before);
+    if request != LamportTime::ZERO {
+        clock.receive(request);
+    }
+    clock.tick()
 }
 
 impl Receipt {

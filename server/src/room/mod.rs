@@ -27,6 +27,7 @@ use std::{
 };
 
 pub use command::{Accepted, Command, Decision, Granted, Join, Leave, Publish, Refusal, Resume};
+pub(crate) use fold::time_after;
 pub use fold::{Fold, FoldError, Participant};
 pub use presence::Presence;
 pub use published::{REMEMBERED_POSITIONS, Receipt};
@@ -58,9 +59,12 @@ pub struct Rules {
     /// How often a participant may publish; `None`: without limit. What is refused, or is a retry
     /// of what was published, does not count.
     pub publish_rate: Option<Rate>,
-    /// How often somebody new may come from one address; `None`: without limit. Going on with a
-    /// participation does not count, so that all may come back at once after a restart.
+    /// How often somebody new may come from one address; `None`: without limit. Who goes on from a
+    /// position does not count, so that all may come back at once after a restart; who goes on
+    /// without one does, since it is told as much as somebody new.
     pub join_rate: Option<Rate>,
+    /// How often a participant may begin a new stream; `None`: without limit.
+    pub stream_rate: Option<Rate>,
 }
 
 impl Default for Rules {
@@ -71,6 +75,7 @@ impl Default for Rules {
             max_participants: 10_000,
             publish_rate: None,
             join_rate: None,
+            stream_rate: None,
         }
     }
 }

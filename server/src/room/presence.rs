@@ -22,6 +22,8 @@ struct Connection {
     lost: Option<Lost>,
     /// How much it has published lately.
     published: Bucket,
+    /// How many streams it has begun lately.
+    begun: Bucket,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,18 @@ struct Lost {
     deadline: Duration,
     /// With which reason it will be announced.
     reason: LeftReason,
+}
+
+impl Connection {
+    /// Of a participation that has had so many streams.
+    fn new(generation: u64) -> Self {
+        Self {
+            generation,
+            lost: None,
+            published: Bucket::default(),
+            begun: Bucket::default(),
+        }
+    }
 }
 
 impl Presence {
@@ -40,34 +54,44 @@ impl Presence {
                 deadline,
                 reason: LeftReason::Closed,
             };
-            let generation = participant.generation;
-            presence.connections.insert(
-                participant.number,
-                Connection {
-                    generation,
-                    lost: Some(lost),
-                    published: Bucket::default(),
-                },
-            );
+            let connection = Connection {
+                lost: Some(lost),
+                ..Connection::new(participant.generation)
+            };
+            presence.connections.insert(participant.number, connection);
             presence.deadlines.insert((deadline, participant.number));
         }
         presence
     }
 
-    /// A stream begins; returns which one it is of this participation.
-    pub(super) fn attach(&mut self, participant: ParticipantNumber) -> u64 {
+    /// A stream begins, behind those that the log knows of; returns which one it is of this
+    /// participation.
+    pub(super) fn attach(&mut self, participant: ParticipantNumber, known: u64) -> u64 {
         let older = self.forget(participant);
-        let generation = older.map_or(0, |connection| connection.generation) + 1;
-        let published = older.map_or_else(Bucket::default, |connection| connection.published);
-        self.connections.insert(
-            participant,
-            Connection {
-                generation,
-                lost: None,
-                published,
-            },
-        );
-        generation
+        let mut connection = older.unwrap_or_else(|| Connection::new(known));
+        connection.generation = connection.generation.max(known) + 1;
+        connection.lost = None;
+        self.connections.insert(participant, connection);
+        connection.generation
+    }
+
+    /// Which stream of this participation is the latest; `None` where it has not had one here.
+    pub(super) fn generation(&self, participant: ParticipantNumber) -> Option<u64> {
+        let connection = self.connections.get(&participant)?;
+        Some(connection.generation)
+    }
+
+    /// Counts a stream that is to begin, or says in which time it may.
+    pub(super) fn count_stream(
+        &mut self,
+        participant: ParticipantNumber,
+        rate: Rate,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        match self.connections.get_mut(&participant) {
+            Some(connection) => connection.begun.take(rate, now),
+            None => Ok(()),
+        }
     }
 
     /// Counts a message, or says in which time it may come.

@@ -2,7 +2,9 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use chitty_chat::{MessageId, MessageText, ParticipantName, Position, Session, SessionHash};
+use chitty_chat::{
+    MessageId, MessageText, ParticipantName, ParticipantNumber, Position, Session, SessionHash,
+};
 
 use super::*;
 use crate::rate::Rate;
@@ -52,6 +54,21 @@ fn publish(name: &str, id: usize) -> Command {
     })
 }
 
+/// Goes on from its own Joined, where all before it joined at time 1.
+fn resume(name: &str, position: u64) -> Command {
+    let Command::Join(mut join) = join(name, name, HOME) else {
+        unreachable!()
+    };
+    let lamport = (1 + 2 * position).into();
+    join.resume = Some(Resume {
+        position: position.into(),
+        epoch: "epoch".into(),
+        lamport,
+        actual: Some(lamport),
+    });
+    Command::Join(join)
+}
+
 const HOME: [u8; 4] = [192, 0, 2, 1];
 
 #[test]
@@ -91,7 +108,7 @@ fn messages_come_in_bursts_and_then_steadily_and_retries_are_free() {
 }
 
 #[test]
-fn newcomers_are_counted_by_address_and_going_on_is_free() {
+fn newcomers_are_counted_by_address_and_who_resumes_is_not() {
     let mut room = room(Rules {
         join_rate: Some(Rate::per_second(1, 3)),
         ..Rules::default()
@@ -102,9 +119,12 @@ fn newcomers_are_counted_by_address_and_going_on_is_free() {
     let refused = room.decide(&join("joe", "joe", HOME), at(400));
     let retry_in = Duration::from_millis(600);
     assert_eq!(refused.err(), Some(Refusal::TooManyJoins { retry_in }));
-    for name in ["ada", "bob", "eve"] {
-        room.decide(&join(name, name, HOME), at(400))
+    for (number, name) in [(1, "ada"), (2, "bob"), (3, "eve")] {
+        room.decide(&resume(name, number), at(400))
             .expect("goes on");
+        // To be told of everybody again costs as much as coming anew.
+        let again = room.decide(&join(name, name, HOME), at(400));
+        assert_eq!(again.err(), Some(Refusal::TooManyJoins { retry_in }));
     }
     room.decide(&join("sue", "sue", [192, 0, 2, 2]), at(400))
         .expect("elsewhere");
@@ -132,4 +152,60 @@ fn who_is_refused_a_new_participation_keeps_the_old_one() {
     // Nothing was logged, so nothing may have changed.
     assert_eq!(room.fold(), &before);
     room.decide(&publish("ada", 1), at(0)).expect("still here");
+}
+
+#[test]
+fn a_stream_in_a_loop_is_slowed_down_and_nobody_else() {
+    let mut room = room(Rules {
+        stream_rate: Some(Rate::per_second(1, 3)),
+        ..Rules::default()
+    });
+    room.decide(&join("ada", "ada", HOME), at(0)).expect("free");
+    room.decide(&join("bob", "bob", HOME), at(0)).expect("free");
+    for again in [join("ada", "ada", HOME), resume("ada", 1), resume("ada", 1)] {
+        room.decide(&again, at(0)).expect("a burst");
+    }
+    for again in [join("ada", "ada", HOME), resume("ada", 1)] {
+        let retry_in = Duration::from_secs(1);
+        let refused = room.decide(&again, at(0));
+        assert_eq!(refused.err(), Some(Refusal::TooManyJoins { retry_in }));
+    }
+    room.decide(&resume("bob", 2), at(0)).expect("another's");
+    // The latest stream goes on: its end is heeded.
+    room.detach(ParticipantNumber::new(1), 4, at(0));
+    assert!(room.next_deadline().is_some());
+    room.decide(&resume("ada", 1), at(1000)).expect("as told");
+    assert!(room.next_deadline().is_none());
+}
+
+#[test]
+fn streams_are_counted_on_by_what_the_log_has() {
+    let rules = Rules::default();
+    let mut room = room(rules);
+    let mut log = Vec::new();
+    let mut decide = |room: &mut Room, command: &Command| {
+        let decision = room.decide(command, at(0)).expect("accepted");
+        log.extend(decision.records);
+        match decision.accepted {
+            Accepted::Joined(granted) => granted.generation,
+            _ => 0,
+        }
+    };
+    assert_eq!(decide(&mut room, &join("ada", "ada", HOME)), 1);
+    decide(&mut room, &publish("ada", 1));
+    assert_eq!(decide(&mut room, &resume("ada", 1)), 2);
+    assert_eq!(decide(&mut room, &resume("ada", 1)), 3);
+    decide(&mut room, &publish("ada", 2));
+    // Another process goes on with what the log says, or with a snapshot of it.
+    let snapshot = Fold::decode(&room.fold().encode()).expect("whole");
+    assert_eq!(&snapshot, room.fold());
+    let mut room = Room::new(snapshot, "epoch".into(), 1.into(), rules, at(0));
+    assert_eq!(decide(&mut room, &resume("ada", 1)), 4);
+    let leave = Leave {
+        session: session("ada"),
+        lamport: 1.into(),
+    };
+    decide(&mut room, &Command::Leave(leave));
+    let generations: Vec<_> = log.iter().map(|record| record.generation).collect();
+    assert_eq!(generations, [1, 1, 3, 4]);
 }

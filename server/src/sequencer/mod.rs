@@ -18,6 +18,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use chitty_chat::Position;
 use thiserror::Error;
 use tokio::{
     sync::mpsc,
@@ -43,6 +44,9 @@ const BATCH: usize = 1024;
 
 /// How often a capped log is looked at.
 const TRIM_EVERY: Duration = Duration::from_secs(10);
+
+/// Between two steps of what is dropped from a capped log: others come in between.
+const TRIM_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is configured.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +92,9 @@ pub struct Sequencer {
     started: Instant,
     /// Since when nobody has been present.
     idle_since: Option<Instant>,
+    /// A snapshot of this position was kept: what is not behind it is dropped, step by step, until
+    /// the cap is kept to.
+    trimming: Option<Position>,
 }
 
 impl Sequencer {
@@ -115,6 +122,7 @@ impl Sequencer {
             config,
             started,
             idle_since: None,
+            trimming: None,
         };
         Ok((sequencer, handle))
     }
@@ -136,8 +144,9 @@ impl Sequencer {
         loop {
             // Looked at each time, since a busy chat never comes to wait for the timer below.
             if self.config.keep.is_some() && Instant::now() >= next_trim {
-                next_trim = Instant::now() + TRIM_EVERY;
                 self.trim().await?;
+                let pause = self.trimming.map_or(TRIM_EVERY, |_| TRIM_PAUSE);
+                next_trim = Instant::now() + pause;
             }
             let deadline = self.room.next_deadline().map(|mono| self.started + mono);
             let idle_end = self.idle_end();
@@ -275,23 +284,42 @@ impl Sequencer {
         }
     }
 
+    /// A step towards the cap: first a snapshot, which costs as much as all that is remembered,
+    /// and so is kept only where there is much to drop; then what it covers, in parts.
     async fn trim(&mut self) -> Result<(), SequencerError> {
         let Some(keep) = self.config.keep else {
             return Ok(());
         };
-        if !keep.is_exceeded(&self.log.extent()) {
+        let Some(covered) = self.trimming else {
+            return self.begin_trim(keep).await;
+        };
+        let extent = self
+            .log
+            .trim(keep, covered)
+            .await
+            .map_err(SequencerError::Append)?;
+        self.room.set_first(extent.first);
+        if !keep.is_exceeded(&extent) || extent.first > covered {
+            self.trimming = None;
+        }
+        Ok(())
+    }
+
+    async fn begin_trim(&mut self, keep: Keep) -> Result<(), SequencerError> {
+        if !keep.is_far_exceeded(&self.log.extent()) {
             return Ok(());
         }
-        let fold = self.room.fold();
-        match self.log.trim(keep, fold.head(), fold.encode()).await {
-            Ok(extent) => {
-                self.room.set_first(extent.first);
-                Ok(())
-            }
-            // Another writer was first; it is tried again on the new tail.
-            Err(AppendError::Conflict { .. }) => Ok(()),
-            Err(error @ AppendError::Failed(_)) => Err(SequencerError::Append(error)),
+        // A clone costs nothing; its encoding does, and is left to the log's own thread.
+        let fold = self.room.fold().clone();
+        let at = fold.head();
+        let snapshot = Box::new(move || fold.encode());
+        match self.log.keep_snapshot(at, snapshot).await {
+            Ok(()) => self.trimming = Some(at),
+            // Another writer has dropped that much already; it is tried again on the new tail.
+            Err(AppendError::Conflict { .. }) => {}
+            Err(error @ AppendError::Failed(_)) => return Err(SequencerError::Append(error)),
         }
+        Ok(())
     }
 
     fn now(&self) -> Now {

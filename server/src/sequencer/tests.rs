@@ -7,13 +7,13 @@ use std::{
 };
 
 use chitty_chat::{
-    LamportTime, MessageId, MessageText, ParticipantName, Position, Session, secret::os_random,
+    LamportTime, MessageId, MessageText, ParticipantName, Session, secret::os_random,
 };
 
 use super::*;
 use crate::{
     follower::Limits,
-    log::{Extent, LogFuture, MemoryLog, PageLimit, ReadError},
+    log::{Extent, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError, TRIM_STEP},
     room::{Join, Leave, Publish},
 };
 
@@ -73,6 +73,7 @@ async fn start(log: Arc<dyn Log>, config: Config) -> Running {
 struct TestLog {
     inner: MemoryLog,
     commits: AtomicUsize,
+    snapshots: AtomicUsize,
     script: Mutex<Script>,
 }
 
@@ -88,6 +89,7 @@ impl TestLog {
         Arc::new(Self {
             inner: MemoryLog::new(&mut os_random),
             commits: AtomicUsize::new(0),
+            snapshots: AtomicUsize::new(0),
             script: Mutex::new(script),
         })
     }
@@ -124,13 +126,16 @@ impl Log for TestLog {
     fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>> {
         self.inner.snapshot()
     }
-    fn trim(
+    fn keep_snapshot(
         &self,
-        keep: Keep,
         at: Position,
-        snapshot: Vec<u8>,
-    ) -> LogFuture<Result<Extent, AppendError>> {
-        self.inner.trim(keep, at, snapshot)
+        snapshot: MakeSnapshot,
+    ) -> LogFuture<Result<(), AppendError>> {
+        self.snapshots.fetch_add(1, Ordering::Relaxed);
+        self.inner.keep_snapshot(at, snapshot)
+    }
+    fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>> {
+        self.inner.trim(keep, covered)
     }
 }
 
@@ -332,4 +337,46 @@ async fn a_capped_log_is_trimmed_and_folds_to_the_same() {
         .await
         .expect("within the grace");
     assert_eq!(new.position, Position::new(23));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_is_kept_only_where_there_is_much_to_drop() {
+    let log = TestLog::new(Script::default());
+    let keep = Some(Keep::Events(100));
+    let running = start(log.clone(), Config { keep, ..config() }).await;
+    let _ada = running.handle.join(join("ada")).await.expect("free");
+    let mut events = 1;
+    for (more, kept, snapshots) in [(109, 110, 0), (1, 100, 1), (10, 110, 1), (1, 100, 2)] {
+        for _ in 0..more {
+            events += 1;
+            let line = publish("ada", &format!("line {events}"), None);
+            running.handle.publish(line).await.expect("present");
+        }
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        assert_eq!(log.extent().events(), kept, "after {events}");
+        assert_eq!(log.snapshots.load(Ordering::Relaxed), snapshots);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cap_that_is_new_to_a_long_log_is_come_to_in_steps() {
+    let log = TestLog::new(Script::default());
+    let steps = 3;
+    let running = start(log.clone(), config()).await;
+    let _ada = running.handle.join(join("ada")).await.expect("free");
+    let lines = (0..steps * TRIM_STEP).map(|line| publish("ada", &line.to_string(), None));
+    let handle = &running.handle;
+    futures_util::future::join_all(lines.map(|line| handle.publish(line))).await;
+    running.shutdown.cancel();
+    running.task.await.expect("it ran").expect("orderly");
+
+    let keep = Some(Keep::Events(1));
+    let _running = start(log.clone(), Config { keep, ..config() }).await;
+    tokio::time::sleep(TRIM_EVERY + TRIM_PAUSE / 2).await;
+    for step in 0..steps {
+        assert_eq!(log.extent().first.get(), 1 + (step * TRIM_STEP) as u64);
+        tokio::time::sleep(TRIM_PAUSE).await;
+    }
+    assert_eq!(log.extent().events(), 1);
+    assert_eq!(log.snapshots.load(Ordering::Relaxed), 1);
 }

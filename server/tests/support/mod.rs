@@ -43,6 +43,7 @@ pub(crate) fn config() -> Config {
                 grace: Duration::from_millis(300),
                 publish_rate: None,
                 join_rate: None,
+                stream_rate: None,
                 ..Rules::default()
             },
             keep: None,

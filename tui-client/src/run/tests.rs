@@ -1,7 +1,7 @@
 //! The loop under paused time, with a session, keys and signals of the test's own.
 
 use ratatui::backend::TestBackend;
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::*;
@@ -16,6 +16,8 @@ struct Bench {
     told: mpsc::UnboundedSender<Told>,
     commands: mpsc::Receiver<Command>,
     notices: mpsc::Sender<Notice>,
+    /// How many pieces the terminal has not taken.
+    untaken: watch::Sender<usize>,
     screen: JoinHandle<(Outcome, String)>,
 }
 
@@ -37,11 +39,12 @@ fn bench() -> Bench {
         notices: notices_out,
         task: tokio::spawn(async {}),
     };
+    let (untaken, follow) = watch::channel(0);
     let screen = tokio::spawn(async move {
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("in memory");
         let bytes = UnboundedReceiverStream::new(bytes);
         let signals = UnboundedReceiverStream::new(signals);
-        let outcome = drive(&mut terminal, bytes, signals, config, session).await;
+        let outcome = drive((&mut terminal, follow), bytes, signals, config, session).await;
         (outcome, terminal.backend().to_string())
     });
     Bench {
@@ -49,6 +52,7 @@ fn bench() -> Bench {
         told,
         commands,
         notices,
+        untaken,
         screen,
     }
 }
@@ -171,11 +175,12 @@ async fn a_session_that_vanishes_is_told() {
         screen,
         keys,
         told,
+        untaken,
     } = bench;
     drop((commands, notices));
     let (outcome, _) = screen.await.expect("no panic");
     assert!(matches!(outcome, Outcome::NeverJoined(_)), "{outcome:?}");
-    drop((keys, told));
+    drop((keys, told, untaken));
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,4 +197,29 @@ async fn a_flood_is_shown_to_its_end() {
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("line 5000"), "{screen}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminal_that_hangs_stops_nothing_but_the_screen() {
+    let mut bench = Bench::joined().await;
+    bench.untaken.send_replace(1);
+    for n in 2..=2000 {
+        bench
+            .event(message(n, n * 4, "bob", &format!("line {n}")))
+            .await;
+    }
+    bench.press(b"hello\r");
+    let Command::Publish { text, .. } = bench.command().await else {
+        panic!("the line is sent");
+    };
+    assert_eq!(text.as_str(), "hello");
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    bench.untaken.send_replace(0);
+    // What is due since long is drawn then.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    bench.press(b"\x03");
+    assert_eq!(bench.command().await, Command::Leave);
+    bench.notice(Notice::Ended(Ended::Left)).await;
+    let (_, screen) = bench.end().await;
+    assert!(screen.contains("line 2000"), "{screen}");
 }

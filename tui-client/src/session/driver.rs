@@ -34,7 +34,7 @@ pub(super) struct Driver {
     pub(super) connector: Connector,
     pub(super) random: Random,
     pub(super) backlog: u32,
-    pub(super) on_accepted: Option<OnAccepted>,
+    pub(super) on_accepted: OnAccepted,
     commands: mpsc::Receiver<Command>,
     pub(super) out: Out,
 
@@ -101,7 +101,7 @@ impl Driver {
             connector: config.connector,
             random: config.random,
             backlog: config.backlog,
-            on_accepted: Some(config.on_accepted),
+            on_accepted: config.on_accepted,
             commands,
             out: Out::new(notices),
             clock: LamportClock::new(),

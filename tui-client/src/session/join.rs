@@ -103,8 +103,9 @@ impl Driver {
         let Some(name) = self.name.clone() else {
             return;
         };
-        if let Some(on_accepted) = self.on_accepted.take() {
-            on_accepted(name.as_str());
+        let before = self.participation.as_ref().map(|before| &before.name);
+        if before != Some(&name) {
+            (self.on_accepted)(name.as_str());
         }
         self.clock.observe(welcome.lamport.into());
         let next = Position::new(welcome.next);

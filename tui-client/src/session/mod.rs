@@ -35,8 +35,8 @@ const NOTICES: usize = 256;
 /// The source of randomness of a session: fills the buffer.
 pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
 
-/// What is done once with the accepted name.
-pub type OnAccepted = Box<dyn FnOnce(&str) + Send>;
+/// What is done with each accepted name.
+pub type OnAccepted = Box<dyn FnMut(&str) + Send>;
 
 /// What a session needs.
 pub struct SessionConfig {
@@ -46,7 +46,8 @@ pub struct SessionConfig {
     pub random: Random,
     /// How many older events are wanted on entering.
     pub backlog: u32,
-    /// Called with the name once it is accepted: the log file is named after it.
+    /// Called with the name when it is accepted, and with each other one after that: the log file
+    /// is named after it.
     pub on_accepted: OnAccepted,
     /// What the task's log lines belong to, where several sessions share a process.
     pub span: Option<tracing::Span>,

@@ -20,6 +20,7 @@ fn script(address: SocketAddr, script: &str) -> Connector {
         address,
         program: PathBuf::from("/bin/sh"),
         arguments: vec!["-c".into(), script.into()],
+        locked: 75,
     })
 }
 
@@ -174,6 +175,7 @@ async fn one_that_cannot_start_says_why() {
         address,
         program: PathBuf::from("/nowhere/chitty"),
         arguments: Vec::new(),
+        locked: 75,
     }));
     user.join("ada").await;
     let ended = user.ended().await;

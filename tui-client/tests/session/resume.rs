@@ -225,3 +225,52 @@ async fn an_ended_session_is_not_revived() {
     let ended = Ended::Removed("removed by an operator".into());
     assert_eq!(user.ended().await, ended);
 }
+
+/// Its own Left tells that the server has given it up, maybe by mistake: whoever is still there
+/// comes back, and misses nothing.
+#[tokio::test]
+async fn who_was_announced_as_lost_comes_back() {
+    let mut server = Fake::start().await;
+    let (mut user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.lost(2, 4, "ada", 1);
+    stream.close(Reason::Ended, "");
+    stream.fail(Status::unauthenticated("this participation is over"));
+    assert_eq!(user.event().await.event.position.get(), 2);
+    user.lost().await;
+    let call = server.join().await;
+    assert_eq!(call.request.resume, Some(resume(2, 4)));
+    let stream = call.accept();
+    stream.welcome(welcome("ada", 3, 8));
+    stream.joined(3, 8, "ada", 6);
+    assert_eq!(user.welcome().await.number, ParticipantNumber::new(3));
+    assert_eq!(user.event().await.event.position.get(), 3);
+    user.live().await;
+}
+
+#[tokio::test]
+async fn another_name_is_told_when_it_is_accepted() {
+    let mut server = Fake::start().await;
+    let (names, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let on_accepted = move |name: &str| drop(names.send(name.to_owned()));
+    let mut user = User::told_names(&server, Box::new(on_accepted));
+    user.join("ada").await;
+    let stream = server.join().await.welcome_first();
+    user.live().await;
+    // Back under the same name, which is no news.
+    stream.fail(Status::unavailable("down"));
+    let stream = server.join().await.accept();
+    stream.welcome(resumed(&resume(1, 3), 1));
+    user.live().await;
+    stream.lost(2, 4, "ada", 1);
+    stream.close(Reason::Ended, "");
+    let call = server.join().await;
+    call.refuse(Status::already_exists("the name ada is taken"));
+    user.refused().await;
+    user.join("eve").await;
+    let stream = server.join().await.accept();
+    stream.welcome(welcome("eve", 3, 8));
+    user.welcome().await;
+    assert_eq!(told.recv().await.as_deref(), Some("ada"));
+    assert_eq!(told.recv().await.as_deref(), Some("eve"));
+    assert!(told.try_recv().is_err());
+}

@@ -5,8 +5,8 @@ use std::time::Duration;
 use chitty::{
     launch,
     session::{
-        Command, Connector, Ended, Link, Notice, Random, Refusal, SessionConfig, SessionHandle,
-        Ticket, Welcome, spawn,
+        Command, Connector, Ended, Link, Notice, OnAccepted, Random, Refusal, SessionConfig,
+        SessionHandle, Ticket, Welcome, spawn,
     },
 };
 use chitty_chat::{Event, LamportTime, MessageText, ParticipantName, Position, secret::os_random};
@@ -29,11 +29,21 @@ impl User {
     }
 
     fn configured(connector: Connector, random: Random) -> Self {
+        Self::told(connector, random, Box::new(|_| {}))
+    }
+
+    /// Whose accepted names are handed to `on_accepted`.
+    pub(crate) fn told_names(server: &Fake, on_accepted: OnAccepted) -> Self {
+        let connector = launch::remote(server.url().parse().expect("the URL is valid"));
+        Self::told(connector, Box::new(os_random), on_accepted)
+    }
+
+    fn told(connector: Connector, random: Random, on_accepted: OnAccepted) -> Self {
         Self(spawn(SessionConfig {
             connector,
             random,
             backlog: 20,
-            on_accepted: Box::new(|_| {}),
+            on_accepted,
             span: None,
         }))
     }

@@ -1,5 +1,6 @@
 //! The real binaries in real pseudo-terminals: what people see, and what the logs say of it.
 
+mod flood;
 mod report;
 mod support;
 
@@ -246,6 +247,41 @@ fn a_closed_window_ends_the_process() {
     bob.hang_up();
     bob.wait();
     ada.wait_for("Participant bob left");
+}
+
+#[test]
+fn a_terminal_that_hangs_stops_the_screen_only() {
+    let world = World::new();
+    let options = ["--publish-rate", "off", "--stall", "1", "--grace", "0.2"];
+    let mut server = world.server(&options);
+    let mut ada = world.client(&server.url, &["--name", "ada"]);
+    ada.wait_for("Participant ada joined");
+    ada.read(false);
+    flood::flood(&server.url, "bob", 4000);
+    // Far more than a terminal takes that nobody reads: she has received all of it.
+    wait_until("ada follows", || match received(&world.log("ada")).last() {
+        Some((_, _, text)) if text.contains("line 4000 ") => Ok(()),
+        last => Err(format!("{last:?}")),
+    });
+    // So what she types arrives.
+    ada.say("still here");
+    wait_until("ada is heard", || {
+        let log = broadcasts(&world.log("server"), "sent");
+        match log.last() {
+            Some((_, _, text)) if text.contains("still here") => Ok(()),
+            last => Err(format!("{last:?}")),
+        }
+    });
+    ada.read(true);
+    ada.wait_for("still here");
+    ada.send("\u{1b}");
+    leaves(ada);
+    server.terminate();
+    let left: Vec<_> = broadcasts(&world.log("server"), "sent")
+        .into_iter()
+        .filter(|(.., text)| text.contains("ada left Chitty-Chat"))
+        .collect();
+    assert_eq!(left.len(), 1, "{left:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     num::NonZeroU16,
     path::PathBuf,
     process::{Command, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -213,6 +213,8 @@ pub(crate) fn signal(process: u32, name: &str) {
 pub(crate) struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
     raw: Arc<Mutex<Vec<u8>>>,
+    /// Whether it is being read what the program writes.
+    reads: Arc<(Mutex<bool>, Condvar)>,
     child: Box<dyn Child + Send + Sync>,
     master: Option<Box<dyn MasterPty + Send>>,
     keys: Box<dyn std::io::Write + Send>,
@@ -240,9 +242,15 @@ impl Terminal {
         )));
         let raw = Arc::new(Mutex::new(Vec::new()));
         let (drawn, kept) = (Arc::clone(&screen), Arc::clone(&raw));
+        let reads = Arc::new((Mutex::new(true), Condvar::new()));
+        let reading = Arc::clone(&reads);
         thread::spawn(move || {
             let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+            loop {
+                drop(reading.1.wait_while(lock(&reading.0), |reads| !*reads));
+                let Ok(count @ 1..) = reader.read(&mut buffer) else {
+                    break;
+                };
                 lock(&drawn).process(&buffer[..count]);
                 lock(&kept).extend_from_slice(&buffer[..count]);
             }
@@ -250,6 +258,7 @@ impl Terminal {
         Self {
             screen,
             raw,
+            reads,
             child,
             master: Some(pair.master),
             keys,
@@ -326,6 +335,12 @@ impl Terminal {
             .expect("open")
             .resize(size)
             .expect("resized");
+    }
+
+    /// The terminal hangs, as where it was stopped, until this is called with `true`.
+    pub(crate) fn read(&self, reads: bool) {
+        *lock(&self.reads.0) = reads;
+        self.reads.1.notify_all();
     }
 
     /// Closes the window.

@@ -30,7 +30,7 @@ pub use self::{
     verify::{Problem, Summary},
 };
 use self::{readers::Readers, writer::Writer};
-use super::{AppendError, Extent, Keep, Log, LogFuture, PageLimit, ReadError};
+use super::{AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError};
 use crate::record::Record;
 
 /// SQLite before 3.51.3 could corrupt a WAL database that several connections have open.
@@ -158,12 +158,15 @@ impl Log for SqliteLog {
         Box::pin(readers.run(schema::read_snapshot))
     }
 
-    fn trim(
+    fn keep_snapshot(
         &self,
-        keep: Keep,
         at: Position,
-        snapshot: Vec<u8>,
-    ) -> LogFuture<Result<Extent, AppendError>> {
-        self.writer.trim(keep, at, snapshot)
+        snapshot: MakeSnapshot,
+    ) -> LogFuture<Result<(), AppendError>> {
+        self.writer.keep_snapshot(at, snapshot)
+    }
+
+    fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>> {
+        self.writer.trim(keep, covered)
     }
 }

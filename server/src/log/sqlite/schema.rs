@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use chitty_chat::{LamportTime, Position, secret, secret::FillRandom};
 use rusqlite::{Connection, Transaction, params};
 
-use super::{Extent, Keep, OpenError, PageLimit, verify::verify};
+use super::{super::TRIM_STEP, Extent, Keep, OpenError, PageLimit, verify::verify};
 use crate::record::{Record, RecordError};
 
 /// "Chit", in the header of each of our files (<https://www.sqlite.org/pragma.html#pragma_application_id>).
@@ -203,18 +203,26 @@ fn unreadable(error: RecordError) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, Box::new(error))
 }
 
-/// Drops records from the beginning until the cap is kept to.
+pub(super) fn keep_snapshot(connection: &Connection, snapshot: &[u8]) -> rusqlite::Result<()> {
+    connection
+        .execute("UPDATE chat SET snapshot = ?1", [snapshot])
+        .map(drop)
+}
+
+/// Drops a step of records from the beginning, or until the cap is kept to.
 pub(super) fn trim(
     transaction: &Transaction<'_>,
     keep: Keep,
+    covered: Position,
     extent: Extent,
-    snapshot: &[u8],
 ) -> rusqlite::Result<Extent> {
     let mut trimmed = extent;
     {
-        let mut oldest =
-            transaction.prepare_cached("SELECT position, record FROM records ORDER BY position")?;
-        let mut rows = oldest.query([])?;
+        let mut oldest = transaction.prepare_cached(
+            "SELECT position, record FROM records WHERE position <= ?1 ORDER BY position LIMIT ?2",
+        )?;
+        let step = i64::try_from(TRIM_STEP).unwrap_or(i64::MAX);
+        let mut rows = oldest.query(params![signed(covered), step])?;
         while keep.is_exceeded(&trimmed) {
             let Some(row) = rows.next()? else { break };
             let bytes = row.get_ref(1)?.as_blob()?;
@@ -229,12 +237,8 @@ pub(super) fn trim(
         [signed(trimmed.first)],
     )?;
     transaction.execute(
-        "UPDATE chat SET first = ?1, base = ?2, snapshot = ?3",
-        params![
-            signed(trimmed.first),
-            trimmed.base.get().cast_signed(),
-            snapshot
-        ],
+        "UPDATE chat SET first = ?1, base = ?2",
+        params![signed(trimmed.first), trimmed.base.get().cast_signed()],
     )?;
     Ok(trimmed)
 }

@@ -183,7 +183,11 @@ async fn a_check_reads_all_and_touches_nothing() {
     let (path, epoch) = chat(folder.path(), 300).await;
     let log = open(&path).expect("the same");
     let fold = replay(&log).await.expect("in order");
-    log.trim(Keep::Events(100), 300.into(), fold.encode())
+    let snapshot = fold.encode();
+    log.keep_snapshot(300.into(), Box::new(|| snapshot))
+        .await
+        .expect("kept");
+    log.trim(Keep::Events(100), 300.into())
         .await
         .expect("trimmed");
     drop(log);

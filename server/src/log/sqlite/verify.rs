@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use chitty_chat::{LamportClock, LamportTime, Position};
+use chitty_chat::{LamportTime, Position};
 use rusqlite::Connection;
 use thiserror::Error;
 
 use super::{Extent, schema};
 use crate::{
     record::{Record, RecordError},
-    room::{Fold, FoldError, SnapshotError},
+    room::{Fold, FoldError, SnapshotError, time_after},
 };
 
 /// What a chat's file says of itself.
@@ -136,11 +136,7 @@ fn follows(
         let found = position;
         return Err(FoldError::Position { expected, found }.into());
     }
-    let mut clock = LamportClock::starting_at(time);
-    if event.request != LamportTime::ZERO {
-        clock.receive(event.request);
-    }
-    let (expected, found) = (clock.tick(), event.lamport);
+    let (expected, found) = (time_after(time, event.request), event.lamport);
     if found != expected {
         let error = FoldError::Time {
             position,

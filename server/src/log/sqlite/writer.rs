@@ -10,7 +10,7 @@ use chitty_chat::Position;
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
-use super::{AppendError, Extent, Keep, LogFuture, schema};
+use super::{AppendError, Extent, Keep, LogFuture, MakeSnapshot, schema};
 use crate::record::Record;
 
 type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
@@ -21,10 +21,14 @@ enum Job {
         batch: Arc<[Record]>,
         reply: Reply<()>,
     },
+    Snapshot {
+        at: Position,
+        make: MakeSnapshot,
+        reply: Reply<()>,
+    },
     Trim {
         keep: Keep,
-        at: Position,
-        snapshot: Vec<u8>,
+        covered: Position,
         reply: Reply<Extent>,
     },
 }
@@ -69,16 +73,22 @@ impl Writer {
         })
     }
 
+    pub(super) fn keep_snapshot(
+        &self,
+        at: Position,
+        make: MakeSnapshot,
+    ) -> LogFuture<Result<(), AppendError>> {
+        self.submit(|reply| Job::Snapshot { at, make, reply })
+    }
+
     pub(super) fn trim(
         &self,
         keep: Keep,
-        at: Position,
-        snapshot: Vec<u8>,
+        covered: Position,
     ) -> LogFuture<Result<Extent, AppendError>> {
         self.submit(|reply| Job::Trim {
             keep,
-            at,
-            snapshot,
+            covered,
             reply,
         })
     }
@@ -127,13 +137,15 @@ impl State {
             } => {
                 let _ = reply.send(self.attempt(|state| state.append(after, &batch)));
             }
+            Job::Snapshot { at, make, reply } => {
+                let _ = reply.send(self.attempt(|state| state.keep_snapshot(at, make)));
+            }
             Job::Trim {
                 keep,
-                at,
-                snapshot,
+                covered,
                 reply,
             } => {
-                let _ = reply.send(self.attempt(|state| state.trim(keep, at, &snapshot)));
+                let _ = reply.send(self.attempt(|state| state.trim(keep, covered)));
             }
         }
     }
@@ -175,20 +187,31 @@ impl State {
         Ok(())
     }
 
-    fn trim(&mut self, keep: Keep, at: Position, snapshot: &[u8]) -> Result<Extent, WriteError> {
-        let extent = self.check_tail(at)?;
+    fn keep_snapshot(&mut self, at: Position, make: MakeSnapshot) -> Result<(), WriteError> {
+        let held = self.extent().require_held(at);
+        held.map_err(|_| WriteError::Conflict(self.extent().head))?;
+        schema::keep_snapshot(&self.connection, &make())?;
+        Ok(())
+    }
+
+    fn trim(&mut self, keep: Keep, covered: Position) -> Result<Extent, WriteError> {
+        let extent = self.extent();
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let trimmed = schema::trim(&transaction, keep, extent, snapshot)?;
+        let trimmed = schema::trim(&transaction, keep, covered, extent)?;
         transaction.commit()?;
         self.set_extent(trimmed);
         Ok(trimmed)
     }
 
+    /// This log's file has one writer, which is this thread: its memory is what is held.
+    fn extent(&self) -> Extent {
+        *self.extent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn check_tail(&self, expected: Position) -> Result<Extent, WriteError> {
-        // This log's file has one writer, which is this thread: its memory is the tail.
-        let extent = *self.extent.lock().unwrap_or_else(PoisonError::into_inner);
+        let extent = self.extent();
         if extent.head == expected {
             Ok(extent)
         } else {

@@ -1,0 +1,51 @@
+//! Somebody who writes a great deal.
+
+use chitty_chat::proto::v1::{JoinRequest, PublishRequest, chitty_chat_client::ChittyChatClient};
+use tokio::task::JoinSet;
+use tonic::transport::Channel;
+
+const SESSION: &str = "0123456789abcdef0123456789abcdef";
+const WRITERS: u32 = 8;
+
+/// Joins, and writes so many lines, `line 1 …` and so on, of which the last comes last.
+pub(crate) fn flood(server: &str, name: &str, lines: u32) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let endpoint = Channel::from_shared(server.to_owned()).expect("a URL");
+        let mut client = ChittyChatClient::new(endpoint.connect().await.expect("it listens"));
+        let join = JoinRequest {
+            name: name.into(),
+            lamport: 1,
+            session: SESSION.into(),
+            ..JoinRequest::default()
+        };
+        let _stream = client.join(join).await.expect("the name is free");
+        let mut writers = JoinSet::new();
+        for writer in 1..=WRITERS {
+            let mut client = client.clone();
+            writers.spawn(async move {
+                for line in (writer..lines).step_by(WRITERS as usize) {
+                    publish(&mut client, line).await;
+                }
+            });
+        }
+        while let Some(done) = writers.join_next().await {
+            done.expect("all are taken");
+        }
+        publish(&mut client, lines).await;
+    });
+}
+
+async fn publish(client: &mut ChittyChatClient<Channel>, line: u32) {
+    // No two alike, so that a screen is drawn anew by each.
+    let filler = char::from(b'a' + u8::try_from(line % 26).expect("small"));
+    let request = PublishRequest {
+        session: SESSION.into(),
+        text: format!("line {line} {}", filler.to_string().repeat(100)),
+        lamport: 1,
+        ..PublishRequest::default()
+    };
+    client.publish(request).await.expect("taken");
+}
