@@ -5,7 +5,8 @@ use crate::run::{Failed, Step};
 /// Debian's packages; nothing is done where all is there.
 pub(crate) fn packages() -> Result<(), Failed> {
     let venv = Step::new("python3").args(&["-c", "import venv, ensurepip"]);
-    if venv.succeeds() {
+    let strace = Step::new("strace").arg("-V");
+    if venv.succeeds() && strace.succeeds() {
         return Ok(());
     }
     let apt = || {
@@ -27,6 +28,7 @@ pub(crate) fn packages() -> Result<(), Failed> {
             "--no-install-recommends",
             "python3",
             "python3-venv",
+            "strace",
         ])
         .run()
 }

@@ -5,7 +5,7 @@
 //! Short by default; as long as asked by hand:
 //!
 //! ```sh
-//! CHITTY_CHAOS_CLIENTS=50 CHITTY_CHAOS_CYCLES=400 cargo test -p chitty --test chaos -- --nocapture
+//! CHITTY_CHAOS_CLIENTS=50 CHITTY_CHAOS_CYCLES=450 cargo test -p chitty --test chaos -- --nocapture
 //! ```
 
 mod client;
