@@ -69,6 +69,7 @@ async fn nothing_is_lost_or_shown_twice() {
         stage.cycle().await;
     }
     println!("seed {seed}: {sessions} sessions and {processes} processes, {cycles} cycles");
+    println!("  kept where it fails: {}", world.folder().display());
     println!("  {}", stage.counts);
     finish(stage, &world).await;
 }

@@ -128,12 +128,17 @@ impl Process {
         self.read();
         if !self.entered {
             self.ask_again();
-        } else if self.under_way.len() < UNDER_WAY {
+        } else if self.shows_chat() && self.under_way.len() < UNDER_WAY {
             let line = format!("{} line {}", self.prefix, self.sitting.typed.len());
             self.terminal.say(&line);
             self.under_way.insert(line.clone());
             self.sitting.typed.push(line);
         }
+    }
+
+    /// Keys are for the name before that.
+    fn shows_chat(&self) -> bool {
+        !self.terminal.screen().contains("Your name")
     }
 
     /// The name is another's until the grace is over: of the process before, which was killed.

@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     num::NonZeroU16,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -84,6 +84,10 @@ impl World {
             .collect()
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn command(&self) -> CommandBuilder {
         let mut command = CommandBuilder::new(chitty());
         command.env_clear();
@@ -142,6 +146,13 @@ impl World {
             url: format!("http://{address}"),
             child,
         }
+    }
+}
+
+impl Drop for World {
+    /// What a test that fails leaves behind tells why.
+    fn drop(&mut self) {
+        self.folder.disable_cleanup(thread::panicking());
     }
 }
 
