@@ -230,6 +230,38 @@ mod tests {
             }
         }
 
+        /// Any bytes, as a file has them: what can be read is written again, and reads the same.
+        #[test]
+        fn what_is_read_is_written_again(
+            bytes in prop::collection::vec(any::<u8>(), 0..20),
+            at in any::<prop::sample::Index>(),
+            count in 0..30_usize,
+        ) {
+            let mut line = EXAMPLE.as_bytes().to_vec();
+            let at = at.index(line.len());
+            line.splice(at..EXAMPLE.len().min(at + count), bytes);
+            let line = String::from_utf8_lossy(&line);
+            let mut fields = Vec::new();
+            let head = scan_line(&line, |key, value| fields.push((key.to_owned(), value.into_owned())));
+            let Some(read) = parse_line(&line) else {
+                let who = head.and_then(|head| decode_who(head.who));
+                prop_assert_eq!(who, None);
+                return Ok(());
+            };
+            prop_assert_eq!(head.map(|head| (head.run, head.call, head.step)),
+                Some((read.run.as_str(), read.call.as_str(), read.step.as_str())));
+            prop_assert_eq!(&fields, &read.fields);
+            let mut body = format!("{} {}", read.call, read.step);
+            for (key, value) in &read.fields {
+                body.extend([" ", key, "="]);
+                escape::push_value(&mut body, value);
+            }
+            let origin = Origin::default();
+            let again = Record { time: read.time, origin, body };
+            let again = again.render(&escape::encode(&read.who), &read.run);
+            prop_assert_eq!(parse_line(&again), Some(read));
+        }
+
         #[test]
         fn times_round_trip(micros in 0..253_402_300_799_000_000_u64) {
             let at = UNIX_EPOCH + Duration::from_micros(micros);

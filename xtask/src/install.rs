@@ -5,10 +5,11 @@ use crate::run::{Failed, Step};
 /// Debian's packages; nothing is done where all is there.
 pub(crate) fn packages() -> Result<(), Failed> {
     let venv = Step::new("python3").args(&["-c", "import venv, ensurepip"]);
-    if venv.succeeds() {
+    let strace = Step::new("strace").arg("-V");
+    if venv.succeeds() && strace.succeeds() {
         return Ok(());
     }
-    apt(&["python3", "python3-venv"])
+    apt(&["python3", "python3-venv", "strace"])
 }
 
 /// The browser that tries out the page.

@@ -3,6 +3,7 @@
 
 pub(crate) mod process;
 pub(crate) mod raw;
+pub(crate) mod strace;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

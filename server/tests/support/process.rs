@@ -26,8 +26,13 @@ pub(crate) struct Server {
 impl Server {
     /// `ulimit` is what `sh` runs before it becomes the server.
     pub(crate) fn start(folder: &Path, ulimit: &str) -> Self {
+        Self::start_under(folder, ulimit, "")
+    }
+
+    /// `runner` is another program, with its arguments, that becomes the server.
+    pub(crate) fn start_under(folder: &Path, ulimit: &str, runner: &str) -> Self {
         let script = format!(
-            "{ulimit} exec {PROGRAM} --listen 127.0.0.1:0 --publish-rate off --grace 0.2 \
+            "{ulimit} exec {runner} {PROGRAM} --listen 127.0.0.1:0 --publish-rate off --grace 0.2 \
              --restart-grace 60 --data {0}/data --log-dir {0}/logs",
             folder.display()
         );

@@ -40,10 +40,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn start(name: &str, server: String) -> Self {
+    /// `pace`: from one line to the next.
+    pub(crate) fn start(name: &str, server: String, pace: Duration) -> Self {
         let (live_now, live) = watch::channel(0);
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(run(name.to_owned(), server, live_now, stopped));
+        let task = tokio::spawn(run(name.to_owned(), server, pace, live_now, stopped));
         Self { live, stop, task }
     }
 
@@ -74,6 +75,7 @@ impl Client {
 async fn run(
     name: String,
     server: String,
+    pace: Duration,
     following: watch::Sender<u64>,
     mut stop: watch::Receiver<bool>,
 ) -> Report {
@@ -109,7 +111,7 @@ async fn run(
                 Some(notice) => take(notice, &mut report, &mut under_way, &following),
             },
             _ = stop.changed(), if !stopped => {}
-            () = sleep(Duration::from_millis(2)), if !stopped && under_way.len() < UNDER_WAY => {
+            () = sleep(pace), if !stopped && under_way.len() < UNDER_WAY => {
                 written += 1;
                 let line = format!("{name} line {written}");
                 write(&commands, Ticket(written), &line).await;
@@ -146,36 +148,4 @@ fn take(
         Notice::Refused(refusal) => panic!("{} was refused: {}", report.name, refusal.reason),
         Notice::Link(_) | Notice::Clock { .. } | Notice::History { .. } | Notice::Ended(_) => {}
     }
-}
-
-/// The whole log, as a newcomer reads it, up to its own Joined.
-pub(crate) async fn read_all(server: &str) -> Vec<Event> {
-    let mut session = spawn(SessionConfig {
-        connector: launch::remote(server.parse().expect("an address")),
-        random: Box::new(os_random),
-        backlog: u32::MAX,
-        on_accepted: Box::new(|_| {}),
-        span: None,
-    });
-    let name = ParticipantName::parse("reader").expect("a name");
-    session
-        .commands
-        .send(Command::Join { name })
-        .await
-        .expect("it runs");
-    let mut log = Vec::new();
-    let mut end = None;
-    while end.is_none_or(|end| log.last().is_none_or(|last: &Event| last.position < end)) {
-        match timeout(PATIENCE, session.notices.recv())
-            .await
-            .expect("in time")
-            .expect("it runs")
-        {
-            Notice::Welcome(welcome) => end = Some(welcome.head),
-            Notice::Event { event, .. } => log.push(event),
-            Notice::Ended(ended) => panic!("{ended:?}"),
-            _ => {}
-        }
-    }
-    log
 }

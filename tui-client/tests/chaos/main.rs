@@ -1,35 +1,33 @@
-//! Chaos: a real server that is killed with -9 under load, again and again, behind connections
-//! that are cut and stalled; clients that must not notice more than a pause.
+//! Chaos: a real server that is killed with -9 under load, again and again; real clients in
+//! pseudo-terminals that are killed and stopped; connections that are cut, delayed and stalled.
+//! Nobody who lives may notice more than a pause.
 //!
 //! Short by default; as long as asked by hand:
 //!
 //! ```sh
-//! CHITTY_CHAOS_CLIENTS=50 CHITTY_CHAOS_CYCLES=200 cargo test -p chitty --test chaos -- --nocapture
+//! CHITTY_CHAOS_CLIENTS=50 CHITTY_CHAOS_CYCLES=450 cargo test -p chitty --test chaos -- --nocapture
 //! ```
 
 mod client;
+mod database;
+mod faults;
+mod logs;
 mod oracle;
+mod person;
 mod proxy;
+mod tail;
 
 #[path = "../terminal/support.rs"]
 mod support;
 
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
+use chitty_trace::{chat::Facts, check, cli::write_report, read::Trace};
 use client::{Client, Report};
-use proxy::{Mode, Proxy};
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use support::{Server, World};
-use tokio::time::{Instant, sleep};
-
-const SERVER: [&str; 6] = [
-    "--publish-rate",
-    "off",
-    "--grace",
-    "2",
-    "--restart-grace",
-    "5",
-];
+use faults::Stage;
+use person::{Order, Person, Sitting};
+use proxy::Proxy;
+use support::{World, wait_until};
 
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name)
@@ -40,62 +38,88 @@ fn from_environment(name: &str, default: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_shown_twice() {
-    let cycles = from_environment("CHITTY_CHAOS_CYCLES", 8);
+    // One of every fault, and five kills of the server.
+    let cycles = from_environment("CHITTY_CHAOS_CYCLES", faults::DECK as u64);
     let seed = from_environment("CHITTY_CHAOS_SEED", 1);
-    let count = usize::try_from(from_environment("CHITTY_CHAOS_CLIENTS", 4)).expect("small");
-    let mut random = StdRng::seed_from_u64(seed);
-    let world = World::new();
-    let mut server = world.server(&SERVER);
-    let address = server.address().to_owned();
-    let mut proxies = Vec::new();
-    let mut clients = Vec::new();
-    for number in 0..count {
-        let proxy = Proxy::start(&address).await;
-        clients.push(Client::start(&format!("client{number}"), proxy.address()));
-        proxies.push(proxy);
+    // Sessions in this process, and processes.
+    let sessions = from_environment("CHITTY_CHAOS_CLIENTS", 4);
+    let processes = from_environment("CHITTY_CHAOS_PROCESSES", 3);
+
+    let world = Arc::new(World::new());
+    let mut stage = Stage::new(Arc::clone(&world), seed);
+    // All write some 400 lines a second together.
+    let pace = Duration::from_micros(2500) * u32::try_from(sessions).expect("small");
+    for number in 0..sessions {
+        let proxy = Proxy::start(stage.address()).await;
+        let name = format!("client{number}");
+        stage
+            .clients
+            .push(Client::start(&name, proxy.address(), pace));
+        stage.proxies.push(proxy);
     }
-    let mut kills = 0;
-    let mut away = Duration::ZERO;
+    for number in 0..processes {
+        let proxy = Proxy::start(stage.address()).await;
+        let name = format!("person{number}");
+        stage
+            .people
+            .push(Person::start(&world, &name, proxy.address()));
+        stage.proxies.push(proxy);
+    }
     for _ in 0..cycles {
-        sleep(Duration::from_millis(random.random_range(50..400))).await;
-        match random.random_range(0..4) {
-            // Most of all, this.
-            0 | 1 => {
-                let before: Vec<_> = clients.iter().map(Client::times_live).collect();
-                server.kill();
-                kills += 1;
-                let began = Instant::now();
-                server = restart(&world, &address);
-                for (client, before) in clients.iter_mut().zip(before) {
-                    client.live_again(before).await;
-                }
-                away = away.max(began.elapsed());
-            }
-            2 => proxies[random.random_range(0..count)].set(Mode::Cut),
-            _ => {
-                let proxy = &proxies[random.random_range(0..count)];
-                proxy.set(Mode::Stall);
-                sleep(Duration::from_millis(random.random_range(50..1500))).await;
-                proxy.set(Mode::Pass);
-            }
-        }
+        stage.cycle().await;
     }
-    let mut reports: Vec<Report> = Vec::new();
-    for client in clients {
-        reports.push(client.finish().await);
-    }
-    let log = client::read_all(&address).await;
-    let sum = oracle::check(&log, &reports);
-    println!(
-        "seed {seed}: {count} clients, {cycles} cycles, {kills} kills of the server; {} lines acknowledged, {} lost, \
-         {} duplicated; all clients follow again at most {away:.1?} after a restart begins",
-        sum.acknowledged, sum.lost, sum.duplicated
-    );
-    assert_eq!((sum.lost, sum.duplicated), (0, 0));
-    assert!(sum.acknowledged > 0);
-    drop(server);
+    println!("seed {seed}: {sessions} sessions and {processes} processes, {cycles} cycles");
+    println!("  kept where it fails: {}", world.folder().display());
+    println!("  {}", stage.counts);
+    finish(stage, &world).await;
 }
 
-fn restart(world: &World, address: &str) -> Server {
-    world.server_on(address, &SERVER)
+/// Everything comes to rest; then the database and the logs are judged.
+async fn finish(mut stage: Stage, world: &World) {
+    for person in &stage.people {
+        person.order(Order::Finish);
+    }
+    let mut reports: Vec<Report> = Vec::new();
+    for client in stage.clients.drain(..) {
+        reports.push(client.finish().await);
+    }
+    let mut sittings: Vec<Sitting> = Vec::new();
+    for person in stage.people.drain(..) {
+        let ended = tokio::task::spawn_blocking(|| person.sittings()).await;
+        sittings.extend(ended.expect("it ran"));
+    }
+    let database = world.data().join("chat.db");
+    wait_until("nobody is present", || database::is_empty(&database));
+    assert_eq!(stage.server.terminate(), Some(0));
+
+    let events = database::read(&database).await;
+    let sum = oracle::check(&events, &reports);
+    let told = logs::check(&world.logs(), &events, &sittings);
+    println!(
+        "  {} lines acknowledged, {} lost, {} duplicated; {} events in the database",
+        sum.acknowledged + told.acknowledged,
+        sum.lost + told.lost,
+        sum.duplicated,
+        events.len()
+    );
+    println!(
+        "  logs of {} client runs: {} broadcasts received without gap or repeat, {} torn lines",
+        told.runs, told.received, told.torn
+    );
+    assert_eq!((sum.lost, told.lost, sum.duplicated), (0, 0, 0));
+    assert!(sum.acknowledged > 0 && told.acknowledged > 0);
+    assert!(told.torn <= stage.counts.all_kills(), "{} torn", told.torn);
+    check_times(&world.logs());
+}
+
+/// The logs of all processes keep the rules of logical time.
+fn check_times(folder: &Path) {
+    let trace = Trace::read(&[folder.to_owned()]).expect("readable");
+    let facts = Facts::of(&trace);
+    let report = check::check(&facts);
+    let mut text = Vec::new();
+    write_report(&facts, &report, &mut text).expect("memory");
+    let text = String::from_utf8_lossy(&text);
+    println!("  {}", text.trim().replace('\n', "\n  "));
+    assert!(report.counts.is_empty(), "{text}");
 }

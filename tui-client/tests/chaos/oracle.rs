@@ -80,8 +80,7 @@ fn check_log(log: &[Event]) {
             EventKind::Unknown => panic!("{event:?}"),
         }
     }
-    let left_over: Vec<_> = present.values().filter(|name| **name != "reader").collect();
-    assert!(left_over.is_empty(), "still present: {left_over:?}");
+    assert!(present.is_empty(), "still present: {present:?}");
 }
 
 /// What a client was shown is a contiguous run of the log, each event as it is there.

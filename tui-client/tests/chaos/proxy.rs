@@ -1,4 +1,4 @@
-//! A connection that can be cut and stalled.
+//! A connection that can be cut, delayed and stalled.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -6,7 +6,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, tcp},
     sync::watch,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// What becomes of what is sent.
@@ -14,6 +14,8 @@ use tokio::{
 pub(crate) enum Mode {
     /// It passes.
     Pass,
+    /// It passes so much later.
+    Delay(Duration),
     /// Nothing passes, and nobody is told.
     Stall,
     /// All connections end; new ones pass.
@@ -77,12 +79,16 @@ async fn pump(
 ) {
     let mut buffer = vec![0; 16 << 10];
     loop {
-        if mode.wait_for(|(now, _)| *now == Mode::Pass).await.is_err() {
+        let passes = mode.wait_for(|(now, _)| *now != Mode::Stall).await;
+        let Ok((mode, _)) = passes.map(|mode| *mode) else {
             return;
-        }
+        };
         match timeout(Duration::from_millis(20), from.read(&mut buffer)).await {
             Err(_) => {}
             Ok(Ok(count @ 1..)) => {
+                if let Mode::Delay(time) = mode {
+                    sleep(time).await;
+                }
                 if to.write_all(&buffer[..count]).await.is_err() {
                     return;
                 }

@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     num::NonZeroU16,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -85,6 +85,10 @@ impl World {
             .collect()
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn command(&self) -> CommandBuilder {
         let mut command = CommandBuilder::new(chitty());
         command.env_clear();
@@ -150,6 +154,8 @@ impl World {
 /// they are dropped before.
 impl Drop for World {
     fn drop(&mut self) {
+        // What a test that fails leaves behind tells why.
+        self.folder.disable_cleanup(thread::panicking());
         if thread::panicking() || !self.logs().exists() {
             return;
         }
@@ -159,6 +165,7 @@ impl Drop for World {
         if report.violations.is_empty() {
             return;
         }
+        self.folder.disable_cleanup(true);
         let mut said = Vec::new();
         write_report(&facts, &report, &mut said).expect("memory can be written");
         panic!("{}", String::from_utf8_lossy(&said));
