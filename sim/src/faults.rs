@@ -34,6 +34,8 @@ pub(crate) struct Faults {
     clients: Vec<String>,
     /// Whose link has a fault.
     broken: Vec<bool>,
+    /// The log was replaced by another one: once in a run at most.
+    replaced: bool,
     next: Duration,
     undo: Vec<(Duration, Undo)>,
 }
@@ -45,6 +47,7 @@ impl Faults {
             log,
             stage,
             broken: vec![false; clients.len()],
+            replaced: false,
             clients,
             next: Duration::from_secs(2),
             undo: Vec::new(),
@@ -143,6 +146,10 @@ impl Faults {
             }
         }
         sim.crash(SERVER);
+        if !self.replaced && self.rng.random_bool(0.1) {
+            self.replaced = true;
+            self.log.replace();
+        }
         self.later(now, 8000, Undo::StartServer);
     }
 
@@ -163,12 +170,15 @@ impl Faults {
     }
 
     fn change_weather(&mut self, now: Duration) {
-        let fails = |rng: &mut StdRng| if rng.random_bool(0.4) { 0.3 } else { 0.0 };
+        let often = |rng: &mut StdRng, fails| if rng.random_bool(0.4) { fails } else { 0.0 };
         let weather = Weather {
             sync: self.up_to(3000),
             read: self.up_to(300),
-            append_fails: fails(&mut self.rng),
-            read_fails: fails(&mut self.rng),
+            append_fails: often(&mut self.rng, 0.3),
+            read_fails: often(&mut self.rng, 0.3),
+            // It is seldom trimmed.
+            trim_fails: often(&mut self.rng, 0.8),
+            conflicts: often(&mut self.rng, 0.3),
         };
         self.log.set_weather(weather);
         self.later(now, 8000, Undo::Weather);

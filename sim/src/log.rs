@@ -2,10 +2,10 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
-use chitty_chat::Position;
+use chitty_chat::{Event, EventKind, LeftReason, Position, Session};
 use chitty_server::{
     log::{
         AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError,
@@ -26,6 +26,10 @@ pub struct Weather {
     pub append_fails: f64,
     /// The probability that a read fails.
     pub read_fails: f64,
+    /// The probability that trimming fails, as an append may.
+    pub trim_fails: f64,
+    /// The probability that another writer appends first.
+    pub conflicts: f64,
 }
 
 impl Weather {
@@ -35,6 +39,8 @@ impl Weather {
         read: Duration::from_millis(1),
         append_fails: 0.0,
         read_fails: 0.0,
+        trim_fails: 0.0,
+        conflicts: 0.0,
     };
 }
 
@@ -46,20 +52,24 @@ pub struct SimLog {
 }
 
 struct Disk {
-    /// What is synced and kept.
-    synced: MemoryLog,
     state: Mutex<State>,
 }
 
 struct State {
     rng: StdRng,
+    /// What is synced and kept.
+    synced: Arc<MemoryLog>,
     weather: Weather,
     /// Written, with a sync under way: a crash may lose it, as a whole.
     unsynced: Option<Arc<[Record]>>,
     /// A sync failed: nothing is taken any more.
     failed: bool,
-    /// All that ever was synced, also what was dropped from the beginning since.
-    history: Vec<Record>,
+    /// While no server runs, somebody puts another log in the place of this one.
+    replaced: bool,
+    /// All that ever was synced in each life of the log, also what was dropped from the beginning
+    /// since; the last one is the life that goes on.
+    lives: Vec<Vec<Record>>,
+    strangers: u64,
 }
 
 impl SimLog {
@@ -69,13 +79,16 @@ impl SimLog {
         let synced = MemoryLog::new(&mut |bytes| rng.fill_bytes(bytes));
         let state = Mutex::new(State {
             rng,
+            synced: Arc::new(synced),
             weather: Weather::FAIR,
             unsynced: None,
             failed: false,
-            history: Vec::new(),
+            replaced: false,
+            lives: vec![Vec::new()],
+            strangers: 0,
         });
         Self {
-            disk: Arc::new(Disk { synced, state }),
+            disk: Arc::new(Disk { state }),
         }
     }
 
@@ -84,24 +97,27 @@ impl SimLog {
         self.disk.state().weather = weather;
     }
 
-    /// What a server finds that starts after a crash or a failure: what was synced, and perhaps
-    /// what was just being synced, for the disk may have had it without having said so.
-    pub async fn recover(&self) {
-        let unsynced = {
-            let mut state = self.disk.state();
-            state.failed = false;
-            let unsynced = state.unsynced.take();
-            unsynced.filter(|_| state.rng.random_bool(0.5))
-        };
-        if let Some(batch) = unsynced {
-            // It was appended behind what is there still.
-            let _ = self.disk.sync(&batch).await;
-        }
+    /// The next server that starts finds another log: an empty one, or a backup of this one.
+    pub fn replace(&self) {
+        self.disk.state().replaced = true;
     }
 
-    /// All records that ever were durable, from position 1.
-    pub fn history(&self) -> Vec<Record> {
-        self.disk.state().history.clone()
+    /// What a server finds that starts after a crash or a failure: what was synced, and perhaps
+    /// what was just being synced, for the disk may have had it without having said so.
+    pub fn recover(&self) {
+        let mut state = self.disk.state();
+        state.failed = false;
+        let unsynced = state.unsynced.take();
+        if let Some(batch) = unsynced.filter(|_| state.rng.random_bool(0.5)) {
+            // It was appended behind what is there still.
+            state.sync(&batch);
+        }
+        state.begin_another_life();
+    }
+
+    /// All records that ever were durable in each life of the log, from position 1.
+    pub fn lives(&self) -> Vec<Vec<Record>> {
+        self.disk.state().lives.clone()
     }
 }
 
@@ -110,24 +126,23 @@ impl Disk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn sync(&self, batch: &Arc<[Record]>) -> Result<(), AppendError> {
-        let after = self.synced.extent().head;
-        self.synced.append(after, Arc::clone(batch)).await?;
-        let mut state = self.state();
-        state.unsynced = None;
-        state.history.extend_from_slice(batch);
-        Ok(())
+    fn synced(&self) -> Arc<MemoryLog> {
+        Arc::clone(&self.state().synced)
     }
 
     async fn append(&self, after: Position, batch: Arc<[Record]>) -> Result<(), AppendError> {
-        let tail = self.synced.extent().head;
-        if tail != after {
-            return Err(AppendError::Conflict { tail });
-        }
         let (time, fails) = {
             let mut state = self.state();
             if state.failed {
                 return Err(failure());
+            }
+            let conflicts = state.weather.conflicts;
+            if state.rng.random_bool(conflicts) {
+                state.append_as_another(&batch);
+            }
+            let tail = state.synced.extent().head;
+            if tail != after {
+                return Err(AppendError::Conflict { tail });
             }
             state.unsynced = Some(Arc::clone(&batch));
             let weather = state.weather;
@@ -139,11 +154,80 @@ impl Disk {
         if fails {
             return Err(failure());
         }
-        self.sync(&batch).await
+        self.state().sync(&batch);
+        Ok(())
+    }
+
+    /// Changes what is kept; that may fail, done or not.
+    async fn change<T>(
+        &self,
+        change: impl FnOnce(Arc<MemoryLog>) -> LogFuture<Result<T, AppendError>>,
+    ) -> Result<T, AppendError> {
+        let (time, fails, done) = {
+            let mut state = self.state();
+            if state.failed {
+                return Err(failure());
+            }
+            let weather = state.weather;
+            state.failed = state.rng.random_bool(weather.trim_fails);
+            let done = !state.failed || state.rng.random_bool(0.5);
+            (up_to(&mut state.rng, weather.sync), state.failed, done)
+        };
+        sleep(time).await;
+        if !done {
+            return Err(failure());
+        }
+        let changed = change(self.synced()).await;
+        if fails { Err(failure()) } else { changed }
     }
 }
 
 impl State {
+    fn sync(&mut self, batch: &Arc<[Record]>) {
+        let after = self.synced.extent().head;
+        // In memory it is done by the time that the future is there.
+        drop(self.synced.append(after, Arc::clone(batch)));
+        self.unsynced = None;
+        if let Some(life) = self.lives.last_mut() {
+            life.extend_from_slice(batch);
+        }
+    }
+
+    /// What another server would do: it got some of the same requests, which their clients
+    /// repeated, or others of its own.
+    fn append_as_another(&mut self, batch: &Arc<[Record]>) {
+        let after = self.synced.extent().head;
+        let follows = batch
+            .first()
+            .is_some_and(|first| first.event.position == after.next());
+        let theirs: Arc<[Record]> = if follows && self.rng.random_bool(0.5) {
+            batch[..self.rng.random_range(1..=batch.len())].into()
+        } else {
+            self.strangers += 1;
+            let life = self.lives.last().map_or(&[][..], Vec::as_slice);
+            let session = Session::random(&mut |bytes| self.rng.fill_bytes(bytes));
+            stranger(self.strangers, &session, life.last()).into()
+        };
+        self.sync(&theirs);
+    }
+
+    /// Where somebody replaced the log: by an empty one, or by a backup.
+    fn begin_another_life(&mut self) {
+        if !std::mem::take(&mut self.replaced) {
+            return;
+        }
+        let last = self.lives.last().map_or(&[][..], Vec::as_slice);
+        let kept: Arc<[Record]> = if self.rng.random_bool(0.5) {
+            last[..self.rng.random_range(0..=last.len())].into()
+        } else {
+            Arc::new([])
+        };
+        let rng = &mut self.rng;
+        self.synced = Arc::new(MemoryLog::new(&mut |bytes| rng.fill_bytes(bytes)));
+        drop(self.synced.append(Position::ZERO, Arc::clone(&kept)));
+        self.lives.push(kept.to_vec());
+    }
+
     fn read_fails(&mut self) -> Result<Duration, ReadError> {
         let weather = self.weather;
         if self.rng.random_bool(weather.read_fails) {
@@ -155,11 +239,11 @@ impl State {
 
 impl Log for SimLog {
     fn epoch(&self) -> Arc<str> {
-        self.disk.synced.epoch()
+        self.disk.synced().epoch()
     }
 
     fn extent(&self) -> Extent {
-        self.disk.synced.extent()
+        self.disk.synced().extent()
     }
 
     fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
@@ -172,12 +256,12 @@ impl Log for SimLog {
         Box::pin(async move {
             let time = disk.state().read_fails()?;
             sleep(time).await;
-            disk.synced.read(after, limit).await
+            disk.synced().read(after, limit).await
         })
     }
 
     fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>> {
-        self.disk.synced.snapshot()
+        self.disk.synced().snapshot()
     }
 
     fn keep_snapshot(
@@ -185,12 +269,50 @@ impl Log for SimLog {
         at: Position,
         snapshot: MakeSnapshot,
     ) -> LogFuture<Result<(), AppendError>> {
-        self.disk.synced.keep_snapshot(at, snapshot)
+        let disk = Arc::clone(&self.disk);
+        Box::pin(async move { disk.change(|log| log.keep_snapshot(at, snapshot)).await })
     }
 
     fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>> {
-        self.disk.synced.trim(keep, covered)
+        let disk = Arc::clone(&self.disk);
+        Box::pin(async move { disk.change(|log| log.trim(keep, covered)).await })
     }
+}
+
+/// Somebody who comes and goes at another server, behind this event.
+fn stranger(number: u64, session: &Session, last: Option<&Record>) -> [Record; 2] {
+    let last = last.map(|record| &record.event);
+    let position = last.map_or(Position::ZERO, |last| last.position).next();
+    let lamport = last.map_or(0, |last| last.lamport.get());
+    let at = last.map_or(UNIX_EPOCH, |last| last.at);
+    let name: Arc<str> = format!("stranger-{number}").into();
+    // Requested at time 1, received and broadcast.
+    let lamport = lamport.max(1) + 2;
+    let joined = Event {
+        position,
+        lamport: lamport.into(),
+        at,
+        request: 1.into(),
+        kind: EventKind::Joined {
+            name: Arc::clone(&name),
+        },
+    };
+    let left = Event {
+        position: position.next(),
+        lamport: (lamport + 1).into(),
+        at,
+        request: 0.into(),
+        kind: EventKind::Left {
+            name,
+            reason: LeftReason::Lost,
+            participant: position.into(),
+        },
+    };
+    [(joined, Some(session.hash())), (left, None)].map(|(event, session)| Record {
+        event,
+        session,
+        generation: 0,
+    })
 }
 
 fn failure() -> AppendError {

@@ -11,7 +11,9 @@ use chitty_server::{
     app::{self, ServeError},
     follower,
     log::{Keep, Log as _, ReplayError},
-    net, room, sequencer,
+    net,
+    rate::Rate,
+    room, sequencer,
     sequencer::SequencerError,
 };
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -143,7 +145,7 @@ impl Theatre {
         }
         let (lines, lives) = self.stage.take();
         let evidence = Evidence {
-            log: self.log.history(),
+            logs: self.log.lives(),
             lives,
             // What is owed by now is owed also where it did not come.
             at_rest: true,
@@ -153,7 +155,7 @@ impl Theatre {
             seed,
             violations,
             lines,
-            events: evidence.log.len(),
+            events: evidence.logs.iter().map(Vec::len).sum(),
             lives: evidence.lives.len(),
         }
     }
@@ -188,13 +190,16 @@ fn serve(sim: &mut Sim<'static>, log: SimLog, stage: Stage, config: app::Config)
     sim.host(SERVER, move || {
         let (log, stage) = (log.clone(), stage.clone());
         async move {
-            log.recover().await;
+            log.recover();
+            let life = log.lives().len() - 1;
             let listener = SimListener::bind().await?;
-            match app::serve(listener, Arc::new(log), config, stage.server_starts()).await {
+            match app::serve(listener, Arc::new(log), config, stage.server_starts(life)).await {
                 // The disk failed: as the process would, the host ends, until it is started again.
                 Ok(_)
                 | Err(
-                    ServeError::Sequencer(SequencerError::Append(_))
+                    ServeError::Sequencer(
+                        SequencerError::Append(_) | SequencerError::Replay(ReplayError::Read(_)),
+                    )
                     | ServeError::Replay(ReplayError::Read(_)),
                 ) => Ok(()),
                 Err(error) => Err(error.into()),
@@ -207,6 +212,10 @@ fn config(rng: &mut StdRng) -> app::Config {
     let keep = rng
         .random_bool(0.2)
         .then(|| Keep::Events(rng.random_range(1..40)));
+    let publish_rate = rng.random_bool(0.3).then(|| Rate {
+        burst: 10,
+        interval: Duration::from_millis(200),
+    });
     // Often so little that most is read from the log.
     let ring_bytes = if rng.random_bool(0.5) { 1 << 20 } else { 300 };
     app::Config {
@@ -215,7 +224,7 @@ fn config(rng: &mut StdRng) -> app::Config {
                 grace: Duration::from_secs(3),
                 restart_grace: Duration::from_secs(6),
                 max_participants: 100,
-                publish_rate: None,
+                publish_rate,
                 join_rate: None,
                 stream_rate: None,
             },

@@ -7,7 +7,7 @@ use std::{
 };
 
 use chitty::session::{Command, Ended, Link, Notice};
-use chitty_chat::logging::parse_line;
+use chitty_chat::logging::{Line, parse_line};
 use tokio_util::sync::CancellationToken;
 
 use crate::oracle::{Fate, Life, Said};
@@ -25,6 +25,8 @@ struct State {
     lives: Vec<Life>,
     /// Each with its end.
     lines: Vec<String>,
+    /// Before which line a server started, and on which life of the log.
+    starts: Vec<(usize, usize)>,
     /// Ends the server.
     shutdown: CancellationToken,
 }
@@ -48,10 +50,13 @@ impl Stage {
         }
     }
 
-    /// A server starts; it ends in order when this is cancelled.
-    pub(crate) fn server_starts(&self) -> CancellationToken {
+    /// A server starts on this life of the log; it ends in order when this is cancelled.
+    pub(crate) fn server_starts(&self, life: usize) -> CancellationToken {
         let shutdown = CancellationToken::new();
-        self.state().shutdown = shutdown.clone();
+        let mut state = self.state();
+        let line = state.lines.len();
+        state.starts.push((line, life));
+        state.shutdown = shutdown.clone();
         shutdown
     }
 
@@ -68,6 +73,7 @@ impl Stage {
             label,
             said: Vec::new(),
             lines: Vec::new(),
+            logs: Vec::new(),
             fate: Fate::Runs,
         });
         LifeId(state.lives.len() - 1)
@@ -118,9 +124,26 @@ impl Stage {
         let by_run: HashMap<String, usize> = (0..lives.len())
             .map(|index| (LifeId(index).run(), index))
             .collect();
-        for line in lines.iter().filter_map(|line| parse_line(line)) {
+        // Of which log each Welcome was that the server gave.
+        let mut granted: HashMap<String, usize> = HashMap::new();
+        let mut starts = state.starts.iter().peekable();
+        let mut log = 0;
+        for (number, line) in lines.iter().enumerate() {
+            while let Some((_, next)) = starts.next_if(|(before, _)| *before <= number) {
+                log = *next;
+            }
+            let Some(line) = parse_line(line) else {
+                continue;
+            };
+            if line.call == "Join" && line.step == "granted" {
+                granted.insert(welcome(&line), log);
+            }
             if let Some(index) = by_run.get(&line.run) {
-                lives[*index].lines.push(line);
+                let life = &mut lives[*index];
+                if line.call == "Join" && line.step == "replied" {
+                    life.logs.extend(granted.get(&welcome(&line)));
+                }
+                life.lines.push(line);
             }
         }
         (lines, lives)
@@ -129,6 +152,19 @@ impl Stage {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// By which a Welcome is known again.
+fn welcome(line: &Line) -> String {
+    const TOLD: [&str; 6] = [
+        "lamport",
+        "position",
+        "participant",
+        "resumed",
+        "next",
+        "head",
+    ];
+    TOLD.map(|key| line.get(key).unwrap_or_default()).join(" ")
 }
 
 fn is_live(life: &Life, head: u64) -> bool {

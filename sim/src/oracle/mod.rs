@@ -22,8 +22,9 @@ use chitty_server::record::Record;
 /// What a run left behind.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// Every record that ever was durable, from position 1.
-    pub log: Vec<Record>,
+    /// Every record that ever was durable, from position 1, in each life of the log. The last one
+    /// is that which goes on.
+    pub logs: Vec<Vec<Record>>,
     /// The clients, each from its start to its end.
     pub lives: Vec<Life>,
     /// At the end everything was repaired and had the time to come to rest.
@@ -39,6 +40,9 @@ pub struct Life {
     pub said: Vec<Said>,
     /// Its log.
     pub lines: Vec<Line>,
+    /// Of which life of the chat's log each of its Welcomes was, by the place in
+    /// [`Evidence::logs`]. What it was told next is of that as well.
+    pub logs: Vec<usize>,
     /// What became of it.
     pub fate: Fate,
 }
@@ -81,16 +85,20 @@ impl fmt::Display for Violation {
 /// All the rules that were broken.
 pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     let mut verdict = Verdict::default();
-    let chat = chat::fold(&evidence.log, &mut verdict);
+    let chats: Vec<_> = evidence
+        .logs
+        .iter()
+        .map(|log| chat::fold(log, &mut verdict))
+        .collect();
     for life in &evidence.lives {
         shown::check(life, evidence, &mut verdict);
         clock::check(life, &mut verdict);
-        presence::check(life, &chat, &mut verdict);
+        presence::check(life, &chats, &mut verdict);
         outcomes::check(life, evidence, &mut verdict);
     }
     outcomes::check_origins(evidence, &mut verdict);
-    if evidence.at_rest {
-        presence::check_rest(evidence, &chat, &mut verdict);
+    if let Some(chat) = chats.last().filter(|_| evidence.at_rest) {
+        presence::check_rest(evidence, chat, &mut verdict);
     }
     verdict.violations
 }
@@ -113,7 +121,22 @@ impl Verdict {
     }
 }
 
+impl Evidence {
+    /// The log of this place, if there is one.
+    fn log(&self, place: usize) -> &[Record] {
+        self.logs.get(place).map_or(&[], Vec::as_slice)
+    }
+}
+
 impl Life {
+    /// The place of the log after so many Welcomes.
+    fn log_after(&self, welcomes: usize) -> usize {
+        let place = welcomes
+            .checked_sub(1)
+            .and_then(|index| self.logs.get(index));
+        place.copied().unwrap_or(0)
+    }
+
     fn notices(&self) -> impl Iterator<Item = &Notice> {
         self.said.iter().filter_map(|said| match said {
             Said::Told(notice) => Some(notice),

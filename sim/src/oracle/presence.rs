@@ -22,16 +22,21 @@ struct Pane {
     present: Present,
 }
 
-pub(super) fn check(life: &Life, chat: &Chat, verdict: &mut Verdict) {
+pub(super) fn check(life: &Life, chats: &[Chat], verdict: &mut Verdict) {
     let mut pane = Pane::default();
+    let mut welcomes = 0;
     for notice in life.notices() {
         let position = match notice {
-            Notice::Welcome(welcome) => pane.welcome(welcome),
+            Notice::Welcome(welcome) => {
+                welcomes += 1;
+                pane.welcome(welcome)
+            }
             Notice::Event { event, .. } => pane.event(event),
             _ => None,
         };
         let Some(position) = position else { continue };
-        let there = chat.at(position);
+        let chat = chats.get(life.log_after(welcomes));
+        let there = chat.and_then(|chat| chat.at(position));
         verdict.must(there == Some(&pane.present), "who is present", || {
             format!(
                 "{}: at {position} shows {:?}, the log says {there:?}",

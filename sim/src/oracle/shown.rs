@@ -2,6 +2,7 @@
 
 use chitty::session::{Ended, Notice, Welcome};
 use chitty_chat::{Event, logging::Line};
+use chitty_server::record::Record;
 
 use super::{Evidence, Fate, Life, Said, Verdict, at, number};
 
@@ -16,13 +17,19 @@ struct Screen {
 
 pub(super) fn check(life: &Life, evidence: &Evidence, verdict: &mut Verdict) {
     let mut screen = Screen::default();
+    let mut welcomes = 0;
+    let mut log = 0;
     let mut received = life.calls("Broadcast", "received");
     for notice in life.notices() {
         match notice {
-            Notice::Welcome(welcome) => screen.welcome(welcome, life, verdict),
+            Notice::Welcome(welcome) => {
+                welcomes += 1;
+                let before = std::mem::replace(&mut log, life.log_after(welcomes));
+                screen.welcome(welcome, before != log, life, verdict);
+            }
             Notice::Event { event, clock, .. } => {
                 screen.event(event, life, verdict);
-                check_durable(event, life, evidence, verdict);
+                check_durable(event, evidence.log(log), life, verdict);
                 check_line(event, clock.get(), received.next(), life, verdict);
             }
             Notice::Ended(ended) => check_end(ended, life, verdict),
@@ -30,10 +37,11 @@ pub(super) fn check(life: &Life, evidence: &Evidence, verdict: &mut Verdict) {
         }
     }
     if evidence.at_rest && life.fate == Fate::Runs {
-        let head = evidence.log.len() as u64;
-        verdict.must(screen.next == Some(head + 1), "all is shown", || {
+        let head = evidence.log(log).len() as u64;
+        let at_end = log + 1 == evidence.logs.len() && screen.next == Some(head + 1);
+        verdict.must(at_end, "all is shown", || {
             format!(
-                "{}: expects {:?}, the log ends at {head}",
+                "{}: expects {:?}, the log (of life {log}) ends at {head}",
                 life.label, screen.next
             )
         });
@@ -41,12 +49,19 @@ pub(super) fn check(life: &Life, evidence: &Evidence, verdict: &mut Verdict) {
 }
 
 impl Screen {
-    /// Only where what follows is not kept any more, a timeline that began may jump.
-    fn welcome(&mut self, welcome: &Welcome, life: &Life, verdict: &mut Verdict) {
+    /// Only where what follows is not kept any more, or the log is `another` one, a timeline that
+    /// began may jump.
+    fn welcome(&mut self, welcome: &Welcome, another: bool, life: &Life, verdict: &mut Verdict) {
         let next = welcome.next.get();
-        if self.begun && self.next != Some(next) {
+        if self.begun {
+            let said = welcome.another_log;
+            verdict.must(said == another, "another log is said", || {
+                format!("{}: {said} at {next}, and it is {another}", life.label)
+            });
+        }
+        if self.begun && (another || self.next != Some(next)) {
             let expected = self.next.unwrap_or_default();
-            let may_jump = welcome.another_log || welcome.first.get() > expected;
+            let may_jump = another || welcome.first.get() > expected;
             let says_so = welcome.participants.is_some() && !welcome.resumed;
             verdict.must(may_jump && says_so, "no jump", || {
                 format!("{}: goes on at {next} instead of {expected}", life.label)
@@ -70,8 +85,8 @@ impl Screen {
 }
 
 /// All agree on every position, since each agrees with the log.
-fn check_durable(event: &Event, life: &Life, evidence: &Evidence, verdict: &mut Verdict) {
-    let durable = at(&evidence.log, event.position.get()).map(|record| &record.event);
+fn check_durable(event: &Event, log: &[Record], life: &Life, verdict: &mut Verdict) {
+    let durable = at(log, event.position.get()).map(|record| &record.event);
     verdict.must(durable == Some(event), "shown is durable", || {
         format!("{}: shows {event:?}, the log has {durable:?}", life.label)
     });

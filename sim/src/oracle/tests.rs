@@ -123,10 +123,11 @@ fn evidence() -> Evidence {
         label: "ada".into(),
         said,
         lines: lines(),
+        logs: vec![0],
         fate: Fate::Runs,
     };
     Evidence {
-        log,
+        logs: vec![log],
         lives: vec![life],
         at_rest: true,
     }
@@ -152,7 +153,7 @@ fn what_was_acknowledged_and_lost() {
     let found = found(|run| {
         run.lives[0].said.truncate(5);
         run.lives[0].lines.truncate(7);
-        run.log.truncate(2);
+        run.logs[0].truncate(2);
         run.at_rest = false;
     });
     assert_eq!(found, ["acknowledged is there"]);
@@ -160,28 +161,28 @@ fn what_was_acknowledged_and_lost() {
 
 #[test]
 fn what_was_shown_and_is_not_durable() {
-    let found = found(|run| run.log.truncate(3));
+    let found = found(|run| run.logs[0].truncate(3));
     assert!(found.contains(&"shown is durable"), "{found:?}");
 }
 
 #[test]
 fn a_message_twice() {
-    let twice = found(|run| run.log.push(message(5, 7, 12, "first")));
+    let twice = found(|run| run.logs[0].push(message(5, 7, 12, "first")));
     assert!(twice.contains(&"one id, one event"), "{twice:?}");
-    let invented = found(|run| run.log.push(message(5, 7, 12, "second")));
+    let invented = found(|run| run.logs[0].push(message(5, 7, 12, "second")));
     assert!(invented.contains(&"somebody sent it"), "{invented:?}");
 }
 
 #[test]
 fn a_second_left() {
-    let found = found(|run| run.log.push(left(5, 11)));
+    let found = found(|run| run.logs[0].push(left(5, 11)));
     assert!(found.contains(&"each Left once"), "{found:?}");
 }
 
 #[test]
 fn times_that_are_not_by_the_rules() {
     for (position, time) in [(2, 6), (2, 3), (4, 11)] {
-        let found = found(|run| run.log[position - 1].event.lamport = time.into());
+        let found = found(|run| run.logs[0][position - 1].event.lamport = time.into());
         assert!(found.contains(&"times by the rules"), "{found:?}");
     }
 }
@@ -274,4 +275,38 @@ fn an_end_that_nobody_asked_for() {
     let removed = Said::Told(Notice::Ended(Ended::TakenOver));
     let found = found(|run| run.lives[0].said.push(removed));
     assert_eq!(found, ["ends only when asked"]);
+}
+
+/// The log is replaced by one in which ada joins again, and nobody else is.
+fn replace(run: &mut Evidence) {
+    let joined = EventKind::Joined { name: "ada".into() };
+    run.logs.push(vec![record(1, 12, 14, joined)]);
+    let life = &mut run.lives[0];
+    life.logs.push(1);
+    life.lines.push(line("Join sent lamport=12 clock=12"));
+    let replied = "Join replied lamport=14 position=1 participant=1 clock=14";
+    life.lines.push(line(replied));
+    let received = "Broadcast received lamport=14 position=1 clock=15";
+    life.lines.push(line(received));
+    let Notice::Welcome(mut again) = welcome() else {
+        unreachable!("it is the welcome");
+    };
+    again.another_log = true;
+    life.said.push(Said::Told(Notice::Welcome(again)));
+    life.said.push(shown(&run.logs[1][0], 15));
+}
+
+#[test]
+fn another_log_starts_afresh_and_is_said() {
+    assert_eq!(found(replace), [""; 0]);
+    let unsaid = found(|run| {
+        replace(run);
+        match &mut run.lives[0].said[7] {
+            Said::Told(Notice::Welcome(welcome)) => welcome.another_log = false,
+            _ => unreachable!("it is the welcome"),
+        }
+    });
+    assert_eq!(unsaid, ["another log is said"]);
+    let left_behind = found(|run| run.logs.push(vec![]));
+    assert!(left_behind.contains(&"all is shown"), "{left_behind:?}");
 }
