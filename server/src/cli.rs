@@ -321,19 +321,41 @@ fn announce(address: SocketAddr, log: &dyn Log, log_path: &Path) {
     );
 }
 
-/// Returns on Ctrl-C or SIGTERM. A hang-up is left alone, since `nohup` says by ignoring it that the
-/// server is to outlive its terminal; and ending at once costs no more than a crash, which is
-/// nothing that was acknowledged.
+/// Returns on Ctrl-C, SIGTERM, or a hang-up that is not ignored.
 async fn signal() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = if ignores_hangup() {
+        None
+    } else {
+        Some(signal(SignalKind::hangup())?)
+    };
+    let hung_up = async {
+        match &mut hangup {
+            Some(hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        }
+    };
     let signal = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
+        _ = hung_up => "SIGHUP",
     };
     info!(target: CALL, call = "Server", step = "stopping", signal);
     Ok(())
+}
+
+/// By ignoring SIGHUP, `nohup` says that the server is to outlive its terminal; to listen for it
+/// would undo that. Where the system does not tell (as only Linux does), it is left as it is.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is 1, the lowest bit.
+    ignored.is_none_or(|mask| mask & 1 != 0)
 }
 
 #[cfg(test)]

@@ -164,3 +164,26 @@ fn a_damaged_chat_is_said_and_not_touched() {
     }
     assert!(!folder.path().join("copy.db").exists());
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_hang_up_ends_it_in_order_unless_it_is_to_be_ignored() {
+    for (setup, ends_by) in [("", "SIGHUP"), ("trap '' HUP;", "SIGTERM")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut server = Server::start(folder.path(), setup);
+        let (_client, mut stream, _) = server.join(SESSION).await;
+        server.signal("HUP");
+        if ends_by == "SIGTERM" {
+            // It goes on as if nothing was.
+            let (mut client, ..) = server.join(SESSION).await;
+            let reply = client.publish(request(SESSION, 1)).await;
+            reply.expect("still here");
+            server.signal("TERM");
+        }
+        while let Ok(Some(_)) = timeout(PATIENCE, stream.message()).await.expect("in time") {}
+        assert!(server.ended().await.success());
+        let log = fs::read_to_string(folder.path().join("logs/server.log")).expect("a log");
+        let stopping = format!("Server stopping signal={ends_by}");
+        assert!(log.contains(&stopping), "{log}");
+    }
+}

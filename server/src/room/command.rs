@@ -205,8 +205,9 @@ pub enum Refusal {
         /// In this time one more may come.
         retry_in: Duration,
     },
-    /// Participants come from one address faster than they may.
-    #[error("too many join from one address; try again in {} ms", retry_in.as_millis() + 1)]
+    /// Participants come from one address, or streams of one participant begin, faster than they
+    /// may.
+    #[error("joins come too fast; try again in {} ms", retry_in.as_millis() + 1)]
     TooManyJoins {
         /// In this time one more may come.
         retry_in: Duration,

@@ -83,6 +83,13 @@ impl Server {
         self.ended().await;
     }
 
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.id().to_string()])
+            .status();
+        assert!(status.expect("kill is there").success(), "{name}");
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }

@@ -143,6 +143,48 @@ fn esc_leaves_with_a_draft_only_the_second_time() {
 }
 
 #[test]
+fn lines_that_would_not_be_sent_are_asked_about() {
+    const ESC: (KeyCode, KeyModifiers) = (KeyCode::Esc, KeyModifiers::NONE);
+    const CTRL_D: (KeyCode, KeyModifiers) = (KeyCode::Char('d'), KeyModifiers::CONTROL);
+    type Way = fn(&mut Driver);
+    let ways: [(Way, _); 3] = [
+        (|driver| driver.press(KeyCode::Esc), ESC),
+        (|driver| driver.say("/quit"), ESC),
+        (
+            |driver| driver.key(KeyCode::Char('d'), KeyModifiers::CONTROL),
+            CTRL_D,
+        ),
+    ];
+    for (way, (code, modifiers)) in ways {
+        for is_lost in [false, true] {
+            let mut driver = Driver::joined(80, 24);
+            driver.say("one");
+            if is_lost {
+                driver.notice(Notice::Link(Link::Lost {
+                    reason: "cut".into(),
+                    retry_in: Duration::from_secs(1),
+                }));
+            } else {
+                // Leaving waits for the outcome of one line, not of many.
+                driver.say("two");
+            }
+            driver.effects();
+            way(&mut driver);
+            assert!(!driver.effects().contains(&LEAVE));
+            let hint = driver.app.hint().expect("it asks");
+            assert!(hint.text.contains("are not sent"), "{hint:?}");
+            driver.key(code, modifiers);
+            assert_eq!(driver.effects(), [LEAVE]);
+        }
+        let mut driver = Driver::joined(80, 24);
+        driver.say("one");
+        driver.effects();
+        way(&mut driver);
+        assert_eq!(driver.effects(), [LEAVE], "it goes out before");
+    }
+}
+
+#[test]
 fn an_empty_line_is_left_at_once() {
     let ways: [(KeyCode, KeyModifiers); 3] = [
         (KeyCode::Esc, KeyModifiers::NONE),

@@ -96,7 +96,7 @@ impl App {
             Action::Send => self.send(wall, effects),
             Action::Escape if self.diagram => self.diagram = false,
             Action::Escape => self.escape(warned, effects),
-            Action::EndOfInput if empty => self.leave(effects),
+            Action::EndOfInput if empty => self.quit(warned, effects),
             Action::EndOfInput => self.edit(InputRequest::DeleteNextChar),
             Action::Newline => self.edit(InputRequest::InsertChar('\n')),
             Action::Edit(request) => self.edit(request),
@@ -137,6 +137,17 @@ impl App {
         }
     }
 
+    /// Leaves, by a word or a key that has nothing to do with the draft.
+    fn quit(&mut self, warned: bool, effects: &mut Vec<Effect>) {
+        if !warned && self.over.is_none() && self.lines_would_stay() {
+            self.warned = true;
+            let hint = "The lines marked … are not sent: Esc leaves without them";
+            self.say(hint, false);
+        } else {
+            self.leave(effects);
+        }
+    }
+
     /// Leaving waits for the outcome of a line that is under way, but not for the link, nor for a
     /// server that wants fewer of them.
     fn lines_would_stay(&self) -> bool {
@@ -162,7 +173,7 @@ impl App {
             }
             Line::Quit => {
                 self.composer.take();
-                self.leave(effects);
+                self.quit(false, effects);
             }
             Line::Message(_) if self.over.is_some() || self.leave_by.is_some() => {
                 self.say("Not sent: you are no longer in the chat, Esc leaves", true);

@@ -33,6 +33,26 @@ async fn leaving_waits_for_the_line_in_flight() {
 }
 
 #[tokio::test]
+async fn all_that_was_typed_goes_out_before() {
+    let mut server = Fake::start().await;
+    let (user, _stream) = User::in_chat(&mut server, "ada").await;
+    for (ticket, text) in [(1, "one"), (2, "two"), (3, "three")] {
+        user.publish(ticket, text).await;
+    }
+    user.ask(Command::Leave).await;
+    for (position, text) in [(2, "one"), (3, "two"), (4, "three")] {
+        let publish = server.publish().await;
+        assert_eq!(publish.request.text, text);
+        publish.reply(PublishReply {
+            position,
+            lamport: 4 * position,
+        });
+    }
+    server.leave().await.reply(LeaveReply::default());
+    assert_eq!(user.ended().await, Ended::Left);
+}
+
+#[tokio::test]
 async fn the_own_left_is_the_last_that_is_shown() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;

@@ -1,10 +1,13 @@
 //! Somebody who writes a great deal.
 
-use chitty_chat::proto::v1::{JoinRequest, PublishRequest, chitty_chat_client::ChittyChatClient};
+use chitty_chat::{
+    Session,
+    proto::v1::{JoinRequest, PublishRequest, chitty_chat_client::ChittyChatClient},
+    secret::os_random,
+};
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
-const SESSION: &str = "0123456789abcdef0123456789abcdef";
 const WRITERS: u32 = 8;
 
 /// Joins, and writes so many lines, `line 1 …` and so on, of which the last comes last.
@@ -15,34 +18,35 @@ pub(crate) fn flood(server: &str, name: &str, lines: u32) {
     runtime.expect("a runtime").block_on(async {
         let endpoint = Channel::from_shared(server.to_owned()).expect("a URL");
         let mut client = ChittyChatClient::new(endpoint.connect().await.expect("it listens"));
+        let session = Session::random(&mut os_random).reveal().to_owned();
         let join = JoinRequest {
             name: name.into(),
             lamport: 1,
-            session: SESSION.into(),
+            session: session.clone(),
             ..JoinRequest::default()
         };
         let _stream = client.join(join).await.expect("the name is free");
         let mut writers = JoinSet::new();
         for writer in 1..=WRITERS {
-            let mut client = client.clone();
+            let (mut client, session) = (client.clone(), session.clone());
             writers.spawn(async move {
                 for line in (writer..lines).step_by(WRITERS as usize) {
-                    publish(&mut client, line).await;
+                    publish(&mut client, &session, line).await;
                 }
             });
         }
         while let Some(done) = writers.join_next().await {
             done.expect("all are taken");
         }
-        publish(&mut client, lines).await;
+        publish(&mut client, &session, lines).await;
     });
 }
 
-async fn publish(client: &mut ChittyChatClient<Channel>, line: u32) {
+async fn publish(client: &mut ChittyChatClient<Channel>, session: &str, line: u32) {
     // No two alike, so that a screen is drawn anew by each.
     let filler = char::from(b'a' + u8::try_from(line % 26).expect("small"));
     let request = PublishRequest {
-        session: SESSION.into(),
+        session: session.into(),
         text: format!("line {line} {}", filler.to_string().repeat(100)),
         lamport: 1,
         ..PublishRequest::default()

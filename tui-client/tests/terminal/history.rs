@@ -1,0 +1,48 @@
+//! A chat that was going on before, with what no server of today would take.
+
+use std::{fs, path::Path, time::UNIX_EPOCH};
+
+use chitty_chat::{Event, EventKind, ParticipantNumber, Position, Session, secret::os_random};
+use chitty_server::{
+    data::chat_file,
+    log::{Log as _, SqliteLog},
+    record::Record,
+    room::Fold,
+};
+
+/// Somebody of this name joined, and wrote this.
+pub(crate) fn write(folder: &Path, name: &str, text: &str) {
+    let joined = EventKind::Joined { name: name.into() };
+    let message = EventKind::Message {
+        author: name.into(),
+        text: text.into(),
+        id: "".into(),
+        seen: Position::ZERO,
+        participant: ParticipantNumber::new(1),
+    };
+    let session = Session::random(&mut os_random).hash();
+    let mut fold = Fold::default();
+    let mut records = Vec::new();
+    for (kind, session) in [(joined, Some(session)), (message, None)] {
+        let event = Event {
+            position: fold.head().next(),
+            lamport: fold.next_time(1.into()),
+            at: UNIX_EPOCH,
+            request: 1.into(),
+            kind,
+        };
+        let record = Record {
+            event,
+            session,
+            generation: 1,
+        };
+        fold.apply(&record).expect("by the rules");
+        records.push(record);
+    }
+    fs::create_dir_all(folder).expect("made");
+    let log = SqliteLog::open(&chat_file(folder), &mut os_random).expect("new");
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let appended = log.append(Position::ZERO, records.into());
+    let appended = runtime.expect("a runtime").block_on(appended);
+    appended.expect("appended");
+}
