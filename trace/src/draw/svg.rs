@@ -242,7 +242,7 @@ impl Drawing<'_> {
     fn broadcast(&self, event: &Event) -> String {
         let crossed = match self.layout.unseen(event) {
             0 => String::new(),
-            count => format!("<tspan class=\"crossed\">\u{a0}∥{count}</tspan>"),
+            count => format!("<tspan class=\"crossed\" dx=\"5\">∥{count}</tspan>"),
         };
         format!(
             "<text class=\"label\" x=\"-52\" y=\"4\"><tspan class=\"verb\">{}</tspan>{crossed}</text>\
@@ -259,12 +259,12 @@ impl Drawing<'_> {
     /// Where there is no server's log, the listeners tell what there was.
     fn heard(&self, event: &Event) -> String {
         let label = short(&super::event_label(self.facts, event), LONGEST_TITLE);
-        format!("<tspan class=\"dim\">\u{a0}{}</tspan>", escape(&label))
+        format!("<tspan class=\"dim\" dx=\"5\">{}</tspan>", escape(&label))
     }
 }
 
 fn verb(word: &str) -> String {
-    format!("<tspan class=\"verb\">\u{a0}{word}</tspan>")
+    format!("<tspan class=\"verb\" dx=\"4\">{word}</tspan>")
 }
 
 /// What the page needs to find a message's causal past.
