@@ -26,7 +26,7 @@ const ROW: usize = 24;
 /// Above what nothing that is drawn has caused.
 const PAUSE: usize = 12;
 /// Where a server was started again.
-const RESTART: usize = 34;
+const RESTART: usize = 44;
 /// How much lower a message arrives for each process on its way: what is sent at once to all is
 /// one straight line. At most this, and less where there are many.
 const SLOPE: usize = 14;

@@ -19,6 +19,8 @@ use crate::{
 /// What fits left of the server, in columns of a terminal.
 const LONGEST_LABEL: usize = 38;
 const LONGEST_TITLE: usize = 18;
+/// Beside a dot.
+const LONGEST_HEARD: usize = 14;
 /// Where an arrow ends: just outside the dot.
 const RADIUS: f64 = 4.5;
 const HEAD: f64 = 7.0;
@@ -96,13 +98,6 @@ fn colours() -> String {
         .collect()
 }
 
-/// The class of a lane's colour: the server's is neutral.
-fn colour(lane: Option<usize>) -> String {
-    lane.map_or("pn".into(), |lane| {
-        format!("p{}", lane.saturating_sub(1) % COLOURS.len())
-    })
-}
-
 struct Drawing<'a> {
     facts: &'a Facts<'a>,
     diagram: &'a Diagram,
@@ -110,6 +105,15 @@ struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
+    /// The class of a participant's colour; whose it is may not be known.
+    fn colour(&self, lane: Option<usize>) -> String {
+        let servers = self.layout.lanes.iter().filter(|lane| lane.server).count();
+        match lane.and_then(|lane| lane.checked_sub(servers)) {
+            Some(participant) => format!("p{}", participant % COLOURS.len()),
+            None => "pn".into(),
+        }
+    }
+
     fn lane(&self, number: usize, out: &mut dyn Write) -> io::Result<()> {
         let lane = &self.layout.lanes[number];
         let x = Layout::x(number);
@@ -119,11 +123,7 @@ impl Drawing<'_> {
         } else {
             lane.span
         };
-        let class = if lane.server {
-            "pn".into()
-        } else {
-            colour(Some(number))
-        };
+        let class = self.colour(Some(number));
         let title = short(&lane.title, LONGEST_TITLE);
         writeln!(
             out,
@@ -148,7 +148,7 @@ impl Drawing<'_> {
     }
 
     fn class(&self, node: &Node) -> String {
-        let colour = colour(self.layout.whose(self.facts, self.diagram, node));
+        let colour = self.colour(self.layout.whose(self.facts, self.diagram, node));
         match self.kind(node) {
             Kind::Message => colour,
             _ => format!("{colour} presence"),
@@ -258,7 +258,7 @@ impl Drawing<'_> {
 
     /// Where there is no server's log, the listeners tell what there was.
     fn heard(&self, event: &Event) -> String {
-        let label = short(&super::event_label(self.facts, event), LONGEST_TITLE);
+        let label = short(&super::event_label(self.facts, event), LONGEST_HEARD);
         format!("<tspan class=\"dim\" dx=\"5\">{}</tspan>", escape(&label))
     }
 }
