@@ -135,7 +135,7 @@ impl Drawing<'_> {
             TOP - 44,
             escape(&title)
         )?;
-        if lane.lost {
+        if lane.lost && to > 0 {
             writeln!(
                 out,
                 "<path class=\"end\" d=\"M-5 {0}l10 10m0 -10l-10 10\"/><text class=\"dim halo\" \
@@ -292,7 +292,7 @@ fn legend(y: usize, out: &mut dyn Write) -> io::Result<()> {
          <g class=\"pn presence\"><line class=\"line arrow\" x1=\"266\" x2=\"292\" y1=\"{y}\" y2=\"{y}\"/></g>\
          <text x=\"36\" y=\"{0}\">sent</text><text x=\"96\" y=\"{0}\">received</text>\
          <text x=\"198\" y=\"{0}\">message</text><text x=\"298\" y=\"{0}\">joined, left</text>\
-         <text x=\"386\" y=\"{0}\">bold: Lamport times   </text>\
+         <text x=\"386\" y=\"{0}\">bold: Lamport times</text>\
          <text x=\"520\" y=\"{0}\"><tspan class=\"crossed\">∥2</tspan> crossed two messages</text></g>",
         y + 4
     )
@@ -313,7 +313,7 @@ fn short(label: &str, longest: usize) -> String {
 }
 
 /// Safe to show, and to put into XML.
-pub(super) fn escape(text: &str) -> String {
+fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in display::safe(text).chars() {
         match c {
