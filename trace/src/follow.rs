@@ -155,8 +155,9 @@ fn draw(
     if !new.is_empty() {
         if *heading != lanes.titles {
             if heading.is_empty() {
-                writeln!(out, "{LEGEND}\n")?;
+                writeln!(out, "{LEGEND}")?;
             }
+            writeln!(out)?;
             lanes.write_heading(out)?;
             heading.clone_from(&lanes.titles);
         }

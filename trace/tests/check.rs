@@ -45,3 +45,16 @@ fn the_logs_of_a_real_run_are_clean() {
     assert_eq!((trace.runs.len(), facts.chats.len()), (7, 1));
     assert_eq!(facts.chats[0].told.len(), 16);
 }
+
+/// What the report tells of: three clients, of whom two publish concurrently and one is killed.
+#[test]
+fn the_logs_of_the_report_are_clean_and_have_its_times() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report/logs");
+    let trace = Trace::read(&[folder]).unwrap();
+    let facts = Facts::of(&trace);
+    assert_eq!(check(&facts).violations, []);
+    let told = &facts.chats[0].told;
+    let times: Vec<_> = (1..=9).map(|position| told[&position].lamport).collect();
+    assert_eq!(times, [3, 5, 7, 11, 15, 17, 21, 22, 26]);
+    assert_eq!((told[&5].event.seen, told[&6].event.seen), (4, 4));
+}

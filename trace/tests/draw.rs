@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 
 use chitty_trace::{
     chat::Facts,
-    draw::{Detail, Diagram, svg, text},
+    draw::{Detail, Diagram, html, svg, text},
     export::{json, mermaid, shiviz},
-    read::step::What,
+    read::step::{Kind, What},
 };
 use support::{run, trace};
 
@@ -83,6 +83,7 @@ fn what_somebody_wrote_stays_a_text() {
     for out in [
         written(|out| text::write(&diagram, out)),
         written(|out| svg::write(&facts, &diagram, out)),
+        written(|out| html::write(&facts, &diagram, out)),
         written(|out| mermaid::write(&diagram, out)),
         written(|out| shiviz::write(&facts, &diagram, out)),
         written(|out| json::write(&facts, &diagram, out)),
@@ -92,6 +93,10 @@ fn what_somebody_wrote_stays_a_text() {
     }
     let svg = written(|out| svg::write(&facts, &diagram, out));
     assert!(!svg.contains("<script") && !svg.contains("href"));
+    // The page has a script of its own.
+    let html = written(|out| html::write(&facts, &diagram, out));
+    assert_eq!(html.matches("<script").count(), 1);
+    assert_eq!(html.matches("</script").count(), 1);
     let mermaid = written(|out| mermaid::write(&diagram, out));
     assert!(!mermaid.contains("script>"));
 }
@@ -112,4 +117,39 @@ fn only_the_last_events_are_drawn_where_that_is_asked_for() {
             _ => None,
         });
     assert!(shown.collect::<HashSet<_>>().len() >= 5);
+}
+
+#[test]
+fn messages_that_crossed_others_are_marked() {
+    let mut marks = 0;
+    for seed in 0..20 {
+        let trace = trace(&run(seed, 300));
+        let facts = Facts::of(&trace);
+        let diagram = Diagram::of(&facts, 0, Detail::Events);
+        let svg = written(|out| svg::write(&facts, &diagram, out));
+        let told = &facts.chats[0].told;
+        for (position, one) in told {
+            let crossed = (one.event.seen + 1..*position).filter(|other| {
+                let other = &told[other].event;
+                other.kind == Kind::Message && other.participant != one.event.participant
+            });
+            let mark = match crossed.count() {
+                count @ 1.. if one.event.kind == Kind::Message && one.event.seen > 0 => {
+                    marks += 1;
+                    format!(">∥{count}</tspan>")
+                }
+                _ => "∥".to_owned(),
+            };
+            let group = svg
+                .split("<g class=\"event")
+                .find(|group| {
+                    group.contains(&format!("data-position=\"{position}\""))
+                        && group.contains("Broadcast sent")
+                })
+                .expect("it is drawn");
+            let group = group.split("</g>").next().expect("its own part");
+            assert_eq!(group.contains(&mark), mark.len() > "∥".len(), "{group}");
+        }
+    }
+    assert!(marks > 20, "{marks}");
 }

@@ -15,7 +15,7 @@ const REQUIREMENTS: &str = "server/tests/conformance/requirements.txt";
 /// Starts the server on a free port with an empty chat, and runs the Python client against it.
 pub(crate) fn run() -> Result<(), Failed> {
     let target = target();
-    let python = python(&target)?;
+    let python = venv("conformance", Path::new(REQUIREMENTS))?;
     let stubs = stubs(&target, &python)?;
     cargo(&["build", "--locked", "--package", "chitty-server"])?;
     let mut server = Server::start(&target)?;
@@ -33,11 +33,11 @@ pub(crate) fn target() -> PathBuf {
 }
 
 /// A Python with the packages of the requirements, made once for each state of these.
-fn python(target: &Path) -> Result<PathBuf, Failed> {
-    let venv = target.join("conformance/venv");
+pub(crate) fn venv(name: &str, requirements: &Path) -> Result<PathBuf, Failed> {
+    let venv = target().join(name).join("venv");
     let python = venv.join("bin/python");
     let installed = venv.join("requirements.txt");
-    let wanted = fs::read(REQUIREMENTS).map_err(Failed::new)?;
+    let wanted = fs::read(requirements).map_err(Failed::new)?;
     if fs::read(&installed).is_ok_and(|have| have == wanted) {
         return Ok(python);
     }
@@ -46,7 +46,8 @@ fn python(target: &Path) -> Result<PathBuf, Failed> {
         .arg(&venv)
         .run()?;
     Step::new(&python)
-        .args(&["-m", "pip", "install", "--quiet", "-r", REQUIREMENTS])
+        .args(&["-m", "pip", "install", "--quiet", "-r"])
+        .arg(requirements)
         .run()?;
     fs::write(installed, wanted).map_err(Failed::new)?;
     Ok(python)

@@ -5,6 +5,7 @@
 mod conformance;
 mod install;
 mod page;
+mod report;
 mod run;
 
 use std::process::ExitCode;
@@ -17,13 +18,16 @@ cargo xtask COMMAND
   check         all that CI checks: installs what is missing, then formatting, lints, docs, tests,
                 the page and conformance
   page          the page of chitty trace --html, in Chromium
+  report        makes the report's run, and from its logs docs/report/report.pdf
   conformance   a second implementation of the protocol, in Python, against the server
 ";
 
 fn main() -> ExitCode {
-    let command = std::env::args().nth(1);
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next();
     let result = match command.as_deref() {
         Some("check") => check(),
+        Some("report") => report::run(&arguments.collect::<Vec<_>>()),
         Some("page") => page::run(),
         Some("conformance") => install::packages().and_then(|()| conformance::run()),
         _ => {

@@ -2,14 +2,16 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    thread,
     time::Duration,
 };
 
 use chitty_chat::proto::v1::{
     Broadcast, JoinRequest, Welcome, broadcast::Kind, chitty_chat_client::ChittyChatClient,
 };
+use chitty_trace::{chat::Facts, check::check, cli::write_report, read::Trace};
 use tokio::time::{Instant, sleep};
 use tonic::{Streaming, transport::Channel};
 
@@ -20,6 +22,7 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_chitty-server");
 /// A server of this folder, which ends with the test.
 pub(crate) struct Server {
     process: Child,
+    logs: PathBuf,
     pub(crate) url: String,
 }
 
@@ -50,6 +53,7 @@ impl Server {
         assert!(address.contains(':'), "it does not start: {line}");
         Self {
             url: format!("http://{address}"),
+            logs: folder.join("logs"),
             process,
         }
     }
@@ -110,5 +114,22 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if !thread::panicking() {
+            assert_clean(&self.logs);
+        }
     }
+}
+
+/// Whatever happened, the log keeps every rule of logical time.
+fn assert_clean(logs: &Path) {
+    let trace = Trace::read(&[logs.to_owned()]).expect("readable logs");
+    let facts = Facts::of(&trace);
+    let report = check(&facts);
+    let mut said = Vec::new();
+    write_report(&facts, &report, &mut said).expect("memory can be written");
+    assert!(
+        report.violations.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&said)
+    );
 }

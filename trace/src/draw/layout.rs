@@ -26,7 +26,7 @@ const ROW: usize = 24;
 /// Above what nothing that is drawn has caused.
 const PAUSE: usize = 12;
 /// Where a server was started again.
-const RESTART: usize = 34;
+const RESTART: usize = 44;
 /// How much lower a message arrives for each process on its way: what is sent at once to all is
 /// one straight line. At most this, and less where there are many.
 const SLOPE: usize = 14;
@@ -36,7 +36,7 @@ const STEEPEST: usize = 80;
 pub(super) struct Lane {
     pub(super) title: String,
     pub(super) server: bool,
-    /// From where to where something is known of it.
+    /// From where to where something is known of it; both 0: nothing is.
     pub(super) span: (usize, usize),
     /// It was lost: the server said that it left, not it.
     pub(super) lost: bool,
@@ -138,7 +138,10 @@ impl Layout {
                 last = last.max(y);
             }
             let span = &mut self.lanes[lane].span;
-            *span = (span.0.min(y), span.1.max(y));
+            *span = match *span {
+                (0, 0) => (y, y),
+                (from, to) => (from.min(y), to.max(y)),
+            };
             self.y.push(y);
         }
     }
@@ -181,7 +184,7 @@ pub(super) fn lanes(diagram: &Diagram) -> (Vec<Lane>, Vec<usize>) {
         lanes.push(Lane {
             title: column.title.clone(),
             server: column.server,
-            span: (usize::MAX, 0),
+            span: (0, 0),
             lost: false,
         });
     }

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use super::Node;
 use crate::chat::{At, Facts};
 
-/// Takes what is ready: first what was just sent, then what is earliest by the wall clocks. Where
-/// broken logs have no such order, a reception can come before its sending.
+/// Takes what is ready: first the reception of what was just sent, then what is earliest by the
+/// wall clocks. While a request was on its way others may have sent theirs: these come first, so
+/// that what crossed is seen to. Where broken logs have no such order, a reception can come before
+/// its sending.
 pub(super) fn merge(
     facts: &Facts<'_>,
     columns: Vec<Vec<Node>>,
@@ -23,6 +25,12 @@ pub(super) fn merge(
     let mut merged: Vec<Node> = Vec::with_capacity(all);
     let mut sent = None;
     while merged.len() < all {
+        let others = waiting.iter_mut().filter_map(|nodes| {
+            let node = nodes.peek()?;
+            let root = !sources.contains_key(&node.at) && !facts.run(node.at.run).server;
+            root.then(|| facts.step(node.at).wall)
+        });
+        let earliest = others.min().unwrap_or(u64::MAX);
         let heads = waiting
             .iter_mut()
             .enumerate()
@@ -32,8 +40,12 @@ pub(super) fn merge(
                     .get(&node.at)
                     .filter(|source| drawn.contains(*source));
                 let ready = source.is_none_or(|source| places.contains_key(source));
-                let after = sent.is_some() && source.copied() == sent;
-                Some((!ready, !after, facts.step(node.at).wall, column))
+                let wall = facts.step(node.at).wall;
+                let after = source.is_some_and(|source| {
+                    let broadcast = facts.run(source.run).server;
+                    Some(*source) == sent && (broadcast || wall <= earliest)
+                });
+                Some((!ready, !after, wall, column))
             });
         let Some((.., column)) = heads.min() else {
             break;

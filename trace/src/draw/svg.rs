@@ -19,6 +19,8 @@ use crate::{
 /// What fits left of the server, in columns of a terminal.
 const LONGEST_LABEL: usize = 38;
 const LONGEST_TITLE: usize = 18;
+/// Beside a dot.
+const LONGEST_HEARD: usize = 14;
 /// Where an arrow ends: just outside the dot.
 const RADIUS: f64 = 4.5;
 const HEAD: f64 = 7.0;
@@ -96,13 +98,6 @@ fn colours() -> String {
         .collect()
 }
 
-/// The class of a lane's colour: the server's is neutral.
-fn colour(lane: Option<usize>) -> String {
-    lane.map_or("pn".into(), |lane| {
-        format!("p{}", lane.saturating_sub(1) % COLOURS.len())
-    })
-}
-
 struct Drawing<'a> {
     facts: &'a Facts<'a>,
     diagram: &'a Diagram,
@@ -110,6 +105,15 @@ struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
+    /// The class of a participant's colour; whose it is may not be known.
+    fn colour(&self, lane: Option<usize>) -> String {
+        let servers = self.layout.lanes.iter().filter(|lane| lane.server).count();
+        match lane.and_then(|lane| lane.checked_sub(servers)) {
+            Some(participant) => format!("p{}", participant % COLOURS.len()),
+            None => "pn".into(),
+        }
+    }
+
     fn lane(&self, number: usize, out: &mut dyn Write) -> io::Result<()> {
         let lane = &self.layout.lanes[number];
         let x = Layout::x(number);
@@ -119,11 +123,7 @@ impl Drawing<'_> {
         } else {
             lane.span
         };
-        let class = if lane.server {
-            "pn".into()
-        } else {
-            colour(Some(number))
-        };
+        let class = self.colour(Some(number));
         let title = short(&lane.title, LONGEST_TITLE);
         writeln!(
             out,
@@ -135,7 +135,7 @@ impl Drawing<'_> {
             TOP - 44,
             escape(&title)
         )?;
-        if lane.lost {
+        if lane.lost && to > 0 {
             writeln!(
                 out,
                 "<path class=\"end\" d=\"M-5 {0}l10 10m0 -10l-10 10\"/><text class=\"dim halo\" \
@@ -148,7 +148,7 @@ impl Drawing<'_> {
     }
 
     fn class(&self, node: &Node) -> String {
-        let colour = colour(self.layout.whose(self.facts, self.diagram, node));
+        let colour = self.colour(self.layout.whose(self.facts, self.diagram, node));
         match self.kind(node) {
             Kind::Message => colour,
             _ => format!("{colour} presence"),
@@ -242,7 +242,7 @@ impl Drawing<'_> {
     fn broadcast(&self, event: &Event) -> String {
         let crossed = match self.layout.unseen(event) {
             0 => String::new(),
-            count => format!("<tspan class=\"crossed\">\u{a0}∥{count}</tspan>"),
+            count => format!("<tspan class=\"crossed\" dx=\"5\">∥{count}</tspan>"),
         };
         format!(
             "<text class=\"label\" x=\"-52\" y=\"4\"><tspan class=\"verb\">{}</tspan>{crossed}</text>\
@@ -258,13 +258,13 @@ impl Drawing<'_> {
 
     /// Where there is no server's log, the listeners tell what there was.
     fn heard(&self, event: &Event) -> String {
-        let label = short(&super::event_label(self.facts, event), LONGEST_TITLE);
-        format!("<tspan class=\"dim\">\u{a0}{}</tspan>", escape(&label))
+        let label = short(&super::event_label(self.facts, event), LONGEST_HEARD);
+        format!("<tspan class=\"dim\" dx=\"5\">{}</tspan>", escape(&label))
     }
 }
 
 fn verb(word: &str) -> String {
-    format!("<tspan class=\"verb\">\u{a0}{word}</tspan>")
+    format!("<tspan class=\"verb\" dx=\"4\">{word}</tspan>")
 }
 
 /// What the page needs to find a message's causal past.
@@ -292,7 +292,7 @@ fn legend(y: usize, out: &mut dyn Write) -> io::Result<()> {
          <g class=\"pn presence\"><line class=\"line arrow\" x1=\"266\" x2=\"292\" y1=\"{y}\" y2=\"{y}\"/></g>\
          <text x=\"36\" y=\"{0}\">sent</text><text x=\"96\" y=\"{0}\">received</text>\
          <text x=\"198\" y=\"{0}\">message</text><text x=\"298\" y=\"{0}\">joined, left</text>\
-         <text x=\"386\" y=\"{0}\">bold: Lamport times   </text>\
+         <text x=\"386\" y=\"{0}\">bold: Lamport times</text>\
          <text x=\"520\" y=\"{0}\"><tspan class=\"crossed\">∥2</tspan> crossed two messages</text></g>",
         y + 4
     )
@@ -313,7 +313,7 @@ fn short(label: &str, longest: usize) -> String {
 }
 
 /// Safe to show, and to put into XML.
-pub(super) fn escape(text: &str) -> String {
+fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in display::safe(text).chars() {
         match c {
