@@ -146,6 +146,11 @@ async fn enter(
         time_zone: TimeZone::system(),
         wall: wall_clock,
         colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        editor: ["VISUAL", "EDITOR"]
+            .into_iter()
+            .filter_map(|name| std::env::var(name).ok())
+            .find(|command| !command.trim().is_empty())
+            .unwrap_or_else(|| "vi".into()),
     };
     let outcome = run(config, session).await?;
     Ok(outcome)

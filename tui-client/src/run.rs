@@ -1,21 +1,26 @@
 //! The one loop: keys, notices, timers and signals in, effects out. It owns the [`App`] by value.
 
+mod editor;
+mod told;
+
 use std::{
     collections::VecDeque,
+    future::pending,
     io::{self, IsTerminal},
+    process::ExitStatus,
     time::{Duration, SystemTime},
 };
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt};
 use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::Backend, layout::Rect};
 use thiserror::Error;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     time::{Instant, sleep_until},
 };
 
+use self::{editor::Editing, told::Told};
 use crate::{
     app::{App, Effect, Input, Now, Outcome, Settings},
     input::{self, Decoder, Typed},
@@ -44,7 +49,35 @@ pub struct ScreenConfig {
     pub wall: fn() -> SystemTime,
     /// Whether colours may be used (`NO_COLOR`).
     pub colours: bool,
+    /// The command of the user's editor, which may have arguments.
+    pub editor: String,
 }
+
+/// What is done with the terminal beside drawing on it: a test has none.
+#[derive(Clone, Copy)]
+struct Host {
+    /// Sends what was drawn.
+    present: fn() -> io::Result<()>,
+    /// Asks whether it tells all keys apart; the answer comes among the keys.
+    ask_for_keys: fn(),
+    /// It does.
+    tells_keys: fn(),
+    /// Makes it what other programs expect.
+    give_up: fn(),
+    /// Makes it what this one needs.
+    take: fn() -> io::Result<()>,
+    /// Stops the process until a shell lets it go on; returns whether there is one.
+    stop: fn() -> bool,
+}
+
+const HOST: Host = Host {
+    present: terminal::present,
+    ask_for_keys: terminal::ask_for_keys,
+    tells_keys: terminal::tells_keys,
+    give_up: terminal::give_up,
+    take: terminal::take,
+    stop: terminal::stop,
+};
 
 /// Why there is no screen.
 #[derive(Debug, Error)]
@@ -60,13 +93,6 @@ pub enum RunError {
     Signals(#[source] io::Error),
 }
 
-/// What the process is told from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    Resized,
-    Leave,
-}
-
 /// Shows the chat until the user leaves. The terminal is as it was when this returns.
 ///
 /// Needs a Tokio runtime with I/O and time.
@@ -74,36 +100,16 @@ pub async fn run(config: ScreenConfig, session: SessionHandle) -> Result<Outcome
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(RunError::NoTerminal);
     }
-    let told = signals().map_err(RunError::Signals)?;
+    let told = told::signals().map_err(RunError::Signals)?;
     let mut screen = Screen::enter().map_err(RunError::Terminal)?;
     let bytes = input::bytes().map_err(RunError::Terminal)?;
-    Ok(drive(screen.terminal(), bytes, told, config, session).await)
-}
-
-fn signals() -> io::Result<impl Stream<Item = Told> + Unpin> {
-    let mut signals: Vec<(Signal, Told)> = Vec::new();
-    for (kind, told) in [
-        (SignalKind::terminate(), Told::Leave),
-        (SignalKind::hangup(), Told::Leave),
-        (SignalKind::interrupt(), Told::Leave),
-        (SignalKind::quit(), Told::Leave),
-        (SignalKind::window_change(), Told::Resized),
-    ] {
-        signals.push((signal(kind)?, told));
-    }
-    Ok(stream::poll_fn(move |context| {
-        for (signal, told) in &mut signals {
-            if signal.poll_recv(context).is_ready() {
-                return std::task::Poll::Ready(Some(*told));
-            }
-        }
-        std::task::Poll::Pending
-    }))
+    Ok(drive(screen.terminal(), HOST, bytes, told, config, session).await)
 }
 
 /// The loop, on any terminal.
 async fn drive<B, I, S>(
     terminal: &mut Terminal<B>,
+    host: Host,
     mut bytes: I,
     mut told: S,
     config: ScreenConfig,
@@ -120,20 +126,20 @@ where
         ..
     } = session;
     let (mut client, mut more_notices, mut more_bytes) =
-        (Client::new(terminal, config), true, true);
+        (Client::new(terminal, host, config), true, true);
     loop {
         client.draw_if_due();
         if let Some(outcome) = client.outcome.take() {
+            client.close_editor().await;
             return outcome;
         }
         let wake = client.wake();
         tokio::select! {
             biased;
-            Some(told) = told.next() => match told {
-                Told::Leave => client.input(Input::Leave),
-                Told::Resized => client.resized(),
-            },
-            piece = bytes.next(), if more_bytes => if let Some(Ok(piece)) = piece {
+            Some(told) = told.next() => client.told(told),
+            status = editor_ends(&mut client.editing) => client.edited(status),
+            // While the editor runs, the keys are its own.
+            piece = bytes.next(), if more_bytes && client.editing.is_none() => if let Some(Ok(piece)) = piece {
                 client.typed(&piece);
             } else {
                 more_bytes = false;
@@ -157,10 +163,24 @@ where
     }
 }
 
+async fn editor_ends(editing: &mut Option<Editing>) -> io::Result<ExitStatus> {
+    match editing {
+        Some(editing) => editing.wait().await,
+        None => pending().await,
+    }
+}
+
 /// The app with what it needs around it.
 struct Client<'a, B: Backend> {
     app: App,
     terminal: &'a mut Terminal<B>,
+    host: Host,
+    /// The command of the user's editor.
+    editor: String,
+    /// The editor that has the terminal.
+    editing: Option<Editing>,
+    /// The terminal was asked whether it tells all keys apart.
+    asked: bool,
     theme: Theme,
     wall: fn() -> SystemTime,
     start: Instant,
@@ -178,7 +198,7 @@ struct Client<'a, B: Backend> {
 }
 
 impl<'a, B: Backend> Client<'a, B> {
-    fn new(terminal: &'a mut Terminal<B>, config: ScreenConfig) -> Self {
+    fn new(terminal: &'a mut Terminal<B>, host: Host, config: ScreenConfig) -> Self {
         let start = Instant::now();
         let size = terminal.size().unwrap_or_default();
         let (app, effects) = App::new(Settings {
@@ -191,6 +211,10 @@ impl<'a, B: Backend> Client<'a, B> {
         let mut client = Self {
             app,
             terminal,
+            host,
+            editor: config.editor,
+            editing: None,
+            asked: false,
             theme: Theme::new(config.colours),
             wall: config.wall,
             start,
@@ -241,16 +265,86 @@ impl<'a, B: Backend> Client<'a, B> {
 
     fn take(&mut self, typed: Vec<Typed>) {
         for typed in typed {
-            self.input(match typed {
-                Typed::Key(key) => Input::Key(key),
-                Typed::Paste(text) => Input::Paste(text),
-                Typed::Focus(focused) => Input::Focus(focused),
-            });
+            match typed {
+                Typed::Key(key) => self.input(Input::Key(key)),
+                Typed::Paste(text) => self.input(Input::Paste(text)),
+                Typed::Focus(focused) => self.input(Input::Focus(focused)),
+                Typed::TellsKeys => (self.host.tells_keys)(),
+            }
         }
         self.give_up_at = self
             .decoder
             .patience()
             .map(|patience| Instant::now() + patience);
+    }
+
+    fn told(&mut self, told: Told) {
+        match told {
+            Told::Resized => self.resized(),
+            Told::Leave => {
+                if let Some(editing) = &self.editing {
+                    editing.terminate();
+                }
+                self.input(Input::Leave);
+            }
+            // What is in front is the editor.
+            Told::Interrupted if self.editing.is_some() => {}
+            Told::Interrupted => self.input(Input::Leave),
+            Told::Stop => self.suspend(),
+            Told::Continued => self.back(),
+        }
+    }
+
+    fn suspend(&mut self) {
+        (self.host.give_up)();
+        // It comes back by `Told::Continued`.
+        if !(self.host.stop)() {
+            self.back();
+            self.input(Input::NoShell);
+        }
+    }
+
+    /// The terminal is this program's again, and anything may be on it.
+    fn back(&mut self) {
+        if self.editing.is_some() {
+            return;
+        }
+        if (self.host.take)().is_err() {
+            return self.input(Input::Leave);
+        }
+        self.resized();
+        self.repaint();
+        self.apply(vec![Effect::Draw], Duration::ZERO);
+    }
+
+    fn edit(&mut self, draft: &str) {
+        if self.editing.is_some() {
+            return;
+        }
+        (self.host.give_up)();
+        match Editing::start(&self.editor, draft) {
+            Ok(editing) => self.editing = Some(editing),
+            Err(error) => {
+                self.back();
+                self.input(Input::Edited(Err(error.to_string())));
+            }
+        }
+    }
+
+    fn edited(&mut self, status: io::Result<ExitStatus>) {
+        if let Some(editing) = self.editing.take() {
+            let edited = editing.result(status).map_err(|error| error.to_string());
+            self.back();
+            self.input(Input::Edited(edited));
+        }
+    }
+
+    /// The editor does not outlive this program; the terminal is what it was before both.
+    async fn close_editor(&mut self) {
+        if let Some(editing) = self.editing.take() {
+            editing.close().await;
+            let _ = (self.host.take)();
+        }
     }
 
     fn resized(&mut self) {
@@ -262,10 +356,8 @@ impl<'a, B: Backend> Client<'a, B> {
     /// When the loop has something to do by itself.
     fn wake(&self) -> Option<Instant> {
         let app = self.app.next_wake().map(|wake| self.start + wake);
-        [app, self.give_up_at, self.draw_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let draw_at = self.draw_at.filter(|_| self.editing.is_none());
+        [app, self.give_up_at, draw_at].into_iter().flatten().min()
     }
 
     fn woken(&mut self) {
@@ -293,6 +385,8 @@ impl<'a, B: Backend> Client<'a, B> {
                     self.draw_at = Some(self.draw_at.map_or(at, |already| already.min(at)));
                 }
                 Effect::Repaint => self.repaint(),
+                Effect::Editor(draft) => self.edit(&draft),
+                Effect::Suspend => self.suspend(),
                 Effect::Quit(outcome) => self.outcome = self.outcome.take().or(Some(outcome)),
             }
         }
@@ -315,16 +409,20 @@ impl<'a, B: Backend> Client<'a, B> {
             return;
         }
         let now = Instant::now();
-        if self.draw_at.is_none_or(|at| at > now) {
+        if self.draw_at.is_none_or(|at| at > now) || self.editing.is_some() {
             return;
         }
         (self.draw_at, self.drawn_at) = (None, now);
         let (app, theme) = (&self.app, self.theme);
         let drawn = self.terminal.draw(|frame| view::draw(app, theme, frame));
-        if drawn.is_err() {
+        if drawn.is_err() || (self.host.present)().is_err() {
             // The terminal is gone.
             let effects = self.app.update(Input::Leave, self.now());
             self.apply(effects, Duration::from_secs(3600));
+        } else if !self.asked {
+            // Not before the first frame, which waits for nothing.
+            self.asked = true;
+            (self.host.ask_for_keys)();
         }
     }
 

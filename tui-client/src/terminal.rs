@@ -3,24 +3,33 @@
 use std::{
     io::{self, Stdout, Write, stdout},
     sync::{
-        Once,
+        Mutex, MutexGuard, Once, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
 };
 
 use crossterm::{
     cursor::Show,
-    event::{DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange},
+    event::{
+        DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
+        KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+    },
     execute, queue,
     style::force_color_output,
-    terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    terminal::{EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen},
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
+use rustix::{
+    process::{Signal, getpgrp, getsid, kill_current_process_group},
+    stdio,
+    termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
+};
 
 const RAW: u8 = 1;
 const SCREEN: u8 = 1 << 1;
 const PASTE: u8 = 1 << 2;
 const FOCUS: u8 = 1 << 3;
+const KEYS: u8 = 1 << 4;
 
 /// The modes that are set and not undone yet. The process has one terminal, and a panic hook has
 /// nothing else to go by.
@@ -28,6 +37,15 @@ static SET: AtomicU8 = AtomicU8::new(0);
 
 /// A task of this process panicked while the screen was up.
 static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// The terminal has said that it can tell all keys apart.
+static TELLS_KEYS: AtomicBool = AtomicBool::new(false);
+
+/// The terminal's line settings, as they were at the start.
+static ORIGINAL: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// The frame that is being drawn.
+static FRAME: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 /// Whether the terminal was given back by a panic, maybe of another task: nothing may be drawn on
 /// it any more.
@@ -37,7 +55,7 @@ pub(crate) fn panicked() -> bool {
 
 /// A terminal in the state that a full-screen program needs; dropping it gives the terminal back.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<Frames>>,
 }
 
 impl Screen {
@@ -49,28 +67,21 @@ impl Screen {
         // Whether there are colours is the theme's decision. Left to itself, crossterm drops bold
         // and reverse along with them.
         force_color_output(true);
-        enable_raw_mode()?;
-        set(RAW);
-        execute!(stdout(), EnterAlternateScreen)?;
-        set(SCREEN);
-        execute!(stdout(), EnableBracketedPaste)?;
-        set(PASTE);
-        execute!(stdout(), EnableFocusChange)?;
-        set(FOCUS);
-        let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        take()?;
+        let terminal = Terminal::new(CrosstermBackend::new(Frames))?;
         std::mem::forget(undo);
         Ok(Self { terminal })
     }
 
     /// What is drawn on.
-    pub(crate) fn terminal(&mut self) -> &mut Terminal<CrosstermBackend<Stdout>> {
+    pub(crate) fn terminal(&mut self) -> &mut Terminal<CrosstermBackend<Frames>> {
         &mut self.terminal
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        restore();
+        give_up();
     }
 }
 
@@ -78,8 +89,93 @@ struct Undo;
 
 impl Drop for Undo {
     fn drop(&mut self) {
-        restore();
+        give_up();
     }
+}
+
+/// Collects what is drawn, until [`present`].
+pub(crate) struct Frames;
+
+impl Write for Frames {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut frame = lock(&FRAME);
+        if frame.is_empty() {
+            // The terminal shows nothing of the frame before it has all of it.
+            frame.extend_from_slice(b"\x1b[?2026h");
+        }
+        frame.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    /// ratatui asks for this several times within a frame.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Sends the frame to the terminal, in one piece.
+pub(crate) fn present() -> io::Result<()> {
+    let mut frame = lock(&FRAME);
+    if frame.is_empty() {
+        return Ok(());
+    }
+    frame.extend_from_slice(b"\x1b[?2026l");
+    let mut out = stdout().lock();
+    let sent = out.write_all(&frame).and_then(|()| out.flush());
+    frame.clear();
+    sent
+}
+
+/// Sets the modes, anew where they are set already: another program may have changed them.
+pub(crate) fn take() -> io::Result<()> {
+    give_up();
+    raw()?;
+    execute!(stdout(), EnterAlternateScreen)?;
+    set(SCREEN);
+    execute!(stdout(), EnableBracketedPaste)?;
+    set(PASTE);
+    execute!(stdout(), EnableFocusChange)?;
+    set(FOCUS);
+    if TELLS_KEYS.load(Ordering::SeqCst) {
+        tell_keys()?;
+    }
+    Ok(())
+}
+
+/// Keys come one by one, and unseen.
+fn raw() -> io::Result<()> {
+    let mut original = lock(&ORIGINAL);
+    let mut settings = match &*original {
+        Some(settings) => settings.clone(),
+        None => original.insert(tcgetattr(stdio::stdin())?).clone(),
+    };
+    settings.make_raw();
+    tcsetattr(stdio::stdin(), OptionalActions::Now, &settings)?;
+    set(RAW);
+    Ok(())
+}
+
+/// Asks the terminal whether it can tell all keys apart. Where it can, the answer comes among the
+/// keys; where it cannot, none does.
+pub(crate) fn ask_for_keys() {
+    let mut out = stdout();
+    let _ = out.write_all(b"\x1b[?u").and_then(|()| out.flush());
+}
+
+/// The terminal has said that it can tell all keys apart: it shall.
+pub(crate) fn tells_keys() {
+    let told_before = TELLS_KEYS.swap(true, Ordering::SeqCst);
+    if !told_before {
+        let _ = tell_keys();
+    }
+}
+
+fn tell_keys() -> io::Result<()> {
+    let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES
+        | KeyboardEnhancementFlags::REPORT_ALTERNATE_KEYS;
+    execute!(stdout(), PushKeyboardEnhancementFlags(flags))?;
+    set(KEYS);
+    Ok(())
 }
 
 fn set(mode: u8) {
@@ -88,12 +184,18 @@ fn set(mode: u8) {
 
 /// Undoes exactly what is set; a second call does nothing. Errors are of no use to anybody here:
 /// the terminal may be gone.
-fn restore() {
+pub(crate) fn give_up() {
     let modes = SET.swap(0, Ordering::SeqCst);
     if modes == 0 {
         return;
     }
-    let mut out = stdout();
+    let mut out: Stdout = stdout();
+    // Where a frame was cut off.
+    let _ = queue!(out, EndSynchronizedUpdate);
+    // Each screen of a terminal has its own.
+    if modes & KEYS != 0 {
+        let _ = queue!(out, PopKeyboardEnhancementFlags);
+    }
     if modes & FOCUS != 0 {
         let _ = queue!(out, DisableFocusChange);
     }
@@ -105,9 +207,24 @@ fn restore() {
         let _ = queue!(out, Show, LeaveAlternateScreen);
     }
     let _ = out.flush();
-    if modes & RAW != 0 {
-        let _ = disable_raw_mode();
+    if modes & RAW != 0
+        && let Some(original) = &*lock(&ORIGINAL)
+    {
+        let _ = tcsetattr(stdio::stdin(), OptionalActions::Now, original);
     }
+}
+
+/// Stops this process, and those that a shell started together with it, until the shell lets them
+/// go on. Returns whether there is a shell that will.
+pub(crate) fn stop() -> bool {
+    // Without job control everything in a session is one group, that of the session's leader: a
+    // window of its own, ssh with a command, a container.
+    let a_shell_waits = getsid(None).is_ok_and(|session| session != getpgrp());
+    a_shell_waits && kill_current_process_group(Signal::STOP).is_ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A report of a panic is of no use on a screen that is about to vanish, in raw mode.
@@ -120,7 +237,7 @@ fn restore_on_panic() {
                 SET.load(Ordering::SeqCst) != 0 || panicked(),
                 Ordering::SeqCst,
             );
-            restore();
+            give_up();
             report(panic);
         }));
     });

@@ -31,6 +31,7 @@ fn bench() -> Bench {
         time_zone: TimeZone::UTC,
         wall: || at(100),
         colours: true,
+        editor: "false".into(),
     };
     let session = SessionHandle {
         commands: commands_in,
@@ -41,7 +42,15 @@ fn bench() -> Bench {
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("in memory");
         let bytes = UnboundedReceiverStream::new(bytes);
         let signals = UnboundedReceiverStream::new(signals);
-        let outcome = drive(&mut terminal, bytes, signals, config, session).await;
+        let host = Host {
+            present: || Ok(()),
+            ask_for_keys: || {},
+            tells_keys: || {},
+            give_up: || {},
+            take: || Ok(()),
+            stop: || false,
+        };
+        let outcome = drive(&mut terminal, host, bytes, signals, config, session).await;
         (outcome, terminal.backend().to_string())
     });
     Bench {
