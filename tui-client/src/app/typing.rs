@@ -237,3 +237,6 @@ impl App {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

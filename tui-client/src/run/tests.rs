@@ -202,3 +202,27 @@ async fn a_flood_is_shown_to_its_end() {
     let (_, screen) = bench.end().await;
     assert!(screen.contains("line 5000"), "{screen}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_paste_without_an_end_is_no_end_of_typing() {
+    let mut bench = Bench::joined().await;
+    bench.press(b"\x1b[200~pasted\rlines");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    bench.press(b"!\r");
+    let Command::Publish { text, .. } = bench.command().await else {
+        panic!("still in the chat");
+    };
+    assert_eq!(text.as_str(), "pasted\nlines!");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_without_a_shell_is_not_left_stopped() {
+    let mut bench = Bench::joined().await;
+    bench.press(b"\x1a");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    bench.told.send(Told::Interrupted).expect("the screen runs");
+    assert_eq!(bench.command().await, Command::Leave);
+    bench.notice(Notice::Ended(Ended::Left)).await;
+    let (_, screen) = bench.end().await;
+    assert!(screen.contains("no shell"), "{screen}");
+}

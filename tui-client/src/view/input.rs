@@ -134,3 +134,6 @@ impl Widget for InputLine<'_> {
         self.counter(area, buf);
     }
 }
+
+#[cfg(test)]
+mod tests;

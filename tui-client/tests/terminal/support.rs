@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     num::NonZeroU16,
     path::PathBuf,
@@ -91,6 +92,8 @@ impl World {
         command.env("LANG", "C.UTF-8");
         command.env("TZ", "UTC");
         command.env("HOME", self.folder.path());
+        command.env("TMPDIR", self.folder.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.cwd(self.folder.path());
         command.arg("--log-dir");
         command.arg(self.logs());
@@ -103,6 +106,40 @@ impl World {
         command.args(["--server", server]);
         command.args(arguments);
         Terminal::start(command, self.size)
+    }
+
+    /// A client of this server whose user has this script as an editor.
+    pub(crate) fn client_with_editor(&self, server: &str, name: &str, script: &str) -> Terminal {
+        let path = self.path("editor");
+        std::fs::write(&path, script).expect("written");
+        let mut command = self.command();
+        command.env("VISUAL", format!("sh {}", path.display()));
+        command.args(["--server", server, "--name", name]);
+        Terminal::start(command, self.size)
+    }
+
+    /// A client of this server that a shell starts by `"$@"`.
+    pub(crate) fn client_of_shell(&self, server: &str, name: &str, script: &str) -> Terminal {
+        let mut command = self.command();
+        let shell = ["sh", "-c", script, "sh"].map(Into::into);
+        command.get_argv_mut().splice(0..0, shell);
+        command.args(["--server", server, "--name", name]);
+        Terminal::start(command, self.size)
+    }
+
+    /// A test of this very program, which is to be ignored else.
+    pub(crate) fn own_test(&self, name: &str, server: &str) -> Terminal {
+        let mut command = self.command();
+        let own = std::env::current_exe().expect("this program has a path");
+        *command.get_argv_mut() = vec![own.into()];
+        command.args(["--exact", name, "--ignored", "--nocapture"]);
+        command.env("CHITTY_TEST_SERVER", server);
+        Terminal::start(command, self.size)
+    }
+
+    /// In this test's folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// A client that looks for a server of its own at this address.
@@ -189,6 +226,8 @@ pub(crate) fn signal(process: u32, name: &str) {
 pub(crate) struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
     raw: Arc<Mutex<Vec<u8>>>,
+    /// The line settings before the program started.
+    settings: String,
     child: Box<dyn Child + Send + Sync>,
     master: Option<Box<dyn MasterPty + Send>>,
     keys: Box<dyn std::io::Write + Send>,
@@ -205,6 +244,7 @@ impl Terminal {
         let pair = native_pty_system()
             .openpty(size)
             .expect("a pseudo-terminal");
+        let settings = format!("{:?}", pair.master.get_termios());
         let child = pair.slave.spawn_command(command).expect("it starts");
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().expect("readable");
@@ -226,6 +266,7 @@ impl Terminal {
         Self {
             screen,
             raw,
+            settings,
             child,
             master: Some(pair.master),
             keys,
@@ -249,6 +290,20 @@ impl Terminal {
     /// Every byte that the program wrote.
     pub(crate) fn raw(&self) -> Vec<u8> {
         lock(&self.raw).clone()
+    }
+
+    /// Fails when a mode is set that was not before the program started.
+    pub(crate) fn assert_restored(&self, why: &str) {
+        let raw = String::from_utf8_lossy(&self.raw()).into_owned();
+        let modes = Modes::of(&raw);
+        assert_eq!(modes, Modes::default(), "{why}: {}", self.screen());
+        for mode in ["?1049h", "?2004h", "?1004h", "?2026h"] {
+            let set = raw.contains(&format!("\u{1b}[{mode}"));
+            assert!(set, "{why}: {mode} was never set: {}", self.screen());
+        }
+        let master = self.master.as_ref().expect("open");
+        let settings = format!("{:?}", master.get_termios());
+        assert_eq!(settings, self.settings, "{why}: the line settings");
     }
 
     /// Types this, byte for byte.
@@ -327,6 +382,46 @@ impl Terminal {
             Err(error) => panic!("{error}"),
         });
         status.exit_code()
+    }
+}
+
+/// What is set by what was written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Modes {
+    /// DEC's private modes, beside the cursor's.
+    pub(crate) set: BTreeSet<String>,
+    pub(crate) cursor_hidden: bool,
+    /// How often keyboard flags were pushed and not popped.
+    pub(crate) keyboard: i32,
+}
+
+impl Modes {
+    pub(crate) fn of(raw: &str) -> Self {
+        let mut modes = Self::default();
+        for sequence in raw.split("\u{1b}[").skip(1) {
+            let end = sequence.find(|c: char| c.is_ascii_alphabetic());
+            let Some((parameters, rest)) = end.map(|end| sequence.split_at(end)) else {
+                continue;
+            };
+            let last = rest.chars().next().unwrap_or_default();
+            if let ('h' | 'l', Some(numbers)) = (last, parameters.strip_prefix('?')) {
+                for number in numbers.split(';') {
+                    if number == "25" {
+                        modes.cursor_hidden = last == 'l';
+                    } else if last == 'h' {
+                        modes.set.insert(number.into());
+                    } else {
+                        modes.set.remove(number);
+                    }
+                }
+            }
+            modes.keyboard += match (last, parameters.chars().next()) {
+                ('u', Some('>')) => 1,
+                ('u', Some('<')) => -1,
+                _ => 0,
+            };
+        }
+        modes
     }
 }
 

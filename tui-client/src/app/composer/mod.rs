@@ -292,9 +292,14 @@ impl Composer {
 
     /// Ends the search with the line that it shows.
     pub(super) fn take_found(&mut self) {
-        let found = self.search.take().and_then(|search| search.found);
-        if let Some(id) = found.filter(|id| *id != self.line) {
-            self.show(id);
+        match self.search.take().and_then(|search| search.found) {
+            // It may have been changed since.
+            Some(id) if id == self.line => {
+                let line = self.history.get(id).unwrap_or_default();
+                self.editor.set(line);
+            }
+            Some(id) => self.show(id),
+            None => {}
         }
     }
 

@@ -1,0 +1,133 @@
+//! Every mode of the terminal that is set is undone, on every way out and in between.
+
+use std::{path::Path, time::SystemTime};
+
+use chitty::{
+    launch,
+    run::{ScreenConfig, run},
+    session::{self, SessionConfig},
+};
+
+use crate::support::{self, Modes, Terminal, World, wait_until};
+
+/// As a terminal that tells all keys apart answers the question for that.
+fn tell_keys(terminal: &mut Terminal) {
+    wait_written(terminal, "\u{1b}[?u");
+    terminal.send("\u{1b}[?0u");
+    wait_written(terminal, "\u{1b}[>5u");
+}
+
+fn wait_written(terminal: &Terminal, sequence: &str) {
+    wait_until("a sequence is written", || {
+        let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+        raw.contains(sequence).then_some(()).ok_or(raw)
+    });
+}
+
+#[test]
+fn the_terminal_is_restored_on_every_way_out() {
+    type Way = (&'static str, fn(&mut Terminal));
+    let world = World::new();
+    let server = world.server(&["--grace", "1"]);
+    let ways: [Way; 6] = [
+        ("escape", |terminal| terminal.send("\u{1b}")),
+        // As sent by a terminal that tells all keys apart.
+        ("escape-key", |terminal| terminal.send("\u{1b}[27u")),
+        ("quit", |terminal| terminal.say("/quit")),
+        ("sigterm", |terminal| {
+            support::signal(terminal.process(), "TERM");
+        }),
+        ("sigint", |terminal| {
+            support::signal(terminal.process(), "INT");
+        }),
+        ("sighup", |terminal| {
+            support::signal(terminal.process(), "HUP");
+        }),
+    ];
+    for (name, leave) in ways {
+        let mut terminal = world.client(&server.url, &["--name", name]);
+        terminal.wait_for(&format!("Participant {name} joined"));
+        tell_keys(&mut terminal);
+        leave(&mut terminal);
+        terminal.wait();
+        terminal.wait_for("The log of this chat");
+        terminal.assert_restored(name);
+        wait_until("its leaving is announced at once, by its own Leave", || {
+            let log = world.log("server");
+            let mut left = log.iter().filter(|line| {
+                line.call == "Broadcast"
+                    && line.get("kind") == Some("left")
+                    && line.get("name") == Some(name)
+            });
+            match left.next() {
+                Some(line) if line.get("reason") == Some("left") => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        });
+    }
+}
+
+#[test]
+fn the_first_frame_comes_before_any_question() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let terminal = world.client(&server.url, &[]);
+    wait_written(&terminal, "\u{1b}[?u");
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    let (before, _) = raw.split_once("\u{1b}[?u").expect("it was just there");
+    assert!(before.contains("1 to 32 characters"), "{before:?}");
+    assert!(
+        before.ends_with("\u{1b}[?2026l"),
+        "in one piece: {before:?}"
+    );
+    assert!(!raw.contains("\u{1b}[>5u"), "only after an answer");
+}
+
+#[test]
+fn a_panic_restores_the_terminal_before_it_is_reported() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let mut terminal = world.own_test("modes::a_screen_that_panics", &server.url);
+    terminal.wait_for("Your name");
+    tell_keys(&mut terminal);
+    std::fs::write(world.path("stop"), "").expect("written");
+    terminal.send("x");
+    assert_ne!(terminal.wait(), 0);
+    terminal.wait_for("the clock has stopped");
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    let (before, _) = raw
+        .split_once("the clock has stopped")
+        .expect("it is there");
+    assert_eq!(Modes::of(before), Modes::default());
+    terminal.assert_restored("panic");
+}
+
+/// Panics from when the other test has said so in their folder.
+fn clock() -> SystemTime {
+    assert!(!Path::new("stop").exists(), "the clock has stopped");
+    SystemTime::UNIX_EPOCH
+}
+
+#[tokio::test]
+#[ignore = "a part of another test, which runs it in a terminal of its own"]
+async fn a_screen_that_panics() {
+    let server = std::env::var("CHITTY_TEST_SERVER").expect("run by the other test");
+    let session = session::spawn(SessionConfig {
+        connector: launch::remote(server.parse().expect("a URL")),
+        random: Box::new(chitty_chat::secret::os_random),
+        backlog: 0,
+        on_accepted: Box::new(|_| {}),
+        span: None,
+    });
+    let config = ScreenConfig {
+        name: None,
+        login: "ada".into(),
+        server,
+        time_zone: jiff::tz::TimeZone::UTC,
+        wall: clock,
+        colours: true,
+        editor: "false".into(),
+    };
+    let outcome = run(config, session).await;
+    panic!("{outcome:?}, and no panic");
+}
