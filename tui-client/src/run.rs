@@ -1,13 +1,13 @@
 //! The one loop: keys, notices, timers and signals in, effects out. It owns the [`App`] by value.
 
+mod away;
 mod editor;
+mod host;
 mod told;
 
 use std::{
     collections::VecDeque,
-    future::pending,
     io::{self, IsTerminal},
-    process::ExitStatus,
     time::{Duration, SystemTime},
 };
 
@@ -20,7 +20,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use self::{editor::Editing, told::Told};
+use self::{
+    editor::Editing,
+    host::{HOST, Host},
+    told::Told,
+};
 use crate::{
     app::{App, Effect, Input, Now, Outcome, Settings},
     input::{self, Decoder, Typed},
@@ -52,32 +56,6 @@ pub struct ScreenConfig {
     /// The command of the user's editor, which may have arguments.
     pub editor: String,
 }
-
-/// What is done with the terminal beside drawing on it: a test has none.
-#[derive(Clone, Copy)]
-struct Host {
-    /// Sends what was drawn.
-    present: fn() -> io::Result<()>,
-    /// Asks whether it tells all keys apart; the answer comes among the keys.
-    ask_for_keys: fn(),
-    /// It does.
-    tells_keys: fn(),
-    /// Makes it what other programs expect.
-    give_up: fn(),
-    /// Makes it what this one needs.
-    take: fn() -> io::Result<()>,
-    /// Stops the process until a shell lets it go on; returns whether there is one.
-    stop: fn() -> bool,
-}
-
-const HOST: Host = Host {
-    present: terminal::present,
-    ask_for_keys: terminal::ask_for_keys,
-    tells_keys: terminal::tells_keys,
-    give_up: terminal::give_up,
-    take: terminal::take,
-    stop: terminal::stop,
-};
 
 /// Why there is no screen.
 #[derive(Debug, Error)]
@@ -137,7 +115,7 @@ where
         tokio::select! {
             biased;
             Some(told) = told.next() => client.told(told),
-            status = editor_ends(&mut client.editing) => client.edited(status),
+            status = away::editor_ends(&mut client.editing) => client.edited(status),
             // While the editor runs, the keys are its own.
             piece = bytes.next(), if more_bytes && client.editing.is_none() => if let Some(Ok(piece)) = piece {
                 client.typed(&piece);
@@ -160,13 +138,6 @@ where
             },
             () = sleep_until(wake.unwrap_or(client.start)), if wake.is_some() => client.woken(),
         }
-    }
-}
-
-async fn editor_ends(editing: &mut Option<Editing>) -> io::Result<ExitStatus> {
-    match editing {
-        Some(editing) => editing.wait().await,
-        None => pending().await,
     }
 }
 
@@ -276,75 +247,6 @@ impl<'a, B: Backend> Client<'a, B> {
             .decoder
             .patience()
             .map(|patience| Instant::now() + patience);
-    }
-
-    fn told(&mut self, told: Told) {
-        match told {
-            Told::Resized => self.resized(),
-            Told::Leave => {
-                if let Some(editing) = &self.editing {
-                    editing.terminate();
-                }
-                self.input(Input::Leave);
-            }
-            // What is in front is the editor.
-            Told::Interrupted if self.editing.is_some() => {}
-            Told::Interrupted => self.input(Input::Leave),
-            Told::Stop => self.suspend(),
-            Told::Continued => self.back(),
-        }
-    }
-
-    fn suspend(&mut self) {
-        (self.host.give_up)();
-        // It comes back by `Told::Continued`.
-        if !(self.host.stop)() {
-            self.back();
-            self.input(Input::NoShell);
-        }
-    }
-
-    /// The terminal is this program's again, and anything may be on it.
-    fn back(&mut self) {
-        if self.editing.is_some() {
-            return;
-        }
-        if (self.host.take)().is_err() {
-            return self.input(Input::Leave);
-        }
-        self.resized();
-        self.repaint();
-        self.apply(vec![Effect::Draw], Duration::ZERO);
-    }
-
-    fn edit(&mut self, draft: &str) {
-        if self.editing.is_some() {
-            return;
-        }
-        (self.host.give_up)();
-        match Editing::start(&self.editor, draft) {
-            Ok(editing) => self.editing = Some(editing),
-            Err(error) => {
-                self.back();
-                self.input(Input::Edited(Err(error.to_string())));
-            }
-        }
-    }
-
-    fn edited(&mut self, status: io::Result<ExitStatus>) {
-        if let Some(editing) = self.editing.take() {
-            let edited = editing.result(status).map_err(|error| error.to_string());
-            self.back();
-            self.input(Input::Edited(edited));
-        }
-    }
-
-    /// The editor does not outlive this program; the terminal is what it was before both.
-    async fn close_editor(&mut self) {
-        if let Some(editing) = self.editing.take() {
-            editing.close().await;
-            let _ = (self.host.take)();
-        }
     }
 
     fn resized(&mut self) {

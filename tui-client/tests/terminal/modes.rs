@@ -1,6 +1,6 @@
 //! Every mode of the terminal that is set is undone, on every way out and in between.
 
-use std::{path::Path, time::SystemTime};
+use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
 use chitty::{
     launch,
@@ -8,7 +8,64 @@ use chitty::{
     session::{self, SessionConfig},
 };
 
-use crate::support::{self, Modes, Terminal, World, wait_until};
+use crate::support::{self, Terminal, World, wait_until};
+
+/// What is set by what was written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Modes {
+    /// DEC's private modes, beside the cursor's.
+    pub(crate) set: BTreeSet<String>,
+    pub(crate) cursor_hidden: bool,
+    /// How often keyboard flags were pushed and not popped.
+    pub(crate) keyboard: i32,
+}
+
+impl Modes {
+    pub(crate) fn of(raw: &str) -> Self {
+        let mut modes = Self::default();
+        for sequence in raw.split("\u{1b}[").skip(1) {
+            let end = sequence.find(|c: char| c.is_ascii_alphabetic());
+            let Some((parameters, rest)) = end.map(|end| sequence.split_at(end)) else {
+                continue;
+            };
+            let last = rest.chars().next().unwrap_or_default();
+            if let ('h' | 'l', Some(numbers)) = (last, parameters.strip_prefix('?')) {
+                for number in numbers.split(';') {
+                    if number == "25" {
+                        modes.cursor_hidden = last == 'l';
+                    } else if last == 'h' {
+                        modes.set.insert(number.into());
+                    } else {
+                        modes.set.remove(number);
+                    }
+                }
+            }
+            modes.keyboard += match (last, parameters.chars().next()) {
+                ('u', Some('>')) => 1,
+                ('u', Some('<')) => -1,
+                _ => 0,
+            };
+        }
+        modes
+    }
+}
+
+/// Fails when a mode is set that was not before the program started.
+pub(crate) fn assert_restored(terminal: &Terminal, why: &str) {
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    assert_eq!(
+        Modes::of(&raw),
+        Modes::default(),
+        "{why}: {}",
+        terminal.screen()
+    );
+    for mode in ["?1049h", "?2004h", "?1004h", "?2026h"] {
+        let set = raw.contains(&format!("\u{1b}[{mode}"));
+        assert!(set, "{why}: {mode} was never set: {}", terminal.screen());
+    }
+    let (before, now) = terminal.line_settings();
+    assert_eq!(now, before, "{why}: the line settings");
+}
 
 /// As a terminal that tells all keys apart answers the question for that.
 fn tell_keys(terminal: &mut Terminal) {
@@ -51,7 +108,7 @@ fn the_terminal_is_restored_on_every_way_out() {
         leave(&mut terminal);
         terminal.wait();
         terminal.wait_for("The log of this chat");
-        terminal.assert_restored(name);
+        assert_restored(&terminal, name);
         wait_until("its leaving is announced at once, by its own Leave", || {
             let log = world.log("server");
             let mut left = log.iter().filter(|line| {
@@ -99,7 +156,7 @@ fn a_panic_restores_the_terminal_before_it_is_reported() {
         .split_once("the clock has stopped")
         .expect("it is there");
     assert_eq!(Modes::of(before), Modes::default());
-    terminal.assert_restored("panic");
+    assert_restored(&terminal, "panic");
 }
 
 /// Panics from when the other test has said so in their folder.

@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use std::{
-    collections::BTreeSet,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     num::NonZeroU16,
     path::PathBuf,
@@ -292,18 +291,10 @@ impl Terminal {
         lock(&self.raw).clone()
     }
 
-    /// Fails when a mode is set that was not before the program started.
-    pub(crate) fn assert_restored(&self, why: &str) {
-        let raw = String::from_utf8_lossy(&self.raw()).into_owned();
-        let modes = Modes::of(&raw);
-        assert_eq!(modes, Modes::default(), "{why}: {}", self.screen());
-        for mode in ["?1049h", "?2004h", "?1004h", "?2026h"] {
-            let set = raw.contains(&format!("\u{1b}[{mode}"));
-            assert!(set, "{why}: {mode} was never set: {}", self.screen());
-        }
+    /// The line settings before the program started, and now.
+    pub(crate) fn line_settings(&self) -> (&str, String) {
         let master = self.master.as_ref().expect("open");
-        let settings = format!("{:?}", master.get_termios());
-        assert_eq!(settings, self.settings, "{why}: the line settings");
+        (&self.settings, format!("{:?}", master.get_termios()))
     }
 
     /// Types this, byte for byte.
@@ -382,46 +373,6 @@ impl Terminal {
             Err(error) => panic!("{error}"),
         });
         status.exit_code()
-    }
-}
-
-/// What is set by what was written.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Modes {
-    /// DEC's private modes, beside the cursor's.
-    pub(crate) set: BTreeSet<String>,
-    pub(crate) cursor_hidden: bool,
-    /// How often keyboard flags were pushed and not popped.
-    pub(crate) keyboard: i32,
-}
-
-impl Modes {
-    pub(crate) fn of(raw: &str) -> Self {
-        let mut modes = Self::default();
-        for sequence in raw.split("\u{1b}[").skip(1) {
-            let end = sequence.find(|c: char| c.is_ascii_alphabetic());
-            let Some((parameters, rest)) = end.map(|end| sequence.split_at(end)) else {
-                continue;
-            };
-            let last = rest.chars().next().unwrap_or_default();
-            if let ('h' | 'l', Some(numbers)) = (last, parameters.strip_prefix('?')) {
-                for number in numbers.split(';') {
-                    if number == "25" {
-                        modes.cursor_hidden = last == 'l';
-                    } else if last == 'h' {
-                        modes.set.insert(number.into());
-                    } else {
-                        modes.set.remove(number);
-                    }
-                }
-            }
-            modes.keyboard += match (last, parameters.chars().next()) {
-                ('u', Some('>')) => 1,
-                ('u', Some('<')) => -1,
-                _ => 0,
-            };
-        }
-        modes
     }
 }
 

@@ -1,6 +1,9 @@
 //! What people write, with the terminal between: pastes, the shell, one's own editor.
 
-use crate::support::{Modes, World, signal, wait_until};
+use crate::{
+    modes::{Modes, assert_restored},
+    support::{World, signal, wait_until},
+};
 
 #[test]
 fn a_paste_without_an_end_does_not_freeze_the_input() {
@@ -51,7 +54,7 @@ fn ctrl_z_goes_to_the_shell_and_fg_comes_back() {
     ada.say("/quit");
     ada.wait_for("ended 0");
     assert_eq!(ada.wait(), 0);
-    ada.assert_restored("after fg");
+    assert_restored(&ada, "after fg");
 }
 
 #[test]
@@ -67,7 +70,8 @@ fn a_window_without_a_shell_is_not_stopped() {
 }
 
 /// Shows what it was given, waits until it may go on, and writes something else.
-const EDITOR: &str = "echo editing: $(cat \"$1\"); while [ ! -e go ]; do sleep 0.02; done
+const EDITOR: &str =
+    "trap '' INT; echo editing: $(cat \"$1\"); while [ ! -e go ]; do sleep 0.02; done
     echo 'written elsewhere' > \"$1\"";
 
 #[test]
@@ -91,7 +95,9 @@ fn the_editor_gets_the_terminal_while_the_chat_goes_on() {
             .ok_or(format!("{} lines", log.len()))
     });
     assert!(!ada.screen().contains("news"), "the screen is the editor's");
-    // Ctrl-C is the editor's, too: this one ignores it.
+    // Ctrl-C is the editor's, too; this one ignores it.
+    ada.send("\u{3}");
+    ada.wait_for("^C");
     std::fs::write(world.path("go"), "").expect("written");
     ada.wait_for("› written elsewhere");
     ada.wait_for("news");
@@ -99,7 +105,7 @@ fn the_editor_gets_the_terminal_while_the_chat_goes_on() {
     bob.wait_for("written elsewhere");
     ada.say("/quit");
     assert_eq!(ada.wait(), 0);
-    ada.assert_restored("after an editor");
+    assert_restored(&ada, "after an editor");
 }
 
 #[test]
@@ -161,5 +167,5 @@ fn a_signal_ends_the_editor_as_well() {
     signal(ada.process(), "TERM");
     ada.wait();
     assert!(!editor.exists());
-    ada.assert_restored("a signal while an editor runs");
+    assert_restored(&ada, "a signal while an editor runs");
 }

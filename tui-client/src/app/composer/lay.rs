@@ -14,6 +14,19 @@ pub struct Laid {
     pub rows: Vec<Vec<Piece>>,
     /// Row and column.
     pub caret: (usize, usize),
+    of: Option<Of>,
+}
+
+/// What was laid: text, columns, limit, and the caret's byte.
+type Of = (String, usize, usize, usize);
+
+impl Laid {
+    /// Whether laying this would give the same.
+    pub(super) fn is_of(&self, block: Block<'_>, caret: usize) -> bool {
+        self.of.as_ref().is_some_and(|(text, columns, limit, at)| {
+            (*columns, *limit, *at) == (block.columns, block.limit, caret) && text == block.text
+        })
+    }
 }
 
 /// A part of a row.
@@ -60,6 +73,7 @@ impl<'a> Block<'a> {
         let mut laid = Laid {
             rows: vec![Vec::new()],
             caret: (0, 0),
+            of: Some((self.text.to_owned(), self.columns, self.limit, caret)),
         };
         self.walk(|spot| {
             laid.rows.resize_with(spot.row + 1, Vec::new);

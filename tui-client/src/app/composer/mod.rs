@@ -11,6 +11,8 @@ mod undo;
 mod words;
 
 #[cfg(test)]
+mod any;
+#[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, ops::Range};
@@ -131,17 +133,25 @@ impl Composer {
     /// Breaks into rows of so many columns what is being written.
     pub(super) fn lay(&mut self, columns: usize) {
         self.columns = columns;
-        self.laid = match &self.search {
+        let (block, caret) = match &self.search {
             Some(search) => {
-                let block = Block {
-                    text: &search.query,
-                    columns,
-                    limit: usize::MAX,
-                };
-                block.lay(search.query.len())
+                let text = search.query.as_str();
+                let limit = usize::MAX;
+                (
+                    Block {
+                        text,
+                        columns,
+                        limit,
+                    },
+                    text.len(),
+                )
             }
-            None => self.block().lay(self.editor.draft().caret()),
+            None => (self.block(), self.editor.draft().caret()),
         };
+        // Most of what happens around it does not change it.
+        if !self.laid.is_of(block, caret) {
+            self.laid = block.lay(caret);
+        }
     }
 
     fn block(&self) -> Block<'_> {
