@@ -69,16 +69,9 @@ pub(crate) fn assert_restored(terminal: &Terminal, why: &str) {
 
 /// As a terminal that tells all keys apart answers the question for that.
 fn tell_keys(terminal: &mut Terminal) {
-    wait_written(terminal, "\u{1b}[?u");
+    terminal.wait_written(0, "\u{1b}[?u");
     terminal.send("\u{1b}[?0u");
-    wait_written(terminal, "\u{1b}[>5u");
-}
-
-fn wait_written(terminal: &Terminal, sequence: &str) {
-    wait_until("a sequence is written", || {
-        let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
-        raw.contains(sequence).then_some(()).ok_or(raw)
-    });
+    terminal.wait_written(0, "\u{1b}[>5u");
 }
 
 #[test]
@@ -129,7 +122,7 @@ fn the_first_frame_comes_before_any_question() {
     let world = World::new();
     let server = world.server(&[]);
     let terminal = world.client(&server.url, &[]);
-    wait_written(&terminal, "\u{1b}[?u");
+    terminal.wait_written(0, "\u{1b}[?u");
     let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
     let (before, _) = raw.split_once("\u{1b}[?u").expect("it was just there");
     assert!(before.contains("1 to 32 characters"), "{before:?}");

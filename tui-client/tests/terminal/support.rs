@@ -6,7 +6,7 @@ use std::{
     num::NonZeroU16,
     path::PathBuf,
     process::{Command, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -224,7 +224,8 @@ pub(crate) fn signal(process: u32, name: &str) {
 /// A client in a pseudo-terminal.
 pub(crate) struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
-    raw: Arc<Mutex<Vec<u8>>>,
+    /// Every byte written, and word of each more.
+    raw: Arc<(Mutex<Vec<u8>>, Condvar)>,
     /// The line settings before the program started.
     settings: String,
     child: Box<dyn Child + Send + Sync>,
@@ -253,13 +254,14 @@ impl Terminal {
             cells(columns),
             0,
         )));
-        let raw = Arc::new(Mutex::new(Vec::new()));
+        let raw = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let (drawn, kept) = (Arc::clone(&screen), Arc::clone(&raw));
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 lock(&drawn).process(&buffer[..count]);
-                lock(&kept).extend_from_slice(&buffer[..count]);
+                lock(&kept.0).extend_from_slice(&buffer[..count]);
+                kept.1.notify_all();
             }
         });
         Self {
@@ -288,7 +290,25 @@ impl Terminal {
 
     /// Every byte that the program wrote.
     pub(crate) fn raw(&self) -> Vec<u8> {
-        lock(&self.raw).clone()
+        lock(&self.raw.0).clone()
+    }
+
+    /// Waits until this is written, behind the first `from` bytes of all. Returns how many bytes
+    /// there are then.
+    pub(crate) fn wait_written(&self, from: usize, sequence: &str) -> usize {
+        let (raw, more) = &*self.raw;
+        let missing = |raw: &mut Vec<u8>| {
+            let mut places = raw[from..].windows(sequence.len());
+            !places.any(|place| place == sequence.as_bytes())
+        };
+        let waited = more.wait_timeout_while(lock(raw), PATIENCE, missing);
+        let (raw, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            !waited.timed_out(),
+            "{sequence:?} is not written, but {:?}",
+            String::from_utf8_lossy(&raw[from..])
+        );
+        raw.len()
     }
 
     /// The line settings before the program started, and now.
