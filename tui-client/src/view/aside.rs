@@ -61,7 +61,7 @@ fn fit_end(text: &str, columns: usize) -> String {
             return String::new();
         };
         rest = &rest[first.len()..];
-        room -= width;
+        room = room.saturating_sub(width);
     }
     format!("…{rest}")
 }

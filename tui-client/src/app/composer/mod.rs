@@ -109,7 +109,7 @@ impl Composer {
             .saturating_sub_unsigned(used)
     }
 
-    /// The draft in rows, or what is looked for, as of [`Composer::lay`].
+    /// The draft in rows, or what is looked for, as it was laid last.
     pub fn laid(&self) -> &Laid {
         &self.laid
     }
