@@ -150,6 +150,8 @@ struct Client<'a, B: Backend> {
     editor: String,
     /// The editor that has the terminal.
     editing: Option<Editing>,
+    /// The shell has the terminal.
+    suspended: bool,
     /// The terminal was asked whether it tells all keys apart.
     asked: bool,
     theme: Theme,
@@ -185,6 +187,7 @@ impl<'a, B: Backend> Client<'a, B> {
             host,
             editor: config.editor,
             editing: None,
+            suspended: false,
             asked: false,
             theme: Theme::new(config.colours),
             wall: config.wall,
@@ -258,7 +261,7 @@ impl<'a, B: Backend> Client<'a, B> {
     /// When the loop has something to do by itself.
     fn wake(&self) -> Option<Instant> {
         let app = self.app.next_wake().map(|wake| self.start + wake);
-        let draw_at = self.draw_at.filter(|_| self.editing.is_none());
+        let draw_at = self.draw_at.filter(|_| !self.away());
         [app, self.give_up_at, draw_at].into_iter().flatten().min()
     }
 
@@ -311,7 +314,7 @@ impl<'a, B: Backend> Client<'a, B> {
             return;
         }
         let now = Instant::now();
-        if self.draw_at.is_none_or(|at| at > now) || self.editing.is_some() {
+        if self.draw_at.is_none_or(|at| at > now) || self.away() {
             return;
         }
         (self.draw_at, self.drawn_at) = (None, now);

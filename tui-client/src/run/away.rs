@@ -16,6 +16,11 @@ pub(super) async fn editor_ends(editing: &mut Option<Editing>) -> io::Result<Exi
 }
 
 impl<B: Backend> Client<'_, B> {
+    /// Whether another program has the terminal: nothing may be drawn on it.
+    pub(super) fn away(&self) -> bool {
+        self.suspended || self.editing.is_some()
+    }
+
     pub(super) fn told(&mut self, told: Told) {
         match told {
             Told::Resized => self.resized(),
@@ -34,6 +39,7 @@ impl<B: Backend> Client<'_, B> {
     }
 
     pub(super) fn suspend(&mut self) {
+        self.suspended = true;
         (self.host.give_up)();
         // It comes back by `Told::Continued`.
         if !(self.host.stop)() {
@@ -44,6 +50,7 @@ impl<B: Backend> Client<'_, B> {
 
     /// The terminal is this program's again, and anything may be on it.
     fn back(&mut self) {
+        self.suspended = false;
         if self.editing.is_some() {
             return;
         }

@@ -67,6 +67,14 @@ pub(crate) fn assert_restored(terminal: &Terminal, why: &str) {
     assert_eq!(now, before, "{why}: the line settings");
 }
 
+/// Fails when something was drawn while another program had the terminal.
+pub(crate) fn assert_nothing_drawn_meanwhile(terminal: &Terminal) {
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    let (_, rest) = raw.split_once("\u{1b}[?1049l").expect("it was given up");
+    let (meanwhile, _) = rest.split_once("\u{1b}[?1049h").expect("it was taken back");
+    assert!(!meanwhile.contains("\u{1b}[?2026h"), "{meanwhile:?}");
+}
+
 /// As a terminal that tells all keys apart answers the question for that.
 fn tell_keys(terminal: &mut Terminal) {
     terminal.wait_written(0, "\u{1b}[?u");

@@ -1,7 +1,7 @@
 //! What people write, with the terminal between: pastes, the shell, one's own editor.
 
 use crate::{
-    modes::{Modes, assert_restored},
+    modes::{Modes, assert_nothing_drawn_meanwhile, assert_restored},
     support::{World, signal, wait_until},
 };
 
@@ -54,6 +54,7 @@ fn ctrl_z_goes_to_the_shell_and_fg_comes_back() {
     ada.say("/quit");
     ada.wait_for("ended 0");
     assert_eq!(ada.wait(), 0);
+    assert_nothing_drawn_meanwhile(&ada);
     assert_restored(&ada, "after fg");
 }
 
@@ -105,6 +106,7 @@ fn the_editor_gets_the_terminal_while_the_chat_goes_on() {
     bob.wait_for("written elsewhere");
     ada.say("/quit");
     assert_eq!(ada.wait(), 0);
+    assert_nothing_drawn_meanwhile(&ada);
     assert_restored(&ada, "after an editor");
 }
 
