@@ -258,6 +258,11 @@ async fn show(options: Options, (server, session): (String, SessionHandle)) -> R
         time_zone: TimeZone::system(),
         wall: wall_clock,
         colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        editor: ["VISUAL", "EDITOR"]
+            .into_iter()
+            .filter_map(|name| std::env::var(name).ok())
+            .find(|command| !command.trim().is_empty())
+            .unwrap_or_else(|| "vi".into()),
     };
     Ok(run(config, session).await?)
 }

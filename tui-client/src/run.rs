@@ -1,21 +1,30 @@
 //! The one loop: keys, notices, timers and signals in, effects out. It owns the [`App`] by value.
 
+mod away;
+mod editor;
+mod host;
+mod told;
+
 use std::{
     collections::VecDeque,
     io::{self, IsTerminal},
     time::{Duration, SystemTime},
 };
 
-use futures_util::{Stream, StreamExt, future, stream};
+use futures_util::{Stream, StreamExt, future};
 use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::Backend, layout::Rect};
 use thiserror::Error;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     time::{Instant, sleep_until},
 };
 
+use self::{
+    editor::Editing,
+    host::{HOST, Host},
+    told::Told,
+};
 use crate::{
     app::{App, Effect, Input, Now, Outcome, Settings},
     input::{self, Decoder, Typed},
@@ -44,6 +53,8 @@ pub struct ScreenConfig {
     pub wall: fn() -> SystemTime,
     /// Whether colours may be used (`NO_COLOR`).
     pub colours: bool,
+    /// The command of the user's editor, which may have arguments.
+    pub editor: String,
 }
 
 /// Why there is no screen.
@@ -60,13 +71,6 @@ pub enum RunError {
     Signals(#[source] io::Error),
 }
 
-/// What the process is told from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    Resized,
-    Leave,
-}
-
 /// Shows the chat until the user leaves. The terminal is as it was when this returns.
 ///
 /// Needs a Tokio runtime with I/O and time.
@@ -74,44 +78,26 @@ pub async fn run(config: ScreenConfig, session: SessionHandle) -> Result<Outcome
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(RunError::NoTerminal);
     }
-    let told = signals().map_err(RunError::Signals)?;
+    let told = told::signals().map_err(RunError::Signals)?;
     let mut screen = Screen::enter().map_err(RunError::Terminal)?;
     let bytes = input::bytes().map_err(RunError::Terminal)?;
-    Ok(drive(screen.terminal(), bytes, told, config, session).await)
+    Ok(drive(screen.terminal(), HOST, bytes, told, config, session).await)
 }
 
 /// Yields when the process is told to end.
 ///
 /// Needs a Tokio runtime with I/O.
 pub fn asked_to_leave() -> io::Result<impl Stream<Item = ()> + Unpin> {
-    let told = signals()?;
-    Ok(told.filter_map(|told| future::ready((told == Told::Leave).then_some(()))))
-}
-
-fn signals() -> io::Result<impl Stream<Item = Told> + Unpin> {
-    let mut signals: Vec<(Signal, Told)> = Vec::new();
-    for (kind, told) in [
-        (SignalKind::terminate(), Told::Leave),
-        (SignalKind::hangup(), Told::Leave),
-        (SignalKind::interrupt(), Told::Leave),
-        (SignalKind::quit(), Told::Leave),
-        (SignalKind::window_change(), Told::Resized),
-    ] {
-        signals.push((signal(kind)?, told));
-    }
-    Ok(stream::poll_fn(move |context| {
-        for (signal, told) in &mut signals {
-            if signal.poll_recv(context).is_ready() {
-                return std::task::Poll::Ready(Some(*told));
-            }
-        }
-        std::task::Poll::Pending
+    let told = told::signals()?;
+    Ok(told.filter_map(|told| {
+        future::ready(matches!(told, Told::Leave | Told::Interrupted).then_some(()))
     }))
 }
 
 /// The loop, on any terminal.
 async fn drive<B, I, S>(
-    (terminal, mut untaken): (&mut Terminal<B>, Untaken),
+    terminal: (&mut Terminal<B>, Untaken),
+    host: Host,
     mut bytes: I,
     mut told: S,
     config: ScreenConfig,
@@ -128,21 +114,20 @@ where
         ..
     } = session;
     let (mut client, mut more_notices, mut more_bytes) =
-        (Client::new(terminal, config), true, true);
+        (Client::new(terminal, host, config), true, true);
     loop {
-        client.hangs = *untaken.borrow_and_update() > 0;
         client.draw_if_due();
         if let Some(outcome) = client.outcome.take() {
+            client.close_editor().await;
             return outcome;
         }
-        let wake = client.wake();
+        let (wake, hangs) = (client.wake(), client.hangs());
         tokio::select! {
             biased;
-            Some(told) = told.next() => match told {
-                Told::Leave => client.input(Input::Leave),
-                Told::Resized => client.resized(),
-            },
-            piece = bytes.next(), if more_bytes => if let Some(Ok(piece)) = piece {
+            Some(told) = told.next() => client.told(told),
+            status = away::editor_ends(&mut client.editing) => client.edited(status),
+            // While the editor runs, the keys are its own.
+            piece = bytes.next(), if more_bytes && client.editing.is_none() => if let Some(Ok(piece)) = piece {
                 client.typed(&piece);
             } else {
                 more_bytes = false;
@@ -162,7 +147,7 @@ where
                 client.session_gone();
             },
             () = sleep_until(wake.unwrap_or(client.start)), if wake.is_some() => client.woken(),
-            Ok(()) = untaken.changed(), if client.hangs => {}
+            Ok(()) = client.untaken.changed(), if hangs => {}
         }
     }
 }
@@ -171,6 +156,15 @@ where
 struct Client<'a, B: Backend> {
     app: App,
     terminal: &'a mut Terminal<B>,
+    host: Host,
+    /// The command of the user's editor.
+    editor: String,
+    /// The editor that has the terminal.
+    editing: Option<Editing>,
+    /// The shell has the terminal.
+    suspended: bool,
+    /// The terminal was asked whether it tells all keys apart.
+    asked: bool,
     theme: Theme,
     wall: fn() -> SystemTime,
     start: Instant,
@@ -182,15 +176,19 @@ struct Client<'a, B: Backend> {
     /// When the changed screen is to be drawn.
     draw_at: Option<Instant>,
     drawn_at: Instant,
-    /// The terminal has not taken the last frame yet: the next one waits for that.
-    hangs: bool,
+    /// How much the terminal has not taken yet.
+    untaken: Untaken,
     /// The session has said its last word.
     ended: bool,
     outcome: Option<Outcome>,
 }
 
 impl<'a, B: Backend> Client<'a, B> {
-    fn new(terminal: &'a mut Terminal<B>, config: ScreenConfig) -> Self {
+    fn new(
+        (terminal, untaken): (&'a mut Terminal<B>, Untaken),
+        host: Host,
+        config: ScreenConfig,
+    ) -> Self {
         let start = Instant::now();
         let size = terminal.size().unwrap_or_default();
         let (app, effects) = App::new(Settings {
@@ -203,6 +201,11 @@ impl<'a, B: Backend> Client<'a, B> {
         let mut client = Self {
             app,
             terminal,
+            host,
+            editor: config.editor,
+            editing: None,
+            suspended: false,
+            asked: false,
             theme: Theme::new(config.colours),
             wall: config.wall,
             start,
@@ -211,7 +214,7 @@ impl<'a, B: Backend> Client<'a, B> {
             outbox: VecDeque::new(),
             draw_at: None,
             drawn_at: start,
-            hangs: false,
+            untaken,
             ended: false,
             outcome: None,
         };
@@ -254,11 +257,12 @@ impl<'a, B: Backend> Client<'a, B> {
 
     fn take(&mut self, typed: Vec<Typed>) {
         for typed in typed {
-            self.input(match typed {
-                Typed::Key(key) => Input::Key(key),
-                Typed::Paste(text) => Input::Paste(text),
-                Typed::Focus(focused) => Input::Focus(focused),
-            });
+            match typed {
+                Typed::Key(key) => self.input(Input::Key(key)),
+                Typed::Paste(text) => self.input(Input::Paste(text)),
+                Typed::Focus(focused) => self.input(Input::Focus(focused)),
+                Typed::TellsKeys => (self.host.tells_keys)(),
+            }
         }
         self.give_up_at = self
             .decoder
@@ -275,7 +279,7 @@ impl<'a, B: Backend> Client<'a, B> {
     /// When the loop has something to do by itself.
     fn wake(&self) -> Option<Instant> {
         let app = self.app.next_wake().map(|wake| self.start + wake);
-        let draw_at = self.draw_at.filter(|_| !self.hangs);
+        let draw_at = self.draw_at.filter(|_| !self.hangs() && !self.away());
         [app, self.give_up_at, draw_at].into_iter().flatten().min()
     }
 
@@ -304,6 +308,8 @@ impl<'a, B: Backend> Client<'a, B> {
                     self.draw_at = Some(self.draw_at.map_or(at, |already| already.min(at)));
                 }
                 Effect::Repaint => self.repaint(),
+                Effect::Editor(draft) => self.edit(&draft),
+                Effect::Suspend => self.suspend(),
                 Effect::Quit(outcome) => self.outcome = self.outcome.take().or(Some(outcome)),
             }
         }
@@ -326,17 +332,26 @@ impl<'a, B: Backend> Client<'a, B> {
             return;
         }
         let now = Instant::now();
-        if self.hangs || self.draw_at.is_none_or(|at| at > now) {
+        if self.hangs() || self.away() || self.draw_at.is_none_or(|at| at > now) {
             return;
         }
         (self.draw_at, self.drawn_at) = (None, now);
         let (app, theme) = (&self.app, self.theme);
         let drawn = self.terminal.draw(|frame| view::draw(app, theme, frame));
-        if drawn.is_err() {
+        if drawn.is_err() || (self.host.present)().is_err() {
             // The terminal is gone.
             let effects = self.app.update(Input::Leave, self.now());
             self.apply(effects, Duration::from_secs(3600));
+        } else if !self.asked {
+            // Not before the first frame, which waits for nothing.
+            self.asked = true;
+            (self.host.ask_for_keys)();
         }
+    }
+
+    /// The terminal has not taken the last frame yet: the next one waits for that.
+    fn hangs(&self) -> bool {
+        *self.untaken.borrow() > 0
     }
 
     fn now(&self) -> Now {

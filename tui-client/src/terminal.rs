@@ -5,19 +5,27 @@ mod paper;
 use std::{
     io::{self, Write, stdout},
     sync::{
-        Once,
+        Mutex, MutexGuard, Once, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
 };
 
 use crossterm::{
     cursor::Show,
-    event::{DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange},
+    event::{
+        DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
+        KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+    },
     execute, queue,
     style::force_color_output,
-    terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    terminal::{EnterAlternateScreen, LeaveAlternateScreen},
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
+use rustix::{
+    process::{Signal, getpgrp, getsid, kill_current_process_group},
+    stdio,
+    termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
+};
 
 pub(crate) use self::paper::Untaken;
 use self::paper::{Paper, Writing};
@@ -26,6 +34,7 @@ const RAW: u8 = 1;
 const SCREEN: u8 = 1 << 1;
 const PASTE: u8 = 1 << 2;
 const FOCUS: u8 = 1 << 3;
+const KEYS: u8 = 1 << 4;
 
 /// The modes that are set and not undone yet. The process has one terminal, and a panic hook has
 /// nothing else to go by.
@@ -33,6 +42,18 @@ static SET: AtomicU8 = AtomicU8::new(0);
 
 /// A task of this process panicked while the screen was up.
 static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// The terminal has said that it can tell all keys apart.
+static TELLS_KEYS: AtomicBool = AtomicBool::new(false);
+
+/// The terminal's line settings, as they were at the start.
+static ORIGINAL: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Where what is drawn goes, while there is a screen.
+static PAPER: Mutex<Option<Paper>> = Mutex::new(None);
+
+/// The frame that is being drawn.
+static FRAME: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 /// Whether the terminal was given back by a panic, maybe of another task: nothing may be drawn on
 /// it any more.
@@ -42,9 +63,10 @@ pub(crate) fn panicked() -> bool {
 
 /// A terminal in the state that a full-screen program needs; dropping it gives the terminal back.
 pub(crate) struct Screen {
+    terminal: Terminal<CrosstermBackend<Frames>>,
+    untaken: Untaken,
     // In the order in which they are dropped: what was drawn comes before what undoes it.
-    terminal: Terminal<CrosstermBackend<Paper>>,
-    writing: Writing,
+    _writing: Writing,
     _undo: Undo,
 }
 
@@ -57,26 +79,29 @@ impl Screen {
         // Whether there are colours is the theme's decision. Left to itself, crossterm drops bold
         // and reverse along with them.
         force_color_output(true);
-        enable_raw_mode()?;
-        set(RAW);
-        execute!(stdout(), EnterAlternateScreen)?;
-        set(SCREEN);
-        execute!(stdout(), EnableBracketedPaste)?;
-        set(PASTE);
-        execute!(stdout(), EnableFocusChange)?;
-        set(FOCUS);
-        let (paper, writing) = paper::on_stdout(is_given_back)?;
-        let terminal = Terminal::new(CrosstermBackend::new(paper))?;
+        take()?;
+        let (paper, writing) = paper::on_stdout()?;
+        let untaken = writing.untaken();
+        *lock(&PAPER) = Some(paper);
+        let terminal = Terminal::new(CrosstermBackend::new(Frames))?;
         Ok(Self {
             terminal,
-            writing,
+            untaken,
+            _writing: writing,
             _undo: undo,
         })
     }
 
     /// What is drawn on, and whether it has taken the last frame.
-    pub(crate) fn terminal(&mut self) -> (&mut Terminal<CrosstermBackend<Paper>>, Untaken) {
-        (&mut self.terminal, self.writing.untaken())
+    pub(crate) fn terminal(&mut self) -> (&mut Terminal<CrosstermBackend<Frames>>, Untaken) {
+        (&mut self.terminal, self.untaken.clone())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // Nothing more comes: the thread that writes ends with what it has.
+        *lock(&PAPER) = None;
     }
 }
 
@@ -84,8 +109,99 @@ struct Undo;
 
 impl Drop for Undo {
     fn drop(&mut self) {
-        restore();
+        give_up();
     }
+}
+
+/// Collects what is drawn, until [`present`].
+pub(crate) struct Frames;
+
+impl Write for Frames {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut frame = lock(&FRAME);
+        if frame.is_empty() {
+            // The terminal shows nothing of the frame before it has all of it.
+            frame.extend_from_slice(b"\x1b[?2026h");
+        }
+        frame.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    /// ratatui asks for this several times within a frame.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Sends the frame to the terminal, in one piece, without waiting for it.
+pub(crate) fn present() -> io::Result<()> {
+    let mut frame = std::mem::take(&mut *lock(&FRAME));
+    if frame.is_empty() {
+        return Ok(());
+    }
+    frame.extend_from_slice(b"\x1b[?2026l");
+    send(frame)
+}
+
+/// Sends this behind all that was sent before.
+fn send(piece: Vec<u8>) -> io::Result<()> {
+    lock(&PAPER)
+        .as_ref()
+        .map_or(Ok(()), |paper| paper.give(piece))
+}
+
+/// Sets the modes, anew where they are set already: another program may have changed them.
+pub(crate) fn take() -> io::Result<()> {
+    give_up();
+    let _turn = paper::turn();
+    raw()?;
+    execute!(stdout(), EnterAlternateScreen)?;
+    set(SCREEN);
+    execute!(stdout(), EnableBracketedPaste)?;
+    set(PASTE);
+    execute!(stdout(), EnableFocusChange)?;
+    set(FOCUS);
+    if TELLS_KEYS.load(Ordering::SeqCst) {
+        stdout().write_all(&tell_keys())?;
+        stdout().flush()?;
+        set(KEYS);
+    }
+    Ok(())
+}
+
+/// Keys come one by one, and unseen.
+fn raw() -> io::Result<()> {
+    let mut original = lock(&ORIGINAL);
+    let mut settings = match &*original {
+        Some(settings) => settings.clone(),
+        None => original.insert(tcgetattr(stdio::stdin())?).clone(),
+    };
+    settings.make_raw();
+    tcsetattr(stdio::stdin(), OptionalActions::Now, &settings)?;
+    set(RAW);
+    Ok(())
+}
+
+/// Asks the terminal whether it can tell all keys apart. Where it can, the answer comes among the
+/// keys; where it cannot, none does.
+pub(crate) fn ask_for_keys() {
+    let _ = send(b"\x1b[?u".to_vec());
+}
+
+/// The terminal has said that it can tell all keys apart: it shall.
+pub(crate) fn tells_keys() {
+    let told_before = TELLS_KEYS.swap(true, Ordering::SeqCst);
+    if !told_before && !is_given_back() && send(tell_keys()).is_ok() {
+        set(KEYS);
+    }
+}
+
+fn tell_keys() -> Vec<u8> {
+    let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES
+        | KeyboardEnhancementFlags::REPORT_ALTERNATE_KEYS;
+    let mut ask = Vec::new();
+    let _ = queue!(ask, PushKeyboardEnhancementFlags(flags));
+    ask
 }
 
 fn set(mode: u8) {
@@ -98,12 +214,18 @@ fn is_given_back() -> bool {
 
 /// Undoes exactly what is set; a second call does nothing. Errors are of no use to anybody here:
 /// the terminal may be gone.
-fn restore() {
+pub(crate) fn give_up() {
     let modes = SET.swap(0, Ordering::SeqCst);
     if modes == 0 {
         return;
     }
+    // Not into a frame; one that has not begun yet is not written any more.
+    let _turn = paper::turn();
     let mut out = stdout();
+    // Each screen of a terminal has its own.
+    if modes & KEYS != 0 {
+        let _ = queue!(out, PopKeyboardEnhancementFlags);
+    }
     if modes & FOCUS != 0 {
         let _ = queue!(out, DisableFocusChange);
     }
@@ -115,9 +237,24 @@ fn restore() {
         let _ = queue!(out, Show, LeaveAlternateScreen);
     }
     let _ = out.flush();
-    if modes & RAW != 0 {
-        let _ = disable_raw_mode();
+    if modes & RAW != 0
+        && let Some(original) = &*lock(&ORIGINAL)
+    {
+        let _ = tcsetattr(stdio::stdin(), OptionalActions::Now, original);
     }
+}
+
+/// Stops this process, and those that a shell started together with it, until the shell lets them
+/// go on. Returns whether there is a shell that will.
+pub(crate) fn stop() -> bool {
+    // Without job control everything in a session is one group, that of the session's leader: a
+    // window of its own, ssh with a command, a container.
+    let a_shell_waits = getsid(None).is_ok_and(|session| session != getpgrp());
+    a_shell_waits && kill_current_process_group(Signal::STOP).is_ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A report of a panic is of no use on a screen that is about to vanish, in raw mode.
@@ -130,7 +267,7 @@ fn restore_on_panic() {
                 SET.load(Ordering::SeqCst) != 0 || panicked(),
                 Ordering::SeqCst,
             );
-            restore();
+            give_up();
             report(panic);
         }));
     });

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chitty_chat::ParticipantName;
-use tui_input::{Input, InputRequest};
 
+use super::composer::{Edit, Editor};
 use crate::session::Refusal;
 
 /// In characters: enough to see that a name is too long.
@@ -13,7 +13,7 @@ const MAX_FIELD: usize = 64;
 /// The name field and what was wrong with the last name.
 #[derive(Debug)]
 pub struct Join {
-    input: Input,
+    editor: Editor,
     refusal: Option<String>,
     free_at: Option<Duration>,
     trying: bool,
@@ -22,13 +22,9 @@ pub struct Join {
 impl Join {
     /// A field with this name in it.
     pub(super) fn new(name: &str) -> Self {
-        let name: String = name
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_FIELD)
-            .collect();
+        let name: String = name.chars().filter(|c| !c.is_control()).collect();
         Self {
-            input: Input::new(name),
+            editor: Editor::new(&name, MAX_FIELD),
             refusal: None,
             free_at: None,
             trying: false,
@@ -37,12 +33,12 @@ impl Join {
 
     /// What is in the field.
     pub fn name(&self) -> &str {
-        self.input.value()
+        self.editor.draft().text()
     }
 
-    /// How many characters are before the caret.
-    pub fn caret(&self) -> usize {
-        self.input.cursor()
+    /// What is before the caret, and what is behind it.
+    pub fn halves(&self) -> (&str, &str) {
+        self.editor.draft().halves()
     }
 
     /// A name was sent and not answered yet.
@@ -64,18 +60,19 @@ impl Join {
         self.free_at
     }
 
-    pub(super) fn edit(&mut self, request: InputRequest) {
-        let full = self.name().chars().count() >= MAX_FIELD;
-        let grows = matches!(request, InputRequest::InsertChar(_) | InputRequest::Yank);
-        if !(self.trying || full && grows) {
-            self.input.handle(request);
+    pub(super) fn edit(&mut self, edit: Edit) {
+        // A name is one line.
+        let breaks = matches!(edit, Edit::Insert(c) if c.is_control());
+        if !self.trying && !breaks {
+            self.editor.edit(edit);
         }
     }
 
     pub(super) fn paste(&mut self, text: &str) {
         let line = text.lines().next().unwrap_or_default();
-        for c in line.chars().filter(|c| !c.is_control()).take(MAX_FIELD) {
-            self.edit(InputRequest::InsertChar(c));
+        let line: String = line.chars().filter(|c| !c.is_control()).collect();
+        if !self.trying {
+            self.editor.insert(&line);
         }
     }
 
@@ -142,7 +139,7 @@ mod tests {
             Some("ada".into())
         );
         assert_eq!(join.submit(), None, "one at a time");
-        join.edit(InputRequest::InsertChar('x'));
+        join.edit(Edit::Insert('x'));
         assert_eq!(join.name(), "ada");
         let now = Duration::from_secs(5);
         join.refused(
@@ -159,7 +156,7 @@ mod tests {
             ("The name is taken.", Some(Duration::from_secs(8)))
         );
         assert_eq!(join.refusal(now * 3).and_then(|(_, wait)| wait), None);
-        join.edit(InputRequest::InsertChar('2'));
+        join.edit(Edit::Insert('2'));
         assert_eq!(
             join.submit().map(|name| name.as_str().to_owned()),
             Some("ada2".into())
@@ -170,7 +167,7 @@ mod tests {
     fn the_field_is_bounded_and_takes_one_line() {
         let mut join = Join::new(&"x".repeat(1000));
         assert_eq!(join.name().len(), MAX_FIELD);
-        join.edit(InputRequest::InsertChar('y'));
+        join.edit(Edit::Insert('y'));
         assert_eq!(join.name().len(), MAX_FIELD);
         let mut join = Join::new("");
         join.paste("ada\nsecret");

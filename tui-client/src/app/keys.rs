@@ -1,7 +1,8 @@
 //! Which key does what: the one table that the keys are looked up in and the help is made of.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use tui_input::InputRequest;
+
+use super::composer::Edit;
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +21,30 @@ pub enum Action {
     Diagram,
     /// Draw the whole screen anew.
     Repaint,
+    /// To the row above; from the first one, an earlier line of one's own into the draft.
+    Up,
+    /// To the row below; from the last one, a later line of one's own into the draft.
+    Down,
     /// An earlier line of one's own, into the draft.
     Earlier,
     /// A later line of one's own, into the draft.
     Later,
+    /// Look for an earlier line.
+    LookBack,
+    /// Look for a later line, while one is looked for.
+    LookOn,
+    /// The rest of a name or a command.
+    Complete,
+    /// The name or command that was offered before.
+    CompleteBack,
+    /// Close what is open, and nothing else.
+    Cancel,
+    /// The draft in the user's own editor.
+    Editor,
+    /// Back to the shell, for a while.
+    Suspend,
+    /// The next key is one of the [`CHORDS`].
+    Chord,
     /// Scroll towards older messages, by a page.
     PageUp,
     /// Scroll towards newer messages, by a page.
@@ -37,7 +58,7 @@ pub enum Action {
     /// To the end of the draft; of the messages when it is empty.
     End,
     /// A change of the draft or of its caret.
-    Edit(InputRequest),
+    Edit(Edit),
 }
 
 /// Keys that do the same.
@@ -76,8 +97,7 @@ const fn bind(
     Binding { keys, action, help }
 }
 
-use Action::{Edit, End, Home};
-use InputRequest as R;
+use Action::{Edit as E, End, Home};
 use KeyCode::Char;
 
 /// Every key but the plain characters, in the order of the help.
@@ -93,7 +113,17 @@ pub const BINDINGS: &[Binding] = &[
         Some(row("Alt-Enter", "a line break")),
     ),
     bind(
-        &[(KeyCode::Esc, NONE), (Char('c'), CTRL)],
+        &[(KeyCode::Tab, NONE), (Char('i'), CTRL)],
+        Action::Complete,
+        Some(row("Tab, Shift-Tab", "the rest of a name, a command")),
+    ),
+    bind(
+        &[(KeyCode::BackTab, SHIFT), (KeyCode::Tab, SHIFT)],
+        Action::CompleteBack,
+        None,
+    ),
+    bind(
+        &[(KeyCode::Esc, NONE), (Char('['), CTRL), (Char('c'), CTRL)],
         Action::Escape,
         Some(row("Esc, Ctrl-C", "leave (with a draft: twice)")),
     ),
@@ -101,6 +131,11 @@ pub const BINDINGS: &[Binding] = &[
         &[(Char('d'), CTRL)],
         Action::EndOfInput,
         Some(row("Ctrl-D", "leave, on an empty line")),
+    ),
+    bind(
+        &[(Char('z'), CTRL)],
+        Action::Suspend,
+        Some(row("Ctrl-Z", "to the shell; fg comes back")),
     ),
     bind(
         &[(KeyCode::F(1), NONE)],
@@ -135,28 +170,52 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&[(KeyCode::End, NONE)], End, None),
     bind(
-        &[(KeyCode::Up, NONE), (Char('p'), CTRL)],
-        Action::Earlier,
+        &[(KeyCode::Up, NONE)],
+        Action::Up,
         Some(row("Up, Down", "lines sent before")),
     ),
+    bind(&[(KeyCode::Down, NONE)], Action::Down, None),
+    bind(&[(Char('p'), CTRL)], Action::Earlier, None),
+    bind(&[(Char('n'), CTRL)], Action::Later, None),
     bind(
-        &[(KeyCode::Down, NONE), (Char('n'), CTRL)],
-        Action::Later,
-        None,
+        &[(Char('r'), CTRL)],
+        Action::LookBack,
+        Some(row("Ctrl-R", "look for a line sent before")),
+    ),
+    bind(&[(Char('s'), CTRL)], Action::LookOn, None),
+    bind(
+        &[(Char('g'), CTRL)],
+        Action::Cancel,
+        Some(row("Ctrl-G", "close what is open")),
+    ),
+    bind(
+        &[(Char('x'), CTRL)],
+        Action::Chord,
+        Some(row("Ctrl-X Ctrl-E", "write in your $EDITOR")),
     ),
     bind(
         &[(Char('a'), CTRL)],
-        Edit(R::GoToStart),
+        E(Edit::LineStart),
         Some(row("Ctrl-A, Ctrl-E", "start, end of the line")),
     ),
-    bind(&[(Char('e'), CTRL)], Edit(R::GoToEnd), None),
+    bind(&[(Char('e'), CTRL)], E(Edit::LineEnd), None),
+    bind(
+        &[(Char('<'), ALT), (KeyCode::Home, CTRL)],
+        E(Edit::Start),
+        Some(row("Alt-<, Alt->", "start, end of all lines")),
+    ),
+    bind(
+        &[(Char('>'), ALT), (KeyCode::End, CTRL)],
+        E(Edit::End),
+        None,
+    ),
     bind(
         &[
             (Char('b'), ALT),
             (KeyCode::Left, CTRL),
             (KeyCode::Left, ALT),
         ],
-        Edit(R::GoToPrevWord),
+        E(Edit::WordLeft),
         Some(row("Alt-B, Alt-F", "back, on by a word")),
     ),
     bind(
@@ -165,50 +224,76 @@ pub const BINDINGS: &[Binding] = &[
             (KeyCode::Right, CTRL),
             (KeyCode::Right, ALT),
         ],
-        Edit(R::GoToNextWord),
+        E(Edit::WordRight),
         None,
     ),
     bind(
-        &[
-            (Char('w'), CTRL),
-            (KeyCode::Backspace, ALT),
-            (KeyCode::Backspace, CTRL),
-        ],
-        Edit(R::DeletePrevWord),
+        &[(Char('w'), CTRL)],
+        E(Edit::CutSpacedLeft),
         Some(row("Ctrl-W, Alt-D", "cut the word before, behind")),
     ),
     bind(
+        &[(KeyCode::Backspace, ALT), (KeyCode::Backspace, CTRL)],
+        E(Edit::CutWordLeft),
+        None,
+    ),
+    bind(
         &[(Char('d'), ALT), (KeyCode::Delete, CTRL)],
-        Edit(R::DeleteNextWord),
+        E(Edit::CutWordRight),
         None,
     ),
     bind(
         &[(Char('u'), CTRL)],
-        Edit(R::DeleteFromStart),
+        E(Edit::CutLineLeft),
         Some(row("Ctrl-U, Ctrl-K", "cut to the start, to the end")),
     ),
-    bind(&[(Char('k'), CTRL)], Edit(R::DeleteTillEnd), None),
+    bind(&[(Char('k'), CTRL)], E(Edit::CutLineRight), None),
     bind(
         &[(Char('y'), CTRL)],
-        Edit(R::Yank),
-        Some(row("Ctrl-Y", "put back what was cut")),
+        E(Edit::Yank),
+        Some(row("Ctrl-Y, Alt-Y", "put back what was cut, earlier")),
     ),
+    bind(&[(Char('y'), ALT)], E(Edit::YankEarlier), None),
+    bind(
+        // What Ctrl-_ and Ctrl-/ send is Ctrl-7 by its other name.
+        &[(Char('7'), CTRL), (Char('_'), CTRL), (Char('/'), CTRL)],
+        E(Edit::Undo),
+        Some(row("Ctrl-_, Alt-_", "undo, redo")),
+    ),
+    bind(&[(Char('_'), ALT)], E(Edit::Redo), None),
+    bind(
+        &[(Char('t'), CTRL)],
+        E(Edit::Transpose),
+        Some(row("Ctrl-T, Alt-T", "swap characters, words")),
+    ),
+    bind(&[(Char('t'), ALT)], E(Edit::TransposeWords), None),
+    bind(
+        &[(Char('u'), ALT)],
+        E(Edit::Uppercase),
+        Some(row("Alt-U, -L, -C", "a word in ABC, abc, Abc")),
+    ),
+    bind(&[(Char('l'), ALT)], E(Edit::Lowercase), None),
+    bind(&[(Char('c'), ALT)], E(Edit::Capitalize), None),
     bind(
         &[(KeyCode::Left, NONE), (Char('b'), CTRL)],
-        Edit(R::GoToPrevChar),
+        E(Edit::Left),
         None,
     ),
     bind(
         &[(KeyCode::Right, NONE), (Char('f'), CTRL)],
-        Edit(R::GoToNextChar),
+        E(Edit::Right),
         None,
     ),
     bind(
-        &[(KeyCode::Backspace, NONE), (Char('h'), CTRL)],
-        Edit(R::DeletePrevChar),
+        &[
+            (KeyCode::Backspace, NONE),
+            (KeyCode::Backspace, SHIFT),
+            (Char('h'), CTRL),
+        ],
+        E(Edit::DeleteLeft),
         None,
     ),
-    bind(&[(KeyCode::Delete, NONE)], Edit(R::DeleteNextChar), None),
+    bind(&[(KeyCode::Delete, NONE)], E(Edit::DeleteRight), None),
     bind(
         &[(Char('l'), CTRL)],
         Action::Repaint,
@@ -216,24 +301,42 @@ pub const BINDINGS: &[Binding] = &[
     ),
 ];
 
+/// What the keys do behind Ctrl-X.
+pub const CHORDS: &[Binding] = &[
+    bind(
+        &[(Char('e'), CTRL), (Char('e'), NONE)],
+        Action::Editor,
+        None,
+    ),
+    bind(&[(Char('u'), CTRL), (Char('u'), NONE)], E(Edit::Undo), None),
+];
+
 /// What a key asks for; `None`: nothing.
 pub fn action(key: KeyEvent) -> Option<Action> {
     if key.kind == KeyEventKind::Release {
         return None;
     }
-    let bound = BINDINGS
-        .iter()
-        .find(|binding| binding.keys.contains(&(key.code, key.modifiers)))
-        .map(|binding| binding.action);
-    bound.or(match (key.code, key.modifiers) {
+    bound(BINDINGS, key).or(match (key.code, key.modifiers) {
         // Ctrl and Alt together are AltGr on some keyboards.
         (Char(c), modifiers)
             if modifiers.difference(SHIFT).is_empty() || modifiers == CTRL | ALT =>
         {
-            Some(Edit(R::InsertChar(c)))
+            Some(E(Edit::Insert(c)))
         }
         _ => None,
     })
+}
+
+/// What a key asks for behind Ctrl-X; `None`: nothing.
+pub fn chord(key: KeyEvent) -> Option<Action> {
+    bound(CHORDS, key)
+}
+
+fn bound(bindings: &[Binding], key: KeyEvent) -> Option<Action> {
+    bindings
+        .iter()
+        .find(|binding| binding.keys.contains(&(key.code, key.modifiers)))
+        .map(|binding| binding.action)
 }
 
 #[cfg(test)]
@@ -244,19 +347,18 @@ mod tests {
 
     #[test]
     fn no_key_is_bound_twice() {
-        let mut seen = HashSet::new();
-        for &(code, modifiers) in BINDINGS.iter().flat_map(|binding| binding.keys) {
-            assert!(seen.insert((code, modifiers)), "{code:?} {modifiers:?}");
+        for table in [BINDINGS, CHORDS] {
+            let mut seen = HashSet::new();
+            for &(code, modifiers) in table.iter().flat_map(|binding| binding.keys) {
+                assert!(seen.insert((code, modifiers)), "{code:?} {modifiers:?}");
+            }
         }
     }
 
     #[test]
     fn characters_are_typed_and_releases_ignored() {
         let key = |code, modifiers| KeyEvent::new(code, modifiers);
-        assert_eq!(
-            action(key(Char('Ä'), SHIFT)),
-            Some(Edit(R::InsertChar('Ä')))
-        );
+        assert_eq!(action(key(Char('Ä'), SHIFT)), Some(E(Edit::Insert('Ä'))));
         assert_eq!(action(key(Char('x'), ALT)), None);
         assert_eq!(action(key(KeyCode::F(12), NONE)), None);
         let release = KeyEvent::new_with_kind(KeyCode::Esc, NONE, KeyEventKind::Release);

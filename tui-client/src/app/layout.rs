@@ -33,7 +33,7 @@ pub struct InputColumns {
     pub counter: u16,
 }
 
-/// Divides an input row of `width`; `name` is how wide the user's name is.
+/// Divides an input row of `width`; `name` is how wide the name before it is.
 pub fn input_columns(width: u16, name: usize) -> InputColumns {
     let counter = match width {
         0..12 => 0,

@@ -22,7 +22,10 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
@@ -52,10 +55,23 @@ pub enum Input {
     Focus(bool),
     /// The session says something.
     Session(Notice),
+    /// The user's editor has ended: with the text, or for this reason without one.
+    Edited(Result<Edited, String>),
+    /// There is no shell to go back to for a while.
+    NoShell,
     /// The time that [`App::next_wake`] asked for has come.
     Tick,
     /// The user cannot stay: a signal, or the terminal is gone.
     Leave,
+}
+
+/// What was written in the user's editor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// As much as a draft has room for.
+    pub text: String,
+    /// The file with the whole of it, if that is more.
+    pub whole: Option<String>,
 }
 
 /// What the app wants done.
@@ -67,6 +83,10 @@ pub enum Effect {
     Draw,
     /// Draw every cell anew: something else has written to the terminal.
     Repaint,
+    /// Let the user write this in an editor, and tell by [`Input::Edited`].
+    Editor(String),
+    /// Give the terminal back to the shell until the user returns.
+    Suspend,
     /// The client is done.
     Quit(Outcome),
 }
@@ -115,6 +135,22 @@ pub enum Screen {
     Chat,
 }
 
+/// What the largest pane of the chat shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pane {
+    Messages,
+    Diagram,
+}
+
+impl Pane {
+    fn other(self) -> Self {
+        match self {
+            Self::Messages => Self::Diagram,
+            Self::Diagram => Self::Messages,
+        }
+    }
+}
+
 /// A word to the user, until the next key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
@@ -135,8 +171,7 @@ pub struct App {
     status: Status,
     recent: Recent,
     overtaken: Overtaken,
-    /// The diagram stands in the place of the messages.
-    diagram: bool,
+    pane: Pane,
     /// The accepted name.
     name: String,
     hint: Option<Hint>,
@@ -144,6 +179,8 @@ pub struct App {
     help: Option<usize>,
     /// Esc was pressed where it takes two.
     warned: bool,
+    /// Ctrl-X was pressed: the next key belongs to it.
+    chord: bool,
     tickets: u64,
     welcomed: bool,
     /// Events that came while the link was down, and are being read.
@@ -167,11 +204,12 @@ impl App {
             status: Status::new(settings.server),
             recent: Recent::default(),
             overtaken: Overtaken::default(),
-            diagram: false,
+            pane: Pane::Messages,
             name: String::new(),
             hint: None,
             help: None,
             warned: false,
+            chord: false,
             tickets: 0,
             welcomed: false,
             missed: 0,
@@ -208,6 +246,14 @@ impl App {
                 false
             }
             Input::Session(notice) => self.notice(notice, now.wall, &mut effects),
+            Input::Edited(edited) => {
+                self.edited(edited);
+                true
+            }
+            Input::NoShell => {
+                self.say("There is no shell behind this window to go back to", true);
+                true
+            }
             Input::Tick => self.tick(&mut effects),
             Input::Leave => {
                 self.leave(&mut effects);
@@ -265,7 +311,7 @@ impl App {
 
     /// The newest events, where their diagram is on screen.
     pub fn diagram(&self) -> Option<&Recent> {
-        self.diagram.then_some(&self.recent)
+        (self.pane == Pane::Diagram).then_some(&self.recent)
     }
 
     /// How many messages of others have come since the draft was begun.
@@ -338,9 +384,11 @@ impl App {
 
     fn lay_out(&mut self) {
         let (width, height) = self.size;
-        let columns = layout::input_columns(width, self.name_width());
-        let draft = self.composer.lay(columns.draft.into()).rows.len();
-        let hint = self.hint_rows().len();
+        let columns = layout::input_columns(width, glyphs::width(&self.prompt()));
+        self.composer.lay(columns.draft.into());
+        let draft = self.composer.laid().rows.len();
+        let opened = self.composer.looking().is_some() || self.composer.completion().is_some();
+        let hint = usize::from(opened).max(self.hint_rows().len());
         self.panes = layout::panes(width, height, draft, hint);
         let messages = self.panes.messages;
         self.timeline
@@ -356,8 +404,12 @@ impl App {
             .unwrap_or_default()
     }
 
-    /// How wide the user's own name is.
-    pub fn name_width(&self) -> usize {
-        glyphs::width(&glyphs::safe(&self.name))
+    /// What stands before the line being written, safe to show: whose it is, or what it is for.
+    pub fn prompt(&self) -> Cow<'_, str> {
+        if self.composer.looking().is_some() {
+            "search".into()
+        } else {
+            glyphs::safe(&self.name)
+        }
     }
 }

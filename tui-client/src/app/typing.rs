@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use crossterm::event::KeyEvent;
-use tui_input::InputRequest;
 
 use super::{
-    App, Effect, Screen,
+    App, Edited, Effect, Pane, Screen,
     commands::{self, Line},
+    composer::Edit,
     help,
     keys::{self, Action},
 };
@@ -21,21 +21,25 @@ impl App {
         wall: SystemTime,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let Some(action) = keys::action(key) else {
-            return false;
+        let within_chord = std::mem::take(&mut self.chord);
+        let action = if within_chord {
+            keys::chord(key)
+        } else {
+            keys::action(key)
+        };
+        let Some(action) = action else {
+            // The word about the chord goes.
+            return within_chord && self.hint.take().is_some();
         };
         self.hint = None;
         let warned = std::mem::take(&mut self.warned);
-        if action == Action::Repaint {
-            effects.push(Effect::Repaint);
-        } else if self.help.is_some() {
-            self.help_key(action);
-        } else if action == Action::Help {
-            self.help = Some(0);
-        } else if self.screen == Screen::Join {
-            self.join_key(action, effects);
-        } else {
-            self.chat_key(action, warned, wall, effects);
+        match action {
+            Action::Repaint => effects.push(Effect::Repaint),
+            Action::Suspend => effects.push(Effect::Suspend),
+            _ if self.help.is_some() => self.help_key(action),
+            Action::Help => self.help = Some(0),
+            _ if self.screen == Screen::Join => self.join_key(action, effects),
+            _ => self.chat_key(action, warned, wall, effects),
         }
         true
     }
@@ -43,11 +47,13 @@ impl App {
     pub(super) fn paste(&mut self, text: &str) -> bool {
         self.hint = None;
         self.warned = false;
+        self.chord = false;
         if self.help.is_some() {
             return true;
         }
         match self.screen {
             Screen::Join => self.join.paste(text),
+            Screen::Chat if self.composer.paste_query(text) => {}
             Screen::Chat => {
                 if !self.composer.paste(text) {
                     self.say("Only a part of what was pasted fits", true);
@@ -57,12 +63,25 @@ impl App {
         true
     }
 
+    /// The user's editor has ended.
+    pub(super) fn edited(&mut self, edited: Result<Edited, String>) {
+        match edited {
+            Ok(Edited { text, whole }) => {
+                self.composer.replace(&text);
+                if let Some(file) = whole {
+                    self.say(format!("Only a part fits: all of it is in {file}"), true);
+                }
+            }
+            Err(why) => self.say(format!("The draft is as it was: {why}"), true),
+        }
+    }
+
     fn help_key(&mut self, action: Action) {
         let page = usize::from(self.size.1 / 2).max(1);
         let last = help::Page::new(self.size.0, self.size.1).last_top();
         self.help = self.help.and_then(|top| match action {
-            Action::Earlier | Action::RowUp => Some(top.saturating_sub(1)),
-            Action::Later | Action::RowDown => Some((top + 1).min(last)),
+            Action::Up | Action::Earlier | Action::RowUp => Some(top.saturating_sub(1)),
+            Action::Down | Action::Later | Action::RowDown => Some((top + 1).min(last)),
             Action::PageUp => Some(top.saturating_sub(page)),
             Action::PageDown => Some((top + page).min(last)),
             Action::Home => Some(0),
@@ -76,10 +95,10 @@ impl App {
             Action::Send => self.try_name(effects),
             Action::Escape => self.leave(effects),
             Action::EndOfInput if self.join.name().is_empty() => self.leave(effects),
-            Action::EndOfInput => self.join.edit(InputRequest::DeleteNextChar),
-            Action::Home => self.join.edit(InputRequest::GoToStart),
-            Action::End => self.join.edit(InputRequest::GoToEnd),
-            Action::Edit(request) => self.join.edit(request),
+            Action::EndOfInput => self.join.edit(Edit::DeleteRight),
+            Action::Home => self.join.edit(Edit::LineStart),
+            Action::End => self.join.edit(Edit::LineEnd),
+            Action::Edit(edit) => self.join.edit(edit),
             _ => {}
         }
     }
@@ -91,33 +110,81 @@ impl App {
         wall: SystemTime,
         effects: &mut Vec<Effect>,
     ) {
+        if self.composer.looking().is_some() && self.search_key(action) {
+            return;
+        }
         let empty = self.composer.draft().is_empty();
         match action {
             Action::Send => self.send(wall, effects),
-            Action::Escape if self.diagram => self.diagram = false,
-            Action::Escape => self.escape(warned, effects),
+            Action::Escape => {
+                if self.composer.cancel() {
+                    // The search or the choice is what is open.
+                } else if self.pane == Pane::Diagram {
+                    self.pane = Pane::Messages;
+                } else {
+                    self.escape(warned, effects);
+                }
+            }
+            Action::Cancel => _ = self.composer.cancel(),
             Action::EndOfInput if empty => self.quit(warned, effects),
-            Action::EndOfInput => self.edit(InputRequest::DeleteNextChar),
-            Action::Newline => self.edit(InputRequest::InsertChar('\n')),
-            Action::Edit(request) => self.edit(request),
+            Action::EndOfInput => self.edit(Edit::DeleteRight),
+            Action::Newline => self.edit(Edit::Insert('\n')),
+            Action::Edit(edit) => self.edit(edit),
+            Action::Up => self.composer.up(),
+            Action::Down => self.composer.down(),
             Action::Earlier => self.composer.earlier(),
             Action::Later => self.composer.later(),
+            Action::LookBack => self.composer.look_back(),
+            Action::Complete => self.complete(false),
+            Action::CompleteBack => self.complete(true),
+            Action::Chord => {
+                self.chord = true;
+                self.say("Ctrl-X: Ctrl-E opens your editor, Ctrl-U undoes", false);
+            }
+            Action::Editor => effects.push(Effect::Editor(self.composer.draft().to_owned())),
             Action::PageUp => self.timeline.page_up(),
             Action::PageDown => self.timeline.page_down(),
             Action::RowUp => self.timeline.up(1),
             Action::RowDown => self.timeline.down(1),
             Action::Home if empty => self.timeline.oldest(),
             Action::End if empty => self.timeline.follow(),
-            Action::Home => self.edit(InputRequest::GoToStart),
-            Action::End => self.edit(InputRequest::GoToEnd),
-            Action::Diagram => self.diagram = !self.diagram,
-            Action::Help | Action::Repaint => {}
+            Action::Home => self.edit(Edit::LineStart),
+            Action::End => self.edit(Edit::LineEnd),
+            Action::Diagram => self.pane = self.pane.other(),
+            Action::Help | Action::Repaint | Action::Suspend | Action::LookOn => {}
         }
     }
 
-    fn edit(&mut self, request: InputRequest) {
-        if !self.composer.edit(request) {
+    /// Returns whether the key is done with: those that are no part of a search take what it
+    /// found, and then do what they do.
+    fn search_key(&mut self, action: Action) -> bool {
+        match action {
+            Action::LookBack => self.composer.look_back(),
+            Action::LookOn => self.composer.look_on(),
+            // Nothing is sent that was not on the line before: it may be longer than the preview.
+            Action::Send | Action::Complete => self.composer.take_found(),
+            Action::Escape | Action::EndOfInput | Action::Cancel => _ = self.composer.cancel(),
+            // Scrolling does not touch the line.
+            Action::PageUp | Action::PageDown | Action::RowUp | Action::RowDown => return false,
+            Action::Edit(edit) if self.composer.look_for(edit) => {}
+            _ => {
+                self.composer.take_found();
+                return false;
+            }
+        }
+        true
+    }
+
+    fn edit(&mut self, edit: Edit) {
+        if !self.composer.edit(edit) {
             self.say("The line is full", true);
+        }
+    }
+
+    fn complete(&mut self, back: bool) {
+        let others = self.participants.iter().filter(|(_, own)| !own);
+        if !self.composer.complete(back, others.map(|(name, _)| name)) {
+            self.say("No name or command begins like this", false);
         }
     }
 
@@ -191,3 +258,6 @@ impl App {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ pub(crate) enum Typed {
     Paste(String),
     /// The window got or lost the keyboard.
     Focus(bool),
+    /// The terminal's answer: it can tell all keys apart, by kitty's keyboard protocol.
+    TellsKeys,
 }
 
 /// A byte sequence is taken as it is when its rest does not come within this time.
@@ -75,6 +77,11 @@ impl Decoder {
         match pending[..] {
             [ESC] => vec![plain(KeyCode::Esc)],
             [ESC, ESC] => vec![plain(KeyCode::Esc), plain(KeyCode::Esc)],
+            // Alt with a character that could have begun something longer.
+            [ESC, c @ (b']' | b'P' | b'X' | b'^' | b'_')] => {
+                let key = KeyEvent::new(KeyCode::Char(char::from(c)), KeyModifiers::ALT);
+                vec![Typed::Key(key)]
+            }
             // A part of a key is no key.
             _ => Vec::new(),
         }
@@ -94,6 +101,7 @@ impl Decoder {
             Sequence::Partial if self.pending.len() < MAX_SEQUENCE => return,
             Sequence::Key(key) => typed.push(Typed::Key(key)),
             Sequence::Focus(focused) => typed.push(Typed::Focus(focused)),
+            Sequence::TellsKeys => typed.push(Typed::TellsKeys),
             Sequence::PasteStart => self.paste = Some(Vec::new()),
             Sequence::Again(from) => {
                 // The Esc was a key of its own, and something else begins behind it.
@@ -202,6 +210,19 @@ mod tests {
             (b"\x1b[27u", KeyCode::Esc, NONE),
             (b"\x1b[13;2u", KeyCode::Enter, SHIFT),
             (b"\x1b[99;5u", KeyCode::Char('c'), CTRL),
+            (b"\x1b_", KeyCode::Char('_'), ALT),
+            // What is on the key with Shift, and where it is on an English keyboard.
+            (b"\x1b[45:95;4u", KeyCode::Char('_'), ALT),
+            (b"\x1b[45:95;6u", KeyCode::Char('_'), CTRL),
+            (b"\x1b[98:66;4u", KeyCode::Char('B'), ALT | SHIFT),
+            (b"\x1b[1089::99;5u", KeyCode::Char('c'), CTRL),
+            (b"\x1b[1089:1057:99;5:1u", KeyCode::Char('c'), CTRL),
+            // Caps lock and num lock are not the keys' business.
+            (b"\x1b[99;197u", KeyCode::Char('c'), CTRL),
+            (b"\x1b[57399;129u", KeyCode::Char('0'), NONE),
+            (b"\x1b[57414u", KeyCode::Enter, NONE),
+            (b"\x1b[57423u", KeyCode::Home, NONE),
+            (b"\x1b[99;9u", KeyCode::Char('c'), KeyModifiers::SUPER),
         ];
         for &(bytes, code, modifiers) in table {
             assert_eq!(all(bytes), [key(code, modifiers)], "{bytes:?}");
@@ -217,6 +238,9 @@ mod tests {
             b"\x1b]0;title\x07x",
             b"\x1bP1$r\x1b\\x",
             b"\xffx",
+            // Caps lock, a volume key.
+            b"\x1b[57358ux",
+            b"\x1b[57439ux",
         ] {
             assert_eq!(
                 all(bytes).last(),
@@ -267,6 +291,14 @@ mod tests {
             [Typed::Paste(text)] => assert!(text.len() <= MAX_PASTE + PASTE_END.len()),
             other => panic!("{} things", other.len()),
         }
+    }
+
+    #[test]
+    fn the_answer_about_keys_is_no_key() {
+        assert_eq!(
+            all(b"\x1b[?0ua"),
+            [Typed::TellsKeys, key(KeyCode::Char('a'), NONE)]
+        );
     }
 
     #[test]

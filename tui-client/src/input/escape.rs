@@ -13,6 +13,8 @@ pub(super) enum Sequence {
     Key(KeyEvent),
     /// The window got or lost the keyboard.
     Focus(bool),
+    /// The terminal can tell all keys apart.
+    TellsKeys,
     /// A paste begins.
     PasteStart,
     /// The first so many bytes are an Esc; another thing begins behind them.
@@ -78,10 +80,13 @@ fn csi(body: &[u8]) -> Sequence {
         [parameters @ .., last @ 0x40..=0x7e] => (*last, parameters),
         _ => return Sequence::Partial,
     };
+    if let ([b'?', ..], b'u') = (parameters, last) {
+        return Sequence::TellsKeys;
+    }
     let Some(numbers) = numbers(parameters) else {
         return Sequence::Unknown;
     };
-    let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
+    let number = |index: usize| numbers.get(index).map_or(0, |parts| parts[0]);
     let modifiers = modifiers(number(1));
     match last {
         b'I' => Sequence::Focus(true),
@@ -89,31 +94,34 @@ fn csi(body: &[u8]) -> Sequence {
         b'Z' => key(KeyCode::BackTab, modifiers | KeyModifiers::SHIFT),
         b'~' if number(0) == 200 => Sequence::PasteStart,
         b'~' => tilde(number(0)).map_or(Sequence::Unknown, |code| key(code, modifiers)),
-        b'u' => unicode(number(0), modifiers),
+        b'u' => unicode(numbers.first().copied().unwrap_or_default(), modifiers),
         _ => letter(last).map_or(Sequence::Unknown, |code| key(code, modifiers)),
     }
 }
 
-/// At most three numbers, without what stands behind a colon.
-fn numbers(parameters: &[u8]) -> Option<Vec<u32>> {
+/// At most three parameters, of each of which at most three parts between colons; 0 where there is
+/// none.
+fn numbers(parameters: &[u8]) -> Option<Vec<[u32; 3]>> {
     let text = std::str::from_utf8(parameters).ok()?;
     if text.is_empty() {
         return Some(Vec::new());
     }
     text.split(';')
         .take(3)
-        .map(|part| {
-            let part = part.split(':').next().unwrap_or(part);
-            if part.is_empty() {
-                Some(0)
-            } else {
-                part.parse().ok()
+        .map(|parameter| {
+            let mut numbers = [0; 3];
+            for (number, part) in numbers.iter_mut().zip(parameter.split(':')) {
+                if !part.is_empty() {
+                    *number = part.parse().ok()?;
+                }
             }
+            Some(numbers)
         })
         .collect()
 }
 
-/// xterm's: one more than a sum of 1 (Shift), 2 (Alt), 4 (Ctrl).
+/// xterm's and kitty's: one more than a sum of 1 (Shift), 2 (Alt), 4 (Ctrl) and so on; the locks
+/// that kitty adds mean nothing here.
 fn modifiers(parameter: u32) -> KeyModifiers {
     let bits = parameter.saturating_sub(1);
     let mut modifiers = KeyModifiers::NONE;
@@ -121,6 +129,9 @@ fn modifiers(parameter: u32) -> KeyModifiers {
         (1, KeyModifiers::SHIFT),
         (2, KeyModifiers::ALT),
         (4, KeyModifiers::CONTROL),
+        (8, KeyModifiers::SUPER),
+        (16, KeyModifiers::HYPER),
+        (32, KeyModifiers::META),
     ] {
         if bits & bit != 0 {
             modifiers |= modifier;
@@ -159,17 +170,63 @@ fn tilde(number: u32) -> Option<KeyCode> {
     }
 }
 
-/// A key by its code point, as terminals send it that tell all keys apart.
-fn unicode(code: u32, modifiers: KeyModifiers) -> Sequence {
+/// A key by its code point, as terminals send it that tell all keys apart
+/// (<https://sw.kovidgoyal.net/kitty/keyboard-protocol/>): what it is, what it is with Shift, and
+/// what is in its place on an English keyboard.
+fn unicode([code, shifted, english]: [u32; 3], mut modifiers: KeyModifiers) -> Sequence {
+    let character = |code| char::from_u32(code).filter(|&c| c != '\0' && !c.is_control());
     let code = match code {
         9 => KeyCode::Tab,
         13 => KeyCode::Enter,
         27 => KeyCode::Esc,
         127 => KeyCode::Backspace,
-        _ => match char::from_u32(code).filter(|c| !c.is_control()) {
-            Some(c) => KeyCode::Char(c),
+        57_344..=63_743 => match keypad(code) {
+            Some(code) => code,
             None => return Sequence::Unknown,
         },
+        _ => {
+            let Some(mut c) = character(code) else {
+                return Sequence::Unknown;
+            };
+            let with_shift = character(shifted).filter(|_| modifiers.contains(KeyModifiers::SHIFT));
+            if let Some(with_shift) = with_shift {
+                c = with_shift;
+                // As in a terminal that tells less: Shift is a part of all signs but letters.
+                modifiers.set(KeyModifiers::SHIFT, c.is_alphabetic());
+            }
+            // Ctrl-C is in the same place whatever the alphabet.
+            let shortcut = modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+            match character(english).filter(|_| shortcut && !c.is_ascii()) {
+                Some(english) => KeyCode::Char(english),
+                None => KeyCode::Char(c),
+            }
+        }
     };
     key(code, modifiers)
+}
+
+/// The keypad's keys, which kitty's protocol gives numbers of their own.
+fn keypad(code: u32) -> Option<KeyCode> {
+    Some(match code {
+        57_399..=57_408 => KeyCode::Char(char::from_digit(code - 57_399, 10)?),
+        57_409 => KeyCode::Char('.'),
+        57_410 => KeyCode::Char('/'),
+        57_411 => KeyCode::Char('*'),
+        57_412 => KeyCode::Char('-'),
+        57_413 => KeyCode::Char('+'),
+        57_414 => KeyCode::Enter,
+        57_415 => KeyCode::Char('='),
+        57_416 => KeyCode::Char(','),
+        57_417 => KeyCode::Left,
+        57_418 => KeyCode::Right,
+        57_419 => KeyCode::Up,
+        57_420 => KeyCode::Down,
+        57_421 => KeyCode::PageUp,
+        57_422 => KeyCode::PageDown,
+        57_423 => KeyCode::Home,
+        57_424 => KeyCode::End,
+        57_425 => KeyCode::Insert,
+        57_426 => KeyCode::Delete,
+        _ => return None,
+    })
 }

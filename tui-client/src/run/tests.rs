@@ -33,6 +33,7 @@ fn bench() -> Bench {
         time_zone: TimeZone::UTC,
         wall: || at(100),
         colours: true,
+        editor: "false".into(),
     };
     let session = SessionHandle {
         commands: commands_in,
@@ -44,7 +45,16 @@ fn bench() -> Bench {
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("in memory");
         let bytes = UnboundedReceiverStream::new(bytes);
         let signals = UnboundedReceiverStream::new(signals);
-        let outcome = drive((&mut terminal, follow), bytes, signals, config, session).await;
+        let host = Host {
+            present: || Ok(()),
+            ask_for_keys: || {},
+            tells_keys: || {},
+            give_up: || {},
+            take: || Ok(()),
+            stop: || false,
+        };
+        let screen = (&mut terminal, follow);
+        let outcome = drive(screen, host, bytes, signals, config, session).await;
         (outcome, terminal.backend().to_string())
     });
     Bench {
@@ -222,4 +232,28 @@ async fn a_terminal_that_hangs_stops_nothing_but_the_screen() {
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("line 2000"), "{screen}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paste_without_an_end_is_no_end_of_typing() {
+    let mut bench = Bench::joined().await;
+    bench.press(b"\x1b[200~pasted\rlines");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    bench.press(b"!\r");
+    let Command::Publish { text, .. } = bench.command().await else {
+        panic!("still in the chat");
+    };
+    assert_eq!(text.as_str(), "pasted\nlines!");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_without_a_shell_is_not_left_stopped() {
+    let mut bench = Bench::joined().await;
+    bench.press(b"\x1a");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    bench.told.send(Told::Interrupted).expect("the screen runs");
+    assert_eq!(bench.command().await, Command::Leave);
+    bench.notice(Notice::Ended(Ended::Left)).await;
+    let (_, screen) = bench.end().await;
+    assert!(screen.contains("no shell"), "{screen}");
 }

@@ -4,9 +4,8 @@
 use std::{
     fs::File,
     io::{self, Write},
-    mem,
     os::fd::AsFd as _,
-    sync::mpsc,
+    sync::{Mutex, MutexGuard, PoisonError, mpsc},
     thread::{self, JoinHandle},
 };
 
@@ -15,11 +14,18 @@ use tokio::sync::watch;
 /// Tells how many pieces the terminal has not taken yet.
 pub(crate) type Untaken = watch::Receiver<usize>;
 
-/// Collects what is written until a flush, which does not wait.
+/// Takes what is to be written, and does not wait.
 pub(crate) struct Paper {
-    piece: Vec<u8>,
     pieces: mpsc::Sender<Vec<u8>>,
     untaken: watch::Sender<usize>,
+}
+
+/// Held while something is written to the terminal.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Waits until nothing else is being written to the terminal.
+pub(super) fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The thread that writes. Dropped after the paper, it waits until the terminal has taken all, or is
@@ -29,16 +35,16 @@ pub(crate) struct Writing {
     untaken: Untaken,
 }
 
-/// Paper for the terminal of standard output. Nothing more is written once `is_over`.
-pub(super) fn on_stdout(is_over: fn() -> bool) -> io::Result<(Paper, Writing)> {
+/// Paper for the terminal of standard output. Nothing is written while it is given back.
+pub(super) fn on_stdout() -> io::Result<(Paper, Writing)> {
     // Not `stdout()`, for whose lock all would wait who have something else to say.
     let terminal = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    on(terminal, is_over)
+    on(terminal, super::is_given_back)
 }
 
 fn on(
     terminal: impl Write + Send + 'static,
-    is_over: fn() -> bool,
+    is_given_back: fn() -> bool,
 ) -> io::Result<(Paper, Writing)> {
     let (pieces, queue) = mpsc::channel();
     let (untaken, follow) = watch::channel(0);
@@ -46,15 +52,11 @@ fn on(
     let thread = thread::Builder::new()
         .name("terminal".into())
         .spawn(move || {
-            write(terminal, queue, &taken, is_over);
+            write(terminal, queue, &taken, is_given_back);
             // Nobody waits for what is gone.
             taken.send_replace(0);
         })?;
-    let paper = Paper {
-        piece: Vec::new(),
-        pieces,
-        untaken,
-    };
+    let paper = Paper { pieces, untaken };
     let writing = Writing {
         thread: Some(thread),
         untaken: follow,
@@ -67,10 +69,18 @@ fn write(
     mut terminal: impl Write,
     queue: mpsc::Receiver<Vec<u8>>,
     taken: &watch::Sender<usize>,
-    is_over: fn() -> bool,
+    is_given_back: fn() -> bool,
 ) {
     for piece in queue {
-        if is_over() || terminal.write_all(&piece).is_err() || terminal.flush().is_err() {
+        let turn = turn();
+        // Who takes it again draws all anew.
+        let written = is_given_back()
+            || terminal
+                .write_all(&piece)
+                .and_then(|()| terminal.flush())
+                .is_ok();
+        drop(turn);
+        if !written {
             return;
         }
         taken.send_modify(|untaken| *untaken -= 1);
@@ -91,17 +101,10 @@ impl Drop for Writing {
     }
 }
 
-impl Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.piece.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.piece.is_empty() {
-            return Ok(());
-        }
-        let piece = mem::take(&mut self.piece);
+impl Paper {
+    /// # Errors
+    /// The terminal is gone.
+    pub(super) fn give(&self, piece: Vec<u8>) -> io::Result<()> {
         let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the terminal is gone");
         // First, so that it is never counted as taken before it is as given.
         self.untaken.send_modify(|untaken| *untaken += 1);
@@ -111,7 +114,7 @@ impl Write for Paper {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
 
@@ -135,30 +138,30 @@ mod tests {
         }
     }
 
-    fn slow(is_over: fn() -> bool) -> (Paper, Writing, mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>) {
+    fn slow(
+        is_given_back: fn() -> bool,
+    ) -> (Paper, Writing, mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>) {
         let (permit, permits) = mpsc::channel();
         let taken = Arc::<Mutex<Vec<u8>>>::default();
         let terminal = Slow {
             permits,
             taken: Arc::clone(&taken),
         };
-        let (paper, writing) = on(terminal, is_over).expect("a thread");
+        let (paper, writing) = on(terminal, is_given_back).expect("a thread");
         (paper, writing, permit, taken)
     }
 
-    fn give(paper: &mut Paper, piece: &str) -> io::Result<()> {
-        paper.write_all(piece.as_bytes()).expect("kept");
-        paper.flush()
+    fn give(paper: &Paper, piece: &str) -> io::Result<()> {
+        paper.give(piece.as_bytes().to_vec())
     }
 
     #[tokio::test]
-    async fn a_flush_does_not_wait_and_all_comes_in_order() {
-        let (mut paper, writing, permit, taken) = slow(|| false);
+    async fn giving_does_not_wait_and_all_comes_in_order() {
+        let (paper, writing, permit, taken) = slow(|| false);
         let mut untaken = writing.untaken();
         for piece in ["one", "two", "three"] {
-            give(&mut paper, piece).expect("given");
+            give(&paper, piece).expect("given");
         }
-        paper.flush().expect("nothing to give");
         assert_eq!(*untaken.borrow(), 3);
         permit.send(()).expect("it waits");
         let _ = untaken.wait_for(|untaken| *untaken == 2).await;
@@ -174,20 +177,20 @@ mod tests {
 
     #[test]
     fn a_terminal_that_is_gone_is_told() {
-        let (mut paper, writing, permit, _) = slow(|| false);
+        let (paper, writing, permit, _) = slow(|| false);
         drop(permit);
-        give(&mut paper, "one").expect("given");
+        give(&paper, "one").expect("given");
         let untaken = writing.untaken();
         drop(writing);
         assert_eq!(*untaken.borrow(), 0, "the next frame is not held up");
-        give(&mut paper, "two").expect_err("gone");
+        give(&paper, "two").expect_err("gone");
     }
 
     #[test]
-    fn nothing_is_written_once_it_is_over() {
-        let (mut paper, writing, permit, taken) = slow(|| true);
+    fn nothing_is_written_while_it_is_given_back() {
+        let (paper, writing, permit, taken) = slow(|| true);
         permit.send(()).expect("it waits");
-        give(&mut paper, "one").expect("given");
+        give(&paper, "one").expect("given");
         drop(paper);
         drop(writing);
         assert!(taken.lock().expect("whole").is_empty());

@@ -10,15 +10,16 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use super::{Theme, render};
 use crate::{
     app::{
-        Input,
-        keys::BINDINGS,
+        Edited, Input,
+        keys::{BINDINGS, CHORDS},
         testing::{Driver, at, welcome},
     },
     session::{Ended, Link, Notice, Refusal, Ticket},
 };
 
 fn key() -> impl Strategy<Value = Input> {
-    let bound: Vec<_> = BINDINGS.iter().flat_map(|b| b.keys).copied().collect();
+    let tables = BINDINGS.iter().chain(CHORDS);
+    let bound: Vec<_> = tables.flat_map(|binding| binding.keys).copied().collect();
     let key = |(code, modifiers)| Input::Key(KeyEvent::new(code, modifiers));
     prop_oneof![
         prop::sample::select(bound).prop_map(key),
@@ -107,6 +108,10 @@ fn input() -> impl Strategy<Value = Input> {
         8 => key(),
         6 => notice().prop_map(Input::Session),
         1 => any::<String>().prop_map(Input::Paste),
+        1 => any::<Result<String, String>>().prop_map(|edited| {
+            Input::Edited(edited.map(|text| Edited { text, whole: None }))
+        }),
+        1 => Just(Input::NoShell),
         2 => size.prop_map(|(width, height)| Input::Resize(width, height)),
         1 => Just(Input::Tick),
         1 => any::<bool>().prop_map(Input::Focus),

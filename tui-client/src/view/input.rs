@@ -3,13 +3,14 @@
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
+    style::Style,
     widgets::Widget,
 };
 
 use super::{Theme, glyphs, put, theme};
 use crate::app::{
     App,
-    composer::Laid,
+    composer::{Kind, Laid},
     layout::{InputColumns, input_columns},
 };
 
@@ -22,15 +23,15 @@ pub(super) struct InputLine<'a> {
     theme: Theme,
     area: Rect,
     columns: InputColumns,
-    laid: Laid,
+    laid: &'a Laid,
     /// The first row of the draft on screen.
     top: usize,
 }
 
 impl<'a> InputLine<'a> {
     pub(super) fn new(app: &'a App, theme: Theme, area: Rect) -> Self {
-        let columns = input_columns(area.width, app.name_width());
-        let laid = app.composer().lay(columns.draft.into());
+        let columns = input_columns(area.width, glyphs::width(&app.prompt()));
+        let laid = app.composer().laid();
         // The caret's row is on screen, with the rows before it.
         let top = (laid.caret.0 + 1).saturating_sub(area.height.max(1).into());
         Self {
@@ -53,58 +54,86 @@ impl<'a> InputLine<'a> {
             u16::try_from(y).unwrap_or(u16::MAX),
         )
     }
-}
 
-impl Widget for InputLine<'_> {
-    fn render(self, area: Rect, buf: &mut Buffer) {
-        let theme = self.theme;
+    fn prompt(&self, area: Rect, buf: &mut Buffer) {
+        let prompt = usize::from(self.columns.prompt);
+        let searching = self.app.composer().looking().is_some();
+        if prompt > 2 {
+            let name = self.app.prompt();
+            let style = if searching {
+                self.theme.warning()
+            } else {
+                self.theme.name(self.app.name(), true)
+            };
+            put(buf, area, (1, 0), &glyphs::fit(&name, prompt - 4), style);
+        }
+        if prompt > 0 {
+            let sign = if searching { "?" } else { "›" };
+            put(buf, area, (prompt - 2, 0), sign, theme::DIM);
+            // Rows of the draft for which there is no room.
+            let warning = self.theme.warning();
+            let height = usize::from(area.height);
+            if self.top + height < self.laid.rows.len() {
+                put(
+                    buf,
+                    area,
+                    (prompt - 2, height.saturating_sub(1)),
+                    "↓",
+                    warning,
+                );
+            }
+            if self.top > 0 {
+                put(buf, area, (prompt - 2, 0), "↑", warning);
+            }
+        }
+    }
+
+    fn style(&self, kind: Kind) -> Style {
+        match kind {
+            Kind::Text => theme::TEXT,
+            Kind::Limit => self.theme.error(),
+            Kind::Over => self.theme.over(),
+        }
+    }
+
+    fn counter(&self, area: Rect, buf: &mut Buffer) {
         let InputColumns {
             prompt,
             draft,
             counter,
         } = self.columns;
-        let (prompt, draft, counter) = (
-            usize::from(prompt),
-            usize::from(draft),
-            usize::from(counter),
-        );
-        if prompt > 2 {
-            let name = glyphs::safe(self.app.name());
-            let name = glyphs::fit(&name, prompt - 4);
-            put(buf, area, (1, 0), &name, theme.name(self.app.name(), true));
+        if counter == 0 || self.app.composer().looking().is_some() {
+            return;
         }
-        if prompt > 0 {
-            put(buf, area, (prompt - 2, 0), "›", theme::DIM);
-        }
-        for (y, row) in self
-            .laid
-            .rows
-            .iter()
-            .skip(self.top)
-            .take(area.height.into())
-            .enumerate()
-        {
-            let mut x = prompt;
-            for piece in row {
-                let style = if piece.over {
-                    theme.over()
-                } else {
-                    theme::TEXT
-                };
-                let room = (prompt + draft).saturating_sub(x);
-                x = put(buf, area, (x, y), &glyphs::fit(&piece.text, room), style);
-            }
-        }
-        if counter > 0 {
-            let left = self.app.composer().left();
-            let (text, style) = match left {
-                ..0 => (format!("✗{left}"), theme.error()),
-                0..=LOW => (format!("!{left}"), theme.warning()),
-                _ => (left.to_string(), theme::DIM),
-            };
-            let margin = usize::from(counter == 7);
-            let x = (prompt + draft + counter).saturating_sub(glyphs::width(&text) + margin);
-            put(buf, area, (x, 0), &text, style);
-        }
+        let left = self.app.composer().left();
+        let (text, style) = match left {
+            ..0 => (format!("✗{left}"), self.theme.error()),
+            0..=LOW => (format!("!{left}"), self.theme.warning()),
+            _ => (left.to_string(), theme::DIM),
+        };
+        let margin = usize::from(counter == 7);
+        let end = usize::from(prompt + draft + counter);
+        let x = end.saturating_sub(glyphs::width(&text) + margin);
+        put(buf, area, (x, 0), &text, style);
     }
 }
+
+impl Widget for InputLine<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        self.prompt(area, buf);
+        let start = usize::from(self.columns.prompt);
+        let end = start + usize::from(self.columns.draft);
+        let rows = self.laid.rows.iter().skip(self.top);
+        for (y, row) in rows.take(area.height.into()).enumerate() {
+            let mut x = start;
+            for piece in row {
+                let text = glyphs::fit(&piece.text, end.saturating_sub(x));
+                x = put(buf, area, (x, y), &text, self.style(piece.kind));
+            }
+        }
+        self.counter(area, buf);
+    }
+}
+
+#[cfg(test)]
+mod tests;

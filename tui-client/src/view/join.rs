@@ -56,9 +56,7 @@ impl JoinScreen<'_> {
 
     /// The part of the name that fits, and the caret's column in it.
     fn field(&self, room: usize) -> (String, usize) {
-        let name = self.app.join().name();
-        let before: String = name.chars().take(self.app.join().caret()).collect();
-        let (before, after) = name.split_at(before.len());
+        let (before, after) = self.app.join().halves();
         let mut before = glyphs::safe(before).into_owned();
         // Scrolled so that the caret is in the field.
         while glyphs::width(&before) >= room.max(1) {

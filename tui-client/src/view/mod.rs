@@ -1,5 +1,6 @@
 //! Draws an [`App`]: one small widget per pane. A frame costs the visible rows only.
 
+mod aside;
 mod diagram;
 pub(crate) mod glyphs;
 mod help;
@@ -50,7 +51,14 @@ fn render(app: &App, theme: Theme, buf: &mut Buffer) -> Option<Position> {
         Screen::Chat => {
             main_panes(app, theme, area, buf);
             status::Line { app, theme }.render(area(panes.status), buf);
-            status::HintLine { app, theme }.render(area(panes.hint), buf);
+            let composer = app.composer();
+            if let Some(looking) = composer.looking() {
+                aside::Found { looking, theme }.render(area(panes.hint), buf);
+            } else if let Some(completion) = composer.completion() {
+                aside::Offers { completion, theme }.render(area(panes.hint), buf);
+            } else {
+                status::HintLine { app, theme }.render(area(panes.hint), buf);
+            }
             let widget = input::InputLine::new(app, theme, panes.input);
             let caret = widget.caret();
             widget.render(area(panes.input), buf);

@@ -18,7 +18,7 @@ use crate::{
 const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (40, 10), (20, 5), (1, 1)];
 
 /// The screen between bars, a wide character as it looks, and where the cursor is.
-fn shot(driver: &Driver, width: u16, height: u16) -> String {
+pub(super) fn shot(driver: &Driver, width: u16, height: u16) -> String {
     let theme = Theme::new(true);
     let backend = TestBackend::new(width, height);
     let mut terminal = Terminal::new(backend).expect("a terminal in memory");
@@ -46,7 +46,7 @@ fn shot(driver: &Driver, width: u16, height: u16) -> String {
 }
 
 /// One snapshot per size.
-fn shots(name: &str, act: impl Fn(&mut Driver), start: impl Fn(u16, u16) -> Driver) {
+pub(super) fn shots(name: &str, act: impl Fn(&mut Driver), start: impl Fn(u16, u16) -> Driver) {
     for (width, height) in SIZES {
         let mut driver = start(width, height);
         act(&mut driver);
@@ -279,7 +279,7 @@ fn a_wide_screen() {
 }
 
 /// Foreground and modifiers of the cells of a text on screen.
-fn style_of(driver: &Driver, theme: Theme, text: &str) -> Style {
+pub(super) fn style_of(driver: &Driver, theme: Theme, text: &str) -> Style {
     let mut buffer = Buffer::empty(driver.app.panes().screen);
     render(&driver.app, theme, &mut buffer);
     for y in 0..buffer.area.height {

@@ -69,6 +69,12 @@ impl Theme {
         self.colour(Color::Red).add_modifier(Modifier::UNDERLINED)
     }
 
+    /// What was looked for.
+    pub(super) fn found(self) -> Style {
+        self.colour(Color::Yellow)
+            .add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
+    }
+
     /// What must not be overlooked.
     pub(super) fn loud(self) -> Style {
         self.colour(Color::Yellow)

@@ -2,8 +2,10 @@
 
 mod flood;
 mod history;
+mod modes;
 mod report;
 mod support;
+mod writing;
 
 use std::collections::HashSet;
 
@@ -190,54 +192,6 @@ fn an_arrow_key_moves_the_caret() {
     ada.say("r");
     ada.wait_for("still here");
     assert_eq!(ada.cursor().0, 23, "the caret is on the input line");
-}
-
-#[test]
-fn the_terminal_is_restored_on_every_way_out() {
-    type Way = (&'static str, fn(&mut Terminal));
-    let world = World::new();
-    let server = world.server(&["--grace", "1"]);
-    let ways: [Way; 5] = [
-        ("escape", |terminal| terminal.send("\u{1b}")),
-        ("quit", |terminal| terminal.say("/quit")),
-        ("sigterm", |terminal| {
-            support::signal(terminal.process(), "TERM");
-        }),
-        ("sigint", |terminal| {
-            support::signal(terminal.process(), "INT");
-        }),
-        ("sighup", |terminal| {
-            support::signal(terminal.process(), "HUP");
-        }),
-    ];
-    for (name, leave) in ways {
-        let mut terminal = world.client(&server.url, &["--name", name]);
-        terminal.wait_for(&format!("Participant {name} joined"));
-        leave(&mut terminal);
-        terminal.wait();
-        let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
-        for mode in ["?1049", "?2004", "?1004", "?1000", "?1006"] {
-            let last = |suffix: &str| raw.rfind(&format!("\u{1b}[{mode}{suffix}"));
-            let (set, reset) = (last("h"), last("l"));
-            assert!(set.is_none() || reset > set, "{name} leaves {mode} set");
-        }
-        assert!(
-            raw.rfind("\u{1b}[?25h") >= raw.rfind("\u{1b}[?25l"),
-            "{name} hides the cursor"
-        );
-        wait_until("its leaving is announced at once, by its own Leave", || {
-            let log = world.log("server");
-            let mut left = log.iter().filter(|line| {
-                line.call == "Broadcast"
-                    && line.get("kind") == Some("left")
-                    && line.get("name") == Some(name)
-            });
-            match left.next() {
-                Some(line) if line.get("reason") == Some("left") => Ok(()),
-                other => Err(format!("{other:?}")),
-            }
-        });
-    }
 }
 
 #[test]

@@ -96,6 +96,8 @@ impl World {
         command.env("LANG", "C.UTF-8");
         command.env("TZ", "UTC");
         command.env("HOME", self.folder.path());
+        command.env("TMPDIR", self.folder.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.cwd(self.folder.path());
         command.arg("--log-dir");
         command.arg(self.logs());
@@ -108,6 +110,40 @@ impl World {
         command.args(["--server", server]);
         command.args(arguments);
         Terminal::start(command, self.size)
+    }
+
+    /// A client of this server whose user has this script as an editor.
+    pub(crate) fn client_with_editor(&self, server: &str, name: &str, script: &str) -> Terminal {
+        let path = self.path("editor");
+        std::fs::write(&path, script).expect("written");
+        let mut command = self.command();
+        command.env("VISUAL", format!("sh {}", path.display()));
+        command.args(["--server", server, "--name", name]);
+        Terminal::start(command, self.size)
+    }
+
+    /// A client of this server that a shell starts by `"$@"`.
+    pub(crate) fn client_of_shell(&self, server: &str, name: &str, script: &str) -> Terminal {
+        let mut command = self.command();
+        let shell = ["sh", "-c", script, "sh"].map(Into::into);
+        command.get_argv_mut().splice(0..0, shell);
+        command.args(["--server", server, "--name", name]);
+        Terminal::start(command, self.size)
+    }
+
+    /// A test of this very program, which is to be ignored else.
+    pub(crate) fn own_test(&self, name: &str, server: &str) -> Terminal {
+        let mut command = self.command();
+        let own = std::env::current_exe().expect("this program has a path");
+        *command.get_argv_mut() = vec![own.into()];
+        command.args(["--exact", name, "--ignored", "--nocapture"]);
+        command.env("CHITTY_TEST_SERVER", server);
+        Terminal::start(command, self.size)
+    }
+
+    /// In this test's folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// A client that looks for a server of its own at this address.
@@ -219,9 +255,12 @@ pub(crate) fn signal(process: u32, name: &str) {
 /// A client in a pseudo-terminal.
 pub(crate) struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
-    raw: Arc<Mutex<Vec<u8>>>,
+    /// Every byte written, and word of each more.
+    raw: Arc<(Mutex<Vec<u8>>, Condvar)>,
     /// Whether it is being read what the program writes.
     reads: Arc<(Mutex<bool>, Condvar)>,
+    /// The line settings before the program started.
+    settings: String,
     child: Box<dyn Child + Send + Sync>,
     master: Option<Box<dyn MasterPty + Send>>,
     keys: Box<dyn std::io::Write + Send>,
@@ -238,6 +277,7 @@ impl Terminal {
         let pair = native_pty_system()
             .openpty(size)
             .expect("a pseudo-terminal");
+        let settings = format!("{:?}", pair.master.get_termios());
         let child = pair.slave.spawn_command(command).expect("it starts");
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().expect("readable");
@@ -247,7 +287,7 @@ impl Terminal {
             cells(columns),
             0,
         )));
-        let raw = Arc::new(Mutex::new(Vec::new()));
+        let raw = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let (drawn, kept) = (Arc::clone(&screen), Arc::clone(&raw));
         let reads = Arc::new((Mutex::new(true), Condvar::new()));
         let reading = Arc::clone(&reads);
@@ -259,13 +299,15 @@ impl Terminal {
                     break;
                 };
                 lock(&drawn).process(&buffer[..count]);
-                lock(&kept).extend_from_slice(&buffer[..count]);
+                lock(&kept.0).extend_from_slice(&buffer[..count]);
+                kept.1.notify_all();
             }
         });
         Self {
             screen,
             raw,
             reads,
+            settings,
             child,
             master: Some(pair.master),
             keys,
@@ -288,7 +330,31 @@ impl Terminal {
 
     /// Every byte that the program wrote.
     pub(crate) fn raw(&self) -> Vec<u8> {
-        lock(&self.raw).clone()
+        lock(&self.raw.0).clone()
+    }
+
+    /// Waits until this is written, behind the first `from` bytes of all. Returns how many bytes
+    /// there are then.
+    pub(crate) fn wait_written(&self, from: usize, sequence: &str) -> usize {
+        let (raw, more) = &*self.raw;
+        let missing = |raw: &mut Vec<u8>| {
+            let mut places = raw[from..].windows(sequence.len());
+            !places.any(|place| place == sequence.as_bytes())
+        };
+        let waited = more.wait_timeout_while(lock(raw), PATIENCE, missing);
+        let (raw, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            !waited.timed_out(),
+            "{sequence:?} is not written, but {:?}",
+            String::from_utf8_lossy(&raw[from..])
+        );
+        raw.len()
+    }
+
+    /// The line settings before the program started, and now.
+    pub(crate) fn line_settings(&self) -> (&str, String) {
+        let master = self.master.as_ref().expect("open");
+        (&self.settings, format!("{:?}", master.get_termios()))
     }
 
     /// Types this, byte for byte.

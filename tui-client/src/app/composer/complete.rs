@@ -1,0 +1,202 @@
+//! The rest of a name or of a command.
+
+use std::ops::Range;
+
+use crate::app::commands::COMMANDS;
+
+/// More are not offered: write another letter.
+const MOST: usize = 64;
+/// In characters: no name is longer.
+const LONGEST: usize = 32;
+
+/// The ways in which a word can go on.
+#[derive(Debug)]
+pub struct Completion {
+    /// The word's place in the draft, as it is now.
+    pub(super) place: Range<usize>,
+    /// What was typed, then what is offered.
+    words: Vec<String>,
+    /// Which of these is in the draft.
+    at: usize,
+    /// What stands behind a word that was taken.
+    suffix: &'static str,
+}
+
+impl Completion {
+    /// What there is for the word that ends at the caret; `None`: nothing.
+    pub(super) fn new<'a>(
+        before: &str,
+        behind: &str,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Option<Self> {
+        let spaced = before.contains(char::is_whitespace);
+        if before.starts_with('/') && !before.starts_with("//") && !spaced {
+            return Self::command(before, behind);
+        }
+        let names: Vec<&str> = names
+            .filter(|name| !name.contains(char::is_control))
+            .collect();
+        starts(before).find_map(|start| {
+            let typed = &before[start..];
+            let mut words: Vec<String> = names
+                .iter()
+                .filter(|name| begins(name, typed))
+                .map(|&name| name.to_owned())
+                .collect();
+            words.sort_by_cached_key(|name| (name.to_lowercase(), name.clone()));
+            let first = before[..start].ends_with('\n') || start == 0;
+            let suffix = match (first, behind.starts_with(char::is_whitespace)) {
+                (true, false) => ": ",
+                (true, true) => ":",
+                (false, false) => " ",
+                (false, true) => "",
+            };
+            Self::of(start..before.len(), typed, words, suffix)
+        })
+    }
+
+    fn command(before: &str, behind: &str) -> Option<Self> {
+        let mut suffix = "";
+        let words: Vec<String> = COMMANDS
+            .iter()
+            .filter_map(|help| {
+                let mut parts = help.keys.split_whitespace();
+                let command = parts.next().filter(|word| !word.starts_with("//"))?;
+                let wanted = command.starts_with(before);
+                if wanted && parts.next().is_some() && !behind.starts_with(' ') {
+                    suffix = " ";
+                }
+                wanted.then(|| command.to_owned())
+            })
+            .collect();
+        if words.len() > 1 {
+            suffix = "";
+        }
+        Self::of(0..before.len(), before, words, suffix)
+    }
+
+    fn of(
+        place: Range<usize>,
+        typed: &str,
+        mut words: Vec<String>,
+        suffix: &'static str,
+    ) -> Option<Self> {
+        words.dedup();
+        words.truncate(MOST);
+        if words.is_empty() {
+            return None;
+        }
+        words.insert(0, typed.to_owned());
+        Some(Self {
+            place,
+            words,
+            at: 0,
+            suffix,
+        })
+    }
+
+    /// What is offered.
+    pub fn offers(&self) -> &[String] {
+        &self.words[1..]
+    }
+
+    /// Which of the offers is in the draft; `None`: what was typed.
+    pub fn taken(&self) -> Option<usize> {
+        self.at.checked_sub(1)
+    }
+
+    /// Goes on to the next word or back to the last one. Returns what is to be in its place.
+    pub(super) fn turn(&mut self, back: bool) -> String {
+        let count = self.words.len();
+        self.at = (self.at + if back { count - 1 } else { 1 }) % count;
+        let suffix = if self.at == 0 { "" } else { self.suffix };
+        format!("{}{suffix}", self.words[self.at])
+    }
+
+    /// What was typed.
+    pub(super) fn typed(&self) -> &str {
+        &self.words[0]
+    }
+}
+
+/// Where a name that ends at the end may have begun: it can have spaces in it, so the longest way
+/// first; at last, right there.
+fn starts(before: &str) -> impl Iterator<Item = usize> {
+    let from = before
+        .char_indices()
+        .rev()
+        .nth(LONGEST - 1)
+        .map_or(0, |(start, _)| start);
+    let begins = move |&start: &usize| {
+        before.is_char_boundary(start)
+            && (start == 0 || before[..start].ends_with(char::is_whitespace))
+            && !before[start..].starts_with(char::is_whitespace)
+    };
+    (from..=before.len()).filter(begins)
+}
+
+/// In capitals or not.
+fn begins(name: &str, typed: &str) -> bool {
+    let mut name = name.chars().flat_map(char::to_lowercase);
+    let mut typed = typed.chars().flat_map(char::to_lowercase);
+    typed.all(|c| name.next() == Some(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 5] = ["bob", "Bea", "eve", "Mary Ann", "Mary Sue"];
+
+    fn all(before: &str, behind: &str) -> Vec<String> {
+        let Some(mut completion) = Completion::new(before, behind, NAMES.into_iter()) else {
+            return Vec::new();
+        };
+        let head = &before[..completion.place.start];
+        let count = completion.offers().len();
+        (0..count)
+            .map(|_| format!("{head}{}", completion.turn(false)))
+            .collect()
+    }
+
+    #[test]
+    fn names_go_on_in_any_case_with_a_colon_only_at_the_start() {
+        assert_eq!(all("e", ""), ["eve: "]);
+        assert_eq!(all("b", ""), ["Bea: ", "bob: "]);
+        assert_eq!(all("hi B", ""), ["hi Bea ", "hi bob "]);
+        assert_eq!(all("hi e", " x"), ["hi eve"]);
+        assert_eq!(all("hi\ne", ""), ["hi\neve: "]);
+        assert_eq!(all("x", ""), [""; 0]);
+        assert_eq!(
+            all("hi ", "").len(),
+            5,
+            "a word that is not begun is anybody's"
+        );
+    }
+
+    #[test]
+    fn a_name_can_have_spaces() {
+        assert_eq!(all("mary", ""), ["Mary Ann: ", "Mary Sue: "]);
+        assert_eq!(all("hi mary s", ""), ["hi Mary Sue "]);
+    }
+
+    #[test]
+    fn commands_are_offered_where_they_are_commands() {
+        assert_eq!(all("/q", ""), ["/quit"]);
+        assert_eq!(all("/m", ""), ["/me "]);
+        assert!(all("/", "").len() >= 3);
+        assert_eq!(all("/me hugs e", ""), ["/me hugs eve "]);
+        assert_eq!(all("//q", ""), [""; 0]);
+    }
+
+    #[test]
+    fn around_and_back() {
+        let mut completion =
+            Completion::new("b", "", NAMES.into_iter()).expect("two begin with it");
+        let turns: Vec<_> = [false, false, false, true, true]
+            .map(|back| completion.turn(back))
+            .into();
+        assert_eq!(turns, ["Bea: ", "bob: ", "b", "bob: ", "Bea: "]);
+        assert_eq!(completion.taken(), Some(0));
+    }
+}

@@ -1,0 +1,214 @@
+//! What readline's keys do to a [`Draft`].
+
+use std::ops::Range;
+
+use super::{
+    draft::Draft,
+    kills::{Kills, Side},
+    undo::Step,
+    words,
+};
+
+/// A change of the draft or of its caret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// A character that was typed.
+    Insert(char),
+    /// By a character.
+    Left,
+    /// By a character.
+    Right,
+    /// By a word.
+    WordLeft,
+    /// By a word.
+    WordRight,
+    /// To the start of the line.
+    LineStart,
+    /// To the end of the line.
+    LineEnd,
+    /// To the start of all lines.
+    Start,
+    /// To the end of all lines.
+    End,
+    /// The character before the caret.
+    DeleteLeft,
+    /// The character behind the caret.
+    DeleteRight,
+    /// Letters and digits before the caret.
+    CutWordLeft,
+    /// Letters and digits behind the caret.
+    CutWordRight,
+    /// All up to the space before the caret.
+    CutSpacedLeft,
+    /// The line before the caret.
+    CutLineLeft,
+    /// The line behind the caret.
+    CutLineRight,
+    /// What was cut last.
+    Yank,
+    /// What was cut before that, in its place.
+    YankEarlier,
+    /// Swap characters.
+    Transpose,
+    /// Swap words.
+    TransposeWords,
+    /// The word behind the caret in capitals.
+    Uppercase,
+    /// The word behind the caret in small letters.
+    Lowercase,
+    /// The word behind the caret with a capital.
+    Capitalize,
+    /// Back before the last change.
+    Undo,
+    /// What was undone last.
+    Redo,
+}
+
+/// What the last edit was, where the next one depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Last {
+    Cut,
+    /// Where it is, and how many cuts are newer.
+    Yank(Range<usize>, usize),
+    Other,
+}
+
+/// A draft with the keys of readline.
+#[derive(Debug)]
+pub struct Editor {
+    pub(super) draft: Draft,
+    kills: Kills,
+    last: Last,
+}
+
+impl Editor {
+    /// With this text, which is to grow to so many characters at most.
+    pub(in crate::app) fn new(text: &str, most: usize) -> Self {
+        let text = text.chars().take(most).collect();
+        Self {
+            draft: Draft::new(text, most),
+            kills: Kills::default(),
+            last: Last::Other,
+        }
+    }
+
+    /// The text and its caret.
+    pub fn draft(&self) -> &Draft {
+        &self.draft
+    }
+
+    /// Takes an edit. Returns whether there was room for it.
+    pub(in crate::app) fn edit(&mut self, edit: Edit) -> bool {
+        let last = std::mem::replace(&mut self.last, Last::Other);
+        let caret = self.draft.caret();
+        let line = self.draft.line();
+        let text = self.draft.text();
+        match edit {
+            Edit::Insert(c) => return self.draft.insert(c),
+            Edit::Left => self.draft.go(self.draft.before().start),
+            Edit::Right => self.draft.go(self.draft.behind().end),
+            Edit::WordLeft => self.draft.go(words::start(text, caret)),
+            Edit::WordRight => self.draft.go(words::end(text, caret)),
+            Edit::LineStart => self.draft.go(line.start),
+            Edit::LineEnd => self.draft.go(line.end),
+            Edit::Start => self.draft.go(0),
+            Edit::End => self.draft.go(text.len()),
+            Edit::DeleteLeft => _ = self.draft.cut(self.draft.before(), Step::Erasing),
+            Edit::DeleteRight => _ = self.draft.cut(self.draft.behind(), Step::Erasing),
+            Edit::CutWordLeft => self.kill(words::start(text, caret)..caret, &last),
+            Edit::CutWordRight => self.kill(caret..words::end(text, caret), &last),
+            Edit::CutSpacedLeft => self.kill(words::spaced_start(text, caret)..caret, &last),
+            // At a line's very start or end, the break between two lines.
+            Edit::CutLineLeft if line.start == caret => self.kill(self.draft.before(), &last),
+            Edit::CutLineRight if line.end == caret => self.kill(self.draft.behind(), &last),
+            Edit::CutLineLeft => self.kill(line.start..caret, &last),
+            Edit::CutLineRight => self.kill(caret..line.end, &last),
+            Edit::Yank => return self.yank(caret..caret, 0, Step::Own),
+            Edit::YankEarlier => match last {
+                Last::Yank(range, index) => return self.yank(range, index + 1, Step::Instead),
+                Last::Cut | Last::Other => {}
+            },
+            Edit::Transpose => return self.draft.transpose(),
+            Edit::TransposeWords => return self.draft.transpose_words(),
+            Edit::Uppercase => return self.change_word(str::to_uppercase),
+            Edit::Lowercase => return self.change_word(str::to_lowercase),
+            Edit::Capitalize => return self.change_word(capitalized),
+            Edit::Undo => self.draft.undo(),
+            Edit::Redo => self.draft.redo(),
+        }
+        true
+    }
+
+    /// Something else than an edit has come between.
+    pub(super) fn rest(&mut self) {
+        self.last = Last::Other;
+        self.draft.go(self.draft.caret());
+    }
+
+    /// Inserts as much of a text as there is room for. Returns whether that is all of it.
+    pub(in crate::app) fn insert(&mut self, text: &str) -> bool {
+        self.put(self.draft.caret()..self.draft.caret(), text)
+    }
+
+    /// Puts as much of a text as there is room for in the place of all. Returns whether that is
+    /// all of it.
+    pub(super) fn set(&mut self, text: &str) -> bool {
+        self.put(0..self.draft.text().len(), text)
+    }
+
+    fn put(&mut self, range: Range<usize>, text: &str) -> bool {
+        self.rest();
+        let room = self.draft.room() + self.draft.text()[range.clone()].chars().count();
+        let end = text
+            .char_indices()
+            .nth(room)
+            .map_or(text.len(), |(end, _)| end);
+        self.draft.replace(range, &text[..end], Step::Own) && end == text.len()
+    }
+
+    fn kill(&mut self, range: Range<usize>, last: &Last) {
+        let side = if range.end == self.draft.caret() {
+            Side::Before
+        } else {
+            Side::Behind
+        };
+        let cut = self.draft.cut(range, Step::Own);
+        self.kills.push(cut, side, *last == Last::Cut);
+        self.last = Last::Cut;
+    }
+
+    fn yank(&mut self, range: Range<usize>, index: usize, step: Step) -> bool {
+        let Some(cut) = self.kills.get(index) else {
+            return true;
+        };
+        let start = range.start;
+        if !self.draft.replace(range, cut, step) {
+            return false;
+        }
+        self.last = Last::Yank(start..start + cut.len(), index);
+        true
+    }
+
+    fn change_word(&mut self, change: impl Fn(&str) -> String) -> bool {
+        let caret = self.draft.caret();
+        let end = words::end(self.draft.text(), caret);
+        let changed = change(&self.draft.text()[caret..end]);
+        self.draft.replace(caret..end, &changed, Step::Own)
+    }
+}
+
+fn capitalized(word: &str) -> String {
+    let mut begun = false;
+    word.chars()
+        .flat_map(|c| {
+            let first = !begun && c.is_alphanumeric();
+            begun |= first;
+            let small = (!first).then(|| c.to_lowercase());
+            let capital = first.then(|| c.to_uppercase());
+            small
+                .into_iter()
+                .flatten()
+                .chain(capital.into_iter().flatten())
+        })
+        .collect()
+}

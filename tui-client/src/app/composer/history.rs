@@ -1,0 +1,120 @@
+//! The lines written before.
+
+use std::{collections::VecDeque, ops::Range};
+
+/// Lines that can be brought back.
+const MOST: usize = 500;
+
+/// Tells a line from all others, also from those that are forgotten; newer lines have greater ones.
+pub(super) type LineId = u64;
+
+/// The lines, oldest first, each once.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    lines: VecDeque<(LineId, String)>,
+    next: LineId,
+}
+
+impl History {
+    /// Takes a line as the newest one.
+    pub(super) fn remember(&mut self, line: String) {
+        if line.is_empty() {
+            return;
+        }
+        self.lines.retain(|(_, known)| *known != line);
+        self.lines.push_back((self.next, line));
+        self.next += 1;
+        if self.lines.len() > MOST {
+            self.lines.pop_front();
+        }
+    }
+
+    pub(super) fn get(&self, id: LineId) -> Option<&str> {
+        let index = self.lines.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        self.lines.get(index).map(|(_, line)| line.as_str())
+    }
+
+    /// The newest line that is older than this one.
+    pub(super) fn older(&self, id: LineId) -> Option<LineId> {
+        let index = self.lines.partition_point(|(known, _)| *known < id);
+        self.lines.get(index.checked_sub(1)?).map(|(id, _)| *id)
+    }
+
+    /// The oldest line that is newer than this one.
+    pub(super) fn newer(&self, id: LineId) -> Option<LineId> {
+        let index = self.lines.partition_point(|(known, _)| *known <= id);
+        self.lines.get(index).map(|(id, _)| *id)
+    }
+
+    /// The newest line with this in it that is older than `id`.
+    pub(super) fn find_older(&self, query: &str, id: LineId) -> Option<LineId> {
+        let older = self.lines.iter().rev().filter(|(known, _)| *known < id);
+        first_with(query, older)
+    }
+
+    /// The oldest line with this in it that is newer than `id`.
+    pub(super) fn find_newer(&self, query: &str, id: LineId) -> Option<LineId> {
+        let newer = self.lines.iter().filter(|(known, _)| *known > id);
+        first_with(query, newer)
+    }
+}
+
+fn first_with<'a>(
+    query: &str,
+    mut lines: impl Iterator<Item = &'a (LineId, String)>,
+) -> Option<LineId> {
+    lines
+        .find(|(_, line)| find(line, query).is_some())
+        .map(|(id, _)| *id)
+}
+
+/// Where the query is in the line, in capitals or not.
+pub(super) fn find(line: &str, query: &str) -> Option<Range<usize>> {
+    line.char_indices().find_map(|(start, _)| {
+        let mut wanted = query.chars().flat_map(char::to_lowercase).peekable();
+        let mut end = start;
+        for c in line[start..].chars() {
+            if wanted.peek().is_none() {
+                break;
+            }
+            if !c.to_lowercase().all(|c| wanted.next() == Some(c)) {
+                return None;
+            }
+            end += c.len_utf8();
+        }
+        wanted.next().is_none().then_some(start..end)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_kept_once_and_found_in_any_case() {
+        let mut history = History::default();
+        for line in ["Ærø", "one", "two", "one"] {
+            history.remember(line.into());
+        }
+        let newest = history.older(LineId::MAX).expect("there are lines");
+        assert_eq!(history.get(newest), Some("one"));
+        let older = history.older(newest).expect("an older line");
+        assert_eq!(history.get(older), Some("two"));
+        assert_eq!(history.newer(older), Some(newest));
+        assert_eq!(history.newer(newest), None);
+        let found = history.find_older("ÆR", LineId::MAX).expect("it is there");
+        assert_eq!(history.get(found), Some("Ærø"));
+        assert_eq!(history.find_newer("O", found), Some(older));
+        assert_eq!(find("grüß Ærø", "ærØ"), Some(7..12));
+        assert_eq!(find("abc", "abcd"), None);
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let mut history = History::default();
+        for n in 0..2 * MOST {
+            history.remember(n.to_string());
+        }
+        assert_eq!(history.lines.len(), MOST);
+    }
+}

@@ -1,0 +1,152 @@
+//! A text, broken into the rows of a box.
+
+use std::borrow::Cow;
+
+use crate::view::glyphs;
+
+/// Stands before what cannot be sent any more.
+const LIMIT: &str = "✗";
+
+/// A text in rows, and where its caret is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Laid {
+    /// At least one.
+    pub rows: Vec<Vec<Piece>>,
+    /// Row and column.
+    pub caret: (usize, usize),
+    of: Option<Of>,
+}
+
+/// What was laid: text, columns, limit, and the caret's byte.
+type Of = (String, usize, usize, usize);
+
+impl Laid {
+    /// Whether laying this would give the same.
+    pub(super) fn is_of(&self, block: Block<'_>, caret: usize) -> bool {
+        self.of.as_ref().is_some_and(|(text, columns, limit, at)| {
+            (*columns, *limit, *at) == (block.columns, block.limit, caret) && text == block.text
+        })
+    }
+}
+
+/// A part of a row.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Safe to show.
+    pub text: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a part of a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What can be sent.
+    Text,
+    /// A sign, which is no part of the text: beyond it is what cannot be sent.
+    Limit,
+    /// Beyond what can be sent.
+    Over,
+}
+
+/// A text and the box that it goes into.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block<'a> {
+    pub(super) text: &'a str,
+    pub(super) columns: usize,
+    /// In characters: more is too much.
+    pub(super) limit: usize,
+}
+
+/// A grapheme, or the end of the text, in its place.
+struct Spot<'a> {
+    at: usize,
+    row: usize,
+    column: usize,
+    shown: Cow<'a, str>,
+    kind: Kind,
+}
+
+impl<'a> Block<'a> {
+    /// The rows, with the caret at this byte.
+    pub(super) fn lay(self, caret: usize) -> Laid {
+        let mut laid = Laid {
+            rows: vec![Vec::new()],
+            caret: (0, 0),
+            of: Some((self.text.to_owned(), self.columns, self.limit, caret)),
+        };
+        self.walk(|spot| {
+            laid.rows.resize_with(spot.row + 1, Vec::new);
+            if spot.at <= caret {
+                laid.caret = (spot.row, spot.column);
+            }
+            let row = &mut laid.rows[spot.row];
+            match row.last_mut() {
+                Some(piece) if piece.kind == spot.kind => piece.text.push_str(&spot.shown),
+                _ if spot.shown.is_empty() => {}
+                _ => row.push(Piece {
+                    text: spot.shown.into_owned(),
+                    kind: spot.kind,
+                }),
+            }
+        });
+        laid
+    }
+
+    /// The byte in this row that is nearest to the column, from its left.
+    pub(super) fn at(self, row: usize, column: usize) -> usize {
+        let mut at = 0;
+        let mut begun = false;
+        self.walk(|spot| {
+            let fits = spot.column <= column || !begun;
+            if spot.row == row && spot.kind != Kind::Limit && fits {
+                (at, begun) = (spot.at, true);
+            }
+        });
+        at
+    }
+
+    fn walk(self, mut visit: impl FnMut(Spot<'a>)) {
+        let columns = self.columns.max(1);
+        let (mut at, mut row, mut used, mut chars) = (0, 0, 0, 0);
+        let mut over = false;
+        let mut place = |at, shown: Cow<'a, str>, kind, breaks: bool| {
+            // At the end the caret needs a cell, as the next character will.
+            let width = if shown.is_empty() {
+                1
+            } else {
+                glyphs::width(&shown)
+            };
+            if used + width > columns && used > 0 {
+                (row, used) = (row + 1, 0);
+            }
+            let column = used;
+            used += width;
+            visit(Spot {
+                at,
+                row,
+                column,
+                shown,
+                kind,
+            });
+            if breaks {
+                (row, used) = (row + 1, 0);
+            }
+        };
+        for (grapheme, _) in glyphs::graphemes(self.text) {
+            chars += grapheme.chars().count();
+            if chars > self.limit && !over {
+                over = true;
+                place(at, LIMIT.into(), Kind::Limit, false);
+            }
+            let kind = if over { Kind::Over } else { Kind::Text };
+            if grapheme.contains('\n') {
+                place(at, "⏎".into(), kind, true);
+            } else {
+                place(at, glyphs::safe(grapheme), kind, false);
+            }
+            at += grapheme.len();
+        }
+        place(at, "".into(), Kind::Text, false);
+    }
+}

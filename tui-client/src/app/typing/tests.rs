@@ -1,0 +1,155 @@
+//! What opens beside the draft, and what leaves the screen.
+
+use crossterm::event::{KeyCode, KeyModifiers};
+
+use crate::{
+    app::{
+        Edited, Effect, Input, Screen,
+        testing::{Driver, joined},
+    },
+    session::Command,
+};
+
+const CTRL: KeyModifiers = KeyModifiers::CONTROL;
+
+fn ctrl(driver: &mut Driver, c: char) {
+    driver.key(KeyCode::Char(c), CTRL);
+}
+
+fn draft(driver: &Driver) -> &str {
+    driver.app.composer().draft()
+}
+
+fn hint(driver: &Driver) -> &str {
+    driver.app.hint().map_or("", |hint| &hint.text)
+}
+
+#[test]
+fn a_search_sends_nothing_and_closes_before_the_chat_does() {
+    let mut driver = Driver::joined(80, 24);
+    driver.say("hello bob");
+    driver.effects();
+    ctrl(&mut driver, 'r');
+    driver.type_in("hel");
+    driver.press(KeyCode::Enter);
+    assert_eq!(draft(&driver), "hello bob", "to be looked at first");
+    assert_eq!(driver.effects(), []);
+    ctrl(&mut driver, 'u');
+    for key in [KeyCode::Esc, KeyCode::Char('g'), KeyCode::Char('d')] {
+        ctrl(&mut driver, 'r');
+        driver.type_in("h");
+        let control = if key == KeyCode::Esc {
+            KeyModifiers::NONE
+        } else {
+            CTRL
+        };
+        driver.key(key, control);
+        assert!(driver.app.composer().looking().is_none());
+        assert_eq!(driver.effects(), [], "{key:?}");
+        assert_eq!(draft(&driver), "", "{key:?}");
+    }
+    ctrl(&mut driver, 'r');
+    driver.type_in("h");
+    driver.press(KeyCode::Left);
+    driver.type_in("!");
+    assert_eq!(draft(&driver), "hello bo!b", "other keys take it and go on");
+    assert_eq!(driver.effects(), []);
+}
+
+#[test]
+fn tab_offers_those_who_are_present_but_oneself() {
+    let mut driver = Driver::joined(80, 24);
+    driver.event(joined(3, 9, "Bea"));
+    driver.type_in("b");
+    driver.press(KeyCode::Tab);
+    assert_eq!(draft(&driver), "Bea: ");
+    driver.press(KeyCode::Tab);
+    assert_eq!(draft(&driver), "bob: ");
+    driver.key(KeyCode::BackTab, KeyModifiers::SHIFT);
+    assert_eq!(draft(&driver), "Bea: ");
+    driver.type_in("hi");
+    assert_eq!(draft(&driver), "Bea: hi");
+    assert!(driver.app.composer().completion().is_none());
+    driver.press(KeyCode::Enter);
+    driver.effects();
+    driver.type_in("ad");
+    driver.press(KeyCode::Tab);
+    assert_eq!(draft(&driver), "ad");
+    assert!(!hint(&driver).is_empty());
+}
+
+#[test]
+fn esc_takes_back_what_was_offered_and_stays() {
+    let mut driver = Driver::joined(80, 24);
+    driver.event(joined(3, 9, "Bea"));
+    driver.type_in("b");
+    driver.press(KeyCode::Tab);
+    driver.press(KeyCode::Esc);
+    assert_eq!((draft(&driver), hint(&driver)), ("b", ""));
+}
+
+#[test]
+fn the_editor_gets_the_draft_and_gives_it_back() {
+    let mut driver = Driver::joined(80, 24);
+    driver.type_in("half");
+    ctrl(&mut driver, 'x');
+    assert!(!hint(&driver).is_empty(), "what can follow is told");
+    ctrl(&mut driver, 'e');
+    assert_eq!(driver.effects(), [Effect::Editor("half".into())]);
+    let edited = |text: &str, whole: Option<&str>| {
+        Input::Edited(Ok(Edited {
+            text: text.into(),
+            whole: whole.map(str::to_owned),
+        }))
+    };
+    driver.input(edited("half\r\nand half\n", None));
+    assert_eq!((draft(&driver), hint(&driver)), ("half\nand half", ""));
+    ctrl(&mut driver, '_');
+    assert_eq!(draft(&driver), "half");
+    driver.input(Input::Edited(Err("it fell over".into())));
+    assert_eq!(draft(&driver), "half");
+    assert!(hint(&driver).contains("it fell over"));
+    driver.input(edited(&"x".repeat(5000), Some("/tmp/whole")));
+    assert_eq!(draft(&driver).len(), 4096);
+    assert!(hint(&driver).contains("/tmp/whole"));
+    assert_eq!(driver.effects(), [], "nothing is sent");
+}
+
+#[test]
+fn another_key_behind_ctrl_x_does_nothing() {
+    let mut driver = Driver::joined(80, 24);
+    for c in ['q', 'Ä'] {
+        ctrl(&mut driver, 'x');
+        driver.press(KeyCode::Char(c));
+        assert_eq!((draft(&driver), hint(&driver)), ("", ""));
+    }
+    driver.type_in("q");
+    assert_eq!(draft(&driver), "q");
+}
+
+#[test]
+fn ctrl_z_goes_to_the_shell_from_everywhere() {
+    let mut driver = Driver::new(80, 24);
+    assert_eq!(driver.app.screen(), Screen::Join);
+    ctrl(&mut driver, 'z');
+    assert_eq!(driver.effects(), [Effect::Suspend]);
+    let mut driver = Driver::joined(80, 24);
+    driver.press(KeyCode::F(1));
+    ctrl(&mut driver, 'z');
+    assert_eq!(driver.effects(), [Effect::Suspend]);
+    driver.input(Input::NoShell);
+    assert!(hint(&driver).contains("no shell"));
+}
+
+#[test]
+fn a_paste_of_many_lines_sends_none() {
+    let mut driver = Driver::joined(80, 24);
+    driver.input(Input::Paste("one\r\n/quit\r\nthree\r\n".into()));
+    assert_eq!(draft(&driver), "one\n/quit\nthree");
+    assert_eq!(driver.effects(), []);
+    driver.press(KeyCode::Enter);
+    assert!(
+        matches!(&driver.effects()[..], [Effect::Session(Command::Publish { text, .. })]
+            if text.as_str() == "one\n/quit\nthree")
+    );
+}

@@ -1,0 +1,94 @@
+//! While another program has the terminal: a shell, the user's editor.
+
+use std::{future::pending, io, process::ExitStatus, time::Duration};
+
+use ratatui::backend::Backend;
+
+use super::{Client, editor::Editing, told::Told};
+use crate::app::{Effect, Input};
+
+/// Waits for the editor's end, which does not come when there is none.
+pub(super) async fn editor_ends(editing: &mut Option<Editing>) -> io::Result<ExitStatus> {
+    match editing {
+        Some(editing) => editing.wait().await,
+        None => pending().await,
+    }
+}
+
+impl<B: Backend> Client<'_, B> {
+    /// Whether another program has the terminal: nothing may be drawn on it.
+    pub(super) fn away(&self) -> bool {
+        self.suspended || self.editing.is_some()
+    }
+
+    pub(super) fn told(&mut self, told: Told) {
+        match told {
+            Told::Resized => self.resized(),
+            Told::Leave => {
+                if let Some(editing) = &self.editing {
+                    editing.terminate();
+                }
+                self.input(Input::Leave);
+            }
+            // What is in front is the editor.
+            Told::Interrupted if self.editing.is_some() => {}
+            Told::Interrupted => self.input(Input::Leave),
+            Told::Stop => self.suspend(),
+            Told::Continued => self.back(),
+        }
+    }
+
+    pub(super) fn suspend(&mut self) {
+        self.suspended = true;
+        (self.host.give_up)();
+        // It comes back by `Told::Continued`.
+        if !(self.host.stop)() {
+            self.back();
+            self.input(Input::NoShell);
+        }
+    }
+
+    /// The terminal is this program's again, and anything may be on it.
+    fn back(&mut self) {
+        self.suspended = false;
+        if self.editing.is_some() {
+            return;
+        }
+        if (self.host.take)().is_err() {
+            return self.input(Input::Leave);
+        }
+        self.resized();
+        self.repaint();
+        self.apply(vec![Effect::Draw], Duration::ZERO);
+    }
+
+    pub(super) fn edit(&mut self, draft: &str) {
+        if self.editing.is_some() {
+            return;
+        }
+        (self.host.give_up)();
+        match Editing::start(&self.editor, draft) {
+            Ok(editing) => self.editing = Some(editing),
+            Err(error) => {
+                self.back();
+                self.input(Input::Edited(Err(error.to_string())));
+            }
+        }
+    }
+
+    pub(super) fn edited(&mut self, status: io::Result<ExitStatus>) {
+        if let Some(editing) = self.editing.take() {
+            let edited = editing.result(status).map_err(|error| error.to_string());
+            self.back();
+            self.input(Input::Edited(edited));
+        }
+    }
+
+    /// The editor does not outlive this program; the terminal is what it was before both.
+    pub(super) async fn close_editor(&mut self) {
+        if let Some(editing) = self.editing.take() {
+            editing.close().await;
+            let _ = (self.host.take)();
+        }
+    }
+}

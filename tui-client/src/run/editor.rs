@@ -1,0 +1,120 @@
+//! The draft in the user's own editor.
+
+use std::{
+    fs::File,
+    io::{self, Read as _, Write as _},
+    process::ExitStatus,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
+use thiserror::Error;
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
+
+use crate::app::{Edited, composer::MAX_DRAFT};
+
+/// In bytes: more of the file is not looked at.
+const MOST: u64 = 1024 * 1024;
+/// How long an editor that was told to end has for it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Why there is no text.
+#[derive(Debug, Error)]
+pub(super) enum EditorError {
+    #[error("cannot write a file for the editor: {0}")]
+    File(#[source] io::Error),
+    #[error("cannot start sh for the editor: {0}")]
+    Start(#[source] io::Error),
+    #[error("cannot wait for the editor: {0}")]
+    Wait(#[source] io::Error),
+    #[error("there is no editor {0}; set VISUAL or EDITOR to one")]
+    None(String),
+    #[error("the editor {0} ended with {1}")]
+    Failed(String, ExitStatus),
+    #[error("cannot read what the editor wrote: {0}")]
+    Read(#[source] io::Error),
+    #[error("what the editor wrote is not UTF-8")]
+    NotText,
+}
+
+/// An editor that runs.
+pub(super) struct Editing {
+    command: String,
+    child: Child,
+    file: NamedTempFile,
+}
+
+impl Editing {
+    /// Starts the editor, whose command may have arguments, on a file of the user's own with the
+    /// draft in it.
+    pub(super) fn start(command: &str, draft: &str) -> Result<Self, EditorError> {
+        let file = tempfile::Builder::new()
+            .prefix("chitty-")
+            .suffix(".txt")
+            .tempfile()
+            .and_then(|mut file| file.write_all(draft.as_bytes()).map(|()| file))
+            .map_err(EditorError::File)?;
+        let child = Command::new("sh")
+            .args(["-c", &format!("exec {command} \"$1\""), "sh"])
+            .arg(file.path())
+            .spawn()
+            .map_err(EditorError::Start)?;
+        Ok(Self {
+            command: command.to_owned(),
+            child,
+            file,
+        })
+    }
+
+    /// Waits for its end. Dropping this future loses nothing.
+    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// What it wrote.
+    pub(super) fn result(self, status: io::Result<ExitStatus>) -> Result<Edited, EditorError> {
+        let status = status.map_err(EditorError::Wait)?;
+        match status.code() {
+            Some(0) => {}
+            // What sh says of a command that it does not find.
+            Some(127) => return Err(EditorError::None(self.command)),
+            _ => return Err(EditorError::Failed(self.command, status)),
+        }
+        // By its path: many editors write another file and give it this one's name.
+        let mut bytes = Vec::new();
+        File::open(self.file.path())
+            .and_then(|file| file.take(MOST).read_to_end(&mut bytes))
+            .map_err(EditorError::Read)?;
+        let text = String::from_utf8(bytes).map_err(|_| EditorError::NotText)?;
+        let whole = if text.trim_end_matches('\n').chars().count() > MAX_DRAFT {
+            let (_, path) = self
+                .file
+                .keep()
+                .map_err(|error| EditorError::Read(error.error))?;
+            Some(path.display().to_string())
+        } else {
+            None
+        };
+        Ok(Edited { text, whole })
+    }
+
+    /// Tells the editor to end.
+    pub(super) fn terminate(&self) {
+        let process = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(process) = process.and_then(Pid::from_raw) {
+            let _ = kill_process(process, Signal::TERM);
+        }
+    }
+
+    /// Sees to it that it has ended.
+    pub(super) async fn close(mut self) {
+        self.terminate();
+        if timeout(PATIENCE, self.child.wait()).await.is_err() {
+            let _ = self.child.kill().await;
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The terminal around the frames.
+
+use std::io;
+
+use crate::terminal;
+
+/// What is done with the terminal beside drawing on it: a test has none.
+#[derive(Clone, Copy)]
+pub(super) struct Host {
+    /// Sends what was drawn.
+    pub(super) present: fn() -> io::Result<()>,
+    /// Asks whether it tells all keys apart; the answer comes among the keys.
+    pub(super) ask_for_keys: fn(),
+    /// It does.
+    pub(super) tells_keys: fn(),
+    /// Makes it what other programs expect.
+    pub(super) give_up: fn(),
+    /// Makes it what this one needs.
+    pub(super) take: fn() -> io::Result<()>,
+    /// Stops the process until a shell lets it go on; returns whether there is one.
+    pub(super) stop: fn() -> bool,
+}
+
+pub(super) const HOST: Host = Host {
+    present: terminal::present,
+    ask_for_keys: terminal::ask_for_keys,
+    tells_keys: terminal::tells_keys,
+    give_up: terminal::give_up,
+    take: terminal::take,
+    stop: terminal::stop,
+};

@@ -1,0 +1,117 @@
+//! What stands above the line being written while something is open: the line that a search has
+//! found, the names that are offered.
+
+use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
+
+use super::{Theme, glyphs, put, theme};
+use crate::app::composer::{Completion, Looking};
+
+/// The line that a search has found.
+pub(super) struct Found<'a> {
+    pub(super) looking: Looking<'a>,
+    pub(super) theme: Theme,
+}
+
+impl Widget for Found<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let Looking { query, found, end } = self.looking;
+        let Some((line, place)) = found else {
+            let (sign, text, style) = if query.is_empty() {
+                ("! ", "Write a part of a line that you sent", theme::DIM)
+            } else {
+                (
+                    "✗ ",
+                    "No line that you sent has this in it",
+                    self.theme.error(),
+                )
+            };
+            let x = put(buf, area, (0, 0), sign, style);
+            let room = usize::from(area.width).saturating_sub(x);
+            put(buf, area, (x, 0), &glyphs::fit(text, room), style);
+            return;
+        };
+        let sign = if end { "✗ no other: " } else { "↑ " };
+        let mut x = put(buf, area, (0, 0), sign, self.theme.warning());
+        let width = usize::from(area.width);
+        let part = |range| glyphs::safe(&line[range]).into_owned();
+        let (mut before, within) = (part(0..place.start), part(place.clone()));
+        // What was looked for is on screen, with what stands before it as far as there is room.
+        let least = glyphs::width(&within).min(width.saturating_sub(x)) + 1;
+        before = fit_end(&before, width.saturating_sub(x + least));
+        for (text, style) in [
+            (before, theme::TEXT),
+            (within, self.theme.found()),
+            (part(place.end..line.len()), theme::TEXT),
+        ] {
+            let room = width.saturating_sub(x);
+            x = put(buf, area, (x, 0), &glyphs::fit(&text, room), style);
+        }
+    }
+}
+
+/// As much of the end of a text as fits into `columns`, with an ellipsis where it was cut.
+fn fit_end(text: &str, columns: usize) -> String {
+    let mut room = glyphs::width(text);
+    if room <= columns {
+        return text.to_owned();
+    }
+    let mut rest = text;
+    while room + 1 > columns {
+        let Some((first, width)) = glyphs::graphemes(rest).next() else {
+            return String::new();
+        };
+        rest = &rest[first.len()..];
+        room = room.saturating_sub(width);
+    }
+    format!("…{rest}")
+}
+
+/// The names or commands that are offered.
+pub(super) struct Offers<'a> {
+    pub(super) completion: &'a Completion,
+    pub(super) theme: Theme,
+}
+
+impl Widget for Offers<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let offers = self.completion.offers();
+        let taken = self.completion.taken();
+        let width = usize::from(area.width);
+        let cell = |offer: &String| glyphs::width(&glyphs::safe(offer)) + 2;
+        // The one that was taken is on screen, as far left as there is more than what fits.
+        let mut first = 0;
+        let until = taken.map_or(0, |taken| taken + 1);
+        while first + 1 < until && offers[first..until].iter().map(cell).sum::<usize>() > width {
+            first += 1;
+        }
+        let mut x = 0;
+        for (index, offer) in offers.iter().enumerate().skip(first) {
+            let name = glyphs::safe(offer);
+            let chosen = taken == Some(index);
+            let (sign, style) = if chosen {
+                ("›", self.theme.warning())
+            } else {
+                (" ", theme::DIM)
+            };
+            if x + cell(offer) > width && index > first {
+                put(
+                    buf,
+                    area,
+                    (x.min(width.saturating_sub(1)), 0),
+                    "…",
+                    theme::DIM,
+                );
+                break;
+            }
+            x = put(buf, area, (x, 0), sign, style);
+            x = put(
+                buf,
+                area,
+                (x, 0),
+                &glyphs::fit(&name, width.saturating_sub(x)),
+                style,
+            );
+            x += 1;
+        }
+    }
+}

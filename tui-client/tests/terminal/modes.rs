@@ -1,0 +1,191 @@
+//! Every mode of the terminal that is set is undone, on every way out and in between.
+
+use std::{collections::BTreeSet, path::Path, time::SystemTime};
+
+use chitty::{
+    launch,
+    run::{ScreenConfig, run},
+    session::{self, SessionConfig},
+};
+
+use crate::support::{self, Terminal, World, wait_until};
+
+/// What is set by what was written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Modes {
+    /// DEC's private modes, beside the cursor's.
+    pub(crate) set: BTreeSet<String>,
+    pub(crate) cursor_hidden: bool,
+    /// How often keyboard flags were pushed and not popped.
+    pub(crate) keyboard: i32,
+}
+
+impl Modes {
+    pub(crate) fn of(raw: &str) -> Self {
+        let mut modes = Self::default();
+        for sequence in raw.split("\u{1b}[").skip(1) {
+            let end = sequence.find(|c: char| c.is_ascii_alphabetic());
+            let Some((parameters, rest)) = end.map(|end| sequence.split_at(end)) else {
+                continue;
+            };
+            let last = rest.chars().next().unwrap_or_default();
+            if let ('h' | 'l', Some(numbers)) = (last, parameters.strip_prefix('?')) {
+                for number in numbers.split(';') {
+                    if number == "25" {
+                        modes.cursor_hidden = last == 'l';
+                    } else if last == 'h' {
+                        modes.set.insert(number.into());
+                    } else {
+                        modes.set.remove(number);
+                    }
+                }
+            }
+            modes.keyboard += match (last, parameters.chars().next()) {
+                ('u', Some('>')) => 1,
+                ('u', Some('<')) => -1,
+                _ => 0,
+            };
+        }
+        modes
+    }
+}
+
+/// Fails when a mode is set that was not before the program started.
+pub(crate) fn assert_restored(terminal: &Terminal, why: &str) {
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    assert_eq!(
+        Modes::of(&raw),
+        Modes::default(),
+        "{why}: {}",
+        terminal.screen()
+    );
+    for mode in ["?1049h", "?2004h", "?1004h", "?2026h"] {
+        let set = raw.contains(&format!("\u{1b}[{mode}"));
+        assert!(set, "{why}: {mode} was never set: {}", terminal.screen());
+    }
+    let (before, now) = terminal.line_settings();
+    assert_eq!(now, before, "{why}: the line settings");
+}
+
+/// Fails when something was drawn while another program had the terminal.
+pub(crate) fn assert_nothing_drawn_meanwhile(terminal: &Terminal) {
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    let (_, rest) = raw.split_once("\u{1b}[?1049l").expect("it was given up");
+    let (meanwhile, _) = rest.split_once("\u{1b}[?1049h").expect("it was taken back");
+    assert!(!meanwhile.contains("\u{1b}[?2026h"), "{meanwhile:?}");
+}
+
+/// As a terminal that tells all keys apart answers the question for that.
+fn tell_keys(terminal: &mut Terminal) {
+    terminal.wait_written(0, "\u{1b}[?u");
+    terminal.send("\u{1b}[?0u");
+    terminal.wait_written(0, "\u{1b}[>5u");
+}
+
+#[test]
+fn the_terminal_is_restored_on_every_way_out() {
+    type Way = (&'static str, fn(&mut Terminal));
+    let world = World::new();
+    let server = world.server(&["--grace", "1"]);
+    let ways: [Way; 6] = [
+        ("escape", |terminal| terminal.send("\u{1b}")),
+        // As sent by a terminal that tells all keys apart.
+        ("escape-key", |terminal| terminal.send("\u{1b}[27u")),
+        ("quit", |terminal| terminal.say("/quit")),
+        ("sigterm", |terminal| {
+            support::signal(terminal.process(), "TERM");
+        }),
+        ("sigint", |terminal| {
+            support::signal(terminal.process(), "INT");
+        }),
+        ("sighup", |terminal| {
+            support::signal(terminal.process(), "HUP");
+        }),
+    ];
+    for (name, leave) in ways {
+        let mut terminal = world.client(&server.url, &["--name", name]);
+        terminal.wait_for(&format!("Participant {name} joined"));
+        tell_keys(&mut terminal);
+        leave(&mut terminal);
+        terminal.wait();
+        terminal.wait_for("The log of this chat");
+        assert_restored(&terminal, name);
+        wait_until("its leaving is announced at once, by its own Leave", || {
+            let log = world.log("server");
+            let mut left = log.iter().filter(|line| {
+                line.call == "Broadcast"
+                    && line.get("kind") == Some("left")
+                    && line.get("name") == Some(name)
+            });
+            match left.next() {
+                Some(line) if line.get("reason") == Some("left") => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        });
+    }
+}
+
+#[test]
+fn the_first_frame_comes_before_any_question() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let terminal = world.client(&server.url, &[]);
+    terminal.wait_written(0, "\u{1b}[?u");
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    let (before, _) = raw.split_once("\u{1b}[?u").expect("it was just there");
+    assert!(before.contains("1 to 32 characters"), "{before:?}");
+    assert!(
+        before.ends_with("\u{1b}[?2026l"),
+        "in one piece: {before:?}"
+    );
+    assert!(!raw.contains("\u{1b}[>5u"), "only after an answer");
+}
+
+#[test]
+fn a_panic_restores_the_terminal_before_it_is_reported() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let mut terminal = world.own_test("modes::a_screen_that_panics", &server.url);
+    terminal.wait_for("Your name");
+    tell_keys(&mut terminal);
+    std::fs::write(world.path("stop"), "").expect("written");
+    terminal.send("x");
+    assert_ne!(terminal.wait(), 0);
+    terminal.wait_for("the clock has stopped");
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    let (before, _) = raw
+        .split_once("the clock has stopped")
+        .expect("it is there");
+    assert_eq!(Modes::of(before), Modes::default());
+    assert_restored(&terminal, "panic");
+}
+
+/// Panics from when the other test has said so in their folder.
+fn clock() -> SystemTime {
+    assert!(!Path::new("stop").exists(), "the clock has stopped");
+    SystemTime::UNIX_EPOCH
+}
+
+#[tokio::test]
+#[ignore = "a part of another test, which runs it in a terminal of its own"]
+async fn a_screen_that_panics() {
+    let server = std::env::var("CHITTY_TEST_SERVER").expect("run by the other test");
+    let session = session::spawn(SessionConfig {
+        connector: launch::remote(server.parse().expect("a URL")),
+        random: Box::new(chitty_chat::secret::os_random),
+        backlog: 0,
+        on_accepted: Box::new(|_| {}),
+        span: None,
+    });
+    let config = ScreenConfig {
+        name: None,
+        login: "ada".into(),
+        server,
+        time_zone: jiff::tz::TimeZone::UTC,
+        wall: clock,
+        colours: true,
+        editor: "false".into(),
+    };
+    let outcome = run(config, session).await;
+    panic!("{outcome:?}, and no panic");
+}
