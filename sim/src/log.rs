@@ -115,6 +115,11 @@ impl SimLog {
         state.begin_another_life();
     }
 
+    /// Which life of the log goes on, counted from 0.
+    pub fn life(&self) -> usize {
+        self.disk.state().lives.len() - 1
+    }
+
     /// All records that ever were durable in each life of the log, from position 1.
     pub fn lives(&self) -> Vec<Vec<Record>> {
         self.disk.state().lives.clone()

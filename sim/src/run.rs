@@ -191,7 +191,7 @@ fn serve(sim: &mut Sim<'static>, log: SimLog, stage: Stage, config: app::Config)
         let (log, stage) = (log.clone(), stage.clone());
         async move {
             log.recover();
-            let life = log.lives().len() - 1;
+            let life = log.life();
             let listener = SimListener::bind().await?;
             match app::serve(listener, Arc::new(log), config, stage.server_starts(life)).await {
                 // The disk failed: as the process would, the host ends, until it is started again.

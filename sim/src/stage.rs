@@ -141,7 +141,8 @@ impl Stage {
             if let Some(index) = by_run.get(&line.run) {
                 let life = &mut lives[*index];
                 if line.call == "Join" && line.step == "replied" {
-                    life.logs.extend(granted.get(&welcome(&line)));
+                    let given = granted.get(&welcome(&line));
+                    life.logs.push(given.copied().unwrap_or(log));
                 }
                 life.lines.push(line);
             }

@@ -62,3 +62,63 @@ async fn after_a_failure_nothing_is_taken_until_a_restart() {
         .await;
     assert!(next.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn another_writer_is_first_and_the_next_try_follows_it() {
+    let log = SimLog::new(1);
+    log.set_weather(Weather {
+        conflicts: 1.0,
+        ..Weather::FAIR
+    });
+    let first = log.append(Position::ZERO, contract::batch(1..=3)).await;
+    let Err(AppendError::Conflict { tail }) = first else {
+        panic!("{first:?}");
+    };
+    assert_eq!(log.extent().head, tail);
+    assert_eq!(log.lives()[0].len() as u64, tail.get());
+    log.set_weather(Weather::FAIR);
+    let next = tail.next().get();
+    let again = log.append(tail, contract::batch(next..=next)).await;
+    assert!(again.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trim_that_fails_ends_it_until_a_restart() {
+    let log = SimLog::new(1);
+    let appended = log.append(Position::ZERO, contract::batch(1..=5)).await;
+    assert!(appended.is_ok());
+    log.set_weather(Weather {
+        trim_fails: 1.0,
+        ..Weather::FAIR
+    });
+    let keep = Keep::Events(2);
+    let trimmed = log.trim(keep, Position::new(5), Vec::new()).await;
+    assert!(matches!(trimmed, Err(AppendError::Failed(_))));
+    log.set_weather(Weather::FAIR);
+    let trimmed = log.trim(keep, Position::new(5), Vec::new()).await;
+    assert!(matches!(trimmed, Err(AppendError::Failed(_))));
+    log.recover();
+    let trimmed = log.trim(keep, Position::new(5), Vec::new()).await;
+    assert_eq!(trimmed.expect("trimmed").events(), 2);
+    assert_eq!(log.lives()[0].len(), 5, "for the oracle it is all there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_replaced_begins_another_life() {
+    let mut kept = Vec::new();
+    for seed in 0..20 {
+        let log = SimLog::new(seed);
+        let before = log.epoch();
+        let appended = log.append(Position::ZERO, contract::batch(1..=5)).await;
+        assert!(appended.is_ok());
+        log.replace();
+        assert_eq!(log.epoch(), before, "not under a server that runs");
+        log.recover();
+        assert_ne!(log.epoch(), before);
+        let lives = log.lives();
+        assert!(lives[0].starts_with(&lives[1]));
+        assert_eq!(log.extent().head.get(), lives[1].len() as u64);
+        kept.push(lives[1].len());
+    }
+    assert!(kept.contains(&0) && kept.iter().any(|count| *count > 0));
+}
