@@ -92,13 +92,13 @@ async fn a_trim_that_fails_ends_it_until_a_restart() {
         ..Weather::FAIR
     });
     let keep = Keep::Events(2);
-    let trimmed = log.trim(keep, Position::new(5), Vec::new()).await;
+    let trimmed = log.trim(keep, Position::new(5)).await;
     assert!(matches!(trimmed, Err(AppendError::Failed(_))));
     log.set_weather(Weather::FAIR);
-    let trimmed = log.trim(keep, Position::new(5), Vec::new()).await;
+    let trimmed = log.trim(keep, Position::new(5)).await;
     assert!(matches!(trimmed, Err(AppendError::Failed(_))));
     log.recover();
-    let trimmed = log.trim(keep, Position::new(5), Vec::new()).await;
+    let trimmed = log.trim(keep, Position::new(5)).await;
     assert_eq!(trimmed.expect("trimmed").events(), 2);
     assert_eq!(log.lives()[0].len(), 5, "for the oracle it is all there");
 }
