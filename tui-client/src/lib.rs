@@ -6,6 +6,7 @@ pub mod app;
 pub mod cli;
 mod input;
 pub mod launch;
+pub mod osc;
 pub mod run;
 pub mod session;
 mod terminal;

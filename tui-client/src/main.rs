@@ -13,8 +13,10 @@ use std::{
 
 use chitty::{
     app::Outcome,
+    app::options::Options,
     cli::{self, Args},
     launch::{self, Local},
+    osc::Notifier,
     run::{ScreenConfig, run},
     session::{self, Connector, Ended, SessionConfig},
 };
@@ -145,6 +147,8 @@ async fn enter(
         server,
         time_zone: TimeZone::system(),
         wall: wall_clock,
+        notifier: Notifier::of(&std::env::var("TERM").unwrap_or_default()),
+        options: Options::default(),
         colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     };
     let outcome = run(config, session).await?;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     time::{Duration, SystemTime},
 };
 
@@ -17,8 +17,9 @@ use tokio::{
 };
 
 use crate::{
-    app::{App, Effect, Input, Now, Outcome, Settings},
+    app::{App, Effect, Input, Now, Outcome, Settings, options::Options},
     input::{self, Decoder, Typed},
+    osc::{self, Links, Notifier},
     session::{Command, Ended, Notice, SessionHandle},
     terminal::{self, Screen},
     view::{self, Theme},
@@ -42,6 +43,10 @@ pub struct ScreenConfig {
     pub time_zone: TimeZone,
     /// The wall clock.
     pub wall: fn() -> SystemTime,
+    /// How the terminal notifies.
+    pub notifier: Notifier,
+    /// What the user likes.
+    pub options: Options,
     /// Whether colours may be used (`NO_COLOR`).
     pub colours: bool,
 }
@@ -77,7 +82,8 @@ pub async fn run(config: ScreenConfig, session: SessionHandle) -> Result<Outcome
     let told = signals().map_err(RunError::Signals)?;
     let mut screen = Screen::enter().map_err(RunError::Terminal)?;
     let bytes = input::bytes().map_err(RunError::Terminal)?;
-    Ok(drive(screen.terminal(), bytes, told, config, session).await)
+    let out = Box::new(io::stdout());
+    Ok(drive(screen.terminal(), out, bytes, told, config, session).await)
 }
 
 fn signals() -> io::Result<impl Stream<Item = Told> + Unpin> {
@@ -104,6 +110,7 @@ fn signals() -> io::Result<impl Stream<Item = Told> + Unpin> {
 /// The loop, on any terminal.
 async fn drive<B, I, S>(
     terminal: &mut Terminal<B>,
+    out: Box<dyn Write + Send>,
     mut bytes: I,
     mut told: S,
     config: ScreenConfig,
@@ -120,7 +127,7 @@ where
         ..
     } = session;
     let (mut client, mut more_notices, mut more_bytes) =
-        (Client::new(terminal, config), true, true);
+        (Client::new(terminal, out, config), true, true);
     loop {
         client.draw_if_due();
         if let Some(outcome) = client.outcome.take() {
@@ -161,6 +168,10 @@ where
 struct Client<'a, B: Backend> {
     app: App,
     terminal: &'a mut Terminal<B>,
+    /// The same terminal, for what is told to it beside the screen.
+    out: Box<dyn Write + Send>,
+    notifier: Notifier,
+    links: Links,
     theme: Theme,
     wall: fn() -> SystemTime,
     start: Instant,
@@ -178,7 +189,11 @@ struct Client<'a, B: Backend> {
 }
 
 impl<'a, B: Backend> Client<'a, B> {
-    fn new(terminal: &'a mut Terminal<B>, config: ScreenConfig) -> Self {
+    fn new(
+        terminal: &'a mut Terminal<B>,
+        out: Box<dyn Write + Send>,
+        config: ScreenConfig,
+    ) -> Self {
         let start = Instant::now();
         let size = terminal.size().unwrap_or_default();
         let (app, effects) = App::new(Settings {
@@ -187,10 +202,14 @@ impl<'a, B: Backend> Client<'a, B> {
             server: config.server,
             time_zone: config.time_zone,
             size: (size.width, size.height),
+            options: config.options,
         });
         let mut client = Self {
             app,
             terminal,
+            out,
+            notifier: config.notifier,
+            links: Links::default(),
             theme: Theme::new(config.colours),
             wall: config.wall,
             start,
@@ -244,6 +263,7 @@ impl<'a, B: Backend> Client<'a, B> {
             self.input(match typed {
                 Typed::Key(key) => Input::Key(key),
                 Typed::Paste(text) => Input::Paste(text),
+                Typed::Mouse(mouse) => Input::Mouse(mouse),
                 Typed::Focus(focused) => Input::Focus(focused),
             });
         }
@@ -293,12 +313,31 @@ impl<'a, B: Backend> Client<'a, B> {
                     self.draw_at = Some(self.draw_at.map_or(at, |already| already.min(at)));
                 }
                 Effect::Repaint => self.repaint(),
+                Effect::Copy(text) => self.tell(&osc::copy(&text)),
+                Effect::Title(text) => self.tell(&osc::title(&text)),
+                Effect::Notify(text) => self.tell(&self.notifier.notify(&text)),
+                Effect::Bell => self.tell(osc::BELL),
+                Effect::Mouse(take) => {
+                    terminal::mouse_is_taken(take);
+                    self.tell(if take {
+                        osc::TAKE_MOUSE
+                    } else {
+                        osc::LEAVE_MOUSE
+                    });
+                }
                 Effect::Quit(outcome) => self.outcome = self.outcome.take().or(Some(outcome)),
             }
         }
     }
 
+    /// A terminal that is gone is noticed when something is drawn.
+    fn tell(&mut self, sequence: &str) {
+        let _ = self.out.write_all(sequence.as_bytes());
+        let _ = self.out.flush();
+    }
+
     fn repaint(&mut self) {
+        self.links.forget();
         // Clears all without asking the terminal where its cursor is, as `Terminal::clear` does:
         // the answer would come in among the keys.
         if let Ok(size) = self.terminal.size() {
@@ -320,8 +359,17 @@ impl<'a, B: Backend> Client<'a, B> {
         }
         (self.draw_at, self.drawn_at) = (None, now);
         let (app, theme) = (&self.app, self.theme);
-        let drawn = self.terminal.draw(|frame| view::draw(app, theme, frame));
-        if drawn.is_err() {
+        let mut links = Vec::new();
+        let drawn = self
+            .terminal
+            .draw(|frame| links = view::draw(app, theme, frame));
+        let linked = match drawn.map(|frame| self.links.show(links, frame.buffer)) {
+            Ok(pieces) => {
+                osc::write_links(&pieces, self.terminal.backend_mut(), &mut self.out).is_ok()
+            }
+            Err(_) => false,
+        };
+        if !linked {
             // The terminal is gone.
             let effects = self.app.update(Input::Leave, self.now());
             self.apply(effects, Duration::from_secs(3600));

@@ -17,10 +17,14 @@ use crossterm::{
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
 
+use crate::osc;
+
 const RAW: u8 = 1;
 const SCREEN: u8 = 1 << 1;
 const PASTE: u8 = 1 << 2;
 const FOCUS: u8 = 1 << 3;
+const TITLE: u8 = 1 << 4;
+const MOUSE: u8 = 1 << 5;
 
 /// The modes that are set and not undone yet. The process has one terminal, and a panic hook has
 /// nothing else to go by.
@@ -57,6 +61,8 @@ impl Screen {
         set(PASTE);
         execute!(stdout(), EnableFocusChange)?;
         set(FOCUS);
+        stdout().write_all(osc::SAVE_TITLE.as_bytes())?;
+        set(TITLE);
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         std::mem::forget(undo);
         Ok(Self { terminal })
@@ -82,6 +88,15 @@ impl Drop for Undo {
     }
 }
 
+/// The mouse was taken, or left to the terminal.
+pub(crate) fn mouse_is_taken(taken: bool) {
+    if taken {
+        set(MOUSE);
+    } else {
+        SET.fetch_and(!MOUSE, Ordering::SeqCst);
+    }
+}
+
 fn set(mode: u8) {
     SET.fetch_or(mode, Ordering::SeqCst);
 }
@@ -94,6 +109,12 @@ fn restore() {
         return;
     }
     let mut out = stdout();
+    if modes & MOUSE != 0 {
+        let _ = out.write_all(osc::LEAVE_MOUSE.as_bytes());
+    }
+    if modes & TITLE != 0 {
+        let _ = out.write_all(osc::RESTORE_TITLE.as_bytes());
+    }
     if modes & FOCUS != 0 {
         let _ = queue!(out, DisableFocusChange);
     }

@@ -34,6 +34,24 @@ pub enum Action {
     Home,
     /// To the end of the draft; of the messages when it is empty.
     End,
+    /// Look for something that was said.
+    Search,
+    /// Select the line above.
+    SelectOlder,
+    /// Select the line below.
+    SelectNewer,
+    /// To the oldest message.
+    Oldest,
+    /// To the newest message.
+    Newest,
+    /// Show or hide the participants.
+    Participants,
+    /// Show the messages only, or all.
+    Bare,
+    /// Take the mouse, or leave it to the terminal.
+    Mouse,
+    /// Show people who come and go one by one, or a run of them as a line.
+    Expand,
     /// A change of the draft or of its caret.
     Edit(InputRequest),
 }
@@ -128,6 +146,43 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&[(KeyCode::End, NONE)], End, None),
     bind(
+        &[(KeyCode::Home, CTRL)],
+        Action::Oldest,
+        Some(row("Ctrl-Home, -End", "oldest, newest (always)")),
+    ),
+    bind(&[(KeyCode::End, CTRL)], Action::Newest, None),
+    bind(
+        &[(Char('f'), CTRL)],
+        Action::Search,
+        Some(row("Ctrl-F", "search what was said")),
+    ),
+    bind(
+        &[(KeyCode::Up, CTRL)],
+        Action::SelectOlder,
+        Some(row("Ctrl-Up", "select a line, to copy it")),
+    ),
+    bind(&[(KeyCode::Down, CTRL)], Action::SelectNewer, None),
+    bind(
+        &[(KeyCode::F(3), NONE)],
+        Action::Participants,
+        Some(row("F3", "participants on or off")),
+    ),
+    bind(
+        &[(KeyCode::F(4), NONE)],
+        Action::Bare,
+        Some(row("F4", "messages only, to select them")),
+    ),
+    bind(
+        &[(KeyCode::F(5), NONE)],
+        Action::Mouse,
+        Some(row("F5", "mouse here, or the terminal's")),
+    ),
+    bind(
+        &[(KeyCode::F(6), NONE)],
+        Action::Expand,
+        Some(row("F6", "joined and left one by one")),
+    ),
+    bind(
         &[(KeyCode::Up, NONE), (Char('p'), CTRL)],
         Action::Earlier,
         Some(row("Up, Down", "lines sent before")),
@@ -191,11 +246,7 @@ pub const BINDINGS: &[Binding] = &[
         Edit(R::GoToPrevChar),
         None,
     ),
-    bind(
-        &[(KeyCode::Right, NONE), (Char('f'), CTRL)],
-        Edit(R::GoToNextChar),
-        None,
-    ),
+    bind(&[(KeyCode::Right, NONE)], Edit(R::GoToNextChar), None),
     bind(
         &[(KeyCode::Backspace, NONE), (Char('h'), CTRL)],
         Edit(R::DeletePrevChar),

@@ -1,6 +1,7 @@
 //! The client as a pure state machine: [`Input`] in, [`Effect`] out. It knows no clock, no network
 //! and no terminal; `view` draws it, `run` drives it.
 
+mod attention;
 pub mod commands;
 pub mod composer;
 pub mod help;
@@ -8,12 +9,17 @@ pub mod join;
 pub mod keys;
 pub mod layout;
 mod notices;
+pub mod options;
 pub mod participants;
+mod reading;
+pub mod search;
 pub mod status;
 pub mod timeline;
 mod typing;
 pub(crate) mod wrap;
 
+#[cfg(test)]
+mod reading_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -24,12 +30,13 @@ use std::time::{Duration, SystemTime};
 use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
 
+pub use self::reading::Mouse;
 use self::{
-    composer::Composer, join::Join, layout::Panes, participants::Participants, status::Status,
-    timeline::Timeline,
+    attention::Attention, composer::Composer, join::Join, layout::Panes, options::Options,
+    participants::Participants, search::Search, status::Status, timeline::Timeline,
 };
 use crate::{
-    session::{Command, Ended, Notice},
+    session::{Command, Ended, HistoryPage, Notice},
     view::glyphs,
 };
 
@@ -43,6 +50,8 @@ pub enum Input {
     Key(KeyEvent),
     /// Text was pasted.
     Paste(String),
+    /// The mouse was used.
+    Mouse(Mouse),
     /// The screen has so many columns and rows.
     Resize(u16, u16),
     /// The terminal window got or lost the keyboard.
@@ -64,6 +73,16 @@ pub enum Effect {
     Draw,
     /// Draw every cell anew: something else has written to the terminal.
     Repaint,
+    /// Put this into the clipboard.
+    Copy(String),
+    /// The window's title.
+    Title(String),
+    /// Sound the bell.
+    Bell,
+    /// Tell the user who looks elsewhere.
+    Notify(String),
+    /// Take the mouse, or leave it to the terminal.
+    Mouse(bool),
     /// The client is done.
     Quit(Outcome),
 }
@@ -101,6 +120,8 @@ pub struct Settings {
     pub time_zone: TimeZone,
     /// Columns and rows of the screen.
     pub size: (u16, u16),
+    /// What the user likes.
+    pub options: Options,
 }
 
 /// What is on screen.
@@ -130,6 +151,13 @@ pub struct App {
     timeline: Timeline,
     participants: Participants,
     status: Status,
+    search: Search,
+    attention: Attention,
+    options: Options,
+    /// Only the messages are shown.
+    bare: bool,
+    /// The page that one goes to when it has come.
+    going: Option<HistoryPage>,
     /// The accepted name.
     name: String,
     hint: Option<Hint>,
@@ -158,6 +186,11 @@ impl App {
             timeline: Timeline::new(settings.time_zone),
             participants: Participants::default(),
             status: Status::new(settings.server),
+            search: Search::default(),
+            attention: Attention::default(),
+            options: settings.options,
+            bare: false,
+            going: None,
             name: String::new(),
             hint: None,
             help: None,
@@ -185,7 +218,8 @@ impl App {
         let mut effects = Vec::new();
         let changed = match input {
             Input::Key(key) => self.key(key, now.wall, &mut effects),
-            Input::Paste(text) => self.paste(&text),
+            Input::Paste(text) => self.paste_search(&text, &mut effects) || self.paste(&text),
+            Input::Mouse(mouse) => self.mouse(mouse),
             Input::Resize(width, height) => {
                 let changed = self.size != (width, height);
                 self.size = (width, height);
@@ -195,7 +229,7 @@ impl App {
                 if focused && self.status.lost() {
                     effects.push(Effect::Session(Command::Hurry));
                 }
-                false
+                self.focus(focused, &mut effects)
             }
             Input::Session(notice) => self.notice(notice, now.wall, &mut effects),
             Input::Tick => self.tick(&mut effects),
@@ -206,6 +240,8 @@ impl App {
         };
         if changed {
             self.lay_out();
+            self.read_ahead(&mut effects);
+            self.entitle(&mut effects);
             effects.push(Effect::Draw);
         }
         effects
@@ -219,7 +255,9 @@ impl App {
             let fewer = status::seconds(at.saturating_sub(self.now)).checked_sub(1)?;
             Some(at.saturating_sub(Duration::from_secs(fewer)))
         });
-        self.leave_by.into_iter().chain(next_second).min()
+        let fading = self.participants.fades_at();
+        let soon = self.leave_by.into_iter().chain(fading);
+        soon.chain(next_second).min()
     }
 
     /// What is on screen.
@@ -250,6 +288,21 @@ impl App {
     /// How the link is doing.
     pub fn status(&self) -> &Status {
         &self.status
+    }
+
+    /// What is searched for.
+    pub fn search(&self) -> &Search {
+        &self.search
+    }
+
+    /// What the user likes.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether only the messages are shown.
+    pub fn is_bare(&self) -> bool {
+        self.bare
     }
 
     /// The accepted name; empty before the first welcome.
@@ -291,6 +344,7 @@ impl App {
         if self.leave_by.is_some_and(|by| by <= self.now) {
             effects.push(Effect::Quit(Outcome::Left));
         }
+        self.participants.fade(self.now);
         true
     }
 
@@ -320,7 +374,11 @@ impl App {
         let columns = layout::input_columns(width, self.name_width());
         let draft = self.composer.lay(columns.draft.into()).rows.len();
         let hint = self.hint_rows().len();
-        self.panes = layout::panes(width, height, draft, hint);
+        self.panes = if self.bare {
+            layout::bare(width, height)
+        } else {
+            layout::panes(width, height, draft, hint, self.options.participants)
+        };
         let messages = self.panes.messages;
         self.timeline
             .resize(messages.width.into(), messages.height.into());
@@ -329,6 +387,10 @@ impl App {
     /// The rows of the hint, in the screen's width.
     pub fn hint_rows(&self) -> Vec<String> {
         let columns = usize::from(self.size.0).saturating_sub(2);
+        if self.search.is_typing() {
+            // Its prompt.
+            return vec![String::new()];
+        }
         self.hint
             .as_ref()
             .map(|hint| wrap::rows(&hint.text, columns, 0))

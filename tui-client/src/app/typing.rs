@@ -21,6 +21,9 @@ impl App {
         wall: SystemTime,
         effects: &mut Vec<Effect>,
     ) -> bool {
+        if self.reading_key(key, effects) {
+            return true;
+        }
         let Some(action) = keys::action(key) else {
             return false;
         };
@@ -109,7 +112,8 @@ impl App {
             Action::End if empty => self.timeline.follow(),
             Action::Home => self.edit(InputRequest::GoToStart),
             Action::End => self.edit(InputRequest::GoToEnd),
-            Action::Help | Action::Repaint => {}
+            // The others are taken by the reading, or before.
+            _ => {}
         }
     }
 
@@ -152,6 +156,10 @@ impl App {
             Line::Help => {
                 self.composer.take();
                 self.help = Some(0);
+            }
+            Line::At(lamport) => {
+                self.composer.take();
+                self.go_to(lamport, effects);
             }
             Line::Quit => {
                 self.composer.take();

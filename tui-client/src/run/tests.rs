@@ -30,6 +30,8 @@ fn bench() -> Bench {
         server: "here".into(),
         time_zone: TimeZone::UTC,
         wall: || at(100),
+        notifier: Notifier::default(),
+        options: Options::default(),
         colours: true,
     };
     let session = SessionHandle {
@@ -41,7 +43,15 @@ fn bench() -> Bench {
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("in memory");
         let bytes = UnboundedReceiverStream::new(bytes);
         let signals = UnboundedReceiverStream::new(signals);
-        let outcome = drive(&mut terminal, bytes, signals, config, session).await;
+        let outcome = drive(
+            &mut terminal,
+            Box::new(io::sink()),
+            bytes,
+            signals,
+            config,
+            session,
+        )
+        .await;
         (outcome, terminal.backend().to_string())
     });
     Bench {

@@ -1,5 +1,6 @@
 //! The real binaries in real pseudo-terminals: what people see, and what the logs say of it.
 
+mod reading;
 mod support;
 
 use std::collections::HashSet;
