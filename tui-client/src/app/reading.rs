@@ -120,9 +120,9 @@ impl App {
                     .map(|reference| format!("Copied: {reference}"));
                 self.copy(reference, &said.unwrap_or_default(), effects);
             }
-            (KeyCode::Char('/'), _) => self.open_search(),
+            (KeyCode::Char('/'), _) if plain => self.open_search(),
             (KeyCode::Char('n'), _) if plain => self.search_on(true, effects),
-            (KeyCode::Char('N'), _) => self.search_on(false, effects),
+            (KeyCode::Char('N'), _) if plain => self.search_on(false, effects),
             (_, Some(Action::Escape)) => {
                 self.timeline.deselect();
                 self.timeline.look_for("");
