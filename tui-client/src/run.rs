@@ -274,6 +274,8 @@ impl<'a, B: Backend> Client<'a, B> {
     }
 
     fn resized(&mut self) {
+        // The next frame is drawn on an empty screen.
+        self.links.forget();
         if let Ok(size) = self.terminal.size() {
             self.input(Input::Resize(size.width, size.height));
         }

@@ -61,7 +61,7 @@ impl Timeline {
         self.reach.low.is_none_or(|low| low <= self.reach.floor)
     }
 
-    /// The newest position that the window has, or 0.
+    /// The oldest and the newest position in the window, where there is more to fetch beyond.
     pub(in crate::app) fn ends(&self) -> (Option<Position>, Option<Position>) {
         let high = (!self.is_attached()).then_some(self.reach.high);
         (self.reach.low.filter(|_| !self.has_first()), high)
@@ -121,12 +121,6 @@ impl Timeline {
     pub(in crate::app) fn jump(&mut self, events: &[Event], start: bool, to: Position) {
         if self.locate(to).is_none() && !events.is_empty() {
             self.detach();
-            if let Some(tail) = &mut self.tail {
-                // What is between the page and the newest lines is not in the window any more.
-                while tail.entries.len() > TAIL {
-                    tail.pop();
-                }
-            }
             self.entries = self.entries_of(events);
             self.first += APART;
             self.reach.asked = None;
@@ -147,7 +141,7 @@ impl Timeline {
     pub(super) fn locate(&self, position: Position) -> Option<usize> {
         self.entries
             .iter()
-            .position(|entry| entry.position() == Some(position))
+            .rposition(|entry| entry.position() == Some(position))
     }
 
     /// Back to where the chat goes on.
