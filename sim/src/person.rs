@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use chitty::session::{Command, Notice, Refusal, SessionConfig, SessionHandle, Ticket, spawn};
+use chitty::session::{
+    Command, HistoryPage, Notice, Refusal, SessionConfig, SessionHandle, Ticket, spawn,
+};
 use chitty_chat::{MessageText, ParticipantName, Position, logging::CALL};
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -178,7 +180,10 @@ impl Sitting {
             68..74 => self.ask(Command::Hurry),
             74..80 => {
                 let before = self.last_shown;
-                self.ask(Command::History { before, limit: 10 });
+                self.ask(Command::History {
+                    page: HistoryPage::Before(before),
+                    limit: 10,
+                });
             }
             80..85 => self.ask(Command::Leave),
             // Reads nothing meanwhile.

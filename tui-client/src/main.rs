@@ -12,10 +12,11 @@ use std::{
 };
 
 use chitty::{
-    app::Outcome,
+    app::{Outcome, options::Options as Likes},
     cli::{self, Args, Options},
     config::{self, Config},
     launch::{self, Local},
+    osc::Notifier,
     plain::{self, Plain, PlainConfig, Streams},
     run::{self, ScreenConfig, run},
     session::{self, Connector, Ended, SessionConfig, SessionHandle},
@@ -257,6 +258,8 @@ async fn show(options: Options, (server, session): (String, SessionHandle)) -> R
         server,
         time_zone: TimeZone::system(),
         wall: wall_clock,
+        notifier: Notifier::of(&std::env::var("TERM").unwrap_or_default()),
+        options: Likes::default(),
         colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         editor: ["VISUAL", "EDITOR"]
             .into_iter()

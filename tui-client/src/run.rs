@@ -26,8 +26,9 @@ use self::{
     told::Told,
 };
 use crate::{
-    app::{App, Effect, Input, Now, Outcome, Settings},
+    app::{App, Effect, Input, Now, Outcome, Settings, options::Options},
     input::{self, Decoder, Typed},
+    osc::{self, Links, Notifier},
     session::{Command, Ended, Notice, SessionHandle},
     terminal::{self, Screen, Untaken},
     view::{self, Theme},
@@ -51,6 +52,10 @@ pub struct ScreenConfig {
     pub time_zone: TimeZone,
     /// The wall clock.
     pub wall: fn() -> SystemTime,
+    /// How the terminal notifies.
+    pub notifier: Notifier,
+    /// What the user likes.
+    pub options: Options,
     /// Whether colours may be used (`NO_COLOR`).
     pub colours: bool,
     /// The command of the user's editor, which may have arguments.
@@ -157,6 +162,10 @@ struct Client<'a, B: Backend> {
     app: App,
     terminal: &'a mut Terminal<B>,
     host: Host,
+    notifier: Notifier,
+    links: Links,
+    /// What the window's title says.
+    title: Option<String>,
     /// The command of the user's editor.
     editor: String,
     /// The editor that has the terminal.
@@ -197,11 +206,15 @@ impl<'a, B: Backend> Client<'a, B> {
             server: config.server,
             time_zone: config.time_zone,
             size: (size.width, size.height),
+            options: config.options,
         });
         let mut client = Self {
             app,
             terminal,
             host,
+            notifier: config.notifier,
+            links: Links::default(),
+            title: None,
             editor: config.editor,
             editing: None,
             suspended: false,
@@ -260,6 +273,7 @@ impl<'a, B: Backend> Client<'a, B> {
             match typed {
                 Typed::Key(key) => self.input(Input::Key(key)),
                 Typed::Paste(text) => self.input(Input::Paste(text)),
+                Typed::Mouse(mouse) => self.input(Input::Mouse(mouse)),
                 Typed::Focus(focused) => self.input(Input::Focus(focused)),
                 Typed::TellsKeys => (self.host.tells_keys)(),
             }
@@ -271,6 +285,8 @@ impl<'a, B: Backend> Client<'a, B> {
     }
 
     fn resized(&mut self) {
+        // The next frame is drawn on an empty screen.
+        self.links.forget();
         if let Ok(size) = self.terminal.size() {
             self.input(Input::Resize(size.width, size.height));
         }
@@ -310,12 +326,26 @@ impl<'a, B: Backend> Client<'a, B> {
                 Effect::Repaint => self.repaint(),
                 Effect::Editor(draft) => self.edit(&draft),
                 Effect::Suspend => self.suspend(),
+                Effect::Copy(text) => self.tell(&osc::copy(&text)),
+                Effect::Title(text) => {
+                    self.tell(&osc::title(&text));
+                    self.title = Some(text);
+                }
+                Effect::Notify(text) => self.tell(&self.notifier.notify(&text)),
+                Effect::Bell => self.tell(osc::BELL),
+                Effect::Mouse(take) => (self.host.take_mouse)(take),
                 Effect::Quit(outcome) => self.outcome = self.outcome.take().or(Some(outcome)),
             }
         }
     }
 
+    /// A terminal that is gone is noticed when something is drawn.
+    fn tell(&self, sequence: &str) {
+        let _ = (self.host.tell)(sequence);
+    }
+
     fn repaint(&mut self) {
+        self.links.forget();
         // Clears all without asking the terminal where its cursor is, as `Terminal::clear` does:
         // the answer would come in among the keys.
         if let Ok(size) = self.terminal.size() {
@@ -337,8 +367,18 @@ impl<'a, B: Backend> Client<'a, B> {
         }
         (self.draw_at, self.drawn_at) = (None, now);
         let (app, theme) = (&self.app, self.theme);
-        let drawn = self.terminal.draw(|frame| view::draw(app, theme, frame));
-        if drawn.is_err() || (self.host.present)().is_err() {
+        let mut links = Vec::new();
+        let drawn = self
+            .terminal
+            .draw(|frame| links = view::draw(app, theme, frame));
+        let linked = match drawn.map(|frame| self.links.show(links, frame.buffer)) {
+            Ok(pieces) => {
+                let out = &mut (self.host.frame)();
+                osc::write_links(&pieces, self.terminal.backend_mut(), out).is_ok()
+            }
+            Err(_) => false,
+        };
+        if !linked || (self.host.present)().is_err() {
             // The terminal is gone.
             let effects = self.app.update(Input::Leave, self.now());
             self.apply(effects, Duration::from_secs(3600));

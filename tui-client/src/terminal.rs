@@ -30,11 +30,15 @@ use rustix::{
 pub(crate) use self::paper::Untaken;
 use self::paper::{Paper, Writing};
 
+use crate::osc;
+
 const RAW: u8 = 1;
 const SCREEN: u8 = 1 << 1;
 const PASTE: u8 = 1 << 2;
 const FOCUS: u8 = 1 << 3;
-const KEYS: u8 = 1 << 4;
+const TITLE: u8 = 1 << 4;
+const MOUSE: u8 = 1 << 5;
+const KEYS: u8 = 1 << 6;
 
 /// The modes that are set and not undone yet. The process has one terminal, and a panic hook has
 /// nothing else to go by.
@@ -45,6 +49,9 @@ static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal has said that it can tell all keys apart.
 static TELLS_KEYS: AtomicBool = AtomicBool::new(false);
+
+/// The mouse is wanted here.
+static WANTS_MOUSE: AtomicBool = AtomicBool::new(false);
 
 /// The terminal's line settings, as they were at the start.
 static ORIGINAL: Mutex<Option<Termios>> = Mutex::new(None);
@@ -143,6 +150,26 @@ pub(crate) fn present() -> io::Result<()> {
     send(frame)
 }
 
+/// Tells the terminal something beside the screen.
+pub(crate) fn tell(sequence: &str) -> io::Result<()> {
+    send(sequence.as_bytes().to_vec())
+}
+
+/// Takes the mouse, or leaves it to the terminal.
+pub(crate) fn take_mouse(wanted: bool) {
+    WANTS_MOUSE.store(wanted, Ordering::SeqCst);
+    if is_given_back() {
+        return;
+    }
+    if wanted {
+        set(MOUSE);
+        let _ = tell(osc::TAKE_MOUSE);
+    } else {
+        SET.fetch_and(!MOUSE, Ordering::SeqCst);
+        let _ = tell(osc::LEAVE_MOUSE);
+    }
+}
+
 /// Sends this behind all that was sent before.
 fn send(piece: Vec<u8>) -> io::Result<()> {
     lock(&PAPER)
@@ -161,12 +188,17 @@ pub(crate) fn take() -> io::Result<()> {
     set(PASTE);
     execute!(stdout(), EnableFocusChange)?;
     set(FOCUS);
+    stdout().write_all(osc::SAVE_TITLE.as_bytes())?;
+    set(TITLE);
+    if WANTS_MOUSE.load(Ordering::SeqCst) {
+        stdout().write_all(osc::TAKE_MOUSE.as_bytes())?;
+        set(MOUSE);
+    }
     if TELLS_KEYS.load(Ordering::SeqCst) {
         stdout().write_all(&tell_keys())?;
-        stdout().flush()?;
         set(KEYS);
     }
-    Ok(())
+    stdout().flush()
 }
 
 /// Keys come one by one, and unseen.
@@ -225,6 +257,12 @@ pub(crate) fn give_up() {
     // Each screen of a terminal has its own.
     if modes & KEYS != 0 {
         let _ = queue!(out, PopKeyboardEnhancementFlags);
+    }
+    if modes & MOUSE != 0 {
+        let _ = out.write_all(osc::LEAVE_MOUSE.as_bytes());
+    }
+    if modes & TITLE != 0 {
+        let _ = out.write_all(osc::RESTORE_TITLE.as_bytes());
     }
     if modes & FOCUS != 0 {
         let _ = queue!(out, DisableFocusChange);

@@ -1,6 +1,6 @@
 //! What a line that was typed means: a message, a command, or neither.
 
-use chitty_chat::{MessageText, text::MessageTextError};
+use chitty_chat::{LamportTime, MessageText, text::MessageTextError};
 
 use super::keys::Help;
 
@@ -13,6 +13,10 @@ pub const COMMANDS: &[Help] = &[
     Help {
         keys: "/time",
         what: "your Lamport clock, and why",
+    },
+    Help {
+        keys: "/at 412",
+        what: "go to Lamport time 412",
     },
     Help {
         keys: "/help",
@@ -41,6 +45,8 @@ pub enum Line {
     Help,
     /// Explain the logical clock.
     Time,
+    /// Go to what happened at this time.
+    At(LamportTime),
     /// Not to be sent; the text says why and what to do.
     Wrong(String),
 }
@@ -69,6 +75,13 @@ pub fn parse(draft: &str) -> Line {
             ("/time", "") => return Line::Time,
             ("/quit" | "/help" | "/time", _) => {
                 return Line::Wrong(format!("{command} takes nothing behind it"));
+            }
+            ("/at", time) => {
+                let digits = time.strip_prefix(['L', 'l']).unwrap_or(time);
+                return match digits.parse() {
+                    Ok(time @ 1..) => Line::At(LamportTime::new(time)),
+                    _ => Line::Wrong("/at needs a Lamport time, as in: /at 412".into()),
+                };
             }
             ("/me", "") => return Line::Wrong("/me needs what you do, as in: /me waves".into()),
             ("/me", _) if draft.starts_with("/me ") => {}

@@ -3,6 +3,7 @@
 use super::{
     commands::COMMANDS,
     keys::{BINDINGS, Help},
+    reading::SELECTING,
     wrap,
 };
 
@@ -46,7 +47,7 @@ impl Page {
     /// The help on a screen of so many columns and rows.
     pub fn new(width: u16, height: u16) -> Self {
         let (screen, height) = (usize::from(width), usize::from(height));
-        let entries = || COMMANDS.iter().copied().chain(keys());
+        let entries = || COMMANDS.iter().chain(SELECTING).copied().chain(keys());
         let column = entries().map(|help| help.keys.len()).max().unwrap_or(0) + 2;
         let what = entries().map(|help| help.what.len()).max().unwrap_or(0);
 
@@ -61,6 +62,10 @@ impl Page {
         rows.extend([Row::Gap, Row::Title("Keys")]);
         for help in keys() {
             entry(help, column, width, &mut rows);
+        }
+        rows.extend([Row::Gap, Row::Title("On a selected line")]);
+        for help in SELECTING {
+            entry(*help, column, width, &mut rows);
         }
         let framed = height > 4;
         let height = height.saturating_sub(if framed { 2 } else { 0 });
@@ -105,7 +110,7 @@ mod tests {
     fn every_key_and_command_is_in_it_at_any_size() {
         for (width, height) in [(200, 60), (80, 24), (40, 10), (20, 5), (1, 1), (0, 0)] {
             let page = Page::new(width, height);
-            for help in COMMANDS.iter().copied().chain(keys()) {
+            for help in COMMANDS.iter().chain(SELECTING).copied().chain(keys()) {
                 let known =
                     |row: &Row| matches!(row, Row::Entry { keys, .. } if *keys == help.keys);
                 assert!(

@@ -57,6 +57,24 @@ pub enum Action {
     Home,
     /// To the end of the draft; of the messages when it is empty.
     End,
+    /// Look for something that was said.
+    Search,
+    /// Select the line above.
+    SelectOlder,
+    /// Select the line below.
+    SelectNewer,
+    /// To the oldest message.
+    Oldest,
+    /// To the newest message.
+    Newest,
+    /// Show or hide the participants.
+    Participants,
+    /// Show the messages only, or all.
+    Bare,
+    /// Take the mouse, or leave it to the terminal.
+    Mouse,
+    /// Show people who come and go one by one, or a run of them as a line.
+    Expand,
     /// A change of the draft or of its caret.
     Edit(Edit),
 }
@@ -170,6 +188,43 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&[(KeyCode::End, NONE)], End, None),
     bind(
+        &[(KeyCode::Home, CTRL)],
+        Action::Oldest,
+        Some(row("Ctrl-Home, -End", "oldest, newest (always)")),
+    ),
+    bind(&[(KeyCode::End, CTRL)], Action::Newest, None),
+    bind(
+        &[(Char('f'), CTRL)],
+        Action::Search,
+        Some(row("Ctrl-F", "search what was said")),
+    ),
+    bind(
+        &[(KeyCode::Up, CTRL)],
+        Action::SelectOlder,
+        Some(row("Ctrl-Up", "select a line, to copy it")),
+    ),
+    bind(&[(KeyCode::Down, CTRL)], Action::SelectNewer, None),
+    bind(
+        &[(KeyCode::F(3), NONE)],
+        Action::Participants,
+        Some(row("F3", "participants on or off")),
+    ),
+    bind(
+        &[(KeyCode::F(4), NONE)],
+        Action::Bare,
+        Some(row("F4", "messages only, to select them")),
+    ),
+    bind(
+        &[(KeyCode::F(5), NONE)],
+        Action::Mouse,
+        Some(row("F5", "mouse here, or the terminal's")),
+    ),
+    bind(
+        &[(KeyCode::F(6), NONE)],
+        Action::Expand,
+        Some(row("F6", "joined and left one by one")),
+    ),
+    bind(
         &[(KeyCode::Up, NONE)],
         Action::Up,
         Some(row("Up, Down", "lines sent before")),
@@ -200,15 +255,11 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&[(Char('e'), CTRL)], E(Edit::LineEnd), None),
     bind(
-        &[(Char('<'), ALT), (KeyCode::Home, CTRL)],
+        &[(Char('<'), ALT)],
         E(Edit::Start),
         Some(row("Alt-<, Alt->", "start, end of all lines")),
     ),
-    bind(
-        &[(Char('>'), ALT), (KeyCode::End, CTRL)],
-        E(Edit::End),
-        None,
-    ),
+    bind(&[(Char('>'), ALT)], E(Edit::End), None),
     bind(
         &[
             (Char('b'), ALT),
@@ -279,11 +330,7 @@ pub const BINDINGS: &[Binding] = &[
         E(Edit::Left),
         None,
     ),
-    bind(
-        &[(KeyCode::Right, NONE), (Char('f'), CTRL)],
-        E(Edit::Right),
-        None,
-    ),
+    bind(&[(KeyCode::Right, NONE)], E(Edit::Right), None),
     bind(
         &[
             (KeyCode::Backspace, NONE),

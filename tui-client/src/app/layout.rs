@@ -54,8 +54,9 @@ pub fn input_columns(width: u16, name: usize) -> InputColumns {
     }
 }
 
-/// Divides a screen; `draft` and `hint` are how many rows these would like.
-pub fn panes(width: u16, height: u16, draft: usize, hint: usize) -> Panes {
+/// Divides a screen; `draft` and `hint` are how many rows these would like. The participants are
+/// shown where there is room, and they are wanted.
+pub fn panes(width: u16, height: u16, draft: usize, hint: usize, participants: bool) -> Panes {
     let most = (height / 3).max(2);
     let input = u16::try_from(draft)
         .unwrap_or(most)
@@ -67,7 +68,7 @@ pub fn panes(width: u16, height: u16, draft: usize, hint: usize) -> Panes {
     let messages = height - input - status - hint;
 
     let screen = Rect::new(0, 0, width, height);
-    let side = if width >= PARTICIPANTS_FROM {
+    let side = if participants && width >= PARTICIPANTS_FROM {
         (width / 5).clamp(18, 30)
     } else {
         0
@@ -83,6 +84,16 @@ pub fn panes(width: u16, height: u16, draft: usize, hint: usize) -> Panes {
     }
 }
 
+/// The messages have the whole screen.
+pub fn bare(width: u16, height: u16) -> Panes {
+    let screen = Rect::new(0, 0, width, height);
+    Panes {
+        screen,
+        messages: screen,
+        ..Panes::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -91,8 +102,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_panes_fill_the_screen(width: u16, height: u16, draft in 0..100_usize, hint in 0..9_usize) {
-            let panes = panes(width, height, draft, hint);
+        fn the_panes_fill_the_screen(width: u16, height: u16, draft in 0..100_usize, hint in 0..9_usize, side: bool) {
+            let panes = panes(width, height, draft, hint, side);
             prop_assert_eq!(
                 panes.messages.height + panes.status.height + panes.hint.height + panes.input.height,
                 height

@@ -1,6 +1,7 @@
 //! The client as a pure state machine: [`Input`] in, [`Effect`] out. It knows no clock, no network
 //! and no terminal; `view` draws it, `run` drives it.
 
+mod attention;
 pub mod commands;
 pub mod composer;
 pub mod diagram;
@@ -9,14 +10,19 @@ pub mod join;
 pub mod keys;
 pub mod layout;
 mod notices;
+pub mod options;
 mod overtaken;
 pub mod participants;
+mod reading;
 pub mod recent;
+pub mod search;
 pub mod status;
 pub mod timeline;
 mod typing;
 pub(crate) mod wrap;
 
+#[cfg(test)]
+mod reading_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -30,12 +36,14 @@ use std::{
 use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
 
+pub use self::reading::Mouse;
 use self::{
-    composer::Composer, join::Join, layout::Panes, overtaken::Overtaken,
-    participants::Participants, recent::Recent, status::Status, timeline::Timeline,
+    attention::Attention, composer::Composer, join::Join, layout::Panes, options::Options,
+    overtaken::Overtaken, participants::Participants, recent::Recent, search::Search,
+    status::Status, timeline::Timeline,
 };
 use crate::{
-    session::{Command, Ended, Notice},
+    session::{Command, Ended, HistoryPage, Notice},
     view::glyphs,
 };
 
@@ -49,6 +57,8 @@ pub enum Input {
     Key(KeyEvent),
     /// Text was pasted.
     Paste(String),
+    /// The mouse was used.
+    Mouse(Mouse),
     /// The screen has so many columns and rows.
     Resize(u16, u16),
     /// The terminal window got or lost the keyboard.
@@ -87,6 +97,16 @@ pub enum Effect {
     Editor(String),
     /// Give the terminal back to the shell until the user returns.
     Suspend,
+    /// Put this into the clipboard.
+    Copy(String),
+    /// The window's title.
+    Title(String),
+    /// Sound the bell.
+    Bell,
+    /// Tell the user who looks elsewhere.
+    Notify(String),
+    /// Take the mouse, or leave it to the terminal.
+    Mouse(bool),
     /// The client is done.
     Quit(Outcome),
 }
@@ -124,6 +144,8 @@ pub struct Settings {
     pub time_zone: TimeZone,
     /// Columns and rows of the screen.
     pub size: (u16, u16),
+    /// What the user likes.
+    pub options: Options,
 }
 
 /// What is on screen.
@@ -135,20 +157,15 @@ pub enum Screen {
     Chat,
 }
 
-/// What the largest pane of the chat shows.
+/// What is shown of the chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pane {
+    /// Messages, with everything around them.
     Messages,
+    /// Only the messages, for the terminal's own selection.
+    Bare,
+    /// The diagram, in the place of the messages.
     Diagram,
-}
-
-impl Pane {
-    fn other(self) -> Self {
-        match self {
-            Self::Messages => Self::Diagram,
-            Self::Diagram => Self::Messages,
-        }
-    }
 }
 
 /// A word to the user, until the next key.
@@ -171,7 +188,12 @@ pub struct App {
     status: Status,
     recent: Recent,
     overtaken: Overtaken,
+    search: Search,
+    attention: Attention,
+    options: Options,
     pane: Pane,
+    /// The page that one goes to when it has come.
+    going: Option<HistoryPage>,
     /// The accepted name.
     name: String,
     hint: Option<Hint>,
@@ -204,7 +226,11 @@ impl App {
             status: Status::new(settings.server),
             recent: Recent::default(),
             overtaken: Overtaken::default(),
+            search: Search::default(),
+            attention: Attention::default(),
+            options: settings.options,
             pane: Pane::Messages,
+            going: None,
             name: String::new(),
             hint: None,
             help: None,
@@ -233,7 +259,8 @@ impl App {
         let mut effects = Vec::new();
         let changed = match input {
             Input::Key(key) => self.key(key, now.wall, &mut effects),
-            Input::Paste(text) => self.paste(&text),
+            Input::Paste(text) => self.paste_search(&text, &mut effects) || self.paste(&text),
+            Input::Mouse(mouse) => self.mouse(mouse),
             Input::Resize(width, height) => {
                 let changed = self.size != (width, height);
                 self.size = (width, height);
@@ -243,7 +270,7 @@ impl App {
                 if focused && self.status.lost() {
                     effects.push(Effect::Session(Command::Hurry));
                 }
-                false
+                self.focus(focused, &mut effects)
             }
             Input::Session(notice) => self.notice(notice, now.wall, &mut effects),
             Input::Edited(edited) => {
@@ -263,6 +290,8 @@ impl App {
         if changed {
             self.overtaken.draft(self.composer.draft().is_empty());
             self.lay_out();
+            self.read_ahead(&mut effects);
+            self.entitle(&mut effects);
             effects.push(Effect::Draw);
         }
         effects
@@ -276,7 +305,9 @@ impl App {
             let fewer = status::seconds(at.saturating_sub(self.now)).checked_sub(1)?;
             Some(at.saturating_sub(Duration::from_secs(fewer)))
         });
-        self.leave_by.into_iter().chain(next_second).min()
+        let fading = self.participants.fades_at();
+        let soon = self.leave_by.into_iter().chain(fading);
+        soon.chain(next_second).min()
     }
 
     /// What is on screen.
@@ -319,6 +350,21 @@ impl App {
         self.overtaken.count()
     }
 
+    /// What is searched for.
+    pub fn search(&self) -> &Search {
+        &self.search
+    }
+
+    /// What the user likes.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether only the messages are shown.
+    pub fn is_bare(&self) -> bool {
+        self.pane == Pane::Bare
+    }
+
     /// The accepted name; empty before the first welcome.
     pub fn name(&self) -> &str {
         &self.name
@@ -358,6 +404,7 @@ impl App {
         if self.leave_by.is_some_and(|by| by <= self.now) {
             effects.push(Effect::Quit(Outcome::Left));
         }
+        self.participants.fade(self.now);
         true
     }
 
@@ -389,7 +436,11 @@ impl App {
         let draft = self.composer.laid().rows.len();
         let opened = self.composer.looking().is_some() || self.composer.completion().is_some();
         let hint = usize::from(opened).max(self.hint_rows().len());
-        self.panes = layout::panes(width, height, draft, hint);
+        self.panes = if self.is_bare() {
+            layout::bare(width, height)
+        } else {
+            layout::panes(width, height, draft, hint, self.options.participants)
+        };
         let messages = self.panes.messages;
         self.timeline
             .resize(messages.width.into(), messages.height.into());
@@ -398,6 +449,10 @@ impl App {
     /// The rows of the hint, in the screen's width.
     pub fn hint_rows(&self) -> Vec<String> {
         let columns = usize::from(self.size.0).saturating_sub(2);
+        if self.search.is_typing() {
+            // Its prompt.
+            return vec![String::new()];
+        }
         self.hint
             .as_ref()
             .map(|hint| wrap::rows(&hint.text, columns, 0))

@@ -22,6 +22,7 @@ impl App {
                 }
                 if link == Link::Live {
                     self.caught_up(wall);
+                    self.timeline.retry_pages();
                 }
                 self.status.link(link, self.now);
             }
@@ -34,14 +35,15 @@ impl App {
                 self.screen = Screen::Join;
                 self.help = None;
             }
-            Notice::Welcome(welcome) => self.welcome(welcome, wall),
+            Notice::Welcome(welcome) => self.welcome(welcome, wall, effects),
             Notice::Event { event, clock, own } => {
                 self.status.clock_is(clock);
-                self.participants.apply(&event);
+                self.participants.apply(&event, self.now);
                 self.recent.event(&event, clock);
                 if own.is_none() {
                     self.overtaken.event(&event);
                 }
+                self.heard(&event, effects);
                 self.timeline.event(event, own);
             }
             Notice::Rejected { ticket, reason } => {
@@ -52,8 +54,11 @@ impl App {
             Notice::Accepted { ticket, position } => {
                 self.timeline.accept(ticket, position, wall);
             }
-            // Nothing here asks for pages of the log.
-            Notice::History { .. } => return false,
+            Notice::History {
+                page,
+                events,
+                start,
+            } => self.history(page, &events, start, effects),
             Notice::Ended(ended) => self.ended(ended, effects),
         }
         true
@@ -73,7 +78,7 @@ impl App {
         }
     }
 
-    fn welcome(&mut self, welcome: Welcome, wall: SystemTime) {
+    fn welcome(&mut self, welcome: Welcome, wall: SystemTime, effects: &mut Vec<Effect>) {
         if self.welcomed && !welcome.another_log {
             self.missed = (welcome.head.get() + 1).saturating_sub(welcome.next.get());
         }
@@ -83,6 +88,9 @@ impl App {
         self.status.clock_is(welcome.clock);
         self.status.server_is(welcome.server);
         self.name = welcome.name.to_string();
+        if self.options.mouse && !self.welcomed {
+            effects.push(Effect::Mouse(true));
+        }
         self.welcomed = true;
         self.screen = Screen::Chat;
     }

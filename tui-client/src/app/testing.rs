@@ -9,7 +9,7 @@ use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 
-use super::{App, Effect, Input, Now, Settings};
+use super::{App, Effect, Input, Now, Settings, options::Options};
 use crate::session::{Notice, Ticket, Welcome};
 
 /// Monday 23 November 2026, 14:03 UTC, and half a minute per position.
@@ -72,6 +72,7 @@ pub(crate) fn welcome(name: &str, position: u64, present: &[(u64, &str)]) -> Wel
                 .map(|&(number, name)| (ParticipantNumber::new(number), Arc::from(name)))
                 .collect(),
         ),
+        seen: Vec::new(),
         position: position.into(),
         next: 1.into(),
         head: position.into(),
@@ -99,6 +100,7 @@ impl Driver {
             server: "127.0.0.1:50051".into(),
             time_zone: TimeZone::UTC,
             size: (width, height),
+            options: Options::default(),
         })
     }
 

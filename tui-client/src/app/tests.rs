@@ -27,6 +27,7 @@ fn a_given_name_is_tried_at_once() {
         server: "here".into(),
         time_zone: TimeZone::UTC,
         size: (80, 24),
+        options: options::Options::default(),
     });
     assert!(
         matches!(&driver.effects()[..], [Effect::Session(Command::Join { name })] if name.as_str() == "ada")
@@ -343,7 +344,7 @@ fn what_was_missed_is_counted_once_it_is_read() {
         blocks
             .iter()
             .filter(|block| block.tone == timeline::Tone::Notice)
-            .map(|block| block.rows.concat())
+            .map(|block| block.lines().collect::<String>())
             .collect::<Vec<_>>()
     };
     assert_eq!(notes(&driver), [""; 0]);

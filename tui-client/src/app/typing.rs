@@ -22,6 +22,10 @@ impl App {
         effects: &mut Vec<Effect>,
     ) -> bool {
         let within_chord = std::mem::take(&mut self.chord);
+        let busy = within_chord || self.composer.looking().is_some();
+        if !busy && self.reading_key(key, effects) {
+            return true;
+        }
         let action = if within_chord {
             keys::chord(key)
         } else {
@@ -110,7 +114,7 @@ impl App {
         wall: SystemTime,
         effects: &mut Vec<Effect>,
     ) {
-        if self.composer.looking().is_some() && self.search_key(action) {
+        if self.composer.looking().is_some() && self.look_key(action) {
             return;
         }
         let empty = self.composer.draft().is_empty();
@@ -150,14 +154,16 @@ impl App {
             Action::End if empty => self.timeline.follow(),
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
-            Action::Diagram => self.pane = self.pane.other(),
-            Action::Help | Action::Repaint | Action::Suspend | Action::LookOn => {}
+            Action::Diagram if self.pane == Pane::Diagram => self.pane = Pane::Messages,
+            Action::Diagram => self.pane = Pane::Diagram,
+            // The others are taken by the reading, or before.
+            _ => {}
         }
     }
 
     /// Returns whether the key is done with: those that are no part of a search take what it
     /// found, and then do what they do.
-    fn search_key(&mut self, action: Action) -> bool {
+    fn look_key(&mut self, action: Action) -> bool {
         match action {
             Action::LookBack => self.composer.look_back(),
             Action::LookOn => self.composer.look_on(),
@@ -237,6 +243,11 @@ impl App {
                 self.composer.take();
                 self.timeline.note(self.recent.explain(), wall);
                 self.timeline.follow();
+            }
+            Line::At(lamport) => {
+                self.composer.take();
+                self.pane = Pane::Messages;
+                self.go_to(lamport, effects);
             }
             Line::Quit => {
                 self.composer.take();

@@ -1,5 +1,7 @@
 //! Breaks texts into the rows of a pane.
 
+use std::ops::Range;
+
 use crate::view::glyphs;
 
 /// The rows of `text` in a pane of `columns`, of which the first row has `taken` less. A row breaks
@@ -7,52 +9,65 @@ use crate::view::glyphs;
 ///
 /// Line breaks of the text are kept; each row is safe to show.
 pub(crate) fn rows(text: &str, columns: usize, taken: usize) -> Vec<String> {
+    let text = glyphs::safe_lines(text);
+    let spans = spans(&text, columns, taken);
+    spans
+        .into_iter()
+        .map(|span| text[span].to_owned())
+        .collect()
+}
+
+/// The same as parts of a text that is safe already: what is not in any of them are the breaks.
+pub(crate) fn spans(text: &str, columns: usize, taken: usize) -> Vec<Range<usize>> {
     let columns = columns.max(1);
     let mut rows = Vec::new();
     let mut room = columns.saturating_sub(taken);
     if room == 0 {
-        rows.push(String::new());
+        rows.push(0..0);
         room = columns;
     }
-    for line in glyphs::safe_lines(text).split('\n') {
-        break_line(line, columns, room, &mut rows);
+    let mut start = 0;
+    for line in text.split('\n') {
+        break_line(line, start, columns, room, &mut rows);
+        start += line.len() + 1;
         room = columns;
     }
     rows
 }
 
-fn break_line(line: &str, columns: usize, first: usize, rows: &mut Vec<String>) {
+fn break_line(line: &str, at: usize, columns: usize, first: usize, rows: &mut Vec<Range<usize>>) {
     let mut room = first;
-    let mut row = String::new();
-    let mut used = 0;
-    // The end of the last space within `row`.
+    let (mut row, mut end, mut used) = (at..at, at, 0);
+    // The end of the last space within the row.
     let mut space = None;
     for (grapheme, width) in glyphs::graphemes(line) {
+        let next = end + grapheme.len();
         if used + width > room && !row.is_empty() {
             if grapheme == " " {
                 // A space at the edge is the break itself.
-                rows.push(std::mem::take(&mut row));
-                (used, room, space) = (0, columns, None);
+                rows.push(std::mem::replace(&mut row, next..next));
+                (end, used, room, space) = (next, 0, columns, None);
                 continue;
             }
-            let rest = space.map_or_else(String::new, |at| row.split_off(at));
-            rows.push(std::mem::replace(&mut row, rest));
-            used = glyphs::width(&row);
+            let break_at = space.unwrap_or(end);
+            rows.push(row.start..break_at);
+            row = break_at..end;
+            used = glyphs::width(&line[break_at - at..end - at]);
             (room, space) = (columns, None);
             if used + width > room && !row.is_empty() {
                 // What was carried over fills the row by itself.
-                rows.push(std::mem::take(&mut row));
+                rows.push(std::mem::replace(&mut row, end..end));
                 used = 0;
             }
         } else if used + width > room && room < columns {
             // Not even one fits beside what the first row begins with.
-            rows.push(String::new());
+            rows.push(end..end);
             room = columns;
         }
-        row.push_str(grapheme);
+        (row.end, end) = (next, next);
         used += width;
         if grapheme == " " {
-            space = Some(row.len());
+            space = Some(end);
         }
     }
     rows.push(row);

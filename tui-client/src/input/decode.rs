@@ -5,6 +5,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::escape::{self, Sequence};
+use crate::app::Mouse;
 
 /// What a terminal sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) enum Typed {
     Focus(bool),
     /// The terminal's answer: it can tell all keys apart, by kitty's keyboard protocol.
     TellsKeys,
+    /// The mouse was used.
+    Mouse(Mouse),
 }
 
 /// A byte sequence is taken as it is when its rest does not come within this time.
@@ -102,6 +105,7 @@ impl Decoder {
             Sequence::Key(key) => typed.push(Typed::Key(key)),
             Sequence::Focus(focused) => typed.push(Typed::Focus(focused)),
             Sequence::TellsKeys => typed.push(Typed::TellsKeys),
+            Sequence::Mouse(mouse) => typed.push(Typed::Mouse(mouse)),
             Sequence::PasteStart => self.paste = Some(Vec::new()),
             Sequence::Again(from) => {
                 // The Esc was a key of its own, and something else begins behind it.
@@ -307,6 +311,26 @@ mod tests {
             all(b"\x1b[I\x1b[O"),
             [Typed::Focus(true), Typed::Focus(false)]
         );
+    }
+
+    #[test]
+    fn the_mouse_scrolls_and_selects() {
+        assert_eq!(
+            all(b"\x1b[<64;1;1M\x1b[<65;200;300M\x1b[<0;5;3M"),
+            [
+                Typed::Mouse(Mouse::WheelUp),
+                Typed::Mouse(Mouse::WheelDown),
+                Typed::Mouse(Mouse::Press(4, 2)),
+            ]
+        );
+        for nothing in [
+            &b"\x1b[<0;5;3m"[..],
+            b"\x1b[<2;5;3M",
+            b"\x1b[<0;0;99999999999M",
+            b"\x1b[<M",
+        ] {
+            assert_eq!(all(nothing), [], "{nothing:?}");
+        }
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::decode::plain_key;
+use crate::app::Mouse;
 
 /// What the bytes so far are.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) enum Sequence {
     Focus(bool),
     /// The terminal can tell all keys apart.
     TellsKeys,
+    /// The mouse was used.
+    Mouse(Mouse),
     /// A paste begins.
     PasteStart,
     /// The first so many bytes are an Esc; another thing begins behind them.
@@ -77,6 +80,7 @@ fn csi(body: &[u8]) -> Sequence {
         [b'M', rest @ ..] if rest.len() < 3 => return Sequence::Partial,
         // That, or a byte that is not a part of any such sequence: no key.
         [b'M', ..] | [.., 0..=0x1f | 0x7f..] => return Sequence::Unknown,
+        [b'<', report @ .., b'M'] => return mouse(report),
         [parameters @ .., last @ 0x40..=0x7e] => (*last, parameters),
         _ => return Sequence::Partial,
     };
@@ -97,6 +101,20 @@ fn csi(body: &[u8]) -> Sequence {
         b'u' => unicode(numbers.first().copied().unwrap_or_default(), modifiers),
         _ => letter(last).map_or(Sequence::Unknown, |code| key(code, modifiers)),
     }
+}
+
+/// Button, column and row, from 1 on.
+fn mouse(report: &[u8]) -> Sequence {
+    let place = |number: u32| u16::try_from(number).ok()?.checked_sub(1);
+    let mouse = match numbers(report).as_deref() {
+        Some([[64, ..], _, _]) => Some(Mouse::WheelUp),
+        Some([[65, ..], _, _]) => Some(Mouse::WheelDown),
+        Some(&[[0, ..], [x, ..], [y, ..]]) => {
+            place(x).zip(place(y)).map(|(x, y)| Mouse::Press(x, y))
+        }
+        _ => None,
+    };
+    mouse.map_or(Sequence::Unknown, Sequence::Mouse)
 }
 
 /// At most three parameters, of each of which at most three parts between colons; 0 where there is

@@ -238,6 +238,10 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
                     self.say(&format!("{}: {}", row.keys, row.what)).await?;
                 }
             }
+            Line::At(_) => {
+                let why = "/at goes to a place on a screen, which there is none of here";
+                self.not_sent(self.line, why).await?;
+            }
             Line::Wrong(why) => self.not_sent(self.line, &why).await?,
         }
         Ok(None)

@@ -123,6 +123,7 @@ fn welcome() -> Welcome {
         clock: LamportTime::new(3),
         resumed: false,
         another_log: false,
+        seen: Vec::new(),
         server: "http://here".into(),
     }
 }

@@ -5,7 +5,10 @@ use std::{future::pending, io, process::ExitStatus, time::Duration};
 use ratatui::backend::Backend;
 
 use super::{Client, editor::Editing, told::Told};
-use crate::app::{Effect, Input};
+use crate::{
+    app::{Effect, Input},
+    osc,
+};
 
 /// Waits for the editor's end, which does not come when there is none.
 pub(super) async fn editor_ends(editing: &mut Option<Editing>) -> io::Result<ExitStatus> {
@@ -56,6 +59,9 @@ impl<B: Backend> Client<'_, B> {
         }
         if (self.host.take)().is_err() {
             return self.input(Input::Leave);
+        }
+        if let Some(title) = &self.title {
+            self.tell(&osc::title(title));
         }
         self.resized();
         self.repaint();

@@ -1,14 +1,20 @@
 //! The terminal around the frames.
 
-use std::io;
+use std::io::{self, Write};
 
 use crate::terminal;
 
 /// What is done with the terminal beside drawing on it: a test has none.
 #[derive(Clone, Copy)]
 pub(super) struct Host {
+    /// The frame that is being drawn, for what ratatui knows nothing of.
+    pub(super) frame: fn() -> Box<dyn Write>,
     /// Sends what was drawn.
     pub(super) present: fn() -> io::Result<()>,
+    /// Tells it something beside the screen.
+    pub(super) tell: fn(&str) -> io::Result<()>,
+    /// Takes the mouse, or leaves it to the terminal.
+    pub(super) take_mouse: fn(bool),
     /// Asks whether it tells all keys apart; the answer comes among the keys.
     pub(super) ask_for_keys: fn(),
     /// It does.
@@ -22,7 +28,10 @@ pub(super) struct Host {
 }
 
 pub(super) const HOST: Host = Host {
+    frame: || Box::new(terminal::Frames),
     present: terminal::present,
+    tell: terminal::tell,
+    take_mouse: terminal::take_mouse,
     ask_for_keys: terminal::ask_for_keys,
     tells_keys: terminal::tells_keys,
     give_up: terminal::give_up,

@@ -32,6 +32,8 @@ fn bench() -> Bench {
         server: "here".into(),
         time_zone: TimeZone::UTC,
         wall: || at(100),
+        notifier: Notifier::default(),
+        options: Options::default(),
         colours: true,
         editor: "false".into(),
     };
@@ -46,7 +48,10 @@ fn bench() -> Bench {
         let bytes = UnboundedReceiverStream::new(bytes);
         let signals = UnboundedReceiverStream::new(signals);
         let host = Host {
+            frame: || Box::new(io::sink()),
             present: || Ok(()),
+            tell: |_| Ok(()),
+            take_mouse: |_| {},
             ask_for_keys: || {},
             tells_keys: || {},
             give_up: || {},

@@ -200,7 +200,7 @@ impl Driver {
                     *until = *not_before;
                 }
             }
-            Command::History { before, limit } => self.ask_history(before, limit),
+            Command::History { page, limit } => self.ask_history(page, limit),
         }
     }
 

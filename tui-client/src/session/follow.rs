@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::{
-    Ended, Link, Notice,
+    Ended, HistoryPage, Link, Notice,
     cursor::Taken,
     driver::{Driver, Flow},
     grpc, log,
@@ -22,7 +22,7 @@ const PROGRESS: u64 = 100;
 pub(super) struct Page {
     /// Of which timeline.
     timeline: u64,
-    before: Position,
+    wanted: HistoryPage,
     reply: Result<v1::HistoryReply, Status>,
 }
 
@@ -155,25 +155,20 @@ impl Driver {
         }
     }
 
-    pub(super) fn ask_history(&mut self, before: Position, limit: u32) {
+    pub(super) fn ask_history(&mut self, page: HistoryPage, limit: u32) {
         let reason = match &self.channel {
             _ if self.pages.len() >= MAX_PAGES => "too many pages are asked for already",
             Some(channel) if self.state.is_following() => {
                 let mut client = v1::chitty_chat_client::ChittyChatClient::new(channel.clone());
-                let request = v1::HistoryRequest {
-                    session: self.session.reveal().to_owned(),
-                    before: before.get(),
-                    limit,
-                    ..Default::default()
-                };
-                log::history_sent(before, limit, self.clock.now());
+                let request = history_request(self.session.reveal().to_owned(), page, limit);
+                log::history_sent(page, limit, self.clock.now());
                 let timeline = self.timeline;
                 self.pages.push(Box::pin(async move {
                     let request = grpc::request(request, grpc::CALL);
                     let reply = grpc::answer(grpc::CALL, client.history(request)).await;
                     Page {
                         timeline,
-                        before,
+                        wanted: page,
                         reply,
                     }
                 }));
@@ -181,18 +176,18 @@ impl Driver {
             }
             _ => "not connected; try again later",
         };
-        self.no_history(before, reason.to_owned());
+        self.no_history(page, reason.to_owned());
     }
 
-    pub(super) fn paged(&mut self, page: Page) {
+    pub(super) fn paged(&mut self, read: Page) {
         let Page {
             timeline,
-            before,
+            wanted: page,
             reply,
-        } = page;
+        } = read;
         match reply {
             Ok(_) if timeline != self.timeline => {
-                self.no_history(before, "the timeline started afresh; ask again".to_owned());
+                self.no_history(page, "the timeline started afresh; ask again".to_owned());
             }
             Ok(reply) => {
                 let start = reply.start;
@@ -200,23 +195,37 @@ impl Driver {
                 let newest = events.iter().map(|event| event.lamport).max();
                 let newest = newest.unwrap_or_default();
                 self.clock.observe(newest);
-                log::history_replied(before, events.len(), start, newest, self.clock.now());
+                log::history_replied(page, events.len(), start, newest, self.clock.now());
                 self.out.tell(Notice::History {
-                    before,
+                    page,
                     events: Ok(events),
                     start,
                 });
             }
-            Err(status) => self.no_history(before, grpc::reason(&status)),
+            Err(status) => self.no_history(page, grpc::reason(&status)),
         }
     }
 
-    fn no_history(&mut self, before: Position, reason: String) {
-        log::history_refused(before, &reason);
+    fn no_history(&mut self, page: HistoryPage, reason: String) {
+        log::history_refused(page, &reason);
         self.out.tell(Notice::History {
-            before,
+            page,
             events: Err(reason),
             start: false,
         });
     }
+}
+
+fn history_request(session: String, page: HistoryPage, limit: u32) -> v1::HistoryRequest {
+    let mut request = v1::HistoryRequest {
+        session,
+        limit,
+        ..Default::default()
+    };
+    match page {
+        HistoryPage::Before(before) => request.before = before.get(),
+        HistoryPage::After(after) => request.after = after.get(),
+        HistoryPage::At(lamport) => request.at_lamport = lamport.get(),
+    }
+    request
 }

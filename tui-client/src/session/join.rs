@@ -151,6 +151,11 @@ impl Driver {
             name: shown_name,
             number,
             participants: (!granted).then_some(participants),
+            seen: welcome
+                .participants
+                .iter()
+                .map(|each| (ParticipantNumber::new(each.number), each.seen.into()))
+                .collect(),
             position,
             next,
             head: self.head,

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use chitty_chat::{
-    LamportTime, ParticipantNumber, Position,
+    LamportTime, ParticipantNumber,
     logging::CALL,
     proto::{status_name, v1},
 };
 use tonic::Status;
 use tracing::info;
 
-use super::Ended;
+use super::{Ended, HistoryPage};
 
 pub(super) fn join_sent(request: &v1::JoinRequest, clock: LamportTime) {
     info!(
@@ -103,30 +103,60 @@ pub(super) fn leave_refused(lamport: LamportTime, status: &Status, reason: &str)
     );
 }
 
-pub(super) fn history_sent(before: Position, limit: u32, clock: LamportTime) {
+/// The one of a page's fields that is given.
+#[derive(Default)]
+struct PageFields {
+    before: Option<u64>,
+    after: Option<u64>,
+    at_lamport: Option<u64>,
+}
+
+impl PageFields {
+    fn of(page: HistoryPage) -> Self {
+        let mut fields = Self::default();
+        match page {
+            HistoryPage::Before(before) => fields.before = Some(before.get()),
+            HistoryPage::After(after) => fields.after = Some(after.get()),
+            HistoryPage::At(lamport) => fields.at_lamport = Some(lamport.get()),
+        }
+        fields
+    }
+}
+
+pub(super) fn history_sent(page: HistoryPage, limit: u32, clock: LamportTime) {
+    let place = PageFields::of(page);
     info!(
         target: CALL,
         call = "History", step = "sent",
-        before = before.get(), limit, clock = clock.get(),
+        before = place.before, after = place.after, at_lamport = place.at_lamport,
+        limit, clock = clock.get(),
     );
 }
 
 pub(super) fn history_replied(
-    before: Position,
+    page: HistoryPage,
     events: usize,
     start: bool,
     lamport: LamportTime,
     clock: LamportTime,
 ) {
+    let place = PageFields::of(page);
     info!(
         target: CALL,
         call = "History", step = "replied",
-        lamport = lamport.get(), before = before.get(), events, start, clock = clock.get(),
+        lamport = lamport.get(),
+        before = place.before, after = place.after, at_lamport = place.at_lamport,
+        events, start, clock = clock.get(),
     );
 }
 
-pub(super) fn history_refused(before: Position, reason: &str) {
-    info!(target: CALL, call = "History", step = "refused", before = before.get(), reason);
+pub(super) fn history_refused(page: HistoryPage, reason: &str) {
+    let place = PageFields::of(page);
+    info!(
+        target: CALL,
+        call = "History", step = "refused",
+        before = place.before, after = place.after, at_lamport = place.at_lamport, reason,
+    );
 }
 
 pub(super) fn link(step: &str, server: &str) {

@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 
 pub use connector::{Attempt, ConnectError, Connecting, Connector};
 pub use grpc::endpoint;
-pub use port::{Command, Ended, Link, Moved, Notice, Refusal, Ticket, Welcome};
+pub use port::{Command, Ended, HistoryPage, Link, Moved, Notice, Refusal, Ticket, Welcome};
 
 pub(crate) use grpc::root_cause;
 

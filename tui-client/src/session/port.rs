@@ -28,13 +28,24 @@ pub enum Command {
     Leave,
     /// The user is there: if the session waits to reconnect, it tries at once.
     Hurry,
-    /// Read a page of the log before this position. Answered with [`Notice::History`].
+    /// Read a page of the log. Answered with [`Notice::History`].
     History {
-        /// Exclusive.
-        before: Position,
+        /// Which page.
+        page: HistoryPage,
         /// How many events at most.
         limit: u32,
     },
+}
+
+/// Which page of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryPage {
+    /// What ends before this position; before 0, what ends at the end of the log.
+    Before(Position),
+    /// What begins behind this position.
+    After(Position),
+    /// What is around the event at this time, or at the next one before it.
+    At(LamportTime),
 }
 
 /// What the session tells the app.
@@ -77,10 +88,10 @@ pub enum Notice {
         /// Where it is.
         position: Position,
     },
-    /// A page of older events, ascending; history changes nobody's presence.
+    /// A page of the log, ascending; history changes nobody's presence.
     History {
         /// As asked for.
-        before: Position,
+        page: HistoryPage,
         /// The events, or why there are none.
         events: Result<Vec<Event>, String>,
         /// Nothing older is kept.
@@ -143,6 +154,8 @@ pub struct Welcome {
     /// Who is present as of `position`, oldest first, this one included; `None` on a granted
     /// resume: go on with whom you have.
     pub participants: Option<Vec<(ParticipantNumber, Arc<str>)>>,
+    /// How far those present are known to have read.
+    pub seen: Vec<(ParticipantNumber, Position)>,
     /// As of which position `participants` speaks: events below it are history and change
     /// nobody's presence.
     pub position: Position,

@@ -10,11 +10,11 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use super::{Theme, render};
 use crate::{
     app::{
-        Edited, Input,
+        Edited, Input, Mouse,
         keys::{BINDINGS, CHORDS},
         testing::{Driver, at, welcome},
     },
-    session::{Ended, Link, Notice, Refusal, Ticket},
+    session::{Ended, HistoryPage, Link, Notice, Refusal, Ticket},
 };
 
 fn key() -> impl Strategy<Value = Input> {
@@ -98,6 +98,23 @@ fn notice() -> impl Strategy<Value = Notice> {
             ticket: Ticket(ticket),
             reason,
         }),
+        2 => (prop::collection::vec(event(), 0..5), 0..300_u64, any::<bool>(), any::<bool>()).prop_map(
+            |(events, position, before, start)| Notice::History {
+                page: if before {
+                    HistoryPage::Before(position.into())
+                } else {
+                    HistoryPage::At(1.into())
+                },
+                events: Ok(events
+                    .into_iter()
+                    .filter_map(|notice| match notice {
+                        Notice::Event { event, .. } => Some(event),
+                        _ => None,
+                    })
+                    .collect()),
+                start,
+            }
+        ),
         1 => any::<String>().prop_map(|why| Notice::Ended(Ended::Removed(why))),
     ]
 }
@@ -113,6 +130,12 @@ fn input() -> impl Strategy<Value = Input> {
         }),
         1 => Just(Input::NoShell),
         2 => size.prop_map(|(width, height)| Input::Resize(width, height)),
+        1 => prop_oneof![
+            Just(Mouse::WheelUp),
+            Just(Mouse::WheelDown),
+            (0..90_u16, 0..30_u16).prop_map(|(x, y)| Mouse::Press(x, y)),
+        ]
+        .prop_map(Input::Mouse),
         1 => Just(Input::Tick),
         1 => any::<bool>().prop_map(Input::Focus),
     ]
@@ -133,7 +156,8 @@ proptest! {
             // The terminal's size may already be another one than the app knows.
             for area in [driver.app.panes().screen, Rect::new(0, 0, width, height)] {
                 let mut buffer = Buffer::empty(area);
-                let caret = render(&driver.app, Theme::new(true), &mut buffer);
+                let mut links = Vec::new();
+                let caret = render(&driver.app, Theme::new(true), &mut buffer, &mut links);
                 prop_assert!(caret.is_none_or(|caret| area.contains(caret)));
                 let bad = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
                 prop_assert!(!buffer.content().iter().any(|cell| cell.symbol().contains(bad)));

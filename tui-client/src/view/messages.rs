@@ -1,33 +1,43 @@
 //! What was said.
 
+use std::ops::Range;
+
+use chitty_chat::Position;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 
 use super::{Theme, glyphs, put, theme};
-use crate::app::timeline::{Block, Columns, Timeline, Tone};
+use crate::app::timeline::{Block, Columns, Timeline, Tone, marks::Mark};
+
+/// A part of an address on screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The screen's row.
+    pub y: u16,
+    /// The screen's columns.
+    pub columns: Range<u16>,
+    /// What it opens, in printable ASCII.
+    pub address: String,
+    /// Parts of one address have the same.
+    pub id: (u64, usize),
+}
 
 /// The messages pane.
 pub(super) struct Messages<'a> {
     pub(super) timeline: &'a Timeline,
     pub(super) theme: Theme,
+    /// Where addresses are put down that can be opened.
+    pub(super) links: &'a mut Vec<Link>,
 }
 
 impl Widget for Messages<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let (blocks, above) = self.timeline.visible();
-        let height: usize = blocks.iter().map(Block::height).sum();
-        let rows = height.saturating_sub(above);
         let canvas = Canvas {
             area,
             columns: self.timeline.columns(),
             theme: self.theme,
+            links: self.links,
         };
-        // Drawn from the bottom: a chat that has only begun stands above the line one writes in.
-        let mut y =
-            usize::from(area.height).saturating_sub(rows).cast_signed() - above.cast_signed();
-        for block in &blocks {
-            canvas.block(block, y, buf);
-            y += block.height().cast_signed();
-        }
+        canvas.blocks(self.timeline.visible(), buf);
     }
 }
 
@@ -35,19 +45,37 @@ struct Canvas<'a> {
     area: Rect,
     columns: &'a Columns,
     theme: Theme,
+    links: &'a mut Vec<Link>,
 }
 
 impl Canvas<'_> {
-    fn block(&self, block: &Block<'_>, mut y: isize, buf: &mut Buffer) {
+    fn blocks(mut self, (blocks, above): (Vec<Block<'_>>, usize), buf: &mut Buffer) {
+        let height: usize = blocks.iter().map(Block::height).sum();
+        let rows = height.saturating_sub(above);
+        // Drawn from the bottom: a chat that has only begun stands above the line one writes in.
+        let empty = usize::from(self.area.height).saturating_sub(rows);
+        let mut y = empty.cast_signed() - above.cast_signed();
+        for block in &blocks {
+            self.block(block, y, buf);
+            y += block.height().cast_signed();
+        }
+    }
+
+    fn block(&mut self, block: &Block<'_>, mut y: isize, buf: &mut Buffer) {
         if let Some(date) = &block.date {
-            self.date(date, y, buf);
+            self.rule(date, theme::DIM, y, buf);
             y += 1;
         }
-        for (index, row) in block.rows.iter().enumerate() {
+        if block.unread {
+            self.rule("new since you looked away", self.theme.warning(), y, buf);
+            y += 1;
+        }
+        let from = y;
+        for index in 0..block.rows.len() {
             if index == 0 {
                 self.margin(block, y, buf);
             }
-            self.row(block, row, index, y, buf);
+            self.row(block, index, y, buf);
             y += 1;
         }
         for remark in &block.remarks {
@@ -55,19 +83,33 @@ impl Canvas<'_> {
             self.put(text, y, remark, self.theme.error(), buf);
             y += 1;
         }
+        if block.selected {
+            self.select(from, y, buf);
+        }
+    }
+
+    fn select(&self, from: isize, to: isize, buf: &mut Buffer) {
+        let height = self.area.height;
+        let row = |y: isize| u16::try_from(y.max(0)).unwrap_or(height).min(height);
+        let (from, to) = (row(from), row(to));
+        let rows = Rect {
+            y: self.area.y + from,
+            height: to.saturating_sub(from),
+            ..self.area
+        };
+        buf.set_style(rows.intersection(*buf.area()), theme::SELECTED);
     }
 
     /// ── Monday, 23 November 2026 ─────
-    fn date(&self, date: &str, y: isize, buf: &mut Buffer) {
+    fn rule(&self, text: &str, style: Style, y: isize, buf: &mut Buffer) {
         let width = usize::from(self.area.width);
-        let dim = theme::DIM;
         let lead = if self.columns.time().is_some() { 2 } else { 0 };
-        let date = glyphs::fit(date, width.saturating_sub(lead + 4));
-        let x = self.put(0, y, &"─".repeat(lead), dim, buf);
-        let x = self.put(x, y, &format!(" {date} "), dim, buf);
+        let text = glyphs::fit(text, width.saturating_sub(lead + 4));
+        let x = self.put(0, y, &"─".repeat(lead), style, buf);
+        let x = self.put(x, y, &format!(" {text} "), style, buf);
         // A column stays free beside the participants.
         let rest = width.saturating_sub(x + usize::from(self.columns.name().is_some()));
-        self.put(x, y, &"─".repeat(rest), dim, buf);
+        self.put(x, y, &"─".repeat(rest), style, buf);
     }
 
     /// Time of day, Lamport time, author.
@@ -108,7 +150,9 @@ impl Canvas<'_> {
         self.put(x, y, &block.label, style, buf);
     }
 
-    fn row(&self, block: &Block<'_>, row: &str, index: usize, y: isize, buf: &mut Buffer) {
+    fn row(&mut self, block: &Block<'_>, index: usize, y: isize, buf: &mut Buffer) {
+        let span = block.rows[index].clone();
+        let row = &block.text[span.clone()];
         let style = match block.tone {
             Tone::Message | Tone::Action => theme::TEXT,
             _ => theme::DIM,
@@ -126,6 +170,46 @@ impl Canvas<'_> {
             if row.starts_with(&*name) {
                 self.put(x, y, &name, self.theme.name(author, block.own), buf);
             }
+        }
+        for (which, (range, mark)) in block.marks.iter().enumerate() {
+            let part = range.start.max(span.start)..range.end.min(span.end);
+            if part.is_empty() {
+                continue;
+            }
+            let before = glyphs::width(&block.text[span.start..part.start]);
+            let text = &block.text[part];
+            let style = match mark {
+                Mark::Found => self.theme.found(),
+                Mark::Mention => self.theme.mention(),
+                Mark::Link(_) => style.patch(theme::LINK),
+            };
+            let end = self.put(x + before, y, text, style, buf);
+            if let Mark::Link(address) = mark {
+                self.link(block, which, address, (x + before, end, y));
+            }
+        }
+    }
+
+    /// The parts of an address have the same id, so that the terminal takes them for one.
+    fn link(
+        &mut self,
+        block: &Block<'_>,
+        which: usize,
+        address: &str,
+        (from, to, y): (usize, usize, isize),
+    ) {
+        let (Ok(y), Ok(from), Ok(to)) = (u16::try_from(y), u16::try_from(from), u16::try_from(to))
+        else {
+            return;
+        };
+        let width = self.area.width;
+        if y < self.area.height && from < to.min(width) {
+            self.links.push(Link {
+                y: self.area.y + y,
+                columns: self.area.x + from..self.area.x + to.min(width),
+                address: address.to_owned(),
+                id: (block.position.map_or(0, Position::get), which),
+            });
         }
     }
 

@@ -24,19 +24,25 @@ use ratatui::{
     widgets::Widget,
 };
 
-pub use self::theme::Theme;
+pub use self::{
+    messages::Link,
+    theme::{Palette, Theme},
+};
 use crate::app::{App, Screen};
 
-/// Draws the app, and puts the cursor where the next character comes.
-pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) {
-    let caret = render(app, theme, frame.buffer_mut());
+/// Draws the app, and puts the cursor where the next character comes. Returns the addresses that
+/// can be opened: a buffer has no place for them.
+pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> Vec<Link> {
+    let mut links = Vec::new();
+    let caret = render(app, theme, frame.buffer_mut(), &mut links);
     if let Some(caret) = caret {
         frame.set_cursor_position(caret);
     }
+    links
 }
 
 /// Draws the app into a buffer. Returns where the caret is.
-fn render(app: &App, theme: Theme, buf: &mut Buffer) -> Option<Position> {
+fn render(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Link>) -> Option<Position> {
     let screen = *buf.area();
     // Between a change of size and the app's learning of it the two differ.
     let area = |rect: Rect| rect.intersection(screen);
@@ -49,7 +55,7 @@ fn render(app: &App, theme: Theme, buf: &mut Buffer) -> Option<Position> {
             caret
         }
         Screen::Chat => {
-            main_panes(app, theme, area, buf);
+            main_panes(app, theme, area, links, buf);
             status::Line { app, theme }.render(area(panes.status), buf);
             let composer = app.composer();
             if let Some(looking) = composer.looking() {
@@ -62,18 +68,32 @@ fn render(app: &App, theme: Theme, buf: &mut Buffer) -> Option<Position> {
             let widget = input::InputLine::new(app, theme, panes.input);
             let caret = widget.caret();
             widget.render(area(panes.input), buf);
-            Some(caret)
+            // Somebody who reads or selects has no place to write.
+            if app.is_bare() {
+                None
+            } else if app.search().is_typing() {
+                status::search_caret(app)
+            } else {
+                Some(caret)
+            }
         }
     };
     if let Some(top) = app.help() {
         help::Overlay { top, theme }.render(screen, buf);
+        links.clear();
         return None;
     }
     caret.filter(|&caret| screen.contains(caret))
 }
 
 /// The messages and the participants, or the diagram in their place.
-fn main_panes(app: &App, theme: Theme, area: impl Fn(Rect) -> Rect, buf: &mut Buffer) {
+fn main_panes(
+    app: &App,
+    theme: Theme,
+    area: impl Fn(Rect) -> Rect,
+    links: &mut Vec<Link>,
+    buf: &mut Buffer,
+) {
     let panes = app.panes();
     if let Some(recent) = app.diagram() {
         let both = Rect {
@@ -91,11 +111,13 @@ fn main_panes(app: &App, theme: Theme, area: impl Fn(Rect) -> Rect, buf: &mut Bu
     messages::Messages {
         timeline: app.timeline(),
         theme,
+        links,
     }
     .render(area(panes.messages), buf);
     if let Some(side) = panes.participants {
         participants::Pane {
             participants: app.participants(),
+            timeline: app.timeline(),
             theme,
         }
         .render(area(side), buf);

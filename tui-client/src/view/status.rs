@@ -1,9 +1,14 @@
 //! The rule between what was said and what is being written: state, clock, what is below.
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+    widgets::Widget,
+};
 
 use super::{Theme, glyphs, put, theme};
-use crate::app::{App, status::Health};
+use crate::app::{App, search::Outcome, status::Health};
 
 /// ── ● connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
 pub(super) struct Line<'a> {
@@ -48,12 +53,21 @@ impl Line<'_> {
     fn right(&self, area: Rect, buf: &mut Buffer) -> usize {
         let width = usize::from(area.width);
         let roomy = width >= 60;
-        let (text, style) = match self.app.timeline().below() {
+        let timeline = self.app.timeline();
+        let selecting = timeline.is_selecting() && !self.app.search().is_typing();
+        let (text, style) = match timeline.below() {
+            _ if selecting && roomy => (
+                " Enter copies · l its time · / n N search · Esc ".into(),
+                self.theme.warning(),
+            ),
             Some(below) if below.new > 0 && roomy => (
                 format!(" ▼ {} new, End shows ", below.new),
                 self.theme.loud(),
             ),
             Some(below) if below.new > 0 => (format!("▼ {} new", below.new), self.theme.loud()),
+            Some(_) if timeline.is_fetching() && roomy => {
+                (" ▲ fetching older lines ".into(), self.theme.warning())
+            }
             Some(_) if roomy => (" ▼ older lines, End returns ".into(), self.theme.warning()),
             Some(_) => ("▼ older".into(), self.theme.warning()),
             None if self.app.overtaken() > 0 && roomy => (
@@ -116,6 +130,9 @@ pub(super) struct HintLine<'a> {
 
 impl Widget for HintLine<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
+        if self.app.search().is_typing() {
+            return self.prompt(area, buf);
+        }
         let Some(hint) = self.app.hint() else { return };
         let (sign, style) = if hint.error {
             ("✗ ", self.theme.error())
@@ -127,4 +144,46 @@ impl Widget for HintLine<'_> {
             put(buf, area, (2, y), row, style);
         }
     }
+}
+
+const PROMPT: &str = "Search: ";
+
+impl HintLine<'_> {
+    /// Search: coffee                     found · Up older · Enter keeps · Esc back
+    fn prompt(&self, area: Rect, buf: &mut Buffer) {
+        let search = self.app.search();
+        let safe = glyphs::safe(search.query());
+        let x = put(buf, area, (0, 0), PROMPT, theme::STRONG);
+        let x = put(buf, area, (x, 0), &safe, theme::TEXT);
+        let (state, style) = match search.outcome() {
+            Outcome::None => (String::new(), theme::DIM),
+            Outcome::Found => ("found · ".into(), theme::DIM),
+            Outcome::Asking => ("looking further up … · ".into(), self.theme.warning()),
+            Outcome::NoMore => ("✗ no more · ".into(), self.theme.error()),
+            Outcome::Failed(why) => (format!("✗ {} · ", glyphs::safe(why)), self.theme.error()),
+        };
+        let room = usize::from(area.width).saturating_sub(x + 2);
+        let keys = [
+            "Up older · Down newer · Enter keeps it · Esc back",
+            "Esc back",
+            "",
+        ];
+        let keys = keys
+            .into_iter()
+            .find(|keys| glyphs::width(&state) + glyphs::width(keys) <= room)
+            .unwrap_or("");
+        let state = glyphs::fit(&state, room.saturating_sub(glyphs::width(keys)));
+        let width = glyphs::width(&state) + glyphs::width(keys);
+        let x = usize::from(area.width).saturating_sub(width).max(x + 1);
+        let x = put(buf, area, (x, 0), &state, style);
+        put(buf, area, (x, 0), keys, theme::DIM);
+    }
+}
+
+/// Where the next character of the search comes.
+pub(super) fn search_caret(app: &App) -> Option<Position> {
+    let area = app.panes().hint;
+    let x = glyphs::width(PROMPT) + glyphs::width(&glyphs::safe(app.search().query()));
+    let x = u16::try_from(x).ok()?.min(area.width.checked_sub(1)?);
+    (area.height > 0).then(|| Position::new(area.x + x, area.y))
 }

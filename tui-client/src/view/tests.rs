@@ -23,7 +23,7 @@ pub(super) fn shot(driver: &Driver, width: u16, height: u16) -> String {
     let backend = TestBackend::new(width, height);
     let mut terminal = Terminal::new(backend).expect("a terminal in memory");
     terminal
-        .draw(|frame| draw(&driver.app, theme, frame))
+        .draw(|frame| drop(draw(&driver.app, theme, frame)))
         .expect("drawn in memory");
     let buffer = terminal.backend().buffer();
     let mut text = String::new();
@@ -213,6 +213,100 @@ fn scrolled_up() {
 }
 
 #[test]
+fn a_line_is_selected() {
+    let act = |driver: &mut Driver| {
+        chat(driver);
+        driver.event(message(
+            12,
+            47,
+            "bob",
+            "ada, see https://a.example/path?x=1, please",
+        ));
+        for _ in 0..3 {
+            driver.key(KeyCode::Up, KeyModifiers::CONTROL);
+        }
+    };
+    shots("selected", act, Driver::joined);
+}
+
+#[test]
+fn searching() {
+    let act = |driver: &mut Driver| {
+        chat(driver);
+        driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
+        driver.type_in("coffee");
+    };
+    shots("searching", act, Driver::joined);
+}
+
+#[test]
+fn looked_away() {
+    let act = |driver: &mut Driver| {
+        chat(driver);
+        driver.input(crate::app::Input::Focus(false));
+        driver.event(message(12, 47, "bob", "ada, are you there?"));
+        driver.event(message(13, 51, "bob", "anybody?"));
+        for n in 14..20 {
+            driver.event(joined(n, n * 4, &format!("guest-{n}")));
+        }
+        driver.event(left(20, 83, "bob", 1));
+    };
+    shots("looked_away", act, Driver::joined);
+}
+
+#[test]
+fn messages_only() {
+    let act = |driver: &mut Driver| {
+        chat(driver);
+        driver.press(KeyCode::F(4));
+    };
+    shots("bare", act, Driver::joined);
+}
+
+#[test]
+fn what_means_something_in_a_text_is_marked_without_colours_too() {
+    use ratatui::style::Modifier;
+    let mut driver = Driver::joined(80, 24);
+    driver.event(message(
+        3,
+        11,
+        "bob",
+        "ADA: see https://a.example/x, coffee",
+    ));
+    driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
+    driver.type_in("coffee");
+    driver.press(KeyCode::Enter);
+    driver.press(KeyCode::Esc);
+    let style = |driver: &Driver, text| style_of(driver, Theme::new(false), text).add_modifier;
+    assert!(style(&driver, "ADA").contains(Modifier::REVERSED));
+    assert!(style(&driver, "https://a.example/x").contains(Modifier::UNDERLINED));
+    assert!(!style(&driver, ", coffee").contains(Modifier::UNDERLINED));
+    let mut links = Vec::new();
+    let mut buffer = Buffer::empty(driver.app.panes().screen);
+    render(&driver.app, Theme::new(false), &mut buffer, &mut links);
+    assert_eq!(links.len(), 1);
+    assert_eq!(links[0].address, "https://a.example/x");
+    driver.key(KeyCode::Up, KeyModifiers::CONTROL);
+    assert!(style(&driver, "see").contains(Modifier::REVERSED));
+}
+
+#[test]
+fn an_address_that_is_wrapped_opens_as_a_whole() {
+    let mut driver = Driver::joined(40, 12);
+    let address = format!("https://a.example/{}", "x".repeat(60));
+    driver.event(message(3, 11, "bob", &address));
+    let mut links = Vec::new();
+    let mut buffer = Buffer::empty(driver.app.panes().screen);
+    render(&driver.app, Theme::new(true), &mut buffer, &mut links);
+    assert!(links.len() > 2, "{links:?}");
+    assert!(
+        links
+            .iter()
+            .all(|link| link.address == address && link.id == links[0].id)
+    );
+}
+
+#[test]
 fn link_lost() {
     let act = |driver: &mut Driver| {
         driver.event(message(3, 11, "bob", "Good morning!"));
@@ -281,7 +375,7 @@ fn a_wide_screen() {
 /// Foreground and modifiers of the cells of a text on screen.
 pub(super) fn style_of(driver: &Driver, theme: Theme, text: &str) -> Style {
     let mut buffer = Buffer::empty(driver.app.panes().screen);
-    render(&driver.app, theme, &mut buffer);
+    render(&driver.app, theme, &mut buffer, &mut Vec::new());
     for y in 0..buffer.area.height {
         let row: Vec<&str> = (0..buffer.area.width)
             .map(|x| buffer[(x, y)].symbol())
@@ -328,7 +422,12 @@ fn no_background_is_ever_set_and_monochrome_has_no_colours() {
         driver.type_in(&"x".repeat(130));
         driver.press(KeyCode::Enter);
         let mut buffer = Buffer::empty(driver.app.panes().screen);
-        render(&driver.app, Theme::new(colours), &mut buffer);
+        render(
+            &driver.app,
+            Theme::new(colours),
+            &mut buffer,
+            &mut Vec::new(),
+        );
         assert!(buffer.content().iter().all(|cell| cell.bg == Color::Reset));
         let coloured = buffer.content().iter().any(|cell| cell.fg != Color::Reset);
         assert_eq!(coloured, colours);
@@ -344,6 +443,7 @@ fn days_are_local() {
         server: "here".into(),
         time_zone: zone,
         size: (80, 24),
+        options: crate::app::options::Options::default(),
     });
     driver.welcome(&[(1, "ada")]);
     driver.event(joined(1, 3, "ada"));

@@ -4,21 +4,48 @@ use ratatui::style::{Color, Modifier, Style};
 
 use crate::app::status::Health;
 
-/// The styles. Whatever a colour says is also said by a sign or a word.
+/// The styles. Whatever a colour says is also said by a sign, a word or a modifier.
 #[derive(Clone, Copy, Debug)]
 pub struct Theme {
-    colours: bool,
+    /// `None`: without colours; modifiers (bold, dim, reverse) stay.
+    palette: Option<Palette>,
 }
 
-/// For names: without blue, which is unreadable on black, without the extremes, and without red,
-/// which means trouble.
-const NAMES: [Color; 5] = [
-    Color::Green,
-    Color::Yellow,
-    Color::Magenta,
-    Color::Cyan,
-    Color::LightMagenta,
-];
+/// The colours. A background is never set: the terminal's own is the one that is legible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Palette {
+    /// For names: each has one of them.
+    pub names: [Color; 5],
+    /// All is well.
+    pub good: Color,
+    /// It takes a moment, or wants to be looked at.
+    pub waiting: Color,
+    /// It does not work, or goes too far.
+    pub bad: Color,
+    /// What is searched for, in what was said or in the lines that one sent.
+    pub found: Color,
+    /// The user is spoken to.
+    pub mention: Color,
+}
+
+impl Palette {
+    /// The terminal's sixteen, which its user has made legible. For names without blue, which is
+    /// unreadable on black, without the extremes, and without red, which means trouble.
+    pub const TERMINAL: Self = Self {
+        names: [
+            Color::Green,
+            Color::Yellow,
+            Color::Magenta,
+            Color::Cyan,
+            Color::LightMagenta,
+        ],
+        good: Color::Green,
+        waiting: Color::Yellow,
+        bad: Color::Red,
+        found: Color::Yellow,
+        mention: Color::Magenta,
+    };
+}
 
 /// What people read.
 pub(super) const TEXT: Style = Style::new();
@@ -26,19 +53,33 @@ pub(super) const TEXT: Style = Style::new();
 pub(super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
 /// Titles.
 pub(super) const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
+/// The selected line.
+pub(super) const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
+/// An address that can be opened.
+pub(super) const LINK: Style = Style::new().add_modifier(Modifier::UNDERLINED);
 
 impl Theme {
-    /// With or without colours; modifiers (bold, dim, reverse) stay either way.
+    /// The terminal's colours, or none.
     pub const fn new(colours: bool) -> Self {
-        Self { colours }
+        Self {
+            palette: if colours {
+                Some(Palette::TERMINAL)
+            } else {
+                None
+            },
+        }
     }
 
-    fn colour(self, colour: Color) -> Style {
-        if self.colours {
-            Style::new().fg(colour)
-        } else {
-            Style::new()
+    /// Colours of one's own.
+    pub const fn of(palette: Palette) -> Self {
+        Self {
+            palette: Some(palette),
         }
+    }
+
+    fn colour(self, pick: impl FnOnce(&Palette) -> Color) -> Style {
+        let colour = self.palette.as_ref().map(pick);
+        colour.map_or(Style::new(), |colour| Style::new().fg(colour))
     }
 
     /// The same name has the same colour on every screen.
@@ -47,9 +88,9 @@ impl Theme {
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        let index = usize::try_from(hash >> 32).unwrap_or(0) % NAMES.len();
-        let style = self.colour(NAMES[index]);
-        if own || !self.colours {
+        let index = usize::try_from(hash >> 32).unwrap_or(0);
+        let style = self.colour(|palette| palette.names[index % palette.names.len()]);
+        if own || self.palette.is_none() {
             style.add_modifier(Modifier::BOLD)
         } else {
             style
@@ -57,34 +98,43 @@ impl Theme {
     }
 
     pub(super) fn error(self) -> Style {
-        self.colour(Color::Red).add_modifier(Modifier::BOLD)
+        self.colour(|palette| palette.bad)
+            .add_modifier(Modifier::BOLD)
     }
 
     pub(super) fn warning(self) -> Style {
-        self.colour(Color::Yellow).add_modifier(Modifier::BOLD)
+        self.colour(|palette| palette.waiting)
+            .add_modifier(Modifier::BOLD)
     }
 
     /// Text beyond what can be sent.
     pub(super) fn over(self) -> Style {
-        self.colour(Color::Red).add_modifier(Modifier::UNDERLINED)
-    }
-
-    /// What was looked for.
-    pub(super) fn found(self) -> Style {
-        self.colour(Color::Yellow)
-            .add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
+        self.colour(|palette| palette.bad)
+            .add_modifier(Modifier::UNDERLINED)
     }
 
     /// What must not be overlooked.
     pub(super) fn loud(self) -> Style {
-        self.colour(Color::Yellow)
+        self.colour(|palette| palette.waiting)
+            .add_modifier(Modifier::BOLD | Modifier::REVERSED)
+    }
+
+    /// What is searched for.
+    pub(super) fn found(self) -> Style {
+        self.colour(|palette| palette.found)
+            .add_modifier(Modifier::REVERSED)
+    }
+
+    /// The user is spoken to.
+    pub(super) fn mention(self) -> Style {
+        self.colour(|palette| palette.mention)
             .add_modifier(Modifier::BOLD | Modifier::REVERSED)
     }
 
     pub(super) fn health(self, health: Health) -> Style {
         match health {
-            Health::Good => self.colour(Color::Green),
-            Health::Waiting => self.colour(Color::Yellow),
+            Health::Good => self.colour(|palette| palette.good),
+            Health::Waiting => self.colour(|palette| palette.waiting),
             Health::Bad => self.error(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chitty::session::{Command, Ended, Moved, Notice};
+use chitty::session::{Command, Ended, HistoryPage, Moved, Notice};
 use chitty_chat::{LamportTime, ParticipantNumber};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -81,7 +81,11 @@ async fn history_only_raises_the_clock() {
     // Also a page of it, however late its times are.
     let before = 1.into();
     let limit = 50;
-    user.ask(Command::History { before, limit }).await;
+    user.ask(Command::History {
+        page: HistoryPage::Before(before),
+        limit,
+    })
+    .await;
     let call = server.history().await;
     assert_eq!((call.request.before, call.request.limit), (1, 50));
     let late = chitty_chat::proto::v1::Event {

@@ -3,6 +3,7 @@
 mod flood;
 mod history;
 mod modes;
+mod reading;
 mod report;
 mod support;
 mod writing;

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
 use chitty::{
+    app::options::Options,
     launch,
+    osc::Notifier,
     run::{ScreenConfig, run},
     session::{self, SessionConfig},
 };
@@ -183,6 +185,8 @@ async fn a_screen_that_panics() {
         server,
         time_zone: jiff::tz::TimeZone::UTC,
         wall: clock,
+        notifier: Notifier::default(),
+        options: Options::default(),
         colours: true,
         editor: "false".into(),
     };

@@ -1,11 +1,11 @@
 //! One entry of the timeline, broken into rows.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
-use chitty_chat::{Event, EventKind, LamportTime, LeftReason};
+use chitty_chat::{Event, EventKind, LamportTime, LeftReason, Position};
 use jiff::civil::DateTime;
 
-use super::lamport;
+use super::{Timeline, lamport, marks, marks::Mark};
 use crate::{app::wrap, view::glyphs};
 
 /// How the messages pane is divided: time of day, Lamport time, author, text.
@@ -103,6 +103,8 @@ pub enum Tone {
     Joined,
     /// Somebody is gone.
     Left,
+    /// Several came and went.
+    Run,
     /// The client says something.
     Notice,
     /// The user wrote, and the log has not shown it yet.
@@ -130,16 +132,36 @@ pub struct Block<'a> {
     pub label: Cow<'a, str>,
     /// The column where the rows begin.
     pub start: usize,
-    /// The text's rows; the first one begins behind the label where that stands before it.
-    pub rows: Vec<String>,
+    /// The text, safe to show.
+    pub text: String,
+    /// Its rows; the first one begins behind the label where that stands before it.
+    pub rows: Vec<Range<usize>>,
+    /// Parts of the text that mean something; later ones are more important.
+    pub marks: Vec<(Range<usize>, Mark)>,
     /// Rows below, about the entry.
     pub remarks: Vec<String>,
+    /// Where the event is in the log.
+    pub position: Option<Position>,
+    /// It is the first that came after the user had looked away: a line above it says so.
+    pub unread: bool,
+    /// The user has selected it.
+    pub selected: bool,
 }
 
 impl<'a> Block<'a> {
+    /// In rows, without what is above its text.
+    pub(super) fn body(&self) -> usize {
+        self.rows.len() + self.remarks.len()
+    }
+
     /// In rows.
     pub fn height(&self) -> usize {
-        usize::from(self.date.is_some()) + self.rows.len() + self.remarks.len()
+        usize::from(self.date.is_some()) + usize::from(self.unread) + self.body()
+    }
+
+    /// The text of its rows.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().map(|row| &self.text[row.clone()])
     }
 
     /// The columns before the first row's text, where the label has no column of its own.
@@ -151,16 +173,11 @@ impl<'a> Block<'a> {
         }
     }
 
-    pub(super) fn event(
-        columns: &Columns,
-        event: &'a Event,
-        at: DateTime,
-        new_day: bool,
-        own_name: &str,
-    ) -> Self {
+    pub(super) fn event(columns: &Columns, event: &'a Event, own_name: &str, named: bool) -> Self {
         let mut block = match &event.kind {
             EventKind::Message { author, text, .. } => {
-                Self::said(columns, author, text, author.as_ref() == own_name)
+                let own = author.as_ref() == own_name;
+                Self::said(columns, author, text, own, named)
             }
             EventKind::Left { reason, .. } => {
                 let mut sentence = event.sentence().unwrap_or_default();
@@ -178,36 +195,39 @@ impl<'a> Block<'a> {
             }
         };
         block.lamport = lamport(event.lamport);
-        block.stamped(at, new_day)
+        block.position = Some(event.position);
+        block
     }
 
-    pub(super) fn notice(columns: &Columns, text: &str, at: DateTime, new_day: bool) -> Self {
-        Self::plain(columns, Tone::Notice, "·", text).stamped(at, new_day)
+    pub(super) fn run(columns: &Columns, summary: &str) -> Self {
+        Self::plain(columns, Tone::Run, "↔", summary)
     }
 
-    pub(super) fn pending(columns: &Columns, own_name: &'a str, text: &str, at: DateTime) -> Self {
-        let mut block = Self::said(columns, own_name, text, true);
+    pub(super) fn notice(columns: &Columns, text: &str) -> Self {
+        Self::plain(columns, Tone::Notice, "·", text)
+    }
+
+    pub(super) fn pending(columns: &Columns, own_name: &'a str, text: &str) -> Self {
+        let mut block = Self::said(columns, own_name, text, true, true);
         block.tone = Tone::Pending;
         block.lamport = "…".into();
-        block.stamped(at, false)
+        block
     }
 
     pub(super) fn rejected(
         columns: &Columns,
         (own_name, text): (&'a str, &str),
         reason: &str,
-        at: DateTime,
-        new_day: bool,
     ) -> Self {
-        let mut block = Self::said(columns, own_name, text, true);
+        let mut block = Self::said(columns, own_name, text, true, true);
         block.tone = Tone::Rejected;
         block.lamport = "✗".into();
         let remark = format!("Not sent: {reason} (Up brings it back)");
         block.remarks = wrap::rows(&remark, columns.room(columns.text()), 0);
-        block.stamped(at, new_day)
+        block
     }
 
-    fn said(columns: &Columns, author: &'a str, text: &str, own: bool) -> Self {
+    fn said(columns: &Columns, author: &'a str, text: &str, own: bool, named: bool) -> Self {
         let name = glyphs::safe(author);
         if let Some(deed) = text.strip_prefix("/me ") {
             let mut block = Self {
@@ -217,7 +237,9 @@ impl<'a> Block<'a> {
             (block.author, block.own) = (Some(author), own);
             return block.filled(columns, columns.text(), &format!("{name} {deed}"));
         }
-        let label = if let Some(most) = columns.name() {
+        let label = if !named {
+            String::new()
+        } else if let Some(most) = columns.name() {
             glyphs::fit(&name, most).into_owned()
         } else {
             let most = (columns.room(columns.text()) / 2).max(2) - 1;
@@ -243,7 +265,8 @@ impl<'a> Block<'a> {
     /// With this text from this column on.
     fn filled(mut self, columns: &Columns, start: usize, text: &str) -> Self {
         self.start = start;
-        self.rows = wrap::rows(text, columns.room(start), self.taken(columns));
+        self.text = glyphs::safe_lines(text).into_owned();
+        self.rows = wrap::spans(&self.text, columns.room(start), self.taken(columns));
         self
     }
 
@@ -257,14 +280,38 @@ impl<'a> Block<'a> {
             own: false,
             label,
             start: 0,
+            text: String::new(),
             rows: Vec::new(),
+            marks: Vec::new(),
             remarks: Vec::new(),
+            position: None,
+            unread: false,
+            selected: false,
         }
     }
 
-    fn stamped(mut self, at: DateTime, new_day: bool) -> Self {
+    pub(super) fn stamped(mut self, at: DateTime, new_day: bool) -> Self {
         self.time = at.strftime("%H:%M").to_string();
         self.date = new_day.then(|| at.strftime("%A, %-d %B %Y").to_string());
         self
+    }
+}
+
+impl Timeline {
+    /// With the parts of its text marked that mean something.
+    pub(super) fn marked<'a>(&self, mut block: Block<'a>) -> Block<'a> {
+        let text = &block.text;
+        let mut found = Vec::new();
+        if block.tone != Tone::Run {
+            let links = marks::links(text).into_iter();
+            found.extend(links.map(|(range, link)| (range, Mark::Link(link))));
+        }
+        if matches!(block.tone, Tone::Message | Tone::Action) && !block.own {
+            let name = marks::needle(&self.own_name);
+            found.extend(marks::mentions(text, &name).map(|range| (range, Mark::Mention)));
+        }
+        found.extend(marks::find(text, self.needle()).map(|range| (range, Mark::Found)));
+        block.marks = found;
+        block
     }
 }

@@ -1,25 +1,30 @@
 //! What was said, in the order of the log, and how far one has scrolled in it.
 
 mod block;
+mod entry;
+pub(crate) mod marks;
+mod runs;
 mod scroll;
+mod select;
+mod window;
 
-use std::{cell::Cell, collections::VecDeque, time::SystemTime};
+use std::{collections::VecDeque, time::SystemTime};
 
 use chitty_chat::{Event, EventKind, LamportTime, MessageText, Position};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-use self::scroll::Anchor;
+pub(super) use self::select::has;
 pub use self::{
     block::{Block, Columns, Tone},
     scroll::Below,
 };
-use crate::{
-    session::{Ticket, Welcome},
-    view::glyphs,
+use self::{
+    entry::{Content, Entry, Height, Pending, Run},
+    scroll::Anchor,
+    window::{Reach, Tail},
 };
+use crate::session::{Ticket, Welcome};
 
-/// Entries that are kept; older ones are forgotten.
-const MAX_ENTRIES: usize = 10_000;
 /// Own lines that may wait for the server.
 const MAX_PENDING: usize = 100;
 
@@ -27,8 +32,11 @@ const MAX_PENDING: usize = 100;
 #[derive(Debug)]
 pub struct Timeline {
     entries: VecDeque<Entry>,
-    /// The number of the first entry that is kept; entries are counted from 0 on.
-    first: u64,
+    /// The number of the first entry in the window. An entry keeps its number while it is there.
+    first: i64,
+    /// The newest lines, where the window does not reach them.
+    tail: Option<Tail>,
+    reach: Reach,
     pending: VecDeque<Pending>,
     /// The last event of the log that was received.
     last: Position,
@@ -39,45 +47,29 @@ pub struct Timeline {
     layout: u32,
     page: usize,
     anchor: Option<Anchor>,
-    /// The number behind the newest entry that has been on screen.
+    /// The number of the selected entry.
+    selected: Option<i64>,
+    /// What is searched for, in lower case.
+    needle: Vec<char>,
+    /// Runs of people who come and go are shown one by one.
+    expanded: bool,
+    /// How many entries have come by themselves.
+    arrived: u64,
+    /// The newest of them that has been on screen.
     seen: u64,
+    /// How many had come when the user looked away.
+    looked: Option<u64>,
+    #[cfg(test)]
+    laid_out: std::cell::Cell<usize>,
 }
-
-#[derive(Debug)]
-struct Entry {
-    content: Content,
-    /// Local time of day and date.
-    at: DateTime,
-    /// The first of its day: a line with the date is above it.
-    new_day: bool,
-    height: Height,
-}
-
-#[derive(Debug)]
-enum Content {
-    Event(Event),
-    Notice(String),
-    Rejected { text: String, reason: String },
-}
-
-/// A line of the user's own that the log has not shown yet.
-#[derive(Debug)]
-struct Pending {
-    ticket: Ticket,
-    text: MessageText,
-    at: DateTime,
-    height: Height,
-}
-
-/// Rows, as measured in a layout.
-#[derive(Debug, Default)]
-struct Height(Cell<Option<(u32, usize)>>);
 
 impl Timeline {
     pub(super) fn new(zone: TimeZone) -> Self {
         Self {
             entries: VecDeque::new(),
             first: 0,
+            tail: None,
+            reach: Reach::default(),
             pending: VecDeque::new(),
             last: Position::ZERO,
             own_name: String::new(),
@@ -86,7 +78,14 @@ impl Timeline {
             layout: 0,
             page: 0,
             anchor: None,
+            selected: None,
+            needle: Vec::new(),
+            expanded: false,
+            arrived: 0,
             seen: 0,
+            looked: None,
+            #[cfg(test)]
+            laid_out: std::cell::Cell::default(),
         }
     }
 
@@ -112,6 +111,7 @@ impl Timeline {
     /// Takes what a welcome says about the log: whether something is missing before what follows.
     pub(super) fn welcome(&mut self, welcome: &Welcome, now: SystemTime) {
         self.own_name = welcome.name.to_string();
+        self.log_begins(welcome.first, welcome.another_log);
         if welcome.another_log {
             self.last = Position::ZERO;
             self.note(
@@ -138,25 +138,20 @@ impl Timeline {
             return false;
         }
         self.last = event.position;
+        self.reached(event.position);
         if event.kind == EventKind::Unknown {
             return true;
         }
-        let author = match &event.kind {
-            EventKind::Message { author, .. } => glyphs::width(&glyphs::safe(author)),
-            _ => 0,
-        };
-        if self.columns.grow(event.lamport, author) {
-            self.layout += 1;
-        }
+        self.make_room(&event);
         let at = self.local(event.at);
-        self.push(Content::Event(event), at);
+        self.arrive(Content::Event(event), at);
         true
     }
 
     /// Adds a line of the client's own, which nobody else sees.
     pub(super) fn note(&mut self, text: String, now: SystemTime) {
         let at = self.local(now);
-        self.push(Content::Notice(text), at);
+        self.arrive(Content::Notice(text), at);
     }
 
     /// Whether another line may wait.
@@ -173,6 +168,7 @@ impl Timeline {
             at,
             height: Height::default(),
         });
+        self.looked = None;
         self.follow();
     }
 
@@ -187,7 +183,7 @@ impl Timeline {
         let line = self.pending.remove(index)?;
         let text = line.text.as_str().to_owned();
         let at = self.local(now);
-        self.push(
+        self.arrive(
             Content::Rejected {
                 text: text.clone(),
                 reason,
@@ -211,11 +207,26 @@ impl Timeline {
         }
     }
 
+    /// The user looks away: a line will stand above what comes from now on.
+    /// Returns whether another line stood there.
+    pub(super) fn look_away(&mut self) -> bool {
+        let stood = self.looked.is_some_and(|looked| self.arrived > looked);
+        self.looked = Some(self.arrived);
+        self.settle();
+        stood
+    }
+
     /// The rows on screen, from the top: blocks, and how many rows of the first one are above the
     /// pane. Costs what is visible.
     pub fn visible(&self) -> (Vec<Block<'_>>, usize) {
         let (from, to, above) = self.window();
-        let blocks = (from..to).filter_map(|index| self.block(index)).collect();
+        let mut blocks = Vec::new();
+        for index in from..to {
+            if self.height(index) > 0 {
+                let first = blocks.is_empty();
+                blocks.extend(self.block(index, first).map(|block| self.marked(block)));
+            }
+        }
         (blocks, above)
     }
 
@@ -224,67 +235,82 @@ impl Timeline {
         &self.columns
     }
 
-    fn push(&mut self, content: Content, at: DateTime) {
-        let new_day = self
-            .entries
-            .back()
-            .is_none_or(|before| before.at.date() != at.date());
-        self.entries.push_back(Entry {
-            content,
-            at,
-            new_day,
-            height: Height::default(),
-        });
-        if self.entries.len() > MAX_ENTRIES {
-            self.entries.pop_front();
-            self.first += 1;
-        }
-        self.settle();
+    fn arrive(&mut self, content: Content, at: DateTime) {
+        self.arrived += 1;
+        self.push(Entry::new(content, at, self.arrived));
     }
 
-    /// Entries first, then the lines that wait.
-    fn block(&self, index: usize) -> Option<Block<'_>> {
+    /// The first one that came after the user had looked away.
+    fn is_first_unread(&self, index: usize) -> bool {
+        let entry = self.entries.get(index);
+        entry.is_some_and(|entry| {
+            self.looked
+                .is_some_and(|looked| entry.arrival == looked + 1)
+        })
+    }
+
+    /// Entries first, then the lines that wait. The first one on screen names its author.
+    fn block(&self, index: usize, first: bool) -> Option<Block<'_>> {
+        #[cfg(test)]
+        self.laid_out.update(|laid_out| laid_out + 1);
         let columns = &self.columns;
-        if let Some(entry) = self.entries.get(index) {
-            return Some(match &entry.content {
-                Content::Event(event) => {
-                    Block::event(columns, event, entry.at, entry.new_day, &self.own_name)
-                }
-                Content::Notice(text) => Block::notice(columns, text, entry.at, entry.new_day),
-                Content::Rejected { text, reason } => Block::rejected(
-                    columns,
-                    (&self.own_name, text),
-                    reason,
-                    entry.at,
-                    entry.new_day,
-                ),
-            });
-        }
-        let line = self.pending.get(index - self.entries.len())?;
-        Some(Block::pending(
-            columns,
-            &self.own_name,
-            line.text.as_str(),
-            line.at,
-        ))
+        let Some(entry) = self.entries.get(index) else {
+            let line = self.pending.get(index - self.entries.len())?;
+            let block = Block::pending(columns, &self.own_name, line.text.as_str());
+            return Some(block.stamped(line.at, false));
+        };
+        // Beside its text a name takes no room.
+        let named = !entry.follows || (first && columns.name().is_some());
+        let mut block = match &entry.content {
+            Content::Event(_) if self.is_folded(index) => {
+                Block::run(columns, &runs::summary(self.run(index)))
+            }
+            Content::Event(event) => Block::event(columns, event, &self.own_name, named),
+            Content::Notice(text) => Block::notice(columns, text),
+            Content::Rejected { text, reason } => {
+                Block::rejected(columns, (&self.own_name, text), reason)
+            }
+        };
+        block.unread = self.is_first_unread(index);
+        block.selected = self.selected == Some(self.number(index));
+        Some(block.stamped(entry.at, entry.new_day))
+    }
+
+    fn is_folded(&self, index: usize) -> bool {
+        !self.expanded
+            && self
+                .entries
+                .get(index)
+                .is_some_and(|entry| matches!(entry.run, Run::Head(_)))
     }
 
     fn height(&self, index: usize) -> usize {
-        let cache = match self.entries.get(index) {
-            Some(entry) => &entry.height,
-            None => match self.pending.get(index - self.entries.len()) {
+        let cache = if let Some(entry) = self.entries.get(index) {
+            if entry.run == Run::Member && !self.expanded {
+                return 0;
+            }
+            &entry.height
+        } else {
+            match self.pending.get(index.saturating_sub(self.entries.len())) {
                 Some(line) => &line.height,
                 None => return 0,
-            },
+            }
         };
-        match cache.0.get() {
+        let body = match cache.0.get() {
             Some((layout, height)) if layout == self.layout => height,
             _ => {
-                let height = self.block(index).map_or(0, |block| block.height());
+                let height = self.block(index, false).map_or(0, |block| block.body());
                 cache.0.set(Some((self.layout, height)));
                 height
             }
-        }
+        };
+        self.head(index) + body
+    }
+
+    /// The rows above an entry's own: a date, the unread line.
+    fn head(&self, index: usize) -> usize {
+        let new_day = self.entries.get(index).is_some_and(|entry| entry.new_day);
+        usize::from(new_day) + usize::from(self.is_first_unread(index))
     }
 
     fn local(&self, at: SystemTime) -> DateTime {
@@ -302,3 +328,5 @@ fn lamport(time: LamportTime) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod window_tests;

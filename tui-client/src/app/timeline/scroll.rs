@@ -7,9 +7,10 @@ use super::Timeline;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Anchor {
     /// The entry's number.
-    entry: u64,
-    /// Which of its rows.
-    row: usize,
+    pub(super) entry: i64,
+    /// Which of its rows, counted from the first row of its text: what comes to stand above that
+    /// (a date), or below it, moves nothing.
+    pub(super) row: isize,
 }
 
 /// What is below the pane, while scrolled up.
@@ -22,20 +23,23 @@ pub struct Below {
 impl Timeline {
     /// What is below the pane; `None`: the newest line is on screen.
     pub fn below(&self) -> Option<Below> {
-        self.anchor.map(|_| Below {
-            new: self.end().saturating_sub(self.seen),
+        (self.anchor.is_some() || !self.is_attached()).then(|| Below {
+            new: self.arrived.saturating_sub(self.seen),
         })
     }
 
     /// Shows the newest line, and those that come.
     pub(in crate::app) fn follow(&mut self) {
+        self.attach();
         self.anchor = None;
+        self.selected = None;
         self.settle();
     }
 
-    /// To the oldest line.
+    /// To the oldest line in the window.
     pub(in crate::app) fn oldest(&mut self) {
         self.anchor = self.top();
+        self.settle();
     }
 
     /// Towards older lines by a page, keeping a row or two of the old one.
@@ -57,12 +61,12 @@ impl Timeline {
             }
             rows -= row + 1;
             index -= 1;
+            while index > 0 && self.height(index) == 0 {
+                index -= 1;
+            }
             row = self.height(index).saturating_sub(1);
         }
-        self.anchor = Some(Anchor {
-            entry: self.first + index as u64,
-            row: row.saturating_sub(rows),
-        });
+        self.anchor = Some(self.at(index, row.saturating_sub(rows)));
         self.settle();
     }
 
@@ -75,14 +79,18 @@ impl Timeline {
                 row += rows;
                 break;
             }
+            if index + 1 >= self.count() {
+                row += left;
+                break;
+            }
+            index += 1;
+            while index + 1 < self.count() && self.height(index) == 0 {
+                index += 1;
+            }
             rows -= left + 1;
             row = 0;
-            index += 1;
         }
-        self.anchor = Some(Anchor {
-            entry: self.first + index as u64,
-            row,
-        });
+        self.anchor = Some(self.at(index.min(self.count().saturating_sub(1)), row));
         self.settle();
     }
 
@@ -104,49 +112,92 @@ impl Timeline {
     /// Keeps the pane full, follows again once the newest row is on screen, and takes note of what
     /// has been seen.
     pub(super) fn settle(&mut self) {
+        if self.anchor.is_none() && !self.is_attached() {
+            self.anchor = self
+                .count()
+                .checked_sub(1)
+                .map(|last| self.at(last, usize::MAX));
+        }
         if let Some(anchor) = self.anchor {
             let (index, row) = self.bottom();
-            if anchor.entry >= self.first
-                && index + 1 >= self.count()
-                && row + 1 >= self.height(index)
-            {
+            let newest = self.is_attached()
+                && self.visible_behind(index).is_none()
+                && row + 1 >= self.height(index);
+            if anchor.entry >= self.first && newest {
                 self.anchor = None;
             } else if anchor.entry < self.first || self.rows_above() < self.page {
                 // What was there is forgotten, or the pane has grown.
                 self.anchor = self.top();
             }
         }
-        self.seen = match self.anchor {
-            None => self.end(),
-            Some(anchor) => self.seen.max(anchor.entry + 1).min(self.end()),
-        };
+        if self.anchor.is_none() && self.is_attached() {
+            self.seen = self.arrived;
+        } else {
+            let (index, _) = self.bottom();
+            // A run's line tells of all in it.
+            let run = match self.entries.get(index).map(|entry| entry.run) {
+                Some(super::Run::Head(len)) if !self.expanded => len - 1,
+                _ => 0,
+            };
+            let last = (index + run).min(self.entries.len().saturating_sub(1));
+            let arrival = self.entries.get(last).map_or(0, |entry| entry.arrival);
+            self.seen = self.seen.max(arrival);
+        }
+    }
+
+    /// The next entry that has rows.
+    pub(super) fn visible_behind(&self, index: usize) -> Option<usize> {
+        (index + 1..self.count()).find(|&index| self.height(index) > 0)
     }
 
     pub(super) fn count(&self) -> usize {
-        self.entries.len() + self.pending.len()
+        let pending = if self.is_attached() {
+            self.pending.len()
+        } else {
+            0
+        };
+        self.entries.len() + pending
     }
 
-    /// The number that the next entry will have.
-    fn end(&self) -> u64 {
-        self.first + self.entries.len() as u64
+    /// The number of the entry at this index.
+    pub(super) fn number(&self, index: usize) -> i64 {
+        self.first + i64::try_from(index).unwrap_or(i64::MAX)
+    }
+
+    /// Where the entry with this number is.
+    pub(super) fn index_of(&self, number: i64) -> Option<usize> {
+        let index = usize::try_from(number - self.first).ok()?;
+        (index < self.count()).then_some(index)
     }
 
     fn stride(&self) -> usize {
         self.page.saturating_sub(2).max(1)
     }
 
+    /// The place at this row of this entry, counted with the rows above its text.
+    pub(super) fn at(&self, index: usize, row: usize) -> Anchor {
+        let row = row.min(self.height(index).saturating_sub(1));
+        Anchor {
+            entry: self.number(index),
+            row: row.cast_signed() - self.head(index).cast_signed(),
+        }
+    }
+
     /// Index and row at the bottom of the pane.
-    fn bottom(&self) -> (usize, usize) {
-        let last = self.count().saturating_sub(1);
+    pub(super) fn bottom(&self) -> (usize, usize) {
+        let mut last = self.count().saturating_sub(1);
+        while last > 0 && self.height(last) == 0 {
+            last -= 1;
+        }
         let (index, row) = match self.anchor {
             None => (last, usize::MAX),
-            Some(anchor) => {
-                let index = anchor.entry.saturating_sub(self.first);
-                match usize::try_from(index) {
-                    Ok(index) if index <= last => (index, anchor.row),
-                    _ => (last, usize::MAX),
+            Some(anchor) => match self.index_of(anchor.entry) {
+                Some(index) => {
+                    let row = anchor.row + self.head(index).cast_signed();
+                    (index, usize::try_from(row).unwrap_or(0))
                 }
-            }
+                None => (last, usize::MAX),
+            },
         };
         (index, row.min(self.height(index).saturating_sub(1)))
     }
@@ -168,14 +219,13 @@ impl Timeline {
         for index in 0..self.count() {
             let height = self.height(index);
             if rows <= height {
-                let newest = index + 1 == self.count() && rows == height;
-                return (!newest).then(|| Anchor {
-                    entry: self.first + index as u64,
-                    row: rows.saturating_sub(1),
-                });
+                let newest =
+                    self.is_attached() && self.visible_behind(index).is_none() && rows == height;
+                return (!newest).then(|| self.at(index, rows.saturating_sub(1)));
             }
             rows -= height;
         }
-        None
+        let last = self.count().checked_sub(1)?;
+        (!self.is_attached()).then(|| self.at(last, usize::MAX))
     }
 }

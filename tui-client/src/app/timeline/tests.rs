@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use super::*;
-use crate::app::testing::{at, joined, message, welcome};
+use super::{window::MAX_ENTRIES, *};
+use crate::app::testing::{at, joined, left, message, welcome};
 
 fn timeline(count: u64, page: usize) -> Timeline {
     let mut timeline = Timeline::new(TimeZone::UTC);
@@ -13,11 +13,12 @@ fn timeline(count: u64, page: usize) -> Timeline {
 }
 
 /// The rows on screen: each entry's Lamport column, and dates.
-fn screen(timeline: &Timeline) -> Vec<String> {
+pub(super) fn screen(timeline: &Timeline) -> Vec<String> {
     let (blocks, above) = timeline.visible();
     let mut rows = Vec::new();
     for block in &blocks {
         rows.extend(block.date.clone());
+        rows.extend(block.unread.then(|| "new".to_owned()));
         rows.extend(block.rows.iter().map(|_| block.lamport.clone()));
     }
     rows.split_off(above)
@@ -139,17 +140,96 @@ fn repeats_are_ignored_and_gaps_told() {
 }
 
 #[test]
-fn what_is_kept_is_bounded() {
+fn what_is_kept_is_bounded_and_nobody_who_reads_is_moved() {
     let mut timeline = timeline(0, 3);
     for position in 1..=10 {
         timeline.event(message(position, position, "ada", "hi"), None);
     }
     timeline.oldest();
-    for position in 11..=MAX_ENTRIES as u64 + 100 {
+    let before = screen(&timeline);
+    let end = 2 * MAX_ENTRIES as u64;
+    for position in 11..=end {
         timeline.event(message(position, position, "ada", "hi"), None);
+        assert!(timeline.entries.len() <= MAX_ENTRIES);
     }
-    assert_eq!(timeline.entries.len(), MAX_ENTRIES);
-    assert_eq!(screen(&timeline), ["L101", "L102", "L103"]);
+    assert_eq!(screen(&timeline), before);
+    timeline.follow();
+    let newest = format!("L{end}");
+    assert_eq!(screen(&timeline).last(), Some(&newest));
+    assert!(timeline.entries.len() < MAX_ENTRIES / 2);
+}
+
+#[test]
+fn who_comes_and_goes_is_told_in_a_line() {
+    let mut timeline = timeline(0, 20);
+    timeline.event(message(1, 3, "ada", "hi"), None);
+    for (position, name) in [(2, "bob"), (3, "eve"), (4, "kim")] {
+        timeline.event(joined(position, position * 3, name), None);
+    }
+    assert_eq!(timeline.visible().0.len(), 4, "three are shown in full");
+    timeline.event(left(5, 15, "eve", 3), None);
+    timeline.event(left(6, 18, "kim", 4), None);
+    let lines = |timeline: &Timeline| -> Vec<String> {
+        let (blocks, _) = timeline.visible();
+        blocks.iter().map(|block| block.lines().collect()).collect()
+    };
+    assert_eq!(
+        lines(&timeline),
+        [
+            "hi",
+            "bob, eve, kim joined · eve left (L6 to L15)",
+            "Participant kim left Chitty-Chat at Lamport time 18"
+        ]
+    );
+    timeline.expand(true);
+    assert_eq!(
+        lines(&timeline)[4],
+        "Participant eve left Chitty-Chat at Lamport time 15"
+    );
+    timeline.expand(false);
+    assert_eq!(lines(&timeline).len(), 3);
+}
+
+#[test]
+fn an_author_is_named_once_for_what_is_said_in_one_go() {
+    let mut timeline = timeline(3, 20);
+    timeline.event(message(4, 4, "bob", "hi"), None);
+    timeline.event(message(30, 30, "bob", "much later"), None);
+    let labels = |timeline: &Timeline| -> Vec<String> {
+        let (blocks, _) = timeline.visible();
+        blocks.iter().map(|block| block.label.to_string()).collect()
+    };
+    assert_eq!(labels(&timeline), ["ada", "", "", "bob", "bob"]);
+    timeline.resize(80, 2);
+    timeline.up(2);
+    assert_eq!(
+        labels(&timeline)[0],
+        "ada",
+        "the first one on screen is named"
+    );
+}
+
+#[test]
+fn a_line_stands_above_what_is_new_to_who_looked_away() {
+    let mut timeline = timeline(3, 20);
+    timeline.look_away();
+    timeline.event(message(4, 4, "bob", "hi"), None);
+    timeline.event(message(5, 5, "bob", "hi"), None);
+    let unread = |timeline: &Timeline| -> Vec<bool> {
+        timeline
+            .visible()
+            .0
+            .iter()
+            .map(|block| block.unread)
+            .collect()
+    };
+    assert_eq!(unread(&timeline), [false, false, false, true, false]);
+    let text = MessageText::parse("answer").expect("valid");
+    timeline.send(Ticket(1), text, at(50));
+    assert!(
+        !unread(&timeline).contains(&true),
+        "who answers has read it"
+    );
 }
 
 proptest! {
@@ -174,7 +254,7 @@ proptest! {
             let total: usize = (from..to).map(|index| timeline.height(index)).sum();
             let all: usize = (0..timeline.count()).map(|index| timeline.height(index)).sum();
             prop_assert!(total - above >= timeline.page.min(all), "{step} {n}: {total} {above} {all}");
-            prop_assert!(above == 0 || above < timeline.height(from));
+            prop_assert!(above == 0 || above < timeline.height(from).max(1));
         }
     }
 }

@@ -89,7 +89,7 @@ fn what_is_too_long_has_a_sign_and_a_style_also_without_colours() {
     let sign = style_of(&driver, none, "✗OVER").add_modifier;
     assert!(sign.contains(Modifier::BOLD));
     let over = style_of(&driver, none, "OVER").add_modifier;
-    assert!(over.contains(Modifier::UNDERLINED));
+    assert!(over.contains(Modifier::REVERSED));
     driver.press(KeyCode::Home);
     for _ in 0..4 {
         driver.press(KeyCode::Delete);

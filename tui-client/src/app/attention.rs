@@ -1,0 +1,87 @@
+//! What is told outside of the screen: the window's title, a bell, a notification.
+
+use std::time::Duration;
+
+use chitty_chat::{Event, EventKind};
+
+use super::{App, Effect, timeline::marks};
+use crate::view::glyphs;
+
+/// Between two alerts at least.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Of a notification, in columns.
+const NOTIFICATION: usize = 160;
+/// Of a title, in columns.
+const TITLE: usize = 80;
+
+/// What came while the user looks elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Attention {
+    away: bool,
+    unread: u64,
+    mentioned: bool,
+    alerted: Option<Duration>,
+    title: String,
+}
+
+impl App {
+    /// The terminal got or lost the keyboard. Returns whether the screen changed.
+    pub(super) fn focus(&mut self, focused: bool, effects: &mut Vec<Effect>) -> bool {
+        if self.attention.away != focused {
+            return false;
+        }
+        self.attention.away = !focused;
+        (self.attention.unread, self.attention.mentioned) = (0, false);
+        self.entitle(effects);
+        !focused && self.timeline.look_away()
+    }
+
+    /// Something was said: takes note of it, and calls where the user is spoken to.
+    pub(super) fn heard(&mut self, event: &Event, effects: &mut Vec<Effect>) {
+        let EventKind::Message { author, text, .. } = &event.kind else {
+            return;
+        };
+        let old = self.participants.is_history(event);
+        if !self.attention.away || old || author.as_ref() == self.name {
+            return;
+        }
+        self.attention.unread += 1;
+        let name = marks::needle(&self.name);
+        if marks::mentions(&glyphs::safe(text), &name).next().is_none() {
+            return;
+        }
+        self.attention.mentioned = true;
+        let waited = |at| self.now.saturating_sub(at) >= PAUSE;
+        if self.attention.alerted.is_none_or(waited) {
+            self.attention.alerted = Some(self.now);
+            if self.options.bell {
+                effects.push(Effect::Bell);
+            }
+            if self.options.notify {
+                let said = format!("{}: {}", glyphs::safe(author), glyphs::safe(text));
+                let said = glyphs::fit(&said, NOTIFICATION).into_owned();
+                effects.push(Effect::Notify(said));
+            }
+        }
+    }
+
+    /// Tells the title where it is another one now.
+    pub(super) fn entitle(&mut self, effects: &mut Vec<Effect>) {
+        if !self.options.title || !self.welcomed {
+            return;
+        }
+        let mut title = match self.attention.unread {
+            0 => String::new(),
+            unread if self.attention.mentioned => format!("({unread}!) "),
+            unread => format!("({unread}) "),
+        };
+        title.push_str("Chitty-Chat");
+        title.push_str(" · ");
+        title.push_str(&glyphs::safe(&self.name));
+        let title = glyphs::fit(&title, TITLE).into_owned();
+        if title != self.attention.title {
+            self.attention.title.clone_from(&title);
+            effects.push(Effect::Title(title));
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What a user may like one way or another.
+
+/// Each of them can be changed by the user; these are the values at the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Options {
+    /// The wheel scrolls, a click selects; else the mouse is the terminal's.
+    pub mouse: bool,
+    /// The participants are shown where there is room.
+    pub participants: bool,
+    /// The bell sounds when one is spoken to while looking elsewhere.
+    pub bell: bool,
+    /// The terminal is asked to notify then.
+    pub notify: bool,
+    /// The window's title tells how much is unread.
+    pub title: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mouse: true,
+            participants: true,
+            bell: true,
+            notify: true,
+            title: true,
+        }
+    }
+}

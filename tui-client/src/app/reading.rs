@@ -1,0 +1,370 @@
+//! What the keys and the mouse do in the messages: scroll, select, copy, search.
+
+use chitty_chat::{LamportTime, Position};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::{
+    App, Effect, Pane, Screen,
+    keys::{self, Action},
+    search::{self, Outcome},
+};
+use crate::session::{Command, HistoryPage};
+
+/// Rows by which the wheel scrolls.
+const WHEEL: usize = 3;
+/// Events in a page around a place one goes to.
+const AROUND: u32 = 500;
+
+/// What the mouse did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mouse {
+    /// The wheel was turned towards older lines.
+    WheelUp,
+    /// The wheel was turned towards newer lines.
+    WheelDown,
+    /// The left button was pressed on this column and row of the screen.
+    Press(u16, u16),
+}
+
+/// The keys while a line is selected, for the help.
+pub(super) const SELECTING: &[keys::Help] = &[
+    keys::Help {
+        keys: "Up, Down",
+        what: "the line above, below",
+    },
+    keys::Help {
+        keys: "Enter, c",
+        what: "copy the text",
+    },
+    keys::Help {
+        keys: "l",
+        what: "copy its time, as L412",
+    },
+    keys::Help {
+        keys: "/  n  N",
+        what: "search, next older, newer",
+    },
+    keys::Help {
+        keys: "Esc",
+        what: "back to the draft",
+    },
+];
+
+impl App {
+    /// Takes a key that is about reading. Returns whether it was one.
+    pub(super) fn reading_key(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) -> bool {
+        if key.kind == KeyEventKind::Release || self.screen != Screen::Chat || self.help.is_some() {
+            return false;
+        }
+        if self.search.is_typing() {
+            self.search_key(key, effects);
+            return true;
+        }
+        let action = keys::action(key);
+        if self.is_bare() && action != Some(Action::Bare) && !is_scrolling(action) {
+            self.show_bare(false, effects);
+            return matches!(action, Some(Action::Escape));
+        }
+        if self.timeline.is_selecting() && self.selecting_key(key, action, effects) {
+            return true;
+        }
+        if self.pane == Pane::Diagram
+            && matches!(action, Some(Action::Search | Action::SelectOlder))
+        {
+            self.pane = Pane::Messages;
+        }
+        match action {
+            Some(Action::Search) => self.open_search(),
+            Some(Action::SelectOlder) => self.timeline.select_older(),
+            Some(Action::SelectNewer) => {}
+            Some(Action::Newest) => self.timeline.follow(),
+            Some(Action::Oldest) => self.go_to_oldest(effects),
+            Some(Action::Home) if self.composer.draft().is_empty() => self.go_to_oldest(effects),
+            Some(Action::Participants) => self.options.participants = !self.options.participants,
+            Some(Action::Bare) => self.show_bare(!self.is_bare(), effects),
+            Some(Action::Mouse) => self.toggle_mouse(effects),
+            Some(Action::Expand) => {
+                let expanded = !self.timeline.expanded();
+                self.timeline.expand(expanded);
+            }
+            Some(Action::PageUp | Action::RowUp) => {
+                self.timeline.retry_pages();
+                return false;
+            }
+            _ => return false,
+        }
+        self.hint = None;
+        self.warned = false;
+        true
+    }
+
+    fn selecting_key(
+        &mut self,
+        key: KeyEvent,
+        action: Option<Action>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let plain = key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
+        self.hint = None;
+        match (key.code, action) {
+            (KeyCode::Up, _) | (_, Some(Action::SelectOlder)) => self.timeline.select_older(),
+            (KeyCode::Down, _) | (_, Some(Action::SelectNewer)) => {
+                if !self.timeline.select_newer() {
+                    self.timeline.deselect();
+                }
+            }
+            (KeyCode::Char('c' | 'y') | KeyCode::Enter, _) if plain => self.copy(
+                self.timeline.selected_text(),
+                "The text is in the clipboard, if the terminal lets it in",
+                effects,
+            ),
+            (KeyCode::Char('l' | 'L'), _) if plain => {
+                let reference = self.timeline.selected_reference();
+                let said = reference
+                    .as_ref()
+                    .map(|reference| format!("Copied: {reference}"));
+                self.copy(reference, &said.unwrap_or_default(), effects);
+            }
+            (KeyCode::Char('/'), _) if plain => self.open_search(),
+            (KeyCode::Char('n'), _) if plain => self.search_on(true, effects),
+            (KeyCode::Char('N'), _) if plain => self.search_on(false, effects),
+            (_, Some(Action::Escape)) => {
+                self.timeline.deselect();
+                self.timeline.look_for("");
+                self.search.end();
+            }
+            (_, action) if is_scrolling(action) => return false,
+            // Something is written: the line has served its purpose.
+            (KeyCode::Char(_), Some(Action::Edit(_))) => {
+                self.timeline.deselect();
+                return false;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn copy(&mut self, text: Option<String>, said: &str, effects: &mut Vec<Effect>) {
+        match text {
+            Some(text) => {
+                effects.push(Effect::Copy(text));
+                self.say(said, false);
+            }
+            None => self.say("This line is the client's own and has no time", true),
+        }
+    }
+
+    fn open_search(&mut self) {
+        let origin = self
+            .timeline
+            .selected_position()
+            .or_else(|| self.timeline.newest_on_screen());
+        self.hint = None;
+        self.search.open(origin);
+    }
+
+    fn search_key(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) {
+        let action = keys::action(key);
+        let plain = key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
+        match (key.code, action) {
+            (KeyCode::Enter, _) => {
+                self.search.accept();
+                if !self.timeline.is_selecting() {
+                    self.search.end();
+                    self.timeline.look_for("");
+                }
+            }
+            (_, Some(Action::Escape)) => {
+                let origin = self.search.origin();
+                self.search.end();
+                self.timeline.look_for("");
+                self.timeline.deselect();
+                if let Some(origin) = origin {
+                    self.timeline.jump(&[], false, origin);
+                }
+            }
+            (KeyCode::Up, _) | (_, Some(Action::Search | Action::Earlier)) => {
+                self.search_on(true, effects);
+            }
+            (KeyCode::Down, _) | (_, Some(Action::Later)) => self.search_on(false, effects),
+            (KeyCode::Backspace, _) => {
+                self.search_edit(|query| query.truncate(last(query)), effects);
+            }
+            (KeyCode::Char('u'), _) if key.modifiers == KeyModifiers::CONTROL => {
+                self.search_edit(String::clear, effects);
+            }
+            (KeyCode::Char(c), _) if plain => self.search_edit(|query| query.push(c), effects),
+            _ => {}
+        }
+    }
+
+    /// What is pasted while the prompt is open.
+    pub(super) fn paste_search(&mut self, text: &str, effects: &mut Vec<Effect>) -> bool {
+        let open = self.search.is_typing();
+        if open {
+            self.search_edit(|query| query.push_str(text), effects);
+        }
+        open
+    }
+
+    fn search_edit(&mut self, change: impl FnOnce(&mut String), effects: &mut Vec<Effect>) {
+        self.search.edit(change);
+        self.search_on(true, effects);
+    }
+
+    fn search_on(&mut self, older: bool, effects: &mut Vec<Effect>) {
+        if self.search.query().is_empty() {
+            self.timeline.look_for("");
+            return;
+        }
+        let page = self.search.step(&mut self.timeline, older);
+        ask(page, search::PAGE, effects);
+        if !self.search.is_typing() && *self.search.outcome() == Outcome::NoMore {
+            let direction = if older { "older" } else { "newer" };
+            self.say(
+                format!("No {direction} line has {:?}", self.search.query()),
+                true,
+            );
+        }
+    }
+
+    /// Goes to what happened at this time, or last before it.
+    pub(super) fn go_to(&mut self, lamport: LamportTime, effects: &mut Vec<Effect>) {
+        let page = HistoryPage::At(lamport);
+        self.going = Some(page);
+        ask(Some(page), AROUND, effects);
+    }
+
+    fn go_to_oldest(&mut self, effects: &mut Vec<Effect>) {
+        self.timeline.deselect();
+        if self.timeline.has_first() {
+            self.timeline.oldest();
+        } else {
+            self.go_to(LamportTime::new(1), effects);
+        }
+    }
+
+    /// Takes a page of the log.
+    pub(super) fn history(
+        &mut self,
+        page: HistoryPage,
+        events: &Result<Vec<chitty_chat::Event>, String>,
+        start: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.going != Some(page) {
+            let next = self.search.paged(&mut self.timeline, page, events, start);
+            ask(next, search::PAGE, effects);
+            let events = events.as_deref().ok();
+            self.timeline.paged(page, events, start);
+            return;
+        }
+        self.going = None;
+        let (HistoryPage::At(lamport), Ok(events)) = (page, events) else {
+            if let Err(why) = events {
+                self.say(format!("Not found: {why}"), true);
+            }
+            return;
+        };
+        let until = events.iter().rfind(|event| event.lamport <= lamport);
+        let Some(target) = until.or(events.first()).map(|event| event.position) else {
+            return self.say("The chat has nothing there", true);
+        };
+        self.timeline.jump(events, start, target);
+        if lamport > LamportTime::new(1) {
+            self.timeline.select_position(shown(events, target));
+        } else {
+            self.timeline.oldest();
+        }
+    }
+
+    /// Asks for what scrolling will need.
+    pub(super) fn read_ahead(&mut self, effects: &mut Vec<Effect>) {
+        // While the newest lines are coming in, nobody knows what the pane will lack.
+        let settled = self.timeline.below().is_some() || self.status.live();
+        if settled && self.welcomed && self.over.is_none() {
+            ask(self.timeline.wanted(), AROUND, effects);
+        }
+    }
+
+    /// Returns whether the screen changed.
+    pub(super) fn mouse(&mut self, mouse: Mouse) -> bool {
+        if self.screen != Screen::Chat || self.help.is_some() {
+            return false;
+        }
+        let messages = self.panes.messages;
+        match mouse {
+            Mouse::WheelUp => {
+                self.timeline.retry_pages();
+                self.timeline.up(WHEEL);
+            }
+            Mouse::WheelDown => self.timeline.down(WHEEL),
+            Mouse::Press(x, y) if messages.contains((x, y).into()) => {
+                self.timeline.select_row((y - messages.y).into());
+            }
+            Mouse::Press(x, y) if self.panes.status.contains((x, y).into()) => {
+                self.timeline.follow();
+            }
+            Mouse::Press(..) => return false,
+        }
+        true
+    }
+
+    fn toggle_mouse(&mut self, effects: &mut Vec<Effect>) {
+        self.options.mouse = !self.options.mouse;
+        effects.push(Effect::Mouse(self.options.mouse && !self.is_bare()));
+        let said = if self.options.mouse {
+            "The mouse scrolls and selects here; F5 gives it back to the terminal"
+        } else {
+            "The mouse is the terminal's; F5 takes it back"
+        };
+        self.say(said, false);
+    }
+
+    /// Only the messages, for the terminal's own selection.
+    fn show_bare(&mut self, bare: bool, effects: &mut Vec<Effect>) {
+        self.pane = if bare { Pane::Bare } else { Pane::Messages };
+        self.timeline.deselect();
+        if self.options.mouse {
+            effects.push(Effect::Mouse(!bare));
+        }
+    }
+}
+
+/// The nearest event that has a line.
+fn shown(events: &[chitty_chat::Event], target: Position) -> Position {
+    let lined = |event: &&chitty_chat::Event| event.kind != chitty_chat::EventKind::Unknown;
+    events
+        .iter()
+        .filter(lined)
+        .rfind(|event| event.position <= target)
+        .map_or(target, |event| event.position)
+}
+
+/// Where the last character begins.
+fn last(query: &str) -> usize {
+    query.char_indices().next_back().map_or(0, |(at, _)| at)
+}
+
+fn ask(page: Option<HistoryPage>, limit: u32, effects: &mut Vec<Effect>) {
+    let ask = |page| Effect::Session(Command::History { page, limit });
+    effects.extend(page.map(ask));
+}
+
+fn is_scrolling(action: Option<Action>) -> bool {
+    matches!(
+        action,
+        Some(
+            Action::PageUp
+                | Action::PageDown
+                | Action::RowUp
+                | Action::RowDown
+                | Action::Home
+                | Action::End
+                | Action::Newest
+                | Action::Oldest
+                | Action::Expand
+                | Action::Repaint
+        )
+    )
+}

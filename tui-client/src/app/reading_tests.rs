@@ -1,0 +1,211 @@
+//! Scrolling, selecting, searching and what is told outside of the screen, through the whole app.
+
+use std::time::Duration;
+
+use chitty_chat::LamportTime;
+use crossterm::event::{KeyCode, KeyModifiers};
+
+use super::{testing::*, *};
+
+/// In a chat that goes back to the beginning, of which ada has the end from position 901 on.
+fn driver() -> Driver {
+    let mut driver = Driver::new(80, 24);
+    driver.press(KeyCode::Enter);
+    let mut late = welcome("ada", 1000, &[(2, "bob"), (1000, "ada")]);
+    late.next = 901.into();
+    driver.notice(Notice::Welcome(late));
+    for position in 901..1000 {
+        driver.event(line(position));
+    }
+    driver.event(joined(1000, 4000, "ada"));
+    driver.effects();
+    driver
+}
+
+fn line(position: u64) -> chitty_chat::Event {
+    let text = match position {
+        3 => "the first Coffee of all".to_owned(),
+        950 => "coffee again".to_owned(),
+        _ => format!("line {position}"),
+    };
+    message(position, position * 4, "bob", &text)
+}
+
+fn asked(driver: &mut Driver) -> Vec<HistoryPage> {
+    let effects = driver.effects();
+    let page = |effect: &Effect| match effect {
+        Effect::Session(Command::History { page, .. }) => Some(*page),
+        _ => None,
+    };
+    effects.iter().filter_map(page).collect()
+}
+
+fn answer(driver: &mut Driver, page: HistoryPage, positions: std::ops::Range<u64>) {
+    driver.notice(Notice::History {
+        page,
+        start: positions.start == 1,
+        events: Ok(positions.map(line).collect()),
+    });
+}
+
+fn selected(driver: &Driver) -> Option<u64> {
+    driver
+        .app
+        .timeline()
+        .selected_position()
+        .map(chitty_chat::Position::get)
+}
+
+#[test]
+fn scrolling_up_asks_for_older_lines_once() {
+    let mut driver = driver();
+    driver.press(KeyCode::PageUp);
+    let before = HistoryPage::Before(901.into());
+    assert_eq!(asked(&mut driver), [before]);
+    driver.press(KeyCode::PageUp);
+    assert_eq!(asked(&mut driver), []);
+    answer(&mut driver, before, 401..901);
+    assert_eq!(asked(&mut driver), []);
+}
+
+#[test]
+fn what_is_searched_for_is_found_at_hand_and_then_by_the_server() {
+    let mut driver = driver();
+    driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
+    driver.type_in("COFFEE");
+    assert_eq!(selected(&driver), Some(950));
+    driver.effects();
+    driver.press(KeyCode::Up);
+    let before = HistoryPage::Before(901.into());
+    assert!(asked(&mut driver).contains(&before));
+    answer(&mut driver, before, 101..901);
+    let before = HistoryPage::Before(101.into());
+    assert!(asked(&mut driver).contains(&before));
+    answer(&mut driver, before, 1..101);
+    assert_eq!(selected(&driver), Some(3));
+    driver.press(KeyCode::Enter);
+    assert!(driver.app.composer().draft().is_empty());
+    driver.press(KeyCode::Char('n'));
+    assert!(
+        driver
+            .app
+            .hint()
+            .is_some_and(|hint| hint.text.contains("No older"))
+    );
+    assert_eq!(selected(&driver), Some(3));
+    driver.press(KeyCode::Char('c'));
+    assert!(
+        driver
+            .effects()
+            .contains(&Effect::Copy("the first Coffee of all".into()))
+    );
+    driver.press(KeyCode::Char('l'));
+    assert!(driver.effects().contains(&Effect::Copy("L12".into())));
+    driver.press(KeyCode::Esc);
+    assert_eq!(driver.effects(), [], "it leaves the line, not the chat");
+    driver.press(KeyCode::Enter);
+    assert_eq!(driver.app.timeline().below(), None);
+}
+
+#[test]
+fn a_search_that_is_given_up_leaves_one_where_one_was() {
+    let mut driver = driver();
+    driver.type_in("half a line");
+    driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
+    driver.type_in("line 92");
+    assert_eq!(selected(&driver), Some(929));
+    driver.press(KeyCode::Backspace);
+    driver.press(KeyCode::Esc);
+    assert_eq!(selected(&driver), None);
+    assert_eq!(driver.app.composer().draft(), "half a line");
+    assert_eq!(driver.app.timeline().below(), None);
+}
+
+#[test]
+fn one_goes_to_a_lamport_time() {
+    let mut driver = driver();
+    driver.say("/at L50");
+    let page = HistoryPage::At(LamportTime::new(50));
+    assert_eq!(asked(&mut driver), [page]);
+    answer(&mut driver, page, 1..200);
+    assert_eq!(selected(&driver), Some(12), "the last one before it");
+    driver.press(KeyCode::Char('h'));
+    assert_eq!(driver.app.composer().draft(), "h", "typing goes on");
+    driver.press(KeyCode::Backspace);
+    for wrong in ["/at", "/at x", "/at 0"] {
+        driver.say(wrong);
+        assert!(driver.app.hint().is_some_and(|hint| hint.error));
+        driver.key(KeyCode::Char('u'), KeyModifiers::CONTROL);
+    }
+}
+
+#[test]
+fn home_goes_to_the_chats_beginning() {
+    let mut driver = driver();
+    driver.press(KeyCode::Home);
+    let page = HistoryPage::At(LamportTime::new(1));
+    assert_eq!(asked(&mut driver)[0], page);
+    answer(&mut driver, page, 1..200);
+    let (blocks, above) = driver.app.timeline().visible();
+    assert_eq!((blocks[0].position, above), (Some(1.into()), 0));
+    driver.key(KeyCode::End, KeyModifiers::CONTROL);
+    assert_eq!(driver.app.timeline().below(), None);
+}
+
+#[test]
+fn who_looks_elsewhere_is_called_when_spoken_to_but_not_all_the_time() {
+    let mut driver = driver();
+    driver.event(message(1001, 4004, "bob", "ada, are you there?"));
+    assert_eq!(driver.effects(), [], "she looks");
+    driver.input(Input::Focus(false));
+    driver.event(message(1002, 4008, "bob", "hm"));
+    assert_eq!(
+        driver.effects(),
+        [Effect::Title("(1) Chitty-Chat · ada".into())]
+    );
+    driver.now = Duration::from_secs(10);
+    driver.event(message(1003, 4012, "bob", "Ada?\u{1b}]0;x"));
+    assert_eq!(
+        driver.effects(),
+        [
+            Effect::Bell,
+            Effect::Notify("bob: Ada?␛]0;x".into()),
+            Effect::Title("(2!) Chitty-Chat · ada".into())
+        ]
+    );
+    driver.event(message(1004, 4016, "bob", "ADA!"));
+    assert_eq!(
+        driver.effects(),
+        [Effect::Title("(3!) Chitty-Chat · ada".into())]
+    );
+    driver.input(Input::Focus(true));
+    assert_eq!(
+        driver.effects(),
+        [Effect::Title("Chitty-Chat · ada".into())]
+    );
+}
+
+#[test]
+fn the_mouse_scrolls_selects_and_can_be_given_back() {
+    let mut driver = driver();
+    driver.input(Input::Mouse(Mouse::WheelUp));
+    assert!(driver.app.timeline().below().is_some());
+    driver.input(Input::Mouse(Mouse::Press(10, 0)));
+    assert!(driver.app.timeline().is_selecting());
+    driver.press(KeyCode::Esc);
+    driver.input(Input::Mouse(Mouse::WheelDown));
+    assert_eq!(driver.app.timeline().below(), None);
+    driver.effects();
+    driver.press(KeyCode::F(5));
+    assert_eq!(driver.effects(), [Effect::Mouse(false)]);
+    driver.press(KeyCode::F(5));
+    driver.press(KeyCode::F(4));
+    assert_eq!(
+        driver.effects(),
+        [Effect::Mouse(true), Effect::Mouse(false)]
+    );
+    assert!(driver.app.is_bare());
+    driver.press(KeyCode::Char('x'));
+    assert_eq!(driver.app.composer().draft(), "x");
+    assert!(!driver.app.is_bare());
+}

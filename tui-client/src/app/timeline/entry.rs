@@ -1,0 +1,114 @@
+//! One line of the timeline as it is kept.
+
+use std::cell::Cell;
+
+use chitty_chat::{Event, EventKind, MessageText, Position};
+use jiff::civil::DateTime;
+
+use crate::session::Ticket;
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) content: Content,
+    /// Local time of day and date.
+    pub(super) at: DateTime,
+    /// The first of its day: a line with the date is above it.
+    pub(super) new_day: bool,
+    /// Its author said what is above it as well, just before.
+    pub(super) follows: bool,
+    pub(super) run: Run,
+    /// Which arrival it is, counted from 1 on; 0: it was fetched, and is nobody's news.
+    pub(super) arrival: u64,
+    pub(super) height: Height,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Event(Event),
+    Notice(String),
+    Rejected { text: String, reason: String },
+}
+
+/// The place in a run of people who come and go, which is shown as one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    /// In none.
+    Alone,
+    /// The first of so many: their line is drawn here.
+    Head(usize),
+    /// Told by the head's line.
+    Member,
+}
+
+/// Rows, as measured in a layout.
+#[derive(Debug, Default)]
+pub(super) struct Height(pub(super) Cell<Option<(u32, usize)>>);
+
+/// A line of the user's own that the log has not shown yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) ticket: Ticket,
+    pub(super) text: MessageText,
+    pub(super) at: DateTime,
+    pub(super) height: Height,
+}
+
+/// One's lines that are further apart, in minutes, do not count as one speech.
+const SPEECH: i64 = 5;
+
+impl Entry {
+    pub(super) fn new(content: Content, at: DateTime, arrival: u64) -> Self {
+        Self {
+            content,
+            at,
+            new_day: true,
+            follows: false,
+            run: Run::Alone,
+            arrival,
+            height: Height::default(),
+        }
+    }
+
+    /// What this one looks like behind that one.
+    pub(super) fn behind(mut self, before: Option<&Entry>) -> Self {
+        let Some(before) = before else { return self };
+        self.new_day = before.at.date() != self.at.date();
+        self.follows = !self.new_day
+            && match (self.author(), before.author()) {
+                (Some(own), Some(other)) => {
+                    own == other && self.at.duration_since(before.at).as_mins().abs() < SPEECH
+                }
+                _ => false,
+            };
+        self
+    }
+
+    pub(super) fn event(&self) -> Option<&Event> {
+        match &self.content {
+            Content::Event(event) => Some(event),
+            Content::Notice(_) | Content::Rejected { .. } => None,
+        }
+    }
+
+    pub(super) fn position(&self) -> Option<Position> {
+        self.event().map(|event| event.position)
+    }
+
+    /// Who wrote it, where that stands beside it.
+    fn author(&self) -> Option<&str> {
+        match &self.event()?.kind {
+            EventKind::Message { author, text, .. } if !text.starts_with("/me ") => Some(author),
+            _ => None,
+        }
+    }
+
+    /// Somebody came or went.
+    pub(super) fn is_presence(&self) -> bool {
+        self.event().is_some_and(|event| {
+            matches!(
+                event.kind,
+                EventKind::Joined { .. } | EventKind::Left { .. }
+            )
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! Runs of people who come and go: as one line, or each by itself.
+
+use std::{collections::VecDeque, fmt::Write as _};
+
+use chitty_chat::{Event, EventKind, LeftReason};
+
+use super::{
+    Timeline,
+    entry::{Entry, Run},
+};
+use crate::view::glyphs;
+
+/// Fewer are not worth hiding their sentences.
+const LEAST: usize = 4;
+/// So that a line about them is laid out quickly.
+const MOST: usize = 64;
+/// Names in the line about a run.
+const NAMES: usize = 12;
+
+/// Makes runs of a page that was fetched.
+pub(super) fn group(entries: &mut VecDeque<Entry>) {
+    let mut from = 0;
+    while from < entries.len() {
+        let len = entries
+            .range(from..)
+            .enumerate()
+            .take(MOST)
+            .take_while(|(index, entry)| entry.is_presence() && (*index == 0 || !entry.new_day))
+            .count();
+        if len >= LEAST {
+            fold(entries, from, len);
+        }
+        from += len.max(1);
+    }
+}
+
+fn fold(entries: &mut VecDeque<Entry>, from: usize, len: usize) {
+    for entry in entries.range_mut(from..from + len) {
+        entry.run = Run::Member;
+        entry.height.0.set(None);
+    }
+    entries[from].run = Run::Head(len);
+}
+
+impl Timeline {
+    /// Whether runs are shown one by one.
+    pub fn expanded(&self) -> bool {
+        self.expanded
+    }
+
+    /// Shows runs one by one, or as a line each.
+    pub(in crate::app) fn expand(&mut self, expanded: bool) {
+        self.expanded = expanded;
+        self.layout += 1;
+        if !expanded {
+            // Nobody stays at what is not shown.
+            let head = |number: i64| self.head_of(number);
+            let anchor = self.anchor.map(|mut anchor| {
+                anchor.entry = head(anchor.entry);
+                anchor
+            });
+            let selected = self.selected.map(head);
+            (self.anchor, self.selected) = (anchor, selected);
+        }
+        self.settle();
+    }
+
+    fn head_of(&self, number: i64) -> i64 {
+        let Some(mut index) = self.index_of(number) else {
+            return number;
+        };
+        while index > 0
+            && self
+                .entries
+                .get(index)
+                .is_some_and(|entry| entry.run == Run::Member)
+        {
+            index -= 1;
+        }
+        self.number(index)
+    }
+
+    /// Somebody came or went: the one before is taken into the run before it, or makes one. The
+    /// newest always has its sentence, and what is on screen while somebody reads further up stays
+    /// as it is.
+    pub(super) fn extend_run(&mut self) {
+        let newest = self.entries.len().saturating_sub(1);
+        let Some(last) = newest.checked_sub(1) else {
+            return;
+        };
+        let number = self.number(last);
+        let in_use = self.anchor.is_some_and(|anchor| anchor.entry >= number)
+            || self.selected.is_some_and(|selected| selected >= number);
+        let presence = |index: usize| self.entries[index].is_presence();
+        if in_use || !presence(last) || !presence(newest) {
+            return;
+        }
+        let mut from = last;
+        while from > 0 && last - from < MOST {
+            let breaks = self.entries[from].new_day || self.is_first_unread(from);
+            if breaks || !self.entries[from - 1].is_presence() {
+                break;
+            }
+            from -= 1;
+            match self.entries[from].run {
+                Run::Head(len) if len == last - from && len < MOST => {
+                    return fold(&mut self.entries, from, len + 1);
+                }
+                Run::Head(len) => {
+                    from += len;
+                    break;
+                }
+                Run::Alone | Run::Member => {}
+            }
+        }
+        let in_sight = self
+            .anchor
+            .is_some_and(|anchor| anchor.entry >= self.number(from))
+            || self
+                .selected
+                .is_some_and(|selected| selected >= self.number(from));
+        if last + 1 - from >= LEAST && !in_sight {
+            fold(&mut self.entries, from, last + 1 - from);
+        }
+    }
+
+    /// The events of the run that begins here.
+    pub(super) fn run(&self, head: usize) -> impl Iterator<Item = &Event> {
+        let len = match self.entries.get(head).map(|entry| entry.run) {
+            Some(Run::Head(len)) => len,
+            _ => 0,
+        };
+        let end = (head + len).min(self.entries.len());
+        self.entries
+            .range(head.min(end)..end)
+            .filter_map(Entry::event)
+    }
+}
+
+/// "ada, bob joined · eve left (L3 to L9)"
+pub(super) fn summary<'a>(events: impl Iterator<Item = &'a Event>) -> String {
+    let mut text = String::new();
+    let (mut deed, mut names, mut more) = ("", 0, 0_usize);
+    let mut span = None;
+    for event in events {
+        let (first, _) = span.unwrap_or((event.lamport, event.lamport));
+        span = Some((first, event.lamport));
+        let (name, does) = match &event.kind {
+            EventKind::Joined { name } => (name, "joined"),
+            EventKind::Left { name, reason, .. } => (name, gone(*reason)),
+            EventKind::Message { .. } | EventKind::Unknown => continue,
+        };
+        if names >= NAMES {
+            more += 1;
+            continue;
+        }
+        names += 1;
+        if deed == does {
+            text.push_str(", ");
+        } else if !deed.is_empty() {
+            let _ = write!(text, " {deed} · ");
+        }
+        deed = does;
+        text.push_str(&glyphs::safe(name));
+    }
+    let _ = write!(text, " {deed}");
+    if more > 0 {
+        let _ = write!(text, " · {more} more came or went");
+    }
+    if let Some((first, last)) = span {
+        let _ = write!(text, " (L{first} to L{last})");
+    }
+    text
+}
+
+fn gone(reason: LeftReason) -> &'static str {
+    match reason {
+        LeftReason::Lost => "lost the connection",
+        LeftReason::Closed => "left with the server down",
+        LeftReason::Removed => "was removed",
+        LeftReason::Left | LeftReason::Unspecified => "left",
+    }
+}

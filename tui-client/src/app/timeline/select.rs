@@ -1,0 +1,213 @@
+//! The selected line, and what is searched for.
+
+use chitty_chat::{Event, EventKind, Position};
+
+use super::{
+    Timeline,
+    entry::{Content, Entry},
+    marks,
+};
+use crate::view::glyphs;
+
+impl Timeline {
+    /// The selected event; a line of the client's own has none.
+    pub fn selected(&self) -> Option<&Event> {
+        self.entries.get(self.index_of(self.selected?)?)?.event()
+    }
+
+    /// The position of the selected event.
+    pub fn selected_position(&self) -> Option<Position> {
+        self.selected().map(|event| event.position)
+    }
+
+    /// Whether a line is selected.
+    pub fn is_selecting(&self) -> bool {
+        self.selected
+            .is_some_and(|number| self.index_of(number).is_some())
+    }
+
+    /// The text of the selected line, as it may be handed to others.
+    pub fn selected_text(&self) -> Option<String> {
+        let entry = self.entries.get(self.index_of(self.selected?)?)?;
+        let text = match &entry.content {
+            Content::Event(event) => said(event)?,
+            Content::Notice(text) | Content::Rejected { text, .. } => text.clone(),
+        };
+        Some(glyphs::safe_lines(&text).into_owned())
+    }
+
+    /// The selected event's Lamport time, as people write it.
+    pub fn selected_reference(&self) -> Option<String> {
+        self.selected().map(|event| super::lamport(event.lamport))
+    }
+
+    /// The Lamport time of what is at a position, if it is at hand: "L12".
+    pub fn time_of(&self, position: Position) -> Option<String> {
+        let (mut low, mut high) = (0, self.entries.len());
+        // Ascending, but for lines that are no events.
+        while low < high {
+            let middle = low.midpoint(high);
+            let event = self.entries.range(middle..high).find_map(Entry::event);
+            match event {
+                Some(event) if event.position == position => {
+                    return Some(super::lamport(event.lamport));
+                }
+                Some(event) if event.position < position => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        None
+    }
+
+    /// Selects the line above, or the lowest one on screen.
+    pub(in crate::app) fn select_older(&mut self) {
+        let (bottom, _) = self.bottom();
+        let index = match self.selected.and_then(|number| self.index_of(number)) {
+            // There is none above the first.
+            Some(index) => (0..index)
+                .rev()
+                .find(|&index| self.height(index) > 0)
+                .or(Some(index)),
+            None => (0..self.entries.len().min(bottom + 1))
+                .rev()
+                .find(|&index| self.height(index) > 0),
+        };
+        if let Some(index) = index {
+            self.select(index);
+        }
+    }
+
+    /// Selects the line below. Returns whether there is one.
+    pub(in crate::app) fn select_newer(&mut self) -> bool {
+        let from = self.selected.and_then(|number| self.index_of(number));
+        let below = from.and_then(|index| self.visible_behind(index));
+        match below.filter(|&index| index < self.entries.len()) {
+            Some(index) => self.select(index),
+            None => return false,
+        }
+        true
+    }
+
+    /// Selects the line at this row of the pane.
+    pub(in crate::app) fn select_row(&mut self, row: usize) {
+        let (from, to, above) = self.window();
+        let rows: usize = (from..to).map(|index| self.height(index)).sum();
+        // What is on screen stands at its lower end.
+        let empty = self.page.saturating_sub(rows - above.min(rows));
+        let Some(mut row) = (row + above).checked_sub(empty) else {
+            return;
+        };
+        for index in from..to.min(self.entries.len()) {
+            let height = self.height(index);
+            if row < height {
+                return self.select(index);
+            }
+            row -= height;
+        }
+    }
+
+    pub(in crate::app) fn deselect(&mut self) {
+        self.selected = None;
+    }
+
+    /// Selects an event in the window, and shows it.
+    pub(in crate::app) fn select_position(&mut self, position: Position) {
+        if let Some(mut index) = self.locate(position) {
+            while index > 0 && self.height(index) == 0 {
+                index -= 1;
+            }
+            self.select(index);
+        }
+    }
+
+    fn select(&mut self, index: usize) {
+        self.selected = Some(self.number(index));
+        let (from, to, above) = self.window();
+        if index + 1 >= to && index + 1 >= from {
+            // The whole of it, at the bottom; following goes on only from the newest line.
+            self.anchor = Some(self.at(index, usize::MAX));
+        } else if index < from || (index == from && above > 0) {
+            let mut rows = self.page;
+            let mut last = index;
+            for below in index..self.count() {
+                last = below;
+                let height = self.height(below);
+                if rows <= height {
+                    break;
+                }
+                rows -= height;
+            }
+            self.anchor = Some(self.at(last, rows.saturating_sub(1)));
+        }
+        self.settle();
+    }
+
+    /// Marks this wherever it is said.
+    pub(in crate::app) fn look_for(&mut self, needle: &str) {
+        self.needle = marks::needle(needle);
+    }
+
+    pub(super) fn needle(&self) -> &[char] {
+        &self.needle
+    }
+
+    /// The next event with this in it, from here towards older or newer ones in the window.
+    pub(in crate::app) fn find(
+        &self,
+        needle: &[char],
+        from: Option<Position>,
+        older: bool,
+    ) -> Option<Position> {
+        let hit = |entry: &Entry| {
+            entry
+                .event()
+                .filter(|event| has(event, needle))
+                .map(|e| e.position)
+        };
+        let beyond = |position: &Position| {
+            from.is_none_or(|from| {
+                if older {
+                    *position < from
+                } else {
+                    *position > from
+                }
+            })
+        };
+        if older {
+            self.entries.iter().rev().filter_map(hit).find(beyond)
+        } else {
+            self.entries.iter().filter_map(hit).find(beyond)
+        }
+    }
+
+    /// The newest event that is on screen.
+    pub(in crate::app) fn newest_on_screen(&self) -> Option<Position> {
+        let (bottom, _) = self.bottom();
+        let from = bottom.checked_add(1)?.min(self.entries.len());
+        self.entries.range(..from).rev().find_map(Entry::position)
+    }
+}
+
+/// What an event says, as one reads it.
+pub(in crate::app) fn said(event: &Event) -> Option<String> {
+    match &event.kind {
+        EventKind::Message { author, text, .. } => Some(match text.strip_prefix("/me ") {
+            Some(deed) => format!("{author} {deed}"),
+            None => text.to_string(),
+        }),
+        _ => event.sentence(),
+    }
+}
+
+/// Whether this is in what an event says, or its author's name.
+pub(in crate::app) fn has(event: &Event, needle: &[char]) -> bool {
+    let author = match &event.kind {
+        EventKind::Message { author, .. } => Some(author),
+        _ => None,
+    };
+    let text = said(event).unwrap_or_default();
+    marks::find(&glyphs::safe_lines(&text), needle)
+        .next()
+        .is_some()
+        || author.is_some_and(|author| marks::find(&glyphs::safe(author), needle).next().is_some())
+}

@@ -1,0 +1,382 @@
+//! Which part of the log is kept: a window, and apart from it the newest lines where the window
+//! does not reach them. The rest is fetched when one scrolls there.
+
+use std::collections::VecDeque;
+
+use chitty_chat::{Event, EventKind, Position};
+
+use super::{
+    Timeline,
+    entry::{Content, Entry},
+    runs,
+    scroll::Anchor,
+};
+use crate::{session::HistoryPage, view::glyphs};
+
+/// Entries in the window at most.
+pub(super) const MAX_ENTRIES: usize = 10_000;
+/// The newest ones that are kept while the window is elsewhere.
+const TAIL: usize = 2_000;
+/// Fewer entries than this beyond the pane: time to fetch more.
+const AHEAD: usize = 300;
+/// Numbers of entries of another window are beyond any of this one.
+const APART: i64 = 1 << 32;
+
+/// The newest lines, while the window is elsewhere.
+#[derive(Debug)]
+pub(super) struct Tail {
+    entries: VecDeque<Entry>,
+    /// It has all events from here on.
+    from: Position,
+}
+
+/// What is known of the log beyond the window.
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    /// The oldest position in the window; `None`: nothing can be fetched above it.
+    low: Option<Position>,
+    /// The newest position in the window.
+    high: Position,
+    /// Nothing older than this is kept by the server.
+    floor: Position,
+    /// A page is under way.
+    asked: Option<HistoryPage>,
+    /// The last page could not be had: not to be asked for again by itself.
+    refused: bool,
+}
+
+impl Timeline {
+    /// The window ends where the chat does.
+    pub(super) fn is_attached(&self) -> bool {
+        self.tail.is_none()
+    }
+
+    /// Older lines are being fetched.
+    pub fn is_fetching(&self) -> bool {
+        self.reach.asked.is_some()
+    }
+
+    /// Whether the chat's first line is in the window, or nothing above it can be had.
+    pub(in crate::app) fn has_first(&self) -> bool {
+        self.reach.low.is_none_or(|low| low <= self.reach.floor)
+    }
+
+    /// The oldest and the newest position in the window, where there is more to fetch beyond.
+    pub(in crate::app) fn ends(&self) -> (Option<Position>, Option<Position>) {
+        let high = (!self.is_attached()).then_some(self.reach.high);
+        (self.reach.low.filter(|_| !self.has_first()), high)
+    }
+
+    /// The page that scrolling will need soon. It counts as asked for from now on.
+    pub(in crate::app) fn wanted(&mut self) -> Option<HistoryPage> {
+        if self.reach.asked.is_some() || self.reach.refused || self.page == 0 {
+            return None;
+        }
+        let (from, to, _) = self.window();
+        let low = self.reach.low.filter(|low| *low > self.reach.floor);
+        let older = from < AHEAD && (self.anchor.is_some() || from == 0);
+        let page = match low {
+            Some(low) if older => HistoryPage::Before(low),
+            _ if !self.is_attached() && self.entries.len().saturating_sub(to) < AHEAD => {
+                HistoryPage::After(self.reach.high)
+            }
+            _ => return None,
+        };
+        self.reach.asked = Some(page);
+        Some(page)
+    }
+
+    /// Pages may be had again.
+    pub(in crate::app) fn retry_pages(&mut self) {
+        self.reach.refused = false;
+    }
+
+    /// Takes a page that [`Timeline::wanted`] has asked for. Returns whether it was that one.
+    pub(in crate::app) fn paged(
+        &mut self,
+        page: HistoryPage,
+        events: Option<&[Event]>,
+        start: bool,
+    ) -> bool {
+        if self.reach.asked != Some(page) {
+            return false;
+        }
+        self.reach.asked = None;
+        let Some(events) = events else {
+            self.reach.refused = true;
+            return true;
+        };
+        match page {
+            HistoryPage::Before(before) if self.reach.low == Some(before) => {
+                self.prepend(events, before, start);
+            }
+            HistoryPage::After(after) if self.reach.high == after => self.append(events),
+            _ => {}
+        }
+        self.settle();
+        true
+    }
+
+    /// Goes to the event at this position, which is among these where the window has it not.
+    pub(in crate::app) fn jump(&mut self, events: &[Event], start: bool, to: Position) {
+        if self.locate(to).is_none() && !events.is_empty() {
+            self.detach();
+            self.entries = self.entries_of(events);
+            self.first += APART;
+            self.reach.asked = None;
+            self.reach.low = events.first().map(|event| event.position);
+            self.reach.high = events.last().map_or(Position::ZERO, |event| event.position);
+            if start {
+                self.reach.floor = self.reach.low.unwrap_or_default();
+            }
+            self.absorb_tail();
+        }
+        self.selected = None;
+        if let Some(index) = self.locate(to) {
+            self.center(index);
+        }
+    }
+
+    /// Where the event at this position is.
+    pub(super) fn locate(&self, position: Position) -> Option<usize> {
+        self.entries
+            .iter()
+            .rposition(|entry| entry.position() == Some(position))
+    }
+
+    /// Back to where the chat goes on.
+    pub(super) fn attach(&mut self) {
+        let Some(tail) = self.tail.take() else { return };
+        let selected = self.selected_position();
+        self.reach.low = tail
+            .entries
+            .iter()
+            .find_map(Entry::position)
+            .or(Some(tail.from));
+        self.entries = tail.entries;
+        if let Some(first) = self.entries.front_mut() {
+            first.new_day = true;
+        }
+        self.reach.high = self.last;
+        self.reach.asked = None;
+        self.first += APART;
+        self.selected = selected
+            .and_then(|position| self.locate(position))
+            .map(|index| self.number(index));
+    }
+
+    /// The next event of the log was taken.
+    pub(super) fn reached(&mut self, position: Position) {
+        if self.is_attached() {
+            self.reach.high = position;
+            self.reach.low = self.reach.low.or(
+                // What is above belongs to another log.
+                self.entries
+                    .iter()
+                    .all(|entry| entry.event().is_none())
+                    .then_some(position),
+            );
+        }
+    }
+
+    /// What a welcome says of the log's beginning; with `afresh`, of another log's.
+    pub(super) fn log_begins(&mut self, floor: Position, afresh: bool) {
+        if afresh {
+            self.attach();
+            self.anchor = None;
+            self.reach = Reach::default();
+        }
+        self.reach.floor = self.reach.floor.max(floor);
+        self.reach.asked = None;
+        self.reach.refused = false;
+    }
+
+    /// Adds what has just come.
+    pub(super) fn push(&mut self, entry: Entry) {
+        if let Some(tail) = &mut self.tail {
+            let entry = entry.behind(tail.entries.back());
+            tail.entries.push_back(entry);
+            if tail.entries.len() > TAIL {
+                tail.pop();
+            }
+            return self.settle();
+        }
+        let entry = entry.behind(self.entries.back());
+        self.entries.push_back(entry);
+        self.extend_run();
+        if self.entries.len() > MAX_ENTRIES {
+            let reading = self.anchor.and_then(|anchor| self.index_of(anchor.entry));
+            if reading.is_some_and(|index| index < MAX_ENTRIES / 2) {
+                self.detach();
+            } else {
+                self.drop_first();
+            }
+        }
+        self.settle();
+    }
+
+    fn prepend(&mut self, events: &[Event], before: Position, start: bool) {
+        let older: Vec<_> = events
+            .iter()
+            .filter(|event| event.position < before)
+            .cloned()
+            .collect();
+        self.reach.low = older
+            .first()
+            .map_or(Some(before), |event| Some(event.position));
+        if start || older.is_empty() {
+            self.reach.floor = self.reach.low.unwrap_or_default();
+        }
+        let page = self.entries_of(&older);
+        if let (Some(last), Some(first)) = (page.back(), self.entries.front_mut()) {
+            // Rows above its text only: what is on screen stays where it is.
+            first.new_day = last.at.date() != first.at.date();
+        }
+        if self.entries.len() + page.len() > MAX_ENTRIES {
+            self.detach();
+            self.entries
+                .truncate(MAX_ENTRIES.saturating_sub(page.len()));
+            let newest = self.entries.iter().rev().find_map(Entry::position);
+            self.reach.high = newest.unwrap_or(self.reach.high);
+        }
+        for entry in page.into_iter().rev() {
+            self.entries.push_front(entry);
+            self.first -= 1;
+        }
+    }
+
+    fn append(&mut self, events: &[Event]) {
+        let newer: Vec<_> = events
+            .iter()
+            .filter(|event| event.position > self.reach.high)
+            .cloned()
+            .collect();
+        match newer.last() {
+            Some(last) => self.reach.high = last.position,
+            // The log ends here, whatever the tail says.
+            None => {
+                if let Some(tail) = &mut self.tail {
+                    tail.from = self.reach.high.next();
+                }
+            }
+        }
+        let mut page = self.entries_of(&newer);
+        if let (Some(last), Some(first)) = (self.entries.back(), page.front_mut()) {
+            first.new_day = last.at.date() != first.at.date();
+        }
+        self.entries.append(&mut page);
+        self.absorb_tail();
+        while self.entries.len() > MAX_ENTRIES {
+            self.drop_first();
+        }
+    }
+
+    /// Where the window reaches the newest lines, they are one again.
+    fn absorb_tail(&mut self) {
+        let high = self.reach.high;
+        if self
+            .tail
+            .as_ref()
+            .is_none_or(|tail| tail.from > high.next())
+        {
+            return;
+        }
+        let Some(tail) = self.tail.take() else { return };
+        let mut rest = tail
+            .entries
+            .into_iter()
+            .skip_while(|entry| entry.position().is_none_or(|position| position <= high));
+        if let Some(mut entry) = rest.next() {
+            entry.new_day = self
+                .entries
+                .back()
+                .is_none_or(|last| last.at.date() != entry.at.date());
+            self.entries.push_back(entry);
+        }
+        self.entries.extend(rest);
+        self.reach.high = self.last;
+    }
+
+    /// Sets the newest lines apart.
+    fn detach(&mut self) {
+        if self.tail.is_some() {
+            return;
+        }
+        let at = self.entries.len().saturating_sub(TAIL);
+        let entries = self.entries.split_off(at);
+        let from = entries.iter().find_map(Entry::position);
+        let newest = self.entries.iter().rev().find_map(Entry::position);
+        self.reach.high = newest.unwrap_or(self.reach.high);
+        self.tail = Some(Tail {
+            entries,
+            from: from.unwrap_or(self.last.next()),
+        });
+    }
+
+    fn drop_first(&mut self) {
+        if self.entries.pop_front().is_none() {
+            return;
+        }
+        self.first += 1;
+        if self.reach.low.is_some() {
+            let oldest = self.entries.iter().find_map(Entry::position);
+            self.reach.low = oldest.or(Some(self.reach.high.next()));
+        }
+        if let Some(first) = self.entries.front_mut() {
+            first.new_day = true;
+            if first.run == super::entry::Run::Member {
+                // Its line has gone with the head: the others are shown one by one.
+                for entry in &mut self.entries {
+                    if entry.run != super::entry::Run::Member {
+                        break;
+                    }
+                    entry.run = super::entry::Run::Alone;
+                    entry.height.0.set(None);
+                }
+            }
+        }
+    }
+
+    fn entries_of(&mut self, events: &[Event]) -> VecDeque<Entry> {
+        let mut entries: VecDeque<Entry> = VecDeque::with_capacity(events.len());
+        for event in events
+            .iter()
+            .filter(|event| event.kind != EventKind::Unknown)
+        {
+            self.make_room(event);
+            let at = self.local(event.at);
+            let entry = Entry::new(Content::Event(event.clone()), at, 0);
+            let entry = entry.behind(entries.back());
+            entries.push_back(entry);
+        }
+        runs::group(&mut entries);
+        entries
+    }
+
+    /// Widens the columns for this event where it needs that.
+    pub(super) fn make_room(&mut self, event: &Event) {
+        let author = match &event.kind {
+            EventKind::Message { author, .. } => glyphs::width(&glyphs::safe(author)),
+            _ => 0,
+        };
+        if self.columns.grow(event.lamport, author) {
+            self.layout += 1;
+        }
+    }
+
+    fn center(&mut self, index: usize) {
+        self.anchor = Some(Anchor {
+            entry: self.number(index),
+            row: 0,
+        });
+        self.down(self.page / 2);
+    }
+}
+
+impl Tail {
+    fn pop(&mut self) {
+        if let Some(position) = self.entries.pop_front().and_then(|gone| gone.position()) {
+            self.from = position.next();
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What is told to the terminal beside the screen: its title, the clipboard, notifications,
+//! addresses that can be opened. Whatever comes in from outside is cut and cleaned here once more:
+//! no text can end a sequence or begin another.
+
+use std::io::{self, Write};
+
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
+use ratatui::{
+    backend::Backend,
+    buffer::{Buffer, Cell},
+};
+
+use crate::view::{Link, glyphs};
+
+/// In bytes: a terminal may refuse more.
+const MAX_COPY: usize = 64 * 1024;
+/// In columns.
+const MAX_TEXT: usize = 200;
+
+const END: &str = "\x1b\\";
+
+/// Keeps the terminal's own title.
+pub(crate) const SAVE_TITLE: &str = "\x1b[22;0t";
+/// Gives it back.
+pub(crate) const RESTORE_TITLE: &str = "\x1b[23;0t";
+/// Reports of buttons and the wheel, with numbers that fit any screen.
+pub(crate) const TAKE_MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
+/// No more reports.
+pub(crate) const LEAVE_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
+/// A sound.
+pub(crate) const BELL: &str = "\x07";
+
+/// OSC 2: the window's title.
+pub(crate) fn title(text: &str) -> String {
+    format!("\x1b]2;{}{END}", clean(text))
+}
+
+/// OSC 52: into the clipboard, also over SSH.
+pub(crate) fn copy(text: &str) -> String {
+    let mut end = text.len().min(MAX_COPY);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let encoded = Base64Display::new(&text.as_bytes()[..end], &STANDARD);
+    format!("\x1b]52;c;{encoded}{END}")
+}
+
+/// How a terminal is asked to notify its user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notifier {
+    /// OSC 9: most terminals.
+    #[default]
+    Osc9,
+    /// OSC 777: rxvt, foot.
+    Osc777,
+}
+
+impl Notifier {
+    /// The one that a terminal of this kind (`TERM`) knows.
+    pub fn of(term: &str) -> Self {
+        if term.starts_with("rxvt") || term.starts_with("foot") {
+            Self::Osc777
+        } else {
+            Self::Osc9
+        }
+    }
+
+    pub(crate) fn notify(self, text: &str) -> String {
+        let text = clean(text);
+        match self {
+            // What begins with a number means something else to some terminals.
+            Self::Osc9 => format!("\x1b]9;Chitty-Chat: {text}{END}"),
+            Self::Osc777 => {
+                let text = text.replace(';', ",");
+                format!("\x1b]777;notify;Chitty-Chat;{text}{END}")
+            }
+        }
+    }
+}
+
+fn clean(text: &str) -> String {
+    let safe = glyphs::safe(text);
+    glyphs::fit(&safe, MAX_TEXT).into_owned()
+}
+
+/// The addresses on screen. A frame does not tell of them, so they are written over what it drew.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    shown: Vec<Piece>,
+}
+
+/// A part of an address, as it was drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    link: Link,
+    cells: Vec<Cell>,
+    /// Else it is not an address any more.
+    opens: bool,
+}
+
+impl Links {
+    /// What is to be written so that the screen's addresses are these.
+    pub(crate) fn show(&mut self, links: Vec<Link>, drawn: &Buffer) -> Vec<Piece> {
+        let piece = |link, opens| Piece {
+            cells: cells(&link, drawn),
+            link,
+            opens,
+        };
+        let new: Vec<_> = links.into_iter().map(|link| piece(link, true)).collect();
+        if new == self.shown {
+            return Vec::new();
+        }
+        let old = std::mem::replace(&mut self.shown, new);
+        let gone = old.into_iter().filter(|old| !self.shown.contains(old));
+        let gone = gone.map(|old| piece(old.link, false));
+        // All of them: one may lie where another was taken away.
+        gone.chain(self.shown.iter().cloned()).collect()
+    }
+
+    /// The screen is drawn anew.
+    pub(crate) fn forget(&mut self) {
+        self.shown.clear();
+    }
+}
+
+/// Writes addresses over what was drawn. The cursor stays where it is.
+pub(crate) fn write_links<B: Backend>(
+    pieces: &[Piece],
+    backend: &mut B,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if pieces.is_empty() {
+        return Ok(());
+    }
+    let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+    out.write_all(SAVE_CURSOR.as_bytes())?;
+    for piece in pieces {
+        if piece.opens {
+            out.write_all(open(&piece.link).as_bytes())?;
+        }
+        backend.draw(piece.visible()).map_err(gone)?;
+        out.write_all(CLOSE.as_bytes())?;
+    }
+    out.write_all(RESTORE_CURSOR.as_bytes())?;
+    out.flush()
+}
+
+const SAVE_CURSOR: &str = "\x1b7";
+const RESTORE_CURSOR: &str = "\x1b8";
+const CLOSE: &str = "\x1b]8;;\x1b\\";
+
+/// OSC 8.
+fn open(link: &Link) -> String {
+    let (position, which) = link.id;
+    let address: String = link
+        .address
+        .chars()
+        .filter(char::is_ascii_graphic)
+        .collect();
+    format!("\x1b]8;id={position}-{which};{address}{END}")
+}
+
+fn cells(link: &Link, drawn: &Buffer) -> Vec<Cell> {
+    let cells = link
+        .columns
+        .clone()
+        .map(|x| drawn.cell((x, link.y)).cloned());
+    cells.map(Option::unwrap_or_default).collect()
+}
+
+impl Piece {
+    /// Its cells, but for the places behind wide characters, which are these characters'.
+    fn visible(&self) -> impl Iterator<Item = (u16, u16, &Cell)> {
+        let mut skip = 0;
+        let columns = self.link.columns.clone();
+        let cells = columns.zip(&self.cells).filter(move |(_, cell)| {
+            let shown = skip == 0;
+            skip = if shown {
+                glyphs::width(cell.symbol()).max(1) - 1
+            } else {
+                skip - 1
+            };
+            shown
+        });
+        cells.map(|(x, cell)| (x, self.link.y, cell))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use ratatui::layout::Rect;
+
+    use super::*;
+
+    fn link(from: u16, address: &str) -> Link {
+        Link {
+            y: 0,
+            columns: from..from + 3,
+            address: address.into(),
+            id: (7, 0),
+        }
+    }
+
+    #[test]
+    fn what_is_an_address_no_more_is_written_without() {
+        let drawn = Buffer::with_lines(["abcdefgh"]);
+        let mut links = Links::default();
+        let shown = links.show(vec![link(1, "http://a")], &drawn);
+        assert_eq!(shown.len(), 1);
+        assert_eq!(links.show(vec![link(1, "http://a")], &drawn), []);
+        let moved = links.show(vec![link(4, "http://a")], &drawn);
+        let all: Vec<_> = moved
+            .iter()
+            .map(|piece| (piece.link.columns.start, piece.opens))
+            .collect();
+        assert_eq!(all, [(1, false), (4, true)]);
+        let small = Buffer::empty(Rect::new(0, 0, 2, 1));
+        assert_eq!(
+            links.show(vec![link(4, "http://a")], &small).len(),
+            2,
+            "a smaller screen"
+        );
+        assert_eq!(
+            open(&link(0, "http://a\x1b]0;x")),
+            "\x1b]8;id=7-0;http://a]0;x\x1b\\"
+        );
+    }
+
+    proptest! {
+        /// Whatever it is about, a sequence ends where it should and contains no other.
+        #[test]
+        fn no_text_breaks_out(text in any::<String>(), hostile in "[\\x00-\\x{9f}]{0,40}") {
+            for text in [text, hostile] {
+                for whole in [title(&text), copy(&text), Notifier::Osc9.notify(&text), Notifier::Osc777.notify(&text)] {
+                    let inner = whole.strip_prefix("\x1b]").and_then(|rest| rest.strip_suffix(END));
+                    prop_assert!(inner.is_some_and(|inner| !inner.contains(char::is_control)), "{whole:?}");
+                }
+            }
+        }
+    }
+}
