@@ -130,7 +130,11 @@ fn old_lines_are_fetched_searched_and_left_again() {
     bob.wait_for("line number 60.");
     bob.send("\u{6}NUMBER 7.");
     bob.wait_for("line number 7.");
-    bob.send("\r\u{1b}");
+    bob.send("\r");
+    bob.wait_for("Enter copies");
+    // With what is typed at once behind it, it would be Alt with that.
+    bob.send("\u{1b}");
+    bob.wait_without("Enter copies");
     bob.say("/at 3");
     bob.wait_for("Participant ada joined Chitty-Chat at Lamport time 3");
     bob.send("\u{1b}[1;5F");
