@@ -82,8 +82,10 @@ fn hostile_text_reaches_the_terminal_only_in_what_is_allowed() {
     ada.wait_for("Participant ada joined");
     let mut bob = world.client(&server.url, &["--name", "bob];9;x"]);
     ada.wait_for("Participant bob];9;x joined");
-    // She looks elsewhere.
-    ada.send("\u{1b}[O");
+    // She looks elsewhere: what is typed behind it tells that this was read.
+    ada.send("\u{1b}[Oz");
+    ada.wait_for("› z");
+    ada.send("\u{7f}");
     let hostile = "ada: ]0;owned http://a.example/;x]52;c;eA== \u{202e}\u{9b}31m\u{200b}\\";
     bob.send(&format!("\u{1b}[200~{hostile}\u{1b}[201~\r"));
     ada.wait_for("owned");
