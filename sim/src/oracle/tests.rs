@@ -68,6 +68,7 @@ fn welcome() -> Notice {
         first: 1.into(),
         clock: 3.into(),
         resumed: false,
+        seen: Vec::new(),
         another_log: false,
         server: String::new(),
     })

@@ -82,8 +82,10 @@ fn hostile_text_reaches_the_terminal_only_in_what_is_allowed() {
     ada.wait_for("Participant ada joined");
     let mut bob = world.client(&server.url, &["--name", "bob];9;x"]);
     ada.wait_for("Participant bob];9;x joined");
-    // She looks elsewhere.
-    ada.send("\u{1b}[O");
+    // She looks elsewhere: what is typed behind it tells that this was read.
+    ada.send("\u{1b}[Oz");
+    ada.wait_for("› z");
+    ada.send("\u{7f}");
     let hostile = "ada: ]0;owned http://a.example/;x]52;c;eA== \u{202e}\u{9b}31m\u{200b}\\";
     bob.send(&format!("\u{1b}[200~{hostile}\u{1b}[201~\r"));
     ada.wait_for("owned");
@@ -130,7 +132,11 @@ fn old_lines_are_fetched_searched_and_left_again() {
     bob.wait_for("line number 60.");
     bob.send("\u{6}NUMBER 7.");
     bob.wait_for("line number 7.");
-    bob.send("\r\u{1b}");
+    bob.send("\r");
+    bob.wait_for("Enter copies");
+    // With what is typed at once behind it, it would be Alt with that.
+    bob.send("\u{1b}");
+    bob.wait_without("Enter copies");
     bob.say("/at 3");
     bob.wait_for("Participant ada joined Chitty-Chat at Lamport time 3");
     bob.send("\u{1b}[1;5F");
