@@ -89,7 +89,7 @@ fn what_is_too_long_has_a_sign_and_a_style_also_without_colours() {
     let sign = style_of(&driver, none, "✗OVER").add_modifier;
     assert!(sign.contains(Modifier::BOLD));
     let over = style_of(&driver, none, "OVER").add_modifier;
-    assert!(over.contains(Modifier::REVERSED));
+    assert!(over.contains(Modifier::UNDERLINED));
     driver.press(KeyCode::Home);
     for _ in 0..4 {
         driver.press(KeyCode::Delete);
@@ -115,7 +115,7 @@ fn what_was_chosen_or_found_has_a_style_also_without_colours() {
     assert!(
         style(Theme::new(false))
             .add_modifier
-            .contains(Modifier::UNDERLINED)
+            .contains(Modifier::REVERSED)
     );
     assert_eq!(style(Theme::new(true)).fg, Some(Color::Yellow));
 }
