@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chitty_chat::Position;
+use chitty_chat::{Position, causality::Relation};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 
 use super::{Theme, glyphs, put, theme};
@@ -83,12 +83,16 @@ impl Canvas<'_> {
             self.put(text, y, remark, self.theme.error(), buf);
             y += 1;
         }
+        if matches!(block.relation, Some(Relation::After | Relation::Unknown)) {
+            self.patch((from, y), theme::DIM, buf);
+        }
         if block.selected {
-            self.select(from, y, buf);
+            self.patch((from, y), theme::SELECTED, buf);
         }
     }
 
-    fn select(&self, from: isize, to: isize, buf: &mut Buffer) {
+    /// Gives these rows this style as well.
+    fn patch(&self, (from, to): (isize, isize), style: Style, buf: &mut Buffer) {
         let height = self.area.height;
         let row = |y: isize| u16::try_from(y.max(0)).unwrap_or(height).min(height);
         let (from, to) = (row(from), row(to));
@@ -97,7 +101,7 @@ impl Canvas<'_> {
             height: to.saturating_sub(from),
             ..self.area
         };
-        buf.set_style(rows.intersection(*buf.area()), theme::SELECTED);
+        buf.set_style(rows.intersection(*buf.area()), style);
     }
 
     /// ── Monday, 23 November 2026 ─────
@@ -129,6 +133,7 @@ impl Canvas<'_> {
         let lamport =
             columns.lamport_end() - glyphs::width(&block.lamport).min(columns.lamport_end());
         self.put(lamport, y, &block.lamport, style, buf);
+        self.crossing(block, y, buf);
         match columns.name() {
             // A sign stands before its sentence, a name ends before its text.
             Some(_) if block.author.is_none() => self.label(block, columns.name_start(), y, buf),
@@ -137,6 +142,32 @@ impl Canvas<'_> {
                 self.label(block, columns.name_start() + indent, y, buf);
             }
             None => self.label(block, columns.text(), y, buf),
+        }
+    }
+
+    /// Behind the Lamport time, where nothing else stands: that its author had not seen what is
+    /// above it; where a message is selected, that it crossed with that one.
+    fn crossing(&self, block: &Block<'_>, y: isize, buf: &mut Buffer) {
+        let columns = self.columns;
+        let x = columns.lamport_end();
+        match block.relation {
+            Some(Relation::Concurrent) => {
+                self.put(x, y, "∥", self.theme.warning(), buf);
+            }
+            None if block.crossed > 0 => {
+                let name = columns.name().map_or(0, |name| {
+                    columns.name_start() + name.saturating_sub(glyphs::width(&block.label))
+                });
+                let count = block.crossed.to_string();
+                // Not so that it runs into the author.
+                let count = if x + 1 + count.len() < name {
+                    &*count
+                } else {
+                    ""
+                };
+                self.put(x, y, &format!("∥{count}"), theme::DIM, buf);
+            }
+            Some(_) | None => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use chitty_chat::{Event, EventKind, LamportTime, LeftReason, Position};
+use chitty_chat::{Event, EventKind, LamportTime, LeftReason, Position, causality::Relation};
 use jiff::civil::DateTime;
 
 use super::{Timeline, lamport, marks, marks::Mark};
@@ -146,6 +146,10 @@ pub struct Block<'a> {
     pub unread: bool,
     /// The user has selected it.
     pub selected: bool,
+    /// How many messages above it its author had not seen.
+    pub crossed: usize,
+    /// How its sending is related to that of the selected message.
+    pub relation: Option<Relation>,
 }
 
 impl<'a> Block<'a> {
@@ -287,6 +291,8 @@ impl<'a> Block<'a> {
             position: None,
             unread: false,
             selected: false,
+            crossed: 0,
+            relation: None,
         }
     }
 

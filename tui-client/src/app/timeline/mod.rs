@@ -3,6 +3,7 @@
 mod block;
 mod entry;
 pub(crate) mod marks;
+mod relation;
 mod runs;
 mod scroll;
 mod select;
@@ -273,6 +274,12 @@ impl Timeline {
         };
         block.unread = self.is_first_unread(index);
         block.selected = self.selected == Some(self.number(index));
+        if let Content::Event(event) = &entry.content
+            && !self.is_folded(index)
+        {
+            block.crossed = self.crossed(index, event);
+            block.relation = self.relation_to_selected(event);
+        }
         Some(block.stamped(entry.at, entry.new_day))
     }
 
