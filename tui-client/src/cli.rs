@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::{config::Config, launch::ServerUrl};
+use crate::{app, config::Config, launch::ServerUrl, view::Palette};
 
 /// The options of a client.
 #[derive(Clone, Debug, clap::Args)]
@@ -69,6 +69,10 @@ pub struct Options {
     pub backlog: u32,
     /// Lines instead of a screen.
     pub plain: bool,
+    /// What is on the screen and beside it.
+    pub screen: app::options::Options,
+    /// The colours of the screen.
+    pub palette: Palette,
 }
 
 impl Args {
@@ -88,6 +92,8 @@ impl Args {
                 None => BACKLOG,
             }),
             plain: self.plain,
+            screen: config.screen.options(),
+            palette: config.colours.palette(),
         }
     }
 }

@@ -7,10 +7,11 @@ use std::{
 };
 
 use etcetera::BaseStrategy as _;
+use ratatui::style::Color;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::{cli, launch::ServerUrl};
+use crate::{app::options::Options, cli, launch::ServerUrl, view::Palette};
 
 /// A file with every key, its default and what it is for.
 pub const EXAMPLE: &str = include_str!("config/example.toml");
@@ -41,6 +42,91 @@ pub struct Config {
     pub backlog: Option<u32>,
     /// As `--log-dir`.
     pub log_dir: Option<PathBuf>,
+    /// What is on the screen and beside it.
+    pub screen: Screen,
+    /// The colours of the screen.
+    pub colours: Colours,
+}
+
+/// The table `[screen]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Screen {
+    /// The wheel scrolls, a click selects.
+    pub mouse: Option<bool>,
+    /// The participants are shown where there is room.
+    pub participants: Option<bool>,
+    /// The bell sounds for who is spoken to while looking elsewhere.
+    pub bell: Option<bool>,
+    /// The terminal notifies them.
+    pub notifications: Option<bool>,
+    /// The window's title tells how much is unread.
+    pub title: Option<bool>,
+}
+
+impl Screen {
+    /// With the defaults for what is not said.
+    pub fn options(self) -> Options {
+        let default = Options::default();
+        Options {
+            mouse: self.mouse.unwrap_or(default.mouse),
+            participants: self.participants.unwrap_or(default.participants),
+            bell: self.bell.unwrap_or(default.bell),
+            notify: self.notifications.unwrap_or(default.notify),
+            title: self.title.unwrap_or(default.title),
+        }
+    }
+}
+
+/// The table `[colours]`: names of the terminal's colours, numbers of its 256, or `#rrggbb`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Colours {
+    /// For the names of people.
+    pub names: Option<[Colour; 5]>,
+    /// All is well.
+    pub good: Option<Colour>,
+    /// It takes a moment, or wants to be looked at.
+    pub waiting: Option<Colour>,
+    /// It does not work, or goes too far.
+    pub bad: Option<Colour>,
+    /// What is searched for.
+    pub found: Option<Colour>,
+    /// The user is spoken to.
+    pub mention: Option<Colour>,
+}
+
+/// A colour, as it is written in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Colour(Color);
+
+impl TryFrom<String> for Colour {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| {
+            format!("{text:?} is no colour: give a name such as light-blue, a number up to 255, or #rrggbb")
+        })
+    }
+}
+
+impl Colours {
+    /// With the terminal's colours for what is not said.
+    pub fn palette(self) -> Palette {
+        let default = Palette::TERMINAL;
+        let or = |colour: Option<Colour>, default| colour.map_or(default, |Colour(colour)| colour);
+        Palette {
+            names: self
+                .names
+                .map_or(default.names, |names| names.map(|Colour(colour)| colour)),
+            good: or(self.good, default.good),
+            waiting: or(self.waiting, default.waiting),
+            bad: or(self.bad, default.bad),
+            found: or(self.found, default.found),
+            mention: or(self.mention, default.mention),
+        }
+    }
 }
 
 /// Why a file cannot be used.
@@ -137,7 +223,10 @@ mod tests {
     fn the_example_has_every_key() {
         let keys: Vec<_> = EXAMPLE
             .lines()
-            .filter_map(|line| line.strip_prefix('#').filter(|rest| rest.contains(" = ")))
+            .filter_map(|line| match line.strip_prefix('#') {
+                Some(key) => Some(key).filter(|key| key.contains(" = ")),
+                None => Some(line),
+            })
             .collect();
         let config = Config::parse(&keys.join("\n")).expect("every key is one");
         let Config {
@@ -148,10 +237,32 @@ mod tests {
             idle_exit: Some(60),
             backlog: Some(200),
             log_dir: Some(_),
+            screen:
+                Screen {
+                    mouse: Some(true),
+                    participants: Some(true),
+                    bell: Some(true),
+                    notifications: Some(true),
+                    title: Some(true),
+                },
+            colours,
         } = config
         else {
             panic!("a key is missing: {config:?}");
         };
+        let Colours {
+            names: Some(_),
+            good: Some(_),
+            waiting: Some(_),
+            bad: Some(_),
+            found: Some(_),
+            mention: Some(_),
+        } = colours
+        else {
+            panic!("a colour is missing: {colours:?}");
+        };
+        assert_eq!(colours.palette(), Palette::TERMINAL);
+        assert_eq!(Screen::default().options(), Options::default());
     }
 
     #[test]
@@ -165,12 +276,27 @@ mod tests {
             ),
             ("server = \"ftp://x\"", ["line 1", "server"]),
             ("name = ", ["line 1", "name"]),
+            ("[screen]\nmouse = 1", ["line 2", "mouse"]),
+            ("[colours]\nbad = \"blood\"", ["line 2", "no colour"]),
         ] {
             let problem = Config::parse(text).expect_err(text);
             for part in parts {
                 assert!(problem.contains(part), "{text:?}: {problem}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_said_counts_and_the_rest_is_as_ever() {
+        let config =
+            Config::parse("[screen]\nmouse = false\n[colours]\nbad = \"#ff8800\"\ngood = \"12\"")
+                .expect("understood");
+        let options = config.screen.options();
+        assert!(!options.mouse && options.bell);
+        let palette = config.colours.palette();
+        assert_eq!(palette.bad, Color::Rgb(255, 136, 0));
+        assert_eq!(palette.good, Color::Indexed(12));
+        assert_eq!(palette.found, Palette::TERMINAL.found);
     }
 
     #[test]

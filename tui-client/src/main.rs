@@ -12,7 +12,7 @@ use std::{
 };
 
 use chitty::{
-    app::{Outcome, options::Options as Likes},
+    app::Outcome,
     cli::{self, Args, Options},
     config::{self, Config},
     launch::{self, Local},
@@ -259,8 +259,10 @@ async fn show(options: Options, (server, session): (String, SessionHandle)) -> R
         time_zone: TimeZone::system(),
         wall: wall_clock,
         notifier: Notifier::of(&std::env::var("TERM").unwrap_or_default()),
-        options: Likes::default(),
-        colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        options: options.screen,
+        palette: std::env::var_os("NO_COLOR")
+            .is_none_or(|value| value.is_empty())
+            .then_some(options.palette),
         editor: ["VISUAL", "EDITOR"]
             .into_iter()
             .filter_map(|name| std::env::var(name).ok())

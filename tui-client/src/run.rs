@@ -31,7 +31,7 @@ use crate::{
     osc::{self, Links, Notifier},
     session::{Command, Ended, Notice, SessionHandle},
     terminal::{self, Screen, Untaken},
-    view::{self, Theme},
+    view::{self, Palette, Theme},
 };
 
 /// Notices alone bring a new frame at most this often; a key brings one at once.
@@ -56,8 +56,8 @@ pub struct ScreenConfig {
     pub notifier: Notifier,
     /// What the user likes.
     pub options: Options,
-    /// Whether colours may be used (`NO_COLOR`).
-    pub colours: bool,
+    /// The colours, where any may be used (`NO_COLOR`).
+    pub palette: Option<Palette>,
     /// The command of the user's editor, which may have arguments.
     pub editor: String,
 }
@@ -219,7 +219,7 @@ impl<'a, B: Backend> Client<'a, B> {
             editing: None,
             suspended: false,
             asked: false,
-            theme: Theme::new(config.colours),
+            theme: Theme::of(config.palette),
             wall: config.wall,
             start,
             decoder: Decoder::default(),

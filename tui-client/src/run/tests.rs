@@ -34,7 +34,7 @@ fn bench() -> Bench {
         wall: || at(100),
         notifier: Notifier::default(),
         options: Options::default(),
-        colours: true,
+        palette: Some(Palette::TERMINAL),
         editor: "false".into(),
     };
     let session = SessionHandle {

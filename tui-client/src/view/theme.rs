@@ -59,22 +59,15 @@ pub(super) const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED)
 pub(super) const LINK: Style = Style::new().add_modifier(Modifier::UNDERLINED);
 
 impl Theme {
-    /// The terminal's colours, or none.
-    pub const fn new(colours: bool) -> Self {
-        Self {
-            palette: if colours {
-                Some(Palette::TERMINAL)
-            } else {
-                None
-            },
-        }
+    /// These colours, or none.
+    pub const fn of(palette: Option<Palette>) -> Self {
+        Self { palette }
     }
 
-    /// Colours of one's own.
-    pub const fn of(palette: Palette) -> Self {
-        Self {
-            palette: Some(palette),
-        }
+    /// The terminal's colours, or none.
+    #[cfg(test)]
+    pub(super) fn new(colours: bool) -> Self {
+        Self::of(colours.then_some(Palette::TERMINAL))
     }
 
     fn colour(self, pick: impl FnOnce(&Palette) -> Color) -> Style {

@@ -8,6 +8,7 @@ use chitty::{
     osc::Notifier,
     run::{ScreenConfig, run},
     session::{self, SessionConfig},
+    view::Palette,
 };
 
 use crate::support::{self, Terminal, World, wait_until};
@@ -187,7 +188,7 @@ async fn a_screen_that_panics() {
         wall: clock,
         notifier: Notifier::default(),
         options: Options::default(),
-        colours: true,
+        palette: Some(Palette::TERMINAL),
         editor: "false".into(),
     };
     let outcome = run(config, session).await;
