@@ -10,11 +10,12 @@ mod svg;
 
 use std::{fs, io, path::Path};
 
-use support::{Terminal, World};
+use support::{Terminal, World, signal};
 use svg::{DARK, LIGHT};
 
 fn main() -> io::Result<()> {
     chat()?;
+    diagram()?;
     join()
 }
 
@@ -25,8 +26,9 @@ fn chat() -> io::Result<()> {
     let mut ada = world.client(&server.url, &["--name", "ada"]);
     ada.wait_for("Participant ada joined");
     let mut grace = world.client(&server.url, &["--name", "grace"]);
+    grace.wait_for("Participant grace joined");
     let mut barbara = world.client(&server.url, &["--name", "barbara"]);
-    ada.wait_for("Participant barbara joined");
+    barbara.wait_for("Participant barbara joined");
     let say = |who: &mut Terminal, line: &str| {
         who.say(line);
         let words: Vec<_> = line.trim_start_matches("/me ").split(' ').collect();
@@ -44,7 +46,7 @@ fn chat() -> io::Result<()> {
     barbara.say("/quit");
     ada.wait_for("Participant barbara left");
     grace.say("Then let us ship it. 你好, Monday!");
-    ada.wait_for("Monday");
+    ada.wait_for(", Monday!");
     ada.send("Shipping it at no");
     ada.wait_for("Shipping it at no");
     save("chat-dark", &ada, &DARK)?;
@@ -53,6 +55,37 @@ fn chat() -> io::Result<()> {
     ada.send("\u{1b}OP");
     ada.wait_for("Esc");
     save("help", &ada, &DARK)
+}
+
+/// The same chat as it looks in logical time.
+fn diagram() -> io::Result<()> {
+    let world = World::with_size(20, 92);
+    let server = world.server(&[]);
+    let mut ada = world.client(&server.url, &["--name", "ada"]);
+    ada.wait_for("Participant ada joined");
+    let mut grace = world.client(&server.url, &["--name", "grace"]);
+    grace.wait_for("Participant grace joined");
+    let mut barbara = world.client(&server.url, &["--name", "barbara"]);
+    barbara.wait_for("Participant barbara joined");
+    grace.say("Shall we meet at nine?");
+    ada.wait_for("at nine");
+    barbara.wait_for("at nine");
+    // Sent while the server stands still, so that they cross.
+    signal(server.process(), "STOP");
+    ada.say("Nine is fine");
+    barbara.say("Rather at ten, I think");
+    ada.wait_for("… ");
+    barbara.wait_for("… ");
+    signal(server.process(), "CONT");
+    ada.wait_for("Rather at ten");
+    ada.wait_for("Nine is fine");
+    grace.wait_for("Nine is fine");
+    grace.say("Ten it is, then");
+    ada.wait_for("Ten it is");
+    save("crossed", &ada, &DARK)?;
+    ada.send("\u{1b}OQ");
+    ada.wait_for("F2 closes");
+    save("diagram", &ada, &DARK)
 }
 
 /// A name that is taken.
