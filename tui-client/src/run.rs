@@ -126,7 +126,10 @@ where
             client.close_editor().await;
             return outcome;
         }
-        let (wake, hangs) = (client.wake(), client.hangs());
+        // Asked once: the terminal may take a frame at any moment, and either that or the time to
+        // draw must be waited for.
+        let hangs = client.hangs();
+        let wake = client.wake(hangs);
         tokio::select! {
             biased;
             Some(told) = told.next() => client.told(told),
@@ -293,9 +296,9 @@ impl<'a, B: Backend> Client<'a, B> {
     }
 
     /// When the loop has something to do by itself.
-    fn wake(&self) -> Option<Instant> {
+    fn wake(&self, hangs: bool) -> Option<Instant> {
         let app = self.app.next_wake().map(|wake| self.start + wake);
-        let draw_at = self.draw_at.filter(|_| !self.hangs() && !self.away());
+        let draw_at = self.draw_at.filter(|_| !hangs && !self.away());
         [app, self.give_up_at, draw_at].into_iter().flatten().min()
     }
 
