@@ -13,6 +13,8 @@ use crate::{
 const IN_FLIGHT: usize = 64;
 const TEXT: usize = 64;
 const PARTICIPANTS: usize = 200;
+const FEW: usize = 4;
+const STORM: u64 = 5_000;
 /// In all, where the load is paced: 200 messages a second to 200 participants.
 const PACED_DELIVERIES: usize = 40_000;
 const WARM_UP: Duration = Duration::from_millis(700);
@@ -85,6 +87,15 @@ pub(crate) async fn all(plan: Plan, only: Option<&str>) -> Result<()> {
     if wanted("idle") {
         idle(plan).await?;
     }
+    if wanted("commits") {
+        // With few readers, what is left is the way of a message into the log.
+        println!("\n{FEW} participants, saturated: a message is {FEW} deliveries\n");
+        let rows = [(System::Durable, FEW), (System::Ephemeral, FEW)];
+        table(plan, &rows, Workload::Saturated).await?;
+    }
+    if wanted("joins") {
+        joins(plan).await?;
+    }
     if wanted("growth") {
         let rows = [50, 200, 1_000, 5_000].map(|count| (System::Durable, count));
         println!("\nby participants, saturated\n");
@@ -124,6 +135,32 @@ async fn idle(plan: Plan) -> Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+/// Many join one right after the other: until the last announcement has reached the last of them.
+async fn joins(plan: Plan) -> Result<()> {
+    let (mut times, mut costs) = (Vec::new(), Vec::new());
+    for _ in 0..plan.runs {
+        let server = Server::start(System::Durable, true).await?;
+        let begun = tokio::time::Instant::now();
+        let participants = usize::try_from(STORM)?;
+        let load = Load::join(System::Durable, &server, participants, TEXT).await?;
+        let last = load.tally.last_bytes().unwrap_or(begun);
+        // Each has a Welcome, and is told of itself and all who come later.
+        let announcements = load.tally.announcements();
+        ensure!(
+            announcements == STORM + STORM * (STORM + 1) / 2,
+            "{announcements} announcements of {STORM} joins"
+        );
+        times.push((last - begun).as_secs_f64());
+        costs.push(server.cpu()?.as_secs_f64());
+    }
+    println!(
+        "\n{STORM} joins, each announced to all: {:.2} s, {:.2} s of server CPU",
+        median(times),
+        median(costs)
+    );
     Ok(())
 }
 

@@ -18,6 +18,8 @@ struct State {
     messages: Vec<Sent>,
     completed: usize,
     deliveries: u64,
+    /// What came before counting began: welcomes and announcements.
+    announcements: u64,
     measuring: bool,
     /// Of each delivery, in microseconds.
     latencies: Vec<u32>,
@@ -78,6 +80,10 @@ impl Tally {
         self.state.borrow().deliveries
     }
 
+    pub(crate) fn announcements(&self) -> u64 {
+        self.state.borrow().announcements
+    }
+
     pub(crate) fn completed(&self) -> usize {
         self.state.borrow().completed
     }
@@ -88,6 +94,7 @@ impl Tally {
         let state = &mut *state;
         state.last_bytes = Some(now);
         if !state.measuring {
+            state.announcements += count;
             return;
         }
         for _ in 0..count {
