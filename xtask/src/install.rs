@@ -20,6 +20,18 @@ pub(crate) fn browser() -> Result<(), Failed> {
     apt(&["chromium"])
 }
 
+/// What the benchmark measures beside this server.
+pub(crate) fn other_servers() -> Result<(), Failed> {
+    let installed = |program: &str| Step::new("test").args(&["-x", program]).succeeds();
+    if installed("/usr/bin/redis-server")
+        && installed("/usr/sbin/nats-server")
+        && installed("/usr/sbin/ngircd")
+    {
+        return Ok(());
+    }
+    apt(&["redis-server", "nats-server", "ngircd"])
+}
+
 fn apt(packages: &[&str]) -> Result<(), Failed> {
     let apt = || {
         let needs_sudo = !Step::new("test")

@@ -19,6 +19,7 @@ cargo xtask COMMAND
                 the page and conformance
   page          the page of chitty trace --html, in Chromium
   report        makes the report's run, and from its logs docs/report/report.pdf
+  bench         what a delivery costs, beside other servers: the tables of docs/performance.md
   conformance   a second implementation of the protocol, in Python, against the server
 ";
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Some("check") => check(),
         Some("report") => report::run(&arguments.collect::<Vec<_>>()),
         Some("page") => page::run(),
+        Some("bench") => bench(&arguments.collect::<Vec<_>>()),
         Some("conformance") => install::packages().and_then(|()| conformance::run()),
         _ => {
             eprint!("{HELP}");
@@ -70,4 +72,15 @@ fn check() -> Result<(), Failed> {
     cargo(&["test", "--workspace", "--locked"])?;
     page::run()?;
     conformance::run()
+}
+
+/// The arguments are those of the benchmark: `cargo xtask bench --smoke`.
+fn bench(arguments: &[String]) -> Result<(), Failed> {
+    if !arguments.iter().any(|argument| argument == "--smoke") {
+        install::other_servers()?;
+    }
+    cargo(&["build", "--release", "--locked", "-p", "chitty-server"])?;
+    let mut command = vec!["run", "--release", "--locked", "-p", "chitty-bench", "--"];
+    command.extend(arguments.iter().map(String::as_str));
+    cargo(&command)
 }

@@ -1,0 +1,246 @@
+//! A client of the chat, as cheap as one can be: HTTP/2 by hand, and no decoding.
+//!
+//! It is load, and its core is the other half of the machine: whatever it saves shows how fast the
+//! server is.
+
+use chitty_chat::proto::v1::{JoinRequest, PublishRequest, SERVICE_NAME};
+use prost::Message;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Frames of HTTP/2 (<https://www.rfc-editor.org/rfc/rfc9113.html#section-6>).
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+
+const ACK: u8 = 1;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+const WIDEST_WINDOW: u32 = (1 << 31) - 1;
+const FIRST_WINDOW: u32 = 65_535;
+/// After so many bytes the server is told that they were read.
+const REFILL: u32 = 64 << 20;
+
+fn put_frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    out.extend(&length(payload.len())[1..]);
+    out.extend([kind, flags]);
+    out.extend(stream.to_be_bytes());
+    out.extend(payload);
+}
+
+fn length(bytes: usize) -> [u8; 4] {
+    u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+/// The headers of a request, by HPACK's static table and literals.
+fn headers(method: &str) -> Vec<u8> {
+    let path = format!("/{SERVICE_NAME}/{method}");
+    let mut block = vec![0x83, 0x86, 0x04, length(path.len())[3]];
+    block.extend(path.as_bytes());
+    block.extend([0x01, 1, b'x', 0x0f, 0x10, 16]);
+    block.extend(b"application/grpc");
+    block
+}
+
+fn put_call(out: &mut Vec<u8>, stream: u32, headers: &[u8], message: &impl Message) {
+    put_frame(out, HEADERS, END_HEADERS, stream, headers);
+    let message = message.encode_to_vec();
+    let mut body = vec![0];
+    body.extend(length(message.len()));
+    body.extend(message);
+    put_frame(out, DATA, END_STREAM, stream, &body);
+}
+
+/// With what each connection begins.
+pub(crate) fn put_hello(out: &mut Vec<u8>) {
+    out.extend(PREFACE);
+    let mut initial_window = vec![0, 4];
+    initial_window.extend(WIDEST_WINDOW.to_be_bytes());
+    put_frame(out, SETTINGS, 0, 0, &initial_window);
+    let more = WIDEST_WINDOW - FIRST_WINDOW;
+    put_frame(out, WINDOW_UPDATE, 0, 0, &more.to_be_bytes());
+}
+
+/// The participant's secret: nobody else is here to guess it.
+fn session(participant: usize) -> String {
+    format!("{participant:022}")
+}
+
+pub(crate) fn put_join(out: &mut Vec<u8>, participant: usize, backlog: u32) {
+    let request = JoinRequest {
+        name: format!("p{participant}"),
+        session: session(participant),
+        lamport: 1,
+        backlog,
+        ..JoinRequest::default()
+    };
+    put_call(out, 1, &headers("Join"), &request);
+}
+
+/// Calls of one connection, each on the next stream.
+pub(crate) struct Calls {
+    headers: Vec<u8>,
+    stream: u32,
+}
+
+impl Calls {
+    pub(crate) fn new() -> Self {
+        Self {
+            headers: headers("Publish"),
+            stream: 1,
+        }
+    }
+
+    pub(crate) fn put_publish(&mut self, out: &mut Vec<u8>, author: usize, id: u64, text: &str) {
+        let request = PublishRequest {
+            session: session(author),
+            text: text.to_owned(),
+            id: format!("{id:022}"),
+            lamport: 1,
+            ..PublishRequest::default()
+        };
+        put_call(out, self.stream, &self.headers, &request);
+        self.stream += 2;
+    }
+}
+
+/// Counts the messages in what a server sends.
+#[derive(Default)]
+pub(crate) struct Parser {
+    header: [u8; 9],
+    header_have: usize,
+    payload_left: usize,
+    ping: Vec<u8>,
+    message_header: [u8; 5],
+    message_have: usize,
+    message_left: usize,
+    unacknowledged: u32,
+}
+
+impl Parser {
+    /// How many messages end in these bytes. What is to be answered is put into `out`.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<u64, String> {
+        let mut messages = 0;
+        while !bytes.is_empty() {
+            if self.header_have < self.header.len() {
+                fill(&mut self.header, &mut self.header_have, &mut bytes);
+                if self.header_have == self.header.len() {
+                    let [a, b, c, ..] = self.header;
+                    self.payload_left = u32::from_be_bytes([0, a, b, c]) as usize;
+                    self.ping.clear();
+                    self.begin(out)?;
+                }
+            }
+            let (payload, rest) = bytes.split_at(self.payload_left.min(bytes.len()));
+            bytes = rest;
+            self.payload_left -= payload.len();
+            match self.header[3] {
+                DATA => messages += self.data(payload),
+                PING => self.ping.extend(payload),
+                _ => {}
+            }
+            if self.header_have == self.header.len() && self.payload_left == 0 {
+                self.end(out);
+                self.header_have = 0;
+            }
+        }
+        Ok(messages)
+    }
+
+    fn stream(&self) -> u32 {
+        let [.., a, b, c, d] = self.header;
+        u32::from_be_bytes([a, b, c, d])
+    }
+
+    fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
+        match self.header[3] {
+            RST_STREAM | GOAWAY => Err("the server broke a stream off".to_owned()),
+            DATA => {
+                self.unacknowledged += u32::try_from(self.payload_left).unwrap_or(0);
+                if self.unacknowledged >= REFILL {
+                    let more = self.unacknowledged.to_be_bytes();
+                    put_frame(out, WINDOW_UPDATE, 0, 0, &more);
+                    put_frame(out, WINDOW_UPDATE, 0, self.stream(), &more);
+                    self.unacknowledged = 0;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        match (self.header[3], self.header[4] & ACK) {
+            (SETTINGS, 0) => put_frame(out, SETTINGS, ACK, 0, &[]),
+            (PING, 0) => put_frame(out, PING, ACK, 0, &self.ping),
+            _ => {}
+        }
+    }
+
+    fn data(&mut self, mut bytes: &[u8]) -> u64 {
+        let mut messages = 0;
+        while !bytes.is_empty() {
+            if self.message_have < self.message_header.len() {
+                fill(&mut self.message_header, &mut self.message_have, &mut bytes);
+                if self.message_have < self.message_header.len() {
+                    break;
+                }
+                let [_, a, b, c, d] = self.message_header;
+                self.message_left = u32::from_be_bytes([a, b, c, d]) as usize;
+            }
+            let taken = self.message_left.min(bytes.len());
+            bytes = &bytes[taken..];
+            self.message_left -= taken;
+            if self.message_left == 0 {
+                messages += 1;
+                self.message_have = 0;
+            }
+        }
+        messages
+    }
+}
+
+fn fill(into: &mut [u8], have: &mut usize, bytes: &mut &[u8]) {
+    let taken = (into.len() - *have).min(bytes.len());
+    into[*have..*have + taken].copy_from_slice(&bytes[..taken]);
+    *have += taken;
+    *bytes = &bytes[taken..];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_counted_however_they_are_cut() {
+        let mut wire = Vec::new();
+        put_frame(&mut wire, SETTINGS, 0, 0, &[]);
+        let message = [0, 0, 0, 0, 2, 7, 7];
+        put_frame(&mut wire, DATA, 0, 1, &message.repeat(3));
+        put_frame(&mut wire, PING, 0, 0, &[9; 8]);
+        put_frame(&mut wire, DATA, 0, 1, &message[..6]);
+        put_frame(&mut wire, DATA, 0, 1, &message[6..]);
+        for step in 1..wire.len() {
+            let (mut parser, mut out) = (Parser::default(), Vec::new());
+            let counts = wire.chunks(step).map(|bytes| parser.feed(bytes, &mut out));
+            let count: u64 = counts.map(|count| count.expect("all is well")).sum();
+            assert_eq!(count, 4, "in steps of {step}");
+            let mut answers = Vec::new();
+            put_frame(&mut answers, SETTINGS, ACK, 0, &[]);
+            put_frame(&mut answers, PING, ACK, 0, &[9; 8]);
+            assert_eq!(out, answers);
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_broken_off_is_an_error() {
+        let mut wire = Vec::new();
+        put_frame(&mut wire, RST_STREAM, 0, 1, &[0; 4]);
+        assert!(Parser::default().feed(&wire, &mut Vec::new()).is_err());
+    }
+}

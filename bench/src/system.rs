@@ -1,0 +1,265 @@
+//! The servers under test, each as a child on a core of its own.
+
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use color_eyre::eyre::{Result, WrapErr as _, bail};
+use tempfile::TempDir;
+use tokio::{net::TcpStream, time::sleep};
+
+use crate::{
+    floor,
+    text::{Lines, Sign},
+};
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum System {
+    /// This server, with the chat on disk.
+    Durable,
+    /// This server, with the chat in memory.
+    Ephemeral,
+    /// Redis, by publish and subscribe.
+    Redis,
+    /// NATS without persistence.
+    Nats,
+    /// An IRC server.
+    Ngircd,
+    /// [`floor`].
+    Floor,
+}
+
+static REDIS: Lines = Lines {
+    message: Sign::Begins(b"message\r"),
+    answers: &[],
+};
+static NATS: Lines = Lines {
+    message: Sign::Begins(b"MSG "),
+    answers: &[(Sign::Begins(b"PING"), b"PONG\r\n")],
+};
+static IRC: Lines = Lines {
+    message: Sign::Second(b"PRIVMSG"),
+    answers: &[
+        (Sign::Begins(b"PING"), b"PONG :x\r\n"),
+        // The end of the greeting. Who writes without being in the channel is let in by its mode.
+        (Sign::Second(b"376"), b"JOIN #all\r\nMODE #all -n\r\n"),
+        (Sign::Second(b"422"), b"JOIN #all\r\nMODE #all -n\r\n"),
+    ],
+};
+static IRC_AUTHOR: Lines = Lines {
+    message: Sign::Second(b"PRIVMSG"),
+    answers: &[(Sign::Begins(b"PING"), b"PONG :x\r\n")],
+};
+static FLOOR: Lines = Lines {
+    message: Sign::Begins(b"x"),
+    answers: &[],
+};
+
+impl System {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Durable => "chitty-server",
+            Self::Ephemeral => "chitty-server --ephemeral",
+            Self::Redis => "Redis pub/sub",
+            Self::Nats => "NATS core",
+            Self::Ngircd => "ngircd",
+            Self::Floor => "the floor",
+        }
+    }
+
+    /// `None`: it is ours, and speaks HTTP/2.
+    pub(crate) fn lines(self, author: bool) -> Option<&'static Lines> {
+        match self {
+            Self::Durable | Self::Ephemeral => None,
+            Self::Redis => Some(&REDIS),
+            Self::Nats => Some(&NATS),
+            Self::Ngircd if author => Some(&IRC_AUTHOR),
+            Self::Ngircd => Some(&IRC),
+            Self::Floor => Some(&FLOOR),
+        }
+    }
+
+    /// What a participant says first.
+    pub(crate) fn put_hello(self, out: &mut Vec<u8>, number: usize, author: bool) {
+        match (self, author) {
+            (Self::Durable | Self::Ephemeral, _) | (Self::Redis, true) => {}
+            (Self::Redis, false) => out.extend(b"SUBSCRIBE all\r\n"),
+            (Self::Nats, true) => out.extend(b"CONNECT {\"verbose\":false}\r\n"),
+            (Self::Nats, false) => out.extend(b"CONNECT {\"verbose\":false}\r\nSUB all 1\r\n"),
+            (Self::Ngircd, author) => {
+                let role = if author { 'a' } else { 'p' };
+                out.extend(format!("NICK {role}{number}\r\nUSER x 0 * :x\r\n").bytes());
+            }
+            (Self::Floor, true) => out.push(floor::SENDER),
+            (Self::Floor, false) => out.push(floor::RECEIVER),
+        }
+    }
+
+    pub(crate) fn put_message(self, out: &mut Vec<u8>, text: &str) {
+        let message = match self {
+            Self::Durable | Self::Ephemeral => return,
+            Self::Redis => format!(
+                "*3\r\n$7\r\nPUBLISH\r\n$3\r\nall\r\n${}\r\n{text}\r\n",
+                text.len()
+            ),
+            Self::Nats => format!("PUB all {}\r\n{text}\r\n", text.len()),
+            Self::Ngircd => format!("PRIVMSG #all :{text}\r\n"),
+            Self::Floor => format!("{text}\n"),
+        };
+        out.extend(message.bytes());
+    }
+}
+
+/// A running server, which ends when this is dropped.
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Server {
+    /// Starts it, and waits until it listens. `pinned`: on the first core alone.
+    pub(crate) async fn start(system: System, pinned: bool) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let address = free_address()?;
+        let program = command(system, address, &folder)?;
+        let mut command = if pinned {
+            let mut command = Command::new("taskset");
+            command.args(["-c", "0"]).arg(program.0);
+            command
+        } else {
+            Command::new(program.0)
+        };
+        let process = command
+            .args(program.1)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .wrap_err_with(|| format!("cannot start {}", system.name()))?;
+        let mut server = Self {
+            process,
+            address,
+            _folder: folder,
+        };
+        for _ in 0..500 {
+            if let Some(status) = server.process.try_wait()? {
+                bail!("{} ended: {status}; is it installed?", system.name());
+            }
+            if system == System::Floor || TcpStream::connect(address).await.is_ok() {
+                sleep(Duration::from_millis(200)).await;
+                return Ok(server);
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        bail!("{} does not listen on {address}", system.name())
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Of all its threads so far, user and system.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        // The clock of these fields is 100 Hz on every Linux (`sysconf(_SC_CLK_TCK)`).
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let ticks = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|field| field.parse::<u64>().ok());
+        Ok(Duration::from_millis(ticks.sum::<u64>() * 10))
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.ok_or_else(|| color_eyre::eyre::eyre!("the system does not tell its memory"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+/// The chat's server is built beside this program.
+fn own_server() -> Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name("chitty-server");
+    if !program.exists() {
+        bail!(
+            "{} is not there; build it in the same profile: cargo build --release -p chitty-server",
+            program.display()
+        );
+    }
+    Ok(program)
+}
+
+fn command(
+    system: System,
+    address: SocketAddr,
+    folder: &TempDir,
+) -> Result<(PathBuf, Vec<String>)> {
+    let path = folder.path().display();
+    let port = address.port();
+    let (program, arguments) = match system {
+        System::Durable | System::Ephemeral => {
+            let mut arguments = format!(
+                "--listen {address} --data {path}/data --log-dir {path} --publish-rate off \
+                 --join-rate off --max-connections-per-address 12000"
+            );
+            if system == System::Ephemeral {
+                arguments.push_str(" --ephemeral");
+            }
+            (own_server()?, arguments)
+        }
+        System::Redis => (
+            "redis-server".into(),
+            format!("--bind 127.0.0.1 --port {port} --appendonly no --dir {path} --save"),
+        ),
+        System::Nats => (
+            // Where Debian has it, which is not on everybody's path.
+            "/usr/sbin/nats-server".into(),
+            format!("--addr 127.0.0.1 --port {port}"),
+        ),
+        System::Ngircd => {
+            let file = folder.path().join("ngircd.conf");
+            fs::write(
+                &file,
+                format!(
+                    "[Global]\nName = irc.test.invalid\nInfo = x\nListen = 127.0.0.1\nPorts = \
+                     {port}\n[Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxPenaltyTime \
+                     = 0\n[Options]\nDNS = no\nIdent = no\nPAM = no\nSyslogFacility = local1\n"
+                ),
+            )?;
+            (
+                "/usr/sbin/ngircd".into(),
+                format!("--nodaemon --config {}", file.display()),
+            )
+        }
+        System::Floor => (std::env::current_exe()?, format!("floor {address}")),
+    };
+    let mut arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
+    if system == System::Redis {
+        arguments.extend([
+            String::new(),
+            "--client-output-buffer-limit".to_owned(),
+            "pubsub 0 0 0".to_owned(),
+        ]);
+    }
+    Ok((program, arguments))
+}
