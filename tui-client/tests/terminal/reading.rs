@@ -104,6 +104,7 @@ fn hostile_text_reaches_the_terminal_only_in_what_is_allowed() {
     ada.wait_without("Enter copies");
     ada.send("\u{1b}");
     assert_eq!(ada.wait(), 0, "{}", ada.screen());
+    wait_for_bytes(&ada, "\u{1b}[23;0t");
     let raw = ada.raw();
     let text = String::from_utf8_lossy(&raw).into_owned();
     assert!(
