@@ -22,14 +22,31 @@ pub(crate) fn browser() -> Result<(), Failed> {
 
 /// What the benchmark measures beside this server.
 pub(crate) fn other_servers() -> Result<(), Failed> {
-    let installed = |program: &str| Step::new("test").args(&["-x", program]).succeeds();
-    if installed("/usr/bin/redis-server")
-        && installed("/usr/sbin/nats-server")
-        && installed("/usr/sbin/ngircd")
-    {
+    install(
+        &[
+            "/usr/bin/redis-server",
+            "/usr/sbin/nats-server",
+            "/usr/sbin/ngircd",
+        ],
+        &["redis-server", "nats-server", "ngircd"],
+    )
+}
+
+/// What the client's screen is measured beside.
+pub(crate) fn other_clients() -> Result<(), Failed> {
+    install(
+        &["/usr/bin/irssi", "/usr/bin/weechat", "/usr/sbin/ngircd"],
+        &["irssi", "weechat-curses", "ngircd"],
+    )
+}
+
+/// The packages, unless all the programs are there.
+fn install(programs: &[&str], packages: &[&str]) -> Result<(), Failed> {
+    let is_there = |program: &&str| Step::new("test").args(&["-x", program]).succeeds();
+    if programs.iter().all(is_there) {
         return Ok(());
     }
-    apt(&["redis-server", "nats-server", "ngircd"])
+    apt(packages)
 }
 
 fn apt(packages: &[&str]) -> Result<(), Failed> {

@@ -7,6 +7,7 @@ mod install;
 mod page;
 mod report;
 mod run;
+mod screen;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ cargo xtask COMMAND
   report        makes the report's run, and from its logs docs/report/report.pdf
   bench         what a delivery costs, beside other servers: the tables of docs/performance.md
   conformance   a second implementation of the protocol, in Python, against the server
+  screen-bench  what the client's screen costs, beside other terminal chats
 ";
 
 fn main() -> ExitCode {
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Some("page") => page::run(),
         Some("bench") => bench(&arguments.collect::<Vec<_>>()),
         Some("conformance") => install::packages().and_then(|()| conformance::run()),
+        Some("screen-bench") => screen::bench(&arguments.collect::<Vec<_>>()),
         _ => {
             eprint!("{HELP}");
             return ExitCode::from(2);

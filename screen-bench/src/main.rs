@@ -1,0 +1,121 @@
+//! What the client's screen costs, beside irssi and weechat, in one run: each in a pseudo-terminal
+//! of the same size, with a real server, and with its log written.
+//!
+//! `cargo xtask screen-bench` installs what is missing, and runs this.
+
+mod author;
+mod chat;
+mod edge;
+mod measure;
+mod table;
+mod terminal;
+
+use std::time::Duration;
+
+use clap::Parser;
+use color_eyre::eyre::Result;
+
+use self::{author::Flood, chat::Client, table::Table};
+
+#[derive(Parser)]
+#[command(
+    about = "Measures the client's screen beside other chats, and prints a table",
+    version
+)]
+struct Args {
+    /// A moment for each measurement: does all of it work?
+    #[arg(long)]
+    quick: bool,
+
+    /// Runs of each measurement; their median is printed
+    #[arg(long, value_name = "NUMBER", default_value_t = 3)]
+    runs: usize,
+
+    /// Only this part: flood, idle, start, memory or scroll
+    #[arg(long, value_name = "PART")]
+    only: Option<String>,
+}
+
+/// How much of each.
+struct Plan {
+    flood: Flood,
+    keys: u32,
+    idle: Duration,
+    starts: usize,
+    memory: u64,
+    scroll: u64,
+}
+
+impl Plan {
+    fn new(quick: bool) -> Self {
+        let flood = Flood {
+            messages: if quick { 2_000 } else { 20_000 },
+            per_second: Some(5_000),
+        };
+        if quick {
+            Self {
+                flood,
+                keys: 50,
+                idle: Duration::from_secs(5),
+                starts: 1,
+                memory: 10_000,
+                scroll: 5_000,
+            }
+        } else {
+            Self {
+                flood,
+                keys: 400,
+                idle: Duration::from_secs(60),
+                starts: 5,
+                memory: 1_000_000,
+                scroll: 100_000,
+            }
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    color_eyre::install()?;
+    let args = Args::parse();
+    let plan = Plan::new(args.quick);
+    let runs = if args.quick { 1 } else { args.runs };
+    let wanted = |part: &str| args.only.as_deref().is_none_or(|only| only == part);
+    let mut table = Table::default();
+    if wanted("flood") {
+        let mut all = [Vec::new(), Vec::new(), Vec::new()];
+        // By turns, so that what else happens on the machine hits all alike.
+        for _ in 0..runs {
+            for (client, runs) in Client::ALL.into_iter().zip(&mut all) {
+                runs.push(measure::flood(client, plan.flood, plan.keys)?);
+            }
+        }
+        table.flood(&all);
+    }
+    if wanted("idle") {
+        table.idle(plan.idle, &measure::idle(plan.idle)?);
+    }
+    if wanted("start") {
+        let mut all = Vec::new();
+        for client in Client::ALL {
+            all.push(measure::start(client, runs * plan.starts)?);
+        }
+        table.start(&all);
+    }
+    if wanted("memory") {
+        let mut all = Vec::new();
+        for client in Client::ALL {
+            // Ours takes them as fast as they come; the others are given time.
+            let per_second = (client != Client::Chitty).then_some(5_000);
+            let flood = Flood {
+                messages: plan.memory,
+                per_second,
+            };
+            all.push(measure::memory(client, flood)?);
+        }
+        table.memory(plan.memory, &all);
+    }
+    if wanted("scroll") {
+        table.scroll(plan.scroll, &measure::scroll(plan.scroll)?);
+    }
+    table.print()
+}

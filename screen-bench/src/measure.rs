@@ -1,0 +1,261 @@
+//! The measurements.
+
+use std::time::{Duration, Instant};
+
+use color_eyre::eyre::{Result, WrapErr as _, eyre};
+
+use crate::{
+    author::{Author, Flood},
+    chat::{Chat, Client},
+    edge,
+    terminal::Terminal,
+};
+
+/// What ends a flood: each has its own, which is nowhere else on the screen.
+const SIGNS: [char; 4] = ['Γ', 'Δ', 'Θ', 'Λ'];
+/// Letters that nobody else writes, so that they are found in whatever is drawn.
+const LETTERS: &str = "αβγδεζηθικλμνξοπρστυφχψω";
+const BACKSPACE: &str = "\u{7f}";
+const PAGE_UP: &str = "\u{1b}[5~";
+/// How a frame of this client ends: the terminal may show it (mode 2026).
+const FRAME_END: &str = "\u{1b}[?2026l";
+/// How long a key may take before it counts as lost.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What comes later than this is another thing.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// Times from keys to the screens that show them, ascending.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys(Vec<Duration>);
+
+impl Keys {
+    fn new(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
+    /// The time that so many of a hundred do not exceed.
+    pub(crate) fn at(&self, percent: usize) -> Duration {
+        let rank = (self.0.len() * percent).div_ceil(100).max(1);
+        self.0.get(rank - 1).copied().unwrap_or_default()
+    }
+}
+
+/// One run of floods.
+pub(crate) struct Flooded {
+    /// CPU time for a message.
+    pub(crate) cpu: Duration,
+    /// What was written to the terminal for a message, in bytes.
+    pub(crate) bytes: f64,
+    /// What was written to the log for a message, in bytes.
+    pub(crate) logged: f64,
+    /// Messages a second that came.
+    pub(crate) rate: f64,
+    pub(crate) idle_keys: Keys,
+    pub(crate) flood_keys: Keys,
+}
+
+/// A client in a chat, and the author there.
+struct Setting {
+    chat: Chat,
+    terminal: Terminal,
+    author: Option<Author>,
+    floods: usize,
+}
+
+impl Setting {
+    fn new(client: Client) -> Result<Self> {
+        let chat = Chat::open(client)?;
+        let author = chat.author().wrap_err("nobody can write")?;
+        let terminal = chat.join()?;
+        Ok(Self {
+            chat,
+            terminal,
+            author: Some(author),
+            floods: 0,
+        })
+    }
+
+    /// Floods the chat, and does this meanwhile. Returns how long it took until the last message
+    /// was on the screen.
+    fn flood(
+        &mut self,
+        flood: Flood,
+        meanwhile: impl FnOnce(&mut Terminal) -> Result<()>,
+    ) -> Result<Duration> {
+        let author = self.author.take().ok_or_else(|| eyre!("no author"))?;
+        let sign = SIGNS[self.floods % SIGNS.len()];
+        self.floods += 1;
+        let begun = edge::now();
+        let writing = author.write(flood, sign);
+        meanwhile(&mut self.terminal)?;
+        self.terminal.expect(&sign.to_string());
+        let written = writing.join().map_err(|_| eyre!("the author panicked"))?;
+        let (author, _) = written.wrap_err("cannot write")?;
+        self.author = Some(author);
+        let end = self.terminal.found(Duration::from_secs(600))?;
+        self.terminal.quiet(QUIET);
+        Ok(end - begun)
+    }
+}
+
+/// The cost of a message, and the time that keys take, idle and in a flood.
+pub(crate) fn flood(client: Client, flood: Flood, keys: u32) -> Result<Flooded> {
+    let mut setting = Setting::new(client)?;
+    // Buffers and caches have their size by then, and the pane is full.
+    let warm = Flood {
+        messages: flood.messages / 10,
+        ..flood
+    };
+    setting.flood(warm, |_| Ok(()))?;
+    let idle_keys = type_keys(&mut setting.terminal, keys, Duration::from_millis(10))?;
+
+    let process = setting.terminal.process()?;
+    let (cpu, bytes) = (edge::cpu(process)?, setting.terminal.bytes());
+    let logged = setting.chat.log_size()?;
+    let took = setting.flood(flood, |_| Ok(()))?;
+    let cpu = edge::cpu(process)?.saturating_sub(cpu);
+    let bytes = setting.terminal.bytes() - bytes;
+    let logged = setting.chat.log_size()? - logged;
+
+    let mut flood_keys = None;
+    setting.flood(flood, |terminal| {
+        let time = flood
+            .per_second
+            .map_or(0, |rate| flood.messages * 1000 / rate);
+        let pause = Duration::from_millis(25);
+        let count = Duration::from_millis(time).as_millis() / pause.as_millis();
+        let count = u32::try_from(count).unwrap_or(u32::MAX).saturating_sub(4);
+        flood_keys = Some(type_keys(terminal, count, pause)?);
+        Ok(())
+    })?;
+    let messages = as_float(flood.messages);
+    Ok(Flooded {
+        cpu: cpu.div_f64(messages),
+        bytes: as_float(bytes) / messages,
+        logged: as_float(logged) / messages,
+        rate: messages / took.as_secs_f64(),
+        idle_keys,
+        flood_keys: flood_keys.ok_or_else(|| eyre!("no key was typed"))?,
+    })
+}
+
+/// Types letters, each of which is deleted again, in this rhythm.
+fn type_keys(terminal: &mut Terminal, count: u32, pause: Duration) -> Result<Keys> {
+    let mut times = Vec::new();
+    let begun = edge::now();
+    for (number, letter) in (0..count).zip(LETTERS.chars().cycle()) {
+        edge::sleep_until(begun + pause * number);
+        let letter = letter.to_string();
+        terminal.expect(&letter);
+        let start = edge::now();
+        terminal.send(&letter)?;
+        times.push(terminal.found(PATIENCE)? - start);
+        terminal.send(BACKSPACE)?;
+    }
+    Ok(Keys::new(times))
+}
+
+/// What a client does while nothing happens.
+pub(crate) struct Idle {
+    /// Written to the terminal.
+    pub(crate) bytes: u64,
+    /// Part of a core.
+    pub(crate) cpu: f64,
+}
+
+/// All clients at once: what they do is next to nothing.
+pub(crate) fn idle(time: Duration) -> Result<Vec<Idle>> {
+    let mut settings = Vec::new();
+    for client in Client::ALL {
+        let mut setting = Setting::new(client)?;
+        let some = Flood {
+            messages: 100,
+            per_second: None,
+        };
+        setting.flood(some, |_| Ok(()))?;
+        settings.push(setting);
+    }
+    edge::sleep(Duration::from_secs(2));
+    let look = |setting: &Setting| -> Result<(Instant, Duration, u64)> {
+        let process = setting.terminal.process()?;
+        Ok((edge::now(), edge::cpu(process)?, setting.terminal.bytes()))
+    };
+    let before = settings.iter().map(look).collect::<Result<Vec<_>>>()?;
+    edge::sleep(time);
+    let mut idle = Vec::new();
+    for (setting, (at, cpu, bytes)) in settings.iter().zip(before) {
+        let (later, more_cpu, more_bytes) = look(setting)?;
+        idle.push(Idle {
+            bytes: more_bytes - bytes,
+            cpu: (more_cpu.saturating_sub(cpu)).as_secs_f64() / (later - at).as_secs_f64(),
+        });
+    }
+    Ok(idle)
+}
+
+/// From the start of the program until something can be read on the screen, while its server runs.
+pub(crate) fn start(client: Client, runs: usize) -> Result<Vec<Duration>> {
+    let chat = Chat::open(client)?;
+    let mut times = Vec::new();
+    for _ in 0..runs {
+        let terminal = chat.start()?;
+        times.push(terminal.first_text()?);
+        terminal.quiet(QUIET);
+    }
+    Ok(times)
+}
+
+/// Resident memory after the start, and after so many messages, in bytes.
+pub(crate) fn memory(client: Client, flood: Flood) -> Result<(u64, u64)> {
+    let mut setting = Setting::new(client)?;
+    let process = setting.terminal.process()?;
+    let before = edge::memory(process)?;
+    setting.flood(flood, |_| Ok(()))?;
+    Ok((before, edge::memory(process)?))
+}
+
+/// What scrolling costs.
+pub(crate) struct Scrolled {
+    /// From each key to the end of its frame.
+    pub(crate) frames: Keys,
+    /// The first event of the chat was on the screen at the end.
+    pub(crate) reached_top: bool,
+}
+
+/// From the bottom to the top of so many events by `PageUp`, in this client.
+pub(crate) fn scroll(events: u64) -> Result<Scrolled> {
+    let chat = Chat::open(Client::Chitty)?;
+    let author = chat.author()?;
+    let flood = Flood {
+        messages: events,
+        per_second: None,
+    };
+    let written = author.write(flood, SIGNS[0]).join();
+    written.map_err(|_| eyre!("the author panicked"))??;
+    let mut terminal = chat.start()?;
+    terminal.wait_for("Participant ada joined")?;
+    terminal.quiet(QUIET);
+    let mut times = Vec::new();
+    // As many pages as there are if each shows only half of its rows anew.
+    for _ in 0..events / 18 {
+        terminal.expect(FRAME_END);
+        let start = edge::now();
+        terminal.send(PAGE_UP)?;
+        times.push(terminal.found(PATIENCE)? - start);
+        if terminal.shows("Participant bob joined") {
+            break;
+        }
+        // As a key that is held down repeats.
+        edge::sleep_until(start + Duration::from_millis(30));
+    }
+    Ok(Scrolled {
+        frames: Keys::new(times),
+        reached_top: terminal.shows("Participant bob joined"),
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn as_float(count: u64) -> f64 {
+    count as f64
+}
