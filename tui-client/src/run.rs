@@ -169,6 +169,8 @@ struct Client<'a, B: Backend> {
     links: Links,
     /// What the window's title says.
     title: Option<String>,
+    /// What the window was told last.
+    title_told: Option<String>,
     /// The command of the user's editor.
     editor: String,
     /// The editor that has the terminal.
@@ -218,6 +220,7 @@ impl<'a, B: Backend> Client<'a, B> {
             notifier: config.notifier,
             links: Links::default(),
             title: None,
+            title_told: None,
             editor: config.editor,
             editing: None,
             suspended: false,
@@ -322,23 +325,36 @@ impl<'a, B: Backend> Client<'a, B> {
         for effect in effects {
             match effect {
                 Effect::Session(command) => self.outbox.push_back(command),
-                Effect::Draw => {
-                    let at = self.drawn_at + pace;
-                    self.draw_at = Some(self.draw_at.map_or(at, |already| already.min(at)));
-                }
+                Effect::Draw => self.draw_within(pace),
                 Effect::Repaint => self.repaint(),
                 Effect::Editor(draft) => self.edit(&draft),
                 Effect::Suspend => self.suspend(),
                 Effect::Copy(text) => self.tell(&osc::copy(&text)),
                 Effect::Title(text) => {
-                    self.tell(&osc::title(&text));
+                    // With the next frame: it counts what is unread, maybe thousands a second.
                     self.title = Some(text);
+                    self.draw_within(pace);
                 }
                 Effect::Notify(text) => self.tell(&self.notifier.notify(&text)),
                 Effect::Bell => self.tell(osc::BELL),
                 Effect::Mouse(take) => (self.host.take_mouse)(take),
                 Effect::Quit(outcome) => self.outcome = self.outcome.take().or(Some(outcome)),
             }
+        }
+    }
+
+    fn draw_within(&mut self, pace: Duration) {
+        let at = self.drawn_at + pace;
+        self.draw_at = Some(self.draw_at.map_or(at, |already| already.min(at)));
+    }
+
+    /// Tells the window its title, unless it knows.
+    fn entitle(&mut self) {
+        if self.title != self.title_told
+            && let Some(title) = &self.title
+        {
+            self.tell(&osc::title(title));
+            self.title_told.clone_from(&self.title);
         }
     }
 
@@ -385,7 +401,10 @@ impl<'a, B: Backend> Client<'a, B> {
             // The terminal is gone.
             let effects = self.app.update(Input::Leave, self.now());
             self.apply(effects, Duration::from_secs(3600));
-        } else if !self.asked {
+            return;
+        }
+        self.entitle();
+        if !self.asked {
             // Not before the first frame, which waits for nothing.
             self.asked = true;
             (self.host.ask_for_keys)();

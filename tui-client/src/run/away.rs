@@ -5,10 +5,7 @@ use std::{future::pending, io, process::ExitStatus, time::Duration};
 use ratatui::backend::Backend;
 
 use super::{Client, editor::Editing, told::Told};
-use crate::{
-    app::{Effect, Input},
-    osc,
-};
+use crate::app::{Effect, Input};
 
 /// Waits for the editor's end, which does not come when there is none.
 pub(super) async fn editor_ends(editing: &mut Option<Editing>) -> io::Result<ExitStatus> {
@@ -60,9 +57,8 @@ impl<B: Backend> Client<'_, B> {
         if (self.host.take)().is_err() {
             return self.input(Input::Leave);
         }
-        if let Some(title) = &self.title {
-            self.tell(&osc::title(title));
-        }
+        // The other program may have given the window another one.
+        self.title_told = None;
         self.resized();
         self.repaint();
         self.apply(vec![Effect::Draw], Duration::ZERO);

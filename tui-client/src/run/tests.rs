@@ -1,5 +1,7 @@
 //! The loop under paused time, with a session, keys and signals of the test's own.
 
+use std::cell::Cell;
+
 use ratatui::backend::TestBackend;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -9,6 +11,11 @@ use crate::{
     app::testing::{at, joined, message, welcome},
     session::{Link, Ticket},
 };
+
+thread_local! {
+    /// How often the terminal was told something beside the screen: each test has its own thread.
+    static TOLD: Cell<usize> = const { Cell::new(0) };
+}
 
 /// A running screen, and its surroundings.
 struct Bench {
@@ -50,7 +57,10 @@ fn bench() -> Bench {
         let host = Host {
             frame: || Box::new(io::sink()),
             present: || Ok(()),
-            tell: |_| Ok(()),
+            tell: |_| {
+                TOLD.set(TOLD.get() + 1);
+                Ok(())
+            },
             take_mouse: |_| {},
             ask_for_keys: || {},
             tells_keys: || {},
@@ -212,6 +222,25 @@ async fn a_flood_is_shown_to_its_end() {
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("line 5000"), "{screen}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_title_is_told_with_the_frame_however_much_is_unread() {
+    let bench = Bench::joined().await;
+    bench.press(b"\x1b[O");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = TOLD.get();
+    for n in 2..=1000 {
+        bench
+            .event(message(n, n * 4, "bob", &format!("line {n}")))
+            .await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let told = TOLD.get() - before;
+    assert!((1..=10).contains(&told), "{told} titles");
+    bench.press(b"\x1b[I");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(TOLD.get() - before, told + 1, "nothing is unread");
 }
 
 #[tokio::test(start_paused = true)]
