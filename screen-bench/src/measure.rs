@@ -16,6 +16,8 @@ const SIGNS: [char; 4] = ['Γ', 'Δ', 'Θ', 'Λ'];
 /// Letters that nobody else writes, so that they are found in whatever is drawn.
 const LETTERS: &str = "αβγδεζηθικλμνξοπρστυφχψω";
 const BACKSPACE: &str = "\u{7f}";
+/// Another window is in front now (mode 1004).
+const LOOK_AWAY: &str = "\u{1b}[O";
 const PAGE_UP: &str = "\u{1b}[5~";
 /// How a frame of this client ends: the terminal may show it (mode 2026).
 const FRAME_END: &str = "\u{1b}[?2026l";
@@ -53,6 +55,9 @@ pub(crate) struct Flooded {
     pub(crate) rate: f64,
     pub(crate) idle_keys: Keys,
     pub(crate) flood_keys: Keys,
+    /// CPU time for a message, and bytes, while another window is in front, where the client is
+    /// told of that.
+    pub(crate) away: Option<(Duration, f64)>,
 }
 
 /// A client in a chat, and the author there.
@@ -97,6 +102,27 @@ impl Setting {
         self.terminal.quiet(QUIET);
         Ok(end - begun)
     }
+
+    /// What a message of a flood costs.
+    fn costs(&mut self, flood: Flood) -> Result<Costs> {
+        let process = self.terminal.process()?;
+        let (cpu, bytes) = (edge::cpu(process)?, self.terminal.bytes());
+        let took = self.flood(flood, |_| Ok(()))?;
+        let messages = as_float(flood.messages);
+        Ok(Costs {
+            cpu: edge::cpu(process)?.saturating_sub(cpu).div_f64(messages),
+            bytes: as_float(self.terminal.bytes() - bytes) / messages,
+            rate: messages / took.as_secs_f64(),
+        })
+    }
+}
+
+/// For a message.
+struct Costs {
+    cpu: Duration,
+    bytes: f64,
+    /// Messages a second that came.
+    rate: f64,
 }
 
 /// The cost of a message, and the time that keys take, idle and in a flood.
@@ -110,12 +136,8 @@ pub(crate) fn flood(client: Client, flood: Flood, keys: u32) -> Result<Flooded> 
     setting.flood(warm, |_| Ok(()))?;
     let idle_keys = type_keys(&mut setting.terminal, keys, Duration::from_millis(10))?;
 
-    let process = setting.terminal.process()?;
-    let (cpu, bytes) = (edge::cpu(process)?, setting.terminal.bytes());
     let logged = setting.chat.log_size()?;
-    let took = setting.flood(flood, |_| Ok(()))?;
-    let cpu = edge::cpu(process)?.saturating_sub(cpu);
-    let bytes = setting.terminal.bytes() - bytes;
+    let costs = setting.costs(flood)?;
     let logged = setting.chat.log_size()? - logged;
 
     let mut flood_keys = None;
@@ -129,14 +151,21 @@ pub(crate) fn flood(client: Client, flood: Flood, keys: u32) -> Result<Flooded> 
         flood_keys = Some(type_keys(terminal, count, pause)?);
         Ok(())
     })?;
-    let messages = as_float(flood.messages);
+    let away = if client == Client::Chitty {
+        setting.terminal.send(LOOK_AWAY)?;
+        let costs = setting.costs(flood)?;
+        Some((costs.cpu, costs.bytes))
+    } else {
+        None
+    };
     Ok(Flooded {
-        cpu: cpu.div_f64(messages),
-        bytes: as_float(bytes) / messages,
-        logged: as_float(logged) / messages,
-        rate: messages / took.as_secs_f64(),
+        cpu: costs.cpu,
+        bytes: costs.bytes,
+        logged: as_float(logged) / as_float(flood.messages),
+        rate: costs.rate,
         idle_keys,
         flood_keys: flood_keys.ok_or_else(|| eyre!("no key was typed"))?,
+        away,
     })
 }
 

@@ -58,6 +58,29 @@ impl Table {
             numbers(|run| run.logged),
             None,
         );
+        self.away(&all[0]);
+        self.keys(all);
+    }
+
+    fn away(&mut self, own: &[Flooded]) {
+        let away: Vec<_> = own.iter().filter_map(|run| run.away).collect();
+        let cpu: Vec<_> = away.iter().map(|(cpu, _)| *cpu).collect();
+        self.row(
+            "CPU per message, another window in front",
+            "",
+            with_spread(&[cpu], Unit::Microseconds),
+            None,
+        );
+        let bytes = median_number(away.iter().map(|(_, bytes)| *bytes).collect());
+        self.row(
+            "bytes to the terminal per message, another window in front",
+            "",
+            vec![format!("{bytes:.0}")],
+            None,
+        );
+    }
+
+    fn keys(&mut self, all: &[Vec<Flooded>; 3]) {
         for (what, bar, limit, percent, keys) in [
             (
                 "key to changed screen, idle, p50",
@@ -126,7 +149,7 @@ impl Table {
         );
     }
 
-    pub(crate) fn memory(&mut self, events: u64, all: &[(u64, u64)]) {
+    pub(crate) fn memory(&mut self, messages: [u64; 3], all: &[(u64, u64)]) {
         let megabytes = |bytes: u64| format!("{} MB", bytes / 1_000_000);
         self.row(
             "memory after the start",
@@ -135,9 +158,19 @@ impl Table {
             None,
         );
         self.row(
-            format!("memory after {events} messages"),
+            format!("memory after {} messages", messages[0]),
             "60 MB",
-            all.iter().map(|(_, after)| megabytes(*after)).collect(),
+            all.iter()
+                .zip(messages)
+                .map(|((_, after), count)| {
+                    let fewer = if count == messages[0] {
+                        String::new()
+                    } else {
+                        format!(" (after {count})")
+                    };
+                    megabytes(*after) + &fewer
+                })
+                .collect(),
             all.first().map(|(_, after)| *after < 60_000_000),
         );
     }
