@@ -37,7 +37,7 @@ struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 21)]
     idle_seconds: u64,
 
-    /// Only this part: fan-out, idle, commits, joins or growth
+    /// Only this part: saturated, paced, idle, commits, joins or growth
     #[arg(long, value_name = "PART")]
     only: Option<String>,
 

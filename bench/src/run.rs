@@ -74,11 +74,15 @@ pub(crate) async fn smoke() -> Result<()> {
 /// All parts, or only the named one.
 pub(crate) async fn all(plan: Plan, only: Option<&str>) -> Result<()> {
     let wanted = |part| only.is_none_or(|only| only == part);
-    if wanted("fan-out") {
-        for (title, workload) in [
-            ("saturated: 64 messages in flight", Workload::Saturated),
-            ("paced: 200 messages a second", Workload::Paced),
-        ] {
+    for (part, title, workload) in [
+        (
+            "saturated",
+            "saturated: 64 messages in flight",
+            Workload::Saturated,
+        ),
+        ("paced", "paced: 200 messages a second", Workload::Paced),
+    ] {
+        if wanted(part) {
             println!("\n{PARTICIPANTS} participants, {title}\n");
             let rows = ALL.map(|system| (system, PARTICIPANTS));
             table(plan, &rows, workload).await?;
