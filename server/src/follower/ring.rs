@@ -1,6 +1,11 @@
 //! The newest events, framed, shared by all followers.
 
-use std::{collections::VecDeque, iter::Peekable, time::Duration};
+use std::{
+    collections::VecDeque,
+    iter::Peekable,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber, Position};
@@ -35,6 +40,19 @@ pub(super) struct Ring {
     chunks: VecDeque<Chunk>,
     bytes: usize,
     head: Position,
+    /// What the last follower took who was several commits behind: the next one is mostly at the
+    /// same place.
+    joined: Mutex<Option<Joined>>,
+}
+
+/// Several commits in one DATA frame, with nobody's Left among them.
+#[derive(Clone)]
+struct Joined {
+    after: Position,
+    /// The ring's head when they were joined.
+    head: Position,
+    bytes: Bytes,
+    last: Position,
 }
 
 struct Chunk {
@@ -68,6 +86,7 @@ impl Ring {
             chunks: VecDeque::new(),
             bytes: 0,
             head,
+            joined: Mutex::new(None),
         }
     }
 
@@ -101,8 +120,40 @@ impl Ring {
         let Some(chunk) = self.chunks.get(index).filter(|chunk| chunk.before <= after) else {
             return Taken::Behind;
         };
-        let mut taken = chunk.slice(after, participant, self.limits.frame_bytes);
+        let taken = chunk.slice(after, participant, self.limits.frame_bytes);
+        if taken.last == self.head || taken.own_left.is_some() {
+            return taken.into();
+        }
         // Several small commits are due: together in one frame, as HTTP/2 peers count frames.
+        let mut shared = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(joined) = &*shared
+            && (joined.after, joined.head) == (after, self.head)
+        {
+            return Taken::Frames {
+                bytes: joined.bytes.clone(),
+                last: joined.last,
+                own_left: None,
+            };
+        }
+        let (taken, anybodys) = self.join(index, taken, participant);
+        *shared = anybodys.then(|| Joined {
+            after,
+            head: self.head,
+            bytes: taken.bytes.clone(),
+            last: taken.last,
+        });
+        taken.into()
+    }
+
+    /// What was taken of this chunk, and as many whole ones behind it as the frame has room for;
+    /// and whether anybody would get the same there.
+    fn join(
+        &self,
+        index: usize,
+        mut taken: Slice,
+        participant: ParticipantNumber,
+    ) -> (Slice, bool) {
+        let mut anybodys = self.chunks[index].lefts.is_empty();
         let mut joined = BytesMut::new();
         for chunk in self.chunks.iter().skip(index + 1) {
             let room = self
@@ -116,21 +167,16 @@ impl Ring {
                 joined.extend_from_slice(&taken.bytes);
                 taken.bytes = Bytes::new();
             }
+            anybodys &= chunk.lefts.is_empty();
             let more = chunk.slice(taken.last, participant, room);
             joined.extend_from_slice(&more.bytes);
             taken.last = more.last;
             taken.own_left = more.own_left;
         }
-        let bytes = if joined.is_empty() {
-            taken.bytes
-        } else {
-            frame::exactly(&joined)
-        };
-        Taken::Frames {
-            bytes,
-            last: taken.last,
-            own_left: taken.own_left,
+        if !joined.is_empty() {
+            taken.bytes = frame::exactly(&joined);
         }
+        (taken, anybodys)
     }
 }
 
@@ -138,6 +184,16 @@ struct Slice {
     bytes: Bytes,
     last: Position,
     own_left: Option<LeftReason>,
+}
+
+impl From<Slice> for Taken {
+    fn from(slice: Slice) -> Self {
+        Self::Frames {
+            bytes: slice.bytes,
+            last: slice.last,
+            own_left: slice.own_left,
+        }
+    }
 }
 
 impl Chunk {
