@@ -77,6 +77,15 @@ impl Follower {
 
     /// The next bytes of the log; none where the phase has changed instead.
     fn poll_follow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        // Most looks find something, and need no waker.
+        if let Poll::Ready(bytes) = self.look(cx) {
+            return Poll::Ready(bytes);
+        }
+        self.attachment.wake_by(cx.waker());
+        self.look(cx)
+    }
+
+    fn look(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if let Some(order) = self.attachment.order() {
                 self.obey(order);
@@ -187,8 +196,7 @@ impl http_body::Body for Follower {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        // Before looking, so that nothing that comes meanwhile is missed.
-        self.attachment.asked(cx.waker());
+        self.attachment.asked();
         let polled = self.poll_next(cx);
         if polled.is_ready() {
             self.attachment.handed_over(self.cursor);

@@ -14,13 +14,13 @@ use std::{
 
 use chitty_chat::{Event, ParticipantNumber, Position};
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Limits,
     ring::{Ring, Taken},
     seat::{Seat, TICKS},
 };
+use crate::net::Cut;
 
 /// Shared by the sequencer, which feeds it, and all followers.
 pub struct Hub {
@@ -189,15 +189,19 @@ impl Attachment {
         self.seat.generation()
     }
 
-    /// Gives the means to end the stream while its body is not asked for anything: cancelling
-    /// this resets it.
-    pub fn cut_by(&self, cut: CancellationToken) {
+    /// Gives the means to end the stream while its body is not asked for anything.
+    pub fn cut_by(&self, cut: Cut) {
         self.seat.cut_by(cut);
     }
 
     /// HTTP/2 has room for more.
-    pub(super) fn asked(&self, waker: &Waker) {
-        self.seat.asked(waker);
+    pub(super) fn asked(&self) {
+        self.seat.asked();
+    }
+
+    /// Called before the last look, so that nothing that comes meanwhile is missed.
+    pub(super) fn wake_by(&self, waker: &Waker) {
+        self.seat.wake_by(waker);
     }
 
     /// HTTP/2 got something, the last of which is at `cursor`.

@@ -10,9 +10,9 @@ use std::{
 
 use chitty_chat::Position;
 use futures_util::task::AtomicWaker;
-use tokio_util::sync::CancellationToken;
 
 use super::Order;
+use crate::net::Cut;
 
 /// Looks that find a stream standing still before it is told to end.
 pub(super) const TICKS: u32 = 8;
@@ -28,7 +28,7 @@ pub(super) struct Seat {
     /// The tick at which HTTP/2 got something after which it has not asked for more; 0 while it
     /// is we who have nothing for it.
     waiting_since: AtomicU64,
-    cut: OnceLock<CancellationToken>,
+    cut: OnceLock<Cut>,
 }
 
 impl Seat {
@@ -57,13 +57,16 @@ impl Seat {
         self.wake();
     }
 
-    pub(super) fn cut_by(&self, cut: CancellationToken) {
+    pub(super) fn cut_by(&self, cut: Cut) {
         // A stream has one beginning.
         let _ = self.cut.set(cut);
     }
 
-    pub(super) fn asked(&self, waker: &Waker) {
+    pub(super) fn wake_by(&self, waker: &Waker) {
         self.waker.register(waker);
+    }
+
+    pub(super) fn asked(&self) {
         self.waiting_since.store(0, Ordering::Release);
     }
 
@@ -95,7 +98,7 @@ impl Seat {
             if waited > 1
                 && let Some(cut) = self.cut.get()
             {
-                cut.cancel();
+                cut.cut();
             }
         } else if waited > u64::from(TICKS) && self.cursor.load(Ordering::Acquire) < head.get() {
             self.too_slow.store(true, Ordering::Release);

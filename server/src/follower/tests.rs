@@ -14,22 +14,21 @@ use chitty_chat::{
 };
 use http_body::Body as _;
 use prost::Message as _;
-use tokio_util::sync::CancellationToken;
 
 use super::{seat::TICKS, *};
-use crate::log::MemoryLog;
+use crate::{log::MemoryLog, net::Cut};
 
 struct Stream {
     hub: Arc<Hub>,
     follower: Follower,
-    cut: CancellationToken,
+    cut: Cut,
 }
 
 const ADA: ParticipantNumber = ParticipantNumber::new(1);
 
 fn stream(hub: &Arc<Hub>, generation: u64) -> Stream {
     let attachment = hub.attach(ADA, generation);
-    let cut = CancellationToken::new();
+    let cut = Cut::default();
     attachment.cut_by(cut.clone());
     let welcome = Welcome {
         next: 1,
@@ -91,9 +90,9 @@ fn who_is_behind_and_does_not_read_is_told_and_then_cut() {
     publish(&ada.hub);
     assert!(matches!(ada.message(), Some(Kind::Welcome(_))));
     ada.look(TICKS + 1);
-    assert!(!ada.cut.is_cancelled());
+    assert!(!ada.cut.is_wanted());
     ada.look(1);
-    assert!(ada.cut.is_cancelled());
+    assert!(ada.cut.is_wanted());
 }
 
 #[test]
@@ -108,7 +107,7 @@ fn who_reads_again_in_time_hears_why_the_stream_ends() {
     assert_eq!((closing.reason(), closing.position), (Reason::TooSlow, 0));
     let trailers = ada.ask().expect("the end").into_trailers();
     assert_eq!(trailers.expect("trailers")["grpc-status"], "14");
-    assert!(!ada.cut.is_cancelled());
+    assert!(!ada.cut.is_wanted());
 }
 
 #[test]
@@ -130,7 +129,7 @@ fn who_reads_a_little_or_has_nothing_to_read_is_left_alone() {
     publish(&ada.hub);
     ada.look(5 * TICKS);
     assert!(matches!(ada.message(), Some(Kind::Event(_))));
-    assert!(!ada.cut.is_cancelled());
+    assert!(!ada.cut.is_wanted());
 }
 
 #[test]
@@ -140,8 +139,8 @@ fn who_is_taken_over_and_does_not_read_is_cut() {
     older.message().expect("a Welcome");
     let newer = stream(&hub, 2);
     newer.look(2);
-    assert!(older.cut.is_cancelled());
-    assert!(!newer.cut.is_cancelled());
+    assert!(older.cut.is_wanted());
+    assert!(!newer.cut.is_wanted());
     drop(older);
     assert_eq!(hub.count(), 1);
 }

@@ -34,7 +34,7 @@ use tonic::{body::Body, service::Routes};
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
-pub use self::listener::Listener;
+pub use self::{listener::Listener, stream::Cut};
 
 use self::{
     admission::{Admission, Admitted},
@@ -91,8 +91,8 @@ pub struct Peer {
     /// Where the connection comes from, for limits: an address, or a /64 network of IPv6, all of
     /// which is one subscriber's.
     pub source: IpAddr,
-    /// Resets the stream when it is cancelled, whether or not its body is polled.
-    pub cut: CancellationToken,
+    /// Ends the stream.
+    pub cut: Cut,
 }
 
 /// Serves until told to end; then waits for open connections as long as `limits.drain`. The
