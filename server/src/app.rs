@@ -62,9 +62,11 @@ pub async fn serve(
         config.connections,
         connections.clone(),
     ));
+    // On the runtime's threads, so that who is woken by it needs no other thread to be told.
+    let mut sequencer = tokio::spawn(sequencer.run(shutdown));
     let result = tokio::select! {
         biased;
-        result = sequencer.run(shutdown) => result,
+        result = &mut sequencer => result,
         never = hub.watch() => match never {},
     };
     // Probes hear of it before the port is gone.
@@ -77,7 +79,10 @@ pub async fn serve(
     if network.await.is_err() {
         tracing::error!("the accept loop failed");
     }
-    Ok(result?)
+    match result {
+        Ok(result) => Ok(result?),
+        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+    }
 }
 
 async fn routes(
