@@ -63,12 +63,14 @@ pub async fn serve(
         connections.clone(),
     ));
     // On the runtime's threads, so that who is woken by it needs no other thread to be told.
-    let mut sequencer = tokio::spawn(sequencer.run(shutdown));
-    let result = tokio::select! {
-        biased;
-        result = &mut sequencer => result,
-        never = hub.watch() => match never {},
-    };
+    let result = tokio::spawn(async move {
+        tokio::select! {
+            biased;
+            result = sequencer.run(shutdown) => result,
+            never = hub.run() => match never {},
+        }
+    })
+    .await;
     // Probes hear of it before the port is gone.
     for service in [v1::SERVICE_NAME, ""] {
         health

@@ -13,7 +13,10 @@ use std::{
 };
 
 use chitty_chat::{Event, ParticipantNumber, Position};
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::{
     Limits,
@@ -22,11 +25,20 @@ use super::{
 };
 use crate::net::Cut;
 
+/// Followers are woken at most so often. What becomes durable meanwhile goes out in one frame and
+/// one write for each, which costs little more than the first event alone; nobody sees so short a
+/// pause.
+const WAVE: Duration = Duration::from_millis(3);
+
 /// Shared by the sequencer, which feeds it, and all followers.
 pub struct Hub {
     head: AtomicU64,
     ring: RwLock<Ring>,
     seats: Mutex<Seats>,
+    /// When all were last woken.
+    last_wave: Mutex<Option<Instant>>,
+    /// Something waits for the next time.
+    wave_wanted: Notify,
     stall: Duration,
     /// Counts the looks that were taken at streams which do not read.
     tick: AtomicU64,
@@ -85,6 +97,8 @@ impl Hub {
             head: AtomicU64::new(head.get()),
             ring: RwLock::new(Ring::new(limits, head)),
             seats: Mutex::new(Seats::default()),
+            last_wave: Mutex::new(None),
+            wave_wanted: Notify::new(),
             stall: limits.stall,
             tick: AtomicU64::new(1),
             detached: Mutex::new(Vec::new()),
@@ -98,13 +112,22 @@ impl Hub {
         Position::new(self.head.load(Ordering::Acquire))
     }
 
-    /// What just became durable, in order: everybody is woken for it.
+    /// What just became durable, in order: everybody is woken for it, at once where all has been
+    /// calm.
     pub fn publish<'a>(&self, events: impl Iterator<Item = &'a Event>) {
         {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
             ring.push(events);
             self.head.store(ring.head().get(), Ordering::Release);
         }
+        let now = Instant::now();
+        let mut last_wave = self.last_wave();
+        if last_wave.is_some_and(|last| now < last + WAVE) {
+            self.wave_wanted.notify_one();
+            return;
+        }
+        *last_wave = Some(now);
+        drop(last_wave);
         self.wake_all();
     }
 
@@ -136,13 +159,30 @@ impl Hub {
         self.seats().current.len()
     }
 
-    /// Looks after streams that do not read, for as long as it is polled.
-    pub async fn watch(&self) -> Infallible {
+    /// Wakes followers for what came too soon after the last time, and looks after streams that do
+    /// not read, for as long as it is polled.
+    pub async fn run(&self) -> Infallible {
+        tokio::join!(self.waves(), self.watch()).0
+    }
+
+    async fn waves(&self) -> Infallible {
+        loop {
+            self.wave_wanted.notified().await;
+            let last_wave = *self.last_wave();
+            if let Some(last) = last_wave {
+                sleep_until(last + WAVE).await;
+            }
+            *self.last_wave() = Some(Instant::now());
+            self.wake_all();
+        }
+    }
+
+    async fn watch(&self) -> Infallible {
         // HTTP/2 asks a stream for nothing while its peer has no room for more, so that a stream
         // cannot notice by itself that it stands still.
         let pause = (self.stall / TICKS).max(Duration::from_millis(1));
         loop {
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
             self.look();
         }
     }
@@ -171,6 +211,12 @@ impl Hub {
         for seat in self.seats().current.values() {
             seat.wake();
         }
+    }
+
+    fn last_wave(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.last_wave
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn seats(&self) -> MutexGuard<'_, Seats> {
