@@ -163,10 +163,7 @@ impl Fold {
                 ..
             } => {
                 self.require_present(event.position, *participant)?;
-                if let Some(author) = self.present.get_mut(participant) {
-                    author.seen = author.seen.max(*seen);
-                    author.generation = author.generation.max(record.generation);
-                }
+                self.hear_of(*participant, *seen, record.generation);
                 if !id.is_empty() {
                     self.published
                         .insert(Arc::clone(id), Receipt::of(event), digest(text));
@@ -212,6 +209,23 @@ impl Fold {
                 participant,
             })
         }
+    }
+
+    /// Somebody who is present has been shown this much, on this stream.
+    fn hear_of(&mut self, number: ParticipantNumber, seen: Position, generation: u64) {
+        // Looked at first: to change a part of a persistent map is to copy it.
+        let is_new = self.present.get(&number).is_some_and(|participant| {
+            seen > participant.seen || generation > participant.generation
+        });
+        if is_new && let Some(participant) = self.present.get_mut(&number) {
+            participant.seen = participant.seen.max(seen);
+            participant.generation = participant.generation.max(generation);
+        }
+    }
+
+    /// To be called where a clone has taken the place of the original.
+    pub(super) fn settle(&mut self) {
+        self.published.settle();
     }
 
     fn join(&mut self, at: Position, name: &Arc<str>, session: SessionHash, generation: u64) {

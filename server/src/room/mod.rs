@@ -4,9 +4,9 @@
 //! [`Presence`] is what only this process knows: whose stream is attached, and whose grace runs.
 //! A [`Room`] is both, and decides.
 //!
-//! Deliberately absent: tasks, sockets, files, the time of day. All parts are persistent maps, so
-//! that a clone, on which a batch is decided and which is dropped when the append fails, costs
-//! nothing.
+//! Deliberately absent: tasks, sockets, files, the time of day. All parts are persistent maps, or
+//! shared by clones, so that a clone, on which a batch is decided and which is dropped when the
+//! append fails, costs nothing.
 
 mod command;
 mod decide;
@@ -129,6 +129,13 @@ impl Room {
         self.presence
             .keep_only(|participant| fold.participant(participant).is_some());
         self.fold = fold;
+        self.fold.settle();
+    }
+
+    /// A clone on which something was decided takes the place of the original: it is durable now.
+    pub fn adopt(&mut self, decided: Self) {
+        *self = decided;
+        self.fold.settle();
     }
 
     /// When [`Room::expire`] next has something to do, on the clock of [`Now::mono`].

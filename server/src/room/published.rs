@@ -1,8 +1,11 @@
 //! The ids of what was published lately, by which a retry is told from a new message.
 
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
 use chitty_chat::{LamportTime, Position};
-use imbl::{HashMap, Vector};
-use std::sync::Arc;
 
 /// Ids are remembered for so many positions: by position, never by wall time, so that every reader
 /// of the log remembers the same ones.
@@ -18,10 +21,20 @@ pub struct Receipt {
 }
 
 /// The ids of the last [`REMEMBERED_POSITIONS`] positions.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// Ids come with nearly every message, and a persistent map would copy a path of its tree for
+/// each. So clones share what is settled, and each has its own of what came since.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Published {
+    settled: Arc<Settled>,
+    recent: HashMap<Arc<str>, Entry>,
+    head: Position,
+}
+
+#[derive(Debug, Default)]
+struct Settled {
     by_id: HashMap<Arc<str>, Entry>,
-    in_order: Vector<(Position, Arc<str>)>,
+    in_order: VecDeque<(Position, Arc<str>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,24 +53,83 @@ pub(super) enum Known {
 impl Published {
     /// What is known of this id, asked for with the digest of a text.
     pub(super) fn find(&self, id: &str, text: [u8; 16]) -> Option<Known> {
-        self.by_id.get(id).map(|entry| {
-            if entry.text == text {
-                Known::Same(entry.receipt)
-            } else {
-                Known::Other(entry.receipt.position)
-            }
+        let entry = self
+            .recent
+            .get(id)
+            .or_else(|| self.settled.by_id.get(id))
+            .filter(|entry| is_remembered(entry.receipt.position, self.head))?;
+        Some(if entry.text == text {
+            Known::Same(entry.receipt)
+        } else {
+            Known::Other(entry.receipt.position)
         })
     }
 
     pub(super) fn insert(&mut self, id: Arc<str>, receipt: Receipt, text: [u8; 16]) {
-        self.in_order.push_back((receipt.position, Arc::clone(&id)));
-        self.by_id.insert(id, Entry { receipt, text });
+        let entry = Entry { receipt, text };
+        match Arc::get_mut(&mut self.settled) {
+            Some(settled) if self.recent.is_empty() => settled.insert(id, entry),
+            _ => drop(self.recent.insert(id, entry)),
+        }
     }
 
     /// Forgets what is too old now that the log ends at `head`.
     pub(super) fn forget(&mut self, head: Position) {
+        self.head = head;
+        if self.recent.is_empty()
+            && let Some(settled) = Arc::get_mut(&mut self.settled)
+        {
+            settled.forget(head);
+        }
+    }
+
+    /// Settles what came since this was cloned; to be called where the clone has taken the place
+    /// of the original. It waits for the next time while there still is another clone.
+    pub(super) fn settle(&mut self) {
+        let Some(settled) = Arc::get_mut(&mut self.settled) else {
+            return;
+        };
+        let mut recent: Vec<_> = self.recent.drain().collect();
+        recent.sort_unstable_by_key(|(_, entry)| entry.receipt.position);
+        for (id, entry) in recent {
+            settled.insert(id, entry);
+        }
+        settled.forget(self.head);
+    }
+
+    /// In the order of positions.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, Receipt, [u8; 16])> {
+        let settled = self.settled.in_order.iter().filter_map(|(position, id)| {
+            let entry = self.settled.by_id.get(id)?;
+            (entry.receipt.position == *position && !self.recent.contains_key(id))
+                .then_some((id, entry))
+        });
+        let mut recent: Vec<_> = self.recent.iter().collect();
+        recent.sort_unstable_by_key(|(_, entry)| entry.receipt.position);
+        settled
+            .chain(recent)
+            .filter(|(_, entry)| is_remembered(entry.receipt.position, self.head))
+            .map(|(id, entry)| (id, entry.receipt, entry.text))
+    }
+}
+
+/// Whatever is settled.
+impl PartialEq for Published {
+    fn eq(&self, other: &Self) -> bool {
+        self.head == other.head && self.iter().eq(other.iter())
+    }
+}
+
+impl Settled {
+    fn insert(&mut self, id: Arc<str>, entry: Entry) {
+        self.in_order
+            .push_back((entry.receipt.position, Arc::clone(&id)));
+        self.by_id.insert(id, entry);
+    }
+
+    fn forget(&mut self, head: Position) {
         while let Some((position, id)) = self.in_order.front() {
-            if position.get() + REMEMBERED_POSITIONS > head.get() {
+            if is_remembered(*position, head) {
                 return;
             }
             // Only its own entry: an id that came again after its time has a newer one.
@@ -71,12 +143,96 @@ impl Published {
             self.in_order.pop_front();
         }
     }
+}
 
-    /// In the order of positions.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, Receipt, [u8; 16])> {
-        self.in_order.iter().filter_map(|(position, id)| {
-            let entry = self.by_id.get(id)?;
-            (entry.receipt.position == *position).then_some((id, entry.receipt, entry.text))
+fn is_remembered(position: Position, head: Position) -> bool {
+    position.get() + REMEMBERED_POSITIONS > head.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As an append goes: what was decided on a clone takes the original's place, or is dropped,
+    /// while a snapshot may still be encoded from an older clone.
+    #[derive(Clone, Debug)]
+    struct Batch {
+        ids: Vec<u8>,
+        is_durable: bool,
+        is_held: bool,
+    }
+
+    fn batch() -> impl Strategy<Value = Batch> {
+        let ids = proptest::collection::vec(any::<u8>(), 0..6);
+        (ids, any::<bool>(), any::<bool>()).prop_map(|(ids, is_durable, is_held)| Batch {
+            ids,
+            is_durable,
+            is_held,
         })
+    }
+
+    fn receipt(position: u64) -> Receipt {
+        Receipt {
+            position: position.into(),
+            lamport: position.into(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn clones_know_what_one_map_would(batches in proptest::collection::vec(batch(), 1..30)) {
+            // Each id moves the head so far that a few of them are remembered.
+            let step = REMEMBERED_POSITIONS / 8;
+            let mut published = Published::default();
+            let mut held = Vec::new();
+            let mut plain: Vec<(u64, String)> = Vec::new();
+            let mut head = 0;
+            for batch in batches {
+                let mut scratch = published.clone();
+                let (mut decided, mut decided_head) = (plain.clone(), head);
+                for id in batch.ids {
+                    decided_head += step;
+                    let id = id.to_string();
+                    decided.retain(|(position, known)| {
+                        is_remembered(Position::new(*position), decided_head.into())
+                            && *known != id
+                    });
+                    decided.push((decided_head, id.clone()));
+                    scratch.insert(id.into(), receipt(decided_head), [0; 16]);
+                    scratch.forget(decided_head.into());
+                }
+                if batch.is_held {
+                    held = vec![published.clone()];
+                }
+                if batch.is_durable {
+                    published = scratch;
+                    published.settle();
+                    (plain, head) = (decided, decided_head);
+                }
+                let known: Vec<_> = published
+                    .iter()
+                    .map(|(id, receipt, _)| (receipt.position.get(), id.to_string()))
+                    .collect();
+                prop_assert_eq!(&known, &plain);
+                for id in 0..=u8::MAX {
+                    let id = id.to_string();
+                    let found = published.find(&id, [0; 16]);
+                    let expected = plain.iter().find(|(_, known)| *known == id);
+                    prop_assert_eq!(
+                        found,
+                        expected.map(|(position, _)| Known::Same(receipt(*position)))
+                    );
+                }
+                if !batch.is_held {
+                    held.clear();
+                }
+            }
+            drop(held);
+            published.settle();
+            prop_assert!(published.recent.is_empty());
+            prop_assert!(published.settled.by_id.len() <= 8);
+        }
     }
 }

@@ -91,6 +91,7 @@ impl Fold {
             let receipt = receipt(published.position, published.lamport);
             fold.published.insert(published.id.into(), receipt, text);
         }
+        fold.published.forget(fold.head);
         Ok(fold)
     }
 }

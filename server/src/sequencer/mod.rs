@@ -198,7 +198,7 @@ impl Sequencer {
                 .flat_map(|decision| &decision.records);
             let batch: Arc<[Record]> = expired.iter().chain(decided).cloned().collect();
             if self.append(&batch).await? {
-                self.room = scratch;
+                self.room.adopt(scratch);
                 for record in &expired {
                     journal::broadcast(&record.event);
                 }
