@@ -87,7 +87,20 @@ impl Follower {
 
     fn look(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
-            if let Some(order) = self.attachment.order() {
+            let order = self.attachment.order();
+            if order == Some(Order::Shutdown)
+                && let Taken::Frames {
+                    bytes,
+                    last,
+                    own_left,
+                } = self.attachment.take(self.cursor)
+            {
+                // What is at hand goes out before the server goes down.
+                self.page = None;
+                self.advance(last, own_left);
+                return Poll::Ready(Some(bytes));
+            }
+            if let Some(order) = order {
                 self.obey(order);
                 return Poll::Ready(None);
             }

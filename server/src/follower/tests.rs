@@ -133,6 +133,19 @@ fn who_reads_a_little_or_has_nothing_to_read_is_left_alone() {
 }
 
 #[test]
+fn what_is_at_hand_goes_out_before_the_server_goes_down() {
+    let mut ada = stream(&hub(), 1);
+    ada.message().expect("a Welcome");
+    publish(&ada.hub);
+    ada.hub.close();
+    assert!(matches!(ada.message(), Some(Kind::Event(_))));
+    let Some(Kind::Closing(closing)) = ada.message() else {
+        panic!("no Closing");
+    };
+    assert_eq!((closing.reason(), closing.position), (Reason::Shutdown, 1));
+}
+
+#[test]
 fn who_is_taken_over_and_does_not_read_is_cut() {
     let hub = hub();
     let mut older = stream(&hub, 1);

@@ -6,13 +6,13 @@
 //! the end (<https://github.com/hyperium/hyper/issues/4170>).
 
 mod admission;
+mod driver;
 mod listener;
 mod stream;
 
 use std::{
     io,
     net::IpAddr,
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -38,7 +38,7 @@ pub use self::{listener::Listener, stream::Cut};
 
 use self::{
     admission::{Admission, Admitted},
-    stream::StreamExecutor,
+    driver::{Driver, End, Parts},
 };
 
 /// What is configured about connections.
@@ -151,6 +151,18 @@ struct Ends {
     aborted: CancellationToken,
 }
 
+impl Ends {
+    /// The part of a connection that hears of them.
+    async fn closing(self, parts: Parts) -> End {
+        self.shutdown.cancelled().await;
+        parts.add(async move {
+            self.aborted.cancelled().await;
+            End::Cut
+        });
+        End::Closing
+    }
+}
+
 /// Out of file descriptors, or a connection that was gone before it was accepted: the listener
 /// itself goes on.
 async fn pause_after(error: &io::Error) {
@@ -178,38 +190,28 @@ async fn serve_connection(
         request.map(Body::new)
     });
     let service = TowerToHyperService::new(service);
-    let mut connection = pin!(builder(limits).serve_connection(TokioIo::new(stream), service));
-    let result = tokio::select! {
-        biased;
-        result = connection.as_mut() => result,
-        () = silence(limits.first_request, &has_spoken) => {
-            debug!("a connection without a request is cut");
-            return;
-        }
-        () = ends.shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                biased;
-                result = connection => result,
-                () = ends.aborted.cancelled() => return,
-            }
-        }
-    };
+    let parts = Parts::new();
+    parts.add(silence(limits.first_request, has_spoken));
+    parts.add(ends.closing(parts.clone()));
+    let connection = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
+    let result = Driver::new(connection, parts).await;
     if let Err(error) = result {
         debug!(%error, "a connection ended");
     }
 }
 
-/// Returns only where there is no request in this time.
-async fn silence(time: Duration, has_spoken: &AtomicBool) {
+/// A connection has so long for its first request.
+async fn silence(time: Duration, has_spoken: Arc<AtomicBool>) -> End {
     sleep(time).await;
     if has_spoken.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
+        return End::Of;
     }
+    debug!("a connection without a request is cut");
+    End::Cut
 }
 
-fn builder(limits: Limits) -> hyper::server::conn::http2::Builder<StreamExecutor> {
-    let mut builder = hyper::server::conn::http2::Builder::new(StreamExecutor);
+fn builder(limits: Limits, parts: Parts) -> hyper::server::conn::http2::Builder<Parts> {
+    let mut builder = hyper::server::conn::http2::Builder::new(parts);
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.keepalive_interval)

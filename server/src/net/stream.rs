@@ -1,69 +1,43 @@
-//! One stream of a connection, and the means to end it from outside.
+//! The means to end one stream of a connection from outside.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
-};
-
-use tokio::task::AbortHandle;
+use futures_util::future::{AbortHandle, Abortable, Aborted};
 
 tokio::task_local! {
-    /// Of the stream whose task this is.
+    /// Of the stream that is polled.
     static CUT: Cut;
 }
 
-/// Ends one stream, whether or not its body is polled.
-#[derive(Clone, Debug, Default)]
-pub struct Cut(Arc<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    wanted: AtomicBool,
-    task: OnceLock<AbortHandle>,
-}
+/// Ends one stream, though nothing of it is polled any more: HTTP/2 does not ask a response's body
+/// for anything while the peer has no room for it.
+#[derive(Clone, Debug)]
+pub struct Cut(AbortHandle);
 
 impl Cut {
     /// The stream is reset with CANCEL, and its unsent bytes are freed; its connection goes on.
     pub fn cut(&self) {
-        self.0.wanted.store(true, Ordering::SeqCst);
-        if let Some(task) = self.0.task.get() {
-            task.abort();
-        }
-    }
-
-    /// Of the stream that is served by this task, which may run already.
-    fn arm(&self, task: AbortHandle) {
-        // A stream has one task.
-        let task = self.0.task.get_or_init(|| task);
-        if self.0.wanted.load(Ordering::SeqCst) {
-            task.abort();
-        }
+        self.0.abort();
     }
 
     #[cfg(test)]
     pub(crate) fn is_wanted(&self) -> bool {
-        self.0.wanted.load(Ordering::SeqCst)
+        self.0.is_aborted()
     }
 }
 
-/// Runs each stream of a connection on a task of its own, as [`hyper_util::rt::TokioExecutor`]
-/// does, but so that it can be ended though nothing of it is polled any more: HTTP/2 does not ask
-/// a response's body for anything while the peer has no room for it.
-#[derive(Clone, Copy)]
-pub(super) struct StreamExecutor;
-
-impl<F> hyper::rt::Executor<F> for StreamExecutor
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        let cut = Cut::default();
-        let task = tokio::spawn(CUT.scope(cut.clone(), stream));
-        cut.arm(task.abort_handle());
+/// Of no stream.
+impl Default for Cut {
+    fn default() -> Self {
+        Self(AbortHandle::new_pair().0)
     }
 }
 
-/// What ends the stream whose task this is.
+/// The stream, until it ends or is cut.
+pub(super) fn until_cut<F: Future>(stream: F) -> impl Future<Output = Result<F::Output, Aborted>> {
+    let (handle, registration) = AbortHandle::new_pair();
+    CUT.scope(Cut(handle), Abortable::new(stream, registration))
+}
+
+/// What ends the stream that is polled.
 pub(super) fn cut() -> Cut {
     CUT.try_with(Clone::clone).unwrap_or_default()
 }
