@@ -20,11 +20,8 @@ use std::{
     time::Duration,
 };
 
-use hyper::body::Incoming;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{sleep, timeout},
@@ -172,31 +169,38 @@ async fn pause_after(error: &io::Error) {
 
 /// Serves one connection to its end. hyper-util's `GracefulShutdown` would do the same, but tells
 /// connections in an order of chance, and a simulated run must be the same each time.
-async fn serve_connection(
+///
+/// What an idle connection costs in memory is mostly the size of this future.
+fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     admitted: Admitted,
     routes: Routes,
     limits: Limits,
     ends: Ends,
-) {
+) -> impl Future<Output = ()> + Send {
     let source = admitted.source();
     let spoken = Arc::new(AtomicBool::new(false));
-    let has_spoken = Arc::clone(&spoken);
-    // It runs on the task of the stream.
-    let service = routes.map_request(move |mut request: http::Request<Incoming>| {
-        spoken.store(true, Ordering::Relaxed);
-        let cut = stream::cut();
-        request.extensions_mut().insert(Peer { source, cut });
-        request.map(Body::new)
-    });
-    let service = TowerToHyperService::new(service);
     let parts = Parts::new();
-    parts.add(silence(limits.first_request, has_spoken));
+    parts.add(silence(limits.first_request, Arc::clone(&spoken)));
     parts.add(ends.closing(parts.clone()));
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        spoken.store(true, Ordering::Relaxed);
+        let routes = routes.clone();
+        // In a box, as a stream would keep the room for it until its end.
+        Box::pin(async move {
+            // Here, as this is polled on the stream.
+            let cut = stream::cut();
+            request.extensions_mut().insert(Peer { source, cut });
+            routes.oneshot(request.map(Body::new)).await
+        })
+    });
     let connection = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
-    let result = Driver::new(connection, parts).await;
-    if let Err(error) = result {
-        debug!(%error, "a connection ended");
+    let driver = Driver::new(connection, parts);
+    async move {
+        if let Err(error) = driver.await {
+            debug!(%error, "a connection ended");
+        }
+        drop(admitted);
     }
 }
 

@@ -6,6 +6,7 @@ use chitty_chat::{
     LamportTime, MessageId, MessageText, ParticipantName, ParticipantNumber, Position, SessionHash,
     text::ParticipantNameError,
 };
+use imbl::OrdMap;
 use thiserror::Error;
 
 use super::{Participant, Receipt};
@@ -125,7 +126,7 @@ pub struct Granted {
     /// The time at `position`.
     pub lamport: LamportTime,
     /// Who is present as of `position`; empty where the client has them.
-    pub participants: Vec<Participant>,
+    pub participants: OrdMap<ParticipantNumber, Participant>,
     /// The same participation goes on.
     pub resumed: bool,
     /// The first position that follows.

@@ -6,6 +6,7 @@ use chitty_chat::{
     Event, EventKind, LamportTime, LeftReason, ParticipantName, ParticipantNumber, Position,
     SessionHash,
 };
+use imbl::OrdMap;
 
 use super::{
     Accepted, Command, Decision, Granted, Join, Leave, Now, Publish, Receipt, Refusal, Resume,
@@ -124,7 +125,7 @@ impl Room {
                 generation,
                 position: resume.position,
                 lamport: resume.lamport,
-                participants: Vec::new(),
+                participants: OrdMap::new(),
                 resumed: true,
                 next: resume.position.next(),
                 head,
@@ -136,7 +137,7 @@ impl Room {
                 generation,
                 position: head,
                 lamport: self.fold.now(),
-                participants: self.fold.participants().cloned().collect(),
+                participants: self.fold.present.clone(),
                 resumed: true,
                 next: Position::new(participant.get()).max(self.first),
                 head,
@@ -183,7 +184,7 @@ impl Room {
             generation,
             position,
             lamport: record.event.lamport,
-            participants: self.fold.participants().cloned().collect(),
+            participants: self.fold.present.clone(),
             resumed: false,
             next,
             head: position,

@@ -107,7 +107,7 @@ fn welcome(granted: &Granted, session: &Session, epoch: &str) -> Welcome {
         epoch: epoch.to_owned(),
         position: granted.position.get(),
         lamport: granted.lamport.get(),
-        participants: granted.participants.iter().map(Into::into).collect(),
+        participants: granted.participants.values().map(Into::into).collect(),
         resumed: granted.resumed,
         next: granted.next.get(),
         head: granted.head.get(),
