@@ -139,7 +139,7 @@ fn print(text: &[u8]) -> Result<ExitCode> {
 
 fn show_config(wanted: &ConfigArgs) -> Result<ExitCode> {
     if wanted.example {
-        return print(config::EXAMPLE.as_bytes());
+        return print(config::example().as_bytes());
     }
     let path = config::default_path().ok_or_eyre("there is no home for a configuration file")?;
     let there = if path.exists() {

@@ -1,11 +1,13 @@
 //! The help: every command and key, from the tables that these are looked up in.
 
+use std::borrow::Cow;
+
 use super::{
     commands::COMMANDS,
-    keys::{BINDINGS, Help},
-    reading::SELECTING,
+    keys::{Action, Keymap, Mode},
     wrap,
 };
+use crate::view::glyphs;
 
 /// The help as it fits a screen.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub enum Row {
     /// Keys, and what they do from this column on.
     Entry {
         /// The keys or the command.
-        keys: &'static str,
+        keys: Cow<'static, str>,
         /// The column of `what`.
         column: usize,
         /// What they do; empty where it has rows of its own.
@@ -43,29 +45,32 @@ pub enum Row {
 /// Beside the text: the frame, and a margin.
 const MARGIN: usize = 3;
 
+/// A part of the help: its title, and its keys or commands with what they do.
+type Part = (&'static str, Vec<(Cow<'static, str>, &'static str)>);
+
 impl Page {
     /// The help on a screen of so many columns and rows.
-    pub fn new(width: u16, height: u16) -> Self {
+    pub fn new(width: u16, height: u16, keys: &Keymap) -> Self {
         let (screen, height) = (usize::from(width), usize::from(height));
-        let entries = || COMMANDS.iter().chain(SELECTING).copied().chain(keys());
-        let column = entries().map(|help| help.keys.len()).max().unwrap_or(0) + 2;
-        let what = entries().map(|help| help.what.len()).max().unwrap_or(0);
+        let parts = parts(keys);
+        let entries = || parts.iter().flat_map(|(_, entries)| entries);
+        let column = entries().map(|(keys, _)| glyphs::width(keys)).max();
+        let column = column.unwrap_or(0) + 2;
+        let what = entries().map(|(_, what)| what.len()).max().unwrap_or(0);
 
         let margin = if screen > 30 { MARGIN } else { 1 };
         let width = (column + what).min(screen.saturating_sub(2 * margin));
         // Where the two do not fit side by side, they are one above the other.
         let column = (width >= column + what).then_some(column);
-        let mut rows = vec![Row::Title("Commands")];
-        for help in COMMANDS {
-            entry(*help, column, width, &mut rows);
-        }
-        rows.extend([Row::Gap, Row::Title("Keys")]);
-        for help in keys() {
-            entry(help, column, width, &mut rows);
-        }
-        rows.extend([Row::Gap, Row::Title("On a selected line")]);
-        for help in SELECTING {
-            entry(*help, column, width, &mut rows);
+        let mut rows = Vec::new();
+        for (title, entries) in parts {
+            if !rows.is_empty() {
+                rows.push(Row::Gap);
+            }
+            rows.push(Row::Title(title));
+            for (keys, what) in entries {
+                entry(keys, what, column, width, &mut rows);
+            }
         }
         let framed = height > 4;
         let height = height.saturating_sub(if framed { 2 } else { 0 });
@@ -83,12 +88,28 @@ impl Page {
     }
 }
 
-fn keys() -> impl Iterator<Item = Help> {
-    BINDINGS.iter().filter_map(|binding| binding.help)
+fn parts(keys: &Keymap) -> [Part; 3] {
+    let commands = COMMANDS.iter().map(|help| (help.command.into(), help.what));
+    let of = |mode| keys.rows(mode).map(|(keys, what)| (keys.into(), what));
+    let back = keys.key(Action::Leave).into_iter();
+    let back = back.map(|key| (key.to_string().into(), "back to the draft"));
+    [
+        ("Commands", commands.collect()),
+        ("Keys", of(Mode::Chat).collect()),
+        (
+            "On a selected line",
+            of(Mode::Selected).chain(back).collect(),
+        ),
+    ]
 }
 
-fn entry(help: Help, column: Option<usize>, width: usize, rows: &mut Vec<Row>) {
-    let Help { keys, what } = help;
+fn entry(
+    keys: Cow<'static, str>,
+    what: &'static str,
+    column: Option<usize>,
+    width: usize,
+    rows: &mut Vec<Row>,
+) {
     if let Some(column) = column {
         rows.push(Row::Entry { keys, column, what });
     } else {
@@ -108,16 +129,12 @@ mod tests {
 
     #[test]
     fn every_key_and_command_is_in_it_at_any_size() {
+        let map = Keymap::default();
         for (width, height) in [(200, 60), (80, 24), (40, 10), (20, 5), (1, 1), (0, 0)] {
-            let page = Page::new(width, height);
-            for help in COMMANDS.iter().chain(SELECTING).copied().chain(keys()) {
-                let known =
-                    |row: &Row| matches!(row, Row::Entry { keys, .. } if *keys == help.keys);
-                assert!(
-                    page.rows.iter().any(known),
-                    "{} at {width}x{height}",
-                    help.keys
-                );
+            let page = Page::new(width, height, &map);
+            for (wanted, _) in parts(&map).into_iter().flat_map(|(_, entries)| entries) {
+                let known = |row: &Row| matches!(row, Row::Entry { keys, .. } if *keys == wanted);
+                assert!(page.rows.iter().any(known), "{wanted} at {width}x{height}");
             }
             assert!(page.height <= page.rows.len());
         }
