@@ -16,6 +16,7 @@ use chitty::{
     cli::{self, Args, Options},
     config::{self, Config},
     launch::{self, Local},
+    manual,
     osc::Notifier,
     plain::{self, Plain, PlainConfig, Streams},
     run::{self, ScreenConfig, run},
@@ -118,7 +119,7 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
             ..
         } => {
             let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            manual::write(Cli::command(), &mut text)?;
             print(&text)
         }
         Cli { args, .. } => {

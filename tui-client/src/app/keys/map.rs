@@ -225,13 +225,13 @@ impl Keymap {
     }
 
     /// What can be had by a key then, with its keys, in the order of the help.
-    pub fn rows(&self, mode: Mode) -> impl Iterator<Item = (String, &'static str)> {
+    pub fn rows(&self, mode: Mode) -> impl Iterator<Item = (String, &'static Row)> {
         let mut rest = self.bound(mode);
         mode.rows().iter().filter_map(move |row| {
             let (own, behind) = rest.split_at(row.bindings.len());
             rest = behind;
             let keys = label(row, own);
-            (!keys.is_empty()).then_some((keys, row.what))
+            (!keys.is_empty()).then_some((keys, row))
         })
     }
 }
