@@ -85,6 +85,10 @@ impl App {
         if self.welcomed && !welcome.another_log {
             self.missed = (welcome.head.get() + 1).saturating_sub(welcome.next.get());
         }
+        if welcome.another_log {
+            self.search.restart();
+            self.going = None;
+        }
         self.timeline.welcome(&welcome, wall);
         self.recent.welcome(&welcome);
         self.participants.welcome(&welcome);

@@ -123,7 +123,7 @@ impl App {
                 effects.push(Effect::Copy(text));
                 self.say(said, false);
             }
-            None => self.say("This line is the client's own and has no time", true),
+            None => self.say("This line has no time in this chat", true),
         }
     }
 
