@@ -92,7 +92,7 @@ impl Args {
                 None => BACKLOG,
             }),
             plain: self.plain,
-            screen: config.screen.options(),
+            screen: config.screen.options(config.keys),
             palette: config.colours.palette(),
         }
     }
@@ -114,7 +114,7 @@ Examples:
   echo 'the build is done' | chitty --plain --name builder
           send a line from a script
 
-In the chat, F1 or /help lists the keys and commands, and Esc leaves.";
+In the chat, /help lists the keys and commands, and /quit leaves.";
 
 /// Whoever can reach a server can read and write its chat: one that starts by itself is for this
 /// machine alone.

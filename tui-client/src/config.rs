@@ -1,5 +1,7 @@
 //! The configuration file: what the command line and the environment do not say.
 
+mod keys;
+
 use std::{
     io,
     net::SocketAddr,
@@ -11,10 +13,20 @@ use ratatui::style::Color;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::{app::options::Options, cli, launch::ServerUrl, view::Palette};
+use crate::{
+    app::{keys::Keymap, options::Options},
+    cli,
+    launch::ServerUrl,
+    view::Palette,
+};
+
+/// All but the keys of the keyboard, which have their own table.
+const EXAMPLE: &str = include_str!("config/example.toml");
 
 /// A file with every key, its default and what it is for.
-pub const EXAMPLE: &str = include_str!("config/example.toml");
+pub fn example() -> String {
+    format!("{EXAMPLE}\n{}", keys::example())
+}
 
 /// The folder of this program among the configuration of all.
 const PROGRAM: &str = "chitty-chat";
@@ -46,6 +58,9 @@ pub struct Config {
     pub screen: Screen,
     /// The colours of the screen.
     pub colours: Colours,
+    /// Which keys do what: the tables `[keys]` and `[keys.selected]`.
+    #[serde(deserialize_with = "keys::keymap")]
+    pub keys: Keymap,
 }
 
 /// The table `[screen]`.
@@ -65,8 +80,8 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// With the defaults for what is not said.
-    pub fn options(self) -> Options {
+    /// With these keys, and with the defaults for what is not said.
+    pub fn options(self, keys: Keymap) -> Options {
         let default = Options::default();
         Options {
             mouse: self.mouse.unwrap_or(default.mouse),
@@ -74,6 +89,7 @@ impl Screen {
             bell: self.bell.unwrap_or(default.bell),
             notify: self.notifications.unwrap_or(default.notify),
             title: self.title.unwrap_or(default.title),
+            keys,
         }
     }
 }
@@ -215,13 +231,14 @@ mod tests {
 
     #[test]
     fn the_example_is_a_file_that_changes_nothing() {
-        assert_eq!(Config::parse(EXAMPLE), Ok(Config::default()));
+        assert_eq!(Config::parse(&example()), Ok(Config::default()));
     }
 
     /// With the signs before its keys taken away, so that each of them is one.
     #[test]
     fn the_example_has_every_key() {
-        let keys: Vec<_> = EXAMPLE
+        let example = example();
+        let keys: Vec<_> = example
             .lines()
             .filter_map(|line| match line.strip_prefix('#') {
                 Some(key) => Some(key).filter(|key| key.contains(" = ")),
@@ -246,6 +263,7 @@ mod tests {
                     title: Some(true),
                 },
             colours,
+            keys,
         } = config
         else {
             panic!("a key is missing: {config:?}");
@@ -262,7 +280,9 @@ mod tests {
             panic!("a colour is missing: {colours:?}");
         };
         assert_eq!(colours.palette(), Palette::TERMINAL);
-        assert_eq!(Screen::default().options(), Options::default());
+        assert_eq!(keys, Keymap::default());
+        let options = Screen::default().options(Keymap::default());
+        assert_eq!(options, Options::default());
     }
 
     #[test]
@@ -291,7 +311,7 @@ mod tests {
         let config =
             Config::parse("[screen]\nmouse = false\n[colours]\nbad = \"#ff8800\"\ngood = \"12\"")
                 .expect("understood");
-        let options = config.screen.options();
+        let options = config.screen.options(config.keys);
         assert!(!options.mouse && options.bell);
         let palette = config.colours.palette();
         assert_eq!(palette.bad, Color::Rgb(255, 136, 0));

@@ -16,6 +16,7 @@ use chitty::{
     cli::{self, Args, Options},
     config::{self, Config},
     launch::{self, Local},
+    manual,
     osc::Notifier,
     plain::{self, Plain, PlainConfig, Streams},
     run::{self, ScreenConfig, run},
@@ -118,7 +119,7 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
             ..
         } => {
             let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            manual::write(Cli::command(), &mut text)?;
             print(&text)
         }
         Cli { args, .. } => {
@@ -139,7 +140,7 @@ fn print(text: &[u8]) -> Result<ExitCode> {
 
 fn show_config(wanted: &ConfigArgs) -> Result<ExitCode> {
     if wanted.example {
-        return print(config::EXAMPLE.as_bytes());
+        return print(config::example().as_bytes());
     }
     let path = config::default_path().ok_or_eyre("there is no home for a configuration file")?;
     let there = if path.exists() {

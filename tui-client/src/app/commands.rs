@@ -2,32 +2,39 @@
 
 use chitty_chat::{LamportTime, MessageText, text::MessageTextError};
 
-use super::keys::Help;
+/// A row of the help.
+#[derive(Clone, Copy)]
+pub struct Help {
+    /// The command, as people write it.
+    pub command: &'static str,
+    /// What it does.
+    pub what: &'static str,
+}
 
 /// The help's rows for the commands.
 pub const COMMANDS: &[Help] = &[
     Help {
-        keys: "/me waves",
+        command: "/me waves",
         what: "an action: * ada waves",
     },
     Help {
-        keys: "/time",
+        command: "/time",
         what: "your Lamport clock, and why",
     },
     Help {
-        keys: "/at 412",
+        command: "/at 412",
         what: "go to Lamport time 412",
     },
     Help {
-        keys: "/help",
+        command: "/help",
         what: "this help",
     },
     Help {
-        keys: "/quit",
+        command: "/quit",
         what: "leave",
     },
     Help {
-        keys: "//text",
+        command: "//text",
         what: "send text that begins with /",
     },
 ];

@@ -38,9 +38,9 @@ use jiff::tz::TimeZone;
 
 pub use self::reading::Mouse;
 use self::{
-    attention::Attention, composer::Composer, join::Join, layout::Panes, options::Options,
-    overtaken::Overtaken, participants::Participants, recent::Recent, search::Search,
-    status::Status, timeline::Timeline,
+    attention::Attention, composer::Composer, join::Join, keys::Key, layout::Panes,
+    options::Options, overtaken::Overtaken, participants::Participants, recent::Recent,
+    search::Search, status::Status, timeline::Timeline,
 };
 use crate::{
     session::{Command, Ended, HistoryPage, Notice},
@@ -199,10 +199,10 @@ pub struct App {
     hint: Option<Hint>,
     /// The first row of the help on screen, while it is open.
     help: Option<usize>,
-    /// Esc was pressed where it takes two.
+    /// The key that leaves was pressed where it takes two.
     warned: bool,
-    /// Ctrl-X was pressed: the next key belongs to it.
-    chord: bool,
+    /// This key was pressed, and the next one belongs to it.
+    first: Option<Key>,
     tickets: u64,
     welcomed: bool,
     /// Events that came while the link was down, and are being read.
@@ -235,7 +235,7 @@ impl App {
             hint: None,
             help: None,
             warned: false,
-            chord: false,
+            first: None,
             tickets: 0,
             welcomed: false,
             missed: 0,

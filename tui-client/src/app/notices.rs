@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{App, Effect, Outcome, Screen};
+use super::{App, Effect, Outcome, Screen, keys::Action};
 use crate::session::{Ended, Link, Notice, Welcome};
 
 impl App {
@@ -47,6 +47,9 @@ impl App {
                 self.timeline.event(event, own);
             }
             Notice::Rejected { ticket, reason } => {
+                let back = self.options.keys.hint(Action::Up, "brings it back");
+                let back = back.map(|back| format!(" ({back})")).unwrap_or_default();
+                let reason = format!("{reason}{back}");
                 if let Some(text) = self.timeline.reject(ticket, reason, wall) {
                     self.composer.remember(text);
                 }
@@ -81,6 +84,10 @@ impl App {
     fn welcome(&mut self, welcome: Welcome, wall: SystemTime, effects: &mut Vec<Effect>) {
         if self.welcomed && !welcome.another_log {
             self.missed = (welcome.head.get() + 1).saturating_sub(welcome.next.get());
+        }
+        if welcome.another_log {
+            self.search.restart();
+            self.going = None;
         }
         self.timeline.welcome(&welcome, wall);
         self.recent.welcome(&welcome);

@@ -1,6 +1,8 @@
 //! What a user may like one way or another.
 
-/// Each of them can be changed by the user; these are the values at the start.
+use super::keys::Keymap;
+
+/// The switches can be changed by the user; these are their values at the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Options {
@@ -14,6 +16,8 @@ pub struct Options {
     pub notify: bool,
     /// The window's title tells how much is unread.
     pub title: bool,
+    /// Which keys do what.
+    pub keys: Keymap,
 }
 
 impl Default for Options {
@@ -24,6 +28,7 @@ impl Default for Options {
             bell: true,
             notify: true,
             title: true,
+            keys: Keymap::default(),
         }
     }
 }

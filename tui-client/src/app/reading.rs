@@ -1,11 +1,11 @@
 //! What the keys and the mouse do in the messages: scroll, select, copy, search.
 
 use chitty_chat::{LamportTime, Position};
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::{
     App, Effect, Pane, Screen,
-    keys::{self, Action},
+    composer::Edit,
+    keys::Action,
     search::{self, Outcome},
 };
 use crate::session::{Command, HistoryPage};
@@ -26,46 +26,26 @@ pub enum Mouse {
     Press(u16, u16),
 }
 
-/// The keys while a line is selected, for the help.
-pub(super) const SELECTING: &[keys::Help] = &[
-    keys::Help {
-        keys: "Up, Down",
-        what: "the line above, below",
-    },
-    keys::Help {
-        keys: "Enter, c",
-        what: "copy the text",
-    },
-    keys::Help {
-        keys: "l",
-        what: "copy its time, as L412",
-    },
-    keys::Help {
-        keys: "/  n  N",
-        what: "search, next older, newer",
-    },
-    keys::Help {
-        keys: "Esc",
-        what: "back to the draft",
-    },
-];
-
 impl App {
-    /// Takes a key that is about reading. Returns whether it was one.
-    pub(super) fn reading_key(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) -> bool {
-        if key.kind == KeyEventKind::Release || self.screen != Screen::Chat || self.help.is_some() {
+    /// Does what is about reading, or about the selected line. Returns whether it was that.
+    pub(super) fn reading_key(
+        &mut self,
+        action: Option<Action>,
+        selected: Option<Action>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if self.screen != Screen::Chat || self.help.is_some() {
             return false;
         }
         if self.search.is_typing() {
-            self.search_key(key, effects);
+            self.search_key(action, effects);
             return true;
         }
-        let action = keys::action(key);
         if self.is_bare() && action != Some(Action::Bare) && !is_scrolling(action) {
             self.show_bare(false, effects);
-            return matches!(action, Some(Action::Escape));
+            return matches!(action, Some(Action::Leave));
         }
-        if self.timeline.is_selecting() && self.selecting_key(key, action, effects) {
+        if self.timeline.is_selecting() && self.selecting_key(selected.or(action), effects) {
             return true;
         }
         if self.pane == Pane::Diagram
@@ -98,44 +78,37 @@ impl App {
         true
     }
 
-    fn selecting_key(
-        &mut self,
-        key: KeyEvent,
-        action: Option<Action>,
-        effects: &mut Vec<Effect>,
-    ) -> bool {
-        let plain = key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
+    fn selecting_key(&mut self, action: Option<Action>, effects: &mut Vec<Effect>) -> bool {
         self.hint = None;
-        match (key.code, action) {
-            (KeyCode::Up, _) | (_, Some(Action::SelectOlder)) => self.timeline.select_older(),
-            (KeyCode::Down, _) | (_, Some(Action::SelectNewer)) => {
+        match action {
+            Some(Action::SelectOlder) => self.timeline.select_older(),
+            Some(Action::SelectNewer) => {
                 if !self.timeline.select_newer() {
                     self.timeline.deselect();
                 }
             }
-            (KeyCode::Char('c' | 'y') | KeyCode::Enter, _) if plain => self.copy(
+            Some(Action::CopyText) => self.copy(
                 self.timeline.selected_text(),
                 "The text is in the clipboard, if the terminal lets it in",
                 effects,
             ),
-            (KeyCode::Char('l' | 'L'), _) if plain => {
+            Some(Action::CopyTime) => {
                 let reference = self.timeline.selected_reference();
                 let said = reference
                     .as_ref()
                     .map(|reference| format!("Copied: {reference}"));
                 self.copy(reference, &said.unwrap_or_default(), effects);
             }
-            (KeyCode::Char('/'), _) if plain => self.open_search(),
-            (KeyCode::Char('n'), _) if plain => self.search_on(true, effects),
-            (KeyCode::Char('N'), _) if plain => self.search_on(false, effects),
-            (_, Some(Action::Escape)) => {
+            Some(Action::Search) => self.open_search(),
+            Some(Action::FindOlder) => self.search_on(true, effects),
+            Some(Action::FindNewer) => self.search_on(false, effects),
+            Some(Action::Leave | Action::Cancel) => {
                 self.timeline.deselect();
                 self.timeline.look_for("");
                 self.search.end();
             }
-            (_, action) if is_scrolling(action) => return false,
             // Something is written: the line has served its purpose.
-            (KeyCode::Char(_), Some(Action::Edit(_))) => {
+            Some(Action::Edit(Edit::Insert(_))) => {
                 self.timeline.deselect();
                 return false;
             }
@@ -150,7 +123,7 @@ impl App {
                 effects.push(Effect::Copy(text));
                 self.say(said, false);
             }
-            None => self.say("This line is the client's own and has no time", true),
+            None => self.say("This line has no time in this chat", true),
         }
     }
 
@@ -163,18 +136,16 @@ impl App {
         self.search.open(origin);
     }
 
-    fn search_key(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) {
-        let action = keys::action(key);
-        let plain = key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
-        match (key.code, action) {
-            (KeyCode::Enter, _) => {
+    fn search_key(&mut self, action: Option<Action>, effects: &mut Vec<Effect>) {
+        match action {
+            Some(Action::Send) => {
                 self.search.accept();
                 if !self.timeline.is_selecting() {
                     self.search.end();
                     self.timeline.look_for("");
                 }
             }
-            (_, Some(Action::Escape)) => {
+            Some(Action::Leave | Action::Cancel) => {
                 let origin = self.search.origin();
                 self.search.end();
                 self.timeline.look_for("");
@@ -183,17 +154,17 @@ impl App {
                     self.timeline.jump(&[], false, origin);
                 }
             }
-            (KeyCode::Up, _) | (_, Some(Action::Search | Action::Earlier)) => {
+            Some(Action::Up | Action::Search | Action::Earlier | Action::SelectOlder) => {
                 self.search_on(true, effects);
             }
-            (KeyCode::Down, _) | (_, Some(Action::Later)) => self.search_on(false, effects),
-            (KeyCode::Backspace, _) => {
+            Some(Action::Down | Action::Later | Action::SelectNewer) => {
+                self.search_on(false, effects);
+            }
+            Some(Action::Edit(Edit::DeleteLeft)) => {
                 self.search_edit(|query| query.truncate(last(query)), effects);
             }
-            (KeyCode::Char('u'), _) if key.modifiers == KeyModifiers::CONTROL => {
-                self.search_edit(String::clear, effects);
-            }
-            (KeyCode::Char(c), _) if plain => self.search_edit(|query| query.push(c), effects),
+            Some(Action::Edit(Edit::CutLineLeft)) => self.search_edit(String::clear, effects),
+            Some(Action::Edit(Edit::Insert(c))) => self.search_edit(|query| query.push(c), effects),
             _ => {}
         }
     }
@@ -313,12 +284,16 @@ impl App {
     fn toggle_mouse(&mut self, effects: &mut Vec<Effect>) {
         self.options.mouse = !self.options.mouse;
         effects.push(Effect::Mouse(self.options.mouse && !self.is_bare()));
-        let said = if self.options.mouse {
-            "The mouse scrolls and selects here; F5 gives it back to the terminal"
+        let keys = &self.options.keys;
+        let (said, back) = if self.options.mouse {
+            let back = keys.hint(Action::Mouse, "gives it back to the terminal");
+            ("The mouse scrolls and selects here", back)
         } else {
-            "The mouse is the terminal's; F5 takes it back"
+            let back = keys.hint(Action::Mouse, "takes it back");
+            ("The mouse is the terminal's", back)
         };
-        self.say(said, false);
+        let back = back.map(|back| format!("; {back}")).unwrap_or_default();
+        self.say(format!("{said}{back}"), false);
     }
 
     /// Only the messages, for the terminal's own selection.
@@ -365,6 +340,7 @@ fn is_scrolling(action: Option<Action>) -> bool {
                 | Action::Oldest
                 | Action::Expand
                 | Action::Repaint
+                | Action::Prefix(_)
         )
     )
 }

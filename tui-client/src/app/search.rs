@@ -85,6 +85,12 @@ impl Search {
         *self = Self::default();
     }
 
+    /// The server has another chat: what was found, and where, is of no use in it.
+    pub(super) fn restart(&mut self) {
+        (self.at, self.origin, self.asked) = (None, None, None);
+        self.outcome = Outcome::None;
+    }
+
     /// Changes what is looked for, from where the search began.
     pub(super) fn edit(&mut self, change: impl FnOnce(&mut String)) {
         change(&mut self.query);

@@ -94,13 +94,17 @@ pub(crate) struct Driver {
 impl Driver {
     /// On the join screen, with the name "ada" offered.
     pub(crate) fn new(width: u16, height: u16) -> Self {
+        Self::liking(width, height, Options::default())
+    }
+
+    fn liking(width: u16, height: u16, options: Options) -> Self {
         Self::with(Settings {
             name: None,
             login: "ada".into(),
             server: "127.0.0.1:50051".into(),
             time_zone: TimeZone::UTC,
             size: (width, height),
-            options: Options::default(),
+            options,
         })
     }
 
@@ -115,7 +119,12 @@ impl Driver {
 
     /// As ada, in the chat with bob.
     pub(crate) fn joined(width: u16, height: u16) -> Self {
-        let mut driver = Self::new(width, height);
+        Self::configured(width, height, Options::default())
+    }
+
+    /// The same, where the user likes something else.
+    pub(crate) fn configured(width: u16, height: u16, options: Options) -> Self {
+        let mut driver = Self::liking(width, height, options);
         driver.press(KeyCode::Enter);
         driver.welcome(&[(1, "bob"), (2, "ada")]);
         driver.event(joined(1, 3, "bob"));

@@ -2,14 +2,14 @@
 
 use std::time::SystemTime;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::{
     App, Edited, Effect, Pane, Screen,
     commands::{self, Line},
     composer::Edit,
     help,
-    keys::{self, Action},
+    keys::{Action, Key},
 };
 use crate::session::{Command, Ticket};
 
@@ -21,25 +21,30 @@ impl App {
         wall: SystemTime,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let within_chord = std::mem::take(&mut self.chord);
-        let busy = within_chord || self.composer.looking().is_some();
-        if !busy && self.reading_key(key, effects) {
+        if key.kind == KeyEventKind::Release {
+            return false;
+        }
+        let first = self.first.take();
+        let keys = &self.options.keys;
+        let action = match first {
+            Some(first) => keys.behind(first, key),
+            None => keys.action(key),
+        };
+        let selected = keys.selected(key).filter(|_| first.is_none());
+        let busy = self.composer.looking().is_some();
+        if !busy && self.reading_key(action, selected, effects) {
             return true;
         }
-        let action = if within_chord {
-            keys::chord(key)
-        } else {
-            keys::action(key)
-        };
         let Some(action) = action else {
-            // The word about the chord goes.
-            return within_chord && self.hint.take().is_some();
+            // The word about the key before goes.
+            return first.is_some() && self.hint.take().is_some();
         };
         self.hint = None;
         let warned = std::mem::take(&mut self.warned);
         match action {
             Action::Repaint => effects.push(Effect::Repaint),
             Action::Suspend => effects.push(Effect::Suspend),
+            Action::Prefix(first) => self.wait_behind(first),
             _ if self.help.is_some() => self.help_key(action),
             Action::Help => self.help = Some(0),
             _ if self.screen == Screen::Join => self.join_key(action, effects),
@@ -48,10 +53,18 @@ impl App {
         true
     }
 
+    /// The next key belongs to this one.
+    fn wait_behind(&mut self, first: Key) {
+        self.first = Some(first);
+        if self.screen == Screen::Chat {
+            self.say(self.options.keys.offers(first), false);
+        }
+    }
+
     pub(super) fn paste(&mut self, text: &str) -> bool {
         self.hint = None;
         self.warned = false;
-        self.chord = false;
+        self.first = None;
         if self.help.is_some() {
             return true;
         }
@@ -82,7 +95,7 @@ impl App {
 
     fn help_key(&mut self, action: Action) {
         let page = usize::from(self.size.1 / 2).max(1);
-        let last = help::Page::new(self.size.0, self.size.1).last_top();
+        let last = help::Page::new(self.size.0, self.size.1, &self.options.keys).last_top();
         self.help = self.help.and_then(|top| match action {
             Action::Up | Action::Earlier | Action::RowUp => Some(top.saturating_sub(1)),
             Action::Down | Action::Later | Action::RowDown => Some((top + 1).min(last)),
@@ -97,7 +110,7 @@ impl App {
     fn join_key(&mut self, action: Action, effects: &mut Vec<Effect>) {
         match action {
             Action::Send => self.try_name(effects),
-            Action::Escape => self.leave(effects),
+            Action::Leave => self.leave(effects),
             Action::EndOfInput if self.join.name().is_empty() => self.leave(effects),
             Action::EndOfInput => self.join.edit(Edit::DeleteRight),
             Action::Home => self.join.edit(Edit::LineStart),
@@ -120,7 +133,7 @@ impl App {
         let empty = self.composer.draft().is_empty();
         match action {
             Action::Send => self.send(wall, effects),
-            Action::Escape => {
+            Action::Leave => {
                 if self.composer.cancel() {
                     // The search or the choice is what is open.
                 } else if self.pane == Pane::Diagram {
@@ -141,10 +154,6 @@ impl App {
             Action::LookBack => self.composer.look_back(),
             Action::Complete => self.complete(false),
             Action::CompleteBack => self.complete(true),
-            Action::Chord => {
-                self.chord = true;
-                self.say("Ctrl-X: Ctrl-E opens your editor, Ctrl-U undoes", false);
-            }
             Action::Editor => effects.push(Effect::Editor(self.composer.draft().to_owned())),
             Action::PageUp => self.timeline.page_up(),
             Action::PageDown => self.timeline.page_down(),
@@ -169,7 +178,7 @@ impl App {
             Action::LookOn => self.composer.look_on(),
             // Nothing is sent that was not on the line before: it may be longer than the preview.
             Action::Send | Action::Complete => self.composer.take_found(),
-            Action::Escape | Action::EndOfInput | Action::Cancel => _ = self.composer.cancel(),
+            Action::Leave | Action::EndOfInput | Action::Cancel => _ = self.composer.cancel(),
             // Scrolling does not touch the line.
             Action::PageUp | Action::PageDown | Action::RowUp | Action::RowDown => return false,
             Action::Edit(edit) if self.composer.look_for(edit) => {}
@@ -206,7 +215,8 @@ impl App {
             self.leave(effects);
         } else {
             self.warned = true;
-            self.say(format!("{lost}: Esc again leaves without it"), false);
+            let key = self.leave_key();
+            self.say(format!("{lost}: {key} again leaves without it"), false);
         }
     }
 
@@ -214,11 +224,17 @@ impl App {
     fn quit(&mut self, warned: bool, effects: &mut Vec<Effect>) {
         if !warned && self.over.is_none() && self.lines_would_stay() {
             self.warned = true;
-            let hint = "The lines marked … are not sent: Esc leaves without them";
+            let key = self.leave_key();
+            let hint = format!("The lines marked … are not sent: {key} leaves without them");
             self.say(hint, false);
         } else {
             self.leave(effects);
         }
+    }
+
+    fn leave_key(&self) -> String {
+        let key = self.options.keys.key(Action::Leave);
+        key.map_or_else(String::new, |key| key.to_string())
     }
 
     /// Leaving waits for the outcome of a line that is under way, but not for the link, nor for a
@@ -254,7 +270,9 @@ impl App {
                 self.quit(false, effects);
             }
             Line::Message(_) if self.over.is_some() || self.leave_by.is_some() => {
-                self.say("Not sent: you are no longer in the chat, Esc leaves", true);
+                let key = self.leave_key();
+                let why = format!("Not sent: you are no longer in the chat, {key} leaves");
+                self.say(why, true);
             }
             Line::Message(_) if !self.timeline.has_room() => {
                 self.say("Not sent: too many lines wait for the server already", true);

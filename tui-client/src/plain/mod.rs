@@ -235,7 +235,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
             Line::Time => self.say(&self.recent.explain()).await?,
             Line::Help => {
                 for row in commands::COMMANDS {
-                    self.say(&format!("{}: {}", row.keys, row.what)).await?;
+                    self.say(&format!("{}: {}", row.command, row.what)).await?;
                 }
             }
             Line::At(_) => {

@@ -11,20 +11,22 @@ use super::{Theme, render};
 use crate::{
     app::{
         Edited, Input, Mouse,
-        keys::{BINDINGS, CHORDS},
+        keys::{Key, Keymap, Mode},
         testing::{Driver, at, welcome},
     },
     session::{Ended, HistoryPage, Link, Notice, Refusal, Ticket},
 };
 
 fn key() -> impl Strategy<Value = Input> {
-    let tables = BINDINGS.iter().chain(CHORDS);
-    let bound: Vec<_> = tables.flat_map(|binding| binding.keys).copied().collect();
-    let key = |(code, modifiers)| Input::Key(KeyEvent::new(code, modifiers));
+    let map = Keymap::default();
+    let all = map.all(Mode::Chat).chain(map.all(Mode::Selected));
+    let bound = all.flat_map(|(_, keys)| [keys.first].into_iter().chain(keys.then));
+    let bound: Vec<_> = bound.map(Key::event).collect();
+    let plain = |code| Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
     prop_oneof![
-        prop::sample::select(bound).prop_map(key),
-        any::<char>().prop_map(move |c| key((KeyCode::Char(c), KeyModifiers::NONE))),
-        Just(key((KeyCode::Enter, KeyModifiers::NONE))),
+        prop::sample::select(bound).prop_map(Input::Key),
+        any::<char>().prop_map(move |c| plain(KeyCode::Char(c))),
+        Just(plain(KeyCode::Enter)),
     ]
 }
 

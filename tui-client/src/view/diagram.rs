@@ -11,6 +11,7 @@ use ratatui::{
 use super::{Theme, glyphs, put, theme};
 use crate::app::{
     diagram::{Diagram, Line, Row, Step},
+    keys::{Action, Keymap},
     recent::Recent,
 };
 
@@ -18,6 +19,7 @@ use crate::app::{
 pub(super) struct Pane<'a> {
     pub(super) recent: &'a Recent,
     pub(super) name: &'a str,
+    pub(super) keys: &'a Keymap,
     pub(super) theme: Theme,
 }
 
@@ -77,12 +79,14 @@ impl Widget for Pane<'_> {
         // Below the names.
         let rows = usize::from(area.height).saturating_sub(1);
         let diagram = Diagram::new(self.recent, rows, columns.count);
+        let close = self.keys.hint(Action::Diagram, "closes");
         let mut canvas = Canvas {
             buf,
             area,
             columns,
             theme: self.theme,
             name: self.name,
+            close: close.as_deref(),
             diagram: &diagram,
         };
         canvas.header();
@@ -102,6 +106,8 @@ struct Canvas<'a> {
     columns: Columns,
     theme: Theme,
     name: &'a str,
+    /// How to get back to the messages.
+    close: Option<&'a str>,
     diagram: &'a Diagram,
 }
 
@@ -121,8 +127,8 @@ impl Canvas<'_> {
             let safe = glyphs::safe(name);
             self.put(x, 0, &glyphs::fit(&safe, columns.step - 1), name_style);
         }
-        let close = "F2 closes ";
-        let x = usize::from(self.area.width).saturating_sub(close.len());
+        let Some(close) = self.close else { return };
+        let x = usize::from(self.area.width).saturating_sub(glyphs::width(close) + 1);
         if columns.labels && x > columns.label(self.diagram.others.len()) {
             self.put(x, 0, close, theme::DIM);
         }

@@ -6,19 +6,23 @@ use ratatui::{
     widgets::{Clear, Widget},
 };
 
-use super::{Theme, put, theme};
-use crate::app::help::{Page, Row};
+use super::{Theme, glyphs, put, theme};
+use crate::app::{
+    help::{Page, Row},
+    keys::{Action, Keymap},
+};
 
 /// The help overlay.
-pub(super) struct Overlay {
+pub(super) struct Overlay<'a> {
     /// The first row to show.
     pub(super) top: usize,
+    pub(super) keys: &'a Keymap,
     pub(super) theme: Theme,
 }
 
-impl Widget for Overlay {
+impl Widget for Overlay<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let page = Page::new(area.width, area.height);
+        let page = Page::new(area.width, area.height, self.keys);
         let frame = frame(&page, area);
         // A column stays free on both sides, so that nothing runs into the frame.
         let around = Rect::new(
@@ -55,7 +59,7 @@ impl Widget for Overlay {
     }
 }
 
-impl Overlay {
+impl Overlay<'_> {
     /// Whether there is more, and how to get back.
     fn foot(&self, page: &Page, frame: Rect, top: usize, buf: &mut Buffer) {
         let bottom = usize::from(frame.height).saturating_sub(1);
@@ -65,10 +69,12 @@ impl Overlay {
             (false, false) => "",
         };
         put(buf, frame, (3, bottom), more, self.theme.warning());
-        let close = " Esc closes ";
-        if frame.width > 30 {
-            let x = usize::from(frame.width).saturating_sub(close.len() + 3);
-            put(buf, frame, (x, bottom), close, theme::DIM);
+        if let Some(close) = self.keys.hint(Action::Leave, "closes")
+            && frame.width > 30
+        {
+            let close = format!(" {close} ");
+            let x = usize::from(frame.width).saturating_sub(glyphs::width(&close) + 3);
+            put(buf, frame, (x, bottom), &close, theme::DIM);
         }
     }
 }

@@ -11,6 +11,7 @@ use ratatui::{
 use super::{Theme, glyphs, put, theme};
 use crate::app::{
     App,
+    keys::Action,
     status::{Health, seconds},
     wrap,
 };
@@ -159,15 +160,24 @@ impl Widget for JoinScreen<'_> {
                 y += 1;
             }
         }
-        let keys = if self.app.join().trying() {
-            "Esc leaves · F1 help"
-        } else {
-            "Enter joins · Esc leaves · F1 help"
-        };
+        let map = &self.app.options().keys;
+        let joins = map.hint(Action::Send, "joins");
+        let keys = [
+            joins.filter(|_| !self.app.join().trying()),
+            map.hint(Action::Leave, "leaves"),
+            map.hint(Action::Help, "help"),
+        ];
+        let keys: Vec<_> = keys.into_iter().flatten().collect();
         let bottom = usize::from(block.height).saturating_sub(1);
         let y = (y + 1).min(bottom);
         if roomy {
-            put(buf, block, (0, y), &glyphs::fit(keys, width), theme::DIM);
+            put(
+                buf,
+                block,
+                (0, y),
+                &glyphs::fit(&keys.join(" · "), width),
+                theme::DIM,
+            );
         }
     }
 }

@@ -79,7 +79,8 @@ fn render(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Link>) -> O
         }
     };
     if let Some(top) = app.help() {
-        help::Overlay { top, theme }.render(screen, buf);
+        let keys = &app.options().keys;
+        help::Overlay { top, keys, theme }.render(screen, buf);
         links.clear();
         return None;
     }
@@ -103,6 +104,7 @@ fn main_panes(
         diagram::Pane {
             recent,
             name: app.name(),
+            keys: &app.options().keys,
             theme,
         }
         .render(area(both), buf);

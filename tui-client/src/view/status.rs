@@ -8,7 +8,12 @@ use ratatui::{
 };
 
 use super::{Theme, glyphs, put, theme};
-use crate::app::{App, search::Outcome, status::Health};
+use crate::app::{
+    App,
+    keys::{Action, Mode},
+    search::Outcome,
+    status::Health,
+};
 
 /// ── ● connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
 pub(super) struct Line<'a> {
@@ -55,32 +60,60 @@ impl Line<'_> {
         let roomy = width >= 60;
         let timeline = self.app.timeline();
         let selecting = timeline.is_selecting() && !self.app.search().is_typing();
+        let keys = &self.app.options().keys;
+        let behind = |text: String, does: &str| {
+            let key = keys.key(Action::End).or_else(|| keys.key(Action::Newest));
+            let key = key.map(|key| format!(", {key} {does} "));
+            text + key.as_deref().unwrap_or(" ")
+        };
         let (text, style) = match timeline.below() {
-            _ if selecting && roomy => (
-                " Enter copies · l its time · / n N search · Esc ".into(),
-                self.theme.warning(),
-            ),
+            _ if selecting && roomy => (self.selecting(), self.theme.warning()),
             Some(below) if below.new > 0 && roomy => (
-                format!(" ▼ {} new, End shows ", below.new),
+                behind(format!(" ▼ {} new", below.new), "shows"),
                 self.theme.loud(),
             ),
             Some(below) if below.new > 0 => (format!("▼ {} new", below.new), self.theme.loud()),
             Some(_) if timeline.is_fetching() && roomy => {
                 (" ▲ fetching older lines ".into(), self.theme.warning())
             }
-            Some(_) if roomy => (" ▼ older lines, End returns ".into(), self.theme.warning()),
+            Some(_) if roomy => (
+                behind(" ▼ older lines".into(), "returns"),
+                self.theme.warning(),
+            ),
             Some(_) => ("▼ older".into(), self.theme.warning()),
             None if self.app.overtaken() > 0 && roomy => (
                 format!(" {} new since you began to write ", self.app.overtaken()),
                 self.theme.warning(),
             ),
-            None if roomy => (" F1 help ".into(), theme::DIM),
+            None if roomy => match keys.hint(Action::Help, "help") {
+                Some(help) => (format!(" {help} "), theme::DIM),
+                None => return width,
+            },
             None => return width,
         };
         let margin = if width >= 40 { 2 } else { 0 };
         let x = width.saturating_sub(glyphs::width(&text) + margin);
         put(buf, area, (x, 0), &text, style);
         x
+    }
+
+    /// What can be done with the selected line.
+    fn selecting(&self) -> String {
+        let keys = &self.app.options().keys;
+        let key = |action| {
+            let key = keys.key_in(Mode::Selected, action);
+            key.map(|key| key.to_string())
+        };
+        let find = [Action::Search, Action::FindOlder, Action::FindNewer];
+        let find: Vec<_> = find.into_iter().filter_map(key).collect();
+        let parts = [
+            key(Action::CopyText).map(|key| format!("{key} copies")),
+            key(Action::CopyTime).map(|key| format!("{key} its time")),
+            (!find.is_empty()).then(|| format!("{} search", find.join(" "))),
+            keys.key(Action::Leave).map(|key| key.to_string()),
+        ];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        format!(" {} ", parts.join(" · "))
     }
 
     /// As many of the parts as fit into `room`: the state first, then the clock, what the state is
@@ -163,20 +196,24 @@ impl HintLine<'_> {
             Outcome::Failed(why) => (format!("✗ {} · ", glyphs::safe(why)), self.theme.error()),
         };
         let room = usize::from(area.width).saturating_sub(x + 2);
-        let keys = [
-            "Up older · Down newer · Enter keeps it · Esc back",
-            "Esc back",
-            "",
+        let map = &self.app.options().keys;
+        let back = map.hint(Action::Leave, "back");
+        let all = [
+            map.hint(Action::Up, "older"),
+            map.hint(Action::Down, "newer"),
+            map.hint(Action::Send, "keeps it"),
+            back.clone(),
         ];
-        let keys = keys
+        let all: Vec<_> = all.into_iter().flatten().collect();
+        let keys = [all.join(" · "), back.unwrap_or_default()]
             .into_iter()
             .find(|keys| glyphs::width(&state) + glyphs::width(keys) <= room)
-            .unwrap_or("");
-        let state = glyphs::fit(&state, room.saturating_sub(glyphs::width(keys)));
-        let width = glyphs::width(&state) + glyphs::width(keys);
+            .unwrap_or_default();
+        let state = glyphs::fit(&state, room.saturating_sub(glyphs::width(&keys)));
+        let width = glyphs::width(&state) + glyphs::width(&keys);
         let x = usize::from(area.width).saturating_sub(width).max(x + 1);
         let x = put(buf, area, (x, 0), &state, style);
-        put(buf, area, (x, 0), keys, theme::DIM);
+        put(buf, area, (x, 0), &keys, theme::DIM);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The screens as text: renewed with `INSTA_UPDATE=always cargo test -p chitty`, and then read.
 
+mod rebound;
+
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};

@@ -171,3 +171,39 @@ fn a_signal_ends_the_editor_as_well() {
     assert!(!editor.exists());
     assert_restored(&ada, "a signal while an editor runs");
 }
+
+#[test]
+fn the_keys_are_those_of_the_configuration() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let config = world.path("config.toml");
+    let text = "[keys]\nsend = \"ctrl-t\"\nleave = [\"ctrl-q\", \"ctrl-x l\"]\nhelp = \"f9\"\n";
+    std::fs::write(&config, text).expect("written");
+    let config = config.to_str().expect("it is text");
+    let mut ada = world.client(&server.url, &["--name", "ada", "--config", config]);
+    ada.wait_for("Participant ada joined");
+    ada.wait_for("F9 help");
+    ada.send("by another key\u{14}");
+    ada.wait_for("ada  by another key");
+    ada.send("\u{1b}[20~");
+    ada.wait_for("Ctrl-Q closes");
+    ada.send("\u{11}\u{18}");
+    ada.wait_for("Ctrl-X: l leave · Ctrl-E editor");
+    ada.send("l");
+    assert_eq!(ada.wait(), 0);
+    assert_restored(&ada, "after another key");
+}
+
+#[test]
+fn keys_that_cannot_be_are_told_before_the_screen_comes() {
+    let world = World::new();
+    let config = world.path("config.toml");
+    std::fs::write(&config, "[keys]\nserch = \"f9\"\n").expect("written");
+    let config = config.to_str().expect("it is text");
+    let mut ada = world.client("http://127.0.0.1:1", &["--config", config]);
+    assert_eq!(ada.wait(), 1);
+    let said = ada.screen();
+    for part in ["config.toml, TOML parse error at line 2", "near are search"] {
+        assert!(said.contains(part), "{said}");
+    }
+}

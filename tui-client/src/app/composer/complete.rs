@@ -60,7 +60,7 @@ impl Completion {
         let words: Vec<String> = COMMANDS
             .iter()
             .filter_map(|help| {
-                let mut parts = help.keys.split_whitespace();
+                let mut parts = help.command.split_whitespace();
                 let command = parts.next().filter(|word| !word.starts_with("//"))?;
                 let wanted = command.starts_with(before);
                 if wanted && parts.next().is_some() && !behind.starts_with(' ') {

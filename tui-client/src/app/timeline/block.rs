@@ -226,7 +226,7 @@ impl<'a> Block<'a> {
         let mut block = Self::said(columns, own_name, text, true, true);
         block.tone = Tone::Rejected;
         block.lamport = "✗".into();
-        let remark = format!("Not sent: {reason} (Up brings it back)");
+        let remark = format!("Not sent: {reason}");
         block.remarks = wrap::rows(&remark, columns.room(columns.text()), 0);
         block
     }

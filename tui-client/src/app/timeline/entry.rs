@@ -25,8 +25,14 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum Content {
     Event(Event),
+    /// An event of the chat that the server had before: to be read, but its position and time say
+    /// nothing in this one.
+    Past(Event),
     Notice(String),
-    Rejected { text: String, reason: String },
+    Rejected {
+        text: String,
+        reason: String,
+    },
 }
 
 /// The place in a run of people who come and go, which is shown as one line.
@@ -86,8 +92,25 @@ impl Entry {
     pub(super) fn event(&self) -> Option<&Event> {
         match &self.content {
             Content::Event(event) => Some(event),
+            Content::Past(_) | Content::Notice(_) | Content::Rejected { .. } => None,
+        }
+    }
+
+    /// What it tells of, in whichever chat.
+    pub(super) fn told(&self) -> Option<&Event> {
+        match &self.content {
+            Content::Event(event) | Content::Past(event) => Some(event),
             Content::Notice(_) | Content::Rejected { .. } => None,
         }
+    }
+
+    /// The server has another chat from now on.
+    pub(super) fn pass(&mut self) {
+        let none = Content::Notice(String::new());
+        self.content = match std::mem::replace(&mut self.content, none) {
+            Content::Event(event) => Content::Past(event),
+            other => other,
+        };
     }
 
     pub(super) fn position(&self) -> Option<Position> {

@@ -33,6 +33,8 @@ const MAX_PENDING: usize = 100;
 #[derive(Debug)]
 pub struct Timeline {
     entries: VecDeque<Entry>,
+    /// So many of them, the first ones, belong to a chat that the server had before.
+    past: usize,
     /// The number of the first entry in the window. An entry keeps its number while it is there.
     first: i64,
     /// The newest lines, where the window does not reach them.
@@ -68,6 +70,7 @@ impl Timeline {
     pub(super) fn new(zone: TimeZone) -> Self {
         Self {
             entries: VecDeque::new(),
+            past: 0,
             first: 0,
             tail: None,
             reach: Reach::default(),
@@ -116,9 +119,12 @@ impl Timeline {
         if welcome.another_log {
             self.last = Position::ZERO;
             self.note(
-                "The server has another chat than before; it begins here.".into(),
+                "The server has another chat than before, which begins here. What stands above \
+                 was said in the other one."
+                    .into(),
                 now,
             );
+            self.past = self.entries.len();
         } else if self.last > Position::ZERO && welcome.next > self.last.next() {
             let missing = welcome.next.get() - self.last.next().get();
             let events = if missing == 1 { "event" } else { "events" };
@@ -263,10 +269,12 @@ impl Timeline {
         // Beside its text a name takes no room.
         let named = !entry.follows || (first && columns.name().is_some());
         let mut block = match &entry.content {
-            Content::Event(_) if self.is_folded(index) => {
+            Content::Event(_) | Content::Past(_) if self.is_folded(index) => {
                 Block::run(columns, &runs::summary(self.run(index)))
             }
-            Content::Event(event) => Block::event(columns, event, &self.own_name, named),
+            Content::Event(event) | Content::Past(event) => {
+                Block::event(columns, event, &self.own_name, named)
+            }
             Content::Notice(text) => Block::notice(columns, text),
             Content::Rejected { text, reason } => {
                 Block::rejected(columns, (&self.own_name, text), reason)
@@ -333,6 +341,8 @@ fn lamport(time: LamportTime) -> String {
     format!("L{time}")
 }
 
+#[cfg(test)]
+mod past_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl Timeline {
         let end = (head + len).min(self.entries.len());
         self.entries
             .range(head.min(end)..end)
-            .filter_map(Entry::event)
+            .filter_map(Entry::told)
     }
 }
 

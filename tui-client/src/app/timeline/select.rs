@@ -30,7 +30,7 @@ impl Timeline {
     pub fn selected_text(&self) -> Option<String> {
         let entry = self.entries.get(self.index_of(self.selected?)?)?;
         let text = match &entry.content {
-            Content::Event(event) => said(event)?,
+            Content::Event(event) | Content::Past(event) => said(event)?,
             Content::Notice(text) | Content::Rejected { text, .. } => text.clone(),
         };
         Some(glyphs::safe_lines(&text).into_owned())

@@ -19,6 +19,8 @@ pub(super) const MAX_ENTRIES: usize = 10_000;
 const TAIL: usize = 2_000;
 /// Fewer entries than this beyond the pane: time to fetch more.
 const AHEAD: usize = 300;
+/// Lines that are kept of a chat that the server had before.
+pub(super) const PAST: usize = 1_000;
 /// Numbers of entries of another window are beyond any of this one.
 const APART: i64 = 1 << 32;
 
@@ -28,6 +30,8 @@ pub(super) struct Tail {
     entries: VecDeque<Entry>,
     /// It has all events from here on.
     from: Position,
+    /// So many of them, the first ones, belong to a chat that the server had before.
+    past: usize,
 }
 
 /// What is known of the log beyond the window.
@@ -74,7 +78,7 @@ impl Timeline {
         }
         let (from, to, _) = self.window();
         let low = self.reach.low.filter(|low| *low > self.reach.floor);
-        let older = from < AHEAD && (self.anchor.is_some() || from == 0);
+        let older = from.saturating_sub(self.past) < AHEAD && (self.anchor.is_some() || from == 0);
         let page = match low {
             Some(low) if older => HistoryPage::Before(low),
             _ if !self.is_attached() && self.entries.len().saturating_sub(to) < AHEAD => {
@@ -122,6 +126,7 @@ impl Timeline {
         if self.locate(to).is_none() && !events.is_empty() {
             self.detach();
             self.entries = self.entries_of(events);
+            self.past = 0;
             self.first += APART;
             self.reach.asked = None;
             self.reach.low = events.first().map(|event| event.position);
@@ -154,6 +159,7 @@ impl Timeline {
             .find_map(Entry::position)
             .or(Some(tail.from));
         self.entries = tail.entries;
+        self.past = tail.past;
         if let Some(first) = self.entries.front_mut() {
             first.new_day = true;
         }
@@ -182,9 +188,17 @@ impl Timeline {
     /// What a welcome says of the log's beginning; with `afresh`, of another log's.
     pub(super) fn log_begins(&mut self, floor: Position, afresh: bool) {
         if afresh {
-            self.attach();
-            self.anchor = None;
+            if !self.is_attached() {
+                self.attach();
+                self.anchor = None;
+            }
             self.reach = Reach::default();
+            while self.entries.len() > PAST {
+                self.drop_first();
+            }
+            for entry in &mut self.entries {
+                entry.pass();
+            }
         }
         self.reach.floor = self.reach.floor.max(floor);
         self.reach.asked = None;
@@ -228,7 +242,7 @@ impl Timeline {
             self.reach.floor = self.reach.low.unwrap_or_default();
         }
         let page = self.entries_of(&older);
-        if let (Some(last), Some(first)) = (page.back(), self.entries.front_mut()) {
+        if let (Some(last), Some(first)) = (page.back(), self.entries.get_mut(self.past)) {
             // Rows above its text only: what is on screen stays where it is.
             first.new_day = last.at.date() != first.at.date();
         }
@@ -239,10 +253,20 @@ impl Timeline {
             let newest = self.entries.iter().rev().find_map(Entry::position);
             self.reach.high = newest.unwrap_or(self.reach.high);
         }
+        // Another chat's lines stay above all of this one's, and who reads there stays there.
+        let behind = self.number(self.past);
+        let rows = i64::try_from(page.len()).unwrap_or(i64::MAX);
+        let moved = |number: i64| number - if number < behind { rows } else { 0 };
+        self.selected = self.selected.map(moved);
+        if let Some(anchor) = &mut self.anchor {
+            anchor.entry = moved(anchor.entry);
+        }
+        self.first -= rows;
+        self.entries.rotate_left(self.past);
         for entry in page.into_iter().rev() {
             self.entries.push_front(entry);
-            self.first -= 1;
         }
+        self.entries.rotate_right(self.past);
     }
 
     fn append(&mut self, events: &[Event]) {
@@ -310,7 +334,9 @@ impl Timeline {
         self.tail = Some(Tail {
             entries,
             from: from.unwrap_or(self.last.next()),
+            past: self.past.saturating_sub(at),
         });
+        self.past = self.past.min(at);
     }
 
     fn drop_first(&mut self) {
@@ -318,6 +344,7 @@ impl Timeline {
             return;
         }
         self.first += 1;
+        self.past = self.past.saturating_sub(1);
         if self.reach.low.is_some() {
             let oldest = self.entries.iter().find_map(Entry::position);
             self.reach.low = oldest.or(Some(self.reach.high.next()));
@@ -378,5 +405,6 @@ impl Tail {
         if let Some(position) = self.entries.pop_front().and_then(|gone| gone.position()) {
             self.from = position.next();
         }
+        self.past = self.past.saturating_sub(1);
     }
 }

@@ -1,12 +1,13 @@
 //! What opens beside the draft, and what leaves the screen.
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::{
     app::{
         Edited, Effect, Input, Screen,
         testing::{Driver, joined},
     },
+    config::Config,
     session::Command,
 };
 
@@ -152,4 +153,52 @@ fn a_paste_of_many_lines_sends_none() {
         matches!(&driver.effects()[..], [Effect::Session(Command::Publish { text, .. })]
             if text.as_str() == "one\n/quit\nthree")
     );
+}
+
+#[test]
+fn a_key_that_is_let_go_does_nothing() {
+    let mut driver = Driver::joined(80, 24);
+    let (esc, none) = (KeyCode::Esc, KeyModifiers::NONE);
+    let release = KeyEvent::new_with_kind(esc, none, KeyEventKind::Release);
+    driver.input(Input::Key(release));
+    assert_eq!(driver.effects(), []);
+}
+
+#[test]
+fn the_keys_are_those_of_the_configuration() {
+    let text = "[keys]
+        send = \"alt-enter\"
+        newline = \"enter\"
+        leave = \"f10\"
+        editor = \"ctrl-o e\"
+        [keys.selected]
+        copy = \"x\"";
+    let config = Config::parse(text).expect("understood");
+    let mut driver = Driver::configured(80, 24, config.screen.options(config.keys));
+    driver.say("one");
+    driver.type_in("two");
+    assert_eq!(draft(&driver), "one\ntwo");
+    driver.press(KeyCode::Esc);
+    assert_eq!(draft(&driver), "one\ntwo");
+    ctrl(&mut driver, 'o');
+    assert_eq!(hint(&driver), "Ctrl-O: e editor");
+    driver.press(KeyCode::Char('e'));
+    assert_eq!(driver.effects(), [Effect::Editor("one\ntwo".into())]);
+    driver.press(KeyCode::F(10));
+    assert!(
+        hint(&driver).contains("F10 again leaves"),
+        "{}",
+        hint(&driver)
+    );
+    driver.key(KeyCode::Up, CTRL);
+    driver.press(KeyCode::Char('x'));
+    assert!(matches!(driver.effects()[..], [Effect::Copy(_)]));
+    driver.press(KeyCode::F(10));
+    driver.key(KeyCode::Enter, KeyModifiers::ALT);
+    assert!(matches!(
+        driver.effects()[..],
+        [Effect::Session(Command::Publish { .. })]
+    ));
+    driver.press(KeyCode::F(10));
+    assert_eq!(driver.effects(), [Effect::Session(Command::Leave)]);
 }

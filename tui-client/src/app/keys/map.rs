@@ -1,0 +1,272 @@
+//! The keys that are in force.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use thiserror::Error;
+
+use super::{Action, Binding, Key, Keys, Mode, Row};
+use crate::app::composer::Edit;
+
+/// Longer than this, keys with the same beside them are written shorter.
+const LONG: usize = 16;
+
+/// Which keys do what. There is always one that sends and one that leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keymap {
+    chat: Vec<Bound>,
+    selected: Vec<Bound>,
+}
+
+/// A thing, and the keys for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Bound {
+    action: Action,
+    keys: Vec<Keys>,
+}
+
+/// Other keys for a thing.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// When.
+    pub mode: Mode,
+    /// The thing.
+    pub binding: &'static Binding,
+    /// The keys; none: it is not to be had by a key.
+    pub keys: Vec<Keys>,
+}
+
+/// Why keys cannot do what they are to do.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Conflict {
+    /// It writes.
+    #[error("{0} alone is for writing: put Ctrl- or Alt- before it, or take another key")]
+    Writes(Key),
+    /// It is two where one is expected.
+    #[error("{0} is two keys: on a selected line, give one")]
+    Two(Keys),
+    /// Another thing has it.
+    #[error("{keys} is given to {other} already, as {theirs}: take another key for one of them")]
+    Twice {
+        /// The keys.
+        keys: Keys,
+        /// The other thing.
+        other: &'static str,
+        /// Its keys, which are or begin with the same.
+        theirs: Keys,
+    },
+    /// Nobody could write, or get out.
+    #[error("no key is left for {0}: give it one that nothing else has")]
+    Needed(&'static str),
+}
+
+impl Default for Keymap {
+    fn default() -> Self {
+        let bound = |mode: Mode| mode.bindings().map(Bound::new).collect();
+        Self {
+            chat: bound(Mode::Chat),
+            selected: bound(Mode::Selected),
+        }
+    }
+}
+
+impl Bound {
+    fn new(binding: &Binding) -> Self {
+        Self {
+            action: binding.action,
+            keys: binding
+                .keys
+                .iter()
+                .filter_map(|keys| keys.parse().ok())
+                .collect(),
+        }
+    }
+}
+
+impl Change {
+    /// Whether it can be together with those.
+    ///
+    /// # Errors
+    /// One of its keys writes, or is another thing's.
+    pub fn check(&self, others: &[Self]) -> Result<(), Conflict> {
+        for &keys in &self.keys {
+            if self.mode == Mode::Chat && keys.first.writes() {
+                return Err(Conflict::Writes(keys.first));
+            }
+            if self.mode == Mode::Selected && keys.then.is_some() {
+                return Err(Conflict::Two(keys));
+            }
+            for other in others.iter().filter(|other| other.mode == self.mode) {
+                if let Some(&theirs) = other.keys.iter().find(|theirs| overlap(keys, **theirs)) {
+                    let other = other.binding.name;
+                    return Err(Conflict::Twice {
+                        keys,
+                        other,
+                        theirs,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the one is the other, or its beginning.
+fn overlap(one: Keys, other: Keys) -> bool {
+    one.first == other.first
+        && (one.then.is_none() || other.then.is_none() || one.then == other.then)
+}
+
+impl Keymap {
+    /// The usual keys with these changes: what a change gives a key to takes it from what has it
+    /// otherwise.
+    ///
+    /// # Errors
+    /// Nothing sends, or nothing leaves.
+    pub fn with(changes: &[Change]) -> Result<Self, Conflict> {
+        let mut map = Self::default();
+        for change in changes {
+            for bound in map.bound_mut(change.mode) {
+                let taken = |keys: &Keys| change.keys.iter().any(|own| overlap(*own, *keys));
+                bound.keys.retain(|keys| !taken(keys));
+            }
+        }
+        for change in changes {
+            for bound in map.bound_mut(change.mode) {
+                if bound.action == change.binding.action {
+                    bound.keys.clone_from(&change.keys);
+                }
+            }
+        }
+        for needed in [Action::Send, Action::Leave] {
+            if map.key(needed).is_none() {
+                let name = Mode::Chat
+                    .bindings()
+                    .find(|binding| binding.action == needed);
+                return Err(Conflict::Needed(name.map_or("", |binding| binding.name)));
+            }
+        }
+        Ok(map)
+    }
+
+    fn bound(&self, mode: Mode) -> &[Bound] {
+        match mode {
+            Mode::Chat => &self.chat,
+            Mode::Selected => &self.selected,
+        }
+    }
+
+    fn bound_mut(&mut self, mode: Mode) -> &mut [Bound] {
+        match mode {
+            Mode::Chat => &mut self.chat,
+            Mode::Selected => &mut self.selected,
+        }
+    }
+
+    /// What a key asks for; `None`: nothing.
+    pub fn action(&self, event: KeyEvent) -> Option<Action> {
+        let key = Key::of(event);
+        let mut found = self.all(Mode::Chat).filter(|(_, keys)| keys.first == key);
+        found
+            .next()
+            .map(|(action, keys)| match keys.then {
+                None => action,
+                Some(_) => Action::Prefix(key),
+            })
+            .or_else(|| typed(event))
+    }
+
+    /// What a key asks for behind another one; `None`: nothing.
+    pub fn behind(&self, first: Key, event: KeyEvent) -> Option<Action> {
+        let then = Some(Key::of(event));
+        let keys = Keys { first, then };
+        let mut all = self.all(Mode::Chat);
+        all.find(|(_, own)| *own == keys).map(|(action, _)| action)
+    }
+
+    /// What a key asks for of the selected line; `None`: what it asks for otherwise.
+    pub fn selected(&self, event: KeyEvent) -> Option<Action> {
+        let key = Key::of(event);
+        let mut all = self.all(Mode::Selected);
+        all.find(|(_, keys)| keys.first == key)
+            .map(|(action, _)| action)
+    }
+
+    /// All keys.
+    pub(crate) fn all(&self, mode: Mode) -> impl Iterator<Item = (Action, Keys)> {
+        let bound = self.bound(mode).iter();
+        bound.flat_map(|bound| bound.keys.iter().map(|keys| (bound.action, *keys)))
+    }
+
+    /// The first of the keys for this.
+    pub fn key(&self, action: Action) -> Option<Keys> {
+        self.key_in(Mode::Chat, action)
+    }
+
+    /// The first of the keys for this, then.
+    pub fn key_in(&self, mode: Mode, action: Action) -> Option<Keys> {
+        let mut all = self.all(mode);
+        all.find(|(own, _)| *own == action).map(|(_, keys)| keys)
+    }
+
+    /// The key for this with a word behind it, for a hint; `None`: it has none.
+    pub fn hint(&self, action: Action, does: &str) -> Option<String> {
+        self.key(action).map(|key| format!("{key} {does}"))
+    }
+
+    /// What this key can be followed by, for a hint.
+    pub fn offers(&self, first: Key) -> String {
+        let mut offers = Vec::new();
+        for (binding, bound) in Mode::Chat.bindings().zip(&self.chat) {
+            let then = |keys: &Keys| keys.then.filter(|_| keys.first == first);
+            if let Some(then) = bound.keys.iter().find_map(then) {
+                offers.push(format!("{then} {}", binding.name));
+            }
+        }
+        format!("{first}: {}", offers.join(" · "))
+    }
+
+    /// What can be had by a key then, with its keys, in the order of the help.
+    pub fn rows(&self, mode: Mode) -> impl Iterator<Item = (String, &'static Row)> {
+        let mut rest = self.bound(mode);
+        mode.rows().iter().filter_map(move |row| {
+            let (own, behind) = rest.split_at(row.bindings.len());
+            rest = behind;
+            let keys = label(row, own);
+            (!keys.is_empty()).then_some((keys, row))
+        })
+    }
+}
+
+/// The keys of a row, as people write them: "Alt-U, -L, -C".
+fn label(row: &Row, bound: &[Bound]) -> String {
+    let shown = bound.iter().flat_map(|own| own.keys.iter().take(row.shown));
+    let shown: Vec<Keys> = shown.copied().collect();
+    let full: Vec<String> = shown.iter().map(ToString::to_string).collect();
+    let label = full.join(", ");
+    let held = shown.first().map(|keys| keys.first.held());
+    match held.filter(|held| !held.is_empty()) {
+        Some(held)
+            if label.len() > LONG
+                && shown
+                    .iter()
+                    .all(|keys| keys.then.is_none() && keys.first.held() == held) =>
+        {
+            label.replace(&format!(", {held}"), ", -")
+        }
+        _ => label,
+    }
+}
+
+/// The character that a key writes.
+fn typed(event: KeyEvent) -> Option<Action> {
+    const ALT_GR: KeyModifiers = KeyModifiers::CONTROL.union(KeyModifiers::ALT);
+    match event.code {
+        // Ctrl and Alt together are AltGr on some keyboards.
+        KeyCode::Char(c)
+            if event.modifiers.difference(KeyModifiers::SHIFT).is_empty()
+                || event.modifiers == ALT_GR =>
+        {
+            Some(Action::Edit(Edit::Insert(c)))
+        }
+        _ => None,
+    }
+}

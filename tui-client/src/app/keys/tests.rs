@@ -1,0 +1,209 @@
+use std::collections::HashSet;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use proptest::prelude::*;
+
+use super::*;
+
+const NONE: KeyModifiers = KeyModifiers::NONE;
+const CTRL: KeyModifiers = KeyModifiers::CONTROL;
+const ALT: KeyModifiers = KeyModifiers::ALT;
+const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
+
+fn event(code: KeyCode, modifiers: KeyModifiers) -> KeyEvent {
+    KeyEvent::new(code, modifiers)
+}
+
+fn change(mode: Mode, name: &str, keys: &[&str]) -> Change {
+    let mut bindings = mode.bindings();
+    let keys = keys.iter().map(|keys| keys.parse().expect("a key"));
+    Change {
+        mode,
+        binding: bindings
+            .find(|binding| binding.name == name)
+            .expect("a name"),
+        keys: keys.collect(),
+    }
+}
+
+#[test]
+fn the_table_is_sound() {
+    for mode in [Mode::Chat, Mode::Selected] {
+        let mut names = HashSet::new();
+        let mut keys: Vec<Keys> = Vec::new();
+        for binding in mode.bindings() {
+            assert!(
+                names.insert(binding.name),
+                "{} is there twice",
+                binding.name
+            );
+            for text in binding.keys {
+                let own: Keys = text.parse().expect(text);
+                assert_eq!(own.to_string(), *text);
+                assert!(!keys.contains(&own), "{own} is bound twice");
+                assert!(mode == Mode::Selected || !own.first.writes(), "{own}");
+                keys.push(own);
+            }
+        }
+        // A key is either the first of two, or one by itself.
+        let mut both = keys.iter().filter(|own| own.then.is_none());
+        assert!(!both.any(|one| {
+            keys.iter()
+                .any(|own| own.then.is_some() && own.first == one.first)
+        }));
+    }
+    assert_eq!(Keymap::with(&[]), Ok(Keymap::default()));
+}
+
+#[test]
+fn characters_are_typed() {
+    let map = Keymap::default();
+    let typed = |c| Some(Action::Edit(Edit::Insert(c)));
+    assert_eq!(map.action(event(KeyCode::Char('Ä'), SHIFT)), typed('Ä'));
+    assert_eq!(map.action(event(KeyCode::Char('x'), NONE)), typed('x'));
+    assert_eq!(
+        map.action(event(KeyCode::Char('@'), CTRL | ALT)),
+        typed('@')
+    );
+    assert_eq!(map.action(event(KeyCode::Char('x'), ALT)), None);
+    assert_eq!(map.action(event(KeyCode::F(12), NONE)), None);
+}
+
+#[test]
+fn what_terminals_cannot_tell_apart_is_one_key() {
+    for (one, other) in [
+        ("ctrl-i", "Tab"),
+        ("ctrl-m", "Enter"),
+        ("ctrl-[", "Esc"),
+        ("ctrl-7", "Ctrl-_"),
+        ("ctrl-/", "Ctrl-_"),
+        ("shift-x", "X"),
+        ("ALT-b", "Alt-B"),
+        ("shift-alt-B", "Alt-Shift-B"),
+        ("shift-alt-_", "Alt-_"),
+        ("ctrl--", "Ctrl--"),
+        ("pageUP", "PageUp"),
+        ("f12", "F12"),
+    ] {
+        let key: Key = one.parse().expect(one);
+        assert_eq!(key.to_string(), other);
+    }
+    let of = |code, modifiers| Key::of(event(code, modifiers)).to_string();
+    assert_eq!(of(KeyCode::BackTab, SHIFT), "Shift-Tab");
+    assert_eq!(of(KeyCode::Char('B'), ALT | SHIFT), "Alt-Shift-B");
+    assert_eq!(of(KeyCode::Char('B'), ALT), "Alt-Shift-B");
+}
+
+#[test]
+fn what_is_no_key_is_told() {
+    for wrong in [
+        "", "ctrl-", "hyper-x", "f0", "f25", "F+1", "return", "xy", "\t",
+    ] {
+        let error = wrong.parse::<Keys>().expect_err(wrong);
+        assert!(error.to_string().contains("is no key"), "{error}");
+    }
+    let error = "Ctrl-X a b".parse::<Keys>().expect_err("three");
+    assert!(error.to_string().contains("more than two"), "{error}");
+}
+
+#[test]
+fn a_key_that_is_given_to_something_is_taken_from_what_had_it() {
+    let map = Keymap::with(&[
+        change(Mode::Chat, "search", &["f2", "ctrl-x s"]),
+        change(Mode::Chat, "page-up", &["ctrl-w"]),
+    ])
+    .expect("sound");
+    assert_eq!(map.action(event(KeyCode::F(2), NONE)), Some(Action::Search));
+    assert_eq!(map.action(event(KeyCode::Char('f'), CTRL)), None);
+    assert_eq!(map.key(Action::Diagram), None);
+    assert_eq!(map.action(event(KeyCode::PageUp, NONE)), None);
+    assert_eq!(map.key(Action::Edit(Edit::CutSpacedLeft)), None);
+    // Others behind the same key stay.
+    let prefix = "Ctrl-X".parse().expect("a key");
+    assert_eq!(
+        map.action(event(KeyCode::Char('x'), CTRL)),
+        Some(Action::Prefix(prefix))
+    );
+    let behind = |c| map.behind(prefix, event(KeyCode::Char(c), NONE));
+    assert_eq!(behind('s'), Some(Action::Search));
+    assert_eq!(behind('e'), Some(Action::Editor));
+    assert_eq!(behind('q'), None);
+    assert_eq!(
+        map.offers(prefix),
+        "Ctrl-X: s search · Ctrl-E editor · Ctrl-U undo"
+    );
+
+    // What is one key now is not the first of two any more.
+    let map = Keymap::with(&[change(Mode::Chat, "expand", &["ctrl-x"])]).expect("sound");
+    assert_eq!(map.key(Action::Editor), None);
+    let rows = map.rows(Mode::Chat);
+    let labels: Vec<_> = rows.map(|(keys, row)| (keys, row.what)).collect();
+    assert!(labels.contains(&("Ctrl-X".into(), "joined and left one by one")));
+    assert!(!labels.iter().any(|(_, what)| what.contains("$EDITOR")));
+}
+
+#[test]
+fn two_things_on_one_key_are_a_mistake() {
+    let search = change(Mode::Chat, "search", &["f9"]);
+    for keys in ["F9", "F9 x"] {
+        let twice = change(Mode::Chat, "help", &[keys]).check(std::slice::from_ref(&search));
+        let error = twice.expect_err("twice").to_string();
+        assert!(error.contains("given to search already"), "{error}");
+    }
+    // On a selected line it is another matter, and so are characters alone.
+    let selected = change(Mode::Selected, "copy", &["f9", "x"]);
+    assert_eq!(selected.check(std::slice::from_ref(&search)), Ok(()));
+    for writes in ["x", "Ä", "space", "shift-x", "/ x"] {
+        let error = change(Mode::Chat, "help", &[writes])
+            .check(&[])
+            .expect_err(writes);
+        assert!(error.to_string().contains("is for writing"), "{error}");
+    }
+    assert_eq!(change(Mode::Chat, "help", &["alt-x"]).check(&[]), Ok(()));
+    let two = change(Mode::Selected, "copy", &["a b"]).check(&[]);
+    assert!(matches!(two, Err(Conflict::Two(_))), "{two:?}");
+}
+
+#[test]
+fn one_can_always_write_and_leave() {
+    for changes in [
+        vec![change(Mode::Chat, "leave", &[])],
+        vec![change(Mode::Chat, "help", &["esc", "ctrl-c"])],
+    ] {
+        assert_eq!(Keymap::with(&changes), Err(Conflict::Needed("leave")));
+    }
+    let sent = Keymap::with(&[change(Mode::Chat, "send", &[])]);
+    assert_eq!(sent, Err(Conflict::Needed("send")));
+    let swapped = Keymap::with(&[
+        change(Mode::Chat, "send", &["alt-enter"]),
+        change(Mode::Chat, "newline", &["enter"]),
+        change(Mode::Chat, "leave", &["f10"]),
+    ]);
+    let map = swapped.expect("sound");
+    assert_eq!(map.action(event(KeyCode::Enter, ALT)), Some(Action::Send));
+    assert_eq!(
+        map.action(event(KeyCode::Enter, NONE)),
+        Some(Action::Newline)
+    );
+    assert_eq!(map.action(event(KeyCode::Esc, NONE)), None);
+}
+
+proptest! {
+    #[test]
+    fn keys_are_read_as_they_are_written(c: char, f in 1..=24_u8, held in 0..8_u8, which in 0..3_usize) {
+        let codes = [KeyCode::Char(c), KeyCode::F(f), KeyCode::PageUp];
+        let modifiers = KeyModifiers::from_bits_truncate(held);
+        let key = Key::of(event(codes[which], modifiers));
+        let visible = !c.is_control() && (c == ' ' || !c.is_whitespace());
+        prop_assume!(which > 0 || visible);
+        prop_assert_eq!(key.to_string().parse(), Ok(key), "{}", key);
+        prop_assert_eq!(Key::of(key.event()), key, "there is one way to say it");
+    }
+
+    #[test]
+    fn no_text_breaks_the_reading(text: String) {
+        if let Ok(keys) = text.parse::<Keys>() {
+            prop_assert_eq!(keys.to_string().parse(), Ok(keys));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The tables `[keys]` and `[keys.selected]`: which keys do what.
+
+use std::fmt::{self, Write as _};
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use crate::app::keys::{Binding, Change, Keymap, Keys, Mode};
+
+/// The table within, for a selected line.
+const SELECTED: &str = "selected";
+
+/// As the last part of the example.
+pub(super) fn example() -> String {
+    let mut text = String::from(
+        "\
+# What keys do: a key, or a list of keys, such as \"Ctrl-F\", \"Alt-Enter\", \"Shift-Up\", \"PageUp\",
+# \"F2\", or \"Ctrl-X s\", which is two, one after the other. With names: Enter, Tab, Esc, Backspace,
+# Delete, Insert, Up, Down, Left, Right, Home, End, PageUp, PageDown, Space. A character alone is
+# for writing. A key that you give to something is taken from what has it here; an empty list []
+# takes all keys from something. Something must send and something must leave.
+",
+    );
+    table(&mut text, "keys", Mode::Chat);
+    text.push_str(
+        "\n# While a line is selected, before what the keys do otherwise. Here a character alone is \
+         a key.\n",
+    );
+    table(&mut text, "keys.selected", Mode::Selected);
+    text
+}
+
+fn table(text: &mut String, name: &str, mode: Mode) {
+    // Nothing fails to be written into a string.
+    let _ = writeln!(text, "[{name}]");
+    for row in mode.rows() {
+        let _ = writeln!(text, "\n# {}", capital(row.what));
+        for binding in row.bindings {
+            let _ = match binding.keys {
+                [key] => writeln!(text, "#{} = {key:?}", binding.name),
+                keys => writeln!(text, "#{} = {keys:?}", binding.name),
+            };
+        }
+    }
+}
+
+fn capital(what: &str) -> String {
+    let mut chars = what.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(chars).chain(['.']).collect()
+}
+
+pub(super) fn keymap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Keymap, D::Error> {
+    let mut changes = Vec::new();
+    deserializer.deserialize_map(Table {
+        mode: Mode::Chat,
+        changes: &mut changes,
+    })?;
+    Keymap::with(&changes).map_err(Error::custom)
+}
+
+/// A table of things and keys.
+struct Table<'a> {
+    mode: Mode,
+    changes: &'a mut Vec<Change>,
+}
+
+/// The name of a thing; `None`: of the table within.
+struct Name(Mode);
+
+/// The keys for a thing.
+struct Value<'a> {
+    mode: Mode,
+    binding: &'static Binding,
+    changes: &'a mut Vec<Change>,
+}
+
+impl<'de> Visitor<'de> for Table<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a table of things and the keys for them")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key_seed(Name(self.mode))? {
+            match name {
+                Some(binding) => map.next_value_seed(Value {
+                    mode: self.mode,
+                    binding,
+                    changes: self.changes,
+                })?,
+                None => map.next_value_seed(Table {
+                    mode: Mode::Selected,
+                    changes: self.changes,
+                })?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Table<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Option<&'static Binding>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name {
+    type Value = Option<&'static Binding>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("something that keys can do")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        if self.0 == Mode::Chat && name == SELECTED {
+            return Ok(None);
+        }
+        let mut bindings = self.0.bindings();
+        let known = bindings.find(|binding| binding.name == name);
+        known.map(Some).ok_or_else(|| {
+            let near = near(self.0, name);
+            E::custom(format!(
+                "there is nothing called {name:?} for a key to do; near are {near}"
+            ))
+        })
+    }
+}
+
+/// How many names are offered for one that does not exist.
+const NEAR: usize = 3;
+
+fn near(mode: Mode, name: &str) -> String {
+    let mut names: Vec<&str> = mode.bindings().map(|binding| binding.name).collect();
+    // A stable sort: among equals the order of the table.
+    names.sort_by(|one, other| {
+        let likeness = |candidate| strsim::jaro_winkler(candidate, name);
+        likeness(other).total_cmp(&likeness(one))
+    });
+    names.truncate(NEAR);
+    names.join(", ")
+}
+
+impl<'de> DeserializeSeed<'de> for Value<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a key such as \"Ctrl-F\", or a list of keys")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<(), E> {
+        self.take([key.to_owned()])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let mut keys = Vec::new();
+        while let Some(key) = list.next_element::<String>()? {
+            keys.push(key);
+        }
+        self.take(keys)
+    }
+}
+
+impl Value<'_> {
+    fn take<E: Error>(self, keys: impl IntoIterator<Item = String>) -> Result<(), E> {
+        let keys = keys.into_iter().map(|key| key.parse());
+        let change = Change {
+            mode: self.mode,
+            binding: self.binding,
+            keys: keys.collect::<Result<Vec<Keys>, _>>().map_err(E::custom)?,
+        };
+        change.check(self.changes).map_err(E::custom)?;
+        self.changes.push(change);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use crate::app::keys::{Action, Mode};
+
+    #[test]
+    fn a_mistake_is_said_with_its_line_its_name_and_what_would_do() {
+        for (text, parts) in [
+            (
+                "[keys]\nserch = \"f9\"",
+                ["line 2", "\"serch\"", "near are search"],
+            ),
+            (
+                "[keys]\nsearch = \"hyper-x\"",
+                ["line 2", "search", "Alt-Enter"],
+            ),
+            (
+                "[keys]\nsearch = \"x\"",
+                ["line 2", "search", "for writing"],
+            ),
+            ("[keys]\nsearch = 5", ["line 2", "search", "a list of keys"]),
+            (
+                "[keys]\nsearch = [\"f9\", 5]",
+                ["line 2", "search", "a string"],
+            ),
+            (
+                "[keys]\n\nhelp = \"f9\"\nsearch = \"f9\"",
+                ["line 4", "given to help", "F9"],
+            ),
+            ("[keys]\nleave = []", ["line 1", "no key is left", "leave"]),
+            (
+                "[keys.selected]\nsend = \"x\"",
+                ["line 2", "\"send\"", "near are"],
+            ),
+            ("keys = \"f9\"", ["line 1", "keys", "a table"]),
+        ] {
+            let problem = Config::parse(text).expect_err(text);
+            for part in parts {
+                assert!(problem.contains(part), "{text:?}: {problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_said_counts() {
+        let text = "[keys]\nsearch = [\"f9\", \"ctrl-x s\"]\n[keys.selected]\ncopy = \"space\"";
+        let keys = Config::parse(text).expect("understood").keys;
+        let key = |mode, action| keys.key_in(mode, action).map(|key| key.to_string());
+        assert_eq!(key(Mode::Chat, Action::Search).as_deref(), Some("F9"));
+        assert_eq!(
+            key(Mode::Selected, Action::CopyText).as_deref(),
+            Some("Space")
+        );
+        assert_eq!(key(Mode::Selected, Action::Search).as_deref(), Some("/"));
+    }
+}

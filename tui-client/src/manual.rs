@@ -1,0 +1,56 @@
+//! The manual page: what the command line takes, and the keys and commands of the screen.
+
+use std::io;
+
+use clap_mangen::{
+    Man,
+    roff::{Roff, bold, roman},
+};
+
+use crate::app::{help, keys::Keymap};
+
+/// Writes it as roff, for `man -l -`.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(command: clap::Command, out: &mut dyn io::Write) -> io::Result<()> {
+    Man::new(command).render(out)?;
+    let mut roff = Roff::new();
+    for part in help::parts(&Keymap::default()) {
+        let title = match part.table {
+            Some(table) => format!("{} ([{table}] in the configuration)", part.title),
+            None => part.title.to_owned(),
+        };
+        roff.control("SH", [title.to_uppercase().as_str()]);
+        for entry in part.entries {
+            roff.control("TP", []);
+            roff.text([bold(entry.keys)]);
+            let names = match entry.names.join(", ") {
+                none if none.is_empty() => none,
+                names => format!(" ({names})"),
+            };
+            roff.text([roman(entry.what), roman(names)]);
+        }
+    }
+    roff.to_writer(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_are_in_it() {
+        let mut text = Vec::new();
+        write(clap::Command::new("chitty"), &mut text).expect("written");
+        let text = String::from_utf8(text).expect("it is text");
+        for part in [
+            ".SH \"KEYS ([KEYS] IN THE CONFIGURATION)\"",
+            "\\fBCtrl\\-F\\fR\nsearch what was said (search)",
+            "\\fB/at 412\\fR\n",
+            "\\fBEnter, c\\fR\ncopy the text (copy)",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}
