@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
+    ops::Bound,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,32 +14,22 @@ use std::{
 };
 
 use chitty_chat::{Event, ParticipantNumber, Position};
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::{sync::Notify, time::sleep};
 
 use super::{
     Limits,
     ring::{Ring, Taken},
     seat::{Seat, TICKS},
+    wave::{PART, Waves},
 };
 use crate::net::Cut;
-
-/// Followers are woken at most so often. What becomes durable meanwhile goes out in one frame and
-/// one write for each, which costs little more than the first event alone; nobody sees so short a
-/// pause.
-const WAVE: Duration = Duration::from_millis(3);
 
 /// Shared by the sequencer, which feeds it, and all followers.
 pub struct Hub {
     head: AtomicU64,
     ring: RwLock<Ring>,
     seats: Mutex<Seats>,
-    /// When all were last woken.
-    last_wave: Mutex<Option<Instant>>,
-    /// Something waits for the next time.
-    wave_wanted: Notify,
+    waves: Waves,
     stall: Duration,
     /// Counts the looks that were taken at streams which do not read.
     tick: AtomicU64,
@@ -97,8 +88,7 @@ impl Hub {
             head: AtomicU64::new(head.get()),
             ring: RwLock::new(Ring::new(limits, head)),
             seats: Mutex::new(Seats::default()),
-            last_wave: Mutex::new(None),
-            wave_wanted: Notify::new(),
+            waves: Waves::default(),
             stall: limits.stall,
             tick: AtomicU64::new(1),
             detached: Mutex::new(Vec::new()),
@@ -120,15 +110,9 @@ impl Hub {
             ring.push(events);
             self.head.store(ring.head().get(), Ordering::Release);
         }
-        let now = Instant::now();
-        let mut last_wave = self.last_wave();
-        if last_wave.is_some_and(|last| now < last + WAVE) {
-            self.wave_wanted.notify_one();
-            return;
+        if self.waves.is_due() {
+            self.call(None);
         }
-        *last_wave = Some(now);
-        drop(last_wave);
-        self.wake_all();
     }
 
     /// A stream begins. An older one of the same participation is taken over.
@@ -162,18 +146,16 @@ impl Hub {
     /// Wakes followers for what came too soon after the last time, and looks after streams that do
     /// not read, for as long as it is polled.
     pub async fn run(&self) -> Infallible {
-        tokio::join!(self.waves(), self.watch()).0
+        tokio::join!(self.make_waves(), self.watch()).0
     }
 
-    async fn waves(&self) -> Infallible {
+    async fn make_waves(&self) -> Infallible {
         loop {
-            self.wave_wanted.notified().await;
-            let last_wave = *self.last_wave();
-            if let Some(last) = last_wave {
-                sleep_until(last + WAVE).await;
+            let next = self.waves.next().await;
+            if next.gave_up {
+                self.give_up();
             }
-            *self.last_wave() = Some(Instant::now());
-            self.wake_all();
+            self.call(next.after);
         }
     }
 
@@ -213,10 +195,28 @@ impl Hub {
         }
     }
 
-    fn last_wave(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.last_wave
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// The next part of those who wait is to take what is new.
+    fn call(&self, after: Option<ParticipantNumber>) {
+        let head = self.head();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let seats = self.seats();
+        let mut called = 0;
+        for (&participant, seat) in seats.current.range((from, Bound::Unbounded)) {
+            if seat.call(head, &self.waves) {
+                called += 1;
+            }
+            if called == PART {
+                self.waves.go_on_after(participant);
+                return;
+            }
+        }
+    }
+
+    fn give_up(&self) {
+        let seats = self.seats();
+        for seat in seats.current.values().chain(&seats.older) {
+            seat.answer(&self.waves);
+        }
     }
 
     fn seats(&self) -> MutexGuard<'_, Seats> {
@@ -242,6 +242,7 @@ impl Attachment {
 
     /// HTTP/2 has room for more.
     pub(super) fn asked(&self) {
+        self.seat.answer(&self.hub.waves);
         self.seat.asked();
     }
 
@@ -290,6 +291,7 @@ impl Drop for Attachment {
                 seats.current.remove(&self.participant);
             }
         }
+        self.seat.answer(&self.hub.waves);
         let detached = Detached {
             participant: self.participant,
             generation: self.seat.generation(),

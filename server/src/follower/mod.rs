@@ -14,6 +14,7 @@ mod frame;
 mod hub;
 mod ring;
 mod seat;
+mod wave;
 
 #[cfg(test)]
 mod tests;

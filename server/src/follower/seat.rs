@@ -11,7 +11,7 @@ use std::{
 use chitty_chat::Position;
 use futures_util::task::AtomicWaker;
 
-use super::Order;
+use super::{Order, wave::Waves};
 use crate::net::Cut;
 
 /// Looks that find a stream standing still before it is told to end.
@@ -21,6 +21,8 @@ pub(super) const TICKS: u32 = 8;
 pub(super) struct Seat {
     generation: u64,
     waker: AtomicWaker,
+    /// By the last wave, and has not come yet.
+    is_called: AtomicBool,
     taken_over: AtomicBool,
     too_slow: AtomicBool,
     /// The last position that HTTP/2 got.
@@ -36,6 +38,7 @@ impl Seat {
         Self {
             generation,
             waker: AtomicWaker::new(),
+            is_called: AtomicBool::new(false),
             taken_over: AtomicBool::new(false),
             too_slow: AtomicBool::new(false),
             cursor: AtomicU64::new(0),
@@ -50,6 +53,29 @@ impl Seat {
 
     pub(super) fn wake(&self) {
         self.waker.wake();
+    }
+
+    /// Wakes who waits and is behind `head`, and says whether it did. Others look by themselves
+    /// before they wait.
+    pub(super) fn call(&self, head: Position, waves: &Waves) -> bool {
+        if self.cursor.load(Ordering::Acquire) >= head.get() {
+            return false;
+        }
+        let Some(waker) = self.waker.take() else {
+            return false;
+        };
+        if !self.is_called.swap(true, Ordering::AcqRel) {
+            waves.called();
+        }
+        waker.wake();
+        true
+    }
+
+    /// It has come, or is not waited for.
+    pub(super) fn answer(&self, waves: &Waves) {
+        if self.is_called.swap(false, Ordering::AcqRel) {
+            waves.served();
+        }
     }
 
     pub(super) fn take_over(&self) {

@@ -1,0 +1,187 @@
+//! When followers are woken.
+//!
+//! Each write to a participant costs much the same, however many events are in it. So a busy chat
+//! wakes its followers in waves: not before all have been served what the last one was for, and
+//! not too soon after it. What becomes durable meanwhile goes out together. Where all has been
+//! calm, a wave comes at once.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use chitty_chat::ParticipantNumber;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until, timeout},
+};
+
+/// From one wave to the next, at least. Nobody sees so short a pause.
+const PAUSE: Duration = Duration::from_millis(3);
+
+/// Whoever has not come to be served for so long is not waited for.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// So many are called at once. Others, first of all those who publish, have their turn between two
+/// such parts of a wave.
+pub(super) const PART: usize = 64;
+
+#[derive(Default)]
+pub(super) struct Waves {
+    state: Mutex<State>,
+    changed: Notify,
+    /// Who was called and has not been served yet.
+    unserved: AtomicUsize,
+    all_served: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// When the last wave began.
+    last: Option<Instant>,
+    /// Of this wave, those behind this one are still to be called.
+    rest: Option<ParticipantNumber>,
+    /// Something came after the last wave had begun.
+    is_wanted: bool,
+}
+
+/// Who is to be called next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Next {
+    /// Those behind this one; all of them.
+    pub(super) after: Option<ParticipantNumber>,
+    /// Somebody was waited for in vain.
+    pub(super) gave_up: bool,
+}
+
+impl Waves {
+    /// Whether there is to be a wave at once. Otherwise [`Waves::next`] will return.
+    pub(super) fn is_due(&self) -> bool {
+        let now = Instant::now();
+        let mut state = self.state();
+        let calm = state.last.is_none_or(|last| now >= last + PAUSE);
+        if calm && state.rest.is_none() && self.unserved.load(Ordering::Acquire) == 0 {
+            state.last = Some(now);
+            return true;
+        }
+        state.is_wanted = true;
+        drop(state);
+        self.changed.notify_one();
+        false
+    }
+
+    /// Those behind this one are still to be called.
+    pub(super) fn go_on_after(&self, participant: ParticipantNumber) {
+        self.state().rest = Some(participant);
+        self.changed.notify_one();
+    }
+
+    /// Returns when somebody is to be called: the rest of a wave, or all for what came too soon.
+    pub(super) async fn next(&self) -> Next {
+        loop {
+            let (last, has_rest, is_wanted) = {
+                let state = self.state();
+                (state.last, state.rest.is_some(), state.is_wanted)
+            };
+            if has_rest || is_wanted {
+                if let Some(last) = last.filter(|_| !has_rest) {
+                    sleep_until(last + PAUSE).await;
+                }
+                let gave_up = timeout(PATIENCE, self.all_served()).await.is_err();
+                let mut state = self.state();
+                let after = state.rest.take();
+                if after.is_none() {
+                    state.last = Some(Instant::now());
+                    state.is_wanted = false;
+                }
+                return Next { after, gave_up };
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    async fn all_served(&self) {
+        while self.unserved.load(Ordering::Acquire) > 0 {
+            self.all_served.notified().await;
+        }
+    }
+
+    /// Somebody is called.
+    pub(super) fn called(&self) {
+        self.unserved.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Somebody who was called has been served, has gone, or is not waited for any more.
+    pub(super) fn served(&self) {
+        if self.unserved.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.all_served.notify_one();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Next = Next {
+        after: None,
+        gave_up: false,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn calm_waves_come_at_once_and_others_after_the_pause() {
+        let waves = Waves::default();
+        assert!(waves.is_due());
+        assert!(!waves.is_due());
+        let begun = Instant::now();
+        assert_eq!(waves.next().await, ALL);
+        assert_eq!(begun.elapsed(), PAUSE);
+        tokio::time::advance(PAUSE).await;
+        assert!(waves.is_due());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wave_waits_until_all_are_served_but_not_for_ever() {
+        let waves = Waves::default();
+        for _ in 0..2 {
+            waves.called();
+        }
+        assert!(!waves.is_due());
+        let serve = async {
+            tokio::time::sleep(10 * PAUSE).await;
+            waves.served();
+            tokio::time::sleep(10 * PAUSE).await;
+            waves.served();
+        };
+        let begun = Instant::now();
+        let (next, ()) = tokio::join!(waves.next(), serve);
+        assert_eq!(next, ALL);
+        assert_eq!(begun.elapsed(), 20 * PAUSE);
+        waves.called();
+        assert!(!waves.is_due());
+        let begun = Instant::now();
+        assert!(waves.next().await.gave_up);
+        assert_eq!(begun.elapsed(), PAUSE + PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rest_of_a_wave_comes_before_the_next_one() {
+        let waves = Waves::default();
+        assert!(waves.is_due());
+        waves.go_on_after(ParticipantNumber::new(7));
+        assert!(!waves.is_due());
+        let begun = Instant::now();
+        let after = Some(ParticipantNumber::new(7));
+        assert_eq!(waves.next().await, Next { after, ..ALL });
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert_eq!(waves.next().await, ALL);
+        assert_eq!(begun.elapsed(), PAUSE);
+    }
+}
