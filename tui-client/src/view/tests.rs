@@ -11,7 +11,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use super::*;
 use crate::{
     app::{
-        Settings,
+        Input, Settings,
         testing::{Driver, at, joined, left, message, written},
     },
     session::{Ended, Link, Notice, Refusal, Ticket},
@@ -115,6 +115,12 @@ fn joining() {
         driver.notice(Notice::Link(Link::StartingServer));
     };
     shots("joining", act, Driver::new);
+    let act = |driver: &mut Driver| {
+        act(driver);
+        driver.say("hello");
+        driver.input(Input::Paste(" to all of you".into()));
+    };
+    shots("joining_with_a_draft", act, Driver::new);
 }
 
 #[test]
