@@ -120,10 +120,7 @@ impl JoinScreen<'_> {
         }
         let draft = app.composer().draft();
         if app.join().trying() && !draft.is_empty() {
-            remarks.push((
-                format!("Your draft: {}", glyphs::safe(draft)),
-                theme::DIM,
-            ));
+            remarks.push((format!("Your draft: {}", glyphs::safe(draft)), theme::DIM));
         }
         if remarks.is_empty() {
             remarks.push((
