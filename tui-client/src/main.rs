@@ -26,6 +26,7 @@ use chitty_chat::{
     ParticipantName,
     logging::{self, Log},
     secret::os_random,
+    text::display,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
@@ -309,6 +310,8 @@ fn say_goodbye(outcome: Outcome, log: &Log, plain: bool) -> ExitCode {
         }
         Outcome::Over(Ended::Removed(reason) | Ended::Failed(reason))
         | Outcome::NeverJoined(reason) => {
+            // It may be a server's word.
+            let reason = display::safe_lines(&reason);
             let _ = writeln!(io::stderr(), "chitty: {reason}");
             ExitCode::FAILURE
         }

@@ -1,6 +1,7 @@
 //! The one loop: keys, notices, timers and signals in, effects out. It owns the [`App`] by value.
 
 mod away;
+mod drawing;
 mod editor;
 mod host;
 mod told;
@@ -13,7 +14,7 @@ use std::{
 
 use futures_util::{Stream, StreamExt, future};
 use jiff::tz::TimeZone;
-use ratatui::{Terminal, backend::Backend, layout::Rect};
+use ratatui::{Terminal, backend::Backend};
 use thiserror::Error;
 use tokio::{
     sync::mpsc,
@@ -30,8 +31,8 @@ use crate::{
     input::{self, Decoder, Typed},
     osc::{self, Links, Notifier},
     session::{Command, Ended, Notice, SessionHandle},
-    terminal::{self, Screen, Untaken},
-    view::{self, Palette, Theme},
+    terminal::{Screen, Untaken},
+    view::{Palette, Theme},
 };
 
 /// Notices alone bring a new frame at most this often; a key brings one at once.
@@ -341,79 +342,6 @@ impl<'a, B: Backend> Client<'a, B> {
                 Effect::Quit(outcome) => self.outcome = self.outcome.take().or(Some(outcome)),
             }
         }
-    }
-
-    fn draw_within(&mut self, pace: Duration) {
-        let at = self.drawn_at + pace;
-        self.draw_at = Some(self.draw_at.map_or(at, |already| already.min(at)));
-    }
-
-    /// Tells the window its title, unless it knows.
-    fn entitle(&mut self) {
-        if self.title != self.title_told
-            && let Some(title) = &self.title
-        {
-            self.tell(&osc::title(title));
-            self.title_told.clone_from(&self.title);
-        }
-    }
-
-    /// A terminal that is gone is noticed when something is drawn.
-    fn tell(&self, sequence: &str) {
-        let _ = (self.host.tell)(sequence);
-    }
-
-    fn repaint(&mut self) {
-        self.links.forget();
-        // Clears all without asking the terminal where its cursor is, as `Terminal::clear` does:
-        // the answer would come in among the keys.
-        if let Ok(size) = self.terminal.size() {
-            let _ = self
-                .terminal
-                .resize(Rect::from((ratatui::layout::Position::ORIGIN, size)));
-        }
-    }
-
-    fn draw_if_due(&mut self) {
-        if terminal::panicked() {
-            let why = "an internal error, which is reported above".into();
-            self.outcome = Some(Outcome::Over(Ended::Failed(why)));
-            return;
-        }
-        let now = Instant::now();
-        if self.hangs() || self.away() || self.draw_at.is_none_or(|at| at > now) {
-            return;
-        }
-        (self.draw_at, self.drawn_at) = (None, now);
-        let (app, theme) = (&self.app, self.theme);
-        let mut links = Vec::new();
-        let drawn = self
-            .terminal
-            .draw(|frame| links = view::draw(app, theme, frame));
-        let linked = match drawn.map(|frame| self.links.show(links, frame.buffer)) {
-            Ok(pieces) => {
-                let out = &mut (self.host.frame)();
-                osc::write_links(&pieces, self.terminal.backend_mut(), out).is_ok()
-            }
-            Err(_) => false,
-        };
-        if !linked || (self.host.present)().is_err() {
-            // The terminal is gone.
-            let effects = self.app.update(Input::Leave, self.now());
-            self.apply(effects, Duration::from_secs(3600));
-            return;
-        }
-        self.entitle();
-        if !self.asked {
-            // Not before the first frame, which waits for nothing.
-            self.asked = true;
-            (self.host.ask_for_keys)();
-        }
-    }
-
-    /// The terminal has not taken the last frame yet: the next one waits for that.
-    fn hangs(&self) -> bool {
-        *self.untaken.borrow() > 0
     }
 
     fn now(&self) -> Now {

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod composer;
 pub mod diagram;
 pub mod help;
+mod io;
 pub mod join;
 pub mod keys;
 pub mod layout;
@@ -16,6 +17,7 @@ pub mod participants;
 mod reading;
 pub mod recent;
 pub mod search;
+mod shown;
 pub mod status;
 pub mod timeline;
 mod typing;
@@ -28,125 +30,24 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    borrow::Cow,
-    time::{Duration, SystemTime},
-};
+use std::time::Duration;
 
-use crossterm::event::KeyEvent;
-use jiff::tz::TimeZone;
-
-pub use self::reading::Mouse;
 use self::{
     attention::Attention, composer::Composer, join::Join, keys::Key, layout::Panes,
     options::Options, overtaken::Overtaken, participants::Participants, recent::Recent,
     search::Search, status::Status, timeline::Timeline,
 };
+pub use self::{
+    io::{Edited, Effect, Input, Now, Outcome, Settings},
+    reading::Mouse,
+};
 use crate::{
-    session::{Command, Ended, HistoryPage, Notice},
+    session::{Command, Ended, HistoryPage},
     view::glyphs,
 };
 
 /// How long the session has for a farewell before the screen goes anyway.
 pub const FAREWELL: Duration = Duration::from_secs(1);
-
-/// What happened around the app.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// A key was pressed.
-    Key(KeyEvent),
-    /// Text was pasted.
-    Paste(String),
-    /// The mouse was used.
-    Mouse(Mouse),
-    /// The screen has so many columns and rows.
-    Resize(u16, u16),
-    /// The terminal window got or lost the keyboard.
-    Focus(bool),
-    /// The session says something.
-    Session(Notice),
-    /// The user's editor has ended: with the text, or for this reason without one.
-    Edited(Result<Edited, String>),
-    /// There is no shell to go back to for a while.
-    NoShell,
-    /// The time that [`App::next_wake`] asked for has come.
-    Tick,
-    /// The user cannot stay: a signal, or the terminal is gone.
-    Leave,
-}
-
-/// What was written in the user's editor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edited {
-    /// As much as a draft has room for.
-    pub text: String,
-    /// The file with the whole of it, if that is more.
-    pub whole: Option<String>,
-}
-
-/// What the app wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Tell the session.
-    Session(Command),
-    /// The screen is not what the app looks like any more.
-    Draw,
-    /// Draw every cell anew: something else has written to the terminal.
-    Repaint,
-    /// Let the user write this in an editor, and tell by [`Input::Edited`].
-    Editor(String),
-    /// Give the terminal back to the shell until the user returns.
-    Suspend,
-    /// Put this into the clipboard.
-    Copy(String),
-    /// The window's title.
-    Title(String),
-    /// Sound the bell.
-    Bell,
-    /// Tell the user who looks elsewhere.
-    Notify(String),
-    /// Take the mouse, or leave it to the terminal.
-    Mouse(bool),
-    /// The client is done.
-    Quit(Outcome),
-}
-
-/// How the client ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The user left.
-    Left,
-    /// The session ended under the user, who then left the screen.
-    Over(Ended),
-    /// The chat was never entered; the text says why.
-    NeverJoined(String),
-}
-
-/// What time it is.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// Since the client's start.
-    pub mono: Duration,
-    /// For people.
-    pub wall: SystemTime,
-}
-
-/// What the app begins with.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The name to enter under; without one the join screen asks.
-    pub name: Option<String>,
-    /// The name that the join screen offers.
-    pub login: String,
-    /// Where the server is, for the status line, until a welcome tells.
-    pub server: String,
-    /// In which times of day are shown.
-    pub time_zone: TimeZone,
-    /// Columns and rows of the screen.
-    pub size: (u16, u16),
-    /// What the user likes.
-    pub options: Options,
-}
 
 /// What is on screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -310,86 +211,6 @@ impl App {
         soon.chain(next_second).min()
     }
 
-    /// What is on screen.
-    pub fn screen(&self) -> Screen {
-        self.screen
-    }
-
-    /// The join screen.
-    pub fn join(&self) -> &Join {
-        &self.join
-    }
-
-    /// The draft.
-    pub fn composer(&self) -> &Composer {
-        &self.composer
-    }
-
-    /// What was said.
-    pub fn timeline(&self) -> &Timeline {
-        &self.timeline
-    }
-
-    /// Who is present.
-    pub fn participants(&self) -> &Participants {
-        &self.participants
-    }
-
-    /// How the link is doing.
-    pub fn status(&self) -> &Status {
-        &self.status
-    }
-
-    /// The newest events, where their diagram is on screen.
-    pub fn diagram(&self) -> Option<&Recent> {
-        (self.pane == Pane::Diagram).then_some(&self.recent)
-    }
-
-    /// How many messages of others have come since the draft was begun.
-    pub fn overtaken(&self) -> u64 {
-        self.overtaken.count()
-    }
-
-    /// What is searched for.
-    pub fn search(&self) -> &Search {
-        &self.search
-    }
-
-    /// What the user likes.
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
-    /// Whether only the messages are shown.
-    pub fn is_bare(&self) -> bool {
-        self.pane == Pane::Bare
-    }
-
-    /// The accepted name; empty before the first welcome.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// A word to the user.
-    pub fn hint(&self) -> Option<&Hint> {
-        self.hint.as_ref()
-    }
-
-    /// The first row of the help on screen, while it is open.
-    pub fn help(&self) -> Option<usize> {
-        self.help
-    }
-
-    /// Where the panes are.
-    pub fn panes(&self) -> Panes {
-        self.panes
-    }
-
-    /// Time since the start, as of the last input.
-    pub fn now(&self) -> Duration {
-        self.now
-    }
-
     fn leave(&mut self, effects: &mut Vec<Effect>) {
         if let Some(ended) = self.over.clone() {
             effects.push(Effect::Quit(self.outcome(ended)));
@@ -444,27 +265,5 @@ impl App {
         let messages = self.panes.messages;
         self.timeline
             .resize(messages.width.into(), messages.height.into());
-    }
-
-    /// The rows of the hint, in the screen's width.
-    pub fn hint_rows(&self) -> Vec<String> {
-        let columns = usize::from(self.size.0).saturating_sub(2);
-        if self.search.is_typing() {
-            // Its prompt.
-            return vec![String::new()];
-        }
-        self.hint
-            .as_ref()
-            .map(|hint| wrap::rows(&hint.text, columns, 0))
-            .unwrap_or_default()
-    }
-
-    /// What stands before the line being written, safe to show: whose it is, or what it is for.
-    pub fn prompt(&self) -> Cow<'_, str> {
-        if self.composer.looking().is_some() {
-            "search".into()
-        } else {
-            glyphs::safe(&self.name)
-        }
     }
 }

@@ -6,6 +6,7 @@ use chitty_chat::LamportTime;
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::{testing::*, *};
+use crate::session::Notice;
 
 /// In a chat that goes back to the beginning, of which ada has the end from position 901 on.
 fn driver() -> Driver {

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
+use jiff::tz::TimeZone;
+
 use super::{testing::*, *};
-use crate::session::{Ended, Link, Moved, Refusal, Ticket};
+use crate::session::{Ended, Link, Moved, Notice, Refusal, Ticket};
 
 fn published(effects: &[Effect]) -> Vec<(u64, &str)> {
     effects

@@ -47,6 +47,9 @@ impl App {
             Action::Prefix(first) => self.wait_behind(first),
             _ if self.help.is_some() => self.help_key(action),
             Action::Help => self.help = Some(0),
+            _ if self.screen == Screen::Join && self.join.trying() => {
+                self.early_key(action, effects);
+            }
             _ if self.screen == Screen::Join => self.join_key(action, effects),
             _ => self.chat_key(action, warned, wall, effects),
         }
@@ -69,9 +72,9 @@ impl App {
             return true;
         }
         match self.screen {
-            Screen::Join => self.join.paste(text),
+            Screen::Join if !self.join.trying() => self.join.paste(text),
             Screen::Chat if self.composer.paste_query(text) => {}
-            Screen::Chat => {
+            Screen::Join | Screen::Chat => {
                 if !self.composer.paste(text) {
                     self.say("Only a part of what was pasted fits", true);
                 }
@@ -116,6 +119,21 @@ impl App {
             Action::Home => self.join.edit(Edit::LineStart),
             Action::End => self.join.edit(Edit::LineEnd),
             Action::Edit(edit) => self.join.edit(edit),
+            _ => {}
+        }
+    }
+
+    /// While the server is asked for the name: what is written already becomes the draft.
+    fn early_key(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        match action {
+            Action::Leave => self.leave(effects),
+            Action::EndOfInput if self.composer.draft().is_empty() => self.leave(effects),
+            Action::EndOfInput => self.edit(Edit::DeleteRight),
+            Action::Newline => self.edit(Edit::Insert('\n')),
+            Action::Home => self.edit(Edit::LineStart),
+            Action::End => self.edit(Edit::LineEnd),
+            Action::Edit(edit) => self.edit(edit),
+            // Nothing is sent to a chat that one has not seen.
             _ => {}
         }
     }

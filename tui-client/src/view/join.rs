@@ -118,6 +118,10 @@ impl JoinScreen<'_> {
         if app.join().trying() || health == Health::Bad {
             remarks.push(self.link());
         }
+        let draft = app.composer().draft();
+        if app.join().trying() && !draft.is_empty() {
+            remarks.push((format!("Your draft: {}", glyphs::safe(draft)), theme::DIM));
+        }
         if remarks.is_empty() {
             remarks.push((
                 "1 to 32 characters, as others will see it.".into(),

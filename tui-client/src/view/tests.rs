@@ -1,5 +1,8 @@
 //! The screens as text: renewed with `INSTA_UPDATE=always cargo test -p chitty`, and then read.
 
+mod causality;
+mod colours;
+mod reading;
 mod rebound;
 
 use std::time::Duration;
@@ -11,7 +14,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use super::*;
 use crate::{
     app::{
-        Settings,
+        Input, Settings,
         testing::{Driver, at, joined, left, message, written},
     },
     session::{Ended, Link, Notice, Refusal, Ticket},
@@ -115,6 +118,12 @@ fn joining() {
         driver.notice(Notice::Link(Link::StartingServer));
     };
     shots("joining", act, Driver::new);
+    let act = |driver: &mut Driver| {
+        act(driver);
+        driver.say("hello");
+        driver.input(Input::Paste(" to all of you".into()));
+    };
+    shots("joining_with_a_draft", act, Driver::new);
 }
 
 #[test]
@@ -156,192 +165,6 @@ fn help() {
         driver.press(KeyCode::F(1));
     };
     shots("help", act, Driver::joined);
-}
-
-#[test]
-fn diagram() {
-    let act = |driver: &mut Driver| {
-        driver.event(joined(3, 11, "eve"));
-        driver.event(written((1, "bob"), (4, 15), 3, "good morning"));
-        // Two that crossed, then one that has seen both.
-        driver.event(written((3, "eve"), (5, 19), 4, "hi bob"));
-        driver.own(written((2, "ada"), (6, 21), 4, "hello, bob"), None);
-        driver.event(written(
-            (1, "bob"),
-            (7, 25),
-            6,
-            "hello both of you, how do you do?",
-        ));
-        driver.event(written((3, "eve"), (8, 27), 5, "I saw that late"));
-        driver.event(left(9, 30, "eve", 3));
-        driver.press(KeyCode::F(2));
-        driver.type_in("one can go on writing");
-    };
-    shots("diagram", act, Driver::joined);
-}
-
-#[test]
-fn overtaken_while_writing() {
-    let act = |driver: &mut Driver| {
-        driver.event(message(3, 11, "bob", "Shall we meet at nine?"));
-        driver.type_in("Yes, that is fi");
-        driver.event(message(4, 15, "bob", "Or at ten?"));
-        driver.event(message(5, 19, "bob", "No, at eight."));
-    };
-    shots("overtaken", act, Driver::joined);
-}
-
-/// Two that crossed, one that has seen both, one by somebody who had seen little.
-fn crossing(driver: &mut Driver) {
-    driver.event(joined(3, 11, "eve"));
-    driver.event(written((1, "bob"), (4, 15), 3, "Shall we meet at nine?"));
-    driver.event(written((3, "eve"), (5, 19), 4, "Nine is fine"));
-    driver.event(written((2, "ada"), (6, 21), 4, "Rather at ten, I think"));
-    driver.event(written((1, "bob"), (7, 25), 6, "Ten it is, then"));
-    driver.event(written((3, "eve"), (8, 27), 5, "Good!"));
-}
-
-#[test]
-fn crossed() {
-    shots("crossed", crossing, Driver::joined);
-}
-
-#[test]
-fn crossed_with_the_selected_one() {
-    let act = |driver: &mut Driver| {
-        crossing(driver);
-        for _ in 0..3 {
-            driver.key(KeyCode::Up, KeyModifiers::CONTROL);
-        }
-    };
-    shots("crossed_selected", act, Driver::joined);
-    let mut driver = Driver::joined(80, 24);
-    act(&mut driver);
-    let dim = |text| {
-        style_of(&driver, Theme::new(true), text)
-            .add_modifier
-            .contains(ratatui::style::Modifier::DIM)
-    };
-    assert!(dim("Ten it is"), "what came of it is in the background");
-    assert!(!dim("Shall we"), "what she had seen is not");
-    assert!(!dim("Nine is fine"), "nor what she crossed with");
-}
-
-#[test]
-fn time() {
-    let act = |driver: &mut Driver| {
-        driver.event(message(3, 11, "bob", "hello"));
-        driver.say("/time");
-    };
-    shots("time", act, Driver::joined);
-}
-
-#[test]
-fn scrolled_up() {
-    let act = |driver: &mut Driver| {
-        for n in 3..60 {
-            driver.event(message(n, n * 4, "bob", &format!("line {n}")));
-        }
-        driver.press(KeyCode::PageUp);
-        for n in 60..72 {
-            driver.event(message(n, n * 4, "bob", "news"));
-        }
-    };
-    shots("scrolled", act, Driver::joined);
-}
-
-#[test]
-fn a_line_is_selected() {
-    let act = |driver: &mut Driver| {
-        chat(driver);
-        driver.event(message(
-            12,
-            47,
-            "bob",
-            "ada, see https://a.example/path?x=1, please",
-        ));
-        for _ in 0..3 {
-            driver.key(KeyCode::Up, KeyModifiers::CONTROL);
-        }
-    };
-    shots("selected", act, Driver::joined);
-}
-
-#[test]
-fn searching() {
-    let act = |driver: &mut Driver| {
-        chat(driver);
-        driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
-        driver.type_in("coffee");
-    };
-    shots("searching", act, Driver::joined);
-}
-
-#[test]
-fn looked_away() {
-    let act = |driver: &mut Driver| {
-        chat(driver);
-        driver.input(crate::app::Input::Focus(false));
-        driver.event(message(12, 47, "bob", "ada, are you there?"));
-        driver.event(message(13, 51, "bob", "anybody?"));
-        for n in 14..20 {
-            driver.event(joined(n, n * 4, &format!("guest-{n}")));
-        }
-        driver.event(left(20, 83, "bob", 1));
-    };
-    shots("looked_away", act, Driver::joined);
-}
-
-#[test]
-fn messages_only() {
-    let act = |driver: &mut Driver| {
-        chat(driver);
-        driver.press(KeyCode::F(4));
-    };
-    shots("bare", act, Driver::joined);
-}
-
-#[test]
-fn what_means_something_in_a_text_is_marked_without_colours_too() {
-    use ratatui::style::Modifier;
-    let mut driver = Driver::joined(80, 24);
-    driver.event(message(
-        3,
-        11,
-        "bob",
-        "ADA: see https://a.example/x, coffee",
-    ));
-    driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
-    driver.type_in("coffee");
-    driver.press(KeyCode::Enter);
-    driver.press(KeyCode::Esc);
-    let style = |driver: &Driver, text| style_of(driver, Theme::new(false), text).add_modifier;
-    assert!(style(&driver, "ADA").contains(Modifier::REVERSED));
-    assert!(style(&driver, "https://a.example/x").contains(Modifier::UNDERLINED));
-    assert!(!style(&driver, ", coffee").contains(Modifier::UNDERLINED));
-    let mut links = Vec::new();
-    let mut buffer = Buffer::empty(driver.app.panes().screen);
-    render(&driver.app, Theme::new(false), &mut buffer, &mut links);
-    assert_eq!(links.len(), 1);
-    assert_eq!(links[0].address, "https://a.example/x");
-    driver.key(KeyCode::Up, KeyModifiers::CONTROL);
-    assert!(style(&driver, "see").contains(Modifier::REVERSED));
-}
-
-#[test]
-fn an_address_that_is_wrapped_opens_as_a_whole() {
-    let mut driver = Driver::joined(40, 12);
-    let address = format!("https://a.example/{}", "x".repeat(60));
-    driver.event(message(3, 11, "bob", &address));
-    let mut links = Vec::new();
-    let mut buffer = Buffer::empty(driver.app.panes().screen);
-    render(&driver.app, Theme::new(true), &mut buffer, &mut links);
-    assert!(links.len() > 2, "{links:?}");
-    assert!(
-        links
-            .iter()
-            .all(|link| link.address == address && link.id == links[0].id)
-    );
 }
 
 #[test]
@@ -426,50 +249,6 @@ pub(super) fn style_of(driver: &Driver, theme: Theme, text: &str) -> Style {
         }
     }
     panic!("{text:?} is not on screen:\n{}", shot(driver, 80, 24));
-}
-
-#[test]
-fn what_matters_has_a_colour_and_a_sign() {
-    let mut driver = Driver::joined(80, 24);
-    let colour = |driver: &Driver, text| style_of(driver, Theme::new(true), text).fg;
-    assert_eq!(
-        colour(&driver, "● connected"),
-        Some(ratatui::style::Color::Green)
-    );
-    driver.type_in(&"x".repeat(120));
-    assert_eq!(colour(&driver, "!8"), Some(ratatui::style::Color::Yellow));
-    driver.type_in(&"x".repeat(10));
-    assert_eq!(colour(&driver, "✗-2"), Some(ratatui::style::Color::Red));
-    let lost = Link::Lost {
-        reason: String::new(),
-        retry_in: Duration::ZERO,
-    };
-    driver.notice(Notice::Link(lost));
-    assert_eq!(
-        colour(&driver, "✗ offline"),
-        Some(ratatui::style::Color::Red)
-    );
-}
-
-#[test]
-fn no_background_is_ever_set_and_monochrome_has_no_colours() {
-    use ratatui::style::Color;
-    for colours in [true, false] {
-        let mut driver = Driver::joined(80, 24);
-        chat(&mut driver);
-        driver.type_in(&"x".repeat(130));
-        driver.press(KeyCode::Enter);
-        let mut buffer = Buffer::empty(driver.app.panes().screen);
-        render(
-            &driver.app,
-            Theme::new(colours),
-            &mut buffer,
-            &mut Vec::new(),
-        );
-        assert!(buffer.content().iter().all(|cell| cell.bg == Color::Reset));
-        let coloured = buffer.content().iter().any(|cell| cell.fg != Color::Reset);
-        assert_eq!(coloured, colours);
-    }
 }
 
 #[test]

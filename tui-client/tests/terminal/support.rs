@@ -293,12 +293,14 @@ impl Terminal {
         let reading = Arc::clone(&reads);
         thread::spawn(move || {
             let mut buffer = [0; 4096];
+            let mut shown = Vec::new();
             loop {
                 drop(reading.1.wait_while(lock(&reading.0), |reads| !*reads));
                 let Ok(count @ 1..) = reader.read(&mut buffer) else {
                     break;
                 };
-                lock(&drawn).process(&buffer[..count]);
+                shown.extend_from_slice(&buffer[..count]);
+                lock(&drawn).process(&drawable(&mut shown));
                 lock(&kept.0).extend_from_slice(&buffer[..count]);
                 kept.1.notify_all();
             }
@@ -451,6 +453,27 @@ impl Drop for Terminal {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is whole of this, with another sign for U+FFFD, which vt100 gives no cell.
+fn drawable(bytes: &mut Vec<u8>) -> Vec<u8> {
+    const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+    let begun = (1..REPLACEMENT.len()).rev();
+    let begun = begun.filter(|&len| bytes.ends_with(&REPLACEMENT[..len]));
+    let rest = bytes.split_off(bytes.len() - begun.max().unwrap_or(0));
+    let whole = std::mem::replace(bytes, rest);
+    let mut drawn = Vec::with_capacity(whole.len());
+    let mut left = &whole[..];
+    while let Some((first, behind)) = left.split_first() {
+        if let Some(behind) = left.strip_prefix(REPLACEMENT) {
+            drawn.push(b'?');
+            left = behind;
+        } else {
+            drawn.push(*first);
+            left = behind;
+        }
+    }
+    drawn
 }
 
 fn cells(count: u16) -> NonZeroU16 {

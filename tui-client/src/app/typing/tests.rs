@@ -202,3 +202,23 @@ fn the_keys_are_those_of_the_configuration() {
     driver.press(KeyCode::F(10));
     assert_eq!(driver.effects(), [Effect::Session(Command::Leave)]);
 }
+
+#[test]
+fn what_is_written_while_the_chat_is_being_entered_becomes_the_draft() {
+    let mut driver = Driver::new(80, 24);
+    driver.press(KeyCode::Enter);
+    driver.effects();
+    driver.say("hello");
+    driver.input(Input::Paste(" bob!".into()));
+    driver.press(KeyCode::Backspace);
+    assert_eq!(driver.effects(), [], "nothing is sent yet");
+    assert_eq!(driver.app.join().name(), "ada");
+    driver.welcome(&[(1, "ada")]);
+    driver.effects();
+    assert_eq!(draft(&driver), "hello bob");
+    driver.press(KeyCode::Enter);
+    assert!(matches!(
+        driver.effects()[..],
+        [Effect::Session(Command::Publish { .. })]
+    ));
+}

@@ -1,0 +1,114 @@
+//! What the view shows of the app.
+
+use std::{borrow::Cow, time::Duration};
+
+use super::{
+    App, Hint, Pane, Screen, composer::Composer, join::Join, layout::Panes, options::Options,
+    participants::Participants, recent::Recent, search::Search, status::Status, timeline::Timeline,
+    wrap,
+};
+use crate::view::glyphs;
+
+impl App {
+    /// What is on screen.
+    pub fn screen(&self) -> Screen {
+        self.screen
+    }
+
+    /// The join screen.
+    pub fn join(&self) -> &Join {
+        &self.join
+    }
+
+    /// The draft.
+    pub fn composer(&self) -> &Composer {
+        &self.composer
+    }
+
+    /// What was said.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// Who is present.
+    pub fn participants(&self) -> &Participants {
+        &self.participants
+    }
+
+    /// How the link is doing.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// The newest events, where their diagram is on screen.
+    pub fn diagram(&self) -> Option<&Recent> {
+        (self.pane == Pane::Diagram).then_some(&self.recent)
+    }
+
+    /// How many messages of others have come since the draft was begun.
+    pub fn overtaken(&self) -> u64 {
+        self.overtaken.count()
+    }
+
+    /// What is searched for.
+    pub fn search(&self) -> &Search {
+        &self.search
+    }
+
+    /// What the user likes.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether only the messages are shown.
+    pub fn is_bare(&self) -> bool {
+        self.pane == Pane::Bare
+    }
+
+    /// The accepted name; empty before the first welcome.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A word to the user.
+    pub fn hint(&self) -> Option<&Hint> {
+        self.hint.as_ref()
+    }
+
+    /// The first row of the help on screen, while it is open.
+    pub fn help(&self) -> Option<usize> {
+        self.help
+    }
+
+    /// Where the panes are.
+    pub fn panes(&self) -> Panes {
+        self.panes
+    }
+
+    /// Time since the start, as of the last input.
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// The rows of the hint, in the screen's width.
+    pub fn hint_rows(&self) -> Vec<String> {
+        let columns = usize::from(self.size.0).saturating_sub(2);
+        if self.search.is_typing() {
+            // Its prompt.
+            return vec![String::new()];
+        }
+        self.hint
+            .as_ref()
+            .map(|hint| wrap::rows(&hint.text, columns, 0))
+            .unwrap_or_default()
+    }
+
+    /// What stands before the line being written, safe to show: whose it is, or what it is for.
+    pub fn prompt(&self) -> Cow<'_, str> {
+        if self.composer.looking().is_some() {
+            "search".into()
+        } else {
+            glyphs::safe(&self.name)
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Colours, where there are some, and what is told without them.
+
+use super::*;
+
+#[test]
+fn what_matters_has_a_colour_and_a_sign() {
+    let mut driver = Driver::joined(80, 24);
+    let colour = |driver: &Driver, text| style_of(driver, Theme::new(true), text).fg;
+    assert_eq!(
+        colour(&driver, "● connected"),
+        Some(ratatui::style::Color::Green)
+    );
+    driver.type_in(&"x".repeat(120));
+    assert_eq!(colour(&driver, "!8"), Some(ratatui::style::Color::Yellow));
+    driver.type_in(&"x".repeat(10));
+    assert_eq!(colour(&driver, "✗-2"), Some(ratatui::style::Color::Red));
+    let lost = Link::Lost {
+        reason: String::new(),
+        retry_in: Duration::ZERO,
+    };
+    driver.notice(Notice::Link(lost));
+    assert_eq!(
+        colour(&driver, "✗ offline"),
+        Some(ratatui::style::Color::Red)
+    );
+}
+
+#[test]
+fn no_background_is_ever_set_and_monochrome_has_no_colours() {
+    use ratatui::style::Color;
+    for colours in [true, false] {
+        let mut driver = Driver::joined(80, 24);
+        chat(&mut driver);
+        driver.type_in(&"x".repeat(130));
+        driver.press(KeyCode::Enter);
+        let mut buffer = Buffer::empty(driver.app.panes().screen);
+        render(
+            &driver.app,
+            Theme::new(colours),
+            &mut buffer,
+            &mut Vec::new(),
+        );
+        assert!(buffer.content().iter().all(|cell| cell.bg == Color::Reset));
+        let coloured = buffer.content().iter().any(|cell| cell.fg != Color::Reset);
+        assert_eq!(coloured, colours);
+    }
+}
