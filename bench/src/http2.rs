@@ -67,7 +67,7 @@ pub(crate) fn put_hello(out: &mut Vec<u8>) {
 }
 
 /// The participant's secret: nobody else is here to guess it.
-fn session(participant: usize) -> String {
+pub(crate) fn session(participant: usize) -> String {
     format!("{participant:022}")
 }
 

@@ -112,6 +112,10 @@ impl Load {
         Ok(load)
     }
 
+    pub(crate) fn participants(&self) -> usize {
+        self.participants
+    }
+
     /// Waits until nothing comes any more: all have joined, and know of each other.
     async fn quiet(&self) -> Result<()> {
         let begun = Instant::now();

@@ -3,11 +3,15 @@
 //!
 //! The server under test has one core, the load the other.
 
+mod aims;
+mod clients;
 mod floor;
+mod history;
 mod http2;
 mod load;
 mod run;
 mod system;
+mod table;
 mod tally;
 mod text;
 
@@ -37,7 +41,7 @@ struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 21)]
     idle_seconds: u64,
 
-    /// Only this part: saturated, paced, idle, commits, joins or growth
+    /// Only this part: saturated, paced, idle, commits, joins, catch-up or growth
     #[arg(long, value_name = "PART")]
     only: Option<String>,
 

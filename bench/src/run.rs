@@ -1,23 +1,27 @@
-//! What is measured, and the tables of it.
+//! What is measured, part by part.
 
 use std::time::Duration;
 
 use color_eyre::eyre::{Result, ensure};
 
 use crate::{
+    aims::Aims,
+    clients::{self, Answers},
+    history::{self, CaughtUp},
     load::Load,
     system::{Server, System},
-    tally::Latencies,
+    table::{Workload, median, millis, table},
 };
 
-const IN_FLIGHT: usize = 64;
-const TEXT: usize = 64;
-const PARTICIPANTS: usize = 200;
+pub(crate) const IN_FLIGHT: usize = 64;
+pub(crate) const TEXT: usize = 64;
+pub(crate) const PARTICIPANTS: usize = 200;
 const FEW: usize = 4;
+const CLIENTS: usize = 64;
+const HISTORY: u64 = 1_000_000;
 const STORM: u64 = 5_000;
 /// In all, where the load is paced: 200 messages a second to 200 participants.
-const PACED_DELIVERIES: usize = 40_000;
-const WARM_UP: Duration = Duration::from_millis(700);
+pub(crate) const PACED_DELIVERIES: usize = 40_000;
 
 const ALL: [System; 6] = [
     System::Durable,
@@ -34,20 +38,6 @@ pub(crate) struct Plan {
     pub(crate) runs: usize,
     pub(crate) seconds: u64,
     pub(crate) idle_seconds: u64,
-}
-
-#[derive(Clone, Copy)]
-enum Workload {
-    Saturated,
-    Paced,
-}
-
-/// One run's figures.
-#[derive(Clone, Copy)]
-struct Figures {
-    cpu_micros: f64,
-    per_second: f64,
-    latencies: Latencies,
 }
 
 /// A few participants for a moment.
@@ -74,44 +64,148 @@ pub(crate) async fn smoke() -> Result<()> {
 /// All parts, or only the named one.
 pub(crate) async fn all(plan: Plan, only: Option<&str>) -> Result<()> {
     let wanted = |part| only.is_none_or(|only| only == part);
-    for (part, title, workload) in [
-        (
-            "saturated",
-            "saturated: 64 messages in flight",
-            Workload::Saturated,
-        ),
-        ("paced", "paced: 200 messages a second", Workload::Paced),
-    ] {
-        if wanted(part) {
-            println!("\n{PARTICIPANTS} participants, {title}\n");
-            let rows = ALL.map(|system| (system, PARTICIPANTS));
-            table(plan, &rows, workload).await?;
-        }
+    let mut aims = Aims::default();
+    if wanted("saturated") {
+        saturated(plan, &mut aims).await?;
+    }
+    if wanted("paced") {
+        paced(plan, &mut aims).await?;
     }
     if wanted("idle") {
-        idle(plan).await?;
+        idle(plan, &mut aims).await?;
     }
     if wanted("commits") {
-        // With few readers, what is left is the way of a message into the log.
-        println!("\n{FEW} participants, saturated: a message is {FEW} deliveries\n");
-        let rows = [(System::Durable, FEW), (System::Ephemeral, FEW)];
-        table(plan, &rows, Workload::Saturated).await?;
+        commits(plan, &mut aims).await?;
     }
     if wanted("joins") {
-        joins(plan).await?;
+        joins(plan, &mut aims).await?;
+    }
+    if wanted("catch-up") {
+        catch_up(plan, &mut aims).await?;
     }
     if wanted("growth") {
-        let rows = [50, 200, 1_000, 5_000].map(|count| (System::Durable, count));
-        println!("\nby participants, saturated\n");
-        table(plan, &rows, Workload::Saturated).await?;
-        println!("\nby participants, {PACED_DELIVERIES} deliveries a second\n");
-        table(plan, &rows, Workload::Paced).await?;
+        growth(plan, &mut aims).await?;
+    }
+    aims.print();
+    Ok(())
+}
+
+async fn saturated(plan: Plan, aims: &mut Aims) -> Result<()> {
+    println!("\n{PARTICIPANTS} participants, saturated: {IN_FLIGHT} messages in flight\n");
+    let rows = ALL.map(|system| (system, PARTICIPANTS));
+    let measured = table(plan, &rows, Workload::Saturated).await?;
+    for (other, bar) in [
+        (System::Redis, 1.0),
+        (System::Nats, 0.8),
+        (System::Ngircd, 0.5),
+    ] {
+        let what = format!("saturated, durable: CPU per delivery, to {}", other.name());
+        aims.at_most(&what, bar, measured.cost_to(other), "");
     }
     Ok(())
 }
 
+async fn paced(plan: Plan, aims: &mut Aims) -> Result<()> {
+    println!("\n{PARTICIPANTS} participants, paced: 200 messages a second\n");
+    let rows = ALL.map(|system| (system, PARTICIPANTS));
+    let measured = table(plan, &rows, Workload::Paced).await?;
+    let text = "x".repeat(TEXT);
+    let [p50, p99] = history::bare_commits(plan.seconds * 200, &text).await?;
+    println!(
+        "\na commit of one record by itself, 200 a second: p50 {:.2} ms, p99 {:.2} ms",
+        millis(p50),
+        millis(p99)
+    );
+    for (other, bar) in [(System::Nats, 1.0), (System::Floor, 2.0)] {
+        let what = format!("paced, durable: CPU per delivery, to {}", other.name());
+        aims.at_most(&what, bar, measured.cost_to(other), "");
+    }
+    let p99_of = |system| {
+        measured.median(system, PARTICIPANTS, |run| {
+            millis(run.latencies.p99_of_deliveries)
+        })
+    };
+    let bar = 1.5 * p99_of(System::Redis);
+    let memory = p99_of(System::Ephemeral);
+    aims.at_most(
+        "paced, in memory: p99 of all deliveries",
+        bar,
+        memory,
+        " ms",
+    );
+    let what = "paced, durable: p99 of all deliveries";
+    aims.at_most(what, bar + millis(p99), p99_of(System::Durable), " ms");
+    Ok(())
+}
+
+async fn growth(plan: Plan, aims: &mut Aims) -> Result<()> {
+    let rows = [50, 200, 1_000, 5_000].map(|count| (System::Durable, count));
+    println!("\nby participants, saturated\n");
+    let measured = table(plan, &rows, Workload::Saturated).await?;
+    println!("\nby participants, {PACED_DELIVERIES} deliveries a second\n");
+    table(plan, &rows, Workload::Paced).await?;
+    let cost = |count| measured.median(System::Durable, count, |run| run.cpu_micros);
+    let what = "CPU per delivery at 5,000 participants, to 200, saturated";
+    aims.at_most(what, 1.25, cost(5_000) / cost(200), "");
+    Ok(())
+}
+
+/// The way of a message into the log: nearly nobody reads.
+async fn commits(plan: Plan, aims: &mut Aims) -> Result<()> {
+    println!(
+        "\n{CLIENTS} clients, each with one message in flight, {FEW} participants\n\n| server | \
+         messages/s | p50 | p99 |\n| --- | --: | --: | --: |"
+    );
+    for system in [System::Durable, System::Ephemeral] {
+        let mut runs: Vec<Answers> = Vec::new();
+        for _ in 0..plan.runs {
+            let server = Server::start(system, true).await?;
+            let load = Load::join(system, &server, FEW, TEXT).await?;
+            let (text, time) = ("x".repeat(TEXT), Duration::from_secs(plan.seconds));
+            runs.push(clients::write(&server, &load, CLIENTS, &text, time).await?);
+        }
+        let of = |figure: fn(&Answers) -> f64| median(runs.iter().map(figure).collect());
+        let per_second = of(|run| run.per_second);
+        println!(
+            "| {} | {per_second:.0} | {:.2} ms | {:.2} ms |",
+            system.name(),
+            of(|run| millis(run.p50)),
+            of(|run| millis(run.p99)),
+        );
+        if system == System::Durable {
+            let what = format!("durable messages, {CLIENTS} clients with one in flight each");
+            aims.at_least(&what, 15_000.0, per_second, " a second");
+        }
+    }
+    Ok(())
+}
+
+/// One participant gets a long log.
+async fn catch_up(plan: Plan, aims: &mut Aims) -> Result<()> {
+    let mut runs: Vec<CaughtUp> = Vec::new();
+    for _ in 0..plan.runs {
+        runs.push(history::catch_up(HISTORY, &"x".repeat(TEXT)).await?);
+    }
+    let of = |figure: fn(&CaughtUp) -> f64| median(runs.iter().map(figure).collect());
+    let per_second = of(|run| run.per_second);
+    let growth = of(|run| kib_to_mb(run.growth));
+    println!(
+        "\none participant catches up {HISTORY} events: {per_second:.0} a second, {:.2} s of \
+         server CPU; the server grows by {growth:.1} MB",
+        of(|run| run.cpu.as_secs_f64())
+    );
+    aims.at_least(
+        "catching up a million events",
+        300_000.0,
+        per_second,
+        " a second",
+    );
+    aims.at_most("growth of the server meanwhile", 16.0, growth, " MB");
+    Ok(())
+}
+
 /// What participants cost who only listen, while nobody writes.
-async fn idle(plan: Plan) -> Result<()> {
+async fn idle(plan: Plan, aims: &mut Aims) -> Result<()> {
     println!(
         "\nidle\n\n| server | participants | resident memory of each | of a core |\n| --- | --: | \
          --: | --: |"
@@ -131,19 +225,24 @@ async fn idle(plan: Plan) -> Result<()> {
                 cpu.push(busy.as_secs_f64() / begun.elapsed().as_secs_f64());
                 memory.push(ratio(server.memory()?.saturating_sub(empty), participants));
             }
+            let (memory, cpu) = (median(memory), median(cpu) * 100.0);
             println!(
-                "| {} | {participants} | {:.1} KiB | {:.2} % |",
+                "| {} | {participants} | {memory:.1} KiB | {cpu:.2} % |",
                 system.name(),
-                median(memory),
-                median(cpu) * 100.0
             );
+            if system == System::Durable {
+                let what = format!("idle memory of each of {participants} participants");
+                aims.at_most(&what, 27.0, memory * 1.024, " KB");
+                let what = format!("idle server with {participants} participants, of a core");
+                aims.at_most(&what, 0.5, cpu, " %");
+            }
         }
     }
     Ok(())
 }
 
 /// Many join one right after the other: until the last announcement has reached the last of them.
-async fn joins(plan: Plan) -> Result<()> {
+async fn joins(plan: Plan, aims: &mut Aims) -> Result<()> {
     let (mut times, mut costs) = (Vec::new(), Vec::new());
     for _ in 0..plan.runs {
         let server = Server::start(System::Durable, true).await?;
@@ -162,98 +261,20 @@ async fn joins(plan: Plan) -> Result<()> {
     }
     println!(
         "\n{STORM} joins, each announced to all: {:.2} s, {:.2} s of server CPU",
-        median(times),
+        median(times.clone()),
         median(costs)
     );
+    let what = format!("{STORM} joins, until all have heard of all");
+    aims.at_most(&what, 30.0, median(times), " s");
     Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "these counts are small")]
+fn kib_to_mb(kib: u64) -> f64 {
+    kib as f64 * 1024.0 / 1e6
 }
 
 #[expect(clippy::cast_precision_loss, reason = "these counts are small")]
 fn ratio(of: u64, to: usize) -> f64 {
     of as f64 / to as f64
-}
-
-/// The runs of all rows alternate, so that a noisy minute of the machine is everybody's.
-async fn table(plan: Plan, rows: &[(System, usize)], workload: Workload) -> Result<()> {
-    let mut measured: Vec<Vec<Figures>> = vec![Vec::new(); rows.len()];
-    for _ in 0..plan.runs {
-        for (&(system, participants), figures) in rows.iter().zip(&mut measured) {
-            figures.push(measure(plan, system, participants, workload).await?);
-        }
-    }
-    println!(
-        "| server | participants | CPU per delivery (spread) | deliveries/s | p50 | p99 | max | \
-         p99 of all deliveries |\n| --- | --: | --: | --: | --: | --: | --: | --: |"
-    );
-    for ((system, participants), runs) in rows.iter().zip(&measured) {
-        let of = |figure: fn(&Figures) -> f64| median(runs.iter().map(figure).collect());
-        let millis = |figure: fn(&Figures) -> Duration| {
-            let median = median(runs.iter().map(|run| figure(run).as_secs_f64()).collect());
-            format!("{:.2} ms", median * 1e3)
-        };
-        let costs = runs.iter().map(|run| run.cpu_micros);
-        println!(
-            "| {} | {participants} | {:.2} µs ({:.2}–{:.2}) | {:.0} | {} | {} | {} | {} |",
-            system.name(),
-            of(|run| run.cpu_micros),
-            costs.clone().fold(f64::INFINITY, f64::min),
-            costs.fold(0.0, f64::max),
-            of(|run| run.per_second),
-            millis(|run| run.latencies.p50),
-            millis(|run| run.latencies.p99),
-            millis(|run| run.latencies.max),
-            millis(|run| run.latencies.p99_of_deliveries),
-        );
-    }
-    Ok(())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "these counts are small")]
-async fn measure(
-    plan: Plan,
-    system: System,
-    participants: usize,
-    workload: Workload,
-) -> Result<Figures> {
-    let server = Server::start(system, true).await?;
-    let mut load = Load::join(system, &server, participants, TEXT).await?;
-    press(&mut load, participants, workload, WARM_UP).await?;
-    load.tally.forget_latencies();
-    let (before, delivered) = (server.cpu()?, load.tally.deliveries());
-    let begun = tokio::time::Instant::now();
-    press(
-        &mut load,
-        participants,
-        workload,
-        Duration::from_secs(plan.seconds),
-    )
-    .await?;
-    let (cpu, time) = (server.cpu()?.saturating_sub(before), begun.elapsed());
-    let deliveries = (load.tally.deliveries() - delivered) as f64;
-    load.drain().await?;
-    Ok(Figures {
-        cpu_micros: cpu.as_secs_f64() * 1e6 / deliveries,
-        per_second: deliveries / time.as_secs_f64(),
-        latencies: load.tally.latencies(),
-    })
-}
-
-async fn press(
-    load: &mut Load,
-    participants: usize,
-    workload: Workload,
-    time: Duration,
-) -> Result<()> {
-    match workload {
-        Workload::Saturated => load.saturate(IN_FLIGHT, time).await,
-        Workload::Paced => {
-            let rate = u32::try_from(PACED_DELIVERIES / participants).unwrap_or(1);
-            load.pace(rate.max(1), time).await
-        }
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use color_eyre::eyre::{Result, WrapErr as _, bail};
+use color_eyre::eyre::{Result, WrapErr as _, bail, eyre};
 use tempfile::TempDir;
 use tokio::{net::TcpStream, time::sleep};
 
@@ -125,7 +125,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it, and waits until it listens. `pinned`: on the first core alone.
     pub(crate) async fn start(system: System, pinned: bool) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+        Self::start_in(system, pinned, tempfile::tempdir()?).await
+    }
+
+    /// The same, on what this folder holds.
+    pub(crate) async fn start_in(system: System, pinned: bool, folder: TempDir) -> Result<Self> {
         let address = free_address()?;
         let program = command(system, address, &folder)?;
         let mut command = if pinned {
@@ -166,15 +170,15 @@ impl Server {
 
     /// Of all its threads so far, user and system.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        // The clock of these fields is 100 Hz on every Linux (`sysconf(_SC_CLK_TCK)`).
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let ticks = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<u64>().ok());
-        Ok(Duration::from_millis(ticks.sum::<u64>() * 10))
+        cpu_of(&self.id().to_string())
+    }
+
+    /// So often has it called write(2) or one of its kin, also to files.
+    pub(crate) fn writes(&self) -> Result<u64> {
+        let io = fs::read_to_string(format!("/proc/{}/io", self.id()))?;
+        let line = io.lines().find_map(|line| line.strip_prefix("syscw: "));
+        let number = line.and_then(|line| line.parse().ok());
+        number.ok_or_else(|| eyre!("the system does not tell how often {} writes", self.id()))
     }
 
     /// Resident memory in KiB.
@@ -182,7 +186,7 @@ impl Server {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.ok_or_else(|| color_eyre::eyre::eyre!("the system does not tell its memory"))
+        number.ok_or_else(|| eyre!("the system does not tell its memory"))
     }
 }
 
@@ -191,6 +195,23 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The time of this program's own threads.
+pub(crate) fn own_cpu() -> Result<Duration> {
+    cpu_of("self")
+}
+
+fn cpu_of(process: &str) -> Result<Duration> {
+    // The clock of these fields is 100 Hz on every Linux (`sysconf(_SC_CLK_TCK)`).
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok());
+    Ok(Duration::from_millis(ticks.sum::<u64>() * 10))
 }
 
 fn free_address() -> io::Result<SocketAddr> {

@@ -144,7 +144,7 @@ impl Tally {
 }
 
 /// Of sorted microseconds; the nearest rank.
-fn percentile(sorted: &[u32], percent: usize) -> Duration {
+pub(crate) fn percentile(sorted: &[u32], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100);
     let value = sorted.get(rank.saturating_sub(1)).copied();
     Duration::from_micros(value.unwrap_or(0).into())

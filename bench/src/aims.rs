@@ -1,0 +1,62 @@
+//! What the server is to reach, and whether it did.
+
+use std::fmt::Write as _;
+
+/// The rows of the table at the end.
+#[derive(Default)]
+pub(crate) struct Aims(String);
+
+impl Aims {
+    /// Not more than this is wanted.
+    pub(crate) fn at_most(&mut self, what: &str, bar: f64, measured: f64, unit: &str) {
+        self.row(what, "at most", bar, measured, unit, measured <= bar);
+    }
+
+    /// Not less than this is wanted.
+    pub(crate) fn at_least(&mut self, what: &str, bar: f64, measured: f64, unit: &str) {
+        self.row(what, "at least", bar, measured, unit, measured >= bar);
+    }
+
+    fn row(&mut self, what: &str, how: &str, bar: f64, measured: f64, unit: &str, met: bool) {
+        let (bar, measured) = (number(bar), number(measured));
+        let verdict = if met { "met" } else { "missed" };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            self.0,
+            "| {what} | {how} {bar}{unit} | {measured}{unit} | {verdict} |"
+        );
+    }
+
+    pub(crate) fn print(&self) {
+        if !self.0.is_empty() {
+            println!("\n| what | aim | measured | |\n| --- | --- | --: | --- |");
+            print!("{}", self.0);
+        }
+    }
+}
+
+/// As many digits as say something.
+fn number(value: f64) -> String {
+    match value.abs() {
+        large if large >= 1_000.0 => format!("{value:.0}"),
+        small if small < 10.0 => format!("{value:.2}"),
+        _ => format!("{value:.1}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_aim_says_whether_it_was_met() {
+        let mut aims = Aims::default();
+        aims.at_most("cost", 1.0, 1.004, "");
+        aims.at_least("speed", 15_000.0, 15_000.0, " a second");
+        assert_eq!(
+            aims.0,
+            "| cost | at most 1.00 | 1.00 | missed |\n\
+             | speed | at least 15000 a second | 15000 a second | met |\n"
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! Clients that each write one message after the other: the next one when the last is durable.
+
+use std::{rc::Rc, time::Duration};
+
+use color_eyre::eyre::{Result, eyre};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinSet,
+    time::Instant,
+};
+
+use crate::{
+    http2::{self, Calls, Parser},
+    load::Load,
+    system::Server,
+    tally::percentile,
+};
+
+/// What the answers showed.
+#[derive(Clone, Copy)]
+pub(crate) struct Answers {
+    pub(crate) per_second: f64,
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+}
+
+/// So many clients write for this long, in the names of those who have joined.
+#[expect(clippy::cast_precision_loss, reason = "these counts are small")]
+pub(crate) async fn write(
+    server: &Server,
+    load: &Load,
+    clients: usize,
+    text: &str,
+    time: Duration,
+) -> Result<Answers> {
+    let text: Rc<str> = text.into();
+    let begun = Instant::now();
+    let end = begun + time;
+    let mut tasks = JoinSet::new();
+    for number in 0..clients {
+        let stream = TcpStream::connect(server.address).await?;
+        stream.set_nodelay(true)?;
+        let client = Client {
+            stream,
+            number,
+            participant: number % load.participants(),
+            text: Rc::clone(&text),
+        };
+        let tally = Rc::clone(&load.tally);
+        tasks.spawn_local(client.write_until(end, move || tally.sent(Instant::now())));
+    }
+    let mut latencies = Vec::new();
+    while let Some(result) = tasks.join_next().await {
+        latencies.extend(result??);
+    }
+    let time = begun.elapsed().as_secs_f64();
+    load.drain().await?;
+    latencies.sort_unstable();
+    Ok(Answers {
+        per_second: latencies.len() as f64 / time,
+        p50: percentile(&latencies, 50),
+        p99: percentile(&latencies, 99),
+    })
+}
+
+struct Client {
+    stream: TcpStream,
+    number: usize,
+    participant: usize,
+    text: Rc<str>,
+}
+
+impl Client {
+    /// In microseconds, from each message to its answer.
+    async fn write_until(mut self, end: Instant, sent: impl Fn()) -> Result<Vec<u32>> {
+        let (mut calls, mut parser) = (Calls::new(), Parser::default());
+        let mut latencies = Vec::new();
+        let mut out = Vec::new();
+        http2::put_hello(&mut out);
+        let mut bytes = vec![0; 4 << 10];
+        // Nobody else has such ids.
+        let mut id = (self.number as u64 + 1) << 32;
+        while Instant::now() < end {
+            calls.put_publish(&mut out, self.participant, id, &self.text);
+            id += 1;
+            sent();
+            let begun = Instant::now();
+            let mut answers = 0;
+            while answers == 0 {
+                self.stream.write_all(&out).await?;
+                out.clear();
+                let read = self.stream.read(&mut bytes).await?;
+                if read == 0 {
+                    return Err(eyre!("the server closed a connection"));
+                }
+                answers = parser
+                    .feed(&bytes[..read], &mut out)
+                    .map_err(|error| eyre!(error))?;
+            }
+            let micros = begun.elapsed().as_micros();
+            latencies.push(u32::try_from(micros).unwrap_or(u32::MAX));
+        }
+        Ok(latencies)
+    }
+}

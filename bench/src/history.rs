@@ -1,0 +1,160 @@
+//! A long log: how fast one who was away gets it all, and what an append costs by itself.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use chitty_chat::{
+    Event, EventKind, LamportTime, ParticipantNumber, Position, Session, secret::os_random,
+};
+use chitty_server::{
+    data::chat_file,
+    log::{Log, SqliteLog},
+    record::Record,
+};
+use color_eyre::eyre::{Result, ensure, eyre};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{Instant, interval},
+};
+
+use crate::{
+    http2::{self, Parser},
+    system::{Server, System},
+    tally::percentile,
+};
+
+const BATCH: u64 = 10_000;
+/// Of the participant in whose name the log is filled; another one reads it.
+const WRITER: usize = 0;
+const READER: usize = 1;
+
+/// What one who caught up saw, and what it cost the server.
+#[derive(Clone, Copy)]
+pub(crate) struct CaughtUp {
+    pub(crate) per_second: f64,
+    pub(crate) cpu: Duration,
+    /// In KiB: the most that was resident, beyond what was before.
+    pub(crate) growth: u64,
+}
+
+/// One participant asks for so many events, which are only in the file.
+#[expect(clippy::cast_precision_loss, reason = "these counts are small")]
+pub(crate) async fn catch_up(events: u64, text: &str) -> Result<CaughtUp> {
+    let folder = tempfile::tempdir()?;
+    fill(folder.path(), events, text).await?;
+    let server = Server::start_in(System::Durable, true, folder).await?;
+    let (before, cpu) = (server.memory()?, server.cpu()?);
+    let mut stream = TcpStream::connect(server.address).await?;
+    let mut out = Vec::new();
+    http2::put_hello(&mut out);
+    http2::put_join(&mut out, READER, u32::try_from(events)?);
+    let begun = Instant::now();
+    stream.write_all(&out).await?;
+    let (mut parser, mut bytes) = (Parser::default(), vec![0; 256 << 10]);
+    let mut messages = 0;
+    let mut peak = before;
+    // The Welcome, what was asked for, and the reader's own Joined.
+    while messages < events + 2 {
+        let read = stream.read(&mut bytes).await?;
+        ensure!(
+            read > 0,
+            "the server closed the connection after {messages} messages"
+        );
+        out.clear();
+        let earlier = messages;
+        messages += parser
+            .feed(&bytes[..read], &mut out)
+            .map_err(|error| eyre!(error))?;
+        stream.write_all(&out).await?;
+        if earlier / BATCH < messages / BATCH {
+            peak = peak.max(server.memory()?);
+        }
+    }
+    Ok(CaughtUp {
+        per_second: events as f64 / begun.elapsed().as_secs_f64(),
+        cpu: server.cpu()?.saturating_sub(cpu),
+        growth: peak - before,
+    })
+}
+
+/// The latencies of so many appends of one record, one each 5 ms: sorted, in microseconds.
+pub(crate) async fn bare_commits(count: u64, text: &str) -> Result<[Duration; 2]> {
+    let folder = tempfile::tempdir()?;
+    let log = SqliteLog::open(&chat_file(folder.path()), &mut os_random)?;
+    append(&log, [joined()].into()).await?;
+    let mut latencies = Vec::new();
+    let mut ticks = interval(Duration::from_millis(5));
+    for position in 2..count + 2 {
+        ticks.tick().await;
+        let begun = Instant::now();
+        append(&log, [message(position, text)].into()).await?;
+        latencies.push(u32::try_from(begun.elapsed().as_micros())?);
+    }
+    latencies.sort_unstable();
+    Ok([percentile(&latencies, 50), percentile(&latencies, 99)])
+}
+
+/// A chat of so many events in this data folder.
+async fn fill(folder: &Path, events: u64, text: &str) -> Result<()> {
+    let data = folder.join("data");
+    std::fs::create_dir_all(&data)?;
+    let log = SqliteLog::open(&chat_file(&data), &mut os_random)?;
+    append(&log, [joined()].into()).await?;
+    let mut next = 2;
+    while next <= events {
+        let end = (next + BATCH).min(events + 1);
+        let batch = (next..end).map(|position| message(position, text));
+        append(&log, batch.collect()).await?;
+        next = end;
+    }
+    Ok(())
+}
+
+async fn append(log: &SqliteLog, batch: Arc<[Record]>) -> Result<()> {
+    let after = log.extent().head;
+    log.append(after, batch).await?;
+    Ok(())
+}
+
+fn joined() -> Record {
+    let session = Session::parse(&http2::session(WRITER)).map(|session| session.hash());
+    Record {
+        session: session.ok(),
+        ..record(
+            1,
+            EventKind::Joined {
+                name: "writer".into(),
+            },
+        )
+    }
+}
+
+fn message(position: u64, text: &str) -> Record {
+    let kind = EventKind::Message {
+        author: "writer".into(),
+        text: text.into(),
+        id: format!("{position:022}").into(),
+        seen: Position::ZERO,
+        participant: ParticipantNumber::new(1),
+    };
+    record(position, kind)
+}
+
+fn record(position: u64, kind: EventKind) -> Record {
+    Record {
+        event: Event {
+            position: Position::new(position),
+            // One step of the log's clock each: no request moved it.
+            lamport: LamportTime::new(position),
+            at: SystemTime::UNIX_EPOCH,
+            request: LamportTime::ZERO,
+            kind,
+        },
+        session: None,
+        generation: 1,
+    }
+}
