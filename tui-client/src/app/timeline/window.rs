@@ -126,6 +126,7 @@ impl Timeline {
         if self.locate(to).is_none() && !events.is_empty() {
             self.detach();
             self.entries = self.entries_of(events);
+            self.widen();
             self.past = 0;
             self.first += APART;
             self.reach.asked = None;
@@ -380,13 +381,21 @@ impl Timeline {
         entries
     }
 
-    /// Widens the columns for this event where it needs that.
+    /// Makes room for this event where it needs that; for its author once that moves nothing that
+    /// is being read.
     pub(super) fn make_room(&mut self, event: &Event) {
         let author = match &event.kind {
             EventKind::Message { author, .. } => glyphs::width(&glyphs::safe(author)),
             _ => 0,
         };
         if self.columns.grow(event.lamport, author) {
+            self.layout += 1;
+        }
+    }
+
+    /// Gives the authors the room that they want.
+    pub(super) fn widen(&mut self) {
+        if self.columns.widen() {
             self.layout += 1;
         }
     }
