@@ -17,11 +17,13 @@ pub fn write(command: clap::Command, out: &mut dyn io::Write) -> io::Result<()> 
     Man::new(command).render(out)?;
     let mut roff = Roff::new();
     for part in help::parts(&Keymap::default()) {
-        let title = match part.table {
-            Some(table) => format!("{} ([{table}] in the configuration)", part.title),
-            None => part.title.to_owned(),
-        };
-        roff.control("SH", [title.to_uppercase().as_str()]);
+        roff.control("SH", [part.title.to_uppercase().as_str()]);
+        if let Some(table) = part.table {
+            let how = format!(
+                "The table [{table}] of the configuration gives other keys to what is in brackets."
+            );
+            roff.text([roman(how)]);
+        }
         for entry in part.entries {
             roff.control("TP", []);
             roff.text([bold(entry.keys)]);
@@ -45,7 +47,8 @@ mod tests {
         write(clap::Command::new("chitty"), &mut text).expect("written");
         let text = String::from_utf8(text).expect("it is text");
         for part in [
-            ".SH \"KEYS ([KEYS] IN THE CONFIGURATION)\"",
+            ".SH KEYS\nThe table [keys]",
+            ".SH \"ON A SELECTED LINE\"\nThe table [keys.selected]",
             "\\fBCtrl\\-F\\fR\nsearch what was said (search)",
             "\\fB/at 412\\fR\n",
             "\\fBEnter, c\\fR\ncopy the text (copy)",

@@ -27,7 +27,7 @@ pub enum Input {
     Edited(Result<Edited, String>),
     /// There is no shell to go back to for a while.
     NoShell,
-    /// The time that [`App::next_wake`] asked for has come.
+    /// The time that [`next_wake`](super::App::next_wake) asked for has come.
     Tick,
     /// The user cannot stay: a signal, or the terminal is gone.
     Leave,

@@ -160,7 +160,9 @@ impl App {
         let mut effects = Vec::new();
         let changed = match input {
             Input::Key(key) => self.key(key, now.wall, &mut effects),
-            Input::Paste(text) => self.paste_search(&text, &mut effects) || self.paste(&text),
+            Input::Paste(text) => {
+                self.paste_search(&text, &mut effects) || self.paste(&text, &mut effects)
+            }
             Input::Mouse(mouse) => self.mouse(mouse),
             Input::Resize(width, height) => {
                 let changed = self.size != (width, height);

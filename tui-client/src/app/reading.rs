@@ -297,7 +297,7 @@ impl App {
     }
 
     /// Only the messages, for the terminal's own selection.
-    fn show_bare(&mut self, bare: bool, effects: &mut Vec<Effect>) {
+    pub(super) fn show_bare(&mut self, bare: bool, effects: &mut Vec<Effect>) {
         self.pane = if bare { Pane::Bare } else { Pane::Messages };
         self.timeline.deselect();
         if self.options.mouse {

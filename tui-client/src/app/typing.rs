@@ -64,12 +64,16 @@ impl App {
         }
     }
 
-    pub(super) fn paste(&mut self, text: &str) -> bool {
+    pub(super) fn paste(&mut self, text: &str, effects: &mut Vec<Effect>) -> bool {
         self.hint = None;
         self.warned = false;
         self.first = None;
         if self.help.is_some() {
             return true;
+        }
+        if self.is_bare() {
+            // So that it is seen where it goes.
+            self.show_bare(false, effects);
         }
         match self.screen {
             Screen::Join if !self.join.trying() => self.join.paste(text),

@@ -131,7 +131,7 @@ impl Visitor<'_> for Name {
         known.map(Some).ok_or_else(|| {
             let near = near(self.0, name);
             E::custom(format!(
-                "there is nothing called {name:?} for a key to do; near are {near}"
+                "there is nothing called {name:?} for a key to do; did you mean {near}?"
             ))
         })
     }
@@ -139,6 +139,8 @@ impl Visitor<'_> for Name {
 
 /// How many names are offered for one that does not exist.
 const NEAR: usize = 3;
+/// How much they have to be like it, from 0 to 1, but for the first.
+const ALIKE: f64 = 0.75;
 
 fn near(mode: Mode, name: &str) -> String {
     let mut names: Vec<&str> = mode.bindings().map(|binding| binding.name).collect();
@@ -147,7 +149,9 @@ fn near(mode: Mode, name: &str) -> String {
         let likeness = |candidate| strsim::jaro_winkler(candidate, name);
         likeness(other).total_cmp(&likeness(one))
     });
-    names.truncate(NEAR);
+    let far = |candidate: &&str| strsim::jaro_winkler(candidate, name) < ALIKE;
+    let near = names.iter().position(far).unwrap_or(NEAR);
+    names.truncate(near.clamp(1, NEAR));
     names.join(", ")
 }
 
@@ -203,7 +207,7 @@ mod tests {
         for (text, parts) in [
             (
                 "[keys]\nserch = \"f9\"",
-                ["line 2", "\"serch\"", "near are search"],
+                ["line 2", "\"serch\"", "mean search?"],
             ),
             (
                 "[keys]\nsearch = \"hyper-x\"",
@@ -220,12 +224,12 @@ mod tests {
             ),
             (
                 "[keys]\n\nhelp = \"f9\"\nsearch = \"f9\"",
-                ["line 4", "given to help", "F9"],
+                ["line 4", "taken by help", "F9"],
             ),
-            ("[keys]\nleave = []", ["line 1", "no key is left", "leave"]),
+            ("[keys]\nleave = []", ["line 2", "no key is left", "leave"]),
             (
                 "[keys.selected]\nsend = \"x\"",
-                ["line 2", "\"send\"", "near are"],
+                ["line 2", "\"send\"", "did you mean"],
             ),
             ("keys = \"f9\"", ["line 1", "keys", "a table"]),
         ] {

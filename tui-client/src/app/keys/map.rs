@@ -9,6 +9,9 @@ use crate::app::composer::Edit;
 /// Longer than this, keys with the same beside them are written shorter.
 const LONG: usize = 16;
 
+/// What cannot be without a key.
+const NEEDED: [Action; 2] = [Action::Send, Action::Leave];
+
 /// Which keys do what. There is always one that sends and one that leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keymap {
@@ -44,7 +47,7 @@ pub enum Conflict {
     #[error("{0} is two keys: on a selected line, give one")]
     Two(Keys),
     /// Another thing has it.
-    #[error("{keys} is given to {other} already, as {theirs}: take another key for one of them")]
+    #[error("{keys} is taken by {other}, which has {theirs}: take another key for one of them")]
     Twice {
         /// The keys.
         keys: Keys,
@@ -85,8 +88,12 @@ impl Change {
     /// Whether it can be together with those.
     ///
     /// # Errors
-    /// One of its keys writes, or is another thing's.
+    /// One of its keys writes, or is another thing's; or it needs one.
     pub fn check(&self, others: &[Self]) -> Result<(), Conflict> {
+        if self.keys.is_empty() && self.mode == Mode::Chat && NEEDED.contains(&self.binding.action)
+        {
+            return Err(Conflict::Needed(self.binding.name));
+        }
         for &keys in &self.keys {
             if self.mode == Mode::Chat && keys.first.writes() {
                 return Err(Conflict::Writes(keys.first));
@@ -136,7 +143,7 @@ impl Keymap {
                 }
             }
         }
-        for needed in [Action::Send, Action::Leave] {
+        for needed in NEEDED {
             if map.key(needed).is_none() {
                 let name = Mode::Chat
                     .bindings()

@@ -148,7 +148,7 @@ fn two_things_on_one_key_are_a_mistake() {
     for keys in ["F9", "F9 x"] {
         let twice = change(Mode::Chat, "help", &[keys]).check(std::slice::from_ref(&search));
         let error = twice.expect_err("twice").to_string();
-        assert!(error.contains("given to search already"), "{error}");
+        assert!(error.contains("is taken by search"), "{error}");
     }
     // On a selected line it is another matter, and so are characters alone.
     let selected = change(Mode::Selected, "copy", &["f9", "x"]);

@@ -14,6 +14,8 @@ pub struct Columns {
     width: usize,
     lamport: usize,
     name: usize,
+    /// What the longest name would need: given when nobody reads further up.
+    wanted: usize,
 }
 
 /// A pane of at least so many columns has its authors in a column of their own.
@@ -83,11 +85,18 @@ impl Columns {
         changed
     }
 
-    /// Makes room for this time and this author. Returns whether that changed the rows.
+    /// Makes room for this time, and will for this author. Returns whether that changed the rows.
     pub(super) fn grow(&mut self, time: LamportTime, author: usize) -> bool {
         let before = self.text();
         self.lamport = self.lamport.max(lamport(time).len());
-        self.name = self.name.max(author);
+        self.wanted = self.wanted.max(author);
+        before != self.text()
+    }
+
+    /// Gives the authors the room that they want. Returns whether that changed the rows.
+    pub(super) fn widen(&mut self) -> bool {
+        let before = self.text();
+        self.name = self.wanted;
         before != self.text()
     }
 }

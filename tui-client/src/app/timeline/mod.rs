@@ -3,6 +3,7 @@
 mod block;
 mod entry;
 pub(crate) mod marks;
+mod past;
 mod relation;
 mod runs;
 mod scroll;

@@ -1,11 +1,7 @@
 //! The server has another chat than before: the positions of the old one's lines say nothing in
 //! the new one.
 
-use super::{
-    tests::screen,
-    window::{MAX_ENTRIES, PAST},
-    *,
-};
+use super::{past::PAST, tests::screen, window::MAX_ENTRIES, *};
 use crate::{
     app::testing::{at, joined, message, welcome},
     session::HistoryPage,

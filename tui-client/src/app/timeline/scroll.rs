@@ -132,6 +132,7 @@ impl Timeline {
         }
         if self.anchor.is_none() && self.is_attached() {
             self.seen = self.arrived;
+            self.widen();
         } else {
             let (index, _) = self.bottom();
             // A run's line tells of all in it.

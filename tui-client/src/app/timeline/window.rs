@@ -19,8 +19,6 @@ pub(super) const MAX_ENTRIES: usize = 10_000;
 const TAIL: usize = 2_000;
 /// Fewer entries than this beyond the pane: time to fetch more.
 const AHEAD: usize = 300;
-/// Lines that are kept of a chat that the server had before.
-pub(super) const PAST: usize = 1_000;
 /// Numbers of entries of another window are beyond any of this one.
 const APART: i64 = 1 << 32;
 
@@ -126,6 +124,7 @@ impl Timeline {
         if self.locate(to).is_none() && !events.is_empty() {
             self.detach();
             self.entries = self.entries_of(events);
+            self.widen();
             self.past = 0;
             self.first += APART;
             self.reach.asked = None;
@@ -193,12 +192,7 @@ impl Timeline {
                 self.anchor = None;
             }
             self.reach = Reach::default();
-            while self.entries.len() > PAST {
-                self.drop_first();
-            }
-            for entry in &mut self.entries {
-                entry.pass();
-            }
+            self.pass();
         }
         self.reach.floor = self.reach.floor.max(floor);
         self.reach.asked = None;
@@ -253,20 +247,7 @@ impl Timeline {
             let newest = self.entries.iter().rev().find_map(Entry::position);
             self.reach.high = newest.unwrap_or(self.reach.high);
         }
-        // Another chat's lines stay above all of this one's, and who reads there stays there.
-        let behind = self.number(self.past);
-        let rows = i64::try_from(page.len()).unwrap_or(i64::MAX);
-        let moved = |number: i64| number - if number < behind { rows } else { 0 };
-        self.selected = self.selected.map(moved);
-        if let Some(anchor) = &mut self.anchor {
-            anchor.entry = moved(anchor.entry);
-        }
-        self.first -= rows;
-        self.entries.rotate_left(self.past);
-        for entry in page.into_iter().rev() {
-            self.entries.push_front(entry);
-        }
-        self.entries.rotate_right(self.past);
+        self.put_before(page);
     }
 
     fn append(&mut self, events: &[Event]) {
@@ -339,7 +320,7 @@ impl Timeline {
         self.past = self.past.min(at);
     }
 
-    fn drop_first(&mut self) {
+    pub(super) fn drop_first(&mut self) {
         if self.entries.pop_front().is_none() {
             return;
         }
@@ -380,13 +361,21 @@ impl Timeline {
         entries
     }
 
-    /// Widens the columns for this event where it needs that.
+    /// Makes room for this event where it needs that; for its author once that moves nothing that
+    /// is being read.
     pub(super) fn make_room(&mut self, event: &Event) {
         let author = match &event.kind {
             EventKind::Message { author, .. } => glyphs::width(&glyphs::safe(author)),
             _ => 0,
         };
         if self.columns.grow(event.lamport, author) {
+            self.layout += 1;
+        }
+    }
+
+    /// Gives the authors the room that they want.
+    pub(super) fn widen(&mut self) {
+        if self.columns.widen() {
             self.layout += 1;
         }
     }

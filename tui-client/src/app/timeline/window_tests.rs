@@ -223,3 +223,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn longer_names_further_up_move_nothing_that_is_read() {
+    let text = "some words that take two rows of a pane that is not wide, as this one";
+    let mut timeline = Timeline::new(TimeZone::UTC);
+    timeline.resize(60, 7);
+    let mut from = welcome("ada", 10, &[]);
+    from.next = 10.into();
+    timeline.welcome(&from, at(1));
+    for position in 10..30 {
+        timeline.event(message(position, 100 + position, "bob", text), None);
+    }
+    timeline.up(5);
+    let start = |timeline: &Timeline| timeline.columns().text();
+    let (before, narrow) = (screen(&timeline), start(&timeline));
+    let page: Vec<_> = (1..10)
+        .map(|position| message(position, 100 + position, "Wilhelmina", text))
+        .collect();
+    assert_eq!(timeline.wanted(), Some(HistoryPage::Before(10.into())));
+    timeline.paged(HistoryPage::Before(10.into()), Some(&page), true);
+    assert_eq!((screen(&timeline), start(&timeline)), (before, narrow));
+    timeline.follow();
+    assert_eq!(start(&timeline), narrow + "Wilhelmina".len() - "bob".len());
+}

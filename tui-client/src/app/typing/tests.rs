@@ -222,3 +222,13 @@ fn what_is_written_while_the_chat_is_being_entered_becomes_the_draft() {
         [Effect::Session(Command::Publish { .. })]
     ));
 }
+
+#[test]
+fn what_is_pasted_is_seen_where_only_messages_were() {
+    let mut driver = Driver::joined(80, 24);
+    driver.press(KeyCode::F(4));
+    assert!(driver.app.is_bare());
+    driver.input(Input::Paste("pasted".into()));
+    assert!(!driver.app.is_bare());
+    assert_eq!(draft(&driver), "pasted");
+}

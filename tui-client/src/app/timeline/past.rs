@@ -1,0 +1,38 @@
+//! Lines of a chat that the server had before: they stay to be read, above all of the new one's.
+
+use std::collections::VecDeque;
+
+use super::{Timeline, entry::Entry};
+
+/// Lines that are kept of it.
+pub(super) const PAST: usize = 1_000;
+
+impl Timeline {
+    /// All that there is belongs to another chat from now on.
+    pub(super) fn pass(&mut self) {
+        while self.entries.len() > PAST {
+            self.drop_first();
+        }
+        for entry in &mut self.entries {
+            entry.pass();
+        }
+    }
+
+    /// Puts older lines of the chat before the others of it; those of another chat stay above, and
+    /// who reads there stays there.
+    pub(super) fn put_before(&mut self, page: VecDeque<Entry>) {
+        let behind = self.number(self.past);
+        let rows = i64::try_from(page.len()).unwrap_or(i64::MAX);
+        let moved = |number: i64| number - if number < behind { rows } else { 0 };
+        self.selected = self.selected.map(moved);
+        if let Some(anchor) = &mut self.anchor {
+            anchor.entry = moved(anchor.entry);
+        }
+        self.first -= rows;
+        self.entries.rotate_left(self.past);
+        for entry in page.into_iter().rev() {
+            self.entries.push_front(entry);
+        }
+        self.entries.rotate_right(self.past);
+    }
+}
