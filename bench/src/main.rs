@@ -37,7 +37,7 @@ struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     seconds: u64,
 
-    /// Seconds of each run in which nobody writes
+    /// Seconds in which nobody writes; one run
     #[arg(long, value_name = "SECONDS", default_value_t = 21)]
     idle_seconds: u64,
 

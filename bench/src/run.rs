@@ -212,20 +212,17 @@ async fn idle(plan: Plan, aims: &mut Aims) -> Result<()> {
     );
     for system in ALL {
         for participants in [200, 1_000] {
-            let (mut memory, mut cpu) = (Vec::new(), Vec::new());
-            for _ in 0..plan.runs {
-                let server = Server::start(system, true).await?;
-                let empty = server.memory()?;
-                let _load = Load::join(system, &server, participants, TEXT).await?;
-                let before = server.cpu()?;
-                let begun = tokio::time::Instant::now();
-                // Long enough for a whole interval of the keepalive.
-                tokio::time::sleep(Duration::from_secs(plan.idle_seconds)).await;
-                let busy = server.cpu()?.saturating_sub(before);
-                cpu.push(busy.as_secs_f64() / begun.elapsed().as_secs_f64());
-                memory.push(ratio(server.memory()?.saturating_sub(empty), participants));
-            }
-            let (memory, cpu) = (median(memory), median(cpu) * 100.0);
+            // One run: it is long, and nothing moves.
+            let server = Server::start(system, true).await?;
+            let empty = server.memory()?;
+            let _load = Load::join(system, &server, participants, TEXT).await?;
+            let before = server.cpu()?;
+            let begun = tokio::time::Instant::now();
+            // Long enough for a whole interval of the keepalive.
+            tokio::time::sleep(Duration::from_secs(plan.idle_seconds)).await;
+            let busy = server.cpu()?.saturating_sub(before);
+            let cpu = busy.as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;
+            let memory = ratio(server.memory()?.saturating_sub(empty), participants);
             println!(
                 "| {} | {participants} | {memory:.1} KiB | {cpu:.2} % |",
                 system.name(),
