@@ -64,8 +64,10 @@ impl Seat {
         let Some(waker) = self.waker.take() else {
             return false;
         };
-        if !self.is_called.swap(true, Ordering::AcqRel) {
-            waves.called();
+        // Counted before it can answer.
+        waves.called();
+        if self.is_called.swap(true, Ordering::AcqRel) {
+            waves.served();
         }
         waker.wake();
         true
