@@ -88,23 +88,7 @@ impl Follower {
     fn look(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             let order = self.attachment.order();
-            if order == Some(Order::Shutdown)
-                && let Taken::Frames {
-                    bytes,
-                    last,
-                    own_left,
-                } = self.attachment.take(self.cursor)
-            {
-                // What is at hand goes out before the server goes down.
-                self.page = None;
-                self.advance(last, own_left);
-                return Poll::Ready(Some(bytes));
-            }
-            if let Some(order) = order {
-                self.obey(order);
-                return Poll::Ready(None);
-            }
-            if let Some(page) = &mut self.page {
+            if let (None, Some(page)) = (order, &mut self.page) {
                 let Poll::Ready(page) = page.as_mut().poll(cx) else {
                     return Poll::Pending;
                 };
@@ -115,17 +99,29 @@ impl Follower {
                 }
                 continue;
             }
-            match self.attachment.take(self.cursor) {
-                Taken::UpToDate => return Poll::Pending,
-                Taken::Frames {
-                    bytes,
-                    last,
-                    own_left,
-                } => {
+            let taken = match order {
+                // What is at hand goes out before the server goes down.
+                None | Some(Order::Shutdown) => self.attachment.take(self.cursor),
+                Some(Order::TakenOver | Order::TooSlow) => Taken::UpToDate,
+            };
+            match (taken, order) {
+                (
+                    Taken::Frames {
+                        bytes,
+                        last,
+                        own_left,
+                    },
+                    _,
+                ) => {
                     self.advance(last, own_left);
                     return Poll::Ready(Some(bytes));
                 }
-                Taken::Behind => self.page = Some(self.log.read(self.cursor, PAGE)),
+                (Taken::UpToDate | Taken::Behind, Some(order)) => {
+                    self.obey(order);
+                    return Poll::Ready(None);
+                }
+                (Taken::UpToDate, None) => return Poll::Pending,
+                (Taken::Behind, None) => self.page = Some(self.log.read(self.cursor, PAGE)),
             }
         }
     }
