@@ -2,17 +2,12 @@
 
 use std::{rc::Rc, time::Duration};
 
-use color_eyre::eyre::{Result, eyre};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    task::JoinSet,
-    time::Instant,
-};
+use color_eyre::eyre::Result;
+use tokio::{net::TcpStream, task::JoinSet, time::Instant};
 
 use crate::{
     http2::{self, Calls, Parser},
-    load::Load,
+    load::{Load, connect},
     system::Server,
     tally::percentile,
 };
@@ -39,10 +34,10 @@ pub(crate) async fn write(
     let end = begun + time;
     let mut tasks = JoinSet::new();
     for number in 0..clients {
-        let stream = TcpStream::connect(server.address).await?;
-        stream.set_nodelay(true)?;
+        let mut hello = Vec::new();
+        http2::put_hello(&mut hello);
         let client = Client {
-            stream,
+            stream: connect(server, &hello).await?,
             number,
             participant: number % load.participants(),
             text: Rc::clone(&text),
@@ -76,9 +71,7 @@ impl Client {
     async fn write_until(mut self, end: Instant, sent: impl Fn()) -> Result<Vec<u32>> {
         let (mut calls, mut parser) = (Calls::new(), Parser::default());
         let mut latencies = Vec::new();
-        let mut out = Vec::new();
-        http2::put_hello(&mut out);
-        let mut bytes = vec![0; 4 << 10];
+        let (mut out, mut room) = (Vec::new(), vec![0; 4 << 10]);
         // Nobody else has such ids.
         let mut id = (self.number as u64 + 1) << 32;
         while Instant::now() < end {
@@ -88,15 +81,8 @@ impl Client {
             let begun = Instant::now();
             let mut answers = 0;
             while answers == 0 {
-                self.stream.write_all(&out).await?;
-                out.clear();
-                let read = self.stream.read(&mut bytes).await?;
-                if read == 0 {
-                    return Err(eyre!("the server closed a connection"));
-                }
-                answers = parser
-                    .feed(&bytes[..read], &mut out)
-                    .map_err(|error| eyre!(error))?;
+                answers =
+                    http2::exchange(&mut self.stream, &mut parser, &mut out, &mut room).await?;
             }
             let micros = begun.elapsed().as_micros();
             latencies.push(u32::try_from(micros).unwrap_or(u32::MAX));

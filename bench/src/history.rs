@@ -14,15 +14,12 @@ use chitty_server::{
     log::{Log, SqliteLog},
     record::Record,
 };
-use color_eyre::eyre::{Result, ensure, eyre};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::{Instant, interval},
-};
+use color_eyre::eyre::Result;
+use tokio::time::{Instant, interval};
 
 use crate::{
     http2::{self, Parser},
+    load::connect,
     system::{Server, System},
     tally::percentile,
 };
@@ -48,28 +45,19 @@ pub(crate) async fn catch_up(events: u64, text: &str) -> Result<CaughtUp> {
     fill(folder.path(), events, text).await?;
     let server = Server::start_in(System::Durable, true, folder).await?;
     let (before, cpu) = (server.memory()?, server.cpu()?);
-    let mut stream = TcpStream::connect(server.address).await?;
     let mut out = Vec::new();
     http2::put_hello(&mut out);
     http2::put_join(&mut out, READER, u32::try_from(events)?);
     let begun = Instant::now();
-    stream.write_all(&out).await?;
-    let (mut parser, mut bytes) = (Parser::default(), vec![0; 256 << 10]);
+    let mut stream = connect(&server, &out).await?;
+    out.clear();
+    let (mut parser, mut room) = (Parser::default(), vec![0; 256 << 10]);
     let mut messages = 0;
     let mut peak = before;
     // The Welcome, what was asked for, and the reader's own Joined.
     while messages < events + 2 {
-        let read = stream.read(&mut bytes).await?;
-        ensure!(
-            read > 0,
-            "the server closed the connection after {messages} messages"
-        );
-        out.clear();
         let earlier = messages;
-        messages += parser
-            .feed(&bytes[..read], &mut out)
-            .map_err(|error| eyre!(error))?;
-        stream.write_all(&out).await?;
+        messages += http2::exchange(&mut stream, &mut parser, &mut out, &mut room).await?;
         if earlier / BATCH < messages / BATCH {
             peak = peak.max(server.memory()?);
         }

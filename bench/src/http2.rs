@@ -4,7 +4,12 @@
 //! server is.
 
 use chitty_chat::proto::v1::{JoinRequest, PublishRequest, SERVICE_NAME};
+use color_eyre::eyre::{Result, ensure, eyre};
 use prost::Message;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -203,6 +208,23 @@ impl Parser {
         }
         messages
     }
+}
+
+/// Sends what is waiting, and reads once: so many messages end in what came. What is to be answered
+/// waits then.
+pub(crate) async fn exchange(
+    stream: &mut TcpStream,
+    parser: &mut Parser,
+    waiting: &mut Vec<u8>,
+    room: &mut [u8],
+) -> Result<u64> {
+    stream.write_all(waiting).await?;
+    waiting.clear();
+    let read = stream.read(room).await?;
+    ensure!(read > 0, "the server closed a connection");
+    parser
+        .feed(&room[..read], waiting)
+        .map_err(|error| eyre!(error))
 }
 
 fn fill(into: &mut [u8], have: &mut usize, bytes: &mut &[u8]) {

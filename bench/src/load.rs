@@ -78,7 +78,7 @@ impl Load {
                 http2::put_join(&mut hello, number, 0);
             }
             system.put_hello(&mut hello, number, false);
-            let stream = connect(server, &hello).await?;
+            let stream = Rc::new(connect(server, &hello).await?);
             let parser = Parser::new(system, false);
             connections.spawn_local(read(stream, parser, Some(Rc::clone(&tally))));
         }
@@ -89,7 +89,7 @@ impl Load {
                 http2::put_hello(&mut hello);
             }
             system.put_hello(&mut hello, number, true);
-            let stream = connect(server, &hello).await?;
+            let stream = Rc::new(connect(server, &hello).await?);
             let parser = Parser::new(system, true);
             connections.spawn_local(read(Rc::clone(&stream), parser, None));
             authors.push(Author {
@@ -213,11 +213,12 @@ impl Load {
     }
 }
 
-async fn connect(server: &Server, hello: &[u8]) -> Result<Rc<TcpStream>> {
+/// A connection that has said this.
+pub(crate) async fn connect(server: &Server, hello: &[u8]) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(server.address).await?;
     stream.set_nodelay(true)?;
     stream.write_all(hello).await?;
-    Ok(Rc::new(stream))
+    Ok(stream)
 }
 
 async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> std::io::Result<()> {

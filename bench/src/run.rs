@@ -256,13 +256,13 @@ async fn joins(plan: Plan, aims: &mut Aims) -> Result<()> {
         times.push((last - begun).as_secs_f64());
         costs.push(server.cpu()?.as_secs_f64());
     }
+    let time = median(times);
     println!(
-        "\n{STORM} joins, each announced to all: {:.2} s, {:.2} s of server CPU",
-        median(times.clone()),
+        "\n{STORM} joins, each announced to all: {time:.2} s, {:.2} s of server CPU",
         median(costs)
     );
     let what = format!("{STORM} joins, until all have heard of all");
-    aims.at_most(&what, 30.0, median(times), " s");
+    aims.at_most(&what, 30.0, time, " s");
     Ok(())
 }
 

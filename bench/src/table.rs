@@ -24,6 +24,7 @@ pub(crate) enum Workload {
 pub(crate) struct Figures {
     pub(crate) cpu_micros: f64,
     pub(crate) per_second: f64,
+    /// Infinite where no call of write(2) was counted.
     per_write: f64,
     server_busy: f64,
     load_busy: f64,
@@ -78,14 +79,14 @@ pub(crate) async fn table(
         let of = |figure| measured.median(*system, *participants, figure);
         let costs = runs.iter().map(|run| run.cpu_micros);
         println!(
-            "| {} | {participants} | {:.2} µs ({:.2}–{:.2}) | {:.0} | {:.1} | {:.2} ms | {:.2} ms \
+            "| {} | {participants} | {:.2} µs ({:.2}–{:.2}) | {:.0} | {} | {:.2} ms | {:.2} ms \
              | {:.2} ms | {:.2} ms | {:.0} % | {:.0} % |",
             system.name(),
             of(|run| run.cpu_micros),
             costs.clone().fold(f64::INFINITY, f64::min),
             costs.fold(0.0, f64::max),
             of(|run| run.per_second),
-            of(|run| run.per_write),
+            or_dash(of(|run| run.per_write)),
             of(|run| millis(run.latencies.p50)),
             of(|run| millis(run.latencies.p99)),
             of(|run| millis(run.latencies.max)),
@@ -159,6 +160,14 @@ async fn press(
             let rate = u32::try_from(PACED_DELIVERIES / participants).unwrap_or(1);
             load.pace(rate.max(1), time).await
         }
+    }
+}
+
+fn or_dash(value: f64) -> String {
+    if value.is_finite() {
+        format!("{value:.1}")
+    } else {
+        "–".to_owned()
     }
 }
 
