@@ -17,7 +17,7 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   check         all that CI checks: installs what is missing, then formatting, lints, docs, tests,
-                the page and conformance
+                the page, a moment of the benchmark, and conformance
   page          the page of chitty trace --html, in Chromium
   report        makes the report's run, and from its logs docs/report/report.pdf
   bench         what a delivery costs, beside other servers: the tables of docs/performance.md
@@ -74,16 +74,36 @@ fn check() -> Result<(), Failed> {
         .run()?;
     cargo(&["test", "--workspace", "--locked"])?;
     page::run()?;
+    bench(&["--smoke".to_owned()])?;
     conformance::run()
 }
 
-/// The arguments are those of the benchmark: `cargo xtask bench --smoke`.
+/// The arguments are those of the benchmark: `cargo xtask bench --smoke`, for which no release is
+/// built.
 fn bench(arguments: &[String]) -> Result<(), Failed> {
-    if !arguments.iter().any(|argument| argument == "--smoke") {
+    let smoke = arguments.iter().any(|argument| argument == "--smoke");
+    let profile = if smoke { "dev" } else { "release" };
+    if !smoke {
         install::other_servers()?;
     }
-    cargo(&["build", "--release", "--locked", "-p", "chitty-server"])?;
-    let mut command = vec!["run", "--release", "--locked", "-p", "chitty-bench", "--"];
+    let mut command = vec![
+        "build",
+        "--profile",
+        profile,
+        "--locked",
+        "-p",
+        "chitty-server",
+    ];
+    cargo(&command)?;
+    command = vec![
+        "run",
+        "--profile",
+        profile,
+        "--locked",
+        "-p",
+        "chitty-bench",
+        "--",
+    ];
     command.extend(arguments.iter().map(String::as_str));
     cargo(&command)
 }
