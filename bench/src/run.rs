@@ -8,7 +8,8 @@ use crate::{
     aims::Aims,
     clients::{self, Answers},
     history::{self, CaughtUp},
-    load::Load,
+    http2,
+    load::{Load, connect},
     system::{Server, System},
     table::{Workload, median, millis, table},
 };
@@ -235,7 +236,26 @@ async fn idle(plan: Plan, aims: &mut Aims) -> Result<()> {
             }
         }
     }
+    for participants in [200, 1_000] {
+        let memory = before_the_join(participants).await?;
+        println!("\nOf each of {participants}, before its Join: {memory:.1} KiB (TCP, HTTP/2)");
+    }
     Ok(())
+}
+
+/// What this server keeps for each connection that has not called anything yet, in KiB.
+async fn before_the_join(connections: usize) -> Result<f64> {
+    let server = Server::start(System::Durable, true).await?;
+    let empty = server.memory()?;
+    let mut hello = Vec::new();
+    http2::put_hello(&mut hello);
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(connect(&server, &hello).await?);
+    }
+    // Shorter than the server waits for a first request.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Ok(ratio(server.memory()?.saturating_sub(empty), connections))
 }
 
 /// Many join one right after the other: until the last announcement has reached the last of them.
