@@ -86,24 +86,8 @@ fn bench(arguments: &[String]) -> Result<(), Failed> {
     if !smoke {
         install::other_servers()?;
     }
-    let mut command = vec![
-        "build",
-        "--profile",
-        profile,
-        "--locked",
-        "-p",
-        "chitty-server",
-    ];
-    cargo(&command)?;
-    command = vec![
-        "run",
-        "--profile",
-        profile,
-        "--locked",
-        "-p",
-        "chitty-bench",
-        "--",
-    ];
-    command.extend(arguments.iter().map(String::as_str));
-    cargo(&command)
+    let options = ["--profile", profile, "--locked", "-p"];
+    cargo(&[&["build"], &options[..], &["chitty-server"]].concat())?;
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    cargo(&[&["run"], &options[..], &["chitty-bench", "--"], &arguments].concat())
 }
