@@ -168,6 +168,23 @@ async fn what_comes_during_a_commit_is_the_next_commit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_in_the_same_turn_is_one_commit() {
+    let log = TestLog::new(Script::default());
+    let running = start(log.clone(), config()).await;
+    let _ada = running.handle.join(join("ada")).await.expect("free");
+    let before = log.commits.load(Ordering::Relaxed);
+    let handle = running.handle.clone();
+    // The second comes behind the sequencer, which the first has woken.
+    let (first, second) =
+        tokio::join!(running.handle.publish(publish("ada", "one", None)), async {
+            tokio::spawn(async move { handle.publish(publish("ada", "two", None)).await }).await
+        });
+    first.expect("accepted");
+    second.expect("it ran").expect("accepted");
+    assert_eq!(log.commits.load(Ordering::Relaxed) - before, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retry_waits_until_the_first_is_durable() {
     let slow = Some(Duration::from_secs(1));
     let log = TestLog::new(Script {
