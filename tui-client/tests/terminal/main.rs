@@ -200,15 +200,15 @@ fn an_arrow_key_moves_the_caret() {
 }
 
 #[test]
-fn a_closed_window_ends_the_process() {
+fn who_closes_the_window_leaves() {
     let world = World::new();
-    let server = world.server(&["--grace", "1"]);
+    let server = world.server(&["--grace", "600"]);
     let ada = world.client(&server.url, &["--name", "ada"]);
-    let mut bob = world.client(&server.url, &["--name", "bob"]);
-    ada.wait_for("Participant bob joined");
-    bob.hang_up();
-    bob.wait();
+    let mut bob = world.client_in_window(&server.url, "bob");
+    bob.wait_for("Participant bob joined");
+    bob.kill();
     ada.wait_for("Participant bob left");
+    world.wait_for_end_of("bob");
 }
 
 #[test]

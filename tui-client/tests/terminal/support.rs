@@ -131,6 +131,29 @@ impl World {
         Terminal::start(command, self.size)
     }
 
+    /// A client of this server in a window of its own, whose process this terminal runs: killed,
+    /// it closes the client's terminal, as the end of every terminal emulator does.
+    pub(crate) fn client_in_window(&self, server: &str, name: &str) -> Terminal {
+        // The words go through another shell: none of them has a space.
+        let script = "exec script --quiet --command \"$*\" /dev/null";
+        self.client_of_shell(server, name, script)
+    }
+
+    /// Waits until no process of this test has this name any more.
+    pub(crate) fn wait_for_end_of(&self, name: &str) {
+        wait_until("it ends", || {
+            let commands = std::fs::read_dir("/proc").expect("the system tells");
+            let mut commands = commands.filter_map(|process| {
+                let command = std::fs::read(process.ok()?.path().join("cmdline")).ok()?;
+                Some(String::from_utf8_lossy(&command).into_owned())
+            });
+            let logs = self.logs().display().to_string();
+            let own = format!("\0--name\0{name}\0");
+            let running = commands.find(|words| words.contains(&logs) && words.contains(&own));
+            running.map_or(Ok(()), Err)
+        });
+    }
+
     /// A test of this very program, which is to be ignored else.
     pub(crate) fn own_test(&self, name: &str, server: &str) -> Terminal {
         let mut command = self.command();
@@ -262,7 +285,8 @@ pub(crate) struct Terminal {
     /// The line settings before the program started.
     settings: String,
     child: Box<dyn Child + Send + Sync>,
-    master: Option<Box<dyn MasterPty + Send>>,
+    master: Box<dyn MasterPty + Send>,
+    reader: thread::JoinHandle<()>,
     keys: Box<dyn std::io::Write + Send>,
 }
 
@@ -280,7 +304,7 @@ impl Terminal {
         let settings = format!("{:?}", pair.master.get_termios());
         let child = pair.slave.spawn_command(command).expect("it starts");
         drop(pair.slave);
-        let mut reader = pair.master.try_clone_reader().expect("readable");
+        let mut written = pair.master.try_clone_reader().expect("readable");
         let keys = pair.master.take_writer().expect("writable");
         let screen = Arc::new(Mutex::new(vt100::Parser::new(
             cells(rows),
@@ -291,12 +315,12 @@ impl Terminal {
         let (drawn, kept) = (Arc::clone(&screen), Arc::clone(&raw));
         let reads = Arc::new((Mutex::new(true), Condvar::new()));
         let reading = Arc::clone(&reads);
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
             let mut buffer = [0; 4096];
             let mut shown = Vec::new();
             loop {
                 drop(reading.1.wait_while(lock(&reading.0), |reads| !*reads));
-                let Ok(count @ 1..) = reader.read(&mut buffer) else {
+                let Ok(count @ 1..) = written.read(&mut buffer) else {
                     break;
                 };
                 shown.extend_from_slice(&buffer[..count]);
@@ -311,7 +335,8 @@ impl Terminal {
             reads,
             settings,
             child,
-            master: Some(pair.master),
+            master: pair.master,
+            reader,
             keys,
         }
     }
@@ -355,8 +380,7 @@ impl Terminal {
 
     /// The line settings before the program started, and now.
     pub(crate) fn line_settings(&self) -> (&str, String) {
-        let master = self.master.as_ref().expect("open");
-        (&self.settings, format!("{:?}", master.get_termios()))
+        (&self.settings, format!("{:?}", self.master.get_termios()))
     }
 
     /// Types this, byte for byte.
@@ -405,23 +429,13 @@ impl Terminal {
             pixel_width: 0,
             pixel_height: 0,
         };
-        self.master
-            .as_ref()
-            .expect("open")
-            .resize(size)
-            .expect("resized");
+        self.master.resize(size).expect("resized");
     }
 
     /// The terminal hangs, as where it was stopped, until this is called with `true`.
     pub(crate) fn read(&self, reads: bool) {
         *lock(&self.reads.0) = reads;
         self.reads.1.notify_all();
-    }
-
-    /// Closes the window.
-    pub(crate) fn hang_up(&mut self) {
-        self.keys = Box::new(std::io::sink());
-        self.master = None;
     }
 
     pub(crate) fn process(&self) -> u32 {
@@ -433,12 +447,16 @@ impl Terminal {
         let _ = self.child.wait();
     }
 
-    /// Waits until the process has ended; its exit code.
+    /// Waits until the process has ended and all that it wrote is on the screen; its exit code.
     pub(crate) fn wait(&mut self) -> u32 {
         let status = wait_until("the process ends", || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status),
             Ok(None) => Err(self.screen()),
             Err(error) => panic!("{error}"),
+        });
+        wait_until("all is read", || {
+            let is_read = self.reader.is_finished();
+            is_read.then_some(()).ok_or_else(|| self.screen())
         });
         status.exit_code()
     }
