@@ -9,14 +9,12 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
 };
 
-use futures_util::{
-    FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered, task::AtomicWaker,
-};
+use futures_util::{FutureExt as _, future::BoxFuture, task::AtomicWaker};
 use hyper_util::server::graceful::GracefulConnection;
 
 /// How often connection and streams are looked at in one turn: a request's headers, its body and
@@ -40,7 +38,7 @@ type Part = BoxFuture<'static, End>;
 #[derive(Clone)]
 pub(super) struct Parts {
     added: Arc<Mutex<Vec<Part>>>,
-    call: Arc<Call>,
+    turn: Arc<Turn>,
 }
 
 impl Parts {
@@ -48,13 +46,13 @@ impl Parts {
     pub(super) fn new() -> Self {
         Self {
             added: Arc::default(),
-            call: Call::new(Arc::default()),
+            turn: Arc::default(),
         }
     }
 
     pub(super) fn add(&self, part: impl Future<Output = End> + Send + 'static) {
         self.added().push(Box::pin(part));
-        self.call.wake_by_ref();
+        self.turn.call(ADDED);
     }
 
     fn added(&self) -> MutexGuard<'_, Vec<Part>> {
@@ -79,24 +77,54 @@ where
 /// The task of a connection.
 pub(super) struct Driver<C> {
     connection: Pin<Box<C>>,
-    parts: FuturesUnordered<Part>,
-    new_parts: Parts,
-    call: Arc<Call>,
     for_connection: Waker,
-    for_parts: Waker,
+    /// A slot is used again when its part has ended, and its waker with it.
+    slots: Vec<Slot>,
+    new_parts: Parts,
 }
 
-/// Whether the task is having its turn, and how to get one.
+struct Slot {
+    part: Option<Part>,
+    waker: Waker,
+}
+
+/// Who wants to be polled, a bit each, and how the task gets a turn for it. It is one word, as
+/// every event reads and writes it once for each participant.
 #[derive(Default)]
 struct Turn {
-    is_on: AtomicBool,
+    called: AtomicU64,
     task: AtomicWaker,
 }
 
-/// One half of the task wants to be polled.
+/// The task has its turn: it looks by itself.
+const ON: u64 = 1 << 63;
+/// The connection is called.
+const CONNECTION: u64 = 1 << 62;
+/// There are new parts.
+const ADDED: u64 = 1 << 61;
+/// The bits below are those of the parts. Where there are more parts than bits, those that share
+/// one are polled together.
+const SLOT_BITS: usize = 61;
+
+impl Turn {
+    fn call(&self, who: u64) {
+        if self.called.fetch_or(who, Ordering::AcqRel) & (who | ON) == 0 {
+            self.task.wake();
+        }
+    }
+}
+
+/// The waker of one of them.
 struct Call {
-    is_open: AtomicBool,
+    who: u64,
     turn: Arc<Turn>,
+}
+
+impl Call {
+    fn waker(who: u64, turn: &Arc<Turn>) -> Waker {
+        let turn = Arc::clone(turn);
+        Waker::from(Arc::new(Self { who, turn }))
+    }
 }
 
 impl Wake for Call {
@@ -105,68 +133,91 @@ impl Wake for Call {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // In its turn, the task looks by itself.
-        if !self.is_open.swap(true, Ordering::SeqCst) && !self.turn.is_on.load(Ordering::SeqCst) {
-            self.turn.task.wake();
-        }
-    }
-}
-
-impl Call {
-    fn new(turn: Arc<Turn>) -> Arc<Self> {
-        let is_open = AtomicBool::new(true);
-        Arc::new(Self { is_open, turn })
-    }
-
-    fn take(&self) -> bool {
-        self.is_open.swap(false, Ordering::SeqCst)
-    }
-
-    fn is_open(&self) -> bool {
-        self.is_open.load(Ordering::SeqCst)
+        self.turn.call(self.who);
     }
 }
 
 impl<C: GracefulConnection> Driver<C> {
     /// Drives this connection, whose executor these parts are.
     pub(super) fn new(connection: C, new_parts: Parts) -> Self {
-        let call = Call::new(Arc::clone(&new_parts.call.turn));
+        let for_connection = Call::waker(CONNECTION, &new_parts.turn);
+        for_connection.wake_by_ref();
         Self {
             connection: Box::pin(connection),
-            parts: FuturesUnordered::new(),
-            for_connection: Waker::from(Arc::clone(&call)),
-            for_parts: Waker::from(Arc::clone(&new_parts.call)),
+            for_connection,
+            slots: Vec::new(),
             new_parts,
-            call,
         }
     }
 
-    /// Polls what wants to be polled, once: parts first, so that what they hand over is written in
-    /// the same turn.
-    fn round(&mut self) -> Poll<Result<(), C::Error>> {
-        if self.new_parts.call.take() {
-            self.parts.extend(self.new_parts.added().drain(..));
-            let mut context = Context::from_waker(&self.for_parts);
-            while let Poll::Ready(Some(end)) = self.parts.poll_next_unpin(&mut context) {
-                match end {
-                    End::Of => {}
-                    End::Closing => {
+    /// Polls whom is `called`, once: parts first, so that what they hand over is written in the
+    /// same turn.
+    fn round(&mut self, mut called: u64) -> Poll<Result<(), C::Error>> {
+        if called & ADDED != 0 {
+            called |= self.add_parts();
+        }
+        let mut slots = called & ((1 << SLOT_BITS) - 1);
+        while slots != 0 {
+            let first = slots.trailing_zeros() as usize;
+            slots &= slots - 1;
+            for index in (first..self.slots.len()).step_by(SLOT_BITS) {
+                match self.slots[index].poll() {
+                    Poll::Pending | Poll::Ready(End::Of) => {}
+                    Poll::Ready(End::Closing) => {
                         self.connection.as_mut().graceful_shutdown();
-                        self.for_connection.wake_by_ref();
+                        called |= CONNECTION;
                     }
-                    End::Cut => return Poll::Ready(Ok(())),
+                    Poll::Ready(End::Cut) => return Poll::Ready(Ok(())),
                 }
             }
         }
-        if self.call.take() {
-            let mut context = Context::from_waker(&self.for_connection);
-            return self.connection.as_mut().poll(&mut context);
+        // Its parts may have called it in this round.
+        let turn = &self.new_parts.turn;
+        called |= turn.called.fetch_and(!CONNECTION, Ordering::AcqRel) & CONNECTION;
+        if called & CONNECTION == 0 {
+            return Poll::Pending;
         }
-        Poll::Pending
+        let mut context = Context::from_waker(&self.for_connection);
+        self.connection.as_mut().poll(&mut context)
     }
 
-    fn is_called(&self) -> bool {
-        self.call.is_open() || self.new_parts.call.is_open()
+    /// Gives a slot to each new part, and returns their bits.
+    fn add_parts(&mut self) -> u64 {
+        let mut bits = 0;
+        for part in self.new_parts.added().drain(..) {
+            let free = self.slots.iter().position(|slot| slot.part.is_none());
+            let index = free.unwrap_or(self.slots.len());
+            let bit = 1 << (index % SLOT_BITS);
+            if free.is_none() {
+                let waker = Call::waker(bit, &self.new_parts.turn);
+                self.slots.push(Slot { part: None, waker });
+            }
+            self.slots[index].part = Some(part);
+            bits |= bit;
+        }
+        bits
+    }
+}
+
+/// A stream that was never polled holds what it would add parts to.
+impl<C> Drop for Driver<C> {
+    fn drop(&mut self) {
+        // Dropped when the lock is free again.
+        let never_polled = std::mem::take(&mut *self.new_parts.added());
+        drop(never_polled);
+    }
+}
+
+impl Slot {
+    fn poll(&mut self) -> Poll<End> {
+        let Some(part) = &mut self.part else {
+            return Poll::Pending;
+        };
+        let polled = part.as_mut().poll(&mut Context::from_waker(&self.waker));
+        if polled.is_ready() {
+            self.part = None;
+        }
+        polled
     }
 }
 
@@ -174,21 +225,19 @@ impl<C: GracefulConnection> Future for Driver<C> {
     type Output = Result<(), C::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let turn = Arc::clone(&self.call.turn);
+        let turn = Arc::clone(&self.new_parts.turn);
         turn.task.register(cx.waker());
-        turn.is_on.store(true, Ordering::SeqCst);
         for _ in 0..ROUNDS {
-            if let Poll::Ready(result) = self.round() {
-                return Poll::Ready(result);
-            }
-            if !self.is_called() {
+            let called = turn.called.swap(ON, Ordering::AcqRel) & !ON;
+            if called == 0 {
                 break;
             }
+            if let Poll::Ready(result) = self.round(called) {
+                return Poll::Ready(result);
+            }
         }
-        turn.is_on.store(false, Ordering::SeqCst);
-        // Looked at after the turn, as who calls looks at it after the call: one of both sees the
-        // other.
-        if self.is_called() {
+        // Who calls from here on wakes the task.
+        if turn.called.fetch_and(!ON, Ordering::AcqRel) & !ON != 0 {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
