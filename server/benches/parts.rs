@@ -9,7 +9,7 @@ use std::{
 
 use chitty_chat::{
     Event, EventKind, LamportTime, MessageId, MessageText, ParticipantName, Position, Session,
-    SessionHash, proto::v1::broadcast::Kind,
+    SessionHash, logging, proto::v1::broadcast::Kind,
 };
 use chitty_server::{
     follower::{self, Hub},
@@ -66,6 +66,23 @@ fn encode(bencher: Bencher) {
     bencher
         .counter(ItemsCount::new(1_u64))
         .bench(|| follower::frame(Kind::Event((&event).into())));
+}
+
+/// The line of a broadcast, up to where its bytes go to the thread that writes.
+#[divan::bench]
+fn log_line(bencher: Bencher) {
+    let event = record(4_711).event;
+    let lines = logging::subscriber(
+        "server",
+        "3f9a21c0",
+        || UNIX_EPOCH,
+        |line| {
+            divan::black_box(line);
+        },
+    );
+    tracing::subscriber::with_default(lines, || {
+        bencher.bench_local(|| logging::broadcast("sent", &event, event.lamport));
+    });
 }
 
 /// A batch into the ring that all followers share, with nobody to wake.

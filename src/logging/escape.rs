@@ -82,8 +82,11 @@ pub(super) fn is_word(c: char) -> bool {
 pub(super) fn push_word(out: &mut String, word: &str) {
     if word.is_empty() {
         out.push('_');
+    } else if word.chars().all(is_word) {
+        out.push_str(word);
+    } else {
+        out.extend(word.chars().map(|c| if is_word(c) { c } else { '_' }));
     }
-    out.extend(word.chars().map(|c| if is_word(c) { c } else { '_' }));
 }
 
 /// A value: as it is where it is one plain word, else in quotes.
@@ -93,11 +96,29 @@ pub(super) fn push_value(out: &mut String, value: &str) {
         return;
     }
     out.push('"');
-    for c in value.chars() {
-        // Writing to a string cannot fail.
-        let _ = push_quoted(out, c);
+    let mut rest = value;
+    while !rest.is_empty() {
+        // Mostly all of it.
+        let (plain, other) = rest.split_at(plain_ascii(rest));
+        out.push_str(plain);
+        let mut other = other.chars();
+        if let Some(c) = other.next() {
+            // Writing to a string cannot fail.
+            let _ = push_quoted(out, c);
+        }
+        rest = other.as_str();
     }
     out.push('"');
+}
+
+/// How many bytes at the start stand in quotes as they are, and are ASCII.
+fn plain_ascii(text: &str) -> usize {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    let bytes = text.as_bytes();
+    bytes
+        .iter()
+        .position(|byte| !is_plain(byte))
+        .unwrap_or(bytes.len())
 }
 
 fn push_quoted(out: &mut String, c: char) -> fmt::Result {
@@ -164,6 +185,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn ascii_is_quoted_as_everything_else() {
+        for c in (0..128_u8).map(char::from) {
+            let mut quoted = String::new();
+            push_quoted(&mut quoted, c).expect("a string can be written");
+            let text = format!(" {c}");
+            assert_eq!(plain_ascii(&text) == 2, quoted == c.to_string(), "{c:?}");
+            assert_eq!(value(&text), format!("\" {quoted}\""));
+        }
+    }
 
     fn value(text: &str) -> String {
         let mut out = String::new();

@@ -67,15 +67,18 @@ where
     }
 }
 
+/// In bytes; the fields of most lines are shorter.
+const FIELDS: usize = 256;
+
 /// From the call to the last field.
 fn body(event: &Event<'_>) -> String {
     let metadata = event.metadata();
     let is_call = metadata.target() == CALL;
     let mut fields = FieldVisitor {
         is_call,
-        call: String::new(),
-        step: String::new(),
-        fields: String::new(),
+        call: String::with_capacity(16),
+        step: String::with_capacity(16),
+        fields: String::with_capacity(FIELDS),
     };
     if !is_call {
         fields.call.push_str("log");
@@ -84,7 +87,8 @@ fn body(event: &Event<'_>) -> String {
         escape::push_value(&mut fields.fields, metadata.target());
     }
     event.record(&mut fields);
-    let mut body = String::with_capacity(fields.fields.len() + 32);
+    let head = fields.call.len() + " ".len() + fields.step.len();
+    let mut body = String::with_capacity(head + fields.fields.len());
     escape::push_word(&mut body, &fields.call);
     body.push(' ');
     escape::push_word(&mut body, &fields.step);

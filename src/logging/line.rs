@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use jiff::Timestamp;
+use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 
 use super::escape;
 
@@ -33,15 +33,26 @@ impl Record {
     pub(super) fn render(&self, who: &str, run: &str) -> String {
         let who = self.origin.who.as_deref().unwrap_or(who);
         let run = self.origin.run.as_deref().unwrap_or(run);
-        format!("{} {who} run={run} {}\n", time(self.time), self.body)
+        let mut line = String::with_capacity(HEAD + who.len() + run.len() + self.body.len());
+        push_time(&mut line, self.time);
+        for part in [" ", who, " run=", run, " ", &self.body, "\n"] {
+            line.push_str(part);
+        }
+        line
     }
 }
 
+/// More than what a line has beside its words.
+const HEAD: usize = 48;
+
+static TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+
 /// RFC 3339, UTC, microseconds; what has no such form is the Unix epoch.
-fn time(time: SystemTime) -> String {
+fn push_time(out: &mut String, time: SystemTime) {
     let after_epoch = time.max(UNIX_EPOCH);
     let time = Timestamp::try_from(after_epoch).unwrap_or(Timestamp::UNIX_EPOCH);
-    format!("{time:.6}")
+    // Writing to a string cannot fail.
+    let _ = TIMES.print_timestamp(&time, out);
 }
 
 /// A line of a log, read.
@@ -161,6 +172,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn time(time: SystemTime) -> String {
+        let mut text = String::new();
+        push_time(&mut text, time);
+        text
+    }
 
     const EXAMPLE: &str = "2026-11-23T01:02:03.123456Z Ada%20L run=3f9a21c0 Broadcast received \
                            lamport=11 position=4 kind=message author=bob text=\"hi \\\"there\\\"\" \
