@@ -18,6 +18,10 @@ impl Aims {
     }
 
     fn row(&mut self, what: &str, how: &str, bar: f64, measured: f64, unit: &str, met: bool) {
+        // What was not measured is not judged.
+        if bar.is_nan() || measured.is_nan() {
+            return;
+        }
         let (bar, measured) = (number(bar), number(measured));
         let verdict = if met { "met" } else { "missed" };
         // Writing to a string does not fail.
@@ -52,6 +56,7 @@ mod tests {
     fn each_aim_says_whether_it_was_met() {
         let mut aims = Aims::default();
         aims.at_most("cost", 1.0, 1.004, "");
+        aims.at_most("cost, to a server that was not there", 1.0, f64::NAN, "");
         aims.at_least("speed", 15_000.0, 15_000.0, " a second");
         assert_eq!(
             aims.0,

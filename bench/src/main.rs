@@ -15,6 +15,8 @@ mod table;
 mod tally;
 mod text;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 use color_eyre::eyre::{Result, WrapErr as _};
 use tokio::task::LocalSet;
@@ -44,6 +46,11 @@ struct Args {
     /// Only this part: saturated, paced, idle, commits, joins, catch-up or growth
     #[arg(long, value_name = "PART")]
     only: Option<String>,
+
+    /// Beside this server only another build of it, in the parts saturated, paced and idle: what
+    /// has a change cost or saved?
+    #[arg(long, value_name = "PROGRAM")]
+    against: Option<PathBuf>,
 
     #[command(subcommand)]
     command: Option<Command>,
@@ -77,6 +84,8 @@ fn main() -> Result<()> {
         runs: args.runs,
         seconds: args.seconds,
         idle_seconds: args.idle_seconds,
+        // For as long as the program runs, so that a server's name can be copied.
+        against: args.against.map(|program| &*program.leak()),
     };
     local.block_on(&runtime, run::all(plan, args.only.as_deref()))
 }

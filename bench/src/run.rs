@@ -1,6 +1,6 @@
 //! What is measured, part by part.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use color_eyre::eyre::{Result, ensure};
 
@@ -39,6 +39,22 @@ pub(crate) struct Plan {
     pub(crate) runs: usize,
     pub(crate) seconds: u64,
     pub(crate) idle_seconds: u64,
+    pub(crate) against: Option<&'static Path>,
+}
+
+impl Plan {
+    /// Who is measured side by side.
+    fn systems(self) -> Vec<System> {
+        match self.against {
+            None => ALL.to_vec(),
+            Some(program) => vec![System::Durable, System::Build(program)],
+        }
+    }
+
+    fn rows(self) -> Vec<(System, usize)> {
+        let systems = self.systems().into_iter();
+        systems.map(|system| (system, PARTICIPANTS)).collect()
+    }
 }
 
 /// A few participants for a moment.
@@ -93,8 +109,7 @@ pub(crate) async fn all(plan: Plan, only: Option<&str>) -> Result<()> {
 
 async fn saturated(plan: Plan, aims: &mut Aims) -> Result<()> {
     println!("\n{PARTICIPANTS} participants, saturated: {IN_FLIGHT} messages in flight\n");
-    let rows = ALL.map(|system| (system, PARTICIPANTS));
-    let measured = table(plan, &rows, Workload::Saturated).await?;
+    let measured = table(plan, &plan.rows(), Workload::Saturated).await?;
     for (other, bar) in [
         (System::Redis, 1.0),
         (System::Nats, 0.8),
@@ -108,8 +123,7 @@ async fn saturated(plan: Plan, aims: &mut Aims) -> Result<()> {
 
 async fn paced(plan: Plan, aims: &mut Aims) -> Result<()> {
     println!("\n{PARTICIPANTS} participants, paced: 200 messages a second\n");
-    let rows = ALL.map(|system| (system, PARTICIPANTS));
-    let measured = table(plan, &rows, Workload::Paced).await?;
+    let measured = table(plan, &plan.rows(), Workload::Paced).await?;
     let text = "x".repeat(TEXT);
     let [p50, p99] = history::bare_commits(plan.seconds * 200, &text).await?;
     println!(
@@ -211,7 +225,7 @@ async fn idle(plan: Plan, aims: &mut Aims) -> Result<()> {
         "\nidle\n\n| server | participants | resident memory of each | of a core |\n| --- | --: | \
          --: | --: |"
     );
-    for system in ALL {
+    for system in plan.systems() {
         for participants in [200, 1_000] {
             // One run: it is long, and nothing moves.
             let server = Server::start(system, true).await?;

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -24,6 +24,8 @@ pub(crate) enum System {
     Durable,
     /// This server, with the chat in memory.
     Ephemeral,
+    /// Another build of this server, with the chat on disk.
+    Build(&'static Path),
     /// Redis, by publish and subscribe.
     Redis,
     /// NATS without persistence.
@@ -65,6 +67,7 @@ impl System {
         match self {
             Self::Durable => "chitty-server",
             Self::Ephemeral => "chitty-server --ephemeral",
+            Self::Build(_) => "the other build",
             Self::Redis => "Redis pub/sub",
             Self::Nats => "NATS core",
             Self::Ngircd => "ngircd",
@@ -75,7 +78,7 @@ impl System {
     /// `None`: it is ours, and speaks HTTP/2.
     pub(crate) fn lines(self, author: bool) -> Option<&'static Lines> {
         match self {
-            Self::Durable | Self::Ephemeral => None,
+            Self::Durable | Self::Ephemeral | Self::Build(_) => None,
             Self::Redis => Some(&REDIS),
             Self::Nats => Some(&NATS),
             Self::Ngircd if author => Some(&IRC_AUTHOR),
@@ -87,7 +90,7 @@ impl System {
     /// What a participant says first.
     pub(crate) fn put_hello(self, out: &mut Vec<u8>, number: usize, author: bool) {
         match (self, author) {
-            (Self::Durable | Self::Ephemeral, _) | (Self::Redis, true) => {}
+            (Self::Durable | Self::Ephemeral | Self::Build(_), _) | (Self::Redis, true) => {}
             (Self::Redis, false) => out.extend(b"SUBSCRIBE all\r\n"),
             (Self::Nats, true) => out.extend(b"CONNECT {\"verbose\":false}\r\n"),
             (Self::Nats, false) => out.extend(b"CONNECT {\"verbose\":false}\r\nSUB all 1\r\n"),
@@ -102,7 +105,7 @@ impl System {
 
     pub(crate) fn put_message(self, out: &mut Vec<u8>, text: &str) {
         let message = match self {
-            Self::Durable | Self::Ephemeral => return,
+            Self::Durable | Self::Ephemeral | Self::Build(_) => return,
             Self::Redis => format!(
                 "*3\r\n$7\r\nPUBLISH\r\n$3\r\nall\r\n${}\r\n{text}\r\n",
                 text.len()
@@ -238,7 +241,7 @@ fn command(
     let path = folder.path().display();
     let port = address.port();
     let (program, arguments) = match system {
-        System::Durable | System::Ephemeral => {
+        System::Durable | System::Ephemeral | System::Build(_) => {
             let mut arguments = format!(
                 "--listen {address} --data {path}/data --log-dir {path} --publish-rate off \
                  --join-rate off --max-connections-per-address 12000"
@@ -246,7 +249,11 @@ fn command(
             if system == System::Ephemeral {
                 arguments.push_str(" --ephemeral");
             }
-            (own_server()?, arguments)
+            let program = match system {
+                System::Build(program) => program.to_owned(),
+                _ => own_server()?,
+            };
+            (program, arguments)
         }
         System::Redis => (
             "redis-server".into(),
