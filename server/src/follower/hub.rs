@@ -105,12 +105,13 @@ impl Hub {
     /// What just became durable, in order: everybody is woken for it, at once where all has been
     /// calm.
     pub fn publish<'a>(&self, events: impl Iterator<Item = &'a Event>) {
-        {
+        let count = {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
             ring.push(events);
-            self.head.store(ring.head().get(), Ordering::Release);
-        }
-        if self.waves.is_due() {
+            let head = ring.head().get();
+            head - self.head.swap(head, Ordering::AcqRel)
+        };
+        if self.waves.is_due(u32::try_from(count).unwrap_or(u32::MAX)) {
             self.call(None);
         }
     }
@@ -199,6 +200,8 @@ impl Hub {
     fn call(&self, after: Option<ParticipantNumber>) {
         let head = self.head();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        // The wave is not over before this is, whoever is quick and even if nobody waits.
+        self.waves.called();
         let seats = self.seats();
         let mut called = 0;
         for (&participant, seat) in seats.current.range((from, Bound::Unbounded)) {
@@ -207,9 +210,11 @@ impl Hub {
             }
             if called == PART {
                 self.waves.go_on_after(participant);
-                return;
+                break;
             }
         }
+        drop(seats);
+        self.waves.served();
     }
 
     fn give_up(&self) {

@@ -4,6 +4,10 @@
 //! wakes its followers in waves: not before all have been served what the last one was for, and
 //! not too soon after it. What becomes durable meanwhile goes out together. Where all has been
 //! calm, a wave comes at once.
+//!
+//! The pause behind a wave of many events is counted from its end: else a server that is slow, so
+//! that its waves take longer than the pause, would have none. Half of the authors would be heard
+//! in one wave and the other half in the next, for twice the writes.
 
 use std::{
     sync::{
@@ -19,8 +23,12 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-/// From one wave to the next, at least, where there are many. Nobody sees so short a pause.
+/// From the beginning of a wave to that of the next, at least, where there are many. Nobody sees
+/// so short a pause.
 const PAUSE: Duration = Duration::from_millis(4);
+
+/// The end of a wave with so many events is followed by a pause, too.
+const MANY: u32 = 8;
 
 /// So much of the pauses may be made up for later: what two say at the same moment is not held
 /// back. It is the limit of a generic cell rate algorithm (ITU-T I.371).
@@ -37,7 +45,7 @@ pub(super) const PART: usize = 64;
 pub(super) struct Waves {
     state: Mutex<State>,
     changed: Notify,
-    /// Who was called and has not been served yet.
+    /// How many were called and have not been served yet, and who calls them.
     unserved: AtomicUsize,
     all_served: Notify,
 }
@@ -46,10 +54,14 @@ pub(super) struct Waves {
 struct State {
     /// When the next wave would come if all of them kept to the pause.
     even: Option<Instant>,
+    /// When the wave began that is not served yet.
+    begun: Option<Instant>,
+    /// How many events it has.
+    carried: u32,
+    /// How many have come since.
+    waiting: u32,
     /// Of this wave, those behind this one are still to be called.
     rest: Option<ParticipantNumber>,
-    /// Something came after the last wave had begun.
-    is_wanted: bool,
 }
 
 impl State {
@@ -57,9 +69,45 @@ impl State {
         self.even.map(|even| even - TOLERANCE)
     }
 
+    const fn is_wanted(&self) -> bool {
+        self.rest.is_some() || self.waiting > 0
+    }
+
+    /// Those behind whom are to be called now. An error is the time to ask again.
+    fn next(&mut self, now: Instant, gave_up: bool) -> Result<Option<ParticipantNumber>, Instant> {
+        if let Some(rest) = self.rest.take() {
+            return Ok(Some(rest));
+        }
+        match self.earliest() {
+            Some(earliest) if now < earliest && !gave_up => Err(earliest),
+            _ => {
+                self.begin(now);
+                Ok(None)
+            }
+        }
+    }
+
     /// A wave begins.
     fn begin(&mut self, now: Instant) {
         self.even = Some(self.even.map_or(now, |even| even.max(now)) + PAUSE);
+        self.begun = Some(now);
+        self.carried = std::mem::take(&mut self.waiting);
+    }
+
+    /// All who were called have been served.
+    fn end(&mut self, now: Instant) {
+        if self.rest.is_some() {
+            return;
+        }
+        if let (Some(begun), Some(even)) = (self.begun.take(), self.even) {
+            let took = now - begun;
+            let interval = if self.carried < MANY {
+                took
+            } else {
+                took + PAUSE
+            };
+            self.even = Some(even + interval.saturating_sub(PAUSE));
+        }
     }
 }
 
@@ -73,16 +121,17 @@ pub(super) struct Next {
 }
 
 impl Waves {
-    /// Whether there is to be a wave at once. Otherwise [`Waves::next`] will return.
-    pub(super) fn is_due(&self) -> bool {
+    /// So many events have come. Whether there is to be a wave at once; otherwise
+    /// [`Waves::next`] will return.
+    pub(super) fn is_due(&self, events: u32) -> bool {
         let now = Instant::now();
         let mut state = self.state();
+        state.waiting = state.waiting.saturating_add(events);
         let calm = state.earliest().is_none_or(|earliest| now >= earliest);
         if calm && state.rest.is_none() && self.unserved.load(Ordering::Acquire) == 0 {
             state.begin(now);
             return true;
         }
-        state.is_wanted = true;
         drop(state);
         self.changed.notify_one();
         false
@@ -97,24 +146,15 @@ impl Waves {
     /// Returns when somebody is to be called: the rest of a wave, or all for what came too soon.
     pub(super) async fn next(&self) -> Next {
         loop {
-            let (earliest, has_rest, is_wanted) = {
-                let state = self.state();
-                (state.earliest(), state.rest.is_some(), state.is_wanted)
-            };
-            if has_rest || is_wanted {
-                if let Some(earliest) = earliest.filter(|_| !has_rest) {
-                    sleep_until(earliest).await;
-                }
-                let gave_up = timeout(PATIENCE, self.all_served()).await.is_err();
-                let mut state = self.state();
-                let after = state.rest.take();
-                if after.is_none() {
-                    state.begin(Instant::now());
-                    state.is_wanted = false;
-                }
-                return Next { after, gave_up };
+            while !self.state().is_wanted() {
+                self.changed.notified().await;
             }
-            self.changed.notified().await;
+            let gave_up = timeout(PATIENCE, self.all_served()).await.is_err();
+            let next = self.state().next(Instant::now(), gave_up);
+            match next {
+                Ok(after) => return Next { after, gave_up },
+                Err(earliest) => sleep_until(earliest).await,
+            }
         }
     }
 
@@ -124,14 +164,16 @@ impl Waves {
         }
     }
 
-    /// Somebody is called.
+    /// Somebody is called, or begins to call.
     pub(super) fn called(&self) {
         self.unserved.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Somebody who was called has been served, has gone, or is not waited for any more.
+    /// Somebody who was called has been served, has gone, or is not waited for any more; or all
+    /// have been called.
     pub(super) fn served(&self) {
         if self.unserved.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.state().end(Instant::now());
             self.all_served.notify_one();
         }
     }
@@ -155,23 +197,23 @@ mod tests {
         let waves = Waves::default();
         // Two at the same moment, and then no more.
         for _ in 0..2 {
-            assert!(waves.is_due());
+            assert!(waves.is_due(1));
         }
         let begun = Instant::now();
         for count in 1..=5 {
-            assert!(!waves.is_due());
+            assert!(!waves.is_due(1));
             assert_eq!(waves.next().await, ALL);
             assert_eq!(begun.elapsed(), count * PAUSE);
         }
         tokio::time::advance(PAUSE).await;
-        assert!(waves.is_due());
-        assert!(!waves.is_due());
+        assert!(waves.is_due(1));
+        assert!(!waves.is_due(1));
         // However long it was calm.
         tokio::time::advance(100 * PAUSE).await;
         for _ in 0..2 {
-            assert!(waves.is_due());
+            assert!(waves.is_due(1));
         }
-        assert!(!waves.is_due());
+        assert!(!waves.is_due(1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -180,7 +222,7 @@ mod tests {
         for _ in 0..2 {
             waves.called();
         }
-        assert!(!waves.is_due());
+        assert!(!waves.is_due(1));
         let serve = async {
             tokio::time::sleep(10 * PAUSE).await;
             waves.served();
@@ -192,25 +234,47 @@ mod tests {
         assert_eq!(next, ALL);
         assert_eq!(begun.elapsed(), 20 * PAUSE);
         waves.called();
-        assert!(!waves.is_due());
+        assert!(!waves.is_due(1));
         let begun = Instant::now();
         assert!(waves.next().await.gave_up);
         assert_eq!(begun.elapsed(), PATIENCE);
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_wave_of_many_events_is_followed_by_a_pause_however_long_it_was() {
+        for (events, pause) in [
+            (1, Duration::ZERO),
+            (MANY - 1, Duration::ZERO),
+            (MANY, PAUSE),
+        ] {
+            let waves = Waves::default();
+            // The first is within the tolerance.
+            assert!(waves.is_due(events));
+            for pause in [Duration::ZERO, pause, pause] {
+                waves.called();
+                assert!(!waves.is_due(events));
+                tokio::time::advance(3 * PAUSE).await;
+                waves.served();
+                let served = Instant::now();
+                assert_eq!(waves.next().await, ALL);
+                assert_eq!(served.elapsed(), pause, "{events}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_rest_of_a_wave_comes_before_the_next_one() {
         let waves = Waves::default();
-        assert!(waves.is_due());
+        assert!(waves.is_due(1));
         waves.go_on_after(ParticipantNumber::new(7));
-        assert!(!waves.is_due());
+        assert!(!waves.is_due(1));
         let begun = Instant::now();
         let after = Some(ParticipantNumber::new(7));
         assert_eq!(waves.next().await, Next { after, ..ALL });
         assert_eq!(begun.elapsed(), Duration::ZERO);
         assert_eq!(waves.next().await, ALL);
         assert_eq!(begun.elapsed(), Duration::ZERO);
-        assert!(!waves.is_due());
+        assert!(!waves.is_due(1));
         assert_eq!(waves.next().await, ALL);
         assert_eq!(begun.elapsed(), PAUSE);
     }
