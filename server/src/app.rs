@@ -54,11 +54,11 @@ pub async fn serve(
     let (sequencer, handle) =
         Sequencer::start(Arc::clone(&log), config.followers, config.sequencer).await?;
     let hub = Arc::clone(handle.hub());
-    let (health, routes) = routes(handle, config.random).await?;
+    let (health, service) = services(handle, config.random).await?;
     let connections = shutdown.child_token();
     let network = tokio::spawn(net::serve(
         listener,
-        routes,
+        service,
         config.connections,
         connections.clone(),
     ));
@@ -87,10 +87,10 @@ pub async fn serve(
     }
 }
 
-async fn routes(
+async fn services(
     handle: Handle,
     random: fn(&mut [u8]),
-) -> Result<(HealthReporter, Routes), ServeError> {
+) -> Result<(HealthReporter, ChittyChat), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health
         .set_service_status(v1::SERVICE_NAME, ServingStatus::Serving)
@@ -99,8 +99,6 @@ async fn routes(
         .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
-    let routes = Routes::new(ChittyChat::new(handle, random))
-        .add_service(health_service)
-        .add_service(reflection);
-    Ok((health, routes))
+    let others = Routes::new(health_service).add_service(reflection);
+    Ok((health, ChittyChat::new(handle, random, others)))
 }

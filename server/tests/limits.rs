@@ -17,7 +17,7 @@ use tokio::{
     net::TcpStream,
     time::{Instant, sleep, timeout},
 };
-use tonic::{Code, Status, body::Body};
+use tonic::{Code, Status, service::Routes};
 use tonic_types::StatusExt as _;
 use tower_service::Service as _;
 
@@ -240,13 +240,13 @@ async fn half_a_request_is_not_waited_for_for_ever() {
     let (_sequencer, handle) = Sequencer::start(log, config.followers, config.sequencer)
         .await
         .expect("an empty log");
-    let mut service = ChittyChat::new(handle, os_random);
+    let mut service = ChittyChat::new(handle, os_random, Routes::default());
     for method in ["Join", "Publish", "Leave", "History"] {
         let never = http_body_util::StreamBody::new(futures_util::stream::pending::<
             Result<http_body::Frame<bytes::Bytes>, Status>,
         >());
         let request = http::Request::post(format!("/{SERVICE_NAME}/{method}"))
-            .body(Body::new(never))
+            .body(never)
             .expect("a request");
         let began = Instant::now();
         let answer = service.call(request).await.expect("an answer");

@@ -7,9 +7,9 @@ use chitty_chat::{
 };
 use prost::Message;
 
-/// A flag for compression and the length:
+/// In bytes, in front of each message: a flag for compression and the length:
 /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, Length-Prefixed-Message.
-const PREFIX: usize = 5;
+pub const PREFIX: usize = 5;
 
 /// One broadcast, length-prefixed.
 pub fn frame(kind: Kind) -> Bytes {

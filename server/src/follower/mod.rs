@@ -20,6 +20,6 @@ mod wave;
 mod tests;
 
 pub use body::{Follower, Start};
-pub use frame::{frame, frame_message};
+pub use frame::{PREFIX, frame, frame_message};
 pub use hub::{Attachment, Detached, Hub, Order};
 pub use ring::Limits;

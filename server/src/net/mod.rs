@@ -1,6 +1,6 @@
 //! The accept loop: HTTP/2 connections, served by hyper.
 //!
-//! It is ours, under tonic's router, since tonic's own does not set what a server of many idle
+//! It is ours, under tonic's services, since tonic's own does not set what a server of many idle
 //! streams needs: the size of send buffers, `TCP_NODELAY` on given listeners, limits on
 //! connections, a deadline for the first request, the end of a single stream, and a deadline at
 //! the end (<https://github.com/hyperium/hyper/issues/4170>).
@@ -11,6 +11,7 @@ mod listener;
 mod stream;
 
 use std::{
+    convert::Infallible,
     io,
     net::IpAddr,
     sync::{
@@ -27,8 +28,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{body::Body, service::Routes};
-use tower::ServiceExt as _;
+use tower::BoxError;
+use tower_service::Service;
 use tracing::{debug, warn};
 
 pub use self::{listener::Listener, stream::Cut};
@@ -94,13 +95,16 @@ pub struct Peer {
 
 /// Serves until told to end; then waits for open connections as long as `limits.drain`. The
 /// streams themselves are ended by whoever feeds them.
-pub async fn serve<L: Listener>(
-    listener: L,
-    routes: Routes,
-    limits: Limits,
-    shutdown: CancellationToken,
-) {
-    let routes = routes.prepare();
+///
+/// The service is cloned for each connection; each request has a [`Peer`] among its extensions.
+pub async fn serve<L, S, B>(listener: L, service: S, limits: Limits, shutdown: CancellationToken)
+where
+    L: Listener,
+    S: Service<http::Request<Incoming>, Response = http::Response<B>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
     let admission = Admission::new(limits);
     let connections = TaskTracker::new();
     let ends = Ends {
@@ -128,7 +132,7 @@ pub async fn serve<L: Listener>(
         if let Err(error) = L::prepare(&stream, limits.send_buffer) {
             debug!(%error, "a connection without its socket options");
         }
-        let connection = serve_connection(stream, admitted, routes.clone(), limits, ends.clone());
+        let connection = serve_connection(stream, admitted, service.clone(), limits, ends.clone());
         connections.spawn(connection);
     }
     drop(listener);
@@ -171,13 +175,19 @@ async fn pause_after(error: &io::Error) {
 /// connections in an order of chance, and a simulated run must be the same each time.
 ///
 /// What an idle connection costs in memory is mostly the size of this future.
-fn serve_connection(
+fn serve_connection<S, B>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     admitted: Admitted,
-    routes: Routes,
+    service: S,
     limits: Limits,
     ends: Ends,
-) -> impl Future<Output = ()> + Send {
+) -> impl Future<Output = ()> + Send
+where
+    S: Service<http::Request<Incoming>, Response = http::Response<B>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
     let source = admitted.source();
     let spoken = Arc::new(AtomicBool::new(false));
     let parts = Parts::new();
@@ -185,14 +195,13 @@ fn serve_connection(
     parts.add(ends.closing(parts.clone()));
     let service = service_fn(move |mut request: http::Request<Incoming>| {
         spoken.store(true, Ordering::Relaxed);
-        let routes = routes.clone();
-        // In a box, as a stream would keep the room for it until its end.
-        Box::pin(async move {
+        let mut service = service.clone();
+        async move {
             // Here, as this is polled on the stream.
             let cut = stream::cut();
             request.extensions_mut().insert(Peer { source, cut });
-            routes.oneshot(request.map(Body::new)).await
-        })
+            service.call(request).await
+        }
     });
     let connection = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
     let driver = Driver::new(connection, parts);

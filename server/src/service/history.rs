@@ -1,7 +1,5 @@
 //! History: a page of the log.
 
-use std::sync::Arc;
-
 use chitty_chat::{
     Position,
     logging::CALL,
@@ -21,10 +19,7 @@ const MAX_LIMIT: u64 = 1000;
 const MAX_BYTES: usize = 256 << 10;
 
 impl Chat {
-    pub(super) async fn history(
-        self: Arc<Self>,
-        request: HistoryRequest,
-    ) -> Result<HistoryReply, Status> {
+    pub(super) async fn history(&self, request: HistoryRequest) -> Result<HistoryReply, Status> {
         info!(
             target: CALL, call = "History", step = "received", before = request.before,
             after = request.after, at_lamport = request.at_lamport, limit = request.limit,

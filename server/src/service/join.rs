@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chitty_chat::{
     ParticipantName, Session,
     logging::CALL,
     proto::v1::{JoinRequest, Welcome},
 };
-use tonic::{Status, body::Body};
+use tonic::Status;
+use tower::BoxError;
 use tracing::info;
 
 use super::{Chat, refused, status, wire};
@@ -20,7 +22,10 @@ use crate::{
 };
 
 impl Chat {
-    pub(super) async fn join(&self, request: http::Request<Body>) -> Result<Follower, Status> {
+    pub(super) async fn join(
+        &self,
+        request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+    ) -> Result<Follower, Status> {
         let peer = request.extensions().get::<Peer>().cloned();
         let request: JoinRequest = wire::read(request)
             .await

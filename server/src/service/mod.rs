@@ -1,7 +1,7 @@
 //! The gRPC service, thin: proto to domain, errors to statuses.
 //!
-//! Routed by hand, since a Join is answered with a body of our own ([`Follower`](crate::follower::Follower)), which sends
-//! bytes that are shared by all participants.
+//! Routed by hand, since a Join is answered with a body of our own ([`Follower`]), which sends bytes
+//! that are shared by all participants, and is not to be put into boxes on its way.
 //!
 //! Deliberately absent: storage, and every decision about the chat.
 
@@ -13,28 +13,36 @@ mod wire;
 
 use std::{
     convert::Infallible,
+    future::ready,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
+use bytes::Bytes;
 use chitty_chat::proto::{status_name, v1};
+use futures_util::TryFutureExt as _;
+use http_body_util::Either;
 use tokio::time::timeout;
-use tonic::{Status, body::Body, server::NamedService};
+use tonic::{Status, body::Body, service::Routes};
+use tower::{BoxError, ServiceExt as _};
 use tower_service::Service;
 use tracing::info;
 
-use crate::sequencer::Handle;
+pub use self::wire::Reply;
+use crate::{follower::Follower, sequencer::Handle};
 
 /// From the headers of a request to its answer, or to the beginning of its stream. It ends those
 /// who send half a request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// The service of the wire contract.
+/// The service of the wire contract, and others beside it.
 #[derive(Clone)]
 pub struct ChittyChat {
     chat: Arc<Chat>,
+    /// Whatever is not the chat's own.
+    others: Routes,
 }
 
 struct Chat {
@@ -42,21 +50,24 @@ struct Chat {
     random: fn(&mut [u8]),
 }
 
+/// What an answer consists of: a stream that follows the log, one reply, or what tonic makes.
+pub type Answer = Either<Follower, Either<Reply, Body>>;
+
 impl ChittyChat {
-    /// A service on this chat. `random` fills a buffer with what nobody can guess.
-    pub fn new(sequencer: Handle, random: fn(&mut [u8])) -> Self {
+    /// A service on this chat, beside others. `random` fills a buffer with what nobody can guess.
+    pub fn new(sequencer: Handle, random: fn(&mut [u8]), others: Routes) -> Self {
         Self {
             chat: Arc::new(Chat { sequencer, random }),
+            others: others.prepare(),
         }
     }
 }
 
-impl NamedService for ChittyChat {
-    const NAME: &'static str = v1::SERVICE_NAME;
-}
-
-impl Service<http::Request<Body>> for ChittyChat {
-    type Response = http::Response<Body>;
+impl<B> Service<http::Request<B>> for ChittyChat
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = http::Response<Answer>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -64,23 +75,29 @@ impl Service<http::Request<Body>> for ChittyChat {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let path = request.uri().path().strip_prefix('/');
+        let method = path.and_then(|path| path.strip_prefix(v1::SERVICE_NAME)?.strip_prefix('/'));
+        let call = match method {
+            Some("Join") => "Join",
+            Some("Publish") => "Publish",
+            Some("Leave") => "Leave",
+            Some("History") => "History",
+            Some(_) => {
+                let text = "no such method; see the service's reflection";
+                return Box::pin(ready(Ok(refuse(Status::unimplemented(text)))));
+            }
+            None => {
+                let response = self.others.clone().oneshot(request.map(Body::new));
+                return Box::pin(response.map_ok(|response| response.map(tonics)));
+            }
+        };
         let chat = Arc::clone(&self.chat);
         Box::pin(async move {
-            let call = match request.uri().path().rsplit('/').next() {
-                Some("Join") => "Join",
-                Some("Publish") => "Publish",
-                Some("Leave") => "Leave",
-                Some("History") => "History",
-                _ => {
-                    let text = "no such method; see the service's reflection";
-                    return Ok(Status::unimplemented(text).into_http());
-                }
-            };
             let answer = timeout(ANSWER_WITHIN, chat.answer(call, request)).await;
             Ok(answer.unwrap_or_else(|_| {
                 let late = "no answer in 30 s; a retry with the same id or session is harmless";
-                refused(call, 0, Status::deadline_exceeded(late)).into_http()
+                refuse(refused(call, 0, Status::deadline_exceeded(late)))
             }))
         })
     }
@@ -88,28 +105,28 @@ impl Service<http::Request<Body>> for ChittyChat {
 
 impl Chat {
     async fn answer(
-        self: Arc<Self>,
+        &self,
         call: &'static str,
-        request: http::Request<Body>,
-    ) -> http::Response<Body> {
+        request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+    ) -> http::Response<Answer> {
         let answer = match call {
-            "Join" => self
-                .join(request)
-                .await
-                .map(|follower| wire::respond(Body::new(follower))),
+            "Join" => {
+                let follower = self.join(request).await;
+                follower.map(|follower| wire::respond(Either::Left(follower)))
+            }
             "Publish" => self.unary(call, request, Self::publish).await,
             "Leave" => self.unary(call, request, Self::leave).await,
             _ => self.unary(call, request, Self::history).await,
         };
-        answer.unwrap_or_else(Status::into_http)
+        answer.unwrap_or_else(refuse)
     }
 
-    async fn unary<Req, Res, F>(
-        self: Arc<Self>,
+    async fn unary<'a, Req, Res, F>(
+        &'a self,
         call: &'static str,
-        request: http::Request<Body>,
-        handler: impl FnOnce(Arc<Self>, Req) -> F,
-    ) -> Result<http::Response<Body>, Status>
+        request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+        handler: impl FnOnce(&'a Self, Req) -> F,
+    ) -> Result<http::Response<Answer>, Status>
     where
         Req: prost::Message + Default + 'static,
         Res: prost::Message,
@@ -118,9 +135,18 @@ impl Chat {
         let request = wire::read(request)
             .await
             .map_err(|status| refused(call, 0, status))?;
-        let reply = handler(self, request).await?;
-        Ok(wire::reply(&reply))
+        let reply = wire::reply(&handler(self, request).await?);
+        Ok(wire::respond(Either::Right(Either::Left(reply))))
     }
+}
+
+/// A response that says why there is no other.
+fn refuse(status: Status) -> http::Response<Answer> {
+    status.into_http().map(tonics)
+}
+
+const fn tonics(body: Body) -> Answer {
+    Either::Right(Either::Right(body))
 }
 
 /// Writes down that a call was refused, and with what.

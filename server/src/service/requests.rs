@@ -1,7 +1,5 @@
 //! Publish and Leave.
 
-use std::sync::Arc;
-
 use chitty_chat::{
     MessageId, MessageText, Session, SessionHash,
     proto::v1::{LeaveReply, LeaveRequest, PublishReply, PublishRequest},
@@ -12,10 +10,7 @@ use super::{Chat, refused, status};
 use crate::room::{Leave, Publish};
 
 impl Chat {
-    pub(super) async fn publish(
-        self: Arc<Self>,
-        request: PublishRequest,
-    ) -> Result<PublishReply, Status> {
+    pub(super) async fn publish(&self, request: PublishRequest) -> Result<PublishReply, Status> {
         let lamport = request.lamport;
         let answer = async {
             let publish = parse_publish(&request)?;
@@ -33,10 +28,7 @@ impl Chat {
         }
     }
 
-    pub(super) async fn leave(
-        self: Arc<Self>,
-        request: LeaveRequest,
-    ) -> Result<LeaveReply, Status> {
+    pub(super) async fn leave(&self, request: LeaveRequest) -> Result<LeaveReply, Status> {
         let lamport = request.lamport;
         let answer = async {
             let session = parse_session(&request.session)?;

@@ -3,80 +3,94 @@
 //! By hand, so that statuses are the contract's: what is malformed is the client's mistake, and
 //! never INTERNAL, which tonic's own reading makes of it.
 
-use std::{future::ready, marker::PhantomData};
-
-use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
-use http_body_util::{BodyExt as _, Full};
-use prost::Message;
-use tonic::{
-    Code, Status, Streaming,
-    body::Body,
-    codec::{BufferSettings, DecodeBuf, Decoder},
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::pin,
 };
 
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
+use http_body_util::{BodyExt as _, Full, combinators::WithTrailers};
+use prost::Message;
+use tonic::Status;
+use tower::BoxError;
+
 use super::status;
-use crate::follower;
+use crate::follower::{self, PREFIX};
 
 /// In bytes, of one request: the largest valid one is far below.
 const MAX_REQUEST: usize = 16 << 10;
 
-/// A request is small: no need for tonic's 8 KiB.
-const BUFFER: usize = 1 << 10;
-
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
-/// The one message of a request.
-pub(super) async fn read<Req>(request: http::Request<Body>) -> Result<Req, Status>
-where
-    Req: Message + Default + 'static,
-{
+/// The one message of a request, as soon as it is there. What comes behind it is not looked at.
+pub(super) async fn read<Req: Message + Default>(
+    request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+) -> Result<Req, Status> {
     let encoding = request.headers().get("grpc-encoding");
     if encoding.is_some_and(|encoding| encoding != "identity") {
         let text = "requests are not compressed here; send them as identity";
         return Err(Status::unimplemented(text));
     }
-    let decoder = RequestDecoder(PhantomData::<Req>);
-    let message = Streaming::new_request(decoder, request.into_body(), None, Some(MAX_REQUEST))
-        .message()
-        .await;
-    match message {
-        Ok(Some(message)) => Ok(message),
-        Ok(None) => Err(Status::invalid_argument("a call carries one request")),
-        Err(status) if matches!(status.code(), Code::Internal | Code::Unknown) => {
-            Err(Status::invalid_argument(status.message()))
+    let mut body = pin!(request.into_body());
+    let mut read = Bytes::new();
+    loop {
+        if let Some(message) = first_message(&read)? {
+            return Req::decode(message).map_err(|error| status::malformed(&error));
         }
-        Err(status) => Err(status),
+        let Some(frame) = body.frame().await else {
+            return Err(Status::invalid_argument("a call carries one request"));
+        };
+        let frame = frame.map_err(|error| Status::cancelled(error.into().to_string()))?;
+        if let Ok(data) = frame.into_data() {
+            read = joined(read, data);
+        }
     }
 }
 
-/// A response of one message.
-pub(super) fn reply(message: &impl Message) -> http::Response<Body> {
+/// A request is one piece as a rule, which is not copied.
+fn joined(before: Bytes, data: Bytes) -> Bytes {
+    if before.is_empty() {
+        return data;
+    }
+    let mut both = BytesMut::from(before);
+    both.extend_from_slice(&data);
+    both.freeze()
+}
+
+/// The message behind its prefix
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>); `None` while some of it is
+/// still to come.
+fn first_message(read: &[u8]) -> Result<Option<&[u8]>, Status> {
+    let Some((mut prefix, rest)) = read.split_at_checked(PREFIX) else {
+        return Ok(None);
+    };
+    if prefix.get_u8() != 0 {
+        let text = "requests are not compressed here; send them as they are";
+        return Err(Status::invalid_argument(text));
+    }
+    let length = prefix.get_u32() as usize;
+    if length > MAX_REQUEST {
+        let text = format!("a request of {length} bytes is too large; {MAX_REQUEST} are the most");
+        return Err(Status::out_of_range(text));
+    }
+    Ok(rest.get(..length))
+}
+
+/// One message and its status.
+pub type Reply = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
+
+/// The body of a response of one message.
+pub(super) fn reply(message: &impl Message) -> Reply {
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
-    let body = Full::new(follower::frame_message(message));
-    respond(Body::new(body.with_trailers(ready(Some(Ok(trailers))))))
+    Full::new(follower::frame_message(message)).with_trailers(ready(Some(Ok(trailers))))
 }
 
 /// A response with this body.
-pub(super) fn respond(body: Body) -> http::Response<Body> {
+pub(super) fn respond<B>(body: B) -> http::Response<B> {
     let mut response = http::Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, GRPC);
     response
-}
-
-struct RequestDecoder<Req>(PhantomData<Req>);
-
-impl<Req: Message + Default> Decoder for RequestDecoder<Req> {
-    type Item = Req;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Req>, Status> {
-        Req::decode(buffer)
-            .map(Some)
-            .map_err(|error| status::malformed(&error))
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::new(BUFFER, BUFFER)
-    }
 }
