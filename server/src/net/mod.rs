@@ -6,6 +6,7 @@
 //! the end (<https://github.com/hyperium/hyper/issues/4170>).
 
 mod admission;
+mod burst;
 mod driver;
 mod listener;
 mod stream;
@@ -36,6 +37,7 @@ pub use self::{listener::Listener, stream::Cut};
 
 use self::{
     admission::{Admission, Admitted},
+    burst::Bursts,
     driver::{Driver, End, Parts},
 };
 
@@ -107,6 +109,7 @@ where
 {
     let admission = Admission::new(limits);
     let connections = TaskTracker::new();
+    let mut bursts = Bursts::new(limits.send_buffer);
     let ends = Ends {
         shutdown,
         aborted: CancellationToken::new(),
@@ -132,6 +135,7 @@ where
         if let Err(error) = L::prepare(&stream, limits.send_buffer) {
             debug!(%error, "a connection without its socket options");
         }
+        let stream = bursts.add(stream);
         let connection = serve_connection(stream, admitted, service.clone(), limits, ends.clone());
         connections.spawn(connection);
     }
