@@ -176,12 +176,20 @@ impl Server {
         cpu_of(&self.id().to_string())
     }
 
-    /// So often has it called write(2) or one of its kin, also to files.
-    pub(crate) fn writes(&self) -> Result<u64> {
-        let io = fs::read_to_string(format!("/proc/{}/io", self.id()))?;
-        let line = io.lines().find_map(|line| line.strip_prefix("syscw: "));
-        let number = line.and_then(|line| line.parse().ok());
-        number.ok_or_else(|| eyre!("the system does not tell how often {} writes", self.id()))
+    /// So many segments with data have its open connections sent over TCP: one for each write as
+    /// long as whoever receives keeps up, by whatever system call.
+    pub(crate) fn sent(&self) -> Result<u64> {
+        let port = self.address.port();
+        let output = Command::new("ss")
+            .args(["-tinHO", "state", "established"])
+            .arg(format!("( sport = :{port} )"))
+            .output()
+            .wrap_err("cannot run ss; is iproute2 installed?")?;
+        let sockets = String::from_utf8_lossy(&output.stdout);
+        let numbers = sockets
+            .split_whitespace()
+            .filter_map(|word| word.strip_prefix("data_segs_out:")?.parse::<u64>().ok());
+        Ok(numbers.sum())
     }
 
     /// Resident memory in KiB.

@@ -24,8 +24,7 @@ pub(crate) enum Workload {
 pub(crate) struct Figures {
     pub(crate) cpu_micros: f64,
     pub(crate) per_second: f64,
-    /// Infinite where no call of write(2) was counted.
-    per_write: f64,
+    per_send: f64,
     server_busy: f64,
     load_busy: f64,
     pub(crate) latencies: Latencies,
@@ -70,7 +69,7 @@ pub(crate) async fn table(
         }
     }
     println!(
-        "| server | participants | CPU per delivery (spread) | deliveries/s | per write | p50 | \
+        "| server | participants | CPU per delivery (spread) | deliveries/s | per send | p50 | \
          p99 | max | p99 of all deliveries | server busy | load busy |\n| --- | --: | --: | --: | \
          --: | --: | --: | --: | --: | --: | --: |"
     );
@@ -79,14 +78,14 @@ pub(crate) async fn table(
         let of = |figure| measured.median(*system, *participants, figure);
         let costs = runs.iter().map(|run| run.cpu_micros);
         println!(
-            "| {} | {participants} | {:.2} µs ({:.2}–{:.2}) | {:.0} | {} | {:.2} ms | {:.2} ms \
+            "| {} | {participants} | {:.2} µs ({:.2}–{:.2}) | {:.0} | {:.1} | {:.2} ms | {:.2} ms \
              | {:.2} ms | {:.2} ms | {:.0} % | {:.0} % |",
             system.name(),
             of(|run| run.cpu_micros),
             costs.clone().fold(f64::INFINITY, f64::min),
             costs.fold(0.0, f64::max),
             of(|run| run.per_second),
-            or_dash(of(|run| run.per_write)),
+            of(|run| run.per_send),
             of(|run| millis(run.latencies.p50)),
             of(|run| millis(run.latencies.p99)),
             of(|run| millis(run.latencies.max)),
@@ -102,7 +101,7 @@ pub(crate) async fn table(
 struct Used {
     server: Duration,
     load: Duration,
-    writes: u64,
+    sends: u64,
     deliveries: u64,
     at: tokio::time::Instant,
 }
@@ -112,7 +111,7 @@ impl Used {
         Ok(Self {
             server: server.cpu()?,
             load: own_cpu()?,
-            writes: server.writes()?,
+            sends: server.sent()?,
             deliveries: load.tally.deliveries(),
             at: tokio::time::Instant::now(),
         })
@@ -141,7 +140,7 @@ async fn measure(
     Ok(Figures {
         cpu_micros: cpu * 1e6 / deliveries,
         per_second: deliveries / time,
-        per_write: deliveries / (after.writes - before.writes) as f64,
+        per_send: deliveries / (after.sends - before.sends) as f64,
         server_busy: cpu / time,
         load_busy: after.load.saturating_sub(before.load).as_secs_f64() / time,
         latencies: load.tally.latencies(),
@@ -160,14 +159,6 @@ async fn press(
             let rate = u32::try_from(PACED_DELIVERIES / participants).unwrap_or(1);
             load.pace(rate.max(1), time).await
         }
-    }
-}
-
-fn or_dash(value: f64) -> String {
-    if value.is_finite() {
-        format!("{value:.1}")
-    } else {
-        "–".to_owned()
     }
 }
 

@@ -27,8 +27,9 @@ pub(crate) fn other_servers() -> Result<(), Failed> {
             "/usr/bin/redis-server",
             "/usr/sbin/nats-server",
             "/usr/sbin/ngircd",
+            "/usr/bin/ss",
         ],
-        &["redis-server", "nats-server", "ngircd"],
+        &["redis-server", "nats-server", "ngircd", "iproute2"],
     )
 }
 
