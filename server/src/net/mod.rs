@@ -200,12 +200,13 @@ where
     let service = service_fn(move |mut request: http::Request<Incoming>| {
         spoken.store(true, Ordering::Relaxed);
         let mut service = service.clone();
-        async move {
+        // In a box, as a stream would keep the room for it until its end.
+        Box::pin(async move {
             // Here, as this is polled on the stream.
             let cut = stream::cut();
             request.extensions_mut().insert(Peer { source, cut });
             service.call(request).await
-        }
+        })
     });
     let connection = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
     let driver = Driver::new(connection, parts);
