@@ -6,6 +6,11 @@
 //! system's network code to leave the caches. So what connections write is kept, and sent when
 //! all who have something to write at this moment have written, one send right behind the other.
 
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
 use std::{
     convert::Infallible,
     io::{self, ErrorKind, IoSlice},
@@ -18,11 +23,13 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::AsyncWrite,
     runtime::Handle,
     sync::Notify,
     task::{JoinSet, yield_now},
 };
+
+use self::stream::Stream;
 
 /// In bytes, how much is kept of all connections of a group before it is sent without waiting for
 /// more: as much as one event for each of a part of a wave. Large writes are dear by themselves,
@@ -82,11 +89,6 @@ struct State<S> {
     waiter: Option<Waker>,
     failure: Option<ErrorKind>,
 }
-
-/// The end of a connection that HTTP/2 has. What is written to it, and flushed, is sent in the
-/// next burst; a failure of that is told to whoever writes next. To shut it down waits until all
-/// is sent.
-pub(super) struct Stream<S: AsyncWrite + Unpin>(Arc<Connection<S>>);
 
 impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
     /// Sends for connections; of each, so many bytes are kept at most.
@@ -293,208 +295,5 @@ impl<S: AsyncWrite + Unpin> State<S> {
 
     fn wait(&mut self, cx: &Context<'_>) {
         self.waiter = Some(cx.waker().clone());
-    }
-}
-
-/// What was flushed goes out as far as the socket takes it, and the socket is closed, whoever else
-/// holds the connection: a full socket itself does, by the waker that it was given.
-impl<S: AsyncWrite + Unpin> Drop for Stream<S> {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        let _ = state.send(&mut Context::from_waker(Waker::noop()));
-        state.socket = None;
-        state.waiter = None;
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match &mut self.0.state().socket {
-            Some(socket) => Pin::new(socket).poll_read(cx, buffer),
-            None => Poll::Ready(Ok(())),
-        }
-    }
-}
-
-impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for Stream<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let connection = &self.0;
-        let mut state = connection.state();
-        state.check()?;
-        let limit = connection.group.limit;
-        if state.is_full || state.unsent.len() >= limit {
-            state.wait(cx);
-            return Poll::Pending;
-        }
-        let before = state.unsent.len();
-        let offered = pieces.iter().map(|piece| piece.len()).sum::<usize>();
-        if before == 0 && offered >= BURST {
-            return state.pass_on(connection, cx, pieces);
-        }
-        let count = offered.min(limit - before);
-        if before == 0 {
-            state.unsent = connection.group.spare().take();
-        }
-        state.unsent.reserve(count);
-        for piece in pieces {
-            let room = before + count - state.unsent.len();
-            let taken = &piece[..piece.len().min(room)];
-            state.unsent.extend_from_slice(taken);
-        }
-        drop(state);
-        if connection.call(count) {
-            connection.group.send();
-        }
-        Poll::Ready(Ok(count))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.state().check())
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut state = self.0.state();
-        state.check()?;
-        if !state.unsent.is_empty() {
-            state.wait(cx);
-            return Poll::Pending;
-        }
-        match &mut state.socket {
-            Some(socket) => Pin::new(socket).poll_shutdown(cx),
-            None => Poll::Ready(Ok(())),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
-        time::timeout,
-    };
-
-    use super::*;
-
-    const LIMIT: usize = 1000;
-    const PATIENCE: Duration = Duration::from_millis(20);
-
-    fn pair(room: usize) -> (Bursts<DuplexStream>, Stream<DuplexStream>, DuplexStream) {
-        let (near, far) = duplex(room);
-        let mut bursts = Bursts::new(LIMIT);
-        let stream = bursts.add(near);
-        (bursts, stream, far)
-    }
-
-    #[tokio::test]
-    async fn all_arrives_in_order_however_little_the_socket_takes() {
-        let text: Vec<u8> = (0..=250).cycle().take(5 * BURST).collect();
-        let sizes = [1, 7, LIMIT, 10 * LIMIT].map(|room| [(room, 333), (room, 2 * BURST)]);
-        for (room, size) in sizes.into_iter().flatten() {
-            let (_bursts, mut stream, mut far) = pair(room);
-            let write = async {
-                for piece in text.chunks(size) {
-                    stream.write_all(piece).await.expect("open");
-                }
-                stream.shutdown().await.expect("all is sent");
-            };
-            let mut read = Vec::new();
-            let (count, ()) = tokio::join!(far.read_to_end(&mut read), write);
-            assert_eq!(count.expect("open"), text.len());
-            assert!(read == text, "in pieces of {size} through {room} bytes");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_written_in_one_turn_is_sent_at_once() {
-        let (_bursts, mut stream, mut far) = pair(10 * LIMIT);
-        for piece in ["one", " and ", "two"] {
-            stream.write_all(piece.as_bytes()).await.expect("open");
-            stream.flush().await.expect("open");
-        }
-        let mut read = [0; 100];
-        let count = far.read(&mut read).await.expect("open");
-        assert_eq!(&read[..count], b"one and two");
-    }
-
-    #[tokio::test]
-    async fn who_does_not_read_is_not_written_for_without_end() {
-        let (_bursts, mut stream, _far) = pair(10);
-        for _ in 0..3 {
-            // Not one write: what waits for room again takes no more.
-            let text = [0; 10 * LIMIT];
-            let written = timeout(PATIENCE, stream.write_all(&text)).await;
-            assert!(written.is_err(), "too much is taken");
-            let kept = stream.0.state().unsent.len();
-            assert!(kept <= LIMIT, "{kept}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_dropped_is_closed_also_where_its_socket_is_full() {
-        let (_bursts, mut stream, mut far) = pair(10);
-        let text = [7; 10 * LIMIT];
-        let written = timeout(PATIENCE, stream.write_all(&text)).await;
-        assert!(written.is_err(), "too much is taken");
-        drop(stream);
-        let mut read = Vec::new();
-        let end = timeout(100 * PATIENCE, far.read_to_end(&mut read)).await;
-        end.expect("the end").expect("open");
-        assert_eq!(read, [7; 10]);
-    }
-
-    #[tokio::test]
-    async fn what_was_flushed_goes_out_before_the_end() {
-        let (_bursts, mut stream, mut far) = pair(10);
-        stream.write_all(b"goodbye").await.expect("open");
-        stream.flush().await.expect("open");
-        drop(stream);
-        let mut read = Vec::new();
-        far.read_to_end(&mut read).await.expect("open");
-        assert_eq!(read, b"goodbye");
-    }
-
-    #[tokio::test]
-    async fn who_writes_hears_that_nobody_is_there_any_more() {
-        let (_bursts, mut stream, far) = pair(10);
-        drop(far);
-        let written = stream.write_all(&[0; 10 * LIMIT]).await;
-        let failure = written.map_err(|error| error.kind());
-        assert_eq!(failure, Err(ErrorKind::BrokenPipe));
-        assert!(stream.flush().await.is_err());
-        assert!(stream.shutdown().await.is_err());
-    }
-
-    #[tokio::test]
-    async fn who_is_silent_keeps_no_buffer() {
-        let (mut bursts, mut first, mut far) = pair(10 * LIMIT);
-        let (near, _far) = duplex(10);
-        let second = bursts.add(near);
-        first.write_all(b"hi").await.expect("open");
-        far.read_exact(&mut [0; 2]).await.expect("open");
-        for stream in [first, second] {
-            assert_eq!(stream.0.state().unsent.capacity(), 0);
-        }
     }
 }

@@ -1,0 +1,107 @@
+//! A connection, as HTTP/2 sees it.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{BURST, Connection};
+
+/// The end of a connection that HTTP/2 has. What is written to it, and flushed, is sent in the
+/// next burst; a failure of that is told to whoever writes next. To shut it down waits until all
+/// is sent.
+pub(in crate::net) struct Stream<S: AsyncWrite + Unpin>(pub(super) Arc<Connection<S>>);
+
+/// What was flushed goes out as far as the socket takes it, and the socket is closed, whoever else
+/// holds the connection: a full socket itself does, by the waker that it was given.
+impl<S: AsyncWrite + Unpin> Drop for Stream<S> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        let _ = state.send(&mut Context::from_waker(Waker::noop()));
+        state.socket = None;
+        state.waiter = None;
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.0.state().socket {
+            Some(socket) => Pin::new(socket).poll_read(cx, buffer),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for Stream<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let connection = &self.0;
+        let mut state = connection.state();
+        state.check()?;
+        let limit = connection.group.limit;
+        if state.is_full || state.unsent.len() >= limit {
+            state.wait(cx);
+            return Poll::Pending;
+        }
+        let before = state.unsent.len();
+        let offered = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        if before == 0 && offered >= BURST {
+            return state.pass_on(connection, cx, pieces);
+        }
+        let count = offered.min(limit - before);
+        if before == 0 {
+            state.unsent = connection.group.spare().take();
+        }
+        state.unsent.reserve(count);
+        for piece in pieces {
+            let room = before + count - state.unsent.len();
+            let taken = &piece[..piece.len().min(room)];
+            state.unsent.extend_from_slice(taken);
+        }
+        drop(state);
+        if connection.call(count) {
+            connection.group.send();
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.state().check())
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.0.state();
+        state.check()?;
+        if !state.unsent.is_empty() {
+            state.wait(cx);
+            return Poll::Pending;
+        }
+        match &mut state.socket {
+            Some(socket) => Pin::new(socket).poll_shutdown(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
