@@ -131,7 +131,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
 impl<S> Drop for Bursts<S> {
     fn drop(&mut self) {
         for group in &self.groups {
-            drop(std::mem::replace(&mut *group.due(), Due::NONE));
+            drop(group.take_due());
         }
     }
 }
@@ -148,6 +148,11 @@ impl<S> Group<S> {
 
     fn due(&self) -> MutexGuard<'_, Due<S>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lock is free again when they are sent for, or dropped.
+    fn take_due(&self) -> Vec<Arc<Connection<S>>> {
+        std::mem::replace(&mut *self.due(), Due::NONE).connections
     }
 
     fn spare(&self) -> MutexGuard<'_, Spare> {
@@ -189,8 +194,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Group<S> {
     }
 
     fn send(&self) {
-        let due = std::mem::replace(&mut *self.due(), Due::NONE);
-        for connection in due.connections {
+        for connection in self.take_due() {
             connection.send();
         }
     }
