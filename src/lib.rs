@@ -1,10 +1,11 @@
 //! What the server and the clients of Chitty-Chat share: the wire contract, logical time, names
-//! and messages, events, and log files.
+//! and messages, events, log files, and which files are safe to write to.
 //!
 //! Nothing here knows who publishes, who follows, or what a screen is.
 
 pub mod causality;
 pub mod event;
+pub mod files;
 pub mod lamport;
 pub mod logging;
 pub mod proto;

@@ -1,0 +1,290 @@
+//! Files and folders that are this user's own.
+//!
+//! Whatever a process writes to lies in folders that others may reach, too: `./logs` of a checkout
+//! in `/tmp`, a data folder on a shared disk. Another user who makes the file first, or puts a
+//! link in its place, would have the process write where that user wants, or read along. So a file
+//! is written to only if it is a regular one of this user's, has one name, and was not reached by
+//! a link (CWE-59, CWE-377: <https://cwe.mitre.org/data/definitions/59.html>).
+//!
+//! Every error is an [`io::Error`] of the kind `PermissionDenied` whose text says what is wrong and
+//! whose the file is.
+
+use std::{
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{
+        DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+        PermissionsExt as _,
+    },
+    path::Path,
+};
+
+use nix::unistd::{Uid, User};
+use rustix::fs::OFlags;
+use thiserror::Error;
+
+/// The bits of a mode by which others than the owner can do something.
+const OTHERS: u32 = 0o077;
+/// The bits of a mode by which others than the owner can write.
+const OTHERS_WRITE: u32 = 0o022;
+/// In a folder with this bit, only the owner of a file can rename or remove it, as in `/tmp`.
+const STICKY: u32 = 0o1000;
+
+/// Why a file or a folder is not used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+enum Unsafe {
+    #[error("it belongs to {owner}, and this process runs as {user}")]
+    Foreign { owner: String, user: String },
+    #[error("it is a symbolic link, which is not followed")]
+    Link,
+    #[error("it is {0}, and not a regular file")]
+    Kind(&'static str),
+    #[error("it has {0} names (hard links); a file of this program has one")]
+    Links(u64),
+    #[error("it is not a folder")]
+    NotAFolder,
+    #[error("others can write to it (mode {0:o}); take that away with chmod go-w")]
+    Writable(u32),
+}
+
+impl From<Unsafe> for io::Error {
+    fn from(reason: Unsafe) -> Self {
+        Self::new(io::ErrorKind::PermissionDenied, reason)
+    }
+}
+
+/// Opens a file to write to it, which is made with mode 0600 if it is not there. `options` says
+/// how (`append`, `create_new` and so on).
+///
+/// A file that is there already is used only if it is a regular file of this user's with one name;
+/// whatever its mode lets others do is taken away. A symbolic link is not followed. A FIFO or a
+/// device is refused instead of waited for. `options` must not truncate: that would be done before
+/// the file is known to be this user's.
+pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    // NONBLOCK, because opening a FIFO waits for its other end.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = options
+        .mode(0o600)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(|error| explain(path, error))?;
+    let metadata = file.metadata()?;
+    check_file(&metadata)?;
+    if metadata.mode() & OTHERS != 0 {
+        file.set_permissions(Permissions::from_mode(metadata.mode() & 0o700))?;
+    }
+    Ok(file)
+}
+
+/// Whether the file at this path can be opened by [`open_own`]: for files that a library opens by
+/// their names. A file that is not there is in order.
+pub fn check_own(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(check_file(&metadata)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a folder with mode 0700, and those above it, where they are not there.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Whether a folder is this user's own, and others cannot change what is in it. A symbolic link to
+/// such a folder is in order if the link is this user's own.
+pub fn check_own_folder(path: &Path) -> io::Result<()> {
+    check_owner(&fs::symlink_metadata(path)?)?;
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_dir() {
+        return Err(Unsafe::NotAFolder.into());
+    }
+    check_owner(&metadata)?;
+    match metadata.mode() & OTHERS_WRITE {
+        0 => Ok(()),
+        _ => Err(Unsafe::Writable(metadata.mode() & 0o7777).into()),
+    }
+}
+
+/// Whether files can be made and renamed in a folder without another user's doing: it is this
+/// user's or root's, and others can either not write there, or, as in `/tmp`, not touch files that
+/// are not theirs.
+pub fn check_shared_folder(path: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_dir() {
+        return Err(Unsafe::NotAFolder.into());
+    }
+    if metadata.uid() != 0 {
+        check_owner(&metadata)?;
+    }
+    if metadata.mode() & OTHERS_WRITE != 0 && metadata.mode() & STICKY == 0 {
+        return Err(Unsafe::Writable(metadata.mode() & 0o7777).into());
+    }
+    Ok(())
+}
+
+/// The name of a user, and the number where there is no name: for messages.
+pub fn user_name(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => user.name,
+        Ok(None) | Err(_) => format!("user {uid}"),
+    }
+}
+
+/// The user that this process acts as.
+pub fn effective_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+fn check_file(metadata: &Metadata) -> Result<(), Unsafe> {
+    let kind = metadata.file_type();
+    if kind.is_symlink() {
+        return Err(Unsafe::Link);
+    }
+    // Said first: whose it is helps most.
+    check_owner(metadata)?;
+    if !kind.is_file() {
+        return Err(Unsafe::Kind(match () {
+            () if kind.is_dir() => "a folder",
+            () if kind.is_fifo() => "a pipe",
+            () if kind.is_socket() => "a socket",
+            () => "a device",
+        }));
+    }
+    match metadata.nlink() {
+        // A file that was removed since has none, and harms nobody.
+        0 | 1 => Ok(()),
+        links => Err(Unsafe::Links(links)),
+    }
+}
+
+fn check_owner(metadata: &Metadata) -> Result<(), Unsafe> {
+    let user = effective_user();
+    if metadata.uid() == user {
+        return Ok(());
+    }
+    Err(Unsafe::Foreign {
+        owner: user_name(metadata.uid()),
+        user: user_name(user),
+    })
+}
+
+/// Says more than the system does where it refuses a file for what it is, or for whose it is.
+fn explain(path: &Path, error: io::Error) -> io::Error {
+    match fs::symlink_metadata(path).map(|metadata| check_file(&metadata)) {
+        Ok(Err(reason)) => reason.into(),
+        Ok(Ok(())) | Err(_) => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn append(path: &Path) -> io::Result<File> {
+        open_own(path, OpenOptions::new().append(true).create(true))
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).expect("there").mode() & 0o7777
+    }
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("ours");
+    }
+
+    /// Gives a file to another user; `false` if this user may not.
+    fn give_away(path: &Path) -> bool {
+        const NOBODY: u32 = 65534;
+        std::os::unix::fs::lchown(path, Some(NOBODY), None).is_ok()
+    }
+
+    #[test]
+    fn a_new_file_is_readable_by_its_owner_only() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("new");
+        append(&path).expect("made");
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_closed_to_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("open");
+        fs::write(&path, "before").expect("written");
+        chmod(&path, 0o666);
+        append(&path).expect("ours");
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(fs::read(&path).expect("readable"), b"before");
+    }
+
+    #[test]
+    fn what_is_no_file_of_ours_is_refused_with_the_reason() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("target"), "mine").expect("written");
+        symlink(path("target"), path("link")).expect("made");
+        symlink(path("nowhere"), path("dangling")).expect("made");
+        fs::write(path("twice"), "mine").expect("written");
+        fs::hard_link(path("twice"), path("thrice")).expect("made");
+        fs::create_dir(path("folder")).expect("made");
+        nix::unistd::mkfifo(&path("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("made");
+        for (name, reason) in [
+            ("link", "a symbolic link, which is not followed"),
+            ("dangling", "a symbolic link, which is not followed"),
+            ("twice", "has 2 names (hard links)"),
+            ("folder", "is a folder, and not a regular file"),
+            ("pipe", "is a pipe, and not a regular file"),
+        ] {
+            let error = append(&path(name)).expect_err("not ours");
+            assert!(error.to_string().contains(reason), "{name}: {error}");
+            let error = check_own(&path(name)).expect_err("not ours");
+            assert!(error.to_string().contains(reason), "{name}: {error}");
+        }
+        assert!(!path("nowhere").exists(), "the link was followed");
+        check_own(&path("none")).expect("what is not there is in order");
+        check_own(&path("target")).expect("ours");
+    }
+
+    #[test]
+    fn what_belongs_to_somebody_else_is_refused_with_the_owner() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        fs::write(&path, "theirs").expect("written");
+        if !give_away(&path) {
+            eprintln!("not tried: only root can give a file away");
+            return;
+        }
+        let error = append(&path).expect_err("not ours").to_string();
+        let owner = user_name(65534);
+        assert!(error.contains(&format!("belongs to {owner}")), "{error}");
+        assert!(give_away(folder.path()));
+        let error = check_own_folder(folder.path()).expect_err("not ours");
+        assert!(error.to_string().contains(&owner), "{error}");
+        check_shared_folder(folder.path()).expect_err("not ours");
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_not_ours() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (mode, own, shared) in [
+            (0o700, true, true),
+            (0o755, true, true),
+            (0o775, false, false),
+            (0o777, false, false),
+            (0o1777, false, true),
+        ] {
+            chmod(folder.path(), mode);
+            assert_eq!(check_own_folder(folder.path()).is_ok(), own, "{mode:o}");
+            let is_shared = check_shared_folder(folder.path()).is_ok();
+            assert_eq!(is_shared, shared, "{mode:o}");
+        }
+        let file = folder.path().join("file");
+        fs::write(&file, "").expect("written");
+        let error = check_own_folder(&file).expect_err("no folder");
+        assert!(error.to_string().contains("not a folder"), "{error}");
+    }
+}
