@@ -83,6 +83,18 @@ pub struct Args {
     )]
     pub max_participants: usize,
 
+    /// How many of them may join from one address [default: half of --max-participants, at most
+    /// 1000]
+    ///
+    /// All loopback addresses count as one, and so does an IPv6 /64 network. An IPv6 /48 network
+    /// may have twice as many.
+    #[arg(
+        long,
+        env = "CHITTY_MAX_PARTICIPANTS_PER_ADDRESS",
+        value_name = "NUMBER"
+    )]
+    pub max_participants_per_address: Option<usize>,
+
     /// Messages of a participant: so many a second, and after a pause so many at once; or off
     #[arg(long, env = "CHITTY_PUBLISH_RATE", value_name = "RATE/BURST|off", default_value = "5/10", value_parser = parse_rate)]
     pub publish_rate: Limited,
@@ -121,6 +133,14 @@ pub struct Args {
 /// Streams of a participant: more often than by any backoff of a flapping link, and far less often
 /// than in a loop.
 const STREAM_RATE: Rate = Rate::per_second(2, 20);
+
+/// More than an office or a lecture hall needs, and a tenth of the seats by default.
+const MOST_PER_ADDRESS: usize = 1_000;
+
+/// Whatever is configured, one address leaves room for others.
+fn default_per_address(max_participants: usize) -> usize {
+    max_participants.div_ceil(2).min(MOST_PER_ADDRESS)
+}
 
 /// What no clock overflows by.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -184,6 +204,9 @@ impl Args {
             grace: self.grace,
             restart_grace: self.restart_grace,
             max_participants: self.max_participants,
+            max_participants_per_source: self
+                .max_participants_per_address
+                .unwrap_or_else(|| default_per_address(self.max_participants)),
             publish_rate: self.publish_rate.0,
             join_rate: self.join_rate.0,
             stream_rate: self.join_rate.0.map(|_| STREAM_RATE),

@@ -2,13 +2,14 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tracing::warn;
 
 use super::Limits;
+pub(super) use crate::source::source;
 
 #[derive(Clone)]
 pub(super) struct Admission {
@@ -28,15 +29,6 @@ struct Counts {
 pub(super) struct Admitted {
     counts: Arc<Mutex<Counts>>,
     source: IpAddr,
-}
-
-/// What counts as one address: of IPv6 a /64 network, since whoever has one address has all of
-/// these.
-pub(super) fn source(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 impl Admission {
@@ -101,22 +93,6 @@ mod tests {
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
-    }
-
-    #[test]
-    fn networks_of_ipv6_are_one_source() {
-        for (one, other) in [
-            ("2001:db8:1:2::3", "2001:db8:1:2:ffff::4"),
-            ("::ffff:192.0.2.1", "192.0.2.1"),
-        ] {
-            assert_eq!(source(address(one)), source(address(other)));
-        }
-        for (one, other) in [
-            ("2001:db8:1:2::3", "2001:db8:1:3::3"),
-            ("192.0.2.1", "192.0.2.2"),
-        ] {
-            assert_ne!(source(address(one)), source(address(other)));
-        }
     }
 
     #[test]

@@ -28,9 +28,9 @@ impl Chat {
             let wanted = Wanted::parse(&request)?;
             let session = parse_session(&request.session)?;
             self.sequencer
-                .reader(session)
-                .await
-                .map_err(|error| status::refused(&error))?;
+                .view()
+                .reader(&session)
+                .map_err(|refusal| status::refusal(&refusal))?;
             read(&**self.sequencer.log(), wanted)
                 .await
                 .map_err(|error| status::unreadable(&error))

@@ -35,11 +35,11 @@ pub(super) fn malformed(error: &prost::DecodeError) -> Status {
 pub(super) fn refused(error: &Refused) -> Status {
     match error {
         Refused::Gone(gone) => Status::unavailable(gone.to_string()),
-        Refused::Refusal(refusal) => refusal_status(refusal),
+        Refused::Refusal(refused) => refusal(refused),
     }
 }
 
-fn refusal_status(refusal: &Refusal) -> Status {
+pub(super) fn refusal(refusal: &Refusal) -> Status {
     let text = refusal.to_string();
     match refusal {
         Refusal::Name(_) => bad_field("name", text),
@@ -60,7 +60,9 @@ fn refusal_status(refusal: &Refusal) -> Status {
             let details = ErrorDetails::with_retry_info(Some(*retry_in));
             Status::with_error_details(Code::ResourceExhausted, text, details)
         }
-        Refusal::Full { .. } => Status::resource_exhausted(text),
+        Refusal::Full { .. } | Refusal::FullSource { .. } | Refusal::FullNetwork { .. } => {
+            Status::resource_exhausted(text)
+        }
     }
 }
 
