@@ -58,6 +58,11 @@ impl Bucket {
         self.full_at_without(count, rate, now).map(drop)
     }
 
+    /// Whether the whole burst is there.
+    pub fn is_full(&self, now: Duration) -> bool {
+        self.full_at <= now
+    }
+
     fn full_at_without(&self, count: u32, rate: Rate, now: Duration) -> Result<Duration, Duration> {
         let taken = rate.interval.saturating_mul(count);
         let full_at = self.full_at.max(now).saturating_add(taken);
@@ -94,7 +99,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         bucket.take(rate, now)?;
         if self.buckets.len() >= MOST_BUCKETS && now >= self.next_sweep {
             self.next_sweep = now + Duration::from_secs(1);
-            self.buckets.retain(|_, bucket| bucket.full_at > now);
+            self.buckets.retain(|_, bucket| !bucket.is_full(now));
         }
         // So many at the same time are no bursts of a few: rather none is refused than a wrong
         // one.

@@ -1,5 +1,7 @@
 //! History: a page of the log.
 
+use std::{net::IpAddr, sync::Arc};
+
 use chitty_chat::{
     Position,
     logging::CALL,
@@ -10,7 +12,7 @@ use tonic::Status;
 use tracing::info;
 
 use super::{Chat, refused, requests::parse_session, status};
-use crate::log::{Extent, Log, PageLimit, ReadError, locate};
+use crate::log::{Extent, Log, PageLimit, ReadError};
 
 /// Where a request does not say how many events it wants.
 const DEFAULT_LIMIT: u64 = 100;
@@ -19,7 +21,12 @@ const MAX_LIMIT: u64 = 1000;
 const MAX_BYTES: usize = 256 << 10;
 
 impl Chat {
-    pub(super) async fn history(&self, request: HistoryRequest) -> Result<HistoryReply, Status> {
+    /// `source` is where the request came from.
+    pub(super) async fn history(
+        &self,
+        request: HistoryRequest,
+        source: Option<IpAddr>,
+    ) -> Result<HistoryReply, Status> {
         info!(
             target: CALL, call = "History", step = "received", before = request.before,
             after = request.after, at_lamport = request.at_lamport, limit = request.limit,
@@ -27,12 +34,22 @@ impl Chat {
         let answer = async {
             let wanted = Wanted::parse(&request)?;
             let session = parse_session(&request.session)?;
-            self.sequencer
+            let participant = self
+                .sequencer
                 .view()
                 .reader(&session)
                 .map_err(|refusal| status::refusal(&refusal))?;
-            read(&**self.sequencer.log(), wanted)
-                .await
+            let turn = self.quota.page(participant, source).await;
+            let permit = turn.map_err(status::too_many_pages)?;
+            let log = Arc::clone(self.sequencer.log());
+            // A task of its own, so that the permit is held until the log has been read, whether
+            // or not the caller still waits.
+            let page = tokio::spawn(async move {
+                let _permit = permit;
+                read(&*log, wanted).await
+            });
+            page.await
+                .map_err(|error| Status::unavailable(error.to_string()))?
                 .map_err(|error| status::unreadable(&error))
         };
         match answer.await {
@@ -105,7 +122,7 @@ impl Wanted {
 
 async fn read(log: &dyn Log, wanted: Wanted) -> Result<HistoryReply, ReadError> {
     let around = match wanted.place {
-        Place::Around(lamport) => locate(log, lamport.into()).await?,
+        Place::Around(lamport) => log.locate(lamport.into()).await?,
         Place::End | Place::Before(_) | Place::After(_) => Position::ZERO,
     };
     let extent = log.extent();

@@ -7,6 +7,7 @@
 
 mod history;
 mod join;
+mod quota;
 mod requests;
 mod status;
 mod wire;
@@ -30,8 +31,9 @@ use tower::{BoxError, ServiceExt as _};
 use tower_service::Service;
 use tracing::info;
 
+use self::quota::Quota;
 pub use self::wire::Reply;
-use crate::{follower::Follower, sequencer::Handle};
+use crate::{follower::Follower, net::Peer, sequencer::Handle};
 
 /// From the headers of a request to its answer, or to the beginning of its stream. It ends those
 /// who send half a request.
@@ -47,6 +49,7 @@ pub struct ChittyChat {
 
 struct Chat {
     sequencer: Handle,
+    quota: Quota,
     random: fn(&mut [u8]),
 }
 
@@ -57,7 +60,11 @@ impl ChittyChat {
     /// A service on this chat, beside others. `random` fills a buffer with what nobody can guess.
     pub fn new(sequencer: Handle, random: fn(&mut [u8]), others: Routes) -> Self {
         Self {
-            chat: Arc::new(Chat { sequencer, random }),
+            chat: Arc::new(Chat {
+                sequencer,
+                quota: Quota::new(),
+                random,
+            }),
             others: others.prepare(),
         }
     }
@@ -116,7 +123,11 @@ impl Chat {
             }
             "Publish" => self.unary(call, request, Self::publish).await,
             "Leave" => self.unary(call, request, Self::leave).await,
-            _ => self.unary(call, request, Self::history).await,
+            _ => {
+                let source = request.extensions().get::<Peer>().map(|peer| peer.source);
+                let history = |chat, page| Self::history(chat, page, source);
+                self.unary(call, request, history).await
+            }
         };
         answer.unwrap_or_else(refuse)
     }
