@@ -30,7 +30,7 @@ impl Rate {
     }
 
     /// So many times as often.
-    fn times(self, factor: u32) -> Self {
+    pub(crate) fn times(self, factor: u32) -> Self {
         Self {
             burst: self.burst.saturating_mul(factor),
             interval: self.interval / factor,

@@ -91,6 +91,8 @@ pub struct Peer {
     /// Where the connection comes from, for limits: an address, or a /64 network of IPv6, all of
     /// which is one subscriber's.
     pub source: IpAddr,
+    /// Which connection, by a number of its own.
+    pub connection: u64,
     /// Ends the stream.
     pub cut: Cut,
 }
@@ -114,6 +116,7 @@ where
         shutdown,
         aborted: CancellationToken::new(),
     };
+    let mut connection_number = 0;
     loop {
         let (stream, address) = tokio::select! {
             biased;
@@ -136,7 +139,9 @@ where
             debug!(%error, "a connection without its socket options");
         }
         let stream = bursts.add(stream);
-        let connection = serve_connection(stream, admitted, service.clone(), limits, ends.clone());
+        connection_number += 1;
+        let peer = (admitted, connection_number);
+        let connection = serve_connection(stream, peer, service.clone(), limits, ends.clone());
         connections.spawn(connection);
     }
     drop(listener);
@@ -181,7 +186,7 @@ async fn pause_after(error: &io::Error) {
 /// What an idle connection costs in memory is mostly the size of this future.
 fn serve_connection<S, B>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    admitted: Admitted,
+    (admitted, connection): (Admitted, u64),
     service: S,
     limits: Limits,
     ends: Ends,
@@ -204,12 +209,16 @@ where
         Box::pin(async move {
             // Here, as this is polled on the stream.
             let cut = stream::cut();
-            request.extensions_mut().insert(Peer { source, cut });
+            request.extensions_mut().insert(Peer {
+                source,
+                connection,
+                cut,
+            });
             service.call(request).await
         })
     });
-    let connection = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
-    let driver = Driver::new(connection, parts);
+    let served = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
+    let driver = Driver::new(served, parts);
     async move {
         if let Err(error) = driver.await {
             debug!(%error, "a connection ended");

@@ -7,6 +7,9 @@
 
 mod history;
 mod join;
+mod join_queue;
+mod joining;
+mod look_ups;
 mod quota;
 mod requests;
 mod status;
@@ -31,8 +34,8 @@ use tower::{BoxError, ServiceExt as _};
 use tower_service::Service;
 use tracing::info;
 
-use self::quota::Quota;
 pub use self::wire::Reply;
+use self::{join_queue::JoinQueue, joining::Joining, look_ups::LookUps, quota::Quota};
 use crate::{follower::Follower, net::Peer, sequencer::Handle};
 
 /// From the headers of a request to its answer, or to the beginning of its stream. It ends those
@@ -50,6 +53,9 @@ pub struct ChittyChat {
 struct Chat {
     sequencer: Handle,
     quota: Quota,
+    newcomers: Arc<JoinQueue>,
+    look_ups: LookUps,
+    joining: Joining,
     random: fn(&mut [u8]),
 }
 
@@ -63,6 +69,9 @@ impl ChittyChat {
             chat: Arc::new(Chat {
                 sequencer,
                 quota: Quota::new(),
+                newcomers: Arc::default(),
+                look_ups: LookUps::default(),
+                joining: Joining::default(),
                 random,
             }),
             others: others.prepare(),

@@ -7,13 +7,18 @@ use chitty_chat::{
 use tonic::Status;
 
 use super::{Chat, refused, status};
-use crate::room::{Leave, Publish};
+use crate::room::{Leave, Publish, Refusal};
 
 impl Chat {
     pub(super) async fn publish(&self, request: PublishRequest) -> Result<PublishReply, Status> {
         let lamport = request.lamport;
         let answer = async {
             let publish = parse_publish(&request)?;
+            // Of what has an id only the room knows whether it was published before, by whom
+            // ever.
+            if publish.id.is_none() {
+                self.require_known(&publish.session)?;
+            }
             self.sequencer
                 .publish(publish)
                 .await
@@ -32,6 +37,7 @@ impl Chat {
         let lamport = request.lamport;
         let answer = async {
             let session = parse_session(&request.session)?;
+            self.require_known(&session)?;
             let leave = Leave {
                 session,
                 lamport: lamport.into(),
@@ -48,6 +54,17 @@ impl Chat {
             }),
             Err(status) => Err(refused("Leave", lamport, status)),
         }
+    }
+}
+
+impl Chat {
+    /// Refuses, without a turn of the sequencer, a session of which nothing is known.
+    fn require_known(&self, session: &SessionHash) -> Result<(), Status> {
+        // In this order: a Join that ends in between is published by then.
+        if self.joining.contains(session) || self.sequencer.view().knows(session) {
+            return Ok(());
+        }
+        Err(status::refusal(&Refusal::UnknownSession))
     }
 }
 
