@@ -12,10 +12,13 @@ pub const NETWORK_SHARE: u32 = 2;
 /// is its IPv4 address, and an IPv6 /64 network is one, since it is the least that a subscriber
 /// gets (<https://www.rfc-editor.org/rfc/rfc6177>).
 pub fn source(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        address if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+    let address = address.to_canonical();
+    if address.is_loopback() {
+        return Ipv4Addr::LOCALHOST.into();
+    }
+    match address {
         IpAddr::V6(address) => prefix(address, 64),
-        address @ IpAddr::V4(_) => address,
+        IpAddr::V4(_) => address,
     }
 }
 

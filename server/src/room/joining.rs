@@ -68,7 +68,7 @@ impl Room {
             }) => return Err(Refusal::EndedSession),
             Some(SessionState::Ended { .. }) | None => None,
         };
-        let name = join.name.as_ref().map_err(|error| error.clone())?;
+        let name = join.name.as_ref().map_err(Clone::clone)?;
         self.check_name(name, instead_of, now)?;
         self.check_seats(join, instead_of)?;
         Ok(Course::Begin { name, instead_of })

@@ -26,13 +26,13 @@ fn join(owner: &str, name: &str) -> Join {
     }
 }
 
-fn resume(position: u64) -> Option<Resume> {
-    Some(Resume {
+fn resume(position: u64) -> Resume {
+    Resume {
         position: position.into(),
         epoch: "epoch".into(),
         lamport: (1 + 2 * position).into(),
         actual: None,
-    })
+    }
 }
 
 /// Ada, Bob and Eve are here, at the positions 1 to 3; Joe was, and has left at 5.
@@ -64,7 +64,7 @@ fn who_is_refused_anyway_costs_no_look_at_the_log() {
     let view = room(Rules::default()).view();
     let outlook = |view: &View, owner: &str, name: &str, lamport: u64| {
         let join = Join {
-            resume: resume(2),
+            resume: Some(resume(2)),
             lamport: lamport.into(),
             ..join(owner, name)
         };
@@ -104,14 +104,14 @@ fn the_log_is_not_asked_for_what_is_known() {
         view.outlook(&join, Duration::ZERO).expect("free").lamport
     };
     assert_eq!(lookup(None), Lookup::None);
-    assert_eq!(lookup(resume(5)), Lookup::Known(LamportTime::new(11)));
-    assert_eq!(lookup(resume(4)), Lookup::InLog(Position::new(4)));
-    assert_eq!(lookup(resume(6)), Lookup::None);
-    let elsewhere = resume(2).map(|resume| Resume {
+    assert_eq!(lookup(Some(resume(5))), Lookup::Known(LamportTime::new(11)));
+    assert_eq!(lookup(Some(resume(4))), Lookup::InLog(Position::new(4)));
+    assert_eq!(lookup(Some(resume(6))), Lookup::None);
+    let elsewhere = Resume {
         epoch: "another".into(),
-        ..resume
-    });
-    assert_eq!(lookup(elsewhere), Lookup::None);
+        ..resume(2)
+    };
+    assert_eq!(lookup(Some(elsewhere)), Lookup::None);
 }
 
 #[test]
@@ -121,7 +121,8 @@ fn streams_that_begin_too_often_are_refused_without_the_room() {
         ..Rules::default()
     });
     let mut again = join("ada", "ada");
-    again.resume = resume(1).map(|resume| Resume {
+    let resume = resume(1);
+    again.resume = Some(Resume {
         actual: Some(resume.lamport),
         ..resume
     });
