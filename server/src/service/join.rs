@@ -99,6 +99,7 @@ impl Chat {
         Follower::new(
             Start {
                 welcome,
+                participants: granted.participants,
                 attachment,
             },
             Arc::clone(log),
@@ -106,13 +107,14 @@ impl Chat {
     }
 }
 
+/// All but the participants, who are encoded when there is room for them.
 fn welcome(granted: &Granted, session: &Session, epoch: &str) -> Welcome {
     Welcome {
         session: session.reveal().to_owned(),
         epoch: epoch.to_owned(),
         position: granted.position.get(),
         lamport: granted.lamport.get(),
-        participants: granted.participants.values().map(Into::into).collect(),
+        participants: Vec::new(),
         resumed: granted.resumed,
         next: granted.next.get(),
         head: granted.head.get(),
