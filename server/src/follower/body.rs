@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     log::{Log, LogFuture, PageLimit, ReadError},
+    net::Entered,
     record::Record,
     room::Participant,
 };
@@ -54,6 +55,8 @@ pub struct Follower {
     cursor: Position,
     phase: Phase,
     page: Option<LogFuture<Result<Vec<Record>, ReadError>>>,
+    /// Makes the connection a participant's.
+    entered: Option<Entered>,
 }
 
 enum Phase {
@@ -78,7 +81,13 @@ impl Follower {
             cursor,
             phase,
             page: None,
+            entered: None,
         }
+    }
+
+    /// Keeps this until the end.
+    pub fn keep(&mut self, entered: Option<Entered>) {
+        self.entered = entered;
     }
 
     /// The next bytes of the log; none where the phase has changed instead.

@@ -1,5 +1,7 @@
 //! History: a page of the log.
 
+use std::net::IpAddr;
+
 use chitty_chat::{
     Position,
     logging::CALL,
@@ -9,7 +11,7 @@ use prost::Message as _;
 use tonic::Status;
 use tracing::info;
 
-use super::{Chat, refused, requests::parse_session, status};
+use super::{Chat, refused, replies::Permit, requests::parse_session, status};
 use crate::log::{Extent, Log, PageLimit, ReadError, locate};
 
 /// Where a request does not say how many events it wants.
@@ -19,7 +21,12 @@ const MAX_LIMIT: u64 = 1000;
 const MAX_BYTES: usize = 256 << 10;
 
 impl Chat {
-    pub(super) async fn history(&self, request: HistoryRequest) -> Result<HistoryReply, Status> {
+    /// A page, and the permit for it, which is to be held until the page is taken.
+    pub(super) async fn history(
+        &self,
+        request: HistoryRequest,
+        source: Option<IpAddr>,
+    ) -> Result<(HistoryReply, Permit), Status> {
         info!(
             target: CALL, call = "History", step = "received", before = request.before,
             after = request.after, at_lamport = request.at_lamport, limit = request.limit,
@@ -31,17 +38,19 @@ impl Chat {
                 .reader(session)
                 .await
                 .map_err(|error| status::refused(&error))?;
-            read(&**self.sequencer.log(), wanted)
+            let permit = self.replies.permit(session, source).await?;
+            let reply = read(&**self.sequencer.log(), wanted)
                 .await
-                .map_err(|error| status::unreadable(&error))
+                .map_err(|error| status::unreadable(&error))?;
+            Ok((reply, permit))
         };
         match answer.await {
-            Ok(reply) => {
+            Ok((reply, permit)) => {
                 info!(
                     target: CALL, call = "History", step = "replied", events = reply.events.len(),
                     start = reply.start,
                 );
-                Ok(reply)
+                Ok((reply, permit))
             }
             Err(status) => Err(refused("History", 0, status)),
         }

@@ -16,7 +16,7 @@ use super::{Chat, refused, status, wire};
 use crate::{
     follower::{Follower, Start},
     log::lamport_at,
-    net::Peer,
+    net::{self, Peer},
     room::{Granted, Join, Resume},
     sequencer::Joined,
 };
@@ -30,10 +30,15 @@ impl Chat {
         let request: JoinRequest = wire::read(request)
             .await
             .map_err(|status| refused("Join", 0, status))?;
+        net::is_asked();
+        let entered = peer.as_ref().map(Peer::enter);
         let lamport = request.lamport;
-        self.enter(request, peer)
+        let mut follower = self
+            .enter(request, peer)
             .await
-            .map_err(|status| refused("Join", lamport, status))
+            .map_err(|status| refused("Join", lamport, status))?;
+        follower.keep(entered);
+        Ok(follower)
     }
 
     async fn enter(&self, request: JoinRequest, peer: Option<Peer>) -> Result<Follower, Status> {
