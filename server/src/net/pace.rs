@@ -24,14 +24,20 @@ use tokio::{
 
 use super::member::Member;
 
+/// Frames that every connection has, whatever others of its source do: enough to begin with.
+const FREE: i32 = 64;
 /// Frames that a connection may send at once, beside what its calls bring.
-const BURST: i32 = 1000;
-/// Frames that it earns back.
-const PER_SECOND: u32 = 100;
-/// What all connections of one source earn back together, after a pause at once.
-const SOURCE_BURST: u32 = 20_000;
-/// From one such frame to the next: 5,000 a second.
+const BURST: u32 = 12_000;
+/// From one to the next that it earns back: 100 a second.
+const INTERVAL: Duration = Duration::from_millis(10);
+/// What all connections of one source may send at once.
+const SOURCE_BURST: u32 = 100_000;
+/// What they earn back together: 5,000 a second.
 const SOURCE_INTERVAL: Duration = Duration::from_micros(200);
+/// So many are read before others have their turn.
+const TURN: u32 = 500;
+/// What calls and answers bring is kept up to here.
+const MOST_LEFT: i32 = 4_000;
 /// In bytes: so much sent is worth a frame. It is more than the answer to a PING or SETTINGS, so
 /// that these do not bring what they cost.
 const SENT_PER_FRAME: usize = 64;
@@ -43,6 +49,8 @@ const UNJOINED_CALL: i32 = 5;
 const PAYLOAD_PER_FRAME: usize = 1024;
 /// Whoever has nothing left is not read from for so long at least, so that others have their turn.
 const PAUSE: Duration = Duration::from_millis(50);
+/// And at most, however large the frame was that came last.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// In bytes, of the compressed headers of a request, in all of its frames.
 const HEADER_BLOCK: usize = 32 << 10;
 
@@ -54,23 +62,38 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 
-/// What all connections of a source may still earn.
-#[derive(Default)]
-pub(super) struct Pool {
+/// So many at once, and one more each interval, by the generic cell rate algorithm.
+#[derive(Clone, Copy, Default)]
+struct Bucket {
     /// When all is there again.
-    full_at: Mutex<Option<Instant>>,
+    full_at: Option<Instant>,
 }
 
-impl Pool {
-    /// As many frames as there are, and at most as many as are wanted.
-    fn take(&self, wanted: u32, now: Instant) -> u32 {
-        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = full_at.map_or(now, |at| at.max(now));
-        let left = (SOURCE_INTERVAL * SOURCE_BURST).saturating_sub(at - now);
-        let there = left.as_nanos() / SOURCE_INTERVAL.as_nanos();
+impl Bucket {
+    /// As many as there are, and at most as many as are wanted.
+    fn take(&mut self, wanted: u32, burst: u32, interval: Duration, now: Instant) -> u32 {
+        let at = self.full_at.map_or(now, |at| at.max(now));
+        let left = (interval * burst).saturating_sub(at - now);
+        let there = left.as_nanos() / interval.as_nanos();
         let taken = wanted.min(u32::try_from(there).unwrap_or(u32::MAX));
-        *full_at = Some(at + SOURCE_INTERVAL * taken);
+        self.full_at = Some(at + interval * taken);
         taken
+    }
+
+    /// What was taken and is not used.
+    fn give_back(&mut self, count: u32, interval: Duration) {
+        self.full_at = self.full_at.map(|at| at - interval * count);
+    }
+}
+
+/// What all connections of a source may still send.
+#[derive(Default)]
+pub(super) struct Pool(Mutex<Bucket>);
+
+impl Pool {
+    fn take(&self, wanted: u32, now: Instant) -> u32 {
+        let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.take(wanted, SOURCE_BURST, SOURCE_INTERVAL, now)
     }
 }
 
@@ -123,7 +146,7 @@ pub(super) struct Paced<S> {
     scanner: Scanner,
     /// Frames that may still come; below 0, what came beyond that in one piece.
     left: i32,
-    earned_at: Instant,
+    bucket: Bucket,
     /// In bytes, sent and not counted yet.
     sent: usize,
     /// In bytes, of the headers that are coming in.
@@ -137,8 +160,8 @@ impl<S> Paced<S> {
             stream,
             member,
             scanner: Scanner::new(),
-            left: BURST,
-            earned_at: Instant::now(),
+            left: FREE,
+            bucket: Bucket::default(),
             sent: 0,
             header_block: 0,
             pause: None,
@@ -155,31 +178,31 @@ impl<S> Paced<S> {
             if self.left > 0 {
                 return Poll::Ready(());
             }
-            self.earn();
-            if self.left > 0 {
-                return Poll::Ready(());
+            if self.earn() && self.left > 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             let missing = self.left.unsigned_abs() + 1;
-            let time = Duration::from_secs(1) * missing / PER_SECOND;
-            self.pause = Some(Box::pin(sleep(time.max(PAUSE))));
+            let time = (INTERVAL * missing).clamp(PAUSE, LONGEST_PAUSE);
+            self.pause = Some(Box::pin(sleep(time)));
         }
     }
 
-    fn earn(&mut self) {
+    /// Takes what is there for a turn; `false` if that is nothing.
+    fn earn(&mut self) -> bool {
         let now = Instant::now();
-        let interval = Duration::from_secs(1) / PER_SECOND;
-        let earned = (now - self.earned_at).as_nanos() / interval.as_nanos();
-        let room = (BURST - self.left).unsigned_abs();
-        let wanted = room.min(u32::try_from(earned).unwrap_or(u32::MAX));
-        self.earned_at = now;
-        let taken = self.member.source.frames.take(wanted, now);
+        let wanted = self.left.unsigned_abs().saturating_add(TURN);
+        let mine = self.bucket.take(wanted, BURST, INTERVAL, now);
+        let taken = self.member.source.frames.take(mine, now);
+        self.bucket.give_back(mine - taken, INTERVAL);
         self.left = self.left.saturating_add_unsigned(taken);
+        taken > 0
     }
 
     fn count(&mut self, bytes: &[u8]) -> io::Result<()> {
         let worth = i32::try_from(self.sent / SENT_PER_FRAME).unwrap_or(i32::MAX);
         self.sent %= SENT_PER_FRAME;
-        let mut left = self.left.saturating_add(worth).min(BURST);
+        let mut left = self.left.saturating_add(worth).min(MOST_LEFT);
         let mut header_block = self.header_block;
         let is_trusted = self.member.is_trusted();
         let mut is_too_large = false;
@@ -190,7 +213,7 @@ impl<S> Paced<S> {
                 HEADERS => -UNJOINED_CALL,
                 _ => -1 - payload,
             };
-            left = left.saturating_add(worth).min(BURST);
+            left = left.saturating_add(worth).min(MOST_LEFT);
             header_block = match kind {
                 HEADERS => length,
                 CONTINUATION => header_block + length,
@@ -294,32 +317,33 @@ mod tests {
         }
     }
 
-    /// How many such frames are read in so long, of a flood of them, after a preface.
-    async fn read_of_flood(flood: Vec<u8>, connections: usize, time: Duration) -> usize {
+    /// In bytes, of a PING.
+    const PING: usize = HEAD + 8;
+
+    /// How many PINGs of a flood are read in so long from so many connections of a source.
+    async fn read_of_flood(connections: usize, time: Duration) -> usize {
         let registry = Registry::new(Limits::default());
         let mut readers = tokio::task::JoinSet::new();
         for _ in 0..connections {
             let (near, mut far) = duplex(1 << 16);
-            let admitted = registry
-                .admit(std::net::Ipv4Addr::LOCALHOST.into())
-                .expect("room");
-            let flood = flood.clone();
+            let admitted = registry.admit(std::net::Ipv4Addr::LOCALHOST.into());
+            let admitted = admitted.expect("room");
             readers.spawn(async move {
                 let mut paced = Paced::new(near, Arc::clone(&admitted.0));
-                let writer = tokio::spawn(async move {
+                let write = async {
+                    let flood = frame(6, 8).repeat(1000);
                     far.write_all(&[b'P'; PREFACE]).await.expect("open");
                     while far.write_all(&flood).await.is_ok() {}
-                });
+                };
                 let mut read = 0;
-                let _ = timeout(time, async {
+                let read_all = async {
                     let mut buffer = [0; 8192];
                     loop {
                         read += paced.read(&mut buffer).await.expect("open");
                     }
-                })
-                .await;
-                writer.abort();
-                read / flood_frame(&admitted)
+                };
+                let _ = timeout(time, async { tokio::join!(read_all, write) }).await;
+                read / PING
             });
         }
         let mut all = 0;
@@ -329,28 +353,21 @@ mod tests {
         all
     }
 
-    /// In bytes, of the frames in these tests.
-    const fn flood_frame(_: &crate::net::admission::Admitted) -> usize {
-        HEAD + 8
-    }
+    /// What is read in one piece, and so may be too much.
+    const PIECE: usize = 8192 / PING + 1;
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_of_frames_is_read_at_the_allowance() {
-        const PING: u8 = 6;
-        let flood = frame(PING, 8).repeat(1000);
-        let read = read_of_flood(flood, 1, Duration::from_secs(100)).await;
-        // And what came in one piece with the last.
-        let most = 1000 + 100 * 100 + 8192 / (HEAD + 8);
-        assert!((10_000..=most + 1).contains(&read), "{read}");
+        let read = read_of_flood(1, Duration::from_secs(100)).await;
+        let most = 64 + 12_000 + 100 * 100;
+        assert!((most - 1000..=most + PIECE).contains(&read), "{read}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn many_connections_of_a_source_share_an_allowance() {
-        const PING: u8 = 6;
-        let flood = frame(PING, 8).repeat(1000);
-        let read = read_of_flood(flood, 200, Duration::from_secs(10)).await;
-        let most = 200 * (1000 + 500) + 20_000 + 10 * 5000;
-        assert!(read <= most, "{read}");
+        let read = read_of_flood(20, Duration::from_secs(10)).await;
+        let most = 20 * (64 + PIECE) + 100_000 + 10 * 5000;
+        assert!((100_000..=most).contains(&read), "{read}");
     }
 
     #[tokio::test(start_paused = true)]
