@@ -113,6 +113,20 @@ pub struct Args {
     #[arg(long, env = "CHITTY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value_t = net::Limits::default().connections_per_source)]
     pub max_connections_per_address: usize,
 
+    /// Connections without a participant: when there are more, the idlest is closed
+    ///
+    /// It is closed also when connections run out. A participant's connection never is.
+    #[arg(long, env = "CHITTY_MAX_UNJOINED", value_name = "NUMBER", default_value_t = net::Limits::default().unjoined)]
+    pub max_unjoined: usize,
+
+    /// Seconds that a connection may last without a participant, or a call of one
+    #[arg(long, env = "CHITTY_JOIN_WITHIN", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
+    pub join_within: Duration,
+
+    /// Memory for replies that are not taken yet, in all; at least 528KiB
+    #[arg(long, env = "CHITTY_REPLY_BUDGET", value_name = "SIZE", default_value = "32MiB", value_parser = parse_size)]
+    pub reply_budget: usize,
+
     /// Seconds that a new connection has to send its first request
     #[arg(long, env = "CHITTY_FIRST_REQUEST", value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub first_request: Duration,
@@ -178,24 +192,46 @@ fn parse_rate(text: &str) -> Result<Limited, String> {
 
 fn parse_keep(text: &str) -> Result<Keep, String> {
     const HELP: &str = "give a number of events, such as 100000, or a size, such as 64MiB";
-    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
-    let number: u64 = digits.parse().map_err(|_| HELP)?;
+    let (number, unit) = split_unit(text).ok_or(HELP)?;
     if number == 0 {
         return Err("keep at least one event".into());
     }
-    let shift = match &text[digits.len()..] {
-        "" => return Ok(Keep::Events(number)),
-        "B" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        _ => return Err(HELP.into()),
-    };
+    if unit.is_empty() {
+        return Ok(Keep::Events(number));
+    }
+    let shift = shift_of(unit).ok_or(HELP)?;
     Ok(Keep::Bytes(
         number
             .checked_mul(1 << shift)
             .ok_or("that is more than any disk holds")?,
     ))
+}
+
+/// In bytes.
+fn parse_size(text: &str) -> Result<usize, String> {
+    const HELP: &str = "give a size, such as 32MiB";
+    let (number, unit) = split_unit(text).ok_or(HELP)?;
+    let shift = shift_of(unit).ok_or(HELP)?;
+    number
+        .checked_mul(1 << shift)
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or_else(|| "that is more than any memory holds".into())
+}
+
+fn split_unit(text: &str) -> Option<(u64, &str)> {
+    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
+    Some((digits.parse().ok()?, &text[digits.len()..]))
+}
+
+/// A unit, as a power of 2.
+fn shift_of(unit: &str) -> Option<u32> {
+    match unit {
+        "B" => Some(0),
+        "KiB" => Some(10),
+        "MiB" => Some(20),
+        "GiB" => Some(30),
+        _ => None,
+    }
 }
 
 impl Args {
@@ -225,7 +261,10 @@ impl Args {
             connections: net::Limits {
                 connections: self.max_connections,
                 connections_per_source: self.max_connections_per_address,
+                unjoined: self.max_unjoined,
                 first_request: self.first_request,
+                join_within: self.join_within,
+                replies: self.reply_budget,
                 ..net::Limits::default()
             },
             random: secret::os_random,
@@ -392,6 +431,15 @@ mod tests {
         assert_eq!(parse_keep("1GiB"), Ok(Keep::Bytes(1 << 30)));
         for bad in ["", "0", "MiB", "10 MB", "-1", "99999999999GiB", "1e3", "٣"] {
             assert!(parse_keep(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_a_unit() {
+        assert_eq!(parse_size("32MiB"), Ok(32 << 20));
+        assert_eq!(parse_size("0B"), Ok(0));
+        for bad in ["", "32", "MiB", "1.5MiB", "99999999999GiB"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
         }
     }
 

@@ -11,7 +11,7 @@ use prost::Message as _;
 use tonic::Status;
 use tracing::info;
 
-use super::{Chat, refused, requests::parse_session, status};
+use super::{Chat, refused, replies::Permit, requests::parse_session, status};
 use crate::log::{Extent, Log, PageLimit, ReadError};
 
 /// Where a request does not say how many events it wants.
@@ -21,12 +21,13 @@ const MAX_LIMIT: u64 = 1000;
 const MAX_BYTES: usize = 256 << 10;
 
 impl Chat {
-    /// `source` is where the request came from.
+    /// A page, and the permit for it, which is to be held until the page is taken. `source` is where
+    /// the request came from.
     pub(super) async fn history(
         &self,
         request: HistoryRequest,
         source: Option<IpAddr>,
-    ) -> Result<HistoryReply, Status> {
+    ) -> Result<(HistoryReply, Permit), Status> {
         info!(
             target: CALL, call = "History", step = "received", before = request.before,
             after = request.after, at_lamport = request.at_lamport, limit = request.limit,
@@ -39,26 +40,30 @@ impl Chat {
                 .view()
                 .reader(&session)
                 .map_err(|refusal| status::refusal(&refusal))?;
+            // Memory first: whoever does not get it must not keep a reader of the log waiting.
+            let permit = self.replies.permit(session, source).await?;
             let turn = self.quota.page(participant, source).await;
-            let permit = turn.map_err(status::too_many_pages)?;
+            let turn = turn.map_err(status::too_many_pages)?;
             let log = Arc::clone(self.sequencer.log());
-            // A task of its own, so that the permit is held until the log has been read, whether
-            // or not the caller still waits.
+            // A task of its own, so that the turn lasts until the log has been read, whether or not
+            // the caller still waits.
             let page = tokio::spawn(async move {
-                let _permit = permit;
+                let _turn = turn;
                 read(&*log, wanted).await
             });
-            page.await
+            let reply = page
+                .await
                 .map_err(|error| Status::unavailable(error.to_string()))?
-                .map_err(|error| status::unreadable(&error))
+                .map_err(|error| status::unreadable(&error))?;
+            Ok((reply, permit))
         };
         match answer.await {
-            Ok(reply) => {
+            Ok((reply, permit)) => {
                 info!(
                     target: CALL, call = "History", step = "replied", events = reply.events.len(),
                     start = reply.start,
                 );
-                Ok(reply)
+                Ok((reply, permit))
             }
             Err(status) => Err(refused("History", 0, status)),
         }

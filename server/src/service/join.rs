@@ -20,7 +20,7 @@ use super::{
 use crate::{
     follower::{Follower, Start},
     log::lamport_at,
-    net::Peer,
+    net::{self, Peer},
     room::{Granted, Join, Lookup, Outlook, Refusal, Resume},
     sequencer::Joined,
 };
@@ -34,10 +34,15 @@ impl Chat {
         let request: JoinRequest = wire::read(request)
             .await
             .map_err(|status| refused("Join", 0, status))?;
+        net::is_asked();
+        let entered = peer.as_ref().map(Peer::enter);
         let lamport = request.lamport;
-        self.enter(request, peer)
+        let mut follower = self
+            .enter(request, peer)
             .await
-            .map_err(|status| refused("Join", lamport, status))
+            .map_err(|status| refused("Join", lamport, status))?;
+        follower.keep(entered);
+        Ok(follower)
     }
 
     async fn enter(&self, request: JoinRequest, peer: Option<Peer>) -> Result<Follower, Status> {
@@ -153,6 +158,7 @@ impl Chat {
         Follower::new(
             Start {
                 welcome,
+                participants: granted.participants,
                 attachment,
             },
             Arc::clone(log),
@@ -170,13 +176,14 @@ fn unverified(resume: v1::Resume) -> Resume {
     }
 }
 
+/// All but the participants, who are encoded when there is room for them.
 fn welcome(granted: &Granted, session: &Session, epoch: &str) -> Welcome {
     Welcome {
         session: session.reveal().to_owned(),
         epoch: epoch.to_owned(),
         position: granted.position.get(),
         lamport: granted.lamport.get(),
-        participants: granted.participants.values().map(Into::into).collect(),
+        participants: Vec::new(),
         resumed: granted.resumed,
         next: granted.next.get(),
         head: granted.head.get(),

@@ -10,7 +10,9 @@ mod join;
 mod join_queue;
 mod joining;
 mod look_ups;
+mod others;
 mod quota;
+mod replies;
 mod requests;
 mod status;
 mod wire;
@@ -26,21 +28,29 @@ use std::{
 
 use bytes::Bytes;
 use chitty_chat::proto::{status_name, v1};
-use futures_util::TryFutureExt as _;
 use http_body_util::Either;
 use tokio::time::timeout;
 use tonic::{Status, body::Body, service::Routes};
-use tower::{BoxError, ServiceExt as _};
+use tower::BoxError;
 use tower_service::Service;
 use tracing::info;
 
 pub use self::wire::Reply;
-use self::{join_queue::JoinQueue, joining::Joining, look_ups::LookUps, quota::Quota};
-use crate::{follower::Follower, net::Peer, sequencer::Handle};
+use self::{
+    join_queue::JoinQueue, joining::Joining, look_ups::LookUps, quota::Quota, replies::Replies,
+};
+use crate::{
+    follower::{self, Follower},
+    net::{self, Endless, Peer},
+    sequencer::Handle,
+};
 
 /// From the headers of a request to its answer, or to the beginning of its stream. It ends those
 /// who send half a request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// What tonic says is to be taken so soon.
+const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// The service of the wire contract, and others beside it.
 #[derive(Clone)]
@@ -57,6 +67,7 @@ struct Chat {
     look_ups: LookUps,
     joining: Joining,
     random: fn(&mut [u8]),
+    replies: Arc<Replies>,
 }
 
 /// What an answer consists of: a stream that follows the log, one reply, or what tonic makes.
@@ -73,9 +84,20 @@ impl ChittyChat {
                 look_ups: LookUps::default(),
                 joining: Joining::default(),
                 random,
+                replies: Replies::new(net::Limits::default().replies),
             }),
             others: others.prepare(),
         }
+    }
+
+    /// The same with so many bytes for replies that wait to be taken.
+    #[must_use]
+    pub fn with_replies(mut self, bytes: usize) -> Self {
+        // Nobody else has it before the first clone, which is made for a connection.
+        if let Some(chat) = Arc::get_mut(&mut self.chat) {
+            chat.replies = Replies::new(bytes);
+        }
+        self
     }
 }
 
@@ -104,8 +126,8 @@ where
                 return Box::pin(ready(Ok(refuse(Status::unimplemented(text)))));
             }
             None => {
-                let response = self.others.clone().oneshot(request.map(Body::new));
-                return Box::pin(response.map_ok(|response| response.map(tonics)));
+                let others = self.others.clone();
+                return Box::pin(async { Ok(others::answer(others, request).await) });
             }
         };
         let chat = Arc::clone(&self.chat);
@@ -126,17 +148,15 @@ impl Chat {
         request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
     ) -> http::Response<Answer> {
         let answer = match call {
-            "Join" => {
-                let follower = self.join(request).await;
-                follower.map(|follower| wire::respond(Either::Left(follower)))
-            }
+            "Join" => self.join(request).await.map(|follower| {
+                let mut response = wire::respond(Either::Left(follower));
+                // Its reader has limits of its own.
+                response.extensions_mut().insert(Endless);
+                response
+            }),
             "Publish" => self.unary(call, request, Self::publish).await,
             "Leave" => self.unary(call, request, Self::leave).await,
-            _ => {
-                let source = request.extensions().get::<Peer>().map(|peer| peer.source);
-                let history = |chat, page| Self::history(chat, page, source);
-                self.unary(call, request, history).await
-            }
+            _ => self.page(request).await,
         };
         answer.unwrap_or_else(refuse)
     }
@@ -152,12 +172,45 @@ impl Chat {
         Res: prost::Message,
         F: Future<Output = Result<Res, Status>>,
     {
-        let request = wire::read(request)
-            .await
-            .map_err(|status| refused(call, 0, status))?;
-        let reply = wire::reply(&handler(self, request).await?);
-        Ok(wire::respond(Either::Right(Either::Left(reply))))
+        let (request, peer) = read(call, request).await?;
+        let reply = handler(self, request).await?;
+        // Whoever leaves has no time to be given.
+        if let Some(peer) = peer.filter(|_| call != "Leave") {
+            peer.renew();
+        }
+        Ok(respond(follower::frame_message(&reply)))
     }
+
+    /// History: its reply is large enough to be counted for as long as it waits.
+    async fn page(
+        &self,
+        request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+    ) -> Result<http::Response<Answer>, Status> {
+        let (request, peer) = read("History", request).await?;
+        let source = peer.as_ref().map(|peer| peer.source);
+        let (reply, permit) = self.history(request, source).await?;
+        if let Some(peer) = peer {
+            peer.renew();
+        }
+        Ok(respond(permit.hold(follower::frame_message(&reply))))
+    }
+}
+
+/// The request, and who sends it.
+async fn read<Req: prost::Message + Default>(
+    call: &'static str,
+    request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+) -> Result<(Req, Option<Peer>), Status> {
+    let peer = request.extensions().get::<Peer>().cloned();
+    let request = wire::read(request)
+        .await
+        .map_err(|status| refused(call, 0, status))?;
+    net::is_asked();
+    Ok((request, peer))
+}
+
+fn respond(reply: Bytes) -> http::Response<Answer> {
+    wire::respond(Either::Right(Either::Left(wire::reply(reply))))
 }
 
 /// A response that says why there is no other.
