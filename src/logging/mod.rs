@@ -21,10 +21,13 @@ mod broadcast;
 mod directory;
 mod escape;
 mod file;
+mod gap;
+mod health;
 mod layer;
 mod line;
 mod outlet;
 mod progress;
+mod queue;
 
 use std::{
     env, fmt, io,
@@ -44,7 +47,7 @@ pub use self::{
     broadcast::broadcast,
     directory::default_directory,
     escape::file_stem,
-    file::make_directory,
+    health::{LogNews, LogTrouble},
     line::{Line, LineHead, decode_who, parse_line, scan_line},
 };
 
@@ -125,7 +128,8 @@ impl Log {
     /// Opens `<directory>/<who, percent-encoded>.log` and writes there, first what was held until
     /// now. Returns the file's path. A folder that is made here has mode 0700, a file 0600.
     ///
-    /// A second call goes on in another file. Where it fails, all stays as it was.
+    /// A second call goes on in another file. If it fails, all stays as it was, and
+    /// [`Log::watch`] tries again.
     pub fn open(&self, who: &str, directory: &Path) -> Result<PathBuf, LogError> {
         Ok(self.outlet.open(who, directory)?)
     }
@@ -140,7 +144,26 @@ impl Log {
         self.outlet.run()
     }
 
-    /// Waits until all lines so far are with the system, up to two seconds; false where they are
+    /// Looks after the log on a thread of its own: tells when it fails and when it works again,
+    /// each once, and tries again what failed.
+    ///
+    /// # Errors
+    /// The system has no room for another thread.
+    pub fn watch(&self, tell: impl FnMut(LogNews) + Send + 'static) -> io::Result<()> {
+        health::watch(&self.outlet, tell)
+    }
+
+    /// What does not work now.
+    pub fn trouble(&self) -> Option<LogTrouble> {
+        self.outlet.trouble()
+    }
+
+    /// How many lines are missing from the file, which says where.
+    pub fn lost(&self) -> u64 {
+        self.outlet.lost()
+    }
+
+    /// Waits until all lines so far are with the system, up to two seconds; false if they are
     /// not. See [`Log::failure`] for lines that the system did not take.
     pub fn flush(&self) -> bool {
         self.outlet.flush()
