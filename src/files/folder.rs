@@ -70,7 +70,16 @@ impl Folder {
 
     /// Says more than the system does if a file is refused for what it is, or for whose it is.
     fn explain(&self, name: &OsStr, error: Errno) -> io::Error {
-        self.check(name).err().unwrap_or_else(|| error.into())
+        if let Err(reason) = self.check(name) {
+            return reason;
+        }
+        match self.0.metadata().map(|metadata| check_owner(&metadata)) {
+            Ok(Err(reason)) => io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("its folder: {reason}"),
+            ),
+            Ok(Ok(())) | Err(_) => error.into(),
+        }
     }
 
     /// Whether this user's process can write to the file of this name, or rename another to it: it

@@ -95,7 +95,7 @@ impl Place {
     /// The folder, made if it is not there, and the file in it.
     fn open(&self) -> io::Result<(Folder, File)> {
         make_folder(&self.folder)?;
-        let folder = Folder::open(&self.folder).map_err(|error| about("its folder", error))?;
+        let folder = Folder::open(&self.folder).map_err(|error| about("its folder", &error))?;
         let file = folder.append(&self.name)?;
         Ok((folder, file))
     }
@@ -109,7 +109,7 @@ impl Place {
 }
 
 /// The same error, with what it is about.
-fn about(what: &str, error: io::Error) -> io::Error {
+fn about(what: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
@@ -291,24 +291,24 @@ impl RotatingFile {
         });
         self.overdue = rotated.is_err();
         if let Err(error) = rotated {
-            let error = about("it is full, and cannot be put aside for a new one", error);
+            let error = about("it is full, and cannot be put aside for a new one", &error);
             self.progress.fail(&error);
         }
     }
 
     fn rename(&self) -> io::Result<()> {
-        let failed = |name: &OsStr, error| about(&name.display().to_string(), error);
+        let failed = |name: &OsStr, error: &io::Error| about(&name.display().to_string(), error);
         for number in 1..=self.rotation.keep {
             // Not over what is not ours, nor what we did not make.
             let name = self.place.numbered(number);
             let check = self.folder.check(&name);
-            check.map_err(|error| failed(&name, error))?;
+            check.map_err(|error| failed(&name, &error))?;
         }
         for number in (1..self.rotation.keep).rev() {
             let (from, to) = (self.place.numbered(number), self.place.numbered(number + 1));
             match self.folder.rename(&from, &to) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(failed(&from, error));
+                    return Err(failed(&from, &error));
                 }
                 _ => {}
             }

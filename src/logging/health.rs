@@ -73,8 +73,16 @@ pub(super) fn watch(
         .name("log watch".into())
         .spawn(move || {
             let mut watch = Watch::default();
-            while let Some(news) = looked_at.upgrade().and_then(|outlet| watch.look(&outlet)) {
-                news.into_iter().for_each(&mut tell);
+            while let Some(outlet) = looked_at.upgrade() {
+                let Some((trouble, lost)) = outlet.check() else {
+                    return;
+                };
+                let path = outlet.path();
+                drop(outlet);
+                watch
+                    .news(trouble, lost, path)
+                    .into_iter()
+                    .for_each(&mut tell);
                 thread::park_timeout(EVERY);
             }
         })?;
@@ -91,20 +99,23 @@ struct Watch {
 }
 
 impl Watch {
-    /// `None` when the log is closed.
-    fn look(&mut self, outlet: &Outlet) -> Option<Option<LogNews>> {
-        let (trouble, lost) = outlet.check()?;
+    /// What is new about it.
+    fn news(
+        &mut self,
+        trouble: Option<LogTrouble>,
+        lost: u64,
+        path: Option<PathBuf>,
+    ) -> Option<LogNews> {
         if trouble == self.trouble {
-            return Some(None);
+            return None;
         }
         let before = std::mem::replace(&mut self.trouble, trouble);
-        Some(match (&self.trouble, before) {
+        match (&self.trouble, before) {
             (Some(trouble), _) => Some(LogNews::Fails(trouble.clone())),
-            (None, Some(before)) => Some(LogNews::Works {
-                path: outlet.path().unwrap_or(before.path),
+            (None, before) => Some(LogNews::Works {
+                path: path.or(before.map(|before| before.path))?,
                 lost,
             }),
-            (None, None) => None,
-        })
+        }
     }
 }

@@ -24,6 +24,7 @@ mod file;
 mod gap;
 mod health;
 mod layer;
+mod limit;
 mod line;
 mod outlet;
 mod progress;
@@ -40,12 +41,12 @@ use thiserror::Error;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, registry};
 
-use self::{layer::LineLayer, outlet::Outlet};
+use self::{layer::LineLayer, limit::Limit, outlet::Outlet};
 use crate::secret;
 
 pub use self::{
     broadcast::broadcast,
-    directory::default_directory,
+    directory::{LogDirectory, default_directory, prepare_directory},
     escape::file_stem,
     health::{LogNews, LogTrouble},
     line::{Line, LineHead, decode_who, parse_line, scan_line},
@@ -72,6 +73,14 @@ pub enum LogError {
         /// The file.
         path: PathBuf,
         /// What the system says.
+        source: io::Error,
+    },
+    /// The folder is not there and cannot be made, or is not safe.
+    #[error("cannot keep log files in {}: {source}; choose another folder with --log-dir", path.display())]
+    Directory {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it, with the owner if it belongs to somebody else.
         source: io::Error,
     },
     /// Somebody else has installed a subscriber.
@@ -103,7 +112,8 @@ impl Log {
             None => default_filter(),
         };
         let run = secret::run_id(&mut secret::os_random);
-        let (log, subscriber) = Self::with_filter(SystemTime::now, &run, filter);
+        let (log, subscriber) =
+            Self::with_filter(SystemTime::now, &run, filter, Some(Limit::default()));
         tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Installed)?;
         Ok(log)
     }
@@ -111,17 +121,18 @@ impl Log {
     /// A log with a clock and a run of one's own, and the subscriber that feeds it, which is not
     /// installed.
     pub fn new(clock: fn() -> SystemTime, run: &str) -> (Self, impl Subscriber + Send + Sync) {
-        Self::with_filter(clock, run, default_filter())
+        Self::with_filter(clock, run, default_filter(), None)
     }
 
     fn with_filter(
         clock: fn() -> SystemTime,
         run: &str,
         filter: Targets,
+        limit: Option<Limit>,
     ) -> (Self, impl Subscriber + Send + Sync + use<>) {
         let outlet = Arc::new(Outlet::new(clock, layer::word(run)));
         let feeding = Arc::clone(&outlet);
-        let layer = LineLayer::new(clock, move |record| feeding.emit(record));
+        let layer = LineLayer::new(clock, limit, move |record| feeding.emit(record));
         (Self { outlet }, registry().with(filter).with(layer))
     }
 
@@ -200,7 +211,7 @@ pub fn subscriber<S: Fn(&str) + Send + Sync + 'static>(
     sink: S,
 ) -> impl Subscriber + Send + Sync + use<S> {
     let (who, run) = (escape::encode(who), layer::word(run));
-    let layer = LineLayer::new(clock, move |record| sink(&record.render(&who, &run)));
+    let layer = LineLayer::new(clock, None, move |record| sink(&record.render(&who, &run)));
     registry().with(default_filter()).with(layer)
 }
 

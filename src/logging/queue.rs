@@ -70,14 +70,14 @@ impl Queue {
         writer: impl Write + Send + 'static,
         clock: fn() -> SystemTime,
         progress: Arc<Progress>,
-    ) -> io::Result<Self> {
+    ) -> Self {
         // Lossy, so that sending never waits without an end; waiting is done here.
         let (writer, guard) = NonBlockingBuilder::default()
             .lossy(true)
             .buffered_lines_limit(MAX_QUEUED)
             .thread_name("log")
             .finish(writer);
-        Ok(Self {
+        Self {
             clock,
             progress,
             refused: writer.error_counter(),
@@ -89,7 +89,7 @@ impl Queue {
             patience_at: 0,
             stalled: false,
             gap: Gap::default(),
-        })
+        }
     }
 
     /// Sends a record's line, or counts it if that would take too long.

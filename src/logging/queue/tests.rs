@@ -68,7 +68,7 @@ fn queue() -> (Queue, Arc<Disk>) {
         progress: Arc::clone(&progress),
         lines: 0,
     };
-    (Queue::new(writer, clock, progress).unwrap(), disk)
+    (Queue::new(writer, clock, progress), disk)
 }
 
 fn record(number: usize) -> Record {
