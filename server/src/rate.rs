@@ -48,6 +48,11 @@ impl Bucket {
         self.full_at = full_at;
         Ok(())
     }
+
+    /// Whether the whole burst is there, as with somebody new.
+    pub fn is_full(&self, now: Duration) -> bool {
+        self.full_at <= now
+    }
 }
 
 /// A bucket for each address that something came from lately. Cloning is cheap.

@@ -25,6 +25,17 @@ pub struct LogDirectory {
     pub passed_over: Option<String>,
 }
 
+impl LogDirectory {
+    /// Why log files are not where users look for them.
+    pub fn notice(&self) -> Option<String> {
+        let reason = self.passed_over.as_ref()?;
+        let path = self.path.display();
+        Some(format!(
+            "./logs is not used: {reason}; log files are in {path}"
+        ))
+    }
+}
+
 /// The folder that log files go to if nobody says: `./logs` if that is a folder of this user's
 /// that others cannot write to, as in a checkout; else `chitty-chat` in the user's state folder by
 /// the XDG Base Directory Specification: `$XDG_STATE_HOME`, or `~/.local/state`.

@@ -21,11 +21,12 @@ use super::{
 
 /// Lines on their way to the thread that writes; who logs beyond them waits.
 const MAX_QUEUED: usize = 8192;
-/// How long all that log wait for a writer that gets nothing done; and a flush, or a close.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long all that log wait for a writer that gets nothing done; and a flush, or a close. Whoever
+/// is told to end has three seconds, and more to do than this.
+const PATIENCE: Duration = Duration::from_millis(1500);
 /// How much of their patience each line that is written brings back. So a disk that takes 2,000
 /// lines a second loses none, however long a burst is; from one that is slower, lines are dropped
-/// once the burst has cost everybody two seconds.
+/// once the burst has used up everybody's patience.
 const PER_LINE: Duration = Duration::from_micros(500);
 /// A close waits for so long even for a writer that has hung for some time.
 const LAST_CHANCE: Duration = Duration::from_millis(200);

@@ -1,5 +1,7 @@
 //! History: a page of the log.
 
+use std::net::IpAddr;
+
 use chitty_chat::{
     Position,
     logging::CALL,
@@ -9,8 +11,11 @@ use prost::Message as _;
 use tonic::Status;
 use tracing::info;
 
-use super::{Chat, refused, requests::parse_session, status};
-use crate::log::{Extent, Log, PageLimit, ReadError, locate};
+use super::{Chat, Refused, refused, requests::parse_session, status};
+use crate::{
+    line_limit::Cause,
+    log::{Extent, Log, PageLimit, ReadError, locate},
+};
 
 /// Where a request does not say how many events it wants.
 const DEFAULT_LIMIT: u64 = 100;
@@ -19,32 +24,34 @@ const MAX_LIMIT: u64 = 1000;
 const MAX_BYTES: usize = 256 << 10;
 
 impl Chat {
-    pub(super) async fn history(&self, request: HistoryRequest) -> Result<HistoryReply, Status> {
-        info!(
-            target: CALL, call = "History", step = "received", before = request.before,
-            after = request.after, at_lamport = request.at_lamport, limit = request.limit,
-        );
-        let answer = async {
-            let wanted = Wanted::parse(&request)?;
-            let session = parse_session(&request.session)?;
-            self.sequencer
-                .reader(session)
-                .await
-                .map_err(|error| status::refused(&error))?;
-            read(&**self.sequencer.log(), wanted)
-                .await
-                .map_err(|error| status::unreadable(&error))
-        };
-        match answer.await {
-            Ok(reply) => {
-                info!(
-                    target: CALL, call = "History", step = "replied", events = reply.events.len(),
-                    start = reply.start,
-                );
-                Ok(reply)
-            }
-            Err(status) => Err(refused("History", 0, status)),
+    pub(super) async fn history(
+        &self,
+        request: HistoryRequest,
+        source: Option<IpAddr>,
+    ) -> Result<HistoryReply, Refused> {
+        let wanted = Wanted::parse(&request).map_err(|status| refused(0, status))?;
+        let session = parse_session(&request.session).map_err(|status| refused(0, status))?;
+        self.sequencer
+            .reader(session)
+            .await
+            .map_err(|error| refused(0, status::refused(&error)))?;
+        let is_written = self.lines.admits(Cause::Participant(session, source));
+        if is_written {
+            info!(
+                target: CALL, call = "History", step = "received", before = request.before,
+                after = request.after, at_lamport = request.at_lamport, limit = request.limit,
+            );
         }
+        let reply = read(&**self.sequencer.log(), wanted)
+            .await
+            .map_err(|error| refused(0, status::unreadable(&error)).of(session))?;
+        if is_written {
+            info!(
+                target: CALL, call = "History", step = "replied", events = reply.events.len(),
+                start = reply.start,
+            );
+        }
+        Ok(reply)
     }
 }
 

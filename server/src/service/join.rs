@@ -12,7 +12,7 @@ use tonic::Status;
 use tower::BoxError;
 use tracing::info;
 
-use super::{Chat, refused, status, wire};
+use super::{Chat, Refused, refused, status, wire};
 use crate::{
     follower::{Follower, Start},
     log::lamport_at,
@@ -25,15 +25,15 @@ impl Chat {
     pub(super) async fn join(
         &self,
         request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
-    ) -> Result<Follower, Status> {
+    ) -> Result<Follower, Refused> {
         let peer = request.extensions().get::<Peer>().cloned();
         let request: JoinRequest = wire::read(request)
             .await
-            .map_err(|status| refused("Join", 0, status))?;
+            .map_err(|status| refused(0, status))?;
         let lamport = request.lamport;
         self.enter(request, peer)
             .await
-            .map_err(|status| refused("Join", lamport, status))
+            .map_err(|status| refused(lamport, status))
     }
 
     async fn enter(&self, request: JoinRequest, peer: Option<Peer>) -> Result<Follower, Status> {
