@@ -12,12 +12,13 @@ use std::{
 use chitty_chat::{
     logging::{self, CALL, Log as LogFile},
     secret,
+    text::display,
 };
 use clap::{Args as ClapArgs, builder::FalseyValueParser};
 use color_eyre::eyre::{Result, WrapErr as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     app::{self, Config},
@@ -147,6 +148,9 @@ pub struct Args {
 /// Streams of a participant: more often than by any backoff of a flapping link, and far less often
 /// than in a loop.
 const STREAM_RATE: Rate = Rate::per_second(2, 20);
+
+/// From a signal to the end of the process.
+const END_WITHIN: Duration = Duration::from_millis(2900);
 
 /// More than an office or a lecture hall needs, and a tenth of the seats by default.
 const MOST_PER_ADDRESS: usize = 1_000;
@@ -286,11 +290,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     allow_open_files(args.max_connections);
     let log_file = LogFile::install()?;
-    let directory = args
-        .log_dir
-        .clone()
-        .unwrap_or_else(logging::default_directory);
-    let log_path = log_file.open("server", &directory)?;
+    let directory = logging::prepare_directory(args.log_dir.as_deref())?;
+    if let Some(notice) = directory.notice() {
+        say(&notice);
+    }
+    let log_path = log_file.open("server", &directory.path)?;
+    log_file.watch(|news| say(&news.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -313,11 +318,16 @@ pub fn run(args: &Args) -> Result<ExitCode> {
                 Some(DataError::Locked { .. } | DataError::Read { .. })
             ) =>
         {
-            let _ = writeln!(io::stderr(), "chitty-server: {error:#}");
+            say(&format!("{error:#}"));
             Ok(ExitCode::from(EXIT_LOCKED))
         }
         result => result.map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// On standard error, which nobody may read: that is no reason not to serve.
+fn say(what: &str) {
+    let _ = writeln!(io::stderr(), "chitty-server: {}", display::safe(what));
 }
 
 /// A connection is an open file, of which many systems allow 1,024 unless asked for more.
@@ -344,9 +354,10 @@ async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
     let shutdown = CancellationToken::new();
     let signals = shutdown.clone();
     tokio::spawn(async move {
-        if signal().await.is_ok() {
-            signals.cancel();
-        }
+        let Ok(signal) = signal().await else { return };
+        end_within(END_WITHIN);
+        info!(target: CALL, call = "Server", step = "stopping", signal);
+        signals.cancel();
     });
     announce(address, &*log, log_path);
     let end = app::serve(listener, log, args.config(), shutdown).await?;
@@ -384,7 +395,7 @@ fn announce(address: SocketAddr, log: &dyn Log, log_path: &Path) {
 }
 
 /// Returns on Ctrl-C, SIGTERM, or a hang-up that is not ignored.
-async fn signal() -> Result<()> {
+async fn signal() -> Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -399,13 +410,30 @@ async fn signal() -> Result<()> {
             None => std::future::pending().await,
         }
     };
-    let signal = tokio::select! {
+    Ok(tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
         _ = hung_up => "SIGHUP",
-    };
-    info!(target: CALL, call = "Server", step = "stopping", signal);
-    Ok(())
+    })
+}
+
+/// Ends the process if it has not ended by then, whatever hangs: a disk, the log, a peer. Nothing
+/// that was acknowledged is lost by it, as by a kill.
+fn end_within(time: Duration) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "on a thread of its own, in case that all others hang"
+    )]
+    let ending = std::thread::Builder::new()
+        .name("deadline".into())
+        .spawn(move || {
+            std::thread::sleep(time);
+            say("something does not answer, maybe a disk: ended without waiting for it");
+            std::process::exit(1);
+        });
+    if let Err(error) = ending {
+        warn!(%error, "there is no thread for the deadline of the end");
+    }
 }
 
 /// By ignoring SIGHUP, `nohup` says that the server is to outlive its terminal; to listen for it

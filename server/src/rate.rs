@@ -58,11 +58,6 @@ impl Bucket {
         self.full_at_without(count, rate, now).map(drop)
     }
 
-    /// Whether the whole burst is there.
-    pub fn is_full(&self, now: Duration) -> bool {
-        self.full_at <= now
-    }
-
     fn full_at_without(&self, count: u32, rate: Rate, now: Duration) -> Result<Duration, Duration> {
         let taken = rate.interval.saturating_mul(count);
         let full_at = self.full_at.max(now).saturating_add(taken);
@@ -72,6 +67,11 @@ impl Bucket {
             return Err(over);
         }
         Ok(full_at)
+    }
+
+    /// Whether the whole burst is there, as with somebody new.
+    pub fn is_full(&self, now: Duration) -> bool {
+        self.full_at <= now
     }
 }
 

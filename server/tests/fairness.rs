@@ -168,11 +168,9 @@ impl Chat {
         let mut request = http::Request::post(format!("/{SERVICE_NAME}/{method}"))
             .body(Full::new(body))
             .expect("a request");
-        request.extensions_mut().insert(Peer {
-            source: IpAddr::from([192, 0, 2, peer.0]),
-            connection: peer.1,
-            cut: Cut::default(),
-        });
+        let source = IpAddr::from([192, 0, 2, peer.0]);
+        let peer = Peer::uncounted(source, peer.1, Cut::default());
+        request.extensions_mut().insert(peer);
         let Ok(response) = self.service.clone().call(request).await;
         match Status::from_header_map(response.headers()) {
             Some(status) => Err(status),

@@ -240,7 +240,6 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    #[test]
     fn joined(admitted: &Admitted) -> crate::net::Entered {
         admitted.0.enter()
     }

@@ -38,7 +38,7 @@ use self::{
     burst::Bursts,
     driver::{Driver, End, Parts},
     exhaustion::Exhaustion,
-    member::{Member, Over},
+    member::{Member, Over, Source},
     pace::Paced,
 };
 
@@ -120,6 +120,18 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// A peer whose connection nobody counts: for a service that is called without `serve`.
+    pub fn uncounted(source: IpAddr, connection: u64, cut: Cut) -> Self {
+        let registry = Registry::new(Limits::default());
+        let member = Member::new(registry, Arc::new(Source::new(source)));
+        Self {
+            source,
+            connection,
+            cut,
+            member: Arc::new(member),
+        }
+    }
+
     /// Somebody joins: for as long as the result lives, the connection is a participant's.
     pub fn enter(&self) -> Entered {
         self.member.enter()

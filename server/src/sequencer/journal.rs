@@ -34,6 +34,18 @@ pub(super) fn decided(command: &Command, decision: &Decision) {
     }
 }
 
+/// Whether the request only got the answer that it, or one like it, had got before. Nothing limits
+/// how often somebody asks for that.
+pub(super) const fn is_repeat(decision: &Decision) -> bool {
+    matches!(
+        decision.accepted,
+        Accepted::Published {
+            duplicate: true,
+            ..
+        } | Accepted::Left { repeated: true, .. }
+    )
+}
+
 /// `clock` is the log's at the receipt, the step before its event's broadcast; a request that
 /// leads to no event moves no clock.
 fn received(command: &Command, decision: &Decision) {

@@ -31,6 +31,7 @@ pub use handle::{Gone, Handle, Joined, Refused};
 use self::handle::Request;
 use crate::{
     follower::Hub,
+    line_limit::{Cause, LineLimit},
     log::{AppendError, Keep, Log, ReplayError, catch_up, replay},
     record::Record,
     room::{Accepted, Decision, Now, Refusal, Room, Rules, View},
@@ -97,6 +98,8 @@ pub struct Sequencer {
     /// A snapshot of this position was kept: what is not behind it is dropped, step by step, until
     /// the cap is kept to.
     trimming: Option<Position>,
+    /// On lines of what was answered before.
+    lines: LineLimit,
 }
 
 impl Sequencer {
@@ -133,6 +136,7 @@ impl Sequencer {
             started,
             idle_since: None,
             trimming: None,
+            lines: LineLimit::default(),
         };
         Ok((sequencer, handle))
     }
@@ -231,7 +235,9 @@ impl Sequencer {
                     journal::broadcast(&record.event);
                 }
                 for (request, decision) in requests.iter().zip(&decisions) {
-                    if let Ok(decision) = decision {
+                    if let Ok(decision) = decision
+                        && (!journal::is_repeat(decision) || self.lines.admits(Cause::Repeat))
+                    {
                         journal::decided(request.command(), decision);
                     }
                 }

@@ -11,8 +11,11 @@ use prost::Message as _;
 use tonic::Status;
 use tracing::info;
 
-use super::{Chat, refused, replies::Permit, requests::parse_session, status};
-use crate::log::{Extent, Log, PageLimit, ReadError};
+use super::{Chat, Refused, refused, replies::Permit, requests::parse_session, status};
+use crate::{
+    line_limit::Cause,
+    log::{Extent, Log, PageLimit, ReadError},
+};
 
 /// Where a request does not say how many events it wants.
 const DEFAULT_LIMIT: u64 = 100;
@@ -27,46 +30,45 @@ impl Chat {
         &self,
         request: HistoryRequest,
         source: Option<IpAddr>,
-    ) -> Result<(HistoryReply, Permit), Status> {
-        info!(
-            target: CALL, call = "History", step = "received", before = request.before,
-            after = request.after, at_lamport = request.at_lamport, limit = request.limit,
-        );
-        let answer = async {
-            let wanted = Wanted::parse(&request)?;
-            let session = parse_session(&request.session)?;
-            let participant = self
-                .sequencer
-                .view()
-                .reader(&session)
-                .map_err(|refusal| status::refusal(&refusal))?;
-            // Memory first: whoever does not get it must not keep a reader of the log waiting.
-            let permit = self.replies.permit(session, source).await?;
-            let turn = self.quota.page(participant, source).await;
-            let turn = turn.map_err(status::too_many_pages)?;
-            let log = Arc::clone(self.sequencer.log());
-            // A task of its own, so that the turn lasts until the log has been read, whether or not
-            // the caller still waits.
-            let page = tokio::spawn(async move {
-                let _turn = turn;
-                read(&*log, wanted).await
-            });
-            let reply = page
-                .await
-                .map_err(|error| Status::unavailable(error.to_string()))?
-                .map_err(|error| status::unreadable(&error))?;
-            Ok((reply, permit))
-        };
-        match answer.await {
-            Ok((reply, permit)) => {
-                info!(
-                    target: CALL, call = "History", step = "replied", events = reply.events.len(),
-                    start = reply.start,
-                );
-                Ok((reply, permit))
-            }
-            Err(status) => Err(refused("History", 0, status)),
+    ) -> Result<(HistoryReply, Permit), Refused> {
+        let wanted = Wanted::parse(&request).map_err(|status| refused(0, status))?;
+        let session = parse_session(&request.session).map_err(|status| refused(0, status))?;
+        let participant = self
+            .sequencer
+            .view()
+            .reader(&session)
+            .map_err(|refusal| refused(0, status::refusal(&refusal)))?;
+        let is_written = self.lines.admits(Cause::Participant(session, source));
+        if is_written {
+            info!(
+                target: CALL, call = "History", step = "received", before = request.before,
+                after = request.after, at_lamport = request.at_lamport, limit = request.limit,
+            );
         }
+        let of_participant = |status| refused(0, status).of(session);
+        // Memory first: whoever does not get it must not keep a reader of the log waiting.
+        let permit = self.replies.permit(session, source).await;
+        let permit = permit.map_err(of_participant)?;
+        let turn = self.quota.page(participant, source).await;
+        let turn = turn.map_err(|retry_in| of_participant(status::too_many_pages(retry_in)))?;
+        let log = Arc::clone(self.sequencer.log());
+        // A task of its own, so that the turn lasts until the log has been read, whether or not
+        // the caller still waits.
+        let page = tokio::spawn(async move {
+            let _turn = turn;
+            read(&*log, wanted).await
+        });
+        let reply = page
+            .await
+            .map_err(|error| of_participant(Status::unavailable(error.to_string())))?
+            .map_err(|error| of_participant(status::unreadable(&error)))?;
+        if is_written {
+            info!(
+                target: CALL, call = "History", step = "replied", events = reply.events.len(),
+                start = reply.start,
+            );
+        }
+        Ok((reply, permit))
     }
 }
 

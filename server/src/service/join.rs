@@ -13,7 +13,7 @@ use tower::BoxError;
 use tracing::info;
 
 use super::{
-    Chat,
+    Chat, Refused,
     join_queue::{Newcomer, Turn},
     refused, status, wire,
 };
@@ -29,18 +29,18 @@ impl Chat {
     pub(super) async fn join(
         &self,
         request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
-    ) -> Result<Follower, Status> {
+    ) -> Result<Follower, Refused> {
         let peer = request.extensions().get::<Peer>().cloned();
         let request: JoinRequest = wire::read(request)
             .await
-            .map_err(|status| refused("Join", 0, status))?;
+            .map_err(|status| refused(0, status))?;
         net::is_asked();
         let entered = peer.as_ref().map(Peer::enter);
         let lamport = request.lamport;
         let mut follower = self
             .enter(request, peer)
             .await
-            .map_err(|status| refused("Join", lamport, status))?;
+            .map_err(|status| refused(lamport, status))?;
         follower.keep(entered);
         Ok(follower)
     }
