@@ -301,6 +301,27 @@ async fn nobody_waits_for_one_who_asks_for_page_after_page() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pages_beyond_a_few_are_refused_on_whatever_connections_they_are_asked_for() {
+    let chat = Chat::on(SlowLog::new(), Rules::default()).await;
+    let _ada = chat.join(&named("ada"), (1, 1)).await.expect("free");
+    let pages = (0..400).map(|number| chat.history("ada", (1, number), |_| {}));
+    let pages = futures_util::future::join_all(pages).await;
+    let (served, refused): (Vec<_>, Vec<_>) = pages.into_iter().partition(Result::is_ok);
+    // One is read, eight wait.
+    assert_eq!(served.len(), 9);
+    for status in refused {
+        assert!(retry_in(&status.expect_err("refused")) > Duration::ZERO);
+    }
+    // A client has three under way at most: to scroll, to search, and to jump.
+    for _ in 0..100 {
+        let pages = (0..3).map(|_| chat.history("ada", (1, 1), |page| page.limit = 1000));
+        for page in futures_util::future::join_all(pages).await {
+            page.expect("never refused");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_join_that_is_refused_costs_no_read() {
     let log = SlowLog::new();
     let rules = Rules {

@@ -14,7 +14,7 @@ use tracing::info;
 
 use super::{
     Chat, Refused,
-    join_queue::{Newcomer, Turn},
+    join_queue::{Key, Newcomer, Turn},
     refused, status, wire,
 };
 use crate::{
@@ -62,7 +62,11 @@ impl Chat {
             backlog: request.backlog,
             source: peer.as_ref().map(|peer| peer.source),
         };
-        let joined = self.admit(&mut join, peer.as_ref()).await?;
+        let key = match &join.name {
+            Ok(name) if request.session.is_empty() => Key::Name(name.shared()),
+            _ => Key::Session(join.session),
+        };
+        let joined = self.admit(&mut join, key, peer.as_ref()).await?;
         if let Some(peer) = peer {
             joined.attachment.cut_by(peer.cut);
         }
@@ -72,10 +76,15 @@ impl Chat {
     /// From what costs nothing to what costs most: what was published last says who is refused
     /// anyway, then newcomers take turns, then the log is read for a resume, and at last the
     /// sequencer decides.
-    async fn admit(&self, join: &mut Join, peer: Option<&Peer>) -> Result<Joined, Status> {
+    async fn admit(
+        &self,
+        join: &mut Join,
+        key: Key,
+        peer: Option<&Peer>,
+    ) -> Result<Joined, Status> {
         let mut outlook = self.outlook(join)?;
         let turn = match peer {
-            Some(peer) if outlook.is_arrival => self.turn(join, outlook, peer).await?,
+            Some(peer) if outlook.is_arrival => self.turn(key, outlook, peer).await?,
             _ => None,
         };
         if turn.as_ref().is_some_and(|turn| turn.has_waited) {
@@ -99,12 +108,7 @@ impl Chat {
     }
 
     /// A turn among the newcomers of the same network; `None` where these are not limited.
-    async fn turn(
-        &self,
-        join: &Join,
-        outlook: Outlook,
-        peer: &Peer,
-    ) -> Result<Option<Turn>, Status> {
+    async fn turn(&self, key: Key, outlook: Outlook, peer: &Peer) -> Result<Option<Turn>, Status> {
         let Some(rate) = self.sequencer.view().rules().join_rate else {
             return Ok(None);
         };
@@ -114,7 +118,7 @@ impl Chat {
             self.look_ups.check(outlook, peer.source, rate, now)
         };
         let newcomer = Newcomer {
-            session: join.session,
+            key,
             source: peer.source,
             connection: peer.connection,
         };
