@@ -17,7 +17,7 @@ use clap::{Args as ClapArgs, builder::FalseyValueParser};
 use color_eyre::eyre::{Result, WrapErr as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     app::{self, Config},
@@ -28,6 +28,7 @@ use crate::{
     rate::Rate,
     room::Rules,
     sequencer::{self, End},
+    threads,
 };
 
 /// Another process has the data folder (`EX_TEMPFAIL` of sysexits.h): whoever started this server
@@ -135,6 +136,9 @@ pub struct Args {
 /// Streams of a participant: more often than by any backoff of a flapping link, and far less often
 /// than in a loop.
 const STREAM_RATE: Rate = Rate::per_second(2, 20);
+
+/// Open files for the chat, its readers, log files and the runtime.
+const OWN_FILES: usize = 32;
 
 /// What no clock overflows by.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -261,16 +265,26 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         // the process leads a group already, and is detached then.
         let _ = rustix::process::setsid();
     }
-    allow_open_files(args.max_connections);
+    threads::check()?;
+    let connections = allow_open_files(args.max_connections);
     let log_file = LogFile::install()?;
     let directory = args
         .log_dir
         .clone()
         .unwrap_or_else(logging::default_directory);
     let log_path = log_file.open("server", &directory)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    if connections < args.max_connections {
+        warn!(
+            wanted = args.max_connections,
+            connections,
+            "fewer connections than configured: the system allows no more open files (ulimit -n)",
+        );
+    }
+    let args = &Args {
+        max_connections: connections,
+        ..args.clone()
+    };
+    let runtime = threads::start()?;
     let opened = open_log(args);
     let (data, result) = match opened {
         Ok((data, log)) => (data, runtime.block_on(serve(args, log, &log_path))),
@@ -297,17 +311,22 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
 }
 
-/// A connection is an open file, of which many systems allow 1,024 unless asked for more.
-fn allow_open_files(connections: usize) {
+/// A connection is an open file, of which many systems allow 1,024 unless asked for more. Returns
+/// how many connections there may be, so that the chat always has files of its own.
+fn allow_open_files(connections: usize) -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    // For the chat, logs, the runtime.
-    let wanted = connections as u64 + 64;
+    let wanted = (connections + OWN_FILES) as u64;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
         limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        // What is missing shows when connections are accepted, and is logged there.
+        // Where that fails, the old limit goes on.
         let _ = setrlimit(Resource::Nofile, limit);
     }
+    let Some(allowed) = getrlimit(Resource::Nofile).current else {
+        return connections;
+    };
+    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+    connections.min(allowed.saturating_sub(OWN_FILES).max(1))
 }
 
 async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {

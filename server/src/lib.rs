@@ -16,3 +16,4 @@ pub mod record;
 pub mod room;
 pub mod sequencer;
 pub mod service;
+pub mod threads;
