@@ -29,6 +29,7 @@ use crate::{
     rate::Rate,
     room::Rules,
     sequencer::{self, End},
+    threads,
 };
 
 /// Another process has the data folder (`EX_TEMPFAIL` of sysexits.h): whoever started this server
@@ -160,6 +161,9 @@ fn default_per_address(max_participants: usize) -> usize {
     max_participants.div_ceil(2).min(MOST_PER_ADDRESS)
 }
 
+/// Open files for the chat, its readers, log files and the runtime.
+const OWN_FILES: usize = 32;
+
 /// What no clock overflows by.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -288,7 +292,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         // the process leads a group already, and is detached then.
         let _ = rustix::process::setsid();
     }
-    allow_open_files(args.max_connections);
+    threads::check()?;
+    let connections = allow_open_files(args.max_connections);
     let log_file = LogFile::install()?;
     let directory = logging::prepare_directory(args.log_dir.as_deref())?;
     if let Some(notice) = directory.notice() {
@@ -296,9 +301,18 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     let log_path = log_file.open("server", &directory.path)?;
     log_file.watch(|news| say(&news.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    if connections < args.max_connections {
+        warn!(
+            wanted = args.max_connections,
+            connections,
+            "fewer connections than configured: the system allows no more open files (ulimit -n)",
+        );
+    }
+    let args = &Args {
+        max_connections: connections,
+        ..args.clone()
+    };
+    let runtime = threads::start()?;
     let opened = open_log(args);
     let (data, result) = match opened {
         Ok((data, log)) => (data, runtime.block_on(serve(args, log, &log_path))),
@@ -330,17 +344,22 @@ fn say(what: &str) {
     let _ = writeln!(io::stderr(), "chitty-server: {}", display::safe(what));
 }
 
-/// A connection is an open file, of which many systems allow 1,024 unless asked for more.
-fn allow_open_files(connections: usize) {
+/// A connection is an open file, of which many systems allow 1,024 unless asked for more. Returns
+/// how many connections there may be, so that the chat always has files of its own.
+fn allow_open_files(connections: usize) -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    // For the chat, logs, the runtime.
-    let wanted = connections as u64 + 64;
+    let wanted = (connections + OWN_FILES) as u64;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
         limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        // What is missing shows when connections are accepted, and is logged there.
+        // Where that fails, the old limit goes on.
         let _ = setrlimit(Resource::Nofile, limit);
     }
+    let Some(allowed) = getrlimit(Resource::Nofile).current else {
+        return connections;
+    };
+    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+    connections.min(allowed.saturating_sub(OWN_FILES).max(1))
 }
 
 async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {

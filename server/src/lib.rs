@@ -18,3 +18,4 @@ pub mod room;
 pub mod sequencer;
 pub mod service;
 pub mod source;
+pub mod threads;
