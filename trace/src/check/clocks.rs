@@ -39,6 +39,8 @@ fn client(number: usize, run: &Run, report: &mut Report) {
     for (step, line) in run.steps.iter().enumerate() {
         if line.after_hole {
             before = None;
+            // Another Welcome may be missing, too.
+            since = None;
         }
         if let What::JoinReplied(welcome) = line.what {
             since = Some(welcome.position);

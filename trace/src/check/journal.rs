@@ -57,7 +57,7 @@ impl Journal {
         if lines.ended {
             self.unfinished(facts, report);
         }
-        self.ended = lines.ended;
+        self.ended = lines.ended && !facts.trace.lacks_a_server();
     }
 
     /// Lines are missing here.

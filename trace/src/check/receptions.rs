@@ -14,9 +14,14 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     for stint in &facts.stints {
         let chat = &facts.chats[stint.chat];
         if shown.run != Some(stint.run) {
+            let first = At {
+                run: stint.run,
+                step: 0,
+            };
             shown = Shown {
                 run: Some(stint.run),
-                ..Shown::default()
+                last: None,
+                unknown: !facts.run(stint.run).begun || has_hole(facts, first, stint.at()),
             };
         }
         let goes_on = resumption(facts, stint, &shown, report);
@@ -52,6 +57,14 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
         }
         row.finish(chat, report);
     }
+}
+
+/// Whether lines are missing between these two.
+fn has_hole(facts: &Facts<'_>, from: At, to: At) -> bool {
+    let steps = &facts.run(from.run).steps;
+    steps[from.step..=to.step]
+        .iter()
+        .any(|step| step.after_hole)
 }
 
 /// What a run was shown last.
