@@ -61,6 +61,11 @@ impl LamportClock {
         self.now
     }
 
+    /// Whether there is no later time: the next event would stand still.
+    pub const fn is_at_end(self) -> bool {
+        self.now.0 == u64::MAX
+    }
+
     /// An event of this process, such as the sending of a message: `C = C + 1`.
     ///
     /// Returns the event's time, which a message carries.

@@ -3,7 +3,10 @@
 //! One task owns everything: the clock, the place in the log, the lines still to be sent, the
 //! stream. [`spawn`] starts it; commands go in, notices come out.
 
+#[cfg(test)]
+mod any;
 mod backoff;
+mod bounds;
 mod connector;
 mod cursor;
 mod driver;
