@@ -28,6 +28,7 @@ pub use connector::{Attempt, ConnectError, Connecting, Connector};
 pub use grpc::endpoint;
 pub use port::{Command, Ended, HistoryPage, Link, Moved, Notice, Refusal, Ticket, Welcome};
 
+pub(crate) use bounds::REPLY;
 pub(crate) use grpc::root_cause;
 
 /// How many commands wait at most.
