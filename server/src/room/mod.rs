@@ -11,6 +11,7 @@
 mod command;
 mod decide;
 mod fold;
+mod jumps;
 mod presence;
 mod published;
 mod sessions;
@@ -27,8 +28,8 @@ use std::{
 };
 
 pub use command::{Accepted, Command, Decision, Granted, Join, Leave, Publish, Refusal, Resume};
-pub(crate) use fold::time_after;
 pub use fold::{Fold, FoldError, Participant};
+pub(crate) use fold::{check_rises, time_after};
 pub use presence::Presence;
 pub use published::{REMEMBERED_POSITIONS, Receipt};
 pub use sessions::{REMEMBERED_ENDED, SessionState};
@@ -36,6 +37,7 @@ pub use snapshot::SnapshotError;
 
 use chitty_chat::Position;
 
+use self::jumps::Jumps;
 use crate::rate::{Rate, Sources};
 
 /// The moment at which something is decided.
@@ -87,6 +89,8 @@ pub struct Room {
     presence: Presence,
     /// From where somebody came lately.
     arrivals: Sources,
+    /// How far the log's clock was brought forward lately.
+    jumps: Jumps,
     rules: Rules,
     epoch: Arc<str>,
     first: Position,
@@ -103,6 +107,7 @@ impl Room {
             fold,
             presence,
             arrivals: Sources::default(),
+            jumps: Jumps::default(),
             rules,
             epoch,
             first,
