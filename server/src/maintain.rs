@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use chitty_chat::secret;
+use chitty_chat::{LamportTime, secret};
 use clap::Subcommand;
 
 use crate::{
@@ -92,6 +92,12 @@ fn print(file: &Path, summary: &Summary) {
         extent.bytes
     ));
     say(format_args!("  time:      {}", summary.lamport));
+    if summary.lamport >= LamportTime::LAST_ENTRY {
+        say(format_args!(
+            "  the chat has come to the end of its Lamport times: nobody can join or write any \
+             more; begin a new one in another data folder"
+        ));
+    }
     say(format_args!("  present:   {}", summary.present));
     say(format_args!("  epoch:     {}", summary.epoch));
     say(format_args!("  schema:    {}", summary.schema));

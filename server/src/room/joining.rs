@@ -37,6 +37,7 @@ impl Room {
                 Ok(self.go_on(join, participant, valid))
             }
             Course::Begin { name, instead_of } => {
+                self.jumps = self.check_jump(join.lamport, now.mono)?;
                 let ended = instead_of
                     .and_then(|old| self.end(old, LeftReason::Lost, LamportTime::ZERO, now));
                 let mut decision = self.begin(join, name, valid, now);
@@ -71,6 +72,8 @@ impl Room {
         let name = join.name.as_ref().map_err(Clone::clone)?;
         self.check_name(name, instead_of, now)?;
         self.check_seats(join, instead_of)?;
+        self.check_end(join.lamport, LamportTime::LAST_ENTRY)?;
+        self.check_jump(join.lamport, now)?;
         Ok(Course::Begin { name, instead_of })
     }
 

@@ -47,6 +47,7 @@ impl Room {
             rules: self.rules,
             epoch: self.epoch.clone(),
             first: self.first,
+            jumps: self.jumps,
         })
     }
 }

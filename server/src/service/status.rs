@@ -58,10 +58,13 @@ pub(super) fn refusal(refusal: &Refusal) -> Status {
             Status::already_exists(text)
         }
         Refusal::UnknownSession | Refusal::EndedSession => Status::unauthenticated(text),
-        Refusal::TooFast { retry_in } | Refusal::TooManyJoins { retry_in } => {
+        Refusal::TooFast { retry_in }
+        | Refusal::TooManyJoins { retry_in }
+        | Refusal::TimeJump { retry_in, .. } => {
             let details = ErrorDetails::with_retry_info(Some(*retry_in));
             Status::with_error_details(Code::ResourceExhausted, text, details)
         }
+        Refusal::TimeEnds { .. } => Status::failed_precondition(text),
         Refusal::Full { .. } | Refusal::FullSource { .. } | Refusal::FullNetwork { .. } => {
             Status::resource_exhausted(text)
         }

@@ -98,7 +98,7 @@ impl Join {
     pub(super) fn refused(&mut self, refusal: &Refusal, now: Duration) {
         *self = Self::new(&refusal.name);
         self.refusal = Some(sentence(&refusal.reason));
-        self.free_at = refusal.retry_in.map(|wait| now + wait);
+        self.free_at = refusal.retry_in.map(|wait| now.saturating_add(wait));
     }
 }
 

@@ -83,7 +83,7 @@ impl App {
 
     fn welcome(&mut self, welcome: Welcome, wall: SystemTime, effects: &mut Vec<Effect>) {
         if self.welcomed && !welcome.another_log {
-            self.missed = (welcome.head.get() + 1).saturating_sub(welcome.next.get());
+            self.missed = welcome.head.next().get().saturating_sub(welcome.next.get());
         }
         if welcome.another_log {
             self.search.restart();

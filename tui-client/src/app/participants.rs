@@ -14,6 +14,9 @@ use crate::session::Welcome;
 const FADING: Duration = Duration::from_secs(5);
 /// So many of them at most.
 const MAX_GONE: usize = 16;
+/// So many are present at most; who joins beyond that is not listed. Twice a server's limit unless
+/// configured otherwise.
+const MAX_PRESENT: usize = 20_000;
 
 /// Who is present, oldest first.
 #[derive(Debug, Default)]
@@ -130,7 +133,7 @@ impl Participants {
             return;
         }
         match &event.kind {
-            EventKind::Joined { name } => {
+            EventKind::Joined { name } if self.present.len() < MAX_PRESENT => {
                 let name = Arc::clone(name);
                 let seen = Position::ZERO;
                 let present = Present { name, seen };
@@ -140,7 +143,7 @@ impl Participants {
             EventKind::Message {
                 participant, seen, ..
             } => self.has_seen(*participant, *seen),
-            EventKind::Unknown => {}
+            EventKind::Joined { .. } | EventKind::Unknown => {}
         }
     }
 
@@ -161,7 +164,7 @@ impl Participants {
         let gone = Gone {
             number,
             name: present.name,
-            until: now + FADING,
+            until: now.saturating_add(FADING),
         };
         self.gone.insert(place, gone);
     }

@@ -59,6 +59,12 @@ impl Out {
         }
     }
 
+    /// Waits until the app has taken all that was told, or does not listen any more.
+    pub(super) async fn taken(&self) {
+        let all = self.notices.max_capacity();
+        drop(self.notices.reserve_many(all).await);
+    }
+
     /// Tells everything that is left, if the app still listens.
     pub(super) async fn finish(mut self) {
         let flush = async {

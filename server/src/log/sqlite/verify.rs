@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::{Extent, schema};
 use crate::{
     record::{Record, RecordError},
-    room::{Fold, FoldError, SnapshotError, time_after},
+    room::{Fold, FoldError, SnapshotError, check_rises, time_after},
 };
 
 /// What a chat's file says of itself.
@@ -145,5 +145,5 @@ fn follows(
         };
         return Err(error.into());
     }
-    Ok(())
+    Ok(check_rises(time, event)?)
 }

@@ -238,6 +238,13 @@ impl Timeline {
         (blocks, above)
     }
 
+    /// What the texts of all lines take, in bytes, with their entries.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        let tail = self.tail.iter().flat_map(|tail| tail.entries());
+        self.entries.iter().chain(tail).map(Entry::bytes).sum()
+    }
+
     /// How the pane is divided.
     pub fn columns(&self) -> &Columns {
         &self.columns
