@@ -77,6 +77,19 @@ pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens a regular file to read it, whosever it is. A pipe or a device is refused instead of waited
+/// for.
+pub fn open_to_read(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    check_kind(&file.metadata()?)?;
+    Ok(file)
+}
+
 /// Whether the file at this path can be opened by [`open_own`]: for files that a library opens by
 /// their names. A file that is not there is in order.
 pub fn check_own(path: &Path) -> io::Result<()> {
@@ -105,6 +118,13 @@ pub fn check_own_folder(path: &Path) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(Unsafe::Writable(metadata.mode() & 0o7777).into()),
     }
+}
+
+/// Whether a folder, and a symbolic link that leads to it, is this user's own.
+pub fn is_own_folder(path: &Path) -> io::Result<bool> {
+    let user = effective_user();
+    let (link, folder) = (fs::symlink_metadata(path)?, fs::metadata(path)?);
+    Ok(folder.is_dir() && link.uid() == user && folder.uid() == user)
 }
 
 /// Whether files can be made and renamed in a folder without another user's doing: it is this
@@ -144,19 +164,25 @@ fn check_file(metadata: &Metadata) -> Result<(), Unsafe> {
     }
     // Said first: whose it is helps most.
     check_owner(metadata)?;
-    if !kind.is_file() {
-        return Err(Unsafe::Kind(match () {
-            () if kind.is_dir() => "a folder",
-            () if kind.is_fifo() => "a pipe",
-            () if kind.is_socket() => "a socket",
-            () => "a device",
-        }));
-    }
+    check_kind(metadata)?;
     match metadata.nlink() {
         // A file that was removed since has none, and harms nobody.
         0 | 1 => Ok(()),
         links => Err(Unsafe::Links(links)),
     }
+}
+
+fn check_kind(metadata: &Metadata) -> Result<(), Unsafe> {
+    let kind = metadata.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    Err(Unsafe::Kind(match () {
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a pipe",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    }))
 }
 
 fn check_owner(metadata: &Metadata) -> Result<(), Unsafe> {

@@ -1,13 +1,20 @@
 //! The folder in which a chat lives, and the lock that keeps it one server's.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
+use chitty_chat::files;
 use etcetera::BaseStrategy as _;
 use thiserror::Error;
+
+/// The bits of a mode by which others than the owner can do something.
+const OTHERS: u32 = 0o077;
+/// A folder with this bit is meant for everybody, as `/tmp` is.
+const STICKY: u32 = 0o1000;
 
 /// The folder of a chat, locked for as long as this lives.
 #[derive(Debug)]
@@ -34,6 +41,14 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// The lock is not this user's, or cannot be made.
+    #[error("cannot use {}: {source}; remove it if it is not yours, or choose another folder with --data", path.display())]
+    Lock {
+        /// The lock's file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// It cannot be made or written.
     #[error("cannot use the folder {}: {source}; choose another with --data", path.display())]
     Folder {
@@ -42,6 +57,22 @@ pub enum DataError {
         /// What the system says.
         source: io::Error,
     },
+}
+
+/// Makes sure that nobody else can reach what is in the folder, or have a lock on it.
+///
+/// A folder of a chat is closed. One that has other things in it, such as a home, is left as it is
+/// if others cannot write there: the files of the chat are closed by themselves.
+fn close_to_others(path: &Path) -> io::Result<()> {
+    let mode = fs::metadata(path)?.mode() & 0o7777;
+    let is_chats = chat_file(path).symlink_metadata().is_ok()
+        || lock_file(path).symlink_metadata().is_ok()
+        || fs::read_dir(path)?.next().is_none();
+    let is_shared = mode & STICKY != 0;
+    if mode & OTHERS != 0 && is_chats && !is_shared && files::is_own_folder(path)? {
+        fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS))?;
+    }
+    files::check_own_folder(path)
 }
 
 fn of_process(owner: Option<u32>) -> String {
@@ -55,14 +86,16 @@ impl DataDir {
             path: path.into(),
             source,
         };
-        create_private(path).map_err(failed)?;
-        let mut lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(lock_file(path))
-            .map_err(failed)?;
+        files::make_folder(path).map_err(failed)?;
+        close_to_others(path).map_err(failed)?;
+        let lock_path = lock_file(path);
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).read(true).write(true);
+        let mut lock =
+            files::open_own(&lock_path, &mut options).map_err(|source| DataError::Lock {
+                path: lock_path,
+                source,
+            })?;
         match lock.try_lock() {
             Ok(()) => {
                 write_owner(&mut lock).map_err(failed)?;
@@ -87,6 +120,12 @@ impl DataDir {
     pub fn chat(&self) -> PathBuf {
         chat_file(&self.path)
     }
+
+    /// What has to stay in its place for as long as this lives: without the folder and its lock
+    /// another server would take the chat.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        vec![self.path.clone(), lock_file(&self.path)]
+    }
 }
 
 /// The file of the chat in this folder.
@@ -106,14 +145,6 @@ pub fn default_data_dir() -> PathBuf {
         |_| PathBuf::from("chitty-chat-data"),
         |xdg| xdg.data_dir().join("chitty-chat"),
     )
-}
-
-fn create_private(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
 
 /// For the error message of whoever comes second.

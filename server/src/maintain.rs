@@ -43,6 +43,8 @@ pub enum Command {
 
 /// Runs one of these. The code is 1 where a check finds something wrong, or a backup fails.
 pub fn run(command: &Command) -> ExitCode {
+    // What cannot be caught is no reason not to try.
+    let _ = crate::cli::outlive_size_limits();
     let result = match command {
         Command::Backup { file, data } => {
             let source = chat_in(data.as_deref());

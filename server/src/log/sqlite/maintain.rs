@@ -12,7 +12,12 @@ use chitty_chat::secret::FillRandom;
 use rusqlite::Connection;
 use thiserror::Error;
 
-use super::{OpenError, Problem, Summary, read_only::ReadOnly, schema, verify::verify};
+use super::{
+    OpenError, Problem, Problems, Summary, open,
+    read_only::ReadOnly,
+    schema,
+    verify::{inspect, scan},
+};
 
 /// Why a file is not a chat in order.
 #[derive(Debug, Error)]
@@ -21,12 +26,12 @@ pub enum CheckError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// It is damaged.
-    #[error("the chat in {} is damaged: {problem}", path.display())]
+    #[error("the chat in {} is damaged: {problems}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// The first thing that is wrong.
-        problem: Problem,
+        /// What is wrong.
+        problems: Problems,
     },
 }
 
@@ -50,16 +55,38 @@ pub enum BackupError {
     /// SQLite cannot copy.
     #[error("cannot copy the chat: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// What is to be copied is damaged.
+    #[error("the chat in {0} is damaged: {problem}; chitty-server recover {0} --to NEW.db rescues what is whole", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        problem: Problem,
+    },
 }
 
-/// Reads all of the chat in this file, which may have a server, and says what is in it, or the
-/// first thing that is wrong. Does not touch the file.
+/// Reads all of the chat in this file, which may have a server, and says what is in it, or all
+/// that is wrong. Does not touch the file.
 pub fn check(path: &Path) -> Result<Summary, CheckError> {
     let chat = ReadOnly::open(path)?;
-    verify(&chat.connection, chat.version).map_err(|problem| CheckError::Damaged {
-        path: path.into(),
-        problem,
-    })
+    let (mut problems, summary) = inspect(&chat.connection, chat.version);
+    if let Some(log) = &chat.foreign {
+        problems.add(Problem::Foreign(log.display().to_string()));
+    }
+    if let (Some(summary), Some(marked)) = (&summary, &chat.marked)
+        && !summary.backup
+        && *summary.epoch == *marked.epoch
+        && let Some(problem) = open::missing(&chat.connection, summary.extent.head, marked)
+    {
+        problems.add(problem);
+    }
+    match summary {
+        Some(summary) if problems.is_empty() => Ok(summary),
+        _ => Err(CheckError::Damaged {
+            path: path.into(),
+            problems,
+        }),
+    }
 }
 
 /// Makes a consistent copy of the chat in `source`, which may have a server, readable by its owner
@@ -70,6 +97,13 @@ pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<()
         return Err(BackupError::Exists(target.into()));
     }
     let chat = ReadOnly::open(source)?;
+    let damaged = |problem| match problem {
+        Problem::Sqlite(error) => BackupError::Sqlite(error),
+        problem => BackupError::Damaged {
+            path: source.into(),
+            problem,
+        },
+    };
     let mut partial = OsString::from(target);
     partial.push(".partial");
     let partial = PathBuf::from(partial);
@@ -86,7 +120,7 @@ pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<()
         .mode(0o600)
         .open(&partial)
         .map_err(failed(&partial))?;
-    let result = copy(&chat, &partial, random)
+    let result = copy(&chat, &partial, random, damaged)
         .and_then(|()| sync(&partial).map_err(failed(&partial)))
         .and_then(|()| give_name(&partial, target).map_err(failed(target)));
     // After a success only a second name is left, or none.
@@ -94,7 +128,12 @@ pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<()
     result
 }
 
-fn copy(chat: &ReadOnly, to: &Path, random: FillRandom<'_>) -> Result<(), BackupError> {
+fn copy(
+    chat: &ReadOnly,
+    to: &Path,
+    random: FillRandom<'_>,
+    damaged: impl Fn(Problem) -> BackupError,
+) -> Result<(), BackupError> {
     // One read transaction: a moment of the chat, while the server goes on.
     let name = to.to_str().ok_or_else(|| BackupError::File {
         path: to.into(),
@@ -102,8 +141,10 @@ fn copy(chat: &ReadOnly, to: &Path, random: FillRandom<'_>) -> Result<(), Backup
     })?;
     chat.connection.execute("VACUUM INTO ?1", [name])?;
     let mut copy = Connection::open(to)?;
+    // The copy has the same rows with the same checksums: it shows whether the chat is in order.
+    scan(&copy, chat.version).map_err(&damaged)?;
     schema::upgrade(&mut copy, chat.version, random)?;
-    schema::mark_restored(&copy)?;
+    schema::mark_restored(&copy).map_err(&damaged)?;
     copy.close().map_err(|(_, error)| error.into())
 }
 
