@@ -24,7 +24,8 @@ pub use memory::MemoryLog;
 pub(crate) use replay::catch_up;
 pub use replay::{ReplayError, lamport_at, locate, replay};
 pub use sqlite::{
-    BackupError, CheckError, OpenError, Problem, Problems, SqliteLog, Summary, backup, check,
+    BackupError, CheckError, OpenError, Problem, Problems, RecoverError, Recovered, SqliteLog,
+    Summary, backup, check, recover,
 };
 
 use crate::record::Record;

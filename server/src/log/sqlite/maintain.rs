@@ -1,19 +1,18 @@
 //! What is done to a chat's file from outside of a server: checking, and copying.
 
 use std::{
-    ffi::OsString,
     fs::{self, File, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use chitty_chat::secret::FillRandom;
+use chitty_chat::{files, secret::FillRandom};
 use rusqlite::Connection;
 use thiserror::Error;
 
 use super::{
-    OpenError, Problem, Problems, Summary, open,
+    OpenError, Problem, Problems, Summary, beside, open,
     read_only::ReadOnly,
     schema,
     verify::{inspect, scan},
@@ -93,9 +92,6 @@ pub fn check(path: &Path) -> Result<Summary, CheckError> {
 /// only. Whoever opens the copy as a chat begins another life of the log. `target` is there whole
 /// and synced, or not at all.
 pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<(), BackupError> {
-    if fs::symlink_metadata(target).is_ok() {
-        return Err(BackupError::Exists(target.into()));
-    }
     let chat = ReadOnly::open(source)?;
     let damaged = |problem| match problem {
         Problem::Sqlite(error) => BackupError::Sqlite(error),
@@ -104,9 +100,15 @@ pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<()
             problem,
         },
     };
-    let mut partial = OsString::from(target);
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    write_new(target, |partial| copy(&chat, partial, random, damaged))
+}
+
+/// Has a new file written under another name, and gives it its own when it is whole and synced.
+/// It is readable by its owner only.
+pub(super) fn write_new<T, E: From<BackupError>>(
+    target: &Path,
+    write: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source: io::Error| match source.kind() {
@@ -114,18 +116,36 @@ pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<()
             _ => BackupError::File { path, source },
         }
     };
+    if fs::symlink_metadata(target).is_ok() {
+        return Err(BackupError::Exists(target.into()).into());
+    }
+    let folder = folder_of(target);
+    files::check_shared_folder(folder).map_err(failed(folder))?;
+    let partial = beside(target, ".partial");
     OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(&partial)
         .map_err(failed(&partial))?;
-    let result = copy(&chat, &partial, random, damaged)
-        .and_then(|()| sync(&partial).map_err(failed(&partial)))
-        .and_then(|()| give_name(&partial, target).map_err(failed(target)));
-    // After a success only a second name is left, or none.
+    let result = write(&partial).and_then(|written| {
+        sync(&partial)
+            .map_err(failed(&partial))
+            .and_then(|()| give_name(&partial, target).map_err(failed(target)))
+            .map_err(E::from)?;
+        Ok(written)
+    });
+    // After a success only a second name is left, or none; after a failure perhaps a journal, too.
     let _ = fs::remove_file(&partial);
+    let _ = fs::remove_file(beside(&partial, "-journal"));
     result
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 fn copy(
@@ -160,8 +180,5 @@ fn give_name(partial: &Path, target: &Path) -> io::Result<()> {
         }
         result => result?,
     }
-    match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => sync(folder),
-        _ => sync(Path::new(".")),
-    }
+    sync(folder_of(target))
 }

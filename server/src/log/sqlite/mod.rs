@@ -4,19 +4,26 @@
 //! SQLite is the right tool for a log of chat's size: a commit is one sync of the write-ahead log
 //! (<https://www.sqlite.org/wal.html>), and batching decides the speed.
 
+mod carve;
 mod checksum;
 mod maintain;
 mod mark;
+mod mend;
 mod open;
 mod problem;
 mod read_only;
 mod readers;
+mod recover;
 mod rows;
 mod schema;
 mod verify;
 mod watch;
 mod writer;
 
+#[cfg(test)]
+mod flip_tests;
+#[cfg(test)]
+mod recover_tests;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +43,7 @@ use thiserror::Error;
 pub use self::{
     maintain::{BackupError, CheckError, backup, check},
     problem::{Problem, Problems},
+    recover::{RecoverError, Recovered, recover},
     verify::Summary,
 };
 use self::{

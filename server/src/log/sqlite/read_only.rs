@@ -74,7 +74,7 @@ pub(super) fn connect(path: &Path, alone: bool) -> Result<(Connection, usize), O
 }
 
 /// Whether a server has the folder; if not, it is kept away.
-fn lock(path: &Path) -> io::Result<(bool, Option<File>)> {
+pub(super) fn lock(path: &Path) -> io::Result<(bool, Option<File>)> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let file = match files::open_to_read(&data::lock_file(folder)) {
         Ok(file) => file,

@@ -13,7 +13,7 @@ use super::*;
 use crate::{log::replay, room::Fold};
 
 /// ada joins, and writes the rest.
-fn records(count: u64) -> Vec<Record> {
+pub(super) fn records(count: u64) -> Vec<Record> {
     let session = Session::parse("0123456789abcdef012345")
         .expect("a session")
         .hash();
