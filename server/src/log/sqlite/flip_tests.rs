@@ -128,7 +128,10 @@ async fn a_flipped_bit_of_what_a_killed_server_left_is_found_or_never_read() {
     let files = files_of(folder.path());
     assert_eq!(files.len(), 3);
     let found = flip(&files, "chat.db-wal", 300, &truth).await;
-    assert_eq!(found, 300, "without its end the log is not what was acknowledged");
+    assert_eq!(
+        found, 300,
+        "without its end the log is not what was acknowledged"
+    );
     flip(&files, "chat.db", 100, &truth).await;
     // The mark may be damaged: what it was for is there.
     assert_eq!(flip(&files, "chat.db-mark", 50, &truth).await, 0);
@@ -144,9 +147,17 @@ async fn a_damaged_record_is_refused_while_the_rest_is_served() {
     let connection = Connection::open(&path).expect("opened");
     let other = records(60)[28].encode();
     connection
-        .execute("UPDATE records SET record = ?1 WHERE position = 30", [other])
+        .execute(
+            "UPDATE records SET record = ?1 WHERE position = 30",
+            [other],
+        )
         .expect("changed");
-    for (after, limit, is_read) in [(0, 29, true), (0, 30, false), (29, 1, false), (30, 30, true)] {
+    for (after, limit, is_read) in [
+        (0, 29, true),
+        (0, 30, false),
+        (29, 1, false),
+        (30, 30, true),
+    ] {
         let limit = PageLimit {
             records: limit,
             ..ALL
@@ -155,7 +166,10 @@ async fn a_damaged_record_is_refused_while_the_rest_is_served() {
         assert_eq!(page.is_ok(), is_read, "{after}: {page:?}");
         if let Err(error) = page {
             let error = error.to_string();
-            assert!(error.contains("position 30: the checksum is wrong"), "{error}");
+            assert!(
+                error.contains("position 30: the checksum is wrong"),
+                "{error}"
+            );
         }
     }
 }
@@ -183,7 +197,10 @@ async fn a_record_in_the_place_of_another_breaks_the_chain() {
         .expect("changed");
     drop(connection);
     let error = check(&path).expect_err("found").to_string();
-    assert!(error.contains("position 30: this record was not written after"), "{error}");
+    assert!(
+        error.contains("position 30: this record was not written after"),
+        "{error}"
+    );
     SqliteLog::open(&path, &mut os_random)
         .err()
         .expect("found at the start");

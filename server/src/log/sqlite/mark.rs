@@ -97,7 +97,6 @@ impl Mark {
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
-
 }
 
 fn newest(file: &File) -> io::Result<Option<(u64, Acknowledged)>> {

@@ -61,9 +61,7 @@ impl Lost {
         };
         let number = Position::new(participant.get());
         if number < event.position && !self.known.contains(&number) {
-            self.names
-                .entry(number)
-                .or_insert_with(|| Arc::clone(name));
+            self.names.entry(number).or_insert_with(|| Arc::clone(name));
         }
     }
 
@@ -233,12 +231,7 @@ impl<'a> Mender<'a> {
     }
 
     /// What is between here and `next`, if there are times for it by the rules.
-    fn fill(
-        &self,
-        next: Position,
-        before: Before,
-        random: FillRandom<'_>,
-    ) -> Option<Vec<Record>> {
+    fn fill(&self, next: Position, before: Before, random: FillRandom<'_>) -> Option<Vec<Record>> {
         let count = next.get().checked_sub(self.at.get() + 1)?;
         if count == 0 {
             let now = self.time.get();

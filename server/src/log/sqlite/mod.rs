@@ -258,8 +258,7 @@ fn prepare(
         ));
     }
     let mark_path = mark::mark_file(path);
-    let mut mark =
-        Mark::open(path, &epoch, create_mark).map_err(OpenError::file(&mark_path))?;
+    let mut mark = Mark::open(path, &epoch, create_mark).map_err(OpenError::file(&mark_path))?;
     if let Some(mark) = &mut mark {
         mark.write(extent.head, chain)
             .and_then(|()| mark.sync())
@@ -333,9 +332,8 @@ impl Log for SqliteLog {
         let damage = Arc::clone(&self.damage);
         let head = self.extent().head;
         Box::pin(async move {
-            let read = move |connection: &Connection| {
-                Ok(rows::read_page(connection, after, limit, head))
-            };
+            let read =
+                move |connection: &Connection| Ok(rows::read_page(connection, after, limit, head));
             damage.tell(readers.run(read).await?)
         })
     }

@@ -151,11 +151,7 @@ fn read(path: &Path, alone: bool) -> Result<(usize, Option<State>), OpenError> {
 }
 
 /// Whether all is there that was acknowledged. A backup is meant to end earlier.
-fn compare(
-    path: &Path,
-    found: &mut Found,
-    marked: Option<Acknowledged>,
-) -> Result<(), OpenError> {
+fn compare(path: &Path, found: &mut Found, marked: Option<Acknowledged>) -> Result<(), OpenError> {
     let Some(marked) = marked else { return Ok(()) };
     let Some(state) = &found.state else {
         return Err(OpenError::Gone {

@@ -237,7 +237,10 @@ fn mend(
     random: FillRandom<'_>,
 ) -> Result<Recovered, RecoverError> {
     let nothing = || RecoverError::Nothing(source.into());
-    let from = known.chat.as_ref().map_or(Position::ZERO, |chat| chat.first);
+    let from = known
+        .chat
+        .as_ref()
+        .map_or(Position::ZERO, |chat| chat.first);
     let first = first_record(connection, from)?;
     let mut lost = known.fold.as_ref().map_or_else(Lost::default, Lost::after);
     for_each(connection, from, |record| {
@@ -246,9 +249,7 @@ fn mend(
     })?;
     let start = match (known.fold, first) {
         (Some(fold), _) => Start::of(known.chat.as_ref(), fold),
-        (None, Some(first)) => {
-            Start::at(&first, &lost, random).map_err(|_| nothing())?
-        }
+        (None, Some(first)) => Start::at(&first, &lost, random).map_err(|_| nothing())?,
         (None, None) => return Err(nothing()),
     };
     let written = write(connection, start, &lost, random)?;
@@ -264,10 +265,7 @@ fn mend(
     })
 }
 
-fn first_record(
-    connection: &Connection,
-    from: Position,
-) -> Result<Option<Record>, BackupError> {
+fn first_record(connection: &Connection, from: Position) -> Result<Option<Record>, BackupError> {
     use rusqlite::OptionalExtension as _;
     let query = "SELECT record FROM found WHERE position >= ?1 ORDER BY position LIMIT 1";
     let bytes: Option<Vec<u8>> = connection

@@ -61,30 +61,46 @@ async fn a_damaged_page_costs_only_what_is_on_it() {
     let (path, truth) = chat(folder.path()).await;
     let length = fs::metadata(&path).expect("there").len();
     let page = length / 4096 / 2;
-    let file = fs::OpenOptions::new().write(true).open(&path).expect("ours");
-    file.write_all_at(&[0xa5; 4096], page * 4096).expect("written");
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("ours");
+    file.write_all_at(&[0xa5; 4096], page * 4096)
+        .expect("written");
     let said = check(&path).expect_err("damaged").to_string();
     assert!(said.contains("cannot be read"), "{said}");
-    SqliteLog::open(&path, &mut os_random).err().expect("refused");
+    SqliteLog::open(&path, &mut os_random)
+        .err()
+        .expect("refused");
 
     let (recovered, all, _) = rescue(&path).await;
     let lost = differences(&all, &truth);
     let range = recovered.filled.first().expect("a hole");
     assert_eq!(recovered.filled.len(), 1);
-    assert_eq!((range.0.get(), range.1.get()), (lost[0], lost[lost.len() - 1]));
+    assert_eq!(
+        (range.0.get(), range.1.get()),
+        (lost[0], lost[lost.len() - 1])
+    );
     assert!(lost.len() < 60, "one page: {lost:?}");
     assert_eq!(recovered.kept + lost.len() as u64, COUNT);
-    assert!(all.iter().all(|record| record.event.kind != EventKind::Unknown
-        || lost.contains(&record.event.position.get())));
+    assert!(
+        all.iter()
+            .all(|record| record.event.kind != EventKind::Unknown
+                || lost.contains(&record.event.position.get()))
+    );
 }
 
 #[tokio::test]
 async fn the_root_of_the_tree_is_not_needed() {
     let folder = tempfile::tempdir().expect("a folder");
     let (path, truth) = chat(folder.path()).await;
-    let file = fs::OpenOptions::new().write(true).open(&path).expect("ours");
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("ours");
     // The schema, and the roots of both tables.
-    file.write_all_at(&[0; 3 * 4096 - 100], 100).expect("written");
+    file.write_all_at(&[0; 3 * 4096 - 100], 100)
+        .expect("written");
     let (recovered, all, _) = rescue(&path).await;
     assert_eq!(differences(&all, &truth), []);
     assert_eq!((recovered.kept, recovered.filled), (COUNT, Vec::new()));
@@ -105,7 +121,10 @@ async fn who_joined_in_what_is_lost_is_told_by_what_is_left() {
     assert_eq!(recovered.joined, 1);
     assert_eq!(recovered.positions, (1.into(), 598.into()));
     assert_eq!(differences(&all, &truth[..598]), [1, 2]);
-    let names: Vec<_> = fold.participants().map(|one| one.name.to_string()).collect();
+    let names: Vec<_> = fold
+        .participants()
+        .map(|one| one.name.to_string())
+        .collect();
     assert_eq!(names, ["ada"]);
     // The time that the rules give is the one that it had.
     assert_eq!(all[1].event.lamport, truth[1].event.lamport);

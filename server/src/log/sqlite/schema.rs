@@ -100,8 +100,7 @@ fn add_checksums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut select = transaction.prepare(
         "SELECT position, record FROM records WHERE position > ?1 ORDER BY position LIMIT ?2",
     )?;
-    let mut update =
-        transaction.prepare("UPDATE records SET checksum = ?2 WHERE position = ?1")?;
+    let mut update = transaction.prepare("UPDATE records SET checksum = ?2 WHERE position = ?1")?;
     let (mut at, mut chain) = (Position::ZERO, chat.chain);
     loop {
         let mut checksums = Vec::new();

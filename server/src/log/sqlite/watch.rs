@@ -42,6 +42,8 @@ pub(super) struct Watched {
     /// The main file as the last checkpoint left it.
     main: Contents,
     log: File,
+    /// The write-ahead log as the last commit left it.
+    log_contents: Option<Contents>,
     log_path: PathBuf,
     page: u64,
     /// So many pages are in the write-ahead log.
@@ -75,6 +77,7 @@ impl Watched {
             chat: chat.into(),
             files: Vec::new(),
             main: contents(&stat(chat)?),
+            log_contents: log.metadata().ok().map(|metadata| contents(&metadata)),
             log,
             log_path,
             page,
@@ -99,6 +102,22 @@ impl Watched {
             let _ = self.log.read_exact_at(&mut self.header, 0);
         }
         self.pages = pages;
+        self.log_contents = self.log_now();
+    }
+
+    /// Before a commit, which would hide what somebody else did to the write-ahead log.
+    pub(super) fn before_commit(&self) -> Result<(), Changed> {
+        if self.log_now() == self.log_contents {
+            Ok(())
+        } else {
+            let path = self.log_path.clone();
+            Err(Changed::Changed { path })
+        }
+    }
+
+    fn log_now(&self) -> Option<Contents> {
+        let metadata = self.log.metadata().ok()?;
+        Some(contents(&metadata))
     }
 
     /// After a checkpoint, which alone writes to the main file.
@@ -121,10 +140,11 @@ impl Watched {
         if self.pages > 0 && !self.log_is_ours() {
             return changed(&self.log_path);
         }
-        Ok(())
+        self.before_commit()
     }
 
-    /// The header is as it was, and so the last page is where it was written, of the same log.
+    /// The header is as it was, and the last page is where it was written, of the same log: finds
+    /// what was changed in the very moment of a commit.
     fn log_is_ours(&self) -> bool {
         let mut header = [0; HEADER];
         let mut salts = [0; 8];

@@ -15,7 +15,10 @@ use rusqlite::{Connection, TransactionBehavior, config::DbConfig};
 use tokio::sync::oneshot;
 
 use super::{
-    AppendError, Extent, Keep, LogFuture, MakeSnapshot, Problem, mark::Mark, rows, watch::Watched,
+    AppendError, Extent, Keep, LogFuture, MakeSnapshot, Problem,
+    mark::Mark,
+    rows,
+    watch::{Changed, Watched},
 };
 use crate::record::Record;
 
@@ -215,6 +218,7 @@ impl State {
 
     fn append(&mut self, after: Position, batch: &[Record]) -> Result<(), WriteError> {
         let mut extent = self.check_tail(after)?;
+        self.check(Watched::before_commit)?;
         let mut chain = self.opened.chain;
         let transaction = self
             .opened
@@ -240,12 +244,14 @@ impl State {
     fn keep_snapshot(&mut self, at: Position, make: MakeSnapshot) -> Result<(), WriteError> {
         let held = self.extent().require_held(at);
         held.map_err(|_| WriteError::Conflict(self.extent().head))?;
+        self.check(Watched::before_commit)?;
         rows::keep_snapshot(&mut self.opened.connection, &make())?;
         Ok(())
     }
 
     fn trim(&mut self, keep: Keep, covered: Position) -> Result<Extent, WriteError> {
         let extent = self.extent();
+        self.check(Watched::before_commit)?;
         let transaction = self
             .opened
             .connection
@@ -275,7 +281,14 @@ impl State {
     }
 
     fn look(&mut self) -> Result<(), WriteError> {
-        self.opened.watched.look().map_err(|changed| {
+        self.check(Watched::look)
+    }
+
+    fn check(
+        &mut self,
+        whether: impl FnOnce(&Watched) -> Result<(), Changed>,
+    ) -> Result<(), WriteError> {
+        whether(&self.opened.watched).map_err(|changed| {
             // What is there now is somebody else's: nothing is to be folded into it.
             let _ = self
                 .opened
