@@ -89,13 +89,10 @@ impl DataDir {
         files::make_folder(path).map_err(failed)?;
         close_to_others(path).map_err(failed)?;
         let lock_path = lock_file(path);
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).read(true).write(true);
-        let mut lock =
-            files::open_own(&lock_path, &mut options).map_err(|source| DataError::Lock {
-                path: lock_path,
-                source,
-            })?;
+        let mut lock = open_lock(&lock_path).map_err(|source| DataError::Lock {
+            path: lock_path,
+            source,
+        })?;
         match lock.try_lock() {
             Ok(()) => {
                 write_owner(&mut lock).map_err(failed)?;
@@ -145,6 +142,36 @@ pub fn default_data_dir() -> PathBuf {
         |_| PathBuf::from("chitty-chat-data"),
         |xdg| xdg.data_dir().join("chitty-chat"),
     )
+}
+
+/// Opens the lock, closed to others. One that other users have locked, while it was open to them,
+/// is replaced.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    let lock = files::open_own(path, &mut options)?;
+    let holders = holders(lock.metadata()?.ino());
+    let is_foreign = |user: &u32| *user != 0 && *user != files::effective_user();
+    if holders.is_empty() || !holders.iter().all(is_foreign) {
+        return Ok(lock);
+    }
+    fs::remove_file(path)?;
+    files::open_own(path, &mut options)
+}
+
+/// The users whose processes have a lock on this file (flock(2)), as far as Linux tells.
+fn holders(inode: u64) -> Vec<u32> {
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let holder = |line: &str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let file = fields.get(5)?;
+        let is_this =
+            fields.get(1) == Some(&"FLOCK") && file.rsplit(':').next()?.parse() == Ok(inode);
+        let process = fs::metadata(Path::new("/proc").join(fields.get(4)?));
+        // Of a process that cannot be seen, root's is assumed: that is left alone.
+        is_this.then(|| process.map_or(0, |process| process.uid()))
+    };
+    locks.lines().filter_map(holder).collect()
 }
 
 /// For the error message of whoever comes second.

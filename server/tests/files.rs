@@ -186,6 +186,52 @@ async fn a_backup_that_is_laid_over_a_chat_becomes_the_chat() {
 }
 
 #[tokio::test]
+async fn a_backup_that_is_laid_over_a_chat_that_goes_on_becomes_the_chat() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (mut server, mut client, epoch) = start(folder.path()).await;
+    publish(&mut client, 0..3).await;
+    let output = run(&["backup", "--data", &path("data"), &path("backup.db")]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    publish(&mut client, 3..6).await;
+    fs::copy(path("backup.db"), path("data/chat.db")).expect("copied");
+    // It may be told to end before it notices, and must not write to the file then either.
+    server.signal("TERM");
+    server.ended().await;
+    let (_server, mut client, restored) = start(folder.path()).await;
+    assert_ne!(restored, epoch);
+    assert_eq!(lines(&mut client).await, numbered(0..3));
+}
+
+#[tokio::test]
+async fn a_first_start_on_a_backup_may_be_killed_at_any_moment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (mut server, mut client, epoch) = start(folder.path()).await;
+    publish(&mut client, 0..30).await;
+    let output = run(&["backup", "--data", &path("data"), &path("backup.db")]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    server.kill().await;
+    for delay in 0..12 {
+        fs::copy(path("backup.db"), path("data/chat.db")).expect("copied");
+        let mut child = Command::new(PROGRAM)
+            .args(["--listen", "127.0.0.1:0", "--data", &path("data")])
+            .args(["--log-dir", &path("logs-of-the-killed")])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("it starts");
+        tokio::time::sleep(std::time::Duration::from_millis(3 * delay)).await;
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        let (mut server, mut client, restored) = start(folder.path()).await;
+        assert_ne!(restored, epoch);
+        assert_eq!(lines(&mut client).await, numbered(0..30), "{delay}");
+        server.kill().await;
+    }
+}
+
+#[tokio::test]
 async fn another_chats_file_is_that_chat() {
     let folder = tempfile::tempdir().expect("a folder");
     let other = tempfile::tempdir().expect("a folder");
@@ -370,6 +416,58 @@ async fn what_is_no_file_of_ours_is_not_used() {
             }
         }
     }
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("made");
+    if give_away(&data) {
+        let said = refused(folder.path());
+        assert!(said.contains("belongs to"), "{said}");
+        assert_eq!(names(&data).len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_another_user_holds_keeps_nobody_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("made");
+    fs::write(data.join("lock"), "").expect("written");
+    for (path, mode) in [
+        (folder.path(), 0o755),
+        (&data, 0o755),
+        (&data.join("lock"), 0o644),
+    ] {
+        chmod(path, mode);
+    }
+    let held = folder.path().join("held");
+    fs::write(&held, "").expect("written");
+    chmod(&held, 0o666);
+    let script = format!("echo yes >{}; sleep 60", held.display());
+    let holder = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "flock"])
+        .arg(data.join("lock"))
+        .args(["sh", "-c", &script])
+        .spawn();
+    let Ok(mut holder) = holder else {
+        eprintln!("not tried: there is no setpriv");
+        return;
+    };
+    while fs::read(&held).expect("readable").is_empty() {
+        if holder.try_wait().expect("a child").is_some() {
+            eprintln!("not tried: only root can become another user");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let (_server, mut client, _) = start(folder.path()).await;
+    publish(&mut client, 0..1).await;
+    holder.kill().expect("killed");
+    holder.wait().expect("ended");
+}
+
+#[tokio::test]
+async fn nobody_serves_a_folder_of_somebody_else() {
+    let give_away = |path: &Path| std::os::unix::fs::lchown(path, Some(NOBODY), None).is_ok();
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
     fs::create_dir(&data).expect("made");

@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -122,12 +121,8 @@ pub(super) fn write_new<T, E: From<BackupError>>(
     let folder = folder_of(target);
     files::check_shared_folder(folder).map_err(failed(folder))?;
     let partial = beside(target, ".partial");
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&partial)
-        .map_err(failed(&partial))?;
+    // Held until it has its name: whoever else wants it is told that it is there.
+    let lock = new_partial(&partial).map_err(failed(&partial))?;
     let result = write(&partial).and_then(|written| {
         sync(&partial)
             .map_err(failed(&partial))
@@ -138,7 +133,22 @@ pub(super) fn write_new<T, E: From<BackupError>>(
     // After a success only a second name is left, or none; after a failure perhaps a journal, too.
     let _ = fs::remove_file(&partial);
     let _ = fs::remove_file(beside(&partial, "-journal"));
+    drop(lock);
     result
+}
+
+/// Makes this file anew. What somebody left there who was killed is removed.
+fn new_partial(path: &Path) -> io::Result<File> {
+    if let Ok(left) = files::open_own(path, OpenOptions::new().write(true))
+        && left.try_lock().is_ok()
+    {
+        fs::remove_file(path)?;
+        let _ = fs::remove_file(beside(path, "-journal"));
+    }
+    let file = files::open_own(path, OpenOptions::new().write(true).create_new(true))?;
+    file.try_lock()
+        .map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))?;
+    Ok(file)
 }
 
 fn folder_of(path: &Path) -> &Path {

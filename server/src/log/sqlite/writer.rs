@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::{
     AppendError, Extent, Keep, LogFuture, MakeSnapshot, Problem,
     mark::Mark,
-    rows,
+    open, rows,
     watch::{Changed, Watched},
 };
 use crate::record::Record;
@@ -92,6 +92,7 @@ impl Writer {
                 for job in queue {
                     state.run(job);
                 }
+                state.end();
             })?;
         Ok(Self {
             jobs: Some(jobs),
@@ -282,6 +283,15 @@ impl State {
 
     fn look(&mut self) -> Result<(), WriteError> {
         self.check(Watched::look)
+    }
+
+    /// Before the file is closed, and its write-ahead log folded in.
+    fn end(&mut self) {
+        if self.failed.is_none()
+            && let Err(error) = self.attempt(Self::look)
+        {
+            open::say(&error.to_string());
+        }
     }
 
     fn check(
