@@ -292,6 +292,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         // the process leads a group already, and is detached then.
         let _ = rustix::process::setsid();
     }
+    outlive_size_limits()?;
     threads::check()?;
     let connections = allow_open_files(args.max_connections);
     let log_file = LogFile::install()?;
@@ -362,6 +363,14 @@ fn allow_open_files(connections: usize) -> usize {
     connections.min(allowed.saturating_sub(OWN_FILES).max(1))
 }
 
+/// Who writes beyond the size that files may have (`ulimit -f`) is killed by SIGXFSZ, unless it is
+/// caught: then the write fails, as on a full disk, and is treated as that is.
+pub(crate) fn outlive_size_limits() -> io::Result<()> {
+    // The flag is not looked at: what matters is that the signal is caught.
+    let caught = Arc::default();
+    signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), caught).map(drop)
+}
+
 async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
     let listener = TcpListener::bind(args.listen).await.wrap_err_with(|| {
         format!(
@@ -394,7 +403,7 @@ fn open_log(args: &Args) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
     }
     let directory = args.data.clone().unwrap_or_else(default_data_dir);
     let data = DataDir::open(&directory)?;
-    let log = SqliteLog::open(&data.chat(), &mut secret::os_random)?;
+    let log = SqliteLog::serve(&data, &mut secret::os_random)?;
     Ok((Some(data), Arc::new(log)))
 }
 

@@ -13,7 +13,7 @@ use super::*;
 use crate::{log::replay, room::Fold};
 
 /// ada joins, and writes the rest.
-fn records(count: u64) -> Vec<Record> {
+pub(super) fn records(count: u64) -> Vec<Record> {
     let session = Session::parse("0123456789abcdef012345")
         .expect("a session")
         .hash();
@@ -85,7 +85,7 @@ fn old_chat(path: &Path, records: &[Record]) {
         )
         .expect("made");
     for record in records {
-        let row = (schema::signed(record.event.position), record.encode());
+        let row = (rows::signed(record.event.position), record.encode());
         connection
             .execute("INSERT INTO records VALUES (?1, ?2)", row)
             .expect("made");
@@ -109,7 +109,7 @@ async fn a_chat_of_the_first_schema_goes_on() {
     assert_eq!(replay(&log).await.expect("in order").head(), 9.into());
     drop(log);
     let summary = check(&path).expect("in order");
-    assert_eq!((summary.schema, summary.backup), (2, false));
+    assert_eq!((summary.schema, summary.backup), (3, false));
     assert_eq!(&*open(&path).expect("again").epoch(), "old");
 }
 
