@@ -41,7 +41,8 @@ async fn most(server: &Server, before: u64, time: Duration) -> u64 {
         most = most.max(memory(server).saturating_sub(before));
         sleep(Duration::from_millis(50)).await;
     }
-    println!("{before} KiB, and at most {most} KiB more");
+    let now = memory(server).saturating_sub(before);
+    println!("{before} KiB, at most {most} KiB more, {now} KiB more now");
     most
 }
 

@@ -51,6 +51,9 @@ const PAYLOAD_PER_FRAME: usize = 1024;
 const PAUSE: Duration = Duration::from_millis(50);
 /// And at most, however large the frame was that came last.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// In bytes: so much is read at once from who serves no participant, so that not many calls begin
+/// before it is known that there are too many. HTTP/2 never gives back what it had for them.
+const UNJOINED_READ: usize = 256;
 /// In bytes, of the compressed headers of a request, in all of its frames.
 const HEADER_BLOCK: usize = 32 << 10;
 
@@ -152,6 +155,8 @@ pub(super) struct Paced<S> {
     /// In bytes, of the headers that are coming in.
     header_block: usize,
     pause: Option<Pin<Box<Sleep>>>,
+    /// What was read has to be looked at before there is more.
+    has_begun_calls: bool,
 }
 
 impl<S> Paced<S> {
@@ -165,6 +170,7 @@ impl<S> Paced<S> {
             sent: 0,
             header_block: 0,
             pause: None,
+            has_begun_calls: false,
         }
     }
 
@@ -205,7 +211,7 @@ impl<S> Paced<S> {
         let mut left = self.left.saturating_add(worth).min(MOST_LEFT);
         let mut header_block = self.header_block;
         let is_trusted = self.member.is_trusted();
-        let mut is_too_large = false;
+        let (mut is_too_large, mut has_begun_calls) = (false, false);
         self.scanner.scan(bytes, |kind, length| {
             let payload = i32::try_from(length / PAYLOAD_PER_FRAME).unwrap_or(i32::MAX);
             let worth = match kind {
@@ -220,13 +226,30 @@ impl<S> Paced<S> {
                 DATA..=u8::MAX => 0,
             };
             is_too_large |= header_block > HEADER_BLOCK;
+            has_begun_calls |= kind == HEADERS;
         });
+        self.has_begun_calls = has_begun_calls && !is_trusted;
         (self.left, self.header_block) = (left, header_block);
         if is_too_large {
             let text = "the headers of a request are too large";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         Ok(())
+    }
+}
+
+impl<S: AsyncRead + Unpin> Paced<S> {
+    fn poll_read_a_little(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut bytes = [0; UNJOINED_READ];
+        let room = buffer.remaining().min(UNJOINED_READ);
+        let mut little = ReadBuf::new(&mut bytes[..room]);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut little))?;
+        buffer.put_slice(little.filled());
+        Poll::Ready(self.count(little.filled()))
     }
 }
 
@@ -237,7 +260,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if std::mem::take(&mut this.has_begun_calls) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         ready!(this.poll_allowance(cx));
+        if !this.member.is_trusted() {
+            return this.poll_read_a_little(cx, buffer);
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         Poll::Ready(this.count(&buffer.filled()[before..]))
