@@ -278,3 +278,26 @@ async fn bytes_that_flip_are_said_and_not_touched() {
         assert_eq!(names(folder.path()), ["chat.db"]);
     }
 }
+
+/// At the last number the sums of the rules stand still, which no time may.
+#[tokio::test]
+async fn a_check_finds_a_time_that_stands_still() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.db");
+    let mut records = records(3);
+    for (record, lamport) in records.iter_mut().zip([u64::MAX - 1, u64::MAX, u64::MAX]) {
+        record.event.request = (u64::MAX - 3).into();
+        record.event.lamport = lamport.into();
+    }
+    let log = open(&path).expect("new");
+    log.append(Position::ZERO, records[..2].to_vec().into())
+        .await
+        .expect("written");
+    let summary = check(&path).expect("in order until then");
+    assert_eq!(summary.lamport.get(), u64::MAX);
+    log.append(2.into(), records[2..].to_vec().into())
+        .await
+        .expect("written");
+    let error = check(&path).expect_err("damaged").to_string();
+    assert!(error.contains("time stands still"), "{error}");
+}

@@ -241,7 +241,7 @@ impl Timeline {
     /// What the texts of all lines take, in bytes, with their entries.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
-        let tail = self.tail.iter().flat_map(|tail| tail.entries());
+        let tail = self.tail.iter().flat_map(window::Tail::entries);
         self.entries.iter().chain(tail).map(Entry::bytes).sum()
     }
 
