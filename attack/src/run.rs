@@ -7,7 +7,7 @@ use std::{
 };
 
 use chitty_chat::proto::v1::PublishRequest;
-use color_eyre::eyre::{Result, WrapErr as _, ensure};
+use color_eyre::eyre::{Report, Result, WrapErr as _, bail, ensure};
 use tempfile::TempDir;
 use tokio::{
     task::JoinSet,
@@ -100,14 +100,22 @@ async fn chat(program: &Path, lines: u64) -> Result<TempDir> {
     let server = Server::start(program, folder, &options)?;
     let from = host(0);
     let client = Place::of(&server).connect(from).await?;
-    let author = join(client, request("author", 0)).await?;
+    let mut author = join(client, request("author", 0)).await?;
     let mut writers = JoinSet::new();
     for _ in 0..WRITERS {
         let (client, session) = (author.client.clone(), author.welcome.session.clone());
         writers.spawn(write(client, session, lines / WRITERS));
     }
-    while let Some(done) = writers.join_next().await {
-        done??;
+    let wait = async {
+        while let Some(done) = writers.join_next().await {
+            done??;
+        }
+        Ok::<_, Report>(())
+    };
+    tokio::select! {
+        written = wait => written?,
+        // Read, so that its connection has room for the replies.
+        () = author.listen() => bail!("the stream of the chat's author ended"),
     }
     author.leave().await?;
     let written = server.stop()?;

@@ -114,6 +114,11 @@ impl Joined {
         }
     }
 
+    /// Reads to the end of the stream.
+    pub(crate) async fn listen(&mut self) {
+        while let Ok(Some(_)) = self.stream.message().await {}
+    }
+
     pub(crate) async fn leave(mut self) -> Result<()> {
         let request = LeaveRequest {
             session: self.welcome.session.clone(),
