@@ -123,6 +123,8 @@ fn evidence() -> Evidence {
     let life = Life {
         label: "ada".into(),
         said,
+        said_at: Vec::new(),
+        faults: Vec::new(),
         lines: lines(),
         logs: vec![0],
         fate: Fate::Runs,
@@ -130,6 +132,8 @@ fn evidence() -> Evidence {
     Evidence {
         logs: vec![log],
         lives: vec![life],
+        servers: Vec::new(),
+        rules: Rules::default(),
         at_rest: true,
     }
 }
