@@ -123,9 +123,10 @@ impl Streams {
                 // Whoever came and went at another server had no stream here.
                 let Some(stream) = newest else { return };
                 // A stream that was granted and not fetched has no end of its own.
-                let ended = match stream.opened {
-                    true => stream.ended,
-                    false => Some(stream.granted),
+                let ended = if stream.opened {
+                    stream.ended
+                } else {
+                    Some(stream.granted)
                 };
                 let grace = evidence.rules.grace;
                 let in_time = ended.is_some_and(|ended| is_over(ended, grace, when));

@@ -207,7 +207,7 @@ impl Judge<'_> {
                 paid_back = paid_back.max(said_at) + rate.interval;
             }
         }
-        let owed = since(request.time, paid_back) + rate.interval + TICK;
+        let owed = since(request.time - TICK, paid_back) + rate.interval;
         owed > rate.interval * rate.burst
     }
 }
