@@ -70,7 +70,7 @@ async fn flood(target: &Target<'_>, frame: &[u8], stream: bool) -> Result<Outcom
     Ok(Outcome {
         done: sent,
         figure: format!(
-            "{} frames a second; {cut} connections ended",
+            "{} frames a second written; {cut} connections ended",
             per_second(sent, target.time.as_secs_f64())
         ),
     })

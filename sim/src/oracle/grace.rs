@@ -19,6 +19,12 @@ pub(super) fn check(evidence: &Evidence, verdict: &mut Verdict) {
     for (index, run) in runs {
         let end = evidence.servers.get(index + 1).map(|next| next.started);
         let streams = Streams::of(run);
+        // Before that run, and on the same log, where numbers mean the same participants.
+        let earlier = evidence.servers[..index].iter();
+        let earlier = earlier
+            .filter(|earlier| earlier.log == run.log)
+            .map(Streams::of);
+        let earlier: Vec<_> = earlier.collect();
         let log = evidence.log(run.log);
         for (place, record) in log.iter().enumerate() {
             // What was just being synced when a server ended is found by the next one.
@@ -32,6 +38,9 @@ pub(super) fn check(evidence: &Evidence, verdict: &mut Verdict) {
                 && during
             {
                 let gone = Gone {
+                    was_here: earlier
+                        .iter()
+                        .any(|streams| streams.0.contains_key(&participant.get())),
                     number: participant.get(),
                     reason: *reason,
                     record,
@@ -58,6 +67,8 @@ struct Gone<'a> {
     reason: LeftReason,
     record: &'a Record,
     by_itself: bool,
+    /// It has had a stream of an earlier run.
+    was_here: bool,
 }
 
 /// The newest stream of each participant, as a server wrote it down.
@@ -120,8 +131,17 @@ impl Streams {
         let position = gone.record.event.position;
         match gone.reason {
             LeftReason::Lost if !gone.by_itself => {
-                // Whoever came and went at another server had no stream here.
-                let Some(stream) = newest else { return };
+                let Some(stream) = newest else {
+                    // Whoever came and went at another server had no stream here.
+                    verdict.must(!gone.was_here, "LOST after the grace", || {
+                        format!(
+                            "{} is lost at position {position}, and was not there since the server \
+                             started",
+                            gone.number
+                        )
+                    });
+                    return;
+                };
                 // A stream that was granted and not fetched has no end of its own.
                 let ended = if stream.opened {
                     stream.ended

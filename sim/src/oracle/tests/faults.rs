@@ -216,6 +216,16 @@ fn who_was_there_when_a_server_started_had_the_restart_grace() {
     };
     assert_eq!(closed(34, Vec::new()), [""; 0]);
     assert_eq!(closed(35, Vec::new()), [CHECK]);
+    let lost = found(|run| {
+        let started = second(30);
+        let (log, lines) = (0, Vec::new());
+        run.servers.push(ServerRun {
+            log,
+            started,
+            lines,
+        });
+    });
+    assert_eq!(lost, ["LOST after the grace"], "it is to be CLOSED");
     let came_back = vec![line_at(35, "Join granted participant=2 generation=2")];
     assert_eq!(closed(33, came_back), [CHECK]);
 }
