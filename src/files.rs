@@ -13,15 +13,18 @@ use std::{
     fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions},
     io,
     os::unix::fs::{
-        DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
-        PermissionsExt as _,
+        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
     },
     path::Path,
 };
 
 use nix::unistd::{Uid, User};
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags, Stat};
 use thiserror::Error;
+
+mod folder;
+
+pub use self::folder::{Folder, Identity};
 
 /// The bits of a mode by which others than the owner can do something.
 const OTHERS: u32 = 0o077;
@@ -111,12 +114,15 @@ pub fn check_own_folder(path: &Path) -> io::Result<()> {
 /// user's or root's, and others can either not write there, or, as in `/tmp`, not touch files that
 /// are not theirs.
 pub fn check_shared_folder(path: &Path) -> io::Result<()> {
-    let metadata = fs::metadata(path)?;
+    check_shared(&fs::metadata(path)?)
+}
+
+fn check_shared(metadata: &Metadata) -> io::Result<()> {
     if !metadata.is_dir() {
         return Err(Unsafe::NotAFolder.into());
     }
     if metadata.uid() != 0 {
-        check_owner(&metadata)?;
+        check_owner(metadata)?;
     }
     if metadata.mode() & OTHERS_WRITE != 0 && metadata.mode() & STICKY == 0 {
         return Err(Unsafe::Writable(metadata.mode() & 0o7777).into());
@@ -138,34 +144,72 @@ pub fn effective_user() -> u32 {
 }
 
 fn check_file(metadata: &Metadata) -> Result<(), Unsafe> {
-    let kind = metadata.file_type();
-    if kind.is_symlink() {
-        return Err(Unsafe::Link);
+    Facts::from(metadata).check()
+}
+
+/// What the system says of a file, whichever way it was asked.
+struct Facts {
+    uid: u32,
+    kind: FileType,
+    links: u64,
+}
+
+impl From<&Metadata> for Facts {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            uid: metadata.uid(),
+            kind: FileType::from_raw_mode(metadata.mode()),
+            links: metadata.nlink(),
+        }
     }
-    // Said first: whose it is helps most.
-    check_owner(metadata)?;
-    if !kind.is_file() {
-        return Err(Unsafe::Kind(match () {
-            () if kind.is_dir() => "a folder",
-            () if kind.is_fifo() => "a pipe",
-            () if kind.is_socket() => "a socket",
-            () => "a device",
-        }));
+}
+
+impl From<&Stat> for Facts {
+    // The types of these fields differ between systems.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
+    fn from(stat: &Stat) -> Self {
+        Self {
+            uid: stat.st_uid,
+            kind: FileType::from_raw_mode(stat.st_mode),
+            links: u64::try_from(stat.st_nlink).unwrap_or(u64::MAX),
+        }
     }
-    match metadata.nlink() {
-        // A file that was removed since has none, and harms nobody.
-        0 | 1 => Ok(()),
-        links => Err(Unsafe::Links(links)),
+}
+
+impl Facts {
+    fn check(&self) -> Result<(), Unsafe> {
+        if self.kind.is_symlink() {
+            return Err(Unsafe::Link);
+        }
+        // Said first: whose it is helps most.
+        check_user(self.uid)?;
+        if !self.kind.is_file() {
+            return Err(Unsafe::Kind(match self.kind {
+                FileType::Directory => "a folder",
+                FileType::Fifo => "a pipe",
+                FileType::Socket => "a socket",
+                _ => "a device",
+            }));
+        }
+        match self.links {
+            // A file that was removed since has none, and harms nobody.
+            0 | 1 => Ok(()),
+            links => Err(Unsafe::Links(links)),
+        }
     }
 }
 
 fn check_owner(metadata: &Metadata) -> Result<(), Unsafe> {
+    check_user(metadata.uid())
+}
+
+fn check_user(owner: u32) -> Result<(), Unsafe> {
     let user = effective_user();
-    if metadata.uid() == user {
+    if owner == user {
         return Ok(());
     }
     Err(Unsafe::Foreign {
-        owner: user_name(metadata.uid()),
+        owner: user_name(owner),
         user: user_name(user),
     })
 }

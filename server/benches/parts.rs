@@ -19,7 +19,7 @@ use chitty_server::{
 };
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::watch};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -128,6 +128,19 @@ fn room() -> Room {
 /// A batch as the sequencer decides it: on a clone, which takes the place of the room.
 #[divan::bench(args = BATCHES)]
 fn decide(bencher: Bencher, records: u64) {
+    decide_and(bencher, records, |_| ());
+}
+
+/// The same, and what is published of the room for those who read beside the sequencer.
+#[divan::bench(args = BATCHES)]
+fn decide_and_publish_view(bencher: Bencher, records: u64) {
+    let published = watch::Sender::new(Arc::new(room().view()));
+    decide_and(bencher, records, |room| {
+        published.send_replace(Arc::new(room.view()));
+    });
+}
+
+fn decide_and(bencher: Bencher, records: u64, publish_view: impl Fn(&Room)) {
     let mut room = room();
     let mut ids = 0_u64;
     let mut publish = || {
@@ -149,6 +162,7 @@ fn decide(bencher: Bencher, records: u64) {
                 divan::black_box(scratch.decide(command, now()).unwrap());
             }
             room.adopt(scratch);
+            publish_view(&room);
         });
 }
 

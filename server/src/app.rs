@@ -55,6 +55,7 @@ pub async fn serve(
         Sequencer::start(Arc::clone(&log), config.followers, config.sequencer).await?;
     let hub = Arc::clone(handle.hub());
     let (health, service) = services(handle, config.random).await?;
+    let service = service.with_replies(config.connections.replies);
     let connections = shutdown.child_token();
     let network = tokio::spawn(net::serve(
         listener,

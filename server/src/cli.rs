@@ -12,12 +12,13 @@ use std::{
 use chitty_chat::{
     logging::{self, CALL, Log as LogFile},
     secret,
+    text::display,
 };
 use clap::{Args as ClapArgs, builder::FalseyValueParser};
 use color_eyre::eyre::{Result, WrapErr as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     app::{self, Config},
@@ -83,6 +84,18 @@ pub struct Args {
     )]
     pub max_participants: usize,
 
+    /// How many of them may join from one address [default: half of --max-participants, at most
+    /// 1000]
+    ///
+    /// All loopback addresses count as one, and so does an IPv6 /64 network. An IPv6 /48 network
+    /// may have twice as many.
+    #[arg(
+        long,
+        env = "CHITTY_MAX_PARTICIPANTS_PER_ADDRESS",
+        value_name = "NUMBER"
+    )]
+    pub max_participants_per_address: Option<usize>,
+
     /// Messages of a participant: so many a second, and after a pause so many at once; or off
     #[arg(long, env = "CHITTY_PUBLISH_RATE", value_name = "RATE/BURST|off", default_value = "5/10", value_parser = parse_rate)]
     pub publish_rate: Limited,
@@ -100,6 +113,20 @@ pub struct Args {
     /// Connections from one address
     #[arg(long, env = "CHITTY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value_t = net::Limits::default().connections_per_source)]
     pub max_connections_per_address: usize,
+
+    /// Connections without a participant: when there are more, the idlest is closed
+    ///
+    /// It is closed also when connections run out. A participant's connection never is.
+    #[arg(long, env = "CHITTY_MAX_UNJOINED", value_name = "NUMBER", default_value_t = net::Limits::default().unjoined)]
+    pub max_unjoined: usize,
+
+    /// Seconds that a connection may last without a participant, or a call of one
+    #[arg(long, env = "CHITTY_JOIN_WITHIN", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
+    pub join_within: Duration,
+
+    /// Memory for replies that are not taken yet, in all; at least 528KiB
+    #[arg(long, env = "CHITTY_REPLY_BUDGET", value_name = "SIZE", default_value = "32MiB", value_parser = parse_size)]
+    pub reply_budget: usize,
 
     /// Seconds that a new connection has to send its first request
     #[arg(long, env = "CHITTY_FIRST_REQUEST", value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
@@ -121,6 +148,17 @@ pub struct Args {
 /// Streams of a participant: more often than by any backoff of a flapping link, and far less often
 /// than in a loop.
 const STREAM_RATE: Rate = Rate::per_second(2, 20);
+
+/// From a signal to the end of the process.
+const END_WITHIN: Duration = Duration::from_millis(2900);
+
+/// More than an office or a lecture hall needs, and a tenth of the seats by default.
+const MOST_PER_ADDRESS: usize = 1_000;
+
+/// Whatever is configured, one address leaves room for others.
+fn default_per_address(max_participants: usize) -> usize {
+    max_participants.div_ceil(2).min(MOST_PER_ADDRESS)
+}
 
 /// What no clock overflows by.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -158,24 +196,46 @@ fn parse_rate(text: &str) -> Result<Limited, String> {
 
 fn parse_keep(text: &str) -> Result<Keep, String> {
     const HELP: &str = "give a number of events, such as 100000, or a size, such as 64MiB";
-    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
-    let number: u64 = digits.parse().map_err(|_| HELP)?;
+    let (number, unit) = split_unit(text).ok_or(HELP)?;
     if number == 0 {
         return Err("keep at least one event".into());
     }
-    let shift = match &text[digits.len()..] {
-        "" => return Ok(Keep::Events(number)),
-        "B" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        _ => return Err(HELP.into()),
-    };
+    if unit.is_empty() {
+        return Ok(Keep::Events(number));
+    }
+    let shift = shift_of(unit).ok_or(HELP)?;
     Ok(Keep::Bytes(
         number
             .checked_mul(1 << shift)
             .ok_or("that is more than any disk holds")?,
     ))
+}
+
+/// In bytes.
+fn parse_size(text: &str) -> Result<usize, String> {
+    const HELP: &str = "give a size, such as 32MiB";
+    let (number, unit) = split_unit(text).ok_or(HELP)?;
+    let shift = shift_of(unit).ok_or(HELP)?;
+    number
+        .checked_mul(1 << shift)
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or_else(|| "that is more than any memory holds".into())
+}
+
+fn split_unit(text: &str) -> Option<(u64, &str)> {
+    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
+    Some((digits.parse().ok()?, &text[digits.len()..]))
+}
+
+/// A unit, as a power of 2.
+fn shift_of(unit: &str) -> Option<u32> {
+    match unit {
+        "B" => Some(0),
+        "KiB" => Some(10),
+        "MiB" => Some(20),
+        "GiB" => Some(30),
+        _ => None,
+    }
 }
 
 impl Args {
@@ -184,6 +244,9 @@ impl Args {
             grace: self.grace,
             restart_grace: self.restart_grace,
             max_participants: self.max_participants,
+            max_participants_per_source: self
+                .max_participants_per_address
+                .unwrap_or_else(|| default_per_address(self.max_participants)),
             publish_rate: self.publish_rate.0,
             join_rate: self.join_rate.0,
             stream_rate: self.join_rate.0.map(|_| STREAM_RATE),
@@ -202,7 +265,10 @@ impl Args {
             connections: net::Limits {
                 connections: self.max_connections,
                 connections_per_source: self.max_connections_per_address,
+                unjoined: self.max_unjoined,
                 first_request: self.first_request,
+                join_within: self.join_within,
+                replies: self.reply_budget,
                 ..net::Limits::default()
             },
             random: secret::os_random,
@@ -224,11 +290,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     allow_open_files(args.max_connections);
     let log_file = LogFile::install()?;
-    let directory = args
-        .log_dir
-        .clone()
-        .unwrap_or_else(logging::default_directory);
-    let log_path = log_file.open("server", &directory)?;
+    let directory = logging::prepare_directory(args.log_dir.as_deref())?;
+    if let Some(notice) = directory.notice() {
+        say(&notice);
+    }
+    let log_path = log_file.open("server", &directory.path)?;
+    log_file.watch(|news| say(&news.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -251,11 +318,16 @@ pub fn run(args: &Args) -> Result<ExitCode> {
                 Some(DataError::Locked { .. } | DataError::Read { .. })
             ) =>
         {
-            let _ = writeln!(io::stderr(), "chitty-server: {error:#}");
+            say(&format!("{error:#}"));
             Ok(ExitCode::from(EXIT_LOCKED))
         }
         result => result.map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// On standard error, which nobody may read: that is no reason not to serve.
+fn say(what: &str) {
+    let _ = writeln!(io::stderr(), "chitty-server: {}", display::safe(what));
 }
 
 /// A connection is an open file, of which many systems allow 1,024 unless asked for more.
@@ -282,9 +354,10 @@ async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
     let shutdown = CancellationToken::new();
     let signals = shutdown.clone();
     tokio::spawn(async move {
-        if signal().await.is_ok() {
-            signals.cancel();
-        }
+        let Ok(signal) = signal().await else { return };
+        end_within(END_WITHIN);
+        info!(target: CALL, call = "Server", step = "stopping", signal);
+        signals.cancel();
     });
     announce(address, &*log, log_path);
     let end = app::serve(listener, log, args.config(), shutdown).await?;
@@ -322,7 +395,7 @@ fn announce(address: SocketAddr, log: &dyn Log, log_path: &Path) {
 }
 
 /// Returns on Ctrl-C, SIGTERM, or a hang-up that is not ignored.
-async fn signal() -> Result<()> {
+async fn signal() -> Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -337,13 +410,30 @@ async fn signal() -> Result<()> {
             None => std::future::pending().await,
         }
     };
-    let signal = tokio::select! {
+    Ok(tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
         _ = hung_up => "SIGHUP",
-    };
-    info!(target: CALL, call = "Server", step = "stopping", signal);
-    Ok(())
+    })
+}
+
+/// Ends the process if it has not ended by then, whatever hangs: a disk, the log, a peer. Nothing
+/// that was acknowledged is lost by it, as by a kill.
+fn end_within(time: Duration) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "on a thread of its own, in case that all others hang"
+    )]
+    let ending = std::thread::Builder::new()
+        .name("deadline".into())
+        .spawn(move || {
+            std::thread::sleep(time);
+            say("something does not answer, maybe a disk: ended without waiting for it");
+            std::process::exit(1);
+        });
+    if let Err(error) = ending {
+        warn!(%error, "there is no thread for the deadline of the end");
+    }
 }
 
 /// By ignoring SIGHUP, `nohup` says that the server is to outlive its terminal; to listen for it
@@ -369,6 +459,15 @@ mod tests {
         assert_eq!(parse_keep("1GiB"), Ok(Keep::Bytes(1 << 30)));
         for bad in ["", "0", "MiB", "10 MB", "-1", "99999999999GiB", "1e3", "٣"] {
             assert!(parse_keep(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_a_unit() {
+        assert_eq!(parse_size("32MiB"), Ok(32 << 20));
+        assert_eq!(parse_size("0B"), Ok(0));
+        for bad in ["", "32", "MiB", "1.5MiB", "99999999999GiB"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,11 +1,13 @@
 //! How often somebody may do something: a burst, and then a steady rate.
 
-use std::{net::IpAddr, time::Duration};
+use std::{hash::Hash, net::IpAddr, time::Duration};
 
 use imbl::HashMap;
 
-/// So many buckets of addresses are kept at most.
-const MOST_SOURCES: usize = 10_000;
+use crate::source::{NETWORK_SHARE, network};
+
+/// The most buckets that one [`Buckets`] keeps.
+const MOST_BUCKETS: usize = 10_000;
 
 /// So many at once, and one more each `interval`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,14 @@ impl Rate {
         let interval = Duration::from_nanos(1_000_000_000 / per_second as u64);
         Self { burst, interval }
     }
+
+    /// So many times as often.
+    pub(crate) fn times(self, factor: u32) -> Self {
+        Self {
+            burst: self.burst.saturating_mul(factor),
+            interval: self.interval / factor,
+        }
+    }
 }
 
 /// What is left of a burst, by the generic cell rate algorithm
@@ -39,40 +49,111 @@ pub struct Bucket {
 impl Bucket {
     /// Takes one, or says in which time there is one. All `now` are on one clock.
     pub fn take(&mut self, rate: Rate, now: Duration) -> Result<(), Duration> {
-        let full_at = self.full_at.max(now).saturating_add(rate.interval);
+        self.full_at = self.full_at_without(1, rate, now)?;
+        Ok(())
+    }
+
+    /// Takes none, and says whether so many could be taken, or in which time they could.
+    pub fn check(&self, count: u32, rate: Rate, now: Duration) -> Result<(), Duration> {
+        self.full_at_without(count, rate, now).map(drop)
+    }
+
+    fn full_at_without(&self, count: u32, rate: Rate, now: Duration) -> Result<Duration, Duration> {
+        let taken = rate.interval.saturating_mul(count);
+        let full_at = self.full_at.max(now).saturating_add(taken);
         let burst = rate.interval.saturating_mul(rate.burst);
         let over = full_at.saturating_sub(now).saturating_sub(burst);
         if over > Duration::ZERO {
             return Err(over);
         }
-        self.full_at = full_at;
-        Ok(())
+        Ok(full_at)
+    }
+
+    /// Whether the whole burst is there, as with somebody new.
+    pub fn is_full(&self, now: Duration) -> bool {
+        self.full_at <= now
     }
 }
 
-/// A bucket for each address that something came from lately. Cloning is cheap.
-#[derive(Clone, Debug, Default)]
-pub struct Sources {
-    buckets: HashMap<IpAddr, Bucket>,
-    /// When those that are full are next looked for, where there is no room.
+/// A bucket for each of those who took something lately. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Buckets<K> {
+    buckets: HashMap<K, Bucket>,
+    /// When full buckets are next looked for, if there is no room.
     next_sweep: Duration,
 }
 
-impl Sources {
-    /// Takes one from the bucket of this address, or says in which time there is one.
-    pub fn take(&mut self, source: IpAddr, rate: Rate, now: Duration) -> Result<(), Duration> {
-        let mut bucket = self.buckets.get(&source).copied().unwrap_or_default();
+impl<K> Default for Buckets<K> {
+    fn default() -> Self {
+        Self {
+            buckets: HashMap::default(),
+            next_sweep: Duration::ZERO,
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Buckets<K> {
+    /// Takes one from this bucket, or says in which time there is one.
+    pub fn take(&mut self, key: K, rate: Rate, now: Duration) -> Result<(), Duration> {
+        let mut bucket = self.get(&key);
         bucket.take(rate, now)?;
-        if self.buckets.len() >= MOST_SOURCES && now >= self.next_sweep {
+        if self.buckets.len() >= MOST_BUCKETS && now >= self.next_sweep {
             self.next_sweep = now + Duration::from_secs(1);
-            self.buckets.retain(|_, bucket| bucket.full_at > now);
+            self.buckets.retain(|_, bucket| !bucket.is_full(now));
         }
         // So many at the same time are no bursts of a few: rather none is refused than a wrong
         // one.
-        if self.buckets.len() < MOST_SOURCES {
-            self.buckets.insert(source, bucket);
+        if self.buckets.len() < MOST_BUCKETS {
+            self.buckets.insert(key, bucket);
         }
         Ok(())
+    }
+
+    /// Takes none, and says whether so many could be taken, or in which time they could.
+    pub fn check(&self, key: &K, count: u32, rate: Rate, now: Duration) -> Result<(), Duration> {
+        self.get(key).check(count, rate, now)
+    }
+
+    fn get(&self, key: &K) -> Bucket {
+        self.buckets.get(key).copied().unwrap_or_default()
+    }
+}
+
+/// A bucket for each source that something came from lately, and a larger one for each network
+/// that several IPv6 sources belong to. Cloning is cheap.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    sources: Buckets<IpAddr>,
+    networks: Buckets<IpAddr>,
+}
+
+impl Sources {
+    /// Takes one from the bucket of this source, or says in which time there is one. `rate` is that
+    /// of a source; its network has [`NETWORK_SHARE`] times as much.
+    pub fn take(&mut self, source: IpAddr, rate: Rate, now: Duration) -> Result<(), Duration> {
+        self.check(source, 1, rate, now)?;
+        self.sources.take(source, rate, now)?;
+        match network(source) {
+            Some(network) => self.networks.take(network, rate.times(NETWORK_SHARE), now),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes none, and says whether so many could be taken, or in which time they could.
+    pub fn check(
+        &self,
+        source: IpAddr,
+        count: u32,
+        rate: Rate,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        self.sources.check(&source, count, rate, now)?;
+        match network(source) {
+            Some(network) => self
+                .networks
+                .check(&network, count, rate.times(NETWORK_SHARE), now),
+            None => Ok(()),
+        }
     }
 }
 
@@ -135,9 +216,38 @@ mod tests {
         for number in 2..30_000 {
             assert_eq!(sources.take(address(number), RATE, at(0)), Ok(()));
         }
-        assert!(sources.buckets.len() <= MOST_SOURCES);
+        assert!(sources.sources.buckets.len() <= MOST_BUCKETS);
         assert!(sources.take(address(1), RATE, at(0)).is_err());
         assert_eq!(sources.take(address(1), RATE, at(5000)), Ok(()));
-        assert_eq!(sources.buckets.len(), 1);
+        assert_eq!(sources.sources.buckets.len(), 1);
+    }
+
+    #[test]
+    fn many_subnets_of_one_network_share_a_bucket() {
+        let mut sources = Sources::default();
+        let subnet = |number: u16| -> IpAddr {
+            let text = format!("2001:db8:7:{number:x}::");
+            text.parse().expect("an address")
+        };
+        let taken = (0..1000)
+            .filter(|number| sources.take(subnet(*number), RATE, at(0)).is_ok())
+            .count();
+        assert_eq!(taken, 20);
+        // A refusal counts nowhere.
+        assert_eq!(sources.check(subnet(5000), 1, RATE, at(0)), Err(at(100)));
+        let elsewhere = "2001:db8:8::".parse().expect("an address");
+        assert_eq!(sources.take(elsewhere, RATE, at(0)), Ok(()));
+    }
+
+    #[test]
+    fn a_check_takes_nothing_and_knows_how_many_there_are() {
+        let mut bucket = Bucket::default();
+        for _ in 0..100 {
+            assert_eq!(bucket.check(10, RATE, at(0)), Ok(()));
+        }
+        assert_eq!(bucket.check(11, RATE, at(0)), Err(at(200)));
+        bucket.take(RATE, at(0)).expect("a burst");
+        assert_eq!(bucket.check(9, RATE, at(0)), Ok(()));
+        assert_eq!(bucket.check(10, RATE, at(0)), Err(at(200)));
     }
 }

@@ -5,7 +5,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use chitty_chat::{
-    proto::v1::{JoinRequest, SERVICE_NAME},
+    proto::v1::{JoinRequest, SERVICE_NAME, chitty_chat_client::ChittyChatClient},
     secret::os_random,
 };
 use chitty_server::{
@@ -17,7 +17,11 @@ use tokio::{
     net::TcpStream,
     time::{Instant, sleep, timeout},
 };
-use tonic::{Code, Status, service::Routes};
+use tonic::{
+    Code, Status,
+    service::Routes,
+    transport::{Channel, Endpoint},
+};
 use tonic_types::StatusExt as _;
 use tower_service::Service as _;
 
@@ -168,6 +172,39 @@ async fn a_live_session_that_joins_in_a_loop_is_slowed_down() {
 }
 
 #[tokio::test]
+async fn all_loopback_addresses_share_the_seats_of_one() {
+    let server = start(|config| config.sequencer.rules.max_participants_per_source = 6).await;
+    let mut here = Vec::new();
+    for number in 1..=20_u8 {
+        let mut client = client_from(&server, [127, 0, number, 1]).await;
+        match client.join(named(&format!("number {number}"))).await {
+            Ok(stream) if number <= 6 => here.push((client, stream)),
+            Err(status) if number > 6 => {
+                assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+                assert!(status.message().contains("6 participants"), "{status}");
+                assert!(status.message().contains("one address"), "{status}");
+            }
+            other => panic!("number {number}: {:?}", other.map(drop)),
+        }
+    }
+    // Who leaves makes room.
+    drop(here.pop());
+    let deadline = Instant::now() + PATIENCE;
+    let mut client = client_from(&server, [127, 9, 9, 9]).await;
+    while let Err(status) = client.join(named("late")).await {
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+        assert!(Instant::now() < deadline, "there is no room");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn client_from(server: &TestServer, from: [u8; 4]) -> ChittyChatClient<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{}", server.address)).expect("a URL");
+    let endpoint = endpoint.local_address(Some(from.into()));
+    ChittyChatClient::new(endpoint.connect().await.expect("it listens"))
+}
+
+#[tokio::test]
 async fn connections_beyond_the_limit_are_closed_and_others_go_on() {
     let server = start(|config| config.connections.connections_per_source = 5).await;
     let mut ada = server.join("ada").await;
@@ -190,11 +227,9 @@ async fn connections_beyond_the_limit_are_closed_and_others_go_on() {
     let deadline = Instant::now() + PATIENCE;
     loop {
         // The server has to notice that there is room.
-        let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", server.address))
-            .expect("a URL");
+        let channel = Endpoint::from_shared(format!("http://{}", server.address)).expect("a URL");
         if let Ok(channel) = channel.connect().await {
-            let mut client =
-                chitty_chat::proto::v1::chitty_chat_client::ChittyChatClient::new(channel);
+            let mut client = ChittyChatClient::new(channel);
             if client.join(named("bob")).await.is_ok() {
                 break;
             }

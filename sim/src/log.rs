@@ -5,7 +5,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use chitty_chat::{Event, EventKind, LeftReason, Position, Session};
+use chitty_chat::{Event, EventKind, LamportTime, LeftReason, Position, Session};
 use chitty_server::{
     log::{
         AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError,
@@ -262,6 +262,15 @@ impl Log for SimLog {
             let time = disk.state().read_fails()?;
             sleep(time).await;
             disk.synced().read(after, limit).await
+        })
+    }
+
+    fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>> {
+        let disk = Arc::clone(&self.disk);
+        Box::pin(async move {
+            let time = disk.state().read_fails()?;
+            sleep(time).await;
+            disk.synced().locate(lamport).await
         })
     }
 

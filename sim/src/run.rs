@@ -246,6 +246,7 @@ fn config(rng: &mut StdRng) -> app::Config {
                 grace: Duration::from_secs(3),
                 restart_grace: Duration::from_secs(6),
                 max_participants: 100,
+                max_participants_per_source: 100,
                 publish_rate,
                 join_rate: None,
                 stream_rate: None,

@@ -1,43 +1,177 @@
-//! Where log files go when nobody says.
+//! Where log files go.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use etcetera::{BaseStrategy as _, base_strategy::Xdg};
+
+use super::LogError;
+use crate::files::{Folder, check_own_folder, check_shared_folder, make_folder};
 
 /// The folder of a checkout, and of last resort.
 const LOCAL: &str = "logs";
 /// The folder of this program among the state of all.
 const PROGRAM: &str = "chitty-chat";
 
-/// `./logs` where there is such a folder, as in a checkout; else `chitty-chat` in the user's state
-/// folder by the XDG Base Directory Specification: `$XDG_STATE_HOME`, or `~/.local/state`.
-pub fn default_directory() -> PathBuf {
-    let state = Xdg::new().ok().and_then(|folders| folders.state_dir());
-    directory(Path::new(LOCAL).is_dir(), state)
+/// A folder for log files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogDirectory {
+    /// The folder.
+    pub path: PathBuf,
+    /// Why `./logs` is not used, if it is there and nobody named another folder. Users look for
+    /// their logs there, so they have to be told.
+    pub passed_over: Option<String>,
 }
 
-fn directory(has_local: bool, state: Option<PathBuf>) -> PathBuf {
-    match state {
-        Some(state) if !has_local => state.join(PROGRAM),
+impl LogDirectory {
+    /// Why log files are not where users look for them.
+    pub fn notice(&self) -> Option<String> {
+        let reason = self.passed_over.as_ref()?;
+        let path = self.path.display();
+        Some(format!(
+            "./logs is not used: {reason}; log files are in {path}"
+        ))
+    }
+}
+
+/// The folder that log files go to if nobody says: `./logs` if that is a folder of this user's
+/// that others cannot write to, as in a checkout; else `chitty-chat` in the user's state folder by
+/// the XDG Base Directory Specification: `$XDG_STATE_HOME`, or `~/.local/state`.
+pub fn default_directory() -> LogDirectory {
+    let local = Path::new(LOCAL);
+    let local = local.is_dir().then(|| check_own_folder(local));
+    let state = Xdg::new().ok().and_then(|folders| folders.state_dir());
+    choose(local, state)
+}
+
+/// `local` is whether `./logs` may be used; `None` if it is not there.
+fn choose(local: Option<io::Result<()>>, state: Option<PathBuf>) -> LogDirectory {
+    let passed_over = match &local {
+        Some(Err(error)) => Some(error.to_string()),
+        Some(Ok(())) | None => None,
+    };
+    let path = match (local, state) {
+        (None | Some(Err(_)), Some(state)) => state.join(PROGRAM),
         // A system user may have no home; a folder where it was started is better than no log.
         _ => PathBuf::from(LOCAL),
+    };
+    LogDirectory { path, passed_over }
+}
+
+/// The folder that log files go to, made with mode 0700 if it is not there: `asked`, or
+/// [`default_directory`].
+///
+/// # Errors
+/// The folder cannot be made. Or it is not safe: it belongs to somebody else than this user and
+/// root, or others can rename the files in it.
+pub fn prepare_directory(asked: Option<&Path>) -> Result<LogDirectory, LogError> {
+    let chosen = match asked {
+        Some(path) => LogDirectory {
+            path: path.to_owned(),
+            passed_over: None,
+        },
+        None => default_directory(),
+    };
+    let failed = |source| LogError::Directory {
+        path: chosen.path.clone(),
+        source,
+    };
+    // With sudo, HOME is often still that of the user before: what root makes there, that user
+    // cannot write to afterwards.
+    if asked.is_none() {
+        check_parent(&chosen.path).map_err(failed)?;
+    }
+    make_folder(&chosen.path)
+        .and_then(|()| Folder::open(&chosen.path).map(drop))
+        .map_err(failed)?;
+    Ok(chosen)
+}
+
+/// Checks the folder that another one would be made in.
+fn check_parent(path: &Path) -> io::Result<()> {
+    let there = path
+        .ancestors()
+        .find(|path| fs::symlink_metadata(path).is_ok());
+    match there {
+        Some(there) => check_shared_folder(there)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", there.display()))),
+        // Relative, and in the current folder.
+        None => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+
     use super::*;
+
+    fn unsafe_folder() -> io::Error {
+        io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to eve")
+    }
 
     #[test]
     fn where_logs_go() {
-        for (has_local, state, expected) in [
-            (true, Some("/state"), "logs"),
-            (true, None, "logs"),
-            (false, Some("/state"), "/state/chitty-chat"),
-            (false, None, "logs"),
+        let state = || Some(PathBuf::from("/state"));
+        for (local, state, expected, passed_over) in [
+            (Some(Ok(())), state(), "logs", false),
+            (Some(Ok(())), None, "logs", false),
+            (None, state(), "/state/chitty-chat", false),
+            (None, None, "logs", false),
+            (
+                Some(Err(unsafe_folder())),
+                state(),
+                "/state/chitty-chat",
+                true,
+            ),
+            (Some(Err(unsafe_folder())), None, "logs", true),
         ] {
-            let found = directory(has_local, state.map(PathBuf::from));
-            assert_eq!(found, Path::new(expected));
+            let found = choose(local, state);
+            assert_eq!(found.path, Path::new(expected));
+            let why = passed_over.then(|| "it belongs to eve".to_owned());
+            assert_eq!(found.passed_over, why);
         }
+    }
+
+    #[test]
+    fn a_folder_that_was_asked_for_is_made_or_refused_with_the_reason() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let path = parent.path().join("deep/logs");
+        let made = prepare_directory(Some(&path)).expect("made");
+        assert_eq!(made.path, path);
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode));
+        mode(0o777).expect("ours");
+        let error = prepare_directory(Some(&path)).expect_err("others can rename files");
+        let error = error.to_string();
+        assert!(error.contains("others can write to it"), "{error}");
+        assert!(error.contains("--log-dir"), "{error}");
+        mode(0o1777).expect("ours");
+        prepare_directory(Some(&path)).expect("as in /tmp");
+        fs::write(parent.path().join("file"), "").expect("written");
+        prepare_directory(Some(&parent.path().join("file"))).expect_err("a file");
+    }
+
+    #[test]
+    fn a_folder_of_somebody_elses_is_refused_with_the_owner() {
+        const NOBODY: u32 = 65534;
+        let parent = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| parent.path().join(name);
+        fs::create_dir(path("theirs")).expect("made");
+        if chown(path("theirs"), Some(NOBODY), None).is_err() {
+            eprintln!("not tried: only root can give a folder away");
+            return;
+        }
+        let owner = crate::files::user_name(NOBODY);
+        symlink(path("theirs"), path("link")).expect("made");
+        for name in ["theirs", "link"] {
+            let error = prepare_directory(Some(&path(name))).expect_err("theirs");
+            assert!(error.to_string().contains(&owner), "{error}");
+        }
+        let error = check_parent(&path("theirs/.local/state/chitty-chat"));
+        let error = error.expect_err("theirs").to_string();
+        assert!(error.contains(&owner), "{error}");
+        check_parent(&path("ours/.local")).expect("ours");
     }
 }

@@ -4,15 +4,17 @@
 //! tracing-appender's rolling files have no name that stays.
 
 use std::{
-    fs::{self, DirBuilder, File, Metadata, OpenOptions},
+    ffi::{OsStr, OsString},
+    fs::{self, File},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use super::progress::Progress;
+use super::{gap::Gap, progress::Progress};
+use crate::files::{Folder, Identity, make_folder};
 
 /// Written out at the latest with this many bytes.
 const BUFFER: usize = 64 * 1024;
@@ -21,6 +23,10 @@ const MAX_UNWRITTEN: usize = 1024 * 1024;
 /// How often it is looked up whether the name still leads to this file.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 const CHECK_EVERY_LINES: u64 = 1000;
+/// While the disk refuses, and lines come faster than they are written, it is tried so often.
+const TRY_EVERY_LINES: u64 = 256;
+/// What is said in the place of lines that there was no room for.
+const MISSING: &str = "lines are missing here, because the file could not be written";
 
 /// When a file is put aside for a new one.
 #[derive(Clone, Copy, Debug)]
@@ -43,40 +49,99 @@ impl Default for Rotation {
 /// The file, behind a buffer. Takes whole lines, one per call of `write`, and never fails: what
 /// went wrong is kept in the [`Progress`], and what could not be written is tried again.
 pub(super) struct RotatingFile {
-    path: PathBuf,
+    place: Place,
     rotation: Rotation,
     clock: fn() -> SystemTime,
     progress: Arc<Progress>,
+    folder: Folder,
     file: File,
     /// Of the file, without the buffer.
     size: u64,
     buffer: Vec<u8>,
+    /// The beginning of the line whose rest is at the start of the buffer: the file has that much
+    /// of it.
+    torn: Vec<u8>,
+    /// Lines that there was no room for, after those in the buffer.
+    gap: Gap,
     buffered_lines: u64,
     lines_since_check: u64,
+    lines_since_try: u64,
     checked_at: SystemTime,
+    /// The last try to write failed.
+    failing: bool,
+    /// The file should have been put aside for a new one, which failed.
+    overdue: bool,
+}
+
+/// Where the file is.
+struct Place {
+    folder: PathBuf,
+    name: OsString,
+}
+
+impl Place {
+    fn of(path: &Path) -> io::Result<Self> {
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        Ok(Self {
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// The folder, made if it is not there, and the file in it.
+    fn open(&self) -> io::Result<(Folder, File)> {
+        make_folder(&self.folder)?;
+        let folder = Folder::open(&self.folder).map_err(|error| about("its folder", &error))?;
+        let file = folder.append(&self.name)?;
+        Ok((folder, file))
+    }
+
+    /// `x.log.3`.
+    fn numbered(&self, number: u32) -> OsString {
+        let mut name = self.name.clone();
+        name.push(format!(".{number}"));
+        name
+    }
+}
+
+/// The same error, with what it is about.
+fn about(what: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
 impl RotatingFile {
-    /// Opens the file for appending; makes it, in mode 0600, and its folder, in mode 0700, where
-    /// they are not there.
+    /// Opens the file for appending. It is made, with mode 0600, if it is not there, and so is its
+    /// folder, with mode 0700. A file or a folder that is not this user's own is refused, see
+    /// [`files`](crate::files).
     pub(super) fn open(
         path: &Path,
         rotation: Rotation,
         clock: fn() -> SystemTime,
         progress: Arc<Progress>,
     ) -> io::Result<Self> {
-        let file = open(path)?;
+        let place = Place::of(path)?;
+        let (folder, file) = place.open()?;
         let mut opened = Self {
-            path: path.to_owned(),
+            place,
             rotation,
             clock,
             progress,
+            folder,
             file,
             size: 0,
             buffer: Vec::new(),
+            torn: Vec::new(),
+            gap: Gap::default(),
             buffered_lines: 0,
             lines_since_check: 0,
+            lines_since_try: 0,
             checked_at: clock(),
+            failing: false,
+            overdue: false,
         };
         opened.take_up()?;
         Ok(opened)
@@ -96,10 +161,54 @@ impl RotatingFile {
         Ok(())
     }
 
+    /// Puts a line into the buffer, or counts it.
+    fn take(&mut self, line: &[u8]) {
+        self.buffered_lines += 1;
+        self.lines_since_check += 1;
+        self.lines_since_try += 1;
+        // The gap is told before what follows it.
+        let is_open = self.gap.is_empty() || self.push_notice();
+        if is_open && self.has_room(line.len()) {
+            self.buffer.extend_from_slice(line);
+        } else {
+            self.gap.add_line(line);
+            self.progress.lose(1);
+        }
+    }
+
+    /// Whether so many bytes more may wait to be written. A file that cannot be put aside does not
+    /// grow beyond what all of its files together may have.
+    fn has_room(&self, bytes: usize) -> bool {
+        let files = u64::from(self.rotation.keep) + 1;
+        let most = self.rotation.max_bytes.saturating_mul(files);
+        let filled = self.size + self.buffer.len() as u64 + bytes as u64;
+        self.buffer.len() + bytes <= MAX_UNWRITTEN && (!self.overdue || filled <= most)
+    }
+
+    /// Puts the line that stands for missing ones into the buffer, if there is room for it and for
+    /// some more.
+    fn push_notice(&mut self) -> bool {
+        if !self.has_room(BUFFER) {
+            return false;
+        }
+        let notice = self.gap.take_notices((self.clock)(), MISSING);
+        self.buffer.extend_from_slice(notice.as_bytes());
+        true
+    }
+
     fn write_out(&mut self) {
+        self.lines_since_try = 0;
         let written = self.check().and_then(|()| self.write_buffer());
-        if let Err(error) = written {
-            self.progress.fail(&error);
+        let written = match written {
+            // As soon as writing works, and not only with the next line.
+            Ok(()) if !self.gap.is_empty() && self.push_notice() => self.write_buffer(),
+            written => written,
+        };
+        self.failing = written.is_err();
+        match written {
+            Ok(()) if self.overdue => {}
+            Ok(()) => self.progress.succeed(),
+            Err(error) => self.progress.fail(&error),
         }
         self.progress.advance(self.buffered_lines);
         self.buffered_lines = 0;
@@ -119,13 +228,19 @@ impl RotatingFile {
                 Err(error) => break Err(error),
             }
         };
+        let written = &self.buffer[..done];
+        if let Some(end) = written.iter().rposition(|byte| *byte == b'\n') {
+            self.torn = written[end + 1..].to_vec();
+        } else {
+            self.torn.extend_from_slice(written);
+        }
         self.buffer.drain(..done);
         self.size += done as u64;
         result
     }
 
-    /// Opens the file anew where its name leads to another by now, or to none: somebody deleted
-    /// it, or another process rotated it.
+    /// Opens the file anew if its name leads to another by now, or to none: somebody deleted it,
+    /// or another process rotated it.
     fn check(&mut self) -> io::Result<()> {
         let now = (self.clock)();
         let elapsed = now
@@ -136,28 +251,37 @@ impl RotatingFile {
         }
         self.checked_at = now;
         self.lines_since_check = 0;
-        if self.is_current()? {
-            self.size = self.file.metadata()?.len();
-            return Ok(());
+        if !self.is_current()? {
+            return self.reopen();
         }
-        self.reopen()
+        self.size = self.file.metadata()?.len();
+        if self.overdue {
+            self.rotate();
+        }
+        Ok(())
     }
 
+    /// Whether the file's name, and its folder's, still lead to what is open.
     fn is_current(&self) -> io::Result<bool> {
-        let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino());
-        match fs::metadata(&self.path) {
-            Ok(named) => Ok(identity(&named) == identity(&self.file.metadata()?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        let folder = match fs::metadata(&self.place.folder) {
+            Ok(metadata) => identity(&metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let file = identity(&self.file.metadata()?);
+        Ok(folder == self.folder.identity()? && self.folder.find(&self.place.name)? == Some(file))
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        self.file = open(&self.path)?;
+        (self.folder, self.file) = self.place.open()?;
+        self.overdue = false;
+        // The other file has only the beginning of that line; this one gets the whole of it.
+        self.buffer.splice(0..0, self.torn.drain(..));
         self.take_up()
     }
 
-    /// Puts the file aside for a new one, unless another process has just done so.
+    /// Puts the file aside for a new one, unless another process has just done so. If that fails,
+    /// lines go on to the old file, and it is tried again with the next check.
     fn rotate(&mut self) {
         let rotated = self.is_current().and_then(|current| {
             if current {
@@ -165,75 +289,70 @@ impl RotatingFile {
             }
             self.reopen()
         });
+        self.overdue = rotated.is_err();
         if let Err(error) = rotated {
+            let error = about("it is full, and cannot be put aside for a new one", &error);
             self.progress.fail(&error);
-            // Lines go on to the old file; the next try is not at every line.
-            self.size = 0;
         }
     }
 
     fn rename(&self) -> io::Result<()> {
-        let numbered = |number: u32| {
-            let mut path = self.path.clone().into_os_string();
-            path.push(format!(".{number}"));
-            PathBuf::from(path)
-        };
+        let failed = |name: &OsStr, error: &io::Error| about(&name.display().to_string(), error);
+        for number in 1..=self.rotation.keep {
+            // Not over what is not ours, nor what we did not make.
+            let name = self.place.numbered(number);
+            let check = self.folder.check(&name);
+            check.map_err(|error| failed(&name, &error))?;
+        }
         for number in (1..self.rotation.keep).rev() {
-            match fs::rename(numbered(number), numbered(number + 1)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            let (from, to) = (self.place.numbered(number), self.place.numbered(number + 1));
+            match self.folder.rename(&from, &to) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed(&from, &error));
+                }
                 _ => {}
             }
         }
-        fs::rename(&self.path, numbered(1))
+        self.folder
+            .rename(&self.place.name, &self.place.numbered(1))
     }
+}
+
+fn identity(metadata: &fs::Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
 }
 
 impl Write for RotatingFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let filled = self.size + self.buffer.len() as u64;
-        if filled > 0 && filled + line.len() as u64 > self.rotation.max_bytes {
+        let is_full = filled > 0 && filled + line.len() as u64 > self.rotation.max_bytes;
+        if is_full && !self.overdue && self.may_try() {
             self.write_out();
             if self.buffer.is_empty() {
                 self.rotate();
             }
         }
-        self.buffered_lines += 1;
-        self.lines_since_check += 1;
-        if self.buffer.len() + line.len() <= MAX_UNWRITTEN {
-            self.buffer.extend_from_slice(line);
-        }
-        if self.buffer.len() >= BUFFER {
+        self.take(line);
+        if self.buffer.len() >= BUFFER && self.may_try() {
             self.write_out();
         }
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if !self.buffer.is_empty() || self.buffered_lines > 0 {
+        let is_idle = self.buffer.is_empty() && self.buffered_lines == 0;
+        if !is_idle || !self.gap.is_empty() || self.overdue {
             self.write_out();
         }
         Ok(())
     }
 }
 
-/// Makes a folder for log files, where there is none, in mode 0700.
-pub fn make_directory(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        make_directory(folder)?;
+impl RotatingFile {
+    /// A disk that refuses is not asked with every line.
+    fn may_try(&self) -> bool {
+        !self.failing || self.lines_since_try >= TRY_EVERY_LINES
     }
-    OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
 }
 
 #[cfg(test)]

@@ -18,18 +18,43 @@ use tracing_subscriber::{
 
 use super::{
     CALL, escape,
+    limit::Limit,
     line::{Origin, Record},
 };
+
+/// What a line has of a value at most, in bytes: some of what is logged was sent by a peer.
+const MAX_VALUE: usize = 4096;
 
 /// Hands each event on as a record.
 pub(super) struct LineLayer<E> {
     clock: fn() -> SystemTime,
+    /// On diagnostics.
+    limit: Option<Limit>,
     emit: E,
 }
 
 impl<E: Fn(Record)> LineLayer<E> {
-    pub(super) const fn new(clock: fn() -> SystemTime, emit: E) -> Self {
-        Self { clock, emit }
+    pub(super) const fn new(clock: fn() -> SystemTime, limit: Option<Limit>, emit: E) -> Self {
+        Self { clock, limit, emit }
+    }
+
+    /// Whether there is to be a line of this event. Says before it how many there were not.
+    fn admit(&self, event: &Event<'_>, now: SystemTime) -> bool {
+        let Some(limit) = &self.limit else {
+            return true;
+        };
+        if let Some(suppressed) = limit.untold(now) {
+            (self.emit)(Record {
+                time: now,
+                origin: Origin::default(),
+                body: format!(
+                    "log warn target=chitty_chat::logging message=\"there were more diagnostics \
+                     in a second than are written\" suppressed={suppressed}"
+                ),
+            });
+        }
+        let metadata = event.metadata();
+        metadata.target() == CALL || limit.admit(metadata.callsite(), now)
     }
 }
 
@@ -55,12 +80,16 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        let now = (self.clock)();
+        if !self.admit(event, now) {
+            return;
+        }
         let origin = ctx
             .event_span(event)
             .and_then(|span| span.extensions().get::<Origin>().cloned())
             .unwrap_or_default();
         (self.emit)(Record {
-            time: (self.clock)(),
+            time: now,
             origin,
             body: body(event),
         });
@@ -121,6 +150,18 @@ impl FieldVisitor {
         self.fields.push('=');
     }
 
+    /// A value, cut if it is too long.
+    fn push_text(&mut self, value: &str) {
+        if value.len() <= MAX_VALUE {
+            return escape::push_value(&mut self.fields, value);
+        }
+        let end = (0..=MAX_VALUE)
+            .rfind(|&end| value.is_char_boundary(end))
+            .unwrap_or(0);
+        let cut = format!("{}…", &value[..end]);
+        escape::push_value(&mut self.fields, &cut);
+    }
+
     /// A value that needs no quotes.
     fn push_bare(&mut self, field: &Field, value: impl fmt::Display) {
         self.push_key(field.name());
@@ -136,7 +177,7 @@ impl Visit for FieldVisitor {
             "step" if self.is_call => value.clone_into(&mut self.step),
             name => {
                 self.push_key(name);
-                escape::push_value(&mut self.fields, value);
+                self.push_text(value);
             }
         }
     }

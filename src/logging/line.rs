@@ -48,7 +48,7 @@ const HEAD: usize = 48;
 static TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// RFC 3339, UTC, microseconds; what has no such form is the Unix epoch.
-fn push_time(out: &mut String, time: SystemTime) {
+pub(super) fn push_time(out: &mut String, time: SystemTime) {
     let after_epoch = time.max(UNIX_EPOCH);
     let time = Timestamp::try_from(after_epoch).unwrap_or(Timestamp::UNIX_EPOCH);
     // Writing to a string cannot fail.

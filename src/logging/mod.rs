@@ -21,10 +21,14 @@ mod broadcast;
 mod directory;
 mod escape;
 mod file;
+mod gap;
+mod health;
 mod layer;
+mod limit;
 mod line;
 mod outlet;
 mod progress;
+mod queue;
 
 use std::{
     env, fmt, io,
@@ -37,14 +41,14 @@ use thiserror::Error;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, registry};
 
-use self::{layer::LineLayer, outlet::Outlet};
+use self::{layer::LineLayer, limit::Limit, outlet::Outlet};
 use crate::secret;
 
 pub use self::{
     broadcast::broadcast,
-    directory::default_directory,
+    directory::{LogDirectory, default_directory, prepare_directory},
     escape::file_stem,
-    file::make_directory,
+    health::{LogNews, LogTrouble},
     line::{Line, LineHead, decode_who, parse_line, scan_line},
 };
 
@@ -69,6 +73,14 @@ pub enum LogError {
         /// The file.
         path: PathBuf,
         /// What the system says.
+        source: io::Error,
+    },
+    /// The folder is not there and cannot be made, or is not safe.
+    #[error("cannot keep log files in {}: {source}; choose another folder with --log-dir", path.display())]
+    Directory {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it, with the owner if it belongs to somebody else.
         source: io::Error,
     },
     /// Somebody else has installed a subscriber.
@@ -100,7 +112,8 @@ impl Log {
             None => default_filter(),
         };
         let run = secret::run_id(&mut secret::os_random);
-        let (log, subscriber) = Self::with_filter(SystemTime::now, &run, filter);
+        let (log, subscriber) =
+            Self::with_filter(SystemTime::now, &run, filter, Some(Limit::default()));
         tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Installed)?;
         Ok(log)
     }
@@ -108,24 +121,26 @@ impl Log {
     /// A log with a clock and a run of one's own, and the subscriber that feeds it, which is not
     /// installed.
     pub fn new(clock: fn() -> SystemTime, run: &str) -> (Self, impl Subscriber + Send + Sync) {
-        Self::with_filter(clock, run, default_filter())
+        Self::with_filter(clock, run, default_filter(), None)
     }
 
     fn with_filter(
         clock: fn() -> SystemTime,
         run: &str,
         filter: Targets,
+        limit: Option<Limit>,
     ) -> (Self, impl Subscriber + Send + Sync + use<>) {
         let outlet = Arc::new(Outlet::new(clock, layer::word(run)));
         let feeding = Arc::clone(&outlet);
-        let layer = LineLayer::new(clock, move |record| feeding.emit(record));
+        let layer = LineLayer::new(clock, limit, move |record| feeding.emit(record));
         (Self { outlet }, registry().with(filter).with(layer))
     }
 
     /// Opens `<directory>/<who, percent-encoded>.log` and writes there, first what was held until
     /// now. Returns the file's path. A folder that is made here has mode 0700, a file 0600.
     ///
-    /// A second call goes on in another file. Where it fails, all stays as it was.
+    /// A second call goes on in another file. If it fails, all stays as it was, and
+    /// [`Log::watch`] tries again.
     pub fn open(&self, who: &str, directory: &Path) -> Result<PathBuf, LogError> {
         Ok(self.outlet.open(who, directory)?)
     }
@@ -140,7 +155,26 @@ impl Log {
         self.outlet.run()
     }
 
-    /// Waits until all lines so far are with the system, up to two seconds; false where they are
+    /// Looks after the log on a thread of its own: tells when it fails and when it works again,
+    /// each once, and tries again what failed.
+    ///
+    /// # Errors
+    /// The system has no room for another thread.
+    pub fn watch(&self, tell: impl FnMut(LogNews) + Send + 'static) -> io::Result<()> {
+        health::watch(&self.outlet, tell)
+    }
+
+    /// What does not work now.
+    pub fn trouble(&self) -> Option<LogTrouble> {
+        self.outlet.trouble()
+    }
+
+    /// How many lines are missing from the file, which says where.
+    pub fn lost(&self) -> u64 {
+        self.outlet.lost()
+    }
+
+    /// Waits until all lines so far are with the system, up to two seconds; false if they are
     /// not. See [`Log::failure`] for lines that the system did not take.
     pub fn flush(&self) -> bool {
         self.outlet.flush()
@@ -177,7 +211,7 @@ pub fn subscriber<S: Fn(&str) + Send + Sync + 'static>(
     sink: S,
 ) -> impl Subscriber + Send + Sync + use<S> {
     let (who, run) = (escape::encode(who), layer::word(run));
-    let layer = LineLayer::new(clock, move |record| sink(&record.render(&who, &run)));
+    let layer = LineLayer::new(clock, None, move |record| sink(&record.render(&who, &run)));
     registry().with(default_filter()).with(layer)
 }
 

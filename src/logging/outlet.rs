@@ -1,40 +1,52 @@
 //! Where a process's lines go: first into memory, then to a file, in the end nowhere.
 
 use std::{
-    io::{self, Write as _},
-    mem,
+    io, mem,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
-
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use super::{
     escape,
     file::{RotatingFile, Rotation},
-    line::{Origin, Record},
-    progress::Progress,
+    gap::Gap,
+    health::LogTrouble,
+    line::Record,
+    progress::{Progress, Watcher},
+    queue::Queue,
 };
 
 /// What is held before a file is open, in bytes of bodies.
 const MAX_HELD: usize = 1024 * 1024;
-/// Lines on their way to the thread that writes; who logs beyond them waits.
-const MAX_QUEUED: usize = 8192;
-/// How long a flush or a close waits for a file system that does not answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// What is said in the place of lines that there was no room for.
+const NOT_HELD: &str = "more lines than can be held before the log is open";
 
 /// What the layer puts records into, and [`Log`](super::Log) opens.
 pub(super) struct Outlet {
     clock: fn() -> SystemTime,
     run: Arc<str>,
     state: Mutex<State>,
+    watcher: Arc<Watcher>,
 }
 
-enum State {
+struct State {
+    lines: Lines,
+    /// The file that could not be opened yet.
+    wanted: Option<Wanted>,
+}
+
+enum Lines {
     Holding(Held),
     Open(Opened),
     Closed,
+}
+
+/// A file that is still to be opened.
+struct Wanted {
+    who: String,
+    directory: PathBuf,
+    reason: String,
 }
 
 /// Records without a file yet.
@@ -42,17 +54,14 @@ enum State {
 struct Held {
     records: Vec<Record>,
     bytes: usize,
-    dropped: u64,
+    gap: Gap,
 }
 
 struct Opened {
     /// Encoded.
     who: String,
     path: PathBuf,
-    writer: NonBlocking,
-    guard: WorkerGuard,
-    progress: Arc<Progress>,
-    sent: u64,
+    queue: Queue,
 }
 
 impl Outlet {
@@ -60,7 +69,11 @@ impl Outlet {
         Self {
             clock,
             run,
-            state: Mutex::new(State::Holding(Held::default())),
+            state: Mutex::new(State {
+                lines: Lines::Holding(Held::default()),
+                wanted: None,
+            }),
+            watcher: Arc::default(),
         }
     }
 
@@ -68,87 +81,151 @@ impl Outlet {
         &self.run
     }
 
+    pub(super) fn watcher(&self) -> &Watcher {
+        &self.watcher
+    }
+
     pub(super) fn emit(&self, record: Record) {
-        match &mut *self.state() {
-            State::Holding(held) => held.push(record),
-            State::Open(opened) => opened.send(&record, &self.run),
-            State::Closed => {}
+        match &mut self.state().lines {
+            Lines::Holding(held) => held.push(record, &self.run),
+            Lines::Open(opened) => opened.queue.send(&record, &opened.who, &self.run),
+            Lines::Closed => {}
         }
     }
 
-    /// Opens the file; lines go there from now on, those held first.
+    /// Opens the file; lines go there from now on, those held first. If that fails, it is tried
+    /// again by [`Outlet::check`].
     pub(super) fn open(
         &self,
         who: &str,
         directory: &Path,
     ) -> Result<PathBuf, (PathBuf, io::Error)> {
-        let path = directory.join(format!("{}.log", escape::file_stem(who)));
+        let opened = self.try_open(who, directory);
+        self.state().wanted = opened.as_ref().err().map(|(_, error)| Wanted {
+            who: who.to_owned(),
+            directory: directory.to_owned(),
+            reason: error.to_string(),
+        });
+        if opened.is_err() {
+            self.watcher.wake();
+        }
+        opened
+    }
+
+    fn try_open(&self, who: &str, directory: &Path) -> Result<PathBuf, (PathBuf, io::Error)> {
+        let path = path_of(who, directory);
         if self.path().as_ref() == Some(&path) {
             return Ok(path);
         }
-        let opened = Opened::new(who, &path, self.clock).map_err(|error| (path.clone(), error))?;
+        let opened = Opened::new(who, &path, self.clock, &self.watcher)
+            .map_err(|error| (path.clone(), error))?;
         // The lock is not held while the old file is closed: that can take a while.
-        if let State::Open(old) = self.replace_with(opened) {
-            old.close();
+        if let Lines::Open(old) = self.replace_with(opened) {
+            old.queue.close();
         }
         Ok(path)
     }
 
-    fn replace_with(&self, mut opened: Opened) -> State {
+    fn replace_with(&self, mut opened: Opened) -> Lines {
         let mut state = self.state();
-        if let State::Holding(held) = &mut *state {
-            let dropped = held.dropped;
-            for record in held.records.drain(..) {
-                opened.send(&record, &self.run);
+        match &mut state.lines {
+            Lines::Holding(held) => {
+                for record in held.records.drain(..) {
+                    opened.queue.send(&record, &opened.who, &self.run);
+                }
+                // The records that are missing come after those that are there.
+                let gap = mem::take(&mut held.gap);
+                opened.queue.tell_gap(gap, &opened.who, NOT_HELD);
             }
-            if dropped > 0 {
-                opened.send(&self.notice(dropped), &self.run);
-            }
+            Lines::Open(_) => {}
+            // It was too late.
+            Lines::Closed => return Lines::Open(opened),
         }
-        mem::replace(&mut *state, State::Open(opened))
+        mem::replace(&mut state.lines, Lines::Open(opened))
     }
 
-    /// Says how many lines there was no room for.
-    fn notice(&self, dropped: u64) -> Record {
-        Record {
-            time: (self.clock)(),
-            origin: Origin::default(),
-            body: format!(
-                "log warn target={} message=\"more lines than can be held before the log is open\" dropped={dropped}",
-                module_path!()
-            ),
+    /// Tries again what failed. Returns what does not work now, and how many lines are missing
+    /// from the file; `None` when the log is closed.
+    pub(super) fn check(&self) -> Option<(Option<LogTrouble>, u64)> {
+        let wanted = match &*self.state() {
+            State {
+                lines: Lines::Closed,
+                ..
+            } => return None,
+            State { wanted, .. } => wanted
+                .as_ref()
+                .map(|wanted| (wanted.who.clone(), wanted.directory.clone())),
+        };
+        if let Some((who, directory)) = wanted {
+            let _ = self.open(&who, &directory);
+        }
+        let mut state = self.state();
+        if let Lines::Open(opened) = &mut state.lines {
+            opened.queue.poke();
+        }
+        drop(state);
+        Some((self.trouble(), self.lost()))
+    }
+
+    /// What does not work now.
+    pub(super) fn trouble(&self) -> Option<LogTrouble> {
+        let state = self.state();
+        if let Some(Wanted {
+            who,
+            directory,
+            reason,
+        }) = &state.wanted
+        {
+            return Some(LogTrouble::new(path_of(who, directory), reason.clone()));
+        }
+        match &state.lines {
+            Lines::Open(opened) => {
+                let reason = opened.queue.trouble()?;
+                Some(LogTrouble::new(opened.path.clone(), reason))
+            }
+            Lines::Holding(_) | Lines::Closed => None,
+        }
+    }
+
+    /// How many lines are missing from the file, or could not be held for it.
+    pub(super) fn lost(&self) -> u64 {
+        match &self.state().lines {
+            Lines::Open(opened) => opened.queue.lost(),
+            Lines::Holding(held) => held.gap.lines(),
+            Lines::Closed => 0,
         }
     }
 
     pub(super) fn path(&self) -> Option<PathBuf> {
-        match &*self.state() {
-            State::Open(opened) => Some(opened.path.clone()),
-            State::Holding(_) | State::Closed => None,
+        match &self.state().lines {
+            Lines::Open(opened) => Some(opened.path.clone()),
+            Lines::Holding(_) | Lines::Closed => None,
         }
     }
 
     pub(super) fn failure(&self) -> Option<(PathBuf, io::Error)> {
-        match &*self.state() {
-            State::Open(opened) => {
-                let (kind, text) = opened.progress.failure()?;
+        match &self.state().lines {
+            Lines::Open(opened) => {
+                let (kind, text) = opened.queue.failure()?;
                 Some((opened.path.clone(), io::Error::new(kind, text)))
             }
-            State::Holding(_) | State::Closed => None,
+            Lines::Holding(_) | Lines::Closed => None,
         }
     }
 
     pub(super) fn flush(&self) -> bool {
-        let (progress, sent) = match &*self.state() {
-            State::Open(opened) => (Arc::clone(&opened.progress), opened.sent),
-            State::Holding(_) | State::Closed => return true,
+        let flush = match &self.state().lines {
+            Lines::Open(opened) => opened.queue.flush(),
+            Lines::Holding(_) | Lines::Closed => return true,
         };
-        progress.wait_for(sent, PATIENCE)
+        flush.wait()
     }
 
     pub(super) fn close(&self) {
-        let state = mem::replace(&mut *self.state(), State::Closed);
-        if let State::Open(opened) = state {
-            opened.close();
+        let lines = mem::replace(&mut self.state().lines, Lines::Closed);
+        self.watcher.wake();
+        if let Lines::Open(opened) = lines {
+            opened.queue.close();
         }
     }
 
@@ -157,12 +234,17 @@ impl Outlet {
     }
 }
 
+fn path_of(who: &str, directory: &Path) -> PathBuf {
+    directory.join(format!("{}.log", escape::file_stem(who)))
+}
+
 impl Held {
     /// The first lines say most about how a process began, so the later ones are dropped.
-    fn push(&mut self, record: Record) {
+    fn push(&mut self, record: Record, run: &str) {
         let bytes = self.bytes + record.body.len() + size_of::<Record>();
-        if self.dropped > 0 || bytes > MAX_HELD {
-            self.dropped += 1;
+        if !self.gap.is_empty() || bytes > MAX_HELD {
+            // Whose they are is not known yet.
+            self.gap.add_record(&record, "", run);
             return;
         }
         self.bytes = bytes;
@@ -171,38 +253,18 @@ impl Held {
 }
 
 impl Opened {
-    fn new(who: &str, path: &Path, clock: fn() -> SystemTime) -> io::Result<Self> {
-        let progress = Arc::new(Progress::default());
+    fn new(
+        who: &str,
+        path: &Path,
+        clock: fn() -> SystemTime,
+        watcher: &Arc<Watcher>,
+    ) -> io::Result<Self> {
+        let progress = Arc::new(Progress::new(Arc::clone(watcher)));
         let file = RotatingFile::open(path, Rotation::default(), clock, Arc::clone(&progress))?;
-        let (writer, guard) = NonBlockingBuilder::default()
-            .lossy(false)
-            .buffered_lines_limit(MAX_QUEUED)
-            .thread_name("log")
-            .finish(file);
         Ok(Self {
             who: escape::encode(who),
             path: path.to_owned(),
-            writer,
-            guard,
-            progress,
-            sent: 0,
+            queue: Queue::new(file, clock, progress),
         })
-    }
-
-    fn send(&mut self, record: &Record, run: &str) {
-        let line = record.render(&self.who, run);
-        if self.writer.write_all(line.as_bytes()).is_ok() {
-            self.sent += 1;
-        }
-    }
-
-    fn close(self) {
-        if self.progress.wait_for(self.sent, PATIENCE) {
-            drop(self.guard);
-        } else {
-            // The file system does not answer. Dropping the guard would wait once more, and print
-            // to the terminal about it.
-            mem::forget(self.guard);
-        }
     }
 }

@@ -1,42 +1,139 @@
-//! What the thread that writes has done, for those who wait for it.
+//! What the thread that writes has done, for those who wait for it, and how it is doing.
 
 use std::{
     io,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::Thread,
+    time::{Duration, Instant},
 };
 
-/// Lines done with, and the first failure.
+/// Who is to look at a log that fails, at once: see [`Log::watch`](super::Log::watch).
 #[derive(Debug, Default)]
+pub(super) struct Watcher(pub(super) OnceLock<Thread>);
+
+impl Watcher {
+    pub(super) fn wake(&self) {
+        if let Some(thread) = self.0.get() {
+            thread.unpark();
+        }
+    }
+}
+
+/// Lines done with, and what went wrong.
+#[derive(Debug)]
 pub(super) struct Progress {
     state: Mutex<State>,
     changed: Condvar,
+    /// The same as in the state, for a look without the lock.
+    done: AtomicU64,
+    watcher: Arc<Watcher>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     done: u64,
+    /// When `done` last rose.
+    moved: Instant,
+    /// The first failure of all.
     failure: Option<(io::ErrorKind, String)>,
+    /// Why it does not work now.
+    trouble: Option<String>,
+    /// Lines that the file does not have, and tells of.
+    lost: u64,
+}
+
+/// How long threads of this process really wait, which is no time of the chat.
+#[expect(clippy::disallowed_methods, reason = "real threads wait in real time")]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new(Arc::default())
+    }
 }
 
 impl Progress {
+    pub(super) fn new(watcher: Arc<Watcher>) -> Self {
+        Self {
+            state: Mutex::new(State {
+                done: 0,
+                moved: now(),
+                failure: None,
+                trouble: None,
+                lost: 0,
+            }),
+            changed: Condvar::new(),
+            done: AtomicU64::new(0),
+            watcher,
+        }
+    }
+
     /// So many lines more are written, or given up for now.
     pub(super) fn advance(&self, lines: u64) {
-        self.state().done += lines;
+        let mut state = self.state();
+        state.done += lines;
+        state.moved = now();
+        self.done.store(state.done, Ordering::Relaxed);
+        drop(state);
         self.changed.notify_all();
     }
 
-    /// Keeps the first failure: the later ones are most often the same.
+    /// Lines that were done with when the writer last told.
+    pub(super) fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// When a line was last done with.
+    pub(super) fn moved(&self) -> Instant {
+        self.state().moved
+    }
+
+    /// It does not work now. The first failure is kept for good: later ones are most often the
+    /// same.
     pub(super) fn fail(&self, error: &io::Error) {
         let mut state = self.state();
         if state.failure.is_none() {
             state.failure = Some((error.kind(), error.to_string()));
         }
+        let news = state.trouble.is_none();
+        state.trouble = Some(error.to_string());
+        drop(state);
+        if news {
+            self.watcher.wake();
+        }
+    }
+
+    /// It works again.
+    pub(super) fn succeed(&self) {
+        let news = self.state().trouble.take().is_some();
+        if news {
+            self.watcher.wake();
+        }
+    }
+
+    /// So many lines more are missing from the file.
+    pub(super) fn lose(&self, lines: u64) {
+        self.state().lost += lines;
     }
 
     /// The first failure.
     pub(super) fn failure(&self) -> Option<(io::ErrorKind, String)> {
         self.state().failure.clone()
+    }
+
+    /// Why it does not work now.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.state().trouble.clone()
+    }
+
+    /// Lines that are missing from the file.
+    pub(super) fn lost(&self) -> u64 {
+        self.state().lost
     }
 
     /// Waits until so many lines are done with, in all; false if that takes too long.
@@ -46,11 +143,6 @@ impl Progress {
             .wait_timeout_while(self.state(), at_most, |state| state.done < lines)
             .unwrap_or_else(PoisonError::into_inner);
         state.done >= lines
-    }
-
-    #[cfg(test)]
-    pub(super) fn done(&self) -> u64 {
-        self.state().done
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -237,6 +237,82 @@ fn no_line_is_lost_under_load() {
 }
 
 #[test]
+fn what_a_peer_can_make_long_is_cut() {
+    let written = line(
+        || tracing::info!(target: CALL, call = "Test", step = "put", text = "ä".repeat(1 << 20), clock = 3),
+    );
+    assert!(written.len() < 5000, "{}", written.len());
+    let line = parse_line(&written).unwrap();
+    let text = line.get("text").unwrap();
+    assert!(text.starts_with("ää") && text.ends_with("ä…"), "{text}");
+    assert_eq!(line.get("clock"), Some("3"));
+}
+
+#[test]
+fn diagnostics_are_limited_and_calls_are_not() {
+    fn clock() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(SECOND.get())
+    }
+    thread_local! {
+        static SECOND: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+    let folder = TempDir::new().unwrap();
+    let limit = Some(Limit::default());
+    let (log, subscriber) = Log::with_filter(clock, "3f9a21c0", default_filter(), limit);
+    let path = log.open("server", folder.path()).unwrap();
+    with_default(subscriber, || {
+        for _ in 0..1000 {
+            tracing::warn!("the same again");
+            tracing::info!(target: CALL, call = "Test", step = "put");
+        }
+        SECOND.set(1);
+        tracing::info!(target: CALL, call = "Test", step = "put");
+    });
+    drop(log);
+    let text = fs::read_to_string(path).unwrap();
+    let count = |words: &str| text.matches(words).count();
+    assert_eq!(count("the same again"), 50);
+    assert_eq!(count(" Test put"), 1001);
+    assert_eq!(count(" suppressed=950\n"), 1);
+    assert!(text.trim_end().ends_with(" Test put"), "after it");
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_told_tried_again_and_keeps_its_lines() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ada.log");
+    fs::create_dir(&path).unwrap();
+    let (log, subscriber) = Log::new(clock, "3f9a21c0");
+    let (tell, told) = std::sync::mpsc::channel();
+    log.watch(move |news| drop(tell.send(news))).unwrap();
+    with_default(subscriber, || {
+        log.open("ada", folder.path()).unwrap_err();
+        tracing::warn!("one");
+        let news = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        let LogNews::Fails(trouble) = &news else {
+            panic!("{news:?}");
+        };
+        assert_eq!(trouble.path, path);
+        assert!(news.to_string().contains("it is a folder"), "{news}");
+        assert_eq!(log.trouble().as_ref(), Some(trouble));
+        fs::remove_dir(&path).unwrap();
+        let news = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        let works = LogNews::Works {
+            path: path.clone(),
+            lost: 0,
+        };
+        assert_eq!(news, works);
+        tracing::warn!("two");
+    });
+    assert_eq!(log.trouble(), None);
+    drop(log);
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains("one") && text.contains("two"), "{text}");
+    // It is over, and nothing more is told.
+    told.recv_timeout(Duration::from_secs(20)).unwrap_err();
+}
+
+#[test]
 fn the_documented_example_is_as_this_writes_it() {
     let documented = include_str!("../../docs/log-format.md");
     let example: Vec<_> = documented

@@ -103,7 +103,11 @@ pub fn run(args: &Args) -> ExitCode {
 fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
     let mut paths = args.paths.clone();
     if paths.is_empty() {
-        paths.push(logging::default_directory());
+        let default = logging::default_directory();
+        if let Some(notice) = default.notice() {
+            eprintln!("chitty trace: {}", display::safe(&notice));
+        }
+        paths.push(default.path);
     }
     if args.follow {
         return follow(args, paths, out);

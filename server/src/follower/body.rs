@@ -8,11 +8,12 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use chitty_chat::{
-    Event, EventKind, LeftReason, Position,
-    proto::v1::{Welcome, broadcast::Kind, closing::Reason},
+    Event, EventKind, LeftReason, ParticipantNumber, Position,
+    proto::v1::{self, closing::Reason},
 };
 use http::HeaderMap;
 use http_body::Frame;
+use imbl::OrdMap;
 use tonic::Status;
 use tracing::info;
 
@@ -20,10 +21,13 @@ use super::{
     frame,
     hub::{Attachment, Order},
     ring::Taken,
+    welcome::Welcome,
 };
 use crate::{
     log::{Log, LogFuture, PageLimit, ReadError},
+    net::Entered,
     record::Record,
+    room::Participant,
 };
 
 /// From the log, a page becomes one DATA frame.
@@ -35,8 +39,10 @@ const PAGE: PageLimit = PageLimit {
 /// With what a stream begins.
 #[derive(Debug)]
 pub struct Start {
-    /// The first message.
-    pub welcome: Welcome,
+    /// The first message, without participants.
+    pub welcome: v1::Welcome,
+    /// Its participants: a share of the room's own map.
+    pub participants: OrdMap<ParticipantNumber, Participant>,
     /// The place among the followers.
     pub attachment: Attachment,
 }
@@ -49,10 +55,12 @@ pub struct Follower {
     cursor: Position,
     phase: Phase,
     page: Option<LogFuture<Result<Vec<Record>, ReadError>>>,
+    /// Makes the connection a participant's.
+    entered: Option<Entered>,
 }
 
 enum Phase {
-    Welcome(Bytes),
+    Welcome(Box<Welcome>),
     Following,
     /// The participant is to be told why it ends.
     Closing(Reason, Status),
@@ -65,14 +73,21 @@ impl Follower {
     /// A stream that begins like this, on this log.
     pub fn new(start: Start, log: Arc<dyn Log>) -> Self {
         let cursor = Position::new(start.welcome.next).previous();
-        let phase = Phase::Welcome(frame::frame(Kind::Welcome(start.welcome)));
+        let welcome = Welcome::new(start.welcome, start.participants);
+        let phase = Phase::Welcome(Box::new(welcome));
         Self {
             attachment: start.attachment,
             log,
             cursor,
             phase,
             page: None,
+            entered: None,
         }
+    }
+
+    /// Keeps this until the end.
+    pub fn keep(&mut self, entered: Option<Entered>) {
+        self.entered = entered;
     }
 
     /// The next bytes of the log; none where the phase has changed instead.
@@ -222,7 +237,18 @@ impl Follower {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         loop {
             let frame = match std::mem::replace(&mut self.phase, Phase::Following) {
-                Phase::Welcome(welcome) => Frame::data(welcome),
+                Phase::Welcome(mut welcome) => {
+                    let piece = welcome.next();
+                    if welcome.is_over() {
+                        self.attachment.welcomed();
+                    } else {
+                        self.phase = Phase::Welcome(welcome);
+                    }
+                    match piece {
+                        Some(piece) => Frame::data(piece),
+                        None => continue,
+                    }
+                }
                 Phase::Following => match self.poll_follow(cx) {
                     Poll::Ready(Some(bytes)) => Frame::data(bytes),
                     Poll::Ready(None) => continue,

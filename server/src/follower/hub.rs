@@ -61,8 +61,8 @@ pub enum Order {
 #[derive(Default)]
 struct Seats {
     current: BTreeMap<ParticipantNumber, Arc<Seat>>,
-    /// Taken over, and not ended yet.
-    older: Vec<Arc<Seat>>,
+    /// Taken over, and not ended yet: one for each participant, as those before it are cut.
+    older: BTreeMap<ParticipantNumber, Arc<Seat>>,
 }
 
 /// A stream that is attached: when this is dropped, the participant has the grace to come back.
@@ -118,11 +118,15 @@ impl Hub {
 
     /// A stream begins. An older one of the same participation is taken over.
     pub fn attach(self: &Arc<Self>, participant: ParticipantNumber, generation: u64) -> Attachment {
-        let seat = Arc::new(Seat::new(generation));
+        let tick = self.tick.load(Ordering::Acquire);
+        let seat = Arc::new(Seat::new(generation, tick));
         let mut seats = self.seats();
         if let Some(older) = seats.current.insert(participant, Arc::clone(&seat)) {
             older.take_over();
-            seats.older.push(older);
+            // Else whoever joins in a loop and does not read has any number of streams.
+            if let Some(oldest) = seats.older.insert(participant, older) {
+                oldest.cut();
+            }
         }
         drop(seats);
         Attachment {
@@ -175,7 +179,7 @@ impl Hub {
         let now = self.tick.fetch_add(1, Ordering::AcqRel) + 1;
         let head = self.head();
         let seats = self.seats();
-        for seat in seats.current.values().chain(&seats.older) {
+        for seat in seats.current.values().chain(seats.older.values()) {
             seat.look(now, head);
         }
     }
@@ -219,7 +223,7 @@ impl Hub {
 
     fn give_up(&self) {
         let seats = self.seats();
-        for seat in seats.current.values().chain(&seats.older) {
+        for seat in seats.current.values().chain(seats.older.values()) {
             seat.answer(&self.waves);
         }
     }
@@ -243,6 +247,11 @@ impl Attachment {
     /// Gives the means to end the stream while its body is not asked for anything.
     pub fn cut_by(&self, cut: Cut) {
         self.seat.cut_by(cut);
+    }
+
+    /// HTTP/2 got all of the Welcome.
+    pub(super) fn welcomed(&self) {
+        self.seat.welcomed();
     }
 
     /// HTTP/2 has room for more.
@@ -287,13 +296,12 @@ impl Drop for Attachment {
     fn drop(&mut self) {
         {
             let mut seats = self.hub.seats();
-            seats.older.retain(|seat| !Arc::ptr_eq(seat, &self.seat));
-            if seats
-                .current
-                .get(&self.participant)
-                .is_some_and(|seat| Arc::ptr_eq(seat, &self.seat))
-            {
-                seats.current.remove(&self.participant);
+            let Seats { current, older } = &mut *seats;
+            for seats in [current, older] {
+                let seat = seats.get(&self.participant);
+                if seat.is_some_and(|seat| Arc::ptr_eq(seat, &self.seat)) {
+                    seats.remove(&self.participant);
+                }
             }
         }
         self.seat.answer(&self.hub.waves);

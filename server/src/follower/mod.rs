@@ -15,6 +15,7 @@ mod hub;
 mod ring;
 mod seat;
 mod wave;
+mod welcome;
 
 #[cfg(test)]
 mod tests;

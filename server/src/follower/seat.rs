@@ -17,6 +17,10 @@ use crate::net::Cut;
 /// Looks that find a stream standing still before it is told to end.
 pub(super) const TICKS: u32 = 8;
 
+/// Looks that find a stream standing still within its Welcome before it is cut. It holds a seat,
+/// and has shown nothing yet.
+pub(super) const WELCOME_TICKS: u32 = 2;
+
 #[derive(Debug)]
 pub(super) struct Seat {
     generation: u64,
@@ -30,11 +34,14 @@ pub(super) struct Seat {
     /// The tick at which HTTP/2 got something after which it has not asked for more; 0 while it
     /// is we who have nothing for it.
     waiting_since: AtomicU64,
+    /// The tick at which the stream began, until all of its Welcome was handed over; then 0.
+    unwelcomed_since: AtomicU64,
     cut: OnceLock<Cut>,
 }
 
 impl Seat {
-    pub(super) fn new(generation: u64) -> Self {
+    /// The seat of a stream that begins at this tick.
+    pub(super) fn new(generation: u64, tick: u64) -> Self {
         Self {
             generation,
             waker: AtomicWaker::new(),
@@ -43,6 +50,7 @@ impl Seat {
             too_slow: AtomicBool::new(false),
             cursor: AtomicU64::new(0),
             waiting_since: AtomicU64::new(0),
+            unwelcomed_since: AtomicU64::new(tick),
             cut: OnceLock::new(),
         }
     }
@@ -98,6 +106,11 @@ impl Seat {
         self.waiting_since.store(0, Ordering::Release);
     }
 
+    /// HTTP/2 got all of the Welcome.
+    pub(super) fn welcomed(&self) {
+        self.unwelcomed_since.store(0, Ordering::Release);
+    }
+
     pub(super) fn handed_over(&self, cursor: Position, tick: u64) {
         self.cursor.store(cursor.get(), Ordering::Release);
         self.waiting_since.store(tick, Ordering::Release);
@@ -114,23 +127,39 @@ impl Seat {
     }
 
     /// Tells a stream to end that has not asked for what it is behind with for [`TICKS`]; one
-    /// that does not even fetch its orders is cut at a later look.
+    /// that does not even fetch its orders is cut at a later look, and so is one that does not
+    /// take its Welcome.
     pub(super) fn look(&self, now: u64, head: Position) {
         let since = self.waiting_since.load(Ordering::Acquire);
         if since == 0 {
             return;
         }
         let waited = now.saturating_sub(since);
-        if self.order().is_some() {
+        if self.refuses_welcome(now, waited) {
+            self.cut();
+        } else if self.order().is_some() {
             // Not the first look: that may be right behind the order.
-            if waited > 1
-                && let Some(cut) = self.cut.get()
-            {
-                cut.cut();
+            if waited > 1 {
+                self.cut();
             }
         } else if waited > u64::from(TICKS) && self.cursor.load(Ordering::Acquire) < head.get() {
             self.too_slow.store(true, Ordering::Release);
             self.wake();
+        }
+    }
+
+    /// No room for a piece of the Welcome, or for all of it in the time that a stream may stand
+    /// still.
+    fn refuses_welcome(&self, now: u64, waited: u64) -> bool {
+        let since = self.unwelcomed_since.load(Ordering::Acquire);
+        let took = now.saturating_sub(since);
+        since != 0 && (waited > u64::from(WELCOME_TICKS) || took > u64::from(TICKS))
+    }
+
+    /// Ends the stream though its body is not asked for anything.
+    pub(super) fn cut(&self) {
+        if let Some(cut) = self.cut.get() {
+            cut.cut();
         }
     }
 }

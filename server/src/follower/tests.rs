@@ -8,15 +8,19 @@ use std::{
 };
 
 use chitty_chat::{
-    Event, EventKind, ParticipantNumber, Position,
+    Event, EventKind, ParticipantNumber, Position, SessionHash,
     proto::v1::{Broadcast, Welcome, broadcast::Kind, closing::Reason},
     secret::os_random,
 };
 use http_body::Body as _;
+use imbl::OrdMap;
 use prost::Message as _;
 
-use super::{seat::TICKS, *};
-use crate::{log::MemoryLog, net::Cut};
+use super::{
+    seat::{TICKS, WELCOME_TICKS},
+    *,
+};
+use crate::{log::MemoryLog, net::Cut, room::Participant};
 
 struct Stream {
     hub: Arc<Hub>,
@@ -27,6 +31,14 @@ struct Stream {
 const ADA: ParticipantNumber = ParticipantNumber::new(1);
 
 fn stream(hub: &Arc<Hub>, generation: u64) -> Stream {
+    stream_among(hub, generation, OrdMap::new())
+}
+
+fn stream_among(
+    hub: &Arc<Hub>,
+    generation: u64,
+    participants: OrdMap<ParticipantNumber, Participant>,
+) -> Stream {
     let attachment = hub.attach(ADA, generation);
     let cut = Cut::default();
     attachment.cut_by(cut.clone());
@@ -37,6 +49,7 @@ fn stream(hub: &Arc<Hub>, generation: u64) -> Stream {
     let log = Arc::new(MemoryLog::new(&mut os_random));
     let start = Start {
         welcome,
+        participants,
         attachment,
     };
     Stream {
@@ -156,4 +169,40 @@ fn who_is_taken_over_and_does_not_read_is_cut() {
     assert!(!newer.cut.is_wanted());
     drop(older);
     assert_eq!(hub.count(), 1);
+}
+
+#[test]
+fn who_does_not_take_the_welcome_is_cut_soon() {
+    let participants = (1..=1000).map(|number| {
+        let participant = Participant {
+            number: ParticipantNumber::new(number),
+            name: format!("participant {number}").into(),
+            session: SessionHash::from_bytes(&[7; 16]).expect("16 bytes"),
+            seen: Position::ZERO,
+            generation: 1,
+        };
+        (participant.number, participant)
+    });
+    let participants: OrdMap<_, _> = participants.collect();
+    for pieces in 1..3 {
+        let mut ada = stream_among(&hub(), 1, participants.clone());
+        publish(&ada.hub);
+        for _ in 0..pieces {
+            ada.ask().expect("a piece");
+        }
+        ada.look(WELCOME_TICKS);
+        assert!(!ada.cut.is_wanted());
+        ada.look(1);
+        assert!(ada.cut.is_wanted());
+    }
+}
+
+#[test]
+fn who_joins_in_a_loop_and_does_not_read_has_two_streams() {
+    let hub = hub();
+    let streams = [1, 2, 3].map(|generation| stream(&hub, generation));
+    assert_eq!(
+        streams.each_ref().map(|stream| stream.cut.is_wanted()),
+        [true, false, false]
+    );
 }

@@ -51,7 +51,7 @@ pub(crate) async fn keeps_the_contract(log: &dyn Log) {
     );
     assert_eq!(lamport_at(log, at(1)).await.expect("readable"), None);
     assert_eq!(
-        locate(log, LamportTime::new(5)).await.expect("readable"),
+        log.locate(LamportTime::new(5)).await.expect("readable"),
         at(1)
     );
 
@@ -88,7 +88,7 @@ pub(crate) async fn keeps_the_contract(log: &dyn Log) {
         Some(LamportTime::new(21))
     );
     for (time, position) in [(1, 1), (3, 1), (4, 2), (21, 7), (30, 10), (31, 11)] {
-        let found = locate(log, LamportTime::new(time)).await.expect("readable");
+        let found = log.locate(LamportTime::new(time)).await.expect("readable");
         assert_eq!(found, at(position), "{time}");
     }
 
@@ -118,7 +118,7 @@ pub(crate) async fn keeps_the_contract(log: &dyn Log) {
     );
     assert_eq!(lamport_at(log, at(5)).await.expect("readable"), None);
     assert_eq!(
-        locate(log, LamportTime::new(4)).await.expect("readable"),
+        log.locate(LamportTime::new(4)).await.expect("readable"),
         at(7)
     );
 

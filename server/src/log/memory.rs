@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use chitty_chat::{Position, secret};
+use chitty_chat::{LamportTime, Position, secret};
 
 use super::{
     AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError, TRIM_STEP,
@@ -63,6 +63,10 @@ impl Log for MemoryLog {
         Box::pin(ready(Ok(self.state().read(after, limit))))
     }
 
+    fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>> {
+        Box::pin(ready(Ok(self.state().locate(lamport))))
+    }
+
     fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>> {
         Box::pin(ready(Ok(self.state().snapshot.clone())))
     }
@@ -115,6 +119,13 @@ impl State {
             })
             .map(|(_, (record, _))| record.clone())
             .collect()
+    }
+
+    fn locate(&self, lamport: LamportTime) -> Position {
+        let earlier = self
+            .records
+            .partition_point(|(record, _)| record.event.lamport < lamport);
+        Position::new(self.extent.first.get() + earlier as u64)
     }
 
     fn keep_snapshot(&mut self, at: Position, make: MakeSnapshot) -> Result<(), AppendError> {

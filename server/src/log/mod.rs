@@ -22,7 +22,7 @@ use thiserror::Error;
 
 pub use memory::MemoryLog;
 pub(crate) use replay::catch_up;
-pub use replay::{ReplayError, lamport_at, locate, replay};
+pub use replay::{ReplayError, lamport_at, replay};
 pub use sqlite::{BackupError, CheckError, OpenError, Problem, SqliteLog, Summary, backup, check};
 
 use crate::record::Record;
@@ -45,6 +45,10 @@ pub trait Log: Send + Sync + 'static {
     /// there is one.
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>>;
 
+    /// The first position whose time is at least `lamport`; one behind the head where there is
+    /// none.
+    fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>>;
+
     /// The snapshot from which the log is folded; `None` while none was kept.
     fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>>;
 
@@ -61,6 +65,13 @@ pub trait Log: Send + Sync + 'static {
     /// Returns what is held then.
     fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>>;
 }
+
+/// So many reads are served at once by a log that blocks, each on a thread of its own. History
+/// leaves one of them to those who follow ([`HISTORY_READERS`]), so that they never wait for it.
+pub const READERS: usize = 4;
+
+/// So many of [`READERS`] serve History at most.
+pub const HISTORY_READERS: usize = READERS - 1;
 
 /// Makes the bytes of a snapshot.
 pub type MakeSnapshot = Box<dyn FnOnce() -> Vec<u8> + Send>;

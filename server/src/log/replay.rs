@@ -70,20 +70,3 @@ pub async fn lamport_at(
         .filter(|record| record.event.position == position)
         .map(|r| r.event.lamport))
 }
-
-/// The first position whose time is at least `lamport`; one behind the head where there is none.
-/// A binary search: times rise along positions.
-pub async fn locate(log: &dyn Log, lamport: LamportTime) -> Result<Position, ReadError> {
-    let extent = log.extent();
-    let (mut low, mut high) = (extent.first.get(), extent.head.get() + 1);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match lamport_at(log, Position::new(middle)).await? {
-            Some(time) if time < lamport => low = middle + 1,
-            Some(_) => high = middle,
-            // Trimmed meanwhile: what is left is above.
-            None => low = middle + 1,
-        }
-    }
-    Ok(Position::new(low))
-}

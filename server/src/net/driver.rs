@@ -17,6 +17,8 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture, task::AtomicWaker};
 use hyper_util::server::graceful::GracefulConnection;
 
+use super::member::Member;
+
 /// How often connection and streams are looked at in one turn: a request's headers, its body and
 /// its answer. Others' turns come in between the rest.
 const ROUNDS: usize = 4;
@@ -39,14 +41,16 @@ type Part = BoxFuture<'static, End>;
 pub(super) struct Parts {
     added: Arc<Mutex<Vec<Part>>>,
     turn: Arc<Turn>,
+    member: Arc<Member>,
 }
 
 impl Parts {
     /// Of a connection to come.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(member: Arc<Member>) -> Self {
         Self {
             added: Arc::default(),
             turn: Arc::default(),
+            member,
         }
     }
 
@@ -65,7 +69,7 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let stream = super::stream::until_cut(stream);
+        let stream = super::stream::until_cut(stream, Arc::clone(&self.member));
         self.add(async {
             // Who panics is reset; the connection's other streams have no part in it.
             let _ = AssertUnwindSafe(stream).catch_unwind().await;

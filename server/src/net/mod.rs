@@ -8,19 +8,13 @@
 mod admission;
 mod burst;
 mod driver;
+mod exhaustion;
 mod listener;
+mod member;
+mod pace;
 mod stream;
 
-use std::{
-    convert::Infallible,
-    io,
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -33,13 +27,26 @@ use tower::BoxError;
 use tower_service::Service;
 use tracing::{debug, warn};
 
-pub use self::{listener::Listener, stream::Cut};
+pub use self::{
+    listener::Listener,
+    member::Entered,
+    stream::{Cut, Endless, is_answered, is_asked, is_watched},
+};
 
 use self::{
-    admission::{Admission, Admitted},
+    admission::{Admitted, Registry},
     burst::Bursts,
     driver::{Driver, End, Parts},
+    exhaustion::Exhaustion,
+    member::{Member, Over, Source},
+    pace::Paced,
 };
+
+/// In bytes, of a request that is not read yet: the largest one, and a little.
+const STREAM_WINDOW: u32 = 20 << 10;
+/// In bytes, the same for all requests of a connection: what RFC 9113 gives to each at least, and
+/// enough for all calls of a connection, which are short.
+const CONNECTION_WINDOW: u32 = (64 << 10) - 1;
 
 /// What is configured about connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +57,15 @@ pub struct Limits {
     /// one address cannot keep everybody else out, and far above what a household, an office or a
     /// machine full of test clients has.
     pub connections_per_source: usize,
+    /// Connections without a participant. When there are as many, and also when connections run
+    /// out, the one that has been idle for the longest makes room for a newcomer.
+    pub unjoined: usize,
     /// From the connection to the headers of its first request.
     pub first_request: Duration,
+    /// How long a connection lasts without a participant, or a call of one.
+    pub join_within: Duration,
+    /// From an answer until the peer has taken all of it, but for streams that follow the log.
+    pub taken_within: Duration,
     /// A silent peer is asked whether it is there, so often.
     pub keepalive_interval: Duration,
     /// It has so long to answer.
@@ -59,6 +73,9 @@ pub struct Limits {
     /// In bytes, of what waits to be sent: on one stream, and, on Linux, in the system's buffer of
     /// one connection.
     pub send_buffer: usize,
+    /// In bytes, of replies that wait until their peers take them, in all. One source may have half
+    /// of it, and one participant 792 KiB.
+    pub replies: usize,
     /// Streams of one connection.
     pub streams: u32,
     /// In bytes, of a request's headers.
@@ -72,12 +89,16 @@ impl Default for Limits {
         Self {
             connections: 12_000,
             connections_per_source: 4_096,
+            unjoined: 4_096,
             first_request: Duration::from_secs(10),
+            join_within: Duration::from_secs(60),
+            taken_within: Duration::from_secs(30),
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(10),
             // With what a stream hands over at once, and has in hand, a stalled one holds three
             // times as much.
             send_buffer: 16 << 10,
+            replies: 32 << 20,
             streams: 64,
             headers: 16 << 10,
             drain: Duration::from_secs(2),
@@ -86,13 +107,48 @@ impl Default for Limits {
 }
 
 /// Who sends a request, and on which stream: an extension of each request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Peer {
     /// Where the connection comes from, for limits: an address, or a /64 network of IPv6, all of
     /// which is one subscriber's.
     pub source: IpAddr,
+    /// Which connection, by a number of its own.
+    pub connection: u64,
     /// Ends the stream.
     pub cut: Cut,
+    member: Arc<Member>,
+}
+
+impl Peer {
+    /// A peer whose connection nobody counts: for a service that is called without `serve`.
+    pub fn uncounted(source: IpAddr, connection: u64, cut: Cut) -> Self {
+        let registry = Registry::new(Limits::default());
+        let member = Member::new(registry, Arc::new(Source::new(source)));
+        Self {
+            source,
+            connection,
+            cut,
+            member: Arc::new(member),
+        }
+    }
+
+    /// Somebody joins: for as long as the result lives, the connection is a participant's.
+    pub fn enter(&self) -> Entered {
+        self.member.enter()
+    }
+
+    /// A live session has called: the connection has its time again.
+    pub fn renew(&self) {
+        self.member.renew();
+    }
+}
+
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Serves until told to end; then waits for open connections as long as `limits.drain`. The
@@ -107,21 +163,26 @@ where
     S::Future: Send,
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let admission = Admission::new(limits);
+    let registry = Registry::new(limits);
+    let mut exhaustion = Exhaustion::default();
     let connections = TaskTracker::new();
     let mut bursts = Bursts::new(limits.send_buffer);
     let ends = Ends {
         shutdown,
         aborted: CancellationToken::new(),
     };
+    let mut connection_number = 0;
     loop {
         let (stream, address) = tokio::select! {
             biased;
             () = ends.shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
+                Ok(accepted) => {
+                    exhaustion.accepted();
+                    accepted
+                }
                 Err(error) => {
-                    pause_after(&error).await;
+                    exhaustion.failed(&error, || registry.make_room()).await;
                     continue;
                 }
             },
@@ -129,14 +190,16 @@ where
         let source = admission::source(address.ip());
         // Who is not admitted is closed at once: an answer would need the resources that are to be
         // saved.
-        let Some(admitted) = admission.admit(source) else {
+        let Some(admitted) = registry.admit(source) else {
             continue;
         };
         if let Err(error) = L::prepare(&stream, limits.send_buffer) {
             debug!(%error, "a connection without its socket options");
         }
         let stream = bursts.add(stream);
-        let connection = serve_connection(stream, admitted, service.clone(), limits, ends.clone());
+        connection_number += 1;
+        let peer = (admitted, connection_number);
+        let connection = serve_connection(stream, peer, service.clone(), limits, ends.clone());
         connections.spawn(connection);
     }
     drop(listener);
@@ -168,20 +231,13 @@ impl Ends {
     }
 }
 
-/// Out of file descriptors, or a connection that was gone before it was accepted: the listener
-/// itself goes on.
-async fn pause_after(error: &io::Error) {
-    warn!(%error, "a connection could not be accepted");
-    sleep(Duration::from_millis(50)).await;
-}
-
 /// Serves one connection to its end. hyper-util's `GracefulShutdown` would do the same, but tells
 /// connections in an order of chance, and a simulated run must be the same each time.
 ///
 /// What an idle connection costs in memory is mostly the size of this future.
 fn serve_connection<S, B>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    admitted: Admitted,
+    (admitted, connection): (Admitted, u64),
     service: S,
     limits: Limits,
     ends: Ends,
@@ -192,24 +248,36 @@ where
     S::Future: Send,
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let source = admitted.source();
-    let spoken = Arc::new(AtomicBool::new(false));
-    let parts = Parts::new();
-    parts.add(silence(limits.first_request, Arc::clone(&spoken)));
+    let member = Arc::clone(&admitted.0);
+    let parts = Parts::new(Arc::clone(&member));
+    parts.add(over(Arc::clone(&member), parts.clone(), limits.drain));
     parts.add(ends.closing(parts.clone()));
+    let stream = Paced::new(stream, Arc::clone(&member));
     let service = service_fn(move |mut request: http::Request<Incoming>| {
-        spoken.store(true, Ordering::Relaxed);
+        member.speaks();
         let mut service = service.clone();
+        let member = Arc::clone(&member);
         // In a box, as a stream would keep the room for it until its end.
         Box::pin(async move {
             // Here, as this is polled on the stream.
-            let cut = stream::cut();
-            request.extensions_mut().insert(Peer { source, cut });
-            service.call(request).await
+            let (cut, source) = (stream::cut(), member.source.address);
+            request.extensions_mut().insert(Peer {
+                source,
+                connection,
+                cut,
+                member,
+            });
+            let response = service.call(request).await;
+            if let Ok(response) = &response
+                && response.extensions().get::<Endless>().is_none()
+            {
+                is_answered(limits.taken_within);
+            }
+            response
         })
     });
-    let connection = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
-    let driver = Driver::new(connection, parts);
+    let served = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
+    let driver = Driver::new(served, parts);
     async move {
         if let Err(error) = driver.await {
             debug!(%error, "a connection ended");
@@ -218,14 +286,27 @@ where
     }
 }
 
-/// A connection has so long for its first request.
-async fn silence(time: Duration, has_spoken: Arc<AtomicBool>) -> End {
-    sleep(time).await;
-    if has_spoken.load(Ordering::Relaxed) {
-        return End::Of;
+/// The part of a connection that ends it when it is to make room, or has had its time.
+async fn over(member: Arc<Member>, parts: Parts, drain: Duration) -> End {
+    match member.over().await {
+        Over::Closed => {
+            debug!("a connection is closed: it makes room, or has not sent a request");
+            End::Cut
+        }
+        Over::Unjoined => {
+            debug!("a connection without a participant is closed");
+            // Who joins at this very moment goes on.
+            parts.add(async move {
+                sleep(drain).await;
+                if member.has_participants() {
+                    End::Of
+                } else {
+                    End::Cut
+                }
+            });
+            End::Closing
+        }
     }
-    debug!("a connection without a request is cut");
-    End::Cut
 }
 
 fn builder(limits: Limits, parts: Parts) -> hyper::server::conn::http2::Builder<Parts> {
@@ -237,7 +318,8 @@ fn builder(limits: Limits, parts: Parts) -> hyper::server::conn::http2::Builder<
         .max_send_buf_size(limits.send_buffer)
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(limits.headers)
-        .initial_stream_window_size(64 << 10)
-        .initial_connection_window_size(256 << 10);
+        // A request is at most 16 KiB. RFC 9113 gives every connection 64 KiB.
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
     builder
 }

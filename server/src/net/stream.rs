@@ -1,10 +1,41 @@
-//! The means to end one stream of a connection from outside.
+//! One stream of a connection: what it waits for, and the means to end it from outside.
 
-use futures_util::future::{AbortHandle, Abortable, Aborted};
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::future::{AbortHandle, Abortable};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::member::{Lingering, Member};
 
 tokio::task_local! {
     /// Of the stream that is polled.
-    static CUT: Cut;
+    static CURRENT: Current;
+}
+
+/// What the stream that is polled has to do with whoever polls it.
+struct Current {
+    cut: Cut,
+    waits: Cell<Waits>,
+}
+
+/// For whom a stream waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// For its peer, to send a request.
+    Request,
+    /// For the server: it is being answered, or it follows the log.
+    Server,
+    /// For the server, while it holds what only few may hold.
+    Watch,
+    /// For its peer, to take an answer by then.
+    Taken(Instant),
 }
 
 /// Ends one stream, though nothing of it is polled any more: HTTP/2 does not ask a response's body
@@ -31,13 +62,92 @@ impl Default for Cut {
     }
 }
 
-/// The stream, until it ends or is cut.
-pub(super) fn until_cut<F: Future>(stream: F) -> impl Future<Output = Result<F::Output, Aborted>> {
-    let (handle, registration) = AbortHandle::new_pair();
-    CUT.scope(Cut(handle), Abortable::new(stream, registration))
+/// An extension of a response that ends when whoever made it wants it to: it may be taken as
+/// slowly as that lets it.
+#[derive(Clone, Copy, Debug)]
+pub struct Endless;
+
+/// The stream that is polled has all of its request, and waits for the server.
+pub fn is_asked() {
+    set(Waits::Server);
+}
+
+/// The stream that is polled waits for the server, which keeps more for it than for others.
+pub fn is_watched() {
+    set(Waits::Watch);
+}
+
+/// The stream that is polled waits for its peer to take what there is, from now on for so long.
+pub fn is_answered(within: Duration) {
+    set(Waits::Taken(Instant::now() + within));
+}
+
+fn set(waits: Waits) {
+    // Elsewhere nobody looks at it.
+    let _ = CURRENT.try_with(|current| current.waits.set(waits));
 }
 
 /// What ends the stream that is polled.
 pub(super) fn cut() -> Cut {
-    CUT.try_with(Clone::clone).unwrap_or_default()
+    CURRENT
+        .try_with(|current| current.cut.clone())
+        .unwrap_or_default()
+}
+
+/// The stream, until it ends, is cut, is too slow, or is one too many that waits for the peer.
+pub(super) fn until_cut<F: Future>(stream: F, member: Arc<Member>) -> impl Future<Output = ()> {
+    let (handle, registration) = AbortHandle::new_pair();
+    let current = Current {
+        cut: Cut(handle),
+        waits: Cell::new(Waits::Request),
+    };
+    let stream = Abortable::new(stream, registration);
+    let mut patience = Patience {
+        member,
+        lingering: None,
+        deadline: None,
+    };
+    CURRENT.scope(current, async move {
+        let mut stream = pin!(stream);
+        poll_fn(|cx| match stream.as_mut().poll(cx) {
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => patience.poll(cx),
+        })
+        .await;
+    })
+}
+
+/// What a stream gets that waits for its peer.
+struct Patience {
+    member: Arc<Member>,
+    lingering: Option<Lingering>,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    /// Ready where it is over: then the stream is dropped, which resets it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let waits = CURRENT.with(|current| current.waits.get());
+        if waits == Waits::Server {
+            self.lingering = None;
+            return Poll::Pending;
+        }
+        if self.lingering.is_none() {
+            self.lingering = self.member.linger();
+            if self.lingering.is_none() {
+                return Poll::Ready(());
+            }
+        }
+        let Waits::Taken(by) = waits else {
+            self.deadline = None;
+            return Poll::Pending;
+        };
+        let deadline = self
+            .deadline
+            .get_or_insert_with(|| Box::pin(sleep_until(by)));
+        if deadline.deadline() != by {
+            deadline.as_mut().reset(by);
+        }
+        deadline.as_mut().poll(cx)
+    }
 }

@@ -21,8 +21,6 @@ pub enum Command {
     Publish(Publish),
     /// End the participation.
     Leave(Leave),
-    /// Read: granted to whoever is present.
-    Reader(SessionHash),
 }
 
 /// Enter, or go on.
@@ -108,8 +106,6 @@ pub enum Accepted {
         /// It had been said before.
         repeated: bool,
     },
-    /// To a Reader.
-    Reader,
 }
 
 /// What a stream begins with.
@@ -197,6 +193,24 @@ pub enum Refusal {
     /// As many are present as may be.
     #[error("{limit} participants are present, which is the limit; try again later")]
     Full {
+        /// How many may be.
+        limit: usize,
+    },
+    /// As many are present from one source as may be.
+    #[error(
+        "{limit} participants are present from your address, which is the limit for one address; \
+         try again later"
+    )]
+    FullSource {
+        /// How many may be.
+        limit: usize,
+    },
+    /// As many are present from one network as may be.
+    #[error(
+        "{limit} participants are present from your network, which is the limit for one IPv6 /48; \
+         try again later"
+    )]
+    FullNetwork {
         /// How many may be.
         limit: usize,
     },

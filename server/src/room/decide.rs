@@ -1,16 +1,15 @@
-//! What becomes of a command: the rules of joining, publishing and leaving (docs/protocol.md).
+//! What becomes of a command: the rules of publishing and leaving
+//! (docs/protocol.md).
 
 use std::sync::Arc;
 
 use chitty_chat::{
-    Event, EventKind, LamportTime, LeftReason, ParticipantName, ParticipantNumber, Position,
-    SessionHash,
+    Event, EventKind, LamportTime, LeftReason, ParticipantNumber, Position, SessionHash,
 };
-use imbl::OrdMap;
 
 use super::{
-    Accepted, Command, Decision, Granted, Join, Leave, Now, Publish, Receipt, Refusal, Resume,
-    Room, SessionState, published::Known,
+    Accepted, Command, Decision, Leave, Now, Publish, Receipt, Refusal, Room, SessionState,
+    published::Known,
 };
 use crate::record::Record;
 
@@ -26,7 +25,6 @@ impl Room {
             Command::Join(join) => self.join(join, now),
             Command::Publish(publish) => self.publish(publish, now),
             Command::Leave(leave) => self.leave(leave, now),
-            Command::Reader(session) => self.reader(session),
         }
     }
 
@@ -45,155 +43,6 @@ impl Room {
                 self.end(participant, reason, LamportTime::ZERO, now)
             })
             .collect()
-    }
-
-    fn join(&mut self, join: &Join, now: Now) -> Result<Decision, Refusal> {
-        self.check_time(join.lamport)?;
-        let valid = join.resume.as_ref().filter(|resume| self.is_valid(resume));
-        let stale = join.resume.is_some() && valid.is_none();
-        match self.fold.session(&join.session) {
-            Some(SessionState::Present(participant)) if !stale => {
-                self.count_stream(join, participant, now)?;
-                Ok(self.go_on(participant, valid))
-            }
-            Some(SessionState::Present(participant)) => {
-                // The old participation cannot go on where its client lost the thread; it ends
-                // here, so that there are never two of one session.
-                let name = join.name.clone()?;
-                let before = self.clone();
-                let ended = self.end(participant, LeftReason::Lost, LamportTime::ZERO, now);
-                let begun = self.begin(join, &name, None, now);
-                // Who is refused stays what it was.
-                let mut decision = begun.inspect_err(|_| *self = before)?;
-                decision.records.splice(0..0, ended);
-                Ok(decision)
-            }
-            Some(SessionState::Ended {
-                reason: LeftReason::Left | LeftReason::Removed,
-                ..
-            }) => Err(Refusal::EndedSession),
-            Some(SessionState::Ended { .. }) | None => {
-                let name = join.name.clone()?;
-                self.begin(join, &name, valid, now)
-            }
-        }
-    }
-
-    /// A client that joins in a loop must not burn the server, which is to tell it of everybody
-    /// where it does not resume.
-    fn count_stream(
-        &mut self,
-        join: &Join,
-        participant: ParticipantNumber,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        if let Some(rate) = self.rules.stream_rate {
-            self.presence
-                .count_stream(participant, rate, now.mono)
-                .map_err(|retry_in| Refusal::TooManyJoins { retry_in })?;
-        }
-        match join.resume {
-            Some(_) => Ok(()),
-            None => self.count_arrival(join, now),
-        }
-    }
-
-    fn count_arrival(&mut self, join: &Join, now: Now) -> Result<(), Refusal> {
-        match (self.rules.join_rate, join.source) {
-            (Some(rate), Some(source)) => self
-                .arrivals
-                .take(source, rate, now.mono)
-                .map_err(|retry_in| Refusal::TooManyJoins { retry_in }),
-            _ => Ok(()),
-        }
-    }
-
-    /// The same participation goes on: an event of nobody's.
-    fn go_on(&mut self, participant: ParticipantNumber, resume: Option<&Resume>) -> Decision {
-        let generation = self
-            .presence
-            .attach(participant, self.fold.generation(participant));
-        let head = self.fold.head();
-        let name = self
-            .fold
-            .participant(participant)
-            .map_or_else(|| "".into(), |p| Arc::clone(&p.name));
-        let granted = match resume {
-            Some(resume) => Granted {
-                participant,
-                name,
-                generation,
-                position: resume.position,
-                lamport: resume.lamport,
-                participants: OrdMap::new(),
-                resumed: true,
-                next: resume.position.next(),
-                head,
-                first: self.first,
-            },
-            None => Granted {
-                participant,
-                name,
-                generation,
-                position: head,
-                lamport: self.fold.now(),
-                participants: self.fold.present.clone(),
-                resumed: true,
-                next: Position::new(participant.get()).max(self.first),
-                head,
-                first: self.first,
-            },
-        };
-        Decision {
-            records: Vec::new(),
-            accepted: Accepted::Joined(granted),
-        }
-    }
-
-    /// A new participation.
-    fn begin(
-        &mut self,
-        join: &Join,
-        name: &ParticipantName,
-        resume: Option<&Resume>,
-        now: Now,
-    ) -> Result<Decision, Refusal> {
-        self.check_name(name, now)?;
-        if self.fold.count() >= self.rules.max_participants {
-            return Err(Refusal::Full {
-                limit: self.rules.max_participants,
-            });
-        }
-        self.count_arrival(join, now)?;
-        let kind = EventKind::Joined {
-            name: name.shared(),
-        };
-        let record = self.record(kind, join.lamport, Some(join.session), now);
-        let position = record.event.position;
-        let participant = ParticipantNumber::from(position);
-        let generation = self.presence.attach(participant, 0);
-        let next = match resume {
-            Some(resume) => resume.position.next(),
-            None => Position::new(position.get().saturating_sub(join.backlog.into()))
-                .max(self.first)
-                .max(Position::new(1)),
-        };
-        let granted = Granted {
-            participant,
-            name: name.shared(),
-            generation,
-            position,
-            lamport: record.event.lamport,
-            participants: self.fold.present.clone(),
-            resumed: false,
-            next,
-            head: position,
-            first: self.first,
-        };
-        Ok(Decision {
-            records: vec![record],
-            accepted: Accepted::Joined(granted),
-        })
     }
 
     fn publish(&mut self, publish: &Publish, now: Now) -> Result<Decision, Refusal> {
@@ -284,18 +133,8 @@ impl Room {
         }
     }
 
-    fn reader(&self, session: &SessionHash) -> Result<Decision, Refusal> {
-        match self.fold.session(session) {
-            Some(SessionState::Present(_)) => Ok(Decision {
-                records: Vec::new(),
-                accepted: Accepted::Reader,
-            }),
-            Some(SessionState::Ended { .. }) | None => Err(Refusal::UnknownSession),
-        }
-    }
-
     /// Ends a participation; `None` where it is over already.
-    fn end(
+    pub(super) fn end(
         &mut self,
         participant: ParticipantNumber,
         reason: LeftReason,
@@ -314,7 +153,7 @@ impl Room {
     }
 
     /// The next record of the log, applied.
-    fn record(
+    pub(super) fn record(
         &mut self,
         kind: EventKind,
         request: LamportTime,
@@ -351,14 +190,7 @@ impl Room {
         }
     }
 
-    fn is_valid(&self, resume: &Resume) -> bool {
-        *resume.epoch == *self.epoch
-            && resume.actual == Some(resume.lamport)
-            && resume.position <= self.fold.head()
-            && resume.position >= self.first.previous()
-    }
-
-    fn check_time(&self, lamport: LamportTime) -> Result<(), Refusal> {
+    pub(super) fn check_time(&self, lamport: LamportTime) -> Result<(), Refusal> {
         let clock = self.fold.now();
         if lamport == LamportTime::ZERO {
             Err(Refusal::NoTime)
@@ -366,20 +198,6 @@ impl Room {
             Err(Refusal::TimeAhead { lamport, clock })
         } else {
             Ok(())
-        }
-    }
-
-    fn check_name(&self, name: &ParticipantName, now: Now) -> Result<(), Refusal> {
-        match self.fold.owner(&name.keys()) {
-            None => Ok(()),
-            Some(owner) => Err(Refusal::NameTaken {
-                name: name.to_string(),
-                owner: Arc::clone(&owner.name),
-                retry_in: self
-                    .presence
-                    .deadline_of(owner.number)
-                    .map(|deadline| deadline.saturating_sub(now.mono)),
-            }),
         }
     }
 }

@@ -119,10 +119,28 @@ impl Fold {
         self.sessions.get(session)
     }
 
-    /// Who is present under one of these keys.
-    pub(super) fn owner(&self, keys: &[NameKey]) -> Option<&Participant> {
+    /// Who is present under one of these keys, but for one who is about to leave.
+    pub(super) fn owner(
+        &self,
+        keys: &[NameKey],
+        but: Option<ParticipantNumber>,
+    ) -> Option<&Participant> {
         keys.iter()
-            .find_map(|key| self.present.get(self.names.get(key)?))
+            .filter_map(|key| self.names.get(key))
+            .filter(|number| Some(**number) != but)
+            .find_map(|number| self.present.get(number))
+    }
+
+    /// The same, as if no message had an id.
+    pub(super) fn without_published(&self) -> Self {
+        Self {
+            head: self.head,
+            clock: self.clock,
+            present: self.present.clone(),
+            names: self.names.clone(),
+            sessions: self.sessions.clone(),
+            published: Published::default(),
+        }
     }
 
     pub(super) fn find_published(&self, id: &str, text: &str) -> Option<Known> {

@@ -2,7 +2,7 @@
 //!
 //! [`Fold`] is what the log says, and nothing else: the same log gives the same fold everywhere.
 //! [`Presence`] is what only this process knows: whose stream is attached, and whose grace runs.
-//! A [`Room`] is both, and decides.
+//! A [`Room`] is both, and decides. A [`View`] of it is for whoever only reads.
 //!
 //! Deliberately absent: tasks, sockets, files, the time of day. All parts are persistent maps, or
 //! shared by clones, so that a clone, on which a batch is decided and which is dropped when the
@@ -11,15 +11,22 @@
 mod command;
 mod decide;
 mod fold;
+mod joining;
 mod presence;
 mod published;
+mod seats;
 mod sessions;
 mod snapshot;
+mod view;
 
 #[cfg(test)]
 mod rate_tests;
 #[cfg(test)]
+mod seat_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod view_tests;
 
 use std::{
     sync::Arc,
@@ -33,6 +40,7 @@ pub use presence::Presence;
 pub use published::{REMEMBERED_POSITIONS, Receipt};
 pub use sessions::{REMEMBERED_ENDED, SessionState};
 pub use snapshot::SnapshotError;
+pub use view::{Lookup, Outlook, View};
 
 use chitty_chat::Position;
 
@@ -56,6 +64,10 @@ pub struct Rules {
     pub restart_grace: Duration,
     /// How many may be present at once.
     pub max_participants: usize,
+    /// How many of them may have come from one source ([`source`](mod@crate::source)), so that
+    /// nobody can take all the seats; an IPv6 /48 network may have
+    /// [`NETWORK_SHARE`](crate::source::NETWORK_SHARE) times as many.
+    pub max_participants_per_source: usize,
     /// How often a participant may publish; `None`: without limit. What is refused, or is a retry
     /// of what was published, does not count.
     pub publish_rate: Option<Rate>,
@@ -73,6 +85,7 @@ impl Default for Rules {
             grace: Duration::from_secs(10),
             restart_grace: Duration::from_secs(30),
             max_participants: 10_000,
+            max_participants_per_source: 1_000,
             publish_rate: None,
             join_rate: None,
             stream_rate: None,

@@ -1,11 +1,11 @@
 //! Whose stream is attached, and whose grace runs: what only this process knows.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use chitty_chat::{LeftReason, ParticipantNumber};
 use imbl::{OrdMap, OrdSet};
 
-use super::Fold;
+use super::{Fold, Refusal, Rules, seats::Seats};
 use crate::rate::{Bucket, Rate};
 
 /// The connections of those who are present.
@@ -13,12 +13,15 @@ use crate::rate::{Bucket, Rate};
 pub struct Presence {
     connections: OrdMap<ParticipantNumber, Connection>,
     deadlines: OrdSet<(Duration, ParticipantNumber)>,
+    seats: Seats,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Connection {
     /// Counts the streams of this participation, so that the end of an older one changes nothing.
     generation: u64,
+    /// Where the participant joined from; after a restart, where it first resumed from.
+    source: Option<IpAddr>,
     lost: Option<Lost>,
     /// How much it has published lately.
     published: Bucket,
@@ -38,6 +41,7 @@ impl Connection {
     fn new(generation: u64) -> Self {
         Self {
             generation,
+            source: None,
             lost: None,
             published: Bucket::default(),
             begun: Bucket::default(),
@@ -66,11 +70,20 @@ impl Presence {
 
     /// A stream begins, behind those that the log knows of; returns which one it is of this
     /// participation.
-    pub(super) fn attach(&mut self, participant: ParticipantNumber, known: u64) -> u64 {
+    pub(super) fn attach(
+        &mut self,
+        participant: ParticipantNumber,
+        known: u64,
+        source: Option<IpAddr>,
+    ) -> u64 {
         let older = self.forget(participant);
         let mut connection = older.unwrap_or_else(|| Connection::new(known));
         connection.generation = connection.generation.max(known) + 1;
+        connection.source = connection.source.or(source);
         connection.lost = None;
+        if let Some(source) = connection.source {
+            self.seats.take(source);
+        }
         self.connections.insert(participant, connection);
         connection.generation
     }
@@ -79,6 +92,31 @@ impl Presence {
     pub(super) fn generation(&self, participant: ParticipantNumber) -> Option<u64> {
         let connection = self.connections.get(&participant)?;
         Some(connection.generation)
+    }
+
+    /// Refuses one more participant from this source if it has as many as it may have, not
+    /// counting one who leaves for it.
+    pub(super) fn check_seat(
+        &self,
+        source: IpAddr,
+        but: Option<ParticipantNumber>,
+        rules: &Rules,
+    ) -> Result<(), Refusal> {
+        let leaving = but.and_then(|number| self.connections.get(&number)?.source);
+        self.seats.check(source, leaving, rules)
+    }
+
+    /// Says whether a stream may begin, or in which time it may, and counts none.
+    pub(super) fn check_stream(
+        &self,
+        participant: ParticipantNumber,
+        rate: Rate,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        match self.connections.get(&participant) {
+            Some(connection) => connection.begun.check(1, rate, now),
+            None => Ok(()),
+        }
     }
 
     /// Counts a stream that is to begin, or says in which time it may.
@@ -148,6 +186,9 @@ impl Presence {
         let connection = self.connections.remove(&participant)?;
         if let Some(lost) = connection.lost {
             self.deadlines.remove(&(lost.deadline, participant));
+        }
+        if let Some(source) = connection.source {
+            self.seats.free(source);
         }
         Some(connection)
     }

@@ -1,15 +1,17 @@
 //! What callers see of the sequencer: a clone-able handle that hides the queue and the reply.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use chitty_chat::SessionHash;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 
 use crate::{
     follower::{Attachment, Hub},
     log::Log,
-    room::{Command, Granted, Join, Leave, Publish, Receipt, Refusal},
+    room::{Command, Granted, Join, Leave, Publish, Receipt, Refusal, View},
 };
 
 type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
@@ -18,16 +20,12 @@ pub(super) enum Request {
     Join(Command, Reply<Joined>),
     Publish(Command, Reply<Receipt>),
     Leave(Command, Reply<Receipt>),
-    Reader(Command, Reply<()>),
 }
 
 impl Request {
     pub(super) const fn command(&self) -> &Command {
         match self {
-            Self::Join(command, _)
-            | Self::Publish(command, _)
-            | Self::Leave(command, _)
-            | Self::Reader(command, _) => command,
+            Self::Join(command, _) | Self::Publish(command, _) | Self::Leave(command, _) => command,
         }
     }
 }
@@ -63,6 +61,8 @@ pub struct Handle {
     requests: mpsc::Sender<Request>,
     hub: Arc<Hub>,
     log: Arc<dyn Log>,
+    view: watch::Receiver<Arc<View>>,
+    started: Instant,
 }
 
 impl Handle {
@@ -70,8 +70,27 @@ impl Handle {
         requests: mpsc::Sender<Request>,
         hub: Arc<Hub>,
         log: Arc<dyn Log>,
+        view: watch::Receiver<Arc<View>>,
+        started: Instant,
     ) -> Self {
-        Self { requests, hub, log }
+        Self {
+            requests,
+            hub,
+            log,
+            view,
+            started,
+        }
+    }
+
+    /// The room as of the last batch that is durable: what can be answered from it needs no turn
+    /// of the sequencer. Whatever was answered before this call is in it.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// The sequencer's clock ([`Now::mono`](crate::room::Now::mono)).
+    pub fn now(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Where followers get their events.
@@ -99,12 +118,6 @@ impl Handle {
     /// Leaves. Answered when it is durable.
     pub async fn leave(&self, leave: Leave) -> Result<Receipt, Refused> {
         self.ask(|reply| Request::Leave(Command::Leave(leave), reply))
-            .await
-    }
-
-    /// Asks whether this session may read the log: whether its participation goes on.
-    pub async fn reader(&self, session: SessionHash) -> Result<(), Refused> {
-        self.ask(|reply| Request::Reader(Command::Reader(session), reply))
             .await
     }
 

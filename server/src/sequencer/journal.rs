@@ -31,8 +31,19 @@ pub(super) fn decided(command: &Command, decision: &Decision) {
             replied("Publish", *receipt, id_of(command), *duplicate);
         }
         Accepted::Left { receipt, repeated } => replied("Leave", *receipt, None, *repeated),
-        Accepted::Reader => {}
     }
+}
+
+/// Whether the request only got the answer that it, or one like it, had got before. Nothing limits
+/// how often somebody asks for that.
+pub(super) const fn is_repeat(decision: &Decision) -> bool {
+    matches!(
+        decision.accepted,
+        Accepted::Published {
+            duplicate: true,
+            ..
+        } | Accepted::Left { repeated: true, .. }
+    )
 }
 
 /// `clock` is the log's at the receipt, the step before its event's broadcast; a request that
@@ -57,8 +68,6 @@ fn received(command: &Command, decision: &Decision) {
             target: CALL, call = "Leave", step = "received", lamport = leave.lamport.get(),
             participant = participant_of(decision), session = %leave.session, clock,
         ),
-        // The service writes down what was read.
-        Command::Reader(_) => {}
     }
 }
 
@@ -75,7 +84,7 @@ fn participant_of(decision: &Decision) -> Option<u64> {
 fn id_of(command: &Command) -> Option<&str> {
     match command {
         Command::Publish(publish) => publish.id.as_ref().map(MessageId::as_str),
-        Command::Join(_) | Command::Leave(_) | Command::Reader(_) => None,
+        Command::Join(_) | Command::Leave(_) => None,
     }
 }
 

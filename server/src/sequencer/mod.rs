@@ -21,7 +21,7 @@ use std::{
 use chitty_chat::Position;
 use thiserror::Error;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -31,9 +31,10 @@ pub use handle::{Gone, Handle, Joined, Refused};
 use self::handle::Request;
 use crate::{
     follower::Hub,
+    line_limit::{Cause, LineLimit},
     log::{AppendError, Keep, Log, ReplayError, catch_up, replay},
     record::Record,
-    room::{Accepted, Decision, Now, Refusal, Room, Rules},
+    room::{Accepted, Decision, Now, Refusal, Room, Rules, View},
 };
 
 /// So many requests wait for the sequencer at most; further ones wait with their callers.
@@ -87,6 +88,8 @@ pub struct Sequencer {
     room: Room,
     log: Arc<dyn Log>,
     hub: Arc<Hub>,
+    /// The room as of the last batch, for who reads beside it.
+    view: watch::Sender<Arc<View>>,
     requests: mpsc::Receiver<Request>,
     config: Config,
     started: Instant,
@@ -95,6 +98,8 @@ pub struct Sequencer {
     /// A snapshot of this position was kept: what is not behind it is dropped, step by step, until
     /// the cap is kept to.
     trimming: Option<Position>,
+    /// On lines of what was answered before.
+    lines: LineLimit,
 }
 
 impl Sequencer {
@@ -113,16 +118,25 @@ impl Sequencer {
         let hub = Arc::new(Hub::new(limits, fold.head()));
         let room = Room::new(fold, log.epoch(), log.extent().first, config.rules, now);
         let (sender, requests) = mpsc::channel(QUEUE);
-        let handle = Handle::new(sender, Arc::clone(&hub), Arc::clone(&log));
+        let (view, published) = watch::channel(Arc::new(room.view()));
+        let handle = Handle::new(
+            sender,
+            Arc::clone(&hub),
+            Arc::clone(&log),
+            published,
+            started,
+        );
         let sequencer = Self {
             room,
             log,
             hub,
+            view,
             requests,
             config,
             started,
             idle_since: None,
             trimming: None,
+            lines: LineLimit::default(),
         };
         Ok((sequencer, handle))
     }
@@ -212,11 +226,18 @@ impl Sequencer {
             let batch: Arc<[Record]> = expired.iter().chain(decided).cloned().collect();
             if self.append(&batch).await? {
                 self.room.adopt(scratch);
+                // Who is refused changes nothing.
+                if !detached.is_empty() || !batch.is_empty() || decisions.iter().any(Result::is_ok)
+                {
+                    self.publish_view();
+                }
                 for record in &expired {
                     journal::broadcast(&record.event);
                 }
                 for (request, decision) in requests.iter().zip(&decisions) {
-                    if let Ok(decision) = decision {
+                    if let Ok(decision) = decision
+                        && (!journal::is_repeat(decision) || self.lines.admits(Cause::Repeat))
+                    {
                         journal::decided(request.command(), decision);
                     }
                 }
@@ -247,6 +268,11 @@ impl Sequencer {
         }
     }
 
+    /// Before anybody is answered: whoever has an answer finds it there.
+    fn publish_view(&self) {
+        self.view.send_replace(Arc::new(self.room.view()));
+    }
+
     fn broadcast(&self, batch: &[Record]) {
         if !batch.is_empty() {
             self.hub.publish(batch.iter().map(|record| &record.event));
@@ -262,6 +288,7 @@ impl Sequencer {
                 return Ok(());
             }
             self.room.advance(fold);
+            self.publish_view();
             for record in &records {
                 journal::broadcast(&record.event);
             }
@@ -284,9 +311,7 @@ impl Sequencer {
                 | (Request::Leave(_, reply), Ok(Accepted::Left { receipt, .. })) => {
                     let _ = reply.send(Ok(receipt));
                 }
-                (Request::Reader(_, reply), Ok(Accepted::Reader)) => drop(reply.send(Ok(()))),
                 (Request::Join(_, reply), Err(refusal)) => drop(reply.send(Err(refusal))),
-                (Request::Reader(_, reply), Err(refusal)) => drop(reply.send(Err(refusal))),
                 (Request::Publish(_, reply) | Request::Leave(_, reply), Err(refusal)) => {
                     drop(reply.send(Err(refusal)));
                 }
@@ -312,6 +337,7 @@ impl Sequencer {
             .await
             .map_err(SequencerError::Append)?;
         self.room.set_first(extent.first);
+        self.publish_view();
         if !keep.is_exceeded(&extent) || extent.first > covered {
             self.trimming = None;
         }

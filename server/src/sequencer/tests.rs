@@ -123,6 +123,9 @@ impl Log for TestLog {
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>> {
         self.inner.read(after, limit)
     }
+    fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>> {
+        self.inner.locate(lamport)
+    }
     fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>> {
         self.inner.snapshot()
     }

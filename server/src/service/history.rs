@@ -1,5 +1,7 @@
 //! History: a page of the log.
 
+use std::{net::IpAddr, sync::Arc};
+
 use chitty_chat::{
     Position,
     logging::CALL,
@@ -9,8 +11,11 @@ use prost::Message as _;
 use tonic::Status;
 use tracing::info;
 
-use super::{Chat, refused, requests::parse_session, status};
-use crate::log::{Extent, Log, PageLimit, ReadError, locate};
+use super::{Chat, Refused, refused, replies::Permit, requests::parse_session, status};
+use crate::{
+    line_limit::Cause,
+    log::{Extent, Log, PageLimit, ReadError},
+};
 
 /// Where a request does not say how many events it wants.
 const DEFAULT_LIMIT: u64 = 100;
@@ -19,32 +24,51 @@ const MAX_LIMIT: u64 = 1000;
 const MAX_BYTES: usize = 256 << 10;
 
 impl Chat {
-    pub(super) async fn history(&self, request: HistoryRequest) -> Result<HistoryReply, Status> {
-        info!(
-            target: CALL, call = "History", step = "received", before = request.before,
-            after = request.after, at_lamport = request.at_lamport, limit = request.limit,
-        );
-        let answer = async {
-            let wanted = Wanted::parse(&request)?;
-            let session = parse_session(&request.session)?;
-            self.sequencer
-                .reader(session)
-                .await
-                .map_err(|error| status::refused(&error))?;
-            read(&**self.sequencer.log(), wanted)
-                .await
-                .map_err(|error| status::unreadable(&error))
-        };
-        match answer.await {
-            Ok(reply) => {
-                info!(
-                    target: CALL, call = "History", step = "replied", events = reply.events.len(),
-                    start = reply.start,
-                );
-                Ok(reply)
-            }
-            Err(status) => Err(refused("History", 0, status)),
+    /// A page, and the permit for it, which is to be held until the page is taken. `source` is where
+    /// the request came from.
+    pub(super) async fn history(
+        &self,
+        request: HistoryRequest,
+        source: Option<IpAddr>,
+    ) -> Result<(HistoryReply, Permit), Refused> {
+        let wanted = Wanted::parse(&request).map_err(|status| refused(0, status))?;
+        let session = parse_session(&request.session).map_err(|status| refused(0, status))?;
+        let participant = self
+            .sequencer
+            .view()
+            .reader(&session)
+            .map_err(|refusal| refused(0, status::refusal(&refusal)))?;
+        let is_written = self.lines.admits(Cause::Participant(session, source));
+        if is_written {
+            info!(
+                target: CALL, call = "History", step = "received", before = request.before,
+                after = request.after, at_lamport = request.at_lamport, limit = request.limit,
+            );
         }
+        let of_participant = |status| refused(0, status).of(session);
+        // Memory first: whoever does not get it must not keep a reader of the log waiting.
+        let permit = self.replies.permit(session, source).await;
+        let permit = permit.map_err(of_participant)?;
+        let turn = self.quota.page(participant, source).await;
+        let turn = turn.map_err(|retry_in| of_participant(status::too_many_pages(retry_in)))?;
+        let log = Arc::clone(self.sequencer.log());
+        // A task of its own, so that the turn lasts until the log has been read, whether or not
+        // the caller still waits.
+        let page = tokio::spawn(async move {
+            let _turn = turn;
+            read(&*log, wanted).await
+        });
+        let reply = page
+            .await
+            .map_err(|error| of_participant(Status::unavailable(error.to_string())))?
+            .map_err(|error| of_participant(status::unreadable(&error)))?;
+        if is_written {
+            info!(
+                target: CALL, call = "History", step = "replied", events = reply.events.len(),
+                start = reply.start,
+            );
+        }
+        Ok((reply, permit))
     }
 }
 
@@ -105,7 +129,7 @@ impl Wanted {
 
 async fn read(log: &dyn Log, wanted: Wanted) -> Result<HistoryReply, ReadError> {
     let around = match wanted.place {
-        Place::Around(lamport) => locate(log, lamport.into()).await?,
+        Place::Around(lamport) => log.locate(lamport.into()).await?,
         Place::End | Place::Before(_) | Place::After(_) => Position::ZERO,
     };
     let extent = log.extent();

@@ -1,23 +1,27 @@
 //! Join: one request, and a stream without end.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use chitty_chat::{
-    ParticipantName, Session,
+    LamportTime, ParticipantName, Session,
     logging::CALL,
-    proto::v1::{JoinRequest, Welcome},
+    proto::v1::{self, JoinRequest, Welcome},
 };
 use tonic::Status;
 use tower::BoxError;
 use tracing::info;
 
-use super::{Chat, refused, status, wire};
+use super::{
+    Chat, Refused,
+    join_queue::{Key, Newcomer, Turn},
+    refused, status, wire,
+};
 use crate::{
     follower::{Follower, Start},
     log::lamport_at,
-    net::Peer,
-    room::{Granted, Join, Resume},
+    net::{self, Peer},
+    room::{Granted, Join, Lookup, Outlook, Refusal, Resume},
     sequencer::Joined,
 };
 
@@ -25,15 +29,20 @@ impl Chat {
     pub(super) async fn join(
         &self,
         request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
-    ) -> Result<Follower, Status> {
+    ) -> Result<Follower, Refused> {
         let peer = request.extensions().get::<Peer>().cloned();
         let request: JoinRequest = wire::read(request)
             .await
-            .map_err(|status| refused("Join", 0, status))?;
+            .map_err(|status| refused(0, status))?;
+        net::is_asked();
+        let entered = peer.as_ref().map(Peer::enter);
         let lamport = request.lamport;
-        self.enter(request, peer)
+        let mut follower = self
+            .enter(request, peer)
             .await
-            .map_err(|status| refused("Join", lamport, status))
+            .map_err(|status| refused(lamport, status))?;
+        follower.keep(entered);
+        Ok(follower)
     }
 
     async fn enter(&self, request: JoinRequest, peer: Option<Peer>) -> Result<Follower, Status> {
@@ -45,44 +54,98 @@ impl Chat {
         } else {
             Session::parse(&request.session).map_err(|error| status::bad_field("session", error))?
         };
-        let join = Join {
+        let mut join = Join {
             session: session.hash(),
             name: ParticipantName::parse(&request.name),
             lamport: request.lamport.into(),
-            resume: self.look_up(request.resume).await?,
+            resume: request.resume.map(unverified),
             backlog: request.backlog,
             source: peer.as_ref().map(|peer| peer.source),
         };
-        let joined = self
-            .sequencer
-            .join(join)
-            .await
-            .map_err(|error| status::refused(&error))?;
+        let key = match &join.name {
+            Ok(name) if request.session.is_empty() => Key::Name(name.shared()),
+            _ => Key::Session(join.session),
+        };
+        let joined = self.admit(&mut join, key, peer.as_ref()).await?;
         if let Some(peer) = peer {
             joined.attachment.cut_by(peer.cut);
         }
         Ok(self.follow(joined, &session))
     }
 
-    /// Where the client says that it is, beside what the log says to that.
-    async fn look_up(
+    /// From what costs nothing to what costs most: what was published last says who is refused
+    /// anyway, then newcomers take turns, then the log is read for a resume, and at last the
+    /// sequencer decides.
+    async fn admit(
         &self,
-        resume: Option<chitty_chat::proto::v1::Resume>,
-    ) -> Result<Option<Resume>, Status> {
-        let Some(resume) = resume else {
+        join: &mut Join,
+        key: Key,
+        peer: Option<&Peer>,
+    ) -> Result<Joined, Status> {
+        let mut outlook = self.outlook(join)?;
+        let turn = match peer {
+            Some(peer) if outlook.is_arrival => self.turn(key, outlook, peer).await?,
+            _ => None,
+        };
+        if turn.as_ref().is_some_and(|turn| turn.has_waited) {
+            outlook = self.outlook(join)?;
+        }
+        if let Some(resume) = &mut join.resume {
+            resume.actual = self.look_up(outlook, join.source).await?;
+        }
+        let _joining = self.joining.begin(join.session);
+        self.sequencer
+            .join(join.clone())
+            .await
+            .map_err(|error| status::refused(&error))
+    }
+
+    fn outlook(&self, join: &Join) -> Result<Outlook, Status> {
+        self.sequencer
+            .view()
+            .outlook(join, self.sequencer.now())
+            .map_err(|refusal| status::refusal(&refusal))
+    }
+
+    /// A turn among the newcomers of the same network; `None` where these are not limited.
+    async fn turn(&self, key: Key, outlook: Outlook, peer: &Peer) -> Result<Option<Turn>, Status> {
+        let Some(rate) = self.sequencer.view().rules().join_rate else {
             return Ok(None);
         };
-        let position = resume.position.into();
-        let actual = lamport_at(&**self.sequencer.log(), position)
+        let ready = |count| {
+            let now = self.sequencer.now();
+            self.sequencer.view().arrival(peer.source, count, now)?;
+            self.look_ups.check(outlook, peer.source, rate, now)
+        };
+        let newcomer = Newcomer {
+            key,
+            source: peer.source,
+            connection: peer.connection,
+        };
+        let turn = self.newcomers.turn(newcomer, rate.interval, ready).await;
+        turn.map(Some)
+            .map_err(|retry_in| status::refusal(&Refusal::TooManyJoins { retry_in }))
+    }
+
+    /// The time that the log has for the position of a resume. Counted before it is read.
+    async fn look_up(
+        &self,
+        outlook: Outlook,
+        source: Option<IpAddr>,
+    ) -> Result<Option<LamportTime>, Status> {
+        let position = match outlook.lamport {
+            Lookup::None => return Ok(None),
+            Lookup::Known(lamport) => return Ok(Some(lamport)),
+            Lookup::InLog(position) => position,
+        };
+        let view = self.sequencer.view();
+        let counted = self
+            .look_ups
+            .count(outlook, source, view.rules(), self.sequencer.now());
+        counted.map_err(|retry_in| status::refusal(&Refusal::TooManyJoins { retry_in }))?;
+        lamport_at(&**self.sequencer.log(), position)
             .await
-            .map_err(|error| status::unreadable(&error))?;
-        let lamport = resume.lamport.into();
-        Ok(Some(Resume {
-            position,
-            epoch: resume.epoch,
-            lamport,
-            actual,
-        }))
+            .map_err(|error| status::unreadable(&error))
     }
 
     fn follow(&self, joined: Joined, session: &Session) -> Follower {
@@ -99,6 +162,7 @@ impl Chat {
         Follower::new(
             Start {
                 welcome,
+                participants: granted.participants,
                 attachment,
             },
             Arc::clone(log),
@@ -106,13 +170,24 @@ impl Chat {
     }
 }
 
+/// Where the client says that it is; what the log says to that is still to be looked up.
+fn unverified(resume: v1::Resume) -> Resume {
+    Resume {
+        position: resume.position.into(),
+        epoch: resume.epoch,
+        lamport: resume.lamport.into(),
+        actual: None,
+    }
+}
+
+/// All but the participants, who are encoded when there is room for them.
 fn welcome(granted: &Granted, session: &Session, epoch: &str) -> Welcome {
     Welcome {
         session: session.reveal().to_owned(),
         epoch: epoch.to_owned(),
         position: granted.position.get(),
         lamport: granted.lamport.get(),
-        participants: granted.participants.values().map(Into::into).collect(),
+        participants: Vec::new(),
         resumed: granted.resumed,
         next: granted.next.get(),
         head: granted.head.get(),

@@ -6,49 +6,77 @@ use chitty_chat::{
 };
 use tonic::Status;
 
-use super::{Chat, refused, status};
-use crate::room::{Leave, Publish};
+use super::{Chat, Refused, refused, status};
+use crate::{
+    room::{Leave, Publish, Refusal},
+    sequencer,
+};
 
 impl Chat {
-    pub(super) async fn publish(&self, request: PublishRequest) -> Result<PublishReply, Status> {
+    pub(super) async fn publish(&self, request: PublishRequest) -> Result<PublishReply, Refused> {
         let lamport = request.lamport;
-        let answer = async {
-            let publish = parse_publish(&request)?;
-            self.sequencer
-                .publish(publish)
-                .await
-                .map_err(|error| status::refused(&error))
-        };
-        match answer.await {
+        let publish = parse_publish(&request).map_err(|status| refused(lamport, status))?;
+        let session = publish.session;
+        // Of what has an id only the room knows whether it was published before, by whom ever.
+        if publish.id.is_none() {
+            let known = self.require_known(&session);
+            known.map_err(|status| refused(lamport, status))?;
+        }
+        match self.sequencer.publish(publish).await {
             Ok(receipt) => Ok(PublishReply {
                 position: receipt.position.get(),
                 lamport: receipt.lamport.get(),
             }),
-            Err(status) => Err(refused("Publish", lamport, status)),
+            Err(error) => {
+                let refused = refused(lamport, status::refused(&error));
+                Err(if is_of_a_participant(&error) {
+                    refused.of(session)
+                } else {
+                    refused
+                })
+            }
         }
     }
 
-    pub(super) async fn leave(&self, request: LeaveRequest) -> Result<LeaveReply, Status> {
+    pub(super) async fn leave(&self, request: LeaveRequest) -> Result<LeaveReply, Refused> {
         let lamport = request.lamport;
-        let answer = async {
-            let session = parse_session(&request.session)?;
-            let leave = Leave {
-                session,
-                lamport: lamport.into(),
-            };
-            self.sequencer
-                .leave(leave)
-                .await
-                .map_err(|error| status::refused(&error))
+        let session = parse_session(&request.session).map_err(|status| refused(lamport, status))?;
+        let known = self.require_known(&session);
+        known.map_err(|status| refused(lamport, status))?;
+        let leave = Leave {
+            session,
+            lamport: lamport.into(),
         };
-        match answer.await {
+        match self.sequencer.leave(leave).await {
             Ok(receipt) => Ok(LeaveReply {
                 lamport: receipt.lamport.get(),
                 position: receipt.position.get(),
             }),
-            Err(status) => Err(refused("Leave", lamport, status)),
+            Err(error) => Err(refused(lamport, status::refused(&error))),
         }
     }
+}
+
+impl Chat {
+    /// Refuses, without a turn of the sequencer, a session of which nothing is known.
+    fn require_known(&self, session: &SessionHash) -> Result<(), Status> {
+        // In this order: a Join that ends in between is published by then.
+        if self.joining.contains(session) || self.sequencer.view().knows(session) {
+            return Ok(());
+        }
+        Err(status::refusal(&Refusal::UnknownSession))
+    }
+}
+
+/// Whether a Publish was refused after its session had been found. The other reasons are looked
+/// for before.
+const fn is_of_a_participant(error: &sequencer::Refused) -> bool {
+    matches!(
+        error,
+        sequencer::Refused::Refusal(
+            Refusal::TooFast { .. } | Refusal::SeenAhead { .. } | Refusal::SeenFell { .. }
+        )
+    )
 }
 
 fn parse_publish(request: &PublishRequest) -> Result<Publish, Status> {

@@ -1,6 +1,8 @@
 //! What went wrong, as gRPC statuses with `google.rpc` details
 //! (<https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>).
 
+use std::time::Duration;
+
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -35,11 +37,11 @@ pub(super) fn malformed(error: &prost::DecodeError) -> Status {
 pub(super) fn refused(error: &Refused) -> Status {
     match error {
         Refused::Gone(gone) => Status::unavailable(gone.to_string()),
-        Refused::Refusal(refusal) => refusal_status(refusal),
+        Refused::Refusal(refused) => refusal(refused),
     }
 }
 
-fn refusal_status(refusal: &Refusal) -> Status {
+pub(super) fn refusal(refusal: &Refusal) -> Status {
     let text = refusal.to_string();
     match refusal {
         Refusal::Name(_) => bad_field("name", text),
@@ -60,8 +62,20 @@ fn refusal_status(refusal: &Refusal) -> Status {
             let details = ErrorDetails::with_retry_info(Some(*retry_in));
             Status::with_error_details(Code::ResourceExhausted, text, details)
         }
-        Refusal::Full { .. } => Status::resource_exhausted(text),
+        Refusal::Full { .. } | Refusal::FullSource { .. } | Refusal::FullNetwork { .. } => {
+            Status::resource_exhausted(text)
+        }
     }
+}
+
+/// A participant waits for as many pages as it may.
+pub(super) fn too_many_pages(retry_in: Duration) -> Status {
+    let text = format!(
+        "too many pages of history are asked for at once; ask again in {} ms",
+        retry_in.as_millis() + 1
+    );
+    let details = ErrorDetails::with_retry_info(Some(retry_in));
+    Status::with_error_details(Code::ResourceExhausted, text, details)
 }
 
 pub(super) fn unreadable(error: &ReadError) -> Status {

@@ -17,10 +17,10 @@ use tonic::Status;
 use tower::BoxError;
 
 use super::status;
-use crate::follower::{self, PREFIX};
+use crate::follower::PREFIX;
 
 /// In bytes, of one request: the largest valid one is far below.
-const MAX_REQUEST: usize = 16 << 10;
+pub(super) const MAX_REQUEST: usize = 16 << 10;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
@@ -39,6 +39,8 @@ pub(super) async fn read<Req: Message + Default>(
         if let Some(message) = first_message(&read)? {
             return Req::decode(message).map_err(|error| status::malformed(&error));
         }
+        // What was read before it may be a small part of a large buffer, which it would keep.
+        read = Bytes::copy_from_slice(&read);
         let Some(frame) = body.frame().await else {
             return Err(Status::invalid_argument("a call carries one request"));
         };
@@ -81,11 +83,11 @@ fn first_message(read: &[u8]) -> Result<Option<&[u8]>, Status> {
 /// One message and its status.
 pub type Reply = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
 
-/// The body of a response of one message.
-pub(super) fn reply(message: &impl Message) -> Reply {
+/// The body of a response of one message, with its prefix.
+pub(super) fn reply(message: Bytes) -> Reply {
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
-    Full::new(follower::frame_message(message)).with_trailers(ready(Some(Ok(trailers))))
+    Full::new(message).with_trailers(ready(Some(Ok(trailers))))
 }
 
 /// A response with this body.

@@ -21,7 +21,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chitty_chat::{Position, secret::FillRandom};
+use chitty_chat::{LamportTime, Position, secret::FillRandom};
 use rusqlite::Connection;
 use thiserror::Error;
 
@@ -110,7 +110,11 @@ impl SqliteLog {
         let mut connection = Connection::open(path).map_err(schema::failed(path))?;
         schema::prepare(&mut connection, path, random)?;
         let (epoch, extent) = schema::read_state(&connection).map_err(schema::failed(path))?;
-        let readers = Readers::new(path.to_path_buf());
+        let readers = Readers::connect(path).map_err(schema::failed(path))?;
+        let readers = Readers::spawn(readers).map_err(|source| OpenError::File {
+            path: path.into(),
+            source,
+        })?;
         let extent = Arc::new(Mutex::new(extent));
         let writer =
             Writer::spawn(connection, Arc::clone(&extent)).map_err(|source| OpenError::File {
@@ -151,6 +155,11 @@ impl Log for SqliteLog {
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>> {
         let readers = Arc::clone(&self.readers);
         Box::pin(readers.run(move |connection| schema::read_page(connection, after, limit)))
+    }
+
+    fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>> {
+        let readers = Arc::clone(&self.readers);
+        Box::pin(readers.run(move |connection| schema::locate(connection, lamport)))
     }
 
     fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>> {

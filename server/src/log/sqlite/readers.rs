@@ -1,73 +1,182 @@
-//! Reading beside the writer: WAL lets readers and the writer be. Few connections, so that any
-//! number of participants who are behind cost no more than these.
+//! Reading beside the writer: WAL lets readers and the writer be. A few threads, each with its
+//! own connection, so that any number of participants who are behind cost no more than these.
+//!
+//! They are started with the log: a thread that is only wanted later may not be had then.
 
 use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    convert::Infallible,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::ReadError;
+use crate::log::READERS;
 
-/// So many read at once.
-const MOST: usize = 4;
+/// A reader that hangs on the disk is not waited for any longer when the log is closed.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+type Job = Box<dyn FnOnce(&Connection) + Send>;
 
 pub(super) struct Readers {
-    path: PathBuf,
+    /// One for each thread: a job that has one is run at once.
     permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
+    /// `None` once the log is being closed.
+    jobs: Option<mpsc::Sender<Job>>,
+    /// Disconnected when all threads have closed their connections.
+    closed: Mutex<mpsc::Receiver<Infallible>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            permits: Arc::new(Semaphore::new(MOST)),
-            idle: Mutex::new(Vec::new()),
-        }
+    /// A connection for each thread.
+    pub(super) fn connect(path: &Path) -> rusqlite::Result<Vec<Connection>> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        (0..READERS)
+            .map(|_| Connection::open_with_flags(path, flags))
+            .collect()
     }
 
-    /// Runs a query on one of the connections, on a thread that may block.
+    pub(super) fn spawn(connections: Vec<Connection>) -> io::Result<Self> {
+        let permits = Arc::new(Semaphore::new(connections.len()));
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let (open, closed) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for connection in connections {
+            let (queue, open) = (Arc::clone(&queue), open.clone());
+            thread::Builder::new()
+                .name("log-reader".into())
+                .spawn(move || {
+                    serve(&connection, &queue);
+                    drop(connection);
+                    drop(open);
+                })?;
+        }
+        Ok(Self {
+            permits,
+            jobs: Some(jobs),
+            closed: Mutex::new(closed),
+        })
+    }
+
+    /// Runs a query on one of the threads, in the order of these calls. A query that nobody waits
+    /// for any more is not begun.
     pub(super) async fn run<T: Send + 'static>(
         self: Arc<Self>,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let readers = Arc::clone(&self);
         let permits = Arc::clone(&self.permits);
         let permit = permits.acquire_owned().await.map_err(read_error)?;
-        tokio::task::spawn_blocking(move || {
+        let (reply, answer) = oneshot::channel();
+        let job = move |connection: &Connection| {
             // Held by the query itself, which goes on when its caller does not wait any more.
             let _permit = permit;
-            let connection = readers.take()?;
-            let result = query(&connection);
-            readers.give_back(connection);
-            result
-        })
-        .await
-        .map_err(read_error)?
-        .map_err(read_error)
-    }
-
-    fn take(&self) -> rusqlite::Result<Connection> {
-        if let Some(connection) = self.lock().pop() {
-            return Ok(connection);
+            if !reply.is_closed() {
+                let _ = reply.send(query(connection));
+            }
+        };
+        let sent = self.jobs.as_ref().map(|jobs| jobs.send(Box::new(job)));
+        if !matches!(sent, Some(Ok(()))) {
+            return Err(ReadError("the threads that read are gone".into()));
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(&self.path, flags)
+        answer.await.map_err(read_error)?.map_err(read_error)
     }
+}
 
-    fn give_back(&self, connection: Connection) {
-        self.lock().push(connection);
+impl Drop for Readers {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = closed.recv_timeout(CLOSE_WITHIN);
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+fn serve(connection: &Connection, queue: &Mutex<mpsc::Receiver<Job>>) {
+    loop {
+        // The one that waits for a job holds the lock, the others wait for that.
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else {
+            return;
+        };
+        // Its caller hears of a panic by the reply that is dropped; the thread goes on.
+        let _ = catch_unwind(AssertUnwindSafe(|| job(connection)));
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is for map_err")]
 fn read_error(error: impl ToString) -> ReadError {
     ReadError(error.to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn readers() -> (tempfile::TempDir, Arc<Readers>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("some.db");
+        drop(Connection::open(&path).expect("a file"));
+        let connections = Readers::connect(&path).expect("readable");
+        let readers = Readers::spawn(connections).expect("threads");
+        (folder, Arc::new(readers))
+    }
+
+    #[tokio::test]
+    async fn a_read_that_nobody_waits_for_is_not_begun() {
+        let (_folder, readers) = readers();
+        let (open, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let (begun, mut busy) = tokio::sync::mpsc::unbounded_channel();
+        for _ in 0..READERS {
+            let (gate, begun) = (Arc::clone(&gate), begun.clone());
+            tokio::spawn(Arc::clone(&readers).run(move |_| {
+                begun.send(()).expect("waited for");
+                let _ = gate.lock().expect("whole").recv();
+                Ok(())
+            }));
+        }
+        for _ in 0..READERS {
+            busy.recv().await.expect("it begins");
+        }
+        let ran = Arc::new(AtomicUsize::new(0));
+        let waiting: Vec<_> = (0..100)
+            .map(|_| {
+                let ran = Arc::clone(&ran);
+                let read = Arc::clone(&readers).run(move |_| {
+                    ran.fetch_add(1, Ordering::Relaxed);
+                    Ok(())
+                });
+                tokio::spawn(read)
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        for read in &waiting[..99] {
+            read.abort();
+        }
+        for read in waiting.into_iter().rev().skip(1) {
+            assert!(read.await.is_err(), "it was dropped");
+        }
+        drop(open);
+        let last = Arc::clone(&readers).run(|_| Ok(7)).await;
+        assert_eq!(last.expect("its turn"), 7);
+        assert_eq!(ran.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_query_that_panics_fails_alone() {
+        let (_folder, readers) = readers();
+        for _ in 0..2 * READERS {
+            let read = Arc::clone(&readers).run::<()>(|_| panic!("a mistake"));
+            assert!(read.await.is_err());
+        }
+        let read = Arc::clone(&readers).run(|_| Ok(7)).await;
+        assert_eq!(read.expect("the threads go on"), 7);
+    }
 }

@@ -199,6 +199,33 @@ pub(super) fn read_page(
     Ok(page)
 }
 
+/// A binary search, as times rise along positions; in one transaction, so that nothing is dropped
+/// meanwhile.
+pub(super) fn locate(connection: &Connection, lamport: LamportTime) -> rusqlite::Result<Position> {
+    const ONE: PageLimit = PageLimit {
+        records: 1,
+        bytes: 0,
+    };
+    let transaction = connection.unchecked_transaction()?;
+    let (first, last): (i64, Option<i64>) = transaction.query_row(
+        "SELECT first, (SELECT max(position) FROM records) FROM chat",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let first = position(first);
+    let head = last.map_or(first.previous(), position);
+    let (mut low, mut high) = (first.get(), head.get() + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let page = read_page(&transaction, Position::new(middle).previous(), ONE)?;
+        match page.first() {
+            Some(record) if record.event.lamport >= lamport => high = middle,
+            _ => low = middle + 1,
+        }
+    }
+    Ok(Position::new(low))
+}
+
 fn unreadable(error: RecordError) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, Box::new(error))
 }

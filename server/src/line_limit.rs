@@ -1,0 +1,244 @@
+//! How many lines of the log calls may cause.
+//!
+//! Rotation keeps so many bytes: whoever makes lines without an end makes everybody else's go.
+//! Events are limited by the rules of the chat, and are always written. Calls that lead to none
+//! are written as long as they are not too many; of the others, one line a second says how many
+//! there were. All rates are far above what people and their clients do.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chitty_chat::{SessionHash, logging::CALL};
+use tokio::time::{Instant, sleep};
+use tracing::info;
+
+use crate::rate::{Bucket, Rate};
+
+/// Calls from one address by whoever has no session, one line each.
+pub const STRANGER: Rate = Rate::per_second(10, 100);
+/// Calls by all of those.
+pub const STRANGERS: Rate = Rate::per_second(50, 500);
+/// Calls of one participant that lead to no event, two lines each at most.
+pub const PARTICIPANT: Rate = Rate::per_second(20, 200);
+/// Calls of all participants at one address that lead to no event.
+pub const SOURCE: Rate = Rate::per_second(200, 2_000);
+/// Repeated calls that get their first answer again, by anybody, two lines each.
+pub const REPEATS: Rate = Rate::per_second(50, 500);
+
+/// How often it is said how many calls are not written down.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// So many addresses, and so many participants, are told apart. What there is no room for is not
+/// written down.
+const MOST_KEPT: usize = 10_000;
+
+/// Who causes lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody without a session, at this address.
+    Stranger(Option<IpAddr>),
+    /// A participant, at this address.
+    Participant(SessionHash, Option<IpAddr>),
+    /// Anybody, by a call that was answered before. The session is not looked at for it.
+    Repeat,
+}
+
+/// The limit. Clones share it.
+#[derive(Clone)]
+pub struct LineLimit(Arc<Shared>);
+
+struct Shared {
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    strangers: Bucket,
+    repeats: Bucket,
+    stranger: Buckets<IpAddr>,
+    source: Buckets<IpAddr>,
+    participant: Buckets<SessionHash>,
+    suppressed: Suppressed,
+    /// A task will tell.
+    telling: bool,
+}
+
+/// Calls that are not written down, since that was last said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Suppressed {
+    strangers: u64,
+    participants: u64,
+    repeats: u64,
+}
+
+impl Default for LineLimit {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            started: Instant::now(),
+            state: Mutex::default(),
+        }))
+    }
+}
+
+impl LineLimit {
+    /// Whether a call is to be written down. Needs a Tokio runtime, which tells later how many
+    /// were not.
+    pub fn admits(&self, cause: Cause) -> bool {
+        let now = self.0.started.elapsed();
+        let mut state = self.state();
+        if state.take(cause, now) {
+            return true;
+        }
+        if !std::mem::replace(&mut state.telling, true) {
+            let limit = self.clone();
+            tokio::spawn(async move {
+                sleep(TELL_EVERY).await;
+                limit.tell();
+            });
+        }
+        false
+    }
+
+    fn tell(&self) {
+        let mut state = self.state();
+        state.telling = false;
+        let Suppressed {
+            strangers,
+            participants,
+            repeats,
+        } = std::mem::take(&mut state.suppressed);
+        drop(state);
+        let some = |calls: u64| (calls > 0).then_some(calls);
+        info!(
+            target: CALL, call = "Log", step = "suppressed",
+            suppressed = strangers + participants + repeats, strangers = some(strangers),
+            participants = some(participants), repeats = some(repeats),
+        );
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, cause: Cause, now: Duration) -> bool {
+        let (taken, suppressed) = match cause {
+            Cause::Stranger(source) => (
+                // First their own, so that one address does not use up what is for all.
+                self.stranger.take(known(source), STRANGER, now)
+                    && self.strangers.take(STRANGERS, now).is_ok(),
+                &mut self.suppressed.strangers,
+            ),
+            Cause::Participant(session, source) => (
+                self.participant.take(session, PARTICIPANT, now)
+                    && self.source.take(known(source), SOURCE, now),
+                &mut self.suppressed.participants,
+            ),
+            Cause::Repeat => (
+                self.repeats.take(REPEATS, now).is_ok(),
+                &mut self.suppressed.repeats,
+            ),
+        };
+        *suppressed += u64::from(!taken);
+        taken
+    }
+}
+
+/// Those whose address is not known share one.
+fn known(source: Option<IpAddr>) -> IpAddr {
+    source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// A bucket for each of those who caused lines lately.
+struct Buckets<K> {
+    buckets: HashMap<K, Bucket>,
+    /// When those that are full are next looked for, if there is no room.
+    next_sweep: Duration,
+}
+
+impl<K> Default for Buckets<K> {
+    fn default() -> Self {
+        Self {
+            buckets: HashMap::new(),
+            next_sweep: Duration::ZERO,
+        }
+    }
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    fn take(&mut self, key: K, rate: Rate, now: Duration) -> bool {
+        if self.buckets.len() >= MOST_KEPT && now >= self.next_sweep {
+            self.next_sweep = now + TELL_EVERY;
+            self.buckets.retain(|_, bucket| !bucket.is_full(now));
+        }
+        if let Some(bucket) = self.buckets.get_mut(&key) {
+            return bucket.take(rate, now).is_ok();
+        }
+        if self.buckets.len() >= MOST_KEPT {
+            return false;
+        }
+        let mut bucket = Bucket::default();
+        let taken = bucket.take(rate, now).is_ok();
+        self.buckets.insert(key, bucket);
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chitty_chat::{Session, secret::os_random};
+
+    use super::*;
+
+    fn address(number: u32) -> IpAddr {
+        Ipv4Addr::from(number).into()
+    }
+
+    fn count(state: &mut State, calls: u32, now: Duration, cause: impl Fn(u32) -> Cause) -> u32 {
+        (0..calls)
+            .map(|call| u32::from(state.take(cause(call), now)))
+            .sum()
+    }
+
+    #[test]
+    fn strangers_have_a_limit_each_and_one_together() {
+        let mut state = State::default();
+        let from = |source| move |_| Cause::Stranger(Some(address(source)));
+        let now = Duration::ZERO;
+        assert_eq!(count(&mut state, 10_000, now, from(1)), 100);
+        // They do not use up what others have.
+        assert_eq!(count(&mut state, 10_000, now, from(2)), 100);
+        let from_all = |call| Cause::Stranger(Some(address(10 + call)));
+        assert_eq!(count(&mut state, 100_000, now, from_all), 300);
+        assert_eq!(state.suppressed.strangers, 20_000 + 100_000 - 500);
+        assert!(state.stranger.buckets.len() <= MOST_KEPT);
+        let later = Duration::from_secs(1);
+        assert_eq!(count(&mut state, 10_000, later, from(1)), 10);
+        assert_eq!(count(&mut state, 100_000, later, from_all), 40);
+    }
+
+    #[test]
+    fn participants_have_limits_of_their_own() {
+        let mut state = State::default();
+        let hash = || Session::random(&mut { os_random }).hash();
+        let now = Duration::ZERO;
+        let (one, sessions) = (hash(), (0..20).map(|_| hash()).collect::<Vec<_>>());
+        let mine = |_| Cause::Participant(one, Some(address(1)));
+        assert_eq!(count(&mut state, 10_000, now, mine), 200);
+        let all = |call: u32| Cause::Participant(sessions[call as usize % 20], Some(address(1)));
+        assert_eq!(count(&mut state, 10_000, now, all), 1_800);
+        // Somebody elsewhere is not touched by it, and strangers are not either.
+        let there = hash();
+        let elsewhere = |_| Cause::Participant(there, Some(address(2)));
+        assert_eq!(count(&mut state, 200, now, elsewhere), 200);
+        let stranger = |_| Cause::Stranger(Some(address(1)));
+        assert_eq!(count(&mut state, 100, now, stranger), 100);
+        assert_eq!(count(&mut state, 10_000, now, |_| Cause::Repeat), 500);
+    }
+}

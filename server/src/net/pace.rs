@@ -1,0 +1,415 @@
+//! What a peer sends is read no faster than it is worth.
+//!
+//! HTTP/2 has frames that are cheap to send and ask for nothing: PING, SETTINGS, PRIORITY, frames
+//! of unknown types, empty DATA. A peer that sends millions of them would have a processor of its
+//! own. So each frame is paid for, and reading pauses while a connection has nothing left; TCP then
+//! holds the peer back.
+//!
+//! A call brings what its frames cost, and so does what is sent, since readers answer it with
+//! WINDOW_UPDATE and PING. The rest comes from an allowance that a connection has at once and earns
+//! back, as far as its source has any left.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep},
+};
+
+use super::member::Member;
+
+/// Frames that every connection has, whatever others of its source do: enough to begin with.
+const FREE: i32 = 64;
+/// Frames that a connection may send at once, beside what its calls bring.
+const BURST: u32 = 12_000;
+/// From one to the next that it earns back: 100 a second.
+const INTERVAL: Duration = Duration::from_millis(10);
+/// What all connections of one source may send at once.
+const SOURCE_BURST: u32 = 100_000;
+/// What they earn back together: 5,000 a second.
+const SOURCE_INTERVAL: Duration = Duration::from_micros(200);
+/// So many are read before others have their turn.
+const TURN: u32 = 500;
+/// What calls and answers bring is kept up to here.
+const MOST_LEFT: i32 = 4_000;
+/// In bytes: so much sent is worth a frame. It is more than the answer to a PING or SETTINGS, so
+/// that these do not bring what they cost.
+const SENT_PER_FRAME: usize = 64;
+/// What a call is worth: its HEADERS, its DATA, an empty one at its end, a reset or an update.
+const CALL_WORTH: i32 = 4;
+/// What a call costs on a connection that serves no participant.
+const UNJOINED_CALL: i32 = 5;
+/// In bytes, of payload: so much costs as much as another frame.
+const PAYLOAD_PER_FRAME: usize = 1024;
+/// Whoever has nothing left is not read from for so long at least, so that others have their turn.
+const PAUSE: Duration = Duration::from_millis(50);
+/// And at most, however large the frame was that came last.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// In bytes, of the compressed headers of a request, in all of its frames.
+const HEADER_BLOCK: usize = 32 << 10;
+
+/// RFC 9113, section 3.4.
+const PREFACE: usize = 24;
+/// RFC 9113, section 4.1.
+const HEAD: usize = 9;
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+
+/// So many at once, and one more each interval, by the generic cell rate algorithm.
+#[derive(Clone, Copy, Default)]
+struct Bucket {
+    /// When all is there again.
+    full_at: Option<Instant>,
+}
+
+impl Bucket {
+    /// As many as there are, and at most as many as are wanted.
+    fn take(&mut self, wanted: u32, burst: u32, interval: Duration, now: Instant) -> u32 {
+        let at = self.full_at.map_or(now, |at| at.max(now));
+        let left = (interval * burst).saturating_sub(at - now);
+        let there = left.as_nanos() / interval.as_nanos();
+        let taken = wanted.min(u32::try_from(there).unwrap_or(u32::MAX));
+        self.full_at = Some(at + interval * taken);
+        taken
+    }
+
+    /// What was taken and is not used.
+    fn give_back(&mut self, count: u32, interval: Duration) {
+        self.full_at = self.full_at.map(|at| at - interval * count);
+    }
+}
+
+/// What all connections of a source may still send.
+#[derive(Default)]
+pub(super) struct Pool(Mutex<Bucket>);
+
+impl Pool {
+    fn take(&self, wanted: u32, now: Instant) -> u32 {
+        let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.take(wanted, SOURCE_BURST, SOURCE_INTERVAL, now)
+    }
+}
+
+/// Finds the heads of frames in what is read, however it is split.
+struct Scanner {
+    /// Of what is no head.
+    skip: usize,
+    head: [u8; HEAD],
+    /// So much of it is there.
+    filled: usize,
+}
+
+impl Scanner {
+    const fn new() -> Self {
+        Self {
+            skip: PREFACE,
+            head: [0; HEAD],
+            filled: 0,
+        }
+    }
+
+    /// Calls `seen` with the type and the length of each frame that begins here.
+    fn scan(&mut self, mut bytes: &[u8], mut seen: impl FnMut(u8, usize)) {
+        while !bytes.is_empty() {
+            if self.skip > 0 {
+                let skipped = self.skip.min(bytes.len());
+                self.skip -= skipped;
+                bytes = &bytes[skipped..];
+                continue;
+            }
+            let taken = (HEAD - self.filled).min(bytes.len());
+            let (part, rest) = bytes.split_at(taken);
+            self.head[self.filled..][..taken].copy_from_slice(part);
+            self.filled += taken;
+            bytes = rest;
+            if self.filled == HEAD {
+                let [high, middle, low, kind, ..] = self.head;
+                self.skip = u32::from_be_bytes([0, high, middle, low]) as usize;
+                self.filled = 0;
+                seen(kind, self.skip);
+            }
+        }
+    }
+}
+
+/// A connection that is read no faster than that.
+pub(super) struct Paced<S> {
+    stream: S,
+    member: Arc<Member>,
+    scanner: Scanner,
+    /// Frames that may still come; below 0, what came beyond that in one piece.
+    left: i32,
+    bucket: Bucket,
+    /// In bytes, sent and not counted yet.
+    sent: usize,
+    /// In bytes, of the headers that are coming in.
+    header_block: usize,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Paced<S> {
+    pub(super) fn new(stream: S, member: Arc<Member>) -> Self {
+        Self {
+            stream,
+            member,
+            scanner: Scanner::new(),
+            left: FREE,
+            bucket: Bucket::default(),
+            sent: 0,
+            header_block: 0,
+            pause: None,
+        }
+    }
+
+    /// Ready while there is something left.
+    fn poll_allowance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+            }
+            if self.left > 0 {
+                return Poll::Ready(());
+            }
+            if self.earn() && self.left > 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let missing = self.left.unsigned_abs() + 1;
+            let time = (INTERVAL * missing).clamp(PAUSE, LONGEST_PAUSE);
+            self.pause = Some(Box::pin(sleep(time)));
+        }
+    }
+
+    /// Takes what is there for a turn; `false` if that is nothing.
+    fn earn(&mut self) -> bool {
+        let now = Instant::now();
+        let wanted = self.left.unsigned_abs().saturating_add(TURN);
+        let mine = self.bucket.take(wanted, BURST, INTERVAL, now);
+        let taken = self.member.source.frames.take(mine, now);
+        self.bucket.give_back(mine - taken, INTERVAL);
+        self.left = self.left.saturating_add_unsigned(taken);
+        taken > 0
+    }
+
+    fn count(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let worth = i32::try_from(self.sent / SENT_PER_FRAME).unwrap_or(i32::MAX);
+        self.sent %= SENT_PER_FRAME;
+        let mut left = self.left.saturating_add(worth).min(MOST_LEFT);
+        let mut header_block = self.header_block;
+        let is_trusted = self.member.is_trusted();
+        let mut is_too_large = false;
+        self.scanner.scan(bytes, |kind, length| {
+            let payload = i32::try_from(length / PAYLOAD_PER_FRAME).unwrap_or(i32::MAX);
+            let worth = match kind {
+                HEADERS if is_trusted => CALL_WORTH - 1,
+                HEADERS => -UNJOINED_CALL,
+                _ => -1 - payload,
+            };
+            left = left.saturating_add(worth).min(MOST_LEFT);
+            header_block = match kind {
+                HEADERS => length,
+                CONTINUATION => header_block + length,
+                DATA..=u8::MAX => 0,
+            };
+            is_too_large |= header_block > HEADER_BLOCK;
+        });
+        (self.left, self.header_block) = (left, header_block);
+        if is_too_large {
+            let text = "the headers of a request are too large";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        Ok(())
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_allowance(cx));
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+        Poll::Ready(this.count(&buffer.filled()[before..]))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let count = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, pieces))?;
+        self.sent = self.sent.saturating_add(count);
+        Poll::Ready(Ok(count))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
+        time::timeout,
+    };
+
+    use super::*;
+    use crate::net::{Limits, admission::Registry};
+
+    fn frame(kind: u8, length: usize) -> Vec<u8> {
+        let size = u32::try_from(length).expect("short").to_be_bytes();
+        let mut frame = size[1..].to_vec();
+        frame.extend([kind, 0, 0, 0, 0, 1]);
+        frame.resize(HEAD + length, 0xff);
+        frame
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_found_however_they_are_split(
+            frames in prop::collection::vec((any::<u8>(), 0..300_usize), 0..50),
+            sizes in prop::collection::vec(1..40_usize, 1..20),
+        ) {
+            let mut bytes = vec![b'P'; PREFACE];
+            bytes.extend(frames.iter().flat_map(|(kind, length)| frame(*kind, *length)));
+            let (mut scanner, mut found) = (Scanner::new(), Vec::new());
+            let mut rest = &bytes[..];
+            for size in sizes.iter().cycle() {
+                let (piece, after) = rest.split_at((*size).min(rest.len()));
+                scanner.scan(piece, |kind, length| found.push((kind, length)));
+                rest = after;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!(found, frames);
+        }
+    }
+
+    /// In bytes, of a PING.
+    const PING: usize = HEAD + 8;
+
+    /// How many PINGs of a flood are read in so long from so many connections of a source.
+    async fn read_of_flood(connections: usize, time: Duration) -> usize {
+        let registry = Registry::new(Limits::default());
+        let mut readers = tokio::task::JoinSet::new();
+        for _ in 0..connections {
+            let (near, mut far) = duplex(1 << 16);
+            let admitted = registry.admit(std::net::Ipv4Addr::LOCALHOST.into());
+            let admitted = admitted.expect("room");
+            readers.spawn(async move {
+                let mut paced = Paced::new(near, Arc::clone(&admitted.0));
+                let write = async {
+                    let flood = frame(6, 8).repeat(1000);
+                    far.write_all(&[b'P'; PREFACE]).await.expect("open");
+                    while far.write_all(&flood).await.is_ok() {}
+                };
+                let mut read = 0;
+                let read_all = async {
+                    let mut buffer = [0; 8192];
+                    loop {
+                        read += paced.read(&mut buffer).await.expect("open");
+                    }
+                };
+                let _ = timeout(time, async { tokio::join!(read_all, write) }).await;
+                read / PING
+            });
+        }
+        let mut all = 0;
+        while let Some(read) = readers.join_next().await {
+            all += read.expect("it ran");
+        }
+        all
+    }
+
+    /// What is read in one piece, and so may be too much.
+    const PIECE: usize = 8192 / PING + 1;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_frames_is_read_at_the_allowance() {
+        let read = read_of_flood(1, Duration::from_secs(100)).await;
+        let most = 64 + 12_000 + 100 * 100;
+        assert!((most - 1000..=most + PIECE).contains(&read), "{read}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_connections_of_a_source_share_an_allowance() {
+        let read = read_of_flood(20, Duration::from_secs(10)).await;
+        let most = 20 * (64 + PIECE) + 100_000 + 10 * 5000;
+        assert!((100_000..=most).contains(&read), "{read}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_sent_may_be_answered() {
+        const WINDOW_UPDATE: u8 = 8;
+        let registry = Registry::new(Limits::default());
+        let admitted = registry.admit(std::net::Ipv4Addr::LOCALHOST.into());
+        let admitted = admitted.expect("room");
+        let (near, far) = duplex(1 << 20);
+        let mut paced = Paced::new(near, Arc::clone(&admitted.0));
+        let (mut read, mut write) = tokio::io::split(far);
+        write.write_all(&[b'P'; PREFACE]).await.expect("open");
+        paced.read_exact(&mut [0; PREFACE]).await.expect("open");
+        let begun = Instant::now();
+        // As many as no allowance is for.
+        for _ in 0..100 {
+            paced.write_all(&[0; 100 * 110]).await.expect("open");
+            read.read_exact(&mut [0; 100 * 110]).await.expect("open");
+            let answers = frame(WINDOW_UPDATE, 4).repeat(100);
+            write.write_all(&answers).await.expect("open");
+            paced
+                .read_exact(&mut vec![0; answers.len()])
+                .await
+                .expect("open");
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn headers_are_no_larger_than_they_may_be() {
+        let registry = Registry::new(Limits::default());
+        let admitted = registry.admit(std::net::Ipv4Addr::LOCALHOST.into());
+        let (near, mut far) = duplex(1 << 20);
+        let mut paced = Paced::new(near, Arc::clone(&admitted.expect("room").0));
+        let mut flood = vec![b'P'; PREFACE];
+        flood.extend(frame(HEADERS, 16_000));
+        flood.extend(frame(CONTINUATION, 16_000).repeat(2));
+        far.write_all(&flood).await.expect("open");
+        let end = paced.read_exact(&mut vec![0; flood.len()]).await;
+        assert_eq!(
+            end.map_err(|error| error.kind()),
+            Err(io::ErrorKind::InvalidData)
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! What becomes of a Join. It is checked in the order of cost, and nothing changes before all
+//! checks have passed, so that [`View`](super::View) can refuse what the room would refuse.
+
+use std::{sync::Arc, time::Duration};
+
+use chitty_chat::{
+    EventKind, LamportTime, LeftReason, ParticipantName, ParticipantNumber, Position,
+};
+use imbl::OrdMap;
+
+use super::{Accepted, Decision, Granted, Join, Now, Refusal, Resume, Room, SessionState};
+
+/// What a Join comes to, if nothing else is in its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Course<'a> {
+    /// The participation goes on.
+    GoOn(ParticipantNumber),
+    /// A new one begins under this name.
+    Begin {
+        name: &'a ParticipantName,
+        /// The session's old participation, which ends: its client has lost the thread, and there
+        /// are never two of one session.
+        instead_of: Option<ParticipantNumber>,
+    },
+}
+
+impl Room {
+    pub(super) fn join(&mut self, join: &Join, now: Now) -> Result<Decision, Refusal> {
+        let valid = join.resume.as_ref().filter(|resume| self.is_valid(resume));
+        let course = self.course(join, valid.is_some(), now.mono)?;
+        if course.is_arrival(join) {
+            self.count_arrival(join, now)?;
+        }
+        match course {
+            Course::GoOn(participant) => {
+                self.count_stream(participant, now)?;
+                Ok(self.go_on(join, participant, valid))
+            }
+            Course::Begin { name, instead_of } => {
+                let ended = instead_of
+                    .and_then(|old| self.end(old, LeftReason::Lost, LamportTime::ZERO, now));
+                let mut decision = self.begin(join, name, valid, now);
+                decision.records.splice(0..0, ended);
+                Ok(decision)
+            }
+        }
+    }
+
+    /// Where a Join leads if its resume is valid or not, unless it is refused for another reason
+    /// than too many arrivals.
+    pub(super) fn course<'a>(
+        &self,
+        join: &'a Join,
+        is_valid: bool,
+        now: Duration,
+    ) -> Result<Course<'a>, Refusal> {
+        self.check_time(join.lamport)?;
+        let stale = join.resume.is_some() && !is_valid;
+        let instead_of = match self.fold.session(&join.session) {
+            Some(SessionState::Present(participant)) if !stale => {
+                self.check_stream(participant, now)?;
+                return Ok(Course::GoOn(participant));
+            }
+            Some(SessionState::Present(participant)) => Some(participant),
+            Some(SessionState::Ended {
+                reason: LeftReason::Left | LeftReason::Removed,
+                ..
+            }) => return Err(Refusal::EndedSession),
+            Some(SessionState::Ended { .. }) | None => None,
+        };
+        let name = join.name.as_ref().map_err(Clone::clone)?;
+        self.check_name(name, instead_of, now)?;
+        self.check_seats(join, instead_of)?;
+        Ok(Course::Begin { name, instead_of })
+    }
+
+    fn check_seats(
+        &self,
+        join: &Join,
+        instead_of: Option<ParticipantNumber>,
+    ) -> Result<(), Refusal> {
+        let limit = self.rules.max_participants;
+        if self.fold.count() >= limit.saturating_add(usize::from(instead_of.is_some())) {
+            return Err(Refusal::Full { limit });
+        }
+        match join.source {
+            Some(source) => self.presence.check_seat(source, instead_of, &self.rules),
+            None => Ok(()),
+        }
+    }
+
+    fn check_name(
+        &self,
+        name: &ParticipantName,
+        instead_of: Option<ParticipantNumber>,
+        now: Duration,
+    ) -> Result<(), Refusal> {
+        match self.fold.owner(&name.keys(), instead_of) {
+            None => Ok(()),
+            Some(owner) => Err(Refusal::NameTaken {
+                name: name.to_string(),
+                owner: Arc::clone(&owner.name),
+                retry_in: self
+                    .presence
+                    .deadline_of(owner.number)
+                    .map(|deadline| deadline.saturating_sub(now)),
+            }),
+        }
+    }
+
+    /// A client that joins in a loop must not burn the server.
+    fn check_stream(&self, participant: ParticipantNumber, now: Duration) -> Result<(), Refusal> {
+        let Some(rate) = self.rules.stream_rate else {
+            return Ok(());
+        };
+        self.presence
+            .check_stream(participant, rate, now)
+            .map_err(|retry_in| Refusal::TooManyJoins { retry_in })
+    }
+
+    fn count_stream(&mut self, participant: ParticipantNumber, now: Now) -> Result<(), Refusal> {
+        let Some(rate) = self.rules.stream_rate else {
+            return Ok(());
+        };
+        self.presence
+            .count_stream(participant, rate, now.mono)
+            .map_err(|retry_in| Refusal::TooManyJoins { retry_in })
+    }
+
+    fn count_arrival(&mut self, join: &Join, now: Now) -> Result<(), Refusal> {
+        match (self.rules.join_rate, join.source) {
+            (Some(rate), Some(source)) => self
+                .arrivals
+                .take(source, rate, now.mono)
+                .map_err(|retry_in| Refusal::TooManyJoins { retry_in }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same participation goes on: an event of nobody's.
+    fn go_on(
+        &mut self,
+        join: &Join,
+        participant: ParticipantNumber,
+        resume: Option<&Resume>,
+    ) -> Decision {
+        let known = self.fold.generation(participant);
+        let generation = self.presence.attach(participant, known, join.source);
+        let head = self.fold.head();
+        let name = self
+            .fold
+            .participant(participant)
+            .map_or_else(|| "".into(), |p| Arc::clone(&p.name));
+        let granted = match resume {
+            Some(resume) => Granted {
+                participant,
+                name,
+                generation,
+                position: resume.position,
+                lamport: resume.lamport,
+                participants: OrdMap::new(),
+                resumed: true,
+                next: resume.position.next(),
+                head,
+                first: self.first,
+            },
+            None => Granted {
+                participant,
+                name,
+                generation,
+                position: head,
+                lamport: self.fold.now(),
+                participants: self.fold.present.clone(),
+                resumed: true,
+                next: Position::new(participant.get()).max(self.first),
+                head,
+                first: self.first,
+            },
+        };
+        Decision {
+            records: Vec::new(),
+            accepted: Accepted::Joined(granted),
+        }
+    }
+
+    /// A new participation.
+    fn begin(
+        &mut self,
+        join: &Join,
+        name: &ParticipantName,
+        resume: Option<&Resume>,
+        now: Now,
+    ) -> Decision {
+        let kind = EventKind::Joined {
+            name: name.shared(),
+        };
+        let record = self.record(kind, join.lamport, Some(join.session), now);
+        let position = record.event.position;
+        let participant = ParticipantNumber::from(position);
+        let generation = self.presence.attach(participant, 0, join.source);
+        let next = match resume {
+            Some(resume) => resume.position.next(),
+            None => Position::new(position.get().saturating_sub(join.backlog.into()))
+                .max(self.first)
+                .max(Position::new(1)),
+        };
+        let granted = Granted {
+            participant,
+            name: name.shared(),
+            generation,
+            position,
+            lamport: record.event.lamport,
+            participants: self.fold.present.clone(),
+            resumed: false,
+            next,
+            head: position,
+            first: self.first,
+        };
+        Decision {
+            records: vec![record],
+            accepted: Accepted::Joined(granted),
+        }
+    }
+
+    /// There is such a position in this log, whatever its time.
+    pub(super) fn is_plausible(&self, resume: &Resume) -> bool {
+        *resume.epoch == *self.epoch
+            && resume.position <= self.fold.head()
+            && resume.position >= self.first.previous()
+    }
+
+    fn is_valid(&self, resume: &Resume) -> bool {
+        self.is_plausible(resume) && resume.actual == Some(resume.lamport)
+    }
+}
+
+impl Course<'_> {
+    /// Whether it counts against the rate of its source: who goes on without a resume does, since
+    /// it is told as much as somebody new.
+    pub(super) const fn is_arrival(&self, join: &Join) -> bool {
+        match self {
+            Self::GoOn(_) => join.resume.is_none(),
+            Self::Begin { .. } => true,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! How many are present from each source: what one source may hold is a share of the seats.
+
+use std::net::IpAddr;
+
+use imbl::HashMap;
+
+use super::{Refusal, Rules};
+use crate::source::{NETWORK_SHARE, network};
+
+/// Counts participants by source and by network. Cloning is cheap.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seats {
+    /// No entry is 0, so that there are at most as many as participants.
+    counts: HashMap<IpAddr, usize>,
+    networks: HashMap<IpAddr, usize>,
+}
+
+impl Seats {
+    /// Refuses one more from this source if it, or its network, has as many as it may have.
+    /// `leaving` is where a participant comes from who gives up a seat for it.
+    pub(super) fn check(
+        &self,
+        source: IpAddr,
+        leaving: Option<IpAddr>,
+        rules: &Rules,
+    ) -> Result<(), Refusal> {
+        let limit = rules.max_participants_per_source;
+        let freed = usize::from(leaving == Some(source));
+        if count(&self.counts, source) >= limit.saturating_add(freed) {
+            return Err(Refusal::FullSource { limit });
+        }
+        let Some(network_of_source) = network(source) else {
+            return Ok(());
+        };
+        let limit = limit.saturating_mul(NETWORK_SHARE as usize);
+        let freed = usize::from(leaving.and_then(network) == Some(network_of_source));
+        if count(&self.networks, network_of_source) >= limit.saturating_add(freed) {
+            return Err(Refusal::FullNetwork { limit });
+        }
+        Ok(())
+    }
+
+    pub(super) fn take(&mut self, source: IpAddr) {
+        *self.counts.entry(source).or_default() += 1;
+        if let Some(network) = network(source) {
+            *self.networks.entry(network).or_default() += 1;
+        }
+    }
+
+    pub(super) fn free(&mut self, source: IpAddr) {
+        free(&mut self.counts, source);
+        if let Some(network) = network(source) {
+            free(&mut self.networks, network);
+        }
+    }
+}
+
+fn count(counts: &HashMap<IpAddr, usize>, key: IpAddr) -> usize {
+    counts.get(&key).copied().unwrap_or_default()
+}
+
+fn free(counts: &mut HashMap<IpAddr, usize>, key: IpAddr) {
+    match count(counts, key) {
+        0 | 1 => drop(counts.remove(&key)),
+        more => drop(counts.insert(key, more - 1)),
+    }
+}

@@ -1,0 +1,251 @@
+//! The newcomers of one network, and in which order they are let in.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use chitty_chat::SessionHash;
+use tokio::time::Instant;
+
+/// Whoever is refused waits for no longer than this because of others who were refused.
+pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(2);
+
+/// After the time at which it may come back, a reservation is kept for so long: twice the longest
+/// pause between two tries of a client.
+pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
+
+/// Joins of one network that wait for their turns.
+const MOST_WAITING: usize = 32;
+
+/// A turn that is further away is not waited for: a client gives up after 5 s.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(4);
+
+/// How often those who are not the next look whether they are.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Reservations of one network. When it has more, the oldest is dropped: with this many, one that
+/// is kept for 2 s outlives 2,000 refused connections a second.
+pub(super) const MOST_RESERVED: usize = 4_096;
+
+/// By what a newcomer is known when it comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::service) enum Key {
+    /// Nobody else knows its session.
+    Session(SessionHash),
+    /// It has the server pick one. Others may use the name, too.
+    Name(Arc<str>),
+}
+
+/// Who wants to join.
+#[derive(Clone, Debug)]
+pub(in crate::service) struct Newcomer {
+    pub(in crate::service) key: Key,
+    pub(in crate::service) source: IpAddr,
+    pub(in crate::service) connection: u64,
+}
+
+/// The newcomers of one network.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// Joins that were let through and are not answered yet.
+    pub(super) under_way: u32,
+    /// Those who came back as told, by when they were first refused.
+    pub(super) waiting: BTreeSet<Place>,
+    pub(super) reservations: HashMap<Key, Reservation>,
+    by_connection: HashMap<u64, Key>,
+    /// From the oldest reservation on, and some that are no more.
+    order: VecDeque<Key>,
+}
+
+pub(super) type Place = (Instant, u64);
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reservation {
+    /// When it was made.
+    since: Instant,
+    /// When its owner may come back.
+    from: Instant,
+    /// Where its owner waits, or waited.
+    place: Option<Place>,
+}
+
+/// What becomes of somebody who asks.
+pub(super) enum Step {
+    Go,
+    /// To come back in so long.
+    Refuse(Duration),
+    /// To look again in so long.
+    Wait(Place, Duration),
+}
+
+/// What a queue is told of the moment, and of the others.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Instant,
+    /// Different each time.
+    pub(super) number: u64,
+    /// One more reservation may be made.
+    pub(super) has_room: bool,
+    /// Between two joins.
+    pub(super) interval: Duration,
+}
+
+impl Queue {
+    pub(super) fn ask(
+        &mut self,
+        newcomer: &Newcomer,
+        ready: impl Fn(u32) -> Result<(), Duration>,
+        until: Instant,
+        moment: Moment,
+    ) -> Step {
+        let now = moment.now;
+        let reserved = self.reservations.get(&newcomer.key).copied();
+        match reserved.filter(|reservation| reservation.until() >= now) {
+            Some(reservation) if now >= reservation.from => {
+                self.line_up(newcomer, reservation, ready, until, moment)
+            }
+            // That may be somebody else under the same name: its owner's stays as it is.
+            Some(reservation) if matches!(newcomer.key, Key::Name(_)) => {
+                Step::Refuse(reservation.from - now)
+            }
+            // Too early, or for the first time.
+            early => {
+                let wait = match ready(self.under_way + 1) {
+                    Ok(()) if early.is_none() && self.waiting.is_empty() => {
+                        self.under_way += 1;
+                        return Step::Go;
+                    }
+                    Ok(()) => Duration::ZERO,
+                    Err(wait) => wait,
+                };
+                self.reserve(newcomer, wait, moment)
+            }
+        }
+    }
+
+    /// Somebody comes back as told. Of too many who wait, the one that was refused last waits no
+    /// longer.
+    fn line_up(
+        &mut self,
+        newcomer: &Newcomer,
+        reservation: Reservation,
+        ready: impl Fn(u32) -> Result<(), Duration>,
+        until: Instant,
+        moment: Moment,
+    ) -> Step {
+        let place = (reservation.since, moment.number);
+        // One that is sent again waits in the place of the first.
+        if let Some(older) = reservation.place {
+            self.waiting.remove(&older);
+        }
+        self.waiting.insert(place);
+        if let Some(reservation) = self.reservations.get_mut(&newcomer.key) {
+            reservation.place = Some(place);
+        }
+        if self.waiting.len() > MOST_WAITING {
+            self.waiting.pop_last();
+        }
+        self.look(place, &newcomer.key, ready, until, moment)
+    }
+
+    /// Whether it is this one's turn.
+    pub(super) fn look(
+        &mut self,
+        place: Place,
+        key: &Key,
+        ready: impl Fn(u32) -> Result<(), Duration>,
+        until: Instant,
+        moment: Moment,
+    ) -> Step {
+        if !self.waiting.contains(&place) {
+            return self.put_off(key, Duration::ZERO, moment);
+        }
+        let wait = if self.waiting.first() == Some(&place) {
+            match ready(self.under_way + 1) {
+                Ok(()) => {
+                    self.waiting.remove(&place);
+                    self.reservations.remove(key);
+                    self.under_way += 1;
+                    return Step::Go;
+                }
+                Err(wait) => wait,
+            }
+        } else {
+            LOOK_EVERY
+        };
+        if moment.now + wait <= until {
+            return Step::Wait(place, wait);
+        }
+        self.waiting.remove(&place);
+        self.put_off(key, wait, moment)
+    }
+
+    /// The reservation stays as old as it is.
+    fn put_off(&mut self, key: &Key, wait: Duration, moment: Moment) -> Step {
+        let retry_in = self.retry_in(wait, moment);
+        if let Some(reservation) = self.reservations.get_mut(key) {
+            reservation.from = moment.now + retry_in;
+        }
+        Step::Refuse(retry_in)
+    }
+
+    fn reserve(&mut self, newcomer: &Newcomer, wait: Duration, moment: Moment) -> Step {
+        let Newcomer {
+            key, connection, ..
+        } = newcomer;
+        let older = self.by_connection.insert(*connection, key.clone());
+        if let Some(older) = older.filter(|older| older != key) {
+            self.reservations.remove(&older);
+        }
+        while self.reservations.len() >= MOST_RESERVED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.reservations.remove(&oldest);
+        }
+        let retry_in = self.retry_in(wait, moment);
+        if moment.has_room || self.reservations.contains_key(key) {
+            let reservation = Reservation {
+                since: moment.now,
+                from: moment.now + retry_in,
+                place: None,
+            };
+            self.reservations.insert(key.clone(), reservation);
+            self.order.push_back(key.clone());
+        }
+        if self.order.len() > 2 * MOST_RESERVED {
+            self.sweep(moment.now);
+        }
+        Step::Refuse(retry_in)
+    }
+
+    /// Not all who are refused are to come back at the same time.
+    fn retry_in(&self, wait: Duration, moment: Moment) -> Duration {
+        let before = u32::try_from(self.reservations.len()).unwrap_or(u32::MAX);
+        let others = moment.interval.saturating_mul(before.saturating_add(1));
+        wait.max(others.min(LONGEST_RETRY))
+    }
+
+    pub(super) fn sweep(&mut self, now: Instant) {
+        self.reservations
+            .retain(|_, reservation| reservation.until() >= now);
+        let reservations = &self.reservations;
+        let mut known = HashSet::new();
+        self.order
+            .retain(|key| reservations.contains_key(key) && known.insert(key.clone()));
+        self.by_connection
+            .retain(|_, key| reservations.contains_key(key));
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way == 0 && self.waiting.is_empty() && self.reservations.is_empty()
+    }
+}
+
+impl Reservation {
+    fn until(self) -> Instant {
+        self.from + KEPT_FOR
+    }
+}

@@ -1,0 +1,49 @@
+//! The sessions whose Joins are being decided: a room that does not know one of them yet may know
+//! it in a moment.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use chitty_chat::SessionHash;
+
+/// At most as many as requests to the sequencer that wait.
+#[derive(Default)]
+pub(super) struct Joining(Mutex<HashMap<SessionHash, usize>>);
+
+/// A Join is being decided for as long as this lives.
+pub(super) struct Begun<'a> {
+    joining: &'a Joining,
+    session: SessionHash,
+}
+
+impl Joining {
+    pub(super) fn begin(&self, session: SessionHash) -> Begun<'_> {
+        *self.lock().entry(session).or_default() += 1;
+        Begun {
+            joining: self,
+            session,
+        }
+    }
+
+    pub(super) fn contains(&self, session: &SessionHash) -> bool {
+        self.lock().contains_key(session)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionHash, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        let mut sessions = self.joining.lock();
+        if let Some(count) = sessions.get_mut(&self.session) {
+            *count -= 1;
+            if *count == 0 {
+                sessions.remove(&self.session);
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! How often the log is read for a resume before its Join is decided.
+
+use std::{
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chitty_chat::ParticipantNumber;
+
+use crate::{
+    rate::{Buckets, Rate, Sources},
+    room::{Lookup, Outlook, Rules},
+};
+
+/// Of newcomers: so many times as often as they may join, so that whoever breaks off before the
+/// Join is decided takes nothing from others.
+const PER_ARRIVAL: u32 = 2;
+
+/// Counts by participant where one goes on, else by source, and always before the log is read.
+#[derive(Default)]
+pub(super) struct LookUps {
+    participants: Mutex<Buckets<ParticipantNumber>>,
+    sources: Mutex<Sources>,
+}
+
+impl LookUps {
+    /// Says whether a newcomer's look-up may be made, or in which time it may; `rate` is that of
+    /// joins from one source.
+    pub(super) fn check(
+        &self,
+        outlook: Outlook,
+        source: IpAddr,
+        rate: Rate,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        match (outlook.lamport, outlook.participant) {
+            (Lookup::InLog(_), None) => {
+                lock(&self.sources).check(source, 1, rate.times(PER_ARRIVAL), now)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a look-up, or says in which time it may be made.
+    pub(super) fn count(
+        &self,
+        outlook: Outlook,
+        source: Option<IpAddr>,
+        rules: &Rules,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        match (outlook.participant, source) {
+            (Some(participant), _) => match rules.stream_rate {
+                Some(rate) => lock(&self.participants).take(participant, rate, now),
+                None => Ok(()),
+            },
+            (None, Some(source)) => match rules.join_rate {
+                Some(rate) => lock(&self.sources).take(source, rate.times(PER_ARRIVAL), now),
+                None => Ok(()),
+            },
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

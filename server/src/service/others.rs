@@ -1,0 +1,135 @@
+//! Calls beside the chat, which tonic answers: health and reflection.
+//!
+//! tonic keeps 16 KiB of buffers for a call, all of its headers, and up to 4 MiB of a request. So
+//! it gets a request of ours: no larger than any other, with the headers that it looks at, and as
+//! pieces that keep nothing else in memory.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf as _, Bytes};
+use http::{HeaderName, header::CONTENT_TYPE};
+use http_body::Frame;
+use tokio::time::timeout;
+use tonic::{Status, body::Body, service::Routes};
+use tower::{BoxError, ServiceExt as _};
+
+use super::{ANSWER_WITHIN, Answer, TAKEN_WITHIN, refuse, tonics, wire::MAX_REQUEST};
+use crate::{follower::PREFIX, net};
+
+/// The headers that tonic looks at.
+const HEADERS: [HeaderName; 4] = [
+    CONTENT_TYPE,
+    HeaderName::from_static("grpc-encoding"),
+    HeaderName::from_static("grpc-accept-encoding"),
+    HeaderName::from_static("grpc-timeout"),
+];
+
+/// Answers by these services.
+pub(super) async fn answer<B>(routes: Routes, request: http::Request<B>) -> http::Response<Answer>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let called = routes.oneshot(stripped(request));
+    match timeout(ANSWER_WITHIN, called).await {
+        Ok(Ok(response)) => {
+            let mut response = response.map(|body| tonics(Body::new(Taken(body))));
+            response.extensions_mut().insert(net::Endless);
+            response
+        }
+        Ok(Err(never)) => match never {},
+        Err(_) => refuse(Status::deadline_exceeded("no whole request in 30 s")),
+    }
+}
+
+fn stripped<B>(request: http::Request<B>) -> http::Request<Body>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let (parts, body) = request.into_parts();
+    let brief = Brief {
+        body: Box::pin(body),
+        left: PREFIX + MAX_REQUEST,
+    };
+    let mut request = http::Request::new(Body::new(brief));
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = parts.uri;
+    *request.version_mut() = parts.version;
+    for name in HEADERS {
+        if let Some(value) = parts.headers.get(&name) {
+            // A copy, since the original is a part of all that was read with it.
+            if let Ok(value) = http::HeaderValue::from_bytes(value.as_bytes()) {
+                request.headers_mut().insert(name, value);
+            }
+        }
+    }
+    request
+}
+
+/// A request, of which so much may still come.
+struct Brief<B> {
+    body: Pin<Box<B>>,
+    left: usize,
+}
+
+impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body for Brief<B> {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = match ready!(self.body.as_mut().poll_frame(cx)) {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => {
+                let text = error.into().to_string();
+                return Poll::Ready(Some(Err(Status::cancelled(text))));
+            }
+            Some(Ok(frame)) => frame,
+        };
+        // A request has no trailers.
+        let Ok(data) = frame.into_data() else {
+            return Poll::Ready(None);
+        };
+        let Some(left) = self.left.checked_sub(data.remaining()) else {
+            let text = format!("a request is at most {MAX_REQUEST} bytes");
+            return Poll::Ready(Some(Err(Status::out_of_range(text))));
+        };
+        self.left = left;
+        let data = Bytes::copy_from_slice(&data);
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+/// An answer of tonic's. While it has nothing to say, nobody waits for the peer; what it says is
+/// to be taken in time.
+struct Taken(Body);
+
+impl http_body::Body for Taken {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let polled = Pin::new(&mut self.0).poll_frame(cx);
+        if polled.is_ready() {
+            net::is_answered(TAKEN_WITHIN);
+        } else {
+            net::is_watched();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+}

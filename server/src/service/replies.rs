@@ -1,0 +1,228 @@
+//! Memory for replies that peers have not taken yet.
+//!
+//! HTTP/2 keeps a reply until its peer grants room for it. Pages of the log are large, and a peer
+//! can ask for many and take none. So a page is read only with a permit, which is held by its bytes
+//! until these are sent or dropped.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use chitty_chat::SessionHash;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// In KiB, of one page: 256 KiB of events, and what frames each of a thousand.
+const PAGE: u32 = 264;
+/// In KiB, for one participant: three pages at once.
+const PARTICIPANT: u32 = 3 * PAGE;
+/// A page is waited for so long.
+const WAIT: Duration = Duration::from_secs(5);
+/// Calls that may wait for one participant's share.
+const WAITING: usize = 16;
+
+/// All of it, in KiB, and what each may have of it.
+pub(super) struct Replies {
+    all: Arc<Semaphore>,
+    of_source: u32,
+    shares: Mutex<HashMap<Owner, Arc<Semaphore>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Owner {
+    Participant(SessionHash),
+    Source(IpAddr),
+}
+
+/// Room for a page.
+pub(super) struct Permit {
+    replies: Arc<Replies>,
+    permits: Vec<OwnedSemaphorePermit>,
+    owners: Vec<Owner>,
+}
+
+impl Replies {
+    /// So many bytes for all; a source has half of them.
+    pub(super) fn new(bytes: usize) -> Arc<Self> {
+        let all = u32::try_from(bytes >> 10).unwrap_or(u32::MAX >> 4);
+        // Two sources can always have a page each.
+        let all = all.clamp(2 * PAGE, u32::MAX >> 4);
+        Arc::new(Self {
+            all: Arc::new(Semaphore::new(all as usize)),
+            of_source: all / 2,
+            shares: Mutex::default(),
+        })
+    }
+
+    /// Room for a page of this participant; without it, why not, and when to try again.
+    pub(super) async fn permit(
+        self: &Arc<Self>,
+        session: SessionHash,
+        source: Option<IpAddr>,
+    ) -> Result<Permit, Status> {
+        let mut permit = Permit {
+            replies: Arc::clone(self),
+            permits: Vec::with_capacity(3),
+            owners: Vec::with_capacity(2),
+        };
+        let participant = self.share(Owner::Participant(session), PARTICIPANT, &mut permit);
+        // The map has one, and each call that holds or waits has one.
+        if Arc::strong_count(&participant) > 1 + WAITING {
+            return Err(exhausted());
+        }
+        let source = source.map(|source| {
+            let owner = Owner::Source(source);
+            self.share(owner, self.of_source, &mut permit)
+        });
+        let shares = [Some(participant), source, Some(Arc::clone(&self.all))];
+        let acquired = timeout(WAIT, async {
+            for share in shares.into_iter().flatten() {
+                let acquired = share.acquire_many_owned(PAGE).await;
+                permit.permits.push(acquired.map_err(|_| exhausted())?);
+            }
+            Ok(permit)
+        });
+        acquired.await.unwrap_or_else(|_| Err(exhausted()))
+    }
+
+    fn share(&self, owner: Owner, size: u32, permit: &mut Permit) -> Arc<Semaphore> {
+        let mut shares = self.shares();
+        let share = shares
+            .entry(owner)
+            .or_insert_with(|| Arc::new(Semaphore::new(size as usize)));
+        permit.owners.push(owner);
+        Arc::clone(share)
+    }
+
+    fn shares(&self) -> MutexGuard<'_, HashMap<Owner, Arc<Semaphore>>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit {
+    /// The same bytes, which hold the permit; what they do not need of it is given back.
+    pub(super) fn hold(mut self, bytes: Bytes) -> Bytes {
+        let needed = u32::try_from(bytes.len() >> 10).unwrap_or(PAGE) + 1;
+        for permit in &mut self.permits {
+            let excess = (permit.num_permits()).saturating_sub(needed as usize);
+            drop(permit.split(excess));
+        }
+        Bytes::from_owner(Held {
+            bytes,
+            _permit: self,
+        })
+    }
+}
+
+/// Nothing is kept of those who hold nothing.
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.permits.clear();
+        let mut shares = self.replies.shares();
+        for owner in self.owners.drain(..) {
+            if shares
+                .get(&owner)
+                .is_some_and(|share| Arc::strong_count(share) == 1)
+            {
+                shares.remove(&owner);
+            }
+        }
+    }
+}
+
+struct Held {
+    bytes: Bytes,
+    _permit: Permit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn exhausted() -> Status {
+    let details = ErrorDetails::with_retry_info(Some(WAIT));
+    let text = "too many replies wait to be taken; take them, and try again in a while";
+    Status::with_error_details(Code::ResourceExhausted, text, details)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn session(number: u8) -> SessionHash {
+        SessionHash::from_bytes(&[number; 16]).expect("16 bytes")
+    }
+
+    fn address(number: u32) -> Option<IpAddr> {
+        Some(Ipv4Addr::from(number).into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn neither_a_participant_nor_a_source_has_all() {
+        let replies = Replies::new(20 * (PAGE as usize) << 10);
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(
+                replies
+                    .permit(session(1), address(1))
+                    .await
+                    .expect("a share"),
+            );
+        }
+        let refused = replies.permit(session(1), address(1)).await.err();
+        let refused = refused.expect("it has its share");
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        assert!(refused.get_error_details().retry_info().is_some());
+        for number in 2..9 {
+            let permit = replies.permit(session(number), address(1)).await;
+            held.push(permit.expect("a share"));
+        }
+        assert!(replies.permit(session(9), address(1)).await.is_err());
+        for number in 9..19 {
+            let permit = replies.permit(session(number), address(2)).await;
+            held.push(permit.expect("others have theirs"));
+        }
+        assert!(replies.permit(session(20), address(3)).await.is_err());
+        // Bytes hold what they need, until the last of them is gone.
+        let page = held.pop().expect("some").hold(Bytes::from(vec![1; 1000]));
+        drop(held.pop());
+        let another = replies.permit(session(20), address(3)).await;
+        held.push(another.expect("room"));
+        let rest = page.slice(500..);
+        drop(page);
+        drop(held);
+        let all = 20 * PAGE as usize;
+        assert_eq!(replies.all.available_permits(), all - 1);
+        drop(rest);
+        assert_eq!(replies.all.available_permits(), all);
+        assert!(replies.shares().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_gets_what_is_given_back() {
+        let replies = Replies::new(0);
+        let held = replies
+            .permit(session(1), address(1))
+            .await
+            .expect("a share");
+        let waiting = replies.permit(session(2), address(1));
+        let give_back = async {
+            tokio::time::sleep(WAIT / 2).await;
+            drop(held);
+        };
+        let (permit, ()) = tokio::join!(waiting, give_back);
+        permit.expect("given back");
+    }
+}

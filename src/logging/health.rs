@@ -1,0 +1,121 @@
+//! Whether the log works, for those who look at the screen instead of the file.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::Arc,
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use thiserror::Error;
+
+use super::outlet::Outlet;
+
+/// How often the log is looked at, and what failed is tried again. A failure is noticed at once.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Why lines do not get into the log file now. They are kept (up to 1 MiB of them), and counted
+/// beyond that.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("cannot write the log file {}: {reason}; choose another folder with --log-dir", path.display())]
+pub struct LogTrouble {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong, with the owner of what belongs to somebody else.
+    pub reason: String,
+}
+
+impl LogTrouble {
+    pub(super) const fn new(path: PathBuf, reason: String) -> Self {
+        Self { path, reason }
+    }
+}
+
+/// What there is to say about the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogNews {
+    /// It does not work from now on, or for another reason than before.
+    Fails(LogTrouble),
+    /// It works again. The file says where lines are missing.
+    Works {
+        /// The file.
+        path: PathBuf,
+        /// How many lines are missing from it, since it was opened.
+        lost: u64,
+    },
+}
+
+impl std::fmt::Display for LogNews {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fails(trouble) => trouble.fmt(f),
+            Self::Works { path, lost } => {
+                write!(f, "the log file {} is written again", path.display())?;
+                match lost {
+                    0 => Ok(()),
+                    1 => write!(f, "; 1 line is missing from it"),
+                    lost => write!(f, "; {lost} lines are missing from it"),
+                }
+            }
+        }
+    }
+}
+
+/// Looks at the log until it is closed, on a thread of its own, so that a file system that hangs
+/// stops nothing else.
+pub(super) fn watch(
+    outlet: &Arc<Outlet>,
+    mut tell: impl FnMut(LogNews) + Send + 'static,
+) -> io::Result<()> {
+    let looked_at = Arc::downgrade(outlet);
+    let thread = thread::Builder::new()
+        .name("log watch".into())
+        .spawn(move || {
+            let mut watch = Watch::default();
+            while let Some(outlet) = looked_at.upgrade() {
+                let Some((trouble, lost)) = outlet.check() else {
+                    return;
+                };
+                let path = outlet.path();
+                drop(outlet);
+                watch
+                    .news(trouble, lost, path)
+                    .into_iter()
+                    .for_each(&mut tell);
+                thread::park_timeout(EVERY);
+            }
+        })?;
+    let thread: Thread = thread.thread().clone();
+    // A second watch is not woken at once, but looks each second.
+    let _ = outlet.watcher().0.set(thread);
+    Ok(())
+}
+
+/// What was said last.
+#[derive(Default)]
+struct Watch {
+    trouble: Option<LogTrouble>,
+}
+
+impl Watch {
+    /// What is new about it.
+    fn news(
+        &mut self,
+        trouble: Option<LogTrouble>,
+        lost: u64,
+        path: Option<PathBuf>,
+    ) -> Option<LogNews> {
+        if trouble == self.trouble {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.trouble, trouble);
+        match (&self.trouble, before) {
+            (Some(trouble), _) => Some(LogNews::Fails(trouble.clone())),
+            (None, before) => Some(LogNews::Works {
+                path: path.or(before.map(|before| before.path))?,
+                lost,
+            }),
+        }
+    }
+}

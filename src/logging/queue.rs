@@ -1,0 +1,252 @@
+//! Lines on their way to the thread that writes, and how long whoever logs waits for it.
+//!
+//! A disk that is slow for a while must not lose lines, so whoever logs waits for it. A disk that
+//! hangs must not stop the chat, so nobody waits for longer than [`PATIENCE`]. In between decides
+//! how much the writer gets done: each line that it writes buys some time.
+
+use std::{
+    io::{self, Write},
+    mem,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+
+use super::{
+    gap::Gap,
+    line::Record,
+    progress::{Progress, now},
+};
+
+/// Lines on their way to the thread that writes; who logs beyond them waits.
+const MAX_QUEUED: usize = 8192;
+/// How long all that log wait for a writer that gets nothing done; and a flush, or a close. Whoever
+/// is told to end has three seconds, and more to do than this.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// How much of their patience each line that is written brings back. So a disk that takes 2,000
+/// lines a second loses none, however long a burst is; from one that is slower, lines are dropped
+/// once the burst has used up everybody's patience.
+const PER_LINE: Duration = Duration::from_micros(500);
+/// A close waits for so long even for a writer that has hung for some time.
+const LAST_CHANCE: Duration = Duration::from_millis(200);
+/// What is said in the place of lines that were dropped.
+const NOT_TAKEN: &str = "lines are missing here, because the file system took none for too long";
+
+pub(super) struct Queue {
+    clock: fn() -> SystemTime,
+    progress: Arc<Progress>,
+    writer: NonBlocking,
+    guard: WorkerGuard,
+    /// Of lines that found the queue full.
+    refused: ErrorCounter,
+    sent: u64,
+    /// Since when lines have been on their way without a pause.
+    busy_since: Instant,
+    /// What is left of everybody's patience, as of so many lines done with.
+    patience: Duration,
+    patience_at: u64,
+    /// The patience is over: lines are dropped until the writer has caught up a good deal.
+    stalled: bool,
+    gap: Gap,
+}
+
+/// What a flush waits for.
+pub(super) struct Flush {
+    progress: Arc<Progress>,
+    lines: u64,
+    at_most: Duration,
+}
+
+impl Flush {
+    /// Whether all lines are done with.
+    pub(super) fn wait(self) -> bool {
+        self.progress.wait_for(self.lines, self.at_most)
+    }
+}
+
+impl Queue {
+    /// Starts the thread. Lines that the writer is done with are counted in `progress` by it.
+    pub(super) fn new(
+        writer: impl Write + Send + 'static,
+        clock: fn() -> SystemTime,
+        progress: Arc<Progress>,
+    ) -> Self {
+        // Lossy, so that sending never waits without an end; waiting is done here.
+        let (writer, guard) = NonBlockingBuilder::default()
+            .lossy(true)
+            .buffered_lines_limit(MAX_QUEUED)
+            .thread_name("log")
+            .finish(writer);
+        Self {
+            clock,
+            progress,
+            refused: writer.error_counter(),
+            writer,
+            guard,
+            sent: 0,
+            busy_since: now(),
+            patience: PATIENCE,
+            patience_at: 0,
+            stalled: false,
+            gap: Gap::default(),
+        }
+    }
+
+    /// Sends a record's line, or counts it if that would take too long.
+    pub(super) fn send(&mut self, record: &Record, who: &str, run: &str) {
+        if self.is_stalled() || !self.tell_own_gap() {
+            return self.drop_line(record, who, run);
+        }
+        self.stalled = false;
+        let line = record.render(who, run);
+        if !self.offer(line.as_bytes()) {
+            self.drop_line(record, who, run);
+        }
+    }
+
+    fn drop_line(&mut self, record: &Record, who: &str, run: &str) {
+        self.gap.add_record(record, who, run);
+        self.progress.lose(1);
+    }
+
+    /// Sends the lines that stand for lines that were lost before this queue began.
+    pub(super) fn tell_gap(&mut self, mut gap: Gap, who: &str, reason: &str) {
+        self.progress.lose(gap.lines());
+        gap.set_who(who);
+        for line in gap
+            .take_notices((self.clock)(), reason)
+            .split_inclusive('\n')
+        {
+            self.offer(line.as_bytes());
+        }
+    }
+
+    /// Sends the lines that stand for those that were dropped. Whether it did, so that what comes
+    /// after them may be sent.
+    fn tell_own_gap(&mut self) -> bool {
+        while let Some(notice) = self.gap.notice((self.clock)(), NOT_TAKEN) {
+            if !self.offer(notice.as_bytes()) {
+                return false;
+            }
+            self.gap.told();
+        }
+        true
+    }
+
+    /// The patience was over, and the writer has not caught up since.
+    fn is_stalled(&self) -> bool {
+        let under_way = self.sent.saturating_sub(self.progress.done());
+        self.stalled && under_way > MAX_QUEUED as u64 / 2
+    }
+
+    /// Sends a line; waits for room if there is none, as long as there is patience.
+    fn offer(&mut self, line: &[u8]) -> bool {
+        loop {
+            if self.try_send(line) {
+                return true;
+            }
+            let done = self.progress.done();
+            self.regain(done);
+            if self.patience.is_zero() {
+                self.stalled = true;
+                return false;
+            }
+            let begun = now();
+            self.progress.wait_for(done + 1, self.patience);
+            self.patience = self.patience.saturating_sub(begun.elapsed());
+        }
+    }
+
+    /// What was written since the last look brings some patience back.
+    fn regain(&mut self, done: u64) {
+        let lines = u32::try_from(done.saturating_sub(self.patience_at)).unwrap_or(u32::MAX);
+        self.patience = self
+            .patience
+            .saturating_add(PER_LINE.saturating_mul(lines))
+            .min(PATIENCE);
+        self.patience_at = done;
+    }
+
+    fn try_send(&mut self, line: &[u8]) -> bool {
+        let refused = self.refused.dropped_lines();
+        // It never fails: a line that there is no room for is counted instead.
+        let _ = self.writer.write_all(line);
+        if self.refused.dropped_lines() != refused {
+            return false;
+        }
+        if self.sent <= self.progress.done() {
+            self.busy_since = now();
+        }
+        self.sent += 1;
+        true
+    }
+
+    /// Has the writer try again what it could not write.
+    pub(super) fn poke(&mut self) {
+        if self.progress.trouble().is_some() {
+            // No line, but a turn of the writer.
+            let _ = self.writer.write_all(b"");
+        }
+        if !self.is_stalled() {
+            self.tell_own_gap();
+        }
+    }
+
+    /// Why lines do not get into the file now.
+    pub(super) fn trouble(&self) -> Option<String> {
+        if self.is_stalled() || self.patience_left().is_zero() {
+            return Some("the file system does not answer".into());
+        }
+        self.progress.trouble()
+    }
+
+    /// Lines that are missing from the file.
+    pub(super) fn lost(&self) -> u64 {
+        self.progress.lost()
+    }
+
+    /// The first failure.
+    pub(super) fn failure(&self) -> Option<(io::ErrorKind, String)> {
+        self.progress.failure()
+    }
+
+    /// What there is to wait for until all lines so far are done with.
+    pub(super) fn flush(&self) -> Flush {
+        Flush {
+            progress: Arc::clone(&self.progress),
+            lines: self.sent,
+            at_most: self.patience_left().max(LAST_CHANCE),
+        }
+    }
+
+    /// How long the writer still has for its next line.
+    fn patience_left(&self) -> Duration {
+        if self.is_stalled() {
+            return Duration::ZERO;
+        }
+        if self.sent <= self.progress.done() {
+            return PATIENCE;
+        }
+        let since = self.busy_since.max(self.progress.moved());
+        PATIENCE.saturating_sub(since.elapsed())
+    }
+
+    /// Waits until all is written, though not for a writer that hangs.
+    pub(super) fn close(mut self) {
+        if !self.is_stalled() {
+            (self.patience, self.patience_at) = (Duration::ZERO, u64::MAX);
+            self.tell_own_gap();
+        }
+        if self.flush().wait() {
+            drop(self.guard);
+        } else {
+            // The file system does not answer. Dropping the guard would wait once more, and print
+            // to the terminal about it.
+            mem::forget(self.guard);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use std::{
+    sync::{Condvar, Mutex, mpsc},
+    thread,
+    time::UNIX_EPOCH,
+};
+
+use super::*;
+use crate::logging::{Line, line::Origin, parse_line, progress::Watcher};
+
+fn clock() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(60)
+}
+
+/// What was written, by a writer that hangs on command.
+#[derive(Default)]
+struct Disk {
+    text: Mutex<String>,
+    hangs: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Disk {
+    fn hang(&self, hangs: bool) {
+        *self.hangs.lock().unwrap() = hangs;
+        self.changed.notify_all();
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let text = self.text.lock().unwrap();
+        text.lines().map(|line| parse_line(line).unwrap()).collect()
+    }
+}
+
+struct Writer {
+    disk: Arc<Disk>,
+    progress: Arc<Progress>,
+    lines: u64,
+}
+
+impl Write for Writer {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        drop(
+            self.disk
+                .changed
+                .wait_while(self.disk.hangs.lock().unwrap(), |hangs| *hangs)
+                .unwrap(),
+        );
+        self.disk
+            .text
+            .lock()
+            .unwrap()
+            .push_str(str::from_utf8(line).unwrap());
+        self.lines += 1;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.progress.advance(mem::take(&mut self.lines));
+        Ok(())
+    }
+}
+
+fn queue() -> (Queue, Arc<Disk>) {
+    let disk = Arc::new(Disk::default());
+    let progress = Arc::new(Progress::new(Arc::new(Watcher::default())));
+    let writer = Writer {
+        disk: Arc::clone(&disk),
+        progress: Arc::clone(&progress),
+        lines: 0,
+    };
+    (Queue::new(writer, clock, progress), disk)
+}
+
+fn record(number: usize) -> Record {
+    Record {
+        time: UNIX_EPOCH,
+        origin: Origin::default(),
+        body: format!("Test put number={number}"),
+    }
+}
+
+/// Sends these, and says how long that took in all.
+fn send(queue: &mut Queue, numbers: std::ops::Range<usize>) -> Duration {
+    let begun = now();
+    for number in numbers {
+        queue.send(&record(number), "ada", "3f9a21c0");
+    }
+    begun.elapsed()
+}
+
+#[test]
+fn a_writer_that_hangs_costs_whoever_logs_less_than_two_seconds_in_all() {
+    let (mut queue, disk) = queue();
+    disk.hang(true);
+    let took = send(&mut queue, 0..50_000);
+    assert!(took >= PATIENCE, "{took:?}");
+    assert!(took < PATIENCE + Duration::from_secs(2), "{took:?}");
+    assert!(queue.trouble().unwrap().contains("does not answer"));
+    let lost = queue.lost();
+    assert!(lost > 40_000, "{lost}");
+
+    disk.hang(false);
+    assert!(queue.progress.wait_for(queue.sent, Duration::from_secs(20)));
+    assert_eq!(queue.trouble(), None);
+    send(&mut queue, 50_000..50_001);
+    assert!(queue.flush().wait());
+    let lines = disk.lines();
+    // The hole is told in its place.
+    let [.., before, hole, after] = &lines[..] else {
+        panic!("{} lines", lines.len());
+    };
+    let lost: usize = hole.get("dropped").unwrap().parse().unwrap();
+    let number = |line: &Line| line.get("number").unwrap().parse::<usize>().unwrap();
+    assert_eq!(number(before) + 1 + lost, number(after));
+    assert_eq!((hole.who.as_str(), hole.run.as_str()), ("ada", "3f9a21c0"));
+}
+
+#[test]
+fn a_close_waits_for_its_time_at_most_for_a_writer_that_hangs() {
+    let (mut queue, disk) = queue();
+    disk.hang(true);
+    send(&mut queue, 0..10);
+    let begun = now();
+    queue.close();
+    let took = begun.elapsed();
+    assert!(took < PATIENCE + Duration::from_secs(1), "{took:?}");
+    disk.hang(false);
+}
+
+#[test]
+fn a_close_does_not_wait_anew_for_a_writer_that_has_hung_for_long() {
+    let (mut queue, disk) = queue();
+    disk.hang(true);
+    send(&mut queue, 0..10);
+    assert!(!queue.flush().wait());
+    let begun = now();
+    assert!(!queue.flush().wait());
+    queue.close();
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(1500), "{took:?}");
+    disk.hang(false);
+}
+
+#[test]
+fn a_slow_writer_loses_nothing() {
+    let (mut queue, disk) = queue();
+    let (stop, stopped) = mpsc::channel::<()>();
+    // It stands still for a tenth of the time that there is, again and again.
+    let slow = Arc::clone(&disk);
+    let slowing = thread::spawn(move || {
+        let mut hangs = false;
+        let pause = Duration::from_millis(20);
+        while stopped.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+            hangs = !hangs;
+            slow.hang(hangs);
+        }
+        slow.hang(false);
+    });
+    let count = 60_000;
+    send(&mut queue, 0..count);
+    drop(stop);
+    slowing.join().unwrap();
+    queue.close();
+    let lines = disk.lines();
+    assert_eq!(lines.len(), count);
+    assert!(
+        lines
+            .iter()
+            .enumerate()
+            .all(|(number, line)| { line.get("number") == Some(number.to_string().as_str()) })
+    );
+}
