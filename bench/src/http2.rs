@@ -3,72 +3,23 @@
 //! It is load, and its core is the other half of the machine: whatever it saves shows how fast the
 //! server is.
 
-use chitty_chat::proto::v1::{JoinRequest, PublishRequest, SERVICE_NAME};
+use chitty_chat::proto::v1::{JoinRequest, PublishRequest};
+use chitty_load::http2::{
+    self, ACK, DATA, GOAWAY, PING, RST_STREAM, SETTINGS, WIDEST_WINDOW, WINDOW_UPDATE, headers,
+    put_call, put_frame,
+};
 use color_eyre::eyre::{Result, ensure, eyre};
-use prost::Message;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Frames of HTTP/2 (<https://www.rfc-editor.org/rfc/rfc9113.html#section-6>).
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-
-const ACK: u8 = 1;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-
-const WIDEST_WINDOW: u32 = (1 << 31) - 1;
-const FIRST_WINDOW: u32 = 65_535;
 /// After so many bytes the server is told that they were read.
 const REFILL: u32 = 64 << 20;
 
-fn put_frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-    out.extend(&length(payload.len())[1..]);
-    out.extend([kind, flags]);
-    out.extend(stream.to_be_bytes());
-    out.extend(payload);
-}
-
-fn length(bytes: usize) -> [u8; 4] {
-    u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()
-}
-
-/// The headers of a request, by HPACK's static table and literals.
-fn headers(method: &str) -> Vec<u8> {
-    let path = format!("/{SERVICE_NAME}/{method}");
-    let mut block = vec![0x83, 0x86, 0x04, length(path.len())[3]];
-    block.extend(path.as_bytes());
-    block.extend([0x01, 1, b'x', 0x0f, 0x10, 16]);
-    block.extend(b"application/grpc");
-    block
-}
-
-fn put_call(out: &mut Vec<u8>, stream: u32, headers: &[u8], message: &impl Message) {
-    put_frame(out, HEADERS, END_HEADERS, stream, headers);
-    let message = message.encode_to_vec();
-    let mut body = vec![0];
-    body.extend(length(message.len()));
-    body.extend(message);
-    put_frame(out, DATA, END_STREAM, stream, &body);
-}
-
 /// With what each connection begins.
 pub(crate) fn put_hello(out: &mut Vec<u8>) {
-    out.extend(PREFACE);
-    let mut initial_window = vec![0, 4];
-    initial_window.extend(WIDEST_WINDOW.to_be_bytes());
-    put_frame(out, SETTINGS, 0, 0, &initial_window);
-    let more = WIDEST_WINDOW - FIRST_WINDOW;
-    put_frame(out, WINDOW_UPDATE, 0, 0, &more.to_be_bytes());
+    http2::put_hello(out, WIDEST_WINDOW);
 }
 
 /// The participant's secret: nobody else is here to guess it.

@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use color_eyre::eyre::{Result, WrapErr as _, bail, eyre};
+use chitty_load::process;
+use color_eyre::eyre::{Result, WrapErr as _, bail};
 use tempfile::TempDir;
 use tokio::{net::TcpStream, time::sleep};
 
@@ -176,7 +177,7 @@ impl Server {
 
     /// Of all its threads so far, user and system.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        cpu_of(&self.id().to_string())
+        Ok(process::cpu(&self.id().to_string())?)
     }
 
     /// So many segments with data have its open connections sent over TCP: one for each write as
@@ -197,10 +198,7 @@ impl Server {
 
     /// Resident memory in KiB.
     pub(crate) fn memory(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.ok_or_else(|| eyre!("the system does not tell its memory"))
+        Ok(process::resident(&self.id().to_string())?)
     }
 }
 
@@ -213,19 +211,7 @@ impl Drop for Server {
 
 /// The time of this program's own threads.
 pub(crate) fn own_cpu() -> Result<Duration> {
-    cpu_of("self")
-}
-
-fn cpu_of(process: &str) -> Result<Duration> {
-    // The clock of these fields is 100 Hz on every Linux (`sysconf(_SC_CLK_TCK)`).
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    let ticks = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<u64>().ok());
-    Ok(Duration::from_millis(ticks.sum::<u64>() * 10))
+    Ok(process::cpu("self")?)
 }
 
 fn free_address() -> io::Result<SocketAddr> {

@@ -8,7 +8,7 @@ use turmoil::Sim;
 use crate::{
     log::{SimLog, Weather},
     network::SERVER,
-    stage::Stage,
+    stage::{Stage, Trouble},
 };
 
 /// What can go wrong, and what ends it.
@@ -34,6 +34,9 @@ pub(crate) struct Faults {
     clients: Vec<String>,
     /// Whose link has a fault.
     broken: Vec<bool>,
+    /// Whose link is slow, from some time on.
+    slow: Vec<bool>,
+    weather: Weather,
     /// The log was replaced by another one: once in a run at most.
     replaced: bool,
     next: Duration,
@@ -47,6 +50,8 @@ impl Faults {
             log,
             stage,
             broken: vec![false; clients.len()],
+            slow: vec![false; clients.len()],
+            weather: Weather::FAIR,
             replaced: false,
             clients,
             next: Duration::from_secs(2),
@@ -81,7 +86,26 @@ impl Faults {
                 self.undo(&undo, sim);
             }
         }
-        self.log.set_weather(Weather::FAIR);
+        self.set_weather(Weather::FAIR);
+    }
+
+    /// Lets it be known what is amiss at this step.
+    pub(crate) fn note(&self, sim: &mut Sim<'_>) {
+        let now = sim.elapsed();
+        let server_is_down = !sim.is_host_running(SERVER);
+        let disk_is_bad = self.weather != Weather::FAIR;
+        for (client, name) in self.clients.iter().enumerate() {
+            if server_is_down || self.broken[client] {
+                self.stage.amiss(name, Trouble::Lossy, now);
+            } else if disk_is_bad || self.slow[client] {
+                self.stage.amiss(name, Trouble::Slow, now);
+            }
+        }
+    }
+
+    fn set_weather(&mut self, weather: Weather) {
+        self.weather = weather;
+        self.log.set_weather(weather);
     }
 
     /// The server ended by itself, as its disk failed: somebody starts it again.
@@ -120,6 +144,7 @@ impl Faults {
             60..75 => self.kill_client(client, sim, now),
             75..90 => self.change_weather(now),
             90..95 => {
+                self.slow[client] = true;
                 let latency = self.up_to(800);
                 sim.set_link_max_message_latency(self.clients[client].as_str(), SERVER, latency);
             }
@@ -180,7 +205,7 @@ impl Faults {
             trim_fails: often(&mut self.rng, 0.8),
             conflicts: often(&mut self.rng, 0.3),
         };
-        self.log.set_weather(weather);
+        self.set_weather(weather);
         self.later(now, 8000, Undo::Weather);
     }
 
@@ -197,7 +222,7 @@ impl Faults {
                 sim.release(self.clients[*client].as_str(), SERVER);
                 self.broken[*client] = false;
             }
-            Undo::Weather => self.log.set_weather(Weather::FAIR),
+            Undo::Weather => self.set_weather(Weather::FAIR),
         }
     }
 }

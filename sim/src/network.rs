@@ -63,5 +63,10 @@ pub(crate) fn elapsed() -> Duration {
 
 /// The simulation's wall clock.
 pub(crate) fn wall() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_000_000_000) + elapsed()
+    wall_at(elapsed())
+}
+
+/// What it shows so long after the simulation began.
+pub(crate) fn wall_at(elapsed: Duration) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_000_000_000) + elapsed
 }

@@ -187,7 +187,11 @@ impl Sitting {
             }
             80..85 => self.ask(Command::Leave),
             // Reads nothing meanwhile.
-            85..90 => sleep(self.person.up_to(12_000)).await,
+            85..90 => {
+                let time = self.person.up_to(12_000);
+                self.person.stage.dozes(self.life, time);
+                sleep(time).await;
+            }
             _ => {}
         }
         self.act_at = Instant::now() + self.person.up_to(2000);

@@ -23,13 +23,11 @@ use crate::{
     faults::Faults,
     log::SimLog,
     network::{self, SERVER, SimListener},
-    oracle::{Evidence, Violation, judge},
+    oracle::{Evidence, PublishRate, Rules, Violation, judge},
     person::Person,
-    stage::Stage,
+    stage::{Left, Stage, TICK},
 };
 
-/// The simulation goes in such steps.
-const TICK: Duration = Duration::from_millis(10);
 /// All has come to rest when nothing is amiss for so long: longer than a silent peer is believed
 /// in, and its grace after that.
 const REST: Duration = Duration::from_secs(20);
@@ -88,6 +86,7 @@ fn begin_at_a_round_task() {
 }
 
 struct Theatre {
+    rules: Rules,
     sim: Sim<'static>,
     log: SimLog,
     stage: Stage,
@@ -105,7 +104,8 @@ impl Theatre {
             .min_message_latency(Duration::from_millis(1))
             .max_message_latency(Duration::from_millis(rng.random_range(2..120)))
             .build();
-        serve(&mut sim, log.clone(), stage.clone(), config(&mut rng));
+        let config = config(&mut rng);
+        serve(&mut sim, log.clone(), stage.clone(), config);
         let clients: Vec<String> = (0..rng.random_range(2..6))
             .map(|index| format!("client-{index}"))
             .collect();
@@ -121,6 +121,7 @@ impl Theatre {
         }
         let faults = Faults::new(rng, log.clone(), stage.clone(), clients);
         Self {
+            rules: rules(&config.sequencer.rules),
             sim,
             log,
             stage,
@@ -143,10 +144,16 @@ impl Theatre {
                 what: format!("not within {} s", PATIENCE.as_secs()),
             });
         }
-        let (lines, lives) = self.stage.take();
+        let Left {
+            lines,
+            lives,
+            servers,
+        } = self.stage.take();
         let evidence = Evidence {
             logs: self.log.lives(),
             lives,
+            servers,
+            rules: self.rules,
             // What is owed by now is owed also where it did not come.
             at_rest: true,
         };
@@ -164,6 +171,7 @@ impl Theatre {
     fn act(&mut self) -> Result<bool, Box<dyn Error>> {
         while self.sim.elapsed() < self.stage.quiet_from {
             self.faults.step(&mut self.sim);
+            self.faults.note(&mut self.sim);
             self.sim.step()?;
         }
         self.faults.end(&mut self.sim);
@@ -172,6 +180,7 @@ impl Theatre {
         let mut since = self.sim.elapsed();
         while self.sim.elapsed() < give_up {
             self.faults.mend(&mut self.sim);
+            self.faults.note(&mut self.sim);
             self.sim.step()?;
             let now = self.log.extent().head;
             if head != Some(now) || !self.stage.all_live(now.get()) {
@@ -206,6 +215,19 @@ fn serve(sim: &mut Sim<'static>, log: SimLog, stage: Stage, config: app::Config)
             }
         }
     });
+}
+
+/// As the oracle is told.
+fn rules(rules: &room::Rules) -> Rules {
+    Rules {
+        grace: rules.grace,
+        restart_grace: rules.restart_grace,
+        max_participants: rules.max_participants,
+        publish_rate: rules.publish_rate.map(|rate| PublishRate {
+            burst: rate.burst,
+            interval: rate.interval,
+        }),
+    }
 }
 
 fn config(rng: &mut StdRng) -> app::Config {

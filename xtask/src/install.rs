@@ -33,6 +33,14 @@ pub(crate) fn other_servers() -> Result<(), Failed> {
     )
 }
 
+/// Networks of their own for the attackers.
+pub(crate) fn namespaces() -> Result<(), Failed> {
+    install(
+        &["/usr/bin/unshare", "/usr/bin/ip"],
+        &["util-linux", "iproute2"],
+    )
+}
+
 /// What the client's screen is measured beside.
 pub(crate) fn other_clients() -> Result<(), Failed> {
     install(

@@ -17,10 +17,11 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   check         all that CI checks: installs what is missing, then formatting, lints, docs, tests,
-                the page, a moment of the benchmark, and conformance
+                the page, a moment of the benchmark and of the attacks, and conformance
   page          the page of chitty trace --html, in Chromium
   report        makes the report's run, and from its logs docs/report/report.pdf
   bench         what a delivery costs, beside other servers: the tables of docs/performance.md
+  attack        what hostile peers cost the server: the table of docs/hostile.md
   conformance   a second implementation of the protocol, in Python, against the server
   screen-bench  what the client's screen costs, beside other terminal chats
 ";
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Some("report") => report::run(&arguments.collect::<Vec<_>>()),
         Some("page") => page::run(),
         Some("bench") => bench(&arguments.collect::<Vec<_>>()),
+        Some("attack") => attack(&arguments.collect::<Vec<_>>()),
         Some("conformance") => install::packages().and_then(|()| conformance::run()),
         Some("screen-bench") => screen::bench(&arguments.collect::<Vec<_>>()),
         _ => {
@@ -75,19 +77,38 @@ fn check() -> Result<(), Failed> {
     cargo(&["test", "--workspace", "--locked"])?;
     page::run()?;
     bench(&["--smoke".to_owned()])?;
+    attack(&["--smoke".to_owned()])?;
     conformance::run()
 }
 
-/// The arguments are those of the benchmark: `cargo xtask bench --smoke`, for which no release is
-/// built.
+/// The arguments are those of the benchmark.
 fn bench(arguments: &[String]) -> Result<(), Failed> {
-    let smoke = arguments.iter().any(|argument| argument == "--smoke");
-    let profile = if smoke { "dev" } else { "release" };
-    if !smoke {
+    if !is_smoke(arguments) {
         install::other_servers()?;
     }
+    beside_the_server("chitty-bench", arguments)
+}
+
+/// The arguments are those of the load program.
+fn attack(arguments: &[String]) -> Result<(), Failed> {
+    install::namespaces()?;
+    beside_the_server("chitty-attack", arguments)
+}
+
+/// No release is built for a moment: `cargo xtask bench --smoke`.
+fn is_smoke(arguments: &[String]) -> bool {
+    arguments.iter().any(|argument| argument == "--smoke")
+}
+
+/// Builds the server and the program of a package beside it, which is run with these arguments.
+fn beside_the_server(package: &str, arguments: &[String]) -> Result<(), Failed> {
+    let profile = if is_smoke(arguments) {
+        "dev"
+    } else {
+        "release"
+    };
     let options = ["--profile", profile, "--locked", "-p"];
     cargo(&[&["build"], &options[..], &["chitty-server"]].concat())?;
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    cargo(&[&["run"], &options[..], &["chitty-bench", "--"], &arguments].concat())
+    cargo(&[&["run"], &options[..], &[package, "--"], &arguments].concat())
 }

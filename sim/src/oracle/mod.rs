@@ -6,14 +6,20 @@
 
 mod chat;
 mod clock;
+mod grace;
 mod outcomes;
 mod presence;
+mod refusals;
+mod rules;
 mod shown;
+mod typed;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
+
+pub use self::rules::{PublishRate, Rules};
 
 use chitty::session::{Command, Notice};
 use chitty_chat::logging::Line;
@@ -27,8 +33,32 @@ pub struct Evidence {
     pub logs: Vec<Vec<Record>>,
     /// The clients, each from its start to its end.
     pub lives: Vec<Life>,
+    /// The servers, one after the other.
+    pub servers: Vec<ServerRun>,
+    /// What they were configured to do.
+    pub rules: Rules,
     /// At the end everything was repaired and had the time to come to rest.
     pub at_rest: bool,
+}
+
+/// What one server left behind, from its start to its end or crash.
+#[derive(Clone, Debug)]
+pub struct ServerRun {
+    /// On which life of the chat's log it ran, by the place in [`Evidence::logs`].
+    pub log: usize,
+    /// When.
+    pub started: SystemTime,
+    /// Its log.
+    pub lines: Vec<Line>,
+}
+
+/// A time in which something was amiss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Since when.
+    pub from: SystemTime,
+    /// When all was well again, and known to be.
+    pub to: SystemTime,
 }
 
 /// What one client left behind.
@@ -38,6 +68,10 @@ pub struct Life {
     pub label: String,
     /// What passed between it and its user, in order.
     pub said: Vec<Said>,
+    /// When each of it was.
+    pub said_at: Vec<SystemTime>,
+    /// When something was amiss with it, its link, its user, or the server.
+    pub faults: Vec<Fault>,
     /// Its log.
     pub lines: Vec<Line>,
     /// Of which life of the chat's log each of its Welcomes was, by the place in
@@ -95,7 +129,10 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
         clock::check(life, &mut verdict);
         presence::check(life, &chats, &mut verdict);
         outcomes::check(life, evidence, &mut verdict);
+        refusals::check(life, &chats, evidence, &mut verdict);
+        typed::check(life, &mut verdict);
     }
+    grace::check(evidence, &mut verdict);
     outcomes::check_origins(evidence, &mut verdict);
     if let Some(chat) = chats.last().filter(|_| evidence.at_rest) {
         presence::check_rest(evidence, chat, &mut verdict);
@@ -125,6 +162,12 @@ impl Evidence {
     /// The log of this place, if there is one.
     fn log(&self, place: usize) -> &[Record] {
         self.logs.get(place).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Fault {
+    fn overlaps(&self, from: SystemTime, to: SystemTime) -> bool {
+        self.from <= to && from <= self.to
     }
 }
 

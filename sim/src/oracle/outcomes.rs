@@ -168,10 +168,16 @@ fn check_retries(life: &Life, verdict: &mut Verdict) {
     }
 }
 
-/// Every message was sent by somebody, with this text and at this time.
+/// Every message was sent by somebody, with this text and at this time, and whoever left wanted
+/// to.
 pub(super) fn check_origins(evidence: &Evidence, verdict: &mut Verdict) {
     let mut sent = HashSet::new();
+    let mut leaves = HashSet::new();
     for life in &evidence.lives {
+        leaves.extend(
+            life.calls("Leave", "sent")
+                .map(|line| number(line, "lamport")),
+        );
         for line in life.calls("Publish", "sent") {
             let (id, text) = (line.get("id"), line.get("text"));
             sent.insert((
@@ -182,9 +188,14 @@ pub(super) fn check_origins(evidence: &Evidence, verdict: &mut Verdict) {
         }
     }
     for record in evidence.logs.iter().flatten() {
-        if let EventKind::Message { id, text, .. } = &record.event.kind {
-            let known = sent.contains(&(&**id, &**text, record.event.request.get()));
-            verdict.must(known, "somebody sent it", || format!("{:?}", record.event));
-        }
+        let request = record.event.request.get();
+        let known = match &record.event.kind {
+            EventKind::Message { id, text, .. } => sent.contains(&(&**id, &**text, request)),
+            EventKind::Left { reason, .. } if *reason == LeftReason::Left => {
+                leaves.contains(&request)
+            }
+            _ => true,
+        };
+        verdict.must(known, "somebody sent it", || format!("{:?}", record.event));
     }
 }

@@ -1,21 +1,29 @@
 //! Each check finds what it is for, and nothing else, in a small run made by hand.
 
-use std::time::UNIX_EPOCH;
+mod faults;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chitty::session::{Ended, Link, Ticket, Welcome};
 use chitty_chat::{
-    EventKind, LeftReason, MessageText, ParticipantNumber, Position, logging::parse_line,
+    EventKind, LeftReason, MessageText, ParticipantNumber, Position, Session, logging::parse_line,
 };
 
 use super::*;
 
 const TEXT: &str = "hello";
 
+/// So many seconds after the run began; the event at position 3 is of second 30.
+fn second(number: u64) -> SystemTime {
+    const BEGIN: u64 = 1_767_225_600;
+    UNIX_EPOCH + Duration::from_secs(BEGIN + number)
+}
+
 fn record(position: u64, request: u64, lamport: u64, kind: EventKind) -> Record {
     let event = chitty_chat::Event {
         position: position.into(),
         lamport: lamport.into(),
-        at: UNIX_EPOCH,
+        at: second(10 * position),
         request: request.into(),
         kind,
     };
@@ -46,12 +54,24 @@ fn left(position: u64, lamport: u64) -> Record {
     record(position, 0, lamport, kind)
 }
 
+fn joined(position: u64, lamport: u64, name: &str) -> Record {
+    let session = Session::parse(&format!("{name:-<22}")).expect("it is long enough");
+    Record {
+        session: Some(session.hash()),
+        ..record(
+            position,
+            1,
+            lamport,
+            EventKind::Joined { name: name.into() },
+        )
+    }
+}
+
 /// ada joins, bob joins, ada writes, bob is lost.
 fn log() -> Vec<Record> {
-    let joined = |name: &str| EventKind::Joined { name: name.into() };
     vec![
-        record(1, 1, 3, joined("ada")),
-        record(2, 1, 5, joined("bob")),
+        joined(1, 3, "ada"),
+        joined(2, 5, "bob"),
         message(3, 7, 9, "first"),
         left(4, 10),
     ]
@@ -84,14 +104,37 @@ fn shown(record: &Record, clock: u64) -> Said {
 }
 
 fn line(body: &str) -> Line {
+    line_at(0, body)
+}
+
+fn line_at(number: u64, body: &str) -> Line {
     let line = format!("2026-01-01T00:00:00.000000Z ada run=00000000 {body}");
-    parse_line(&line).expect("it is a line")
+    Line {
+        time: second(number),
+        ..parse_line(&line).expect("it is a line")
+    }
+}
+
+/// Of the server: both come in, and bob's connection goes.
+fn server() -> ServerRun {
+    let lines = [
+        (10, "Join granted participant=1 generation=1"),
+        (10, "Stream opened participant=1 generation=1"),
+        (20, "Join granted participant=2 generation=1"),
+        (20, "Stream opened participant=2 generation=1"),
+        (36, "Stream ended participant=2 generation=1"),
+    ];
+    ServerRun {
+        log: 0,
+        started: second(5),
+        lines: lines.map(|(at, body)| line_at(at, body)).to_vec(),
+    }
 }
 
 fn lines() -> Vec<Line> {
     [
         "Join sent lamport=1 clock=1",
-        "Join replied lamport=3 position=1 clock=3",
+        "Join replied lamport=3 position=1 participant=1 next=1 clock=3",
         "Broadcast received lamport=3 position=1 clock=4",
         "Broadcast received lamport=5 position=2 clock=6",
         "Publish sent lamport=7 clock=7 id=first seen=2 text=hello",
@@ -123,6 +166,8 @@ fn evidence() -> Evidence {
     let life = Life {
         label: "ada".into(),
         said,
+        said_at: Vec::new(),
+        faults: Vec::new(),
         lines: lines(),
         logs: vec![0],
         fate: Fate::Runs,
@@ -130,6 +175,13 @@ fn evidence() -> Evidence {
     Evidence {
         logs: vec![log],
         lives: vec![life],
+        servers: vec![server()],
+        rules: Rules {
+            grace: Duration::from_secs(4),
+            restart_grace: Duration::from_secs(6),
+            max_participants: 2,
+            publish_rate: None,
+        },
         at_rest: true,
     }
 }
@@ -172,6 +224,11 @@ fn a_message_twice() {
     assert!(twice.contains(&"one id, one event"), "{twice:?}");
     let invented = found(|run| run.logs[0].push(message(5, 7, 12, "second")));
     assert!(invented.contains(&"somebody sent it"), "{invented:?}");
+    let unasked = found(|run| match &mut run.logs[0][3].event.kind {
+        EventKind::Left { reason, .. } => *reason = LeftReason::Left,
+        _ => unreachable!("bob is lost"),
+    });
+    assert!(unasked.contains(&"somebody sent it"), "{unasked:?}");
 }
 
 #[test]
