@@ -283,6 +283,8 @@ impl<'a, B: Backend> Client<'a, B> {
                 Typed::Mouse(mouse) => self.input(Input::Mouse(mouse)),
                 Typed::Focus(focused) => self.input(Input::Focus(focused)),
                 Typed::TellsKeys => (self.host.tells_keys)(),
+                Typed::AskStatus => self.tell(input::ASK_STATUS),
+                Typed::PasteStalls => self.input(Input::PasteStalls),
             }
         }
         self.give_up_at = self

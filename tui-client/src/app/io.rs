@@ -15,6 +15,8 @@ pub enum Input {
     Key(KeyEvent),
     /// Text was pasted.
     Paste(String),
+    /// Nothing more comes of a paste that has begun.
+    PasteStalls,
     /// The mouse was used.
     Mouse(Mouse),
     /// The screen has so many columns and rows.

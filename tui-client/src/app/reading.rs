@@ -43,6 +43,7 @@ impl App {
         }
         if self.is_bare() && action != Some(Action::Bare) && !is_scrolling(action) {
             self.show_bare(false, effects);
+            self.closed();
             return matches!(action, Some(Action::Leave));
         }
         if self.timeline.is_selecting() && self.selecting_key(selected.or(action), effects) {
@@ -74,7 +75,6 @@ impl App {
             _ => return false,
         }
         self.hint = None;
-        self.warned = false;
         true
     }
 
@@ -103,6 +103,7 @@ impl App {
             Some(Action::FindOlder) => self.search_on(true, effects),
             Some(Action::FindNewer) => self.search_on(false, effects),
             Some(Action::Leave | Action::Cancel) => {
+                self.closed();
                 self.timeline.deselect();
                 self.timeline.look_for("");
                 self.search.end();
@@ -146,6 +147,7 @@ impl App {
                 }
             }
             Some(Action::Leave | Action::Cancel) => {
+                self.closed();
                 let origin = self.search.origin();
                 self.search.end();
                 self.timeline.look_for("");
