@@ -137,6 +137,14 @@ impl App {
         self.search.open(origin);
     }
 
+    /// Opens the search with this in its prompt.
+    pub(super) fn search_for(&mut self, text: &str, effects: &mut Vec<Effect>) {
+        self.open_search();
+        if !text.is_empty() {
+            self.search_edit(|query| query.push_str(text), effects);
+        }
+    }
+
     fn search_key(&mut self, action: Option<Action>, effects: &mut Vec<Effect>) {
         match action {
             Some(Action::Send) => {

@@ -249,6 +249,21 @@ impl App {
                 self.timeline.note(self.recent.explain(), wall);
                 self.timeline.follow();
             }
+            Line::Who => {
+                self.composer.take();
+                self.timeline.note(self.participants.list(), wall);
+                self.timeline.follow();
+            }
+            Line::Clear => {
+                self.composer.take();
+                self.pane = Pane::Messages;
+                self.timeline.clear();
+            }
+            Line::Search(text) => {
+                self.composer.take();
+                self.pane = Pane::Messages;
+                self.search_for(&text, effects);
+            }
             Line::At(lamport) => {
                 self.composer.take();
                 self.pane = Pane::Messages;

@@ -6,7 +6,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, io, time::Duration};
 
 use chitty_chat::ParticipantName;
 use futures_util::{Stream, StreamExt as _};
@@ -21,6 +21,7 @@ use crate::{
     app::{
         Outcome,
         commands::{self, Line},
+        participants::Participants,
         recent::Recent,
     },
     session::{Command, Ended, Link, Notice, SessionHandle, Ticket},
@@ -82,6 +83,7 @@ where
         name: config.name.as_str().to_owned(),
         show: Show::new(config.time_zone),
         recent: Recent::default(),
+        participants: Participants::default(),
         output: streams.output,
         errors: streams.errors,
         pending: HashMap::new(),
@@ -129,6 +131,7 @@ struct Client<O, E> {
     name: String,
     show: Show,
     recent: Recent,
+    participants: Participants,
     output: O,
     errors: E,
     /// Lines under way, with their numbers in the input.
@@ -151,6 +154,8 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
         match notice {
             Some(Notice::Event { event, clock, own }) => {
                 self.recent.event(&event, clock);
+                // The fading of those who are gone is for a screen.
+                self.participants.apply(&event, Duration::ZERO);
                 if let Some(ticket) = own {
                     self.pending.remove(&ticket);
                 }
@@ -170,6 +175,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
             Some(Notice::Welcome(welcome)) => {
                 self.joined = true;
                 self.recent.welcome(&welcome);
+                self.participants.welcome(&welcome);
                 if welcome.another_log {
                     return self.say("the server has another chat than before").await;
                 }
@@ -238,8 +244,9 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
                     self.say(&format!("{}: {}", row.command, row.what)).await?;
                 }
             }
-            Line::At(_) => {
-                let why = "/at goes to a place on a screen, which there is none of here";
+            Line::Who => self.say(&self.participants.list()).await?,
+            Line::At(_) | Line::Clear | Line::Search(_) => {
+                let why = "/at, /clear and /search need a screen";
                 self.not_sent(self.line, why).await?;
             }
             Line::Wrong(why) => self.not_sent(self.line, &why).await?,
