@@ -55,6 +55,8 @@ pub struct ScreenConfig {
     pub wall: fn() -> SystemTime,
     /// How the terminal notifies.
     pub notifier: Notifier,
+    /// What was said before is shown without being asked for.
+    pub backlog: bool,
     /// What the user likes.
     pub options: Options,
     /// The colours, where any may be used (`NO_COLOR`).
@@ -212,6 +214,7 @@ impl<'a, B: Backend> Client<'a, B> {
             server: config.server,
             time_zone: config.time_zone,
             size: (size.width, size.height),
+            backlog: config.backlog,
             options: config.options,
         });
         let mut client = Self {

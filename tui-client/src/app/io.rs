@@ -104,6 +104,8 @@ pub struct Settings {
     pub time_zone: TimeZone,
     /// Columns and rows of the screen.
     pub size: (u16, u16),
+    /// What was said before is shown without being asked for.
+    pub backlog: bool,
     /// What the user likes.
     pub options: Options,
 }

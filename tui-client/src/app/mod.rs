@@ -108,6 +108,8 @@ pub struct App {
     first: Option<Key>,
     tickets: u64,
     welcomed: bool,
+    /// What was said before may be fetched before anybody scrolls up to it.
+    reads_ahead: bool,
     /// Events that came while the link was down, and are being read.
     missed: u64,
     over: Option<Ended>,
@@ -143,6 +145,7 @@ impl App {
             first: None,
             tickets: 0,
             welcomed: false,
+            reads_ahead: settings.backlog,
             missed: 0,
             over: None,
             size: settings.size,

@@ -69,6 +69,7 @@ impl App {
                 self.timeline.expand(expanded);
             }
             Some(Action::PageUp | Action::RowUp) => {
+                self.reads_ahead = true;
                 self.timeline.retry_pages();
                 return false;
             }
@@ -212,11 +213,13 @@ impl App {
     /// Goes to what happened at this time, or last before it.
     pub(super) fn go_to(&mut self, lamport: LamportTime, effects: &mut Vec<Effect>) {
         let page = HistoryPage::At(lamport);
+        self.reads_ahead = true;
         self.going = Some(page);
         ask(Some(page), AROUND, effects);
     }
 
     fn go_to_oldest(&mut self, effects: &mut Vec<Effect>) {
+        self.reads_ahead = true;
         self.timeline.deselect();
         if self.timeline.has_first() {
             self.timeline.oldest();
@@ -263,7 +266,7 @@ impl App {
     pub(super) fn read_ahead(&mut self, effects: &mut Vec<Effect>) {
         // While the newest lines are coming in, nobody knows what the pane will lack.
         let settled = self.timeline.below().is_some() || self.status.live();
-        if settled && self.welcomed && self.over.is_none() {
+        if settled && self.reads_ahead && self.welcomed && self.over.is_none() {
             ask(self.timeline.wanted(), AROUND, effects);
         }
     }
@@ -276,6 +279,7 @@ impl App {
         let messages = self.panes.messages;
         match mouse {
             Mouse::WheelUp => {
+                self.reads_ahead = true;
                 self.timeline.retry_pages();
                 self.timeline.up(WHEEL);
             }

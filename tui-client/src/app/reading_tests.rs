@@ -250,3 +250,31 @@ fn search_by_word_opens_the_prompt_with_the_text() {
         "the find"
     );
 }
+
+#[test]
+fn without_a_backlog_nothing_earlier_is_fetched_before_somebody_scrolls_up() {
+    let mut driver = Driver::with(Settings {
+        name: None,
+        login: "ada".into(),
+        server: "here".into(),
+        time_zone: jiff::tz::TimeZone::UTC,
+        size: (80, 24),
+        backlog: false,
+        options: options::Options::default(),
+    });
+    driver.press(KeyCode::Enter);
+    let mut late = welcome("ada", 1000, &[(2, "bob"), (1000, "ada")]);
+    late.next = 1000.into();
+    driver.notice(Notice::Welcome(late));
+    driver.notice(Notice::Link(crate::session::Link::Live));
+    driver.event(joined(1000, 4000, "ada"));
+    let asks = |driver: &mut Driver| {
+        let history = |effect: &Effect| matches!(effect, Effect::Session(Command::History { .. }));
+        driver.effects().iter().any(history)
+    };
+    assert!(!asks(&mut driver));
+    driver.event(message(1001, 4004, "bob", "hello"));
+    assert!(!asks(&mut driver));
+    driver.press(KeyCode::PageUp);
+    assert!(asks(&mut driver));
+}

@@ -29,6 +29,7 @@ fn a_given_name_is_tried_at_once() {
         server: "here".into(),
         time_zone: TimeZone::UTC,
         size: (80, 24),
+        backlog: true,
         options: options::Options::default(),
     });
     assert!(

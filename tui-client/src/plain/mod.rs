@@ -8,7 +8,7 @@ mod tests;
 
 use std::{collections::HashMap, io, time::Duration};
 
-use chitty_chat::ParticipantName;
+use chitty_chat::{ParticipantName, Position};
 use futures_util::{Stream, StreamExt as _};
 use jiff::tz::TimeZone;
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt as _};
@@ -27,7 +27,7 @@ use crate::{
     session::{Command, Ended, Link, Notice, SessionHandle, Ticket},
 };
 
-/// Own lines that wait for the server at most; behind that the input is not read on.
+/// Own lines that wait for the server at most; beyond that the input is not read on.
 const MAX_PENDING: usize = 16;
 
 /// The name to enter under, and how to show what happens.
@@ -88,6 +88,7 @@ where
         errors: streams.errors,
         pending: HashMap::new(),
         joined: false,
+        awaited: None,
         reading: true,
         leaving: false,
         line: 0,
@@ -102,7 +103,7 @@ where
             let unsent = client.unsent + client.pending.len();
             return Ok(Plain { outcome, unsent });
         }
-        if next.is_none() && !client.reading && client.pending.is_empty() && !client.leaving {
+        if next.is_none() && client.is_done() && !client.leaving {
             client.leaving = true;
             next = Some(Command::Leave);
         }
@@ -137,6 +138,9 @@ struct Client<O, E> {
     /// Lines under way, with their numbers in the input.
     pending: HashMap<Ticket, u64>,
     joined: bool,
+    /// Up to this position everything is to be shown before the client leaves by itself: the end of
+    /// the chat when it was entered.
+    awaited: Option<Position>,
     reading: bool,
     leaving: bool,
     /// Lines read so far.
@@ -150,9 +154,15 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
         self.joined && self.reading && !self.leaving && self.pending.len() < MAX_PENDING
     }
 
+    /// The input has ended, and all is sent and shown.
+    fn is_done(&self) -> bool {
+        !self.reading && self.pending.is_empty() && self.joined && self.awaited.is_none()
+    }
+
     async fn notice(&mut self, notice: Option<Notice>) -> io::Result<()> {
         match notice {
             Some(Notice::Event { event, clock, own }) => {
+                self.awaited = self.awaited.filter(|end| event.position < *end);
                 self.recent.event(&event, clock);
                 // The fading of those who are gone is for a screen.
                 self.participants.apply(&event, Duration::ZERO);
@@ -174,6 +184,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
             }
             Some(Notice::Welcome(welcome)) => {
                 self.joined = true;
+                self.awaited = Some(welcome.head).filter(|head| welcome.next <= *head);
                 self.recent.welcome(&welcome);
                 self.participants.welcome(&welcome);
                 if welcome.another_log {

@@ -40,6 +40,7 @@ fn bench() -> Bench {
         time_zone: TimeZone::UTC,
         wall: || at(100),
         notifier: Notifier::default(),
+        backlog: true,
         options: Options::default(),
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),
