@@ -14,7 +14,7 @@ use chitty_chat::{
     secret,
     text::display,
 };
-use clap::{Args as ClapArgs, builder::FalseyValueParser};
+use clap::{Args as ClapArgs, builder::BoolishValueParser};
 use color_eyre::eyre::{Result, WrapErr as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -58,7 +58,7 @@ pub struct Args {
     pub log_dir: Option<PathBuf>,
 
     /// Keep the chat in memory only, and leave the data folder alone
-    #[arg(long, env = "CHITTY_EPHEMERAL", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CHITTY_EPHEMERAL", value_parser = BoolishValueParser::new())]
     pub ephemeral: bool,
 
     /// Keep the newest events, so many (100000) or so many bytes (64MiB) [default: all]

@@ -91,6 +91,18 @@ impl Participants {
         })
     }
 
+    /// Everybody in a line: "3 present: ada (you), bob, eve".
+    pub(crate) fn list(&self) -> String {
+        let names: Vec<String> = self
+            .iter()
+            .map(|(name, own)| match own {
+                true => format!("{name} (you)"),
+                false => name.to_owned(),
+            })
+            .collect();
+        format!("{} present: {}", names.len(), names.join(", "))
+    }
+
     /// How many are in the pane.
     pub fn shown(&self) -> usize {
         self.present.len() + self.gone.len()
@@ -110,7 +122,7 @@ impl Participants {
         self.gone.retain(|gone| gone.until > now);
     }
 
-    pub(super) fn welcome(&mut self, welcome: &Welcome) {
+    pub(crate) fn welcome(&mut self, welcome: &Welcome) {
         self.own = Some(welcome.number);
         if let Some(participants) = &welcome.participants {
             let present = |(number, name): &(_, Arc<str>)| {
@@ -127,7 +139,7 @@ impl Participants {
         }
     }
 
-    pub(super) fn apply(&mut self, event: &Event, now: Duration) {
+    pub(crate) fn apply(&mut self, event: &Event, now: Duration) {
         self.fade(now);
         if self.is_history(event) {
             return;

@@ -51,6 +51,8 @@ pub struct Timeline {
     layout: u32,
     page: usize,
     anchor: Option<Anchor>,
+    /// The screen was emptied: entries before this number are shown only to who scrolls up.
+    cleared: Option<i64>,
     /// The number of the selected entry.
     selected: Option<i64>,
     /// What is searched for, in lower case.
@@ -83,6 +85,7 @@ impl Timeline {
             layout: 0,
             page: 0,
             anchor: None,
+            cleared: None,
             selected: None,
             needle: Vec::new(),
             expanded: false,
