@@ -6,7 +6,7 @@
 //! holds the peer back.
 //!
 //! A call brings what its frames cost, and so does what is sent, since readers answer it with
-//! WINDOW_UPDATE and PING. The rest comes from an allowance that a connection has at once and earns
+//! `WINDOW_UPDATE` and PING. The rest comes from an allowance that a connection has at once and earns
 //! back, as far as its source has any left.
 
 use std::{
@@ -367,7 +367,7 @@ mod tests {
                 };
                 let mut read = 0;
                 let read_all = async {
-                    let mut buffer = [0; 8192];
+                    let mut buffer = vec![0; 8192];
                     loop {
                         read += paced.read(&mut buffer).await.expect("open");
                     }
