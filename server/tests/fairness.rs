@@ -230,10 +230,18 @@ impl Chat {
 }
 
 async fn first_message<Res: Message + Default>(body: &mut Answer) -> Res {
-    let frame = body.frame().await.expect("a body").expect("whole");
-    let mut data = frame.into_data().expect("a message");
-    data.advance(5);
-    Res::decode(data).expect("a message of its kind")
+    // A Welcome comes in pieces.
+    let mut read = Vec::new();
+    loop {
+        let frame = body.frame().await.expect("a body").expect("whole");
+        read.extend_from_slice(&frame.into_data().expect("a message"));
+        if let [_, a, b, c, d, message @ ..] = &read[..]
+            && let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize
+            && let Some(message) = message.get(..length)
+        {
+            return Res::decode(message).expect("a message of its kind");
+        }
+    }
 }
 
 fn retry_in(status: &Status) -> Duration {

@@ -6,7 +6,7 @@
 //! holds the peer back.
 //!
 //! A call brings what its frames cost, and so does what is sent, since readers answer it with
-//! WINDOW_UPDATE and PING. The rest comes from an allowance that a connection has at once and earns
+//! `WINDOW_UPDATE` and PING. The rest comes from an allowance that a connection has at once and earns
 //! back, as far as its source has any left.
 
 use std::{
@@ -43,6 +43,8 @@ const MOST_LEFT: i32 = 4_000;
 const SENT_PER_FRAME: usize = 64;
 /// What a call is worth: its HEADERS, its DATA, an empty one at its end, a reset or an update.
 const CALL_WORTH: i32 = 4;
+/// So many calls that come in one piece are no flood.
+const CALLS_AT_ONCE: u32 = 64;
 /// What a call costs on a connection that serves no participant.
 const UNJOINED_CALL: i32 = 5;
 /// In bytes, of payload: so much costs as much as another frame.
@@ -155,7 +157,7 @@ pub(super) struct Paced<S> {
     /// In bytes, of the headers that are coming in.
     header_block: usize,
     pause: Option<Pin<Box<Sleep>>>,
-    /// What was read has to be looked at before there is more.
+    /// More calls than are looked at at once: others have their turn before there is more.
     has_begun_calls: bool,
 }
 
@@ -211,7 +213,7 @@ impl<S> Paced<S> {
         let mut left = self.left.saturating_add(worth).min(MOST_LEFT);
         let mut header_block = self.header_block;
         let is_trusted = self.member.is_trusted();
-        let (mut is_too_large, mut has_begun_calls) = (false, false);
+        let (mut is_too_large, mut calls) = (false, 0);
         self.scanner.scan(bytes, |kind, length| {
             let payload = i32::try_from(length / PAYLOAD_PER_FRAME).unwrap_or(i32::MAX);
             let worth = match kind {
@@ -226,9 +228,10 @@ impl<S> Paced<S> {
                 DATA..=u8::MAX => 0,
             };
             is_too_large |= header_block > HEADER_BLOCK;
-            has_begun_calls |= kind == HEADERS;
+            calls += u32::from(kind == HEADERS);
         });
-        self.has_begun_calls = has_begun_calls && !is_trusted;
+        let most = if is_trusted { CALLS_AT_ONCE } else { 0 };
+        self.has_begun_calls = calls > most;
         (self.left, self.header_block) = (left, header_block);
         if is_too_large {
             let text = "the headers of a request are too large";
@@ -367,7 +370,7 @@ mod tests {
                 };
                 let mut read = 0;
                 let read_all = async {
-                    let mut buffer = [0; 8192];
+                    let mut buffer = vec![0; 8192];
                     loop {
                         read += paced.read(&mut buffer).await.expect("open");
                     }
