@@ -102,8 +102,9 @@ pub(super) fn page(
         event(each);
         let position = Position::new(each.position);
         let belongs = match page {
-            HistoryPage::Before(end) => position < end || end == Position::ZERO,
-            HistoryPage::After(start) => position > start,
+            // The bound itself does no harm: the timeline has it.
+            HistoryPage::Before(end) => position <= end || end == Position::ZERO,
+            HistoryPage::After(start) => position >= start,
             HistoryPage::At(_) => true,
         };
         if !belongs || position == Position::ZERO {

@@ -130,8 +130,8 @@ fn a_page_is_the_one_that_was_asked_for_or_none() {
         assert_eq!(read, positions);
     }
     for (wanted, positions, wrong) in [
-        (before, &[8, 9][..], WrongPage::Elsewhere(at(9))),
-        (after, &[9, 10], WrongPage::Elsewhere(at(9))),
+        (before, &[9, 10][..], WrongPage::Elsewhere(at(10))),
+        (after, &[8, 9], WrongPage::Elsewhere(at(8))),
         (around, &[0, 1], WrongPage::Elsewhere(at(0))),
         (around, &[5, 7], WrongPage::OutOfOrder(at(7))),
         (around, &[5, 5], WrongPage::OutOfOrder(at(5))),
