@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chitty_chat::{
-    Event, LamportTime, MessageId, MessageText, ParticipantName, Position,
+    Event, LamportTime, Position,
     proto::v1::{self, broadcast::Kind, event},
 };
 use thiserror::Error;
@@ -30,10 +30,15 @@ pub(super) const HEADERS: u32 = 16 << 10;
 
 /// Participants that a Welcome can tell of; the others are left out.
 const PARTICIPANTS: usize = 20_000;
-/// The longest name of a log's life, in characters.
+/// The longest texts, in bytes. Twice or three times what today's rules allow, so that what a newer
+/// server allows is shown whole; an event has less than 1.6 KiB of them.
+const TEXT: usize = 1024;
+const NAME: usize = 384;
+const ID: usize = 160;
+/// The longest name of a log's life, in bytes.
 const EPOCH: usize = 64;
-/// The longest reason that is shown, in characters: some rows of a screen.
-const REASON: usize = 500;
+/// The longest reason that is shown, in bytes: some rows of a screen.
+const REASON: usize = 1024;
 
 /// What is not the page that was asked for.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -64,18 +69,18 @@ fn welcome(welcome: &mut v1::Welcome) {
     welcome.participants.truncate(PARTICIPANTS);
     welcome.participants.shrink_to_fit();
     for each in &mut welcome.participants {
-        cut(&mut each.name, ParticipantName::MAX_CHARS);
+        cut(&mut each.name, NAME);
     }
 }
 
 fn event(event: &mut v1::Event) {
     match &mut event.kind {
-        Some(event::Kind::Joined(joined)) => cut(&mut joined.name, ParticipantName::MAX_CHARS),
-        Some(event::Kind::Left(left)) => cut(&mut left.name, ParticipantName::MAX_CHARS),
+        Some(event::Kind::Joined(joined)) => cut(&mut joined.name, NAME),
+        Some(event::Kind::Left(left)) => cut(&mut left.name, NAME),
         Some(event::Kind::Message(message)) => {
-            cut(&mut message.author, ParticipantName::MAX_CHARS);
-            cut(&mut message.text, MessageText::MAX_CHARS);
-            cut(&mut message.id, MessageId::MAX_LENGTH);
+            cut(&mut message.author, NAME);
+            cut(&mut message.text, TEXT);
+            cut(&mut message.id, ID);
         }
         None => {}
     }
@@ -97,8 +102,9 @@ pub(super) fn page(
         event(each);
         let position = Position::new(each.position);
         let belongs = match page {
-            HistoryPage::Before(end) => position < end || end == Position::ZERO,
-            HistoryPage::After(start) => position > start,
+            // The bound itself does no harm: the timeline has it.
+            HistoryPage::Before(end) => position <= end || end == Position::ZERO,
+            HistoryPage::After(start) => position >= start,
             HistoryPage::At(_) => true,
         };
         if !belongs || position == Position::ZERO {
@@ -128,13 +134,15 @@ pub(super) fn reason(mut reason: String) -> String {
     reason
 }
 
-/// Cuts what is longer than so many characters, and says so by an ellipsis after them.
+/// Cuts what is longer than so many bytes, and says so by an ellipsis.
 fn cut(text: &mut String, max: usize) {
-    if let Some((end, _)) = text.char_indices().nth(max) {
-        text.truncate(end);
-        text.push('…');
-        text.shrink_to_fit();
+    if text.len() <= max {
+        return;
     }
+    let end = (0..=max).rfind(|&end| text.is_char_boundary(end));
+    text.truncate(end.unwrap_or(0));
+    text.push('…');
+    text.shrink_to_fit();
 }
 
 #[cfg(test)]

@@ -271,8 +271,8 @@ impl Driver {
     }
 }
 
-/// What happens next to the link. It is not tried again before the app has taken all that it was
-/// told: a server that welcomes and falls again and again is not to fill the memory by that.
+/// What happens next to the link. It is not tried again before the app has taken most of what it
+/// was told: a server that welcomes and falls again and again is not to fill the memory by that.
 async fn next_step(state: &mut State, out: &Out) -> Step {
     let step = state.next().await;
     if matches!(step, Step::Retry) {

@@ -251,12 +251,18 @@ fn peak(process: u32) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_that_break_the_rules_do_not_fill_the_memory() {
     const TEXT: usize = 2_000_000;
-    const TEXTS: u64 = 120;
-    const BUDGET: u64 = 96 << 20;
+    const TEXTS: u64 = 40;
+    const BUDGET: u64 = 56 << 20;
 
     let world = World::new();
     let mut server = Fake::start().await;
-    let (ada, stream) = enter(&world, &mut server).await;
+    let ada = world.client(&server.url(), &["--name", "ada"]);
+    let stream = server.join().await.accept();
+    let mut welcome = welcome("ada", 2, 5);
+    welcome.next = 1;
+    stream.welcome(welcome);
+    stream.joined(1, 3, "mallory", 1);
+    stream.joined(2, 5, "ada", 1);
     for position in 3..3 + TEXTS {
         let text = format!("text {position} {}", "é".repeat(TEXT / 2));
         stream.send(message(position, position * 4, "mallory", &text));
@@ -264,6 +270,7 @@ async fn texts_that_break_the_rules_do_not_fill_the_memory() {
             ada.wait_for(&format!("text {position} "));
         }
     }
+    ada.wait_for(&format!("text {} ", 2 + TEXTS));
     let peak = peak(ada.process());
     println!(
         "{} MiB, where {} came",

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{session::HistoryPage, view::glyphs};
 
-/// Entries in the window at most. The session cuts each of an event's texts to what the rules
-/// allow, so that an event has at most 1 KiB of them, and the window takes at most 16 MiB.
+/// Entries in the window at most. The session cuts an event's texts, so that it has less than
+/// 1.6 KiB of them, and the window with its tail takes at most 24 MiB.
 pub(super) const MAX_ENTRIES: usize = 10_000;
 /// The newest ones that are kept while the window is elsewhere.
 const TAIL: usize = 2_000;
