@@ -464,6 +464,35 @@ async fn who_waits_as_told_is_in_while_others_join_in_a_loop() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_seat_that_becomes_free_goes_to_who_waits_as_told() {
+    let rules = Rules {
+        max_participants_per_source: 5,
+        join_rate: Some(Rate::per_second(10, 50)),
+        ..Rules::default()
+    };
+    let chat = Chat::on(SlowLog::new(), rules).await;
+    for hammer in 0..8_u64 {
+        let chat = chat.clone();
+        tokio::spawn(async move {
+            for number in 0.. {
+                let request = named(&format!("{hammer} and {number}"));
+                drop(chat.join(&request, (1, 1000 + hammer)).await);
+                sleep(Duration::from_millis(1)).await;
+            }
+        });
+    }
+    sleep(Duration::from_secs(6)).await;
+    let refused = chat.join(&named("ada"), (1, 1)).await.err();
+    let refused = refused.expect("all seats are taken");
+    assert!(refused.message().contains("5 participants"), "{refused}");
+    let began = Instant::now();
+    chat.join_as_told(&named("ada"), (1, 2)).await;
+    // Seats are held for the grace by those who have gone.
+    let took = began.elapsed();
+    assert!(took <= Duration::from_secs(15), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn all_may_come_back_at_once_after_a_restart() {
     const MEMBERS: u64 = 300;
     let log = SlowLog::new();
