@@ -71,14 +71,23 @@ pub(super) fn refusal(refusal: &Refusal) -> Status {
     }
 }
 
+/// The same may be granted in this time.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "takes refusals and texts alike"
+)]
+pub(super) fn later(reason: impl ToString, retry_in: Duration) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(retry_in));
+    Status::with_error_details(Code::ResourceExhausted, reason.to_string(), details)
+}
+
 /// A participant waits for as many pages as it may.
 pub(super) fn too_many_pages(retry_in: Duration) -> Status {
     let text = format!(
         "too many pages of history are asked for at once; ask again in {} ms",
         retry_in.as_millis() + 1
     );
-    let details = ErrorDetails::with_retry_info(Some(retry_in));
-    Status::with_error_details(Code::ResourceExhausted, text, details)
+    later(text, retry_in)
 }
 
 pub(super) fn unreadable(error: &ReadError) -> Status {
