@@ -10,7 +10,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::outlet::Outlet;
+use super::{LogDirectory, outlet::Outlet};
 
 /// How often the log is looked at, and what failed is tried again. A failure is noticed at once.
 const EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +35,8 @@ impl LogTrouble {
 /// What there is to say about the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogNews {
+    /// It is not where users look for it.
+    Elsewhere(LogDirectory),
     /// It does not work from now on, or for another reason than before.
     Fails(LogTrouble),
     /// It works again. The file says where lines are missing.
@@ -49,6 +51,10 @@ pub enum LogNews {
 impl std::fmt::Display for LogNews {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Elsewhere(directory) => match directory.notice() {
+                Some(notice) => f.write_str(&notice),
+                None => write!(f, "log files are in {}", directory.path.display()),
+            },
             Self::Fails(trouble) => trouble.fmt(f),
             Self::Works { path, lost } => {
                 write!(f, "the log file {} is written again", path.display())?;

@@ -24,7 +24,7 @@ use chitty::{
 };
 use chitty_chat::{
     ParticipantName,
-    logging::{self, Log},
+    logging::{self, Log, LogNews},
     secret::os_random,
     text::display,
 };
@@ -33,6 +33,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 use color_eyre::eyre::{OptionExt as _, Result, WrapErr as _};
 use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
 
 /// Chitty-Chat in a terminal: enters a chat and shows it on the full screen
 #[derive(Parser)]
@@ -155,21 +156,22 @@ fn show_config(wanted: &ConfigArgs) -> Result<ExitCode> {
     print(format!("{}{there}\n", path.display()).as_bytes())
 }
 
+/// What there is to say about the log, and is not said yet. Whoever has more to say waits.
+const MANY_NEWS: usize = 8;
+
 /// Whose log it is where nobody joined: a name that no participant can have.
 const NOBODY: &str = "system";
 
 fn chat(options: Options) -> Result<ExitCode> {
     let log = Arc::new(Log::install()?);
-    let log_dir = options
-        .log_dir
-        .clone()
-        .unwrap_or_else(logging::default_directory);
-    logging::make_directory(&log_dir).wrap_err_with(|| {
-        format!(
-            "cannot write log files in {}; choose another folder with --log-dir",
-            log_dir.display()
-        )
-    })?;
+    let directory = logging::prepare_directory(options.log_dir.as_deref())?;
+    let log_dir = directory.path.clone();
+    let (tell, news) = mpsc::channel(MANY_NEWS);
+    if directory.passed_over.is_some() {
+        tell.try_send(LogNews::Elsewhere(directory))?;
+    }
+    // When nobody listens any more, the chat is over.
+    log.watch(move |news| drop(tell.blocking_send(news)))?;
     let connector = connector(&options, &log_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -178,9 +180,9 @@ fn chat(options: Options) -> Result<ExitCode> {
     let ended = runtime.block_on(async {
         let session = open_session(&options, connector, &log, &log_dir);
         if plain {
-            follow_plainly(options, session).await
+            follow_plainly(options, session, news).await
         } else {
-            let outcome = show(options, session).await?;
+            let outcome = show(options, session, news).await?;
             Ok(Plain { outcome, unsent: 0 })
         }
     });
@@ -256,7 +258,11 @@ fn open_session(
 }
 
 /// On the full screen.
-async fn show(options: Options, (server, session): (String, SessionHandle)) -> Result<Outcome> {
+async fn show(
+    options: Options,
+    (server, session): (String, SessionHandle),
+    log: mpsc::Receiver<LogNews>,
+) -> Result<Outcome> {
     let config = ScreenConfig {
         name: options.name,
         login: login(),
@@ -275,11 +281,15 @@ async fn show(options: Options, (server, session): (String, SessionHandle)) -> R
             .find(|command| !command.trim().is_empty())
             .unwrap_or_else(|| "vi".into()),
     };
-    Ok(run(config, session).await?)
+    Ok(run(config, session, log).await?)
 }
 
 /// As lines.
-async fn follow_plainly(options: Options, (_, session): (String, SessionHandle)) -> Result<Plain> {
+async fn follow_plainly(
+    options: Options,
+    (_, session): (String, SessionHandle),
+    log: mpsc::Receiver<LogNews>,
+) -> Result<Plain> {
     let name = options.name.unwrap_or_else(login);
     let config = PlainConfig {
         name: ParticipantName::parse(&name)
@@ -291,7 +301,7 @@ async fn follow_plainly(options: Options, (_, session): (String, SessionHandle))
         output: tokio::io::stdout(),
         errors: tokio::io::stderr(),
     };
-    Ok(plain::run(config, session, streams, run::asked_to_leave()?).await?)
+    Ok(plain::run(config, session, streams, run::asked_to_leave()?, log).await?)
 }
 
 fn login() -> String {
@@ -320,8 +330,16 @@ fn say_goodbye(outcome: Outcome, log: &Log, plain: bool) -> ExitCode {
             ExitCode::FAILURE
         }
     };
-    if let Some(failure) = log.failure() {
-        let _ = writeln!(io::stderr(), "chitty: {failure}");
+    // What was on the screen is gone.
+    let lost = log.lost();
+    if let Some(trouble) = log.trouble() {
+        let trouble = display::safe(&trouble.to_string()).into_owned();
+        let _ = writeln!(io::stderr(), "chitty: {trouble}");
+    } else if lost > 0 {
+        let _ = writeln!(
+            io::stderr(),
+            "chitty: {lost} lines are missing from the log file"
+        );
     }
     if let Some(path) = log.path().filter(|_| !plain) {
         let _ = writeln!(

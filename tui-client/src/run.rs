@@ -12,6 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use chitty_chat::logging::LogNews;
 use futures_util::{Stream, StreamExt, future};
 use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::Backend};
@@ -79,17 +80,22 @@ pub enum RunError {
     Signals(#[source] io::Error),
 }
 
-/// Shows the chat until the user leaves. The terminal is as it was when this returns.
+/// Shows the chat until the user leaves. The terminal is as it was when this returns. `log` is what
+/// there is to say about the log file.
 ///
 /// Needs a Tokio runtime with I/O and time.
-pub async fn run(config: ScreenConfig, session: SessionHandle) -> Result<Outcome, RunError> {
+pub async fn run(
+    config: ScreenConfig,
+    session: SessionHandle,
+    log: mpsc::Receiver<LogNews>,
+) -> Result<Outcome, RunError> {
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(RunError::NoTerminal);
     }
     let told = told::signals().map_err(RunError::Signals)?;
     let mut screen = Screen::enter().map_err(RunError::Terminal)?;
     let bytes = input::bytes().map_err(RunError::Terminal)?;
-    Ok(drive(screen.terminal(), HOST, bytes, told, config, session).await)
+    Ok(drive(screen.terminal(), HOST, bytes, told, config, session, log).await)
 }
 
 /// Yields when the process is told to end.
@@ -110,6 +116,7 @@ async fn drive<B, I, S>(
     mut told: S,
     config: ScreenConfig,
     session: SessionHandle,
+    mut log: mpsc::Receiver<LogNews>,
 ) -> Outcome
 where
     B: Backend,
@@ -157,6 +164,7 @@ where
                 more_notices = false;
                 client.session_gone();
             },
+            Some(news) = log.recv() => client.input(Input::Log(news)),
             () = sleep_until(wake.unwrap_or(client.start)), if wake.is_some() => client.woken(),
             Ok(()) = client.untaken.changed(), if hangs => {}
         }

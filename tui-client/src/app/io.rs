@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use chitty_chat::logging::LogNews;
 use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
 
@@ -27,6 +28,8 @@ pub enum Input {
     Session(Notice),
     /// The user's editor has ended: with the text, or for this reason without one.
     Edited(Result<Edited, String>),
+    /// There is something to say about the log file.
+    Log(LogNews),
     /// There is no shell to go back to for a while.
     NoShell,
     /// The time that [`next_wake`](super::App::next_wake) asked for has come.

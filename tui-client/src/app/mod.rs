@@ -190,6 +190,10 @@ impl App {
                 self.edited(edited);
                 true
             }
+            Input::Log(news) => {
+                self.log_news(&news, now.wall);
+                true
+            }
             Input::NoShell => {
                 self.say("There is no shell behind this window to go back to", true);
                 true

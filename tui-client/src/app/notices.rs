@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use chitty_chat::logging::LogNews;
+
 use super::{App, Effect, Outcome, Screen, keys::Action};
 use crate::session::{Ended, Link, Notice, Welcome};
 
@@ -65,6 +67,16 @@ impl App {
             Notice::Ended(ended) => self.ended(ended, effects),
         }
         true
+    }
+
+    /// A log that cannot be written is said at once, and shown until it can.
+    pub(super) fn log_news(&mut self, news: &LogNews, wall: SystemTime) {
+        self.status.log_fails(matches!(news, LogNews::Fails(_)));
+        let mut text = news.to_string();
+        if let Some(first) = text.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        self.timeline.note(format!("{text}."), wall);
     }
 
     /// After a pause: how much of the chat went on meanwhile.

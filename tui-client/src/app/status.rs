@@ -14,6 +14,7 @@ pub struct Status {
     state: State,
     /// Since when the link has been down; `None` where it is up, or never was.
     lost_since: Option<Duration>,
+    log_fails: bool,
 }
 
 #[derive(Debug)]
@@ -42,6 +43,7 @@ impl Status {
             clock: LamportTime::ZERO,
             state: State::Link(Link::Connecting),
             lost_since: None,
+            log_fails: false,
         }
     }
 
@@ -97,6 +99,11 @@ impl Status {
         }
     }
 
+    /// Whether the log file is not written now.
+    pub fn has_no_log(&self) -> bool {
+        self.log_fails
+    }
+
     /// Whether lines go out at once.
     pub fn live(&self) -> bool {
         matches!(self.state, State::Link(Link::Live))
@@ -140,6 +147,10 @@ impl Status {
         if !server.is_empty() {
             self.server = server;
         }
+    }
+
+    pub(super) fn log_fails(&mut self, fails: bool) {
+        self.log_fails = fails;
     }
 
     pub(super) fn leaving(&mut self) {

@@ -8,10 +8,13 @@ mod tests;
 
 use std::{collections::HashMap, io, time::Duration};
 
-use chitty_chat::{ParticipantName, Position};
+use chitty_chat::{ParticipantName, Position, logging::LogNews};
 use futures_util::{Stream, StreamExt as _};
 use jiff::tz::TimeZone;
-use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncBufRead, AsyncWrite, AsyncWriteExt as _},
+    sync::mpsc,
+};
 
 use self::{
     lines::{Lines, Piece},
@@ -58,7 +61,8 @@ pub struct Streams<I, O, E> {
     pub errors: E,
 }
 
-/// Follows the chat and sends the input's lines until either ends, or `leave` yields.
+/// Follows the chat and sends the input's lines until either ends, or `leave` yields. `log` is what
+/// there is to say about the log file.
 ///
 /// # Errors
 /// The output cannot be written; the session is left all the same.
@@ -67,6 +71,7 @@ pub async fn run<I, O, E>(
     session: SessionHandle,
     streams: Streams<I, O, E>,
     mut leave: impl Stream<Item = ()> + Unpin,
+    mut log: mpsc::Receiver<LogNews>,
 ) -> io::Result<Plain>
 where
     I: AsyncBufRead + Unpin,
@@ -121,6 +126,7 @@ where
                 // Its last notice says why.
                 Err(_) => next = None,
             },
+            Some(news) = log.recv() => client.say(&news.to_string()).await?,
             notice = notices.recv() => client.notice(notice).await?,
             piece = lines.next(), if wants_line => next = client.typed(piece).await?,
         }

@@ -15,6 +15,7 @@ use crate::session::{Refusal, Welcome};
 struct Play {
     commands: mpsc::Receiver<Command>,
     notices: mpsc::Sender<Notice>,
+    log: mpsc::Sender<LogNews>,
     input: Option<DuplexStream>,
     output: DuplexStream,
     errors: DuplexStream,
@@ -30,6 +31,7 @@ impl Play {
             notices: told,
             task: tokio::spawn(async {}),
         };
+        let (log_news, log) = mpsc::channel(1);
         let (input, typed) = duplex(1 << 16);
         let (output, shown) = duplex(1 << 16);
         let (errors, said) = duplex(1 << 16);
@@ -45,10 +47,11 @@ impl Play {
         Self {
             commands,
             notices,
+            log: log_news,
             input: Some(input),
             output,
             errors,
-            done: tokio::spawn(run(config, session, streams, stream::pending())),
+            done: tokio::spawn(run(config, session, streams, stream::pending(), log)),
         }
     }
 
@@ -241,5 +244,29 @@ async fn a_lost_link_is_said_and_lines_are_kept() {
     assert_eq!(
         errors,
         "chitty: not connected (refused); trying again\nchitty: connected\n"
+    );
+}
+
+#[tokio::test]
+async fn a_log_that_fails_is_said_and_the_chat_goes_on() {
+    let mut play = Play::joined().await;
+    let path = std::path::PathBuf::from("/logs/ada.log");
+    let trouble = chitty_chat::logging::LogTrouble {
+        path: path.clone(),
+        reason: "it belongs to root".into(),
+    };
+    for news in [LogNews::Fails(trouble), LogNews::Works { path, lost: 2 }] {
+        play.log.send(news).await.expect("the client listens");
+    }
+    play.type_in("hello\n").await;
+    let (ticket, _) = play.publish().await;
+    play.confirm(ticket, "hello").await;
+    play.tell(Notice::Ended(Ended::Left)).await;
+    let (_, _, errors) = play.end().await;
+    assert_eq!(
+        errors,
+        "chitty: cannot write the log file /logs/ada.log: it belongs to root; choose another \
+         folder with --log-dir\nchitty: the log file /logs/ada.log is written again; 2 lines are \
+         missing from it\n"
     );
 }

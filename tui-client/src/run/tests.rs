@@ -25,6 +25,7 @@ struct Bench {
     notices: mpsc::Sender<Notice>,
     /// How many pieces the terminal has not taken.
     untaken: watch::Sender<usize>,
+    log: mpsc::Sender<LogNews>,
     screen: JoinHandle<(Outcome, String)>,
 }
 
@@ -51,6 +52,7 @@ fn bench() -> Bench {
         task: tokio::spawn(async {}),
     };
     let (untaken, follow) = watch::channel(0);
+    let (log_news, log) = mpsc::channel(1);
     let screen = tokio::spawn(async move {
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("in memory");
         let bytes = UnboundedReceiverStream::new(bytes);
@@ -70,7 +72,7 @@ fn bench() -> Bench {
             stop: || false,
         };
         let screen = (&mut terminal, follow);
-        let outcome = drive(screen, host, bytes, signals, config, session).await;
+        let outcome = drive(screen, host, bytes, signals, config, session, log).await;
         (outcome, terminal.backend().to_string())
     });
     Bench {
@@ -79,6 +81,7 @@ fn bench() -> Bench {
         commands,
         notices,
         untaken,
+        log: log_news,
         screen,
     }
 }
@@ -202,11 +205,30 @@ async fn a_session_that_vanishes_is_told() {
         keys,
         told,
         untaken,
+        log,
     } = bench;
     drop((commands, notices));
     let (outcome, _) = screen.await.expect("no panic");
     assert!(matches!(outcome, Outcome::NeverJoined(_)), "{outcome:?}");
-    drop((keys, told, untaken));
+    drop((keys, told, untaken, log));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_fails_is_shown() {
+    let mut bench = Bench::joined().await;
+    let trouble = chitty_chat::logging::LogTrouble {
+        path: "/logs/ada.log".into(),
+        reason: "it belongs to root".into(),
+    };
+    let sent = bench.log.send(LogNews::Fails(trouble)).await;
+    sent.expect("the screen runs");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bench.press(b"\x03");
+    assert_eq!(bench.command().await, Command::Leave);
+    bench.notice(Notice::Ended(Ended::Left)).await;
+    let (_, screen) = bench.end().await;
+    assert!(screen.contains("/logs/ada.log"), "{screen}");
+    assert!(screen.contains("! no log"), "{screen}");
 }
 
 #[tokio::test(start_paused = true)]

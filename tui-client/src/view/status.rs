@@ -53,6 +53,9 @@ impl Widget for Line<'_> {
     }
 }
 
+/// Shown for as long as the log file is not written.
+const NO_LOG: &str = "! no log";
+
 impl Line<'_> {
     /// What is below the messages, or how to get help. Returns the column before it.
     fn right(&self, area: Rect, buf: &mut Buffer) -> usize {
@@ -116,8 +119,8 @@ impl Line<'_> {
         format!(" {} ", parts.join(" · "))
     }
 
-    /// As many of the parts as fit into `room`: the state first, then the clock, what the state is
-    /// about, and where the server is.
+    /// As many of the parts as fit into `room`: the state first, then that there is no log, the
+    /// clock, what the state is about, and where the server is.
     fn parts(&self, room: usize) -> Vec<(String, Style)> {
         let status = self.app.status();
         let (health, short, rest) = status.words(self.app.now());
@@ -136,6 +139,8 @@ impl Line<'_> {
             left -= taken.as_deref().map_or(0, |taken| glyphs::width(taken) + 3);
             taken
         };
+        let no_log = if status.has_no_log() { NO_LOG } else { "" };
+        let no_log = take(no_log, usize::MAX);
         let clock = status.clock();
         let clock = take(&format!("Lamport {clock}"), usize::MAX)
             .or_else(|| take(&format!("L{clock}"), usize::MAX));
@@ -144,6 +149,7 @@ impl Line<'_> {
 
         let style = self.theme.health(health);
         let parts = [
+            (no_log, self.theme.warning()),
             (rest, theme::TEXT),
             (server, theme::DIM),
             (clock, theme::TEXT),

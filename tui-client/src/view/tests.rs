@@ -7,6 +7,7 @@ mod rebound;
 
 use std::time::Duration;
 
+use chitty_chat::logging::{LogNews, LogTrouble};
 use crossterm::event::{KeyCode, KeyModifiers};
 use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::TestBackend};
@@ -138,6 +139,35 @@ fn conversation() {
         driver.type_in("See you tomorr");
     };
     shots("chat", act, Driver::joined);
+}
+
+fn log_fails(driver: &mut Driver) {
+    driver.input(Input::Log(LogNews::Fails(LogTrouble {
+        path: "/home/ada/.local/state/chitty-chat/ada.log".into(),
+        reason: "it belongs to root, and this process runs as ada".into(),
+    })));
+}
+
+#[test]
+fn a_log_that_fails() {
+    shots("log_fails", log_fails, Driver::joined);
+}
+
+#[test]
+fn a_log_that_works_again() {
+    let mut driver = Driver::joined(80, 24);
+    log_fails(&mut driver);
+    // It is shown for as long as it fails, whatever else there is to say.
+    driver.type_in("x");
+    driver.notice(Notice::Link(Link::Connecting));
+    assert!(shot(&driver, 80, 24).contains("! no log"));
+    driver.input(Input::Log(LogNews::Works {
+        path: "/home/ada/.local/state/chitty-chat/ada.log".into(),
+        lost: 0,
+    }));
+    let screen = shot(&driver, 80, 24);
+    assert!(!screen.contains("! no log"), "{screen}");
+    assert!(screen.contains("written again."), "{screen}");
 }
 
 #[test]

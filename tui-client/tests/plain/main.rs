@@ -167,3 +167,47 @@ fn a_name_that_is_taken_is_said() {
     let errors = text(&done.stderr);
     assert!(errors.contains("the name \"ada\" is refused"), "{errors}");
 }
+
+/// In the place of the client's log is what it must not write to.
+fn block(world: &World, name: &str) {
+    std::fs::create_dir_all(world.logs()).expect("made");
+    let log = world.logs().join(format!("{name}.log"));
+    std::os::unix::fs::symlink(world.path("victim"), log).expect("made");
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_said_and_the_line_is_sent() {
+    let world = World::new();
+    let server = world.server(&[]);
+    block(&world, "bot");
+    let done = pipe(&world, server.address(), "bot", b"the build is done\n", &[]);
+    let (output, errors) = (text(&done.stdout), text(&done.stderr));
+    assert!(done.status.success(), "{output}{errors}");
+    assert!(output.contains("bot: the build is done\n"), "{output}");
+    assert!(
+        errors.contains("bot.log: it is a symbolic link, which is not followed"),
+        "{errors}"
+    );
+    assert!(!world.path("victim").exists());
+}
+
+#[test]
+fn a_log_folder_in_which_others_can_rename_files_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    let server = world.server(&[]);
+    let open = world.path("open");
+    std::fs::create_dir(&open).expect("made");
+    let everybody = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(&open, everybody).expect("ours");
+    let folder = open.display().to_string();
+    let more = ["--log-dir", folder.as_str()];
+    let client = Command::new(env!("CARGO_BIN_EXE_chitty"))
+        .args(["--plain", "--server", server.address(), "--name", "bot"])
+        .args(more)
+        .output()
+        .expect("it starts");
+    let errors = text(&client.stderr);
+    assert_eq!(client.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("others can write to it"), "{errors}");
+}

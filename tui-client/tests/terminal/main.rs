@@ -165,6 +165,31 @@ fn a_refused_name_is_explained_and_can_be_changed() {
 }
 
 #[test]
+fn a_log_that_cannot_be_opened_is_shown_until_it_can() {
+    let world = World::new();
+    let server = world.server(&[]);
+    std::fs::create_dir_all(world.logs()).expect("made");
+    let log = world.logs().join("ada.log");
+    std::os::unix::fs::symlink(world.path("victim"), &log).expect("made");
+    let mut ada = world.client(&server.url, &["--name", "ada"]);
+    ada.wait_for("it is a symbolic link");
+    ada.wait_for("! no log");
+    std::fs::remove_file(&log).expect("removed");
+    ada.wait_for("is written again");
+    ada.wait_without("! no log");
+    ada.send("\u{3}");
+    assert_eq!(ada.wait(), 0);
+    assert!(!world.path("victim").exists());
+    // With what was held until then.
+    let lines = world.log("ada");
+    assert_eq!(
+        (lines[0].call.as_str(), lines[0].step.as_str()),
+        ("Link", "connecting")
+    );
+    assert_eq!(lines.last().expect("lines").step, "ended");
+}
+
+#[test]
 fn a_draft_is_not_lost_by_one_escape_and_an_unknown_command_is_not_sent() {
     let world = World::new();
     let server = world.server(&[]);

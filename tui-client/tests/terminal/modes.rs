@@ -192,6 +192,7 @@ async fn a_screen_that_panics() {
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),
     };
-    let outcome = run(config, session).await;
+    let (_log, news) = tokio::sync::mpsc::channel(1);
+    let outcome = run(config, session, news).await;
     panic!("{outcome:?}, and no panic");
 }
