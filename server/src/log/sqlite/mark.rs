@@ -25,7 +25,7 @@ const SLOT: usize = 64;
 /// From one slot to the next: a sector of any disk.
 const STRIDE: u64 = 4096;
 /// Of the file.
-const LENGTH: usize = 2 * STRIDE as usize;
+const LENGTH: usize = 8192;
 /// In bytes. An epoch has 32.
 const LONGEST_EPOCH: usize = 32;
 
@@ -169,8 +169,8 @@ mod tests {
             .expect("made");
         assert_eq!(read(&chat).expect("empty"), None);
         for position in 1..=9 {
-            mark.write(Position::new(position), 70 + position as u32)
-                .expect("written");
+            let chain = 70 + u32::try_from(position).expect("small");
+            mark.write(Position::new(position), chain).expect("written");
         }
         let at = |position: u64| Acknowledged {
             epoch: "life".into(),

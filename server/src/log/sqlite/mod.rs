@@ -6,10 +6,12 @@
 
 mod carve;
 mod checksum;
+mod damage;
 mod maintain;
 mod mark;
 mod mend;
 mod open;
+mod prepare;
 mod problem;
 mod read_only;
 mod readers;
@@ -23,13 +25,13 @@ mod writer;
 #[cfg(test)]
 mod flip_tests;
 #[cfg(test)]
+mod open_tests;
+#[cfg(test)]
 mod recover_tests;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::BTreeSet,
-    fs::OpenOptions,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -40,18 +42,12 @@ use chitty_chat::{LamportTime, Position, files, secret::FillRandom};
 use rusqlite::Connection;
 use thiserror::Error;
 
+use self::{damage::Damage, prepare::prepare, readers::Readers, writer::Writer};
 pub use self::{
     maintain::{BackupError, CheckError, backup, check},
     problem::{Problem, Problems},
     recover::{RecoverError, Recovered, recover},
     verify::Summary,
-};
-use self::{
-    mark::Mark,
-    readers::Readers,
-    rows::Chat,
-    watch::Watched,
-    writer::{Opened, Writer},
 };
 use super::{AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError};
 use crate::{data::DataDir, record::Record};
@@ -203,115 +199,17 @@ impl SqliteLog {
         for file in &found.foreign {
             open::put_aside(file)?;
         }
-        let opened = prepare(path, found, create_mark, watched, random)?;
+        let (epoch, opened) = prepare(path, &found, create_mark, watched, random)?;
         let readers = Readers::connect(path).map_err(schema::failed(path))?;
         let readers = Readers::spawn(readers).map_err(OpenError::file(path))?;
-        let extent = Arc::clone(&opened.1.extent);
-        let writer = Writer::spawn(opened.1).map_err(OpenError::file(path))?;
+        let extent = Arc::clone(&opened.extent);
+        let writer = Writer::spawn(opened).map_err(OpenError::file(path))?;
         Ok(Self {
-            epoch: opened.0,
+            epoch,
             extent,
             writer: Arc::new(writer),
             readers: Arc::new(readers),
             damage: Arc::new(Damage::new(path)),
-        })
-    }
-}
-
-/// Makes a chat of the newest schema of what was found in this file, and no backup any more.
-fn prepare(
-    path: &Path,
-    found: open::Found,
-    create_mark: bool,
-    watched: &[PathBuf],
-    random: FillRandom<'_>,
-) -> Result<(Arc<str>, Opened), OpenError> {
-    let failed = schema::failed(path);
-    let damaged = |problem| OpenError::damaged(path, problem);
-    make_private(path).map_err(OpenError::file(path))?;
-    let mut connection = Connection::open(path).map_err(&failed)?;
-    let (is_old, is_backup) = (found.version < schema::WITH_CHECKSUMS, found.is_backup());
-    // A backup is not in WAL mode yet. Its new life is in the file itself before there is a
-    // write-ahead log: whose log that is can be told ever after.
-    schema::upgrade(&mut connection, found.version, random).map_err(&failed)?;
-    if is_backup {
-        schema::begin_new_life(&connection, random).map_err(damaged)?;
-    }
-    schema::configure(&connection).map_err(&failed)?;
-    if is_old || is_backup {
-        connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(&failed)?;
-    }
-    let (extent, chain) = match &found.state {
-        Some(state) if !is_old => (state.extent, state.chain),
-        _ => {
-            let state = verify::scan(&connection, schema::MIGRATIONS.len()).map_err(damaged)?;
-            (state.extent, state.chain)
-        }
-    };
-    let epoch = Chat::verified(&connection).map_err(damaged)?.epoch;
-    if let Some(before) = &found.replaced {
-        open::say(&format!(
-            "{} is in the place of another chat, of epoch {}, which reached to position {}",
-            path.display(),
-            before.epoch,
-            before.position
-        ));
-    }
-    let mark_path = mark::mark_file(path);
-    let mut mark = Mark::open(path, &epoch, create_mark).map_err(OpenError::file(&mark_path))?;
-    if let Some(mark) = &mut mark {
-        mark.write(extent.head, chain)
-            .and_then(|()| mark.sync())
-            .map_err(OpenError::file(&mark_path))?;
-    }
-    let page: i64 = connection
-        .pragma_query_value(None, "page_size", |row| row.get(0))
-        .map_err(&failed)?;
-    let watched = Watched::new(path, watched, page.cast_unsigned())
-        .map_err(|changed| OpenError::file(path)(io::Error::other(changed)))?;
-    let opened = Opened {
-        connection,
-        extent: Arc::new(Mutex::new(extent)),
-        chain,
-        mark,
-        watched,
-    };
-    Ok((epoch, opened))
-}
-
-/// A chat is its participants' business: the file is readable by its owner only.
-fn make_private(path: &Path) -> io::Result<()> {
-    files::open_own(path, OpenOptions::new().create(true).append(true)).map(drop)
-}
-
-/// So many different problems are told; then it is known that the file is damaged.
-const MOST_TOLD: usize = 20;
-
-/// Tells whoever runs the server of what is found damaged, each once.
-struct Damage {
-    path: PathBuf,
-    told: Mutex<BTreeSet<String>>,
-}
-
-impl Damage {
-    fn new(path: &Path) -> Self {
-        Self {
-            path: path.into(),
-            told: Mutex::default(),
-        }
-    }
-
-    fn tell<T>(&self, result: Result<T, Problem>) -> Result<T, ReadError> {
-        result.map_err(|problem| {
-            let reason = problem.to_string();
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.len() < MOST_TOLD && told.insert(reason.clone()) {
-                let path = self.path.display();
-                open::say(&format!("the chat in {path} is damaged: {reason}"));
-            }
-            ReadError(reason.into())
         })
     }
 }

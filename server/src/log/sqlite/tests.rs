@@ -73,7 +73,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// As version 1 of the schema was.
-fn old_chat(path: &Path, records: &[Record]) {
+pub(super) fn old_chat(path: &Path, records: &[Record]) {
     let connection = Connection::open(path).expect("made");
     connection
         .execute_batch(schema::MIGRATIONS[0])

@@ -30,7 +30,7 @@ pub(super) enum Changed {
     #[error("{} is not the file any more that was opened", path.display())]
     Replaced { path: PathBuf },
     #[error("{} was changed by somebody else", path.display())]
-    Changed { path: PathBuf },
+    Written { path: PathBuf },
 }
 
 /// The files of an open log, as they were when only it had written to them.
@@ -111,7 +111,7 @@ impl Watched {
             Ok(())
         } else {
             let path = self.log_path.clone();
-            Err(Changed::Changed { path })
+            Err(Changed::Written { path })
         }
     }
 
@@ -133,7 +133,7 @@ impl Watched {
                 return Err(Changed::Replaced { path: path.clone() });
             }
         }
-        let changed = |path: &Path| Err(Changed::Changed { path: path.into() });
+        let changed = |path: &Path| Err(Changed::Written { path: path.into() });
         if contents(&stat(&self.chat)?) != self.main {
             return changed(&self.chat);
         }

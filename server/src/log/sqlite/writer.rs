@@ -193,12 +193,12 @@ impl State {
                 let _ = reply.send(self.attempt(|state| state.trim(keep, covered)));
             }
             Job::Look { reply } => {
-                let _ = reply.send(self.attempt(|state| state.look()));
+                let _ = reply.send(self.attempt(Self::look));
                 return;
             }
         }
         // Nobody waits for it. What fails here is heard of with the next job, or the next look.
-        let _ = self.attempt(|state| state.settle());
+        let _ = self.attempt(Self::settle);
     }
 
     fn attempt<T>(

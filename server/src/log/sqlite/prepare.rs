@@ -1,0 +1,112 @@
+//! Makes a chat that can be written to of what was found in a file.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use chitty_chat::{files, secret::FillRandom};
+use rusqlite::Connection;
+
+use super::{
+    Extent, OpenError,
+    mark::{self, Mark},
+    open::{self, Found},
+    rows::Chat,
+    schema,
+    verify::scan,
+    watch::Watched,
+    writer::Opened,
+};
+
+/// Makes a chat of the newest schema of what was found in this file, and no backup any more.
+pub(super) fn prepare(
+    path: &Path,
+    found: &Found,
+    create_mark: bool,
+    watched: &[PathBuf],
+    random: FillRandom<'_>,
+) -> Result<(Arc<str>, Opened), OpenError> {
+    make_private(path).map_err(OpenError::file(path))?;
+    let mut connection = Connection::open(path).map_err(schema::failed(path))?;
+    renew(&mut connection, path, found, random)?;
+    let (extent, chain) = reach(&connection, path, found)?;
+    let epoch = Chat::verified(&connection)
+        .map_err(|problem| OpenError::damaged(path, problem))?
+        .epoch;
+    if let Some(before) = &found.replaced {
+        open::say(&format!(
+            "{} is in the place of another chat, of epoch {}, which reached to position {}",
+            path.display(),
+            before.epoch,
+            before.position
+        ));
+    }
+    let mark_path = mark::mark_file(path);
+    let mut mark = Mark::open(path, &epoch, create_mark).map_err(OpenError::file(&mark_path))?;
+    if let Some(mark) = &mut mark {
+        mark.write(extent.head, chain)
+            .and_then(|()| mark.sync())
+            .map_err(OpenError::file(&mark_path))?;
+    }
+    let page: i64 = connection
+        .pragma_query_value(None, "page_size", |row| row.get(0))
+        .map_err(schema::failed(path))?;
+    let watched = Watched::new(path, watched, page.cast_unsigned())
+        .map_err(|changed| OpenError::file(path)(io::Error::other(changed)))?;
+    let opened = Opened {
+        connection,
+        extent: Arc::new(Mutex::new(extent)),
+        chain,
+        mark,
+        watched,
+    };
+    Ok((epoch, opened))
+}
+
+/// Brings the schema up to date, and begins another life of what was a backup.
+///
+/// A backup is not in WAL mode. Its new life is in the file itself before there is a write-ahead
+/// log: whose log that is can be told ever after.
+fn renew(
+    connection: &mut Connection,
+    path: &Path,
+    found: &Found,
+    random: FillRandom<'_>,
+) -> Result<(), OpenError> {
+    let failed = schema::failed(path);
+    schema::upgrade(connection, found.version, random).map_err(&failed)?;
+    if found.is_backup() {
+        schema::begin_new_life(connection, random)
+            .map_err(|problem| OpenError::damaged(path, problem))?;
+    }
+    schema::configure(connection).map_err(&failed)?;
+    if is_old(found) || found.is_backup() {
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(&failed)?;
+    }
+    Ok(())
+}
+
+const fn is_old(found: &Found) -> bool {
+    found.version < schema::WITH_CHECKSUMS
+}
+
+/// What is held, and the chain at its end.
+fn reach(connection: &Connection, path: &Path, found: &Found) -> Result<(Extent, u32), OpenError> {
+    let damaged = |problem| OpenError::damaged(path, problem);
+    match &found.state {
+        Some(state) if !is_old(found) => Ok((state.extent, state.chain)),
+        _ => scan(connection, schema::MIGRATIONS.len())
+            .map(|state| (state.extent, state.chain))
+            .map_err(damaged),
+    }
+}
+
+/// A chat is its participants' business: the file is readable by its owner only.
+fn make_private(path: &Path) -> io::Result<()> {
+    files::open_own(path, OpenOptions::new().create(true).append(true)).map(drop)
+}
