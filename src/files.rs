@@ -80,6 +80,19 @@ pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens a regular file to read it, whosever it is. A pipe or a device is refused instead of waited
+/// for.
+pub fn open_to_read(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    check_kind(Facts::from(&file.metadata()?).kind)?;
+    Ok(file)
+}
+
 /// Whether the file at this path can be opened by [`open_own`]: for files that a library opens by
 /// their names. A file that is not there is in order.
 pub fn check_own(path: &Path) -> io::Result<()> {
@@ -108,6 +121,13 @@ pub fn check_own_folder(path: &Path) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(Unsafe::Writable(metadata.mode() & 0o7777).into()),
     }
+}
+
+/// Whether a folder, and a symbolic link that leads to it, is this user's own.
+pub fn is_own_folder(path: &Path) -> io::Result<bool> {
+    let user = effective_user();
+    let (link, folder) = (fs::symlink_metadata(path)?, fs::metadata(path)?);
+    Ok(folder.is_dir() && link.uid() == user && folder.uid() == user)
 }
 
 /// Whether files can be made and renamed in a folder without another user's doing: it is this
@@ -183,19 +203,22 @@ impl Facts {
         }
         // Said first: whose it is helps most.
         check_user(self.uid)?;
-        if !self.kind.is_file() {
-            return Err(Unsafe::Kind(match self.kind {
-                FileType::Directory => "a folder",
-                FileType::Fifo => "a pipe",
-                FileType::Socket => "a socket",
-                _ => "a device",
-            }));
-        }
+        check_kind(self.kind)?;
         match self.links {
             // A file that was removed since has none, and harms nobody.
             0 | 1 => Ok(()),
             links => Err(Unsafe::Links(links)),
         }
+    }
+}
+
+fn check_kind(kind: FileType) -> Result<(), Unsafe> {
+    match kind {
+        FileType::RegularFile => Ok(()),
+        FileType::Directory => Err(Unsafe::Kind("a folder")),
+        FileType::Fifo => Err(Unsafe::Kind("a pipe")),
+        FileType::Socket => Err(Unsafe::Kind("a socket")),
+        _ => Err(Unsafe::Kind("a device")),
     }
 }
 

@@ -11,6 +11,13 @@ impl LamportTime {
     /// Before every event.
     pub const ZERO: Self = Self(0);
 
+    /// A Joined or a message has no later time: the last 2^32 numbers are kept for those who leave,
+    /// and for the clocks that receive it.
+    pub const LAST_ENTRY: Self = Self(u64::MAX - (1 << 32));
+    /// A leaving that was asked for has no later time: the last 2^31 numbers are kept for those who
+    /// are lost, each of whom takes one.
+    pub const LAST_LEAVE: Self = Self(u64::MAX - (1 << 31));
+
     /// The time with this number.
     pub const fn new(time: u64) -> Self {
         Self(time)
@@ -36,8 +43,9 @@ impl fmt::Display for LamportTime {
 
 /// One process's logical clock.
 ///
-/// The number stops at [`u64::MAX`] instead of wrapping; the log refuses requests that are far
-/// ahead of its own clock, so that no participant can bring it there.
+/// The number stops at [`u64::MAX`] instead of wrapping. The log refuses what is far ahead of its
+/// own clock, and what is later than [`LamportTime::LAST_ENTRY`], so that a clock of a chat that
+/// keeps the rules never comes there; one that does ([`LamportClock::is_at_end`]) is not used on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LamportClock {
     now: LamportTime,
@@ -59,6 +67,11 @@ impl LamportClock {
     /// The current reading.
     pub const fn now(self) -> LamportTime {
         self.now
+    }
+
+    /// Whether there is no later time: the next event would stand still.
+    pub const fn is_at_end(self) -> bool {
+        self.now.0 == u64::MAX
     }
 
     /// An event of this process, such as the sending of a message: `C = C + 1`.

@@ -142,6 +142,11 @@ pub struct MessageId(Box<str>);
 pub struct MessageIdError;
 
 impl MessageId {
+    /// In characters: 122 bits, four a character at least.
+    pub const MIN_LENGTH: usize = 16;
+    /// In characters.
+    pub const MAX_LENGTH: usize = 64;
+
     /// A new id of 128 random bits.
     pub fn random(fill: FillRandom<'_>) -> Self {
         Self(random_hex(fill).into())
@@ -150,7 +155,7 @@ impl MessageId {
     /// Takes an id from the wire. The empty id, which is none, is not taken here.
     pub fn parse(id: &str) -> Result<Self, MessageIdError> {
         let printable = id.bytes().all(|byte| byte.is_ascii_graphic());
-        if printable && (16..=64).contains(&id.len()) {
+        if printable && (Self::MIN_LENGTH..=Self::MAX_LENGTH).contains(&id.len()) {
             Ok(Self(id.into()))
         } else {
             Err(MessageIdError)

@@ -12,6 +12,7 @@ use chitty_chat::{
     SessionHash, logging, proto::v1::broadcast::Kind,
 };
 use chitty_server::{
+    data::DataDir,
     follower::{self, Hub},
     log::{Log, MemoryLog, PageLimit, SqliteLog},
     record::Record,
@@ -170,10 +171,11 @@ fn random(buffer: &mut [u8]) {
     buffer.fill(7);
 }
 
-/// A log in a file, on whatever disk temporary files are on.
+/// A log in a file, as a server has it, on whatever disk temporary files are on.
 fn sqlite() -> (TempDir, SqliteLog) {
     let folder = tempfile::tempdir().unwrap();
-    let log = SqliteLog::open(&folder.path().join("chat.db"), &mut random).unwrap();
+    let data = DataDir::open(folder.path()).unwrap();
+    let log = SqliteLog::serve(&data, &mut random).unwrap();
     (folder, log)
 }
 

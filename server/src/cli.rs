@@ -14,7 +14,7 @@ use chitty_chat::{
     secret,
     text::display,
 };
-use clap::{Args as ClapArgs, builder::FalseyValueParser};
+use clap::{Args as ClapArgs, builder::BoolishValueParser};
 use color_eyre::eyre::{Result, WrapErr as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,7 @@ use crate::{
     rate::Rate,
     room::Rules,
     sequencer::{self, End},
+    threads,
 };
 
 /// Another process has the data folder (`EX_TEMPFAIL` of sysexits.h): whoever started this server
@@ -57,7 +58,7 @@ pub struct Args {
     pub log_dir: Option<PathBuf>,
 
     /// Keep the chat in memory only, and leave the data folder alone
-    #[arg(long, env = "CHITTY_EPHEMERAL", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CHITTY_EPHEMERAL", value_parser = BoolishValueParser::new())]
     pub ephemeral: bool,
 
     /// Keep the newest events, so many (100000) or so many bytes (64MiB) [default: all]
@@ -159,6 +160,9 @@ const MOST_PER_ADDRESS: usize = 1_000;
 fn default_per_address(max_participants: usize) -> usize {
     max_participants.div_ceil(2).min(MOST_PER_ADDRESS)
 }
+
+/// Open files for the chat, its readers, log files and the runtime.
+const OWN_FILES: usize = 32;
 
 /// What no clock overflows by.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -288,7 +292,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         // the process leads a group already, and is detached then.
         let _ = rustix::process::setsid();
     }
-    allow_open_files(args.max_connections);
+    outlive_size_limits()?;
+    threads::check()?;
+    let connections = allow_open_files(args.max_connections);
     let log_file = LogFile::install()?;
     let directory = logging::prepare_directory(args.log_dir.as_deref())?;
     if let Some(notice) = directory.notice() {
@@ -296,9 +302,18 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     let log_path = log_file.open("server", &directory.path)?;
     log_file.watch(|news| say(&news.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    if connections < args.max_connections {
+        warn!(
+            wanted = args.max_connections,
+            connections,
+            "fewer connections than configured: the system allows no more open files (ulimit -n)",
+        );
+    }
+    let args = &Args {
+        max_connections: connections,
+        ..args.clone()
+    };
+    let runtime = threads::start()?;
     let opened = open_log(args);
     let (data, result) = match opened {
         Ok((data, log)) => (data, runtime.block_on(serve(args, log, &log_path))),
@@ -330,17 +345,30 @@ fn say(what: &str) {
     let _ = writeln!(io::stderr(), "chitty-server: {}", display::safe(what));
 }
 
-/// A connection is an open file, of which many systems allow 1,024 unless asked for more.
-fn allow_open_files(connections: usize) {
+/// A connection is an open file, of which many systems allow 1,024 unless asked for more. Returns
+/// how many connections there may be, so that the chat always has files of its own.
+fn allow_open_files(connections: usize) -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    // For the chat, logs, the runtime.
-    let wanted = connections as u64 + 64;
+    let wanted = (connections + OWN_FILES) as u64;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
         limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        // What is missing shows when connections are accepted, and is logged there.
+        // Where that fails, the old limit goes on.
         let _ = setrlimit(Resource::Nofile, limit);
     }
+    let Some(allowed) = getrlimit(Resource::Nofile).current else {
+        return connections;
+    };
+    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+    connections.min(allowed.saturating_sub(OWN_FILES).max(1))
+}
+
+/// Who writes beyond the size that files may have (`ulimit -f`) is killed by SIGXFSZ, unless it is
+/// caught: then the write fails, as on a full disk, and is treated as that is.
+pub(crate) fn outlive_size_limits() -> io::Result<()> {
+    // The flag is not looked at: what matters is that the signal is caught.
+    let caught = Arc::default();
+    signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), caught).map(drop)
 }
 
 async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
@@ -375,7 +403,7 @@ fn open_log(args: &Args) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
     }
     let directory = args.data.clone().unwrap_or_else(default_data_dir);
     let data = DataDir::open(&directory)?;
-    let log = SqliteLog::open(&data.chat(), &mut secret::os_random)?;
+    let log = SqliteLog::serve(&data, &mut secret::os_random)?;
     Ok((Some(data), Arc::new(log)))
 }
 

@@ -7,6 +7,7 @@
 pub mod app;
 pub mod cli;
 pub mod data;
+pub mod environment;
 pub mod follower;
 pub mod line_limit;
 pub mod log;
@@ -18,3 +19,4 @@ pub mod room;
 pub mod sequencer;
 pub mod service;
 pub mod source;
+pub mod threads;

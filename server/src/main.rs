@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use chitty_server::{cli, maintain};
-use clap::Parser;
+use chitty_server::{cli, environment::without_empty_variables, maintain};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,7 +32,8 @@ struct Cli {
 
 fn main() -> color_eyre::Result<ExitCode> {
     color_eyre::install()?;
-    let Cli { command, args } = Cli::parse();
+    let matches = without_empty_variables(Cli::command()).get_matches();
+    let Cli { command, args } = Cli::from_arg_matches(&matches)?;
     match command {
         None => cli::run(&args),
         Some(command) => Ok(maintain::run(&command)),

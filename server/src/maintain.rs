@@ -1,4 +1,4 @@
-//! The commands beside serving: `backup` and `check`.
+//! The commands beside serving: `backup`, `check` and `recover`.
 
 use std::{
     fmt,
@@ -7,12 +7,12 @@ use std::{
     process::ExitCode,
 };
 
-use chitty_chat::secret;
+use chitty_chat::{LamportTime, secret};
 use clap::Subcommand;
 
 use crate::{
     data::{chat_file, default_data_dir},
-    log::{Summary, backup, check},
+    log::{Recovered, Summary, backup, check, recover},
 };
 
 /// What can be done beside serving.
@@ -30,7 +30,7 @@ pub enum Command {
         #[arg(long, env = "CHITTY_DATA", value_name = "DIR")]
         data: Option<PathBuf>,
     },
-    /// Read all of a chat, and say whether it is in order; the file is not touched
+    /// Read all of a chat, and list all that is damaged; the file is not touched
     Check {
         /// The file [default: the chat in the data folder]
         file: Option<PathBuf>,
@@ -39,10 +39,27 @@ pub enum Command {
         #[arg(long, env = "CHITTY_DATA", value_name = "DIR")]
         data: Option<PathBuf>,
     },
+    /// Write all that is whole in a damaged chat to a new file; the damaged one is not touched
+    ///
+    /// Put the new file in the place of the damaged one as chat.db. That is another life of the
+    /// chat, as with a backup. An event that is lost leaves its place empty.
+    Recover {
+        /// The damaged file, which no server has
+        file: PathBuf,
+
+        /// The file to make [default: FILE.recovered]
+        #[arg(long, value_name = "NEW")]
+        to: Option<PathBuf>,
+    },
 }
+
+/// So many lost positions are listed; further ones are counted.
+const MOST_LISTED: usize = 100;
 
 /// Runs one of these. The code is 1 where a check finds something wrong, or a backup fails.
 pub fn run(command: &Command) -> ExitCode {
+    // What cannot be caught is no reason not to try.
+    let _ = crate::cli::outlive_size_limits();
     let result = match command {
         Command::Backup { file, data } => {
             let source = chat_in(data.as_deref());
@@ -57,6 +74,16 @@ pub fn run(command: &Command) -> ExitCode {
             let file = file.clone().unwrap_or_else(|| chat_in(data.as_deref()));
             check(&file)
                 .map(|summary| print(&file, &summary))
+                .map_err(|error| error.to_string())
+        }
+        Command::Recover { file, to } => {
+            let to = to.clone().unwrap_or_else(|| {
+                let mut name = file.clone().into_os_string();
+                name.push(".recovered");
+                name.into()
+            });
+            recover(file, &to, &mut secret::os_random)
+                .map(|recovered| print_recovered(file, &to, &recovered))
                 .map_err(|error| error.to_string())
         }
     };
@@ -92,7 +119,49 @@ fn print(file: &Path, summary: &Summary) {
         extent.bytes
     ));
     say(format_args!("  time:      {}", summary.lamport));
+    if summary.lamport >= LamportTime::LAST_ENTRY {
+        say(format_args!(
+            "  the chat has come to the end of its Lamport times: nobody can join or write any \
+             more; begin a new one in another data folder"
+        ));
+    }
     say(format_args!("  present:   {}", summary.present));
     say(format_args!("  epoch:     {}", summary.epoch));
     say(format_args!("  schema:    {}", summary.schema));
+}
+
+fn print_recovered(file: &Path, to: &Path, recovered: &Recovered) {
+    let (first, head) = recovered.positions;
+    let lost: u64 = recovered
+        .filled
+        .iter()
+        .map(|(from, to)| to.get() + 1 - from.get())
+        .sum();
+    say(format_args!(
+        "{} is what is whole of {}",
+        to.display(),
+        file.display()
+    ));
+    say(format_args!("  positions: {first} to {head}"));
+    say(format_args!("  whole:     {} events", recovered.kept));
+    say(format_args!("  lost:      {lost} events"));
+    for (from, to) in recovered.filled.iter().take(MOST_LISTED) {
+        say(format_args!("             positions {from} to {to}"));
+    }
+    if recovered.filled.len() > MOST_LISTED {
+        let more = recovered.filled.len() - MOST_LISTED;
+        say(format_args!("             and {more} more"));
+    }
+    if recovered.joined > 0 {
+        say(format_args!(
+            "  joined:    {} participants, of whom only later events tell",
+            recovered.joined
+        ));
+    }
+    if recovered.contradicting > 0 {
+        say(format_args!(
+            "  left out:  {} events that contradict those before",
+            recovered.contradicting
+        ));
+    }
 }

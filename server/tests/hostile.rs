@@ -15,7 +15,7 @@ use support::{
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
@@ -236,4 +236,66 @@ async fn others_chat_meanwhile() {
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     server.join("eve").await.publish("and new ones").await;
     server.stop().await;
+}
+
+/// How many of these frames are taken of a million, until there is no progress for a while.
+async fn taken(server: SocketAddr, flood: Vec<u8>) -> usize {
+    const AT_ONCE: usize = 1000;
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_send_buffer_size(4096).expect("small");
+    let mut stream = socket.connect(server).await.expect("it listens");
+    let hello = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+    stream.write_all(&hello).await.expect("written");
+    let many = flood.repeat(AT_ONCE);
+    let mut answers = vec![0; 1 << 16];
+    for taken in 0..1000 {
+        let (mut read, mut write) = stream.split();
+        let write = timeout(Duration::from_secs(2), write.write_all(&many));
+        tokio::pin!(write);
+        loop {
+            tokio::select! {
+                written = &mut write => match written {
+                    Ok(Ok(())) => break,
+                    Ok(Err(_)) | Err(_) => return taken * AT_ONCE,
+                },
+                // Who does not take its answers is held back by these.
+                count = read.read(&mut answers) => if count.unwrap_or(0) == 0 {
+                    return taken * AT_ONCE;
+                },
+            }
+        }
+    }
+    1000 * AT_ONCE
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_without_meaning_are_read_no_faster_than_they_are_worth() {
+    const PRIORITY: u8 = 2;
+    const UNKNOWN: u8 = 0x42;
+    let mut config = config();
+    config.connections.first_request = Duration::from_secs(600);
+    let server = TestServer::on(Arc::new(MemoryLog::new(&mut os_random)), config).await;
+    let mut floods = JoinSet::new();
+    for (kind, stream, payload) in [
+        (PING, 0, &[7; 8][..]),
+        (PING, 0, &[8; 8]),
+        (SETTINGS, 0, &[]),
+        (WINDOW_UPDATE, 0, &[0, 0, 0, 1]),
+        (PRIORITY, 3, &[0, 0, 0, 1, 5]),
+        (UNKNOWN, 0, &[]),
+        (UNKNOWN, 1, &[1; 3000]),
+        (DATA, 1, &[]),
+    ] {
+        floods.spawn(taken(server.address, frame(kind, 0, stream, payload)));
+    }
+    while let Some(taken) = floods.join_next().await {
+        let taken = taken.expect("it ran");
+        // The burst, what is earned meanwhile, and what the sockets hold.
+        assert!(taken < 80_000, "{taken}");
+    }
+    server
+        .join("ada")
+        .await
+        .publish("served all the same")
+        .await;
 }

@@ -6,7 +6,7 @@ use icu_properties::{
     props::{
         BidiControl, CanonicalCombiningClass, DefaultIgnorableCodePoint, Emoji, EmojiModifier,
         ExtendedPictographic, GeneralCategory, GeneralCategoryGroup, HangulSyllableType,
-        JoiningType, PrependedConcatenationMark,
+        JoiningType, PrependedConcatenationMark, SoftDotted,
     },
 };
 
@@ -45,9 +45,29 @@ pub(crate) fn is_hidden(c: char) -> bool {
 }
 
 /// A character that is drawn as nothing although the UCD does not call it white space or
-/// ignorable: the empty braille pattern, the musical null notehead, the Khitan filler.
+/// ignorable: the empty braille pattern, the musical null notehead, the Khitan filler, the blanks
+/// between Egyptian hieroglyphs.
 pub(crate) const fn looks_empty(c: char) -> bool {
-    matches!(c, '\u{2800}' | '\u{1D159}' | '\u{16FE4}')
+    matches!(
+        c,
+        '\u{2800}' | '\u{1D159}' | '\u{16FE4}' | '\u{13441}' | '\u{13442}'
+    )
+}
+
+/// A mark that draws nothing of its own and only changes how its neighbours are drawn: it joins,
+/// mirrors, turns, fills or damages them. The UCD has no property for these.
+pub(crate) const fn only_changes_neighbours(c: char) -> bool {
+    matches!(
+        c,
+        // Tifinagh consonant joiner, Brahmi number joiner.
+        '\u{2D7F}' | '\u{1107F}'
+        // Egyptian hieroglyphs: mirrored, damaged.
+        | '\u{13440}' | '\u{13447}'..='\u{13455}'
+        // Duployan thick letter selector.
+        | '\u{1BC9D}'
+        // SignWriting: fill and rotation.
+        | '\u{1DA9B}'..='\u{1DA9F}' | '\u{1DAA1}'..='\u{1DAAF}'
+    )
 }
 
 /// A character that leaves nothing to be seen.
@@ -96,6 +116,38 @@ pub(crate) fn continues_syllable(before: char, c: char) -> bool {
         Hangul::TrailingJamo => before != Hangul::LeadingJamo && before != Hangul::NotApplicable,
         _ => false,
     }
+}
+
+/// COMBINING DOT ABOVE.
+pub(crate) const DOT_ABOVE: char = '\u{307}';
+
+/// A letter on which a dot above is not seen: it has one already, which gives way to a mark above
+/// it, as i and j; or it looks like such a letter with it, as the dotless ones.
+pub(crate) fn has_dot(c: char) -> bool {
+    matches!(c, 'ı' | 'ȷ') || CodePointSetData::new::<SoftDotted>().contains(c)
+}
+
+/// U+200C: parts letters that would join.
+pub(crate) const ZERO_WIDTH_NON_JOINER: char = '\u{200C}';
+/// U+200D: joins what stands beside it.
+pub(crate) const ZERO_WIDTH_JOINER: char = '\u{200D}';
+
+/// Whether a joiner between letters is where an orthography needs it: after a virama (Sinhala,
+/// Nepali), or, if it parts, between letters that would join (Persian). RFC 5892, appendices A.1
+/// and A.2, but for marks right after the joiner, which would have nothing to stand on.
+///
+/// `last` is the character before it, `base` the last one that is no mark or joiner.
+pub(crate) fn joiner_is_due(
+    joiner: char,
+    (last, base): (Option<char>, Option<char>),
+    next: Option<char>,
+) -> bool {
+    let after_virama = last.is_some_and(is_virama);
+    let between_joining = joiner == ZERO_WIDTH_NON_JOINER
+        && last != Some(ZERO_WIDTH_NON_JOINER)
+        && base.is_some_and(joins_forward)
+        && next.is_some_and(|next| !is_mark(next) && joins_backward(next));
+    after_virama || between_joining
 }
 
 /// A virama: the next letter joins with this one.

@@ -21,14 +21,12 @@ use std::borrow::Cow;
 
 pub use width::{graphemes, width};
 
-use super::chars;
+use super::chars::{self, ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER};
 
 /// Stands for what cannot be shown.
 const SUBSTITUTE: char = char::REPLACEMENT_CHARACTER;
 /// Carries a mark that has no character of its own.
 const CARRIER: char = '\u{25CC}';
-const ZERO_WIDTH_NON_JOINER: char = '\u{200C}';
-const ZERO_WIDTH_JOINER: char = '\u{200D}';
 const TEXT_STYLE: char = '\u{FE0E}';
 const EMOJI_STYLE: char = '\u{FE0F}';
 const KEYCAP: char = '\u{20E3}';
@@ -141,7 +139,9 @@ impl Cleaner {
                 self.last = Some(c);
                 Shown::As
             }
-            ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER if self.is_for_letters(c, next) => {
+            ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER
+                if chars::joiner_is_due(c, (self.last, self.base), next) =>
+            {
                 self.last = Some(c);
                 Shown::As
             }
@@ -223,16 +223,6 @@ impl Cleaner {
             && self.last != Some(ZERO_WIDTH_JOINER)
             && self.joiners < MAX_JOINERS
             && next.is_some_and(chars::is_pictograph)
-    }
-
-    /// RFC 5892, appendices A.1 and A.2.
-    fn is_for_letters(&self, c: char, next: Option<char>) -> bool {
-        let after_virama = self.last.is_some_and(chars::is_virama);
-        let between_joining = c == ZERO_WIDTH_NON_JOINER
-            && self.last != Some(ZERO_WIDTH_NON_JOINER)
-            && self.base.is_some_and(chars::joins_forward)
-            && next.is_some_and(|next| !chars::is_mark(next) && chars::joins_backward(next));
-        after_virama || between_joining
     }
 
     fn selects(&self, selector: char, next: Option<char>) -> bool {

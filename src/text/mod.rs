@@ -6,6 +6,7 @@ pub mod display;
 mod message;
 mod name;
 mod name_key;
+mod reserved;
 
 pub use message::{MessageText, MessageTextError};
 pub use name::{Forbidden, ParticipantName, ParticipantNameError};

@@ -114,6 +114,7 @@ impl Chat {
     fn take_servers(&mut self, trace: &Trace) {
         // Where a run that ended in order left off: the next one goes on there.
         let mut left_off = None;
+        let lacks_a_run = trace.lacks_a_server();
         for number in self.servers.clone() {
             let run = &trace.runs[number];
             let mut range: Option<(u64, u64)> = None;
@@ -140,8 +141,9 @@ impl Chat {
             }
             self.covered
                 .extend(range.filter(|(first, last)| first <= last));
-            self.closed = run.ended;
-            left_off = range.map(|(_, last)| last).filter(|_| run.ended);
+            // Unless what it broadcast last is in a hole before its end.
+            self.closed = run.ended && range.is_some() && !lacks_a_run;
+            left_off = range.map(|(_, last)| last).filter(|_| self.closed);
         }
         self.covered.sort_unstable();
     }

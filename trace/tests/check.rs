@@ -4,9 +4,13 @@ mod support;
 
 use std::path::Path;
 
-use chitty_trace::{chat::Facts, check::check, read::Trace};
+use chitty_trace::{
+    chat::Facts,
+    check::{Rule, check},
+    read::Trace,
+};
 
-use support::{assert_clean, run};
+use support::{Logs, assert_clean, broken, run};
 
 #[test]
 fn runs_that_keep_the_rules_are_clean() {
@@ -57,4 +61,67 @@ fn the_logs_of_the_report_are_clean_and_have_its_times() {
     let times: Vec<_> = (1..=9).map(|position| told[&position].lamport).collect();
     assert_eq!(times, [3, 5, 7, 11, 15, 17, 21, 22, 26]);
     assert_eq!((told[&5].event.seen, told[&6].event.seen), (4, 4));
+}
+
+/// A server and a client without an end of time: at the last number all stands still.
+#[test]
+fn a_time_that_stands_still_is_found() {
+    let line = |process: &str, text: &str| {
+        format!("2026-11-23T03:37:11.634412Z {process} run=0fd86b35 {text}")
+    };
+    let end = u64::MAX;
+    let message = |position: u64| {
+        format!(
+            "lamport={end} position={position} kind=message participant=1 author=ada \
+             id=idididididididid{position} seen=0 text=hi request=5"
+        )
+    };
+    let mut logs = Logs::new();
+    let mut server = vec![
+        line(
+            "server",
+            "Server started address=127.0.0.1:1 epoch=e position=6 first=1",
+        ),
+        line("server", &format!("Publish received lamport=5 clock={end}")),
+        line(
+            "server",
+            &format!("Broadcast sent {} clock={end}", message(7)),
+        ),
+        line("server", &format!("Publish received lamport=5 clock={end}")),
+        line(
+            "server",
+            &format!("Broadcast sent {} clock={end}", message(8)),
+        ),
+    ];
+    logs.insert("server.log".into(), server.clone());
+    let found = broken(&logs);
+    for rule in [Rule::TimeNotRising, Rule::TimeEnds] {
+        assert!(found.contains(&rule), "{rule}: {found:?}");
+    }
+    // Positions at the end of their numbers are no reason to panic.
+    for line in &mut server {
+        *line = line.replace("position=8", &format!("position={end}"));
+    }
+    logs.insert("server.log".into(), server);
+    broken(&logs);
+
+    let mut logs = Logs::new();
+    let client = [7, 8].map(|position| {
+        let event = message(position);
+        line("bob", &format!("Broadcast received {event} clock={end}"))
+    });
+    let welcome = "Join replied lamport=3 position=1 participant=1 resumed=false next=7 head=1";
+    let welcome = line("bob", &format!("{welcome} clock=3"));
+    logs.insert(
+        "bob.log".into(),
+        [welcome].into_iter().chain(client).collect(),
+    );
+    let found = broken(&logs);
+    assert!(found.contains(&Rule::ReceiptNotAfterSending), "{found:?}");
+    for lines in logs.values_mut() {
+        lines[1] = lines[1].replace(&format!("lamport={end}"), "lamport=9");
+        lines[2] = lines[2].replace(&format!("lamport={end}"), "lamport=11");
+    }
+    let found = broken(&logs);
+    assert!(found.contains(&Rule::ClockNotRising), "{found:?}");
 }

@@ -140,6 +140,16 @@ const FAULTS: &[(Rule, &str, Plant)] = &[
         |logs| server(logs, SENT, |l, n| set(l, n, "lamport", "2")),
     ),
     (
+        Rule::TimeEnds,
+        "a message has one of the last times",
+        |logs| {
+            server(logs, SENT, |l, n| {
+                // 2^64 - 2^32
+                set(l, n, "lamport", "18446744069414584320")
+            })
+        },
+    ),
+    (
         Rule::ReceiptNotByTheFold,
         "a receipt's clock is shifted",
         |logs| server(logs, RECEIVED, |l, n| add(l, n, "clock", 1)),

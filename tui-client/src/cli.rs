@@ -5,6 +5,8 @@ use std::{
     path::PathBuf,
 };
 
+use clap::builder::BoolishValueParser;
+
 use crate::{app, config::Config, launch::ServerUrl, view::Palette};
 
 /// The options of a client.
@@ -42,7 +44,7 @@ pub struct Args {
 
     /// Lines in and lines out instead of a screen: for screen readers, scripts and pipes. Each
     /// line of the input is sent; at its end, and when all is sent, the client leaves.
-    #[arg(long, env = "CHITTY_PLAIN")]
+    #[arg(long, env = "CHITTY_PLAIN", value_parser = BoolishValueParser::new())]
     pub plain: bool,
 
     /// The configuration file [default: chitty-chat/config.toml in the XDG configuration folder]

@@ -1,6 +1,7 @@
 //! Finding a server: the one that was named, or one of one's own on this machine, which is started
 //! where there is none.
 
+mod owner;
 mod probe;
 
 use std::{
@@ -22,9 +23,9 @@ use tokio::{
     process::{Child, Command},
     time::{Instant, sleep},
 };
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
-use self::probe::{Absent, Choice, find};
+use self::probe::{Absent, Choice, Target, find};
 use crate::session::{Attempt, ConnectError, Connector, endpoint};
 
 /// How long a server may take to start.
@@ -81,18 +82,19 @@ pub fn remote(ServerUrl(server): ServerUrl) -> Connector {
     let name = server
         .authority()
         .map_or_else(|| server.to_string(), ToString::to_string);
-    let endpoint = endpoint(server);
+    let target = Target::of_anybody(endpoint(server));
     Connector::new(name.clone(), move |attempt| {
-        let (endpoint, name) = (endpoint.clone(), name.clone());
+        let (target, name) = (target.clone(), name.clone());
         async move {
-            let found = find(&endpoint).await;
+            let found = find(&target).await;
             found.map_err(|absent| absent.into_error(&name, &attempt, Choice::Server))
         }
     })
 }
 
-/// Reaches the server of one's own, and starts it where nothing listens: at each try, so that one
-/// that ended in between is started again.
+/// Reaches the server of one's own, and starts it if nothing listens: at each try, so that one that
+/// ended in between is started again. On Linux, one that belongs neither to this user nor to root
+/// is refused before anything is sent to it.
 pub fn local(local: Local) -> Connector {
     let local = Arc::new(local);
     Connector::new(local.address.to_string(), move |attempt| {
@@ -139,32 +141,28 @@ async fn find_or_start(local: &Local, attempt: &Attempt) -> Result<Channel, Conn
     let ServerUrl(server) = name
         .parse()
         .map_err(|error: ServerUrlError| ConnectError::Unusable(error.to_string()))?;
-    let endpoint = endpoint(server);
-    match find(&endpoint).await {
+    let target = Target::own(endpoint(server), local.address);
+    match find(&target).await {
         Ok(channel) => Ok(channel),
         Err(Absent::Refused(_)) => {
             attempt.starting_server();
-            start(local, &endpoint, attempt).await
+            start(local, &target, attempt).await
         }
         Err(absent) => Err(absent.into_error(&name, attempt, Choice::Local)),
     }
 }
 
 /// Starts a server and waits until one answers, which may be another client's.
-async fn start(
-    local: &Local,
-    endpoint: &Endpoint,
-    attempt: &Attempt,
-) -> Result<Channel, ConnectError> {
+async fn start(local: &Local, target: &Target, attempt: &Attempt) -> Result<Channel, ConnectError> {
     let mut server = Starting::spawn(local)?;
     let give_up = Instant::now() + START;
     loop {
         sleep(POLL).await;
-        match find(endpoint).await {
+        match find(target).await {
             Ok(channel) => return Ok(channel),
             Err(Absent::Refused(_)) => server.look()?,
             Err(Absent::Unavailable(_) | Absent::Cut(_) | Absent::Silent) => {}
-            Err(absent @ Absent::Foreign(_)) => {
+            Err(absent @ (Absent::Foreign(_) | Absent::NotOwn(_))) => {
                 let name = local.address.to_string();
                 return Err(absent.into_error(&name, attempt, Choice::Local));
             }

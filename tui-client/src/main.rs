@@ -28,7 +28,8 @@ use chitty_chat::{
     secret::os_random,
     text::display,
 };
-use clap::{CommandFactory as _, Parser, Subcommand};
+use chitty_server::environment::without_empty_variables;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 use color_eyre::eyre::{OptionExt as _, Result, WrapErr as _};
 use jiff::tz::TimeZone;
@@ -86,7 +87,9 @@ fn main() -> ExitCode {
     if let Err(error) = color_eyre::install() {
         let _ = writeln!(io::stderr(), "chitty: {error}");
     }
-    run_command(Cli::parse()).unwrap_or_else(|error| {
+    let matches = without_empty_variables(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    run_command(cli).unwrap_or_else(|error| {
         // What a user can do something about needs no places in the source.
         let _ = writeln!(io::stderr(), "chitty: {error:#}");
         ExitCode::FAILURE
@@ -261,6 +264,7 @@ async fn show(options: Options, (server, session): (String, SessionHandle)) -> R
         time_zone: TimeZone::system(),
         wall: wall_clock,
         notifier: Notifier::of(&std::env::var("TERM").unwrap_or_default()),
+        backlog: options.backlog > 0,
         options: options.screen,
         palette: std::env::var_os("NO_COLOR")
             .is_none_or(|value| value.is_empty())

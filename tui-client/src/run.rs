@@ -55,6 +55,8 @@ pub struct ScreenConfig {
     pub wall: fn() -> SystemTime,
     /// How the terminal notifies.
     pub notifier: Notifier,
+    /// What was said before is shown without being asked for.
+    pub backlog: bool,
     /// What the user likes.
     pub options: Options,
     /// The colours, where any may be used (`NO_COLOR`).
@@ -212,6 +214,7 @@ impl<'a, B: Backend> Client<'a, B> {
             server: config.server,
             time_zone: config.time_zone,
             size: (size.width, size.height),
+            backlog: config.backlog,
             options: config.options,
         });
         let mut client = Self {
@@ -283,6 +286,8 @@ impl<'a, B: Backend> Client<'a, B> {
                 Typed::Mouse(mouse) => self.input(Input::Mouse(mouse)),
                 Typed::Focus(focused) => self.input(Input::Focus(focused)),
                 Typed::TellsKeys => (self.host.tells_keys)(),
+                Typed::AskStatus => self.tell(input::ASK_STATUS),
+                Typed::PasteStalls => self.input(Input::PasteStalls),
             }
         }
         self.give_up_at = self

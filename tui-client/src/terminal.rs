@@ -1,9 +1,10 @@
 //! The terminal's modes: what is set here is undone here, once, on every way out.
 
 mod paper;
+mod tty;
 
 use std::{
-    io::{self, Write, stdout},
+    io::{self, Write},
     sync::{
         Mutex, MutexGuard, Once, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering},
@@ -28,7 +29,10 @@ use rustix::{
 };
 
 pub(crate) use self::paper::Untaken;
-use self::paper::{Paper, Writing};
+use self::{
+    paper::{Paper, Writing},
+    tty::Tty,
+};
 
 use crate::osc;
 
@@ -182,23 +186,23 @@ pub(crate) fn take() -> io::Result<()> {
     give_up();
     let _turn = paper::turn();
     raw()?;
-    execute!(stdout(), EnterAlternateScreen)?;
+    execute!(Tty, EnterAlternateScreen)?;
     set(SCREEN);
-    execute!(stdout(), EnableBracketedPaste)?;
+    execute!(Tty, EnableBracketedPaste)?;
     set(PASTE);
-    execute!(stdout(), EnableFocusChange)?;
+    execute!(Tty, EnableFocusChange)?;
     set(FOCUS);
-    stdout().write_all(osc::SAVE_TITLE.as_bytes())?;
+    Tty.write_all(osc::SAVE_TITLE.as_bytes())?;
     set(TITLE);
     if WANTS_MOUSE.load(Ordering::SeqCst) {
-        stdout().write_all(osc::TAKE_MOUSE.as_bytes())?;
+        Tty.write_all(osc::TAKE_MOUSE.as_bytes())?;
         set(MOUSE);
     }
     if TELLS_KEYS.load(Ordering::SeqCst) {
-        stdout().write_all(&tell_keys())?;
+        Tty.write_all(&tell_keys())?;
         set(KEYS);
     }
-    stdout().flush()
+    Tty.flush()
 }
 
 /// Keys come one by one, and unseen.
@@ -253,7 +257,7 @@ pub(crate) fn give_up() {
     }
     // Not into a frame; one that has not begun yet is not written any more.
     let _turn = paper::turn();
-    let mut out = stdout();
+    let mut out = Tty;
     // Each screen of a terminal has its own.
     if modes & KEYS != 0 {
         let _ = queue!(out, PopKeyboardEnhancementFlags);

@@ -15,7 +15,7 @@ mod contract;
 #[cfg(test)]
 mod tests;
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use chitty_chat::{LamportTime, Position};
 use thiserror::Error;
@@ -23,7 +23,10 @@ use thiserror::Error;
 pub use memory::MemoryLog;
 pub(crate) use replay::catch_up;
 pub use replay::{ReplayError, lamport_at, replay};
-pub use sqlite::{BackupError, CheckError, OpenError, Problem, SqliteLog, Summary, backup, check};
+pub use sqlite::{
+    BackupError, CheckError, OpenError, Problem, Problems, RecoverError, Recovered, SqliteLog,
+    Summary, backup, check, recover,
+};
 
 use crate::record::Record;
 
@@ -64,6 +67,14 @@ pub trait Log: Send + Sync + 'static {
     /// and none behind `covered`: the caller has kept a snapshot of that position or a later one.
     /// Returns what is held then.
     fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>>;
+
+    /// Resolves when what the log is kept in was deleted, replaced or changed by somebody else,
+    /// after which nothing is appended any more. It is looked at so often; a log that is not kept
+    /// in files has nothing to look at.
+    fn watch(&self, every: Duration) -> LogFuture<AppendError> {
+        let _ = every;
+        Box::pin(std::future::pending())
+    }
 }
 
 /// So many reads are served at once by a log that blocks, each on a thread of its own. History

@@ -94,7 +94,7 @@ fn a_newer_schema_is_refused() {
         open(&path),
         Err(OpenError::Newer {
             found: 99,
-            known: 2,
+            known: 3,
             ..
         })
     ));

@@ -102,6 +102,17 @@ impl Registry {
         self.state().close_idlest()
     }
 
+    /// The same for streams that wait for their peers, of which a source has so many: out of its
+    /// own connections if it has its share, and out of the largest crowd otherwise.
+    pub(super) fn make_room_of(&self, source: IpAddr, streams: usize) -> bool {
+        let mut state = self.state();
+        if streams >= super::member::UNJOINED_SHARE {
+            state.close_idlest_of(source)
+        } else {
+            state.close_idlest()
+        }
+    }
+
     /// It has done something, if it is still unjoined.
     pub(super) fn touch(&self, member: &Arc<Member>) {
         let mut state = self.state();

@@ -7,6 +7,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+/// In bytes, what the system keeps of what was not read yet, twice. Else it keeps megabytes of a
+/// peer that is read slowly since it sends too much.
+const RECEIVED: usize = 64 << 10;
+
 /// A socket that listens, or a simulated network's.
 pub trait Listener: Send + 'static {
     /// A connection.
@@ -29,6 +33,7 @@ impl Listener for TcpListener {
 
     fn prepare(stream: &TcpStream, unsent: usize) -> io::Result<()> {
         stream.set_nodelay(true)?;
+        socket2::SockRef::from(stream).set_recv_buffer_size(RECEIVED)?;
         // Else the system keeps megabytes for who does not read. What was sent, but not
         // acknowledged, does not count, so that long lines are filled all the same.
         #[cfg(any(target_os = "android", target_os = "linux"))]

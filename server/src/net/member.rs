@@ -26,6 +26,9 @@ const ALL_JOINED_STREAMS: usize = 2048;
 /// One source may have so much of each: one part in two.
 const SHARE: usize = 2;
 
+/// In streams, the share of one source in [`ALL_UNJOINED_STREAMS`].
+pub(super) const UNJOINED_SHARE: usize = ALL_UNJOINED_STREAMS / SHARE;
+
 /// From where connections come.
 pub(super) struct Source {
     pub(super) address: IpAddr,
@@ -174,7 +177,8 @@ impl Member {
         self.is_closed.load(Ordering::Acquire)
     }
 
-    /// One more of its streams waits for the peer; `None` if there are too many.
+    /// One more of its streams waits for the peer; `None` if there are too many. Streams of unjoined
+    /// connections push out the idlest of them instead, so that a stall keeps nobody out.
     pub(super) fn linger(self: &Arc<Self>) -> Option<Lingering> {
         let joined = self.is_trusted();
         let (here, all) = if joined {
@@ -198,7 +202,12 @@ impl Member {
             member: Arc::clone(self),
             joined,
         };
-        (mine < here && of_source < all / SHARE && in_all < all).then_some(lingering)
+        let has_room = of_source < all / SHARE && in_all < all;
+        // Whoever has sent half a request and stalls makes room for a newcomer, also from the same
+        // source: the closed connection gives back all of its streams.
+        let is_granted = mine < here
+            && (has_room || !joined && self.registry.make_room_of(self.source.address, of_source));
+        is_granted.then_some(lingering)
     }
 
     /// Returns when it is over.

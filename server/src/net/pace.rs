@@ -6,7 +6,7 @@
 //! holds the peer back.
 //!
 //! A call brings what its frames cost, and so does what is sent, since readers answer it with
-//! WINDOW_UPDATE and PING. The rest comes from an allowance that a connection has at once and earns
+//! `WINDOW_UPDATE` and PING. The rest comes from an allowance that a connection has at once and earns
 //! back, as far as its source has any left.
 
 use std::{
@@ -43,6 +43,8 @@ const MOST_LEFT: i32 = 4_000;
 const SENT_PER_FRAME: usize = 64;
 /// What a call is worth: its HEADERS, its DATA, an empty one at its end, a reset or an update.
 const CALL_WORTH: i32 = 4;
+/// So many calls that come in one piece are no flood.
+const CALLS_AT_ONCE: u32 = 64;
 /// What a call costs on a connection that serves no participant.
 const UNJOINED_CALL: i32 = 5;
 /// In bytes, of payload: so much costs as much as another frame.
@@ -51,6 +53,9 @@ const PAYLOAD_PER_FRAME: usize = 1024;
 const PAUSE: Duration = Duration::from_millis(50);
 /// And at most, however large the frame was that came last.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// In bytes: so much is read at once from who serves no participant, so that not many calls begin
+/// before it is known that there are too many. HTTP/2 never gives back what it had for them.
+const UNJOINED_READ: usize = 256;
 /// In bytes, of the compressed headers of a request, in all of its frames.
 const HEADER_BLOCK: usize = 32 << 10;
 
@@ -152,6 +157,8 @@ pub(super) struct Paced<S> {
     /// In bytes, of the headers that are coming in.
     header_block: usize,
     pause: Option<Pin<Box<Sleep>>>,
+    /// More calls than are looked at at once: others have their turn before there is more.
+    has_begun_calls: bool,
 }
 
 impl<S> Paced<S> {
@@ -165,6 +172,7 @@ impl<S> Paced<S> {
             sent: 0,
             header_block: 0,
             pause: None,
+            has_begun_calls: false,
         }
     }
 
@@ -205,7 +213,7 @@ impl<S> Paced<S> {
         let mut left = self.left.saturating_add(worth).min(MOST_LEFT);
         let mut header_block = self.header_block;
         let is_trusted = self.member.is_trusted();
-        let mut is_too_large = false;
+        let (mut is_too_large, mut calls) = (false, 0);
         self.scanner.scan(bytes, |kind, length| {
             let payload = i32::try_from(length / PAYLOAD_PER_FRAME).unwrap_or(i32::MAX);
             let worth = match kind {
@@ -220,13 +228,31 @@ impl<S> Paced<S> {
                 DATA..=u8::MAX => 0,
             };
             is_too_large |= header_block > HEADER_BLOCK;
+            calls += u32::from(kind == HEADERS);
         });
+        let most = if is_trusted { CALLS_AT_ONCE } else { 0 };
+        self.has_begun_calls = calls > most;
         (self.left, self.header_block) = (left, header_block);
         if is_too_large {
             let text = "the headers of a request are too large";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         Ok(())
+    }
+}
+
+impl<S: AsyncRead + Unpin> Paced<S> {
+    fn poll_read_a_little(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut bytes = [0; UNJOINED_READ];
+        let room = buffer.remaining().min(UNJOINED_READ);
+        let mut little = ReadBuf::new(&mut bytes[..room]);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut little))?;
+        buffer.put_slice(little.filled());
+        Poll::Ready(self.count(little.filled()))
     }
 }
 
@@ -237,7 +263,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if std::mem::take(&mut this.has_begun_calls) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         ready!(this.poll_allowance(cx));
+        if !this.member.is_trusted() {
+            return this.poll_read_a_little(cx, buffer);
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         Poll::Ready(this.count(&buffer.filled()[before..]))
@@ -337,7 +370,7 @@ mod tests {
                 };
                 let mut read = 0;
                 let read_all = async {
-                    let mut buffer = [0; 8192];
+                    let mut buffer = vec![0; 8192];
                     loop {
                         read += paced.read(&mut buffer).await.expect("open");
                     }

@@ -166,6 +166,28 @@ pub enum Refusal {
         /// The log's.
         clock: LamportTime,
     },
+    /// The clock was brought far forward too often.
+    #[error(
+        "the chat's Lamport time was brought from afar too often; send this again, with time \
+         {lamport} where the chat is at {clock}, in {} ms", retry_in.as_millis() + 1
+    )]
+    TimeJump {
+        /// The request's.
+        lamport: LamportTime,
+        /// The log's.
+        clock: LamportTime,
+        /// In this time it may come.
+        retry_in: Duration,
+    },
+    /// There are no numbers left.
+    #[error(
+        "the chat has come to the end of its Lamport times, at {clock}: nobody can join or write \
+         any more; begin a new chat in another data folder"
+    )]
+    TimeEnds {
+        /// The log's.
+        clock: LamportTime,
+    },
     /// `seen` is beyond the log's end.
     #[error("seen is {seen}, but the chat ends at position {head}")]
     SeenAhead {

@@ -1,7 +1,7 @@
 //! What becomes of a command: the rules of publishing and leaving
 //! (docs/protocol.md).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chitty_chat::{
     Event, EventKind, LamportTime, LeftReason, ParticipantNumber, Position, SessionHash,
@@ -9,13 +9,10 @@ use chitty_chat::{
 
 use super::{
     Accepted, Command, Decision, Leave, Now, Publish, Receipt, Refusal, Room, SessionState,
+    jumps::{Jumps, MAX_AHEAD},
     published::Known,
 };
 use crate::record::Record;
-
-/// A request may be so far ahead of the log's clock, no further: one client must not burn the
-/// clock for all.
-const MAX_AHEAD: u64 = 1 << 32;
 
 impl Room {
     /// Decides a command. What is decided is applied to this room at once; whoever needs to take
@@ -71,12 +68,15 @@ impl Room {
             .participant(number)
             .ok_or(Refusal::UnknownSession)?;
         check_seen(publish.seen, author.seen, self.fold.head())?;
+        self.check_end(publish.lamport, LamportTime::LAST_ENTRY)?;
+        let jumps = self.check_jump(publish.lamport, now.mono)?;
         // Last, so that what is refused, or was published before, is not counted.
         if let Some(rate) = self.rules.publish_rate {
             self.presence
                 .count_message(number, rate, now.mono)
                 .map_err(|retry_in| Refusal::TooFast { retry_in })?;
         }
+        self.jumps = jumps;
         let kind = EventKind::Message {
             author: Arc::clone(&author.name),
             text: publish.text.shared(),
@@ -103,6 +103,8 @@ impl Room {
         self.check_time(leave.lamport)?;
         match self.fold.session(&leave.session) {
             Some(SessionState::Present(participant)) => {
+                self.check_end(leave.lamport, LamportTime::LAST_LEAVE)?;
+                self.jumps = self.check_jump(leave.lamport, now.mono)?;
                 let record = self
                     .end(participant, LeftReason::Left, leave.lamport, now)
                     .ok_or(Refusal::UnknownSession)?;
@@ -133,7 +135,8 @@ impl Room {
         }
     }
 
-    /// Ends a participation; `None` where it is over already.
+    /// Ends a participation; `None` if it is over already, or if there is no later time, which only
+    /// a log that others have written without the rules comes to: it stays as it is then.
     pub(super) fn end(
         &mut self,
         participant: ParticipantNumber,
@@ -147,9 +150,10 @@ impl Room {
             reason,
             participant,
         };
-        let record = self.record(kind, request, None, now);
+        let rises = self.fold.next_time(request) > self.fold.now();
+        let record = rises.then(|| self.record(kind, request, None, now));
         self.presence.remove(participant);
-        Some(record)
+        record
     }
 
     /// The next record of the log, applied.
@@ -199,6 +203,29 @@ impl Room {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether the event of a request that carries this time comes before `last`: times never stand
+    /// still, so the chat ends before its numbers do.
+    pub(super) fn check_end(&self, request: LamportTime, last: LamportTime) -> Result<(), Refusal> {
+        if self.fold.next_time(request) > last {
+            let clock = self.fold.now();
+            return Err(Refusal::TimeEnds { clock });
+        }
+        Ok(())
+    }
+
+    /// What is left of the budget after a request that carries this time. To be taken once nothing
+    /// else is in the way, so that what is refused is not counted.
+    pub(super) fn check_jump(&self, lamport: LamportTime, now: Duration) -> Result<Jumps, Refusal> {
+        let clock = self.fold.now();
+        let ahead = lamport.get().saturating_sub(clock.get());
+        let after = self.jumps.after(ahead, now);
+        after.map_err(|retry_in| Refusal::TimeJump {
+            lamport,
+            clock,
+            retry_in,
+        })
     }
 }
 

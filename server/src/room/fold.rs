@@ -65,6 +65,14 @@ pub enum FoldError {
         /// What is there.
         found: LamportTime,
     },
+    /// Times rise, so there is none after the last number.
+    #[error("position {position} has Lamport time {found}, as the one before: time stands still")]
+    StandsStill {
+        /// Where.
+        position: Position,
+        /// What is there.
+        found: LamportTime,
+    },
     /// A Joined belongs to a session.
     #[error("the Joined at position {position} has no session")]
     NoSession {
@@ -211,7 +219,7 @@ impl Fold {
                 found: event.lamport,
             });
         }
-        Ok(())
+        check_rises(self.now(), event)
     }
 
     fn require_present(
@@ -276,6 +284,17 @@ impl Fold {
         }
         self.sessions.end(participant.session, reason, receipt);
     }
+}
+
+/// Whether an event is later than what is before it: at the last number it is not.
+pub(crate) fn check_rises(before: LamportTime, event: &Event) -> Result<(), FoldError> {
+    if event.lamport > before {
+        return Ok(());
+    }
+    Err(FoldError::StandsStill {
+        position: event.position,
+        found: event.lamport,
+    })
 }
 
 /// The log's clock: the time of the event that follows on one of this time.

@@ -1,7 +1,7 @@
 //! What becomes of a Join. It is checked in the order of cost, and nothing changes before all
 //! checks have passed, so that [`View`](super::View) can refuse what the room would refuse.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use chitty_chat::{
     EventKind, LamportTime, LeftReason, ParticipantName, ParticipantNumber, Position,
@@ -28,6 +28,9 @@ impl Room {
     pub(super) fn join(&mut self, join: &Join, now: Now) -> Result<Decision, Refusal> {
         let valid = join.resume.as_ref().filter(|resume| self.is_valid(resume));
         let course = self.course(join, valid.is_some(), now.mono)?;
+        if let Course::Begin { instead_of, .. } = course {
+            self.check_seats(join.source, instead_of, 1)?;
+        }
         if course.is_arrival(join) {
             self.count_arrival(join, now)?;
         }
@@ -37,6 +40,7 @@ impl Room {
                 Ok(self.go_on(join, participant, valid))
             }
             Course::Begin { name, instead_of } => {
+                self.jumps = self.check_jump(join.lamport, now.mono)?;
                 let ended = instead_of
                     .and_then(|old| self.end(old, LeftReason::Lost, LamportTime::ZERO, now));
                 let mut decision = self.begin(join, name, valid, now);
@@ -47,7 +51,7 @@ impl Room {
     }
 
     /// Where a Join leads if its resume is valid or not, unless it is refused for another reason
-    /// than too many arrivals.
+    /// than that there is no seat, or that too many come.
     pub(super) fn course<'a>(
         &self,
         join: &'a Join,
@@ -70,23 +74,28 @@ impl Room {
         };
         let name = join.name.as_ref().map_err(Clone::clone)?;
         self.check_name(name, instead_of, now)?;
-        self.check_seats(join, instead_of)?;
+        self.check_end(join.lamport, LamportTime::LAST_ENTRY)?;
+        self.check_jump(join.lamport, now)?;
         Ok(Course::Begin { name, instead_of })
     }
 
-    fn check_seats(
+    /// Refuses so many more participants if there are not as many seats for them.
+    pub(super) fn check_seats(
         &self,
-        join: &Join,
+        source: Option<IpAddr>,
         instead_of: Option<ParticipantNumber>,
+        count: usize,
     ) -> Result<(), Refusal> {
         let limit = self.rules.max_participants;
-        if self.fold.count() >= limit.saturating_add(usize::from(instead_of.is_some())) {
+        let freed = usize::from(instead_of.is_some());
+        if self.fold.count() + count > limit.saturating_add(freed) {
             return Err(Refusal::Full { limit });
         }
-        match join.source {
-            Some(source) => self.presence.check_seat(source, instead_of, &self.rules),
-            None => Ok(()),
-        }
+        let check = |source| {
+            self.presence
+                .check_seats(source, instead_of, count, &self.rules)
+        };
+        source.map_or(Ok(()), check)
     }
 
     fn check_name(

@@ -12,6 +12,7 @@ mod command;
 mod decide;
 mod fold;
 mod joining;
+mod jumps;
 mod presence;
 mod published;
 mod seats;
@@ -34,8 +35,8 @@ use std::{
 };
 
 pub use command::{Accepted, Command, Decision, Granted, Join, Leave, Publish, Refusal, Resume};
-pub(crate) use fold::time_after;
 pub use fold::{Fold, FoldError, Participant};
+pub(crate) use fold::{check_rises, time_after};
 pub use presence::Presence;
 pub use published::{REMEMBERED_POSITIONS, Receipt};
 pub use sessions::{REMEMBERED_ENDED, SessionState};
@@ -44,6 +45,7 @@ pub use view::{Lookup, Outlook, View};
 
 use chitty_chat::Position;
 
+use self::jumps::Jumps;
 use crate::rate::{Rate, Sources};
 
 /// The moment at which something is decided.
@@ -100,6 +102,8 @@ pub struct Room {
     presence: Presence,
     /// From where somebody came lately.
     arrivals: Sources,
+    /// How far the log's clock was brought forward lately.
+    jumps: Jumps,
     rules: Rules,
     epoch: Arc<str>,
     first: Position,
@@ -116,6 +120,7 @@ impl Room {
             fold,
             presence,
             arrivals: Sources::default(),
+            jumps: Jumps::default(),
             rules,
             epoch,
             first,

@@ -94,16 +94,17 @@ impl Presence {
         Some(connection.generation)
     }
 
-    /// Refuses one more participant from this source if it has as many as it may have, not
-    /// counting one who leaves for it.
-    pub(super) fn check_seat(
+    /// Refuses so many more participants from this source if it may not have them, not counting one
+    /// who leaves for them.
+    pub(super) fn check_seats(
         &self,
         source: IpAddr,
         but: Option<ParticipantNumber>,
+        count: usize,
         rules: &Rules,
     ) -> Result<(), Refusal> {
         let leaving = but.and_then(|number| self.connections.get(&number)?.source);
-        self.seats.check(source, leaving, rules)
+        self.seats.check(source, leaving, count, rules)
     }
 
     /// Says whether a stream may begin, or in which time it may, and counts none.

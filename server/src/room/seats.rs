@@ -16,17 +16,18 @@ pub(super) struct Seats {
 }
 
 impl Seats {
-    /// Refuses one more from this source if it, or its network, has as many as it may have.
+    /// Refuses so many more from this source if it, or its network, may not have them.
     /// `leaving` is where a participant comes from who gives up a seat for it.
     pub(super) fn check(
         &self,
         source: IpAddr,
         leaving: Option<IpAddr>,
+        more: usize,
         rules: &Rules,
     ) -> Result<(), Refusal> {
         let limit = rules.max_participants_per_source;
         let freed = usize::from(leaving == Some(source));
-        if count(&self.counts, source) >= limit.saturating_add(freed) {
+        if count(&self.counts, source) + more > limit.saturating_add(freed) {
             return Err(Refusal::FullSource { limit });
         }
         let Some(network_of_source) = network(source) else {
@@ -34,7 +35,7 @@ impl Seats {
         };
         let limit = limit.saturating_mul(NETWORK_SHARE as usize);
         let freed = usize::from(leaving.and_then(network) == Some(network_of_source));
-        if count(&self.networks, network_of_source) >= limit.saturating_add(freed) {
+        if count(&self.networks, network_of_source) + more > limit.saturating_add(freed) {
             return Err(Refusal::FullNetwork { limit });
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The rules of the room, one by one, and against a naive model.
 
+mod clock;
 mod joining;
 mod model;
 mod rules;

@@ -20,6 +20,8 @@ pub struct View(Room);
 pub struct Outlook {
     /// The live participation of its session.
     pub participant: Option<ParticipantNumber>,
+    /// A new participation begins, which needs a seat.
+    pub begins: bool,
     /// It counts against the rate of its source.
     pub is_arrival: bool,
     /// The time at its resume's position.
@@ -47,6 +49,7 @@ impl Room {
             rules: self.rules,
             epoch: self.epoch.clone(),
             first: self.first,
+            jumps: self.jumps,
         })
     }
 }
@@ -71,8 +74,8 @@ impl View {
     }
 
     /// Refuses a Join that the room would refuse whatever the log has at the position from which
-    /// it resumes; its `actual` is not looked at. That too many come from its source is left to
-    /// [`View::arrival`].
+    /// it resumes; its `actual` is not looked at. Whether there is a seat, and whether too many
+    /// come, is left to [`View::seats`] and [`View::arrival`].
     ///
     /// A live participation whose resume may be valid is taken to go on: only the log can tell
     /// otherwise.
@@ -90,9 +93,24 @@ impl View {
                 Course::GoOn(participant) => Some(participant),
                 Course::Begin { instead_of, .. } => instead_of,
             },
+            begins: matches!(course, Course::Begin { .. }),
             is_arrival: course.is_arrival(join),
             lamport,
         })
+    }
+
+    /// Refuses so many Joins from this source if they need seats that there are not.
+    pub fn seats(
+        &self,
+        outlook: Outlook,
+        source: Option<IpAddr>,
+        count: u32,
+    ) -> Result<(), Refusal> {
+        if !outlook.begins {
+            return Ok(());
+        }
+        let instead_of = outlook.participant;
+        self.0.check_seats(source, instead_of, count as usize)
     }
 
     /// Whether so many may arrive from this source now, or in which time they may.

@@ -80,10 +80,9 @@ fn who_is_refused_anyway_costs_no_look_at_the_log() {
     ));
     assert_eq!(outlook(&view, "sue", "sue", 0), Err(Refusal::NoTime));
     assert_eq!(outlook(&view, "joe", "joe", 1), Err(Refusal::EndedSession));
-    assert_eq!(
-        outlook(&full, "sue", "sue", 1),
-        Err(Refusal::Full { limit: 4 })
-    );
+    let late = outlook(&full, "sue", "sue", 1).expect("but for a seat");
+    let seats = full.seats(late, None, 1);
+    assert_eq!(seats, Err(Refusal::Full { limit: 4 }));
     let new = outlook(&view, "sue", "sue", 1).expect("free");
     assert_eq!(new.lamport, Lookup::InLog(Position::new(2)));
     assert_eq!((new.participant, new.is_arrival), (None, true));
@@ -91,6 +90,7 @@ fn who_is_refused_anyway_costs_no_look_at_the_log() {
     let live = outlook(&full, "ada", " ", 1).expect("alive");
     assert_eq!(live.participant, Some(Position::new(1).into()));
     assert!(!live.is_arrival);
+    assert_eq!(full.seats(live, None, 1), Ok(()));
 }
 
 #[test]

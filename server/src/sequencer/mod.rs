@@ -46,6 +46,9 @@ const BATCH: usize = 1024;
 /// How often a capped log is looked at.
 const TRIM_EVERY: Duration = Duration::from_secs(10);
 
+/// How often it is looked at whether what the log is kept in is still there.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+
 /// Between two steps of what is dropped from a capped log: others come in between.
 const TRIM_PAUSE: Duration = Duration::from_millis(50);
 
@@ -144,7 +147,13 @@ impl Sequencer {
     /// Serves until told to end, idle for long enough, or the store fails. When it returns, all
     /// streams are told to end.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<End, SequencerError> {
-        let result = self.serve(shutdown).await;
+        let log = Arc::clone(&self.log);
+        let result = tokio::select! {
+            biased;
+            // What was just being written, and is not answered then, may be durable or not.
+            error = log.watch(WATCH_EVERY) => Err(SequencerError::Append(error)),
+            result = self.serve(shutdown) => result,
+        };
         // Who still waits for an answer gets none: their outcome is unknown to them, and a retry
         // by id finds it out.
         self.requests.close();

@@ -1,6 +1,6 @@
 //! Join: one request, and a stream without end.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chitty_chat::{
@@ -24,6 +24,9 @@ use crate::{
     room::{Granted, Join, Lookup, Outlook, Refusal, Resume},
     sequencer::Joined,
 };
+
+/// How often those who wait for a seat look for one.
+const SEAT_LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl Chat {
     pub(super) async fn join(
@@ -90,6 +93,10 @@ impl Chat {
         if turn.as_ref().is_some_and(|turn| turn.has_waited) {
             outlook = self.outlook(join)?;
         }
+        self.sequencer
+            .view()
+            .seats(outlook, join.source, 1)
+            .map_err(|refusal| status::refusal(&refusal))?;
         if let Some(resume) = &mut join.resume {
             resume.actual = self.look_up(outlook, join.source).await?;
         }
@@ -112,19 +119,24 @@ impl Chat {
         let Some(rate) = self.sequencer.view().rules().join_rate else {
             return Ok(None);
         };
+        let source = peer.source;
+        let seats = |count| self.sequencer.view().seats(outlook, Some(source), count);
         let ready = |count| {
+            seats(count).map_err(|_| SEAT_LOOK_EVERY)?;
             let now = self.sequencer.now();
-            self.sequencer.view().arrival(peer.source, count, now)?;
-            self.look_ups.check(outlook, peer.source, rate, now)
+            self.sequencer.view().arrival(source, count, now)?;
+            self.look_ups.check(outlook, source, rate, now)
         };
         let newcomer = Newcomer {
             key,
-            source: peer.source,
+            source,
             connection: peer.connection,
         };
         let turn = self.newcomers.turn(newcomer, rate.interval, ready).await;
-        turn.map(Some)
-            .map_err(|retry_in| status::refusal(&Refusal::TooManyJoins { retry_in }))
+        turn.map(Some).map_err(|retry_in| match seats(1) {
+            Err(full) => status::later(&full, retry_in),
+            Ok(()) => status::refusal(&Refusal::TooManyJoins { retry_in }),
+        })
     }
 
     /// The time that the log has for the position of a resume. Counted before it is read.

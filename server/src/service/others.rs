@@ -10,9 +10,10 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
+use futures_util::FutureExt as _;
 use http::{HeaderName, header::CONTENT_TYPE};
 use http_body::Frame;
-use tokio::time::timeout;
+use tokio::{sync::oneshot, time::timeout};
 use tonic::{Status, body::Body, service::Routes};
 use tower::{BoxError, ServiceExt as _};
 
@@ -32,10 +33,11 @@ pub(super) async fn answer<B>(routes: Routes, request: http::Request<B>) -> http
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    let called = routes.oneshot(stripped(request));
+    let (alive, gone) = oneshot::channel();
+    let called = routes.oneshot(stripped(request, gone));
     match timeout(ANSWER_WITHIN, called).await {
         Ok(Ok(response)) => {
-            let mut response = response.map(|body| tonics(Body::new(Taken(body))));
+            let mut response = response.map(|body| tonics(Body::new(Taken(body, alive))));
             response.extensions_mut().insert(net::Endless);
             response
         }
@@ -44,7 +46,7 @@ where
     }
 }
 
-fn stripped<B>(request: http::Request<B>) -> http::Request<Body>
+fn stripped<B>(request: http::Request<B>, gone: oneshot::Receiver<()>) -> http::Request<Body>
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
@@ -52,6 +54,7 @@ where
     let brief = Brief {
         body: Box::pin(body),
         left: PREFIX + MAX_REQUEST,
+        gone: Some(gone),
     };
     let mut request = http::Request::new(Body::new(brief));
     *request.method_mut() = parts.method;
@@ -72,6 +75,9 @@ where
 struct Brief<B> {
     body: Pin<Box<B>>,
     left: usize,
+    /// The call is over: reflection reads its requests in a task of its own, which would keep them.
+    /// `None` after it was told.
+    gone: Option<oneshot::Receiver<()>>,
 }
 
 impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body for Brief<B> {
@@ -82,6 +88,14 @@ impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body fo
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let is_gone = match &mut self.gone {
+            Some(gone) => gone.poll_unpin(cx).is_ready(),
+            None => true,
+        };
+        if is_gone {
+            self.gone = None;
+            return Poll::Ready(Some(Err(Status::cancelled("the call is over"))));
+        }
         let frame = match ready!(self.body.as_mut().poll_frame(cx)) {
             None => return Poll::Ready(None),
             Some(Err(error)) => {
@@ -109,8 +123,11 @@ impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body fo
 }
 
 /// An answer of tonic's. While it has nothing to say, nobody waits for the peer; what it says is
-/// to be taken in time.
-struct Taken(Body);
+/// to be taken in time. Its end is told by dropping the sender.
+struct Taken(
+    Body,
+    #[expect(dead_code, reason = "it is dropped")] oneshot::Sender<()>,
+);
 
 impl http_body::Body for Taken {
     type Data = Bytes;

@@ -66,7 +66,7 @@ impl Replies {
     pub(super) async fn permit(
         self: &Arc<Self>,
         session: SessionHash,
-        source: Option<IpAddr>,
+        source: impl Into<Option<IpAddr>>,
     ) -> Result<Permit, Status> {
         let mut permit = Permit {
             replies: Arc::clone(self),
@@ -78,7 +78,7 @@ impl Replies {
         if Arc::strong_count(&participant) > 1 + WAITING {
             return Err(exhausted());
         }
-        let source = source.map(|source| {
+        let source = source.into().map(|source| {
             let owner = Owner::Source(source);
             self.share(owner, self.of_source, &mut permit)
         });
@@ -165,13 +165,13 @@ mod tests {
         SessionHash::from_bytes(&[number; 16]).expect("16 bytes")
     }
 
-    fn address(number: u32) -> Option<IpAddr> {
-        Some(Ipv4Addr::from(number).into())
+    fn address(number: u32) -> impl Into<Option<IpAddr>> {
+        IpAddr::from(Ipv4Addr::from(number))
     }
 
     #[tokio::test(start_paused = true)]
     async fn neither_a_participant_nor_a_source_has_all() {
-        let replies = Replies::new(20 * (PAGE as usize) << 10);
+        let replies = Replies::new((20 * PAGE as usize) << 10);
         let mut held = Vec::new();
         for _ in 0..3 {
             held.push(

@@ -58,14 +58,27 @@ pub(super) fn refusal(refusal: &Refusal) -> Status {
             Status::already_exists(text)
         }
         Refusal::UnknownSession | Refusal::EndedSession => Status::unauthenticated(text),
-        Refusal::TooFast { retry_in } | Refusal::TooManyJoins { retry_in } => {
+        Refusal::TooFast { retry_in }
+        | Refusal::TooManyJoins { retry_in }
+        | Refusal::TimeJump { retry_in, .. } => {
             let details = ErrorDetails::with_retry_info(Some(*retry_in));
             Status::with_error_details(Code::ResourceExhausted, text, details)
         }
+        Refusal::TimeEnds { .. } => Status::failed_precondition(text),
         Refusal::Full { .. } | Refusal::FullSource { .. } | Refusal::FullNetwork { .. } => {
             Status::resource_exhausted(text)
         }
     }
+}
+
+/// The same may be granted in this time.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "takes refusals and texts alike"
+)]
+pub(super) fn later(reason: impl ToString, retry_in: Duration) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(retry_in));
+    Status::with_error_details(Code::ResourceExhausted, reason.to_string(), details)
 }
 
 /// A participant waits for as many pages as it may.
@@ -74,8 +87,7 @@ pub(super) fn too_many_pages(retry_in: Duration) -> Status {
         "too many pages of history are asked for at once; ask again in {} ms",
         retry_in.as_millis() + 1
     );
-    let details = ErrorDetails::with_retry_info(Some(retry_in));
-    Status::with_error_details(Code::ResourceExhausted, text, details)
+    later(text, retry_in)
 }
 
 pub(super) fn unreadable(error: &ReadError) -> Status {

@@ -68,6 +68,11 @@ async fn joins_are_refused_with_reasons() {
         "server",
         "SYSTEM",
         "tab\there",
+        "s e r v e r",
+        "i\u{307}da",
+        "a\u{301}\u{301}",
+        "ada\u{13441}",
+        "Participant bob left Chitty-Chat",
         &"x".repeat(33),
     ] {
         let status = server
@@ -82,7 +87,9 @@ async fn joins_are_refused_with_reasons() {
             "name"
         );
     }
-    for name in ["ada", "Ada", "аdа"] {
+    let _joiner = server.join("ශ්\u{200D}රී").await;
+    let _doubled = server.join("q\u{301}").await;
+    for name in ["ada", "Ada", "аdа", "ශ්රී", "q\u{301}\u{301}"] {
         let status = server.join_with(named(name)).await.err().expect("taken");
         assert_eq!(status.code(), Code::AlreadyExists, "{name:?}");
         assert!(status.get_error_details().retry_info().is_none());

@@ -207,3 +207,27 @@ async fn an_id_is_one_event() {
         .collect();
     assert_eq!(texts, [1, 2, 3]);
 }
+
+#[tokio::test]
+async fn who_brings_the_clock_far_forward_again_and_again_is_told_to_wait() {
+    let server = TestServer::start().await;
+    let mut ada = server.join("ada").await;
+    let mut clock = ada.welcome.lamport;
+    let mut refused = None;
+    for _ in 0..9 {
+        let mut request = ada.request("far");
+        request.lamport = clock + (1 << 32);
+        match ada.client.publish(request).await {
+            Ok(reply) => clock = reply.into_inner().lamport,
+            Err(status) => refused = Some(status),
+        }
+    }
+    let refused = refused.expect("too far");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let details = refused.get_error_details();
+    let wait = details.retry_info().and_then(|info| info.retry_delay);
+    assert!(wait.is_some_and(|wait| wait.as_secs() <= 60), "{wait:?}");
+    // Others notice nothing.
+    let mut bob = server.join("bob").await;
+    bob.publish("hi").await;
+}

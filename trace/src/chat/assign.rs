@@ -15,16 +15,22 @@ const FAR: u64 = 600_000_000;
 /// missing) goes with that whose positions it fits to.
 pub(super) fn chats(trace: &Trace) -> (Vec<Chat>, HashMap<usize, usize>) {
     let mut servers: Vec<_> = (0..trace.runs.len())
-        .filter(|run| trace.runs[*run].server)
+        .filter(|run| trace.runs[*run].server && !trace.runs[*run].steps.is_empty())
         .collect();
     servers.sort_by_key(|run| trace.runs[*run].steps.first().map(|step| step.wall));
     let mut chats: Vec<Chat> = Vec::new();
-    let mut of_server = HashMap::new();
+    let mut of_server: HashMap<usize, usize> = HashMap::new();
     for (number, &run) in servers.iter().enumerate() {
         let lines = &trace.runs[run];
         let next = servers.get(number + 1).map(|next| &trace.runs[*next]);
+        let before = number.checked_sub(1).and_then(|before| servers.get(before));
         let epoch = epoch(lines).or_else(|| next.filter(|next| fits(lines, next)).and_then(epoch));
-        let known = epoch.and_then(|epoch| chats.iter().position(|chat| chat.epoch == Some(epoch)));
+        let known = match epoch {
+            Some(epoch) => chats.iter().position(|chat| chat.epoch == Some(epoch)),
+            None => before
+                .filter(|before| goes_on(&trace.runs[**before], lines))
+                .and_then(|before| of_server.get(before).copied()),
+        };
         let chat = known.unwrap_or_else(|| {
             chats.push(Chat {
                 epoch,
@@ -56,6 +62,21 @@ fn fits(run: &Run, next: &Run) -> bool {
         _ => None,
     });
     started.is_some_and(|started| last.is_none_or(|last| last <= started))
+}
+
+/// Whether the second run, whose beginning is missing, tells of what comes after the first one.
+fn goes_on(before: &Run, run: &Run) -> bool {
+    let sent = |step: &Step| match step.what {
+        What::BroadcastSent(event) => Some((event.position, step.lamport)),
+        _ => None,
+    };
+    let last = before.steps.iter().filter_map(sent).max();
+    let first = run.steps.iter().find_map(sent);
+    match (last, first) {
+        (Some(last), Some(first)) => first.0 > last.0 && first.1 > last.1,
+        // There is nothing that would tell another chat from this one.
+        _ => true,
+    }
 }
 
 /// Gives each participation to the chat with which it has most in common, and then to the nearest

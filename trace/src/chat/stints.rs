@@ -53,6 +53,10 @@ pub(super) fn stints(trace: &Trace) -> Vec<Stint> {
         let (mut join, mut name) = (None, lines.who);
         let first = stints.len();
         for (number, step) in lines.steps.iter().enumerate() {
+            if step.after_hole {
+                // The one whose answer comes next may be missing.
+                (join, name) = (None, lines.who);
+            }
             match step.what {
                 What::JoinSent { name: asked, .. } => {
                     join = Some(number);

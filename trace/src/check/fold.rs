@@ -1,6 +1,9 @@
 //! What each chat's events are by themselves: their times, their sentences, and who is present.
 
-use chitty_chat::event::{joined_sentence, left_sentence};
+use chitty_chat::{
+    LamportTime,
+    event::{joined_sentence, left_sentence},
+};
 
 use super::{Report, Rule};
 use crate::{
@@ -15,6 +18,7 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
         for position in positions {
             let told = &chat.told[&position];
             time(chat, told, report);
+            end(told, report);
             presence(facts, chat, told, report);
             once(chat, told, report);
             if !has_its_sentence(facts, &told.event, told.lamport) {
@@ -42,7 +46,8 @@ fn time(chat: &Chat, told: &Told, report: &mut Report) {
         request => before.max(request).saturating_add(1),
     };
     let expected = receipt.saturating_add(1);
-    if told.lamport == expected {
+    // At the last number the rules' sums stand still, which no time may.
+    if told.lamport == expected && told.lamport > before {
         return;
     }
     let lines: Vec<_> = at.into_iter().chain([told.at]).collect();
@@ -58,6 +63,25 @@ fn time(chat: &Chat, told: &Told, report: &mut Report) {
             format!(
                 "from {before} and the request's {} the rules give {expected}, not {}",
                 event.request, told.lamport
+            )
+        });
+    }
+}
+
+/// The last numbers are kept for those who leave.
+fn end(told: &Told, report: &mut Report) {
+    let event = &told.event;
+    let last = match event.kind {
+        Kind::Joined | Kind::Message => LamportTime::LAST_ENTRY,
+        Kind::Left if event.request > 0 => LamportTime::LAST_LEAVE,
+        Kind::Left | Kind::Unknown => return,
+    };
+    if told.lamport > last.get() {
+        report.add(Rule::TimeEnds, &[told.at], || {
+            format!(
+                "{} at {}, after {last}, the last time for that",
+                event.kind.as_str(),
+                told.lamport
             )
         });
     }

@@ -57,7 +57,7 @@ impl Journal {
         if lines.ended {
             self.unfinished(facts, report);
         }
-        self.ended = lines.ended;
+        self.ended = lines.ended && !facts.trace.lacks_a_server();
     }
 
     /// Lines are missing here.
@@ -206,7 +206,7 @@ impl Journal {
             Self::place(end, event.position, at, report);
         }
         let clock_before = before
-            .filter(|end| end.position + 1 == event.position)
+            .filter(|end| end.position.saturating_add(1) == event.position)
             .and_then(|end| end.lamport);
         if event.request == 0 {
             if event.kind != Kind::Left && event.kind != Kind::Unknown {
@@ -237,7 +237,7 @@ impl Journal {
             report.add(Rule::OutOfOrder, &lines, || {
                 format!("position {position} was broadcast after {}", end.position)
             });
-        } else if position > end.position + 1 {
+        } else if position - end.position > 1 {
             report.add(Rule::Gap, &lines, || {
                 format!("position {position} was broadcast after {}", end.position)
             });
@@ -303,7 +303,7 @@ impl Journal {
             }
             return;
         };
-        let expected = before.max(request.lamport) + 1;
+        let expected = before.max(request.lamport).saturating_add(1);
         if clock != expected && !is_cut(request.frayed, clock, expected) {
             report.add(Rule::ReceiptNotByTheFold, &lines, || {
                 format!(

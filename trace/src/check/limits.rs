@@ -108,6 +108,19 @@ fn cut_runs(facts: &Facts<'_>, notes: &mut Vec<String>) {
     if holes > 0 {
         notes.push(format!("what is missing inside of {holes} runs"));
     }
+    // Of those too that have nothing else to tell.
+    let told = facts.trace.runs.iter().map(|run| run.dropped);
+    let (runs, lines) = told
+        .filter(|dropped| *dropped > 0)
+        .fold((0, 0_u64), |(runs, lines), dropped| {
+            (runs + 1, lines.saturating_add(dropped))
+        });
+    if runs > 0 {
+        notes.push(format!(
+            "what {runs} processes could not write down: {lines} lines are missing, as their logs \
+             say"
+        ));
+    }
     let mut ends = BTreeMap::new();
     for stint in &facts.stints {
         let number = stint.welcome.participant;

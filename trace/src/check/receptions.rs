@@ -14,9 +14,14 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     for stint in &facts.stints {
         let chat = &facts.chats[stint.chat];
         if shown.run != Some(stint.run) {
+            let first = At {
+                run: stint.run,
+                step: 0,
+            };
             shown = Shown {
                 run: Some(stint.run),
-                ..Shown::default()
+                last: None,
+                unknown: !facts.run(stint.run).begun || has_hole(facts, first, stint.at()),
             };
         }
         let goes_on = resumption(facts, stint, &shown, report);
@@ -28,7 +33,7 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
             row.follow(last, at, stint);
         } else if shown
             .last
-            .is_none_or(|(last, _)| last + 1 != stint.welcome.next)
+            .is_none_or(|(last, _)| last.saturating_add(1) != stint.welcome.next)
         {
             shown.last = None;
         }
@@ -52,6 +57,14 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
         }
         row.finish(chat, report);
     }
+}
+
+/// Whether lines are missing between these two.
+fn has_hole(facts: &Facts<'_>, from: At, to: At) -> bool {
+    let steps = &facts.run(from.run).steps;
+    steps[from.step..=to.step]
+        .iter()
+        .any(|step| step.after_hole)
 }
 
 /// What a run was shown last.
@@ -118,7 +131,7 @@ fn resumption(facts: &Facts<'_>, stint: &Stint, shown: &Shown, report: &mut Repo
             format!("it was shown {last}, and resumes behind {resume}")
         });
     }
-    if stint.welcome.resumed && stint.welcome.next != resume + 1 {
+    if stint.welcome.resumed && stint.welcome.next != resume.saturating_add(1) {
         report.add(Rule::ResumedElsewhere, &[asked, stint.at()], || {
             format!(
                 "it resumes behind {resume}, and gets what follows from {}",
@@ -126,7 +139,7 @@ fn resumption(facts: &Facts<'_>, stint: &Stint, shown: &Shown, report: &mut Repo
             )
         });
     }
-    stint.welcome.next == resume + 1
+    stint.welcome.next == resume.saturating_add(1)
 }
 
 /// The positions that a stint brings.
@@ -155,15 +168,16 @@ impl Row {
 
     /// It goes on behind what was shown before.
     fn follow(&mut self, last: u64, at: At, stint: &Stint) {
-        if stint.welcome.next > last + 1 {
+        let next = last.saturating_add(1);
+        if stint.welcome.next > next {
             self.gaps.push(Missing {
-                first: last + 1,
+                first: next,
                 last: stint.welcome.next - 1,
                 before: at,
                 after: stint.at(),
             });
         } else {
-            self.next = Some(last + 1);
+            self.next = Some(next);
             self.last = at;
         }
     }
@@ -193,7 +207,7 @@ impl Row {
             }
             _ => {}
         }
-        self.next = Some(position + 1);
+        self.next = Some(position.saturating_add(1));
         self.last = at;
     }
 
@@ -204,10 +218,13 @@ impl Row {
             return false;
         };
         let gap = self.gaps.swap_remove(number);
-        for (first, last) in [(gap.first, position - 1), (position + 1, gap.last)] {
-            if first <= last {
-                self.gaps.push(Missing { first, last, ..gap });
-            }
+        if position > gap.first {
+            let last = position - 1;
+            self.gaps.push(Missing { last, ..gap });
+        }
+        if position < gap.last {
+            let first = position + 1;
+            self.gaps.push(Missing { first, ..gap });
         }
         true
     }

@@ -35,6 +35,8 @@ rules! {
     ReceiptNotAfterSending "receipt-not-after-sending",
     /// Broadcasts do not rise along positions.
     TimeNotRising "time-not-rising",
+    /// The chat goes on in the last numbers, which are kept for those who leave.
+    TimeEnds "time-ends",
     /// A broadcast's time is not what follows from the one before and its request.
     TimeNotByTheFold "time-not-by-the-fold",
     /// The server's clock on receiving a request is not what follows.

@@ -72,6 +72,8 @@ pub struct Run {
     pub begun: bool,
     /// It ended in order.
     pub ended: bool,
+    /// Lines that are missing, as it says itself.
+    pub dropped: u64,
     /// What happened in it.
     pub steps: Vec<Step>,
     tail: Tail,
@@ -112,6 +114,13 @@ impl Trace {
             run.finish();
         }
         Ok(trace)
+    }
+
+    /// Whether there was a run of a server of which nothing is left but that: it cannot be told
+    /// between which others it was, nor what it broadcast.
+    pub(crate) fn lacks_a_server(&self) -> bool {
+        let mut runs = self.runs.iter();
+        runs.any(|run| run.server && run.steps.is_empty())
     }
 
     fn rename(&mut self, file: u32, path: PathBuf) {
@@ -164,9 +173,10 @@ impl Trace {
         run.tail.bare = bare_end;
         match parsed.meaning {
             Meaning::Remark => run.tail.bare = false,
-            Meaning::Dropped => {
+            Meaning::Dropped(lines) => {
                 run.tail.bare = false;
                 run.tail.hole = true;
+                run.dropped = run.dropped.saturating_add(lines);
             }
             Meaning::Step(what) => run.push(Step {
                 place,
@@ -195,6 +205,7 @@ impl Trace {
             server: word == SERVER,
             begun: false,
             ended: false,
+            dropped: 0,
             steps: Vec::new(),
             tail: Tail::default(),
         });

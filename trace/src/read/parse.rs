@@ -23,8 +23,8 @@ pub(super) struct Parsed<'a> {
 pub(super) enum Meaning {
     /// A diagnostic.
     Remark,
-    /// A diagnostic that says that lines are missing.
-    Dropped,
+    /// A diagnostic that says that so many lines are missing.
+    Dropped(u64),
     /// A step.
     Step(What),
 }
@@ -45,7 +45,7 @@ struct Fields<'a> {
     resumed: bool,
     retry: bool,
     repeated: bool,
-    dropped: bool,
+    dropped: Option<u64>,
     name: Option<Cow<'a, str>>,
     author: Option<Cow<'a, str>>,
     id: Option<Cow<'a, str>>,
@@ -87,7 +87,8 @@ impl<'a> Fields<'a> {
             "resumed" => return self.resumed = value == "true",
             "retry" => return self.retry = value == "true",
             "repeated" => return self.repeated = value == "true",
-            "dropped" => return self.dropped = true,
+            // Lines are missing even if it cannot be read how many.
+            "dropped" => return self.dropped = Some(value.parse().unwrap_or(1)),
             _ => return,
         };
         *text = Some(value);
@@ -101,11 +102,7 @@ pub(super) fn parse<'a>(line: &'a str, texts: &mut Texts) -> Option<Parsed<'a>> 
     let wall = head.time.duration_since(UNIX_EPOCH).ok()?.as_micros();
     let wall = u64::try_from(wall).ok()?;
     let meaning = if head.call == "log" {
-        if fields.dropped {
-            Meaning::Dropped
-        } else {
-            Meaning::Remark
-        }
+        fields.dropped.map_or(Meaning::Remark, Meaning::Dropped)
     } else if fields.bad {
         return None;
     } else {

@@ -12,32 +12,33 @@ pub struct Help {
 }
 
 /// The help's rows for the commands.
+#[rustfmt::skip]
 pub const COMMANDS: &[Help] = &[
-    Help {
-        command: "/me waves",
-        what: "an action: * ada waves",
-    },
-    Help {
-        command: "/time",
-        what: "your Lamport clock, and why",
-    },
-    Help {
-        command: "/at 412",
-        what: "go to Lamport time 412",
-    },
-    Help {
-        command: "/help",
-        what: "this help",
-    },
-    Help {
-        command: "/quit",
-        what: "leave",
-    },
-    Help {
-        command: "//text",
-        what: "send text that begins with /",
-    },
+    Help { command: "/me waves", what: "an action: * ada waves" },
+    Help { command: "/who", what: "everybody who is present" },
+    Help { command: "/search text", what: "search what was said" },
+    Help { command: "/time", what: "your Lamport clock, and why" },
+    Help { command: "/at 412", what: "go to Lamport time 412" },
+    Help { command: "/clear", what: "empty the screen" },
+    Help { command: "/help", what: "this help" },
+    Help { command: "/quit", what: "leave" },
+    Help { command: "//text", what: "send text that begins with /" },
 ];
+
+/// Other words for a command, which IRC clients and shells have taught.
+const ALIASES: [(&str, &str); 8] = [
+    ("/exit", "/quit"),
+    ("/q", "/quit"),
+    ("/leave", "/quit"),
+    ("/names", "/who"),
+    ("/users", "/who"),
+    ("/find", "/search"),
+    ("/h", "/help"),
+    ("/?", "/help"),
+];
+
+/// A word that differs by more than this many letters is no misspelt command.
+const MOST_MISSPELT: usize = 2;
 
 /// What to do about a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,12 @@ pub enum Line {
     Help,
     /// Explain the logical clock.
     Time,
+    /// List who is present.
+    Who,
+    /// Empty the screen.
+    Clear,
+    /// Search for this in what was said; empty: ask for what.
+    Search(String),
     /// Go to what happened at this time.
     At(LamportTime),
     /// Not to be sent; the text says why and what to do.
@@ -67,39 +74,68 @@ pub fn outgoing(draft: &str) -> &str {
     }
 }
 
-/// What a draft means.
+/// What a draft means. Commands are read in capitals, too.
 pub fn parse(draft: &str) -> Line {
     if draft.is_empty() {
-        return Line::Nothing;
+        Line::Nothing
+    } else if draft.starts_with('/') && !draft.starts_with("//") {
+        command(draft)
+    } else {
+        message(outgoing(draft))
     }
-    if draft.starts_with('/') && !draft.starts_with("//") {
-        let (command, rest) = draft
-            .split_once(char::is_whitespace)
-            .map_or((draft, ""), |(command, rest)| (command, rest.trim()));
-        match (command, rest) {
-            ("/quit", "") => return Line::Quit,
-            ("/help", "") => return Line::Help,
-            ("/time", "") => return Line::Time,
-            ("/quit" | "/help" | "/time", _) => {
-                return Line::Wrong(format!("{command} takes nothing behind it"));
-            }
-            ("/at", time) => {
-                let digits = time.strip_prefix(['L', 'l']).unwrap_or(time);
-                return match digits.parse() {
-                    Ok(time @ 1..) => Line::At(LamportTime::new(time)),
-                    _ => Line::Wrong("/at needs a Lamport time, as in: /at 412".into()),
-                };
-            }
-            ("/me", "") => return Line::Wrong("/me needs what you do, as in: /me waves".into()),
-            ("/me", _) if draft.starts_with("/me ") => {}
-            _ => {
-                return Line::Wrong(format!(
-                    "No command {command}: /help lists them, a second / sends it as text"
-                ));
-            }
+}
+
+fn command(draft: &str) -> Line {
+    let (word, rest) = draft
+        .split_once(char::is_whitespace)
+        .map_or((draft, ""), |(word, rest)| (word, rest.trim()));
+    let word = word.to_lowercase();
+    let known = ALIASES.iter().find(|(alias, _)| *alias == word);
+    let command = known.map_or(word.as_str(), |(_, command)| command);
+    match (command, rest) {
+        // What follows is the farewell that IRC clients send. Nobody would see it here.
+        ("/quit", _) => Line::Quit,
+        ("/help", _) => Line::Help,
+        ("/search", text) => Line::Search(text.to_owned()),
+        ("/time", "") => Line::Time,
+        ("/who", "") => Line::Who,
+        ("/clear", "") => Line::Clear,
+        ("/time" | "/who" | "/clear", _) => {
+            Line::Wrong(format!("{command} takes nothing after it"))
         }
+        ("/at", time) => at(time),
+        ("/me", "") => Line::Wrong("/me needs what you do, as in: /me waves".into()),
+        ("/me", _) if draft[3..].starts_with(' ') => message(&format!("/me{}", &draft[3..])),
+        _ => Line::Wrong(unknown(&word)),
     }
-    match MessageText::parse(outgoing(draft)) {
+}
+
+fn at(time: &str) -> Line {
+    let digits = time.strip_prefix(['L', 'l']).unwrap_or(time);
+    match digits.parse() {
+        Ok(time @ 1..) => Line::At(LamportTime::new(time)),
+        _ => Line::Wrong("/at needs a Lamport time, as in: /at 412".into()),
+    }
+}
+
+fn unknown(word: &str) -> String {
+    let commands = COMMANDS.iter().filter_map(|help| {
+        let word = help.command.split_whitespace().next()?;
+        (!word.starts_with("//")).then_some(word)
+    });
+    let nearest = commands
+        .map(|command| (strsim::osa_distance(word, command), command))
+        .min()
+        .filter(|(distance, _)| *distance <= MOST_MISSPELT && word.chars().count() > *distance + 1);
+    let advice = match nearest {
+        Some((_, command)) => format!("did you mean {command}? A"),
+        None => "/help lists them, a".to_owned(),
+    };
+    format!("No command {word}: {advice} second / sends it as text")
+}
+
+fn message(text: &str) -> Line {
+    match MessageText::parse(text) {
         Ok(text) => Line::Message(text),
         Err(MessageTextError::TooLong { length }) => Line::Wrong(format!(
             "Not sent: {} too many, a message has at most {} characters",
@@ -135,18 +171,47 @@ mod tests {
         assert_eq!(parse("/quit"), Line::Quit);
         assert_eq!(parse("/help "), Line::Help);
         assert_eq!(parse("/time"), Line::Time);
+        for quit in ["/exit", "/q", "/QUIT", "/quit bye all", "/Exit"] {
+            assert_eq!(parse(quit), Line::Quit, "{quit}");
+        }
+        assert_eq!(parse("/HELP"), Line::Help);
+        for who in ["/who", "/names", "/WHO"] {
+            assert_eq!(parse(who), Line::Who, "{who}");
+        }
+        assert_eq!(parse("/clear"), Line::Clear);
+        assert_eq!(parse("/search two words"), Line::Search("two words".into()));
+        assert_eq!(message("/ME waves"), "/me waves");
         for wrong in [
             "/",
-            "/exit",
-            "/QUIT",
             "/etc/hosts",
-            "/quit now",
+            "/time now",
             "/me",
             "/me  ",
             "/me\tx",
+            "/İ",
             "   ",
         ] {
             assert!(matches!(parse(wrong), Line::Wrong(_)), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_command_names_the_nearest() {
+        for (wrong, nearest) in [
+            ("/quti", Some("/quit")),
+            ("/serach x", Some("/search")),
+            ("/hlep", Some("/help")),
+            ("/tine", Some("/time")),
+            ("/etc/hosts", None),
+            ("/x", None),
+        ] {
+            let Line::Wrong(why) = parse(wrong) else {
+                panic!("{wrong} is no command");
+            };
+            match nearest {
+                Some(nearest) => assert!(why.contains(&format!("mean {nearest}?")), "{why}"),
+                None => assert!(why.contains("/help lists"), "{why}"),
+            }
         }
     }
 

@@ -15,6 +15,8 @@ pub enum Input {
     Key(KeyEvent),
     /// Text was pasted.
     Paste(String),
+    /// Nothing more comes of a paste that has begun.
+    PasteStalls,
     /// The mouse was used.
     Mouse(Mouse),
     /// The screen has so many columns and rows.
@@ -102,6 +104,8 @@ pub struct Settings {
     pub time_zone: TimeZone,
     /// Columns and rows of the screen.
     pub size: (u16, u16),
+    /// What was said before is shown without being asked for.
+    pub backlog: bool,
     /// What the user likes.
     pub options: Options,
 }

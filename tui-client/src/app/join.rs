@@ -14,17 +14,28 @@ const MAX_FIELD: usize = 64;
 #[derive(Debug)]
 pub struct Join {
     editor: Editor,
+    /// The name in the field is only offered: what is written takes its place.
+    offered: bool,
     refusal: Option<String>,
     free_at: Option<Duration>,
     trying: bool,
 }
 
 impl Join {
+    /// A field with this name offered in it, as a selected text is: the first character that is
+    /// written replaces it, and moving the caret keeps it.
+    pub(super) fn offering(name: &str) -> Self {
+        let mut join = Self::new(name);
+        join.offered = !join.name().is_empty();
+        join
+    }
+
     /// A field with this name in it.
     pub(super) fn new(name: &str) -> Self {
         let name: String = name.chars().filter(|c| !c.is_control()).collect();
         Self {
             editor: Editor::new(&name, MAX_FIELD),
+            offered: false,
             refusal: None,
             free_at: None,
             trying: false,
@@ -39,6 +50,11 @@ impl Join {
     /// What is before the caret, and what is behind it.
     pub fn halves(&self) -> (&str, &str) {
         self.editor.draft().halves()
+    }
+
+    /// Whether the name in the field is only offered.
+    pub fn is_offered(&self) -> bool {
+        self.offered && !self.trying
     }
 
     /// A name was sent and not answered yet.
@@ -63,15 +79,29 @@ impl Join {
     pub(super) fn edit(&mut self, edit: Edit) {
         // A name is one line.
         let breaks = matches!(edit, Edit::Insert(c) if c.is_control());
-        if !self.trying && !breaks {
-            self.editor.edit(edit);
+        if self.trying || breaks {
+            return;
         }
+        let replaces = matches!(
+            edit,
+            Edit::Insert(_) | Edit::DeleteLeft | Edit::DeleteRight | Edit::Yank
+        );
+        if std::mem::take(&mut self.offered) && replaces {
+            self.editor = Editor::new("", MAX_FIELD);
+            if matches!(edit, Edit::DeleteLeft | Edit::DeleteRight) {
+                return;
+            }
+        }
+        self.editor.edit(edit);
     }
 
     pub(super) fn paste(&mut self, text: &str) {
         let line = text.lines().next().unwrap_or_default();
         let line: String = line.chars().filter(|c| !c.is_control()).collect();
         if !self.trying {
+            if std::mem::take(&mut self.offered) {
+                self.editor = Editor::new("", MAX_FIELD);
+            }
             self.editor.insert(&line);
         }
     }
@@ -85,6 +115,7 @@ impl Join {
         match ParticipantName::parse(self.name()) {
             Ok(name) => {
                 self.refusal = None;
+                self.offered = false;
                 self.trying = true;
                 Some(name)
             }
@@ -98,7 +129,7 @@ impl Join {
     pub(super) fn refused(&mut self, refusal: &Refusal, now: Duration) {
         *self = Self::new(&refusal.name);
         self.refusal = Some(sentence(&refusal.reason));
-        self.free_at = refusal.retry_in.map(|wait| now + wait);
+        self.free_at = refusal.retry_in.map(|wait| now.saturating_add(wait));
     }
 }
 

@@ -10,6 +10,7 @@ mod io;
 pub mod join;
 pub mod keys;
 pub mod layout;
+mod leaving;
 mod notices;
 pub mod options;
 mod overtaken;
@@ -24,6 +25,8 @@ mod typing;
 pub(crate) mod wrap;
 
 #[cfg(test)]
+mod leaving_tests;
+#[cfg(test)]
 mod reading_tests;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -34,8 +37,8 @@ use std::time::Duration;
 
 use self::{
     attention::Attention, composer::Composer, join::Join, keys::Key, layout::Panes,
-    options::Options, overtaken::Overtaken, participants::Participants, recent::Recent,
-    search::Search, status::Status, timeline::Timeline,
+    leaving::Leaving, options::Options, overtaken::Overtaken, participants::Participants,
+    recent::Recent, search::Search, status::Status, timeline::Timeline,
 };
 pub use self::{
     io::{Edited, Effect, Input, Now, Outcome, Settings},
@@ -100,16 +103,16 @@ pub struct App {
     hint: Option<Hint>,
     /// The first row of the help on screen, while it is open.
     help: Option<usize>,
-    /// The key that leaves was pressed where it takes two.
-    warned: bool,
+    leaving: Leaving,
     /// This key was pressed, and the next one belongs to it.
     first: Option<Key>,
     tickets: u64,
     welcomed: bool,
+    /// What was said before may be fetched before anybody scrolls up to it.
+    reads_ahead: bool,
     /// Events that came while the link was down, and are being read.
     missed: u64,
     over: Option<Ended>,
-    leave_by: Option<Duration>,
     size: (u16, u16),
     panes: Panes,
     now: Duration,
@@ -120,7 +123,10 @@ impl App {
     pub fn new(settings: Settings) -> (Self, Vec<Effect>) {
         let mut app = Self {
             screen: Screen::Join,
-            join: Join::new(settings.name.as_deref().unwrap_or(&settings.login)),
+            join: match &settings.name {
+                Some(name) => Join::new(name),
+                None => Join::offering(&settings.login),
+            },
             composer: Composer::default(),
             timeline: Timeline::new(settings.time_zone),
             participants: Participants::default(),
@@ -135,13 +141,13 @@ impl App {
             name: String::new(),
             hint: None,
             help: None,
-            warned: false,
+            leaving: Leaving::default(),
             first: None,
             tickets: 0,
             welcomed: false,
+            reads_ahead: settings.backlog,
             missed: 0,
             over: None,
-            leave_by: None,
             size: settings.size,
             panes: Panes::default(),
             now: Duration::ZERO,
@@ -162,6 +168,10 @@ impl App {
             Input::Key(key) => self.key(key, now.wall, &mut effects),
             Input::Paste(text) => {
                 self.paste_search(&text, &mut effects) || self.paste(&text, &mut effects)
+            }
+            Input::PasteStalls => {
+                self.say("The end of a paste is awaited: Esc ends it here", false);
+                true
             }
             Input::Mouse(mouse) => self.mouse(mouse),
             Input::Resize(width, height) => {
@@ -209,24 +219,12 @@ impl App {
             Some(at.saturating_sub(Duration::from_secs(fewer)))
         });
         let fading = self.participants.fades_at();
-        let soon = self.leave_by.into_iter().chain(fading);
+        let soon = self.leaving.due().chain(fading);
         soon.chain(next_second).min()
     }
 
-    fn leave(&mut self, effects: &mut Vec<Effect>) {
-        if let Some(ended) = self.over.clone() {
-            effects.push(Effect::Quit(self.outcome(ended)));
-        } else if self.leave_by.is_none() {
-            self.leave_by = Some(self.now + FAREWELL);
-            self.status.leaving();
-            effects.push(Effect::Session(Command::Leave));
-        }
-    }
-
     fn tick(&mut self, effects: &mut Vec<Effect>) -> bool {
-        if self.leave_by.is_some_and(|by| by <= self.now) {
-            effects.push(Effect::Quit(Outcome::Left));
-        }
+        self.leave_on_time(effects);
         self.participants.fade(self.now);
         true
     }

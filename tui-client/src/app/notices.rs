@@ -83,7 +83,7 @@ impl App {
 
     fn welcome(&mut self, welcome: Welcome, wall: SystemTime, effects: &mut Vec<Effect>) {
         if self.welcomed && !welcome.another_log {
-            self.missed = (welcome.head.get() + 1).saturating_sub(welcome.next.get());
+            self.missed = welcome.head.next().get().saturating_sub(welcome.next.get());
         }
         if welcome.another_log {
             self.search.restart();
@@ -104,7 +104,7 @@ impl App {
 
     fn ended(&mut self, ended: Ended, effects: &mut Vec<Effect>) {
         let quit = match &ended {
-            _ if self.leave_by.is_some() => Some(Outcome::Left),
+            _ if self.leaving.is_under_way() => Some(Outcome::Left),
             Ended::Left => Some(Outcome::Left),
             // There is nothing to look at: say it where it can be read, scrolled and piped.
             Ended::Failed(_) | Ended::Removed(_) if !self.welcomed => {

@@ -14,6 +14,9 @@ use crate::session::Welcome;
 const FADING: Duration = Duration::from_secs(5);
 /// So many of them at most.
 const MAX_GONE: usize = 16;
+/// So many are present at most; who joins beyond that is not listed. Twice a server's limit unless
+/// configured otherwise.
+const MAX_PRESENT: usize = 20_000;
 
 /// Who is present, oldest first.
 #[derive(Debug, Default)]
@@ -88,6 +91,18 @@ impl Participants {
         })
     }
 
+    /// Everybody in a line: "3 present: ada (you), bob, eve".
+    pub(crate) fn list(&self) -> String {
+        let names: Vec<String> = self
+            .iter()
+            .map(|(name, own)| match own {
+                true => format!("{name} (you)"),
+                false => name.to_owned(),
+            })
+            .collect();
+        format!("{} present: {}", names.len(), names.join(", "))
+    }
+
     /// How many are in the pane.
     pub fn shown(&self) -> usize {
         self.present.len() + self.gone.len()
@@ -107,7 +122,7 @@ impl Participants {
         self.gone.retain(|gone| gone.until > now);
     }
 
-    pub(super) fn welcome(&mut self, welcome: &Welcome) {
+    pub(crate) fn welcome(&mut self, welcome: &Welcome) {
         self.own = Some(welcome.number);
         if let Some(participants) = &welcome.participants {
             let present = |(number, name): &(_, Arc<str>)| {
@@ -124,13 +139,13 @@ impl Participants {
         }
     }
 
-    pub(super) fn apply(&mut self, event: &Event, now: Duration) {
+    pub(crate) fn apply(&mut self, event: &Event, now: Duration) {
         self.fade(now);
         if self.is_history(event) {
             return;
         }
         match &event.kind {
-            EventKind::Joined { name } => {
+            EventKind::Joined { name } if self.present.len() < MAX_PRESENT => {
                 let name = Arc::clone(name);
                 let seen = Position::ZERO;
                 let present = Present { name, seen };
@@ -140,7 +155,7 @@ impl Participants {
             EventKind::Message {
                 participant, seen, ..
             } => self.has_seen(*participant, *seen),
-            EventKind::Unknown => {}
+            EventKind::Joined { .. } | EventKind::Unknown => {}
         }
     }
 
@@ -161,7 +176,7 @@ impl Participants {
         let gone = Gone {
             number,
             name: present.name,
-            until: now + FADING,
+            until: now.saturating_add(FADING),
         };
         self.gone.insert(place, gone);
     }

@@ -43,6 +43,7 @@ impl App {
         }
         if self.is_bare() && action != Some(Action::Bare) && !is_scrolling(action) {
             self.show_bare(false, effects);
+            self.closed();
             return matches!(action, Some(Action::Leave));
         }
         if self.timeline.is_selecting() && self.selecting_key(selected.or(action), effects) {
@@ -68,13 +69,13 @@ impl App {
                 self.timeline.expand(expanded);
             }
             Some(Action::PageUp | Action::RowUp) => {
+                self.reads_ahead = true;
                 self.timeline.retry_pages();
                 return false;
             }
             _ => return false,
         }
         self.hint = None;
-        self.warned = false;
         true
     }
 
@@ -103,6 +104,7 @@ impl App {
             Some(Action::FindOlder) => self.search_on(true, effects),
             Some(Action::FindNewer) => self.search_on(false, effects),
             Some(Action::Leave | Action::Cancel) => {
+                self.closed();
                 self.timeline.deselect();
                 self.timeline.look_for("");
                 self.search.end();
@@ -136,6 +138,14 @@ impl App {
         self.search.open(origin);
     }
 
+    /// Opens the search with this in its prompt.
+    pub(super) fn search_for(&mut self, text: &str, effects: &mut Vec<Effect>) {
+        self.open_search();
+        if !text.is_empty() {
+            self.search_edit(|query| query.push_str(text), effects);
+        }
+    }
+
     fn search_key(&mut self, action: Option<Action>, effects: &mut Vec<Effect>) {
         match action {
             Some(Action::Send) => {
@@ -146,6 +156,7 @@ impl App {
                 }
             }
             Some(Action::Leave | Action::Cancel) => {
+                self.closed();
                 let origin = self.search.origin();
                 self.search.end();
                 self.timeline.look_for("");
@@ -202,11 +213,13 @@ impl App {
     /// Goes to what happened at this time, or last before it.
     pub(super) fn go_to(&mut self, lamport: LamportTime, effects: &mut Vec<Effect>) {
         let page = HistoryPage::At(lamport);
+        self.reads_ahead = true;
         self.going = Some(page);
         ask(Some(page), AROUND, effects);
     }
 
     fn go_to_oldest(&mut self, effects: &mut Vec<Effect>) {
+        self.reads_ahead = true;
         self.timeline.deselect();
         if self.timeline.has_first() {
             self.timeline.oldest();
@@ -253,7 +266,7 @@ impl App {
     pub(super) fn read_ahead(&mut self, effects: &mut Vec<Effect>) {
         // While the newest lines are coming in, nobody knows what the pane will lack.
         let settled = self.timeline.below().is_some() || self.status.live();
-        if settled && self.welcomed && self.over.is_none() {
+        if settled && self.reads_ahead && self.welcomed && self.over.is_none() {
             ask(self.timeline.wanted(), AROUND, effects);
         }
     }
@@ -266,6 +279,7 @@ impl App {
         let messages = self.panes.messages;
         match mouse {
             Mouse::WheelUp => {
+                self.reads_ahead = true;
                 self.timeline.retry_pages();
                 self.timeline.up(WHEEL);
             }

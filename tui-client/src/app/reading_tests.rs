@@ -210,3 +210,71 @@ fn the_mouse_scrolls_selects_and_can_be_given_back() {
     assert_eq!(driver.app.composer().draft(), "x");
     assert!(!driver.app.is_bare());
 }
+
+#[test]
+fn who_lists_everybody() {
+    let mut driver = Driver::joined(80, 24);
+    driver.say("/who");
+    let shown = driver.app.timeline().visible().0;
+    let text = format!("{:?}", shown.last().expect("a line"));
+    assert!(text.contains("2 present: bob, ada (you)"), "{text}");
+}
+
+#[test]
+fn a_cleared_screen_begins_anew_and_scrolling_up_shows_all() {
+    let mut driver = Driver::joined(80, 24);
+    for number in 3..60 {
+        driver.event(message(number, 4 * number, "bob", "before"));
+    }
+    driver.say("/clear");
+    assert!(driver.app.timeline().visible().0.is_empty());
+    driver.event(message(60, 400, "bob", "after"));
+    assert_eq!(driver.app.timeline().visible().0.len(), 1);
+    driver.press(KeyCode::PageUp);
+    assert!(driver.app.timeline().visible().0.len() > 10);
+    driver.press(KeyCode::Esc);
+    assert!(driver.app.timeline().visible().0.len() > 10);
+}
+
+#[test]
+fn search_by_word_opens_the_prompt_with_the_text() {
+    let mut driver = Driver::joined(80, 24);
+    driver.event(message(3, 11, "bob", "there is coffee"));
+    driver.event(message(4, 15, "bob", "and tea"));
+    driver.say("/search coffee");
+    assert!(driver.app.search().is_typing());
+    assert_eq!(driver.app.search().query(), "coffee");
+    assert_eq!(
+        driver.app.timeline().selected_position(),
+        Some(3.into()),
+        "the find"
+    );
+}
+
+#[test]
+fn without_a_backlog_nothing_earlier_is_fetched_before_somebody_scrolls_up() {
+    let mut driver = Driver::with(Settings {
+        name: None,
+        login: "ada".into(),
+        server: "here".into(),
+        time_zone: jiff::tz::TimeZone::UTC,
+        size: (80, 24),
+        backlog: false,
+        options: options::Options::default(),
+    });
+    driver.press(KeyCode::Enter);
+    let mut late = welcome("ada", 1000, &[(2, "bob"), (1000, "ada")]);
+    late.next = 1000.into();
+    driver.notice(Notice::Welcome(late));
+    driver.notice(Notice::Link(crate::session::Link::Live));
+    driver.event(joined(1000, 4000, "ada"));
+    let asks = |driver: &mut Driver| {
+        let history = |effect: &Effect| matches!(effect, Effect::Session(Command::History { .. }));
+        driver.effects().iter().any(history)
+    };
+    assert!(!asks(&mut driver));
+    driver.event(message(1001, 4004, "bob", "hello"));
+    assert!(!asks(&mut driver));
+    driver.press(KeyCode::PageUp);
+    assert!(asks(&mut driver));
+}

@@ -176,6 +176,7 @@ impl Search {
                 .last()
                 .map(|event| HistoryPage::After(event.position))
         };
-        self.ask(beyond, older)
+        // A page that leads to itself would be asked for without end.
+        self.ask(beyond.filter(|beyond| *beyond != page), older)
     }
 }

@@ -126,7 +126,7 @@ impl Status {
         self.state = match link {
             Link::Lost { reason, retry_in } => State::Lost {
                 reason,
-                retry_at: now + retry_in,
+                retry_at: now.saturating_add(retry_in),
             },
             link => State::Link(link),
         };

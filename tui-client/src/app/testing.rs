@@ -104,6 +104,7 @@ impl Driver {
             server: "127.0.0.1:50051".into(),
             time_zone: TimeZone::UTC,
             size: (width, height),
+            backlog: true,
             options,
         })
     }

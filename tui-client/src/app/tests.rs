@@ -29,6 +29,7 @@ fn a_given_name_is_tried_at_once() {
         server: "here".into(),
         time_zone: TimeZone::UTC,
         size: (80, 24),
+        backlog: true,
         options: options::Options::default(),
     });
     assert!(
@@ -150,15 +151,16 @@ fn lines_that_would_not_be_sent_are_asked_about() {
     const ESC: (KeyCode, KeyModifiers) = (KeyCode::Esc, KeyModifiers::NONE);
     const CTRL_D: (KeyCode, KeyModifiers) = (KeyCode::Char('d'), KeyModifiers::CONTROL);
     type Way = fn(&mut Driver);
-    let ways: [(Way, _); 3] = [
-        (|driver| driver.press(KeyCode::Esc), ESC),
-        (|driver| driver.say("/quit"), ESC),
+    let ways: [(Way, _, bool); 3] = [
+        (|driver| driver.press(KeyCode::Esc), ESC, true),
+        (|driver| driver.say("/quit"), ESC, false),
         (
             |driver| driver.key(KeyCode::Char('d'), KeyModifiers::CONTROL),
             CTRL_D,
+            false,
         ),
     ];
-    for (way, (code, modifiers)) in ways {
+    for (way, (code, modifiers), announces) in ways {
         for is_lost in [false, true] {
             let mut driver = Driver::joined(80, 24);
             driver.say("one");
@@ -183,19 +185,27 @@ fn lines_that_would_not_be_sent_are_asked_about() {
         driver.say("one");
         driver.effects();
         way(&mut driver);
+        if announces {
+            assert_eq!(driver.effects(), []);
+            driver.key(code, modifiers);
+        }
         assert_eq!(driver.effects(), [LEAVE], "it goes out before");
     }
 }
 
 #[test]
-fn an_empty_line_is_left_at_once() {
-    let ways: [(KeyCode, KeyModifiers); 3] = [
-        (KeyCode::Esc, KeyModifiers::NONE),
-        (KeyCode::Char('c'), KeyModifiers::CONTROL),
-        (KeyCode::Char('d'), KeyModifiers::CONTROL),
+fn an_empty_line_is_left_without_a_warning() {
+    let ways: [(KeyCode, KeyModifiers, usize); 3] = [
+        (KeyCode::Esc, KeyModifiers::NONE, 2),
+        (KeyCode::Char('c'), KeyModifiers::CONTROL, 2),
+        (KeyCode::Char('d'), KeyModifiers::CONTROL, 1),
     ];
-    for (code, modifiers) in ways {
+    for (code, modifiers, presses) in ways {
         let mut driver = Driver::joined(80, 24);
+        for _ in 1..presses {
+            driver.key(code, modifiers);
+            assert_eq!(driver.effects(), []);
+        }
         driver.key(code, modifiers);
         driver.key(code, modifiers);
         assert_eq!(driver.effects(), [LEAVE], "once, whatever is pressed then");
@@ -238,6 +248,7 @@ fn unsent_lines_are_not_lost_by_one_esc() {
 fn leaving_takes_a_second_at_most() {
     let mut driver = Driver::joined(80, 24);
     driver.now = Duration::from_secs(10);
+    driver.press(KeyCode::Esc);
     driver.press(KeyCode::Esc);
     driver.effects();
     assert_eq!(driver.app.next_wake(), Some(Duration::from_secs(11)));

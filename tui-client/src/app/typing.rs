@@ -10,6 +10,7 @@ use super::{
     composer::Edit,
     help,
     keys::{Action, Key},
+    leaving::Leaving,
 };
 use crate::session::{Command, Ticket};
 
@@ -32,15 +33,23 @@ impl App {
         };
         let selected = keys.selected(key).filter(|_| first.is_none());
         let busy = self.composer.looking().is_some();
+        let before = self.leaving;
+        let stays = self.leaving.stay();
+        if stays {
+            self.hint = None;
+        }
         if !busy && self.reading_key(action, selected, effects) {
             return true;
         }
         let Some(action) = action else {
+            if first.is_some() {
+                // The two keys were not meant, and neither is a third.
+                self.closed();
+            }
             // The word about the key before goes.
-            return first.is_some() && self.hint.take().is_some();
+            return (first.is_some() && self.hint.take().is_some()) || stays;
         };
         self.hint = None;
-        let warned = std::mem::take(&mut self.warned);
         match action {
             Action::Repaint => effects.push(Effect::Repaint),
             Action::Suspend => effects.push(Effect::Suspend),
@@ -48,10 +57,10 @@ impl App {
             _ if self.help.is_some() => self.help_key(action),
             Action::Help => self.help = Some(0),
             _ if self.screen == Screen::Join && self.join.trying() => {
-                self.early_key(action, effects);
+                self.early_key(action, before, effects);
             }
-            _ if self.screen == Screen::Join => self.join_key(action, effects),
-            _ => self.chat_key(action, warned, wall, effects),
+            _ if self.screen == Screen::Join => self.join_key(action, before, effects),
+            _ => self.chat_key(action, before, wall, effects),
         }
         true
     }
@@ -66,7 +75,7 @@ impl App {
 
     pub(super) fn paste(&mut self, text: &str, effects: &mut Vec<Effect>) -> bool {
         self.hint = None;
-        self.warned = false;
+        self.leaving.stay();
         self.first = None;
         if self.help.is_some() {
             return true;
@@ -112,12 +121,15 @@ impl App {
             Action::End => Some(last),
             _ => None,
         });
+        if self.help.is_none() {
+            self.closed();
+        }
     }
 
-    fn join_key(&mut self, action: Action, effects: &mut Vec<Effect>) {
+    fn join_key(&mut self, action: Action, before: Leaving, effects: &mut Vec<Effect>) {
         match action {
             Action::Send => self.try_name(effects),
-            Action::Leave => self.leave(effects),
+            Action::Leave => self.escape(before, effects),
             Action::EndOfInput if self.join.name().is_empty() => self.leave(effects),
             Action::EndOfInput => self.join.edit(Edit::DeleteRight),
             Action::Home => self.join.edit(Edit::LineStart),
@@ -128,9 +140,9 @@ impl App {
     }
 
     /// While the server is asked for the name: what is written already becomes the draft.
-    fn early_key(&mut self, action: Action, effects: &mut Vec<Effect>) {
+    fn early_key(&mut self, action: Action, before: Leaving, effects: &mut Vec<Effect>) {
         match action {
-            Action::Leave => self.leave(effects),
+            Action::Leave => self.escape(before, effects),
             Action::EndOfInput if self.composer.draft().is_empty() => self.leave(effects),
             Action::EndOfInput => self.edit(Edit::DeleteRight),
             Action::Newline => self.edit(Edit::Insert('\n')),
@@ -145,7 +157,7 @@ impl App {
     fn chat_key(
         &mut self,
         action: Action,
-        warned: bool,
+        before: Leaving,
         wall: SystemTime,
         effects: &mut Vec<Effect>,
     ) {
@@ -156,16 +168,12 @@ impl App {
         match action {
             Action::Send => self.send(wall, effects),
             Action::Leave => {
-                if self.composer.cancel() {
-                    // The search or the choice is what is open.
-                } else if self.pane == Pane::Diagram {
-                    self.pane = Pane::Messages;
-                } else {
-                    self.escape(warned, effects);
+                if !self.close_topmost() {
+                    self.escape(before, effects);
                 }
             }
-            Action::Cancel => _ = self.composer.cancel(),
-            Action::EndOfInput if empty => self.quit(warned, effects),
+            Action::Cancel => _ = self.close_topmost(),
+            Action::EndOfInput if empty => self.quit(before.is_warned(), effects),
             Action::EndOfInput => self.edit(Edit::DeleteRight),
             Action::Newline => self.edit(Edit::Insert('\n')),
             Action::Edit(edit) => self.edit(edit),
@@ -200,7 +208,7 @@ impl App {
             Action::LookOn => self.composer.look_on(),
             // Nothing is sent that was not on the line before: it may be longer than the preview.
             Action::Send | Action::Complete => self.composer.take_found(),
-            Action::Leave | Action::EndOfInput | Action::Cancel => _ = self.composer.cancel(),
+            Action::Leave | Action::EndOfInput | Action::Cancel => _ = self.close_topmost(),
             // Scrolling does not touch the line.
             Action::PageUp | Action::PageDown | Action::RowUp | Action::RowDown => return false,
             Action::Edit(edit) if self.composer.look_for(edit) => {}
@@ -225,47 +233,6 @@ impl App {
         }
     }
 
-    fn escape(&mut self, warned: bool, effects: &mut Vec<Effect>) {
-        let lost = if !self.composer.draft().is_empty() {
-            "What you wrote is not sent"
-        } else if self.over.is_none() && self.lines_would_stay() {
-            "The lines marked … are not sent"
-        } else {
-            return self.leave(effects);
-        };
-        if warned {
-            self.leave(effects);
-        } else {
-            self.warned = true;
-            let key = self.leave_key();
-            self.say(format!("{lost}: {key} again leaves without it"), false);
-        }
-    }
-
-    /// Leaves, by a word or a key that has nothing to do with the draft.
-    fn quit(&mut self, warned: bool, effects: &mut Vec<Effect>) {
-        if !warned && self.over.is_none() && self.lines_would_stay() {
-            self.warned = true;
-            let key = self.leave_key();
-            let hint = format!("The lines marked … are not sent: {key} leaves without them");
-            self.say(hint, false);
-        } else {
-            self.leave(effects);
-        }
-    }
-
-    fn leave_key(&self) -> String {
-        let key = self.options.keys.key(Action::Leave);
-        key.map_or_else(String::new, |key| key.to_string())
-    }
-
-    /// Leaving waits for the outcome of a line that is under way, but not for the link, nor for a
-    /// server that wants fewer of them.
-    fn lines_would_stay(&self) -> bool {
-        let pending = self.timeline.pending();
-        pending > 1 || (pending > 0 && !self.status.live())
-    }
-
     fn send(&mut self, wall: SystemTime, effects: &mut Vec<Effect>) {
         if self.status.lost() {
             effects.push(Effect::Session(Command::Hurry));
@@ -282,6 +249,21 @@ impl App {
                 self.timeline.note(self.recent.explain(), wall);
                 self.timeline.follow();
             }
+            Line::Who => {
+                self.composer.take();
+                self.timeline.note(self.participants.list(), wall);
+                self.timeline.follow();
+            }
+            Line::Clear => {
+                self.composer.take();
+                self.pane = Pane::Messages;
+                self.timeline.clear();
+            }
+            Line::Search(text) => {
+                self.composer.take();
+                self.pane = Pane::Messages;
+                self.search_for(&text, effects);
+            }
             Line::At(lamport) => {
                 self.composer.take();
                 self.pane = Pane::Messages;
@@ -289,9 +271,9 @@ impl App {
             }
             Line::Quit => {
                 self.composer.take();
-                self.quit(false, effects);
+                self.quit_by_word(effects);
             }
-            Line::Message(_) if self.over.is_some() || self.leave_by.is_some() => {
+            Line::Message(_) if self.over.is_some() || self.leaving.is_under_way() => {
                 let key = self.leave_key();
                 let why = format!("Not sent: you are no longer in the chat, {key} leaves");
                 self.say(why, true);

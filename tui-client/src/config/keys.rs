@@ -17,7 +17,7 @@ pub(super) fn example() -> String {
 # \"F2\", or \"Ctrl-X s\", which is two, one after the other. With names: Enter, Tab, Esc, Backspace,
 # Delete, Insert, Up, Down, Left, Right, Home, End, PageUp, PageDown, Space. A character alone is
 # for writing. A key that you give to something is taken from what has it here; an empty list []
-# takes all keys from something. Something must send and something must leave.
+# takes all keys from something. Something must send; /quit always leaves.
 ",
     );
     table(&mut text, "keys", Mode::Chat);
@@ -226,7 +226,7 @@ mod tests {
                 "[keys]\n\nhelp = \"f9\"\nsearch = \"f9\"",
                 ["line 4", "taken by help", "F9"],
             ),
-            ("[keys]\nleave = []", ["line 2", "no key is left", "leave"]),
+            ("[keys]\nsend = []", ["line 2", "no key is left", "send"]),
             (
                 "[keys.selected]\nsend = \"x\"",
                 ["line 2", "\"send\"", "did you mean"],

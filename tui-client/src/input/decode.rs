@@ -12,7 +12,7 @@ use crate::app::Mouse;
 pub(crate) enum Typed {
     /// A key.
     Key(KeyEvent),
-    /// Text that was pasted, as it came.
+    /// Text that was pasted, or a part of it, as it came.
     Paste(String),
     /// The window got or lost the keyboard.
     Focus(bool),
@@ -20,11 +20,25 @@ pub(crate) enum Typed {
     TellsKeys,
     /// The mouse was used.
     Mouse(Mouse),
+    /// Ask the terminal for its status ([`ASK_STATUS`]): its answer comes after everything that
+    /// was typed before it.
+    AskStatus,
+    /// A paste has begun and nothing more of it comes: say that Esc ends it.
+    PasteStalls,
 }
 
-/// A byte sequence is taken as it is when its rest does not come within this time.
+/// DSR, device status report: every terminal answers it, in the order of what it reads and sends
+/// (ECMA-48, 8.3.35).
+pub(crate) const ASK_STATUS: &str = "\x1b[5n";
+
+/// The start of a key whose rest does not come within this time makes the terminal be asked.
 const SEQUENCE: Duration = Duration::from_millis(50);
-/// A paste is taken to be over when nothing of it comes for this time.
+/// How long a terminal that was asked may take to answer, before the start is taken for a key.
+/// Longer than the way to a terminal on the other side of the world and back.
+const ANSWER: Duration = Duration::from_millis(400);
+/// How long a terminal that does not answer may take to send the rest of a key after all.
+const LATE: Duration = Duration::from_secs(2);
+/// A paste of which nothing comes for this time is shown as far as it came.
 const PASTE: Duration = Duration::from_secs(1);
 /// In bytes. What is pasted beyond it is dropped.
 const MAX_PASTE: usize = 64 * 1024;
@@ -32,27 +46,62 @@ const MAX_PASTE: usize = 64 * 1024;
 const MAX_SEQUENCE: usize = 64;
 
 const ESC: u8 = 0x1b;
+const CTRL_C: u8 = 0x03;
 const PASTE_END: &[u8] = b"\x1b[201~";
 
 /// Takes bytes, gives what was typed.
+///
+/// A terminal sends many keys as several bytes that begin with Esc, and nothing marks the end of a
+/// lone Esc. Time alone cannot tell the two apart: the bytes of one key may be far apart on a slow
+/// line. So when the rest of a key is late, the terminal is asked for its status. If the answer
+/// comes next, the Esc was a key; if anything else comes next, it belongs to the Esc. Only a
+/// terminal that does not answer at all is judged by time.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     /// The start of something that is not whole yet.
     pending: Vec<u8>,
+    /// What was done about the start that is pending, or about an Esc before it.
+    doubt: Doubt,
     /// What was pasted so far, while a paste goes on.
-    paste: Option<Vec<u8>>,
+    paste: Option<Paste>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Doubt {
+    /// Nothing.
+    #[default]
+    None,
+    /// The terminal was asked, and has not answered.
+    Asked,
+    /// The terminal does not answer. An Esc was taken for a key; what comes next may belong to
+    /// it all the same.
+    Guessed,
+}
+
+#[derive(Debug, Default)]
+struct Paste {
+    bytes: Vec<u8>,
+    /// So many bytes were handed over in earlier parts.
+    taken: usize,
+    /// Nothing came for a while.
+    stalls: bool,
 }
 
 impl Decoder {
-    /// Takes the next bytes.
+    /// Takes the next bytes, as one read gave them.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Typed> {
         let mut typed = Vec::new();
+        if self.paste.as_ref().is_some_and(|paste| paste.stalls) && matches!(bytes, [ESC | CTRL_C])
+        {
+            // The end of the paste is lost, and the user wants out. What is in the paste may be
+            // anything, but no terminal sends such a byte of it all by itself.
+            self.end_paste(&mut typed);
+            return typed;
+        }
         for &byte in bytes {
             if let Some(paste) = &mut self.paste {
-                push_bounded(paste, byte);
-                if paste.ends_with(PASTE_END) {
-                    paste.truncate(paste.len() - PASTE_END.len());
-                    typed.extend(self.end_paste());
+                if paste.push(byte) {
+                    self.end_paste(&mut typed);
                 }
             } else {
                 self.pending.push(byte);
@@ -64,38 +113,86 @@ impl Decoder {
 
     /// How long to wait for more before [`Decoder::give_up`]; `None`: nothing is unfinished.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        if self.paste.is_some() {
-            Some(PASTE)
-        } else {
-            (!self.pending.is_empty()).then_some(SEQUENCE)
+        match (&self.paste, self.pending.is_empty(), self.doubt) {
+            (Some(paste), ..) if paste.stalls && paste.whole() == 0 => None,
+            (Some(paste), ..) if paste.stalls => Some(SEQUENCE),
+            (Some(_), ..) => Some(PASTE),
+            (None, true, Doubt::Guessed) => Some(LATE),
+            (None, true, _) => None,
+            (None, false, Doubt::None) => Some(SEQUENCE),
+            (None, false, Doubt::Asked | Doubt::Guessed) => Some(ANSWER),
         }
     }
 
-    /// Nothing more came: takes what there is for what it is.
+    /// Nothing more came in the time that [`Decoder::patience`] gave.
     pub(crate) fn give_up(&mut self) -> Vec<Typed> {
-        if self.paste.is_some() {
-            return self.end_paste().into_iter().collect();
+        let mut typed = Vec::new();
+        if let Some(paste) = &mut self.paste {
+            let said = std::mem::replace(&mut paste.stalls, true);
+            typed.extend(paste.take_part());
+            if !said {
+                typed.push(Typed::PasteStalls);
+            }
+        } else if self.pending.is_empty() {
+            self.doubt = Doubt::None;
+        } else if self.doubt == Doubt::None {
+            self.doubt = Doubt::Asked;
+            typed.push(Typed::AskStatus);
+        } else {
+            let was_guessed = self.doubt == Doubt::Guessed;
+            self.settle(was_guessed, &mut typed);
         }
+        typed
+    }
+
+    /// The rest of what is pending does not come.
+    fn settle(&mut self, was_guessed: bool, typed: &mut Vec<Typed>) {
+        self.doubt = Doubt::None;
         let pending = std::mem::take(&mut self.pending);
         match pending[..] {
-            [ESC] => vec![plain(KeyCode::Esc)],
-            [ESC, ESC] => vec![plain(KeyCode::Esc), plain(KeyCode::Esc)],
+            [ESC] => {
+                typed.push(plain(KeyCode::Esc));
+                self.doubt = Doubt::Guessed;
+            }
+            [ESC, ESC] => {
+                typed.extend([plain(KeyCode::Esc), plain(KeyCode::Esc)]);
+                self.doubt = Doubt::Guessed;
+            }
+            // The Esc was a key, and so is this: it began nothing.
+            [ESC, c @ (b'[' | b'O')] if was_guessed => {
+                typed.push(plain(KeyCode::Char(char::from(c))));
+            }
             // Alt with a character that could have begun something longer.
             [ESC, c @ (b']' | b'P' | b'X' | b'^' | b'_')] => {
                 let key = KeyEvent::new(KeyCode::Char(char::from(c)), KeyModifiers::ALT);
-                vec![Typed::Key(key)]
+                typed.push(Typed::Key(key));
             }
             // A part of a key is no key.
-            _ => Vec::new(),
+            _ => {}
         }
     }
 
-    fn end_paste(&mut self) -> Option<Typed> {
-        let paste = self.paste.take()?;
-        Some(Typed::Paste(String::from_utf8_lossy(&paste).into_owned()))
+    fn end_paste(&mut self, typed: &mut Vec<Typed>) {
+        if let Some(paste) = self.paste.take() {
+            typed.extend(paste.rest());
+        }
     }
 
     fn decode(&mut self, typed: &mut Vec<Typed>) {
+        if self.doubt == Doubt::Guessed {
+            match self.pending[..] {
+                // The rest of a key, after all: its Esc is done with.
+                [b'[' | b'O'] => self.pending.insert(0, ESC),
+                // Alt-Enter in two pieces, or Esc and Enter. It sends nothing while that is open.
+                [b'\r' | b'\n'] => {
+                    self.doubt = Doubt::None;
+                    self.pending.clear();
+                    let key = KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT);
+                    return typed.push(Typed::Key(key));
+                }
+                _ => {}
+            }
+        }
         let sequence = match self.pending[..] {
             [ESC, ref rest @ ..] => escape::parse(rest),
             _ => plain_key(&self.pending),
@@ -106,29 +203,79 @@ impl Decoder {
             Sequence::Focus(focused) => typed.push(Typed::Focus(focused)),
             Sequence::TellsKeys => typed.push(Typed::TellsKeys),
             Sequence::Mouse(mouse) => typed.push(Typed::Mouse(mouse)),
-            Sequence::PasteStart => self.paste = Some(Vec::new()),
+            Sequence::PasteStart => self.paste = Some(Paste::default()),
             Sequence::Again(from) => {
-                // The Esc was a key of its own, and something else begins behind it.
+                // The Esc was a key of its own, and something else begins after it.
                 typed.push(plain(KeyCode::Esc));
                 self.pending.drain(..from);
                 return self.decode(typed);
             }
-            Sequence::Partial | Sequence::Unknown => {}
+            Sequence::Partial | Sequence::Unknown | Sequence::Status => {}
         }
+        self.doubt = Doubt::None;
         self.pending.clear();
     }
 }
 
-fn plain(code: KeyCode) -> Typed {
-    Typed::Key(KeyEvent::new(code, KeyModifiers::NONE))
+impl Paste {
+    /// Takes a byte; returns whether it was the last one.
+    fn push(&mut self, byte: u8) -> bool {
+        // The end is kept, which must be found; what is too much goes before it.
+        if self.taken + self.bytes.len() >= MAX_PASTE + PASTE_END.len() && !self.bytes.is_empty() {
+            let first = self.bytes.len().saturating_sub(PASTE_END.len());
+            self.bytes.remove(first);
+        }
+        self.bytes.push(byte);
+        let is_over = self.bytes.ends_with(PASTE_END);
+        if is_over {
+            self.bytes.truncate(self.bytes.len() - PASTE_END.len());
+        }
+        is_over
+    }
+
+    /// In bytes, how much can be handed over now: not a part of a character or of the end mark,
+    /// and no line breaks at the end, which the draft would take for the end of all that was pasted.
+    fn whole(&self) -> usize {
+        let mut end = self.bytes.len();
+        let marks = (1..PASTE_END.len()).rev();
+        if let Some(mark) = marks
+            .into_iter()
+            .find(|&length| self.bytes.ends_with(&PASTE_END[..length]))
+        {
+            end -= mark;
+        }
+        while self.bytes[..end].ends_with(b"\r") || self.bytes[..end].ends_with(b"\n") {
+            end -= 1;
+        }
+        match std::str::from_utf8(&self.bytes[..end]) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Ok(_) | Err(_) => end,
+        }
+    }
+
+    fn take_part(&mut self) -> Option<Typed> {
+        let whole = self.whole();
+        let part: Vec<u8> = self.bytes.drain(..whole).collect();
+        self.taken += whole;
+        text(&part)
+    }
+
+    fn rest(self) -> Option<Typed> {
+        // Nothing at all is a paste, too: an empty clipboard.
+        match text(&self.bytes) {
+            None if self.taken == 0 => Some(Typed::Paste(String::new())),
+            rest => rest,
+        }
+    }
 }
 
-/// Keeps the end, where the end of the paste must be found, and drops what is too much before it.
-fn push_bounded(paste: &mut Vec<u8>, byte: u8) {
-    if paste.len() >= MAX_PASTE + PASTE_END.len() {
-        paste.remove(MAX_PASTE);
-    }
-    paste.push(byte);
+fn text(bytes: &[u8]) -> Option<Typed> {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    (!text.is_empty()).then_some(Typed::Paste(text))
+}
+
+fn plain(code: KeyCode) -> Typed {
+    Typed::Key(KeyEvent::new(code, KeyModifiers::NONE))
 }
 
 /// A key without Esc: a control character, or a character in UTF-8.
@@ -168,10 +315,20 @@ mod tests {
         Typed::Key(KeyEvent::new(code, modifiers))
     }
 
+    /// What was typed once nothing more comes, from a terminal that answers nothing.
+    fn rest(decoder: &mut Decoder) -> Vec<Typed> {
+        let mut typed = Vec::new();
+        while decoder.patience().is_some() {
+            typed.extend(decoder.give_up());
+        }
+        typed.retain(|typed| !matches!(typed, Typed::AskStatus | Typed::PasteStalls));
+        typed
+    }
+
     fn all(bytes: &[u8]) -> Vec<Typed> {
         let mut decoder = Decoder::default();
         let mut typed = decoder.feed(bytes);
-        typed.extend(decoder.give_up());
+        typed.extend(rest(&mut decoder));
         typed
     }
 
@@ -263,7 +420,8 @@ mod tests {
         assert_eq!(decoder.feed(b"[A"), [key(KeyCode::Up, NONE)]);
         assert_eq!(decoder.patience(), None);
         assert_eq!(decoder.feed(b"\x1b"), []);
-        assert_eq!(decoder.give_up(), [key(KeyCode::Esc, NONE)]);
+        assert_eq!(decoder.give_up(), [Typed::AskStatus]);
+        assert_eq!(decoder.feed(b"\x1b[0n"), [key(KeyCode::Esc, NONE)]);
         assert_eq!(decoder.patience(), None);
         assert_eq!(
             all(b"\x1b\x1b"),
@@ -282,8 +440,92 @@ mod tests {
         let mut decoder = Decoder::default();
         assert_eq!(decoder.feed(b"\x1b[200~never ends"), []);
         assert_eq!(decoder.patience(), Some(PASTE));
-        assert_eq!(decoder.give_up(), [pasted("never ends")]);
+        assert_eq!(
+            decoder.give_up(),
+            [pasted("never ends"), Typed::PasteStalls]
+        );
+        assert_eq!(decoder.patience(), None);
+        assert_eq!(decoder.feed(b"\x1b"), [], "the user's way out");
         assert_eq!(decoder.feed(b"x"), [key(KeyCode::Char('x'), NONE)]);
+    }
+
+    #[test]
+    fn a_paste_that_stalls_is_one_to_its_end_mark() {
+        let whole = "one\r\ntwo é three\n\nfour\r";
+        let bytes = [b"\x1b[200~", whole.as_bytes(), PASTE_END].concat();
+        for split in 6..=bytes.len() {
+            let mut decoder = Decoder::default();
+            let mut typed = decoder.feed(&bytes[..split]);
+            for _ in 0..3 {
+                if decoder.patience().is_some() {
+                    typed.extend(decoder.give_up());
+                }
+            }
+            typed.extend(decoder.feed(&bytes[split..]));
+            let mut text = String::new();
+            for typed in typed {
+                match typed {
+                    Typed::Paste(part) => text.push_str(&part),
+                    Typed::PasteStalls => {}
+                    other => panic!("{other:?} at {split}"),
+                }
+            }
+            assert_eq!(text, whole, "at {split}");
+            assert_eq!(decoder.patience(), None);
+        }
+    }
+
+    /// The bytes of one key, with a pause after each of them in which nobody gives up but whoever
+    /// goes by the clock alone.
+    #[test]
+    fn a_key_whose_bytes_come_one_by_one_is_that_key() {
+        for (bytes, expected) in [
+            (&b"\x1b[A"[..], key(KeyCode::Up, NONE)),
+            (b"\x1bOA", key(KeyCode::Up, NONE)),
+            (b"\x1b[1;5C", key(KeyCode::Right, CTRL)),
+            (b"\x1b[5~", key(KeyCode::PageUp, NONE)),
+            (b"\x1b\r", key(KeyCode::Enter, ALT)),
+            (b"\x1bb", key(KeyCode::Char('b'), ALT)),
+            (b"\x1b\x1b[A", key(KeyCode::Up, ALT)),
+            ("日".as_bytes(), key(KeyCode::Char('日'), NONE)),
+        ] {
+            let mut decoder = Decoder::default();
+            let mut typed = Vec::new();
+            for byte in bytes {
+                typed.extend(decoder.feed(&[*byte]));
+                if decoder.patience() == Some(SEQUENCE) {
+                    typed.extend(decoder.give_up());
+                }
+            }
+            typed.retain(|typed| *typed != Typed::AskStatus);
+            assert_eq!(typed, [expected], "{bytes:?}");
+            // The answer comes at last, and is no key.
+            assert_eq!(decoder.feed(b"\x1b[0n"), []);
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_does_not_answer_is_judged_by_time_and_sends_nothing_by_mistake() {
+        let guessed = || {
+            let mut decoder = Decoder::default();
+            assert_eq!(decoder.feed(b"\x1b"), []);
+            assert_eq!(decoder.give_up(), [Typed::AskStatus]);
+            assert_eq!(decoder.patience(), Some(ANSWER));
+            assert_eq!(decoder.give_up(), [key(KeyCode::Esc, NONE)]);
+            assert_eq!(decoder.patience(), Some(LATE));
+            decoder
+        };
+        assert_eq!(guessed().feed(b"[A"), [key(KeyCode::Up, NONE)]);
+        assert_eq!(guessed().feed(b"\r"), [key(KeyCode::Enter, ALT)]);
+        assert_eq!(guessed().feed(b"x\r")[0], key(KeyCode::Char('x'), NONE));
+        assert_eq!(guessed().feed(b"\x1b[0n"), [], "the answer, too late");
+        let mut decoder = guessed();
+        assert_eq!(decoder.feed(b"["), []);
+        assert_eq!(rest(&mut decoder), [key(KeyCode::Char('['), NONE)]);
+        let mut decoder = guessed();
+        assert_eq!(decoder.give_up(), []);
+        assert_eq!(decoder.patience(), None);
+        assert_eq!(decoder.feed(b"\r"), [key(KeyCode::Enter, NONE)]);
     }
 
     #[test]
@@ -340,7 +582,7 @@ mod tests {
             let at = split.index(bytes.len() + 1);
             let mut typed = decoder.feed(&bytes[..at]);
             typed.extend(decoder.feed(&bytes[at..]));
-            typed.extend(decoder.give_up());
+            typed.extend(rest(&mut decoder));
             prop_assert_eq!(typed, all(&bytes));
         }
 

@@ -16,6 +16,8 @@ pub(super) enum Sequence {
     Focus(bool),
     /// The terminal can tell all keys apart.
     TellsKeys,
+    /// The terminal's status, which it was asked for.
+    Status,
     /// The mouse was used.
     Mouse(Mouse),
     /// A paste begins.
@@ -35,7 +37,11 @@ pub(super) fn parse(rest: &[u8]) -> Sequence {
         [b'O', body @ ..] => ss3(body),
         // OSC, DCS, SOS, PM, APC: replies to questions that nobody here asks.
         [b']' | b'P' | b'X' | b'^' | b'_', body @ ..] => string(body),
-        [0x1b, b'[' | b'O', ..] => with_alt(parse(&rest[1..])),
+        [0x1b, b'[' | b'O', ..] => match parse(&rest[1..]) {
+            // The status after a lone Esc: that was a key.
+            Sequence::Status => Sequence::Again(1),
+            other => with_alt(other),
+        },
         [0x1b, ..] => Sequence::Again(1),
         _ => with_alt(plain_key(rest)),
     }
@@ -95,6 +101,8 @@ fn csi(body: &[u8]) -> Sequence {
     match last {
         b'I' => Sequence::Focus(true),
         b'O' => Sequence::Focus(false),
+        // "Ready", or "malfunction": it is the answer that counts.
+        b'n' if matches!(number(0), 0 | 3) => Sequence::Status,
         b'Z' => key(KeyCode::BackTab, modifiers | KeyModifiers::SHIFT),
         b'~' if number(0) == 200 => Sequence::PasteStart,
         b'~' => tilde(number(0)).map_or(Sequence::Unknown, |code| key(code, modifiers)),

@@ -9,6 +9,6 @@ mod escape;
 mod source;
 
 pub(crate) use self::{
-    decode::{Decoder, Typed},
+    decode::{ASK_STATUS, Decoder, Typed},
     source::bytes,
 };

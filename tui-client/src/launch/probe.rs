@@ -1,6 +1,6 @@
 //! Telling a Chitty-Chat from nothing, and from something else.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, io, net::SocketAddr, time::Duration};
 
 use chitty_chat::proto::v1::SERVICE_NAME;
 use http::Uri;
@@ -11,13 +11,14 @@ use tokio::{
 };
 use tonic::{
     Code, Status,
-    transport::{Channel, Endpoint},
+    transport::{self, Channel, Endpoint},
 };
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::session::{Attempt, ConnectError, root_cause};
+use super::owner::{NotOwn, connect_to_own};
+use crate::session::{Attempt, ConnectError, REPLY, root_cause};
 
 /// How long a server may take to say that it is one.
 const CHECK: Duration = Duration::from_secs(2);
@@ -25,6 +26,35 @@ const CHECK: Duration = Duration::from_secs(2);
 const FRAME_HEADER: usize = 9;
 /// The type of the frame that each side of an HTTP/2 connection sends first.
 const SETTINGS: u8 = 4;
+
+/// Where to look for a server.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    endpoint: Endpoint,
+    /// This address, if only a server of this user's or root's will do.
+    own: Option<SocketAddr>,
+}
+
+impl Target {
+    /// Whoever's server this is: it was named on purpose.
+    pub(super) fn of_anybody(endpoint: Endpoint) -> Self {
+        let own = None;
+        Self { endpoint, own }
+    }
+
+    /// The endpoint of this address of this machine.
+    pub(super) fn own(endpoint: Endpoint, address: SocketAddr) -> Self {
+        let own = Some(address);
+        Self { endpoint, own }
+    }
+
+    async fn connect(&self) -> Result<Channel, transport::Error> {
+        match self.own {
+            Some(address) => connect_to_own(&self.endpoint, address).await,
+            None => self.endpoint.connect().await,
+        }
+    }
+}
 
 /// Why a server cannot be talked to.
 #[derive(Debug)]
@@ -39,6 +69,8 @@ pub(super) enum Absent {
     Silent,
     /// It is something else.
     Foreign(String),
+    /// It is not this user's.
+    NotOwn(NotOwn),
 }
 
 /// Which option would choose another server.
@@ -60,6 +92,7 @@ impl Absent {
             }
             Self::Silent => foreign(name, "it does not answer", choice),
             Self::Foreign(cause) => foreign(name, &cause, choice),
+            Self::NotOwn(cause) => not_own(name, &cause),
         }
     }
 }
@@ -75,18 +108,28 @@ fn foreign(name: &str, cause: &str, choice: Choice) -> ConnectError {
     })
 }
 
+fn not_own(name: &str, cause: &NotOwn) -> ConnectError {
+    ConnectError::Unusable(format!(
+        "the server on {name} is not used: {cause}; give your own server another address with \
+         --local, or join this one on purpose with --server http://{name}"
+    ))
+}
+
 /// Connects, and asks what is there whether it is a Chitty-Chat.
-pub(super) async fn find(endpoint: &Endpoint) -> Result<Channel, Absent> {
-    match check(endpoint).await {
-        Err(Absent::Cut(_)) if speaks_otherwise(endpoint.uri()).await => {
+pub(super) async fn find(target: &Target) -> Result<Channel, Absent> {
+    match check(target).await {
+        Err(Absent::Cut(_)) if speaks_otherwise(target.endpoint.uri()).await => {
             Err(Absent::Foreign("it does not speak HTTP/2".to_owned()))
         }
         found => found,
     }
 }
 
-async fn check(endpoint: &Endpoint) -> Result<Channel, Absent> {
-    let channel = endpoint.connect().await.map_err(|error| {
+async fn check(target: &Target) -> Result<Channel, Absent> {
+    let channel = target.connect().await.map_err(|error| {
+        if let Some(cause) = find_source::<NotOwn>(Some(&error)) {
+            return Absent::NotOwn(cause.clone());
+        }
         let cause = root_cause(&error);
         if io_kind(&error) == Some(io::ErrorKind::ConnectionRefused) {
             Absent::Refused(cause)
@@ -94,7 +137,7 @@ async fn check(endpoint: &Endpoint) -> Result<Channel, Absent> {
             Absent::Unavailable(cause)
         }
     })?;
-    let mut health = HealthClient::new(channel.clone());
+    let mut health = HealthClient::new(channel.clone()).max_decoding_message_size(REPLY);
     let check = health.check(HealthCheckRequest {
         service: SERVICE_NAME.to_owned(),
     });

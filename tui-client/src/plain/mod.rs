@@ -6,9 +6,9 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, io, time::Duration};
 
-use chitty_chat::ParticipantName;
+use chitty_chat::{ParticipantName, Position};
 use futures_util::{Stream, StreamExt as _};
 use jiff::tz::TimeZone;
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt as _};
@@ -21,12 +21,13 @@ use crate::{
     app::{
         Outcome,
         commands::{self, Line},
+        participants::Participants,
         recent::Recent,
     },
     session::{Command, Ended, Link, Notice, SessionHandle, Ticket},
 };
 
-/// Own lines that wait for the server at most; behind that the input is not read on.
+/// Own lines that wait for the server at most; beyond that the input is not read on.
 const MAX_PENDING: usize = 16;
 
 /// The name to enter under, and how to show what happens.
@@ -82,10 +83,12 @@ where
         name: config.name.as_str().to_owned(),
         show: Show::new(config.time_zone),
         recent: Recent::default(),
+        participants: Participants::default(),
         output: streams.output,
         errors: streams.errors,
         pending: HashMap::new(),
         joined: false,
+        awaited: None,
         reading: true,
         leaving: false,
         line: 0,
@@ -100,7 +103,7 @@ where
             let unsent = client.unsent + client.pending.len();
             return Ok(Plain { outcome, unsent });
         }
-        if next.is_none() && !client.reading && client.pending.is_empty() && !client.leaving {
+        if next.is_none() && client.is_done() && !client.leaving {
             client.leaving = true;
             next = Some(Command::Leave);
         }
@@ -129,11 +132,15 @@ struct Client<O, E> {
     name: String,
     show: Show,
     recent: Recent,
+    participants: Participants,
     output: O,
     errors: E,
     /// Lines under way, with their numbers in the input.
     pending: HashMap<Ticket, u64>,
     joined: bool,
+    /// Up to this position everything is to be shown before the client leaves by itself: the end of
+    /// the chat when it was entered.
+    awaited: Option<Position>,
     reading: bool,
     leaving: bool,
     /// Lines read so far.
@@ -147,10 +154,18 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
         self.joined && self.reading && !self.leaving && self.pending.len() < MAX_PENDING
     }
 
+    /// The input has ended, and all is sent and shown.
+    fn is_done(&self) -> bool {
+        !self.reading && self.pending.is_empty() && self.joined && self.awaited.is_none()
+    }
+
     async fn notice(&mut self, notice: Option<Notice>) -> io::Result<()> {
         match notice {
             Some(Notice::Event { event, clock, own }) => {
+                self.awaited = self.awaited.filter(|end| event.position < *end);
                 self.recent.event(&event, clock);
+                // The fading of those who are gone is for a screen.
+                self.participants.apply(&event, Duration::ZERO);
                 if let Some(ticket) = own {
                     self.pending.remove(&ticket);
                 }
@@ -169,7 +184,9 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
             }
             Some(Notice::Welcome(welcome)) => {
                 self.joined = true;
+                self.awaited = Some(welcome.head).filter(|head| welcome.next <= *head);
                 self.recent.welcome(&welcome);
+                self.participants.welcome(&welcome);
                 if welcome.another_log {
                     return self.say("the server has another chat than before").await;
                 }
@@ -238,8 +255,9 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
                     self.say(&format!("{}: {}", row.command, row.what)).await?;
                 }
             }
-            Line::At(_) => {
-                let why = "/at goes to a place on a screen, which there is none of here";
+            Line::Who => self.say(&self.participants.list()).await?,
+            Line::At(_) | Line::Clear | Line::Search(_) => {
+                let why = "/at, /clear and /search need a screen";
                 self.not_sent(self.line, why).await?;
             }
             Line::Wrong(why) => self.not_sent(self.line, &why).await?,

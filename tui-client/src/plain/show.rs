@@ -1,8 +1,12 @@
 //! An event as lines.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
-use chitty_chat::{Event, EventKind, text::display};
+use chitty_chat::{
+    Event, EventKind, ParticipantName,
+    event::{joined_sentence, left_sentence},
+    text::display,
+};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 /// Shows events, one after the other.
@@ -17,7 +21,9 @@ impl Show {
     }
 
     /// `14:03 L12 ada: hello`. Further lines of a message are set in, so that no text can look
-    /// like another event; a line with the date stands before the first event of a later day.
+    /// like another event; a line with the date stands before the first event of a later day. A
+    /// name that today's rules would refuse stands in quotation marks, so that none reads as a
+    /// sentence: an old log has it, or a server that keeps no rules.
     pub(super) fn event(&mut self, event: &Event) -> String {
         let at = Timestamp::try_from(event.at)
             .unwrap_or(Timestamp::UNIX_EPOCH)
@@ -30,21 +36,31 @@ impl Show {
         let _ = write!(lines, "{} L{} ", at.strftime("%H:%M"), event.lamport);
         match &event.kind {
             EventKind::Message { author, text, .. } => {
-                let author = display::safe(author);
+                let author = named(author);
                 let _ = match text.strip_prefix("/me ") {
                     Some(action) => write!(lines, "* {author} {}", set_in(action)),
                     None => write!(lines, "{author}: {}", set_in(text)),
                 };
             }
-            EventKind::Joined { .. } | EventKind::Left { .. } => {
-                let sentence = event.sentence().unwrap_or_default();
-                lines.push_str(&display::safe(&sentence));
+            EventKind::Joined { name } => {
+                lines.push_str(&joined_sentence(&named(name), event.lamport));
+            }
+            EventKind::Left { name, .. } => {
+                lines.push_str(&left_sentence(&named(name), event.lamport));
             }
             EventKind::Unknown => lines.push_str("something that this version does not know"),
         }
         lines.push('\n');
         lines
     }
+}
+
+fn named(name: &str) -> Cow<'_, str> {
+    let safe = display::safe(name);
+    if ParticipantName::parse(name).is_ok() {
+        return safe;
+    }
+    format!("\"{}\"", safe.replace('\\', r"\\").replace('"', r#"\""#)).into()
 }
 
 fn set_in(text: &str) -> String {
@@ -109,5 +125,40 @@ mod tests {
         let mut show = Show::new(TimeZone::UTC);
         let line = show.event(&event(14, message("hi\n14:00 L12 bob: I agree\x1b[2J")));
         assert_eq!(line, "14:00 L11 ada: hi\n    14:00 L12 bob: I agree␛[2J\n");
+    }
+
+    #[test]
+    fn no_name_reads_as_a_sentence() {
+        let mut show = Show::new(TimeZone::UTC);
+        let mut shown = |kind| show.event(&event(14, kind));
+        let sentence = "Participant bob left Chitty-Chat";
+        let said = |author: &str, text: &str| EventKind::Message {
+            author: author.into(),
+            text: text.into(),
+            id: "".into(),
+            seen: Position::ZERO,
+            participant: ParticipantNumber::new(1),
+        };
+        for (kind, line) in [
+            (
+                said(sentence, "at Lamport time 11"),
+                "\"Participant bob left Chitty-Chat\": at Lamport time 11",
+            ),
+            (
+                said("Participant bob", "/me left Chitty-Chat at Lamport time 11"),
+                "* \"Participant bob\" left Chitty-Chat at Lamport time 11",
+            ),
+            (
+                EventKind::Joined {
+                    name: sentence.into(),
+                },
+                "Participant \"Participant bob left Chitty-Chat\" joined Chitty-Chat at Lamport \
+                 time 11",
+            ),
+            (said("a\"\u{1b}b", "hi"), r#""a\"␛b": hi"#),
+            (said("ශ්\u{200D}රී", "hi"), "ශ්\u{200D}රී: hi"),
+        ] {
+            assert_eq!(shown(kind), format!("14:00 L11 {line}\n"));
+        }
     }
 }

@@ -117,7 +117,8 @@ fn welcome() -> Welcome {
         number: ParticipantNumber::new(1),
         participants: Some(Vec::new()),
         position: Position::new(1),
-        next: Position::new(1),
+        // Nothing of what was said before follows.
+        next: Position::new(2),
         head: Position::new(1),
         first: Position::new(1),
         clock: LamportTime::new(3),

@@ -40,6 +40,7 @@ fn bench() -> Bench {
         time_zone: TimeZone::UTC,
         wall: || at(100),
         notifier: Notifier::default(),
+        backlog: true,
         options: Options::default(),
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),
@@ -269,15 +270,19 @@ async fn a_terminal_that_hangs_stops_nothing_but_the_screen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_paste_without_an_end_is_no_end_of_typing() {
+async fn a_paste_without_an_end_sends_nothing_until_esc_ends_it() {
     let mut bench = Bench::joined().await;
     bench.press(b"\x1b[200~pasted\rlines");
     tokio::time::sleep(Duration::from_secs(2)).await;
     bench.press(b"!\r");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    bench.press(b"\x1b");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    bench.press(b"?\r");
     let Command::Publish { text, .. } = bench.command().await else {
         panic!("still in the chat");
     };
-    assert_eq!(text.as_str(), "pasted\nlines!");
+    assert_eq!(text.as_str(), "pasted\nlines!?");
 }
 
 #[tokio::test(start_paused = true)]

@@ -133,6 +133,9 @@ impl Driver {
             if let ControlFlow::Break(ended) = self.do_what_is_due() {
                 break ended;
             }
+            if let ControlFlow::Break(ended) = self.check_clock() {
+                break ended;
+            }
             self.out.clock(self.clock.now(), Moved::Told);
         };
         self.out.clock(self.clock.now(), Moved::Told);
@@ -169,7 +172,9 @@ impl Driver {
             }
             outcome = self.leaving.outcome(), if self.leaving.is_sent() => Happened::Left(outcome),
             // A slow app is felt by the server: see `Out`.
-            step = self.state.next(), if room || !self.state.is_following() => Happened::Link(step),
+            step = next_step(&mut self.state, &self.out), if room || !self.state.is_following() => {
+                Happened::Link(step)
+            }
             Some(page) = self.pages.next(), if !self.pages.is_empty() => Happened::Paged(page),
             () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {
                 Happened::Nothing
@@ -223,6 +228,19 @@ impl Driver {
         Flow::Continue(())
     }
 
+    /// A clock at its last number would stand still at whatever comes next: the session ends
+    /// instead. Only a server that breaks the rules of logical time brings it there.
+    pub(super) fn check_clock(&self) -> Flow {
+        if !self.clock.is_at_end() {
+            return Flow::Continue(());
+        }
+        Flow::Break(Ended::Failed(format!(
+            "the server told of Lamport time {}, after which there is no other; the chat has come \
+             to its end, so choose another server with --server",
+            self.clock.now()
+        )))
+    }
+
     fn do_what_is_due(&mut self) -> Flow {
         if self.leaving.is_wanted() {
             if self.leaving.waits_for_outcomes() {
@@ -251,6 +269,16 @@ impl Driver {
         (self.random)(&mut bytes);
         u64::from_le_bytes(bytes)
     }
+}
+
+/// What happens next to the link. It is not tried again before the app has taken most of what it
+/// was told: a server that welcomes and falls again and again is not to fill the memory by that.
+async fn next_step(state: &mut State, out: &Out) -> Step {
+    let step = state.next().await;
+    if matches!(step, Step::Retry) {
+        out.taken().await;
+    }
+    step
 }
 
 async fn outcome(publishing: &mut Option<InFlight>) -> PublishOutcome {

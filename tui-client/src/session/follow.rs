@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::{
-    Ended, HistoryPage, Link, Notice,
+    Ended, HistoryPage, Link, Notice, bounds,
     cursor::Taken,
     driver::{Driver, Flow},
     grpc, log,
@@ -23,7 +23,22 @@ pub(super) struct Page {
     /// Of which timeline.
     timeline: u64,
     wanted: HistoryPage,
+    /// How many events were asked for.
+    limit: u32,
     reply: Result<v1::HistoryReply, Status>,
+}
+
+#[cfg(test)]
+impl Page {
+    /// Of a timeline that has not started afresh.
+    pub(super) fn answered(wanted: HistoryPage, limit: u32, reply: v1::HistoryReply) -> Self {
+        Self {
+            timeline: 0,
+            wanted,
+            limit,
+            reply: Ok(reply),
+        }
+    }
 }
 
 impl Driver {
@@ -31,12 +46,15 @@ impl Driver {
         use v1::broadcast::Kind;
 
         match broadcast {
-            Ok(Some(v1::Broadcast { kind })) => match kind {
-                Some(Kind::Event(event)) => return self.event(event.into()),
-                Some(Kind::Closing(closing)) => return self.closing(closing),
-                // One is enough; and what this version does not know says nothing to it.
-                Some(Kind::Welcome(_)) | None => {}
-            },
+            Ok(Some(mut broadcast)) => {
+                bounds::broadcast(&mut broadcast);
+                match broadcast.kind {
+                    Some(Kind::Event(event)) => return self.event(event.into()),
+                    Some(Kind::Closing(closing)) => return self.closing(closing),
+                    // One is enough; and what this version does not know says nothing to it.
+                    Some(Kind::Welcome(_)) | None => {}
+                }
+            }
             Ok(None) => self.lost("the server ended the stream".into(), Duration::ZERO),
             Err(status) => return self.stream_failed(&status),
         }
@@ -159,7 +177,7 @@ impl Driver {
         let reason = match &self.channel {
             _ if self.pages.len() >= MAX_PAGES => "too many pages are asked for already",
             Some(channel) if self.state.is_following() => {
-                let mut client = v1::chitty_chat_client::ChittyChatClient::new(channel.clone());
+                let mut client = grpc::client(channel.clone(), bounds::PAGE);
                 let request = history_request(self.session.reveal().to_owned(), page, limit);
                 log::history_sent(page, limit, self.clock.now());
                 let timeline = self.timeline;
@@ -169,6 +187,7 @@ impl Driver {
                     Page {
                         timeline,
                         wanted: page,
+                        limit,
                         reply,
                     }
                 }));
@@ -183,6 +202,7 @@ impl Driver {
         let Page {
             timeline,
             wanted: page,
+            limit,
             reply,
         } = read;
         match reply {
@@ -190,8 +210,10 @@ impl Driver {
                 self.no_history(page, "the timeline started afresh; ask again".to_owned());
             }
             Ok(reply) => {
-                let start = reply.start;
-                let events: Vec<Event> = reply.events.into_iter().map(Event::from).collect();
+                let (events, start) = match bounds::page(page, limit, reply) {
+                    Ok(page) => page,
+                    Err(wrong) => return self.no_history(page, wrong.to_string()),
+                };
                 let newest = events.iter().map(|event| event.lamport).max();
                 let newest = newest.unwrap_or_default();
                 self.clock.observe(newest);

@@ -2,9 +2,16 @@
 
 use std::{error::Error, future::Future, time::Duration};
 
+use chitty_chat::proto::v1::chitty_chat_client::ChittyChatClient;
 use http::Uri;
-use tonic::{Code, Request, Response, Status, transport::Endpoint};
-use tonic_types::StatusExt as _;
+use prost::Message as _;
+use tonic::{
+    Code, Request, Response, Status,
+    transport::{Channel, Endpoint},
+};
+use tonic_types::{RetryInfo, StatusExt as _, pb};
+
+use super::bounds;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -29,6 +36,13 @@ pub fn endpoint(server: Uri) -> Endpoint {
         .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(bounds::HEADERS)
+}
+
+/// Calls whose answers have messages of at most so many bytes; what is larger fails with
+/// `OUT_OF_RANGE` before it is read.
+pub(super) fn client(channel: Channel, largest: usize) -> ChittyChatClient<Channel> {
+    ChittyChatClient::new(channel).max_decoding_message_size(largest)
 }
 
 /// A request that the server may drop after this time.
@@ -138,6 +152,10 @@ impl PublishFailure {
 /// What a status says to people: what is wrong with the request's fields, or why there is no
 /// answer.
 pub(super) fn reason(status: &Status) -> String {
+    bounds::reason(unbounded_reason(status))
+}
+
+fn unbounded_reason(status: &Status) -> String {
     let violations: Vec<String> = status
         .get_details_bad_request()
         .into_iter()
@@ -167,7 +185,13 @@ pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
 }
 
 fn retry_in(status: &Status) -> Option<Duration> {
-    status.get_details_retry_info()?.retry_delay
+    // Not by `get_details_retry_info`, whose conversion overflows at the least number of seconds.
+    let details = pb::Status::decode(status.details()).ok()?.details;
+    let info = details
+        .iter()
+        .find(|any| any.type_url == RetryInfo::TYPE_URL)?;
+    let info = pb::RetryInfo::decode(&*info.value).ok()?;
+    info.retry_delay.as_ref().map(bounds::wait)
 }
 
 /// Whether the violated fields are this one; without details that is assumed.

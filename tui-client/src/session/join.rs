@@ -7,15 +7,13 @@ use tokio::time::Instant;
 use tonic::{Status, transport::Channel};
 
 use super::{
-    ConnectError, Ended, Link, Moved, Notice, Refusal, Welcome,
+    ConnectError, Ended, Link, Moved, Notice, Refusal, Welcome, bounds,
     cursor::Entry,
     driver::{Driver, Flow, Participation},
     grpc::{self, JoinFailure},
     link::{Entered, State},
     log,
 };
-
-type Client = v1::chitty_chat_client::ChittyChatClient<Channel>;
 
 /// A link that was live for less is taken for another failure: a server that welcomes and falls
 /// is not to be joined in a tight loop.
@@ -99,7 +97,7 @@ impl Driver {
         }
     }
 
-    fn welcomed(&mut self, welcome: &v1::Welcome) {
+    pub(super) fn welcomed(&mut self, welcome: &v1::Welcome) {
         let Some(name) = self.name.clone() else {
             return;
         };
@@ -233,8 +231,13 @@ async fn enter(channel: Channel, request: v1::JoinRequest) -> Result<Entered, St
     use v1::broadcast::Kind;
 
     // Without a deadline on the wire: the stream has no end.
-    let mut stream = Client::new(channel).join(request).await?.into_inner();
-    match stream.message().await? {
+    let mut client = grpc::client(channel, bounds::STREAM_MESSAGE);
+    let mut stream = client.join(request).await?.into_inner();
+    let mut first = stream.message().await?;
+    if let Some(first) = &mut first {
+        bounds::broadcast(first);
+    }
+    match first {
         Some(v1::Broadcast {
             kind: Some(Kind::Welcome(welcome)),
         }) => Ok((Box::new(welcome), Box::new(stream))),

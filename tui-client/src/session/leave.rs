@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::{
-    Ended,
+    Ended, bounds,
     driver::{Driver, Flow},
     grpc,
     link::{BoxFuture, State},
@@ -116,7 +116,7 @@ impl Driver {
             lamport: lamport.get(),
         };
         log::leave_sent(lamport);
-        let mut client = v1::chitty_chat_client::ChittyChatClient::new(channel);
+        let mut client = grpc::client(channel, bounds::REPLY);
         self.leaving = Leaving::Sent(Box::pin(async move {
             let request = grpc::request(request, grpc::LEAVE);
             let reply = grpc::answer(grpc::LEAVE, client.leave(request)).await;

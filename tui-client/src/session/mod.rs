@@ -3,7 +3,10 @@
 //! One task owns everything: the clock, the place in the log, the lines still to be sent, the
 //! stream. [`spawn`] starts it; commands go in, notices come out.
 
+#[cfg(test)]
+mod any;
 mod backoff;
+mod bounds;
 mod connector;
 mod cursor;
 mod driver;
@@ -25,6 +28,7 @@ pub use connector::{Attempt, ConnectError, Connecting, Connector};
 pub use grpc::endpoint;
 pub use port::{Command, Ended, HistoryPage, Link, Moved, Notice, Refusal, Ticket, Welcome};
 
+pub(crate) use bounds::REPLY;
 pub(crate) use grpc::root_cause;
 
 /// How many commands wait at most.

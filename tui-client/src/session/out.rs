@@ -59,6 +59,13 @@ impl Out {
         }
     }
 
+    /// Waits until the app has taken most of what it was told, or does not listen any more: three
+    /// quarters of the channel are free.
+    pub(super) async fn taken(&self) {
+        let most = self.notices.max_capacity() / 4 * 3;
+        drop(self.notices.reserve_many(most).await);
+    }
+
     /// Tells everything that is left, if the app still listens.
     pub(super) async fn finish(mut self) {
         let flush = async {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::{
-    Moved, Notice,
+    Moved, Notice, bounds,
     driver::Driver,
     grpc::{self, PublishFailure},
     link::BoxFuture,
@@ -49,7 +49,7 @@ impl Driver {
         };
         self.out.clock(self.clock.now(), Moved::Sent);
         log::publish_sent(&request, retry, self.clock.now());
-        let mut client = v1::chitty_chat_client::ChittyChatClient::new(channel);
+        let mut client = grpc::client(channel, bounds::REPLY);
         self.publishing = Some(Box::pin(async move {
             let lamport = request.lamport.into();
             let request = grpc::request(request, grpc::CALL);

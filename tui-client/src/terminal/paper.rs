@@ -2,9 +2,7 @@
 //! it likes without that anything but the screen waits for it.
 
 use std::{
-    fs::File,
     io::{self, Write},
-    os::fd::AsFd as _,
     sync::{Mutex, MutexGuard, PoisonError, mpsc},
     thread::{self, JoinHandle},
 };
@@ -37,9 +35,7 @@ pub(crate) struct Writing {
 
 /// Paper for the terminal of standard output. Nothing is written while it is given back.
 pub(super) fn on_stdout() -> io::Result<(Paper, Writing)> {
-    // Not `stdout()`, for whose lock all would wait who have something else to say.
-    let terminal = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    on(terminal, super::is_given_back)
+    on(super::Tty, super::is_given_back)
 }
 
 fn on(

@@ -122,6 +122,14 @@ impl JoinScreen<'_> {
         if app.join().trying() && !draft.is_empty() {
             remarks.push((format!("Your draft: {}", glyphs::safe(draft)), theme::DIM));
         }
+        if let Some(hint) = app.hint() {
+            let style = if hint.error {
+                theme.error()
+            } else {
+                theme::DIM
+            };
+            remarks.push((hint.text.clone(), style));
+        }
         if remarks.is_empty() {
             remarks.push((
                 "1 to 32 characters, as others will see it.".into(),
@@ -151,7 +159,12 @@ impl Widget for JoinScreen<'_> {
             put(buf, block, (0, row), label, theme::TEXT);
         }
         let (name, _) = self.field(width.saturating_sub(column));
-        put(buf, block, (column, row), &name, theme::STRONG);
+        let style = if self.app.join().is_offered() {
+            theme::SELECTED
+        } else {
+            theme::STRONG
+        };
+        put(buf, block, (column, row), &name, style);
         if roomy {
             let line = "─".repeat(ParticipantName::MAX_CHARS);
             put(buf, block, (column, row + 1), &line, theme::DIM);

@@ -42,7 +42,12 @@ pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> Vec<Link> {
 }
 
 /// Draws the app into a buffer. Returns where the caret is.
-fn render(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Link>) -> Option<Position> {
+pub(crate) fn render(
+    app: &App,
+    theme: Theme,
+    buf: &mut Buffer,
+    links: &mut Vec<Link>,
+) -> Option<Position> {
     let screen = *buf.area();
     // Between a change of size and the app's learning of it the two differ.
     let area = |rect: Rect| rect.intersection(screen);

@@ -260,6 +260,7 @@ fn days_are_local() {
         server: "here".into(),
         time_zone: zone,
         size: (80, 24),
+        backlog: true,
         options: crate::app::options::Options::default(),
     });
     driver.welcome(&[(1, "ada")]);

@@ -66,7 +66,7 @@ impl Theme {
 
     /// The terminal's colours, or none.
     #[cfg(test)]
-    pub(super) fn new(colours: bool) -> Self {
+    pub(crate) fn new(colours: bool) -> Self {
         Self::of(colours.then_some(Palette::TERMINAL))
     }
 

@@ -95,6 +95,67 @@ fn it_shows_what_was_said_before_where_it_is_asked_to() {
     assert!(text(&told.stdout).contains("ada: first\n"));
 }
 
+/// What is shown must not depend on how quickly the end of the input is noticed.
+#[test]
+fn all_that_was_asked_for_is_shown_before_it_leaves() {
+    const LINES: usize = 3000;
+    let world = World::new();
+    let server = world.server(&["--publish-rate", "off"]);
+    let lines: String = (0..LINES)
+        .map(|number| format!("line {number}\n"))
+        .collect();
+    pipe(&world, server.address(), "ada", lines.as_bytes(), &[]);
+    for _ in 0..5 {
+        let backlog = ["--backlog", "100000"];
+        let told = pipe(&world, server.address(), "eve", b"", &backlog);
+        assert!(told.status.success());
+        let text = text(&told.stdout);
+        let said = text
+            .lines()
+            .filter(|line| line.contains("ada: line"))
+            .count();
+        assert_eq!(said, LINES);
+    }
+}
+
+#[test]
+fn variables_say_yes_and_no_in_every_common_way() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let run = |value: &str| {
+        Command::new(env!("CARGO_BIN_EXE_chitty"))
+            .env_clear()
+            .env("HOME", world.logs())
+            .env("CHITTY_PLAIN", value)
+            // An empty variable is one that is not set.
+            .env("CHITTY_BACKLOG", "")
+            .env("CHITTY_LOCAL", "")
+            .arg("--log-dir")
+            .arg(world.logs())
+            .args(["--server", server.address(), "--name", "bot"])
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs")
+    };
+    for yes in ["1", "yes", "true", "ON"] {
+        let done = run(yes);
+        assert!(done.status.success(), "{yes}: {}", text(&done.stderr));
+        assert!(text(&done.stdout).contains("Participant bot joined"));
+    }
+    for no in ["0", "no", "false", ""] {
+        let done = run(no);
+        assert!(!done.status.success());
+        let errors = text(&done.stderr);
+        assert!(errors.contains("must be a terminal"), "{no}: {errors}");
+    }
+    let done = run("maybe");
+    let errors = text(&done.stderr);
+    assert!(
+        errors.contains("maybe") && errors.contains("--plain"),
+        "{errors}"
+    );
+}
+
 #[test]
 fn a_name_that_is_taken_is_said() {
     let world = World::new();

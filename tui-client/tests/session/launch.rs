@@ -1,6 +1,6 @@
 //! Finding a server, and telling it from something else.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io::Read as _, net::SocketAddr, path::PathBuf, sync::mpsc, thread, time::Duration};
 
 use chitty::{
     launch::{Local, local, remote},
@@ -180,4 +180,116 @@ async fn one_that_cannot_start_says_why() {
     user.join("ada").await;
     let ended = user.ended().await;
     assert!(matches!(ended, Ended::Failed(reason) if reason.contains("/nowhere/chitty")));
+}
+
+/// Another user's process, as far as the kernel knows: a thread of its own user, which listens and
+/// sends all that it gets. With `accepts`, it takes connections; else it leaves them waiting.
+#[cfg(target_os = "linux")]
+fn stranger(listens_on: &str, accepts: bool) -> Option<(SocketAddr, mpsc::Receiver<Vec<u8>>)> {
+    use rustix::{process::Uid, thread::set_thread_res_uid};
+
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can act as another user");
+        return None;
+    }
+    let (said, told) = mpsc::channel();
+    let (bound, address) = mpsc::channel();
+    let listens_on = listens_on.to_owned();
+    thread::spawn(move || {
+        let nobody = Uid::from_raw(65534);
+        set_thread_res_uid(nobody, nobody, nobody).expect("root may");
+        let listener = std::net::TcpListener::bind(&listens_on).expect("a free port");
+        let _ = bound.send(listener.local_addr().expect("it is bound"));
+        while accepts && let Ok((mut peer, _)) = listener.accept() {
+            let mut bytes = Vec::new();
+            let _ = peer.read_to_end(&mut bytes);
+            let _ = said.send(bytes);
+        }
+        // Keeps both open.
+        thread::park();
+        drop((listener, said));
+    });
+    let address = address.recv().expect("it listens");
+    Some((address, told))
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn another_users_server_is_told_nothing_and_its_owner_is_named() {
+    for (listens_on, connects_to) in [
+        ("127.0.0.1:0", "127.0.0.1"),
+        ("0.0.0.0:0", "127.0.0.1"),
+        ("[::1]:0", "::1"),
+        ("[::]:0", "::1"),
+        ("[::]:0", "127.0.0.1"),
+    ] {
+        for accepts in [true, false] {
+            let Some((bound, told)) = stranger(listens_on, accepts) else {
+                return;
+            };
+            let address = SocketAddr::new(connects_to.parse().expect("an IP"), bound.port());
+            let user = User::new(script(address, "exit 1"));
+            user.join("ada").await;
+            let Ended::Failed(reason) = user.ended().await else {
+                panic!("{listens_on} is used");
+            };
+            for part in [
+                &*address.to_string(),
+                "nobody",
+                "--local",
+                "--server http://",
+            ] {
+                assert!(reason.contains(part), "{part}: {reason}");
+            }
+            if accepts {
+                let bytes = told.recv_timeout(Duration::from_secs(20));
+                assert_eq!(bytes, Ok(Vec::new()), "{listens_on}");
+            }
+        }
+    }
+}
+
+/// Whoever takes the port while the user's own server is away does not get the session.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_that_became_another_users_is_told_nothing() {
+    let mut server = Fake::start().await;
+    let mut user = User::new(script(server.address, "sleep 60"));
+    user.join("ada").await;
+    let stream = server.join().await.welcome_first();
+    user.live().await;
+    let address = server.address;
+    server.down().await;
+    drop(stream);
+    let Some((_, told)) = stranger(&address.to_string(), true) else {
+        return;
+    };
+    let ended = user.ended().await;
+    assert!(
+        matches!(&ended, Ended::Failed(reason) if reason.contains("nobody")),
+        "{ended:?}"
+    );
+    let bytes = told.recv_timeout(Duration::from_secs(20));
+    assert_eq!(bytes, Ok(Vec::new()));
+}
+
+/// Named on purpose, anybody's server will do.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn another_users_server_can_be_named() {
+    let Some((address, told)) = stranger("127.0.0.1:0", true) else {
+        return;
+    };
+    let user = User::new(remote(address.to_string().parse().expect("a URL")));
+    user.join("ada").await;
+    let ended = user.ended().await;
+    let why = "it does not answer";
+    assert!(
+        matches!(&ended, Ended::Failed(reason) if reason.contains(why)),
+        "{ended:?}"
+    );
+    let bytes = told
+        .recv_timeout(Duration::from_secs(20))
+        .expect("it is spoken to");
+    assert!(bytes.starts_with(b"PRI * HTTP/2.0"));
 }

@@ -60,6 +60,9 @@ impl<S: Subscriber> Layer<S> for Lines {
 #[tokio::test]
 async fn every_sending_and_every_receipt_is_a_line() {
     let lines = Lines::default();
+    // With a single subscriber, tracing asks that of the thread which first comes to a line of code
+    // whether it is wanted, for good; in another test's thread there is none. With two it asks all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = set_default(tracing_subscriber::registry().with(lines.clone()));
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;

@@ -233,3 +233,49 @@ async fn who_never_got_in_is_told_why_in_plain_text() {
     let raw = String::from_utf8(ada.raw()).expect("it writes UTF-8");
     read(&raw).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
+
+/// What a process has in memory at most so far, in bytes.
+#[cfg(target_os = "linux")]
+fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    kibibytes
+        .and_then(|number| number.trim().parse::<u64>().ok())
+        .expect("a number")
+        << 10
+}
+
+/// 10,000 texts of 2 MB took 837 MB in under a minute, and would have taken 20 GB.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_that_break_the_rules_do_not_fill_the_memory() {
+    const TEXT: usize = 2_000_000;
+    const TEXTS: u64 = 40;
+    const BUDGET: u64 = 56 << 20;
+
+    let world = World::new();
+    let mut server = Fake::start().await;
+    let ada = world.client(&server.url(), &["--name", "ada"]);
+    let stream = server.join().await.accept();
+    let mut welcome = welcome("ada", 2, 5);
+    welcome.next = 1;
+    stream.welcome(welcome);
+    stream.joined(1, 3, "mallory", 1);
+    stream.joined(2, 5, "ada", 1);
+    for position in 3..3 + TEXTS {
+        let text = format!("text {position} {}", "é".repeat(TEXT / 2));
+        stream.send(message(position, position * 4, "mallory", &text));
+        if position % 10 == 0 {
+            ada.wait_for(&format!("text {position} "));
+        }
+    }
+    ada.wait_for(&format!("text {} ", 2 + TEXTS));
+    let peak = peak(ada.process());
+    println!(
+        "{} MiB, where {} came",
+        peak >> 20,
+        (TEXTS * TEXT as u64) >> 20
+    );
+    assert!(peak < BUDGET, "{} MiB", peak >> 20);
+}

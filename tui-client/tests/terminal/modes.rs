@@ -187,6 +187,7 @@ async fn a_screen_that_panics() {
         time_zone: jiff::tz::TimeZone::UTC,
         wall: clock,
         notifier: Notifier::default(),
+        backlog: true,
         options: Options::default(),
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),

@@ -1,18 +1,21 @@
 //! What is done to a chat's file from outside of a server: checking, and copying.
 
 use std::{
-    ffi::OsString,
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use chitty_chat::secret::FillRandom;
+use chitty_chat::{files, secret::FillRandom};
 use rusqlite::Connection;
 use thiserror::Error;
 
-use super::{OpenError, Problem, Summary, read_only::ReadOnly, schema, verify::verify};
+use super::{
+    OpenError, Problem, Problems, Summary, beside, open,
+    read_only::ReadOnly,
+    schema,
+    verify::{inspect, scan},
+};
 
 /// Why a file is not a chat in order.
 #[derive(Debug, Error)]
@@ -21,12 +24,12 @@ pub enum CheckError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// It is damaged.
-    #[error("the chat in {} is damaged: {problem}", path.display())]
+    #[error("the chat in {} is damaged: {problems}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// The first thing that is wrong.
-        problem: Problem,
+        /// What is wrong.
+        problems: Problems,
     },
 }
 
@@ -50,29 +53,61 @@ pub enum BackupError {
     /// SQLite cannot copy.
     #[error("cannot copy the chat: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// What is to be copied is damaged.
+    #[error("the chat in {0} is damaged: {problem}; chitty-server recover {0} --to NEW.db rescues what is whole", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        problem: Problem,
+    },
 }
 
-/// Reads all of the chat in this file, which may have a server, and says what is in it, or the
-/// first thing that is wrong. Does not touch the file.
+/// Reads all of the chat in this file, which may have a server, and says what is in it, or all
+/// that is wrong. Does not touch the file.
 pub fn check(path: &Path) -> Result<Summary, CheckError> {
     let chat = ReadOnly::open(path)?;
-    verify(&chat.connection, chat.version).map_err(|problem| CheckError::Damaged {
-        path: path.into(),
-        problem,
-    })
+    let (mut problems, summary) = inspect(&chat.connection, chat.version);
+    if let Some(log) = &chat.foreign {
+        problems.add(Problem::Foreign(log.display().to_string()));
+    }
+    if let (Some(summary), Some(marked)) = (&summary, &chat.marked)
+        && !summary.backup
+        && *summary.epoch == *marked.epoch
+        && let Some(problem) = open::missing(&chat.connection, summary.extent.head, marked)
+    {
+        problems.add(problem);
+    }
+    match summary {
+        Some(summary) if problems.is_empty() => Ok(summary),
+        _ => Err(CheckError::Damaged {
+            path: path.into(),
+            problems,
+        }),
+    }
 }
 
 /// Makes a consistent copy of the chat in `source`, which may have a server, readable by its owner
 /// only. Whoever opens the copy as a chat begins another life of the log. `target` is there whole
 /// and synced, or not at all.
 pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<(), BackupError> {
-    if fs::symlink_metadata(target).is_ok() {
-        return Err(BackupError::Exists(target.into()));
-    }
     let chat = ReadOnly::open(source)?;
-    let mut partial = OsString::from(target);
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    let damaged = |problem| match problem {
+        Problem::Sqlite(error) => BackupError::Sqlite(error),
+        problem => BackupError::Damaged {
+            path: source.into(),
+            problem,
+        },
+    };
+    write_new(target, |partial| copy(&chat, partial, random, damaged))
+}
+
+/// Has a new file written under another name, and gives it its own when it is whole and synced.
+/// It is readable by its owner only.
+pub(super) fn write_new<T, E: From<BackupError>>(
+    target: &Path,
+    write: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source: io::Error| match source.kind() {
@@ -80,21 +115,55 @@ pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<()
             _ => BackupError::File { path, source },
         }
     };
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&partial)
-        .map_err(failed(&partial))?;
-    let result = copy(&chat, &partial, random)
-        .and_then(|()| sync(&partial).map_err(failed(&partial)))
-        .and_then(|()| give_name(&partial, target).map_err(failed(target)));
-    // After a success only a second name is left, or none.
+    if fs::symlink_metadata(target).is_ok() {
+        return Err(BackupError::Exists(target.into()).into());
+    }
+    let folder = folder_of(target);
+    files::check_shared_folder(folder).map_err(failed(folder))?;
+    let partial = beside(target, ".partial");
+    // Held until it has its name: whoever else wants it is told that it is there.
+    let lock = new_partial(&partial).map_err(failed(&partial))?;
+    let result = write(&partial).and_then(|written| {
+        sync(&partial)
+            .map_err(failed(&partial))
+            .and_then(|()| give_name(&partial, target).map_err(failed(target)))
+            .map_err(E::from)?;
+        Ok(written)
+    });
+    // After a success only a second name is left, or none; after a failure perhaps a journal, too.
     let _ = fs::remove_file(&partial);
+    let _ = fs::remove_file(beside(&partial, "-journal"));
+    drop(lock);
     result
 }
 
-fn copy(chat: &ReadOnly, to: &Path, random: FillRandom<'_>) -> Result<(), BackupError> {
+/// Makes this file anew. What somebody left there who was killed is removed.
+fn new_partial(path: &Path) -> io::Result<File> {
+    if let Ok(left) = files::open_own(path, OpenOptions::new().write(true))
+        && left.try_lock().is_ok()
+    {
+        fs::remove_file(path)?;
+        let _ = fs::remove_file(beside(path, "-journal"));
+    }
+    let file = files::open_own(path, OpenOptions::new().write(true).create_new(true))?;
+    file.try_lock()
+        .map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))?;
+    Ok(file)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn copy(
+    chat: &ReadOnly,
+    to: &Path,
+    random: FillRandom<'_>,
+    damaged: impl Fn(Problem) -> BackupError,
+) -> Result<(), BackupError> {
     // One read transaction: a moment of the chat, while the server goes on.
     let name = to.to_str().ok_or_else(|| BackupError::File {
         path: to.into(),
@@ -102,8 +171,10 @@ fn copy(chat: &ReadOnly, to: &Path, random: FillRandom<'_>) -> Result<(), Backup
     })?;
     chat.connection.execute("VACUUM INTO ?1", [name])?;
     let mut copy = Connection::open(to)?;
+    // The copy has the same rows with the same checksums: it shows whether the chat is in order.
+    scan(&copy, chat.version).map_err(&damaged)?;
     schema::upgrade(&mut copy, chat.version, random)?;
-    schema::mark_restored(&copy)?;
+    schema::mark_restored(&copy).map_err(&damaged)?;
     copy.close().map_err(|(_, error)| error.into())
 }
 
@@ -119,8 +190,5 @@ fn give_name(partial: &Path, target: &Path) -> io::Result<()> {
         }
         result => result?,
     }
-    match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => sync(folder),
-        _ => sync(Path::new(".")),
-    }
+    sync(folder_of(target))
 }

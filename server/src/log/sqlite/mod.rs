@@ -4,34 +4,57 @@
 //! SQLite is the right tool for a log of chat's size: a commit is one sync of the write-ahead log
 //! (<https://www.sqlite.org/wal.html>), and batching decides the speed.
 
+mod carve;
+mod checksum;
 mod maintain;
+mod mark;
+mod mend;
+mod open;
+mod problem;
 mod read_only;
 mod readers;
+mod recover;
+mod rows;
 mod schema;
 mod verify;
+mod watch;
 mod writer;
 
+#[cfg(test)]
+mod flip_tests;
+#[cfg(test)]
+mod recover_tests;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    collections::BTreeSet,
     fs::OpenOptions,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use chitty_chat::{LamportTime, Position, secret::FillRandom};
+use chitty_chat::{LamportTime, Position, files, secret::FillRandom};
 use rusqlite::Connection;
 use thiserror::Error;
 
 pub use self::{
     maintain::{BackupError, CheckError, backup, check},
-    verify::{Problem, Summary},
+    problem::{Problem, Problems},
+    recover::{RecoverError, Recovered, recover},
+    verify::Summary,
 };
-use self::{readers::Readers, writer::Writer};
+use self::{
+    mark::Mark,
+    readers::Readers,
+    rows::Chat,
+    watch::Watched,
+    writer::{Opened, Writer},
+};
 use super::{AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError};
-use crate::record::Record;
+use crate::{data::DataDir, record::Record};
 
 /// SQLite before 3.51.3 could corrupt a WAL database that several connections have open.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -43,7 +66,8 @@ pub struct SqliteLog {
     // Before the writer, since fields drop in this order: the last to close the file folds the
     // write-ahead log in, which a reader may not.
     readers: Arc<Readers>,
-    writer: Writer,
+    writer: Arc<Writer>,
+    damage: Arc<Damage>,
 }
 
 /// Why a file cannot be opened as a chat. The file was not touched.
@@ -72,12 +96,28 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The file is a chat, but damaged.
-    #[error("the chat in {} is damaged: {problem}; restore a backup, or choose another folder with --data", path.display())]
+    #[error("the chat in {0} is damaged: {problem}; chitty-server recover {0} --to NEW.db rescues what is whole, or restore a backup, or choose another folder with --data", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// The first thing that is wrong.
         problem: Box<Problem>,
+    },
+    /// The file is a chat in order, but less than what was acknowledged.
+    #[error("the chat in {0} is not complete: {problem}; put the file or its write-ahead log back, or, to go on without, put in its place what chitty-server recover {0} --to NEW.db makes", path.display())]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        problem: Box<Problem>,
+    },
+    /// The file is not there, but something of its chat is.
+    #[error("{0} is empty or not there, but {1} is; put the chat back, or, to begin a new one, move that away", path.display(), remains(path, *acknowledged))]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// Up to where it was acknowledged, if that is known.
+        acknowledged: Option<Position>,
     },
     /// A newer version wrote the file.
     #[error("the chat in {} has schema {found}, and this version knows up to {known}; use a newer chitty-server", path.display())]
@@ -96,47 +136,184 @@ pub enum OpenError {
     OldSqlite(&'static str),
 }
 
+impl OpenError {
+    fn damaged(path: &Path, problem: Problem) -> Self {
+        match problem {
+            Problem::Sqlite(source) => schema::failed(path)(source),
+            problem => Self::Damaged {
+                path: path.into(),
+                problem: Box::new(problem),
+            },
+        }
+    }
+
+    fn file(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::File {
+            path: path.into(),
+            source,
+        }
+    }
+}
+
+fn remains(path: &Path, acknowledged: Option<Position>) -> String {
+    match acknowledged {
+        Some(position) => format!(
+            "its mark {}, by which everything up to position {position} was acknowledged,",
+            mark::mark_file(path).display()
+        ),
+        None => format!("its write-ahead log {}", beside(path, "-wal").display()),
+    }
+}
+
+/// A file that lies beside another one, and has its name with something added.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 impl SqliteLog {
     /// Opens the chat in this file, or makes one. The caller sees to it that no other process has
-    /// it open.
+    /// it open. No mark is made beside it: if the end of the file is lost afterwards, nobody
+    /// notices. For what serves a chat there is [`SqliteLog::serve`].
     pub fn open(path: &Path, random: FillRandom<'_>) -> Result<Self, OpenError> {
+        Self::open_with(path, false, &[], random)
+    }
+
+    /// Opens the chat in this folder, or makes one, with a mark beside it. Whoever drives
+    /// [`Log::watch`] hears of it when one of the files is deleted, replaced or changed.
+    pub fn serve(data: &DataDir, random: FillRandom<'_>) -> Result<Self, OpenError> {
+        Self::open_with(&data.chat(), true, &data.watched(), random)
+    }
+
+    fn open_with(
+        path: &Path,
+        create_mark: bool,
+        watched: &[PathBuf],
+        random: FillRandom<'_>,
+    ) -> Result<Self, OpenError> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(OpenError::OldSqlite(rusqlite::version()));
         }
-        make_private(path).map_err(|source| OpenError::File {
-            path: path.into(),
-            source,
-        })?;
-        let mut connection = Connection::open(path).map_err(schema::failed(path))?;
-        schema::prepare(&mut connection, path, random)?;
-        let (epoch, extent) = schema::read_state(&connection).map_err(schema::failed(path))?;
+        for suffix in ["", "-wal", "-shm", "-journal", "-mark"] {
+            let file = beside(path, suffix);
+            files::check_own(&file).map_err(OpenError::file(&file))?;
+        }
+        let found = open::look(path)?;
+        for file in &found.foreign {
+            open::put_aside(file)?;
+        }
+        let opened = prepare(path, found, create_mark, watched, random)?;
         let readers = Readers::connect(path).map_err(schema::failed(path))?;
-        let readers = Readers::spawn(readers).map_err(|source| OpenError::File {
-            path: path.into(),
-            source,
-        })?;
-        let extent = Arc::new(Mutex::new(extent));
-        let writer =
-            Writer::spawn(connection, Arc::clone(&extent)).map_err(|source| OpenError::File {
-                path: path.into(),
-                source,
-            })?;
+        let readers = Readers::spawn(readers).map_err(OpenError::file(path))?;
+        let extent = Arc::clone(&opened.1.extent);
+        let writer = Writer::spawn(opened.1).map_err(OpenError::file(path))?;
         Ok(Self {
-            epoch,
+            epoch: opened.0,
             extent,
-            writer,
+            writer: Arc::new(writer),
             readers: Arc::new(readers),
+            damage: Arc::new(Damage::new(path)),
         })
     }
 }
 
+/// Makes a chat of the newest schema of what was found in this file, and no backup any more.
+fn prepare(
+    path: &Path,
+    found: open::Found,
+    create_mark: bool,
+    watched: &[PathBuf],
+    random: FillRandom<'_>,
+) -> Result<(Arc<str>, Opened), OpenError> {
+    let failed = schema::failed(path);
+    let damaged = |problem| OpenError::damaged(path, problem);
+    make_private(path).map_err(OpenError::file(path))?;
+    let mut connection = Connection::open(path).map_err(&failed)?;
+    let (is_old, is_backup) = (found.version < schema::WITH_CHECKSUMS, found.is_backup());
+    // A backup is not in WAL mode yet. Its new life is in the file itself before there is a
+    // write-ahead log: whose log that is can be told ever after.
+    schema::upgrade(&mut connection, found.version, random).map_err(&failed)?;
+    if is_backup {
+        schema::begin_new_life(&connection, random).map_err(damaged)?;
+    }
+    schema::configure(&connection).map_err(&failed)?;
+    if is_old || is_backup {
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(&failed)?;
+    }
+    let (extent, chain) = match &found.state {
+        Some(state) if !is_old => (state.extent, state.chain),
+        _ => {
+            let state = verify::scan(&connection, schema::MIGRATIONS.len()).map_err(damaged)?;
+            (state.extent, state.chain)
+        }
+    };
+    let epoch = Chat::verified(&connection).map_err(damaged)?.epoch;
+    if let Some(before) = &found.replaced {
+        open::say(&format!(
+            "{} is in the place of another chat, of epoch {}, which reached to position {}",
+            path.display(),
+            before.epoch,
+            before.position
+        ));
+    }
+    let mark_path = mark::mark_file(path);
+    let mut mark = Mark::open(path, &epoch, create_mark).map_err(OpenError::file(&mark_path))?;
+    if let Some(mark) = &mut mark {
+        mark.write(extent.head, chain)
+            .and_then(|()| mark.sync())
+            .map_err(OpenError::file(&mark_path))?;
+    }
+    let page: i64 = connection
+        .pragma_query_value(None, "page_size", |row| row.get(0))
+        .map_err(&failed)?;
+    let watched = Watched::new(path, watched, page.cast_unsigned())
+        .map_err(|changed| OpenError::file(path)(io::Error::other(changed)))?;
+    let opened = Opened {
+        connection,
+        extent: Arc::new(Mutex::new(extent)),
+        chain,
+        mark,
+        watched,
+    };
+    Ok((epoch, opened))
+}
+
 /// A chat is its participants' business: the file is readable by its owner only.
 fn make_private(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    files::open_own(path, OpenOptions::new().create(true).append(true)).map(drop)
+}
+
+/// So many different problems are told; then it is known that the file is damaged.
+const MOST_TOLD: usize = 20;
+
+/// Tells whoever runs the server of what is found damaged, each once.
+struct Damage {
+    path: PathBuf,
+    told: Mutex<BTreeSet<String>>,
+}
+
+impl Damage {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.into(),
+            told: Mutex::default(),
+        }
+    }
+
+    fn tell<T>(&self, result: Result<T, Problem>) -> Result<T, ReadError> {
+        result.map_err(|problem| {
+            let reason = problem.to_string();
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.len() < MOST_TOLD && told.insert(reason.clone()) {
+                let path = self.path.display();
+                open::say(&format!("the chat in {path} is damaged: {reason}"));
+            }
+            ReadError(reason.into())
+        })
+    }
 }
 
 impl Log for SqliteLog {
@@ -154,17 +331,32 @@ impl Log for SqliteLog {
 
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>> {
         let readers = Arc::clone(&self.readers);
-        Box::pin(readers.run(move |connection| schema::read_page(connection, after, limit)))
+        let damage = Arc::clone(&self.damage);
+        let head = self.extent().head;
+        Box::pin(async move {
+            let read =
+                move |connection: &Connection| Ok(rows::read_page(connection, after, limit, head));
+            damage.tell(readers.run(read).await?)
+        })
     }
 
     fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>> {
         let readers = Arc::clone(&self.readers);
-        Box::pin(readers.run(move |connection| schema::locate(connection, lamport)))
+        let damage = Arc::clone(&self.damage);
+        let head = self.extent().head;
+        Box::pin(async move {
+            let find = move |connection: &Connection| Ok(rows::locate(connection, lamport, head));
+            damage.tell(readers.run(find).await?)
+        })
     }
 
     fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>> {
         let readers = Arc::clone(&self.readers);
-        Box::pin(readers.run(schema::read_snapshot))
+        let damage = Arc::clone(&self.damage);
+        Box::pin(async move {
+            let read = |connection: &Connection| Ok(rows::read_snapshot(connection));
+            damage.tell(readers.run(read).await?)
+        })
     }
 
     fn keep_snapshot(
@@ -177,5 +369,17 @@ impl Log for SqliteLog {
 
     fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>> {
         self.writer.trim(keep, covered)
+    }
+
+    fn watch(&self, every: Duration) -> LogFuture<AppendError> {
+        let writer = Arc::clone(&self.writer);
+        Box::pin(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                if let Err(error) = writer.look().await {
+                    return error;
+                }
+            }
+        })
     }
 }

@@ -9,7 +9,9 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{OpenError, schema};
+use chitty_chat::files;
+
+use super::{OpenError, beside, mark, mark::Acknowledged, open, schema};
 use crate::data;
 
 /// A connection that only reads.
@@ -17,6 +19,10 @@ pub(super) struct ReadOnly {
     pub(super) connection: Connection,
     /// The version of the schema.
     pub(super) version: usize,
+    /// Up to where the chat was acknowledged, if that is known.
+    pub(super) marked: Option<Acknowledged>,
+    /// A write-ahead log beside it that belongs to another file, and was not read.
+    pub(super) foreign: Option<PathBuf>,
     /// Keeps servers away for as long as SQLite is told that the file does not change.
     _lock: Option<File>,
 }
@@ -28,36 +34,49 @@ impl ReadOnly {
             path: path.into(),
             source,
         };
-        File::open(path).map_err(file)?;
+        drop(files::open_to_read(path).map_err(file)?);
+        // What lies beside it has the name of the file itself, not of a link to it.
+        let path = &fs::canonicalize(path).map_err(file)?;
         let (is_live, lock) = lock(path).map_err(file)?;
-        // Even a reader makes files beside one that is in WAL mode, unless it is told that nobody
-        // writes. What is in a write-ahead log is needed, though.
-        let immutable = !is_live && !has_write_ahead_log(path);
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_URI;
-        let failed = schema::failed(path);
-        let connection =
-            Connection::open_with_flags(uri(path, immutable), flags).map_err(&failed)?;
-        connection
-            .busy_timeout(std::time::Duration::from_secs(5))
-            .map_err(&failed)?;
-        let version = schema::check(&connection, path)?;
+        // Before the chat, which may go on meanwhile.
+        let marked = mark::read(path).map_err(file)?;
+        let has_log = !is_live && open::has_write_ahead_log(path);
+        let is_foreign = has_log && !open::log_belongs(path);
+        let (connection, version) = connect(path, !is_live && (!has_log || is_foreign))?;
         if version == 0 {
             return Err(OpenError::Foreign { path: path.into() });
         }
         Ok(Self {
             connection,
             version,
+            marked,
+            foreign: is_foreign.then(|| beside(path, "-wal")),
             _lock: lock,
         })
     }
 }
 
+/// Opens a chat to read it; also the version of its schema, 0 for an empty file. `alone`: without
+/// its write-ahead log, for nobody writes to it.
+pub(super) fn connect(path: &Path, alone: bool) -> Result<(Connection, usize), OpenError> {
+    // Even a reader makes files beside one that is in WAL mode, unless it is told that nobody
+    // writes. What is in a write-ahead log is needed, though.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let failed = schema::failed(path);
+    let connection = Connection::open_with_flags(uri(path, alone), flags).map_err(&failed)?;
+    connection
+        .busy_timeout(std::time::Duration::from_secs(5))
+        .map_err(&failed)?;
+    let version = schema::check(&connection, path)?;
+    Ok((connection, version))
+}
+
 /// Whether a server has the folder; if not, it is kept away.
-fn lock(path: &Path) -> io::Result<(bool, Option<File>)> {
+pub(super) fn lock(path: &Path) -> io::Result<(bool, Option<File>)> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let file = match File::open(data::lock_file(folder)) {
+    let file = match files::open_to_read(&data::lock_file(folder)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((false, None)),
         Err(error) => return Err(error),
@@ -67,12 +86,6 @@ fn lock(path: &Path) -> io::Result<(bool, Option<File>)> {
         Err(TryLockError::WouldBlock) => Ok((true, None)),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-fn has_write_ahead_log(path: &Path) -> bool {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    fs::metadata(PathBuf::from(wal)).is_ok_and(|metadata| metadata.len() > 0)
 }
 
 /// <https://www.sqlite.org/uri.html>

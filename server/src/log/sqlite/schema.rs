@@ -1,18 +1,21 @@
-//! What is in the file: the schema, its versions, and every query.
+//! What is in the file: the schema, and its versions.
 
 use std::{path::Path, sync::Arc};
 
-use chitty_chat::{LamportTime, Position, secret, secret::FillRandom};
+use chitty_chat::{Position, secret, secret::FillRandom};
 use rusqlite::{Connection, Transaction, params};
 
-use super::{super::TRIM_STEP, Extent, Keep, OpenError, PageLimit, verify::verify};
-use crate::record::{Record, RecordError};
+use super::{
+    OpenError, Problem,
+    checksum::{self, Checksum},
+    rows::{self, Chat},
+};
 
 /// "Chit", in the header of each of our files (<https://www.sqlite.org/pragma.html#pragma_application_id>).
 const APPLICATION_ID: i32 = 0x4368_6974;
 
 /// From each version of the schema to the next, beginning with none.
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE records (
         position INTEGER PRIMARY KEY,
@@ -34,7 +37,22 @@ pub(super) const MIGRATIONS: [&str; 2] = [
     -- the log.
     ALTER TABLE chat ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
 ",
+    "
+    -- Of the position and the bytes, and the chain up to here: see checksum.rs.
+    ALTER TABLE records ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+    -- The chain of the position before `first`.
+    ALTER TABLE chat ADD COLUMN chain INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE chat ADD COLUMN snapshot_checksum INTEGER;
+    -- Of all of this row, with `snapshot_checksum` for the snapshot.
+    ALTER TABLE chat ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+",
 ];
+
+/// The first version with checksums.
+pub(super) const WITH_CHECKSUMS: usize = 3;
+
+/// So many records get their checksums at once: a bound on memory for old chats of any size.
+const MIGRATED_AT_ONCE: i64 = 1_000;
 
 pub(super) fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
     move |source| match source.sqlite_error_code() {
@@ -44,31 +62,6 @@ pub(super) fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
             source,
         },
     }
-}
-
-/// Makes sure that the file is a chat of the newest schema, and no backup any more. Nothing is
-/// written to a file that is something else, or is damaged.
-pub(super) fn prepare(
-    connection: &mut Connection,
-    path: &Path,
-    random: FillRandom<'_>,
-) -> Result<(), OpenError> {
-    let failed = failed(path);
-    let version = check(connection, path)?;
-    let restored = is_restored(connection, version).map_err(&failed)?;
-    if version > 0 && (version < MIGRATIONS.len() || restored) {
-        // Before the first change. Else what is damaged shows when the log is folded.
-        verify(connection, version).map_err(|problem| OpenError::Damaged {
-            path: path.into(),
-            problem: Box::new(problem),
-        })?;
-    }
-    configure(connection).map_err(&failed)?;
-    upgrade(connection, version, random).map_err(&failed)?;
-    if restored {
-        begin_new_life(connection, random).map_err(&failed)?;
-    }
-    Ok(())
 }
 
 /// From this version of the schema to the newest.
@@ -86,6 +79,9 @@ pub(super) fn upgrade(
                 [secret::epoch(random)],
             )?;
         }
+        if number as usize == WITH_CHECKSUMS {
+            add_checksums(&transaction)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
@@ -93,28 +89,54 @@ pub(super) fn upgrade(
     Ok(())
 }
 
-pub(super) fn is_restored(connection: &Connection, version: usize) -> rusqlite::Result<bool> {
-    if version < 2 {
-        return Ok(false);
+/// For a chat from before there were any.
+fn add_checksums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let (mut chat, _) = Chat::read(transaction, WITH_CHECKSUMS)?;
+    chat.chain = checksum::START;
+    chat.snapshot = rows::raw_snapshot(transaction)?
+        .as_deref()
+        .map(crc32c::crc32c);
+    chat.write(transaction)?;
+    let mut select = transaction.prepare(
+        "SELECT position, record FROM records WHERE position > ?1 ORDER BY position LIMIT ?2",
+    )?;
+    let mut update = transaction.prepare("UPDATE records SET checksum = ?2 WHERE position = ?1")?;
+    let (mut at, mut chain) = (Position::ZERO, chat.chain);
+    loop {
+        let mut checksums = Vec::new();
+        let mut rows = select.query(params![rows::signed(at), MIGRATED_AT_ONCE])?;
+        while let Some(row) = rows.next()? {
+            at = rows::position(row.get(0)?);
+            let checksum = Checksum::of(chain, at, row.get_ref(1)?.as_blob()?);
+            chain = checksum.chain;
+            checksums.push((rows::signed(at), checksum.pack()));
+        }
+        if checksums.is_empty() {
+            return Ok(());
+        }
+        for row in checksums {
+            update.execute(row)?;
+        }
     }
-    connection.query_row("SELECT restored FROM chat", [], |row| row.get(0))
 }
 
 /// Marks the copy as one: in the newest schema.
-pub(super) fn mark_restored(connection: &Connection) -> rusqlite::Result<()> {
-    connection
-        .execute("UPDATE chat SET restored = 1", [])
-        .map(drop)
+pub(super) fn mark_restored(connection: &Connection) -> Result<(), Problem> {
+    let mut chat = Chat::verified(connection)?;
+    chat.restored = true;
+    Ok(chat.write(connection)?)
 }
 
 /// The chat that was copied may have gone on: what follows here are not the same positions.
-fn begin_new_life(connection: &Connection, random: FillRandom<'_>) -> rusqlite::Result<()> {
-    connection
-        .execute(
-            "UPDATE chat SET epoch = ?1, restored = 0",
-            [secret::epoch(random)],
-        )
-        .map(drop)
+pub(super) fn begin_new_life(
+    connection: &Connection,
+    random: FillRandom<'_>,
+) -> Result<Arc<str>, Problem> {
+    let mut chat = Chat::verified(connection)?;
+    chat.epoch = secret::epoch(random).into();
+    chat.restored = false;
+    chat.write(connection)?;
+    Ok(chat.epoch)
 }
 
 /// The version of the schema, 0 for an empty file.
@@ -142,7 +164,38 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<usize, OpenE
     }
 }
 
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
+/// Whether the tables are those of this version and nothing else is there: a damaged version
+/// number, or a trigger that somebody put in, would have the rest misunderstood.
+pub(super) fn check_tables(connection: &Connection, version: usize) -> Result<(), Problem> {
+    let expected = Connection::open_in_memory()?;
+    for migration in MIGRATIONS.iter().take(version) {
+        expected.execute_batch(migration)?;
+    }
+    // Of a file that vacuums itself, SQLite would take pages of records for others of its own.
+    let vacuums: i64 =
+        connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0))?;
+    if vacuums == 0 && tables(connection)? == tables(&expected)? {
+        Ok(())
+    } else {
+        Err(Problem::Tables(version))
+    }
+}
+
+/// What is there, each column in a line.
+fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut query = connection.prepare(
+        "SELECT concat_ws(' ', o.type, o.name, c.cid, c.name, c.type, c.\"notnull\", c.pk,
+                          c.dflt_value, t.strict)
+         FROM sqlite_schema AS o
+         LEFT JOIN pragma_table_xinfo(o.name) AS c
+         LEFT JOIN pragma_table_list(o.name) AS t
+         ORDER BY o.name, c.cid",
+    )?;
+    let lines = query.query_map([], |row| row.get(0))?;
+    lines.collect()
+}
+
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // In WAL mode only FULL syncs at each commit: what is acknowledged survives a power loss.
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -150,135 +203,4 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Readers have connections of their own; this one never waits for them in WAL mode, but a
     // checkpoint may.
     connection.busy_timeout(std::time::Duration::from_secs(5))
-}
-
-pub(super) fn read_state(connection: &Connection) -> rusqlite::Result<(Arc<str>, Extent)> {
-    let (epoch, first, base): (String, i64, i64) =
-        connection.query_row("SELECT epoch, first, base FROM chat", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-    let (last, bytes): (Option<i64>, Option<i64>) = connection.query_row(
-        "SELECT max(position), sum(length(record)) FROM records",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let first = position(first);
-    let extent = Extent {
-        first,
-        head: last.map_or(first.previous(), position),
-        base: LamportTime::new(unsigned(base)),
-        bytes: unsigned(bytes.unwrap_or(0)),
-    };
-    Ok((epoch.into(), extent))
-}
-
-pub(super) fn read_snapshot(connection: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
-    connection.query_row("SELECT snapshot FROM chat", [], |row| row.get(0))
-}
-
-pub(super) fn read_page(
-    connection: &Connection,
-    after: Position,
-    limit: PageLimit,
-) -> rusqlite::Result<Vec<Record>> {
-    let mut query = connection.prepare_cached(
-        "SELECT record FROM records WHERE position > ?1 ORDER BY position LIMIT ?2",
-    )?;
-    let most = i64::try_from(limit.records).unwrap_or(i64::MAX);
-    let mut rows = query.query(params![signed(after), most])?;
-    let mut page = Vec::new();
-    let mut bytes = 0;
-    while let Some(row) = rows.next()? {
-        let record = row.get_ref(0)?.as_blob()?;
-        bytes += record.len();
-        if !page.is_empty() && bytes > limit.bytes {
-            break;
-        }
-        page.push(Record::decode(record).map_err(unreadable)?);
-    }
-    Ok(page)
-}
-
-/// A binary search, as times rise along positions; in one transaction, so that nothing is dropped
-/// meanwhile.
-pub(super) fn locate(connection: &Connection, lamport: LamportTime) -> rusqlite::Result<Position> {
-    const ONE: PageLimit = PageLimit {
-        records: 1,
-        bytes: 0,
-    };
-    let transaction = connection.unchecked_transaction()?;
-    let (first, last): (i64, Option<i64>) = transaction.query_row(
-        "SELECT first, (SELECT max(position) FROM records) FROM chat",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let first = position(first);
-    let head = last.map_or(first.previous(), position);
-    let (mut low, mut high) = (first.get(), head.get() + 1);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let page = read_page(&transaction, Position::new(middle).previous(), ONE)?;
-        match page.first() {
-            Some(record) if record.event.lamport >= lamport => high = middle,
-            _ => low = middle + 1,
-        }
-    }
-    Ok(Position::new(low))
-}
-
-fn unreadable(error: RecordError) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, Box::new(error))
-}
-
-pub(super) fn keep_snapshot(connection: &Connection, snapshot: &[u8]) -> rusqlite::Result<()> {
-    connection
-        .execute("UPDATE chat SET snapshot = ?1", [snapshot])
-        .map(drop)
-}
-
-/// Drops a step of records from the beginning, or until the cap is kept to.
-pub(super) fn trim(
-    transaction: &Transaction<'_>,
-    keep: Keep,
-    covered: Position,
-    extent: Extent,
-) -> rusqlite::Result<Extent> {
-    let mut trimmed = extent;
-    {
-        let mut oldest = transaction.prepare_cached(
-            "SELECT position, record FROM records WHERE position <= ?1 ORDER BY position LIMIT ?2",
-        )?;
-        let step = i64::try_from(TRIM_STEP).unwrap_or(i64::MAX);
-        let mut rows = oldest.query(params![signed(covered), step])?;
-        while keep.is_exceeded(&trimmed) {
-            let Some(row) = rows.next()? else { break };
-            let bytes = row.get_ref(1)?.as_blob()?;
-            let record = Record::decode(bytes).map_err(unreadable)?;
-            trimmed.first = position(row.get(0)?).next();
-            trimmed.base = record.event.lamport;
-            trimmed.bytes = trimmed.bytes.saturating_sub(bytes.len() as u64);
-        }
-    }
-    transaction.execute(
-        "DELETE FROM records WHERE position < ?1",
-        [signed(trimmed.first)],
-    )?;
-    transaction.execute(
-        "UPDATE chat SET first = ?1, base = ?2",
-        params![signed(trimmed.first), trimmed.base.get().cast_signed()],
-    )?;
-    Ok(trimmed)
-}
-
-/// SQLite's integers are signed; no chat has 2^63 events.
-pub(super) fn signed(position: Position) -> i64 {
-    i64::try_from(position.get()).unwrap_or(i64::MAX)
-}
-
-const fn unsigned(value: i64) -> u64 {
-    value.cast_unsigned()
-}
-
-pub(super) const fn position(value: i64) -> Position {
-    Position::new(unsigned(value))
 }

@@ -13,7 +13,7 @@ use super::*;
 use crate::{log::replay, room::Fold};
 
 /// ada joins, and writes the rest.
-fn records(count: u64) -> Vec<Record> {
+pub(super) fn records(count: u64) -> Vec<Record> {
     let session = Session::parse("0123456789abcdef012345")
         .expect("a session")
         .hash();
@@ -85,7 +85,7 @@ fn old_chat(path: &Path, records: &[Record]) {
         )
         .expect("made");
     for record in records {
-        let row = (schema::signed(record.event.position), record.encode());
+        let row = (rows::signed(record.event.position), record.encode());
         connection
             .execute("INSERT INTO records VALUES (?1, ?2)", row)
             .expect("made");
@@ -109,7 +109,7 @@ async fn a_chat_of_the_first_schema_goes_on() {
     assert_eq!(replay(&log).await.expect("in order").head(), 9.into());
     drop(log);
     let summary = check(&path).expect("in order");
-    assert_eq!((summary.schema, summary.backup), (2, false));
+    assert_eq!((summary.schema, summary.backup), (3, false));
     assert_eq!(&*open(&path).expect("again").epoch(), "old");
 }
 
@@ -277,4 +277,27 @@ async fn bytes_that_flip_are_said_and_not_touched() {
         assert_eq!(fs::read(&path).expect("readable"), damaged);
         assert_eq!(names(folder.path()), ["chat.db"]);
     }
+}
+
+/// At the last number the sums of the rules stand still, which no time may.
+#[tokio::test]
+async fn a_check_finds_a_time_that_stands_still() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.db");
+    let mut records = records(3);
+    for (record, lamport) in records.iter_mut().zip([u64::MAX - 1, u64::MAX, u64::MAX]) {
+        record.event.request = (u64::MAX - 3).into();
+        record.event.lamport = lamport.into();
+    }
+    let log = open(&path).expect("new");
+    log.append(Position::ZERO, records[..2].to_vec().into())
+        .await
+        .expect("written");
+    let summary = check(&path).expect("in order until then");
+    assert_eq!(summary.lamport.get(), u64::MAX);
+    log.append(2.into(), records[2..].to_vec().into())
+        .await
+        .expect("written");
+    let error = check(&path).expect_err("damaged").to_string();
+    assert!(error.contains("time stands still"), "{error}");
 }

@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use chitty_chat::{LamportTime, Position};
 use rusqlite::Connection;
-use thiserror::Error;
 
-use super::{Extent, schema};
+use super::{
+    Extent, Problem,
+    checksum::Checksum,
+    problem::{MOST_LISTED, Problems},
+    rows::{self, Chat, Walk},
+    schema::{self, WITH_CHECKSUMS},
+};
 use crate::{
-    record::{Record, RecordError},
-    room::{Fold, FoldError, SnapshotError, time_after},
+    record::Record,
+    room::{Fold, FoldError, check_rises, time_after},
 };
 
 /// What a chat's file says of itself.
@@ -29,121 +34,298 @@ pub struct Summary {
     pub present: usize,
 }
 
-/// The first thing that is wrong with a chat's file.
-#[derive(Debug, Error)]
-pub enum Problem {
-    /// SQLite cannot read it.
-    #[error("it cannot be read: {0}")]
-    Sqlite(#[from] rusqlite::Error),
-    /// SQLite reads it, but finds its pages out of order.
-    #[error("its pages are damaged: {0}")]
-    Pages(String),
-    /// The snapshot of what was dropped is none.
-    #[error("its snapshot is damaged: {0}")]
-    Snapshot(#[from] SnapshotError),
-    /// The snapshot does not fit what is kept.
-    #[error(
-        "its snapshot is of position {snapshot}, but it keeps positions {} to {}",
-        extent.first, extent.head
-    )]
-    SnapshotElsewhere {
-        /// Of which position it is.
-        snapshot: Position,
-        /// What is kept.
-        extent: Extent,
-    },
-    /// A record cannot be decoded.
-    #[error("position {position}: {error}")]
-    Record {
-        /// Where.
-        position: Position,
-        /// Why not.
-        error: RecordError,
-    },
-    /// A record is not where it says that it is.
-    #[error("the record of position {found} is at position {position}")]
-    Misplaced {
-        /// Where it is.
-        position: Position,
-        /// What it says.
-        found: Position,
-    },
-    /// Records do not follow on each other.
-    #[error(transparent)]
-    Fold(#[from] FoldError),
+/// What is known of a chat whose every checksum was found to be right.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) chat: Chat,
+    pub(super) extent: Extent,
+    /// The chain at the head.
+    pub(super) chain: u32,
 }
 
-/// Reads all of a chat of this version of the schema, and says the first thing that is wrong.
-/// Writes nothing.
-pub(super) fn verify(connection: &Connection, version: usize) -> Result<Summary, Problem> {
-    let pages: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+/// Reads all of a chat of this version of the schema, and says the first thing that is wrong. It
+/// costs less than to fold it, and so is done at each start. Older versions have no checksums:
+/// they are folded. Writes nothing.
+pub(super) fn scan(connection: &Connection, version: usize) -> Result<State, Problem> {
+    if version < WITH_CHECKSUMS {
+        let (problems, _) = inspect(connection, version);
+        if let Some(problem) = problems.into_first() {
+            return Err(problem);
+        }
+    }
+    schema::check_tables(connection, version)?;
+    let pages: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if pages != "ok" {
         return Err(Problem::Pages(pages));
     }
-    // One moment of a chat that goes on meanwhile.
     let transaction = connection.unchecked_transaction()?;
-    let (epoch, extent) = schema::read_state(&transaction)?;
-    let fold = fold(&transaction, extent)?;
-    Ok(Summary {
-        schema: version,
-        backup: schema::is_restored(&transaction, version)?,
-        epoch,
+    if version >= WITH_CHECKSUMS {
+        rows::read_snapshot_in(&transaction)?;
+    }
+    let (chat, _) = Chat::read(&transaction, version)?;
+    let mut extent = empty(&chat);
+    let mut walk = Walk {
+        at: extent.head,
+        chain: Some(chat.chain),
+    };
+    let mut query = transaction.prepare(select(version))?;
+    let mut rows = query.query([i64::MIN])?;
+    while let Some(row) = rows.next()? {
+        let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        if version >= WITH_CHECKSUMS {
+            let position = rows::position(row.get(0)?);
+            walk.step(position, bytes, Checksum::unpack(row.get(2)?))?;
+        } else {
+            walk.at = rows::position(row.get(0)?);
+        }
+        extent.bytes += bytes.len() as u64;
+    }
+    extent.head = walk.at;
+    Ok(State {
+        chain: walk.chain.unwrap_or(chat.chain),
+        chat,
         extent,
-        lamport: fold.now(),
-        present: fold.count(),
     })
 }
 
-fn fold(connection: &Connection, extent: Extent) -> Result<Fold, Problem> {
-    let mut fold = match schema::read_snapshot(connection)? {
-        Some(bytes) => Fold::decode(&bytes)?,
-        None => Fold::default(),
-    };
-    let snapshot = fold.head();
-    if snapshot < extent.first.previous() || snapshot > extent.head {
-        return Err(Problem::SnapshotElsewhere { snapshot, extent });
+const fn select(version: usize) -> &'static str {
+    if version < WITH_CHECKSUMS {
+        "SELECT position, record, NULL FROM records WHERE position > ?1 ORDER BY position"
+    } else {
+        "SELECT position, record, checksum FROM records WHERE position > ?1 ORDER BY position"
     }
-    let (mut at, mut time) = (extent.first.previous(), extent.base);
-    let mut query = connection.prepare("SELECT position, record FROM records ORDER BY position")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        let position = schema::position(row.get(0)?);
-        let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let record = Record::decode(bytes).map_err(|error| Problem::Record { position, error })?;
-        follows(&record, position, at, time)?;
-        (at, time) = (position, record.event.lamport);
-        if position > snapshot {
-            fold.apply(&record)?;
-        }
-    }
-    Ok(fold)
 }
 
-/// What the fold checks too, but for what is older than its snapshot.
-fn follows(
-    record: &Record,
-    position: Position,
-    before: Position,
-    time: LamportTime,
-) -> Result<(), Problem> {
-    let event = &record.event;
-    if event.position != position {
-        let found = event.position;
-        return Err(Problem::Misplaced { position, found });
+fn empty(chat: &Chat) -> Extent {
+    Extent {
+        first: chat.first,
+        head: chat.first.previous(),
+        base: chat.base,
+        bytes: 0,
     }
-    let expected = before.next();
-    if position != expected {
-        let found = position;
-        return Err(FoldError::Position { expected, found }.into());
+}
+
+/// Reads all of a chat of this version of the schema, and says all that is wrong. What the chat is
+/// can be said only if nothing is. Writes nothing.
+pub(super) fn inspect(connection: &Connection, version: usize) -> (Problems, Option<Summary>) {
+    let mut problems = Problems::default();
+    problems.note(schema::check_tables(connection, version));
+    check_pages(connection, &mut problems);
+    // One moment of a chat that goes on meanwhile.
+    let summary = problems
+        .note(connection.unchecked_transaction())
+        .and_then(|moment| inspect_rows(&moment, version, &mut problems));
+    let summary = summary.filter(|_| problems.is_empty());
+    (problems, summary)
+}
+
+fn check_pages(connection: &Connection, problems: &mut Problems) {
+    let found = (|| {
+        let mut query = connection.prepare(&format!("PRAGMA integrity_check({MOST_LISTED})"))?;
+        let lines = query.query_map([], |row| row.get(0))?;
+        lines.collect::<rusqlite::Result<Vec<String>>>()
+    })();
+    for line in problems.note(found).unwrap_or_default() {
+        if line != "ok" {
+            problems.add(Problem::Pages(line));
+        }
     }
-    let (expected, found) = (time_after(time, event.request), event.lamport);
-    if found != expected {
-        let error = FoldError::Time {
-            position,
-            expected,
-            found,
+}
+
+fn inspect_rows(
+    connection: &Connection,
+    version: usize,
+    problems: &mut Problems,
+) -> Option<Summary> {
+    let (chat, checksum) = problems.note(Chat::read(connection, version))?;
+    if version >= WITH_CHECKSUMS && checksum != Some(chat.checksum()) {
+        problems.add(Problem::Chat);
+    }
+    let snapshot = problems.note(rows::raw_snapshot(connection))?;
+    let is_whole = snapshot.as_deref().map(crc32c::crc32c) == chat.snapshot;
+    let fold = match snapshot {
+        Some(bytes) => problems.note(Fold::decode(&bytes)),
+        None => Some(Fold::default()),
+    };
+    if version >= WITH_CHECKSUMS && !is_whole && fold.is_some() {
+        problems.add(Problem::SnapshotChecksum);
+    }
+    let snapshot = fold.as_ref().map(Fold::head);
+    let extent = empty(&chat);
+    let mut reading = Reading {
+        walk: Walk {
+            at: extent.head,
+            chain: (version >= WITH_CHECKSUMS).then_some(chat.chain),
+        },
+        extent,
+        time: Some(chat.base),
+        fold,
+        snapshot,
+    };
+    reading.read(connection, version, problems);
+    reading.check_snapshot(problems);
+    Some(Summary {
+        schema: version,
+        backup: chat.restored,
+        epoch: chat.epoch,
+        extent: reading.extent,
+        lamport: reading.fold.as_ref()?.now(),
+        present: reading.fold.as_ref()?.count(),
+    })
+}
+
+/// Goes along all records, also behind what is damaged.
+struct Reading {
+    walk: Walk,
+    extent: Extent,
+    /// The time of the record before, if that is known.
+    time: Option<LamportTime>,
+    /// `None` behind the first damage: what follows cannot be folded.
+    fold: Option<Fold>,
+    /// Of which position the snapshot is.
+    snapshot: Option<Position>,
+}
+
+impl Reading {
+    fn read(&mut self, connection: &Connection, version: usize, problems: &mut Problems) {
+        let mut start = i64::MIN;
+        loop {
+            let result = self.read_from(connection, version, start, problems);
+            let Err(error) = result else { return };
+            // A damaged page: what is on others can be read by going around it.
+            self.fold = None;
+            let from = self.walk.at.next();
+            let Some(next) = next_readable(connection, version, self.walk.at) else {
+                problems.add(error);
+                return;
+            };
+            let to = next.previous();
+            problems.add(Problem::Unreadable { from, to, error });
+            self.lose(to);
+            start = rows::signed(to);
+        }
+    }
+
+    fn read_from(
+        &mut self,
+        connection: &Connection,
+        version: usize,
+        start: i64,
+        problems: &mut Problems,
+    ) -> rusqlite::Result<()> {
+        let mut query = connection.prepare(select(version))?;
+        let mut rows = query.query([start])?;
+        while let Some(row) = rows.next()? {
+            let position = rows::position(row.get(0)?);
+            let bytes = row.get_ref(1)?.as_blob()?;
+            let checksum = row.get::<_, Option<i64>>(2)?.map(Checksum::unpack);
+            self.extent.bytes += bytes.len() as u64;
+            if let Err(problem) = self.take(position, bytes, checksum) {
+                problems.add(problem);
+                self.lose(position);
+            }
+            self.extent.head = position;
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        position: Position,
+        bytes: &[u8],
+        checksum: Option<Checksum>,
+    ) -> Result<(), Problem> {
+        if checksum.is_some_and(|checksum| !checksum.covers(position, bytes)) {
+            // What is wrong with it says more than that something is.
+            rows::decode(position, bytes)?;
+            return Err(Problem::Checksum { position });
+        }
+        let record = rows::decode(position, bytes)?;
+        self.follows(&record)?;
+        match checksum {
+            Some(checksum) => self.walk.step(position, bytes, checksum)?,
+            None => self.walk.at = position,
+        }
+        self.time = Some(record.event.lamport);
+        let is_folded = self.snapshot.is_some_and(|snapshot| position <= snapshot);
+        if let Some(fold) = &mut self.fold
+            && !is_folded
+        {
+            fold.apply(&record)?;
+        }
+        Ok(())
+    }
+
+    /// What the fold checks too, but for what is older than its snapshot.
+    fn follows(&self, record: &Record) -> Result<(), Problem> {
+        let event = &record.event;
+        let (expected, position) = (self.walk.at.next(), event.position);
+        if position != expected {
+            let found = position;
+            return Err(FoldError::Position { expected, found }.into());
+        }
+        let found = event.lamport;
+        let Some(before) = self.time else {
+            return Ok(());
         };
-        return Err(error.into());
+        let expected = time_after(before, event.request);
+        if expected != found {
+            let error = FoldError::Time {
+                position,
+                expected,
+                found,
+            };
+            return Err(error.into());
+        }
+        Ok(check_rises(before, event)?)
     }
-    Ok(())
+
+    /// Goes on behind what is damaged, of which nothing is known.
+    fn lose(&mut self, position: Position) {
+        self.walk = Walk {
+            at: position,
+            chain: None,
+        };
+        self.time = None;
+        self.fold = None;
+    }
+
+    fn check_snapshot(&self, problems: &mut Problems) {
+        let extent = self.extent;
+        if let Some(snapshot) = self.snapshot
+            && (snapshot < extent.first.previous() || snapshot > extent.head)
+        {
+            problems.add(Problem::SnapshotElsewhere { snapshot, extent });
+        }
+    }
+}
+
+/// The first position behind this one that can be read. The records of a damaged page lie side by
+/// side, so it is looked for by steps that double, and then by halves.
+fn next_readable(connection: &Connection, version: usize, after: Position) -> Option<Position> {
+    let first_from = |from: i64| {
+        connection
+            .prepare(select(version))
+            .and_then(|mut query| query.query_row([from], |row| row.get::<_, i64>(0)))
+            .ok()
+    };
+    let start = rows::signed(after);
+    let (mut bad, mut good) = (start, None);
+    for shift in 0..40 {
+        let from = start.checked_add(1 << shift)?;
+        if first_from(from).is_some() {
+            good = Some(from);
+            break;
+        }
+        bad = from;
+    }
+    let mut good = good?;
+    while good - bad > 1 {
+        let middle = bad + (good - bad) / 2;
+        match first_from(middle) {
+            Some(_) => good = middle,
+            None => bad = middle,
+        }
+    }
+    first_from(good).map(rows::position)
 }

@@ -2,16 +2,28 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread,
 };
 
 use chitty_chat::Position;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, config::DbConfig};
 use tokio::sync::oneshot;
 
-use super::{AppendError, Extent, Keep, LogFuture, MakeSnapshot, schema};
+use super::{
+    AppendError, Extent, Keep, LogFuture, MakeSnapshot, Problem,
+    mark::Mark,
+    open, rows,
+    watch::{Changed, Watched},
+};
 use crate::record::Record;
+
+/// Pages of the write-ahead log from which on it is folded into the file, as is SQLite's default.
+const CHECKPOINT_PAGES: u64 = 1_000;
 
 type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
 
@@ -31,6 +43,19 @@ enum Job {
         covered: Position,
         reply: Reply<Extent>,
     },
+    Look {
+        reply: Reply<()>,
+    },
+}
+
+/// What the thread begins with.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) extent: Arc<Mutex<Extent>>,
+    /// At the head.
+    pub(super) chain: u32,
+    pub(super) mark: Option<Mark>,
+    pub(super) watched: Watched,
 }
 
 /// The handle of the thread: it ends when the handle is dropped.
@@ -40,12 +65,25 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn spawn(connection: Connection, extent: Arc<Mutex<Extent>>) -> io::Result<Self> {
-        // The sequencer waits for each job, so there is never more than one.
-        let (jobs, queue) = mpsc::sync_channel(1);
+    pub(super) fn spawn(mut opened: Opened) -> io::Result<Self> {
+        // The sequencer waits for each job, and whoever looks at the files for each look, so there
+        // are never more than two.
+        let (jobs, queue) = mpsc::sync_channel(2);
+        let pages = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&pages);
+        let count = move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+            counted.store(pages.try_into().unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        };
+        // Instead of SQLite's own, which folds the log in whenever it is long, without a word: to
+        // tell its writing from somebody else's, one has to know when it writes.
+        opened
+            .connection
+            .wal_hook(Some(count))
+            .map_err(io::Error::other)?;
         let mut state = State {
-            connection,
-            extent,
+            opened,
+            pages,
             failed: None,
         };
         let thread = thread::Builder::new()
@@ -54,6 +92,7 @@ impl Writer {
                 for job in queue {
                     state.run(job);
                 }
+                state.end();
             })?;
         Ok(Self {
             jobs: Some(jobs),
@@ -93,6 +132,11 @@ impl Writer {
         })
     }
 
+    /// Whether the files are still those that were opened.
+    pub(super) fn look(&self) -> LogFuture<Result<(), AppendError>> {
+        self.submit(|reply| Job::Look { reply })
+    }
+
     fn submit<T: Send + 'static>(
         &self,
         job: impl FnOnce(Reply<T>) -> Job,
@@ -120,8 +164,9 @@ impl Drop for Writer {
 }
 
 struct State {
-    connection: Connection,
-    extent: Arc<Mutex<Extent>>,
+    opened: Opened,
+    /// In the write-ahead log after the last commit.
+    pages: Arc<AtomicU64>,
     /// The first failure: after it nothing is written any more, since what a failed sync left on
     /// the disk is unknown.
     failed: Option<Arc<str>>,
@@ -147,7 +192,13 @@ impl State {
             } => {
                 let _ = reply.send(self.attempt(|state| state.trim(keep, covered)));
             }
+            Job::Look { reply } => {
+                let _ = reply.send(self.attempt(|state| state.look()));
+                return;
+            }
         }
+        // Nobody waits for it. What fails here is heard of with the next job, or the next look.
+        let _ = self.attempt(|state| state.settle());
     }
 
     fn attempt<T>(
@@ -159,8 +210,7 @@ impl State {
         }
         work(self).map_err(|error| match error {
             WriteError::Conflict(tail) => AppendError::Conflict { tail },
-            WriteError::Sqlite(error) => {
-                let reason: Arc<str> = error.to_string().into();
+            WriteError::Failed(reason) => {
                 self.failed = Some(Arc::clone(&reason));
                 AppendError::Failed(reason)
             }
@@ -169,20 +219,25 @@ impl State {
 
     fn append(&mut self, after: Position, batch: &[Record]) -> Result<(), WriteError> {
         let mut extent = self.check_tail(after)?;
+        self.check(Watched::before_commit)?;
+        let mut chain = self.opened.chain;
         let transaction = self
+            .opened
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        {
-            let mut insert = transaction
-                .prepare_cached("INSERT INTO records (position, record) VALUES (?1, ?2)")?;
-            for record in batch {
-                let bytes = record.encode();
-                insert.execute(params![schema::signed(record.event.position), bytes])?;
-                extent.head = record.event.position;
-                extent.bytes += bytes.len() as u64;
-            }
+        for record in batch {
+            let (next, bytes) = rows::insert(&transaction, record, chain)?;
+            chain = next;
+            extent.head = record.event.position;
+            extent.bytes += bytes as u64;
         }
         transaction.commit()?;
+        // Before anybody hears of it: what is acknowledged is never behind the mark.
+        if let Some(mark) = &mut self.opened.mark {
+            mark.write(extent.head, chain)
+                .map_err(|error| failed(&format!("the mark cannot be written: {error}")))?;
+        }
+        self.opened.chain = chain;
         self.set_extent(extent);
         Ok(())
     }
@@ -190,24 +245,76 @@ impl State {
     fn keep_snapshot(&mut self, at: Position, make: MakeSnapshot) -> Result<(), WriteError> {
         let held = self.extent().require_held(at);
         held.map_err(|_| WriteError::Conflict(self.extent().head))?;
-        schema::keep_snapshot(&self.connection, &make())?;
+        self.check(Watched::before_commit)?;
+        rows::keep_snapshot(&mut self.opened.connection, &make())?;
         Ok(())
     }
 
     fn trim(&mut self, keep: Keep, covered: Position) -> Result<Extent, WriteError> {
         let extent = self.extent();
+        self.check(Watched::before_commit)?;
         let transaction = self
+            .opened
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let trimmed = schema::trim(&transaction, keep, covered, extent)?;
+        let trimmed = rows::trim(&transaction, keep, covered, extent)?;
         transaction.commit()?;
         self.set_extent(trimmed);
         Ok(trimmed)
     }
 
+    /// After a commit: takes note of it, and folds the write-ahead log in if it is long.
+    fn settle(&mut self) -> Result<(), WriteError> {
+        let pages = self.pages.load(Ordering::Relaxed);
+        self.opened.watched.committed(pages);
+        if pages < CHECKPOINT_PAGES {
+            return Ok(());
+        }
+        // Else what somebody else did to the files could not be told from what this does.
+        self.look()?;
+        self.opened
+            .connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        self.opened
+            .watched
+            .checkpointed()
+            .map_err(|changed| failed(&changed))
+    }
+
+    fn look(&mut self) -> Result<(), WriteError> {
+        self.check(Watched::look)
+    }
+
+    /// Before the file is closed, and its write-ahead log folded in.
+    fn end(&mut self) {
+        if self.failed.is_none()
+            && let Err(error) = self.attempt(Self::look)
+        {
+            open::say(&error.to_string());
+        }
+    }
+
+    fn check(
+        &mut self,
+        whether: impl FnOnce(&Watched) -> Result<(), Changed>,
+    ) -> Result<(), WriteError> {
+        whether(&self.opened.watched).map_err(|changed| {
+            // What is there now is somebody else's: nothing is to be folded into it.
+            let _ = self
+                .opened
+                .connection
+                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            failed(&changed)
+        })
+    }
+
     /// This log's file has one writer, which is this thread: its memory is what is held.
     fn extent(&self) -> Extent {
-        *self.extent.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .opened
+            .extent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_tail(&self, expected: Position) -> Result<Extent, WriteError> {
@@ -220,17 +327,40 @@ impl State {
     }
 
     fn set_extent(&self, extent: Extent) {
-        *self.extent.lock().unwrap_or_else(PoisonError::into_inner) = extent;
+        *self
+            .opened
+            .extent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = extent;
     }
 }
 
 enum WriteError {
     Conflict(Position),
-    Sqlite(rusqlite::Error),
+    Failed(Arc<str>),
+}
+
+fn failed(reason: &impl ToString) -> WriteError {
+    WriteError::Failed(reason.to_string().into())
 }
 
 impl From<rusqlite::Error> for WriteError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
+        use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+        match error.sqlite_error_code() {
+            Some(DiskFull | SystemIoFailure) => failed(&format!(
+                "{error}; see whether the disk is full, or files are limited (ulimit -f)"
+            )),
+            _ => failed(&error),
+        }
+    }
+}
+
+impl From<Problem> for WriteError {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Sqlite(error) => error.into(),
+            problem => failed(&format!("the chat is damaged: {problem}")),
+        }
     }
 }

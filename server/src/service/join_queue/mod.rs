@@ -1,6 +1,6 @@
 //! Who of one network joins next, if more want to than may.
 //!
-//! Whoever is refused as too many come has a reservation: if it comes back when it was told to,
+//! Whoever is refused because too many come, or because there is no seat, has a reservation: if it comes back when it was told to,
 //! it waits here for its turn, and until all of those are in nobody else is let in. So who joins in
 //! a loop does not keep out who waits as told, which comes in after those who were refused before
 //! it and wait as told, too. A connection has one reservation at a time, so that one that is refused

@@ -114,7 +114,7 @@ impl Queue {
             // Too early, or for the first time.
             early => {
                 let wait = match ready(self.under_way + 1) {
-                    Ok(()) if early.is_none() && self.waiting.is_empty() => {
+                    Ok(()) if early.is_none() && !self.is_anybody_first(now) => {
                         self.under_way += 1;
                         return Step::Go;
                     }
@@ -124,6 +124,12 @@ impl Queue {
                 self.reserve(newcomer, wait, moment)
             }
         }
+    }
+
+    /// Somebody who came back as told waits, or was put off and is about to come again.
+    fn is_anybody_first(&self, now: Instant) -> bool {
+        let is_first = |held: &Reservation| held.place.is_some() && held.until() >= now;
+        !self.waiting.is_empty() || self.reservations.values().any(is_first)
     }
 
     /// Somebody comes back as told. Of too many who wait, the one that was refused last waits no

@@ -158,7 +158,7 @@ async fn without_a_session_of_ones_own_the_name_is_known() {
         .join_by(key.clone(), 2 << 40)
         .await
         .expect_err("too early");
-    assert!(early <= retry_in - retry_in / 2);
+    assert!(early <= retry_in.div_f32(2.0));
     sleep(early).await;
     chat.join_by(key, 3 << 40).await.expect("as told");
 }

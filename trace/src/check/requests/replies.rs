@@ -69,6 +69,14 @@ impl Client<'_> {
         self.stints.get(begun.checked_sub(1)?).copied()
     }
 
+    /// The participation, if it is certain that no other has begun since.
+    fn certain_stint(&self, at: At) -> Option<&Stint> {
+        let stint = self.stint(at)?;
+        let since = &self.facts.run(at.run).steps[stint.range.start + 1..=at.step];
+        let whole = since.iter().all(|step| !step.after_hole);
+        whole.then_some(stint)
+    }
+
     fn chat(&self, at: At) -> Option<&Chat> {
         self.facts.chats.get(self.stint(at)?.chat)
     }
@@ -136,7 +144,7 @@ impl Client<'_> {
                 "a Leave is answered that was not sent".to_owned()
             });
         }
-        let (Some(stint), Some(chat)) = (self.stint(at), self.chat(at)) else {
+        let (Some(stint), Some(chat)) = (self.certain_stint(at), self.chat(at)) else {
             return;
         };
         let lines = |told| {

@@ -10,9 +10,9 @@ use crate::app::composer::Edit;
 const LONG: usize = 16;
 
 /// What cannot be without a key.
-const NEEDED: [Action; 2] = [Action::Send, Action::Leave];
+const NEEDED: [Action; 1] = [Action::Send];
 
-/// Which keys do what. There is always one that sends and one that leaves.
+/// Which keys do what. There is always one that sends; `/quit` always leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keymap {
     chat: Vec<Bound>,
@@ -56,7 +56,7 @@ pub enum Conflict {
         /// Its keys, which are or begin with the same.
         theirs: Keys,
     },
-    /// Nobody could write, or get out.
+    /// Nobody could write.
     #[error("no key is left for {0}: give it one that nothing else has")]
     Needed(&'static str),
 }
@@ -127,7 +127,7 @@ impl Keymap {
     /// otherwise.
     ///
     /// # Errors
-    /// Nothing sends, or nothing leaves.
+    /// Nothing sends.
     pub fn with(changes: &[Change]) -> Result<Self, Conflict> {
         let mut map = Self::default();
         for change in changes {

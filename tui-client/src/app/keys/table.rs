@@ -75,7 +75,7 @@ pub const CHAT: &[Row] = &[
         on("complete", Complete, &["Tab"]),
         on("complete-back", CompleteBack, &["Shift-Tab"]),
     ]),
-    row("leave (with a draft: twice)", 2, &[on("leave", Leave, &["Esc", "Ctrl-C"])]),
+    row("close; leave (twice: at once)", 2, &[on("leave", Leave, &["Esc", "Ctrl-C"])]),
     row("leave, on an empty line", 1, &[on("end-of-input", EndOfInput, &["Ctrl-D"])]),
     row("to the shell; fg comes back", 1, &[on("suspend", Suspend, &["Ctrl-Z"])]),
     row("this help", 1, &[on("help", Help, &["F1"])]),

@@ -113,6 +113,23 @@ impl Entry {
         };
     }
 
+    /// In memory.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let texts = match &self.content {
+            Content::Event(event) | Content::Past(event) => match &event.kind {
+                EventKind::Joined { name } | EventKind::Left { name, .. } => name.len(),
+                EventKind::Message {
+                    author, text, id, ..
+                } => author.len() + text.len() + id.len(),
+                EventKind::Unknown => 0,
+            },
+            Content::Notice(text) => text.len(),
+            Content::Rejected { text, reason } => text.len() + reason.len(),
+        };
+        size_of::<Self>() + texts
+    }
+
     pub(super) fn position(&self) -> Option<Position> {
         self.event().map(|event| event.position)
     }

@@ -51,6 +51,8 @@ pub struct Timeline {
     layout: u32,
     page: usize,
     anchor: Option<Anchor>,
+    /// The screen was emptied: entries before this number are shown only to who scrolls up.
+    cleared: Option<i64>,
     /// The number of the selected entry.
     selected: Option<i64>,
     /// What is searched for, in lower case.
@@ -83,6 +85,7 @@ impl Timeline {
             layout: 0,
             page: 0,
             anchor: None,
+            cleared: None,
             selected: None,
             needle: Vec::new(),
             expanded: false,
@@ -236,6 +239,13 @@ impl Timeline {
             }
         }
         (blocks, above)
+    }
+
+    /// What the texts of all lines take, in bytes, with their entries.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        let tail = self.tail.iter().flat_map(window::Tail::entries);
+        self.entries.iter().chain(tail).map(Entry::bytes).sum()
     }
 
     /// How the pane is divided.

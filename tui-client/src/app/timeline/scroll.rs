@@ -36,6 +36,12 @@ impl Timeline {
         self.settle();
     }
 
+    /// Follows on an empty pane: what was said so far is above it.
+    pub(in crate::app) fn clear(&mut self) {
+        self.follow();
+        self.cleared = Some(self.number(self.entries.len()));
+    }
+
     /// To the oldest line in the window.
     pub(in crate::app) fn oldest(&mut self) {
         self.anchor = self.top();
@@ -101,12 +107,24 @@ impl Timeline {
             return (0, 0, 0);
         }
         let (bottom, row) = self.bottom();
+        let floor = self.floor();
+        if bottom < floor {
+            return (floor, floor, 0);
+        }
         let (mut from, mut rows) = (bottom, row + 1);
-        while rows < self.page && from > 0 {
+        while rows < self.page && from > floor {
             from -= 1;
             rows += self.height(from);
         }
         (from, bottom + 1, rows.saturating_sub(self.page))
+    }
+
+    /// The first index that may be on screen.
+    fn floor(&self) -> usize {
+        self.cleared.map_or(0, |cleared| {
+            let index = usize::try_from(cleared - self.first).unwrap_or(0);
+            index.min(self.entries.len())
+        })
     }
 
     /// Keeps the pane full, follows again once the newest row is on screen, and takes note of what
@@ -119,6 +137,8 @@ impl Timeline {
                 .map(|last| self.at(last, usize::MAX));
         }
         if let Some(anchor) = self.anchor {
+            // Whoever scrolls up sees all of it again.
+            self.cleared = None;
             let (index, row) = self.bottom();
             let newest = self.is_attached()
                 && self.visible_behind(index).is_none()

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{session::HistoryPage, view::glyphs};
 
-/// Entries in the window at most.
+/// Entries in the window at most. The session cuts an event's texts, so that it has less than
+/// 1.6 KiB of them, and the window with its tail takes at most 24 MiB.
 pub(super) const MAX_ENTRIES: usize = 10_000;
 /// The newest ones that are kept while the window is elsewhere.
 const TAIL: usize = 2_000;
@@ -390,6 +391,11 @@ impl Timeline {
 }
 
 impl Tail {
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
     fn pop(&mut self) {
         if let Some(position) = self.entries.pop_front().and_then(|gone| gone.position()) {
             self.from = position.next();

@@ -5,6 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crate::{
     app::{
         Edited, Effect, Input, Screen,
+        leaving::REST,
         testing::{Driver, joined},
     },
     config::Config,
@@ -199,6 +200,8 @@ fn the_keys_are_those_of_the_configuration() {
         driver.effects()[..],
         [Effect::Session(Command::Publish { .. })]
     ));
+    driver.now += REST;
+    driver.press(KeyCode::F(10));
     driver.press(KeyCode::F(10));
     assert_eq!(driver.effects(), [Effect::Session(Command::Leave)]);
 }

@@ -1,0 +1,161 @@
+//! Records out of the bytes of a damaged file, without SQLite, which stops at the first page that
+//! is out of order.
+//!
+//! Each record is one cell of a leaf page of a table
+//! (<https://www.sqlite.org/fileformat2.html#b_tree_pages>), since none is as long as a page. A cell
+//! is looked for at every byte of every page, also where damage has cut it off from the tree: the
+//! checksum tells a record from what only looks like one.
+
+use std::{fs::File, io, os::unix::fs::FileExt as _, path::Path};
+
+use chitty_chat::{Position, files};
+
+use super::{beside, checksum::Checksum};
+use crate::record::Record;
+
+/// A record that was found.
+pub(super) struct Carved<'a> {
+    pub(super) record: Record,
+    pub(super) bytes: &'a [u8],
+    /// It has a checksum, which is right. Older chats have none.
+    pub(super) is_verified: bool,
+}
+
+/// The header of a write-ahead log, and of each page in it.
+const LOG_HEADER: u64 = 32;
+const FRAME_HEADER: u64 = 24;
+
+/// Hands on each record in the file, and then those in its write-ahead log, which are newer.
+pub(super) fn carve<E: From<io::Error>>(
+    path: &Path,
+    with_log: bool,
+    found: &mut dyn FnMut(Carved<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let file = files::open_to_read(path)?;
+    let page = page_size(&file);
+    for_each_page(&file, page, 0, 0, found)?;
+    if with_log {
+        let log = files::open_to_read(&beside(path, "-wal"))?;
+        for_each_page(&log, page, LOG_HEADER, FRAME_HEADER, found)?;
+    }
+    Ok(())
+}
+
+/// As the header says, or as it is by default if it says what cannot be.
+fn page_size(file: &File) -> usize {
+    let mut size = [0; 2];
+    let read = file.read_exact_at(&mut size, 16);
+    match (read, u16::from_be_bytes(size)) {
+        (Ok(()), 1) => 65_536,
+        (Ok(()), size) if size >= 512 && size.is_power_of_two() => size.into(),
+        _ => 4_096,
+    }
+}
+
+fn for_each_page<E: From<io::Error>>(
+    file: &File,
+    size: usize,
+    start: u64,
+    header: u64,
+    found: &mut dyn FnMut(Carved<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let length = file.metadata()?.len();
+    let mut page = vec![0; size];
+    let mut at = start + header;
+    while at < length {
+        let rest = usize::try_from(length - at).unwrap_or(size).min(size);
+        // A sector that the disk cannot read is no reason to lose the rest.
+        if file.read_exact_at(&mut page[..rest], at).is_ok() {
+            for offset in 0..rest {
+                if let Some(carved) = cell(&page[offset..rest]) {
+                    found(carved)?;
+                }
+            }
+        }
+        at += size as u64 + header;
+    }
+    Ok(())
+}
+
+/// The record whose cell begins here, if one does.
+fn cell(bytes: &[u8]) -> Option<Carved<'_>> {
+    let (payload, rest) = varint(bytes)?;
+    let (position, rest) = varint(rest)?;
+    let (header, columns) = varint(rest)?;
+    // The position itself is not in it: a column that is null.
+    let columns_length = usize::try_from(header).ok()?.checked_sub(1)?;
+    let (null, columns) = columns.split_first()?;
+    if *null != 0 || !(2..=12).contains(&columns_length) {
+        return None;
+    }
+    let (blob, after_blob) = varint(columns)?;
+    let record_length = usize::try_from(blob).ok()?.checked_sub(12)?;
+    let used = columns.len() - after_blob.len();
+    let (checksum_type, body) = match columns_length.checked_sub(1 + used)? {
+        0 => (None, after_blob),
+        1 => after_blob
+            .split_first()
+            .map(|(kind, body)| (Some(*kind), body))?,
+        _ => return None,
+    };
+    if record_length % 2 != 0 {
+        return None;
+    }
+    let (record, rest) = body.split_at_checked(record_length / 2)?;
+    let width = integer_width(checksum_type)?;
+    if payload != header + record.len() as u64 + width as u64 {
+        return None;
+    }
+    let position = Position::new(position);
+    let is_verified = match checksum_type {
+        None => false,
+        Some(kind) => {
+            let column = integer(kind, rest.get(..width)?);
+            if !Checksum::unpack(column).covers(position, record) {
+                return None;
+            }
+            true
+        }
+    };
+    let decoded = Record::decode(record).ok()?;
+    (decoded.event.position == position).then_some(Carved {
+        record: decoded,
+        bytes: record,
+        is_verified,
+    })
+}
+
+/// <https://www.sqlite.org/fileformat2.html#record_format>
+fn integer_width(kind: Option<u8>) -> Option<usize> {
+    match kind {
+        None | Some(8 | 9) => Some(0),
+        Some(width @ 1..=4) => Some(width.into()),
+        Some(5) => Some(6),
+        Some(6) => Some(8),
+        Some(_) => None,
+    }
+}
+
+fn integer(kind: u8, bytes: &[u8]) -> i64 {
+    match bytes.split_first() {
+        None => i64::from(kind) - 8,
+        Some((first, rest)) => rest
+            .iter()
+            .fold(i64::from(first.cast_signed()), |sum, byte| {
+                sum << 8 | i64::from(*byte)
+            }),
+    }
+}
+
+/// <https://www.sqlite.org/fileformat2.html#varint>
+fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for (index, byte) in bytes.iter().take(8).enumerate() {
+        value = value << 7 | u64::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            return Some((value, &bytes[index + 1..]));
+        }
+    }
+    let last = bytes.get(8)?;
+    Some((value << 8 | u64::from(*last), &bytes[9..]))
+}

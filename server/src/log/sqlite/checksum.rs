@@ -1,0 +1,108 @@
+//! The checksums that lie beside what is stored: CRC-32C (RFC 3720, appendix B.4), which processors
+//! compute by themselves. A single flipped bit, and any burst of up to 32, always changes it.
+//!
+//! Each record has two numbers in one column. The lower 32 bits cover its position and its bytes,
+//! and tell which record is damaged. The upper 32 bits are a chain: they cover the chain of the
+//! record before and the lower bits, so a record that was exchanged for another one, moved, or
+//! left out is found, too, although it is whole by itself.
+
+use chitty_chat::Position;
+
+/// What lies beside a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Checksum {
+    /// Over the position and the bytes of this record.
+    pub(super) own: u32,
+    /// Over the chain of the record before, and `own`.
+    pub(super) chain: u32,
+}
+
+/// The chain before position 1.
+pub(super) const START: u32 = 0;
+
+impl Checksum {
+    /// That of this record, if the one before it has this chain.
+    pub(super) fn of(before: u32, position: Position, bytes: &[u8]) -> Self {
+        let own = own(position, bytes);
+        Self {
+            own,
+            chain: follow(before, own),
+        }
+    }
+
+    /// From its column.
+    pub(super) const fn unpack(column: i64) -> Self {
+        let bits = column.cast_unsigned();
+        Self {
+            own: (bits & 0xffff_ffff) as u32,
+            chain: (bits >> 32) as u32,
+        }
+    }
+
+    /// For its column.
+    pub(super) const fn pack(self) -> i64 {
+        ((self.chain as u64) << 32 | self.own as u64).cast_signed()
+    }
+
+    /// These are the bytes that it was computed of.
+    pub(super) fn covers(self, position: Position, bytes: &[u8]) -> bool {
+        self.own == own(position, bytes)
+    }
+
+    /// The record before has this chain.
+    pub(super) fn follows(self, before: u32) -> bool {
+        self.chain == follow(before, self.own)
+    }
+}
+
+fn own(position: Position, bytes: &[u8]) -> u32 {
+    let position = crc32c::crc32c(&position.get().to_le_bytes());
+    crc32c::crc32c_append(position, bytes)
+}
+
+fn follow(before: u32, own: u32) -> u32 {
+    let before = crc32c::crc32c(&before.to_le_bytes());
+    crc32c::crc32c_append(before, &own.to_le_bytes())
+}
+
+/// Of several fields, each with its length, so that nothing can move from one to the next.
+pub(super) fn fields<const N: usize>(fields: [&[u8]; N]) -> u32 {
+    fields.iter().fold(0, |sum, field| {
+        let sum = crc32c::crc32c_append(sum, &(field.len() as u64).to_le_bytes());
+        crc32c::crc32c_append(sum, field)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_polynomial_is_castagnolis() {
+        // RFC 3720, appendix B.4: 32 bytes of zeroes.
+        assert_eq!(crc32c::crc32c(&[0; 32]), 0x8a91_36aa);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let (position, bytes) = (Position::new(7), b"some bytes of a record".as_slice());
+        let checksum = Checksum::of(START, position, bytes);
+        assert_eq!(Checksum::unpack(checksum.pack()), checksum);
+        assert!(checksum.covers(position, bytes) && checksum.follows(START));
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(!checksum.covers(position, &flipped));
+        }
+        for bit in 0..64 {
+            assert!(!checksum.covers(Position::new(7 ^ (1 << bit)), bytes));
+            let flipped = Checksum::unpack(checksum.pack() ^ (1 << bit));
+            assert!(!(flipped.covers(position, bytes) && flipped.follows(START)));
+        }
+    }
+
+    #[test]
+    fn fields_do_not_run_into_each_other() {
+        assert_ne!(fields([b"ab", b"c"]), fields([b"a", b"bc"]));
+    }
+}

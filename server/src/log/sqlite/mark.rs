@@ -1,0 +1,190 @@
+//! The mark: a small file beside the chat's that says up to where the log was acknowledged.
+//!
+//! What ends too early is in order by itself: a write-ahead log that was lost, an older copy of
+//! the file, a file that was cut. So the end is kept a second time, outside of what SQLite writes.
+//! It is written after each commit and before anybody hears of it.
+//!
+//! It is not synced, which would cost as much as the commit itself. A power cut may therefore
+//! leave an older mark, and never a newer one than the log, since the log was synced before the
+//! mark was written: an older mark finds less, and there is no false alarm. There are two slots,
+//! on sectors of their own, written in turn, so that a slot that is torn leaves the one before.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+};
+
+use chitty_chat::{Position, files};
+
+use super::checksum;
+
+/// The bytes of a slot that mean something.
+const SLOT: usize = 64;
+/// From one slot to the next: a sector of any disk.
+const STRIDE: u64 = 4096;
+/// Of the file.
+const LENGTH: usize = 2 * STRIDE as usize;
+/// In bytes. An epoch has 32.
+const LONGEST_EPOCH: usize = 32;
+
+/// Up to where a log was acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    pub(super) epoch: String,
+    pub(super) position: Position,
+    /// The chain there.
+    pub(super) chain: u32,
+}
+
+/// The mark of a log that is open.
+#[derive(Debug)]
+pub(super) struct Mark {
+    file: File,
+    epoch: String,
+    /// Of the slot that is written next: the newer of two has the greater number.
+    next: u64,
+}
+
+/// Where the mark of a chat's file is.
+pub(super) fn mark_file(chat: &Path) -> PathBuf {
+    super::beside(chat, "-mark")
+}
+
+/// The mark of this chat; `None` if there is none, or neither slot is whole.
+pub(super) fn read(chat: &Path) -> io::Result<Option<Acknowledged>> {
+    match files::open_to_read(&mark_file(chat)) {
+        Ok(file) => Ok(newest(&file)?.map(|(_, acknowledged)| acknowledged)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Mark {
+    /// Opens the mark of a chat to write to it; made only if asked, `None` if it is not there.
+    pub(super) fn open(chat: &Path, epoch: &str, create: bool) -> io::Result<Option<Self>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(create);
+        let file = match files::open_own(&mark_file(chat), &mut options) {
+            Ok(file) => file,
+            Err(error) if !create && error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // All of it at once, so that to write it needs no room on the disk later.
+        let length = file.metadata()?.len();
+        if length < LENGTH as u64 {
+            let rest = vec![0; LENGTH - usize::try_from(length).unwrap_or(LENGTH)];
+            file.write_all_at(&rest, length)?;
+        }
+        let next = newest(&file)?.map_or(1, |(number, _)| number + 1);
+        Ok(Some(Self {
+            file,
+            epoch: epoch.into(),
+            next,
+        }))
+    }
+
+    /// The log is durable up to here.
+    pub(super) fn write(&mut self, position: Position, chain: u32) -> io::Result<()> {
+        let slot = encode(self.next, &self.epoch, position, chain);
+        self.file.write_all_at(&slot, self.next % 2 * STRIDE)?;
+        self.next += 1;
+        Ok(())
+    }
+
+    /// For another life of the log, which is not to be taken for the one before.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+fn newest(file: &File) -> io::Result<Option<(u64, Acknowledged)>> {
+    let mut newest: Option<(u64, Acknowledged)> = None;
+    for number in 0..2 {
+        let mut slot = [0; SLOT];
+        match file.read_exact_at(&mut slot, number * STRIDE) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+            Err(error) => return Err(error),
+        }
+        if let Some(found) = decode(&slot)
+            && newest.as_ref().is_none_or(|(number, _)| *number < found.0)
+        {
+            newest = Some(found);
+        }
+    }
+    Ok(newest)
+}
+
+/// `"mark"`, the CRC-32C of what follows, number, position, chain, the length of the epoch, the
+/// epoch; numbers with the lowest byte first.
+fn encode(number: u64, epoch: &str, position: Position, chain: u32) -> [u8; SLOT] {
+    let epoch = &epoch.as_bytes()[..epoch.len().min(LONGEST_EPOCH)];
+    let mut body = Vec::with_capacity(SLOT);
+    body.extend_from_slice(&number.to_le_bytes());
+    body.extend_from_slice(&position.get().to_le_bytes());
+    body.extend_from_slice(&chain.to_le_bytes());
+    body.push(epoch.len().to_le_bytes()[0]);
+    body.extend_from_slice(epoch);
+    body.resize(SLOT - 8, 0);
+    let mut slot = [0; SLOT];
+    slot[..4].copy_from_slice(b"mark");
+    slot[4..8].copy_from_slice(&checksum::fields([&body]).to_le_bytes());
+    slot[8..].copy_from_slice(&body);
+    slot
+}
+
+fn decode(slot: &[u8; SLOT]) -> Option<(u64, Acknowledged)> {
+    let body = slot.strip_prefix(b"mark")?;
+    let (sum, body) = body.split_first_chunk()?;
+    if u32::from_le_bytes(*sum) != checksum::fields([body]) {
+        return None;
+    }
+    let (number, body) = body.split_first_chunk()?;
+    let (position, body) = body.split_first_chunk()?;
+    let (chain, body) = body.split_first_chunk()?;
+    let (length, epoch) = body.split_first()?;
+    let epoch = epoch.get(..usize::from(*length))?;
+    let acknowledged = Acknowledged {
+        epoch: String::from_utf8(epoch.to_vec()).ok()?,
+        position: Position::new(u64::from_le_bytes(*position)),
+        chain: u32::from_le_bytes(*chain),
+    };
+    Some((u64::from_le_bytes(*number), acknowledged))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_slot_leaves_the_one_before() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let chat = folder.path().join("chat.db");
+        assert_eq!(read(&chat).expect("none"), None);
+        assert!(Mark::open(&chat, "life", false).expect("none").is_none());
+        let mut mark = Mark::open(&chat, "life", true)
+            .expect("ours")
+            .expect("made");
+        assert_eq!(read(&chat).expect("empty"), None);
+        for position in 1..=9 {
+            mark.write(Position::new(position), 70 + position as u32)
+                .expect("written");
+        }
+        let at = |position: u64| Acknowledged {
+            epoch: "life".into(),
+            position: Position::new(position),
+            chain: 70 + u32::try_from(position).expect("small"),
+        };
+        assert_eq!(read(&chat).expect("readable"), Some(at(9)));
+        let bytes = std::fs::read(mark_file(&chat)).expect("readable");
+        for bit in 0..SLOT * 8 {
+            let mut torn = bytes.clone();
+            // The ninth is in the second slot.
+            torn[usize::try_from(STRIDE).expect("small") + bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(mark_file(&chat), torn).expect("written");
+            assert_eq!(read(&chat).expect("readable"), Some(at(8)), "{bit}");
+        }
+    }
+}

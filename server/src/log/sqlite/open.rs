@@ -1,0 +1,260 @@
+//! What is done before a chat's file is written to: all of it is read and verified first, and what
+//! lies beside it is used only if it belongs to it.
+//!
+//! SQLite takes whatever has the right name for the write-ahead log of a file
+//! (<https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use>).
+//! If a backup is copied over a chat whose server was killed, the old log would be played into it:
+//! the result is the old chat, or neither. So it is found out by what the file says with its
+//! write-ahead log and without.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use chitty_chat::{Position, files};
+use rusqlite::Connection;
+
+use super::{
+    OpenError, Problem, beside, mark,
+    mark::Acknowledged,
+    read_only::connect,
+    rows::{self, Chat},
+    schema,
+    verify::{State, scan},
+};
+
+/// What is in a file, and in what lies beside it.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Of the schema; 0 if the file is empty, or not there.
+    pub(super) version: usize,
+    /// `None` if it is empty.
+    pub(super) state: Option<State>,
+    /// What lies beside it and belongs to another file.
+    pub(super) foreign: Vec<PathBuf>,
+    /// The mark of another log: this one was put in its place.
+    pub(super) replaced: Option<Acknowledged>,
+}
+
+impl Found {
+    /// It is a backup that was not opened as a chat yet.
+    pub(super) fn is_backup(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.chat.restored)
+    }
+}
+
+/// Reads and verifies all of the chat in this file, which nobody writes to. Neither the file nor
+/// its write-ahead log is changed, unless it has to be rolled back first.
+pub(super) fn look(path: &Path) -> Result<Found, OpenError> {
+    let failed = |source| OpenError::File {
+        path: path.into(),
+        source,
+    };
+    let marked = mark::read(path).map_err(failed)?;
+    let has_log = has_write_ahead_log(path);
+    if fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
+        let mut found = look_at_all(path, has_log)?;
+        compare(path, &mut found, marked)?;
+        return Ok(found);
+    }
+    // SQLite would delete the write-ahead log, and begin anew.
+    let acknowledged = marked.map(|marked| marked.position);
+    match acknowledged.filter(|position| *position > Position::ZERO) {
+        None if !has_log => Ok(Found::default()),
+        acknowledged => Err(OpenError::Gone {
+            path: path.into(),
+            acknowledged,
+        }),
+    }
+}
+
+fn look_at_all(path: &Path, has_log: bool) -> Result<Found, OpenError> {
+    let log = beside(path, "-wal");
+    let journal = beside(path, "-journal");
+    let mut foreign = Vec::new();
+    if is_hot(&journal) {
+        // A journal is written only while there is no write-ahead log, and is needed only if the
+        // file was left in the middle of a change.
+        if has_log || read(path, true).is_ok_and(|(version, _)| version > 0) {
+            put_aside(&journal)?;
+        } else {
+            roll_back(path)?;
+        }
+    }
+    let is_foreign = has_log && !belongs(path)?;
+    if is_foreign {
+        foreign.push(log);
+    }
+    let (version, state) = read(path, !has_log || is_foreign)?;
+    Ok(Found {
+        version,
+        state,
+        foreign,
+        replaced: None,
+    })
+}
+
+/// Whether the write-ahead log beside this file was written to go with it.
+fn belongs(path: &Path) -> Result<bool, OpenError> {
+    if is_in_rollback_mode(path) {
+        return Ok(false);
+    }
+    match read(path, false) {
+        Ok((_, Some(both))) => Ok(!contradicts(path, &both)),
+        // They do not go together. If the file is in order without, it does not belong.
+        result => match (read(path, true), result) {
+            (Ok((_, Some(_))), _) => Ok(false),
+            (_, Ok(_)) => Ok(true),
+            (_, Err(error)) => Err(error),
+        },
+    }
+}
+
+/// The same for who only reads, and finds out by itself if neither is in order.
+pub(super) fn log_belongs(path: &Path) -> bool {
+    belongs(path).unwrap_or(true)
+}
+
+/// A file without its write-ahead log is older than with it, and of the same life: another life is
+/// written to the file itself before anything is appended. What a crash left half written may be
+/// unreadable alone, and contradicts nothing.
+fn contradicts(path: &Path, both: &State) -> bool {
+    let Ok((connection, version)) = connect(path, true) else {
+        return false;
+    };
+    let Ok((alone, _)) = Chat::read(&connection, version) else {
+        return false;
+    };
+    // Earlier versions began another life in the write-ahead log.
+    if alone.restored {
+        return false;
+    }
+    alone.epoch != both.chat.epoch
+        || last(&connection).is_ok_and(|last| last > Some(both.extent.head))
+}
+
+fn last(connection: &Connection) -> rusqlite::Result<Option<Position>> {
+    let query = "SELECT max(position) FROM records";
+    let last: Option<i64> = connection.query_row(query, [], |row| row.get(0))?;
+    Ok(last.map(rows::position))
+}
+
+fn read(path: &Path, alone: bool) -> Result<(usize, Option<State>), OpenError> {
+    let (connection, version) = connect(path, alone)?;
+    if version == 0 {
+        return Ok((0, None));
+    }
+    let state = scan(&connection, version).map_err(|problem| OpenError::damaged(path, problem))?;
+    Ok((version, Some(state)))
+}
+
+/// Whether all is there that was acknowledged. A backup is meant to end earlier.
+fn compare(path: &Path, found: &mut Found, marked: Option<Acknowledged>) -> Result<(), OpenError> {
+    let Some(marked) = marked else { return Ok(()) };
+    let Some(state) = &found.state else {
+        return Err(OpenError::Gone {
+            path: path.into(),
+            acknowledged: Some(marked.position),
+        });
+    };
+    if found.is_backup() || *state.chat.epoch != *marked.epoch {
+        found.replaced = Some(marked);
+        return Ok(());
+    }
+    let alone = !found.foreign.is_empty() || !has_write_ahead_log(path);
+    let (connection, _) = connect(path, alone)?;
+    match missing(&connection, state.extent.head, &marked) {
+        None => Ok(()),
+        Some(problem) => Err(OpenError::Incomplete {
+            path: path.into(),
+            problem: Box::new(problem),
+        }),
+    }
+}
+
+/// What of a log that ends at `head` is not as it was acknowledged.
+pub(super) fn missing(
+    connection: &Connection,
+    head: Position,
+    marked: &Acknowledged,
+) -> Option<Problem> {
+    let position = marked.position;
+    if head < position {
+        return Some(Problem::End {
+            head,
+            acknowledged: position,
+        });
+    }
+    match rows::chain_at(connection, position) {
+        // Dropped since, or position 0.
+        Ok(None) => None,
+        Ok(Some(chain)) if chain == marked.chain => None,
+        Ok(Some(_)) => Some(Problem::Diverged { position }),
+        Err(error) => Some(error.into()),
+    }
+}
+
+pub(super) fn has_write_ahead_log(path: &Path) -> bool {
+    /// Of the log, and of a frame: <https://www.sqlite.org/fileformat2.html#walformat>.
+    const HEADERS: u64 = 32 + 24;
+    fs::metadata(beside(path, "-wal")).is_ok_and(|metadata| metadata.len() > HEADERS)
+}
+
+/// Both bytes say so: <https://www.sqlite.org/fileformat2.html#file_format_version_numbers>. The
+/// file then never had a write-ahead log.
+fn is_in_rollback_mode(path: &Path) -> bool {
+    use std::os::unix::fs::FileExt as _;
+    let mut versions = [0; 2];
+    files::open_to_read(path)
+        .and_then(|file| file.read_exact_at(&mut versions, 18))
+        .is_ok_and(|()| versions == [1, 1])
+}
+
+/// A journal whose first byte is 0 was committed: <https://www.sqlite.org/lockingv3.html>.
+fn is_hot(journal: &Path) -> bool {
+    use std::io::Read as _;
+    let mut first = [0];
+    files::open_to_read(journal)
+        .and_then(|mut file| file.read_exact(&mut first))
+        .is_ok_and(|()| first != [0])
+}
+
+fn roll_back(path: &Path) -> Result<(), OpenError> {
+    let connection = Connection::open(path).map_err(schema::failed(path))?;
+    connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        .map_err(schema::failed(path))
+}
+
+/// Gives what belongs to another file another name, and says so.
+pub(super) fn put_aside(file: &Path) -> Result<(), OpenError> {
+    /// Further names are not tried.
+    const MOST: u32 = 1_000;
+    let failed = |source| OpenError::File {
+        path: file.into(),
+        source,
+    };
+    for number in 1..=MOST {
+        let name = beside(file, &format!(".aside-{number}"));
+        if fs::symlink_metadata(&name).is_ok() {
+            continue;
+        }
+        fs::rename(file, &name).map_err(failed)?;
+        say(&format!(
+            "{} does not belong to the chat beside it, and was put aside as {}",
+            file.display(),
+            name.display()
+        ));
+        return Ok(());
+    }
+    let reason = "there are too many files that were put aside; remove some";
+    Err(failed(io::Error::other(reason)))
+}
+
+/// For whoever runs the server: in the log, and on standard error.
+pub(super) fn say(text: &str) {
+    tracing::warn!("{text}");
+    let _ = writeln!(io::stderr(), "chitty-server: {text}");
+}

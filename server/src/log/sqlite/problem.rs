@@ -1,0 +1,165 @@
+//! What can be wrong with a chat's file.
+
+use std::fmt;
+
+use chitty_chat::Position;
+use thiserror::Error;
+
+use super::Extent;
+use crate::{
+    record::RecordError,
+    room::{FoldError, SnapshotError},
+};
+
+/// Something that is wrong with a chat's file.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// SQLite cannot read it.
+    #[error("it cannot be read: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// SQLite reads it, but finds its pages out of order.
+    #[error("its pages are damaged: {0}")]
+    Pages(String),
+    /// Its tables are not those of its version.
+    #[error("its tables are not those of a chat of schema {0}")]
+    Tables(usize),
+    /// The row about the chat as a whole was changed.
+    #[error("its epoch, its first position or its flags are damaged: the checksum is wrong")]
+    Chat,
+    /// The snapshot of what was dropped is none.
+    #[error("its snapshot is damaged: {0}")]
+    Snapshot(#[from] SnapshotError),
+    /// The snapshot was changed.
+    #[error("its snapshot is damaged: the checksum is wrong")]
+    SnapshotChecksum,
+    /// The snapshot does not fit what is kept.
+    #[error(
+        "its snapshot is of position {snapshot}, but it keeps positions {} to {}",
+        extent.first, extent.head
+    )]
+    SnapshotElsewhere {
+        /// Of which position it is.
+        snapshot: Position,
+        /// What is kept.
+        extent: Extent,
+    },
+    /// A record was changed.
+    #[error("position {position}: the checksum is wrong")]
+    Checksum {
+        /// Where.
+        position: Position,
+    },
+    /// A record is whole, but not the one that was written after the one before it.
+    #[error("position {position}: this record was not written after the one before it")]
+    Chain {
+        /// Where.
+        position: Position,
+    },
+    /// A record cannot be decoded.
+    #[error("position {position}: {error}")]
+    Record {
+        /// Where.
+        position: Position,
+        /// Why not.
+        error: RecordError,
+    },
+    /// A record is not where it says that it is.
+    #[error("the record of position {found} is at position {position}")]
+    Misplaced {
+        /// Where it is.
+        position: Position,
+        /// What it says.
+        found: Position,
+    },
+    /// A part of the file cannot be read.
+    #[error("positions {from} to {to} cannot be read: {error}")]
+    Unreadable {
+        /// The first of them.
+        from: Position,
+        /// The last of them.
+        to: Position,
+        /// What SQLite says.
+        error: rusqlite::Error,
+    },
+    /// Records do not follow on each other.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// The end is missing.
+    #[error("it ends at position {head}, but everything up to {acknowledged} was acknowledged")]
+    End {
+        /// Where it ends.
+        head: Position,
+        /// Where it has to reach.
+        acknowledged: Position,
+    },
+    /// Another record is where one was acknowledged.
+    #[error("position {position} is not the one that was acknowledged: this is another copy")]
+    Diverged {
+        /// Where.
+        position: Position,
+    },
+    /// A file beside it belongs to another one.
+    #[error("{0} beside it belongs to another file; chitty-server puts it aside when it starts")]
+    Foreign(String),
+}
+
+/// So many problems are kept to be listed; further ones are counted.
+pub(super) const MOST_LISTED: usize = 100;
+
+/// All that is wrong with a chat's file.
+#[derive(Debug, Default)]
+pub struct Problems {
+    listed: Vec<Problem>,
+    unlisted: u64,
+}
+
+impl Problems {
+    pub(super) fn add(&mut self, problem: impl Into<Problem>) {
+        if self.listed.len() < MOST_LISTED {
+            self.listed.push(problem.into());
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    /// Takes note of a failure; `None` if it was one.
+    pub(super) fn note<T, E: Into<Problem>>(&mut self, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.add(error)).ok()
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// The first of them.
+    pub(super) fn into_first(self) -> Option<Problem> {
+        self.listed.into_iter().next()
+    }
+
+    /// The first 100 of them.
+    pub fn listed(&self) -> &[Problem] {
+        &self.listed
+    }
+
+    /// How many there are in all.
+    pub fn count(&self) -> u64 {
+        self.listed.len() as u64 + self.unlisted
+    }
+}
+
+/// One alone is said in the same line, several are listed.
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let ([only], 0) = (self.listed.as_slice(), self.unlisted) {
+            return only.fmt(formatter);
+        }
+        write!(formatter, "{} problems", self.count())?;
+        for problem in &self.listed {
+            write!(formatter, "\n  {problem}")?;
+        }
+        match self.unlisted {
+            0 => Ok(()),
+            more => write!(formatter, "\n  and {more} more"),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Damaged chats, and what is rescued of them.
+
+use std::{
+    fs,
+    os::unix::fs::{FileExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use chitty_chat::{EventKind, secret::os_random};
+use rusqlite::Connection;
+
+use super::{tests::records, *};
+use crate::{
+    log::{contract::ALL, replay},
+    room::Fold,
+};
+
+const COUNT: u64 = 600;
+
+/// A chat of 600 events, closed.
+async fn chat(folder: &Path) -> (PathBuf, Vec<Record>) {
+    let path = folder.join("chat.db");
+    let truth = records(COUNT);
+    let log = SqliteLog::open(&path, &mut os_random).expect("new");
+    log.append(Position::ZERO, truth.clone().into())
+        .await
+        .expect("appended");
+    (path, truth)
+}
+
+async fn rescue(path: &Path) -> (Recovered, Vec<Record>, Fold) {
+    let before = fs::read(path).expect("readable");
+    let target = beside(path, ".recovered");
+    let recovered = recover(path, &target, &mut os_random).expect("something is whole");
+    assert_eq!(fs::read(path).expect("readable"), before, "not touched");
+    let mode = fs::metadata(&target).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(check(&target).expect("in order").backup);
+    let log = SqliteLog::open(&target, &mut os_random).expect("a chat");
+    let fold = replay(&log).await.expect("in order");
+    let all = log.read(Position::ZERO, ALL).await.expect("readable");
+    (recovered, all, fold)
+}
+
+/// Each event is as it was, or of no kind; returns where it is not as it was.
+fn differences(found: &[Record], truth: &[Record]) -> Vec<u64> {
+    assert_eq!(found.len(), truth.len());
+    let mut lost = Vec::new();
+    for (found, truth) in found.iter().zip(truth) {
+        if found != truth {
+            assert_eq!(found.event.position, truth.event.position);
+            lost.push(truth.event.position.get());
+        }
+    }
+    lost
+}
+
+#[tokio::test]
+async fn a_damaged_page_costs_only_what_is_on_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, truth) = chat(folder.path()).await;
+    let length = fs::metadata(&path).expect("there").len();
+    let page = length / 4096 / 2;
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("ours");
+    file.write_all_at(&[0xa5; 4096], page * 4096)
+        .expect("written");
+    let said = check(&path).expect_err("damaged").to_string();
+    assert!(said.contains("cannot be read"), "{said}");
+    SqliteLog::open(&path, &mut os_random)
+        .err()
+        .expect("refused");
+
+    let (recovered, all, _) = rescue(&path).await;
+    let lost = differences(&all, &truth);
+    let range = recovered.filled.first().expect("a hole");
+    assert_eq!(recovered.filled.len(), 1);
+    assert_eq!(
+        (range.0.get(), range.1.get()),
+        (lost[0], lost[lost.len() - 1])
+    );
+    assert!(lost.len() < 60, "one page: {lost:?}");
+    assert_eq!(recovered.kept + lost.len() as u64, COUNT);
+    assert!(
+        all.iter()
+            .all(|record| record.event.kind != EventKind::Unknown
+                || lost.contains(&record.event.position.get()))
+    );
+}
+
+#[tokio::test]
+async fn the_root_of_the_tree_is_not_needed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, truth) = chat(folder.path()).await;
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("ours");
+    // The schema, and the roots of both tables.
+    file.write_all_at(&[0; 3 * 4096 - 100], 100)
+        .expect("written");
+    let (recovered, all, _) = rescue(&path).await;
+    assert_eq!(differences(&all, &truth), []);
+    assert_eq!((recovered.kept, recovered.filled), (COUNT, Vec::new()));
+}
+
+#[tokio::test]
+async fn who_joined_in_what_is_lost_is_told_by_what_is_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, truth) = chat(folder.path()).await;
+    let connection = Connection::open(&path).expect("opened");
+    connection
+        .execute_batch("DELETE FROM records WHERE position IN (1, 2, 599, 600)")
+        .expect("changed");
+    // Else SQLite leaves the deleted ones in the page, where they are found.
+    connection.execute_batch("VACUUM").expect("changed");
+    drop(connection);
+    let (recovered, all, fold) = rescue(&path).await;
+    assert_eq!(recovered.joined, 1);
+    assert_eq!(recovered.positions, (1.into(), 598.into()));
+    assert_eq!(differences(&all, &truth[..598]), [1, 2]);
+    let names: Vec<_> = fold
+        .participants()
+        .map(|one| one.name.to_string())
+        .collect();
+    assert_eq!(names, ["ada"]);
+    // The time that the rules give is the one that it had.
+    assert_eq!(all[1].event.lamport, truth[1].event.lamport);
+}
+
+#[tokio::test]
+async fn a_capped_chat_keeps_its_snapshot_or_does_without() {
+    for has_snapshot in [true, false] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, truth) = chat(folder.path()).await;
+        let log = SqliteLog::open(&path, &mut os_random).expect("in order");
+        let snapshot = replay(&log).await.expect("in order").encode();
+        log.keep_snapshot(COUNT.into(), Box::new(|| snapshot))
+            .await
+            .expect("kept");
+        log.trim(Keep::Events(100), COUNT.into())
+            .await
+            .expect("trimmed");
+        drop(log);
+        let connection = Connection::open(&path).expect("opened");
+        let mut damage = "DELETE FROM records WHERE position IN (550, 551);".to_owned();
+        if !has_snapshot {
+            damage.push_str("UPDATE chat SET snapshot = x'0a';");
+        }
+        connection.execute_batch(&damage).expect("changed");
+        connection.execute_batch("VACUUM").expect("changed");
+        drop(connection);
+        let (recovered, all, fold) = rescue(&path).await;
+        assert_eq!(recovered.positions, (501.into(), COUNT.into()));
+        assert_eq!(differences(&all, &truth[500..]), [550, 551]);
+        assert_eq!(fold.count(), 1);
+        assert_eq!(fold.now(), truth[599].event.lamport);
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_server_left_in_the_write_ahead_log_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.db");
+    let truth = records(COUNT);
+    let log = SqliteLog::open(&path, &mut os_random).expect("new");
+    log.append(Position::ZERO, truth.clone().into())
+        .await
+        .expect("appended");
+    let other = tempfile::tempdir().expect("a folder");
+    let copy = other.path().join("chat.db");
+    for suffix in ["", "-wal"] {
+        fs::copy(beside(&path, suffix), beside(&copy, suffix)).expect("copied");
+    }
+    let (recovered, all, _) = rescue(&copy).await;
+    assert_eq!(recovered.kept, COUNT);
+    assert_eq!(differences(&all, &truth), []);
+}
+
+#[test]
+fn a_file_without_a_chat_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("text");
+    fs::write(&path, "no chat at all").expect("written");
+    let target = folder.path().join("new.db");
+    let error = recover(&path, &target, &mut os_random).expect_err("nothing");
+    assert!(matches!(error, RecoverError::Nothing(_)), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).expect("it").count(), 1);
+}

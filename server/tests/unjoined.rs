@@ -1,0 +1,138 @@
+//! Connections without a participant: they have a limited time, and make room for newcomers.
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use chitty_chat::{proto::v1::SERVICE_NAME, secret::os_random};
+use chitty_server::{app::Config, log::MemoryLog};
+use support::{
+    PATIENCE, TestServer, config,
+    raw::{DATA, END_HEADERS, END_STREAM, HEADERS, frame, headers_to, hello, prefixed, stay_alive},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+async fn start(change: impl FnOnce(&mut Config)) -> TestServer {
+    let mut config = config();
+    change(&mut config);
+    TestServer::on(Arc::new(MemoryLog::new(&mut os_random)), config).await
+}
+
+/// Frames that watch the health of the chat for ever.
+fn watch() -> Vec<u8> {
+    let request = HealthCheckRequest {
+        service: SERVICE_NAME.into(),
+    };
+    let headers = headers_to("/grpc.health.v1.Health/Watch");
+    [
+        hello(65_535),
+        frame(HEADERS, END_HEADERS, 1, &headers),
+        frame(DATA, END_STREAM, 1, &prefixed(&request)),
+    ]
+    .concat()
+}
+
+/// A connection from this address of the loopback network.
+async fn connect(server: &TestServer, from: [u8; 4]) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((from, 0).into()).expect("a loopback address");
+    socket.connect(server.address).await.expect("it listens")
+}
+
+#[tokio::test]
+async fn whoever_holds_watches_keeps_nobody_out() {
+    let server = start(|config| {
+        let limits = &mut config.connections;
+        (limits.connections, limits.unjoined) = (60, 50);
+        limits.connections_per_source = 20;
+    })
+    .await;
+    let mut ada = server.join("ada").await;
+    ada.event().await;
+    let mut watches = JoinSet::new();
+    for number in 0..200_u8 {
+        let from = [127, 0, 0, 2 + number % 3];
+        let mut stream = connect(&server, from).await;
+        stream.write_all(&watch()).await.expect("written");
+        watches.spawn(stay_alive(stream));
+    }
+    // From elsewhere, from where they are, and as a probe.
+    let mut bob = server.join("bob").await;
+    bob.event().await;
+    let mut from_there = connect(&server, [127, 0, 0, 2]).await;
+    from_there.write_all(&watch()).await.expect("written");
+    let mut answer = [0; 9];
+    let answered = timeout(PATIENCE, from_there.read_exact(&mut answer)).await;
+    answered.expect("in time").expect("it is let in");
+    let mut health = HealthClient::new(server.channel().await);
+    let check = health.check(HealthCheckRequest::default()).await;
+    check.expect("a probe is answered");
+    // And a participant is never closed to make room.
+    ada.publish("still here").await;
+    ada.events(2).await;
+    bob.event().await;
+}
+
+#[tokio::test]
+async fn a_connection_has_its_time_to_join_and_a_participant_has_any() {
+    let time = Duration::from_millis(500);
+    let server = start(|config| config.connections.join_within = time).await;
+    let mut ada = server.join("ada").await;
+    ada.event().await;
+    let mut stream = connect(&server, [127, 0, 0, 1]).await;
+    stream.write_all(&watch()).await.expect("written");
+    let began = Instant::now();
+    let stayed = timeout(PATIENCE, stay_alive(stream)).await;
+    stayed.expect("it is closed");
+    assert!(began.elapsed() >= time / 2, "it had no time");
+    ada.publish("still here").await;
+    ada.event().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_taken_is_reset_and_its_connection_goes_on() {
+    let server = start(|config| config.connections.taken_within = Duration::from_millis(300)).await;
+    let mut ada = server.join("ada").await;
+    ada.event().await;
+    // All of its answers need a window, and it grants none.
+    let request = HealthCheckRequest::default();
+    let mut stream = connect(&server, [127, 0, 0, 1]).await;
+    let publish = ada.request("never taken");
+    let headers = headers_to(&format!("/{SERVICE_NAME}/Publish"));
+    let bytes = [
+        hello(0),
+        frame(HEADERS, END_HEADERS, 1, &headers),
+        frame(DATA, END_STREAM, 1, &prefixed(&publish)),
+    ];
+    stream.write_all(&bytes.concat()).await.expect("written");
+    let reset = timeout(PATIENCE, async {
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.expect("alive");
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(length).expect("short")];
+            stream.read_exact(&mut payload).await.expect("alive");
+            if head[3] == support::raw::RST_STREAM {
+                return payload;
+            }
+        }
+    });
+    // CANCEL.
+    assert_eq!(reset.await.expect("in time"), [0, 0, 0, 8]);
+    let ping = frame(support::raw::PING, 0, 0, &[1; 8]);
+    let headers = headers_to("/grpc.health.v1.Health/Check");
+    let again = [
+        ping,
+        frame(HEADERS, END_HEADERS, 3, &headers),
+        frame(DATA, END_STREAM, 3, &prefixed(&request)),
+    ];
+    stream.write_all(&again.concat()).await.expect("it goes on");
+    let more = timeout(PATIENCE, stream.read_u8()).await;
+    more.expect("in time").expect("it goes on");
+}
