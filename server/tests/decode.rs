@@ -7,11 +7,7 @@
 
 mod support;
 
-use std::{
-    future::poll_fn,
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
-};
+use std::future::poll_fn;
 
 use bytes::Bytes;
 use chitty_chat::proto::{
@@ -23,82 +19,16 @@ use chitty_chat::proto::{
 };
 use chitty_server::record::Record;
 use http_body_util::Full;
-use proptest::{
-    collection::vec,
-    option,
-    prelude::*,
-    sample::Index,
-    test_runner::{FileFailurePersistence, TestRunner},
-};
+use proptest::{collection::vec, option, prelude::*};
 use prost::Message as _;
 use support::{
-    PATIENCE, Participant, TestServer,
+    PATIENCE,
+    fuzz::{Fixture, mutate, mutations, runner},
     raw::{PREFACE, SETTINGS, frame},
 };
-use tokio::{io::AsyncWriteExt as _, net::TcpStream, runtime::Runtime, time::timeout};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 use tonic::{Code, Status, transport::Channel};
 use tower_service::Service as _;
-
-/// The server's threads have this name, by which its panics are told from those of a test.
-const THREADS: &str = "server";
-
-static PANICS: AtomicUsize = AtomicUsize::new(0);
-
-/// As many cases as `PROPTEST_CASES` asks for, else 256; what failed once is tried first.
-fn runner() -> TestRunner {
-    let regressions = FileFailurePersistence::WithSource("regressions");
-    TestRunner::new(ProptestConfig {
-        source_file: Some(file!()),
-        failure_persistence: Some(Box::new(regressions)),
-        ..ProptestConfig::default()
-    })
-}
-
-/// A server with somebody in the chat.
-struct Fixture {
-    runtime: Runtime,
-    server: TestServer,
-    ada: Participant,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if thread::current().name() == Some(THREADS) {
-                PANICS.fetch_add(1, Ordering::Relaxed);
-            }
-            before(panic);
-        }));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name(THREADS)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let (server, ada) = runtime.block_on(async {
-            let server = TestServer::start().await;
-            let mut ada = server.join("ada").await;
-            ada.event().await;
-            (server, ada)
-        });
-        Self {
-            runtime,
-            server,
-            ada,
-        }
-    }
-
-    /// Ada is served as if nothing had been.
-    fn end(mut self) {
-        self.runtime.block_on(async {
-            let last = self.ada.publish("served all the same").await.position;
-            while self.ada.event().await.position < last {}
-            self.server.stop().await;
-        });
-        assert_eq!(PANICS.load(Ordering::Relaxed), 0, "the server panicked");
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Call {
@@ -106,58 +36,6 @@ enum Call {
     Publish,
     Leave,
     History,
-}
-
-/// A change of some bytes.
-#[derive(Clone, Debug)]
-enum Mutation {
-    Set(Index, u8),
-    Insert(Index, Vec<u8>),
-    Remove(Index),
-    Cut(Index),
-    Repeat(Index),
-}
-
-impl Mutation {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        let at = |index: &Index| index.index(bytes.len() + 1);
-        match self {
-            Self::Set(index, byte) => {
-                let at = at(index);
-                if let Some(there) = bytes.get_mut(at) {
-                    *there = *byte;
-                }
-            }
-            Self::Insert(index, more) => {
-                let at = at(index);
-                bytes.splice(at..at, more.iter().copied());
-            }
-            Self::Remove(index) => {
-                let at = at(index);
-                bytes.drain(at..bytes.len().min(at + 1));
-            }
-            Self::Cut(index) => bytes.truncate(at(index)),
-            Self::Repeat(index) => bytes.extend_from_within(at(index)..),
-        }
-    }
-}
-
-fn mutate(bytes: &mut Vec<u8>, mutations: &[Mutation]) {
-    for mutation in mutations {
-        mutation.apply(bytes);
-    }
-}
-
-fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
-    let mutation = prop_oneof![
-        (any::<Index>(), any::<u8>()).prop_map(|(index, byte)| Mutation::Set(index, byte)),
-        (any::<Index>(), vec(any::<u8>(), 1..12))
-            .prop_map(|(index, more)| Mutation::Insert(index, more)),
-        any::<Index>().prop_map(Mutation::Remove),
-        any::<Index>().prop_map(Mutation::Cut),
-        any::<Index>().prop_map(Mutation::Repeat),
-    ];
-    prop_oneof![2 => Just(Vec::new()), 1 => vec(mutation, 1..4)]
 }
 
 /// Numbers at which something may overflow, and others.
@@ -273,7 +151,7 @@ fn any_request_is_answered() {
     };
     let requests = (request(&known), mutations(), mutations());
     let channel = fixture.runtime.block_on(fixture.server.channel());
-    let answered = runner().run(&requests, |((call, mut message), inner, outer)| {
+    let answered = runner(file!()).run(&requests, |((call, mut message), inner, outer)| {
         mutate(&mut message, &inner);
         let mut body = body(&message);
         mutate(&mut body, &outer);
@@ -302,7 +180,7 @@ fn any_frames_are_survived() {
         (0..12_u8, any::<u8>(), 0..6_u32, vec(any::<u8>(), 0..60)),
         0..8,
     );
-    let survived = runner().run(&(frames, mutations()), |(frames, changes)| {
+    let survived = runner(file!()).run(&(frames, mutations()), |(frames, changes)| {
         let mut bytes = frame(SETTINGS, 0, 0, &[]);
         for (kind, flags, stream, payload) in frames {
             bytes.extend(frame(kind, flags, stream, &payload));
@@ -351,7 +229,7 @@ prop_compose! {
 #[test]
 fn any_bytes_in_the_log_are_a_record_or_none() {
     let bytes = prop_oneof![record(), vec(any::<u8>(), 0..200)];
-    let survived = runner().run(&(bytes, mutations()), |(mut bytes, changes)| {
+    let survived = runner(file!()).run(&(bytes, mutations()), |(mut bytes, changes)| {
         mutate(&mut bytes, &changes);
         if let Ok(record) = Record::decode(&bytes) {
             let again = Record::decode(&record.encode()).expect("a record");

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod install;
+mod mutants;
 mod page;
 mod report;
 mod run;
@@ -23,6 +24,7 @@ cargo xtask COMMAND
   bench         what a delivery costs, beside other servers: the tables of docs/performance.md
   attack        what hostile peers cost the server: the table of docs/hostile.md
   conformance   a second implementation of the protocol, in Python, against the server
+  mutants       how strong the tests are: mistakes that they notice, and those that they do not
   screen-bench  what the client's screen costs, beside other terminal chats
 ";
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Some("page") => page::run(),
         Some("bench") => bench(&arguments.collect::<Vec<_>>()),
         Some("attack") => attack(&arguments.collect::<Vec<_>>()),
+        Some("mutants") => mutants::run(&arguments.collect::<Vec<_>>()),
         Some("conformance") => install::packages().and_then(|()| conformance::run()),
         Some("screen-bench") => screen::bench(&arguments.collect::<Vec<_>>()),
         _ => {

@@ -1,6 +1,7 @@
 //! A real server on a real socket, and clients that speak to it by the generated code.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub(crate) mod fuzz;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod strace;

@@ -1,0 +1,129 @@
+//! What is generated and changed, and whom it must not harm.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::Index,
+    test_runner::{FileFailurePersistence, TestRunner},
+};
+use tokio::runtime::Runtime;
+
+use super::{Participant, TestServer};
+
+/// The server's threads have this name, by which its panics are told from those of a test.
+const THREADS: &str = "server";
+
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// As many cases as `PROPTEST_CASES` asks for, else 256; what failed once is tried first.
+pub(crate) fn runner(file: &'static str) -> TestRunner {
+    let regressions = FileFailurePersistence::WithSource("regressions");
+    TestRunner::new(ProptestConfig {
+        source_file: Some(file),
+        failure_persistence: Some(Box::new(regressions)),
+        ..ProptestConfig::default()
+    })
+}
+
+/// A server with somebody in the chat.
+pub(crate) struct Fixture {
+    pub(crate) runtime: Runtime,
+    pub(crate) server: TestServer,
+    pub(crate) ada: Participant,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if thread::current().name() == Some(THREADS) {
+                PANICS.fetch_add(1, Ordering::Relaxed);
+            }
+            before(panic);
+        }));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name(THREADS)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let (server, ada) = runtime.block_on(async {
+            let server = TestServer::start().await;
+            let mut ada = server.join("ada").await;
+            ada.event().await;
+            (server, ada)
+        });
+        Self {
+            runtime,
+            server,
+            ada,
+        }
+    }
+
+    /// Ada is served as if nothing had been.
+    pub(crate) fn end(mut self) {
+        self.runtime.block_on(async {
+            let last = self.ada.publish("served all the same").await.position;
+            while self.ada.event().await.position < last {}
+            self.server.stop().await;
+        });
+        assert_eq!(PANICS.load(Ordering::Relaxed), 0, "the server panicked");
+    }
+}
+
+/// A change of some bytes.
+#[derive(Clone, Debug)]
+pub(crate) enum Mutation {
+    Set(Index, u8),
+    Insert(Index, Vec<u8>),
+    Remove(Index),
+    Cut(Index),
+    Repeat(Index),
+}
+
+impl Mutation {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        let at = |index: &Index| index.index(bytes.len() + 1);
+        match self {
+            Self::Set(index, byte) => {
+                let at = at(index);
+                if let Some(there) = bytes.get_mut(at) {
+                    *there = *byte;
+                }
+            }
+            Self::Insert(index, more) => {
+                let at = at(index);
+                bytes.splice(at..at, more.iter().copied());
+            }
+            Self::Remove(index) => {
+                let at = at(index);
+                bytes.drain(at..bytes.len().min(at + 1));
+            }
+            Self::Cut(index) => bytes.truncate(at(index)),
+            Self::Repeat(index) => bytes.extend_from_within(at(index)..),
+        }
+    }
+}
+
+pub(crate) fn mutate(bytes: &mut Vec<u8>, mutations: &[Mutation]) {
+    for mutation in mutations {
+        mutation.apply(bytes);
+    }
+}
+
+pub(crate) fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
+    let mutation = prop_oneof![
+        (any::<Index>(), any::<u8>()).prop_map(|(index, byte)| Mutation::Set(index, byte)),
+        (any::<Index>(), vec(any::<u8>(), 1..12))
+            .prop_map(|(index, more)| Mutation::Insert(index, more)),
+        any::<Index>().prop_map(Mutation::Remove),
+        any::<Index>().prop_map(Mutation::Cut),
+        any::<Index>().prop_map(Mutation::Repeat),
+    ];
+    prop_oneof![2 => Just(Vec::new()), 1 => vec(mutation, 1..4)]
+}
