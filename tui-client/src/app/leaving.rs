@@ -59,6 +59,13 @@ impl App {
         self.leaving.closed = Some(self.now);
     }
 
+    /// The key that leaves: it closes what is open first.
+    pub(super) fn close_or_escape(&mut self, before: Leaving, effects: &mut Vec<Effect>) {
+        if !self.close_topmost() {
+            self.escape(before, effects);
+        }
+    }
+
     /// The key that leaves, pressed where nothing is open. `before` is what earlier presses
     /// have said.
     pub(super) fn escape(&mut self, before: Leaving, effects: &mut Vec<Effect>) {

@@ -95,9 +95,9 @@ impl Participants {
     pub(crate) fn list(&self) -> String {
         let names: Vec<String> = self
             .iter()
-            .map(|(name, own)| match own {
-                true => format!("{name} (you)"),
-                false => name.to_owned(),
+            .map(|(name, own)| {
+                let suffix = if own { " (you)" } else { "" };
+                format!("{name}{suffix}")
             })
             .collect();
         format!("{} present: {}", names.len(), names.join(", "))

@@ -167,11 +167,7 @@ impl App {
         let empty = self.composer.draft().is_empty();
         match action {
             Action::Send => self.send(wall, effects),
-            Action::Leave => {
-                if !self.close_topmost() {
-                    self.escape(before, effects);
-                }
-            }
+            Action::Leave => self.close_or_escape(before, effects),
             Action::Cancel => _ = self.close_topmost(),
             Action::EndOfInput if empty => self.quit(before.is_warned(), effects),
             Action::EndOfInput => self.edit(Edit::DeleteRight),
