@@ -74,14 +74,19 @@ pub fn headers_of(path: &str) -> Vec<u8> {
     block
 }
 
+/// A message of gRPC with its prefix, not compressed.
+pub fn prefixed(message: &impl Message) -> Vec<u8> {
+    let message = message.encode_to_vec();
+    let mut prefixed = vec![0];
+    prefixed.extend(length(message.len()));
+    prefixed.extend(message);
+    prefixed
+}
+
 /// Appends the frames of a whole call.
 pub fn put_call(out: &mut Vec<u8>, stream: u32, headers: &[u8], message: &impl Message) {
     put_frame(out, HEADERS, END_HEADERS, stream, headers);
-    let message = message.encode_to_vec();
-    let mut body = vec![0];
-    body.extend(length(message.len()));
-    body.extend(message);
-    put_frame(out, DATA, END_STREAM, stream, &body);
+    put_frame(out, DATA, END_STREAM, stream, &prefixed(message));
 }
 
 /// Appends with what a connection begins: each of its streams can be sent so many bytes, and all
