@@ -46,11 +46,13 @@ impl Chat {
             );
         }
         let of_participant = |status| refused(0, status).of(session);
-        // Memory first: whoever does not get it must not keep a reader of the log waiting.
+        let waiting = self.quota.wait(participant);
+        let waiting =
+            waiting.map_err(|retry_in| of_participant(status::too_many_pages(retry_in)))?;
+        // Memory before a turn: whoever does not get it must not keep a reader of the log waiting.
         let permit = self.replies.permit(session, source).await;
         let permit = permit.map_err(of_participant)?;
-        let turn = self.quota.page(participant, source).await;
-        let turn = turn.map_err(|retry_in| of_participant(status::too_many_pages(retry_in)))?;
+        let turn = self.quota.turn(waiting, source).await;
         let log = Arc::clone(self.sequencer.log());
         // A task of its own, so that the turn lasts until the log has been read, whether or not
         // the caller still waits.

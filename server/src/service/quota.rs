@@ -66,25 +66,23 @@ impl Quota {
         }
     }
 
-    /// Waits until a page may be read, or says when to ask again: this participant waits for too
-    /// many already.
-    pub(super) async fn page(
-        &self,
-        participant: ParticipantNumber,
-        source: Option<IpAddr>,
-    ) -> Result<Permit, Duration> {
-        let user = self.participants.get(participant);
-        let Some(_waiting) = Waiting::begin(&user) else {
-            return Err(PARTICIPANT_RATE.interval * 8);
-        };
+    /// Begins to wait for a page, or says when to ask again: this participant waits for too many
+    /// already.
+    pub(super) fn wait(&self, participant: ParticipantNumber) -> Result<Waiting, Duration> {
+        let waiting = Waiting::begin(self.participants.get(participant));
+        waiting.ok_or(PARTICIPANT_RATE.interval * 8)
+    }
+
+    /// Waits until a page may be read.
+    pub(super) async fn turn(&self, waiting: Waiting, source: Option<IpAddr>) -> Permit {
         let mut turns = Vec::with_capacity(3);
-        turns.extend(self.participants.turn(&user).await);
+        turns.extend(self.participants.turn(&waiting.0).await);
         if let Some(source) = source {
             turns.extend(self.sources.turn(&self.sources.get(source)).await);
         }
         // Closed by nobody, as are the others.
         turns.extend(Arc::clone(&self.readers).acquire_owned().await.ok());
-        Ok(Permit(turns))
+        Permit(turns)
     }
 }
 
@@ -155,18 +153,18 @@ impl<K: Eq + Hash> Users<K> {
 }
 
 /// Counts as waiting for as long as it lives.
-struct Waiting<'a>(&'a User);
+pub(super) struct Waiting(Arc<User>);
 
-impl<'a> Waiting<'a> {
-    fn begin(user: &'a User) -> Option<Self> {
+impl Waiting {
+    fn begin(user: Arc<User>) -> Option<Self> {
+        let before = user.waiting.fetch_add(1, Ordering::Relaxed);
         // From here on it is counted off again, even if it is one too many.
         let this = Self(user);
-        let before = user.waiting.fetch_add(1, Ordering::Relaxed);
         (before < MOST_WAITING).then_some(this)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
@@ -190,6 +188,17 @@ mod tests {
 
     fn participant(number: u64) -> ParticipantNumber {
         ParticipantNumber::new(number)
+    }
+
+    impl Quota {
+        async fn page(
+            &self,
+            participant: ParticipantNumber,
+            source: Option<IpAddr>,
+        ) -> Result<Permit, Duration> {
+            let waiting = self.wait(participant)?;
+            Ok(self.turn(waiting, source).await)
+        }
     }
 
     async fn read(quota: &Quota, number: u64, source: Option<IpAddr>) -> Result<(), Duration> {

@@ -101,10 +101,8 @@ fn all_that_was_asked_for_is_shown_before_it_leaves() {
     const LINES: usize = 3000;
     let world = World::new();
     let server = world.server(&["--publish-rate", "off"]);
-    let mut lines = String::new();
-    for number in 0..LINES {
-        lines += &format!("line {number}\n");
-    }
+    let lines: Vec<_> = (0..LINES).map(|number| format!("line {number}")).collect();
+    let lines = lines.join("\n");
     pipe(&world, server.address(), "ada", lines.as_bytes(), &[]);
     for _ in 0..5 {
         let backlog = ["--backlog", "100000"];

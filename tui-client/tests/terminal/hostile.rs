@@ -187,7 +187,8 @@ async fn whatever_a_server_says_the_terminal_gets_the_clients_own_sequences_only
     let again = server.join().await;
     again.refuse(Status::permission_denied(hostile("never")));
     ada.wait_for("✗ over");
-    ada.send("\u{1b}\u{1b}");
+    ada.send("\u{1b}");
+    ada.leave_by("\u{1b}");
     ada.wait();
     ada.wait_for("The log of this chat");
 

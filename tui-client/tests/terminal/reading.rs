@@ -102,7 +102,7 @@ fn hostile_text_reaches_the_terminal_only_in_what_is_allowed() {
     wait_for_bytes(&ada, "\u{1b}]52;c;TD");
     ada.send("\u{1b}");
     ada.wait_without("Enter copies");
-    ada.send("\u{1b}");
+    ada.leave_by("\u{1b}");
     assert_eq!(ada.wait(), 0, "{}", ada.screen());
     wait_for_bytes(&ada, "\u{1b}[23;0t");
     let raw = ada.raw();
@@ -149,6 +149,6 @@ fn old_lines_are_fetched_searched_and_left_again() {
         bob.send("\u{1b}[<65;5;5M");
     }
     bob.wait_for("Participant bob joined");
-    bob.send("\u{1b}");
+    bob.leave_by("\u{1b}");
     assert_eq!(bob.wait(), 0, "{}", bob.screen());
 }

@@ -33,6 +33,11 @@ fn chitty() -> PathBuf {
     )
 }
 
+#[expect(clippy::disallowed_methods, reason = "real processes take real time")]
+pub(crate) fn pause(time: Duration) {
+    thread::sleep(time);
+}
+
 /// Asks until it is so, or fails with what is there instead.
 pub(crate) fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
     #[expect(clippy::disallowed_methods, reason = "real processes take real time")]
@@ -393,6 +398,15 @@ impl Terminal {
     pub(crate) fn say(&mut self, line: &str) {
         self.send(line);
         self.send("\r");
+    }
+
+    /// Leaves by this key, after the pause in which it does nothing because it closed something.
+    /// The first press may only return to the newest line.
+    pub(crate) fn leave_by(&mut self, key: &str) {
+        for _ in 0..2 {
+            pause(Duration::from_millis(1100));
+            self.send(key);
+        }
     }
 
     /// Waits until the screen shows this.

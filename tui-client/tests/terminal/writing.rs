@@ -1,12 +1,14 @@
 //! What people write, with the terminal between: pastes, the shell, one's own editor.
 
+use std::time::Duration;
+
 use crate::{
     modes::{Modes, assert_nothing_drawn_meanwhile, assert_restored},
-    support::{World, signal, wait_until},
+    support::{World, pause, signal, wait_until},
 };
 
 #[test]
-fn a_paste_without_an_end_does_not_freeze_the_input() {
+fn a_paste_without_an_end_is_ended_by_esc_and_sends_nothing_before() {
     let world = World::new();
     let server = world.server(&[]);
     let mut ada = world.client(&server.url, &["--name", "ada"]);
@@ -18,8 +20,20 @@ fn a_paste_without_an_end_does_not_freeze_the_input() {
         !bob.screen().contains("first"),
         "what is pasted is not sent"
     );
-    ada.say(" and more");
-    bob.wait_for("second and more");
+    ada.wait_for("Esc ends it here");
+    ada.say(" and");
+    ada.wait_for("second and");
+    assert!(
+        !bob.screen().contains("first"),
+        "Enter belongs to the paste"
+    );
+    // By itself, as a key is.
+    pause(Duration::from_millis(200));
+    ada.send("\u{1b}");
+    pause(Duration::from_millis(200));
+    ada.say(" more");
+    bob.wait_for("second and");
+    bob.wait_for("more");
 }
 
 #[test]
@@ -189,7 +203,8 @@ fn the_keys_are_those_of_the_configuration() {
     ada.wait_for("Ctrl-Q closes");
     ada.send("\u{11}\u{18}");
     ada.wait_for("Ctrl-X: l leave · Ctrl-E editor");
-    ada.send("l");
+    ada.send("\u{18}");
+    ada.leave_by("\u{18}l");
     assert_eq!(ada.wait(), 0);
     assert_restored(&ada, "after another key");
 }
