@@ -53,13 +53,29 @@ pub(super) fn check(evidence: &Evidence, verdict: &mut Verdict) {
 }
 
 /// A participation that is ended by a Join of its own session: its client has lost the thread.
+/// Between the two there is at most what came of another writer's being first.
 fn begins_anew(log: &[Record], place: usize) -> bool {
-    let EventKind::Left { participant, .. } = &log[place].event.kind else {
+    let Some(number) = who_left(log, place) else {
         return false;
     };
-    let session = at(log, participant.get()).and_then(|record| record.session);
-    let next = log.get(place + 1);
-    session.is_some() && next.is_some_and(|next| next.session == session)
+    let session = at(log, number).and_then(|record| record.session);
+    let others_come = |next: &usize| who_left(log, *next).is_some() || comes_and_goes(log, *next);
+    let next = (place + 1..log.len()).find(|next| !others_come(next));
+    session.is_some() && next.is_some_and(|next| log[next].session == session)
+}
+
+fn who_left(log: &[Record], place: usize) -> Option<u64> {
+    match &log.get(place)?.event.kind {
+        EventKind::Left { participant, .. } => Some(participant.get()),
+        _ => None,
+    }
+}
+
+/// Somebody at another server.
+fn comes_and_goes(log: &[Record], place: usize) -> bool {
+    let record = &log[place].event;
+    matches!(record.kind, EventKind::Joined { .. })
+        && who_left(log, place + 1) == Some(record.position.get())
 }
 
 struct Gone<'a> {

@@ -19,6 +19,12 @@ const CHECK: &str = "a refusal is true";
 /// No request may be further ahead of the log's clock.
 const MAX_AHEAD: u64 = 1 << 32;
 
+/// So many pages of History may wait for one participant.
+const MOST_PAGES: usize = 8;
+
+/// No client waits longer for an answer.
+const MOST_PATIENT: Duration = Duration::from_secs(40);
+
 /// What a server says where something is wrong with it, with the link, or with the time: nothing
 /// that a request could have done better.
 const OUTAGES: [&str; 6] = [
@@ -48,10 +54,7 @@ pub(super) fn check(life: &Life, chats: &[Chat], evidence: &Evidence, verdict: &
         if !matches!(line.step.as_str(), "refused" | "failed") || OUTAGES.contains(&status) {
             continue;
         }
-        // What is refused was sent before: the last of its kind, as a client sends one at a time.
-        let request = life.lines[..index].iter().rev().find(|sent| {
-            sent.call == line.call && sent.step == "sent" && sent.get("id") == line.get("id")
-        });
+        let request = request_of(line, &life.lines[..index]);
         let is_true = request.is_some_and(|request| judge.is_true(request, line, status));
         verdict.must(is_true, CHECK, || {
             let fields = &line.fields;
@@ -59,6 +62,21 @@ pub(super) fn check(life: &Life, chats: &[Chat], evidence: &Evidence, verdict: &
         });
     }
     check_waits(life, evidence, verdict);
+}
+
+/// What is refused was sent before: the last of its kind, as a client sends one at a time. Only of
+/// History it may have asked for the same page more than once, and be answered in any order.
+fn request_of<'a>(refused: &Line, before: &'a [Line]) -> Option<&'a Line> {
+    const SAME: [&str; 4] = ["id", "before", "after", "at_lamport"];
+    let mut requests = before.iter().filter(|sent| {
+        sent.call == refused.call
+            && sent.step == "sent"
+            && SAME.iter().all(|key| sent.get(key) == refused.get(key))
+    });
+    if refused.call == "History" {
+        return requests.next();
+    }
+    requests.next_back()
 }
 
 /// Nobody is told to wait for a name for longer than a grace can last.
@@ -97,7 +115,8 @@ impl Judge<'_> {
         let moments = self.evidence.moments(request.time, refusal.time);
         let mut moments = moments.iter();
         match (request.call.as_str(), status) {
-            (_, "INVALID_ARGUMENT") => moments.any(|moment| {
+            ("History", "RESOURCE_EXHAUSTED") => self.reads_much(refusal),
+            ("Join" | "Publish" | "Leave", "INVALID_ARGUMENT") => moments.any(|moment| {
                 self.is_out_of_time(request, moment)
                     || (request.call == "Publish" && self.is_wrongly_seen(request, moment))
             }),
@@ -106,7 +125,7 @@ impl Judge<'_> {
             }
             ("Join", "ALREADY_EXISTS") => moments.any(|moment| self.is_taken(request, moment)),
             ("Join", "UNAUTHENTICATED") => self.has_left(refusal),
-            ("Publish" | "Leave", "UNAUTHENTICATED") => {
+            ("Publish" | "Leave" | "History", "UNAUTHENTICATED") => {
                 moments.any(|moment| !self.is_alive(moment))
             }
             ("Publish", "RESOURCE_EXHAUSTED") => {
@@ -185,6 +204,15 @@ impl Judge<'_> {
     fn has_left(&self, refusal: &Line) -> bool {
         let mut leaves = self.life.calls("Leave", "sent");
         leaves.any(|leave| leave.time <= refusal.time)
+    }
+
+    /// So many pages can wait for their turn, and none of them for longer than it is waited for.
+    fn reads_much(&self, refusal: &Line) -> bool {
+        let recent = self
+            .life
+            .calls("History", "sent")
+            .filter(|sent| sent.time <= refusal.time && sent.time + MOST_PATIENT >= refusal.time);
+        recent.count() > MOST_PAGES
     }
 
     fn is_full(&self, moment: &Moment) -> bool {

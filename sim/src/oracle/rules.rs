@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Evidence;
+use chitty_server::record::Record;
+
+use super::{Evidence, ServerRun, number};
 
 /// How finely times are told: what lies this close together may be in either order.
 pub(super) const TICK: Duration = Duration::from_millis(20);
@@ -39,8 +41,21 @@ pub(super) struct Moment {
     pub(super) server_started: SystemTime,
 }
 
+impl ServerRun {
+    /// How much of its log it had found when it started, or told since.
+    fn told_before(&self, log: &[Record], time: SystemTime) -> usize {
+        let found = log.partition_point(|record| record.event.at < self.started);
+        let told = self.lines.iter().rev().find(|line| {
+            line.call == "Broadcast" && line.step == "sent" && line.time + TICK < time
+        });
+        let told = told.map_or(0, |line| number(line, "position"));
+        found.max(usize::try_from(told).unwrap_or(usize::MAX))
+    }
+}
+
 impl Evidence {
-    /// All states of all logs that a server had between these times.
+    /// All states of all logs that a server had between these times: as of what it had decided, or,
+    /// while that was not durable yet, as of what it had told.
     pub(super) fn moments(&self, from: SystemTime, to: SystemTime) -> Vec<Moment> {
         let mut moments = Vec::new();
         for (index, run) in self.servers.iter().enumerate() {
@@ -50,7 +65,8 @@ impl Evidence {
             }
             // Times of a log never fall, as all its writers have one clock.
             let log = self.log(run.log);
-            let first = log.partition_point(|record| record.event.at + TICK < from);
+            let decided = log.partition_point(|record| record.event.at + TICK < from);
+            let first = decided.min(run.told_before(log, from));
             let last = log.partition_point(|record| record.event.at <= to + TICK);
             moments.extend((first..=last).map(|position| Moment {
                 log: run.log,

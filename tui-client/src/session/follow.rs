@@ -195,7 +195,7 @@ impl Driver {
             }
             _ => "not connected; try again later",
         };
-        self.no_history(page, reason.to_owned());
+        self.no_history(page, None, reason.to_owned());
     }
 
     pub(super) fn paged(&mut self, read: Page) {
@@ -207,12 +207,16 @@ impl Driver {
         } = read;
         match reply {
             Ok(_) if timeline != self.timeline => {
-                self.no_history(page, "the timeline started afresh; ask again".to_owned());
+                self.no_history(
+                    page,
+                    None,
+                    "the timeline started afresh; ask again".to_owned(),
+                );
             }
             Ok(reply) => {
                 let (events, start) = match bounds::page(page, limit, reply) {
                     Ok(page) => page,
-                    Err(wrong) => return self.no_history(page, wrong.to_string()),
+                    Err(wrong) => return self.no_history(page, None, wrong.to_string()),
                 };
                 let newest = events.iter().map(|event| event.lamport).max();
                 let newest = newest.unwrap_or_default();
@@ -224,12 +228,12 @@ impl Driver {
                     start,
                 });
             }
-            Err(status) => self.no_history(page, grpc::reason(&status)),
+            Err(status) => self.no_history(page, Some(&status), grpc::reason(&status)),
         }
     }
 
-    fn no_history(&mut self, page: HistoryPage, reason: String) {
-        log::history_refused(page, &reason);
+    fn no_history(&mut self, page: HistoryPage, status: Option<&Status>, reason: String) {
+        log::history_refused(page, status, &reason);
         self.out.tell(Notice::History {
             page,
             events: Err(reason),

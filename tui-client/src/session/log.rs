@@ -150,12 +150,14 @@ pub(super) fn history_replied(
     );
 }
 
-pub(super) fn history_refused(page: HistoryPage, reason: &str) {
+/// `status`: what the server said, where it is the server that refused.
+pub(super) fn history_refused(page: HistoryPage, status: Option<&Status>, reason: &str) {
     let place = PageFields::of(page);
     info!(
         target: CALL,
         call = "History", step = "refused",
-        before = place.before, after = place.after, at_lamport = place.at_lamport, reason,
+        before = place.before, after = place.after, at_lamport = place.at_lamport,
+        status = status.map(|status| status_name(status.code())), reason,
     );
 }
 

@@ -79,6 +79,27 @@ fn only_who_is_gone_is_unknown() {
 }
 
 #[test]
+fn who_is_present_may_read_a_page() {
+    let request = "History sent before=4 limit=10 clock=11";
+    let refusal = |status| format!("History refused before=4 status={status}");
+    for status in ["UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"] {
+        assert_eq!(
+            refused(request, &refusal(status), |_| {}),
+            [REFUSAL],
+            "{status}"
+        );
+    }
+    let much = refused(request, &refusal("RESOURCE_EXHAUSTED"), |run| {
+        let more = vec![line_at(42, request); 8];
+        run.lives[0].lines.splice(9..9, more);
+    });
+    assert_eq!(much, [""; 0]);
+    // The client refuses by itself what it cannot ask for.
+    let local = "History refused before=4 reason=busy";
+    assert_eq!(refused(request, local, |_| {}), [""; 0]);
+}
+
+#[test]
 fn who_writes_too_fast_has_written_before() {
     let fast = "Publish failed lamport=12 id=second status=RESOURCE_EXHAUSTED";
     let request = publish("lamport=12 seen=4 text=x");
@@ -98,8 +119,17 @@ fn who_writes_too_fast_has_written_before() {
 #[test]
 fn names_are_taken_by_those_who_are_present() {
     let taken = "Join refused lamport=12 status=ALREADY_EXISTS";
-    for (name, is_true) in [("bob", false), ("ada", true), ("eve", false)] {
+    for (name, told, is_true) in [
+        ("bob", 4, false),
+        // That he is gone is decided, and not told yet.
+        ("bob", 3, true),
+        ("ada", 4, true),
+        ("eve", 3, false),
+    ] {
         let found = found(|run| {
+            if told == 3 {
+                run.servers[0].lines.remove(3);
+            }
             // Somebody else's client.
             let join = format!("Join sent lamport=1 clock=1 name={name}");
             let lines = vec![line_at(42, &join), line_at(43, taken)];
@@ -166,7 +196,7 @@ fn nobody_is_told_to_wait_for_longer_than_a_grace() {
 #[test]
 fn who_is_lost_had_the_grace() {
     const CHECK: &str = "LOST after the grace";
-    let early = found(|run| run.servers[0].lines[4].time = second(37));
+    let early = found(|run| run.servers[0].lines[8].time = second(37));
     assert_eq!(early, [CHECK]);
     let attached = found(|run| drop(run.servers[0].lines.pop()));
     assert_eq!(attached, [CHECK]);
@@ -180,7 +210,7 @@ fn who_is_lost_had_the_grace() {
     let never_fetched = |at| {
         found(|run| {
             let lines = &mut run.servers[0].lines;
-            lines.truncate(2);
+            lines.truncate(6);
             lines.push(line_at(at, "Join granted participant=2 generation=1"));
         })
     };
@@ -189,7 +219,7 @@ fn who_is_lost_had_the_grace() {
     let late = found(|run| run.rules.grace = Duration::from_millis(1));
     assert_eq!(late, [""; 0]);
     let much_too_late = found(|run| {
-        run.servers[0].lines[4].time = second(21);
+        run.servers[0].lines[8].time = second(21);
         run.rules.grace = Duration::from_millis(1);
         run.logs[0][3].event.at = second(60);
     });
@@ -241,6 +271,22 @@ fn who_lost_the_thread_begins_anew_at_once() {
         run.logs[0].push(again);
     });
     assert!(!anew.contains(&"LOST after the grace"), "{anew:?}");
+    // Another writer was first with the half of it, and with somebody who came and went.
+    let (mut again, mut gone) = (joined(7, 16, "bob"), left(6, 14));
+    again.event.request = 14.into();
+    if let EventKind::Left { participant, .. } = &mut gone.event.kind {
+        *participant = ParticipantNumber::new(5);
+    }
+    let apart = found(|run| {
+        run.servers[0].lines.pop();
+        run.logs[0].extend([joined(5, 13, "eve"), gone, again]);
+    });
+    assert!(!apart.contains(&"LOST after the grace"), "{apart:?}");
+    let message = found(|run| {
+        run.servers[0].lines.pop();
+        run.logs[0].extend([message(5, 11, 13, "second"), joined(6, 15, "bob")]);
+    });
+    assert!(message.contains(&"LOST after the grace"), "{message:?}");
 }
 
 /// ada types in second 22 while all is well, and something may be amiss from the second of

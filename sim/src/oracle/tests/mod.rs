@@ -118,6 +118,10 @@ fn line_at(number: u64, body: &str) -> Line {
 /// Of the server: both come in, and bob's connection goes.
 fn server() -> ServerRun {
     let lines = [
+        (10, "Broadcast sent position=1"),
+        (20, "Broadcast sent position=2"),
+        (30, "Broadcast sent position=3"),
+        (40, "Broadcast sent position=4"),
         (10, "Join granted participant=1 generation=1"),
         (10, "Stream opened participant=1 generation=1"),
         (20, "Join granted participant=2 generation=1"),
