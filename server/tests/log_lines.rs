@@ -17,7 +17,7 @@ use tonic::transport::Channel;
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 /// Connections that hammer, and calls under way on each.
 const CONNECTIONS: usize = 3;
-const CALLS: usize = 3;
+const CALLS: usize = 2;
 
 async fn connect(url: &str) -> ChittyChatClient<Channel> {
     let channel = Channel::from_shared(url.to_owned()).expect("a URL");

@@ -87,6 +87,7 @@ fn is_own(sequence: &str) -> bool {
     match last {
         'H' | 'm' => numbers,
         'J' => parameters == "2",
+        'n' => parameters == "5",
         'h' | 'l' => MODES.contains(&parameters),
         't' => ["22;0", "23;0"].contains(&parameters),
         'u' => ["?", ">5", "<1"].contains(&parameters),

@@ -55,12 +55,12 @@ fn sequences(raw: &[u8]) -> BTreeSet<String> {
     kinds
 }
 
-/// What may ever be written: cursor, colours, erasing, modes, the title's stack, and what is told
-/// beside the screen.
+/// What may ever be written: cursor, colours, erasing, modes, a question for the status, the title's
+/// stack, and what is told beside the screen.
 const ALLOWED: &[&str] = &[
     "BEL", "CSI ?h", "CSI ?l", "CSI ?u", "CSI >u", "CSI <u", "CSI A", "CSI B", "CSI C", "CSI D",
-    "CSI G", "CSI H", "CSI J", "CSI K", "CSI m", "CSI t", "ESC 7", "ESC 8", "OSC 2", "OSC 8",
-    "OSC 9", "OSC 52",
+    "CSI G", "CSI H", "CSI J", "CSI K", "CSI m", "CSI n", "CSI t", "ESC 7", "ESC 8", "OSC 2",
+    "OSC 8", "OSC 9", "OSC 52",
 ];
 
 fn wait_for_bytes(terminal: &Terminal, what: &str) {
