@@ -5,7 +5,7 @@ mod support;
 use chitty_trace::{chat::Facts, check::check, cli::write_report};
 use support::{Logs, assert_clean, run, trace};
 
-/// The same numbers each time (SplitMix64, <https://doi.org/10.1145/2714064.2660195>).
+/// The same numbers each time (`SplitMix64`, <https://doi.org/10.1145/2714064.2660195>).
 struct Dice(u64);
 
 impl Dice {
