@@ -102,6 +102,21 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_last_numbers_are_kept_for_leaving() {
+        assert_eq!(LamportTime::LAST_ENTRY.get(), 0xffff_fffe_ffff_ffff);
+        assert_eq!(LamportTime::LAST_LEAVE.get(), 0xffff_ffff_7fff_ffff);
+    }
+
+    #[test]
+    fn a_clock_is_at_its_end_when_the_next_tick_would_not_move_it() {
+        for (now, is_at_end) in [(0, false), (u64::MAX - 1, false), (u64::MAX, true)] {
+            let mut clock = LamportClock::starting_at(now.into());
+            assert_eq!(clock.is_at_end(), is_at_end, "{now}");
+            assert_eq!(clock.tick().get() == now, is_at_end, "{now}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_tick_rises_by_one(start in 0..u64::MAX) {
