@@ -298,3 +298,40 @@ fn who_does_not_tell_what_it_saw_has_crossed_nothing() {
     // Its own line above it is before it all the same.
     assert_eq!(message(2, 2, 0).relation(&sendings[1]), Relation::Before);
 }
+
+#[test]
+fn events_that_somebody_asked_for_are_sendings() {
+    let of = |kind| {
+        let event = Event {
+            position: 7.into(),
+            lamport: 15.into(),
+            at: std::time::UNIX_EPOCH,
+            request: 13.into(),
+            kind,
+        };
+        let sending = Sending::of(&event)?;
+        assert_eq!(sending.position, 7.into());
+        Some((sending.participant.get(), sending.kind))
+    };
+    let participant = ParticipantNumber::new(3);
+    let left = |reason| EventKind::Left {
+        name: "ada".into(),
+        reason,
+        participant,
+    };
+    let joined = EventKind::Joined { name: "ada".into() };
+    assert_eq!(of(joined), Some((7, SendingKind::Join)));
+    assert_eq!(of(left(LeftReason::Left)), Some((3, SendingKind::Leave)));
+    let message = EventKind::Message {
+        author: "ada".into(),
+        text: "hello".into(),
+        id: "".into(),
+        seen: 5.into(),
+        participant,
+    };
+    assert_eq!(of(message), Some((3, SendingKind::Message(5.into()))));
+    for nobodys in [LeftReason::Lost, LeftReason::Closed, LeftReason::Removed] {
+        assert_eq!(of(left(nobodys)), None, "{nobodys:?}");
+    }
+    assert_eq!(of(EventKind::Unknown), None);
+}
