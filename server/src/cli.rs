@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 use crate::{
     app::{self, Config},
     data::{DataDir, DataError, default_data_dir},
+    failure::describe,
     follower,
     log::{Keep, Log, MemoryLog, SqliteLog},
     net,
@@ -324,7 +325,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     // Not before the log is closed: then another server may have it.
     drop(data);
     if let Err(error) = &result {
-        error!(error = format!("{error:#}"), "the server failed");
+        error!(error = describe(error), "the server failed");
     }
     match result {
         Err(error)
@@ -333,7 +334,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
                 Some(DataError::Locked { .. } | DataError::Read { .. })
             ) =>
         {
-            say(&format!("{error:#}"));
+            say(&describe(&error));
             Ok(ExitCode::from(EXIT_LOCKED))
         }
         result => result.map(|()| ExitCode::SUCCESS),
@@ -341,7 +342,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// On standard error, which nobody may read: that is no reason not to serve.
-fn say(what: &str) {
+pub fn say(what: &str) {
     let _ = writeln!(io::stderr(), "chitty-server: {}", display::safe(what));
 }
 

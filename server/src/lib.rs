@@ -8,6 +8,7 @@ pub mod app;
 pub mod cli;
 pub mod data;
 pub mod environment;
+pub mod failure;
 pub mod follower;
 pub mod line_limit;
 pub mod log;

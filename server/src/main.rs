@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use chitty_server::{cli, environment::without_empty_variables, maintain};
+use chitty_server::{cli, environment::without_empty_variables, failure::describe, maintain};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 const EXAMPLES: &str = "\
@@ -30,12 +30,16 @@ struct Cli {
     args: cli::Args,
 }
 
-fn main() -> color_eyre::Result<ExitCode> {
-    color_eyre::install()?;
+fn main() -> ExitCode {
     let matches = without_empty_variables(Cli::command()).get_matches();
-    let Cli { command, args } = Cli::from_arg_matches(&matches)?;
-    match command {
+    let Cli { command, args } =
+        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let ended = color_eyre::install().and_then(|()| match command {
         None => cli::run(&args),
         Some(command) => Ok(maintain::run(&command)),
-    }
+    });
+    ended.unwrap_or_else(|error| {
+        cli::say(&describe(&error));
+        ExitCode::FAILURE
+    })
 }

@@ -28,7 +28,7 @@ use chitty_chat::{
     secret::os_random,
     text::display,
 };
-use chitty_server::environment::without_empty_variables;
+use chitty_server::{environment::without_empty_variables, failure::describe};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 use color_eyre::eyre::{OptionExt as _, Result, WrapErr as _};
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     run_command(cli).unwrap_or_else(|error| {
         // What a user can do something about needs no places in the source.
-        let _ = writeln!(io::stderr(), "chitty: {error:#}");
+        let _ = writeln!(io::stderr(), "chitty: {}", describe(&error));
         ExitCode::FAILURE
     })
 }

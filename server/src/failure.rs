@@ -1,0 +1,50 @@
+//! Why a program ends, in words that its user can do something with.
+
+use color_eyre::eyre::Report;
+
+/// An error and its causes in one line, each of them once.
+///
+/// Many errors name their cause in their own text and hand it on as well. Places in the source are
+/// left out: they are for panics, which nobody expects.
+pub fn describe(error: &Report) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use color_eyre::eyre::WrapErr as _;
+    use thiserror::Error;
+
+    use super::*;
+
+    #[derive(Debug, Error)]
+    #[error("cannot open the file: {source}; choose another")]
+    struct Both {
+        source: io::Error,
+    }
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let source = io::Error::other("no such disk");
+        let error: Report = Both { source }.into();
+        assert_eq!(
+            describe(&error),
+            "cannot open the file: no such disk; choose another"
+        );
+        let error = Err::<(), _>(io::Error::other("in use"))
+            .wrap_err("cannot listen")
+            .expect_err("it is one");
+        assert_eq!(describe(&error), "cannot listen: in use");
+    }
+}
