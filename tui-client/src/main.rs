@@ -162,7 +162,12 @@ const MANY_NEWS: usize = 8;
 /// Whose log it is where nobody joined: a name that no participant can have.
 const NOBODY: &str = "system";
 
+/// The log's writer and who looks at it, the terminal's writer, and three that block: standard
+/// input, a name that is resolved, whose a server is.
+const THREADS: usize = 6;
+
 fn chat(options: Options) -> Result<ExitCode> {
+    chitty_server::threads::try_out("a client", THREADS)?;
     let log = Arc::new(Log::install()?);
     let directory = logging::prepare_directory(options.log_dir.as_deref())?;
     let log_dir = directory.path.clone();
