@@ -10,7 +10,7 @@ use super::say;
 /// Open files for the chat, its readers, log files and the runtime.
 const OWN_FILES: usize = 32;
 
-/// From a signal to the end of the process.
+/// From a signal to the end of the process: less than the three seconds that are promised.
 pub(super) const END_WITHIN: Duration = Duration::from_millis(2900);
 
 /// A connection is an open file, of which many systems allow 1,024 unless asked for more. Returns
