@@ -24,6 +24,20 @@ pub(crate) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(fitted)
 }
 
+/// What is shown of a line being edited, in a field of so many columns: scrolled so that the caret
+/// is in it. Returns the text, which is safe, and the caret's column.
+pub(crate) fn field((before, after): (&str, &str), columns: usize) -> (String, usize) {
+    let mut before = safe(before).into_owned();
+    while width(&before) >= columns.max(1) {
+        let first = graphemes(&before)
+            .next()
+            .map_or(0, |(first, _)| first.len());
+        before.drain(..first);
+    }
+    let caret = width(&before);
+    (before + &safe(after), caret)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +48,13 @@ mod tests {
         assert_eq!(fit("日本語", 4), "日…");
         assert_eq!(fit("日本", 4), "日本");
         assert_eq!(fit("日本", 0), "");
+    }
+
+    #[test]
+    fn the_caret_stays_in_its_field() {
+        assert_eq!(field(("abc", "def"), 10), ("abcdef".into(), 3));
+        assert_eq!(field(("abcdef", "g"), 4), ("defg".into(), 3));
+        assert_eq!(field(("日本語", ""), 4), ("語".into(), 2));
+        assert_eq!(field(("abc", ""), 0), (String::new(), 0));
     }
 }
