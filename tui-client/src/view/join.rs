@@ -8,7 +8,7 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
     keys::Action,
@@ -154,7 +154,7 @@ impl Widget for JoinScreen<'_> {
         } else {
             theme::STRONG
         };
-        put(buf, block, (column, row), &name, style);
+        put_said(buf, block, (column, row), (&name, &name), style, self.theme);
         if roomy {
             let line = "─".repeat(ParticipantName::MAX_CHARS);
             put(buf, block, (column, row + 1), &line, theme::DIM);

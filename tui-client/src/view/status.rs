@@ -7,7 +7,7 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
     keys::{Action, Mode},
@@ -193,7 +193,8 @@ impl HintLine<'_> {
         let search = self.app.search();
         let (query, _) = query(self.app, area);
         let x = put(buf, area, (0, 0), PROMPT, theme::STRONG);
-        let x = put(buf, area, (x, 0), &query, theme::TEXT);
+        let text = (query.as_str(), query.as_str());
+        let x = put_said(buf, area, (x, 0), text, theme::TEXT, self.theme);
         let (state, style) = match search.outcome() {
             Outcome::None => (String::new(), theme::DIM),
             Outcome::Found => ("found · ".into(), theme::DIM),
