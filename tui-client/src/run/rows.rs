@@ -1,0 +1,152 @@
+//! The rows with text on whose width terminals disagree.
+//!
+//! ratatui writes the cells that changed, and takes it for granted that a grapheme fills the cells
+//! that it reckons with (ratatui#2585). A terminal that places each character by itself, or counts
+//! otherwise for another reason, then shows the rest of the row at another place, and keeps what it
+//! drew beside those cells, in whatever is written there later.
+//!
+//! So a row with such a grapheme is kept out of ratatui's comparison. When it changes, it is cleared
+//! and written as a whole, with the cursor placed anew after each of them: whatever the terminal has
+//! made of one, what follows stands where it belongs, and nothing of it is left in the next frame.
+//! Rows without them, and rows of ASCII above all, are not touched.
+
+use std::io::{self, Write};
+
+use ratatui::{
+    backend::{Backend, ClearType},
+    buffer::{Buffer, Cell, CellDiffOption, CellWidth as _},
+    layout::{Position, Rect},
+};
+
+use crate::view::glyphs;
+
+/// What the screen shows in such rows.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// Characters of East Asian fonts may take two cells.
+    ambiguous_is_wide: bool,
+    area: Rect,
+    /// Each row that has such a grapheme on the screen.
+    shown: Vec<Option<Vec<Cell>>>,
+    /// The rows that are to be written now, from above, and what is in them.
+    due: Vec<(u16, Vec<Cell>)>,
+}
+
+impl Rows {
+    pub(super) fn new(ambiguous_is_wide: bool) -> Self {
+        Self {
+            ambiguous_is_wide,
+            ..Self::default()
+        }
+    }
+
+    /// The screen is empty.
+    pub(super) fn forget(&mut self) {
+        self.shown.clear();
+    }
+
+    /// Takes out of the next comparison what is written by [`Rows::write`] after it.
+    pub(super) fn take_out(&mut self, next: &mut Buffer) {
+        self.due.clear();
+        if self.area != next.area {
+            self.area = next.area;
+            self.forget();
+        }
+        let width = usize::from(self.area.width);
+        if width == 0 {
+            return;
+        }
+        let wide = self.ambiguous_is_wide;
+        self.shown.resize(self.area.height.into(), None);
+        let rows = next.content.chunks_mut(width).zip(&mut self.shown);
+        let mut flowed_over = false;
+        for (y, (row, shown)) in (self.area.y..).zip(rows) {
+            let is_doubtful = row
+                .iter()
+                .any(|cell| glyphs::is_doubtful(cell.symbol(), wide));
+            let differs = match shown {
+                Some(shown) => shown != row,
+                None => is_doubtful,
+            };
+            if differs || flowed_over {
+                self.due.push((y, row.to_vec()));
+            }
+            flowed_over = differs && is_doubtful && flows_over(row, wide);
+            if differs {
+                *shown = is_doubtful.then(|| row.to_vec());
+            }
+            if is_doubtful || differs {
+                for cell in row {
+                    cell.set_diff_option(CellDiffOption::Skip);
+                }
+            }
+        }
+    }
+
+    /// Whether some are to be written.
+    pub(super) fn are_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    /// Writes what was taken out. The cursor is elsewhere then.
+    pub(super) fn write<B: Backend>(&self, backend: &mut B, out: &mut dyn Write) -> io::Result<()> {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        for (y, row) in &self.due {
+            // At the end of the last row the whole screen would move.
+            let held = y + 1 == self.area.bottom() && flows_over(row, self.ambiguous_is_wide);
+            if held {
+                out.write_all(NO_WRAP.as_bytes())?;
+            }
+            let start = Position::new(self.area.x, *y);
+            backend.set_cursor_position(start).map_err(gone)?;
+            backend
+                .clear_region(ClearType::UntilNewLine)
+                .map_err(gone)?;
+            let cells = self.cells(row).into_iter();
+            backend
+                .draw(cells.map(|(x, cell)| (x, *y, cell)))
+                .map_err(gone)?;
+            if held {
+                out.write_all(WRAP.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The cells of a row in the order in which they are written. A backend places the cursor before
+    /// a cell that is not right of the one before it.
+    fn cells<'a>(&self, row: &'a [Cell]) -> Vec<(u16, &'a Cell)> {
+        let mut cells = Vec::with_capacity(row.len() + 8);
+        let mut covered = 0;
+        for (x, cell) in (0_u16..).zip(row) {
+            if x < covered {
+                continue;
+            }
+            let width = cell.cell_width().max(1);
+            covered = x.saturating_add(width);
+            cells.push((self.area.x + x, cell));
+            if width == 1
+                && glyphs::is_doubtful(cell.symbol(), self.ambiguous_is_wide)
+                && let Some(next) = row.get(usize::from(x) + 1)
+            {
+                // Written where the cursor happens to be, it is written over by its own place.
+                cells.push((self.area.x + x + 1, next));
+            }
+        }
+        cells
+    }
+}
+
+/// Whether a terminal may draw over the end of the row, into the next one.
+fn flows_over(row: &[Cell], wide: bool) -> bool {
+    row.iter().enumerate().any(|(x, cell)| {
+        glyphs::is_doubtful(cell.symbol(), wide) && x + glyphs::widest(cell.symbol()) > row.len()
+    })
+}
+
+/// DECAWM, autowrap (DEC STD 070).
+const NO_WRAP: &str = "\x1b[?7l";
+const WRAP: &str = "\x1b[?7h";
+
+#[cfg(test)]
+mod tests;
