@@ -151,8 +151,9 @@ fn nothing_of_a_text_is_left_in_the_next_frame_or_beside_it() {
 fn a_text_at_the_end_of_a_row_leaves_the_next_one_alone() {
     let mut screen = Screen::new();
     let edge = format!("{}👨‍👩‍👧‍👦", "x".repeat(usize::from(WIDTH) - 2));
-    let lines = ["plain", &edge, "the next row stays", "", "", ""];
-    for _ in 0..2 {
+    let [before, after] =
+        ["plain", &edge].map(|second| ["plain", second, "the next row stays", "", "", ""]);
+    for lines in [before, after, before, after, after] {
         let rows = &mut screen.rows;
         let drawn = screen.terminal.draw(|frame| {
             for (y, line) in (0..HEIGHT).zip(lines) {
