@@ -17,6 +17,8 @@ const USUAL: Size = Size {
     width: 80,
     height: 24,
 };
+/// Columns or rows: whoever tells more does not know.
+const MAX_SIDE: u16 = 10_000;
 /// No screen has more, and each cell of it costs memory twice.
 const MAX_CELLS: u32 = 1 << 18;
 const MAX_ROWS: u16 = 1000;
@@ -58,11 +60,18 @@ pub(super) fn environment(variable: impl Fn(&str) -> Option<String>) -> Size {
 /// environment.
 fn settle(now: Size, before: Size, environment: Size) -> Size {
     let told = [now, before, environment, USUAL];
-    let first = |pick: fn(&Size) -> u16| told.iter().map(pick).find(|&n| n > 0).unwrap_or(1);
+    let first = |pick: fn(&Size) -> u16| {
+        let mut told = told.iter().map(pick);
+        told.find(|&side| is_told(side)).unwrap_or(1)
+    };
     Size {
         width: first(|size| size.width),
         height: first(|size| size.height),
     }
+}
+
+fn is_told(side: u16) -> bool {
+    (1..=MAX_SIDE).contains(&side)
 }
 
 /// As much of it as can be drawn on.
@@ -84,7 +93,7 @@ impl<W: Write> Backend for Measured<W> {
             height: told.ws_row,
         });
         let size = settle(now, self.known.get(), self.environment);
-        if now.width > 0 && now.height > 0 {
+        if is_told(now.width) && is_told(now.height) {
             self.known.set(now);
         }
         Ok(bounded(size))
@@ -150,6 +159,8 @@ mod tests {
         assert_eq!(settle(Size::ZERO, Size::ZERO, environment), environment);
         assert_eq!(settle(size(0, 50), Size::ZERO, size(100, 0)), size(100, 50));
         assert_eq!(settle(Size::ZERO, Size::ZERO, Size::ZERO), USUAL);
+        let absurd = size(u16::MAX, u16::MAX);
+        assert_eq!(settle(absurd, Size::ZERO, absurd), USUAL);
     }
 
     #[test]
@@ -171,15 +182,11 @@ mod tests {
         assert_eq!(bounded(size(80, 24)), size(80, 24));
         assert_eq!(bounded(size(10_000, 3)), size(10_000, 3));
         assert_eq!(bounded(size(1, 1)), size(1, 1));
-        for absurd in [
-            size(u16::MAX, u16::MAX),
-            size(3, u16::MAX),
-            size(u16::MAX, 24),
-        ] {
-            let Size { width, height } = bounded(absurd);
+        for large in [size(10_000, 10_000), size(3, 10_000), size(10_000, 24)] {
+            let Size { width, height } = bounded(large);
             assert!(
                 u32::from(width) * u32::from(height) <= MAX_CELLS,
-                "{absurd:?}"
+                "{large:?}"
             );
             assert!(width > 0 && height > 0);
         }

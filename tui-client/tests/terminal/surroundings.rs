@@ -49,6 +49,10 @@ fn sizes_that_cannot_be_end_nothing() {
         let size = format!("stty rows {rows} cols {columns}; exec \"$@\"");
         let mut terminal = world.client_of_shell(&server.url, &name, &size);
         terminal.wait_written(0, "\u{1b}[?2026l");
+        if rows == columns && rows > 2 {
+            // That is no size: it is drawn as if none were told, where it can be seen.
+            assert_eq!(row(&terminal, "ada0 ›"), 23);
+        }
         for (rows, columns) in [(65_535, 65_535), (0, 0), (2, 2), (24, 120)] {
             terminal.tell_size(rows, columns);
         }
