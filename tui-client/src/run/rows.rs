@@ -16,6 +16,7 @@ use ratatui::{
     backend::{Backend, ClearType},
     buffer::{Buffer, Cell, CellDiffOption, CellWidth as _},
     layout::{Position, Rect},
+    style::Color,
 };
 
 use crate::view::glyphs;
@@ -113,28 +114,44 @@ impl Rows {
         Ok(())
     }
 
-    /// The cells of a row in the order in which they are written. A backend places the cursor before
-    /// a cell that is not right of the one before it.
+    /// The cells of a row that was cleared, in the order in which they are written. A backend places
+    /// the cursor before a cell that is not right of the one before it.
     fn cells<'a>(&self, row: &'a [Cell]) -> Vec<(u16, &'a Cell)> {
         let mut cells = Vec::with_capacity(row.len() + 8);
-        let mut covered = 0;
-        for (x, cell) in (0_u16..).zip(row) {
-            if x < covered {
+        // Up to there a grapheme has cells; and up to there a terminal may draw it, which is left to it
+        // where nothing else stands: the letters are there to be read.
+        let (mut covered, mut spared) = (0, 0);
+        for (x, cell) in row.iter().enumerate() {
+            if x < covered || x < spared && is_blank(cell) {
                 continue;
             }
-            let width = cell.cell_width().max(1);
-            covered = x.saturating_add(width);
-            cells.push((self.area.x + x, cell));
-            if width == 1
-                && glyphs::is_doubtful(cell.symbol(), self.ambiguous_is_wide)
-                && let Some(next) = row.get(usize::from(x) + 1)
+            let at = u16::try_from(x)
+                .unwrap_or(u16::MAX)
+                .saturating_add(self.area.x);
+            cells.push((at, cell));
+            (covered, spared) = (x + usize::from(cell.cell_width().max(1)), 0);
+            if !glyphs::is_doubtful(cell.symbol(), self.ambiguous_is_wide) {
+                continue;
+            }
+            spared = x + glyphs::widest(cell.symbol());
+            if let Some(next) = row
+                .get(covered)
+                .filter(|next| covered == x + 1 && !is_blank(next))
             {
                 // Written where the cursor happens to be, it is written over by its own place.
-                cells.push((self.area.x + x + 1, next));
+                cells.push((at + 1, next));
             }
         }
         cells
     }
+}
+
+/// As a cleared row has it.
+fn is_blank(cell: &Cell) -> bool {
+    let Cell {
+        fg, bg, modifier, ..
+    } = cell;
+    cell.symbol() == " " && (*fg, *bg) == (Color::Reset, Color::Reset) && modifier.is_empty()
 }
 
 /// Whether a terminal may draw over the end of the row, into the next one.

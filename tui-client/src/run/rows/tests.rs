@@ -101,18 +101,21 @@ impl Screen {
         self.rows.due.iter().map(|(y, _)| *y).collect()
     }
 
-    /// The cells whose text is another one than what was drawn, where all terminals agree on it.
+    /// The cells whose text is another one than what was drawn, where all terminals agree on it. Beside
+    /// a grapheme on which they do not, an empty cell may have a part of it.
     fn wrong(&self, drawn: &Buffer) -> Vec<(u16, u16, String, String)> {
         let mut wrong = Vec::new();
         for y in 0..HEIGHT {
-            let mut covered = 0;
+            let (mut covered, mut spared) = (0, 0);
             for x in 0..WIDTH {
                 let symbol = drawn[(x, y)].symbol();
-                if x < covered {
+                if x < covered || x < spared && symbol == " " {
                     continue;
                 }
+                spared = 0;
                 if glyphs::is_doubtful(symbol, false) {
                     covered = x + drawn[(x, y)].cell_width();
+                    spared = x + u16::try_from(glyphs::widest(symbol)).expect("it is short");
                     continue;
                 }
                 let cell = self.model.screen().cell(y, x).expect("on the screen");
@@ -145,6 +148,15 @@ fn nothing_of_a_text_is_left_in_the_next_frame_or_beside_it() {
             assert_eq!(screen.wrong(&drawn), [], "{text}: {lines:?}");
         }
     }
+}
+
+#[test]
+fn where_there_is_room_a_terminal_shows_what_it_makes_of_a_text() {
+    let mut screen = Screen::new();
+    screen.draw(&["ស្តី", "👩‍👩‍👧     x", "", "", "", ""]);
+    let contents = screen.model.screen().contents();
+    assert!(contents.contains("ស្តី"), "{contents}");
+    assert!(contents.contains("👩‍👩‍👧 x"), "{contents}");
 }
 
 #[test]
