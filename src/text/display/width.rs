@@ -37,11 +37,10 @@ pub fn is_doubtful(grapheme: &str, ambiguous_is_wide: bool) -> bool {
         return true;
     }
     match c {
-        '©' | '®' | '\u{fffd}' => true,
         // Letters of alphabets, and what frames are made of: most of what there is, told quickly.
-        ..'\u{1100}' | '\u{2500}'..='\u{257f}' => false,
-        // Whoever owns them decides.
-        '\u{e000}'..='\u{f8ff}' | '\u{10000}'.. => true,
+        '\0'..='¨' | 'ª'..='\u{ad}' | '¯'..'\u{1100}' | '\u{2500}'..='\u{257f}' => false,
+        // What stands for what cannot be shown; and what is not assigned for good, or not for long.
+        '\u{fffd}' | '\u{e000}'..='\u{f8ff}' | '\u{10000}'.. => true,
         _ => of_char(c) != 1 || is_emoji(c),
     }
 }

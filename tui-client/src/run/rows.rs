@@ -1,7 +1,7 @@
 //! The rows with text on whose width terminals disagree.
 //!
 //! ratatui writes the cells that changed, and takes it for granted that a grapheme fills the cells
-//! that it reckons with (ratatui#2585). A terminal that places each character by itself, or counts
+//! that it reckons with (<https://github.com/ratatui/ratatui/issues/2585>). A terminal that places each character by itself, or counts
 //! otherwise for another reason, then shows the rest of the row at another place, and keeps what it
 //! drew beside those cells, in whatever is written there later.
 //!
@@ -13,9 +13,9 @@
 use std::io::{self, Write};
 
 use ratatui::{
-    backend::{Backend, ClearType},
+    backend::Backend,
     buffer::{Buffer, Cell, CellDiffOption, CellWidth as _},
-    layout::{Position, Rect},
+    layout::Rect,
     style::Color,
 };
 
@@ -98,11 +98,6 @@ impl Rows {
             if held {
                 out.write_all(NO_WRAP.as_bytes())?;
             }
-            let start = Position::new(self.area.x, *y);
-            backend.set_cursor_position(start).map_err(gone)?;
-            backend
-                .clear_region(ClearType::UntilNewLine)
-                .map_err(gone)?;
             let cells = self.cells(row).into_iter();
             backend
                 .draw(cells.map(|(x, cell)| (x, *y, cell)))
@@ -114,10 +109,12 @@ impl Rows {
         Ok(())
     }
 
-    /// The cells of a row that was cleared, in the order in which they are written. A backend places
-    /// the cursor before a cell that is not right of the one before it.
+    /// The cells of a row in the order in which they are written: nothing everywhere, and then what
+    /// there is. A backend places the cursor before a cell that is not right of the one before it.
     fn cells<'a>(&self, row: &'a [Cell]) -> Vec<(u16, &'a Cell)> {
-        let mut cells = Vec::with_capacity(row.len() + 8);
+        let mut cells: Vec<_> = (self.area.left()..self.area.right())
+            .map(|x| (x, &Cell::EMPTY))
+            .collect();
         // Up to there a grapheme has cells; and up to there a terminal may draw it, which is left to it
         // where nothing else stands: the letters are there to be read.
         let (mut covered, mut spared) = (0, 0);
@@ -146,7 +143,7 @@ impl Rows {
     }
 }
 
-/// As a cleared row has it.
+/// As it is where nothing is.
 fn is_blank(cell: &Cell) -> bool {
     let Cell {
         fg, bg, modifier, ..

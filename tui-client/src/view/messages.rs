@@ -172,20 +172,18 @@ impl Canvas<'_> {
     }
 
     fn label(&self, block: &Block<'_>, x: usize, y: isize, buf: &mut Buffer) {
-        let style = match (block.tone, block.author) {
-            (Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected, Some(author)) => {
-                self.theme.name(author, block.own)
-            }
-            _ => {
-                self.put(x, y, &block.label, theme::DIM, buf);
-                return;
-            }
+        let is_said = matches!(
+            block.tone,
+            Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected
+        );
+        let (Some(author), Ok(row)) = (block.author.filter(|_| is_said), usize::try_from(y)) else {
+            self.put(x, y, &block.label, theme::DIM, buf);
+            return;
         };
-        if let Ok(y) = usize::try_from(y) {
-            let name = block.author.map(glyphs::safe).unwrap_or_default();
-            let label = (block.label.as_ref(), name.as_ref());
-            put_said(buf, self.area, (x, y), label, style, self.theme);
-        }
+        let name = glyphs::safe(author);
+        let style = self.theme.name(author, block.own);
+        let label = (block.label.as_ref(), name.as_ref());
+        put_said(buf, self.area, (x, row), label, style, self.theme);
     }
 
     fn row(&mut self, block: &Block<'_>, index: usize, y: isize, buf: &mut Buffer) {

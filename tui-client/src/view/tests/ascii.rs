@@ -1,5 +1,7 @@
 //! The look in ASCII: every scene of these tests in it, too.
 
+use ratatui::buffer::Cell;
+
 use super::*;
 use crate::view::glyphs::{SAID, in_ascii};
 
@@ -36,7 +38,7 @@ fn text(driver: &Driver) -> String {
     let theme = Theme::new(true).in_ascii(true);
     render(&driver.app, theme, &mut buffer, &mut Vec::new());
     let rows = buffer.content.chunks(area.width.into());
-    let row = |row: &[ratatui::buffer::Cell]| row.iter().map(|cell| cell.symbol()).collect();
+    let row = |row: &[Cell]| row.iter().map(Cell::symbol).collect();
     rows.map(row).collect::<Vec<String>>().join("\n")
 }
 
