@@ -132,9 +132,7 @@ pub(crate) fn write_links<B: Backend>(
 ) -> io::Result<()> {
     let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
     for piece in pieces {
-        if piece.opens {
-            out.write_all(open(&piece.link).as_bytes())?;
-        }
+        out.write_all(piece.opening().as_bytes())?;
         backend.draw(piece.visible()).map_err(gone)?;
         out.write_all(CLOSE.as_bytes())?;
     }
@@ -145,7 +143,8 @@ pub(crate) fn write_links<B: Backend>(
 pub(crate) const SAVE_CURSOR: &str = "\x1b7";
 /// DECRC: puts it there again.
 pub(crate) const RESTORE_CURSOR: &str = "\x1b8";
-const CLOSE: &str = "\x1b]8;;\x1b\\";
+/// OSC 8: the end of an address.
+pub(crate) const CLOSE: &str = "\x1b]8;;\x1b\\";
 
 /// OSC 8.
 fn open(link: &Link) -> String {
@@ -167,6 +166,25 @@ fn cells(link: &Link, drawn: &Buffer) -> Vec<Cell> {
 }
 
 impl Piece {
+    /// The screen's row.
+    pub(crate) fn row(&self) -> u16 {
+        self.link.y
+    }
+
+    /// Whether it is an address in this column.
+    pub(crate) fn opens_at(&self, x: u16) -> bool {
+        self.opens && self.link.columns.contains(&x)
+    }
+
+    /// What makes an address of what is written next.
+    pub(crate) fn opening(&self) -> String {
+        if self.opens {
+            open(&self.link)
+        } else {
+            String::new()
+        }
+    }
+
     /// Its cells, but for the places behind wide characters, which are these characters'.
     fn visible(&self) -> impl Iterator<Item = (u16, u16, &Cell)> {
         let mut skip = 0;

@@ -66,6 +66,7 @@ impl<B: Backend> Client<'_, B> {
         let complete = match drawn {
             Ok(frame) => {
                 let pieces = self.links.show(links, frame.buffer, self.rows.are_due());
+                let pieces = self.rows.take_links(pieces);
                 self.complete(&pieces)
             }
             Err(_) => Err(io::ErrorKind::BrokenPipe.into()),

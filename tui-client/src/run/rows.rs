@@ -19,7 +19,10 @@ use ratatui::{
     style::Color,
 };
 
-use crate::view::glyphs;
+use crate::{
+    osc::{self, Piece},
+    view::glyphs,
+};
 
 /// What the screen shows in such rows.
 #[derive(Debug, Default)]
@@ -31,6 +34,8 @@ pub(super) struct Rows {
     shown: Vec<Option<Vec<Cell>>>,
     /// The rows that are to be written now, from above, and what is in them.
     due: Vec<(u16, Vec<Cell>)>,
+    /// The addresses in them.
+    links: Vec<Piece>,
 }
 
 impl Rows {
@@ -49,6 +54,7 @@ impl Rows {
     /// Takes out of the next comparison what is written by [`Rows::write`] after it.
     pub(super) fn take_out(&mut self, next: &mut Buffer) {
         self.due.clear();
+        self.links.clear();
         if self.area != next.area {
             self.area = next.area;
             self.forget();
@@ -62,9 +68,7 @@ impl Rows {
         let rows = next.content.chunks_mut(width).zip(&mut self.shown);
         let mut flowed_over = false;
         for (y, (row, shown)) in (self.area.y..).zip(rows) {
-            let is_doubtful = row
-                .iter()
-                .any(|cell| glyphs::is_doubtful(cell.symbol(), wide));
+            let is_doubtful = row.iter().any(|cell| is_doubtful(cell, wide));
             let differs = match shown {
                 Some(shown) => shown != row,
                 None => is_doubtful,
@@ -89,19 +93,37 @@ impl Rows {
         !self.due.is_empty()
     }
 
+    /// Takes those addresses for itself that stand in such rows: written over them as elsewhere, they
+    /// would be of another length again. Returns the others.
+    pub(super) fn take_links(&mut self, links: Vec<Piece>) -> Vec<Piece> {
+        let (own, others): (Vec<_>, _) = links.into_iter().partition(|link| self.has(link.row()));
+        for y in own.iter().map(Piece::row) {
+            let shown = usize::from(y - self.area.y);
+            if let Some(Some(row)) = self.shown.get(shown)
+                && !self.due.iter().any(|(due, _)| *due == y)
+            {
+                self.due.push((y, row.clone()));
+            }
+        }
+        self.links = own;
+        others
+    }
+
+    fn has(&self, y: u16) -> bool {
+        let shown = y.checked_sub(self.area.y).map(usize::from);
+        let is_shown = shown.and_then(|y| self.shown.get(y)?.as_ref()).is_some();
+        is_shown || self.due.iter().any(|(due, _)| *due == y)
+    }
+
     /// Writes what was taken out. The cursor is elsewhere then.
     pub(super) fn write<B: Backend>(&self, backend: &mut B, out: &mut dyn Write) -> io::Result<()> {
-        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         for (y, row) in &self.due {
             // At the end of the last row the whole screen would move.
             let held = y + 1 == self.area.bottom() && flows_over(row, self.ambiguous_is_wide);
             if held {
                 out.write_all(NO_WRAP.as_bytes())?;
             }
-            let cells = self.cells(row).into_iter();
-            backend
-                .draw(cells.map(|(x, cell)| (x, *y, cell)))
-                .map_err(gone)?;
+            self.write_row(*y, row, backend, out)?;
             if held {
                 out.write_all(WRAP.as_bytes())?;
             }
@@ -109,12 +131,39 @@ impl Rows {
         Ok(())
     }
 
-    /// The cells of a row in the order in which they are written: nothing everywhere, and then what
-    /// there is. A backend places the cursor before a cell that is not right of the one before it.
+    fn write_row<B: Backend>(
+        &self,
+        y: u16,
+        row: &[Cell],
+        backend: &mut B,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let link = |x| {
+            let mut links = self.links.iter();
+            links.position(|link| link.row() == y && link.opens_at(x))
+        };
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        let nothing = (self.area.left()..self.area.right()).map(|x| (x, y, &Cell::EMPTY));
+        backend.draw(nothing).map_err(gone)?;
+        let cells = self.cells(row);
+        for cells in cells.chunk_by(|(left, _), (right, _)| link(*left) == link(*right)) {
+            let link = cells.first().and_then(|(x, _)| link(*x));
+            if let Some(link) = link {
+                out.write_all(self.links[link].opening().as_bytes())?;
+            }
+            let cells = cells.iter().map(|&(x, cell)| (x, y, cell));
+            backend.draw(cells).map_err(gone)?;
+            if link.is_some() {
+                out.write_all(osc::CLOSE.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The cells of an empty row in the order in which they are written. A backend places the cursor
+    /// before a cell that is not right of the one before it.
     fn cells<'a>(&self, row: &'a [Cell]) -> Vec<(u16, &'a Cell)> {
-        let mut cells: Vec<_> = (self.area.left()..self.area.right())
-            .map(|x| (x, &Cell::EMPTY))
-            .collect();
+        let mut cells = Vec::with_capacity(row.len());
         // Up to there a grapheme has cells; and up to there a terminal may draw it, which is left to it
         // where nothing else stands: the letters are there to be read.
         let (mut covered, mut spared) = (0, 0);
@@ -127,7 +176,7 @@ impl Rows {
                 .saturating_add(self.area.x);
             cells.push((at, cell));
             (covered, spared) = (x + usize::from(cell.cell_width().max(1)), 0);
-            if !glyphs::is_doubtful(cell.symbol(), self.ambiguous_is_wide) {
+            if !is_doubtful(cell, self.ambiguous_is_wide) {
                 continue;
             }
             spared = x + glyphs::widest(cell.symbol());
@@ -151,11 +200,17 @@ fn is_blank(cell: &Cell) -> bool {
     cell.symbol() == " " && (*fg, *bg) == (Color::Reset, Color::Reset) && modifier.is_empty()
 }
 
+/// Asked for each cell of each frame: most have one byte.
+fn is_doubtful(cell: &Cell, wide: bool) -> bool {
+    let symbol = cell.symbol();
+    symbol.len() > 1 && glyphs::is_doubtful(symbol, wide)
+}
+
 /// Whether a terminal may draw over the end of the row, into the next one.
 fn flows_over(row: &[Cell], wide: bool) -> bool {
-    row.iter().enumerate().any(|(x, cell)| {
-        glyphs::is_doubtful(cell.symbol(), wide) && x + glyphs::widest(cell.symbol()) > row.len()
-    })
+    row.iter()
+        .enumerate()
+        .any(|(x, cell)| is_doubtful(cell, wide) && x + glyphs::widest(cell.symbol()) > row.len())
 }
 
 /// DECAWM, autowrap (DEC STD 070).

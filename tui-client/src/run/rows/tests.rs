@@ -204,6 +204,44 @@ fn rows_of_ascii_are_left_to_ratatui() {
     assert_eq!(screen.due(), [1], "the screen was cleared");
 }
 
+#[test]
+fn an_address_in_such_a_row_opens_and_moves_nothing() {
+    let mut screen = Screen::new();
+    let line = "https://km.example/ភាសាខ្មែរ after";
+    for frame in 0..2 {
+        let rows = &mut screen.rows;
+        let drawn = screen.terminal.draw(|frame| {
+            let buffer = frame.buffer_mut();
+            buffer.set_stringn(0, 1, line, WIDTH.into(), Style::new());
+            rows.take_out(buffer);
+        });
+        let drawn = drawn.expect("drawn in memory").buffer.clone();
+        let end = u16::try_from(glyphs::width(line) - 6).expect("it is short");
+        let link = crate::view::Link {
+            y: 1,
+            columns: 0..end,
+            address: "https://km.example/".into(),
+            id: (1, 0),
+        };
+        let pieces = osc::Links::default().show(vec![link], &drawn, screen.rows.are_due());
+        assert_eq!(screen.rows.take_links(pieces), []);
+        let mut out = screen.written.clone();
+        let backend = screen.terminal.backend_mut();
+        screen.rows.write(backend, &mut out).expect("written");
+        let bytes = std::mem::take(&mut *screen.written.0.lock().expect("whole"));
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (_, rest) = text.split_once("]8;id=1-0;https").expect("it opens");
+        let (inside, rest) = rest.split_once(osc::CLOSE).expect("it closes");
+        assert!(
+            inside.contains("ខ្មែ") && !inside.contains("after"),
+            "{frame}: {inside:?}"
+        );
+        assert!(rest.contains("after"), "{rest:?}");
+        screen.model.process(&bytes);
+        assert_eq!(screen.wrong(&drawn), []);
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_is_drawn_after_whatever(
