@@ -8,7 +8,7 @@ use ratatui::{
     widgets::{Clear, Widget},
 };
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     diagram::{Diagram, Line, Row, Step},
     keys::{Action, Keymap},
@@ -116,6 +116,10 @@ impl Canvas<'_> {
         put(self.buf, self.area, (x, y), text, style);
     }
 
+    fn said(&mut self, place: (usize, usize), text: (&str, &str), style: Style) {
+        put_said(self.buf, self.area, place, text, style, self.theme);
+    }
+
     fn header(&mut self) {
         let columns = self.columns;
         let own = self.theme.name(self.name, true);
@@ -125,7 +129,8 @@ impl Canvas<'_> {
             let x = columns.others + index * columns.step;
             let name_style = self.theme.name(name, false);
             let safe = glyphs::safe(name);
-            self.put(x, 0, &glyphs::fit(&safe, columns.step - 1), name_style);
+            let fitted = glyphs::fit(&safe, columns.step - 1);
+            self.said((x, 0), (&fitted, &safe), name_style);
         }
         let Some(close) = self.close else { return };
         let x = usize::from(self.area.width).saturating_sub(glyphs::width(close) + 1);
@@ -256,7 +261,7 @@ impl Canvas<'_> {
             let x = self.columns.label(self.diagram.others.len());
             let room = usize::from(self.area.width).saturating_sub(x + 1);
             let safe = glyphs::safe(label);
-            self.put(x, y, &glyphs::fit(&safe, room), theme::DIM);
+            self.said((x, y), (&glyphs::fit(&safe, room), &safe), theme::DIM);
         }
     }
 }

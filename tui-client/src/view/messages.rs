@@ -5,7 +5,7 @@ use std::ops::Range;
 use chitty_chat::{Position, causality::Relation};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::timeline::{Block, Columns, Timeline, Tone, marks::Mark};
 
 /// A part of an address on screen.
@@ -172,13 +172,18 @@ impl Canvas<'_> {
     }
 
     fn label(&self, block: &Block<'_>, x: usize, y: isize, buf: &mut Buffer) {
-        let style = match (block.tone, block.author) {
-            (Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected, Some(author)) => {
-                self.theme.name(author, block.own)
-            }
-            _ => theme::DIM,
+        let is_said = matches!(
+            block.tone,
+            Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected
+        );
+        let (Some(author), Ok(row)) = (block.author.filter(|_| is_said), usize::try_from(y)) else {
+            self.put(x, y, &block.label, theme::DIM, buf);
+            return;
         };
-        self.put(x, y, &block.label, style, buf);
+        let name = glyphs::safe(author);
+        let style = self.theme.name(author, block.own);
+        let label = (block.label.as_ref(), name.as_ref());
+        put_said(buf, self.area, (x, row), label, style, self.theme);
     }
 
     fn row(&mut self, block: &Block<'_>, index: usize, y: isize, buf: &mut Buffer) {
@@ -193,13 +198,20 @@ impl Canvas<'_> {
         } else {
             0
         };
+        // A notice is the program's own word; the other sentences are fixed but for the name.
+        let style = if matches!(block.tone, Tone::Notice | Tone::Run) {
+            style
+        } else {
+            self.theme.said(style)
+        };
         let x = block.start + lead;
         self.put(x, y, row, style, buf);
         // An action's text begins with its author.
         if let (Tone::Action, 0, Some(author)) = (block.tone, index, block.author) {
             let name = glyphs::safe(author);
             if row.starts_with(&*name) {
-                self.put(x, y, &name, self.theme.name(author, block.own), buf);
+                let style = self.theme.name(author, block.own);
+                self.put(x, y, &name, self.theme.said(style), buf);
             }
         }
         for (which, (range, mark)) in block.marks.iter().enumerate() {
@@ -210,8 +222,8 @@ impl Canvas<'_> {
             let before = glyphs::width(&block.text[span.start..part.start]);
             let text = &block.text[part];
             let style = match mark {
-                Mark::Found => self.theme.found(),
-                Mark::Mention => self.theme.mention(),
+                Mark::Found => self.theme.said(self.theme.found()),
+                Mark::Mention => self.theme.said(self.theme.mention()),
                 Mark::Link(_) => style.patch(theme::LINK),
             };
             let end = self.put(x + before, y, text, style, buf);

@@ -3,7 +3,7 @@
 use chitty_chat::Position;
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     participants::{Participants, Person},
     timeline::Timeline,
@@ -64,7 +64,7 @@ impl Pane<'_> {
         } else {
             self.theme.name(person.name, person.own)
         };
-        let x = put(buf, area, (2, y), &name, style);
+        let x = put_said(buf, area, (2, y), (&name, &safe), style, self.theme);
         put(buf, area, (x, y), mark, theme::DIM);
         let x = width.saturating_sub(glyphs::width(&read));
         put(buf, area, (x, y), &read, theme::DIM);

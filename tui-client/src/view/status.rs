@@ -7,7 +7,7 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
     keys::{Action, Mode},
@@ -191,9 +191,10 @@ impl HintLine<'_> {
     /// Search: coffee                     found · Up older · Enter keeps · Esc back
     fn prompt(&self, area: Rect, buf: &mut Buffer) {
         let search = self.app.search();
-        let safe = glyphs::safe(search.query());
+        let (query, _) = query(self.app, area);
         let x = put(buf, area, (0, 0), PROMPT, theme::STRONG);
-        let x = put(buf, area, (x, 0), &safe, theme::TEXT);
+        let text = (query.as_str(), query.as_str());
+        let x = put_said(buf, area, (x, 0), text, theme::TEXT, self.theme);
         let (state, style) = match search.outcome() {
             Outcome::None => (String::new(), theme::DIM),
             Outcome::Found => ("found · ".into(), theme::DIM),
@@ -223,10 +224,17 @@ impl HintLine<'_> {
     }
 }
 
+/// What is looked for, as it is shown, and the caret's column in it.
+fn query(app: &App, area: Rect) -> (String, usize) {
+    let room = usize::from(area.width).saturating_sub(PROMPT.len());
+    glyphs::field(app.search().halves(), room)
+}
+
 /// Where the next character of the search comes.
 pub(super) fn search_caret(app: &App) -> Option<Position> {
     let area = app.panes().hint;
-    let x = glyphs::width(PROMPT) + glyphs::width(&glyphs::safe(app.search().query()));
-    let x = u16::try_from(x).ok()?.min(area.width.checked_sub(1)?);
+    let (_, caret) = query(app, area);
+    let x = u16::try_from(PROMPT.len() + caret).ok()?;
+    let x = x.min(area.width.checked_sub(1)?);
     (area.height > 0).then(|| Position::new(area.x + x, area.y))
 }

@@ -11,6 +11,7 @@ mod modes;
 mod reading;
 mod report;
 mod support;
+mod surroundings;
 mod writing;
 
 use std::collections::HashSet;
