@@ -150,14 +150,13 @@ function middle() {
   return { x: box.left + stage.clientWidth / 2, y: box.top + stage.clientHeight / 2 };
 }
 // As wide as the window, from its beginning.
-function start() {
-  size(Math.min(1.5, stage.clientWidth / width));
-  stage.scrollTo(0, 0);
-}
+const start = () => show(() => stage.clientWidth / width);
 // All of it at once.
-function fit() {
-  const room = stage.clientHeight - names.offsetHeight;
-  size(Math.min(1.5, stage.clientWidth / width, room / height));
+const fit = () => show(() => Math.min(stage.clientWidth / width, (stage.clientHeight - names.offsetHeight) / height));
+// Twice, since bars come and go with the size, and take room.
+function show(scale) {
+  size(Math.min(1.5, scale()));
+  size(Math.min(1.5, scale()));
   stage.scrollTo(0, 0);
 }
 stage.addEventListener("wheel", (event) => {
