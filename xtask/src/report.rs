@@ -24,6 +24,7 @@ const SCRIPT: &str = "docs/report/build.py";
 const PICTURE: &str = "docs/pictures/trace-page.png";
 const CHOICE: &str = "\
 <script>{
+  fit();
   const own = events.findIndex((g) => g.dataset.position === '6' && g.dataset.lane === '0');
   choose(own);
   document.getElementById('line').textContent = lines.get(events[own]);

@@ -43,8 +43,9 @@ struct Columns {
 /// Columns that the names of events should have at least.
 const LABEL: usize = 18;
 
-/// Where there are fewer rows, each is needed for what happens.
-const LEAST_WITH_LEGEND: usize = 10;
+/// The legend may take one row of so many. In a small window each is needed for what happens, and
+/// the help tells the signs.
+const PART_OF_LEGEND: usize = 8;
 
 /// What the signs mean, in rows of so many columns.
 fn legend(width: usize) -> Vec<String> {
@@ -102,7 +103,8 @@ impl Widget for Pane<'_> {
         Clear.render(area, buf);
         let columns = Columns::new(area.width.into());
         let height = usize::from(area.height);
-        let legend = (height >= LEAST_WITH_LEGEND).then(|| legend(area.width.into()));
+        let legend = Some(legend(area.width.into()));
+        let legend = legend.filter(|legend| legend.len() * PART_OF_LEGEND <= height);
         // Below the names, and above what the signs mean.
         let rows = height.saturating_sub(1 + legend.as_ref().map_or(0, Vec::len));
         let diagram = Diagram::new(self.recent, rows, columns.count);

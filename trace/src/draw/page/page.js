@@ -24,7 +24,10 @@ for (const g of events) {
 const home = lanes.map((g) => place(g)[0]);
 const spots = events.map((g) => ({ lane: number(g, "lane"), y: place(g)[1] }));
 const shown = lanes.map(() => true);
-const { width, height } = svg.viewBox.baseVal;
+// Without the drawing's own row of names.
+const NAMES = 46;
+const width = svg.viewBox.baseVal.width, height = svg.viewBox.baseVal.height - NAMES;
+svg.setAttribute("viewBox", `0 ${NAMES} ${width} ${height}`);
 let scale = 1;
 const RADIUS = 4.5 * 1.3, HEAD = 7;
 
