@@ -95,6 +95,8 @@ try {
     const box = svg.getBoundingClientRect(), room = stage.getBoundingClientRect();
     expect("0 shows all", box.top >= room.top - 1 && box.bottom <= room.bottom + 1 && box.left >= room.left - 1 && box.right <= room.right + 1);
   }
+  window.dispatchEvent(new Event("resize"));
+  expect("so it does in another window", stage.scrollTop === 0 && svg.getBoundingClientRect().bottom <= stage.getBoundingClientRect().bottom + 1);
   key("1");
   expect("1 shows its beginning", scale === before && stage.scrollTop === 0);
 } catch (error) {

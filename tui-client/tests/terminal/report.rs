@@ -72,10 +72,26 @@ fn the_report_shows_such_a_run() {
     let (mut drawn, mut said) = (Vec::new(), Vec::new());
     svg::write(&facts, &Diagram::of(&facts, 0, Detail::Events), &mut drawn).expect("drawn");
     write_report(&facts, &check(&facts), &mut said).expect("checked");
+    is_legible(&String::from_utf8_lossy(&drawn));
     for (name, made) in [("diagram.svg", drawn), ("check.txt", said)] {
         let kept = fs::read(Path::new(REPORT).join(name)).expect("it is in the checkout");
         assert!(kept == made, "{name} is of another run: cargo xtask report");
     }
+}
+
+/// On paper, where the drawing is as wide as the text, its letters have 7 points at least.
+fn is_legible(svg: &str) {
+    let number = |mark: &str| -> f64 {
+        let (_, rest) = svg.split_once(mark).expect(mark);
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .expect("it goes on");
+        rest[..end].parse().expect("a number")
+    };
+    // A4 without report.typ's margins: 210 mm less twice 23.
+    let text_width = (210.0 - 2.0 * 23.0) / 25.4 * 72.0;
+    let points = number("text{font:") * text_width / number(" width=\"");
+    assert!(points >= 7.0, "{points}");
 }
 
 /// X, Y and Z join; X publishes; Y and Z publish concurrently; a message of 129 characters is

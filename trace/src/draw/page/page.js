@@ -142,6 +142,7 @@ function size(next) {
 }
 // What is at this place of the window stays there.
 function zoom(factor, place = middle()) {
+  again = () => {};
   const before = svg.getBoundingClientRect();
   const at = { x: (place.x - before.left) / before.width, y: (place.y - before.top) / before.height };
   size(scale * factor);
@@ -156,8 +157,11 @@ function middle() {
 const start = () => show(() => stage.clientWidth / width);
 // All of it at once.
 const fit = () => show(() => Math.min(stage.clientWidth / width, (stage.clientHeight - names.offsetHeight) / height));
+let again = start;
+window.addEventListener("resize", () => again());
 // Twice, since bars come and go with the size, and take room.
 function show(scale) {
+  again = () => show(scale);
   size(Math.min(1.5, scale()));
   size(Math.min(1.5, scale()));
   stage.scrollTo(0, 0);
