@@ -41,14 +41,13 @@ const heads = lanes.map((g) => {
   return head;
 });
 
+let x = home;
 function arrange() {
-  const x = [];
   let next = 0;
-  for (const lane of lanes.keys()) x.push(shown[lane] ? home[next++] : 0);
+  x = lanes.map((_, lane) => (shown[lane] ? home[next++] : 0));
   lanes.forEach((g, lane) => {
     g.setAttribute("transform", `translate(${x[lane]},0)`);
     g.classList.toggle("hidden", !shown[lane]);
-    heads[lane].style.left = `${x[lane] * scale}px`;
     heads[lane].classList.toggle("hidden", !shown[lane]);
   });
   events.forEach((g, node) => {
@@ -61,6 +60,11 @@ function arrange() {
     g.classList.toggle("hidden", !shown[from.lane] || !shown[to.lane]);
     draw(g, x[from.lane], from.y, x[to.lane], to.y);
   }
+  placeHeads();
+}
+
+function placeHeads() {
+  heads.forEach((head, lane) => (head.style.left = `${x[lane] * scale}px`));
 }
 
 function draw(g, x1, y1, x2, y2) {
@@ -138,7 +142,7 @@ function size(next) {
   scale = Math.min(Math.max(next, 0.02), 8);
   svg.style.width = names.style.width = `${width * scale}px`;
   svg.style.height = `${height * scale}px`;
-  arrange();
+  placeHeads();
 }
 // What is at this place of the window stays there.
 function zoom(factor, place = middle()) {
