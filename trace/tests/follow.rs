@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -147,7 +148,42 @@ proptest! {
         let facts = Facts::of(&trace);
         let nodes = events(&Diagram::of(&facts, 0, Detail::Events));
         prop_assert_eq!(drawn(&said), nodes);
+        for (line, times) in times(&said) {
+            prop_assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{line}: {times:?}\n{said}");
+        }
     }
+}
+
+/// The times of each process, downwards. A heading stands after each empty line, and says whose
+/// lines are where from then on.
+fn times(said: &str) -> BTreeMap<String, Vec<u64>> {
+    let mut heading: Vec<char> = Vec::new();
+    let mut times = BTreeMap::<String, Vec<u64>>::new();
+    let mut after_gap = false;
+    for row in said.lines() {
+        let cells: Vec<char> = row.chars().collect();
+        if std::mem::replace(&mut after_gap, row.is_empty()) {
+            heading = cells;
+            continue;
+        }
+        for (column, cell) in cells.iter().enumerate() {
+            let is_sign = [SENT, RECEIVED, REPLY]
+                .iter()
+                .any(|sign| sign.sign.contains(*cell));
+            let digits = cells[column + 1..]
+                .iter()
+                .take_while(|cell| cell.is_ascii_digit());
+            let Ok(time) = digits.collect::<String>().parse() else {
+                continue;
+            };
+            if is_sign {
+                let title: String = heading.iter().skip(column).collect();
+                let title = title.split("  ").next().unwrap_or_default().to_owned();
+                times.entry(title).or_default().push(time);
+            }
+        }
+    }
+    times
 }
 
 #[test]

@@ -114,9 +114,10 @@ fn run(world: &World) {
     answered(world, "X");
     // While nothing passes between Z and the server, neither of Y and Z can know of the other's
     // line. Z's comes to the server when Y's is in the log, so that their order is always this.
-    gate.hold();
+    draft(&mut y, "Y answers");
     draft(&mut z, "Z answers too");
-    y.say("Y answers");
+    gate.hold();
+    y.send("\r");
     all_have(world, &["X", "Y"], 5);
     answered(world, "Y");
     z.send("\r");
