@@ -44,8 +44,8 @@ pub const SCREEN: [Sign; 9] = [
     sign("✗", "refused, too long, or failed"),
     sign("⏎", "a line break in the draft"),
     sign("→ ← ↔", "joined, left, both"),
-    sign("✓", "has been shown the selected line"),
-    sign("▼ ▲", "newer lines are below, older ones above"),
+    sign("✓", "had received the selected line when last writing"),
+    sign("▼ ▲", "more is below, above"),
     sign("◉ ◌", "connected, not connected yet"),
 ];
 
