@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chitty_chat::{Position, causality::Relation};
+use chitty_chat::{Position, causality::Relation, signs::CROSSED};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 
 use super::{Theme, glyphs, put, put_said, theme};
@@ -152,7 +152,7 @@ impl Canvas<'_> {
         let x = columns.lamport_end();
         match block.relation {
             Some(Relation::Concurrent) => {
-                self.put(x, y, "∥", self.theme.warning(), buf);
+                self.put(x, y, CROSSED, self.theme.warning(), buf);
             }
             None if block.crossed > 0 => {
                 let name = columns.name().map_or(0, |name| {
@@ -165,7 +165,7 @@ impl Canvas<'_> {
                 } else {
                     ""
                 };
-                self.put(x, y, &format!("∥{count}"), theme::DIM, buf);
+                self.put(x, y, &format!("{CROSSED}{count}"), theme::DIM, buf);
             }
             Some(_) | None => {}
         }

@@ -1,5 +1,6 @@
 //! The rule between what was said and what is being written: state, clock, what is below.
 
+use chitty_chat::signs::CONNECTED;
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -15,7 +16,7 @@ use crate::app::{
     status::Health,
 };
 
-/// ── ● connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
+/// ── ◉ connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
 pub(super) struct Line<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
@@ -125,9 +126,9 @@ impl Line<'_> {
         let status = self.app.status();
         let (health, short, rest) = status.words(self.app.now());
         let sign = match health {
-            Health::Good => '●',
-            Health::Waiting => '◌',
-            Health::Bad => '✗',
+            Health::Good => CONNECTED,
+            Health::Waiting => "◌",
+            Health::Bad => "✗",
         };
         let state = format!("{sign} {short}");
         let mut left = room.saturating_sub(glyphs::width(&state));

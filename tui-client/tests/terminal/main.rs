@@ -5,6 +5,7 @@ mod ending;
 #[allow(dead_code, reason = "of the server by hand, this uses a part")]
 mod fake;
 mod flood;
+mod gate;
 mod history;
 mod hostile;
 mod modes;
