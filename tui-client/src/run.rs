@@ -216,7 +216,7 @@ impl<'a, B: Backend> Client<'a, B> {
     ) -> Self {
         let start = Instant::now();
         let size = terminal.size().unwrap_or_default();
-        let (app, effects) = App::new(Settings {
+        let (mut app, effects) = App::new(Settings {
             name: config.name,
             login: config.login,
             server: config.server,
@@ -225,6 +225,9 @@ impl<'a, B: Backend> Client<'a, B> {
             backlog: config.backlog,
             options: config.options,
         });
+        if let Some(palette) = &config.palette {
+            app.paint(palette.names.len());
+        }
         let mut client = Self {
             app,
             terminal,
