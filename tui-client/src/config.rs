@@ -71,7 +71,7 @@ pub struct Screen {
     pub mouse: Option<bool>,
     /// The participants are shown where there is room.
     pub participants: Option<bool>,
-    /// The bell sounds for who is spoken to while looking elsewhere.
+    /// The bell sounds for who is spoken to and does not see it.
     pub bell: Option<bool>,
     /// The terminal notifies them.
     pub notifications: Option<bool>,

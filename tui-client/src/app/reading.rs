@@ -137,7 +137,7 @@ impl App {
             selected => selected,
         };
         self.hint = None;
-        self.search.open(here);
+        self.search.open(here, self.timeline.place());
     }
 
     /// Opens the search with this in its prompt.
@@ -205,9 +205,11 @@ impl App {
     /// To where the user was before the search, as far as that is at hand.
     fn back_to_origin(&mut self) {
         self.timeline.deselect();
+        let place = self.search.place();
         match self.search.origin() {
-            Some(origin) => self.timeline.jump(&[], false, origin),
             None => self.timeline.follow(),
+            Some(_) if place.is_some_and(|place| self.timeline.go_back(place)) => {}
+            Some(origin) => self.timeline.jump(&[], false, origin),
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Search {
     at: Option<Position>,
     /// Where the user was before; `None`: at the chat's end.
     origin: Option<Position>,
+    /// What was at the bottom of the screen then.
+    place: Option<(Position, isize)>,
     /// The find that it goes on from.
     found: Option<Position>,
     /// It goes on from the other end.
@@ -84,12 +86,17 @@ impl Search {
         self.origin
     }
 
+    /// What was at the bottom of the screen then: an event, and which of its rows.
+    pub(super) fn place(&self) -> Option<(Position, isize)> {
+        self.place
+    }
+
     /// Opens the prompt, for somebody who is here; `None`: at the chat's end.
-    pub(super) fn open(&mut self, origin: Option<Position>) {
+    pub(super) fn open(&mut self, origin: Option<Position>, place: Option<(Position, isize)>) {
         self.end();
         self.typing = true;
         self.at = origin.map(Position::next);
-        self.origin = origin;
+        (self.origin, self.place) = (origin, place);
     }
 
     /// Closes the prompt: what was found stays.
@@ -107,7 +114,7 @@ impl Search {
 
     /// The server has another chat: what was found, and where, is of no use in it.
     pub(super) fn restart(&mut self) {
-        (self.at, self.origin, self.found) = (None, None, None);
+        (self.at, self.origin, self.place, self.found) = (None, None, None, None);
         self.again();
     }
 

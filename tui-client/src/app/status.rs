@@ -154,6 +154,7 @@ impl Status {
         self.state = match link {
             Link::Lost { reason, retry_in } => {
                 let since = self.lost.take().map_or(now, |lost| lost.since);
+                let reason = without_codes(&reason);
                 self.lost = Some(Lost { since, reason });
                 let retry_at = now.saturating_add(retry_in);
                 State::Lost { retry_at }
@@ -193,6 +194,24 @@ impl Status {
 /// Whole seconds, as a countdown shows them: 0 only when it is over.
 pub fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// Without the numbers of the system's errors, which stand behind their names.
+fn without_codes(reason: &str) -> String {
+    const CODE: &str = " (os error ";
+    let mut parts = reason.split(CODE);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        match rest.strip_prefix(')') {
+            Some(rest) if rest.len() + 1 < part.len() => text.push_str(rest),
+            _ => {
+                text.push_str(CODE);
+                text.push_str(part);
+            }
+        }
+    }
+    text
 }
 
 /// How long something has lasted, in the largest unit of which it is two.
@@ -269,6 +288,23 @@ mod tests {
             words(alarm(&status, 8002)),
             "The chat is over: no such room"
         );
+    }
+
+    #[test]
+    fn a_reason_is_in_words() {
+        for (told, shown) in [
+            ("refused (os error 111)", "refused"),
+            (
+                "no server (refused (os error 111)); why",
+                "no server (refused); why",
+            ),
+            ("a (os error 1) b (os error 22)", "a b"),
+            ("x (os error 1", "x (os error 1"),
+            ("x (os error )", "x (os error )"),
+            ("", ""),
+        ] {
+            assert_eq!(without_codes(told), shown);
+        }
     }
 
     #[test]

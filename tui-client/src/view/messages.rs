@@ -66,19 +66,19 @@ impl Canvas<'_> {
             y += block.height().cast_signed();
         }
         if let Some(first) = blocks.first() {
-            self.author_on_top(first, above, buf);
+            self.author_on_top(first, (empty, above), buf);
         }
     }
 
     /// The author of the first row, where that is not the beginning of a line, or of one that has
     /// its author above.
-    fn author_on_top(&self, block: &Block<'_>, above: usize, buf: &mut Buffer) {
+    fn author_on_top(&self, block: &Block<'_>, (empty, above): (usize, usize), buf: &mut Buffer) {
         let head = usize::from(block.date.is_some()) + usize::from(block.unread);
         let is_rest = above > head;
         let Some(author) = block.author.filter(|_| is_rest || block.label.is_empty()) else {
             return;
         };
-        let y = head.saturating_sub(above).cast_signed();
+        let y = (empty + head.saturating_sub(above)).cast_signed();
         let name = glyphs::safe(author);
         let style = self.name(author, block.own);
         let columns = self.columns;

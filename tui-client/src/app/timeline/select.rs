@@ -7,6 +7,7 @@ use chitty_chat::{Event, EventKind, Position, text::caseless::Needle};
 use super::{
     Timeline,
     entry::{Content, Entry},
+    scroll::Anchor,
     window::Tail,
 };
 use crate::view::glyphs;
@@ -197,6 +198,25 @@ impl Timeline {
         let events = tail.lines().iter().rev().filter_map(Entry::event);
         let mut hits = events.filter(|event| has(event, needle));
         hits.next().map(|event| event.position)
+    }
+
+    /// Where one reads: the event whose row is the last on screen, and which row; `None`: at the
+    /// end, or at a line that is no event.
+    pub(in crate::app) fn place(&self) -> Option<(Position, isize)> {
+        let anchor = self.anchor?;
+        let position = self.entries.get(self.index_of(anchor.entry)?)?.position()?;
+        Some((position, anchor.row))
+    }
+
+    /// Back to a place, if it is at hand. Returns whether it is.
+    pub(in crate::app) fn go_back(&mut self, (position, row): (Position, isize)) -> bool {
+        let Some(index) = self.locate(position) else {
+            return false;
+        };
+        let entry = self.number(index);
+        self.anchor = Some(Anchor { entry, row });
+        self.settle();
+        true
     }
 
     /// The newest event that is on screen.

@@ -238,3 +238,16 @@ fn what_is_found_is_marked_in_its_cells() {
         assert_eq!(cells.trim_end(), marked, "{what}");
     }
 }
+
+#[test]
+fn an_emptied_screen_names_who_goes_on() {
+    for (width, height) in [(80, 24), (40, 12)] {
+        let mut driver = Driver::joined(width, height);
+        driver.event(message(3, 11, "bob", "before"));
+        driver.say("/clear");
+        driver.event(message(4, 15, "bob", "behind"));
+        let screen = shot(&driver, width, height);
+        let row = screen.lines().find(|row| row.contains("behind"));
+        assert!(row.is_some_and(|row| row.contains("bob")), "{screen}");
+    }
+}
