@@ -22,6 +22,7 @@ use chitty::{
     plain::{self, Plain, PlainConfig, Streams},
     run::{self, ScreenConfig, run},
     session::{self, Connector, Ended, SessionConfig, SessionHandle},
+    view::Depth,
 };
 use chitty_chat::{
     ParticipantName,
@@ -290,7 +291,10 @@ async fn show(
         options: options.screen,
         palette: std::env::var_os("NO_COLOR")
             .is_none_or(|value| value.is_empty())
-            .then_some(options.palette),
+            .then(|| {
+                let depth = Depth::of(|name| std::env::var(name).ok());
+                options.colours.palette(depth)
+            }),
         editor: ["VISUAL", "EDITOR"]
             .into_iter()
             .filter_map(|name| std::env::var(name).ok())

@@ -15,6 +15,7 @@ use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     diagram::{Diagram, Line, Row, Step},
     keys::{Action, Keymap},
+    participants::Participants,
     recent::Recent,
 };
 
@@ -22,6 +23,7 @@ use crate::app::{
 pub(super) struct Pane<'a> {
     pub(super) recent: &'a Recent,
     pub(super) name: &'a str,
+    pub(super) participants: &'a Participants,
     pub(super) keys: &'a Keymap,
     pub(super) theme: Theme,
 }
@@ -115,6 +117,7 @@ impl Widget for Pane<'_> {
             columns,
             theme: self.theme,
             name: self.name,
+            participants: self.participants,
             close: close.as_deref(),
             diagram: &diagram,
         };
@@ -138,6 +141,7 @@ struct Canvas<'a> {
     columns: Columns,
     theme: Theme,
     name: &'a str,
+    participants: &'a Participants,
     /// How to get back to the messages.
     close: Option<&'a str>,
     diagram: &'a Diagram,
@@ -154,12 +158,12 @@ impl Canvas<'_> {
 
     fn header(&mut self) {
         let columns = self.columns;
-        let own = self.theme.name(self.name, true);
+        let own = self.theme.name(self.participants.hue(self.name), true);
         self.put(columns.own.saturating_sub(1), 0, "you", own);
         self.put(columns.server.saturating_sub(1), 0, SERVER, theme::STRONG);
         for (index, name) in self.diagram.others.iter().enumerate() {
             let x = columns.others + index * columns.step;
-            let name_style = self.theme.name(name, false);
+            let name_style = self.theme.name(self.participants.hue(name), false);
             let safe = glyphs::safe(name);
             let fitted = glyphs::fit(&safe, columns.step - 1);
             self.said((x, 0), (&fitted, &safe), name_style);
@@ -173,12 +177,10 @@ impl Canvas<'_> {
 
     fn style(&self, line: Line) -> Style {
         match line {
-            Line::Own => self.theme.name(self.name, true),
-            Line::Other(index) => self
-                .diagram
-                .others
-                .get(index)
-                .map_or(theme::TEXT, |name| self.theme.name(name, false)),
+            Line::Own => self.theme.name(self.participants.hue(self.name), true),
+            Line::Other(index) => self.diagram.others.get(index).map_or(theme::TEXT, |name| {
+                self.theme.name(self.participants.hue(name), false)
+            }),
             Line::Hidden => theme::DIM,
         }
     }

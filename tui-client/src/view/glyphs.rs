@@ -11,10 +11,11 @@ pub(crate) use chitty_chat::text::display::{
 
 /// The signs that the program draws, each with the character of ASCII that stands for it: one cell
 /// for one, so that nothing else on the screen moves.
-const SIGNS: [(char, char); 35] = [
+const SIGNS: [(char, char); 38] = [
     // Frames and lines.
     ('─', '-'),
     ('│', '|'),
+    ('╌', '.'),
     ('┃', '|'),
     ('╭', '+'),
     ('╮', '+'),
@@ -42,6 +43,8 @@ const SIGNS: [(char, char); 35] = [
     // States and marks.
     ('●', '*'),
     ('○', 'o'),
+    ('◇', '%'),
+    ('◉', '@'),
     ('◌', 'o'),
     ('✗', 'x'),
     ('✓', 'y'),
