@@ -17,7 +17,10 @@ mod stream;
 use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{sleep, timeout},
@@ -274,7 +277,7 @@ where
         })
     });
     let served = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
-    let driver = Driver::new(served, parts);
+    let driver = Driver::new(served, GracefulConnection::graceful_shutdown, parts);
     async move {
         if let Err(error) = driver.await {
             debug!(%error, "a connection ended");
