@@ -1,7 +1,7 @@
 //! Text from outside, as it may be shown: nothing reaches the screen but through here. And the signs
 //! of the program itself, as ASCII has them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use ratatui::{buffer::Buffer, style::Modifier};
 
@@ -94,6 +94,24 @@ pub(crate) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(fitted)
 }
 
+/// The range, in bytes, with the graphemes whole that it begins and ends in. `text` begins at byte
+/// `start` of what the range is in.
+pub(crate) fn whole(text: &str, start: usize, range: Range<usize>) -> Range<usize> {
+    let mut whole = range.clone();
+    let mut at = start;
+    for (grapheme, _) in graphemes(text) {
+        let end = at + grapheme.len();
+        if at < range.start && range.start < end {
+            whole.start = at;
+        }
+        if at < range.end && range.end < end {
+            whole.end = end;
+        }
+        at = end;
+    }
+    whole
+}
+
 /// What is shown of a line being edited, in a field of so many columns: scrolled so that the caret
 /// is in it. Returns the text, which is safe, and the caret's column.
 pub(crate) fn field((before, after): (&str, &str), columns: usize) -> (String, usize) {
@@ -118,6 +136,15 @@ mod tests {
         assert_eq!(fit("日本語", 4), "日…");
         assert_eq!(fit("日本", 4), "日本");
         assert_eq!(fit("日本", 0), "");
+    }
+
+    #[test]
+    fn a_range_takes_whole_graphemes() {
+        let text = "aខ្មែរ";
+        assert_eq!(whole(text, 0, 1..4), 1..13);
+        assert_eq!(whole(text, 0, 0..1), 0..1);
+        assert_eq!(whole(text, 7, 11..20), 8..20);
+        assert_eq!(whole("abc", 0, 1..2), 1..2);
     }
 
     #[test]
