@@ -9,48 +9,32 @@ pub(crate) use chitty_chat::text::display::{
     graphemes, is_doubtful, safe, safe_lines, widest, width,
 };
 
-/// The signs that the program draws, each with the character of ASCII that stands for it: one cell
-/// for one, so that nothing else on the screen moves.
-const SIGNS: [(char, char); 35] = [
-    // Frames and lines.
-    ('─', '-'),
-    ('│', '|'),
-    ('┃', '|'),
-    ('╭', '+'),
-    ('╮', '+'),
-    ('╰', '+'),
-    ('╯', '+'),
-    ('┴', '+'),
-    ('┬', '+'),
-    ('├', '+'),
-    ('┤', '+'),
-    ('┼', '+'),
-    ('└', '+'),
-    ('┘', '+'),
-    ('┌', '+'),
-    ('┐', '+'),
-    // Arrows.
-    ('←', '<'),
-    ('◄', '<'),
-    ('→', '>'),
-    ('►', '>'),
-    ('›', '>'),
-    ('↑', '^'),
-    ('▲', '^'),
-    ('↓', 'v'),
-    ('▼', 'v'),
-    // States and marks.
-    ('●', '*'),
-    ('○', 'o'),
-    ('◌', 'o'),
-    ('✗', 'x'),
-    ('✓', 'y'),
-    ('∥', '='),
-    ('↔', '='),
-    ('…', '~'),
-    ('·', '-'),
-    ('⏎', '$'),
-];
+/// The character of ASCII that stands for a sign of the program: one cell for one, so that nothing
+/// else on the screen moves.
+fn ascii(sign: char) -> Option<char> {
+    Some(match sign {
+        '─' | '━' | '┄' | '┅' | '┈' | '┉' | '╌' | '╍' | '═' | '·' | '–' | '—' | '−' => {
+            '-'
+        }
+        '│' | '┃' | '┆' | '┇' | '┊' | '┋' | '╎' | '╏' | '║' => '|',
+        '\u{2500}'..='\u{257f}' => '+',
+        '←' | '◄' | '◀' | '‹' => '<',
+        '→' | '►' | '▶' | '›' => '>',
+        '↑' | '▲' => '^',
+        '↓' | '▼' => 'v',
+        '●' | '•' => '*',
+        '◉' => '@',
+        '◇' | '◆' => '#',
+        '○' | '◌' => 'o',
+        '✗' | '×' => 'x',
+        '✓' => 'y',
+        '∥' | '↔' => '=',
+        '⏎' => '$',
+        '…' => '~',
+        '⚠' => '!',
+        _ => return None,
+    })
+}
 
 /// What a person wrote, while a frame is drawn in ASCII: no style of this program hides text, so
 /// that this is free to say it. The frame's end takes it away.
@@ -67,11 +51,6 @@ pub(super) fn in_ascii(frame: &mut Buffer) {
             cell.set_char(sign);
         }
     }
-}
-
-fn ascii(sign: char) -> Option<char> {
-    let found = SIGNS.iter().find(|(known, _)| *known == sign);
-    found.map(|(_, ascii)| *ascii)
 }
 
 /// As much of a text as fits into `columns`, with an ellipsis where it was cut.
