@@ -7,7 +7,11 @@ use std::{
 
 use clap::builder::BoolishValueParser;
 
-use crate::{app, config::Config, launch::ServerUrl, view::Palette};
+use crate::{
+    app,
+    config::{Colours, Config},
+    launch::ServerUrl,
+};
 
 /// The options of a client.
 #[derive(Clone, Debug, clap::Args)]
@@ -89,7 +93,7 @@ pub struct Options {
     /// What is on the screen and beside it.
     pub screen: app::options::Options,
     /// The colours of the screen.
-    pub palette: Palette,
+    pub colours: Colours,
 }
 
 impl Args {
@@ -111,7 +115,7 @@ impl Args {
             plain: self.plain,
             ascii: self.ascii.or(config.screen.ascii),
             screen: config.screen.options(config.keys),
-            palette: config.colours.palette(),
+            colours: config.colours,
         }
     }
 }

@@ -22,6 +22,7 @@ use chitty::{
     plain::{self, Plain, PlainConfig, Streams},
     run::{self, ScreenConfig, run},
     session::{self, Connector, Ended, SessionConfig, SessionHandle},
+    view::Depth,
 };
 use chitty_chat::{
     ParticipantName,
@@ -163,6 +164,10 @@ const MANY_NEWS: usize = 8;
 /// Whose log it is where nobody joined: a name that no participant can have.
 const NOBODY: &str = "system";
 
+/// The log's writer and who looks at it, the terminal's writer, and three that block: standard
+/// input, a name that is resolved, whose a server is.
+const THREADS: usize = 6;
+
 /// As for an option that is wrong: nothing was begun.
 const EXIT_USAGE: u8 = 2;
 
@@ -174,6 +179,7 @@ fn chat(options: Options) -> Result<ExitCode> {
         let _ = writeln!(io::stderr(), "chitty: {error}");
         return Ok(ExitCode::from(EXIT_USAGE));
     }
+    chitty_server::threads::try_out("a client", THREADS)?;
     let log = Arc::new(Log::install()?);
     let directory = logging::prepare_directory(options.log_dir.as_deref())?;
     let log_dir = directory.path.clone();
@@ -285,7 +291,10 @@ async fn show(
         options: options.screen,
         palette: std::env::var_os("NO_COLOR")
             .is_none_or(|value| value.is_empty())
-            .then_some(options.palette),
+            .then(|| {
+                let depth = Depth::of(|name| std::env::var(name).ok());
+                options.colours.palette(depth)
+            }),
         editor: ["VISUAL", "EDITOR"]
             .into_iter()
             .filter_map(|name| std::env::var(name).ok())

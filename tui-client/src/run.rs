@@ -242,7 +242,7 @@ impl<'a, B: Backend> Client<'a, B> {
     ) -> Self {
         let start = Instant::now();
         let size = terminal.size().unwrap_or_default();
-        let (app, effects) = App::new(Settings {
+        let (mut app, effects) = App::new(Settings {
             name: config.name,
             login: config.login,
             server: config.server,
@@ -251,6 +251,9 @@ impl<'a, B: Backend> Client<'a, B> {
             backlog: config.backlog,
             options: config.options,
         });
+        if let Some(palette) = &config.palette {
+            app.paint(palette.names.len());
+        }
         let mut client = Self {
             app,
             terminal,

@@ -211,12 +211,12 @@ fn who_looks_elsewhere_is_called_when_spoken_to_but_not_all_the_time() {
 #[test]
 fn the_mouse_scrolls_selects_and_can_be_given_back() {
     let mut driver = driver();
-    driver.input(Input::Mouse(Mouse::WheelUp));
+    driver.input(Input::Mouse(Mouse::WheelUp(5, 5)));
     assert!(driver.app.timeline().below().is_some());
     driver.input(Input::Mouse(Mouse::Press(10, 0)));
     assert!(driver.app.timeline().is_selecting());
     driver.press(KeyCode::Esc);
-    driver.input(Input::Mouse(Mouse::WheelDown));
+    driver.input(Input::Mouse(Mouse::WheelDown(5, 5)));
     assert_eq!(driver.app.timeline().below(), None);
     driver.effects();
     driver.press(KeyCode::F(5));
@@ -239,7 +239,7 @@ fn who_lists_everybody() {
     driver.say("/who");
     let shown = driver.app.timeline().visible().0;
     let text = format!("{:?}", shown.last().expect("a line"));
-    assert!(text.contains("2 present: bob, ada (you)"), "{text}");
+    assert!(text.contains("2 present: ada (you), bob"), "{text}");
 }
 
 #[test]

@@ -261,7 +261,11 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
                     self.say(&format!("{}: {}", row.command, row.what)).await?;
                 }
             }
-            Line::Who => self.say(&self.participants.list()).await?,
+            Line::Who => {
+                for line in self.participants.list() {
+                    self.say(&line).await?;
+                }
+            }
             Line::At(_) | Line::Clear | Line::Search(_) => {
                 let why = "/at, /clear and /search need a screen";
                 self.not_sent(self.line, why).await?;

@@ -63,7 +63,8 @@ impl<'a> InputLine<'a> {
             let style = if searching {
                 self.theme.warning()
             } else {
-                self.theme.name(self.app.name(), true)
+                self.theme
+                    .name(self.app.participants().hue(self.app.name()), true)
             };
             let fitted = glyphs::fit(&name, prompt - 4);
             put_said(buf, area, (1, 0), (&fitted, &name), style, self.theme);

@@ -1,6 +1,8 @@
 //! Draws an [`App`]: one small widget per pane. A frame costs the visible rows only.
 
+mod alarm;
 mod aside;
+mod depth;
 mod diagram;
 pub(crate) mod glyphs;
 mod help;
@@ -25,6 +27,7 @@ use ratatui::{
 };
 
 pub use self::{
+    depth::Depth,
     messages::Link,
     theme::{Palette, Theme},
 };
@@ -69,6 +72,7 @@ fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Link>) -> Op
         }
         Screen::Chat => {
             main_panes(app, theme, area, links, buf);
+            alarm::Alarm { app, theme }.render(area(panes.alarm), buf);
             status::Line { app, theme }.render(area(panes.status), buf);
             let composer = app.composer();
             if let Some(looking) = composer.looking() {
@@ -117,6 +121,7 @@ fn main_panes(
         diagram::Pane {
             recent,
             name: app.name(),
+            participants: app.participants(),
             keys: &app.options().keys,
             theme,
         }
@@ -125,17 +130,13 @@ fn main_panes(
     }
     messages::Messages {
         timeline: app.timeline(),
+        participants: app.participants(),
         theme,
         links,
     }
     .render(area(panes.messages), buf);
     if let Some(side) = panes.participants {
-        participants::Pane {
-            participants: app.participants(),
-            timeline: app.timeline(),
-            theme,
-        }
-        .render(area(side), buf);
+        participants::Pane { app, theme }.render(area(side), buf);
     }
 }
 

@@ -3,8 +3,9 @@
 use super::Action::{
     self, Bare, Cancel, Complete, CompleteBack, CopyText, CopyTime, Diagram, Down, Earlier,
     Edit as E, Editor, End, EndOfInput, Expand, FindNewer, FindOlder, Help, Home, Later, Leave,
-    LookBack, LookOn, Mouse, Newest, Newline, Oldest, PageDown, PageUp, Participants, Repaint,
-    RowDown, RowUp, Search, SelectNewer, SelectOlder, Send, Suspend, Up,
+    LookBack, LookOn, Mouse, Newest, Newline, Oldest, PageDown, PageUp, Participants,
+    ParticipantsDown, ParticipantsUp, Repaint, RowDown, RowUp, Search, SelectNewer, SelectOlder,
+    Send, Suspend, Up,
 };
 use crate::app::composer::Edit;
 
@@ -102,6 +103,10 @@ pub const CHAT: &[Row] = &[
         on("select-newer", SelectNewer, &["Ctrl-Down"]),
     ]),
     row("participants on or off", 1, &[on("participants", Participants, &["F3"])]),
+    row("scroll the participants", 1, &[
+        on("participants-up", ParticipantsUp, &["Alt-PageUp"]),
+        on("participants-down", ParticipantsDown, &["Alt-PageDown"]),
+    ]),
     row("messages only, to select them", 1, &[on("bare", Bare, &["F4"])]),
     row("mouse here, or the terminal's", 1, &[on("mouse", Mouse, &["F5"])]),
     row("joined and left one by one", 1, &[on("expand", Expand, &["F6"])]),
