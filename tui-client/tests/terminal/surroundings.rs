@@ -155,7 +155,7 @@ fn no_letter_of_any_script_stays_in_the_rows_of_others() {
     terminal.wait_without("…");
     compare(&mut terminal, "scrolled by new lines");
     terminal.send("\u{1b}[5~");
-    terminal.wait_for("older lines");
+    terminal.wait_for("End returns");
     compare(&mut terminal, "scrolled up");
     terminal.send("\u{1b}OQ");
     terminal.wait_for("F2 closes");
