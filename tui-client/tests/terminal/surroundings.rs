@@ -150,9 +150,16 @@ fn no_letter_of_any_script_stays_in_the_rows_of_others() {
                 .ok_or_else(|| format!("{anew:#?}\nbefore: {seen:#?}"))
         });
     };
-    // The last of them has come, and nothing more is to come.
-    terminal.wait_for("Lamport 60");
-    terminal.wait_without("…");
+    // The last of them has come, and the clock has gone on from it: nothing more is to come.
+    wait_until("the last line is received", || {
+        let screen = terminal.screen();
+        let last = screen.lines().find(|line| line.contains("line 6"));
+        let time = last.and_then(|line| line.split_once(" L")?.1.split(' ').next());
+        let time: Option<u64> = time.and_then(|time| time.parse().ok());
+        let clock = time.map(|time| format!("Lamport {}", time + 1));
+        let is_there = clock.is_some_and(|clock| screen.contains(&clock));
+        is_there.then_some(()).ok_or(screen)
+    });
     compare(&mut terminal, "scrolled by new lines");
     terminal.send("\u{1b}[5~");
     terminal.wait_for("End returns");
