@@ -260,6 +260,8 @@ impl Canvas<'_> {
             if part.is_empty() {
                 continue;
             }
+            // What is written over a part of a grapheme takes the rest of it away.
+            let part = glyphs::whole(&block.text[span.clone()], span.start, part);
             let before = glyphs::width(&block.text[span.start..part.start]);
             let text = &block.text[part];
             let style = match mark {
