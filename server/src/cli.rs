@@ -11,11 +11,13 @@ use std::{
 
 use chitty_chat::{
     logging::{self, CALL, Log as LogFile},
-    secret,
+    secret, signals,
     text::display,
 };
 use clap::{Args as ClapArgs, builder::BoolishValueParser};
 use color_eyre::eyre::{Result, WrapErr as _};
+use nix::sys::signal::SigSet;
+use rustix::{fs::Mode, process::Signal};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -289,9 +291,7 @@ fn wall_clock() -> SystemTime {
 /// Runs a server until a signal, its idle end, or a failure.
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.detach {
-        // So that neither Ctrl-C nor the closing of the terminal reaches it. It fails only where
-        // the process leads a group already, and is detached then.
-        let _ = rustix::process::setsid();
+        detach();
     }
     outlive_size_limits()?;
     threads::check()?;
@@ -339,6 +339,25 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
         result => result.map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// Leaves whoever started this server, which outlives them: their terminal, and what they set for
+/// themselves. What they had open and where they were is left by the client, before it starts a
+/// server.
+fn detach() {
+    // So that neither Ctrl-C nor the closing of the terminal reaches it. It fails only where the
+    // process leads a group already, and is detached then.
+    let _ = rustix::process::setsid();
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    // Also for the threads that are started after this.
+    let _ = SigSet::empty().thread_set_mask();
+}
+
+/// Once it serves, nobody reads the reasons why it does not: the file or the terminal that they
+/// went to is given back. What happens later is in the log file.
+fn leave_standard_error() -> io::Result<()> {
+    let null = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stderr(null)?)
 }
 
 /// On standard error, which nobody may read: that is no reason not to serve.
@@ -389,6 +408,9 @@ async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
         signals.cancel();
     });
     announce(address, &*log, log_path);
+    if args.detach {
+        leave_standard_error().wrap_err("cannot open /dev/null")?;
+    }
     let end = app::serve(listener, log, args.config(), shutdown).await?;
     let reason = match end {
         End::Shutdown => "signal",
@@ -428,7 +450,8 @@ async fn signal() -> Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = if ignores_hangup() {
+    // Where the system does not tell, it is left as it is.
+    let mut hangup = if signals::is_ignored(Signal::HUP).unwrap_or(true) {
         None
     } else {
         Some(signal(SignalKind::hangup())?)
@@ -463,18 +486,6 @@ fn end_within(time: Duration) {
     if let Err(error) = ending {
         warn!(%error, "there is no thread for the deadline of the end");
     }
-}
-
-/// By ignoring SIGHUP, `nohup` says that the server is to outlive its terminal; to listen for it
-/// would undo that. Where the system does not tell (as only Linux does), it is left as it is.
-fn ignores_hangup() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    // SIGHUP is 1, the lowest bit.
-    ignored.is_none_or(|mask| mask & 1 != 0)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use clap::builder::BoolishValueParser;
@@ -47,6 +48,11 @@ pub struct Args {
     #[arg(long, env = "CHITTY_PLAIN", value_parser = BoolishValueParser::new())]
     pub plain: bool,
 
+    /// With --plain: seconds to wait for a server on entering, and again when it is lost after the
+    /// end of the input; or forever. 0 gives up at the first failure [default: 30]
+    #[arg(long, value_name = "SECONDS|forever", env = "CHITTY_WAIT", value_parser = wait)]
+    pub wait: Option<Wait>,
+
     /// The configuration file [default: chitty-chat/config.toml in the XDG configuration folder]
     #[arg(long, value_name = "FILE", env = "CHITTY_CONFIG")]
     pub config: Option<PathBuf>,
@@ -71,6 +77,8 @@ pub struct Options {
     pub backlog: u32,
     /// Lines instead of a screen.
     pub plain: bool,
+    /// How long a client without a screen waits for a server; `None`: for ever.
+    pub wait: Option<Duration>,
     /// What is on the screen and beside it.
     pub screen: app::options::Options,
     /// The colours of the screen.
@@ -94,6 +102,7 @@ impl Args {
                 None => BACKLOG,
             }),
             plain: self.plain,
+            wait: self.wait.map_or(Some(WAIT), |Wait(wait)| wait),
             screen: config.screen.options(config.keys),
             palette: config.colours.palette(),
         }
@@ -103,6 +112,27 @@ impl Args {
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 const IDLE_EXIT: u64 = 60;
 const BACKLOG: u32 = 200;
+/// Longer than a server with a large chat takes to start.
+const WAIT: Duration = Duration::from_secs(30);
+/// What no clock overflows by.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// How long to wait; `None`: for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait(pub Option<Duration>);
+
+fn wait(text: &str) -> Result<Wait, String> {
+    if text == "forever" {
+        return Ok(Wait(None));
+    }
+    let seconds = text.parse().map_err(|_| WAIT_HELP)?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(wait) if wait <= LONGEST => Ok(Wait(Some(wait))),
+        _ => Err(WAIT_HELP.into()),
+    }
+}
+
+const WAIT_HELP: &str = "give a number of seconds, such as 10, or forever";
 
 /// For the end of the help.
 pub const EXAMPLES: &str = "\
