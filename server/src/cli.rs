@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Write as _},
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -10,15 +9,18 @@ use std::{
 };
 
 use chitty_chat::{
+    files,
     logging::{self, CALL, Log as LogFile},
     secret, signals,
     text::display,
 };
-use clap::{Args as ClapArgs, builder::BoolishValueParser};
+use clap::{
+    Args as ClapArgs,
+    builder::{BoolishValueParser, PathBufValueParser, TypedValueParser},
+};
 use color_eyre::eyre::{Result, WrapErr as _};
 use nix::sys::signal::SigSet;
 use rustix::{fs::Mode, process::Signal};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -27,6 +29,7 @@ use crate::{
     data::{DataDir, DataError, default_data_dir},
     failure::describe,
     follower,
+    listen::{Place, Sockets, own_addresses, ways_in},
     log::{Keep, Log, MemoryLog, SqliteLog},
     net,
     rate::Rate,
@@ -42,22 +45,24 @@ pub const EXIT_LOCKED: u8 = 75;
 /// The options of a server.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
-    /// Address and port to listen on; port 0 picks a free one
+    /// Address or host name, and port, to listen on: 127.0.0.1 is for this machine only, 0.0.0.0
+    /// or [::] for others, too. Port 0 picks a free one
     #[arg(
         long,
         env = "CHITTY_LISTEN",
         value_name = "ADDR",
         default_value = "127.0.0.1:50051"
     )]
-    pub listen: SocketAddr,
+    pub listen: Place,
 
     /// Folder that the chat is kept in [default: chitty-chat in the XDG data folder]
-    #[arg(long, env = "CHITTY_DATA", value_name = "DIR")]
+    #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
     pub data: Option<PathBuf>,
 
-    /// Folder for log files [default: ./logs if it is there, else chitty-chat in the XDG state
-    /// folder]
-    #[arg(long, env = "CHITTY_LOG_DIR", value_name = "DIR")]
+    /// Folder for log files, which must be yours or root's; others may write to it only if they
+    /// cannot rename your files there, as in /tmp [default: ./logs if it is there, yours, and
+    /// closed to others' writing, else chitty-chat in the XDG state folder]
+    #[arg(long, env = "CHITTY_LOG_DIR", value_name = "DIR", value_parser = user_path())]
     pub log_dir: Option<PathBuf>,
 
     /// Keep the chat in memory only, and leave the data folder alone
@@ -170,7 +175,7 @@ const OWN_FILES: usize = 32;
 /// What no clock overflows by.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
         .map_err(|_| "give a number of seconds, such as 10")?;
@@ -227,6 +232,11 @@ fn parse_size(text: &str) -> Result<usize, String> {
         .checked_mul(1 << shift)
         .and_then(|bytes| usize::try_from(bytes).ok())
         .ok_or_else(|| "that is more than any memory holds".into())
+}
+
+/// A path that a user writes where no shell has read it, as in a variable.
+pub(crate) fn user_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(files::user_path)
 }
 
 fn split_unit(text: &str) -> Option<(u64, &str)> {
@@ -392,13 +402,7 @@ pub(crate) fn outlive_size_limits() -> io::Result<()> {
 }
 
 async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
-    let listener = TcpListener::bind(args.listen).await.wrap_err_with(|| {
-        format!(
-            "cannot listen on {}; choose another address with --listen",
-            args.listen
-        )
-    })?;
-    let address = listener.local_addr()?;
+    let listener = Sockets::bind(&args.listen).await?;
     let shutdown = CancellationToken::new();
     let signals = shutdown.clone();
     tokio::spawn(async move {
@@ -407,7 +411,7 @@ async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
         info!(target: CALL, call = "Server", step = "stopping", signal);
         signals.cancel();
     });
-    announce(address, &*log, log_path);
+    announce(&listener, &*log, log_path)?;
     if args.detach {
         leave_standard_error().wrap_err("cannot open /dev/null")?;
     }
@@ -430,19 +434,29 @@ fn open_log(args: &Args) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
     Ok((Some(data), Arc::new(log)))
 }
 
-fn announce(address: SocketAddr, log: &dyn Log, log_path: &Path) {
+fn announce(sockets: &Sockets, log: &dyn Log, log_path: &Path) -> io::Result<()> {
     let extent = log.extent();
+    let listening = sockets.addresses()?;
+    let told: Vec<_> = listening.iter().map(ToString::to_string).collect();
+    let address = told.join(",");
     info!(
         target: CALL, call = "Server", step = "started", address = %address,
         epoch = &*log.epoch(), position = extent.head.get(), first = extent.first.get(),
     );
+    let (ways, note) = ways_in(&listening, sockets.takes_both(), &own_addresses());
+    let ways = ways
+        .iter()
+        .map(|way| format!("chitty --server http://{way}"));
+    let ways: Vec<_> = ways.chain(note.map(|note| format!("({note})"))).collect();
     // Whoever started it may not listen: that is no reason not to serve.
     let _ = writeln!(
         io::stdout(),
-        "chitty-server listens on {address}\n  join it:  chitty --server http://{address}\n  \
-         its log:  {}",
+        "chitty-server listens on {}\n  join it:  {}\n  its log:  {}",
+        told.join(", "),
+        ways.join("\n            "),
         log_path.display()
     );
+    Ok(())
 }
 
 /// Returns on Ctrl-C, SIGTERM, or a hang-up that is not ignored.

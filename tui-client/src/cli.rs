@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use clap::builder::BoolishValueParser;
+use chitty_chat::files;
+use clap::builder::{BoolishValueParser, PathBufValueParser, TypedValueParser};
 
 use crate::{app, config::Config, launch::ServerUrl, view::Palette};
 
@@ -22,12 +23,14 @@ pub struct Args {
     #[arg(long, value_name = "NAME", env = "CHITTY_NAME")]
     pub name: Option<String>,
 
-    /// Where the log file goes [default: ./logs, or the XDG state folder where there is no ./logs]
-    #[arg(long, value_name = "DIR", env = "CHITTY_LOG_DIR")]
+    /// The folder for log files, which must be yours or root's; others may write to it only if
+    /// they cannot rename your files there, as in /tmp [default: ./logs if it is there, yours, and
+    /// closed to others' writing, else chitty-chat in the XDG state folder]
+    #[arg(long, value_name = "DIR", env = "CHITTY_LOG_DIR", value_parser = path())]
     pub log_dir: Option<PathBuf>,
 
     /// Where a server of your own keeps its chat [default: in the XDG data folder]
-    #[arg(long, value_name = "DIR", env = "CHITTY_DATA")]
+    #[arg(long, value_name = "DIR", env = "CHITTY_DATA", value_parser = path())]
     pub data: Option<PathBuf>,
 
     /// Where a server of your own is looked for or started; an address of this machine only
@@ -54,7 +57,7 @@ pub struct Args {
     pub wait: Option<Wait>,
 
     /// The configuration file [default: chitty-chat/config.toml in the XDG configuration folder]
-    #[arg(long, value_name = "FILE", env = "CHITTY_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "CHITTY_CONFIG", value_parser = path())]
     pub config: Option<PathBuf>,
 }
 
@@ -121,6 +124,11 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait(pub Option<Duration>);
 
+/// A path that a user writes where no shell has read it, as in a variable.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(files::user_path)
+}
+
 fn wait(text: &str) -> Result<Wait, String> {
     if text == "forever" {
         return Ok(Wait(None));
@@ -151,6 +159,11 @@ In the chat, /help lists the keys and commands, and /quit leaves.";
 /// Whoever can reach a server can read and write its chat: one that starts by itself is for this
 /// machine alone.
 pub(crate) fn local(address: &str) -> Result<SocketAddr, String> {
+    // Which is this machine whatever a file says (RFC 6761, section 6.3).
+    let address = address.strip_prefix("localhost:").map_or_else(
+        || address.to_owned(),
+        |port| format!("{}:{port}", Ipv4Addr::LOCALHOST),
+    );
     let address: SocketAddr = address
         .parse()
         .map_err(|_| "give an IP address and a port, as in 127.0.0.1:50051".to_owned())?;
@@ -207,13 +220,19 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_local() {
-        for good in ["127.0.0.1:50051", "127.1.2.3:9", "[::1]:50051"] {
+        for good in [
+            "127.0.0.1:50051",
+            "127.1.2.3:9",
+            "[::1]:50051",
+            "localhost:1",
+        ] {
             assert!(local(good).is_ok(), "{good}");
         }
         for bad in [
             "0.0.0.0:50051",
             "192.0.2.1:1",
-            "localhost:1",
+            "localhost",
+            "localhost:0",
             "127.0.0.1",
             "127.0.0.1:0",
             "",

@@ -247,7 +247,14 @@ impl<'a> Starting<'a> {
         // By position: the server writes on at the offset that it shares with this file.
         let length = self.stderr.read_at(&mut words, 0).unwrap_or(0);
         words.truncate(length);
-        String::from_utf8_lossy(&words).trim().to_owned()
+        let words = String::from_utf8_lossy(&words);
+        // It is this program, and says so.
+        let lines = words.trim().lines().map(|line| {
+            let said = line.strip_prefix("chitty-server: ");
+            said.or_else(|| line.strip_prefix("chitty: "))
+                .unwrap_or(line)
+        });
+        lines.collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -28,8 +28,11 @@ use chitty_chat::{
     secret::os_random,
     text::display,
 };
-use chitty_server::{environment::without_empty_variables, failure::describe};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use chitty_server::{
+    environment,
+    failure::{self, describe},
+};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use color_eyre::eyre::{OptionExt as _, Result, WrapErr as _};
 use jiff::tz::TimeZone;
@@ -85,12 +88,10 @@ struct ConfigArgs {
 }
 
 fn main() -> ExitCode {
-    if let Err(error) = color_eyre::install() {
+    if let Err(error) = failure::install() {
         let _ = writeln!(io::stderr(), "chitty: {error}");
     }
-    let matches = without_empty_variables(Cli::command()).get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    run_command(cli).unwrap_or_else(|error| {
+    run_command(environment::parse()).unwrap_or_else(|error| {
         // What a user can do something about needs no places in the source.
         let _ = writeln!(io::stderr(), "chitty: {}", describe(&error));
         ExitCode::FAILURE
@@ -311,7 +312,7 @@ async fn follow_plainly(
     let name = options.name.unwrap_or_else(login);
     let config = PlainConfig {
         name: ParticipantName::parse(&name)
-            .wrap_err_with(|| format!("cannot enter as {name:?}; choose a name with --name"))?,
+            .wrap_err_with(|| format!("cannot enter as {name:?} (--name)"))?,
         time_zone: TimeZone::system(),
         wait: options.wait,
     };

@@ -1,6 +1,7 @@
 //! The real binary without a terminal: lines in, lines out.
 
 mod started;
+mod starts;
 #[path = "../terminal/support.rs"]
 mod support;
 mod waiting;
