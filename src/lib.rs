@@ -11,6 +11,7 @@ pub mod logging;
 pub mod proto;
 pub mod secret;
 pub mod signals;
+pub mod signs;
 pub mod text;
 
 pub use event::{Event, EventKind, LeftReason, ParticipantNumber, Position};

@@ -9,7 +9,11 @@ use std::{
 use chitty_chat::files;
 use clap::builder::{BoolishValueParser, PathBufValueParser, TypedValueParser};
 
-use crate::{app, config::Config, launch::ServerUrl, view::Palette};
+use crate::{
+    app,
+    config::{Colours, Config},
+    launch::ServerUrl,
+};
 
 /// The options of a client.
 #[derive(Clone, Debug, clap::Args)]
@@ -55,6 +59,18 @@ pub struct Args {
     /// end of the input; or forever. 0 gives up at the first failure [default: 30]
     #[arg(long, value_name = "SECONDS|forever", env = "CHITTY_WAIT", value_parser = wait)]
     pub wait: Option<Wait>,
+    /// Signs and frames in ASCII, for terminals that draw them wrong: two cells wide, or not at all.
+    /// What people write is not changed [default: where the locale is not UTF-8]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "CHITTY_ASCII",
+        value_parser = BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub ascii: Option<bool>,
 
     /// The configuration file [default: chitty-chat/config.toml in the XDG configuration folder]
     #[arg(long, value_name = "FILE", env = "CHITTY_CONFIG", value_parser = path())]
@@ -82,10 +98,12 @@ pub struct Options {
     pub plain: bool,
     /// How long a client without a screen waits for a server; `None`: for ever.
     pub wait: Option<Duration>,
+    /// Signs and frames in ASCII; `None`: where the locale asks for it.
+    pub ascii: Option<bool>,
     /// What is on the screen and beside it.
     pub screen: app::options::Options,
     /// The colours of the screen.
-    pub palette: Palette,
+    pub colours: Colours,
 }
 
 impl Args {
@@ -106,8 +124,9 @@ impl Args {
             }),
             plain: self.plain,
             wait: self.wait.map_or(Some(WAIT), |Wait(wait)| wait),
+            ascii: self.ascii.or(config.screen.ascii),
             screen: config.screen.options(config.keys),
-            palette: config.colours.palette(),
+            colours: config.colours,
         }
     }
 }
@@ -211,6 +230,22 @@ mod tests {
         let options = args("chitty --plain --backlog 3").with(config);
         assert_eq!(options.backlog, 3);
         assert_eq!(args("chitty").with(Config::default()).backlog, 200);
+    }
+
+    #[test]
+    fn ascii_is_wanted_or_not_or_left_to_the_locale() {
+        let args = |line: &str| Cli::parse_from(line.split(' ')).args;
+        let mut config = Config::default();
+        assert_eq!(args("chitty").with(config.clone()).ascii, None);
+        assert_eq!(
+            args("chitty --ascii").with(config.clone()).ascii,
+            Some(true)
+        );
+        let no = args("chitty --ascii=no --name ada").with(config.clone());
+        assert_eq!(no.ascii, Some(false));
+        config.screen.ascii = Some(true);
+        assert_eq!(args("chitty").with(config.clone()).ascii, Some(true));
+        assert_eq!(args("chitty --ascii=0").with(config).ascii, Some(false));
     }
 
     #[test]

@@ -16,11 +16,13 @@ use chitty::{
     cli::{self, Args, Options},
     config::{self, Config},
     launch::{self, Local},
+    locale::Look,
     manual,
     osc::Notifier,
     plain::{self, Plain, PlainConfig},
     run::{self, ScreenConfig, run},
     session::{self, Connector, Ended, SessionConfig, SessionHandle},
+    view::Depth,
 };
 use chitty_chat::{
     ParticipantName,
@@ -169,7 +171,22 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Whose log it is where nobody joined: a name that no participant can have.
 const NOBODY: &str = "system";
 
+/// The log's writer and who looks at it, the terminal's writer, and five that block: standard
+/// input, output and error, a name that is resolved, whose a server is.
+const THREADS: usize = 8;
+
+/// As for an option that is wrong: nothing was begun.
+const EXIT_USAGE: u8 = 2;
+
 fn chat(options: Options) -> Result<ExitCode> {
+    let term = std::env::var("TERM").unwrap_or_default();
+    if !options.plain
+        && let Err(error) = run::has_screen(&term)
+    {
+        let _ = writeln!(io::stderr(), "chitty: {error}");
+        return Ok(ExitCode::from(EXIT_USAGE));
+    }
+    chitty_server::threads::try_out("a client", THREADS)?;
     let log = Arc::new(Log::install()?);
     let directory = logging::prepare_directory(options.log_dir.as_deref())?;
     let log_dir = directory.path.clone();
@@ -293,12 +310,16 @@ async fn show(
         options: options.screen,
         palette: std::env::var_os("NO_COLOR")
             .is_none_or(|value| value.is_empty())
-            .then_some(options.palette),
+            .then(|| {
+                let depth = Depth::of(|name| std::env::var(name).ok());
+                options.colours.palette(depth)
+            }),
         editor: ["VISUAL", "EDITOR"]
             .into_iter()
             .filter_map(|name| std::env::var(name).ok())
             .find(|command| !command.trim().is_empty())
             .unwrap_or_else(|| "vi".into()),
+        look: Look::of(options.ascii, |name| std::env::var(name).ok()),
     };
     Ok(run(config, session, log).await?)
 }

@@ -340,7 +340,11 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
                     self.say(&format!("{}: {}", row.command, row.what));
                 }
             }
-            Line::Who => self.say(&self.participants.list()),
+            Line::Who => {
+                for line in self.participants.list() {
+                    self.say(&line);
+                }
+            }
             Line::At(_) | Line::Clear | Line::Search(_) => {
                 self.not_sent(self.line, "/at, /clear and /search need a screen");
             }
