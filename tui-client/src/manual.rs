@@ -63,7 +63,10 @@ pub fn write(command: clap::Command, out: &mut dyn io::Write) -> io::Result<()> 
         literally(&examples.to_string(), &mut roff);
     }
     roff.to_writer(out)?;
-    man.render_version_section(out)
+    if command.get_version().is_some() {
+        man.render_version_section(out)?;
+    }
+    Ok(())
 }
 
 /// How a command is written, what it does, and its options.
