@@ -32,7 +32,7 @@ const CHOICE: &str = "\
 
 /// Makes the run, and from its logs the report. `arguments` go to the script that sets it.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
-    install::packages()?;
+    install::python()?;
     install::browser()?;
     let folder = Path::new(FOLDER);
     let logs = env::current_dir()

@@ -234,7 +234,6 @@ const PROMPT: &str = "Search: ";
 impl HintLine<'_> {
     /// Search: coffee                     found · Up older · Enter keeps · Esc back
     fn prompt(&self, area: Rect, buf: &mut Buffer) {
-        let search = self.app.search();
         let (query, _) = query(self.app, area);
         let x = put(buf, area, (0, 0), PROMPT, theme::STRONG);
         let text = (query.as_str(), query.as_str());

@@ -160,9 +160,9 @@ fn parts_that_share_a_bit_are_all_polled_and_slots_are_used_again() {
     }
     let polled = bed.seen_in_a_turn();
     assert_eq!(polled.len(), count + 1, "all of them, and the connection");
-    let last: Waker = wakers.lock().expect("no panic").pop_back().expect("one");
-    last.wake();
-    // Slots 0, 61 and 122 share the last one's bit, and end now.
+    let first: Waker = wakers.lock().expect("no panic").pop_front().expect("one");
+    first.wake();
+    // Slots 0, 61 and 122 share a bit, and end now.
     assert_eq!(bed.seen_in_a_turn().len(), 3);
     for _ in 0..3 {
         bed.add("new", |_| Poll::Pending);
