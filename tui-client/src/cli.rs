@@ -51,7 +51,8 @@ pub struct Args {
     pub backlog: Option<u32>,
 
     /// Lines in and lines out instead of a screen: for screen readers, scripts and pipes. Each
-    /// line of the input is sent; at its end, and when all is sent, the client leaves.
+    /// line of the input is sent; at its end, and when all is sent, the client leaves. The exit
+    /// status is 1 if a line was not sent, and 69 if no server could be reached.
     #[arg(long, env = "CHITTY_PLAIN", value_parser = BoolishValueParser::new())]
     pub plain: bool,
 

@@ -27,7 +27,7 @@ pub fn write(command: clap::Command, out: &mut dyn io::Write) -> io::Result<()> 
     man.render_description_section(out)?;
     man.render_options_section(out)?;
     let mut roff = Roff::new();
-    roff.control("SH", ["COMMANDS"]);
+    roff.control("SH", ["SUBCOMMANDS"]);
     roff.to_writer(out)?;
     for each in command.get_subcommands_mut() {
         if !each.is_hide_set() {
@@ -60,7 +60,9 @@ pub fn write(command: clap::Command, out: &mut dyn io::Write) -> io::Result<()> 
     }
     if let Some(examples) = command.get_after_help() {
         roff.control("SH", ["EXAMPLES"]);
-        literally(&examples.to_string(), &mut roff);
+        let examples = examples.to_string();
+        let title = "Examples:\n";
+        literally(examples.strip_prefix(title).unwrap_or(&examples), &mut roff);
     }
     roff.to_writer(out)?;
     if command.get_version().is_some() {
