@@ -1,4 +1,4 @@
-//! The commands beside serving: `backup`, `check` and `recover`.
+//! The commands beside serving: `backup`, `check`, `recover` and `health`.
 
 use std::{
     fmt,
@@ -11,7 +11,9 @@ use chitty_chat::{LamportTime, secret};
 use clap::Subcommand;
 
 use crate::{
+    cli::user_path,
     data::{chat_file, default_data_dir},
+    health,
     log::{Marked, Recovered, Summary, backup, check, recover},
 };
 
@@ -27,7 +29,7 @@ pub enum Command {
         file: PathBuf,
 
         /// Folder of the chat [default: chitty-chat in the XDG data folder]
-        #[arg(long, env = "CHITTY_DATA", value_name = "DIR")]
+        #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
         data: Option<PathBuf>,
     },
     /// Read all of a chat, and list all that is damaged; the file is not touched
@@ -36,7 +38,7 @@ pub enum Command {
         file: Option<PathBuf>,
 
         /// Folder of the chat [default: chitty-chat in the XDG data folder]
-        #[arg(long, env = "CHITTY_DATA", value_name = "DIR")]
+        #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
         data: Option<PathBuf>,
     },
     /// Write all that is whole in a damaged chat to a new file; the damaged one is not touched
@@ -48,19 +50,25 @@ pub enum Command {
         file: PathBuf,
 
         /// The file to make [default: FILE.recovered]
-        #[arg(long, value_name = "NEW")]
+        #[arg(long, value_name = "NEW", value_parser = user_path())]
         to: Option<PathBuf>,
     },
+    /// Ask a server whether it serves: exit status 0 if it does, 1 if not
+    Health(health::Args),
 }
 
 /// So many lost positions are listed; further ones are counted.
 const MOST_LISTED: usize = 100;
 
-/// Runs one of these. The code is 1 where a check finds something wrong, or a backup fails.
+/// Runs one of these. The code is 1 if a check finds something wrong, or a backup fails.
 pub fn run(command: &Command) -> ExitCode {
+    if let Command::Health(args) = command {
+        return health::run(args);
+    }
     // What cannot be caught is no reason not to try.
     let _ = crate::cli::outlive_size_limits();
     let result = match command {
+        Command::Health(_) => Ok(()),
         Command::Backup { file, data } => {
             let source = chat_in(data.as_deref());
             backup(&source, file, &mut secret::os_random)

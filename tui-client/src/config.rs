@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chitty_chat::{files, text::display};
 use etcetera::BaseStrategy as _;
 use ratatui::style::Color;
 use serde::Deserialize;
@@ -33,6 +34,8 @@ const PROGRAM: &str = "chitty-chat";
 const FILE: &str = "config.toml";
 /// More than anybody writes by hand: what is longer is another file.
 const MAX_BYTES: u64 = 64 << 10;
+/// So much of a line is shown that is wrong, in characters.
+const MAX_SHOWN: usize = 60;
 
 /// What a file says; `None` where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -47,12 +50,14 @@ pub struct Config {
     #[serde(deserialize_with = "local")]
     pub local: Option<SocketAddr>,
     /// As `--data`.
+    #[serde(deserialize_with = "path")]
     pub data: Option<PathBuf>,
     /// As `--idle-exit`, in seconds.
     pub idle_exit: Option<u64>,
     /// As `--backlog`, in events.
     pub backlog: Option<u32>,
     /// As `--log-dir`.
+    #[serde(deserialize_with = "path")]
     pub log_dir: Option<PathBuf>,
     /// What is on the screen and beside it.
     pub screen: Screen,
@@ -156,7 +161,7 @@ impl Colours {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// It was asked for and cannot be read.
-    #[error("cannot read the configuration {}: {source}", path.display())]
+    #[error("cannot read the configuration {}: {source}; choose another with --config", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -164,7 +169,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// It says something that is not understood.
-    #[error("{}, {problem}\n`chitty config --example` prints a file with every key", path.display())]
+    #[error("{}, {problem}; `chitty config --example` prints a file with every key", path.display())]
     Wrong {
         /// The file.
         path: PathBuf,
@@ -212,6 +217,16 @@ where
         .map_err(serde::de::Error::custom)
 }
 
+fn path<'de, D>(deserializer: D) -> Result<Option<PathBuf>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let path = PathBuf::deserialize(deserializer)?;
+    files::user_path(path)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
 impl Config {
     /// Reads the file that was asked for; without one, the usual file, if there is one.
     pub fn load(asked: Option<&Path>) -> Result<Self, ConfigError> {
@@ -232,7 +247,19 @@ impl Config {
     /// # Errors
     /// The line, the key and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+        toml::from_str(text).map_err(|error| {
+            let message = error.message().trim_end().replace('\n', ", ");
+            match error.span().and_then(|span| text.get(..span.start)) {
+                Some(before) => {
+                    let number = before.matches('\n').count();
+                    let line = text.lines().nth(number).unwrap_or_default().trim();
+                    let line: String = line.chars().take(MAX_SHOWN).collect();
+                    let line = display::safe(&line);
+                    format!("line {}, {line}: {message}", number + 1)
+                }
+                None => message,
+            }
+        })
     }
 }
 
@@ -327,6 +354,11 @@ mod tests {
             ("name = ", ["line 1", "name"]),
             ("[screen]\nmouse = 1", ["line 2", "mouse"]),
             ("[colours]\nbad = \"blood\"", ["line 2", "no colour"]),
+            (
+                "log-dir = \"~bob/logs\"",
+                ["line 1", "~bob is not looked up"],
+            ),
+            ("data = \"$HOME/chat\"", ["line 1", "$HOME is not replaced"]),
             ("[colours]\nnames = []", ["line 2", "at least one colour"]),
             ("[colours]\nnames = \"red\"", ["line 2", "names"]),
             (
@@ -339,6 +371,7 @@ mod tests {
             ),
         ] {
             let problem = Config::parse(text).expect_err(text);
+            assert_eq!(problem.lines().count(), 1, "{problem}");
             for part in parts {
                 assert!(problem.contains(part), "{text:?}: {problem}");
             }

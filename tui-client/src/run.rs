@@ -14,7 +14,7 @@ use std::{
 };
 
 use chitty_chat::logging::LogNews;
-use futures_util::{Stream, StreamExt, future};
+use futures_util::{Stream, StreamExt};
 use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::Backend};
 use thiserror::Error;
@@ -123,14 +123,11 @@ pub async fn run(
     Ok(drive(screen.terminal(), HOST, bytes, told, config, session, log).await)
 }
 
-/// Yields when the process is told to end.
+/// Yields when a process without a screen is told to end.
 ///
 /// Needs a Tokio runtime with I/O.
 pub fn asked_to_leave() -> io::Result<impl Stream<Item = ()> + Unpin> {
-    let told = told::signals()?;
-    Ok(told.filter_map(|told| {
-        future::ready(matches!(told, Told::Leave | Told::Interrupted).then_some(()))
-    }))
+    told::ends()
 }
 
 /// The loop, on any terminal.

@@ -1,7 +1,6 @@
 //! The options of a server, and what is configured by them.
 
 use std::{
-    net::SocketAddr,
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -10,36 +9,38 @@ use chitty_chat::secret;
 use clap::{Args as ClapArgs, builder::BoolishValueParser};
 
 use super::values::{
-    Limited, parse_keep, parse_participants, parse_rate, parse_seconds, parse_size,
+    Limited, parse_keep, parse_participants, parse_rate, parse_seconds, parse_size, user_path,
 };
-use crate::{app::Config, follower, log::Keep, net, room::Rules, sequencer};
+use crate::{app::Config, follower, listen::Place, log::Keep, net, room::Rules, sequencer};
 
 /// The options of a server.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
-    /// Address and port to listen on; port 0 picks a free one
+    /// Address or host name, and port, to listen on: 127.0.0.1 is for this machine only, 0.0.0.0
+    /// or [::] for others, too. Port 0 picks a free one
     #[arg(
         long,
         env = "CHITTY_LISTEN",
         value_name = "ADDR",
         default_value = "127.0.0.1:50051"
     )]
-    pub listen: SocketAddr,
+    pub listen: Place,
 
     /// Folder that the chat is kept in [default: chitty-chat in the XDG data folder]
-    #[arg(long, env = "CHITTY_DATA", value_name = "DIR")]
+    #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
     pub data: Option<PathBuf>,
 
-    /// Folder for log files [default: ./logs if it is there, else chitty-chat in the XDG state
-    /// folder]
-    #[arg(long, env = "CHITTY_LOG_DIR", value_name = "DIR")]
+    /// Folder for log files, which must be yours or root's; others may write to it only if they
+    /// cannot rename your files there, as in /tmp [default: ./logs if it is there, yours, and
+    /// closed to others' writing, else chitty-chat in the XDG state folder]
+    #[arg(long, env = "CHITTY_LOG_DIR", value_name = "DIR", value_parser = user_path())]
     pub log_dir: Option<PathBuf>,
 
     /// Keep the chat in memory only, and leave the data folder alone
     #[arg(long, env = "CHITTY_EPHEMERAL", value_parser = BoolishValueParser::new())]
     pub ephemeral: bool,
 
-    /// Keep the newest events, so many (100000) or so many bytes (64MiB) [default: all]
+    /// Keep only the newest events: a number of them (100000), or a size (64MiB) [default: all]
     ///
     /// Up to a tenth more is kept in between. What is remembered of the rest, to tell retries and
     /// sessions, adds at most 20 MB.
@@ -54,7 +55,7 @@ pub struct Args {
     #[arg(long, env = "CHITTY_RESTART_GRACE", value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub restart_grace: Duration,
 
-    /// How many may be present at once; at most 20000
+    /// Participants who may be present at once; at most 20000
     #[arg(
         long,
         env = "CHITTY_MAX_PARTICIPANTS",
@@ -64,7 +65,7 @@ pub struct Args {
     )]
     pub max_participants: usize,
 
-    /// How many of them may join from one address [default: half of --max-participants, at most
+    /// Participants who may join from one address [default: half of --max-participants, at most
     /// 1000]
     ///
     /// All loopback addresses count as one, and so does an IPv6 /64 network. An IPv6 /48 network
@@ -76,36 +77,36 @@ pub struct Args {
     )]
     pub max_participants_per_address: Option<usize>,
 
-    /// Messages of a participant: so many a second, and after a pause so many at once; or off
+    /// Messages that a participant may send: RATE a second, and BURST at once after a pause; or off
     #[arg(long, env = "CHITTY_PUBLISH_RATE", value_name = "RATE/BURST|off", default_value = "5/10", value_parser = parse_rate)]
     pub publish_rate: Limited,
 
-    /// Participants who join from one address: so many a second, and so many at once; or off
+    /// Participants who may join from one address: RATE a second, and BURST at once; or off
     ///
     /// Who resumes after a lost connection is not counted here, but by --stream-rate.
     #[arg(long, env = "CHITTY_JOIN_RATE", value_name = "RATE/BURST|off", default_value = "10/50", value_parser = parse_rate)]
     pub join_rate: Limited,
 
-    /// Streams that one participant begins, by resuming or by joining once more: so many a second,
-    /// and so many at once; or off
+    /// Streams that a participant may begin, by resuming or by joining once more: RATE a second, and
+    /// BURST at once; or off
     #[arg(long, env = "CHITTY_STREAM_RATE", value_name = "RATE/BURST|off", default_value = "2/20", value_parser = parse_rate)]
     pub stream_rate: Limited,
 
-    /// Connections in all
+    /// Connections that the server accepts, in all
     #[arg(long, env = "CHITTY_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = net::Limits::default().connections)]
     pub max_connections: usize,
 
-    /// Connections from one address; an IPv6 /48 network may have twice as many
+    /// Connections that the server accepts from one address; an IPv6 /48 network may have twice as many
     #[arg(long, env = "CHITTY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value_t = net::Limits::default().connections_per_source)]
     pub max_connections_per_address: usize,
 
-    /// Connections without a participant: when there are more, the idlest is closed
+    /// Connections without a participant; beyond that, the one idle for the longest is closed
     ///
-    /// It is closed also when connections run out. A participant's connection never is.
+    /// One is closed also when connections run out. A participant's connection never is.
     #[arg(long, env = "CHITTY_MAX_UNJOINED", value_name = "NUMBER", default_value_t = net::Limits::default().unjoined)]
     pub max_unjoined: usize,
 
-    /// Seconds that a connection may last without a participant, or a call of one
+    /// Seconds that a connection may last without a participant, or a call from one
     #[arg(long, env = "CHITTY_JOIN_WITHIN", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub join_within: Duration,
 
@@ -121,11 +122,11 @@ pub struct Args {
     #[arg(long, env = "CHITTY_STALL", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub stall: Duration,
 
-    /// End when nobody has been present for so many seconds [default: never]
+    /// Seconds without a participant after which the server ends [default: never]
     #[arg(long, env = "CHITTY_IDLE_EXIT", value_name = "SECONDS", value_parser = parse_seconds)]
     pub idle_exit: Option<Duration>,
 
-    /// Leave the terminal's session, for a server that a client starts
+    /// Leave whoever started it, for a server that a client starts
     #[arg(long, hide = true)]
     pub detach: bool,
 }

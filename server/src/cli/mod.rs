@@ -6,7 +6,6 @@ mod values;
 
 use std::{
     io::{self, Write as _},
-    net::SocketAddr,
     path::Path,
     process::ExitCode,
     sync::Arc,
@@ -19,18 +18,23 @@ use chitty_chat::{
     text::display,
 };
 use color_eyre::eyre::{Result, WrapErr as _};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 pub use self::{args::Args, values::Limited};
 
-pub(crate) use self::process::outlive_size_limits;
-use self::process::{END_WITHIN, allow_open_files, end_within, signal};
+use self::process::{
+    END_WITHIN, allow_open_files, detach, end_within, leave_standard_error, signal,
+};
+pub(crate) use self::{
+    process::outlive_size_limits,
+    values::{parse_seconds, user_path},
+};
 use crate::{
     app::{self, ServeError},
     data::{DataDir, DataError, default_data_dir},
     failure::describe,
+    listen::{Sockets, own_addresses, ways_in},
     log::{Log, MemoryLog, SqliteLog},
     sequencer::{End, SequencerError},
     threads,
@@ -43,9 +47,7 @@ pub const EXIT_LOCKED: u8 = 75;
 /// Runs a server until a signal, its idle end, or a failure.
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.detach {
-        // So that neither Ctrl-C nor the closing of the terminal reaches it. It fails only where
-        // the process leads a group already, and is detached then.
-        let _ = rustix::process::setsid();
+        detach();
     }
     outlive_size_limits()?;
     threads::check()?;
@@ -109,13 +111,7 @@ pub fn say(what: &str) {
 }
 
 async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
-    let listener = TcpListener::bind(args.listen).await.wrap_err_with(|| {
-        format!(
-            "cannot listen on {}; choose another address with --listen",
-            args.listen
-        )
-    })?;
-    let address = listener.local_addr()?;
+    let listener = Sockets::bind(&args.listen).await?;
     let shutdown = CancellationToken::new();
     let signals = shutdown.clone();
     tokio::spawn(async move {
@@ -124,7 +120,10 @@ async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
         info!(target: CALL, call = "Server", step = "stopping", signal);
         signals.cancel();
     });
-    announce(address, &*log, log_path);
+    announce(&listener, &*log, log_path)?;
+    if args.detach {
+        leave_standard_error().wrap_err("cannot open /dev/null")?;
+    }
     let end = app::serve(listener, log, args.config(), shutdown).await?;
     let reason = match end {
         End::Shutdown => "signal",
@@ -144,17 +143,27 @@ fn open_log(args: &Args) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
     Ok((Some(data), Arc::new(log)))
 }
 
-fn announce(address: SocketAddr, log: &dyn Log, log_path: &Path) {
+fn announce(sockets: &Sockets, log: &dyn Log, log_path: &Path) -> io::Result<()> {
     let extent = log.extent();
+    let listening = sockets.addresses()?;
+    let told: Vec<_> = listening.iter().map(ToString::to_string).collect();
+    let address = told.join(",");
     info!(
         target: CALL, call = "Server", step = "started", address = %address,
         epoch = &*log.epoch(), position = extent.head.get(), first = extent.first.get(),
     );
+    let (ways, note) = ways_in(&listening, sockets.takes_both(), &own_addresses());
+    let ways = ways
+        .iter()
+        .map(|way| format!("chitty --server http://{way}"));
+    let ways: Vec<_> = ways.chain(note.map(|note| format!("({note})"))).collect();
     // Whoever started it may not listen: that is no reason not to serve.
     let _ = writeln!(
         io::stdout(),
-        "chitty-server listens on {address}\n  join it:  chitty --server http://{address}\n  \
-         its log:  {}",
+        "chitty-server listens on {}\n  join it:  {}\n  its log:  {}",
+        told.join(", "),
+        ways.join("\n            "),
         log_path.display()
     );
+    Ok(())
 }

@@ -2,7 +2,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use chitty_chat::signals;
 use color_eyre::eyre::Result;
+use nix::sys::signal::SigSet;
+use rustix::{fs::Mode, process::Signal};
 use tracing::warn;
 
 use super::say;
@@ -36,7 +39,7 @@ pub(super) fn allow_open_files(connections: usize) -> usize {
 pub(crate) fn outlive_size_limits() -> io::Result<()> {
     // The flag is not looked at: what matters is that the signal is caught.
     let caught = Arc::default();
-    signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), caught).map(drop)
+    signal_hook::flag::register(Signal::XFSZ.as_raw(), caught).map(drop)
 }
 
 /// Returns on Ctrl-C, SIGTERM, or a hang-up that is not ignored.
@@ -44,7 +47,8 @@ pub(super) async fn signal() -> Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = if ignores_hangup() {
+    // Where the system does not tell, it is left as it is.
+    let mut hangup = if signals::is_ignored(Signal::HUP).unwrap_or(true) {
         None
     } else {
         Some(signal(SignalKind::hangup())?)
@@ -81,14 +85,21 @@ pub(super) fn end_within(time: Duration) {
     }
 }
 
-/// By ignoring SIGHUP, `nohup` says that the server is to outlive its terminal; to listen for it
-/// would undo that. Where the system does not tell (as only Linux does), it is left as it is.
-fn ignores_hangup() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    // SIGHUP is 1, the lowest bit.
-    ignored.is_none_or(|mask| mask & 1 != 0)
+/// Leaves whoever started this server, which outlives them: their terminal, and what they set for
+/// themselves. What they had open and where they were is left by the client, before it starts a
+/// server.
+pub(super) fn detach() {
+    // So that neither Ctrl-C nor the closing of the terminal reaches it. It fails only where the
+    // process leads a group already, and is detached then.
+    let _ = rustix::process::setsid();
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    // Also for the threads that are started after this.
+    let _ = SigSet::empty().thread_set_mask();
+}
+
+/// Once it serves, nobody reads the reasons why it does not: the file or the terminal that they
+/// went to is given back. What happens later is in the log file.
+pub(super) fn leave_standard_error() -> io::Result<()> {
+    let null = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stderr(null)?)
 }

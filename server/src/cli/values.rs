@@ -1,13 +1,16 @@
 //! What the values of options look like.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
+
+use chitty_chat::files;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::{log::Keep, rate::Rate};
 
 /// What no clock overflows by.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
         .map_err(|_| "give a number of seconds, such as 10")?;
@@ -16,6 +19,11 @@ pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
         return Err("give at most ten years".into());
     }
     Ok(time)
+}
+
+/// A path that a user writes where no shell has read it, as in a variable.
+pub(crate) fn user_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(files::user_path)
 }
 
 /// More than any client lists: `chitty` shows the first 20,000, and takes no Welcome that is

@@ -1,7 +1,10 @@
 //! The real binary without a terminal: lines in, lines out.
 
+mod started;
+mod starts;
 #[path = "../terminal/support.rs"]
 mod support;
+mod waiting;
 
 use std::{
     io::Write as _,
@@ -10,25 +13,35 @@ use std::{
 
 use support::{World, wait_until};
 
-/// Pipes this into `chitty --plain`, and waits for its end.
-fn pipe(world: &World, server: &str, name: &str, input: &[u8], arguments: &[&str]) -> Output {
-    let mut client = Command::new(env!("CARGO_BIN_EXE_chitty"))
+/// `chitty --plain`, of which nothing is taken from the environment.
+fn client(world: &World, server: &str, name: &str) -> Command {
+    let mut client = Command::new(env!("CARGO_BIN_EXE_chitty"));
+    client
         .env_clear()
         .env("TZ", "UTC")
         .env("HOME", world.logs())
         .arg("--log-dir")
         .arg(world.logs())
         .args(["--plain", "--server", server, "--name", name])
-        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::piped());
+    client
+}
+
+/// Pipes this into `chitty --plain`, and waits for its end.
+fn pipe(world: &World, server: &str, name: &str, input: &[u8], arguments: &[&str]) -> Output {
+    let mut client = client(world, server, name)
+        .args(arguments)
         .spawn()
         .expect("it starts");
     let mut stdin = client.stdin.take().expect("a pipe");
-    stdin.write_all(input).expect("it reads");
-    drop(stdin);
-    client.wait_with_output().expect("it ends")
+    let input = input.to_vec();
+    // It reads on only as its output is read, too.
+    let written = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = client.wait_with_output().expect("it ends");
+    written.join().expect("no panic");
+    output
 }
 
 fn text(bytes: &[u8]) -> String {
