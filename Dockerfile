@@ -24,5 +24,6 @@ ENTRYPOINT ["chitty-server"]
 
 FROM base AS client
 COPY --from=build /src/target/release/chitty /usr/local/bin/
-ENV CHITTY_DATA=/data
+# Without a locale, the screen would be in ASCII.
+ENV CHITTY_DATA=/data LANG=C.UTF-8
 ENTRYPOINT ["chitty"]

@@ -12,7 +12,7 @@ use clap::Subcommand;
 
 use crate::{
     data::{chat_file, default_data_dir},
-    log::{Recovered, Summary, backup, check, recover},
+    log::{Marked, Recovered, Summary, backup, check, recover},
 };
 
 /// What can be done beside serving.
@@ -128,6 +128,20 @@ fn print(file: &Path, summary: &Summary) {
     say(format_args!("  present:   {}", summary.present));
     say(format_args!("  epoch:     {}", summary.epoch));
     say(format_args!("  schema:    {}", summary.schema));
+    match summary.marked {
+        Marked::All | Marked::Needless => {}
+        Marked::UpTo(position) => say(format_args!(
+            "  mark:      reaches to position {position} only, as after a power cut: it is not \
+             known whether all is there that came after it"
+        )),
+        Marked::Nothing => say(format_args!(
+            "  mark:      is not beside it, or cannot be read: it is not known whether the end is \
+             missing"
+        )),
+        Marked::Another => say(format_args!(
+            "  mark:      is of another chat, in whose place this one was put"
+        )),
+    }
 }
 
 fn print_recovered(file: &Path, to: &Path, recovered: &Recovered) {

@@ -51,6 +51,19 @@ pub struct Args {
     #[arg(long, env = "CHITTY_PLAIN", value_parser = BoolishValueParser::new())]
     pub plain: bool,
 
+    /// Signs and frames in ASCII, for terminals that draw them wrong: two cells wide, or not at all.
+    /// What people write is not changed [default: where the locale is not UTF-8]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "CHITTY_ASCII",
+        value_parser = BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub ascii: Option<bool>,
+
     /// The configuration file [default: chitty-chat/config.toml in the XDG configuration folder]
     #[arg(long, value_name = "FILE", env = "CHITTY_CONFIG")]
     pub config: Option<PathBuf>,
@@ -75,6 +88,8 @@ pub struct Options {
     pub backlog: u32,
     /// Lines instead of a screen.
     pub plain: bool,
+    /// Signs and frames in ASCII; `None`: where the locale asks for it.
+    pub ascii: Option<bool>,
     /// What is on the screen and beside it.
     pub screen: app::options::Options,
     /// The colours of the screen.
@@ -98,6 +113,7 @@ impl Args {
                 None => BACKLOG,
             }),
             plain: self.plain,
+            ascii: self.ascii.or(config.screen.ascii),
             screen: config.screen.options(config.keys),
             colours: config.colours,
         }
@@ -172,6 +188,22 @@ mod tests {
         let options = args("chitty --plain --backlog 3").with(config);
         assert_eq!(options.backlog, 3);
         assert_eq!(args("chitty").with(Config::default()).backlog, 200);
+    }
+
+    #[test]
+    fn ascii_is_wanted_or_not_or_left_to_the_locale() {
+        let args = |line: &str| Cli::parse_from(line.split(' ')).args;
+        let mut config = Config::default();
+        assert_eq!(args("chitty").with(config.clone()).ascii, None);
+        assert_eq!(
+            args("chitty --ascii").with(config.clone()).ascii,
+            Some(true)
+        );
+        let no = args("chitty --ascii=no --name ada").with(config.clone());
+        assert_eq!(no.ascii, Some(false));
+        config.screen.ascii = Some(true);
+        assert_eq!(args("chitty").with(config.clone()).ascii, Some(true));
+        assert_eq!(args("chitty --ascii=0").with(config).ascii, Some(false));
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct Screen {
     pub notifications: Option<bool>,
     /// The window's title tells how much is unread.
     pub title: Option<bool>,
+    /// As `--ascii`.
+    pub ascii: Option<bool>,
 }
 
 impl Screen {
@@ -287,6 +289,7 @@ mod tests {
                     bell: Some(true),
                     notifications: Some(true),
                     title: Some(true),
+                    ascii: Some(true),
                 },
             colours,
             keys,

@@ -16,6 +16,7 @@ use chitty::{
     cli::{self, Args, Options},
     config::{self, Config},
     launch::{self, Local},
+    locale::Look,
     manual,
     osc::Notifier,
     plain::{self, Plain, PlainConfig, Streams},
@@ -163,7 +164,22 @@ const MANY_NEWS: usize = 8;
 /// Whose log it is where nobody joined: a name that no participant can have.
 const NOBODY: &str = "system";
 
+/// The log's writer and who looks at it, the terminal's writer, and three that block: standard
+/// input, a name that is resolved, whose a server is.
+const THREADS: usize = 6;
+
+/// As for an option that is wrong: nothing was begun.
+const EXIT_USAGE: u8 = 2;
+
 fn chat(options: Options) -> Result<ExitCode> {
+    let term = std::env::var("TERM").unwrap_or_default();
+    if !options.plain
+        && let Err(error) = run::has_screen(&term)
+    {
+        let _ = writeln!(io::stderr(), "chitty: {error}");
+        return Ok(ExitCode::from(EXIT_USAGE));
+    }
+    chitty_server::threads::try_out("a client", THREADS)?;
     let log = Arc::new(Log::install()?);
     let directory = logging::prepare_directory(options.log_dir.as_deref())?;
     let log_dir = directory.path.clone();
@@ -284,6 +300,7 @@ async fn show(
             .filter_map(|name| std::env::var(name).ok())
             .find(|command| !command.trim().is_empty())
             .unwrap_or_else(|| "vi".into()),
+        look: Look::of(options.ascii, |name| std::env::var(name).ok()),
     };
     Ok(run(config, session, log).await?)
 }

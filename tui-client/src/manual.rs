@@ -61,7 +61,9 @@ mod tests {
         write(clap::Command::new("chitty"), &mut text).expect("written");
         let text = String::from_utf8(text).expect("it is text");
         for part in [
-            ".SH KEYS\nThe table [keys]",
+            ".SH SIGNS\n.TP\n\\fBL412\\fR\n",
+            ".SH \"THE FIRST KEYS\"\nThe table [keys]",
+            ".SH \"MORE KEYS\"\nThe table [keys]",
             ".SH \"ON A SELECTED LINE\"\nThe table [keys.selected]",
             "\\fBCtrl\\-F\\fR\nsearch what was said (search)",
             "\\fB/at 412\\fR\n",

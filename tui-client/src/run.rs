@@ -4,6 +4,7 @@ mod away;
 mod drawing;
 mod editor;
 mod host;
+mod rows;
 mod told;
 
 use std::{
@@ -25,11 +26,13 @@ use tokio::{
 use self::{
     editor::Editing,
     host::{HOST, Host},
+    rows::Rows,
     told::Told,
 };
 use crate::{
     app::{App, Effect, Input, Now, Outcome, Settings, options::Options},
     input::{self, Decoder, Typed},
+    locale::Look,
     osc::{self, Links, Notifier},
     session::{Command, Ended, Notice, SessionHandle},
     terminal::{Screen, Untaken},
@@ -64,14 +67,19 @@ pub struct ScreenConfig {
     pub palette: Option<Palette>,
     /// The command of the user's editor, which may have arguments.
     pub editor: String,
+    /// Of which characters the screen is made.
+    pub look: Look,
 }
 
 /// Why there is no screen.
 #[derive(Debug, Error)]
 pub enum RunError {
     /// A pipe or a file stands where a terminal is needed.
-    #[error("standard input and output must be a terminal")]
+    #[error("standard input and output must be a terminal; --plain does without one")]
     NoTerminal,
+    /// The terminal has no cursor that can be placed, or it is not said which one it is.
+    #[error("{} cannot show a screen: use --plain, or set TERM to what your terminal is", kind(.0))]
+    NoScreen(String),
     /// The terminal refuses.
     #[error("cannot use the terminal: {0}")]
     Terminal(#[source] io::Error),
@@ -80,8 +88,28 @@ pub enum RunError {
     Signals(#[source] io::Error),
 }
 
+fn kind(term: &str) -> String {
+    match term {
+        "" => "a terminal of an unknown kind (TERM is not set)".into(),
+        _ => format!("a terminal of the kind {term:?} (TERM)"),
+    }
+}
+
+/// Whether there is a terminal that a screen can be shown on: to be asked before anything is
+/// started for it. `term` is its kind, from `TERM`.
+pub fn has_screen(term: &str) -> Result<(), RunError> {
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Err(RunError::NoTerminal);
+    }
+    // What terminfo knows without cursor addressing.
+    if matches!(term, "" | "dumb" | "unknown" | "network" | "dialup") {
+        return Err(RunError::NoScreen(term.into()));
+    }
+    Ok(())
+}
+
 /// Shows the chat until the user leaves. The terminal is as it was when this returns. `log` is what
-/// there is to say about the log file.
+/// there is to say about the log file. [`has_screen`] tells whether there is a terminal for it.
 ///
 /// Needs a Tokio runtime with I/O and time.
 pub async fn run(
@@ -89,9 +117,6 @@ pub async fn run(
     session: SessionHandle,
     log: mpsc::Receiver<LogNews>,
 ) -> Result<Outcome, RunError> {
-    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Err(RunError::NoTerminal);
-    }
     let told = told::signals().map_err(RunError::Signals)?;
     let mut screen = Screen::enter().map_err(RunError::Terminal)?;
     let bytes = input::bytes().map_err(RunError::Terminal)?;
@@ -178,6 +203,7 @@ struct Client<'a, B: Backend> {
     host: Host,
     notifier: Notifier,
     links: Links,
+    rows: Rows,
     /// What the window's title says.
     title: Option<String>,
     /// What the window was told last.
@@ -234,13 +260,14 @@ impl<'a, B: Backend> Client<'a, B> {
             host,
             notifier: config.notifier,
             links: Links::default(),
+            rows: Rows::new(config.look.ambiguous_is_wide),
             title: None,
             title_told: None,
             editor: config.editor,
             editing: None,
             suspended: false,
             asked: false,
-            theme: Theme::of(config.palette),
+            theme: Theme::of(config.palette).in_ascii(config.look.ascii),
             wall: config.wall,
             start,
             decoder: Decoder::default(),
@@ -253,6 +280,9 @@ impl<'a, B: Backend> Client<'a, B> {
             outcome: None,
         };
         client.apply(effects, Duration::ZERO);
+        if let Some(word) = config.look.word {
+            client.app.propose(word);
+        }
         client
     }
 
@@ -310,6 +340,7 @@ impl<'a, B: Backend> Client<'a, B> {
     fn resized(&mut self) {
         // The next frame is drawn on an empty screen.
         self.links.forget();
+        self.rows.forget();
         if let Ok(size) = self.terminal.size() {
             self.input(Input::Resize(size.width, size.height));
         }

@@ -20,7 +20,8 @@ cargo xtask COMMAND
   check         all that CI checks: installs what is missing, then formatting, lints, docs, tests,
                 the page, a moment of the benchmark and of the attacks, and conformance
   page          the page of chitty trace --html, in Chromium
-  report        makes the report's run, and from its logs docs/report/report.pdf
+  report        makes the report's run, and from its logs docs/report/report.pdf; --pages FOLDER
+                also as pictures, --input KEY=VALUE for authors, course, date, repository
   bench         what a delivery costs, beside other servers: the tables of docs/performance.md
   attack        what hostile peers cost the server: the table of docs/hostile.md
   conformance   a second implementation of the protocol, in Python, against the server

@@ -256,6 +256,12 @@ impl App {
         }
     }
 
+    /// Says something that the user may want to do, until the next key.
+    pub fn propose(&mut self, text: &str) {
+        self.say(text, false);
+        self.lay_out();
+    }
+
     fn say(&mut self, text: impl Into<String>, error: bool) {
         self.hint = Some(Hint {
             text: text.into(),

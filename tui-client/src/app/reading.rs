@@ -4,7 +4,7 @@ use chitty_chat::{LamportTime, Position};
 
 use super::{
     App, Effect, Pane, Screen,
-    composer::Edit,
+    composer::{Edit, Editor},
     keys::{Action, Mode},
     search::{self, Origin, Outcome},
 };
@@ -156,7 +156,7 @@ impl App {
     pub(super) fn search_for(&mut self, text: &str, effects: &mut Vec<Effect>) {
         self.open_search();
         if !text.is_empty() {
-            self.search_edit(|query| query.push_str(text), effects);
+            self.search_edit(|line| paste(line, text), effects);
         }
     }
 
@@ -181,11 +181,13 @@ impl App {
             Some(Action::Down | Action::Later | Action::SelectNewer) => {
                 self.search_on(false, effects);
             }
-            Some(Action::Edit(Edit::DeleteLeft)) => {
-                self.search_edit(|query| query.truncate(last(query)), effects);
+            Some(Action::Home) => self.search_edit(|line| _ = line.edit(Edit::LineStart), effects),
+            Some(Action::End) => self.search_edit(|line| _ = line.edit(Edit::LineEnd), effects),
+            Some(Action::EndOfInput) => {
+                self.search_edit(|line| _ = line.edit(Edit::DeleteRight), effects);
             }
-            Some(Action::Edit(Edit::CutLineLeft)) => self.search_edit(String::clear, effects),
-            Some(Action::Edit(Edit::Insert(c))) => self.search_edit(|query| query.push(c), effects),
+            Some(Action::Edit(Edit::Insert(c))) if c.is_control() => {}
+            Some(Action::Edit(edit)) => self.search_edit(|line| _ = line.edit(edit), effects),
             _ => {}
         }
     }
@@ -194,14 +196,15 @@ impl App {
     pub(super) fn paste_search(&mut self, text: &str, effects: &mut Vec<Effect>) -> bool {
         let open = self.search.is_typing();
         if open {
-            self.search_edit(|query| query.push_str(text), effects);
+            self.search_edit(|line| paste(line, text), effects);
         }
         open
     }
 
-    fn search_edit(&mut self, change: impl FnOnce(&mut String), effects: &mut Vec<Effect>) {
-        self.search.edit(change);
-        self.search_on(true, effects);
+    fn search_edit(&mut self, change: impl FnOnce(&mut Editor), effects: &mut Vec<Effect>) {
+        if self.search.edit(change) {
+            self.search_on(true, effects);
+        }
     }
 
     fn search_on(&mut self, older: bool, effects: &mut Vec<Effect>) {
@@ -430,9 +433,10 @@ fn shown(events: &[chitty_chat::Event], target: Position) -> Position {
         .map_or(target, |event| event.position)
 }
 
-/// Where the last character begins.
-fn last(query: &str) -> usize {
-    query.char_indices().next_back().map_or(0, |(at, _)| at)
+/// A query is one line.
+fn paste(line: &mut Editor, text: &str) {
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    line.insert(&text);
 }
 
 fn ask(page: Option<HistoryPage>, limit: u32, effects: &mut Vec<Effect>) {

@@ -109,6 +109,28 @@ fn what_is_searched_for_is_found_at_hand_and_then_by_the_server() {
 }
 
 #[test]
+fn what_is_searched_for_is_edited_as_any_line() {
+    let mut driver = driver();
+    driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
+    driver.type_in("the cofee");
+    for _ in 0..2 {
+        driver.press(KeyCode::Left);
+    }
+    assert_eq!(driver.app.search().halves(), ("the cof", "ee"));
+    driver.type_in("f");
+    driver.press(KeyCode::Home);
+    driver.key(KeyCode::Char('d'), KeyModifiers::ALT);
+    driver.press(KeyCode::Delete);
+    assert_eq!(driver.app.search().query(), "coffee");
+    assert_eq!(selected(&driver), Some(950));
+    driver.press(KeyCode::End);
+    driver.key(KeyCode::Char('w'), KeyModifiers::CONTROL);
+    assert_eq!(driver.app.search().query(), "");
+    driver.key(KeyCode::Char('y'), KeyModifiers::CONTROL);
+    assert_eq!(driver.app.search().query(), "coffee");
+}
+
+#[test]
 fn a_search_that_is_given_up_leaves_one_where_one_was() {
     let mut driver = driver();
     driver.type_in("half a line");

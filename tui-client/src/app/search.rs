@@ -3,7 +3,10 @@
 
 use chitty_chat::{Event, LamportTime, Position, text::caseless::Needle};
 
-use super::timeline::{Timeline, has, needle};
+use super::{
+    composer::Editor,
+    timeline::{Timeline, has, needle},
+};
 use crate::session::HistoryPage;
 
 /// Events in a page that is searched.
@@ -12,9 +15,10 @@ pub const PAGE: u32 = 1000;
 const MAX_QUERY: usize = 128;
 
 /// A search, and where it has come to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Search {
-    query: String,
+    /// What is looked for.
+    line: Editor,
     needle: Needle,
     /// The prompt is open.
     typing: bool,
@@ -69,10 +73,33 @@ pub enum Outcome {
     Failed(String),
 }
 
+impl Default for Search {
+    fn default() -> Self {
+        Self {
+            line: Editor::new("", MAX_QUERY),
+            needle: Needle::default(),
+            typing: false,
+            at: None,
+            origin: None,
+            found: None,
+            wrapped: false,
+            older: false,
+            wanted: None,
+            in_flight: None,
+            outcome: Outcome::None,
+        }
+    }
+}
+
 impl Search {
     /// What is looked for.
     pub fn query(&self) -> &str {
-        &self.query
+        self.line.draft().text()
+    }
+
+    /// What of it is before the caret, and what is after it.
+    pub fn halves(&self) -> (&str, &str) {
+        self.line.draft().halves()
     }
 
     /// Whether the prompt is open.
@@ -127,19 +154,19 @@ impl Search {
         self.again();
     }
 
-    /// Changes what is looked for, from where the search began.
-    pub(super) fn edit(&mut self, change: impl FnOnce(&mut String)) {
-        change(&mut self.query);
-        self.query = self
-            .query
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_QUERY)
-            .collect();
-        self.needle = needle(&self.query);
+    /// Changes what is looked for, and looks from where the search began. Returns whether it is
+    /// another thing now: a move of the caret is no change.
+    pub(super) fn edit(&mut self, change: impl FnOnce(&mut Editor)) -> bool {
+        let before = self.query().to_owned();
+        change(&mut self.line);
+        if self.query() == before {
+            return false;
+        }
+        self.needle = needle(self.query());
         self.at = self.start();
         self.found = None;
         self.again();
+        true
     }
 
     fn again(&mut self) {
@@ -150,7 +177,7 @@ impl Search {
 
     /// Looks for the next one, older or newer. Returns a page to ask the server for.
     pub(super) fn step(&mut self, timeline: &mut Timeline, older: bool) -> Option<HistoryPage> {
-        timeline.look_for(&self.query);
+        timeline.look_for(self.query());
         let at_end = self.outcome == Outcome::NoMore && self.older == older;
         self.again();
         self.older = older;

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use chitty_chat::{Position, causality::Relation};
+use chitty_chat::{Position, causality::Relation, signs::CROSSED};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     participants::Participants,
     timeline::{Block, Columns, Timeline, Tone, marks::Mark},
@@ -82,19 +82,30 @@ impl Canvas<'_> {
         let name = glyphs::safe(author);
         let style = self.name(author, block.own);
         let columns = self.columns;
-        if let Some(width) = columns.name() {
-            let name = glyphs::fit(&name, width);
-            let indent = width.saturating_sub(glyphs::width(&name));
-            self.put(columns.name_start() + indent, y, &name, style, buf);
-        } else if is_rest {
+        let (x, room) = match (columns.name(), columns.time()) {
+            (Some(width), _) => {
+                let indent = width.saturating_sub(glyphs::width(&name));
+                (columns.name_start() + indent, width)
+            }
             // The margin is empty there.
-            let name = format!("{}:", glyphs::fit(&name, columns.text().saturating_sub(2)));
-            let name = glyphs::fit(&name, columns.text().saturating_sub(1));
-            self.put(0, y, &name, style, buf);
-        } else if let Some(time) = columns.time() {
-            let room = block.time.len();
-            self.put(time, y, &" ".repeat(room), style, buf);
-            self.put(time, y, &glyphs::fit(&name, room), style, buf);
+            (None, _) if is_rest => (0, columns.text().saturating_sub(2)),
+            (None, Some(time)) => {
+                self.put(time, y, &" ".repeat(block.time.len()), style, buf);
+                (time, block.time.len())
+            }
+            (None, None) => return,
+        };
+        let shown = glyphs::fit(&name, room);
+        self.said(x, y, (&shown, &name), style, buf);
+        if columns.name().is_none() && is_rest && room > 0 {
+            self.put(glyphs::width(&shown), y, ":", style, buf);
+        }
+    }
+
+    /// Writes what a person wrote, as it is shown, and the whole of it.
+    fn said(&self, x: usize, y: isize, text: (&str, &str), style: Style, buf: &mut Buffer) {
+        if let Ok(y) = usize::try_from(y) {
+            put_said(buf, self.area, (x, y), text, style, self.theme);
         }
     }
 
@@ -193,7 +204,7 @@ impl Canvas<'_> {
         let x = columns.lamport_end();
         match block.relation {
             Some(Relation::Concurrent) => {
-                self.put(x, y, "∥", self.theme.warning(), buf);
+                self.put(x, y, CROSSED, self.theme.warning(), buf);
             }
             None if block.crossed > 0 => {
                 let name = columns.name().map_or(0, |name| {
@@ -206,20 +217,25 @@ impl Canvas<'_> {
                 } else {
                     ""
                 };
-                self.put(x, y, &format!("∥{count}"), theme::DIM, buf);
+                self.put(x, y, &format!("{CROSSED}{count}"), theme::DIM, buf);
             }
             Some(_) | None => {}
         }
     }
 
     fn label(&self, block: &Block<'_>, x: usize, y: isize, buf: &mut Buffer) {
-        let style = match (block.tone, block.author) {
-            (Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected, Some(author)) => {
-                self.name(author, block.own)
-            }
-            _ => theme::DIM,
+        let is_said = matches!(
+            block.tone,
+            Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected
+        );
+        let (Some(author), Ok(row)) = (block.author.filter(|_| is_said), usize::try_from(y)) else {
+            self.put(x, y, &block.label, theme::DIM, buf);
+            return;
         };
-        self.put(x, y, &block.label, style, buf);
+        let name = glyphs::safe(author);
+        let style = self.name(author, block.own);
+        let label = (block.label.as_ref(), name.as_ref());
+        put_said(buf, self.area, (x, row), label, style, self.theme);
     }
 
     fn row(&mut self, block: &Block<'_>, index: usize, y: isize, buf: &mut Buffer) {
@@ -234,13 +250,20 @@ impl Canvas<'_> {
         } else {
             0
         };
+        // A notice is the program's own word; the other sentences are fixed but for the name.
+        let style = if matches!(block.tone, Tone::Notice | Tone::Run) {
+            style
+        } else {
+            self.theme.said(style)
+        };
         let x = block.start + lead;
         self.put(x, y, row, style, buf);
         // An action's text begins with its author.
         if let (Tone::Action, 0, Some(author)) = (block.tone, index, block.author) {
             let name = glyphs::safe(author);
             if row.starts_with(&*name) {
-                self.put(x, y, &name, self.name(author, block.own), buf);
+                let style = self.name(author, block.own);
+                self.put(x, y, &name, self.theme.said(style), buf);
             }
         }
         for (which, (range, mark)) in block.marks.iter().enumerate() {
@@ -251,8 +274,8 @@ impl Canvas<'_> {
             let before = glyphs::width(&block.text[span.start..part.start]);
             let text = &block.text[part];
             let style = match mark {
-                Mark::Found => self.theme.found(),
-                Mark::Mention => self.theme.mention(),
+                Mark::Found => self.theme.said(self.theme.found()),
+                Mark::Mention => self.theme.said(self.theme.mention()),
                 Mark::Link(_) => style.patch(theme::LINK),
             };
             let end = self.put(x + before, y, text, style, buf);

@@ -51,6 +51,14 @@ pub(crate) fn render(
     buf: &mut Buffer,
     links: &mut Vec<Link>,
 ) -> Option<Position> {
+    let caret = panes(app, theme, buf, links);
+    if theme.is_ascii() {
+        glyphs::in_ascii(buf);
+    }
+    caret
+}
+
+fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Link>) -> Option<Position> {
     let screen = *buf.area();
     // Between a change of size and the app's learning of it the two differ.
     let area = |rect: Rect| rect.intersection(screen);
@@ -146,4 +154,21 @@ fn put(buf: &mut Buffer, area: Rect, (x, y): (usize, usize), text: &str, style: 
     let room = usize::from(area.width - column);
     let (end, _) = buf.set_stringn(area.x + column, area.y + row, text, room, style);
     usize::from(end - area.x)
+}
+
+/// Writes what a person wrote, as it is `shown`: maybe cut, and with a sign after it. Returns the
+/// column after it.
+fn put_said(
+    buf: &mut Buffer,
+    area: Rect,
+    (x, y): (usize, usize),
+    (shown, whole): (&str, &str),
+    style: Style,
+    theme: Theme,
+) -> usize {
+    let is_whole = shown.starts_with(whole);
+    let cut = shown.rfind('…').filter(|_| !is_whole);
+    let (said, sign) = shown.split_at(cut.unwrap_or(shown.len()));
+    let end = put(buf, area, (x, y), said, theme.said(style));
+    put(buf, area, (end, y), sign, style)
 }

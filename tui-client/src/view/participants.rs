@@ -3,7 +3,7 @@
 use chitty_chat::{Event, EventKind, Position};
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
     keys::Action,
@@ -90,7 +90,7 @@ impl Pane<'_> {
             let hue = self.app.participants().hue(person.name);
             self.theme.name(hue, person.own)
         };
-        let x = put(buf, area, (NAMES, y), &name, style);
+        let x = put_said(buf, area, (NAMES, y), (&name, &safe), style, self.theme);
         put(buf, area, (x, y), mark, theme::DIM);
         let x = width.saturating_sub(glyphs::width(&received));
         put(buf, area, (x, y), &received, theme::DIM);

@@ -1,5 +1,6 @@
 //! The rule between what was said and what is being written: state, clock, what is below.
 
+use chitty_chat::signs::CONNECTED;
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -7,7 +8,7 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
     keys::{Action, Mode},
@@ -16,7 +17,7 @@ use crate::app::{
     timeline::{Below, Fetching},
 };
 
-/// ── ● connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
+/// ── ◉ connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
 pub(super) struct Line<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
@@ -165,9 +166,9 @@ impl Line<'_> {
         let status = self.app.status();
         let (health, short, rest) = status.words(self.app.now());
         let sign = match health {
-            Health::Good => '●',
-            Health::Waiting => '◌',
-            Health::Bad => '✗',
+            Health::Good => CONNECTED,
+            Health::Waiting => "◌",
+            Health::Bad => "✗",
         };
         let state = format!("{sign} {short}");
         let mut left = room.saturating_sub(glyphs::width(&state));
@@ -233,10 +234,10 @@ const PROMPT: &str = "Search: ";
 impl HintLine<'_> {
     /// Search: coffee                     found · Up older · Enter keeps · Esc back
     fn prompt(&self, area: Rect, buf: &mut Buffer) {
-        let search = self.app.search();
-        let safe = glyphs::safe(search.query());
+        let (query, _) = query(self.app, area);
         let x = put(buf, area, (0, 0), PROMPT, theme::STRONG);
-        let x = put(buf, area, (x, 0), &safe, theme::TEXT);
+        let text = (query.as_str(), query.as_str());
+        let x = put_said(buf, area, (x, 0), text, theme::TEXT, self.theme);
         let room = usize::from(area.width).saturating_sub(x + 2);
         let map = &self.app.options().keys;
         let (state, style) = self.outcome(room);
@@ -263,6 +264,12 @@ impl HintLine<'_> {
         let x = put(buf, area, (x, 0), &state, style);
         put(buf, area, (x, 0), &keys, theme::DIM);
     }
+}
+
+/// What is looked for, as it is shown, and the caret's column in it.
+fn query(app: &App, area: Rect) -> (String, usize) {
+    let room = usize::from(area.width).saturating_sub(PROMPT.len());
+    glyphs::field(app.search().halves(), room)
 }
 
 impl HintLine<'_> {
@@ -298,7 +305,8 @@ impl HintLine<'_> {
 /// Where the next character of the search comes.
 pub(super) fn search_caret(app: &App) -> Option<Position> {
     let area = app.panes().hint;
-    let x = glyphs::width(PROMPT) + glyphs::width(&glyphs::safe(app.search().query()));
-    let x = u16::try_from(x).ok()?.min(area.width.checked_sub(1)?);
+    let (_, caret) = query(app, area);
+    let x = u16::try_from(PROMPT.len() + caret).ok()?;
+    let x = x.min(area.width.checked_sub(1)?);
     (area.height > 0).then(|| Position::new(area.x + x, area.y))
 }

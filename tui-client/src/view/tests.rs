@@ -1,5 +1,6 @@
 //! The screens as text: renewed with `INSTA_UPDATE=always cargo test -p chitty`, and then read.
 
+mod ascii;
 mod causality;
 mod colours;
 mod reading;
@@ -26,6 +27,7 @@ const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (40, 10), (20, 5), (1, 1)];
 /// The screen between bars, a wide character as it looks, and where the cursor is.
 pub(super) fn shot(driver: &Driver, width: u16, height: u16) -> String {
     let theme = Theme::new(true);
+    ascii::assert_ascii(driver, width, height);
     let backend = TestBackend::new(width, height);
     let mut terminal = Terminal::new(backend).expect("a terminal in memory");
     terminal

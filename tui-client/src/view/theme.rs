@@ -17,7 +17,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::Depth;
+use super::{Depth, glyphs};
 use crate::app::status::Health;
 
 /// The styles. Whatever a colour says is also said by a sign, a word or a modifier.
@@ -25,6 +25,8 @@ use crate::app::status::Health;
 pub struct Theme {
     /// `None`: without colours; modifiers (bold, dim, reverse) stay.
     palette: Option<Palette>,
+    /// The program's own signs are ASCII.
+    ascii: bool,
 }
 
 /// The colours. A background is never set: the terminal's own is the one that is legible.
@@ -105,7 +107,29 @@ pub(super) const LINK: Style = Style::new().add_modifier(Modifier::UNDERLINED);
 impl Theme {
     /// These colours, or none.
     pub const fn of(palette: Option<Palette>) -> Self {
-        Self { palette }
+        Self {
+            palette,
+            ascii: false,
+        }
+    }
+
+    /// With the program's own signs and frames in ASCII, or not.
+    #[must_use]
+    pub const fn in_ascii(self, ascii: bool) -> Self {
+        Self { ascii, ..self }
+    }
+
+    pub(super) fn is_ascii(self) -> bool {
+        self.ascii
+    }
+
+    /// In this style, what a person wrote: it stays as it is where the program's own signs do not.
+    pub(super) fn said(self, style: Style) -> Style {
+        if self.ascii {
+            style.add_modifier(glyphs::SAID)
+        } else {
+            style
+        }
     }
 
     /// The terminal's colours, or none.

@@ -210,3 +210,43 @@ fn a_log_folder_in_which_others_can_rename_files_is_refused() {
     assert_eq!(client.status.code(), Some(1), "{errors}");
     assert!(errors.contains("others can write to it"), "{errors}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_without_its_threads_says_so() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let program = world.path("chitty");
+    std::fs::copy(env!("CARGO_BIN_EXE_chitty"), &program).expect("copied");
+    // As a user who has no other threads. The limit does not hold for root, and only root can
+    // become somebody else.
+    let script = format!(
+        "chmod 755 {0} && setpriv --reuid {1} --regid {1} --clear-groups true",
+        world.folder().display(),
+        200_000 + std::process::id(),
+    );
+    let is_possible = Command::new("sh").args(["-c", &script]).status();
+    if !is_possible.expect("there is a shell").success() {
+        eprintln!("not tried: only root can become another user");
+        return;
+    }
+    for threads in [1, 2, 3, 5, 6] {
+        let script = format!(
+            "exec timeout 20 setpriv --reuid {user} --regid {user} --clear-groups \
+             prlimit --nproc={threads} {} --plain --server {} --name ada --log-dir {}/l </dev/null",
+            program.display(),
+            server.address(),
+            world.folder().display(),
+            user = 200_000 + std::process::id(),
+        );
+        let output = Command::new("sh").args(["-c", &script]).output();
+        let output = output.expect("there is a shell");
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{threads}: {told}");
+        assert!(
+            told.contains("a client needs 6 threads"),
+            "{threads}: {told}"
+        );
+        assert!(!told.contains("panicked"), "{threads}: {told}");
+    }
+}

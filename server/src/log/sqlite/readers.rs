@@ -22,6 +22,10 @@ use crate::log::READERS;
 /// A reader that hangs on the disk is not waited for any longer when the log is closed.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
+/// In KiB, of the file's pages, for each reader: what leads to the records, and a page of the log.
+/// Records are read one after the other and seldom twice, and the system keeps them, too.
+const CACHE: i64 = 512;
+
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
 pub(super) struct Readers {
@@ -37,9 +41,12 @@ impl Readers {
     /// A connection for each thread.
     pub(super) fn connect(path: &Path) -> rusqlite::Result<Vec<Connection>> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        (0..READERS)
-            .map(|_| Connection::open_with_flags(path, flags))
-            .collect()
+        let connect = || {
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.pragma_update(None, "cache_size", -CACHE)?;
+            Ok(connection)
+        };
+        (0..READERS).map(|_| connect()).collect()
     }
 
     pub(super) fn spawn(connections: Vec<Connection>) -> io::Result<Self> {
