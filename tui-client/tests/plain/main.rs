@@ -245,14 +245,18 @@ fn a_client_without_its_threads_says_so() {
     }
     for threads in [1, 2, 3, 5, 6] {
         let script = format!(
-            "exec timeout 20 setpriv --reuid {user} --regid {user} --clear-groups \
+            "HOME={} exec timeout 20 setpriv --reuid {user} --regid {user} --clear-groups \
              prlimit --nproc={threads} {} --plain --server {} --name ada --log-dir {}/l </dev/null",
+            world.folder().display(),
             program.display(),
             server.address(),
             world.folder().display(),
             user = 200_000 + std::process::id(),
         );
-        let output = Command::new("sh").args(["-c", &script]).output();
+        let output = Command::new("sh")
+            .args(["-c", &script])
+            .env_remove("XDG_CONFIG_HOME")
+            .output();
         let output = output.expect("there is a shell");
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{threads}: {told}");
