@@ -33,7 +33,7 @@ pub(crate) fn judge(
     for program in package.programs {
         command.arg(format!("--cargo-arg={program}"));
     }
-    command.args(["--", "--"]).args(package.names);
+    command.args(["--", "--"]).args(test_names(mutants, apart));
     // Those that survive make it fail; what it writes down says more.
     command.status().wrap_err("cargo-mutants cannot be run")?;
     let outcomes = fs::read(folder.join("mutants.out/outcomes.json"))?;
@@ -56,6 +56,16 @@ pub(crate) fn judge(
         fates.push((*number, fate));
     }
     Ok(fates)
+}
+
+/// What the names of the tests have in them that are about any of these; none: all.
+fn test_names(mutants: &[Mutant], apart: &BTreeSet<usize>) -> BTreeSet<&'static str> {
+    let parts = apart.iter().filter_map(|number| mutants[*number].part);
+    let names: Vec<_> = parts.map(|part| part.names).collect();
+    if names.iter().any(|names| names.is_empty()) {
+        return BTreeSet::new();
+    }
+    names.into_iter().flatten().copied().collect()
 }
 
 /// A regular expression for just this text.

@@ -21,7 +21,18 @@ pub(crate) struct Mutant {
     pub(crate) replacement: String,
     /// The part that it belongs to.
     #[serde(skip)]
-    pub(crate) part: &'static str,
+    pub(crate) part: Option<&'static Part>,
+}
+
+impl Mutant {
+    pub(crate) fn part_name(&self) -> &'static str {
+        self.part.map_or("", |part| part.name)
+    }
+
+    /// Whether a test of this name is about its part.
+    pub(crate) fn has_test(&self, name: &str) -> bool {
+        self.part.is_none_or(|part| part.has_test(name))
+    }
 }
 
 /// What kind of mistake it is.
@@ -59,7 +70,7 @@ impl From<LineColumn> for Place {
 }
 
 /// All mutants of a part of a package.
-pub(crate) fn list(package: &Package, part: &Part) -> Result<Vec<Mutant>> {
+pub(crate) fn list(package: &Package, part: &'static Part) -> Result<Vec<Mutant>> {
     let selected = ["--package", package.name, "--file", part.files];
     let output = Command::new("cargo")
         .args(["mutants", "--list", "--json"])
@@ -74,7 +85,7 @@ pub(crate) fn list(package: &Package, part: &Part) -> Result<Vec<Mutant>> {
     let mut mutants: Vec<Mutant> = serde_json::from_slice(&output.stdout)
         .wrap_err("cargo-mutants lists what is not understood")?;
     for mutant in &mut mutants {
-        mutant.part = part.name;
+        mutant.part = Some(part);
     }
     Ok(mutants)
 }

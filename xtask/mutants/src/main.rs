@@ -83,7 +83,7 @@ fn measure(package: &Package, mutants: &[Mutant], quick: bool) -> Result<bool> {
     let own = folder.join(package.name);
     fs::create_dir_all(&own)?;
     let own = fs::canonicalize(own)?;
-    let tests = Tests::survey(package, &compiled, &own)?;
+    let tests = Tests::survey(package, mutants, &compiled, &own)?;
     println!("{}: {} tests", package.name, tests.count());
     let mut report = Report::new(&own)?;
     for (number, mutant) in mutants.iter().enumerate() {

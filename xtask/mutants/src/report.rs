@@ -55,7 +55,7 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, mutant: &Mutant, fate: &Fate) -> Result<()> {
-        let counts = self.by_part.entry(mutant.part).or_default();
+        let counts = self.by_part.entry(mutant.part_name()).or_default();
         counts.all += 1;
         let (count, word, by) = match fate {
             Fate::Caught(test) => (&mut counts.caught, "caught", test.as_str()),

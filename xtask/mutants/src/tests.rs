@@ -14,7 +14,7 @@ use std::{
 use color_eyre::eyre::{Result, WrapErr as _, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::{compile::Compiled, part::Package, report::Fate};
+use crate::{compile::Compiled, list::Mutant, part::Package, report::Fate};
 
 /// Other programs share the machine, so a run may last for so much longer than the first one did.
 const SLACK: u32 = 10;
@@ -58,7 +58,12 @@ enum Outcome {
 
 impl Tests {
     /// Runs each test by itself, without any mutant, to see what it reaches and how long it takes.
-    pub(crate) fn survey(package: &Package, compiled: &Compiled, scratch: &Path) -> Result<Self> {
+    pub(crate) fn survey(
+        package: &Package,
+        mutants: &[Mutant],
+        compiled: &Compiled,
+        scratch: &Path,
+    ) -> Result<Self> {
         let crate_folder = Path::new(package.root).parent().and_then(Path::parent);
         let mut tests = Self {
             folder: compiled.folder.join(crate_folder.unwrap_or(Path::new(""))),
@@ -67,8 +72,10 @@ impl Tests {
             reached: BTreeMap::new(),
         };
         for program in &compiled.programs {
-            for name in tests.names(program, package)? {
-                tests.look_at(program, name)?;
+            for name in tests.names(program)? {
+                if mutants.iter().any(|mutant| mutant.has_test(&name)) {
+                    tests.look_at(program, name, mutants)?;
+                }
             }
         }
         for reaching in tests.reached.values_mut() {
@@ -81,11 +88,10 @@ impl Tests {
         self.all.len()
     }
 
-    fn names(&self, program: &Path, package: &Package) -> Result<Vec<String>> {
+    fn names(&self, program: &Path) -> Result<Vec<String>> {
         let output = Command::new(program)
             .current_dir(&self.folder)
             .args(["--list", "--format=terse"])
-            .args(package.names)
             .output()
             .wrap_err_with(|| format!("{} cannot be run", program.display()))?;
         let listed = String::from_utf8_lossy(&output.stdout);
@@ -95,7 +101,7 @@ impl Tests {
         Ok(names.map(str::to_owned).collect())
     }
 
-    fn look_at(&mut self, program: &Path, name: String) -> Result<()> {
+    fn look_at(&mut self, program: &Path, name: String, mutants: &[Mutant]) -> Result<()> {
         let reached = self.scratch.join("reached");
         // Written anew for each test: it is only appended to.
         File::create(&reached)?;
@@ -112,8 +118,11 @@ impl Tests {
             "{name} fails without any mutant"
         );
         for number in fs::read_to_string(&reached)?.lines() {
-            let reaching = self.reached.entry(number.parse()?).or_default();
-            reaching.push(self.all.len());
+            let number: usize = number.parse()?;
+            if mutants.get(number).is_some_and(|it| it.has_test(&name)) {
+                let reaching = self.reached.entry(number).or_default();
+                reaching.push(self.all.len());
+            }
         }
         self.all.push(Test {
             program: program.to_owned(),
