@@ -73,6 +73,7 @@ async fn start(log: Arc<dyn Log>, config: Config) -> Running {
 struct TestLog {
     inner: MemoryLog,
     commits: AtomicUsize,
+    largest: AtomicUsize,
     snapshots: AtomicUsize,
     script: Mutex<Script>,
 }
@@ -89,6 +90,7 @@ impl TestLog {
         Arc::new(Self {
             inner: MemoryLog::new(&mut os_random),
             commits: AtomicUsize::new(0),
+            largest: AtomicUsize::new(0),
             snapshots: AtomicUsize::new(0),
             script: Mutex::new(script),
         })
@@ -108,6 +110,7 @@ impl Log for TestLog {
             return Box::pin(async { Err(AppendError::Failed("the disk is full".into())) });
         }
         self.commits.fetch_add(1, Ordering::Relaxed);
+        self.largest.fetch_max(batch.len(), Ordering::Relaxed);
         if let Some(record) = script.intruder.take() {
             drop(self.inner.append(after, [record].into()));
         }
@@ -185,6 +188,25 @@ async fn what_comes_in_the_same_turn_is_one_commit() {
     first.expect("accepted");
     second.expect("it ran").expect("accepted");
     assert_eq!(log.commits.load(Ordering::Relaxed) - before, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_as_large_as_it_may_be_and_no_larger() {
+    let log = TestLog::new(Script::default());
+    let running = start(log.clone(), config()).await;
+    let _ada = running.handle.join(join("ada")).await.expect("free");
+    // Each from a task of its own, so that none waits for another one.
+    let lines: Vec<_> = (0..3 * BATCH)
+        .map(|line| {
+            let handle = running.handle.clone();
+            let line = publish("ada", &line.to_string(), None);
+            tokio::spawn(async move { handle.publish(line).await })
+        })
+        .collect();
+    for line in lines {
+        line.await.expect("it ran").expect("accepted");
+    }
+    assert_eq!(log.largest.load(Ordering::Relaxed), BATCH);
 }
 
 #[tokio::test(start_paused = true)]
