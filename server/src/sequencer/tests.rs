@@ -210,6 +210,32 @@ async fn a_batch_is_as_large_as_it_may_be_and_no_larger() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_view_shows_whatever_changed_and_is_the_same_after_a_refusal() {
+    let running = start(TestLog::new(Script::default()), config()).await;
+    let ada = running.handle.join(join("ada")).await.expect("free");
+    let again = Join {
+        session: join("eve").session,
+        ..join("ada")
+    };
+    let taken = || {
+        let outlook = running.handle.view().outlook(&again, running.handle.now());
+        match outlook.expect_err("taken") {
+            Refusal::NameTaken { retry_in, .. } => retry_in,
+            other => panic!("{other}"),
+        }
+    };
+    let before = running.handle.view();
+    let refused = running.handle.publish(publish("eve", "hi", None)).await;
+    refused.expect_err("she is not there");
+    assert!(Arc::ptr_eq(&before, &running.handle.view()));
+    assert_eq!(taken(), None);
+    // Nothing of this is in the log.
+    drop(ada);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(taken(), Some(Duration::from_secs(9)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retry_waits_until_the_first_is_durable() {
     let slow = Some(Duration::from_secs(1));
     let log = TestLog::new(Script {

@@ -48,7 +48,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     Package {
         name: "chitty-server",
         root: "server/src/lib.rs",
-        programs: &["--lib", "--test=rpc"],
+        programs: &["--lib", "--test=rpc", "--test=log_lines"],
         parts: &[
             part(
                 "room",
