@@ -439,12 +439,43 @@ async fn a_cap_that_is_new_to_a_long_log_is_come_to_in_steps() {
     running.task.await.expect("it ran").expect("orderly");
 
     let keep = Some(Keep::Events(1));
-    let _running = start(log.clone(), Config { keep, ..config() }).await;
+    let running = start(log.clone(), Config { keep, ..config() }).await;
     tokio::time::sleep(TRIM_EVERY + TRIM_PAUSE / 2).await;
-    for step in 0..steps {
+    // One more than the snapshot covers: all that it covers is to go.
+    let line = publish("ada", "one more", None);
+    running
+        .handle
+        .publish(line)
+        .await
+        .expect("within the grace");
+    for step in 0..=steps {
         assert_eq!(log.extent().first.get(), 1 + (step * TRIM_STEP) as u64);
         tokio::time::sleep(TRIM_PAUSE).await;
     }
     assert_eq!(log.extent().events(), 1);
     assert_eq!(log.snapshots.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_a_log_is_trimmed_is_dropped_with_the_next_snapshot() {
+    let log = TestLog::new(Script::default());
+    let keep = Some(Keep::Events(5));
+    let running = start(log.clone(), Config { keep, ..config() }).await;
+    let _ada = running.handle.join(join("ada")).await.expect("free");
+    let write = async |lines: u32| {
+        for line in 0..lines {
+            let line = publish("ada", &line.to_string(), None);
+            running.handle.publish(line).await.expect("present");
+        }
+    };
+    write(20).await;
+    tokio::time::sleep(TRIM_EVERY + TRIM_PAUSE / 2).await;
+    assert_eq!(log.extent().first.get(), 1);
+    write(30).await;
+    tokio::time::sleep(TRIM_PAUSE).await;
+    // The snapshot is of position 21.
+    assert_eq!(log.extent().first.get(), 22);
+    tokio::time::sleep(2 * TRIM_EVERY).await;
+    assert_eq!(log.extent().events(), 5);
+    assert_eq!(log.snapshots.load(Ordering::Relaxed), 2);
 }
