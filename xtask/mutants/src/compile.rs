@@ -32,8 +32,14 @@ pub(crate) struct Compiled {
 /// Where a mutant's code is in a file of the copy.
 type Regions = BTreeMap<String, Vec<(Range<usize>, Vec<usize>)>>;
 
-/// Compiles all that compile, in a copy of the workspace below `folder`.
-pub(crate) fn compile(package: &Package, mutants: &[Mutant], folder: &Path) -> Result<Compiled> {
+/// Compiles all that compile but for those whose fate is `known`, in a copy of the workspace below
+/// `folder`.
+pub(crate) fn compile(
+    package: &Package,
+    mutants: &[Mutant],
+    known: impl Iterator<Item = usize>,
+    folder: &Path,
+) -> Result<Compiled> {
     let tree = folder.join("tree");
     copy_tree(&tree)?;
     let mut compiled = Compiled {
@@ -42,8 +48,9 @@ pub(crate) fn compile(package: &Package, mutants: &[Mutant], folder: &Path) -> R
         unviable: BTreeSet::new(),
         apart: BTreeSet::new(),
     };
+    let known = known.collect();
     loop {
-        let regions = write(package, mutants, &tree, &mut compiled)?;
+        let regions = write(package, mutants, &known, &tree, &mut compiled)?;
         let messages = build(package, &tree, &folder.join("build"))?;
         let failures: Vec<_> = messages.iter().filter_map(Message::failure).collect();
         if failures.is_empty() {
@@ -98,6 +105,7 @@ fn replace(path: &Path, text: &[u8]) -> Result<()> {
 fn write(
     package: &Package,
     mutants: &[Mutant],
+    known: &BTreeSet<usize>,
     tree: &Path,
     compiled: &mut Compiled,
 ) -> Result<Regions> {
@@ -105,7 +113,10 @@ fn write(
     by_file.entry(package.root).or_default();
     for (number, mutant) in mutants.iter().enumerate() {
         let of_file = by_file.entry(&mutant.file).or_default();
-        if !compiled.unviable.contains(&number) && !compiled.apart.contains(&number) {
+        let is_out = [known, &compiled.unviable, &compiled.apart]
+            .iter()
+            .any(|numbers| numbers.contains(&number));
+        if !is_out {
             of_file.push((number, mutant));
         }
     }

@@ -12,7 +12,12 @@ mod report;
 mod switch;
 mod tests;
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Parser, builder::PossibleValuesParser};
 use color_eyre::eyre::Result;
@@ -38,6 +43,14 @@ struct Args {
     /// Leave out those that have to be built one by one
     #[arg(long)]
     quick: bool,
+
+    /// Only those that the last run did not try, or that no test noticed; the others are taken over
+    #[arg(long)]
+    again: bool,
+
+    /// So many mutants are tried at a time
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    jobs: usize,
 }
 
 impl Args {
@@ -65,7 +78,7 @@ fn main() -> Result<ExitCode> {
     for package in PACKAGES {
         let mutants = args.mutants(package)?;
         if !mutants.is_empty() {
-            has_survivor |= measure(package, &mutants, args.quick)?;
+            has_survivor |= measure(package, &mutants, &args)?;
         }
     }
     Ok(if has_survivor {
@@ -76,29 +89,43 @@ fn main() -> Result<ExitCode> {
 }
 
 /// Whether one survived.
-fn measure(package: &Package, mutants: &[Mutant], quick: bool) -> Result<bool> {
+fn measure(package: &Package, mutants: &[Mutant], args: &Args) -> Result<bool> {
     println!("{}: {} mutants", package.name, mutants.len());
     let folder = PathBuf::from("target/mutants");
-    let compiled = compile::compile(package, mutants, &folder)?;
     let own = folder.join(package.name);
     fs::create_dir_all(&own)?;
     let own = fs::canonicalize(own)?;
-    let tests = Tests::survey(package, mutants, &compiled, &own)?;
-    println!("{}: {} tests", package.name, tests.count());
+    let known = if args.again {
+        report::known(&own, mutants)?
+    } else {
+        BTreeMap::new()
+    };
     let mut report = Report::new(&own)?;
-    for (number, mutant) in mutants.iter().enumerate() {
-        if compiled.unviable.contains(&number) {
-            report.add(mutant, &Fate::Unviable)?;
-        } else if !compiled.apart.contains(&number) {
-            report.add(mutant, &tests.judge(number)?)?;
-        }
+    for (number, fate) in &known {
+        report.add(&mutants[*number], fate)?;
     }
-    if quick {
-        for number in &compiled.apart {
-            report.add(&mutants[*number], &Fate::LeftOut)?;
+    let compiled = compile::compile(package, mutants, known.keys().copied(), &folder)?;
+    let tests = Tests::survey(package, mutants, &compiled)?;
+    println!("{}: {} tests", package.name, tests.count());
+    let is_new = |number: &usize| !known.contains_key(number);
+    for number in compiled.unviable.iter().filter(|number| is_new(number)) {
+        report.add(&mutants[*number], &Fate::Unviable)?;
+    }
+    let is_in_build =
+        |number: &usize| !compiled.unviable.contains(number) && !compiled.apart.contains(number);
+    let to_judge: Vec<usize> = (0..mutants.len())
+        .filter(|number| is_new(number) && is_in_build(number))
+        .collect();
+    tests.judge_all(&to_judge, args.jobs, |number, fate| {
+        report.add(&mutants[number], &fate)
+    })?;
+    let apart: BTreeSet<usize> = compiled.apart.into_iter().filter(is_new).collect();
+    if args.quick {
+        for number in apart {
+            report.add(&mutants[number], &Fate::LeftOut)?;
         }
     } else {
-        for (number, fate) in apart::judge(package, mutants, &compiled.apart, &own)? {
+        for (number, fate) in apart::judge(package, mutants, &apart, &own)? {
             report.add(&mutants[number], &fate)?;
         }
     }

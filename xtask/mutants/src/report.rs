@@ -1,10 +1,24 @@
 //! What became of the mutants, as lines and as a table.
 
-use std::{collections::BTreeMap, fs::File, io::Write as _, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::{self, File},
+    io::Write as _,
+    path::Path,
+};
 
 use color_eyre::eyre::{Result, WrapErr as _};
 
 use crate::list::Mutant;
+
+/// The file with a line for each mutant.
+const FATES: &str = "fates.txt";
+
+/// How long the word is with which a line begins, in characters.
+const WORD: usize = 9;
+
+/// Between a mutant and the test that noticed it.
+const BY: &str = "  by ";
 
 /// What became of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +48,36 @@ struct Counts {
     left_out: usize,
 }
 
+/// The numbers of those mutants that need not be tried again after the run whose report is in this
+/// folder, and what became of them.
+pub(crate) fn known(folder: &Path, mutants: &[Mutant]) -> Result<BTreeMap<usize, Fate>> {
+    let path = folder.join(FATES);
+    let lines =
+        fs::read_to_string(&path).wrap_err_with(|| format!("{} cannot be read", path.display()))?;
+    let by_name: HashMap<&str, Fate> = lines.lines().filter_map(parse).collect();
+    let known = mutants.iter().enumerate().filter_map(|(number, mutant)| {
+        let fate = by_name.get(mutant.name.as_str())?;
+        Some((number, fate.clone()))
+    });
+    Ok(known.collect())
+}
+
+/// A line of a mutant that need not be tried again.
+fn parse(line: &str) -> Option<(&str, Fate)> {
+    let (word, rest) = line.split_at_checked(WORD)?;
+    let (name, by) = rest
+        .trim_start()
+        .split_once(BY)
+        .unwrap_or((rest.trim_start(), ""));
+    let fate = match word.trim_end() {
+        "caught" => Fate::Caught(by.to_owned()),
+        "timed out" => Fate::TimedOut,
+        "unviable" => Fate::Unviable,
+        _ => return None,
+    };
+    Some((name, fate))
+}
+
 /// Writes down what becomes of each mutant at once, so that a run that is ended early has said
 /// something.
 pub(crate) struct Report {
@@ -42,9 +86,9 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// A report in `fates.txt` in this folder.
+    /// A report in this folder, in the place of the last one.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
-        let path = folder.join("fates.txt");
+        let path = folder.join(FATES);
         let file = File::create(&path)
             .wrap_err_with(|| format!("{} cannot be written", path.display()))?;
         println!("what becomes of each is in {}", path.display());
@@ -66,8 +110,8 @@ impl Report {
             Fate::LeftOut => (&mut counts.left_out, "left out", ""),
         };
         *count += 1;
-        let separator = if by.is_empty() { "" } else { "  by " };
-        let line = format!("{word:9}  {}{separator}{by}\n", mutant.name);
+        let separator = if by.is_empty() { "" } else { BY };
+        let line = format!("{word:WORD$}  {}{separator}{by}\n", mutant.name);
         if matches!(fate, Fate::TimedOut | Fate::Survived | Fate::Unreached) {
             print!("{line}");
         }

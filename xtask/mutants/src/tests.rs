@@ -4,15 +4,18 @@ use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs::{self, File},
+    io,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use color_eyre::eyre::{Result, WrapErr as _, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
 
 use crate::{compile::Compiled, list::Mutant, part::Package, report::Fate};
 
@@ -44,7 +47,6 @@ pub(crate) struct Test {
 /// The tests of a package.
 pub(crate) struct Tests {
     folder: PathBuf,
-    scratch: PathBuf,
     all: Vec<Test>,
     /// By a mutant's number, the tests that reach it, the quickest first.
     reached: BTreeMap<usize, Vec<usize>>,
@@ -62,12 +64,10 @@ impl Tests {
         package: &Package,
         mutants: &[Mutant],
         compiled: &Compiled,
-        scratch: &Path,
     ) -> Result<Self> {
         let crate_folder = Path::new(package.root).parent().and_then(Path::parent);
         let mut tests = Self {
             folder: compiled.folder.join(crate_folder.unwrap_or(Path::new(""))),
-            scratch: scratch.to_owned(),
             all: Vec::new(),
             reached: BTreeMap::new(),
         };
@@ -102,8 +102,9 @@ impl Tests {
     }
 
     fn look_at(&mut self, program: &Path, name: String, mutants: &[Mutant]) -> Result<()> {
-        let reached = self.scratch.join("reached");
-        // Written anew for each test: it is only appended to.
+        let scratch = in_memory()?;
+        let reached = scratch.path().join("reached");
+        // For a test that comes to none.
         File::create(&reached)?;
         let started = now();
         let outcome = self.run(
@@ -133,7 +134,7 @@ impl Tests {
     }
 
     /// Runs the tests that reach a mutant, with it, until one fails.
-    pub(crate) fn judge(&self, mutant: usize) -> Result<Fate> {
+    fn judge(&self, mutant: usize) -> Result<Fate> {
         let Some(mut rest) = self.reached.get(&mutant).map(Vec::as_slice) else {
             return Ok(Fate::Unreached);
         };
@@ -153,6 +154,36 @@ impl Tests {
             }
         }
         Ok(Fate::Survived)
+    }
+
+    /// Judges all of these, so many at a time, and tells of each.
+    pub(crate) fn judge_all(
+        &self,
+        mutants: &[usize],
+        jobs: usize,
+        mut tell: impl FnMut(usize, Fate) -> Result<()>,
+    ) -> Result<()> {
+        let queue = Mutex::new(mutants.iter());
+        let (sender, fates) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..jobs {
+                let (queue, sender) = (&queue, sender.clone());
+                scope.spawn(move || {
+                    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    while let Some(mutant) = next() {
+                        // Nobody listens any more after a failure.
+                        if sender.send((*mutant, self.judge(*mutant))).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            for (mutant, fate) in fates {
+                tell(mutant, fate?)?;
+            }
+            Ok(())
+        })
     }
 
     fn run_all(&self, round: &[usize], mutant: usize) -> Result<Outcome> {
@@ -182,8 +213,8 @@ impl Tests {
         variable: (&str, &OsStr),
         limit: Duration,
     ) -> Result<Outcome> {
-        let temporary = tempfile::tempdir()?;
-        let output = self.scratch.join("output");
+        let temporary = in_memory()?;
+        let output = temporary.path().join("output");
         let mut child = Command::new("sh")
             .args(["-c", r#"ulimit -v "$0"; exec "$@""#, MEMORY])
             .arg(program)
@@ -216,6 +247,11 @@ impl Tests {
             &output,
         ))))
     }
+}
+
+/// A folder in memory where there is one: tests that sync their files are not measured by the disk.
+fn in_memory() -> io::Result<TempDir> {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new())
 }
 
 /// The first one always fits.
