@@ -180,6 +180,24 @@ mod tests {
     }
 
     #[test]
+    fn it_goes_on_in_the_older_slot_when_it_is_opened_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let chat = folder.path().join("chat.db");
+        for position in 1..=5 {
+            let mark = Mark::open(&chat, "life", true).expect("ours");
+            let mut mark = mark.expect("made");
+            mark.write(Position::new(position), 70).expect("written");
+            let marked = read(&chat).expect("readable").expect("whole");
+            assert_eq!(marked.position.get(), position);
+        }
+        // The fifth is in the second slot, which is cut off.
+        let file = OpenOptions::new().write(true).open(mark_file(&chat));
+        file.expect("ours").set_len(STRIDE).expect("cut");
+        let marked = read(&chat).expect("readable").expect("whole");
+        assert_eq!(marked.position.get(), 4);
+    }
+
+    #[test]
     fn what_cannot_be_used_is_not_taken_for_none() {
         let folder = tempfile::tempdir().expect("a folder");
         let chat = folder.path().join("chat.db");
