@@ -15,7 +15,7 @@ pub(crate) struct Package {
 pub(crate) struct Part {
     pub(crate) name: &'static str,
     pub(crate) files: &'static str,
-    /// What the names of its tests have in them; none: all. Nearly all tests of a package come to
+    /// What the names of its tests have in them, each after that of its program; none: all. Nearly all tests of a package come to
     /// its core, and those that are about something else take long to notice.
     pub(crate) names: &'static [&'static str],
 }
@@ -25,7 +25,7 @@ const fn part(name: &'static str, files: &'static str, names: &'static [&'static
 }
 
 impl Part {
-    /// The tests of this name are about this part.
+    /// Whether a test is about this part; its name begins with that of its program.
     pub(crate) fn has_test(&self, name: &str) -> bool {
         self.names.is_empty() || self.names.iter().any(|part| name.contains(part))
     }
@@ -48,7 +48,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     Package {
         name: "chitty-server",
         root: "server/src/lib.rs",
-        programs: &["--lib", "--test=rpc", "--test=log_lines"],
+        programs: &["--lib", "--test=rpc", "--test=log_lines", "--test=files"],
         parts: &[
             part(
                 "room",
@@ -56,7 +56,11 @@ pub(crate) const PACKAGES: &[Package] = &[
                 &["room::", "sequencer::", "service::"],
             ),
             part("sequencer", "server/src/sequencer/**/*.rs", &[]),
-            part("log", "server/src/log/**/*.rs", &["log::", "maintain::"]),
+            part(
+                "log",
+                "server/src/log/**/*.rs",
+                &["log::", "maintain::", "files::"],
+            ),
         ],
     },
     Package {

@@ -362,6 +362,7 @@ mod tests {
                 end: place(start + at.len()),
             },
             replacement: replacement.to_owned(),
+            part: None,
         }
     }
 

@@ -73,7 +73,10 @@ impl Tests {
         };
         for program in &compiled.programs {
             for name in tests.names(program)? {
-                if mutants.iter().any(|mutant| mutant.has_test(&name)) {
+                if mutants
+                    .iter()
+                    .any(|mutant| mutant.has_test(&path(program, &name)))
+                {
                     tests.look_at(program, name, mutants)?;
                 }
             }
@@ -102,6 +105,7 @@ impl Tests {
     }
 
     fn look_at(&mut self, program: &Path, name: String, mutants: &[Mutant]) -> Result<()> {
+        let path = path(program, &name);
         let scratch = in_memory()?;
         let reached = scratch.path().join("reached");
         // For a test that comes to none.
@@ -120,7 +124,7 @@ impl Tests {
         );
         for number in fs::read_to_string(&reached)?.lines() {
             let number: usize = number.parse()?;
-            if mutants.get(number).is_some_and(|it| it.has_test(&name)) {
+            if mutants.get(number).is_some_and(|it| it.has_test(&path)) {
                 let reaching = self.reached.entry(number).or_default();
                 reaching.push(self.all.len());
             }
@@ -247,6 +251,13 @@ impl Tests {
             &output,
         ))))
     }
+}
+
+/// A test's name, beginning with its program's: `rpc::joining::…`.
+fn path(program: &Path, name: &str) -> String {
+    let stem = program.file_name().unwrap_or_default().to_string_lossy();
+    let program = stem.rsplit_once('-').map_or(&*stem, |(program, _)| program);
+    format!("{program}::{name}")
 }
 
 /// A folder in memory where there is one: tests that sync their files are not measured by the disk.
