@@ -318,7 +318,8 @@ mod tests {
             let nfc = ComposingNormalizer::new_nfc().normalize(&text).into_owned();
             let nfd = DecomposingNormalizer::new_nfd().normalize(&text).into_owned();
             let folded = CaseMapper::new();
-            let folded = folded.fold_string(&text).into_owned();
+            // Decomposed first: the iota below folds to a letter, which keeps marks from each other.
+            let folded = folded.fold_string(&nfd).into_owned();
             for (a, b) in [(&nfc, &nfd), (&nfd, &nfc), (&folded, &text), (&text, &folded)] {
                 prop_assert_eq!(key(a), key(b));
                 prop_assert!(Needle::new(a).is_in(b), "{:?} {:?}", a, b);
