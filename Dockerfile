@@ -29,7 +29,7 @@ COPY --from=build /out/chitty-server /usr/local/bin/
 ENV CHITTY_LISTEN=0.0.0.0:50051 CHITTY_DATA=/data
 EXPOSE 50051
 # By the address in CHITTY_LISTEN. A large chat is verified before it is served.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --start-interval=1s \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s \
     CMD ["chitty-server", "health"]
 ENTRYPOINT ["chitty-server"]
 

@@ -345,6 +345,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn each_of_several_sockets_is_served() {
+        let free = async || TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let sockets = Sockets {
+            sockets: vec![free().await, free().await, free().await],
+            turn: AtomicUsize::new(usize::MAX - 1),
+        };
+        let addresses = sockets.addresses().expect("bound");
+        // Those who come to the first do not keep those out who come to the last.
+        let mut peers = Vec::new();
+        for address in [addresses[0], addresses[0], addresses[2]] {
+            peers.push(TcpStream::connect(address).await.expect("it listens"));
+        }
+        let mut accepted = Vec::new();
+        for _ in &peers {
+            let (stream, from) = sockets.accept().await.expect("it comes");
+            accepted.push((from, stream.local_addr().expect("connected")));
+        }
+        for (peer, address) in peers.iter().zip([0, 0, 2]) {
+            let from = peer.local_addr().expect("connected");
+            assert!(accepted.contains(&(from, addresses[address])));
+        }
+    }
+
+    #[tokio::test]
     async fn what_cannot_be_listened_on_is_said_with_what_to_do() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let taken = taken.local_addr().map(|at| (taken, at)).expect("bound");

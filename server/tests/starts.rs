@@ -132,7 +132,6 @@ fn a_start_that_cannot_work_says_why_and_what_to_do() {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
-    assert!(!folder.path().join("data/chat.db").exists());
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn keys_that_cannot_be_are_told_before_the_screen_comes() {
     assert_eq!(ada.wait(), 1);
     let said = ada.screen();
     for part in [
-        "config.toml, TOML parse error at line 2",
+        "config.toml, line 2, serch",
         "did you mean search?",
     ] {
         assert!(said.contains(part), "{said}");
