@@ -116,7 +116,12 @@ pub(crate) async fn keeps_the_contract(log: &dyn Log) {
         lamport_at(log, at(6)).await.expect("readable"),
         Some(LamportTime::new(18))
     );
-    assert_eq!(lamport_at(log, at(5)).await.expect("readable"), None);
+    for (position, time) in [(5, None), (7, Some(21)), (10, Some(30)), (11, None)] {
+        assert_eq!(
+            lamport_at(log, at(position)).await.expect("readable"),
+            time.map(LamportTime::new)
+        );
+    }
     assert_eq!(
         log.locate(LamportTime::new(4)).await.expect("readable"),
         at(7)

@@ -113,3 +113,27 @@ fn only_its_owner_reads_a_chat() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+#[test]
+fn a_cap_is_exceeded_by_one_and_far_exceeded_by_more_than_a_tenth() {
+    let extent = |events: u64, bytes: u64| Extent {
+        first: Position::new(8),
+        head: Position::new(7 + events),
+        base: LamportTime::new(21),
+        bytes,
+    };
+    for (size, is_exceeded, is_far_exceeded) in [
+        (100, false, false),
+        (101, true, false),
+        (110, true, false),
+        (111, true, true),
+    ] {
+        for (keep, extent) in [
+            (Keep::Events(100), extent(size, 0)),
+            (Keep::Bytes(100), extent(0, size)),
+        ] {
+            assert_eq!(keep.is_exceeded(&extent), is_exceeded, "{size}");
+            assert_eq!(keep.is_far_exceeded(&extent), is_far_exceeded, "{size}");
+        }
+    }
+}

@@ -252,16 +252,19 @@ pub enum Refusal {
 }
 
 fn name_taken(name: &str, owner: &str, retry_in: Option<Duration>) -> String {
-    let who = if name == owner {
-        format!("the name {name} is taken")
-    } else {
-        format!("the name {name} is too like {owner}, who is present")
+    let is_same = name == owner;
+    let Some(time) = retry_in else {
+        return if is_same {
+            format!("the name {name} is taken; choose another")
+        } else {
+            format!("the name {name} is too like {owner}, who is present; choose another")
+        };
     };
-    match retry_in {
-        None => format!("{who}; choose another"),
-        Some(time) => format!(
-            "{who} by somebody whose connection is lost; choose another, or try again in {} s",
-            time.as_secs() + u64::from(time.subsec_nanos() > 0)
-        ),
-    }
+    let who = if is_same {
+        format!("the name {name} is taken by somebody whose connection is lost")
+    } else {
+        format!("the name {name} is too like {owner}, whose connection is lost")
+    };
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    format!("{who}; choose another, or try again in {seconds} s")
 }

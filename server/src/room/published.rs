@@ -153,7 +153,106 @@ fn is_remembered(position: Position, head: Position) -> bool {
 mod tests {
     use proptest::prelude::*;
 
+    use chitty_chat::{MessageId, MessageText, ParticipantName, Session};
+
     use super::*;
+    use crate::room::{Command, Fold, Join, Now, Publish, Room, Rules};
+
+    const START: Now = Now {
+        wall: std::time::UNIX_EPOCH,
+        mono: std::time::Duration::ZERO,
+    };
+
+    fn write(room: &mut Room, id: u64) {
+        let session = Session::parse(&"s".repeat(22)).expect("a session").hash();
+        let join = Join {
+            session,
+            name: ParticipantName::parse("ada"),
+            lamport: 1.into(),
+            resume: None,
+            backlog: 0,
+            source: None,
+        };
+        let publish = Publish {
+            session,
+            text: MessageText::parse("hi").expect("a text"),
+            id: MessageId::parse(&format!("{id:016}")).ok(),
+            seen: Position::ZERO,
+            lamport: 1.into(),
+        };
+        for command in [Command::Join(join), Command::Publish(publish)] {
+            room.decide(&command, START).expect("free, or present");
+        }
+    }
+
+    /// Else each clone would copy all ids that ever came.
+    #[test]
+    fn what_takes_the_place_of_the_original_is_settled() {
+        let first = Position::new(1);
+        let mut room = Room::new(Fold::default(), "".into(), first, Rules::default(), START);
+        let mut decided = room.clone();
+        write(&mut decided, 1);
+        assert_eq!(decided.fold().published.recent.len(), 1);
+        room.adopt(decided);
+        assert!(room.fold().published.recent.is_empty());
+        let mut elsewhere = room.clone();
+        write(&mut elsewhere, 2);
+        let fold = elsewhere.fold().clone();
+        drop(elsewhere);
+        assert_eq!(fold.published.recent.len(), 1);
+        room.advance(fold);
+        assert!(room.fold().published.recent.is_empty());
+        assert_eq!(room.fold().published.iter().count(), 2);
+    }
+
+    fn with(ids: &[u64]) -> Published {
+        let mut published = Published::default();
+        for id in ids {
+            published.insert(id.to_string().into(), receipt(*id), [0; 16]);
+            published.forget((*id).into());
+        }
+        published
+    }
+
+    /// As at a replay, in which nothing is ever cloned.
+    #[test]
+    fn ids_are_forgotten_although_nothing_is_settled() {
+        let ids: Vec<_> = (1..=100).map(|id| id * REMEMBERED_POSITIONS / 4).collect();
+        let published = with(&ids);
+        assert!(published.recent.is_empty());
+        assert_eq!(published.settled.by_id.len(), 4);
+        assert_eq!(published.settled.in_order.len(), 4);
+    }
+
+    #[test]
+    fn ids_are_in_order_although_a_clone_was_not_settled() {
+        let original = with(&[1, 2]);
+        let mut clone = original.clone();
+        clone.insert("3".into(), receipt(3), [0; 16]);
+        drop(original);
+        clone.insert("4".into(), receipt(4), [0; 16]);
+        clone.forget(4.into());
+        let positions: Vec<_> = clone.iter().map(|(_, at, _)| at.position.get()).collect();
+        assert_eq!(positions, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn they_are_equal_if_they_know_the_same_up_to_the_same_position() {
+        let published = with(&[1, 2]);
+        let mut clone = with(&[1]);
+        let held = clone.clone();
+        clone.insert("2".into(), receipt(2), [0; 16]);
+        clone.forget(2.into());
+        assert_eq!(clone, published, "settled or not");
+        assert_ne!(held, published);
+        let mut other_text = with(&[1]);
+        other_text.insert("2".into(), receipt(2), [7; 16]);
+        other_text.forget(2.into());
+        assert_ne!(other_text, published);
+        let mut later = with(&[1, 2]);
+        later.forget(3.into());
+        assert_ne!(later, published);
+    }
 
     /// As an append goes: what was decided on a clone takes the original's place, or is dropped,
     /// while a snapshot may still be encoded from an older clone.

@@ -67,3 +67,36 @@ impl Sessions {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_that_ended_are_remembered_and_the_oldest_is_forgotten() {
+        let session = |number: u64| {
+            let bytes = u128::from(number).to_le_bytes();
+            SessionHash::from_bytes(&bytes).expect("16 bytes")
+        };
+        let last = REMEMBERED_ENDED as u64;
+        let mut sessions = Sessions::default();
+        let mut end = |number: u64| {
+            let receipt = Receipt {
+                position: number.into(),
+                lamport: number.into(),
+            };
+            sessions.end(session(number), LeftReason::Left, receipt);
+            sessions.clone()
+        };
+        for number in 1..last {
+            end(number);
+        }
+        let full = end(last);
+        assert!(full.get(&session(1)).is_some());
+        assert_eq!(full.iter_ended().count(), REMEMBERED_ENDED);
+        let over = end(last + 1);
+        assert_eq!(over.get(&session(1)), None);
+        assert!(over.get(&session(2)).is_some() && over.get(&session(last + 1)).is_some());
+        assert_eq!(over.iter_ended().count(), REMEMBERED_ENDED);
+    }
+}

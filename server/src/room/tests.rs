@@ -1,6 +1,7 @@
 //! The rules of the room, one by one, and against a naive model.
 
 mod clock;
+mod elsewhere;
 mod joining;
 mod model;
 mod rules;

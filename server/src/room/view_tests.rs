@@ -149,3 +149,28 @@ fn readers_are_those_who_are_present() {
     let knows = |owner: &str| view.knows(&join(owner, owner).session);
     assert!(knows("joe") && !knows("nobody"));
 }
+
+#[test]
+fn what_is_configured_is_known() {
+    let rules = Rules {
+        max_participants: 7,
+        ..Rules::default()
+    };
+    assert_eq!(*room(rules).view().rules(), rules);
+}
+
+#[test]
+fn it_is_known_whether_more_may_come_from_a_source() {
+    let home = IpAddr::from([192, 0, 2, 1]);
+    let limited = room(Rules {
+        join_rate: Some(Rate::per_second(1, 5)),
+        ..Rules::default()
+    });
+    let arrival = |source, count| limited.view().arrival(source, count, Duration::ZERO);
+    // Four have come.
+    assert_eq!(arrival(home, 1), Ok(()));
+    assert_eq!(arrival(home, 3), Err(Duration::from_secs(2)));
+    assert_eq!(arrival(IpAddr::from([192, 0, 2, 2]), 5), Ok(()));
+    let view = room(Rules::default()).view();
+    assert_eq!(view.arrival(home, 9, Duration::ZERO), Ok(()));
+}

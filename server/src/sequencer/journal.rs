@@ -94,3 +94,6 @@ fn replied(call: &'static str, receipt: Receipt, id: Option<&str>, repeated: boo
         position = receipt.position.get(), id, repeated = repeated.then_some(true),
     );
 }
+
+#[cfg(test)]
+mod tests;

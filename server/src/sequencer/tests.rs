@@ -73,6 +73,7 @@ async fn start(log: Arc<dyn Log>, config: Config) -> Running {
 struct TestLog {
     inner: MemoryLog,
     commits: AtomicUsize,
+    largest: AtomicUsize,
     snapshots: AtomicUsize,
     script: Mutex<Script>,
 }
@@ -89,6 +90,7 @@ impl TestLog {
         Arc::new(Self {
             inner: MemoryLog::new(&mut os_random),
             commits: AtomicUsize::new(0),
+            largest: AtomicUsize::new(0),
             snapshots: AtomicUsize::new(0),
             script: Mutex::new(script),
         })
@@ -108,6 +110,7 @@ impl Log for TestLog {
             return Box::pin(async { Err(AppendError::Failed("the disk is full".into())) });
         }
         self.commits.fetch_add(1, Ordering::Relaxed);
+        self.largest.fetch_max(batch.len(), Ordering::Relaxed);
         if let Some(record) = script.intruder.take() {
             drop(self.inner.append(after, [record].into()));
         }
@@ -185,6 +188,51 @@ async fn what_comes_in_the_same_turn_is_one_commit() {
     first.expect("accepted");
     second.expect("it ran").expect("accepted");
     assert_eq!(log.commits.load(Ordering::Relaxed) - before, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_as_large_as_it_may_be_and_no_larger() {
+    let log = TestLog::new(Script::default());
+    let running = start(log.clone(), config()).await;
+    let _ada = running.handle.join(join("ada")).await.expect("free");
+    // Each from a task of its own, so that none waits for another one.
+    let lines: Vec<_> = (0..3 * BATCH)
+        .map(|line| {
+            let handle = running.handle.clone();
+            let line = publish("ada", &line.to_string(), None);
+            tokio::spawn(async move { handle.publish(line).await })
+        })
+        .collect();
+    for line in lines {
+        line.await.expect("it ran").expect("accepted");
+    }
+    assert_eq!(log.largest.load(Ordering::Relaxed), BATCH);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_view_shows_whatever_changed_and_is_the_same_after_a_refusal() {
+    let running = start(TestLog::new(Script::default()), config()).await;
+    let ada = running.handle.join(join("ada")).await.expect("free");
+    let again = Join {
+        session: join("eve").session,
+        ..join("ada")
+    };
+    let taken = || {
+        let outlook = running.handle.view().outlook(&again, running.handle.now());
+        match outlook.expect_err("taken") {
+            Refusal::NameTaken { retry_in, .. } => retry_in,
+            other => panic!("{other}"),
+        }
+    };
+    let before = running.handle.view();
+    let refused = running.handle.publish(publish("eve", "hi", None)).await;
+    refused.expect_err("she is not there");
+    assert!(Arc::ptr_eq(&before, &running.handle.view()));
+    assert_eq!(taken(), None);
+    // Nothing of this is in the log.
+    drop(ada);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(taken(), Some(Duration::from_secs(9)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -391,12 +439,43 @@ async fn a_cap_that_is_new_to_a_long_log_is_come_to_in_steps() {
     running.task.await.expect("it ran").expect("orderly");
 
     let keep = Some(Keep::Events(1));
-    let _running = start(log.clone(), Config { keep, ..config() }).await;
+    let running = start(log.clone(), Config { keep, ..config() }).await;
     tokio::time::sleep(TRIM_EVERY + TRIM_PAUSE / 2).await;
-    for step in 0..steps {
+    // One more than the snapshot covers: all that it covers is to go.
+    let line = publish("ada", "one more", None);
+    running
+        .handle
+        .publish(line)
+        .await
+        .expect("within the grace");
+    for step in 0..=steps {
         assert_eq!(log.extent().first.get(), 1 + (step * TRIM_STEP) as u64);
         tokio::time::sleep(TRIM_PAUSE).await;
     }
     assert_eq!(log.extent().events(), 1);
     assert_eq!(log.snapshots.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_a_log_is_trimmed_is_dropped_with_the_next_snapshot() {
+    let log = TestLog::new(Script::default());
+    let keep = Some(Keep::Events(5));
+    let running = start(log.clone(), Config { keep, ..config() }).await;
+    let _ada = running.handle.join(join("ada")).await.expect("free");
+    let write = async |lines: u32| {
+        for line in 0..lines {
+            let line = publish("ada", &line.to_string(), None);
+            running.handle.publish(line).await.expect("present");
+        }
+    };
+    write(20).await;
+    tokio::time::sleep(TRIM_EVERY + TRIM_PAUSE / 2).await;
+    assert_eq!(log.extent().first.get(), 1);
+    write(30).await;
+    tokio::time::sleep(TRIM_PAUSE).await;
+    // The snapshot is of position 21.
+    assert_eq!(log.extent().first.get(), 22);
+    tokio::time::sleep(2 * TRIM_EVERY).await;
+    assert_eq!(log.extent().events(), 5);
+    assert_eq!(log.snapshots.load(Ordering::Relaxed), 2);
 }

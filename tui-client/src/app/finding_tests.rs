@@ -359,3 +359,42 @@ fn who_lists_two_hundred_at_any_size() {
         }
     }
 }
+
+#[test]
+fn a_search_that_has_gone_far_leads_back() {
+    let mut driver = driver();
+    for _ in 0..3 {
+        driver.press(KeyCode::PageUp);
+    }
+    let last = |driver: &Driver| {
+        let blocks = driver.app.timeline().visible().0;
+        blocks.last().and_then(|block| block.position)
+    };
+    let here = last(&driver).expect("an event");
+    driver.effects();
+    look_for(&mut driver, "the first");
+    driver.notice(Notice::History {
+        page: before(901),
+        start: false,
+        events: Err("busy".into()),
+    });
+    assert_eq!(
+        driver.app.search().outcome(),
+        &Outcome::Failed("busy".into())
+    );
+    driver.press(KeyCode::Up);
+    // Two pages further up, which do not reach the window.
+    answer(&mut driver, before(901), 500..901);
+    answer(&mut driver, before(500), 1..100);
+    assert_eq!(selected(&driver), Some(3));
+    driver.effects();
+    driver.press(KeyCode::Esc);
+    let page = HistoryPage::At(LamportTime::new(4 * here.get()));
+    let effects = driver.effects();
+    let asks = |effect: &Effect| matches!(effect, Effect::Session(Command::History { page: asked, .. }) if *asked == page);
+    assert!(effects.iter().any(asks), "{effects:?}");
+    answer(&mut driver, page, 800..1000);
+    assert_eq!(selected(&driver), None);
+    let (blocks, _) = driver.app.timeline().visible();
+    assert!(blocks.iter().any(|block| block.position == Some(here)));
+}

@@ -41,14 +41,14 @@ use std::time::Duration;
 use self::{
     attention::Attention, composer::Composer, join::Join, keys::Key, layout::Panes,
     leaving::Leaving, options::Options, overtaken::Overtaken, participants::Participants,
-    recent::Recent, search::Search, status::Status, timeline::Timeline,
+    reading::Going, recent::Recent, search::Search, status::Status, timeline::Timeline,
 };
 pub use self::{
     io::{Edited, Effect, Input, Now, Outcome, Settings},
     reading::Mouse,
 };
 use crate::{
-    session::{Command, Ended, HistoryPage},
+    session::{Command, Ended},
     view::glyphs,
 };
 
@@ -100,7 +100,7 @@ pub struct App {
     options: Options,
     pane: Pane,
     /// The page that one goes to when it has come.
-    going: Option<HistoryPage>,
+    going: Option<Going>,
     /// The accepted name.
     name: String,
     hint: Option<Hint>,

@@ -6,7 +6,7 @@ use super::{
     App, Effect, Pane, Screen,
     composer::{Edit, Editor},
     keys::{Action, Mode},
-    search::{self, Outcome},
+    search::{self, Origin, Outcome},
 };
 use crate::session::{Command, HistoryPage};
 
@@ -24,6 +24,14 @@ pub enum Mouse {
     WheelDown(u16, u16),
     /// The left button was pressed on this column and row of the screen.
     Press(u16, u16),
+}
+
+/// A page that one goes to when it has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Going {
+    page: HistoryPage,
+    /// What is there is to be selected.
+    selects: bool,
 }
 
 impl App {
@@ -137,7 +145,11 @@ impl App {
             selected => selected,
         };
         self.hint = None;
-        self.search.open(here, self.timeline.place());
+        self.search.open(here.map(|position| Origin {
+            position,
+            time: self.timeline.lamport_of(position),
+            place: self.timeline.place(),
+        }));
     }
 
     /// Opens the search with this in its prompt.
@@ -159,7 +171,7 @@ impl App {
             }
             Some(Action::Leave | Action::Cancel) => {
                 self.closed();
-                self.back_to_origin();
+                self.back_to_origin(effects);
                 self.search.end();
                 self.timeline.look_for("");
             }
@@ -202,24 +214,28 @@ impl App {
         }
         let page = self.search.step(&mut self.timeline, older);
         ask(page, search::PAGE, effects);
-        self.tell_outcome();
+        self.tell_outcome(effects);
     }
 
-    /// To where the user was before the search, as far as that is at hand.
-    fn back_to_origin(&mut self) {
+    /// To where the user was before the search.
+    fn back_to_origin(&mut self, effects: &mut Vec<Effect>) {
         self.timeline.deselect();
-        let place = self.search.place();
-        match self.search.origin() {
-            None => self.timeline.follow(),
-            Some(_) if place.is_some_and(|place| self.timeline.go_back(place)) => {}
-            Some(origin) => self.timeline.jump(&[], false, origin),
+        let Some(origin) = self.search.origin() else {
+            return self.timeline.follow();
+        };
+        match (origin.place, origin.time) {
+            (Some(place), _) if self.timeline.go_back(place) => {}
+            (_, Some(time)) if !self.timeline.has(origin.position) => {
+                self.ask_for(time, false, effects);
+            }
+            _ => self.timeline.jump(&[], false, origin.position),
         }
     }
 
     /// How a search has ended whose prompt is closed, and so does not tell.
-    fn tell_outcome(&mut self) {
+    fn tell_outcome(&mut self, effects: &mut Vec<Effect>) {
         if self.search.is_typing() && *self.search.outcome() == Outcome::Nothing {
-            self.back_to_origin();
+            self.back_to_origin(effects);
         }
         if self.search.is_typing() || self.search.query().is_empty() {
             return;
@@ -276,9 +292,14 @@ impl App {
 
     /// Goes to what happened at this time, or last before it.
     pub(super) fn go_to(&mut self, lamport: LamportTime, effects: &mut Vec<Effect>) {
+        self.ask_for(lamport, true, effects);
+    }
+
+    /// Goes there when the page has come, and selects what is there or does not.
+    fn ask_for(&mut self, lamport: LamportTime, selects: bool, effects: &mut Vec<Effect>) {
         let page = HistoryPage::At(lamport);
         self.reads_ahead = true;
-        self.going = Some(page);
+        self.going = Some(Going { page, selects });
         ask(Some(page), AROUND, effects);
     }
 
@@ -300,17 +321,17 @@ impl App {
         start: bool,
         effects: &mut Vec<Effect>,
     ) {
-        if self.going != Some(page) {
+        let Some(going) = self.going.filter(|going| going.page == page) else {
             let ours = self.search.awaits(page);
             let next = self.search.paged(&mut self.timeline, page, events, start);
             ask(next, search::PAGE, effects);
             let events = events.as_deref().ok();
             self.timeline.paged(page, events, start);
             if ours {
-                self.tell_outcome();
+                self.tell_outcome(effects);
             }
             return;
-        }
+        };
         self.going = None;
         let (HistoryPage::At(lamport), Ok(events)) = (page, events) else {
             if let Err(why) = events {
@@ -323,10 +344,10 @@ impl App {
             return self.say("The chat has nothing there", true);
         };
         self.timeline.jump(events, start, target);
-        if lamport > LamportTime::new(1) {
-            self.timeline.select_position(shown(events, target));
-        } else {
+        if lamport == LamportTime::new(1) {
             self.timeline.oldest();
+        } else if going.selects {
+            self.timeline.select_position(shown(events, target));
         }
     }
 

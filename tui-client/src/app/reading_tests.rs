@@ -6,7 +6,7 @@ use chitty_chat::LamportTime;
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::{testing::*, *};
-use crate::session::Notice;
+use crate::session::{HistoryPage, Notice};
 
 /// In a chat that goes back to the beginning, of which ada has the end from position 901 on.
 fn driver() -> Driver {

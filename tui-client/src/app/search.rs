@@ -25,9 +25,7 @@ pub struct Search {
     /// From where it goes on; `None`: from the end that it comes from.
     at: Option<Position>,
     /// Where the user was before; `None`: at the chat's end.
-    origin: Option<Position>,
-    /// What was at the bottom of the screen then.
-    place: Option<(Position, isize)>,
+    origin: Option<Origin>,
     /// The find that it goes on from.
     found: Option<Position>,
     /// It goes on from the other end.
@@ -40,6 +38,17 @@ pub struct Search {
     /// waits for it, and is looked for in it.
     in_flight: Option<HistoryPage>,
     outcome: Outcome,
+}
+
+/// Where the user was before a search.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// From here it goes up.
+    pub(super) position: Position,
+    /// The time of what is there.
+    pub(super) time: Option<LamportTime>,
+    /// What was at the bottom of the screen: an event, and which of its rows.
+    pub(super) place: Option<(Position, isize)>,
 }
 
 /// How looking for something has ended.
@@ -72,7 +81,6 @@ impl Default for Search {
             typing: false,
             at: None,
             origin: None,
-            place: None,
             found: None,
             wrapped: false,
             older: false,
@@ -110,21 +118,21 @@ impl Search {
     }
 
     /// Where the user was before; `None`: at the chat's end.
-    pub(super) fn origin(&self) -> Option<Position> {
+    pub(super) fn origin(&self) -> Option<Origin> {
         self.origin
     }
 
-    /// What was at the bottom of the screen then: an event, and which of its rows.
-    pub(super) fn place(&self) -> Option<(Position, isize)> {
-        self.place
-    }
-
     /// Opens the prompt, for somebody who is here; `None`: at the chat's end.
-    pub(super) fn open(&mut self, origin: Option<Position>, place: Option<(Position, isize)>) {
+    pub(super) fn open(&mut self, origin: Option<Origin>) {
         self.end();
         self.typing = true;
-        self.at = origin.map(Position::next);
-        (self.origin, self.place) = (origin, place);
+        self.origin = origin;
+        self.at = self.start();
+    }
+
+    /// From where a search goes up first.
+    fn start(&self) -> Option<Position> {
+        self.origin.map(|origin| origin.position.next())
     }
 
     /// Closes the prompt: what was found stays.
@@ -142,7 +150,7 @@ impl Search {
 
     /// The server has another chat: what was found, and where, is of no use in it.
     pub(super) fn restart(&mut self) {
-        (self.at, self.origin, self.place, self.found) = (None, None, None, None);
+        (self.at, self.origin, self.found) = (None, None, None);
         self.again();
     }
 
@@ -155,7 +163,7 @@ impl Search {
             return false;
         }
         self.needle = needle(self.query());
-        self.at = self.origin.map(Position::next);
+        self.at = self.start();
         self.found = None;
         self.again();
         true
@@ -308,11 +316,11 @@ impl Search {
         // The rest was looked through before the search went on from the other end.
         let done = self.wrapped
             && self.found.is_none()
-            && self.origin.is_some_and(|origin| {
+            && self.origin.is_some_and(|Origin { position, .. }| {
                 if self.older {
-                    first <= origin
+                    first <= position
                 } else {
-                    last >= origin
+                    last >= position
                 }
             });
         match self.older {

@@ -254,6 +254,26 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_goes_on_elsewhere_is_not_taken_back() {
+        let failure = JoinFailure::of(&Status::aborted("taken over"));
+        assert_eq!(failure, JoinFailure::TakenOver);
+    }
+
+    #[test]
+    fn the_innermost_error_says_what_is_wrong() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("transport error")]
+        struct Outer(#[source] std::io::Error);
+        let inner = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let said = inner.to_string();
+        assert_eq!(root_cause(&Outer(inner)), said);
+        let inner = std::io::Error::other("Connection refused");
+        let mut status = Status::unavailable("transport error");
+        status.set_source(std::sync::Arc::new(Outer(inner)));
+        assert_eq!(reason(&status), "Connection refused");
+    }
+
+    #[test]
     fn what_may_have_been_published_is_not_called_refused() {
         for code in [
             Code::Unavailable,

@@ -1,7 +1,7 @@
 //! Text from outside, as it may be shown: nothing reaches the screen but through here. And the signs
 //! of the program itself, as ASCII has them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use ratatui::{buffer::Buffer, style::Modifier};
 
@@ -9,51 +9,31 @@ pub(crate) use chitty_chat::text::display::{
     graphemes, is_doubtful, safe, safe_lines, widest, width,
 };
 
-/// The signs that the program draws, each with the character of ASCII that stands for it: one cell
-/// for one, so that nothing else on the screen moves.
-const SIGNS: [(char, char); 38] = [
-    // Frames and lines.
-    ('─', '-'),
-    ('│', '|'),
-    ('╌', '.'),
-    ('┃', '|'),
-    ('╭', '+'),
-    ('╮', '+'),
-    ('╰', '+'),
-    ('╯', '+'),
-    ('┴', '+'),
-    ('┬', '+'),
-    ('├', '+'),
-    ('┤', '+'),
-    ('┼', '+'),
-    ('└', '+'),
-    ('┘', '+'),
-    ('┌', '+'),
-    ('┐', '+'),
-    // Arrows.
-    ('←', '<'),
-    ('◄', '<'),
-    ('→', '>'),
-    ('►', '>'),
-    ('›', '>'),
-    ('↑', '^'),
-    ('▲', '^'),
-    ('↓', 'v'),
-    ('▼', 'v'),
-    // States and marks.
-    ('●', '*'),
-    ('○', 'o'),
-    ('◇', '%'),
-    ('◉', '@'),
-    ('◌', 'o'),
-    ('✗', 'x'),
-    ('✓', 'y'),
-    ('∥', '='),
-    ('↔', '='),
-    ('…', '~'),
-    ('·', '-'),
-    ('⏎', '$'),
-];
+/// The character of ASCII that stands for a sign of the program: one cell for one, so that nothing
+/// else on the screen moves.
+fn ascii(sign: char) -> Option<char> {
+    Some(match sign {
+        '─' | '━' | '┄' | '┅' | '┈' | '┉' | '═' | '·' | '–' | '—' | '−' => '-',
+        '╌' | '╍' => '.',
+        '│' | '┃' | '┆' | '┇' | '┊' | '┋' | '╎' | '╏' | '║' => '|',
+        '\u{2500}'..='\u{257f}' => '+',
+        '←' | '◄' | '◀' | '‹' => '<',
+        '→' | '►' | '▶' | '›' => '>',
+        '↑' | '▲' => '^',
+        '↓' | '▼' => 'v',
+        '●' | '•' => '*',
+        '◉' => '@',
+        '◇' | '◆' => '%',
+        '○' | '◌' => 'o',
+        '✗' | '×' => 'x',
+        '✓' => 'y',
+        '∥' | '↔' => '=',
+        '⏎' => '$',
+        '…' => '~',
+        '⚠' => '!',
+        _ => return None,
+    })
+}
 
 /// What a person wrote, while a frame is drawn in ASCII: no style of this program hides text, so
 /// that this is free to say it. The frame's end takes it away.
@@ -70,11 +50,6 @@ pub(super) fn in_ascii(frame: &mut Buffer) {
             cell.set_char(sign);
         }
     }
-}
-
-fn ascii(sign: char) -> Option<char> {
-    let found = SIGNS.iter().find(|(known, _)| *known == sign);
-    found.map(|(_, ascii)| *ascii)
 }
 
 /// As much of a text as fits into `columns`, with an ellipsis where it was cut.
@@ -95,6 +70,24 @@ pub(crate) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
         fitted.push('…');
     }
     Cow::Owned(fitted)
+}
+
+/// The range, in bytes, with the graphemes whole that it begins and ends in. `text` begins at byte
+/// `start` of what the range is in.
+pub(crate) fn whole(text: &str, start: usize, range: Range<usize>) -> Range<usize> {
+    let mut whole = range.clone();
+    let mut at = start;
+    for (grapheme, _) in graphemes(text) {
+        let end = at + grapheme.len();
+        if at < range.start && range.start < end {
+            whole.start = at;
+        }
+        if at < range.end && range.end < end {
+            whole.end = end;
+        }
+        at = end;
+    }
+    whole
 }
 
 /// What is shown of a line being edited, in a field of so many columns: scrolled so that the caret
@@ -121,6 +114,15 @@ mod tests {
         assert_eq!(fit("日本語", 4), "日…");
         assert_eq!(fit("日本", 4), "日本");
         assert_eq!(fit("日本", 0), "");
+    }
+
+    #[test]
+    fn a_range_takes_whole_graphemes() {
+        let text = "aខ្មែរ";
+        assert_eq!(whole(text, 0, 1..4), 1..13);
+        assert_eq!(whole(text, 0, 0..1), 0..1);
+        assert_eq!(whole(text, 7, 11..20), 8..20);
+        assert_eq!(whole("abc", 0, 1..2), 1..2);
     }
 
     #[test]

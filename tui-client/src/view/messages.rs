@@ -82,19 +82,30 @@ impl Canvas<'_> {
         let name = glyphs::safe(author);
         let style = self.name(author, block.own);
         let columns = self.columns;
-        if let Some(width) = columns.name() {
-            let name = glyphs::fit(&name, width);
-            let indent = width.saturating_sub(glyphs::width(&name));
-            self.put(columns.name_start() + indent, y, &name, style, buf);
-        } else if is_rest {
+        let (x, room) = match (columns.name(), columns.time()) {
+            (Some(width), _) => {
+                let indent = width.saturating_sub(glyphs::width(&name));
+                (columns.name_start() + indent, width)
+            }
             // The margin is empty there.
-            let name = format!("{}:", glyphs::fit(&name, columns.text().saturating_sub(2)));
-            let name = glyphs::fit(&name, columns.text().saturating_sub(1));
-            self.put(0, y, &name, style, buf);
-        } else if let Some(time) = columns.time() {
-            let room = block.time.len();
-            self.put(time, y, &" ".repeat(room), style, buf);
-            self.put(time, y, &glyphs::fit(&name, room), style, buf);
+            (None, _) if is_rest => (0, columns.text().saturating_sub(2)),
+            (None, Some(time)) => {
+                self.put(time, y, &" ".repeat(block.time.len()), style, buf);
+                (time, block.time.len())
+            }
+            (None, None) => return,
+        };
+        let shown = glyphs::fit(&name, room);
+        self.said(x, y, (&shown, &name), style, buf);
+        if columns.name().is_none() && is_rest && room > 0 {
+            self.put(glyphs::width(&shown), y, ":", style, buf);
+        }
+    }
+
+    /// Writes what a person wrote, as it is shown, and the whole of it.
+    fn said(&self, x: usize, y: isize, text: (&str, &str), style: Style, buf: &mut Buffer) {
+        if let Ok(y) = usize::try_from(y) {
+            put_said(buf, self.area, (x, y), text, style, self.theme);
         }
     }
 
@@ -260,6 +271,8 @@ impl Canvas<'_> {
             if part.is_empty() {
                 continue;
             }
+            // What is written over a part of a grapheme takes the rest of it away.
+            let part = glyphs::whole(&block.text[span.clone()], span.start, part);
             let before = glyphs::width(&block.text[span.start..part.start]);
             let text = &block.text[part];
             let style = match mark {

@@ -6,9 +6,9 @@
 //! are the set with the greatest least difference that a search found under these conditions, and
 //! a test checks each of them:
 //!
-//! - On black and on white, each has a contrast of 3 at least (WCAG 2.2, for what is not small
-//!   print; no colour has more than 4.6 on both).
-//! - Any two differ by 15 at least in CIEDE2000, and by 8 at least for people who lack one kind of
+//! - On black, on a dark grey (`#1e1e1e`) and on white, each has a contrast of 3 at least (WCAG 2.2,
+//!   for what is not small print; no colour has more than 4.6 on both black and white).
+//! - Any two differ by 13 at least in CIEDE2000, and by 6.5 at least for people who lack one kind of
 //!   cones (protanopia, deuteranopia, tritanopia; simulated as in Machado, Oliveira and Fernandes,
 //!   2009). A difference of about 1 can be seen when the two lie side by side.
 //!
@@ -48,18 +48,18 @@ pub struct Palette {
 
 /// For names, in terminals that know 256 colours.
 pub(crate) const NAMES: [Color; 12] = [
-    Color::Indexed(25),
-    Color::Indexed(167),
+    Color::Indexed(105),
+    Color::Indexed(202),
     Color::Indexed(30),
-    Color::Indexed(93),
-    Color::Indexed(64),
-    Color::Indexed(138),
-    Color::Indexed(33),
-    Color::Indexed(161),
-    Color::Indexed(58),
+    Color::Indexed(170),
+    Color::Indexed(130),
+    Color::Indexed(97),
+    Color::Indexed(65),
+    Color::Indexed(132),
     Color::Indexed(103),
+    Color::Indexed(129),
+    Color::Indexed(138),
     Color::Indexed(95),
-    Color::Indexed(60),
 ];
 
 impl Palette {

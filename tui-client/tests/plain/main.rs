@@ -245,8 +245,9 @@ fn a_client_without_its_threads_says_so() {
     }
     for threads in [1, 2, 3, 7, 8] {
         let script = format!(
-            "exec timeout 20 setpriv --reuid {user} --regid {user} --clear-groups \
+            "HOME={} exec timeout 20 setpriv --reuid {user} --regid {user} --clear-groups \
              prlimit --nproc={threads} {} --plain --server {} --name ada --log-dir {}/l </dev/null",
+            world.folder().display(),
             program.display(),
             server.address(),
             world.folder().display(),
@@ -254,8 +255,7 @@ fn a_client_without_its_threads_says_so() {
         );
         let output = Command::new("sh")
             .args(["-c", &script])
-            // Where there is no configuration that is closed to that user.
-            .env("HOME", world.folder())
+            .env_remove("XDG_CONFIG_HOME")
             .output();
         let output = output.expect("there is a shell");
         let told = text(&output.stderr);

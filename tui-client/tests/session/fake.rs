@@ -162,6 +162,16 @@ impl Stream {
         self.event(position, lamport, 0, kind);
     }
 
+    /// Removed by an operator.
+    pub(crate) fn removed(&self, position: u64, lamport: u64, name: &str, participant: u64) {
+        let kind = v1::event::Kind::Left(v1::Left {
+            name: name.to_owned(),
+            reason: v1::left::Reason::Removed.into(),
+            participant,
+        });
+        self.event(position, lamport, 0, kind);
+    }
+
     /// A message by another participant.
     pub(crate) fn message(&self, position: u64, lamport: u64, text: &str) {
         let request = v1::PublishRequest {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chitty::session::{Command, Ended};
 use chitty_chat::proto::v1::{LeaveReply, PublishReply};
 use tokio::time::Instant;
+use tonic::Status;
 
 use crate::{fake::Fake, user::User};
 
@@ -111,4 +112,35 @@ async fn an_app_that_is_gone_has_left() {
     drop((user.0.commands, user.0.notices));
     server.leave().await.reply(LeaveReply::default());
     user.0.task.await.expect("the task ends");
+}
+
+#[tokio::test]
+async fn what_becomes_of_others_is_not_the_end_and_to_be_removed_is() {
+    let mut server = Fake::start().await;
+    let (mut user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.joined(2, 7, "bob", 5);
+    stream.removed(3, 8, "bob", 2);
+    stream.joined(4, 11, "eve", 9);
+    stream.left(5, 14, "eve", 4);
+    for position in 2..=5 {
+        assert_eq!(user.event().await.event.position.get(), position);
+    }
+    stream.removed(6, 15, "ada", 1);
+    assert!(matches!(user.ended().await, Ended::Removed(_)));
+}
+
+#[tokio::test]
+async fn who_left_through_another_process_has_left() {
+    let mut server = Fake::start().await;
+    let (user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.left(2, 7, "ada", 1);
+    assert_eq!(user.ended().await, Ended::Left);
+}
+
+#[tokio::test]
+async fn a_stream_whose_session_is_over_is_the_end() {
+    let mut server = Fake::start().await;
+    let (user, stream) = User::in_chat(&mut server, "ada").await;
+    stream.fail(Status::unauthenticated("given up"));
+    assert_eq!(user.ended().await, Ended::Removed("given up".into()));
 }

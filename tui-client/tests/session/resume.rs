@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use chitty::session::{Command, Ended, Link, Notice};
+use chitty::session::{Attempt, Command, ConnectError, Connector, Ended, Link, Notice, endpoint};
 use chitty_chat::{
     LamportTime, ParticipantNumber,
     proto::v1::{self, closing::Reason},
 };
-use tokio::time::Instant;
+use http::Uri;
+use tokio::{sync::mpsc, time::Instant};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -54,6 +55,31 @@ async fn after_a_cut_the_chat_goes_on_where_it_was() {
     assert_eq!(two.clock, LamportTime::new(13));
     assert_eq!(three.clock, LamportTime::new(16));
     user.live().await;
+}
+
+/// What does not answer where this session was welcomed is not another program.
+#[tokio::test]
+async fn who_connects_is_told_whether_it_was_welcomed_there_before() {
+    let mut server = Fake::start().await;
+    let (told, mut tries) = mpsc::unbounded_channel();
+    let url: Uri = server.url().parse().expect("the URL is valid");
+    let connector = Connector::new("here", move |attempt: Attempt| {
+        let _ = told.send(attempt.welcomed());
+        let connecting = endpoint(url.clone());
+        async move {
+            let unreachable = |error: tonic::transport::Error| error.to_string();
+            let channel = connecting.connect().await.map_err(unreachable);
+            channel.map_err(ConnectError::Unreachable)
+        }
+    });
+    let mut user = User::new(connector);
+    user.join("ada").await;
+    let _stream = server.join().await.welcome_first();
+    user.welcome().await;
+    server.cut();
+    server.join().await;
+    assert_eq!(tries.recv().await, Some(false));
+    assert_eq!(tries.recv().await, Some(true));
 }
 
 /// The server began a new participation after the old one was lost, but its welcome did not come

@@ -107,3 +107,69 @@ fn the_look_is_ascii_where_the_locale_or_the_user_says_so() {
     assert!(!is_ascii(&wide));
     wide.wait_for("--ascii");
 }
+
+/// vt100 places each character by itself, as some terminals do.
+#[test]
+fn no_letter_of_any_script_stays_in_the_rows_of_others() {
+    let world = World::with_size(14, 70);
+    let server = world.server(&["--publish-rate", "off"]);
+    let mut terminal = world.client(&server.url, &["--name", "ada"]);
+    terminal.wait_for("connected");
+    let texts = [
+        "नमस्ते दुनिया, क्या हाल है",
+        "สวัสดีชาวโลก น้ำ กำลัง",
+        "வணக்கம் நண்பர்களே",
+        "ខ្មែរ សួស្តី",
+        "👩‍👩‍👧 🏳️‍🌈 👨‍👩‍👧‍👦",
+        "🇩🇰 🇩🇪 ❤️ ☀️ 1️⃣",
+        "e\u{301}a\u{308}n\u{303} 日本語 한글",
+    ];
+    for (index, text) in texts.iter().enumerate() {
+        terminal.say(text);
+        terminal.say(&format!("line {index}"));
+        terminal.wait_for(&format!("line {index}"));
+    }
+    // Spaces that were written look like cells that were not.
+    let shown = |terminal: &Terminal| -> Vec<String> {
+        let screen = terminal.screen();
+        screen
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect()
+    };
+    let compare = |terminal: &mut Terminal, what: &str| {
+        let seen = shown(terminal);
+        let written = terminal.raw().len();
+        terminal.send("\u{c}");
+        terminal.wait_written(written, "\u{1b}[2J");
+        terminal.wait_written(written, "\u{1b}[?2026l");
+        wait_until(&format!("{what}: as it is drawn anew"), || {
+            let anew = shown(terminal);
+            (anew == seen)
+                .then_some(())
+                .ok_or_else(|| format!("{anew:#?}\nbefore: {seen:#?}"))
+        });
+    };
+    // The last of them has come, and the clock has gone on from it: nothing more is to come.
+    wait_until("the last line is received", || {
+        let screen = terminal.screen();
+        let last = screen.lines().find(|line| line.contains("line 6"));
+        let time = last.and_then(|line| line.split_once(" L")?.1.split(' ').next());
+        let time: Option<u64> = time.and_then(|time| time.parse().ok());
+        let clock = time.map(|time| format!("Lamport {}", time + 1));
+        let is_there = clock.is_some_and(|clock| screen.contains(&clock));
+        is_there.then_some(()).ok_or(screen)
+    });
+    compare(&mut terminal, "scrolled by new lines");
+    terminal.send("\u{1b}[5~");
+    terminal.wait_for("End returns");
+    compare(&mut terminal, "scrolled up");
+    terminal.send("\u{1b}OQ");
+    terminal.wait_for("F2 closes");
+    compare(&mut terminal, "another pane");
+    terminal.send("\u{1b}OQ");
+    terminal.wait_without("F2 closes");
+    terminal.say("/clear");
+    terminal.wait_without("line 0");
+    compare(&mut terminal, "nothing");
+}

@@ -159,3 +159,109 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let last = bytes.get(8)?;
     Some((value << 8 | u64::from(*last), &bytes[9..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use chitty_chat::{Event, EventKind};
+
+    use super::*;
+
+    fn record(position: u64) -> Record {
+        Record {
+            event: Event {
+                position: position.into(),
+                lamport: (position * 3).into(),
+                at: std::time::UNIX_EPOCH,
+                request: 1.into(),
+                kind: EventKind::Unknown,
+            },
+            session: None,
+            generation: 0,
+        }
+    }
+
+    /// As SQLite writes it: the position is below 128, and so is all that has a length.
+    fn cell_of(position: u8, checksum: Option<Checksum>) -> Vec<u8> {
+        let bytes = record(position.into()).encode();
+        let blob = u8::try_from(bytes.len() * 2 + 12).expect("short");
+        let header = if checksum.is_some() { 4 } else { 3 };
+        let mut columns = vec![header, 0, blob];
+        // An integer of eight bytes.
+        columns.extend(checksum.map(|_| 6));
+        columns.extend_from_slice(&bytes);
+        columns.extend(checksum.iter().flat_map(|it| it.pack().to_be_bytes()));
+        let payload = u8::try_from(columns.len()).expect("short");
+        [&[payload, position], &columns[..]].concat()
+    }
+
+    fn checksum(position: u8) -> Checksum {
+        let bytes = record(position.into()).encode();
+        Checksum::of(7, Position::new(position.into()), &bytes)
+    }
+
+    #[test]
+    fn a_cell_is_a_record_and_with_any_other_bit_it_is_none() {
+        let whole = cell_of(9, Some(checksum(9)));
+        let carved = cell(&whole).expect("a record");
+        assert_eq!(carved.record, record(9));
+        assert!(carved.is_verified);
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            // The upper half of a checksum is the chain, which says nothing of the record itself.
+            let is_chain = (whole.len() - 8..whole.len() - 4).contains(&(bit / 8));
+            assert_eq!(cell(&flipped).is_some(), is_chain, "bit {bit}");
+        }
+        for length in 0..whole.len() {
+            assert!(cell(&whole[..length]).is_none(), "{length} bytes");
+        }
+        let old = cell_of(9, None);
+        let carved = cell(&old).expect("a record of an older chat");
+        assert_eq!(carved.record, record(9));
+        assert!(!carved.is_verified);
+        assert!(cell(&cell_of(9, Some(checksum(8)))).is_none());
+    }
+
+    #[test]
+    fn integers_are_read_as_sqlite_writes_them() {
+        assert_eq!((integer(8, &[]), integer(9, &[])), (0, 1));
+        assert_eq!(integer(1, &[0xff]), -1);
+        assert_eq!(integer(2, &[0x01, 0x02]), 258);
+        let widths: Vec<_> = (0..=10).map(|kind| integer_width(Some(kind))).collect();
+        let expected = [None, Some(1), Some(2), Some(3), Some(4), Some(6), Some(8)];
+        assert_eq!(widths[..7], expected);
+        assert_eq!(widths[7..], [None, Some(0), Some(0), None]);
+        for (bytes, value) in [
+            (&[0x7f][..], 127),
+            (&[0x81, 0x00], 128),
+            (&[0xff; 9], u64::MAX),
+            (
+                &[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x05],
+                (1 << 57) + 5,
+            ),
+        ] {
+            let with_more = [bytes, &[7, 7]].concat();
+            assert_eq!(varint(&with_more), Some((value, &[7, 7][..])));
+            assert_eq!(varint(&bytes[..bytes.len() - 1]), None);
+        }
+    }
+
+    #[test]
+    fn a_page_is_as_large_as_the_header_says_if_that_can_be() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("some.db");
+        for (field, size) in [
+            ([0x02, 0x00], 512),
+            ([0x80, 0x00], 32_768),
+            ([0x00, 0x01], 65_536),
+            ([0x01, 0x00], 4_096),
+            ([0x0c, 0x00], 4_096),
+            ([0x00, 0x00], 4_096),
+        ] {
+            std::fs::write(&path, [&[0; 16], &field[..]].concat()).expect("written");
+            assert_eq!(page_size(&File::open(&path).expect("there")), size);
+        }
+        std::fs::write(&path, [0; 17]).expect("written");
+        assert_eq!(page_size(&File::open(&path).expect("there")), 4_096);
+    }
+}

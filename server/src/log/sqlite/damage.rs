@@ -37,3 +37,42 @@ impl Damage {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::UNIX_EPOCH};
+
+    use chitty_chat::{Position, logging::subscriber};
+
+    use super::*;
+
+    #[test]
+    fn each_problem_is_told_once_and_not_more_than_a_few() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&lines);
+        let subscriber = subscriber(
+            "server",
+            "3f9a21c0",
+            || UNIX_EPOCH,
+            move |line| sink.lock().expect("whole").push(line.to_owned()),
+        );
+        let damage = Damage::new(Path::new("chat.db"));
+        let told = |position: u64| {
+            let position = Position::new(position);
+            let result: Result<(), _> = Err(Problem::Checksum { position });
+            let error = damage.tell(result).expect_err("damaged").to_string();
+            assert!(error.contains("the checksum is wrong"), "{error}");
+            lines.lock().expect("whole").len()
+        };
+        tracing::subscriber::with_default(subscriber, || {
+            for position in 1..=30 {
+                let expected = MOST_TOLD.min(usize::try_from(position).expect("small"));
+                assert_eq!((told(position), told(position)), (expected, expected));
+            }
+            damage.tell::<()>(Ok(())).expect("whole");
+        });
+        let lines = lines.lock().expect("whole");
+        assert_eq!(lines.len(), MOST_TOLD);
+        assert!(lines[6].contains("the chat in chat.db is damaged: position 7"));
+    }
+}

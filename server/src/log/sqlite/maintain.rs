@@ -206,3 +206,51 @@ fn give_name(partial: &Path, target: &Path) -> io::Result<()> {
     }
     sync(folder_of(target))
 }
+
+#[cfg(test)]
+mod tests {
+    use chitty_chat::secret::os_random;
+
+    use super::*;
+    use crate::log::SqliteLog;
+
+    #[test]
+    fn the_folder_of_a_bare_name_is_this_one() {
+        assert_eq!(folder_of(Path::new("copy.db")), Path::new("."));
+        assert_eq!(folder_of(Path::new("a/copy.db")), Path::new("a"));
+        assert_eq!(folder_of(Path::new("/copy.db")), Path::new("/"));
+    }
+
+    #[test]
+    fn who_is_first_to_have_a_name_keeps_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("partial"), "new").expect("written");
+        fs::write(path("target"), "old").expect("written");
+        let error = give_name(&path("partial"), &path("target")).expect_err("it is there");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(path("target")).expect("there"), b"old");
+        give_name(&path("partial"), &path("free")).expect("free");
+        assert_eq!(fs::read(path("free")).expect("there"), b"new");
+        // A folder has no second name, as a file has none where there are no links.
+        fs::create_dir(path("folder")).expect("made");
+        give_name(&path("folder"), &path("moved")).expect("free");
+        assert!(path("moved").is_dir() && !path("folder").exists());
+    }
+
+    #[test]
+    fn who_is_making_the_same_file_is_not_disturbed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (chat, copy) = (folder.path().join("chat.db"), folder.path().join("copy.db"));
+        drop(SqliteLog::open(&chat, &mut os_random).expect("new"));
+        let partial = beside(&copy, ".partial");
+        let other = new_partial(&partial).expect("free");
+        let error = backup(&chat, &copy, &mut os_random).expect_err("under way");
+        assert!(matches!(error, BackupError::Exists(_)), "{error}");
+        assert!(partial.exists());
+        // Left by one that was killed.
+        drop(other);
+        backup(&chat, &copy, &mut os_random).expect("free");
+        assert!(copy.exists() && !partial.exists());
+    }
+}

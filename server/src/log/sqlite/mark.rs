@@ -198,6 +198,63 @@ mod tests {
     use super::*;
 
     #[test]
+    fn it_has_its_room_on_the_disk_from_the_beginning() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let chat = folder.path().join("chat.db");
+        let length = || std::fs::metadata(mark_file(&chat)).expect("there").len();
+        let open = || {
+            let mark = Mark::open(&chat, "life", true).expect("ours");
+            mark.expect("made")
+        };
+        open().write(Position::new(7), 70).expect("written");
+        assert_eq!(length(), LENGTH as u64);
+        let marked = read(&chat).expect("readable");
+        // One that was cut is made whole, and keeps what it has.
+        let file = OpenOptions::new().write(true).open(mark_file(&chat));
+        file.expect("ours").set_len(STRIDE + 64).expect("cut");
+        open();
+        assert_eq!(length(), LENGTH as u64);
+        assert_eq!(read(&chat).expect("readable"), marked);
+        assert_eq!(marked.expect("whole").position, Position::new(7));
+    }
+
+    #[test]
+    fn it_goes_on_in_the_older_slot_when_it_is_opened_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let chat = folder.path().join("chat.db");
+        for position in 1..=5 {
+            let mark = Mark::open(&chat, "life", true).expect("ours");
+            let mut mark = mark.expect("made");
+            mark.write(Position::new(position), 70).expect("written");
+            let marked = read(&chat).expect("readable").expect("whole");
+            assert_eq!(marked.position.get(), position);
+        }
+        // The fifth is in the second slot, which is cut off.
+        let file = OpenOptions::new().write(true).open(mark_file(&chat));
+        file.expect("ours").set_len(STRIDE).expect("cut");
+        let marked = read(&chat).expect("readable").expect("whole");
+        assert_eq!(marked.position.get(), 4);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let chat = folder.path().join("chat.db");
+        std::fs::create_dir(mark_file(&chat)).expect("made");
+        read(&chat).expect_err("no file");
+        for create in [false, true] {
+            Mark::open(&chat, "life", create).expect_err("no file");
+        }
+        let elsewhere = folder.path().join("no/such/chat.db");
+        Mark::open(&elsewhere, "life", true).expect_err("no folder");
+        assert!(
+            Mark::open(&elsewhere, "life", false)
+                .expect("none")
+                .is_none()
+        );
+    }
+
+    #[test]
     fn a_torn_slot_leaves_the_one_before() {
         let folder = tempfile::tempdir().expect("a folder");
         let chat = folder.path().join("chat.db");

@@ -23,6 +23,8 @@ mod watch;
 mod writer;
 
 #[cfg(test)]
+mod beside_tests;
+#[cfg(test)]
 mod flip_tests;
 #[cfg(test)]
 mod open_tests;

@@ -177,3 +177,34 @@ async fn a_check_lists_all_that_is_damaged() {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
+
+#[tokio::test]
+async fn what_is_left_of_a_chat_that_is_gone_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.db");
+    let said = || open(&path).err().expect("it was there").to_string();
+    {
+        let data = DataDir::open(folder.path()).expect("ours");
+        let log = SqliteLog::serve(&data, &mut os_random).expect("new");
+        let appended = log.append(0.into(), records(9).into()).await;
+        appended.expect("appended");
+        copy(&path, &folder.path().join("killed.db"));
+    }
+    fs::remove_file(&path).expect("there");
+    let error = said();
+    let mark = beside(&path, "-mark").display().to_string();
+    assert!(
+        error.contains(&format!(
+            "its mark {mark}, by which everything up to position 9 was acknowledged, is"
+        )),
+        "{error}"
+    );
+    fs::remove_file(&mark).expect("there");
+    let log = beside(&path, "-wal");
+    fs::copy(folder.path().join("killed.db-wal"), &log).expect("copied");
+    let error = said();
+    assert!(
+        error.contains(&format!("its write-ahead log {} is", log.display())),
+        "{error}"
+    );
+}

@@ -9,7 +9,10 @@ use std::{
 use chitty_chat::{EventKind, secret::os_random};
 use rusqlite::Connection;
 
-use super::{tests::records, *};
+use super::{
+    tests::{old_chat, records},
+    *,
+};
 use crate::{
     log::{contract::ALL, replay},
     room::Fold,
@@ -177,6 +180,42 @@ async fn what_a_killed_server_left_in_the_write_ahead_log_is_found() {
     let (recovered, all, _) = rescue(&copy).await;
     assert_eq!(recovered.kept, COUNT);
     assert_eq!(differences(&all, &truth), []);
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_off_within_a_page_is_read_to_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, truth) = chat(folder.path()).await;
+    let page = fs::metadata(&path).expect("there").len() / 4096 / 2;
+    let mut kept = Vec::new();
+    for length in [page * 4096 + 2048, page * 4096] {
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .expect("ours");
+        file.set_len(length).expect("cut");
+        let (recovered, all, _) = rescue(&path).await;
+        fs::remove_file(beside(&path, ".recovered")).expect("there");
+        let last = recovered.positions.1.get();
+        assert_eq!(recovered.positions.0, Position::new(1));
+        let truth = &truth[..usize::try_from(last).expect("small")];
+        let lost = differences(&all, truth);
+        assert_eq!(recovered.kept + lost.len() as u64, last);
+        kept.push(recovered.kept);
+    }
+    assert!(kept[0] > kept[1] + 10 && kept[1] > 100, "{kept:?}");
+}
+
+#[tokio::test]
+async fn a_chat_of_the_first_schema_is_rescued() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.db");
+    let truth = records(COUNT);
+    old_chat(&path, &truth);
+    let (recovered, all, fold) = rescue(&path).await;
+    assert_eq!(recovered.kept, COUNT);
+    assert_eq!(differences(&all, &truth), []);
+    assert_eq!(fold.count(), 1);
 }
 
 #[test]

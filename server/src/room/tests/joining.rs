@@ -29,6 +29,55 @@ fn names_are_taken_by_those_present_and_look_alikes() {
 }
 
 #[test]
+fn who_has_the_name_and_until_when_is_said() {
+    let refusal = |name: &str, retry_in| Refusal::NameTaken {
+        name: name.into(),
+        owner: "ada".into(),
+        retry_in,
+    };
+    for (name, millis, expected) in [
+        ("ada", None, "the name ada is taken; choose another"),
+        (
+            "Ada",
+            None,
+            "the name Ada is too like ada, who is present; choose another",
+        ),
+        (
+            "ada",
+            Some(6_000),
+            "the name ada is taken by somebody whose connection is lost; choose another, or try \
+             again in 6 s",
+        ),
+        // Who comes back a moment too early is refused again.
+        (
+            "Ada",
+            Some(6_001),
+            "the name Ada is too like ada, whose connection is lost; choose another, or try again \
+             in 7 s",
+        ),
+    ] {
+        let retry_in = millis.map(Duration::from_millis);
+        assert_eq!(refusal(name, retry_in).to_string(), expected);
+    }
+}
+
+#[test]
+fn the_next_deadline_is_that_of_the_first_whose_grace_runs() {
+    let mut chat = Chat::new();
+    for name in ["ada", "bob"] {
+        chat.join(join(name, 1), 0).expect("free");
+    }
+    assert_eq!(chat.room.next_deadline(), None);
+    chat.room.detach(ParticipantNumber::new(2), 1, now(3));
+    chat.room.detach(ParticipantNumber::new(1), 1, now(5));
+    assert_eq!(chat.room.next_deadline(), Some(Duration::from_secs(13)));
+    chat.expire(13);
+    assert_eq!(chat.room.next_deadline(), Some(Duration::from_secs(15)));
+    chat.join(join("ada", 9), 14).expect("alive");
+    assert_eq!(chat.room.next_deadline(), None);
+}
+
+#[test]
 fn a_join_of_a_live_session_is_nobodys_event() {
     let mut chat = Chat::new();
     let first = chat.join(join("ada", 1), 0).expect("free");

@@ -87,9 +87,10 @@ fn seen_and_time_have_bounds() {
         chat.publish(request, 0)
     };
     seen(2).expect("is the head");
+    seen(2).expect("nothing new was shown");
     assert!(matches!(seen(1), Err(Refusal::SeenFell { .. })));
     seen(0).expect("not told");
-    assert!(matches!(seen(5), Err(Refusal::SeenAhead { .. })));
+    assert!(matches!(seen(6), Err(Refusal::SeenAhead { .. })));
     assert_eq!(
         chat.publish(publish("ada", "hi", 0), 0),
         Err(Refusal::NoTime)

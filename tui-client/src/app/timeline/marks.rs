@@ -2,6 +2,8 @@
 
 use std::{fmt::Write as _, ops::Range};
 
+use crate::view::glyphs;
+
 /// What a part of a text is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -40,8 +42,10 @@ fn address(text: &str) -> Option<(usize, String)> {
     let scheme = ["https://", "http://"]
         .into_iter()
         .find(|scheme| text.starts_with(scheme))?;
-    let stops = |c: char| c.is_whitespace() || !belongs(c);
-    let mut taken = &text[..text.find(stops).unwrap_or(text.len())];
+    // A letter goes with its marks.
+    let letters = glyphs::graphemes(text).map(|(letter, _)| letter);
+    let letters = letters.take_while(|letter| letter.chars().next().is_some_and(belongs));
+    let mut taken = &text[..letters.map(str::len).sum()];
     // What ends a sentence ends no address, nor does a bracket that it did not open.
     while let Some(last) = taken.chars().next_back() {
         let unopened = |open, close| {

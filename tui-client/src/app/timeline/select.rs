@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use chitty_chat::{Event, EventKind, Position, text::caseless::Needle};
+use chitty_chat::{Event, EventKind, LamportTime, Position, text::caseless::Needle};
 
 use super::{
     Timeline,
@@ -49,6 +49,11 @@ impl Timeline {
 
     /// The Lamport time of what is at a position, if it is at hand: "L12".
     pub fn time_of(&self, position: Position) -> Option<String> {
+        self.lamport_of(position).map(super::lamport)
+    }
+
+    /// The Lamport time of what is at a position, if it is at hand.
+    pub(in crate::app) fn lamport_of(&self, position: Position) -> Option<LamportTime> {
         let tail = self.tail.as_ref().map(Tail::lines);
         let at = |entries| time_at(entries, position);
         at(&self.entries).or_else(|| tail.and_then(at))
@@ -208,6 +213,11 @@ impl Timeline {
         Some((position, anchor.row))
     }
 
+    /// Whether an event is in the window.
+    pub(in crate::app) fn has(&self, position: Position) -> bool {
+        self.locate(position).is_some()
+    }
+
     /// Back to a place, if it is at hand. Returns whether it is.
     pub(in crate::app) fn go_back(&mut self, (position, row): (Position, isize)) -> bool {
         let Some(index) = self.locate(position) else {
@@ -229,14 +239,14 @@ impl Timeline {
 
 /// The Lamport time of what is at a position, among entries that are in order but for lines that
 /// are no events.
-fn time_at(entries: &VecDeque<Entry>, position: Position) -> Option<String> {
+fn time_at(entries: &VecDeque<Entry>, position: Position) -> Option<LamportTime> {
     let (mut low, mut high) = (0, entries.len());
     while low < high {
         let middle = low.midpoint(high);
         let event = entries.range(middle..high).find_map(Entry::event);
         match event {
             Some(event) if event.position == position => {
-                return Some(super::lamport(event.lamport));
+                return Some(event.lamport);
             }
             Some(event) if event.position < position => low = middle + 1,
             _ => high = middle,

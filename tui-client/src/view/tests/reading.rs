@@ -110,6 +110,27 @@ fn an_address_that_is_wrapped_opens_as_a_whole() {
     );
 }
 
+/// A part of a letter is marked with all of it: written alone, it would take the rest away.
+#[test]
+fn marks_leave_letters_whole() {
+    let mut driver = Driver::joined(80, 24);
+    let text = "https://km.example/ខ្មែរ क्षि and क";
+    driver.event(message(3, 11, "bob", text));
+    driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
+    driver.type_in("क");
+    let mut buffer = Buffer::empty(driver.app.panes().screen);
+    let mut links = Vec::new();
+    render(&driver.app, Theme::new(true), &mut buffer, &mut links);
+    let symbols: String = buffer
+        .content
+        .iter()
+        .map(ratatui::buffer::Cell::symbol)
+        .collect();
+    let symbols = symbols.replace(' ', "");
+    assert!(symbols.contains(&text.replace(' ', "")), "{symbols}");
+    assert!(links[0].address.ends_with("%E1%9E%9A"), "{links:?}");
+}
+
 fn long(driver: &mut Driver) {
     for n in 3..160 {
         let text = format!("{n} {}", "of many words ".repeat(9));

@@ -1,0 +1,175 @@
+//! Write-ahead logs, journals and marks that lie beside a chat, and whose they are.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use chitty_chat::secret::os_random;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{tests::records, *};
+use crate::{
+    log::{contract::ALL, replay},
+    room::Fold,
+};
+
+/// A folder with a chat of so many events that was closed, and its file.
+async fn closed(count: u64) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = serve(folder.path()).expect("new");
+    append(&log, count).await;
+    drop(log);
+    let path = folder.path().join("chat.db");
+    assert!(!beside(&path, "-wal").exists(), "folded in");
+    (folder, path)
+}
+
+/// As far as this position.
+async fn append(log: &SqliteLog, to: u64) {
+    let head = log.extent().head;
+    let all = records(to);
+    let more = &all[usize::try_from(head.get()).expect("small")..];
+    log.append(head, more.into()).await.expect("appended");
+}
+
+fn serve(folder: &Path) -> Result<SqliteLog, OpenError> {
+    SqliteLog::serve(&DataDir::open(folder).expect("ours"), &mut os_random)
+}
+
+/// The epoch, and how many events there are.
+async fn what_is_served(folder: &Path) -> (String, u64) {
+    let log = serve(folder).expect("in order");
+    let fold = replay(&log).await.expect("in order");
+    let all = log.read(Position::ZERO, ALL).await.expect("readable");
+    assert_eq!(all, records(fold.head().get()));
+    (log.epoch().to_string(), fold.head().get())
+}
+
+fn epoch(path: &Path) -> String {
+    check(path).expect("in order").epoch.to_string()
+}
+
+fn was_put_aside(path: &Path, suffix: &str) -> bool {
+    beside(path, &format!("{suffix}.aside-1")).exists()
+}
+
+#[tokio::test]
+async fn the_write_ahead_log_of_another_chat_is_put_aside() {
+    let (folder, path) = closed(20).await;
+    let own = epoch(&path);
+    let other = tempfile::tempdir().expect("a folder");
+    let log = serve(other.path()).expect("new");
+    append(&log, 30).await;
+    // So that the row about the chat is in its write-ahead log, too.
+    log.keep_snapshot(30.into(), Box::new(|| Fold::default().encode()))
+        .await
+        .expect("kept");
+    let foreign = beside(&other.path().join("chat.db"), "-wal");
+    fs::copy(&foreign, beside(&path, "-wal")).expect("copied");
+    let said = check(&path).expect_err("not alone").to_string();
+    assert!(said.contains("belongs to another file"), "{said}");
+    let rescued = folder.path().join("rescued.db");
+    let recovered = recover(&path, &rescued, &mut os_random).expect("whole");
+    assert_eq!(recovered.positions.1.get(), 20);
+    assert_eq!(what_is_served(folder.path()).await, (own, 20));
+    assert!(was_put_aside(&path, "-wal"));
+}
+
+#[tokio::test]
+async fn an_older_write_ahead_log_of_the_same_chat_is_put_aside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.db");
+    let log = serve(folder.path()).expect("new");
+    append(&log, 10).await;
+    let old = folder.path().join("old");
+    fs::copy(beside(&path, "-wal"), &old).expect("copied");
+    append(&log, 20).await;
+    let own = log.epoch().to_string();
+    drop(log);
+    // Without the mark nobody knows that there were more than ten.
+    fs::remove_file(beside(&path, "-mark")).expect("there");
+    fs::rename(&old, beside(&path, "-wal")).expect("renamed");
+    assert_eq!(what_is_served(folder.path()).await, (own, 20));
+    assert!(was_put_aside(&path, "-wal"));
+}
+
+#[tokio::test]
+async fn a_backup_that_is_laid_over_a_chat_takes_nothing_from_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.db");
+    let copy = folder.path().join("copy.db");
+    let (old_log, own);
+    {
+        let log = serve(folder.path()).expect("new");
+        append(&log, 20).await;
+        backup(&path, &copy, &mut os_random).expect("copied");
+        append(&log, 30).await;
+        old_log = fs::read(beside(&path, "-wal")).expect("there");
+        own = log.epoch().to_string();
+    }
+    fs::rename(&copy, &path).expect("renamed");
+    fs::write(beside(&path, "-wal"), old_log).expect("written");
+    let (epoch, count) = what_is_served(folder.path()).await;
+    assert_eq!(count, 20);
+    assert_ne!(epoch, own);
+    assert!(was_put_aside(&path, "-wal"));
+    // From now on it is a chat like any other.
+    assert_eq!(what_is_served(folder.path()).await, (epoch, 20));
+}
+
+#[tokio::test]
+async fn a_journal_that_nobody_needs_is_put_aside() {
+    let (folder, path) = closed(20).await;
+    let own = epoch(&path);
+    let journal = beside(&path, "-journal");
+    fs::write(&journal, [0xd9; 2000]).expect("written");
+    assert_eq!(what_is_served(folder.path()).await, (own.clone(), 20));
+    assert!(was_put_aside(&path, "-journal") && !journal.exists());
+    // Committed, as its first byte says: SQLite leaves such a file.
+    fs::write(&journal, [0; 2000]).expect("written");
+    assert_eq!(what_is_served(folder.path()).await, (own, 20));
+    assert!(!beside(&path, "-journal.aside-2").exists());
+}
+
+#[tokio::test]
+async fn a_change_that_was_cut_off_is_rolled_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.db");
+    let log = SqliteLog::open(&path, &mut os_random).expect("new");
+    append(&log, 500).await;
+    let own = log.epoch().to_string();
+    drop(log);
+    let killed = tempfile::tempdir().expect("a folder");
+    let left = killed.path().join("chat.db");
+    {
+        let connection = Connection::open(&path).expect("opened");
+        connection
+            .pragma_update(None, "journal_mode", "DELETE")
+            .and_then(|()| connection.pragma_update(None, "cache_size", 2))
+            .expect("set");
+        connection
+            .execute_batch("BEGIN; UPDATE records SET record = x'00', checksum = 7;")
+            .expect("under way");
+        for suffix in ["", "-journal"] {
+            fs::copy(beside(&path, suffix), beside(&left, suffix)).expect("copied");
+        }
+    }
+    assert_eq!(what_is_served(killed.path()).await, (own, 500));
+    assert!(!was_put_aside(&left, "-journal"));
+}
+
+#[tokio::test]
+async fn a_chat_in_which_nothing_was_ever_said_may_begin_anew() {
+    for is_empty in [true, false] {
+        let (folder, path) = closed(0).await;
+        if is_empty {
+            fs::write(&path, "").expect("written");
+        } else {
+            fs::remove_file(&path).expect("there");
+        }
+        let log = serve(folder.path()).expect("new");
+        assert_eq!(log.extent().head, Position::ZERO);
+    }
+}

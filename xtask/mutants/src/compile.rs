@@ -1,0 +1,214 @@
+//! A copy of the workspace with all mutants of a package in it, and its test programs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use color_eyre::eyre::{Result, WrapErr as _, bail, ensure};
+use serde::Deserialize;
+
+use crate::{
+    list::Mutant,
+    part::Package,
+    switch::{ROOT, switch},
+};
+
+/// What came of compiling.
+pub(crate) struct Compiled {
+    /// The test programs.
+    pub(crate) programs: Vec<PathBuf>,
+    /// Where they are to run.
+    pub(crate) folder: PathBuf,
+    /// The numbers of those that do not compile.
+    pub(crate) unviable: BTreeSet<usize>,
+    /// The numbers of those that cannot be switched on and off.
+    pub(crate) apart: BTreeSet<usize>,
+}
+
+/// Where a mutant's code is in a file of the copy.
+type Regions = BTreeMap<String, Vec<(Range<usize>, Vec<usize>)>>;
+
+/// Compiles all that compile but for those whose fate is `known`, in a copy of the workspace below
+/// `folder`.
+pub(crate) fn compile(
+    package: &Package,
+    mutants: &[Mutant],
+    known: impl Iterator<Item = usize>,
+    folder: &Path,
+) -> Result<Compiled> {
+    let tree = folder.join("tree");
+    copy_tree(&tree)?;
+    let mut compiled = Compiled {
+        programs: Vec::new(),
+        folder: tree.clone(),
+        unviable: BTreeSet::new(),
+        apart: BTreeSet::new(),
+    };
+    let known = known.collect();
+    loop {
+        let regions = write(package, mutants, &known, &tree, &mut compiled)?;
+        let messages = build(package, &tree, &folder.join("build"))?;
+        let failures: Vec<_> = messages.iter().filter_map(Message::failure).collect();
+        if failures.is_empty() {
+            for message in &messages {
+                compiled.programs.extend(message.executable.clone());
+            }
+            ensure!(!compiled.programs.is_empty(), "there are no test programs");
+            return Ok(compiled);
+        }
+        let mut found = BTreeSet::new();
+        for failure in failures {
+            found.extend(blame(failure, &regions)?);
+        }
+        println!("{} do not compile", found.len());
+        compiled.unviable.extend(found);
+    }
+}
+
+/// Copies what git knows of. What is there already and the same stays, so that it is not compiled
+/// again.
+fn copy_tree(tree: &Path) -> Result<()> {
+    let listed = Command::new("git")
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ])
+        .output()
+        .wrap_err("git cannot be run")?;
+    ensure!(listed.status.success(), "git ls-files: {}", listed.status);
+    let listed = String::from_utf8(listed.stdout).wrap_err("a file's name is not UTF-8")?;
+    for file in listed.split_terminator('\0') {
+        let text = fs::read(file).wrap_err_with(|| format!("{file} cannot be read"))?;
+        replace(&tree.join(file), &text)?;
+    }
+    Ok(())
+}
+
+fn replace(path: &Path, text: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, text))
+        .wrap_err_with(|| format!("{} cannot be written", path.display()))
+}
+
+/// Writes the package's files with those mutants that are not known not to compile.
+fn write(
+    package: &Package,
+    mutants: &[Mutant],
+    known: &BTreeSet<usize>,
+    tree: &Path,
+    compiled: &mut Compiled,
+) -> Result<Regions> {
+    let mut by_file: BTreeMap<&str, Vec<(usize, &Mutant)>> = BTreeMap::new();
+    by_file.entry(package.root).or_default();
+    for (number, mutant) in mutants.iter().enumerate() {
+        let of_file = by_file.entry(&mutant.file).or_default();
+        let is_out = [known, &compiled.unviable, &compiled.apart]
+            .iter()
+            .any(|numbers| numbers.contains(&number));
+        if !is_out {
+            of_file.push((number, mutant));
+        }
+    }
+    let mut regions = Regions::new();
+    for (file, mutants) in by_file {
+        let source = fs::read_to_string(file).wrap_err_with(|| format!("{file} cannot be read"))?;
+        let mut switched = switch(&source, &mutants).wrap_err_with(|| file.to_owned())?;
+        if file == package.root {
+            switched.text.push_str(ROOT);
+        }
+        replace(&tree.join(file), switched.text.as_bytes())?;
+        regions.insert(file.to_owned(), switched.regions);
+        compiled.apart.extend(switched.apart);
+        compiled.unviable.extend(switched.unviable);
+    }
+    Ok(regions)
+}
+
+fn build(package: &Package, tree: &Path, target: &Path) -> Result<Vec<Message>> {
+    let output = Command::new("cargo")
+        .current_dir(tree)
+        .env("CARGO_TARGET_DIR", std::path::absolute(target)?)
+        .args(["test", "--no-run", "--message-format=json"])
+        .args(["--package", package.name])
+        .args(package.programs)
+        .stderr(Stdio::inherit())
+        .output()
+        .wrap_err("cargo cannot be run")?;
+    let lines = output.stdout.split(|byte| *byte == b'\n');
+    let messages: Result<Vec<Message>, _> = lines
+        .filter(|line| !line.is_empty())
+        .map(serde_json::from_slice)
+        .collect();
+    let messages = messages.wrap_err("cargo says what is not understood")?;
+    let has_failure = messages.iter().any(|message| message.failure().is_some());
+    ensure!(
+        output.status.success() || has_failure,
+        "cargo test --no-run: {}",
+        output.status
+    );
+    Ok(messages)
+}
+
+/// Whose fault it is that something does not compile.
+fn blame(failure: &Diagnostic, regions: &Regions) -> Result<Vec<usize>> {
+    let spans = failure.spans.iter().filter(|span| span.is_primary);
+    for span in spans {
+        let Some(regions) = regions.get(&span.file_name) else {
+            continue;
+        };
+        let holds =
+            |region: &Range<usize>| region.start <= span.byte_start && span.byte_end <= region.end;
+        let around = regions.iter().filter(|(region, _)| holds(region));
+        let innermost = around.min_by_key(|(region, _)| region.len());
+        if let Some((_, numbers)) = innermost {
+            return Ok(numbers.clone());
+        }
+    }
+    // A line that only counts the others has no place.
+    if failure.spans.is_empty() {
+        return Ok(Vec::new());
+    }
+    bail!("no mutant is to blame for this: {}", failure.rendered);
+}
+
+/// What cargo says in a line of JSON.
+#[derive(Deserialize)]
+struct Message {
+    message: Option<Diagnostic>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Diagnostic {
+    level: String,
+    #[serde(default)]
+    rendered: String,
+    spans: Vec<Span>,
+}
+
+#[derive(Deserialize)]
+struct Span {
+    file_name: String,
+    byte_start: usize,
+    byte_end: usize,
+    is_primary: bool,
+}
+
+impl Message {
+    fn failure(&self) -> Option<&Diagnostic> {
+        self.message
+            .as_ref()
+            .filter(|message| message.level == "error")
+    }
+}
