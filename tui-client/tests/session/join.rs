@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chitty::session::{Command, Ended, HistoryPage, Moved, Notice};
-use chitty_chat::{LamportTime, ParticipantNumber};
+use chitty_chat::{LamportTime, ParticipantNumber, proto::v1};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -204,4 +204,26 @@ async fn a_session_that_was_taken_over_does_not_come_back() {
     stream.fail(Status::aborted("taken over"));
     assert_eq!(user.ended().await, Ended::TakenOver);
     server.quiet(Duration::from_millis(200)).await;
+}
+
+#[tokio::test]
+async fn a_name_is_tried_until_it_is_answered_and_then_kept() {
+    let mut server = Fake::start().await;
+    let mut user = User::of(&server);
+    user.join("ada").await;
+    let call = server.join().await;
+    user.join("bob").await;
+    server.quiet(Duration::from_millis(300)).await;
+    let stream = call.accept();
+    let mut others = welcome("ada", 2, 5);
+    let bob = v1::Participant {
+        name: "bob".into(),
+        number: 1,
+        seen: 0,
+    };
+    others.participants.insert(0, bob);
+    stream.welcome(others);
+    assert_eq!(&*user.welcome().await.name, "ada");
+    user.join("eve").await;
+    server.quiet(Duration::from_millis(300)).await;
 }
