@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chitty::session::{Command, Ended, HistoryPage, Moved, Notice};
-use chitty_chat::{LamportTime, ParticipantNumber};
+use chitty_chat::{LamportTime, ParticipantNumber, proto::v1};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -228,4 +228,26 @@ async fn many_pages_wait_for_their_turn() {
             pages.remove(index.expect("it was asked for, and not answered yet"));
         }
     }
+}
+
+#[tokio::test]
+async fn a_name_is_tried_until_it_is_answered_and_then_kept() {
+    let mut server = Fake::start().await;
+    let mut user = User::of(&server);
+    user.join("ada").await;
+    let call = server.join().await;
+    user.join("bob").await;
+    server.quiet(Duration::from_millis(300)).await;
+    let stream = call.accept();
+    let mut others = welcome("ada", 2, 5);
+    let bob = v1::Participant {
+        name: "bob".into(),
+        number: 1,
+        seen: 0,
+    };
+    others.participants.insert(0, bob);
+    stream.welcome(others);
+    assert_eq!(&*user.welcome().await.name, "ada");
+    user.join("eve").await;
+    server.quiet(Duration::from_millis(300)).await;
 }

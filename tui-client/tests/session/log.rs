@@ -5,8 +5,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use chitty::session::Command;
-use chitty_chat::proto::v1::{LeaveReply, PublishReply};
+use chitty::session::{Command, HistoryPage, Notice};
+use chitty_chat::proto::v1::{HistoryReply, LeaveReply, PublishReply, closing::Reason};
 use tonic::Status;
 use tracing::{
     Event, Subscriber,
@@ -57,13 +57,76 @@ impl<S: Subscriber> Layer<S> for Lines {
     }
 }
 
-#[tokio::test]
-async fn every_sending_and_every_receipt_is_a_line() {
+/// Until the guards are dropped, lines of this thread are taken.
+fn catch() -> (Lines, impl Sized) {
     let lines = Lines::default();
     // With a single subscriber, tracing asks that of the thread which first comes to a line of code
     // whether it is wanted, for good; in another test's thread there is none. With two it asks all.
-    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
-    let _guard = set_default(tracing_subscriber::registry().with(lines.clone()));
+    let second = tracing::Dispatch::new(tracing_subscriber::registry());
+    let guard = set_default(tracing_subscriber::registry().with(lines.clone()));
+    (lines, (second, guard))
+}
+
+#[tokio::test]
+async fn what_is_refused_and_what_is_read_back_are_lines_too() {
+    let (lines, _guards) = catch();
+    let mut server = Fake::start().await;
+    let mut user = User::with_random(&server, |bytes| bytes.fill(0));
+    user.join("ada").await;
+    let call = server.join().await;
+    call.refuse(Status::already_exists("taken"));
+    user.refused().await;
+    user.join("bob").await;
+    let stream = server.join().await.welcome_first();
+    user.live().await;
+    for page in [
+        HistoryPage::Before(9.into()),
+        HistoryPage::After(8.into()),
+        HistoryPage::At(7.into()),
+    ] {
+        user.ask(Command::History { page, limit: 10 }).await;
+        server.history().await.refuse(Status::unavailable("later"));
+        user.ask(Command::History { page, limit: 10 }).await;
+        let start = true;
+        let events = Vec::new();
+        server.history().await.reply(HistoryReply { events, start });
+    }
+    for _ in 0..6 {
+        user.until(|notice| matches!(notice, Notice::History { .. }).then_some(()))
+            .await;
+    }
+    stream.close(Reason::Shutdown, "for the night");
+    user.lost().await;
+    let _stream = server.join().await.welcome_first();
+    user.welcome().await;
+    user.ask(Command::Leave).await;
+    server.leave().await.refuse(Status::unavailable("too late"));
+    user.ended().await;
+    let address = server.address;
+    let lines = lines.0.lock().expect("nothing failed").clone();
+    for expected in [
+        "Join refused lamport=1 status=\"ALREADY_EXISTS\" reason=\"taken\"",
+        "History sent before=9 limit=10 clock=",
+        "History sent after=8 limit=10 clock=",
+        "History sent at_lamport=7 limit=10 clock=",
+        "History refused before=9 status=\"UNAVAILABLE\" reason=\"later\"",
+        "History refused after=8 status=\"UNAVAILABLE\" reason=\"later\"",
+        "History replied lamport=0 before=9 events=0 start=true clock=",
+        "History replied lamport=0 at_lamport=7 events=0 start=true clock=",
+        "Closing received position=1 kind=\"SHUTDOWN\" reason=\"for the night\"",
+        &format!("Link lost server=\"{address}\" reason=\"the server shuts down\" retry_ms=0"),
+        "Leave refused lamport=",
+    ] {
+        assert!(
+            lines.iter().any(|line| line.starts_with(expected)),
+            "{expected}: {lines:#?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_sending_and_every_receipt_is_a_line() {
+    let (lines, _guards) = catch();
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
     user.publish(1, "hello").await;

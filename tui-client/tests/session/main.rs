@@ -5,6 +5,7 @@ mod join;
 mod launch;
 mod leave;
 mod log;
+mod pages;
 mod publish;
 mod resume;
 mod user;

@@ -300,3 +300,21 @@ async fn another_name_is_told_when_it_is_accepted() {
     assert_eq!(told.recv().await.as_deref(), Some("eve"));
     assert!(told.try_recv().is_err());
 }
+
+#[tokio::test]
+async fn how_long_is_waited_comes_by_chance() {
+    for (byte, wait) in [(0xff, Duration::from_micros(99_999)), (0, Duration::ZERO)] {
+        let mut server = Fake::start().await;
+        let random = if byte == 0 {
+            |bytes: &mut [u8]| bytes.fill(0)
+        } else {
+            |bytes: &mut [u8]| bytes.fill(0xff)
+        };
+        let mut user = User::with_random(&server, random);
+        user.join("ada").await;
+        let _stream = server.join().await.welcome_first();
+        user.live().await;
+        server.cut();
+        assert_eq!(user.lost().await.1, wait);
+    }
+}

@@ -161,6 +161,32 @@ async fn a_change_that_was_cut_off_is_rolled_back() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_the_chat_as_a_whole_is_verified_at_the_start() {
+    for change in [
+        "UPDATE chat SET base = 1",
+        "UPDATE chat SET epoch = 'another'",
+        "UPDATE chat SET chain = 7",
+        "UPDATE chat SET snapshot = x'00'",
+        "UPDATE chat SET checksum = checksum + 1",
+        "UPDATE records SET checksum = checksum + 1 WHERE position = 20",
+        "DELETE FROM records WHERE position = 7",
+        "CREATE TABLE more (x)",
+        "CREATE TRIGGER t AFTER INSERT ON records BEGIN DELETE FROM records; END",
+    ] {
+        let (folder, path) = closed(20).await;
+        let connection = Connection::open(&path).expect("opened");
+        connection.execute_batch(change).expect("changed");
+        drop(connection);
+        let error = serve(folder.path()).err().expect(change);
+        assert!(
+            matches!(error, OpenError::Damaged { .. }),
+            "{change}: {error}"
+        );
+        check(&path).expect_err(change);
+    }
+}
+
+#[tokio::test]
 async fn a_chat_in_which_nothing_was_ever_said_may_begin_anew() {
     for is_empty in [true, false] {
         let (folder, path) = closed(0).await;

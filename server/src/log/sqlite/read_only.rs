@@ -108,3 +108,39 @@ fn uri(path: &Path, immutable: bool) -> String {
     });
     String::from_utf8_lossy(&uri).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::DataDir;
+
+    #[test]
+    fn a_name_is_the_same_in_a_uri() {
+        assert_eq!(
+            uri(Path::new("/a b/Chat-1_2.db"), false),
+            "file:/a%20b/Chat-1_2.db?mode=ro"
+        );
+        assert_eq!(
+            uri(Path::new("what?is=100%#æ"), true),
+            "file:what%3Fis%3D100%25%23%C3%A6?mode=ro&immutable=1"
+        );
+    }
+
+    #[test]
+    fn a_server_is_known_by_its_lock_and_kept_away_by_another() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let chat = folder.path().join("chat.db");
+        assert!(matches!(lock(&chat), Ok((false, None))));
+        let server = DataDir::open(folder.path()).expect("ours");
+        assert!(matches!(lock(&chat), Ok((true, None))));
+        drop(server);
+        let (is_live, lock_of_reader) = lock(&chat).expect("free");
+        assert!(!is_live && lock_of_reader.is_some());
+        assert!(DataDir::open(folder.path()).is_err());
+        drop(lock_of_reader);
+        let lock_file = data::lock_file(folder.path());
+        fs::remove_file(&lock_file).expect("there");
+        fs::create_dir(&lock_file).expect("made");
+        lock(&chat).expect_err("no file");
+    }
+}
