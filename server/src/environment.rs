@@ -19,6 +19,7 @@ pub fn parse<T: Parser>() -> T {
     parsed.unwrap_or_else(|mut error| {
         command.build();
         name_variable(&mut error, &command);
+        name_option_of_server(&mut error, &command);
         error.exit()
     })
 }
@@ -49,6 +50,34 @@ fn name_variable(error: &mut Error, command: &Command) {
     }
 }
 
+/// Says how a server is named, if there is a server's address in the place of a command.
+fn name_option_of_server(error: &mut Error, command: &Command) {
+    let has_option = command
+        .get_arguments()
+        .any(|arg| arg.get_long() == Some("server"));
+    let places = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg];
+    let mut written = places.iter().filter_map(|place| error.get(*place));
+    let address = written.find_map(|written| match written {
+        ContextValue::String(text) => server_address(text),
+        _ => None,
+    });
+    if let Some(address) = address.filter(|_| has_option) {
+        let tip = format!("name a server with --server {address}");
+        let tips = vec![StyledStr::from(tip)];
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
+}
+
+/// What looks like `http://host:port` or `host:port`, as the former.
+fn server_address(text: &str) -> Option<String> {
+    if text.starts_with("http://") {
+        return Some(text.to_owned());
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    let is_address = !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok();
+    is_address.then(|| format!("http://{text}"))
+}
+
 fn all_args(command: &Command) -> impl Iterator<Item = &clap::Arg> {
     let of_commands = command.get_subcommands().flat_map(Command::get_arguments);
     command.get_arguments().chain(of_commands)
@@ -72,4 +101,27 @@ pub fn without_empty_variables(command: Command) -> Command {
             }
         })
         .mut_subcommands(without_empty_variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_the_place_of_a_command_is_a_server() {
+        for (text, address) in [
+            ("http://127.0.0.1:50051", Some("http://127.0.0.1:50051")),
+            (
+                "chat.example.org:50051",
+                Some("http://chat.example.org:50051"),
+            ),
+            ("[::1]:50051", Some("http://[::1]:50051")),
+            ("serve", None),
+            (":50051", None),
+            ("--name <NAME>", None),
+            ("host:port", None),
+        ] {
+            assert_eq!(server_address(text).as_deref(), address, "{text}");
+        }
+    }
 }

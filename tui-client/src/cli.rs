@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    str::FromStr,
     time::Duration,
 };
 
@@ -43,11 +44,11 @@ pub struct Args {
     pub local: Option<SocketAddr>,
 
     /// Seconds after which a server of your own ends when nobody is in the chat [default: 60]
-    #[arg(long, value_name = "SECONDS", env = "CHITTY_IDLE_EXIT")]
+    #[arg(long, value_name = "SECONDS", env = "CHITTY_IDLE_EXIT", value_parser = number::<u64>)]
     pub idle_exit: Option<u64>,
 
     /// How many earlier events to show on joining [default: 200; with --plain 0]
-    #[arg(long, value_name = "N", env = "CHITTY_BACKLOG")]
+    #[arg(long, value_name = "N", env = "CHITTY_BACKLOG", value_parser = number::<u32>)]
     pub backlog: Option<u32>,
 
     /// Lines in and lines out instead of a screen: for screen readers, scripts and pipes. Each
@@ -147,6 +148,10 @@ pub struct Wait(pub Option<Duration>);
 /// A path that a user writes where no shell has read it, as in a variable.
 fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(files::user_path)
+}
+
+fn number<N: FromStr>(text: &str) -> Result<N, &'static str> {
+    text.parse().map_err(|_| "give a whole number, such as 60")
 }
 
 fn wait(text: &str) -> Result<Wait, String> {

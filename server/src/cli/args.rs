@@ -9,7 +9,8 @@ use chitty_chat::secret;
 use clap::{Args as ClapArgs, builder::BoolishValueParser};
 
 use super::values::{
-    Limited, parse_keep, parse_participants, parse_rate, parse_seconds, parse_size, user_path,
+    Limited, parse_keep, parse_number, parse_participants, parse_rate, parse_seconds, parse_size,
+    user_path,
 };
 use crate::{app::Config, follower, listen::Place, log::Keep, net, room::Rules, sequencer};
 
@@ -73,7 +74,8 @@ pub struct Args {
     #[arg(
         long,
         env = "CHITTY_MAX_PARTICIPANTS_PER_ADDRESS",
-        value_name = "NUMBER"
+        value_name = "NUMBER",
+        value_parser = parse_number
     )]
     pub max_participants_per_address: Option<usize>,
 
@@ -93,17 +95,17 @@ pub struct Args {
     pub stream_rate: Limited,
 
     /// Connections that the server accepts, in all
-    #[arg(long, env = "CHITTY_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = net::Limits::default().connections)]
+    #[arg(long, env = "CHITTY_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = net::Limits::default().connections, value_parser = parse_number)]
     pub max_connections: usize,
 
     /// Connections that the server accepts from one address; an IPv6 /48 network may have twice as many
-    #[arg(long, env = "CHITTY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value_t = net::Limits::default().connections_per_source)]
+    #[arg(long, env = "CHITTY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value_t = net::Limits::default().connections_per_source, value_parser = parse_number)]
     pub max_connections_per_address: usize,
 
     /// Connections without a participant; beyond that, the one idle for the longest is closed
     ///
     /// One is closed also when connections run out. A participant's connection never is.
-    #[arg(long, env = "CHITTY_MAX_UNJOINED", value_name = "NUMBER", default_value_t = net::Limits::default().unjoined)]
+    #[arg(long, env = "CHITTY_MAX_UNJOINED", value_name = "NUMBER", default_value_t = net::Limits::default().unjoined, value_parser = parse_number)]
     pub max_unjoined: usize,
 
     /// Seconds that a connection may last without a participant, or a call from one

@@ -30,6 +30,10 @@ pub(crate) fn user_path() -> impl TypedValueParser<Value = PathBuf> {
 /// larger than one with so many of the longest names.
 const MOST_PARTICIPANTS: usize = 20_000;
 
+pub(super) fn parse_number(text: &str) -> Result<usize, &'static str> {
+    text.parse().map_err(|_| "give a whole number, such as 100")
+}
+
 pub(super) fn parse_participants(text: &str) -> Result<usize, String> {
     let number = text.parse().map_err(|_| "give a number, such as 10000")?;
     match number {
