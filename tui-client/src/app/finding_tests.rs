@@ -12,17 +12,7 @@ const CTRL: KeyModifiers = KeyModifiers::CONTROL;
 
 /// In a chat of a thousand events, of which the last hundred are at hand.
 fn driver() -> Driver {
-    let mut driver = Driver::new(80, 24);
-    driver.press(KeyCode::Enter);
-    let mut late = welcome("ada", 1000, &[(2, "bob"), (1000, "ada")]);
-    late.next = 901.into();
-    driver.notice(Notice::Welcome(late));
-    for position in 901..1000 {
-        driver.event(line(position));
-    }
-    driver.event(joined(1000, 4000, "ada"));
-    driver.effects();
-    driver
+    Driver::late(line)
 }
 
 fn line(position: u64) -> chitty_chat::Event {
@@ -44,22 +34,9 @@ fn asked(driver: &mut Driver) -> Vec<HistoryPage> {
     effects.iter().filter_map(page).collect()
 }
 
-fn answer(driver: &mut Driver, page: HistoryPage, positions: std::ops::Range<u64>) {
-    driver.notice(Notice::History {
-        page,
-        start: positions.start == 1,
-        events: Ok(positions.map(line).collect()),
-    });
-}
-
 fn look_for(driver: &mut Driver, text: &str) {
     driver.key(KeyCode::Char('f'), CTRL);
     driver.type_in(text);
-}
-
-fn selected(driver: &Driver) -> Option<u64> {
-    let selected = driver.app.timeline().selected_position();
-    selected.map(chitty_chat::Position::get)
 }
 
 fn before(position: u64) -> HistoryPage {
@@ -76,13 +53,13 @@ fn a_term_that_comes_in_a_burst_asks_for_one_page_and_is_found_in_it() {
         "each letter waits for it"
     );
     assert_eq!(driver.app.search().outcome(), &Outcome::Asking);
-    answer(&mut driver, before(901), 101..901);
+    driver.answer(before(901), 101..901, line);
     assert_eq!(asked(&mut driver), [before(101)]);
     driver.type_in(" coff");
     assert_eq!(asked(&mut driver), []);
     // It was asked for by what was typed before.
-    answer(&mut driver, before(101), 1..101);
-    assert_eq!(selected(&driver), Some(3));
+    driver.answer(before(101), 1..101, line);
+    assert_eq!(driver.selected(), Some(3));
     assert_eq!(driver.app.search().outcome(), &Outcome::Found);
 }
 
@@ -94,35 +71,35 @@ fn a_search_that_is_opened_again_waits_for_the_page_that_is_under_way() {
     driver.press(KeyCode::Esc);
     look_for(&mut driver, "first");
     assert_eq!(asked(&mut driver), []);
-    answer(&mut driver, before(901), 1..901);
-    assert_eq!(selected(&driver), Some(3));
+    driver.answer(before(901), 1..901, line);
+    assert_eq!(driver.selected(), Some(3));
 }
 
 #[test]
 fn nothing_and_no_more_and_the_other_end_are_told_apart() {
     let mut driver = driver();
     look_for(&mut driver, "coffee");
-    assert_eq!(selected(&driver), Some(950));
+    assert_eq!(driver.selected(), Some(950));
     driver.press(KeyCode::Up);
-    answer(&mut driver, before(901), 1..901);
-    assert_eq!(selected(&driver), Some(3));
+    driver.answer(before(901), 1..901, line);
+    assert_eq!(driver.selected(), Some(3));
     driver.press(KeyCode::Up);
     assert_eq!(driver.app.search().outcome(), &Outcome::NoMore);
-    assert_eq!(selected(&driver), Some(3), "there it stays");
+    assert_eq!(driver.selected(), Some(3), "there it stays");
     driver.press(KeyCode::Up);
     assert_eq!(driver.app.search().outcome(), &Outcome::Wrapped);
-    assert_eq!(selected(&driver), Some(950));
+    assert_eq!(driver.selected(), Some(950));
     // The other way round.
     driver.press(KeyCode::Down);
     assert_eq!(driver.app.search().outcome(), &Outcome::NoMore);
     driver.press(KeyCode::Down);
     if driver.app.search().outcome() == &Outcome::Asking {
-        answer(&mut driver, HistoryPage::At(LamportTime::new(1)), 1..901);
+        driver.answer(HistoryPage::At(LamportTime::new(1)), 1..901, line);
     }
     assert_eq!(driver.app.search().outcome(), &Outcome::Wrapped);
-    assert_eq!(selected(&driver), Some(3));
+    assert_eq!(driver.selected(), Some(3));
     driver.type_in(" that nobody had");
-    answer(&mut driver, before(901), 1..901);
+    driver.answer(before(901), 1..901, line);
     assert_eq!(driver.app.search().outcome(), &Outcome::Nothing);
 }
 
@@ -140,7 +117,7 @@ fn the_only_one_is_said_to_be_that() {
     );
     driver.press(KeyCode::Char('n'));
     assert_eq!(hint(&driver).as_deref(), Some("No other line has \"tea\""));
-    assert_eq!(selected(&driver), Some(3));
+    assert_eq!(driver.selected(), Some(3));
 }
 
 #[test]
@@ -162,14 +139,14 @@ fn who_reads_further_up_finds_what_was_said_below() {
     driver.effects();
     look_for(&mut driver, "ada");
     assert_eq!(asked(&mut driver), [before(901)]);
-    answer(&mut driver, before(901), 1..901);
-    assert_eq!(selected(&driver), Some(1000), "her joining");
+    driver.answer(before(901), 1..901, line);
+    assert_eq!(driver.selected(), Some(1000), "her joining");
     assert_eq!(driver.app.search().outcome(), &Outcome::Wrapped);
     driver.type_in(" or nobody");
-    answer(&mut driver, before(901), 1..901);
+    driver.answer(before(901), 1..901, line);
     assert_eq!(driver.app.search().outcome(), &Outcome::Nothing);
     assert_eq!(last(&driver), bottom, "back there");
-    assert_eq!(selected(&driver), None);
+    assert_eq!(driver.selected(), None);
     driver.press(KeyCode::Esc);
     assert_eq!(last(&driver), bottom);
 }
@@ -201,11 +178,11 @@ fn a_find_has_what_is_around_it_and_nothing_is_dimmed() {
 fn letters_are_found_however_they_are_written() {
     let mut driver = driver();
     look_for(&mut driver, "CAFE\u{301}");
-    assert_eq!(selected(&driver), Some(960));
+    assert_eq!(driver.selected(), Some(960));
     driver.press(KeyCode::Esc);
     driver.event(message(1001, 4100, "bob", "ΟΔΟΣ"));
     look_for(&mut driver, "οδος");
-    assert_eq!(selected(&driver), Some(1001));
+    assert_eq!(driver.selected(), Some(1001));
 }
 
 /// In the chat under this name, with bob.
@@ -384,17 +361,17 @@ fn a_search_that_has_gone_far_leads_back() {
     );
     driver.press(KeyCode::Up);
     // Two pages further up, which do not reach the window.
-    answer(&mut driver, before(901), 500..901);
-    answer(&mut driver, before(500), 1..100);
-    assert_eq!(selected(&driver), Some(3));
+    driver.answer(before(901), 500..901, line);
+    driver.answer(before(500), 1..100, line);
+    assert_eq!(driver.selected(), Some(3));
     driver.effects();
     driver.press(KeyCode::Esc);
     let page = HistoryPage::At(LamportTime::new(4 * here.get()));
     let effects = driver.effects();
     let asks = |effect: &Effect| matches!(effect, Effect::Session(Command::History { page: asked, .. }) if *asked == page);
     assert!(effects.iter().any(asks), "{effects:?}");
-    answer(&mut driver, page, 800..1000);
-    assert_eq!(selected(&driver), None);
+    driver.answer(page, 800..1000, line);
+    assert_eq!(driver.selected(), None);
     let (blocks, _) = driver.app.timeline().visible();
     assert!(blocks.iter().any(|block| block.position == Some(here)));
 }

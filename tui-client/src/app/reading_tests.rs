@@ -10,17 +10,7 @@ use crate::session::{HistoryPage, Notice};
 
 /// In a chat that goes back to the beginning, of which ada has the end from position 901 on.
 fn driver() -> Driver {
-    let mut driver = Driver::new(80, 24);
-    driver.press(KeyCode::Enter);
-    let mut late = welcome("ada", 1000, &[(2, "bob"), (1000, "ada")]);
-    late.next = 901.into();
-    driver.notice(Notice::Welcome(late));
-    for position in 901..1000 {
-        driver.event(line(position));
-    }
-    driver.event(joined(1000, 4000, "ada"));
-    driver.effects();
-    driver
+    Driver::late(line)
 }
 
 fn line(position: u64) -> chitty_chat::Event {
@@ -41,22 +31,6 @@ fn asked(driver: &mut Driver) -> Vec<HistoryPage> {
     effects.iter().filter_map(page).collect()
 }
 
-fn answer(driver: &mut Driver, page: HistoryPage, positions: std::ops::Range<u64>) {
-    driver.notice(Notice::History {
-        page,
-        start: positions.start == 1,
-        events: Ok(positions.map(line).collect()),
-    });
-}
-
-fn selected(driver: &Driver) -> Option<u64> {
-    driver
-        .app
-        .timeline()
-        .selected_position()
-        .map(chitty_chat::Position::get)
-}
-
 #[test]
 fn scrolling_up_asks_for_older_lines_once() {
     let mut driver = driver();
@@ -65,7 +39,7 @@ fn scrolling_up_asks_for_older_lines_once() {
     assert_eq!(asked(&mut driver), [before]);
     driver.press(KeyCode::PageUp);
     assert_eq!(asked(&mut driver), []);
-    answer(&mut driver, before, 401..901);
+    driver.answer(before, 401..901, line);
     assert_eq!(asked(&mut driver), []);
 }
 
@@ -74,16 +48,16 @@ fn what_is_searched_for_is_found_at_hand_and_then_by_the_server() {
     let mut driver = driver();
     driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
     driver.type_in("COFFEE");
-    assert_eq!(selected(&driver), Some(950));
+    assert_eq!(driver.selected(), Some(950));
     driver.effects();
     driver.press(KeyCode::Up);
     let before = HistoryPage::Before(901.into());
     assert!(asked(&mut driver).contains(&before));
-    answer(&mut driver, before, 101..901);
+    driver.answer(before, 101..901, line);
     let before = HistoryPage::Before(101.into());
     assert!(asked(&mut driver).contains(&before));
-    answer(&mut driver, before, 1..101);
-    assert_eq!(selected(&driver), Some(3));
+    driver.answer(before, 1..101, line);
+    assert_eq!(driver.selected(), Some(3));
     driver.press(KeyCode::Enter);
     assert!(driver.app.composer().draft().is_empty());
     driver.press(KeyCode::Char('n'));
@@ -93,7 +67,7 @@ fn what_is_searched_for_is_found_at_hand_and_then_by_the_server() {
             .hint()
             .is_some_and(|hint| hint.text.contains("No older"))
     );
-    assert_eq!(selected(&driver), Some(3));
+    assert_eq!(driver.selected(), Some(3));
     driver.press(KeyCode::Char('c'));
     assert!(
         driver
@@ -122,7 +96,7 @@ fn what_is_searched_for_is_edited_as_any_line() {
     driver.key(KeyCode::Char('d'), KeyModifiers::ALT);
     driver.press(KeyCode::Delete);
     assert_eq!(driver.app.search().query(), "coffee");
-    assert_eq!(selected(&driver), Some(950));
+    assert_eq!(driver.selected(), Some(950));
     driver.press(KeyCode::End);
     driver.key(KeyCode::Char('w'), KeyModifiers::CONTROL);
     assert_eq!(driver.app.search().query(), "");
@@ -136,10 +110,10 @@ fn a_search_that_is_given_up_leaves_one_where_one_was() {
     driver.type_in("half a line");
     driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
     driver.type_in("line 92");
-    assert_eq!(selected(&driver), Some(929));
+    assert_eq!(driver.selected(), Some(929));
     driver.press(KeyCode::Backspace);
     driver.press(KeyCode::Esc);
-    assert_eq!(selected(&driver), None);
+    assert_eq!(driver.selected(), None);
     assert_eq!(driver.app.composer().draft(), "half a line");
     assert_eq!(driver.app.timeline().below(), None);
 }
@@ -150,8 +124,8 @@ fn one_goes_to_a_lamport_time() {
     driver.say("/at L50");
     let page = HistoryPage::At(LamportTime::new(50));
     assert_eq!(asked(&mut driver), [page]);
-    answer(&mut driver, page, 1..200);
-    assert_eq!(selected(&driver), Some(12), "the last one before it");
+    driver.answer(page, 1..200, line);
+    assert_eq!(driver.selected(), Some(12), "the last one before it");
     driver.press(KeyCode::Char('h'));
     assert_eq!(driver.app.composer().draft(), "h", "typing goes on");
     driver.press(KeyCode::Backspace);
@@ -168,7 +142,7 @@ fn home_goes_to_the_chats_beginning() {
     driver.press(KeyCode::Home);
     let page = HistoryPage::At(LamportTime::new(1));
     assert_eq!(asked(&mut driver)[0], page);
-    answer(&mut driver, page, 1..200);
+    driver.answer(page, 1..200, line);
     let (blocks, above) = driver.app.timeline().visible();
     assert_eq!((blocks[0].position, above), (Some(1.into()), 0));
     driver.key(KeyCode::End, KeyModifiers::CONTROL);

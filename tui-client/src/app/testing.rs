@@ -1,16 +1,17 @@
 //! What the tests of the app and of its pictures are made from.
 
 use std::{
+    ops::Range,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber};
+use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber, Position};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 
 use super::{App, Effect, Input, Now, Settings, options::Options};
-use crate::session::{Notice, Ticket, Welcome};
+use crate::session::{HistoryPage, Notice, Ticket, Welcome};
 
 /// Monday 23 November 2026, 14:03 UTC, and half a minute per position.
 pub(crate) fn at(position: u64) -> SystemTime {
@@ -133,6 +134,41 @@ impl Driver {
         driver.event(joined(2, 7, "ada"));
         driver.effects.clear();
         driver
+    }
+
+    /// ada in a chat of a thousand events, of which she has the last hundred; `line` is what was
+    /// said at each position.
+    pub(crate) fn late(line: fn(u64) -> Event) -> Self {
+        let mut driver = Self::new(80, 24);
+        driver.press(KeyCode::Enter);
+        let mut late = welcome("ada", 1000, &[(2, "bob"), (1000, "ada")]);
+        late.next = 901.into();
+        driver.notice(Notice::Welcome(late));
+        for position in 901..1000 {
+            driver.event(line(position));
+        }
+        driver.event(joined(1000, 4000, "ada"));
+        driver.effects();
+        driver
+    }
+
+    /// The server's answer for this page: what was said at these positions.
+    pub(crate) fn answer(
+        &mut self,
+        page: HistoryPage,
+        positions: Range<u64>,
+        line: fn(u64) -> Event,
+    ) {
+        self.notice(Notice::History {
+            page,
+            start: positions.start == 1,
+            events: Ok(positions.map(line).collect()),
+        });
+    }
+
+    /// The position of the selected line.
+    pub(crate) fn selected(&self) -> Option<u64> {
+        self.app.timeline().selected_position().map(Position::get)
     }
 
     pub(crate) fn input(&mut self, input: Input) {
