@@ -23,8 +23,12 @@ use rustix::fs::{FileType, OFlags, Stat};
 use thiserror::Error;
 
 mod folder;
+mod home;
 
-pub use self::folder::{Folder, Identity};
+pub use self::{
+    folder::{Folder, Identity},
+    home::{UserPathError, user_path},
+};
 
 /// The bits of a mode by which others than the owner can do something.
 const OTHERS: u32 = 0o077;
@@ -105,7 +109,11 @@ pub fn check_own(path: &Path) -> io::Result<()> {
 
 /// Makes a folder with mode 0700, and those above it, where they are not there.
 pub fn make_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Unsafe::NotAFolder.into(),
+        _ => error,
+    })
 }
 
 /// Whether a folder is this user's own, and others cannot change what is in it. A symbolic link to

@@ -10,6 +10,8 @@ pub mod lamport;
 pub mod logging;
 pub mod proto;
 pub mod secret;
+pub mod signals;
+pub mod signs;
 pub mod text;
 
 pub use event::{Event, EventKind, LeftReason, ParticipantNumber, Position};

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    attacks::{ALL, Attack, Outcome, Target},
+    attacks::{ALL, Attack, Limits, Outcome, Target},
     honest::{Client, Honest, Place, Seen, Sources, join, request},
     namespace::host,
     server::{Memory, Server},
@@ -31,6 +31,9 @@ const WRITERS: u64 = 8;
 const CALM: Duration = Duration::from_millis(500);
 /// After an attack, what it took should be given back.
 const AFTER: Duration = Duration::from_secs(2);
+
+/// An attack on the server's memory lasts for so long at least.
+const SHORTEST: Duration = Duration::from_secs(3);
 
 /// What is run.
 pub(crate) struct Plan {
@@ -70,7 +73,7 @@ pub(crate) async fn all(plan: &Plan, only: Option<&str>) -> Result<()> {
             match row {
                 Ok(row) => {
                     println!("{}", table::row(attack.name, build, &row));
-                    if plan.smoke {
+                    if plan.smoke && attack.limits.is_none() {
                         check(&row).wrap_err_with(|| format!("during {}", attack.name))?;
                     }
                 }
@@ -140,7 +143,9 @@ async fn write(mut client: Client, session: String, lines: u64) -> Result<()> {
 async fn one(plan: &Plan, attack: &Attack, program: &Path, chat: &Path) -> Result<Row> {
     let folder = tempfile::tempdir()?;
     copy(&chat.join("data"), &folder.path().join("data"))?;
-    let mut server = Server::start(program, folder, &[])?;
+    let options = attack.limits.map_or_else(Vec::new, Limits::options);
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    let mut server = Server::start(program, folder, &options)?;
     let sources = Sources {
         authors: host(100),
         listener: host(101),
@@ -154,10 +159,15 @@ async fn one(plan: &Plan, attack: &Attack, program: &Path, chat: &Path) -> Resul
     let base = server.memory()?.resident;
     let (cpu, begun) = (server.cpu()?, Instant::now());
     honest.begin();
+    let (time, divisor) = match attack.limits {
+        // A bound is reached by all of it, or not at all.
+        Some(_) => (plan.time.max(SHORTEST), 1),
+        None => (plan.time, plan.divisor),
+    };
     let target = Target {
         server: &server,
-        time: plan.time,
-        divisor: plan.divisor,
+        time,
+        divisor,
         base,
     };
     let outcome = (attack.run)(&target).await;
@@ -165,6 +175,13 @@ async fn one(plan: &Plan, attack: &Attack, program: &Path, chat: &Path) -> Resul
     server.check()?;
     let busy = server.cpu()?.saturating_sub(cpu);
     let Memory { peak, .. } = server.memory()?;
+    if let Some(limits) = attack.limits {
+        let promised = limits.promised(base);
+        ensure!(
+            peak <= promised,
+            "the server had {peak} KiB, where {promised} are promised"
+        );
+    }
     let seen = honest.end().await?;
     let Outcome { done, figure } = outcome?;
     ensure!(done > 0, "the attack did nothing");

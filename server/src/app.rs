@@ -1,9 +1,10 @@
 //! A whole server: the log, the sequencer, the service, the connections.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chitty_chat::proto::v1;
 use thiserror::Error;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -11,10 +12,14 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     follower,
     log::{Log, ReplayError},
-    net::{self, Listener},
+    net::{self, Ends, Listener},
     sequencer::{self, End, Handle, Sequencer, SequencerError},
     service::ChittyChat,
 };
+
+/// After the store has failed, connections are cut when they have had so long to hear of it. With
+/// the time until a failure is noticed, that is less than a second.
+const DRAIN_AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// What is configured about a server.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,9 @@ pub struct Config {
     pub connections: net::Limits,
     /// Fills a buffer with what nobody can guess.
     pub random: fn(&mut [u8]),
+    /// Hears at once that the store has failed, and nothing is acknowledged any more. [`serve`]
+    /// returns when connections have ended, too, which takes as long as peers let it.
+    pub failed: fn(&SequencerError),
 }
 
 /// Why a server cannot serve, or not any more.
@@ -51,25 +59,33 @@ pub async fn serve(
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<End, ServeError> {
-    let (sequencer, handle) =
-        Sequencer::start(Arc::clone(&log), config.followers, config.sequencer).await?;
+    let started = Sequencer::start(Arc::clone(&log), config.followers, config.sequencer);
+    let (sequencer, handle) = tokio::select! {
+        biased;
+        // To fold a large chat takes seconds.
+        () = shutdown.cancelled() => return Ok(End::Shutdown),
+        started = started => started?,
+    };
     let hub = Arc::clone(handle.hub());
     let (health, service) = services(handle, config.random).await?;
     let service = service.with_replies(config.connections.replies);
-    let connections = shutdown.child_token();
-    let network = tokio::spawn(net::serve(
-        listener,
-        service,
-        config.connections,
-        connections.clone(),
-    ));
+    let ends = Ends {
+        shutdown: shutdown.child_token(),
+        ..Ends::default()
+    };
+    let network = net::serve(listener, service, config.connections, ends.clone());
+    let network = tokio::spawn(network);
     // On the runtime's threads, so that who is woken by it needs no other thread to be told.
     let result = tokio::spawn(async move {
-        tokio::select! {
+        let result = tokio::select! {
             biased;
             result = sequencer.run(shutdown) => result,
             never = hub.run() => match never {},
+        };
+        if let Err(error) = &result {
+            (config.failed)(error);
         }
+        result
     })
     .await;
     // Probes hear of it before the port is gone.
@@ -78,7 +94,13 @@ pub async fn serve(
             .set_service_status(service, ServingStatus::NotServing)
             .await;
     }
-    connections.cancel();
+    ends.shutdown.cancel();
+    if matches!(result, Ok(Err(_))) {
+        tokio::spawn(async move {
+            sleep(DRAIN_AFTER_FAILURE).await;
+            ends.aborted.cancel();
+        });
+    }
     if network.await.is_err() {
         tracing::error!("the accept loop failed");
     }

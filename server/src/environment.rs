@@ -1,8 +1,58 @@
 //! Options that come from environment variables.
 
-use std::env;
+use std::{env, ffi::OsStr};
 
-use clap::{Command, builder::Resettable};
+use clap::{
+    Command, Error, Parser,
+    builder::{Resettable, StyledStr},
+    error::{ContextKind, ContextValue},
+};
+
+/// What this process's command line and environment say, or the end of the process with what is
+/// wrong in them.
+pub fn parse<T: Parser>() -> T {
+    let mut command = without_empty_variables(T::command());
+    let parsed = command
+        .clone()
+        .try_get_matches()
+        .and_then(|matches| T::from_arg_matches(&matches));
+    parsed.unwrap_or_else(|mut error| {
+        command.build();
+        name_variable(&mut error, &command);
+        error.exit()
+    })
+}
+
+/// Says which variable has the value that is refused: it is told as an option's, which the user
+/// did not write.
+fn name_variable(error: &mut Error, command: &Command) {
+    let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) = (
+        error.get(ContextKind::InvalidArg),
+        error.get(ContextKind::InvalidValue),
+    ) else {
+        return;
+    };
+    let has_it = |variable: &OsStr| env::var_os(variable).is_some_and(|set| set == value.as_str());
+    let is_written = env::args_os().any(|written| {
+        let name = option.split([' ', '=']).next().unwrap_or_default();
+        written.to_string_lossy().starts_with(name)
+    });
+    let variables = all_args(command).filter(|arg| arg.to_string() == *option);
+    let mut variables = variables.filter_map(clap::Arg::get_env);
+    if let Some(variable) = variables
+        .find(|variable| has_it(variable))
+        .filter(|_| !is_written)
+    {
+        let tip = format!("{} is set to that in the environment", variable.display());
+        let tips = vec![StyledStr::from(tip)];
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
+}
+
+fn all_args(command: &Command) -> impl Iterator<Item = &clap::Arg> {
+    let of_commands = command.get_subcommands().flat_map(Command::get_arguments);
+    command.get_arguments().chain(of_commands)
+}
 
 /// The same command, for which a variable that is set to nothing is not set.
 ///

@@ -1,6 +1,32 @@
 //! Why a program ends, in words that its user can do something with.
 
-use color_eyre::eyre::Report;
+use std::{error::Error, io::IsTerminal as _};
+
+use color_eyre::{
+    config::{HookBuilder, Theme},
+    eyre::{Report, Result},
+};
+
+/// Has a panic tell where it was, in colours only for whoever wants and sees them
+/// (<https://no-color.org>).
+pub fn install() -> Result<()> {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let theme = if wanted && std::io::stderr().is_terminal() {
+        Theme::dark()
+    } else {
+        Theme::new()
+    };
+    HookBuilder::default().theme(theme).install()
+}
+
+/// The innermost error's text: "Connection refused" rather than "transport error".
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
 
 /// An error and its causes in one line, each of them once.
 ///

@@ -6,8 +6,6 @@
 //! there were. All rates are far above what people and their clients do.
 
 use std::{
-    collections::HashMap,
-    hash::Hash,
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -17,7 +15,7 @@ use chitty_chat::{SessionHash, logging::CALL};
 use tokio::time::{Instant, sleep};
 use tracing::info;
 
-use crate::rate::{Bucket, Rate};
+use crate::rate::{Bucket, Buckets, Rate};
 
 /// Calls from one address by whoever has no session, one line each.
 pub const STRANGER: Rate = Rate::per_second(10, 100);
@@ -32,9 +30,6 @@ pub const REPEATS: Rate = Rate::per_second(50, 500);
 
 /// How often it is said how many calls are not written down.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// So many addresses, and so many participants, are told apart. What there is no room for is not
-/// written down.
-const MOST_KEPT: usize = 10_000;
 
 /// Who causes lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,14 +125,15 @@ impl State {
     fn take(&mut self, cause: Cause, now: Duration) -> bool {
         let (taken, suppressed) = match cause {
             Cause::Stranger(source) => (
-                // First their own, so that one address does not use up what is for all.
-                self.stranger.take(known(source), STRANGER, now)
+                // First their own, so that one address does not use up what is for all. Those
+                // whom there is no room for have nothing: their calls are not written down.
+                self.stranger.take_or_refuse(known(source), STRANGER, now)
                     && self.strangers.take(STRANGERS, now).is_ok(),
                 &mut self.suppressed.strangers,
             ),
             Cause::Participant(session, source) => (
-                self.participant.take(session, PARTICIPANT, now)
-                    && self.source.take(known(source), SOURCE, now),
+                self.participant.take_or_refuse(session, PARTICIPANT, now)
+                    && self.source.take_or_refuse(known(source), SOURCE, now),
                 &mut self.suppressed.participants,
             ),
             Cause::Repeat => (
@@ -153,41 +149,6 @@ impl State {
 /// Those whose address is not known share one.
 fn known(source: Option<IpAddr>) -> IpAddr {
     source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
-}
-
-/// A bucket for each of those who caused lines lately.
-struct Buckets<K> {
-    buckets: HashMap<K, Bucket>,
-    /// When those that are full are next looked for, if there is no room.
-    next_sweep: Duration,
-}
-
-impl<K> Default for Buckets<K> {
-    fn default() -> Self {
-        Self {
-            buckets: HashMap::new(),
-            next_sweep: Duration::ZERO,
-        }
-    }
-}
-
-impl<K: Eq + Hash> Buckets<K> {
-    fn take(&mut self, key: K, rate: Rate, now: Duration) -> bool {
-        if self.buckets.len() >= MOST_KEPT && now >= self.next_sweep {
-            self.next_sweep = now + TELL_EVERY;
-            self.buckets.retain(|_, bucket| !bucket.is_full(now));
-        }
-        if let Some(bucket) = self.buckets.get_mut(&key) {
-            return bucket.take(rate, now).is_ok();
-        }
-        if self.buckets.len() >= MOST_KEPT {
-            return false;
-        }
-        let mut bucket = Bucket::default();
-        let taken = bucket.take(rate, now).is_ok();
-        self.buckets.insert(key, bucket);
-        taken
-    }
 }
 
 #[cfg(test)]
@@ -217,7 +178,6 @@ mod tests {
         let from_all = |call| Cause::Stranger(Some(address(10 + call)));
         assert_eq!(count(&mut state, 100_000, now, from_all), 300);
         assert_eq!(state.suppressed.strangers, 20_000 + 100_000 - 500);
-        assert!(state.stranger.buckets.len() <= MOST_KEPT);
         let later = Duration::from_secs(1);
         assert_eq!(count(&mut state, 10_000, later, from(1)), 10);
         assert_eq!(count(&mut state, 100_000, later, from_all), 40);

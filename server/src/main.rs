@@ -2,8 +2,12 @@
 
 use std::process::ExitCode;
 
-use chitty_server::{cli, environment::without_empty_variables, failure::describe, maintain};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use chitty_server::{
+    cli, environment,
+    failure::{self, describe},
+    maintain,
+};
+use clap::Parser;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -12,7 +16,8 @@ Examples:
   chitty-server --ephemeral --log-dir /tmp/logs  a chat that is gone when the server ends
   chitty-server --keep 1000000                   keep the newest million events
   chitty-server backup chat-monday.db            copy the chat, also while it goes on
-  chitty-server check chat-monday.db             read all of it, and say whether it is in order";
+  chitty-server check chat-monday.db             read all of it, and say whether it is in order
+  chitty-server health                           ask the server on this machine whether it serves";
 
 /// The headless server of Chitty-Chat: one durable log, followed by everybody
 #[derive(Parser)]
@@ -31,10 +36,8 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let matches = without_empty_variables(Cli::command()).get_matches();
-    let Cli { command, args } =
-        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let ended = color_eyre::install().and_then(|()| match command {
+    let Cli { command, args } = environment::parse();
+    let ended = failure::install().and_then(|()| match command {
         None => cli::run(&args),
         Some(command) => Ok(maintain::run(&command)),
     });

@@ -1,4 +1,4 @@
-//! The commands beside serving: `backup`, `check` and `recover`.
+//! The commands beside serving: `backup`, `check`, `recover` and `health`.
 
 use std::{
     fmt,
@@ -11,8 +11,10 @@ use chitty_chat::{LamportTime, secret};
 use clap::Subcommand;
 
 use crate::{
+    cli::user_path,
     data::{chat_file, default_data_dir},
-    log::{Recovered, Summary, backup, check, recover},
+    health,
+    log::{Marked, Recovered, Summary, backup, check, recover},
 };
 
 /// What can be done beside serving.
@@ -27,7 +29,7 @@ pub enum Command {
         file: PathBuf,
 
         /// Folder of the chat [default: chitty-chat in the XDG data folder]
-        #[arg(long, env = "CHITTY_DATA", value_name = "DIR")]
+        #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
         data: Option<PathBuf>,
     },
     /// Read all of a chat, and list all that is damaged; the file is not touched
@@ -36,7 +38,7 @@ pub enum Command {
         file: Option<PathBuf>,
 
         /// Folder of the chat [default: chitty-chat in the XDG data folder]
-        #[arg(long, env = "CHITTY_DATA", value_name = "DIR")]
+        #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
         data: Option<PathBuf>,
     },
     /// Write all that is whole in a damaged chat to a new file; the damaged one is not touched
@@ -48,19 +50,25 @@ pub enum Command {
         file: PathBuf,
 
         /// The file to make [default: FILE.recovered]
-        #[arg(long, value_name = "NEW")]
+        #[arg(long, value_name = "NEW", value_parser = user_path())]
         to: Option<PathBuf>,
     },
+    /// Ask a server whether it serves: exit status 0 if it does, 1 if not
+    Health(health::Args),
 }
 
 /// So many lost positions are listed; further ones are counted.
 const MOST_LISTED: usize = 100;
 
-/// Runs one of these. The code is 1 where a check finds something wrong, or a backup fails.
+/// Runs one of these. The code is 1 if a check finds something wrong, or a backup fails.
 pub fn run(command: &Command) -> ExitCode {
+    if let Command::Health(args) = command {
+        return health::run(args);
+    }
     // What cannot be caught is no reason not to try.
     let _ = crate::cli::outlive_size_limits();
     let result = match command {
+        Command::Health(_) => Ok(()),
         Command::Backup { file, data } => {
             let source = chat_in(data.as_deref());
             backup(&source, file, &mut secret::os_random)
@@ -128,6 +136,20 @@ fn print(file: &Path, summary: &Summary) {
     say(format_args!("  present:   {}", summary.present));
     say(format_args!("  epoch:     {}", summary.epoch));
     say(format_args!("  schema:    {}", summary.schema));
+    match summary.marked {
+        Marked::All | Marked::Needless => {}
+        Marked::UpTo(position) => say(format_args!(
+            "  mark:      reaches to position {position} only, as after a power cut: it is not \
+             known whether all is there that came after it"
+        )),
+        Marked::Nothing => say(format_args!(
+            "  mark:      is not beside it, or cannot be read: it is not known whether the end is \
+             missing"
+        )),
+        Marked::Another => say(format_args!(
+            "  mark:      is of another chat, in whose place this one was put"
+        )),
+    }
 }
 
 fn print_recovered(file: &Path, to: &Path, recovered: &Recovered) {

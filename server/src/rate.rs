@@ -93,20 +93,33 @@ impl<K> Default for Buckets<K> {
 }
 
 impl<K: Clone + Eq + Hash> Buckets<K> {
-    /// Takes one from this bucket, or says in which time there is one.
+    /// Takes one from this bucket, or says in which time there is one. If there are more buckets
+    /// than are kept, so many at the same time are no bursts of a few: rather none is refused than
+    /// a wrong one.
     pub fn take(&mut self, key: K, rate: Rate, now: Duration) -> Result<(), Duration> {
         let mut bucket = self.get(&key);
         bucket.take(rate, now)?;
+        self.keep(key, bucket, now);
+        Ok(())
+    }
+
+    /// The same for what may as well be refused: also if there are more buckets than are kept.
+    pub(crate) fn take_or_refuse(&mut self, key: K, rate: Rate, now: Duration) -> bool {
+        let mut bucket = self.get(&key);
+        bucket.take(rate, now).is_ok() && self.keep(key, bucket, now)
+    }
+
+    /// Whether there was room for it.
+    fn keep(&mut self, key: K, bucket: Bucket, now: Duration) -> bool {
         if self.buckets.len() >= MOST_BUCKETS && now >= self.next_sweep {
             self.next_sweep = now + Duration::from_secs(1);
             self.buckets.retain(|_, bucket| !bucket.is_full(now));
         }
-        // So many at the same time are no bursts of a few: rather none is refused than a wrong
-        // one.
-        if self.buckets.len() < MOST_BUCKETS {
+        let has_room = self.buckets.len() < MOST_BUCKETS || self.buckets.contains_key(&key);
+        if has_room {
             self.buckets.insert(key, bucket);
         }
-        Ok(())
+        has_room
     }
 
     /// Takes none, and says whether so many could be taken, or in which time they could.
@@ -220,6 +233,19 @@ mod tests {
         assert!(sources.take(address(1), RATE, at(0)).is_err());
         assert_eq!(sources.take(address(1), RATE, at(5000)), Ok(()));
         assert_eq!(sources.sources.buckets.len(), 1);
+    }
+
+    #[test]
+    fn what_may_be_refused_is_if_it_cannot_be_counted() {
+        let mut buckets = Buckets::default();
+        let taken = (0..2 * MOST_BUCKETS)
+            .filter(|key| buckets.take_or_refuse(*key, RATE, at(0)))
+            .count();
+        assert_eq!(taken, MOST_BUCKETS);
+        // Whoever is kept has what it had, and the others have room when it is idle.
+        assert!((1..10).all(|_| buckets.take_or_refuse(0, RATE, at(0))));
+        assert!(!buckets.take_or_refuse(0, RATE, at(0)));
+        assert!(buckets.take_or_refuse(MOST_BUCKETS, RATE, at(5000)));
     }
 
     #[test]

@@ -14,20 +14,24 @@ use std::{
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads of the runtime that may block: those that read the log, and some more.
-const BLOCKING: usize = 8;
-/// Beside the runtime's: the log's writer, the log files' writer, and one to spare.
-const OTHERS: usize = 3;
+use crate::log::READERS;
+
+/// Threads of the runtime that may block. Nothing of the server does; libraries may.
+const BLOCKING: usize = 1;
+/// Beside the runtime's: the chat's readers and its writer, the log file's writer and who looks at
+/// it, the deadline of the end, and one to spare.
+const OTHERS: usize = READERS + 5;
 /// Longer than any server lives.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// There are too few threads for a server.
+/// There are too few threads for a process.
 #[derive(Debug, Error)]
 #[error(
-    "a server needs {needed} threads, and the system gives it {given}: {reason}; allow this user \
+    "{whose} needs {needed} threads, and the system gives it {given}: {reason}; allow this user \
      more processes (ulimit -u), or the service or container more tasks"
 )]
 pub struct TooFew {
+    whose: &'static str,
     needed: usize,
     given: usize,
     reason: io::Error,
@@ -64,15 +68,16 @@ pub fn start() -> Result<Runtime, ThreadsError> {
 
 /// Whether a server can have its threads: to be asked before anything is started.
 pub fn check() -> Result<(), TooFew> {
-    try_out(workers() + BLOCKING + OTHERS)
+    try_out("a server", workers() + BLOCKING + OTHERS)
 }
 
 fn workers() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Starts so many at once, and ends them.
-fn try_out(needed: usize) -> Result<(), TooFew> {
+/// Starts so many at once, and ends them: an error if the system does not give them to this
+/// process, such as "a server".
+pub fn try_out(whose: &'static str, needed: usize) -> Result<(), TooFew> {
     let mut threads = Vec::with_capacity(needed);
     let mut failure = None;
     for given in 0..needed {
@@ -82,6 +87,7 @@ fn try_out(needed: usize) -> Result<(), TooFew> {
             Ok(thread) => threads.push((thread, end)),
             Err(reason) => {
                 failure = Some(TooFew {
+                    whose,
                     needed,
                     given,
                     reason,
@@ -103,16 +109,17 @@ mod tests {
 
     #[test]
     fn threads_are_tried_out_and_counted() {
-        try_out(4).expect("this machine has threads");
+        try_out("a test", 4).expect("this machine has threads");
         start().expect("this machine has threads");
         let few = TooFew {
+            whose: "a server",
             needed: 13,
             given: 2,
             reason: io::ErrorKind::WouldBlock.into(),
         };
         let told = few.to_string();
         assert!(
-            told.contains("needs 13 threads") && told.contains("ulimit -u"),
+            told.contains("a server needs 13 threads") && told.contains("ulimit -u"),
             "{told}"
         );
     }

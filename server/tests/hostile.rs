@@ -17,7 +17,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpSocket, TcpStream},
     task::JoinSet,
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 
 async fn connect(server: SocketAddr) -> TcpStream {
@@ -219,13 +219,11 @@ async fn others_chat_meanwhile() {
         hostile.spawn(pings(address));
         hostile.spawn(too_many_streams(address));
     }
-    let mut slowest = Duration::ZERO;
     let mut lines = 0;
     while !hostile.is_empty() {
-        let began = Instant::now();
-        ada.publish("served all the same").await;
+        let published = timeout(PATIENCE, ada.publish("served all the same"));
+        published.await.expect("in time");
         assert_eq!(bob.event().await, ada.event().await);
-        slowest = slowest.max(began.elapsed());
         lines += 1;
         while let Some(done) = hostile.try_join_next() {
             done.expect("as it should be");
@@ -233,7 +231,6 @@ async fn others_chat_meanwhile() {
         sleep(Duration::from_millis(5)).await;
     }
     assert!(lines > 10);
-    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     server.join("eve").await.publish("and new ones").await;
     server.stop().await;
 }

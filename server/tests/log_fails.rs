@@ -163,13 +163,11 @@ async fn a_disk_that_hangs_neither_stops_the_chat_nor_its_end() {
         assert!(Instant::now() < deadline, "{}", said(folder.path()));
         sleep(Duration::from_millis(50)).await;
     }
-    let begun = Instant::now();
     server.signal("TERM");
-    let in_order = ended_but_for_the_tracer(&mut server).await;
-    let took = begun.elapsed();
-    assert!(in_order);
-    println!("it ended after {} ms", took.as_millis());
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Long before the disk answers, and not by the deadline that ends a process that hangs.
+    assert!(ended_but_for_the_tracer(&mut server).await);
+    let said = said(folder.path());
+    assert!(!said.contains("ended without waiting"), "{said}");
     reader.abort();
     checked(folder.path());
 }

@@ -173,7 +173,7 @@ async fn a_pulled_cable_is_noticed_and_announced() {
     let mut config = config();
     config.connections = net::Limits {
         keepalive_interval: Duration::from_millis(200),
-        keepalive_timeout: Duration::from_secs(1),
+        keepalive_timeout: Duration::from_secs(5),
         ..config.connections
     };
     let server = TestServer::on(Arc::new(MemoryLog::new(&mut os_random)), config).await;

@@ -266,5 +266,6 @@ fn config(rng: &mut StdRng) -> app::Config {
         },
         // Only for a session that a client did not pick, which these all do.
         random: |bytes| bytes.fill(1),
+        failed: |_| {},
     }
 }

@@ -96,7 +96,8 @@ pub struct LineHead<'a> {
     pub step: &'a str,
 }
 
-/// Reads one line, with or without its end; `None` where it is none, as a torn one.
+/// Reads one line, with or without its end, which may be that of Windows; `None` if it is none, as
+/// a torn one.
 pub fn parse_line(line: &str) -> Option<Line> {
     let mut fields = Vec::new();
     let head = scan_line(line, |key, value| {
@@ -119,6 +120,8 @@ pub fn scan_line<'a>(
     mut field: impl FnMut(&'a str, Cow<'a, str>),
 ) -> Option<LineHead<'a>> {
     let line = line.strip_suffix('\n').unwrap_or(line);
+    // In no value is this: it is escaped. Editors and version control put it at the end of lines.
+    let line = line.strip_suffix('\r').unwrap_or(line);
     let (time, rest) = line.split_once(' ')?;
     let (who, rest) = rest.split_once(' ')?;
     let (run, rest) = take_word(rest.strip_prefix("run=")?)?;
@@ -197,6 +200,16 @@ mod tests {
         assert_eq!(line.get("clock"), Some("12"));
         assert_eq!(line.get("none"), None);
         assert_eq!(time(line.time), "2026-11-23T01:02:03.123456Z");
+    }
+
+    #[test]
+    fn a_line_may_end_as_on_windows() {
+        let line = parse_line(EXAMPLE);
+        assert!(line.is_some());
+        let ends = EXAMPLE.replace('\n', "\r\n");
+        assert_eq!(parse_line(&ends), line);
+        assert_eq!(parse_line(ends.trim_end_matches('\n')), line);
+        assert_eq!(parse_line(&EXAMPLE.replace(' ', " \r")), None);
     }
 
     #[test]

@@ -264,7 +264,7 @@ impl Opened {
         Ok(Self {
             who: escape::encode(who),
             path: path.to_owned(),
-            queue: Queue::new(file, clock, progress),
+            queue: Queue::new(file, clock, progress)?,
         })
     }
 }

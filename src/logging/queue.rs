@@ -8,6 +8,7 @@ use std::{
     io::{self, Write},
     mem,
     sync::Arc,
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -43,7 +44,9 @@ pub(super) struct Queue {
     sent: u64,
     /// Since when lines have been on their way without a pause.
     busy_since: Instant,
-    /// What is left of everybody's patience, as of so many lines done with.
+    /// How long all wait for a writer that gets nothing done: [`PATIENCE`].
+    most_patience: Duration,
+    /// What is left of it, as of so many lines done with.
     patience: Duration,
     patience_at: u64,
     /// The patience is over: lines are dropped until the writer has caught up a good deal.
@@ -67,18 +70,21 @@ impl Flush {
 
 impl Queue {
     /// Starts the thread. Lines that the writer is done with are counted in `progress` by it.
+    ///
+    /// An error: the system gives no thread.
     pub(super) fn new(
         writer: impl Write + Send + 'static,
         clock: fn() -> SystemTime,
         progress: Arc<Progress>,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        try_thread()?;
         // Lossy, so that sending never waits without an end; waiting is done here.
         let (writer, guard) = NonBlockingBuilder::default()
             .lossy(true)
             .buffered_lines_limit(MAX_QUEUED)
             .thread_name("log")
             .finish(writer);
-        Self {
+        Ok(Self {
             clock,
             progress,
             refused: writer.error_counter(),
@@ -86,11 +92,12 @@ impl Queue {
             guard,
             sent: 0,
             busy_since: now(),
+            most_patience: PATIENCE,
             patience: PATIENCE,
             patience_at: 0,
             stalled: false,
             gap: Gap::default(),
-        }
+        })
     }
 
     /// Sends a record's line, or counts it if that would take too long.
@@ -164,7 +171,7 @@ impl Queue {
         self.patience = self
             .patience
             .saturating_add(PER_LINE.saturating_mul(lines))
-            .min(PATIENCE);
+            .min(self.most_patience);
         self.patience_at = done;
     }
 
@@ -226,10 +233,10 @@ impl Queue {
             return Duration::ZERO;
         }
         if self.sent <= self.progress.done() {
-            return PATIENCE;
+            return self.most_patience;
         }
         let since = self.busy_since.max(self.progress.moved());
-        PATIENCE.saturating_sub(since.elapsed())
+        self.most_patience.saturating_sub(since.elapsed())
     }
 
     /// Waits until all is written, though not for a writer that hangs.
@@ -246,6 +253,18 @@ impl Queue {
             mem::forget(self.guard);
         }
     }
+}
+
+/// Starts a thread and ends it. tracing-appender panics if it gets none for its writer.
+fn try_thread() -> io::Result<()> {
+    let thread = thread::Builder::new().name("log".into()).spawn(|| {});
+    let thread = thread.map_err(|error| {
+        let text =
+            format!("no thread to write it: {error}; see the limit on processes (ulimit -u)");
+        io::Error::new(error.kind(), text)
+    })?;
+    let _ = thread.join();
+    Ok(())
 }
 
 #[cfg(test)]

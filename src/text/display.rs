@@ -19,7 +19,7 @@ mod width;
 
 use std::borrow::Cow;
 
-pub use width::{graphemes, width};
+pub use width::{graphemes, is_doubtful, widest, width};
 
 use super::chars::{self, ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER};
 

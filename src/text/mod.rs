@@ -1,6 +1,7 @@
 //! What people type: messages and names, each parsed once, at the edge, and valid ever after; and
 //! how any text is shown.
 
+pub mod caseless;
 pub(crate) mod chars;
 pub mod display;
 mod message;

@@ -7,8 +7,11 @@ use std::{
     process::ExitCode,
 };
 
-use chitty_chat::{logging, text::display};
-use clap::Args as ClapArgs;
+use chitty_chat::{files, logging, text::display};
+use clap::{
+    Args as ClapArgs,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 
 use crate::{
     chat::Facts,
@@ -36,7 +39,7 @@ Examples:
   chitty trace --follow --text       draw what happens, as it happens")]
 pub struct Args {
     /// Log files, and folders of them [default: where chitty and its server write them]
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", value_parser = user_path())]
     pub paths: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -52,6 +55,11 @@ pub struct Args {
     last: u64,
 }
 
+/// A path in which `~` is the home, also where no shell sees it, as in `--html=~/chat.html`.
+fn user_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(files::user_path)
+}
+
 /// What to do instead of checking.
 #[derive(Clone, Debug, ClapArgs)]
 #[group(multiple = false)]
@@ -62,11 +70,11 @@ struct Output {
     text: bool,
 
     /// Draw the space-time diagram as SVG; - is standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = user_path())]
     svg: Option<PathBuf>,
 
     /// Draw it as a web page of one file, with pan, zoom and the log lines; - is standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = user_path())]
     html: Option<PathBuf>,
 
     /// Write a Mermaid sequence diagram

@@ -13,7 +13,7 @@ use crate::{
     cli::write_violation,
     draw::{
         Detail, Diagram,
-        text::{LEGEND, Lanes},
+        text::{Lanes, legend},
     },
     read::{Follower, Lines, ReadError},
 };
@@ -155,7 +155,7 @@ fn draw(
     if !new.is_empty() {
         if *heading != lanes.titles {
             if heading.is_empty() {
-                writeln!(out, "{LEGEND}")?;
+                writeln!(out, "{}", legend())?;
             }
             writeln!(out)?;
             lanes.write_heading(out)?;

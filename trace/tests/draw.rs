@@ -2,15 +2,17 @@
 
 mod support;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use chitty_chat::{logging::parse_line, signs};
 use chitty_trace::{
     chat::Facts,
-    draw::{Detail, Diagram, html, svg, text},
+    draw::{Detail, Diagram, NodeKind, html, svg, text},
     export::{json, mermaid, shiviz},
     read::step::{Kind, What},
 };
-use support::{run, trace};
+use proptest::prelude::*;
+use support::{Logs, run, trace};
 
 fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     let mut out = Vec::new();
@@ -152,4 +154,167 @@ fn messages_that_crossed_others_are_marked() {
         }
     }
     assert!(marks > 20, "{marks}");
+}
+
+/// The times of each line, downwards.
+type Times = BTreeMap<usize, Vec<u64>>;
+
+/// By the column in which the line is.
+fn times_in_text(out: &str) -> Times {
+    let is_sign = |c: &char| {
+        let signs = [signs::SENT, signs::RECEIVED, signs::REPLY];
+        signs.iter().any(|sign| sign.sign.contains(*c))
+    };
+    let mut times = Times::new();
+    for row in out.lines() {
+        let cells: Vec<char> = row.chars().collect();
+        for (column, _) in cells.iter().enumerate().filter(|(_, cell)| is_sign(cell)) {
+            let digits: String = cells[column + 1..]
+                .iter()
+                .take_while(|cell| cell.is_ascii_digit())
+                .collect();
+            if let Ok(time) = digits.parse() {
+                times.entry(column).or_default().push(time);
+            }
+        }
+    }
+    times
+}
+
+/// By the number of the line.
+fn times_in_svg(out: &str) -> Times {
+    let after = |text: &str, mark: &str| {
+        let (_, rest) = text.split_once(mark)?;
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u64>().ok()
+    };
+    let mut events = Vec::new();
+    for event in out.split("<g class=\"event").skip(1) {
+        let (_, place) = event.split_once("transform=\"translate(").expect("a place");
+        let y = after(place, ",").expect("a height");
+        let lane = after(event, "data-lane=\"").expect("a line");
+        events.push((lane, y, after(event, "<tspan class=\"time\">")));
+    }
+    events.sort_unstable();
+    let heights: HashSet<_> = events.iter().map(|(lane, y, _)| (lane, y)).collect();
+    assert_eq!(heights.len(), events.len(), "two events are in one place");
+    let mut times = Times::new();
+    for (lane, _, time) in events {
+        let lane = usize::try_from(lane).expect("small");
+        times.entry(lane).or_default().extend(time);
+    }
+    times
+}
+
+/// The wall clocks of processes are anywhere, and so are the runs of the server.
+fn with_other_wall_clocks(logs: &mut Logs, hours: &[u8]) {
+    let mut runs = HashMap::new();
+    for line in logs.values_mut().flatten() {
+        let run = parse_line(line).expect("a line").run;
+        let count = runs.len();
+        let hour = hours[*runs.entry(run).or_insert(count) % hours.len()];
+        *line = line.replacen("T01:", &format!("T{hour:02}:"), 1);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_times_of_each_line_rise_downwards(
+        seed in 0..100_000_u64,
+        hours in prop::collection::vec(0..24_u8, 1..5),
+        missing in prop::option::of(0..4_usize),
+        last in prop::option::of(1..60_u64),
+    ) {
+        let mut logs = run(seed, 400);
+        with_other_wall_clocks(&mut logs, &hours);
+        if let Some(missing) = missing {
+            let name = logs.keys().rev().nth(missing).cloned();
+            name.and_then(|name| logs.remove(&name));
+        }
+        let trace = trace(&logs);
+        let facts = Facts::of(&trace);
+        for chat in 0..facts.chats.len() {
+            let mut diagram = Diagram::of(&facts, chat, Detail::Events);
+            if let Some(last) = last {
+                diagram.last(&facts, last);
+            }
+            let text = written(|out| text::write(&diagram, out));
+            let svg = written(|out| svg::write(&facts, &diagram, out));
+            let html = written(|out| html::write(&facts, &diagram, out));
+            let times: usize = diagram.nodes.iter().filter(|node| node.time.is_some()).count();
+            for (what, found) in [
+                (&text, times_in_text(&text)),
+                (&svg, times_in_svg(&svg)),
+                (&html, times_in_svg(&html)),
+            ] {
+                prop_assert_eq!(found.values().map(Vec::len).sum::<usize>(), times);
+                for (line, times) in found {
+                    let rises = times.windows(2).all(|pair| pair[0] < pair[1]);
+                    prop_assert!(rises, "{line}: {times:?}\n{what}");
+                }
+            }
+        }
+    }
+}
+
+/// Without them a number such as 18 after 13 and 15 could not be recomputed.
+#[test]
+fn the_replies_that_raised_a_clock_are_drawn() {
+    let mut drawn = 0;
+    for seed in 0..20 {
+        let logs = run(seed, 300);
+        let mut raised = 0;
+        for (_, lines) in logs.iter().filter(|(name, _)| *name != "server.log") {
+            let mut before = 0;
+            for line in lines.iter().map(|line| parse_line(line).expect("a line")) {
+                let clock = line.get("clock").and_then(|clock| clock.parse().ok());
+                let clock = clock.unwrap_or(before);
+                raised += usize::from(line.step == "replied" && clock > before);
+                before = clock;
+            }
+        }
+        let trace = trace(&logs);
+        let facts = Facts::of(&trace);
+        let diagram = Diagram::of(&facts, 0, Detail::Events);
+        let replies = diagram
+            .nodes
+            .iter()
+            .filter(|node| node.kind == NodeKind::Reply && !diagram.columns[node.column].server);
+        assert!(replies.clone().all(|node| node.source.is_some()));
+        assert_eq!(replies.count(), raised);
+        let text = written(|out| text::write(&diagram, out));
+        // One is in the legend.
+        assert_eq!(text.matches(signs::REPLY.sign).count(), raised + 1);
+        let svg = written(|out| svg::write(&facts, &diagram, out));
+        let arrows = svg.split("<g class=\"arrow ").skip(1);
+        let thin = arrows.filter(|arrow| {
+            arrow
+                .split('"')
+                .next()
+                .is_some_and(|class| class.ends_with(" reply"))
+        });
+        assert_eq!(thin.count(), raised);
+        drawn += raised;
+    }
+    assert!(drawn > 100, "{drawn}");
+}
+
+#[test]
+fn every_legend_is_the_table_of_signs() {
+    let trace = trace(&run(3, 200));
+    let facts = Facts::of(&trace);
+    let diagram = Diagram::of(&facts, 0, Detail::Events);
+    let text = written(|out| text::write(&diagram, out));
+    assert!(text.contains(&signs::diagram_legend()), "{text}");
+    let svg = written(|out| svg::write(&facts, &diagram, out));
+    for sign in [
+        signs::SENT,
+        signs::RECEIVED,
+        signs::REPLY,
+        signs::CROSSED_TWO,
+    ] {
+        assert!(svg.contains(&format!(">{}</text>", sign.means)), "{sign:?}");
+    }
 }

@@ -3,15 +3,17 @@
 mod support;
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
 };
 
+use chitty_chat::signs::{RECEIVED, REPLY, SENT};
 use chitty_trace::{
     chat::Facts,
     check::check,
-    draw::{Detail, Diagram},
+    draw::{Detail, Diagram, Node, NodeKind},
     follow::{Show, Watch},
     read::Trace,
 };
@@ -98,6 +100,19 @@ fn between() -> impl Strategy<Value = Vec<Between>> {
     prop::collection::vec(one, 1..80)
 }
 
+/// How many nodes a diagram in the terminal has. There is one of each kind in the legend.
+fn drawn(said: &str) -> usize {
+    let signs = [SENT, RECEIVED, REPLY].map(|sign| said.matches(sign.sign).count());
+    signs.iter().sum::<usize>().saturating_sub(signs.len())
+}
+
+/// That a server sends a reply is no event.
+fn events(diagram: &Diagram) -> usize {
+    let is_event =
+        |node: &&Node| node.kind != NodeKind::Reply || !diagram.columns[node.column].server;
+    diagram.nodes.iter().filter(is_event).count()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -131,10 +146,44 @@ proptest! {
         let (said, folder) = watched(&run(seed, 150), &between, Show::Rows(0));
         let trace = Trace::read(&[folder.path().to_owned()]).expect("readable");
         let facts = Facts::of(&trace);
-        let nodes = Diagram::of(&facts, 0, Detail::Events).nodes.len();
-        // One is in the legend.
-        prop_assert_eq!(said.matches('●').count(), nodes + 1);
+        let nodes = events(&Diagram::of(&facts, 0, Detail::Events));
+        prop_assert_eq!(drawn(&said), nodes);
+        for (line, times) in times(&said) {
+            prop_assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{line}: {times:?}\n{said}");
+        }
     }
+}
+
+/// The times of each process, downwards. A heading stands after each empty line, and says whose
+/// lines are where from then on.
+fn times(said: &str) -> BTreeMap<String, Vec<u64>> {
+    let mut heading: Vec<char> = Vec::new();
+    let mut times = BTreeMap::<String, Vec<u64>>::new();
+    let mut after_gap = false;
+    for row in said.lines() {
+        let cells: Vec<char> = row.chars().collect();
+        if std::mem::replace(&mut after_gap, row.is_empty()) {
+            heading = cells;
+            continue;
+        }
+        for (column, cell) in cells.iter().enumerate() {
+            let is_sign = [SENT, RECEIVED, REPLY]
+                .iter()
+                .any(|sign| sign.sign.contains(*cell));
+            let digits = cells[column + 1..]
+                .iter()
+                .take_while(|cell| cell.is_ascii_digit());
+            let Ok(time) = digits.collect::<String>().parse() else {
+                continue;
+            };
+            if is_sign {
+                let title: String = heading.iter().skip(column).collect();
+                let title = title.split("  ").next().unwrap_or_default().to_owned();
+                times.entry(title).or_default().push(time);
+            }
+        }
+    }
+    times
 }
 
 #[test]
@@ -162,10 +211,8 @@ fn a_file_that_is_made_anew_is_read_from_its_beginning() {
     )
     .expect("written");
     let trace = Trace::read(&[whole.path().to_owned()]).expect("readable");
-    let nodes = Diagram::of(&Facts::of(&trace), 0, Detail::Events)
-        .nodes
-        .len();
-    assert_eq!(said.matches('●').count(), nodes + 1);
+    let nodes = events(&Diagram::of(&Facts::of(&trace), 0, Detail::Events));
+    assert_eq!(drawn(&said), nodes);
     let missing =
         Watch::new(vec![folder.path().join("none")], Show::Violations).look(&mut Vec::new());
     assert!(missing.is_err());

@@ -3,11 +3,17 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
-use clap::builder::BoolishValueParser;
+use chitty_chat::files;
+use clap::builder::{BoolishValueParser, PathBufValueParser, TypedValueParser};
 
-use crate::{app, config::Config, launch::ServerUrl, view::Palette};
+use crate::{
+    app,
+    config::{Colours, Config},
+    launch::ServerUrl,
+};
 
 /// The options of a client.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,12 +27,14 @@ pub struct Args {
     #[arg(long, value_name = "NAME", env = "CHITTY_NAME")]
     pub name: Option<String>,
 
-    /// Where the log file goes [default: ./logs, or the XDG state folder where there is no ./logs]
-    #[arg(long, value_name = "DIR", env = "CHITTY_LOG_DIR")]
+    /// The folder for log files, which must be yours or root's; others may write to it only if
+    /// they cannot rename your files there, as in /tmp [default: ./logs if it is there, yours, and
+    /// closed to others' writing, else chitty-chat in the XDG state folder]
+    #[arg(long, value_name = "DIR", env = "CHITTY_LOG_DIR", value_parser = path())]
     pub log_dir: Option<PathBuf>,
 
     /// Where a server of your own keeps its chat [default: in the XDG data folder]
-    #[arg(long, value_name = "DIR", env = "CHITTY_DATA")]
+    #[arg(long, value_name = "DIR", env = "CHITTY_DATA", value_parser = path())]
     pub data: Option<PathBuf>,
 
     /// Where a server of your own is looked for or started; an address of this machine only
@@ -43,12 +51,30 @@ pub struct Args {
     pub backlog: Option<u32>,
 
     /// Lines in and lines out instead of a screen: for screen readers, scripts and pipes. Each
-    /// line of the input is sent; at its end, and when all is sent, the client leaves.
+    /// line of the input is sent; at its end, and when all is sent, the client leaves. The exit
+    /// status is 1 if a line was not sent, and 69 if no server could be reached.
     #[arg(long, env = "CHITTY_PLAIN", value_parser = BoolishValueParser::new())]
     pub plain: bool,
 
+    /// With --plain: seconds to wait for a server on entering, and again when it is lost after the
+    /// end of the input; or forever. 0 gives up at the first failure [default: 30]
+    #[arg(long, value_name = "SECONDS|forever", env = "CHITTY_WAIT", value_parser = wait)]
+    pub wait: Option<Wait>,
+    /// Signs and frames in ASCII, for terminals that draw them wrong: two cells wide, or not at all.
+    /// What people write is not changed [default: where the locale is not UTF-8]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "CHITTY_ASCII",
+        value_parser = BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub ascii: Option<bool>,
+
     /// The configuration file [default: chitty-chat/config.toml in the XDG configuration folder]
-    #[arg(long, value_name = "FILE", env = "CHITTY_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "CHITTY_CONFIG", value_parser = path())]
     pub config: Option<PathBuf>,
 }
 
@@ -71,10 +97,14 @@ pub struct Options {
     pub backlog: u32,
     /// Lines instead of a screen.
     pub plain: bool,
+    /// How long a client without a screen waits for a server; `None`: for ever.
+    pub wait: Option<Duration>,
+    /// Signs and frames in ASCII; `None`: where the locale asks for it.
+    pub ascii: Option<bool>,
     /// What is on the screen and beside it.
     pub screen: app::options::Options,
     /// The colours of the screen.
-    pub palette: Palette,
+    pub colours: Colours,
 }
 
 impl Args {
@@ -94,8 +124,10 @@ impl Args {
                 None => BACKLOG,
             }),
             plain: self.plain,
+            wait: self.wait.map_or(Some(WAIT), |Wait(wait)| wait),
+            ascii: self.ascii.or(config.screen.ascii),
             screen: config.screen.options(config.keys),
-            palette: config.colours.palette(),
+            colours: config.colours,
         }
     }
 }
@@ -103,6 +135,32 @@ impl Args {
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 const IDLE_EXIT: u64 = 60;
 const BACKLOG: u32 = 200;
+/// Longer than a server with a large chat takes to start.
+const WAIT: Duration = Duration::from_secs(30);
+/// What no clock overflows by.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// How long to wait; `None`: for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait(pub Option<Duration>);
+
+/// A path that a user writes where no shell has read it, as in a variable.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(files::user_path)
+}
+
+fn wait(text: &str) -> Result<Wait, String> {
+    if text == "forever" {
+        return Ok(Wait(None));
+    }
+    let seconds = text.parse().map_err(|_| WAIT_HELP)?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(wait) if wait <= LONGEST => Ok(Wait(Some(wait))),
+        _ => Err(WAIT_HELP.into()),
+    }
+}
+
+const WAIT_HELP: &str = "give a number of seconds, such as 10, or forever";
 
 /// For the end of the help.
 pub const EXAMPLES: &str = "\
@@ -121,6 +179,11 @@ In the chat, /help lists the keys and commands, and /quit leaves.";
 /// Whoever can reach a server can read and write its chat: one that starts by itself is for this
 /// machine alone.
 pub(crate) fn local(address: &str) -> Result<SocketAddr, String> {
+    // Which is this machine whatever a file says (RFC 6761, section 6.3).
+    let address = address.strip_prefix("localhost:").map_or_else(
+        || address.to_owned(),
+        |port| format!("{}:{port}", Ipv4Addr::LOCALHOST),
+    );
     let address: SocketAddr = address
         .parse()
         .map_err(|_| "give an IP address and a port, as in 127.0.0.1:50051".to_owned())?;
@@ -171,19 +234,41 @@ mod tests {
     }
 
     #[test]
+    fn ascii_is_wanted_or_not_or_left_to_the_locale() {
+        let args = |line: &str| Cli::parse_from(line.split(' ')).args;
+        let mut config = Config::default();
+        assert_eq!(args("chitty").with(config.clone()).ascii, None);
+        assert_eq!(
+            args("chitty --ascii").with(config.clone()).ascii,
+            Some(true)
+        );
+        let no = args("chitty --ascii=no --name ada").with(config.clone());
+        assert_eq!(no.ascii, Some(false));
+        config.screen.ascii = Some(true);
+        assert_eq!(args("chitty").with(config.clone()).ascii, Some(true));
+        assert_eq!(args("chitty --ascii=0").with(config).ascii, Some(false));
+    }
+
+    #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
     }
 
     #[test]
     fn only_this_machine_is_local() {
-        for good in ["127.0.0.1:50051", "127.1.2.3:9", "[::1]:50051"] {
+        for good in [
+            "127.0.0.1:50051",
+            "127.1.2.3:9",
+            "[::1]:50051",
+            "localhost:1",
+        ] {
             assert!(local(good).is_ok(), "{good}");
         }
         for bad in [
             "0.0.0.0:50051",
             "192.0.2.1:1",
-            "localhost:1",
+            "localhost",
+            "localhost:0",
             "127.0.0.1",
             "127.0.0.1:0",
             "",

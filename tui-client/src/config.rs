@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chitty_chat::{files, text::display};
 use etcetera::BaseStrategy as _;
 use ratatui::style::Color;
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use crate::{
     app::{keys::Keymap, options::Options},
     cli,
     launch::ServerUrl,
-    view::Palette,
+    view::{Depth, Palette},
 };
 
 /// All but the keys of the keyboard, which have their own table.
@@ -33,6 +34,8 @@ const PROGRAM: &str = "chitty-chat";
 const FILE: &str = "config.toml";
 /// More than anybody writes by hand: what is longer is another file.
 const MAX_BYTES: u64 = 64 << 10;
+/// So much of a line is shown that is wrong, in characters.
+const MAX_SHOWN: usize = 60;
 
 /// What a file says; `None` where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -47,12 +50,14 @@ pub struct Config {
     #[serde(deserialize_with = "local")]
     pub local: Option<SocketAddr>,
     /// As `--data`.
+    #[serde(deserialize_with = "path")]
     pub data: Option<PathBuf>,
     /// As `--idle-exit`, in seconds.
     pub idle_exit: Option<u64>,
     /// As `--backlog`, in events.
     pub backlog: Option<u32>,
     /// As `--log-dir`.
+    #[serde(deserialize_with = "path")]
     pub log_dir: Option<PathBuf>,
     /// What is on the screen and beside it.
     pub screen: Screen,
@@ -71,12 +76,14 @@ pub struct Screen {
     pub mouse: Option<bool>,
     /// The participants are shown where there is room.
     pub participants: Option<bool>,
-    /// The bell sounds for who is spoken to while looking elsewhere.
+    /// The bell sounds for who is spoken to and does not see it.
     pub bell: Option<bool>,
     /// The terminal notifies them.
     pub notifications: Option<bool>,
     /// The window's title tells how much is unread.
     pub title: Option<bool>,
+    /// As `--ascii`.
+    pub ascii: Option<bool>,
 }
 
 impl Screen {
@@ -95,11 +102,12 @@ impl Screen {
 }
 
 /// The table `[colours]`: names of the terminal's colours, numbers of its 256, or `#rrggbb`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Colours {
-    /// For the names of people.
-    pub names: Option<[Colour; 5]>,
+    /// For the names of people: one or more, each once.
+    #[serde(deserialize_with = "names")]
+    pub names: Option<Vec<Colour>>,
     /// All is well.
     pub good: Option<Colour>,
     /// It takes a moment, or wants to be looked at.
@@ -128,14 +136,18 @@ impl TryFrom<String> for Colour {
 }
 
 impl Colours {
-    /// With the terminal's colours for what is not said.
-    pub fn palette(self) -> Palette {
-        let default = Palette::TERMINAL;
-        let or = |colour: Option<Colour>, default| colour.map_or(default, |Colour(colour)| colour);
+    /// The colours in a terminal of this depth, with its own for what is not said.
+    ///
+    /// Each call keeps the colours of names for as long as the process runs, as it does its
+    /// configuration.
+    pub fn palette(self, depth: Depth) -> Palette {
+        let default = Palette::of(depth);
+        let known = |Colour(colour)| depth.nearest(colour);
+        let or = |colour: Option<Colour>, default| colour.map_or(default, known);
         Palette {
-            names: self
-                .names
-                .map_or(default.names, |names| names.map(|Colour(colour)| colour)),
+            names: self.names.map_or(default.names, |names| {
+                names.into_iter().map(known).collect::<Vec<_>>().leak()
+            }),
             good: or(self.good, default.good),
             waiting: or(self.waiting, default.waiting),
             bad: or(self.bad, default.bad),
@@ -149,7 +161,7 @@ impl Colours {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// It was asked for and cannot be read.
-    #[error("cannot read the configuration {}: {source}", path.display())]
+    #[error("cannot read the configuration {}: {source}; choose another with --config", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -157,13 +169,34 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// It says something that is not understood.
-    #[error("{}, {problem}\n`chitty config --example` prints a file with every key", path.display())]
+    #[error("{}, {problem}; `chitty config --example` prints a file with every key", path.display())]
     Wrong {
         /// The file.
         path: PathBuf,
         /// Where and what.
         problem: String,
     },
+}
+
+fn names<'de, D>(deserializer: D) -> Result<Option<Vec<Colour>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let names = Vec::<Colour>::deserialize(deserializer)?;
+    let twice = names
+        .iter()
+        .enumerate()
+        .find(|(index, name)| names[..*index].contains(name));
+    let wrong = match twice {
+        Some((_, Colour(twice))) => {
+            format!("{twice} is there twice, so that two people would look alike: give it once")
+        }
+        None if names.is_empty() => {
+            "names need at least one colour: give some, or leave the key out".into()
+        }
+        None => return Ok(Some(names)),
+    };
+    Err(serde::de::Error::custom(wrong))
 }
 
 fn parsed<'de, D>(deserializer: D) -> Result<Option<ServerUrl>, D::Error>
@@ -180,6 +213,16 @@ where
 {
     let text = String::deserialize(deserializer)?;
     cli::local(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+fn path<'de, D>(deserializer: D) -> Result<Option<PathBuf>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let path = PathBuf::deserialize(deserializer)?;
+    files::user_path(path)
         .map(Some)
         .map_err(serde::de::Error::custom)
 }
@@ -204,7 +247,19 @@ impl Config {
     /// # Errors
     /// The line, the key and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+        toml::from_str(text).map_err(|error| {
+            let message = error.message().trim_end().replace('\n', ", ");
+            match error.span().and_then(|span| text.get(..span.start)) {
+                Some(before) => {
+                    let number = before.matches('\n').count();
+                    let line = text.lines().nth(number).unwrap_or_default().trim();
+                    let line: String = line.chars().take(MAX_SHOWN).collect();
+                    let line = display::safe(&line);
+                    format!("line {}, {line}: {message}", number + 1)
+                }
+                None => message,
+            }
+        })
     }
 }
 
@@ -261,6 +316,7 @@ mod tests {
                     bell: Some(true),
                     notifications: Some(true),
                     title: Some(true),
+                    ascii: Some(true),
                 },
             colours,
             keys,
@@ -279,7 +335,7 @@ mod tests {
         else {
             panic!("a colour is missing: {colours:?}");
         };
-        assert_eq!(colours.palette(), Palette::TERMINAL);
+        assert_eq!(colours.palette(Depth::Indexed), Palette::of(Depth::Indexed));
         assert_eq!(keys, Keymap::default());
         let options = Screen::default().options(Keymap::default());
         assert_eq!(options, Options::default());
@@ -298,8 +354,24 @@ mod tests {
             ("name = ", ["line 1", "name"]),
             ("[screen]\nmouse = 1", ["line 2", "mouse"]),
             ("[colours]\nbad = \"blood\"", ["line 2", "no colour"]),
+            (
+                "log-dir = \"~bob/logs\"",
+                ["line 1", "~bob is not looked up"],
+            ),
+            ("data = \"$HOME/chat\"", ["line 1", "$HOME is not replaced"]),
+            ("[colours]\nnames = []", ["line 2", "at least one colour"]),
+            ("[colours]\nnames = \"red\"", ["line 2", "names"]),
+            (
+                "[colours]\nnames = [\"red\", \"blue\", \"red\"]",
+                ["line 2", "Red is there twice"],
+            ),
+            (
+                "[colours]\nnames = [\"red\", \"blood\"]",
+                ["line 2", "no colour"],
+            ),
         ] {
             let problem = Config::parse(text).expect_err(text);
+            assert_eq!(problem.lines().count(), 1, "{problem}");
             for part in parts {
                 assert!(problem.contains(part), "{text:?}: {problem}");
             }
@@ -313,10 +385,25 @@ mod tests {
                 .expect("understood");
         let options = config.screen.options(config.keys);
         assert!(!options.mouse && options.bell);
-        let palette = config.colours.palette();
+        let palette = config.colours.palette(Depth::Direct);
         assert_eq!(palette.bad, Color::Rgb(255, 136, 0));
         assert_eq!(palette.good, Color::Indexed(12));
         assert_eq!(palette.found, Palette::TERMINAL.found);
+    }
+
+    #[test]
+    fn names_have_as_many_colours_as_there_are() {
+        for count in [1, 3, 40] {
+            let names: Vec<_> = (0..count).map(|n| format!("\"#1020{n:02x}\"")).collect();
+            let text = format!("[colours]\nnames = [{}]", names.join(", "));
+            let config = Config::parse(&text).expect("understood");
+            let palette = config.colours.clone().palette(Depth::Direct);
+            assert_eq!(palette.names.len(), count);
+            assert_eq!(palette.names[0], Color::Rgb(16, 32, 0));
+            let fewer = config.colours.palette(Depth::Indexed);
+            let indexed = |colour: &Color| matches!(colour, Color::Indexed(16..));
+            assert!(fewer.names.iter().all(indexed), "{fewer:?}");
+        }
     }
 
     #[test]

@@ -187,13 +187,8 @@ struct Starting<'a> {
 
 impl<'a> Starting<'a> {
     fn spawn(local: &'a Local) -> Result<Self, ConnectError> {
-        let (child, stderr) = run(local).map_err(|error| {
-            let program = local.program.display();
-            ConnectError::Unusable(format!(
-                "cannot start a server by {program}: {error}; start one by chitty-server, and \
-                 name it with --server"
-            ))
-        })?;
+        let (child, stderr) =
+            run(local).map_err(|error| ConnectError::Unusable(error.to_string()))?;
         Ok(Self {
             local,
             child,
@@ -252,22 +247,65 @@ impl<'a> Starting<'a> {
         // By position: the server writes on at the offset that it shares with this file.
         let length = self.stderr.read_at(&mut words, 0).unwrap_or(0);
         words.truncate(length);
-        String::from_utf8_lossy(&words).trim().to_owned()
+        let words = String::from_utf8_lossy(&words);
+        // It is this program, and says so.
+        let lines = words.trim().lines().map(|line| {
+            let said = line.strip_prefix("chitty-server: ");
+            said.or_else(|| line.strip_prefix("chitty: "))
+                .unwrap_or(line)
+        });
+        lines.collect::<Vec<_>>().join("; ")
     }
 }
 
-/// Runs the server, detached from this process's terminal as far as it is done here.
-fn run(local: &Local) -> io::Result<(Child, File)> {
-    let stderr = tempfile::tempfile()?;
+/// Why no server was started.
+#[derive(Debug, Error)]
+enum StartError {
+    #[error(
+        "cannot make a temporary file for a server that is started: {0}; set TMPDIR to a folder that is there"
+    )]
+    Words(io::Error),
+    #[error(
+        "cannot start a server by {}: {source}; start one by chitty-server, and name it with \
+         --server",
+        program.display()
+    )]
+    Run { program: PathBuf, source: io::Error },
+}
+
+/// What a server writes before it serves.
+fn words_file() -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    if let Ok(memory) = rustix::fs::memfd_create("words", rustix::fs::MemfdFlags::CLOEXEC) {
+        return Ok(memory.into());
+    }
+    tempfile::tempfile()
+}
+
+/// Runs the server. It outlives this process, so it gets nothing that belongs to whoever started
+/// that: no open files, such as the lock of `flock` or the pipe of `$(…)`, which would be held for
+/// as long as it runs, and no folder, which could not be unmounted. Its terminal it leaves by
+/// itself.
+fn run(local: &Local) -> Result<(Child, File), StartError> {
+    let stderr = words_file().map_err(StartError::Words)?;
+    let failed = |source| StartError::Run {
+        program: local.program.clone(),
+        source,
+    };
+    let said = stderr.try_clone().map_err(failed)?;
+    // All but standard input, output and error; files of this process are closed like that anyway.
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
     let child = Command::new(&local.program)
         .args(&local.arguments)
         // Said by the arguments, or meant for a server of another kind.
         .env_remove("CHITTY_EPHEMERAL")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::from(stderr.try_clone()?))
+        .stderr(Stdio::from(said))
+        .current_dir("/")
         .kill_on_drop(false)
-        .spawn()?;
+        .spawn()
+        .map_err(failed)?;
     tracing::info!(pid = child.id(), address = %local.address, "started a server");
     Ok((child, stderr))
 }

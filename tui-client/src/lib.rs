@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 mod input;
 pub mod launch;
+pub mod locale;
 pub mod manual;
 pub mod osc;
 pub mod plain;

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use chitty::{
@@ -16,11 +16,13 @@ use chitty::{
     cli::{self, Args, Options},
     config::{self, Config},
     launch::{self, Local},
+    locale::Look,
     manual,
     osc::Notifier,
-    plain::{self, Plain, PlainConfig, Streams},
+    plain::{self, Plain, PlainConfig},
     run::{self, ScreenConfig, run},
     session::{self, Connector, Ended, SessionConfig, SessionHandle},
+    view::Depth,
 };
 use chitty_chat::{
     ParticipantName,
@@ -28,8 +30,11 @@ use chitty_chat::{
     secret::os_random,
     text::display,
 };
-use chitty_server::{environment::without_empty_variables, failure::describe};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use chitty_server::{
+    environment,
+    failure::{self, describe},
+};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use color_eyre::eyre::{OptionExt as _, Result, WrapErr as _};
 use jiff::tz::TimeZone;
@@ -85,12 +90,10 @@ struct ConfigArgs {
 }
 
 fn main() -> ExitCode {
-    if let Err(error) = color_eyre::install() {
+    if let Err(error) = failure::install() {
         let _ = writeln!(io::stderr(), "chitty: {error}");
     }
-    let matches = without_empty_variables(Cli::command()).get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    run_command(cli).unwrap_or_else(|error| {
+    run_command(environment::parse()).unwrap_or_else(|error| {
         // What a user can do something about needs no places in the source.
         let _ = writeln!(io::stderr(), "chitty: {}", describe(&error));
         ExitCode::FAILURE
@@ -159,10 +162,31 @@ fn show_config(wanted: &ConfigArgs) -> Result<ExitCode> {
 /// What there is to say about the log, and is not said yet. Whoever has more to say waits.
 const MANY_NEWS: usize = 8;
 
+/// No server could be reached (`EX_UNAVAILABLE` of sysexits.h): a script may try again later.
+const EXIT_UNREACHABLE: u8 = 69;
+
+/// How long the last words may take: whoever reads them may not read any more.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Whose log it is where nobody joined: a name that no participant can have.
 const NOBODY: &str = "system";
 
+/// The log's writer and who looks at it, the terminal's writer, and five that block: standard
+/// input, output and error, a name that is resolved, whose a server is.
+const THREADS: usize = 8;
+
+/// As for an option that is wrong: nothing was begun.
+const EXIT_USAGE: u8 = 2;
+
 fn chat(options: Options) -> Result<ExitCode> {
+    let term = std::env::var("TERM").unwrap_or_default();
+    if !options.plain
+        && let Err(error) = run::has_screen(&term)
+    {
+        let _ = writeln!(io::stderr(), "chitty: {error}");
+        return Ok(ExitCode::from(EXIT_USAGE));
+    }
+    chitty_server::threads::try_out("a client", THREADS)?;
     let log = Arc::new(Log::install()?);
     let directory = logging::prepare_directory(options.log_dir.as_deref())?;
     let log_dir = directory.path.clone();
@@ -183,7 +207,11 @@ fn chat(options: Options) -> Result<ExitCode> {
             follow_plainly(options, session, news).await
         } else {
             let outcome = show(options, session, news).await?;
-            Ok(Plain { outcome, unsent: 0 })
+            Ok(Plain {
+                outcome,
+                unsent: 0,
+                unreachable: false,
+            })
         }
     });
     // A thread may wait in a read of standard input for ever.
@@ -196,9 +224,17 @@ fn chat(options: Options) -> Result<ExitCode> {
         // What was tried is of use.
         let _ = log.open(NOBODY, &log_dir);
     }
-    let Plain { outcome, unsent } = ended?;
+    let Plain {
+        outcome,
+        unsent,
+        unreachable,
+    } = ended?;
     let code = say_goodbye(outcome, &log, plain);
-    Ok(if unsent > 0 { ExitCode::FAILURE } else { code })
+    Ok(match (unreachable, unsent) {
+        (true, _) => ExitCode::from(EXIT_UNREACHABLE),
+        (false, 0) => code,
+        (false, _) => ExitCode::FAILURE,
+    })
 }
 
 /// The way to the server that was named, or to one of one's own.
@@ -274,12 +310,16 @@ async fn show(
         options: options.screen,
         palette: std::env::var_os("NO_COLOR")
             .is_none_or(|value| value.is_empty())
-            .then_some(options.palette),
+            .then(|| {
+                let depth = Depth::of(|name| std::env::var(name).ok());
+                options.colours.palette(depth)
+            }),
         editor: ["VISUAL", "EDITOR"]
             .into_iter()
             .filter_map(|name| std::env::var(name).ok())
             .find(|command| !command.trim().is_empty())
             .unwrap_or_else(|| "vi".into()),
+        look: Look::of(options.ascii, |name| std::env::var(name).ok()),
     };
     Ok(run(config, session, log).await?)
 }
@@ -293,15 +333,12 @@ async fn follow_plainly(
     let name = options.name.unwrap_or_else(login);
     let config = PlainConfig {
         name: ParticipantName::parse(&name)
-            .wrap_err_with(|| format!("cannot enter as {name:?}; choose a name with --name"))?,
+            .wrap_err_with(|| format!("cannot enter as {name:?} (--name)"))?,
         time_zone: TimeZone::system(),
+        wait: options.wait,
     };
-    let streams = Streams {
-        input: tokio::io::BufReader::new(tokio::io::stdin()),
-        output: tokio::io::stdout(),
-        errors: tokio::io::stderr(),
-    };
-    Ok(plain::run(config, session, streams, run::asked_to_leave()?, log).await?)
+    let leave = run::asked_to_leave().wrap_err("cannot listen for signals")?;
+    Ok(plain::run(config, session, plain::streams(), leave, log).await)
 }
 
 fn login() -> String {
@@ -316,31 +353,28 @@ fn wall_clock() -> SystemTime {
 /// The last words, on the terminal that is the user's again.
 fn say_goodbye(outcome: Outcome, log: &Log, plain: bool) -> ExitCode {
     log.flush();
+    let mut words = Vec::new();
     let code = match outcome {
         Outcome::Left | Outcome::Over(Ended::Left) => ExitCode::SUCCESS,
         Outcome::Over(Ended::TakenOver) => {
-            let _ = writeln!(io::stderr(), "chitty: this chat goes on in another process");
+            words.push("this chat goes on in another process".to_owned());
             ExitCode::FAILURE
         }
         Outcome::Over(Ended::Removed(reason) | Ended::Failed(reason))
         | Outcome::NeverJoined(reason) => {
             // It may be a server's word.
-            let reason = display::safe_lines(&reason);
-            let _ = writeln!(io::stderr(), "chitty: {reason}");
+            words.push(display::safe_lines(&reason).into_owned());
             ExitCode::FAILURE
         }
     };
     // What was on the screen is gone.
     let lost = log.lost();
     if let Some(trouble) = log.trouble() {
-        let trouble = display::safe(&trouble.to_string()).into_owned();
-        let _ = writeln!(io::stderr(), "chitty: {trouble}");
+        words.push(display::safe(&trouble.to_string()).into_owned());
     } else if lost > 0 {
-        let _ = writeln!(
-            io::stderr(),
-            "chitty: {lost} lines are missing from the log file"
-        );
+        words.push(format!("{lost} lines are missing from the log file"));
     }
+    say_within(LAST_WORDS, words);
     if let Some(path) = log.path().filter(|_| !plain) {
         let _ = writeln!(
             io::stdout(),
@@ -349,6 +383,21 @@ fn say_goodbye(outcome: Outcome, log: &Log, plain: bool) -> ExitCode {
         );
     }
     code
+}
+
+/// Says this on standard error. Whoever stalls there must not keep the process.
+fn say_within(time: Duration, words: Vec<String>) {
+    if words.is_empty() {
+        return;
+    }
+    let (done, said) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in words {
+            let _ = writeln!(io::stderr(), "chitty: {line}");
+        }
+        let _ = done.send(());
+    });
+    let _ = said.recv_timeout(time);
 }
 
 #[cfg(test)]

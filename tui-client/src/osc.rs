@@ -99,15 +99,16 @@ pub(crate) struct Piece {
 }
 
 impl Links {
-    /// What is to be written so that the screen's addresses are these.
-    pub(crate) fn show(&mut self, links: Vec<Link>, drawn: &Buffer) -> Vec<Piece> {
+    /// What is to be written so that the screen's addresses are these. `rewritten`: some may have been
+    /// written over with the same text.
+    pub(crate) fn show(&mut self, links: Vec<Link>, drawn: &Buffer, rewritten: bool) -> Vec<Piece> {
         let piece = |link, opens| Piece {
             cells: cells(&link, drawn),
             link,
             opens,
         };
         let new: Vec<_> = links.into_iter().map(|link| piece(link, true)).collect();
-        if new == self.shown {
+        if new == self.shown && !rewritten {
             return Vec::new();
         }
         let old = std::mem::replace(&mut self.shown, new);
@@ -123,31 +124,27 @@ impl Links {
     }
 }
 
-/// Writes addresses over what was drawn. The cursor stays where it is.
+/// Writes addresses over what was drawn. The cursor is elsewhere then.
 pub(crate) fn write_links<B: Backend>(
     pieces: &[Piece],
     backend: &mut B,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    if pieces.is_empty() {
-        return Ok(());
-    }
     let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-    out.write_all(SAVE_CURSOR.as_bytes())?;
     for piece in pieces {
-        if piece.opens {
-            out.write_all(open(&piece.link).as_bytes())?;
-        }
+        out.write_all(piece.opening().as_bytes())?;
         backend.draw(piece.visible()).map_err(gone)?;
         out.write_all(CLOSE.as_bytes())?;
     }
-    out.write_all(RESTORE_CURSOR.as_bytes())?;
-    out.flush()
+    Ok(())
 }
 
-const SAVE_CURSOR: &str = "\x1b7";
-const RESTORE_CURSOR: &str = "\x1b8";
-const CLOSE: &str = "\x1b]8;;\x1b\\";
+/// DECSC: keeps where the cursor is.
+pub(crate) const SAVE_CURSOR: &str = "\x1b7";
+/// DECRC: puts it there again.
+pub(crate) const RESTORE_CURSOR: &str = "\x1b8";
+/// OSC 8: the end of an address.
+pub(crate) const CLOSE: &str = "\x1b]8;;\x1b\\";
 
 /// OSC 8.
 fn open(link: &Link) -> String {
@@ -169,6 +166,25 @@ fn cells(link: &Link, drawn: &Buffer) -> Vec<Cell> {
 }
 
 impl Piece {
+    /// The screen's row.
+    pub(crate) fn row(&self) -> u16 {
+        self.link.y
+    }
+
+    /// Whether it is an address in this column.
+    pub(crate) fn opens_at(&self, x: u16) -> bool {
+        self.opens && self.link.columns.contains(&x)
+    }
+
+    /// What makes an address of what is written next.
+    pub(crate) fn opening(&self) -> String {
+        if self.opens {
+            open(&self.link)
+        } else {
+            String::new()
+        }
+    }
+
     /// Its cells, but for the places behind wide characters, which are these characters'.
     fn visible(&self) -> impl Iterator<Item = (u16, u16, &Cell)> {
         let mut skip = 0;
@@ -206,10 +222,12 @@ mod tests {
     fn what_is_an_address_no_more_is_written_without() {
         let drawn = Buffer::with_lines(["abcdefgh"]);
         let mut links = Links::default();
-        let shown = links.show(vec![link(1, "http://a")], &drawn);
+        let shown = links.show(vec![link(1, "http://a")], &drawn, false);
         assert_eq!(shown.len(), 1);
-        assert_eq!(links.show(vec![link(1, "http://a")], &drawn), []);
-        let moved = links.show(vec![link(4, "http://a")], &drawn);
+        assert_eq!(links.show(vec![link(1, "http://a")], &drawn, false), []);
+        let again = links.show(vec![link(1, "http://a")], &drawn, true);
+        assert_eq!(again, shown, "its row was written anew");
+        let moved = links.show(vec![link(4, "http://a")], &drawn, false);
         let all: Vec<_> = moved
             .iter()
             .map(|piece| (piece.link.columns.start, piece.opens))
@@ -217,7 +235,7 @@ mod tests {
         assert_eq!(all, [(1, false), (4, true)]);
         let small = Buffer::empty(Rect::new(0, 0, 2, 1));
         assert_eq!(
-            links.show(vec![link(4, "http://a")], &small).len(),
+            links.show(vec![link(4, "http://a")], &small, false).len(),
             2,
             "a smaller screen"
         );

@@ -4,6 +4,7 @@ mod away;
 mod drawing;
 mod editor;
 mod host;
+mod rows;
 mod told;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 };
 
 use chitty_chat::logging::LogNews;
-use futures_util::{Stream, StreamExt, future};
+use futures_util::{Stream, StreamExt};
 use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::Backend};
 use thiserror::Error;
@@ -25,11 +26,13 @@ use tokio::{
 use self::{
     editor::Editing,
     host::{HOST, Host},
+    rows::Rows,
     told::Told,
 };
 use crate::{
     app::{App, Effect, Input, Now, Outcome, Settings, options::Options},
     input::{self, Decoder, Typed},
+    locale::Look,
     osc::{self, Links, Notifier},
     session::{Command, Ended, Notice, SessionHandle},
     terminal::{Screen, Untaken},
@@ -64,14 +67,19 @@ pub struct ScreenConfig {
     pub palette: Option<Palette>,
     /// The command of the user's editor, which may have arguments.
     pub editor: String,
+    /// Of which characters the screen is made.
+    pub look: Look,
 }
 
 /// Why there is no screen.
 #[derive(Debug, Error)]
 pub enum RunError {
     /// A pipe or a file stands where a terminal is needed.
-    #[error("standard input and output must be a terminal")]
+    #[error("standard input and output must be a terminal; --plain does without one")]
     NoTerminal,
+    /// The terminal has no cursor that can be placed, or it is not said which one it is.
+    #[error("{} cannot show a screen: use --plain, or set TERM to what your terminal is", kind(.0))]
+    NoScreen(String),
     /// The terminal refuses.
     #[error("cannot use the terminal: {0}")]
     Terminal(#[source] io::Error),
@@ -80,8 +88,28 @@ pub enum RunError {
     Signals(#[source] io::Error),
 }
 
+fn kind(term: &str) -> String {
+    match term {
+        "" => "a terminal of an unknown kind (TERM is not set)".into(),
+        _ => format!("a terminal of the kind {term:?} (TERM)"),
+    }
+}
+
+/// Whether there is a terminal that a screen can be shown on: to be asked before anything is
+/// started for it. `term` is its kind, from `TERM`.
+pub fn has_screen(term: &str) -> Result<(), RunError> {
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Err(RunError::NoTerminal);
+    }
+    // What terminfo knows without cursor addressing.
+    if matches!(term, "" | "dumb" | "unknown" | "network" | "dialup") {
+        return Err(RunError::NoScreen(term.into()));
+    }
+    Ok(())
+}
+
 /// Shows the chat until the user leaves. The terminal is as it was when this returns. `log` is what
-/// there is to say about the log file.
+/// there is to say about the log file. [`has_screen`] tells whether there is a terminal for it.
 ///
 /// Needs a Tokio runtime with I/O and time.
 pub async fn run(
@@ -89,23 +117,17 @@ pub async fn run(
     session: SessionHandle,
     log: mpsc::Receiver<LogNews>,
 ) -> Result<Outcome, RunError> {
-    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Err(RunError::NoTerminal);
-    }
     let told = told::signals().map_err(RunError::Signals)?;
     let mut screen = Screen::enter().map_err(RunError::Terminal)?;
     let bytes = input::bytes().map_err(RunError::Terminal)?;
     Ok(drive(screen.terminal(), HOST, bytes, told, config, session, log).await)
 }
 
-/// Yields when the process is told to end.
+/// Yields when a process without a screen is told to end.
 ///
 /// Needs a Tokio runtime with I/O.
 pub fn asked_to_leave() -> io::Result<impl Stream<Item = ()> + Unpin> {
-    let told = told::signals()?;
-    Ok(told.filter_map(|told| {
-        future::ready(matches!(told, Told::Leave | Told::Interrupted).then_some(()))
-    }))
+    told::ends()
 }
 
 /// The loop, on any terminal.
@@ -178,6 +200,7 @@ struct Client<'a, B: Backend> {
     host: Host,
     notifier: Notifier,
     links: Links,
+    rows: Rows,
     /// What the window's title says.
     title: Option<String>,
     /// What the window was told last.
@@ -216,7 +239,7 @@ impl<'a, B: Backend> Client<'a, B> {
     ) -> Self {
         let start = Instant::now();
         let size = terminal.size().unwrap_or_default();
-        let (app, effects) = App::new(Settings {
+        let (mut app, effects) = App::new(Settings {
             name: config.name,
             login: config.login,
             server: config.server,
@@ -225,19 +248,23 @@ impl<'a, B: Backend> Client<'a, B> {
             backlog: config.backlog,
             options: config.options,
         });
+        if let Some(palette) = &config.palette {
+            app.paint(palette.names.len());
+        }
         let mut client = Self {
             app,
             terminal,
             host,
             notifier: config.notifier,
             links: Links::default(),
+            rows: Rows::new(config.look.ambiguous_is_wide),
             title: None,
             title_told: None,
             editor: config.editor,
             editing: None,
             suspended: false,
             asked: false,
-            theme: Theme::of(config.palette),
+            theme: Theme::of(config.palette).in_ascii(config.look.ascii),
             wall: config.wall,
             start,
             decoder: Decoder::default(),
@@ -250,6 +277,9 @@ impl<'a, B: Backend> Client<'a, B> {
             outcome: None,
         };
         client.apply(effects, Duration::ZERO);
+        if let Some(word) = config.look.word {
+            client.app.propose(word);
+        }
         client
     }
 
@@ -307,6 +337,7 @@ impl<'a, B: Backend> Client<'a, B> {
     fn resized(&mut self) {
         // The next frame is drawn on an empty screen.
         self.links.forget();
+        self.rows.forget();
         if let Ok(size) = self.terminal.size() {
             self.input(Input::Resize(size.width, size.height));
         }

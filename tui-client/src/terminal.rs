@@ -1,6 +1,7 @@
 //! The terminal's modes: what is set here is undone here, once, on every way out.
 
 mod paper;
+mod size;
 mod tty;
 
 use std::{
@@ -21,7 +22,7 @@ use crossterm::{
     style::force_color_output,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen},
 };
-use ratatui::{Terminal, backend::CrosstermBackend};
+use ratatui::Terminal;
 use rustix::{
     process::{Signal, getpgrp, getsid, kill_current_process_group},
     stdio,
@@ -31,6 +32,7 @@ use rustix::{
 pub(crate) use self::paper::Untaken;
 use self::{
     paper::{Paper, Writing},
+    size::Measured,
     tty::Tty,
 };
 
@@ -74,7 +76,7 @@ pub(crate) fn panicked() -> bool {
 
 /// A terminal in the state that a full-screen program needs; dropping it gives the terminal back.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<Frames>>,
+    terminal: Terminal<Measured<Frames>>,
     untaken: Untaken,
     // In the order in which they are dropped: what was drawn comes before what undoes it.
     _writing: Writing,
@@ -94,7 +96,8 @@ impl Screen {
         let (paper, writing) = paper::on_stdout()?;
         let untaken = writing.untaken();
         *lock(&PAPER) = Some(paper);
-        let terminal = Terminal::new(CrosstermBackend::new(Frames))?;
+        let environment = size::environment(|name| std::env::var(name).ok());
+        let terminal = Terminal::new(Measured::new(Frames, environment))?;
         Ok(Self {
             terminal,
             untaken,
@@ -104,7 +107,7 @@ impl Screen {
     }
 
     /// What is drawn on, and whether it has taken the last frame.
-    pub(crate) fn terminal(&mut self) -> (&mut Terminal<CrosstermBackend<Frames>>, Untaken) {
+    pub(crate) fn terminal(&mut self) -> (&mut Terminal<Measured<Frames>>, Untaken) {
         (&mut self.terminal, self.untaken.clone())
     }
 }

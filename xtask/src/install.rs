@@ -2,22 +2,84 @@
 
 use crate::run::{Failed, Step};
 
-/// Debian's packages; nothing is done where all is there.
-pub(crate) fn packages() -> Result<(), Failed> {
-    let venv = Step::new("python3").args(&["-c", "import venv, ensurepip"]);
-    let strace = Step::new("strace").arg("-V");
-    if venv.succeeds() && strace.succeeds() {
+/// What the check needs beside Rust and a C compiler, as Debian's packages: all that is missing is
+/// named first, and installed at once.
+pub(crate) fn for_the_check() -> Result<(), Failed> {
+    let needs = [PYTHON, STRACE, BROWSER, UNSHARE, IP];
+    let missing: Vec<_> = needs.iter().filter(|need| !need.is_there()).collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    apt(&["python3", "python3-venv", "strace"])
+    println!("These Debian packages are missing, and are installed with apt-get:");
+    for need in &missing {
+        println!("  {:<28}{}", need.packages.join(" "), need.purpose);
+    }
+    let packages: Vec<_> = missing.iter().flat_map(|need| need.packages).collect();
+    apt(&packages.into_iter().copied().collect::<Vec<_>>())
+}
+
+/// A program that something here calls.
+struct Need {
+    /// Succeeds if it is there.
+    probe: &'static [&'static str],
+    packages: &'static [&'static str],
+    purpose: &'static str,
+}
+
+const PYTHON: Need = Need {
+    probe: &["python3", "-c", "import venv, ensurepip"],
+    packages: &["python3", "python3-venv"],
+    purpose: "a second implementation of the protocol",
+};
+
+const STRACE: Need = Need {
+    probe: &["strace", "-V"],
+    packages: &["strace"],
+    purpose: "the tests of what is on disk before it is acknowledged",
+};
+
+const BROWSER: Need = Need {
+    probe: &["chromium", "--version"],
+    packages: &["chromium"],
+    purpose: "the page of chitty trace",
+};
+
+const UNSHARE: Need = Need {
+    probe: &["unshare", "--version"],
+    packages: &["util-linux"],
+    purpose: "the attackers' own networks",
+};
+
+const IP: Need = Need {
+    probe: &["ip", "-V"],
+    packages: &["iproute2"],
+    purpose: "the attackers' own networks",
+};
+
+impl Need {
+    fn is_there(&self) -> bool {
+        let [program, arguments @ ..] = self.probe else {
+            return false;
+        };
+        Step::new(program).args(arguments).succeeds()
+    }
+
+    fn install(&self) -> Result<(), Failed> {
+        if self.is_there() {
+            return Ok(());
+        }
+        apt(self.packages)
+    }
+}
+
+/// For the second implementation of the protocol.
+pub(crate) fn python() -> Result<(), Failed> {
+    PYTHON.install()
 }
 
 /// The browser that tries out the page.
 pub(crate) fn browser() -> Result<(), Failed> {
-    if Step::new("chromium").args(&["--version"]).succeeds() {
-        return Ok(());
-    }
-    apt(&["chromium"])
+    BROWSER.install()
 }
 
 /// What the benchmark measures beside this server.
@@ -35,10 +97,8 @@ pub(crate) fn other_servers() -> Result<(), Failed> {
 
 /// Networks of their own for the attackers.
 pub(crate) fn namespaces() -> Result<(), Failed> {
-    install(
-        &["/usr/bin/unshare", "/usr/bin/ip"],
-        &["util-linux", "iproute2"],
-    )
+    UNSHARE.install()?;
+    IP.install()
 }
 
 /// What the client's screen is measured beside.

@@ -20,7 +20,8 @@ cargo xtask COMMAND
   check         all that CI checks: installs what is missing, then formatting, lints, docs, tests,
                 the page, a moment of the benchmark and of the attacks, and conformance
   page          the page of chitty trace --html, in Chromium
-  report        makes the report's run, and from its logs docs/report/report.pdf
+  report        makes the report's run, and from its logs docs/report/report.pdf; --pages FOLDER
+                also as pictures, --input KEY=VALUE for authors, course, date, repository
   bench         what a delivery costs, beside other servers: the tables of docs/performance.md
   attack        what hostile peers cost the server: the table of docs/hostile.md
   conformance   a second implementation of the protocol, in Python, against the server
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
         Some("bench") => bench(&arguments.collect::<Vec<_>>()),
         Some("attack") => attack(&arguments.collect::<Vec<_>>()),
         Some("mutants") => mutants::run(&arguments.collect::<Vec<_>>()),
-        Some("conformance") => install::packages().and_then(|()| conformance::run()),
+        Some("conformance") => install::python().and_then(|()| conformance::run()),
         Some("screen-bench") => screen::bench(&arguments.collect::<Vec<_>>()),
         _ => {
             eprint!("{HELP}");
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn check() -> Result<(), Failed> {
-    install::packages()?;
+    install::for_the_check()?;
     install::components()?;
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&[
@@ -78,10 +79,18 @@ fn check() -> Result<(), Failed> {
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
     cargo(&["test", "--workspace", "--locked"])?;
+    interleavings()?;
     page::run()?;
     bench(&["--smoke".to_owned()])?;
     attack(&["--smoke".to_owned()])?;
     conformance::run()
+}
+
+/// The hand-made wake-ups in every order in which threads can run them: a feature of its own, since
+/// loom replaces the atomics.
+fn interleavings() -> Result<(), Failed> {
+    let of = ["--features", "loom", "--test", "interleavings"];
+    cargo(&[&["test", "--locked", "-p", "chitty-wake"], &of[..]].concat())
 }
 
 /// The arguments are those of the benchmark.

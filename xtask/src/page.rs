@@ -68,6 +68,17 @@ fn hostile_logs(folder: &Path) -> Result<PathBuf, Failed> {
 
 /// The page as the browser has it when its scripts have run.
 fn dump(profile: &Path, page: &Path) -> Result<String, Failed> {
+    let output = browse(profile, page, "1280,900", &["--dump-dom"])?;
+    Ok(String::from_utf8_lossy(&output).into_owned())
+}
+
+/// Has the browser open a page in a window of this size. Returns what it writes.
+pub(crate) fn browse(
+    profile: &Path,
+    page: &Path,
+    size: &str,
+    options: &[&str],
+) -> Result<Vec<u8>, Failed> {
     let _ = fs::remove_dir_all(profile);
     let output = Command::new("chromium")
         .args([
@@ -79,13 +90,13 @@ fn dump(profile: &Path, page: &Path) -> Result<String, Failed> {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            "--window-size=1280,900",
         ])
+        .arg(format!("--window-size={size}"))
+        .args(options)
         .arg(format!("--user-data-dir={}", profile.display()))
-        .arg("--dump-dom")
         .arg(format!("file://{}", page.display()))
         .output()
         .map_err(Failed::new)?;
     let _ = fs::remove_dir_all(profile);
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Ok(output.stdout)
 }

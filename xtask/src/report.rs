@@ -1,4 +1,5 @@
-//! The report: its run made anew, its diagram drawn, its PDF set.
+//! The report: its run made anew, its diagram drawn, its PDF set; and README's picture of the same
+//! run.
 
 use std::{
     env,
@@ -9,18 +10,30 @@ use std::{
 
 use crate::{
     conformance::{target, venv},
-    install,
+    install, page,
     run::{Failed, Step, cargo},
 };
 
 const FOLDER: &str = "docs/report";
 const REQUIREMENTS: &str = "docs/report/requirements.txt";
-/// Sets the PDF; with `--pages FOLDER` also a picture of each page.
+/// Sets the PDF; with `--pages FOLDER` also a picture of each page, and with `--input KEY=VALUE`
+/// instead of what `about.toml` says.
 const SCRIPT: &str = "docs/report/build.py";
+
+/// README's picture of the page, in which Z's line is chosen.
+const PICTURE: &str = "docs/pictures/trace-page.png";
+const CHOICE: &str = "\
+<script>{
+  fit();
+  const own = events.findIndex((g) => g.dataset.position === '6' && g.dataset.lane === '0');
+  choose(own);
+  document.getElementById('line').textContent = lines.get(events[own]);
+}</script></body>";
 
 /// Makes the run, and from its logs the report. `arguments` go to the script that sets it.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
-    install::packages()?;
+    install::python()?;
+    install::browser()?;
     let folder = Path::new(FOLDER);
     let logs = env::current_dir()
         .map_err(Failed::new)?
@@ -46,12 +59,32 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
     ] {
         trace(options, &folder.join(name))?;
     }
+    picture(folder)?;
     let python = venv("report", Path::new(REQUIREMENTS))?;
     let mut step = Step::new(python).arg(SCRIPT);
     for argument in arguments {
         step = step.arg(argument);
     }
     step.run()
+}
+
+/// The page of the run in a browser, as a picture.
+fn picture(folder: &Path) -> Result<(), Failed> {
+    let here = env::current_dir().map_err(Failed::new)?;
+    let made = here.join(target()).join("report");
+    fs::create_dir_all(&made).map_err(Failed::new)?;
+    let page = made.join("page.html");
+    trace(&["--last", "0", "--html", "-"], &page)?;
+    let html = fs::read_to_string(&page).map_err(Failed::new)?;
+    fs::write(&page, html.replace("</body>", CHOICE)).map_err(Failed::new)?;
+    let picture = made.join("page.png");
+    let _ = fs::remove_file(&picture);
+    let shot = format!("--screenshot={}", picture.display());
+    let options = ["--hide-scrollbars", "--force-device-scale-factor=1", &shot];
+    page::browse(&made.join("browser"), &page, "1100,900", &options)?;
+    fs::copy(&picture, here.join(PICTURE)).map_err(Failed::new)?;
+    println!("{PICTURE}, beside {}", folder.display());
+    Ok(())
 }
 
 /// What `chitty trace` says of the logs, into a file.

@@ -127,8 +127,22 @@ async fn repeat_on<M: Message>(
     }
 }
 
-/// One participant, whose session all connections use; it lives as long as the peer does.
+/// One participant, whose session all connections use; it lives as long as the peer does. It tries
+/// again if its connection had to make room for others.
 async fn participant(target: &Target<'_>, from: IpAddr) -> Result<Peer> {
+    let until = target.until();
+    loop {
+        match try_participant(target, from).await {
+            Err(error) if Instant::now() < until => {
+                drop(error);
+                sleep(Duration::from_millis(50)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn try_participant(target: &Target<'_>, from: IpAddr) -> Result<Peer> {
     let mut peer = Peer::connect(target.server, from, WIDEST_WINDOW).await?;
     let request = request(NAME, 0);
     peer.call(&headers("Join"), &request);

@@ -5,6 +5,7 @@ mod connections;
 mod frames;
 mod logs;
 mod seats;
+mod together;
 
 use std::{pin::Pin, time::Duration};
 
@@ -19,6 +20,40 @@ pub(crate) struct Attack {
     /// What it does, in a line.
     pub(crate) what: &'static str,
     pub(crate) run: for<'a> fn(&'a Target<'a>) -> Running<'a>,
+    /// Limits of the server other than its own, with which what it may take is checked.
+    pub(crate) limits: Option<Limits>,
+}
+
+/// What bounds a server's memory (docs/protocol.md, "Memory").
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) participants: u64,
+    pub(crate) unjoined: u64,
+    /// In MiB.
+    pub(crate) replies: u64,
+}
+
+impl Limits {
+    pub(crate) fn options(self) -> Vec<String> {
+        let Self {
+            participants,
+            unjoined,
+            replies,
+        } = self;
+        [
+            ("--max-participants", participants.to_string()),
+            ("--max-unjoined", unjoined.to_string()),
+            ("--reply-budget", format!("{replies}MiB")),
+        ]
+        .into_iter()
+        .flat_map(|(option, value)| [option.to_owned(), value])
+        .collect()
+    }
+
+    /// In KiB, what may be resident beyond `base`, which is what was before.
+    pub(crate) const fn promised(self, base: u64) -> u64 {
+        base + self.participants * 288 + self.unjoined * 192 + ((72 + self.replies) << 10)
+    }
 }
 
 pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<Outcome>> + 'a>>;
@@ -64,6 +99,7 @@ macro_rules! attack {
             name: $name,
             what: $what,
             run: |target| Box::pin($run(target)),
+            limits: None,
         }
     };
 }
@@ -150,6 +186,12 @@ pub(crate) const ALL: &[Attack] = &[
         "4 connections send DATA frames without data",
         frames::empty_data
     ),
+    Attack {
+        name: "together",
+        what: "eight of these at once, against a server with smaller limits",
+        run: |target| Box::pin(together::run(target)),
+        limits: Some(together::LIMITS),
+    },
 ];
 
 async fn nothing(target: &Target<'_>) -> Result<Outcome> {

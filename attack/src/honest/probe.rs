@@ -54,6 +54,8 @@ impl Probe {
         while *phase.borrow() == Phase::During {
             let history = self.measure(Self::read_history).await;
             self.seen.history = self.seen.history.max(history);
+            // The same one, however often it has to try.
+            self.newcomers += 1;
             let newcomer = self.measure(Self::come_in).await;
             self.seen.newcomer = self.seen.newcomer.max(newcomer);
             let resume = self.measure(Self::come_back).await;
@@ -98,7 +100,6 @@ impl Probe {
 
     async fn come_in(&mut self) -> Result<()> {
         let client = self.place.connect(self.from).await?;
-        self.newcomers += 1;
         let request = request(&format!("newcomer {}", self.newcomers), BACKLOG);
         let mut joined = join(client, request).await?;
         joined.catch_up().await?;

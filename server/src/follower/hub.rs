@@ -19,7 +19,7 @@ use tokio::{sync::Notify, time::sleep};
 use super::{
     Limits,
     ring::{Ring, Taken},
-    seat::{Seat, TICKS},
+    subscription::{Subscription, TICKS},
     wave::{PART, Waves},
 };
 use crate::net::Cut;
@@ -28,7 +28,7 @@ use crate::net::Cut;
 pub struct Hub {
     head: AtomicU64,
     ring: RwLock<Ring>,
-    seats: Mutex<Seats>,
+    subscriptions: Mutex<Subscriptions>,
     waves: Waves,
     stall: Duration,
     /// Counts the looks that were taken at streams which do not read.
@@ -59,17 +59,17 @@ pub enum Order {
 }
 
 #[derive(Default)]
-struct Seats {
-    current: BTreeMap<ParticipantNumber, Arc<Seat>>,
+struct Subscriptions {
+    current: BTreeMap<ParticipantNumber, Arc<Subscription>>,
     /// Taken over, and not ended yet: one for each participant, as those before it are cut.
-    older: BTreeMap<ParticipantNumber, Arc<Seat>>,
+    older: BTreeMap<ParticipantNumber, Arc<Subscription>>,
 }
 
 /// A stream that is attached: when this is dropped, the participant has the grace to come back.
 #[derive(Debug)]
 pub struct Attachment {
     hub: Arc<Hub>,
-    seat: Arc<Seat>,
+    subscription: Arc<Subscription>,
     participant: ParticipantNumber,
 }
 
@@ -87,7 +87,7 @@ impl Hub {
         Self {
             head: AtomicU64::new(head.get()),
             ring: RwLock::new(Ring::new(limits, head)),
-            seats: Mutex::new(Seats::default()),
+            subscriptions: Mutex::new(Subscriptions::default()),
             waves: Waves::default(),
             stall: limits.stall,
             tick: AtomicU64::new(1),
@@ -112,26 +112,29 @@ impl Hub {
             head - self.head.swap(head, Ordering::AcqRel)
         };
         if self.waves.is_due(u32::try_from(count).unwrap_or(u32::MAX)) {
-            self.call(None);
+            self.wake_wave(None);
         }
     }
 
     /// A stream begins. An older one of the same participation is taken over.
     pub fn attach(self: &Arc<Self>, participant: ParticipantNumber, generation: u64) -> Attachment {
         let tick = self.tick.load(Ordering::Acquire);
-        let seat = Arc::new(Seat::new(generation, tick));
-        let mut seats = self.seats();
-        if let Some(older) = seats.current.insert(participant, Arc::clone(&seat)) {
+        let subscription = Arc::new(Subscription::new(generation, tick));
+        let mut subscriptions = self.subscriptions();
+        if let Some(older) = subscriptions
+            .current
+            .insert(participant, Arc::clone(&subscription))
+        {
             older.take_over();
             // Else whoever joins in a loop and does not read has any number of streams.
-            if let Some(oldest) = seats.older.insert(participant, older) {
+            if let Some(oldest) = subscriptions.older.insert(participant, older) {
                 oldest.cut();
             }
         }
-        drop(seats);
+        drop(subscriptions);
         Attachment {
             hub: Arc::clone(self),
-            seat,
+            subscription,
             participant,
         }
     }
@@ -145,7 +148,7 @@ impl Hub {
     /// How many streams are attached.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        self.seats().current.len()
+        self.subscriptions().current.len()
     }
 
     /// Wakes followers for what came too soon after the last time, and looks after streams that do
@@ -160,7 +163,7 @@ impl Hub {
             if next.gave_up {
                 self.give_up();
             }
-            self.call(next.after);
+            self.wake_wave(next.after);
         }
     }
 
@@ -178,9 +181,13 @@ impl Hub {
     pub(super) fn look(&self) {
         let now = self.tick.fetch_add(1, Ordering::AcqRel) + 1;
         let head = self.head();
-        let seats = self.seats();
-        for seat in seats.current.values().chain(seats.older.values()) {
-            seat.look(now, head);
+        let subscriptions = self.subscriptions();
+        for subscription in subscriptions
+            .current
+            .values()
+            .chain(subscriptions.older.values())
+        {
+            subscription.look(now, head);
         }
     }
 
@@ -195,41 +202,55 @@ impl Hub {
     }
 
     fn wake_all(&self) {
-        for seat in self.seats().current.values() {
-            seat.wake();
+        for subscription in self.subscriptions().current.values() {
+            subscription.wake();
         }
     }
 
-    /// The next part of those who wait is to take what is new.
-    fn call(&self, after: Option<ParticipantNumber>) {
+    /// Wakes the next part of a wave: those after this participant, or the first.
+    fn wake_wave(&self, after: Option<ParticipantNumber>) {
         let head = self.head();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        // The wave is not over before this is, whoever is quick and even if nobody waits.
-        self.waves.called();
-        let seats = self.seats();
-        let mut called = 0;
-        for (&participant, seat) in seats.current.range((from, Bound::Unbounded)) {
-            if seat.call(head, &self.waves) {
-                called += 1;
+        let in_flight = self.waves.in_flight();
+        // The wave counts itself: it does not end before all were woken, however quick they are,
+        // and it ends even if nobody waits.
+        in_flight.add();
+        let subscriptions = self.subscriptions();
+        let mut woken = 0;
+        for (&participant, subscription) in subscriptions.current.range((from, Bound::Unbounded)) {
+            if subscription.deliver(head, in_flight) {
+                woken += 1;
             }
-            if called == PART {
+            if woken == PART {
                 self.waves.go_on_after(participant);
                 break;
             }
         }
-        drop(seats);
-        self.waves.served();
+        drop(subscriptions);
+        self.waves.ended(in_flight.remove());
     }
 
+    /// Does not wait any longer for those who were woken and have not come.
     fn give_up(&self) {
-        let seats = self.seats();
-        for seat in seats.current.values().chain(seats.older.values()) {
-            seat.answer(&self.waves);
+        let subscriptions = self.subscriptions();
+        for subscription in subscriptions
+            .current
+            .values()
+            .chain(subscriptions.older.values())
+        {
+            self.delivered(subscription);
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, Seats> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn delivered(&self, subscription: &Subscription) {
+        let in_flight = self.waves.in_flight();
+        self.waves.ended(subscription.delivered(in_flight));
+    }
+
+    fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
+        self.subscriptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -241,38 +262,38 @@ impl Attachment {
 
     /// Which stream of the participation.
     pub fn generation(&self) -> u64 {
-        self.seat.generation()
+        self.subscription.generation()
     }
 
     /// Gives the means to end the stream while its body is not asked for anything.
     pub fn cut_by(&self, cut: Cut) {
-        self.seat.cut_by(cut);
+        self.subscription.cut_by(cut);
     }
 
     /// HTTP/2 got all of the Welcome.
     pub(super) fn welcomed(&self) {
-        self.seat.welcomed();
+        self.subscription.welcomed();
     }
 
     /// HTTP/2 has room for more.
     pub(super) fn asked(&self) {
-        self.seat.answer(&self.hub.waves);
-        self.seat.asked();
+        self.hub.delivered(&self.subscription);
+        self.subscription.asked();
     }
 
     /// Called before the last look, so that nothing that comes meanwhile is missed.
     pub(super) fn wake_by(&self, waker: &Waker) {
-        self.seat.wake_by(waker);
+        self.subscription.wake_by(waker);
     }
 
     /// HTTP/2 got something, the last of which is at `cursor`.
     pub(super) fn handed_over(&self, cursor: Position) {
-        self.seat
+        self.subscription
             .handed_over(cursor, self.hub.tick.load(Ordering::Acquire));
     }
 
     pub(super) fn order(&self) -> Option<Order> {
-        self.seat.order().or_else(|| {
+        self.subscription.order().or_else(|| {
             self.hub
                 .closed
                 .load(Ordering::Acquire)
@@ -295,19 +316,21 @@ impl Attachment {
 impl Drop for Attachment {
     fn drop(&mut self) {
         {
-            let mut seats = self.hub.seats();
-            let Seats { current, older } = &mut *seats;
-            for seats in [current, older] {
-                let seat = seats.get(&self.participant);
-                if seat.is_some_and(|seat| Arc::ptr_eq(seat, &self.seat)) {
-                    seats.remove(&self.participant);
+            let mut subscriptions = self.hub.subscriptions();
+            let Subscriptions { current, older } = &mut *subscriptions;
+            for subscriptions in [current, older] {
+                let subscription = subscriptions.get(&self.participant);
+                if subscription
+                    .is_some_and(|subscription| Arc::ptr_eq(subscription, &self.subscription))
+                {
+                    subscriptions.remove(&self.participant);
                 }
             }
         }
-        self.seat.answer(&self.hub.waves);
+        self.hub.delivered(&self.subscription);
         let detached = Detached {
             participant: self.participant,
-            generation: self.seat.generation(),
+            generation: self.subscription.generation(),
         };
         // At most one for each stream that is open: bounded by the number of streams.
         self.hub

@@ -13,7 +13,7 @@ mod body;
 mod frame;
 mod hub;
 mod ring;
-mod seat;
+mod subscription;
 mod wave;
 mod welcome;
 

@@ -17,7 +17,7 @@ use imbl::OrdMap;
 use prost::Message as _;
 
 use super::{
-    seat::{TICKS, WELCOME_TICKS},
+    subscription::{TICKS, WELCOME_TICKS},
     *,
 };
 use crate::{log::MemoryLog, net::Cut, room::Participant};

@@ -10,14 +10,12 @@
 //! in one wave and the other half in the next, for twice the writes.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use chitty_chat::ParticipantNumber;
+use chitty_wake::InFlight;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until, timeout},
@@ -37,7 +35,7 @@ const TOLERANCE: Duration = PAUSE;
 /// Whoever has not come to be served for so long is not waited for.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// So many are called at once. Others, first of all those who publish, have their turn between two
+/// So many are woken at once. Others, first of all those who publish, have their turn between two
 /// such parts of a wave.
 pub(super) const PART: usize = 64;
 
@@ -45,8 +43,8 @@ pub(super) const PART: usize = 64;
 pub(super) struct Waves {
     state: Mutex<State>,
     changed: Notify,
-    /// How many were called and have not been served yet, and who calls them.
-    unserved: AtomicUsize,
+    /// Those who were woken and have not come yet, and the wave that is waking them.
+    in_flight: InFlight,
     all_served: Notify,
 }
 
@@ -60,7 +58,7 @@ struct State {
     carried: u32,
     /// How many have come since.
     waiting: u32,
-    /// Of this wave, those behind this one are still to be called.
+    /// Of this wave, those after this one are still to be woken.
     rest: Option<ParticipantNumber>,
 }
 
@@ -73,7 +71,7 @@ impl State {
         self.rest.is_some() || self.waiting > 0
     }
 
-    /// Those behind whom are to be called now. An error is the time to ask again.
+    /// After whom the next are to be woken now; `None`: all. An error is the time to ask again.
     fn next(&mut self, now: Instant, gave_up: bool) -> Result<Option<ParticipantNumber>, Instant> {
         if let Some(rest) = self.rest.take() {
             return Ok(Some(rest));
@@ -94,7 +92,7 @@ impl State {
         self.carried = std::mem::take(&mut self.waiting);
     }
 
-    /// All who were called have been served.
+    /// All who were woken have been served.
     fn end(&mut self, now: Instant) {
         if self.rest.is_some() {
             return;
@@ -111,10 +109,10 @@ impl State {
     }
 }
 
-/// Who is to be called next.
+/// Who is to be woken next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Next {
-    /// Those behind this one; all of them.
+    /// Those after this one; `None`: all of them.
     pub(super) after: Option<ParticipantNumber>,
     /// Somebody was waited for in vain.
     pub(super) gave_up: bool,
@@ -128,7 +126,7 @@ impl Waves {
         let mut state = self.state();
         state.waiting = state.waiting.saturating_add(events);
         let calm = state.earliest().is_none_or(|earliest| now >= earliest);
-        if calm && state.rest.is_none() && self.unserved.load(Ordering::Acquire) == 0 {
+        if calm && state.rest.is_none() && self.in_flight.is_empty() {
             state.begin(now);
             return true;
         }
@@ -137,13 +135,13 @@ impl Waves {
         false
     }
 
-    /// Those behind this one are still to be called.
+    /// Those after this one are still to be woken.
     pub(super) fn go_on_after(&self, participant: ParticipantNumber) {
         self.state().rest = Some(participant);
         self.changed.notify_one();
     }
 
-    /// Returns when somebody is to be called: the rest of a wave, or all for what came too soon.
+    /// Returns when somebody is to be woken: the rest of a wave, or all for what came too soon.
     pub(super) async fn next(&self) -> Next {
         loop {
             while !self.state().is_wanted() {
@@ -159,20 +157,22 @@ impl Waves {
     }
 
     async fn all_served(&self) {
-        while self.unserved.load(Ordering::Acquire) > 0 {
+        while !self.in_flight.is_empty() {
             self.all_served.notified().await;
         }
     }
 
-    /// Somebody is called, or begins to call.
-    pub(super) fn called(&self) {
-        self.unserved.fetch_add(1, Ordering::AcqRel);
+    /// Those of this wave who have not come yet. Whoever takes the last one out calls [`ended`].
+    ///
+    /// [`ended`]: Self::ended
+    pub(super) const fn in_flight(&self) -> &InFlight {
+        &self.in_flight
     }
 
-    /// Somebody who was called has been served, has gone, or is not waited for any more; or all
-    /// have been called.
-    pub(super) fn served(&self) {
-        if self.unserved.fetch_sub(1, Ordering::AcqRel) == 1 {
+    /// If that was the last one in flight: all who were woken have been served, have ended, or are
+    /// not waited for any more.
+    pub(super) fn ended(&self, was_last: bool) {
+        if was_last {
             self.state().end(Instant::now());
             self.all_served.notify_one();
         }
@@ -220,20 +220,20 @@ mod tests {
     async fn a_wave_waits_until_all_are_served_but_not_for_ever() {
         let waves = Waves::default();
         for _ in 0..2 {
-            waves.called();
+            waves.in_flight.add();
         }
         assert!(!waves.is_due(1));
         let serve = async {
             tokio::time::sleep(10 * PAUSE).await;
-            waves.served();
+            waves.ended(waves.in_flight.remove());
             tokio::time::sleep(10 * PAUSE).await;
-            waves.served();
+            waves.ended(waves.in_flight.remove());
         };
         let begun = Instant::now();
         let (next, ()) = tokio::join!(waves.next(), serve);
         assert_eq!(next, ALL);
         assert_eq!(begun.elapsed(), 20 * PAUSE);
-        waves.called();
+        waves.in_flight.add();
         assert!(!waves.is_due(1));
         let begun = Instant::now();
         assert!(waves.next().await.gave_up);
@@ -251,10 +251,10 @@ mod tests {
             // The first is within the tolerance.
             assert!(waves.is_due(events));
             for pause in [Duration::ZERO, pause, pause] {
-                waves.called();
+                waves.in_flight.add();
                 assert!(!waves.is_due(events));
                 tokio::time::advance(3 * PAUSE).await;
-                waves.served();
+                waves.ended(waves.in_flight.remove());
                 let served = Instant::now();
                 assert_eq!(waves.next().await, ALL);
                 assert_eq!(served.elapsed(), pause, "{events}");

@@ -36,7 +36,18 @@ pub(crate) const ALL: PageLimit = PageLimit {
     bytes: usize::MAX,
 };
 
+/// A log that is new is taken through its life, clause by clause.
 pub(crate) async fn keeps_the_contract(log: &dyn Log) {
+    begins_empty(log).await;
+    appends_where_it_ends(log).await;
+    gives_pages(log).await;
+    knows_the_times(log).await;
+    keeps_the_newest_snapshot_and_trims_to_it(log).await;
+    keeps_the_newest_bytes(log).await;
+    trims_step_by_step(log).await;
+}
+
+async fn begins_empty(log: &dyn Log) {
     let at = Position::new;
     let extent = log.extent();
     assert_eq!(
@@ -54,13 +65,19 @@ pub(crate) async fn keeps_the_contract(log: &dyn Log) {
         log.locate(LamportTime::new(5)).await.expect("readable"),
         at(1)
     );
+}
 
+async fn appends_where_it_ends(log: &dyn Log) {
+    let at = Position::new;
     log.append(at(0), batch(1..=3)).await.expect("first");
     log.append(at(3), batch(4..=10)).await.expect("second");
     let conflict = log.append(at(3), batch(4..=5)).await;
     assert!(matches!(conflict, Err(AppendError::Conflict { tail }) if tail == at(10)));
     assert_eq!(log.extent().head, at(10));
+}
 
+async fn gives_pages(log: &dyn Log) {
+    let at = Position::new;
     let page = log.read(at(0), ALL).await.expect("readable");
     assert_eq!(page.as_slice(), &*batch(1..=10));
     let some = PageLimit { records: 3, ..ALL };
@@ -82,7 +99,10 @@ pub(crate) async fn keeps_the_contract(log: &dyn Log) {
         positions(&log.read(at(0), two).await.expect("readable")),
         [1, 2]
     );
+}
 
+async fn knows_the_times(log: &dyn Log) {
+    let at = Position::new;
     assert_eq!(
         lamport_at(log, at(7)).await.expect("readable"),
         Some(LamportTime::new(21))
@@ -91,7 +111,10 @@ pub(crate) async fn keeps_the_contract(log: &dyn Log) {
         let found = log.locate(LamportTime::new(time)).await.expect("readable");
         assert_eq!(found, at(position), "{time}");
     }
+}
 
+async fn keeps_the_newest_snapshot_and_trims_to_it(log: &dyn Log) {
+    let at = Position::new;
     let stale = log.keep_snapshot(at(11), Box::new(|| vec![6])).await;
     assert!(matches!(stale, Err(AppendError::Conflict { tail }) if tail == at(10)));
     assert_eq!(log.snapshot().await.expect("readable"), None);
@@ -120,7 +143,10 @@ pub(crate) async fn keeps_the_contract(log: &dyn Log) {
         log.locate(LamportTime::new(4)).await.expect("readable"),
         at(7)
     );
+}
 
+async fn keeps_the_newest_bytes(log: &dyn Log) {
+    let at = Position::new;
     log.append(at(10), batch(11..=12)).await.expect("goes on");
     let bytes: usize = (11..=12)
         .map(|position| record(position).encode().len())
@@ -132,7 +158,10 @@ pub(crate) async fn keeps_the_contract(log: &dyn Log) {
     let extent = log.trim(keep, at(12)).await.expect("trimmed");
     assert_eq!((extent.first, extent.bytes), (at(11), bytes as u64));
     assert_eq!(log.snapshot().await.expect("readable"), Some(vec![8]));
+}
 
+async fn trims_step_by_step(log: &dyn Log) {
+    let at = Position::new;
     // A step at a time, so that what is appended meanwhile does not wait for long.
     let many = 12 + TRIM_STEP as u64 + 5;
     log.append(at(12), batch(13..=many)).await.expect("goes on");

@@ -24,8 +24,8 @@ pub use memory::MemoryLog;
 pub(crate) use replay::catch_up;
 pub use replay::{ReplayError, lamport_at, replay};
 pub use sqlite::{
-    BackupError, CheckError, OpenError, Problem, Problems, RecoverError, Recovered, SqliteLog,
-    Summary, backup, check, recover,
+    BackupError, CheckError, Marked, OpenError, Problem, Problems, RecoverError, Recovered,
+    SqliteLog, Summary, backup, check, recover,
 };
 
 use crate::record::Record;

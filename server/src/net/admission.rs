@@ -15,9 +15,10 @@ use tracing::warn;
 
 use super::{
     Limits,
-    member::{Member, Source},
+    member::{Excess, Member, Shared, Source},
 };
 pub(super) use crate::source::source;
+use crate::source::{NETWORK_SHARE, network};
 
 /// All connections that are open.
 pub(super) struct Registry {
@@ -31,14 +32,27 @@ pub(super) struct Registry {
 struct State {
     all: usize,
     unjoined: usize,
-    /// At most one for each open connection.
-    sources: HashMap<IpAddr, Here>,
-    /// Where the unjoined ones come from, with how many there are.
-    crowds: BTreeSet<(usize, IpAddr)>,
+    /// By the network of IPv6, or the address of IPv4, that connections come from. At most one for
+    /// each open connection.
+    networks: HashMap<IpAddr, Network>,
+    /// The networks that unjoined connections come from.
+    crowds: Crowds,
     /// Counts what unjoined connections did: where one stands in the order of activity.
     activity: u64,
     refused: u64,
     closed: u64,
+}
+
+/// What is open from one network.
+#[derive(Default)]
+struct Network {
+    connections: usize,
+    unjoined: usize,
+    sources: HashMap<IpAddr, Here>,
+    /// The sources that unjoined connections come from.
+    crowds: Crowds,
+    /// What IPv6 sources of it have in common.
+    shared: Option<Arc<Shared>>,
 }
 
 /// What is open from one source.
@@ -47,6 +61,28 @@ struct Here {
     connections: usize,
     /// By their latest activity.
     unjoined: BTreeMap<u64, Arc<Member>>,
+}
+
+/// Where connections come from, in the order of how many there are.
+#[derive(Default)]
+struct Crowds(BTreeSet<(usize, IpAddr)>);
+
+impl Crowds {
+    fn change(&mut self, address: IpAddr, before: usize, after: usize) {
+        self.0.remove(&(before, address));
+        if after > 0 {
+            self.0.insert((after, address));
+        }
+    }
+
+    fn largest(&self) -> Option<IpAddr> {
+        self.0.last().map(|(_, address)| *address)
+    }
+}
+
+/// Of an address of IPv4, itself.
+fn network_of(source: IpAddr) -> IpAddr {
+    network(source).unwrap_or(source)
 }
 
 impl Registry {
@@ -61,13 +97,13 @@ impl Registry {
     /// Counts a connection, after making room for it; `None` if all the others are participants'.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Admitted> {
         let limits = self.limits;
+        let most = limits.connections_per_source;
         let mut state = self.state();
-        let from_here = state
-            .sources
-            .get(&address)
-            .map_or(0, |here| here.connections);
-        let has_room = if from_here >= limits.connections_per_source {
+        let (in_network, from_here) = state.count(address);
+        let has_room = if from_here >= most {
             state.close_idlest_of(address)
+        } else if in_network >= most.saturating_mul(NETWORK_SHARE as usize) {
+            state.close_idlest_in(network_of(address))
         } else if state.all >= limits.connections || state.unjoined >= limits.unjoined {
             state.close_idlest()
         } else {
@@ -78,20 +114,15 @@ impl Registry {
             // An attack must not fill the log.
             if state.refused.is_power_of_two() {
                 warn!(
-                    refused = state.refused, source = %address, from_here, in_all = state.all,
+                    refused = state.refused, source = %address, from_here, in_network,
+                    in_all = state.all,
                     "connections beyond the limit are refused",
                 );
             }
             return None;
         }
-        let here = state.sources.entry(address).or_insert_with(|| Here {
-            source: Arc::new(Source::new(address)),
-            connections: 0,
-            unjoined: BTreeMap::new(),
-        });
-        here.connections += 1;
-        let member = Arc::new(Member::new(Arc::clone(self), Arc::clone(&here.source)));
-        state.all += 1;
+        let source = state.open(address);
+        let member = Arc::new(Member::new(Arc::clone(self), source));
         state.put(&member);
         Some(Admitted(member))
     }
@@ -102,14 +133,14 @@ impl Registry {
         self.state().close_idlest()
     }
 
-    /// The same for streams that wait for their peers, of which a source has so many: out of its
-    /// own connections if it has its share, and out of the largest crowd otherwise.
-    pub(super) fn make_room_of(&self, source: IpAddr, streams: usize) -> bool {
+    /// The same for streams that wait for their peers: out of the connections of whoever has its
+    /// share of them, and out of the largest crowd otherwise.
+    pub(super) fn make_room_of(&self, source: IpAddr, excess: Excess) -> bool {
         let mut state = self.state();
-        if streams >= super::member::UNJOINED_SHARE {
-            state.close_idlest_of(source)
-        } else {
-            state.close_idlest()
+        match excess {
+            Excess::Source => state.close_idlest_of(source),
+            Excess::Network => state.close_idlest_in(network_of(source)),
+            Excess::All => state.close_idlest(),
         }
     }
 
@@ -153,36 +184,74 @@ impl Registry {
 }
 
 impl State {
+    /// How many connections there are from the network of this source, and from itself.
+    fn count(&self, address: IpAddr) -> (usize, usize) {
+        let Some(network) = self.networks.get(&network_of(address)) else {
+            return (0, 0);
+        };
+        let here = network.sources.get(&address);
+        (network.connections, here.map_or(0, |here| here.connections))
+    }
+
+    /// One more connection from there.
+    fn open(&mut self, address: IpAddr) -> Arc<Source> {
+        self.all += 1;
+        let network = self.networks.entry(network_of(address)).or_default();
+        network.connections += 1;
+        if address.is_ipv6() {
+            network.shared.get_or_insert_default();
+        }
+        let shared = &network.shared;
+        let here = network.sources.entry(address).or_insert_with(|| Here {
+            source: Arc::new(Source::new(address, shared.clone())),
+            connections: 0,
+            unjoined: BTreeMap::new(),
+        });
+        here.connections += 1;
+        Arc::clone(&here.source)
+    }
+
     /// Puts it among the unjoined, as the one that was active last.
     fn put(&mut self, member: &Arc<Member>) {
         let address = member.source.address;
-        if let Some(here) = self.sources.get_mut(&address) {
-            self.activity += 1;
-            member.place.store(self.activity, Ordering::Release);
-            let before = here.unjoined.len();
-            here.unjoined.insert(self.activity, Arc::clone(member));
-            self.unjoined += 1;
-            self.crowds.remove(&(before, address));
-            self.crowds.insert((before + 1, address));
-        }
+        let in_network = network_of(address);
+        let Some(network) = self.networks.get_mut(&in_network) else {
+            return;
+        };
+        let Some(here) = network.sources.get_mut(&address) else {
+            return;
+        };
+        self.activity += 1;
+        member.place.store(self.activity, Ordering::Release);
+        let before = here.unjoined.len();
+        here.unjoined.insert(self.activity, Arc::clone(member));
+        network.crowds.change(address, before, before + 1);
+        let before = network.unjoined;
+        network.unjoined += 1;
+        self.crowds.change(in_network, before, before + 1);
+        self.unjoined += 1;
     }
 
     /// Takes it out of the unjoined; `false` if it was none of them.
     fn take(&mut self, member: &Arc<Member>) -> bool {
         let address = member.source.address;
+        let in_network = network_of(address);
         let place = member.place.swap(0, Ordering::AcqRel);
-        let Some(here) = self.sources.get_mut(&address) else {
+        let Some(network) = self.networks.get_mut(&in_network) else {
+            return false;
+        };
+        let Some(here) = network.sources.get_mut(&address) else {
             return false;
         };
         let before = here.unjoined.len();
         if here.unjoined.remove(&place).is_none() {
             return false;
         }
+        network.crowds.change(address, before, before - 1);
+        let before = network.unjoined;
+        network.unjoined -= 1;
+        self.crowds.change(in_network, before, before - 1);
         self.unjoined -= 1;
-        self.crowds.remove(&(before, address));
-        if before > 1 {
-            self.crowds.insert((before - 1, address));
-        }
         true
     }
 
@@ -192,22 +261,40 @@ impl State {
             return;
         }
         let address = member.source.address;
+        let in_network = network_of(address);
         self.all -= 1;
-        if let Some(here) = self.sources.get_mut(&address) {
+        let Some(network) = self.networks.get_mut(&in_network) else {
+            return;
+        };
+        network.connections -= 1;
+        if let Some(here) = network.sources.get_mut(&address) {
             here.connections -= 1;
             if here.connections == 0 {
-                self.sources.remove(&address);
+                network.sources.remove(&address);
             }
+        }
+        if network.connections == 0 {
+            self.networks.remove(&in_network);
         }
     }
 
+    /// Of the network with the largest crowd.
     fn close_idlest(&mut self) -> bool {
-        let crowd = self.crowds.last().map(|(_, address)| *address);
-        crowd.is_some_and(|address| self.close_idlest_of(address))
+        let crowd = self.crowds.largest();
+        crowd.is_some_and(|network| self.close_idlest_in(network))
+    }
+
+    /// Of the source with the largest crowd in this network.
+    fn close_idlest_in(&mut self, network: IpAddr) -> bool {
+        let network = self.networks.get(&network);
+        let crowd = network.and_then(|network| network.crowds.largest());
+        crowd.is_some_and(|source| self.close_idlest_of(source))
     }
 
     fn close_idlest_of(&mut self, address: IpAddr) -> bool {
-        let idlest = self.sources.get(&address).and_then(|here| {
+        let network = self.networks.get(&network_of(address));
+        let here = network.and_then(|network| network.sources.get(&address));
+        let idlest = here.and_then(|here| {
             let (_, member) = here.unjoined.first_key_value()?;
             Some(Arc::clone(member))
         });
@@ -244,82 +331,4 @@ pub(super) fn now() -> Instant {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(text: &str) -> IpAddr {
-        text.parse().expect("an address")
-    }
-
-    fn joined(admitted: &Admitted) -> crate::net::Entered {
-        admitted.0.enter()
-    }
-
-    #[test]
-    fn what_ends_makes_room_and_nothing_is_kept_of_it() {
-        let registry = Registry::new(Limits {
-            connections: 3,
-            connections_per_source: 2,
-            ..Limits::default()
-        });
-        let (here, there) = (address("192.0.2.1"), address("192.0.2.2"));
-        let first = registry.admit(here).expect("room");
-        let of_first = joined(&first);
-        let second = registry.admit(here).expect("room");
-        let _of_second = joined(&second);
-        assert!(registry.admit(here).is_none());
-        let third = registry.admit(there).expect("room for others");
-        let of_third = joined(&third);
-        assert!(registry.admit(there).is_none());
-        drop((of_first, first));
-        let fourth = registry.admit(here).expect("room again");
-        let _of_fourth = joined(&fourth);
-        drop(third);
-        // Later than its connection.
-        drop(of_third);
-        let state = registry.state();
-        assert_eq!((state.sources.len(), state.all, state.unjoined), (1, 2, 0));
-        assert!(state.crowds.is_empty());
-    }
-
-    #[test]
-    fn the_idlest_of_the_largest_crowd_makes_room_and_never_a_participant() {
-        let registry = Registry::new(Limits {
-            connections: 100,
-            connections_per_source: 50,
-            unjoined: 5,
-            ..Limits::default()
-        });
-        let [crowd, lone, new] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(address);
-        let participant = registry.admit(crowd).expect("room");
-        let _guard = joined(&participant);
-        let alone = registry.admit(lone).expect("room");
-        let many = [(); 4].map(|()| registry.admit(crowd).expect("room"));
-        // The first has just done something, so the second is the idlest.
-        registry.touch(&many[0].0);
-        let newcomer = registry.admit(new).expect("room is made");
-        let closed = many.each_ref().map(|admitted| admitted.0.is_closed());
-        assert_eq!(closed, [false, true, false, false]);
-        for admitted in [&participant, &alone, &newcomer] {
-            assert!(!admitted.0.is_closed());
-        }
-        assert_eq!(registry.state().all, 6);
-        drop(many);
-        assert_eq!(registry.state().all, 3);
-    }
-
-    #[test]
-    fn whoever_fills_its_own_limit_makes_room_of_its_own() {
-        let registry = Registry::new(Limits {
-            connections: 100,
-            connections_per_source: 2,
-            ..Limits::default()
-        });
-        let (here, there) = (address("192.0.2.1"), address("192.0.2.2"));
-        let others = [(); 2].map(|()| registry.admit(there).expect("room"));
-        let mine = [(); 3].map(|()| registry.admit(here).expect("room is made"));
-        let closed = mine.each_ref().map(|admitted| admitted.0.is_closed());
-        assert_eq!(closed, [true, false, false]);
-        assert!(others.iter().all(|admitted| !admitted.0.is_closed()));
-    }
-}
+mod tests;

@@ -3,21 +3,38 @@
 //! hyper gives each stream to an executor, and the usual one makes a task of each. Then every
 //! event costs each participant two tasks' turns: its stream's, which hands bytes to HTTP/2, and
 //! then the connection's, which writes them. Here both are done in one turn.
+//!
+//! ```text
+//!   a waker of a part, of the connection, or of who adds a part
+//!        | mark its bit (ReadySet), wake the task if it is asleep
+//!        v
+//!   turn of the task: up to 4 rounds of
+//!        1. give a slot to each part that was added
+//!        2. poll each part whose bit is set      -> it hands bytes to HTTP/2, which marks CONNECTION
+//!        3. poll the connection if it is marked  -> it writes the bytes, and may add parts
+//! ```
+//!
+//! Why not [`FuturesUnordered`]: it polls a future per call, through a queue that it takes from and
+//! an allocation for each, and says nothing of the connection, which has to come last in each round.
+//! Here a slot and its waker are made once and used for all parts that follow one another in it.
+//! [`chitty_wake::ReadySet`] has the states and the proof that no wake-up is lost.
+//!
+//! [`FuturesUnordered`]: futures_util::stream::FuturesUnordered
 
 use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
 };
 
-use futures_util::{FutureExt as _, future::BoxFuture, task::AtomicWaker};
-use hyper_util::server::graceful::GracefulConnection;
+use chitty_wake::{MEMBERS, ReadySet};
+use futures_util::{FutureExt as _, future::BoxFuture};
 
 use super::member::Member;
+
+#[cfg(test)]
+mod tests;
 
 /// How often connection and streams are looked at in one turn: a request's headers, its body and
 /// its answer. Others' turns come in between the rest.
@@ -40,7 +57,7 @@ type Part = BoxFuture<'static, End>;
 #[derive(Clone)]
 pub(super) struct Parts {
     added: Arc<Mutex<Vec<Part>>>,
-    turn: Arc<Turn>,
+    ready: Arc<ReadySet>,
     member: Arc<Member>,
 }
 
@@ -49,14 +66,14 @@ impl Parts {
     pub(super) fn new(member: Arc<Member>) -> Self {
         Self {
             added: Arc::default(),
-            turn: Arc::default(),
+            ready: Arc::default(),
             member,
         }
     }
 
     pub(super) fn add(&self, part: impl Future<Output = End> + Send + 'static) {
         self.added().push(Box::pin(part));
-        self.turn.call(ADDED);
+        self.ready.mark(ADDED);
     }
 
     fn added(&self) -> MutexGuard<'_, Vec<Part>> {
@@ -81,6 +98,8 @@ where
 /// The task of a connection.
 pub(super) struct Driver<C> {
     connection: Pin<Box<C>>,
+    /// Tells the connection to take no new streams.
+    close: fn(Pin<&mut C>),
     for_connection: Waker,
     /// A slot is used again when its part has ended, and its waker with it.
     slots: Vec<Slot>,
@@ -92,75 +111,39 @@ struct Slot {
     waker: Waker,
 }
 
-/// Who wants to be polled, a bit each, and how the task gets a turn for it. It is one word, as
-/// every event reads and writes it once for each participant.
-#[derive(Default)]
-struct Turn {
-    called: AtomicU64,
-    task: AtomicWaker,
-}
-
-/// The task has its turn: it looks by itself.
-const ON: u64 = 1 << 63;
-/// The connection is called.
-const CONNECTION: u64 = 1 << 62;
+/// The connection is ready.
+const CONNECTION: u64 = 1 << (MEMBERS - 1);
 /// There are new parts.
-const ADDED: u64 = 1 << 61;
-/// The bits below are those of the parts. Where there are more parts than bits, those that share
-/// one are polled together.
-const SLOT_BITS: usize = 61;
+const ADDED: u64 = 1 << (MEMBERS - 2);
+/// The bits below are those of the slots. If there are more slots than bits, those that share a bit
+/// are polled together.
+const SLOT_BITS: usize = MEMBERS as usize - 2;
 
-impl Turn {
-    fn call(&self, who: u64) {
-        if self.called.fetch_or(who, Ordering::AcqRel) & (who | ON) == 0 {
-            self.task.wake();
-        }
-    }
-}
-
-/// The waker of one of them.
-struct Call {
-    who: u64,
-    turn: Arc<Turn>,
-}
-
-impl Call {
-    fn waker(who: u64, turn: &Arc<Turn>) -> Waker {
-        let turn = Arc::clone(turn);
-        Waker::from(Arc::new(Self { who, turn }))
-    }
-}
-
-impl Wake for Call {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.turn.call(self.who);
-    }
-}
-
-impl<C: GracefulConnection> Driver<C> {
-    /// Drives this connection, whose executor these parts are.
-    pub(super) fn new(connection: C, new_parts: Parts) -> Self {
-        let for_connection = Call::waker(CONNECTION, &new_parts.turn);
+impl<C, E> Driver<C>
+where
+    C: Future<Output = Result<(), E>>,
+{
+    /// Drives this connection, whose executor these parts are. `close` tells it to take no new
+    /// streams, and to end with the last one.
+    pub(super) fn new(connection: C, close: fn(Pin<&mut C>), new_parts: Parts) -> Self {
+        let for_connection = new_parts.ready.waker(CONNECTION);
         for_connection.wake_by_ref();
         Self {
             connection: Box::pin(connection),
+            close,
             for_connection,
             slots: Vec::new(),
             new_parts,
         }
     }
 
-    /// Polls whom is `called`, once: parts first, so that what they hand over is written in the
-    /// same turn.
-    fn round(&mut self, mut called: u64) -> Poll<Result<(), C::Error>> {
-        if called & ADDED != 0 {
-            called |= self.add_parts();
+    /// Polls those that are `ready`, once: parts first, so that what they hand over is written in
+    /// the same turn.
+    fn round(&mut self, mut ready: u64) -> Poll<Result<(), E>> {
+        if ready & ADDED != 0 {
+            ready |= self.add_parts();
         }
-        let mut slots = called & ((1 << SLOT_BITS) - 1);
+        let mut slots = ready & ((1 << SLOT_BITS) - 1);
         while slots != 0 {
             let first = slots.trailing_zeros() as usize;
             slots &= slots - 1;
@@ -168,17 +151,16 @@ impl<C: GracefulConnection> Driver<C> {
                 match self.slots[index].poll() {
                     Poll::Pending | Poll::Ready(End::Of) => {}
                     Poll::Ready(End::Closing) => {
-                        self.connection.as_mut().graceful_shutdown();
-                        called |= CONNECTION;
+                        (self.close)(self.connection.as_mut());
+                        ready |= CONNECTION;
                     }
                     Poll::Ready(End::Cut) => return Poll::Ready(Ok(())),
                 }
             }
         }
-        // Its parts may have called it in this round.
-        let turn = &self.new_parts.turn;
-        called |= turn.called.fetch_and(!CONNECTION, Ordering::AcqRel) & CONNECTION;
-        if called & CONNECTION == 0 {
+        // Its parts may have marked it in this round.
+        ready |= self.new_parts.ready.take(CONNECTION);
+        if ready & CONNECTION == 0 {
             return Poll::Pending;
         }
         let mut context = Context::from_waker(&self.for_connection);
@@ -193,7 +175,7 @@ impl<C: GracefulConnection> Driver<C> {
             let index = free.unwrap_or(self.slots.len());
             let bit = 1 << (index % SLOT_BITS);
             if free.is_none() {
-                let waker = Call::waker(bit, &self.new_parts.turn);
+                let waker = self.new_parts.ready.waker(bit);
                 self.slots.push(Slot { part: None, waker });
             }
             self.slots[index].part = Some(part);
@@ -225,25 +207,14 @@ impl Slot {
     }
 }
 
-impl<C: GracefulConnection> Future for Driver<C> {
-    type Output = Result<(), C::Error>;
+impl<C, E> Future for Driver<C>
+where
+    C: Future<Output = Result<(), E>>,
+{
+    type Output = Result<(), E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let turn = Arc::clone(&self.new_parts.turn);
-        turn.task.register(cx.waker());
-        for _ in 0..ROUNDS {
-            let called = turn.called.swap(ON, Ordering::AcqRel) & !ON;
-            if called == 0 {
-                break;
-            }
-            if let Poll::Ready(result) = self.round(called) {
-                return Poll::Ready(result);
-            }
-        }
-        // Who calls from here on wakes the task.
-        if turn.called.fetch_and(!ON, Ordering::AcqRel) & !ON != 0 {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
+        let ready = Arc::clone(&self.new_parts.ready);
+        ready.poll(cx, ROUNDS, |members| self.round(members))
     }
 }

@@ -23,18 +23,40 @@ const UNJOINED_STREAMS: usize = 8;
 const ALL_UNJOINED_STREAMS: usize = 1024;
 /// The same for all others.
 const ALL_JOINED_STREAMS: usize = 2048;
-/// One source may have so much of each: one part in two.
-const SHARE: usize = 2;
 
-/// In streams, the share of one source in [`ALL_UNJOINED_STREAMS`].
-pub(super) const UNJOINED_SHARE: usize = ALL_UNJOINED_STREAMS / SHARE;
+/// What one source may have of each: a half.
+const fn share(all: usize) -> usize {
+    all / 2
+}
+
+/// What one IPv6 /48 network may have of each: three quarters.
+const fn network_share(all: usize) -> usize {
+    all / 4 * 3
+}
 
 /// From where connections come.
 pub(super) struct Source {
     pub(super) address: IpAddr,
+    pub(super) own: Shared,
+    /// Of the network that the source belongs to, if there is a larger one.
+    pub(super) network: Option<Arc<Shared>>,
+}
+
+/// What all connections of a source, or of a network, have in common.
+#[derive(Default)]
+pub(super) struct Shared {
     lingering: Pools,
     /// Frames without meaning.
     pub(super) frames: Pool,
+}
+
+/// Who has more than its share of what all have together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Excess {
+    Source,
+    Network,
+    /// Nobody: there is no more in all.
+    All,
 }
 
 /// How many streams wait for their peers.
@@ -81,11 +103,11 @@ pub(super) enum Over {
 }
 
 impl Source {
-    pub(super) fn new(address: IpAddr) -> Self {
+    pub(super) fn new(address: IpAddr, network: Option<Arc<Shared>>) -> Self {
         Self {
             address,
-            lingering: Pools::default(),
-            frames: Pool::default(),
+            own: Shared::default(),
+            network,
         }
     }
 }
@@ -188,25 +210,28 @@ impl Member {
         };
         // Counted first, and given back by its drop.
         let mine = self.lingering.fetch_add(1, Ordering::AcqRel);
-        let of_source = self
-            .source
-            .lingering
-            .pool(joined)
-            .fetch_add(1, Ordering::AcqRel);
-        let in_all = self
-            .registry
-            .lingering
-            .pool(joined)
-            .fetch_add(1, Ordering::AcqRel);
+        let count = |pools: &Pools| pools.pool(joined).fetch_add(1, Ordering::AcqRel);
+        let of_source = count(&self.source.own.lingering);
+        let of_network = self.source.network.as_ref();
+        let of_network = of_network.map_or(0, |network| count(&network.lingering));
+        let in_all = count(&self.registry.lingering);
         let lingering = Lingering {
             member: Arc::clone(self),
             joined,
         };
-        let has_room = of_source < all / SHARE && in_all < all;
+        let excess = if of_source >= share(all) {
+            Some(Excess::Source)
+        } else if of_network >= network_share(all) {
+            Some(Excess::Network)
+        } else {
+            (in_all >= all).then_some(Excess::All)
+        };
         // Whoever has sent half a request and stalls makes room for a newcomer, also from the same
         // source: the closed connection gives back all of its streams.
         let is_granted = mine < here
-            && (has_room || !joined && self.registry.make_room_of(self.source.address, of_source));
+            && excess.is_none_or(|excess| {
+                !joined && self.registry.make_room_of(self.source.address, excess)
+            });
         is_granted.then_some(lingering)
     }
 
@@ -290,7 +315,12 @@ impl Drop for Lingering {
     fn drop(&mut self) {
         let Self { member, joined } = self;
         member.lingering.fetch_sub(1, Ordering::AcqRel);
-        for pools in [&member.source.lingering, &member.registry.lingering] {
+        let Source { own, network, .. } = &*member.source;
+        let network = network.as_ref().map(|network| &network.lingering);
+        for pools in [&own.lingering, &member.registry.lingering]
+            .into_iter()
+            .chain(network)
+        {
             pools.pool(*joined).fetch_sub(1, Ordering::AcqRel);
         }
     }

@@ -17,7 +17,10 @@ mod stream;
 use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{sleep, timeout},
@@ -55,7 +58,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections from one address, or one /64 network of IPv6: below the number in all, so that
     /// one address cannot keep everybody else out, and far above what a household, an office or a
-    /// machine full of test clients has.
+    /// machine full of test clients has. An IPv6 /48 network may have
+    /// [`NETWORK_SHARE`](crate::source::NETWORK_SHARE) times as many.
     pub connections_per_source: usize,
     /// Connections without a participant. When there are as many, and also when connections run
     /// out, the one that has been idle for the longest makes room for a newcomer.
@@ -123,7 +127,7 @@ impl Peer {
     /// A peer whose connection nobody counts: for a service that is called without `serve`.
     pub fn uncounted(source: IpAddr, connection: u64, cut: Cut) -> Self {
         let registry = Registry::new(Limits::default());
-        let member = Member::new(registry, Arc::new(Source::new(source)));
+        let member = Member::new(registry, Arc::new(Source::new(source, None)));
         Self {
             source,
             connection,
@@ -151,11 +155,11 @@ impl std::fmt::Debug for Peer {
     }
 }
 
-/// Serves until told to end; then waits for open connections as long as `limits.drain`. The
-/// streams themselves are ended by whoever feeds them.
+/// Serves until told to end; then waits for open connections as long as `limits.drain`, and cuts
+/// them then, or when it is told to. The streams themselves are ended by whoever feeds them.
 ///
 /// The service is cloned for each connection; each request has a [`Peer`] among its extensions.
-pub async fn serve<L, S, B>(listener: L, service: S, limits: Limits, shutdown: CancellationToken)
+pub async fn serve<L, S, B>(listener: L, service: S, limits: Limits, ends: Ends)
 where
     L: Listener,
     S: Service<http::Request<Incoming>, Response = http::Response<B>, Error = Infallible>,
@@ -167,10 +171,6 @@ where
     let mut exhaustion = Exhaustion::default();
     let connections = TaskTracker::new();
     let mut bursts = Bursts::new(limits.send_buffer);
-    let ends = Ends {
-        shutdown,
-        aborted: CancellationToken::new(),
-    };
     let mut connection_number = 0;
     loop {
         let (stream, address) = tokio::select! {
@@ -211,12 +211,12 @@ where
 }
 
 /// When connections are to end.
-#[derive(Clone)]
-struct Ends {
+#[derive(Clone, Debug, Default)]
+pub struct Ends {
     /// As their streams do.
-    shutdown: CancellationToken,
+    pub shutdown: CancellationToken,
     /// At once.
-    aborted: CancellationToken,
+    pub aborted: CancellationToken,
 }
 
 impl Ends {
@@ -277,7 +277,7 @@ where
         })
     });
     let served = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
-    let driver = Driver::new(served, parts);
+    let driver = Driver::new(served, GracefulConnection::graceful_shutdown, parts);
     async move {
         if let Err(error) = driver.await {
             debug!(%error, "a connection ended");

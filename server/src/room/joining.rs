@@ -24,6 +24,10 @@ pub(super) enum Course<'a> {
     },
 }
 
+/// A name whose owner's grace is over is free once that is durable, so that "at once" would be a
+/// promise that a slow disk breaks.
+const SOONEST: Duration = Duration::from_secs(1);
+
 impl Room {
     pub(super) fn join(&mut self, join: &Join, now: Now) -> Result<Decision, Refusal> {
         let valid = join.resume.as_ref().filter(|resume| self.is_valid(resume));
@@ -112,7 +116,7 @@ impl Room {
                 retry_in: self
                     .presence
                     .deadline_of(owner.number)
-                    .map(|deadline| deadline.saturating_sub(now)),
+                    .map(|deadline| deadline.saturating_sub(now).max(SOONEST)),
             }),
         }
     }

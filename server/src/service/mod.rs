@@ -11,6 +11,7 @@ mod join_queue;
 mod joining;
 mod look_ups;
 mod others;
+mod owners;
 mod quota;
 mod replies;
 mod requests;

@@ -7,7 +7,6 @@
 //! sources, whatever the number of requests and connections.
 
 use std::{
-    collections::HashMap,
     hash::Hash,
     net::IpAddr,
     sync::{
@@ -23,6 +22,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use super::owners::Owners;
 use crate::{
     log::HISTORY_READERS,
     rate::{Bucket, Rate},
@@ -43,9 +43,6 @@ const PER_SOURCE: usize = 2;
 
 /// Pages of one source.
 const SOURCE_RATE: Rate = Rate::per_second(200, 1000);
-
-/// So many idle users are kept before they are looked through.
-const SWEEP_FROM: usize = 1024;
 
 /// Who reads how much.
 pub(super) struct Quota {
@@ -91,13 +88,7 @@ struct Users<K> {
     at_once: usize,
     rate: Rate,
     started: Instant,
-    table: Mutex<Table<K>>,
-}
-
-/// Those who asked lately.
-struct Table<K> {
-    users: HashMap<K, Arc<User>>,
-    sweep_at: usize,
+    shares: Owners<K, User>,
 }
 
 struct User {
@@ -108,35 +99,22 @@ struct User {
 
 impl<K: Eq + Hash> Users<K> {
     fn new(at_once: usize, rate: Rate) -> Self {
-        let table = Table {
-            users: HashMap::new(),
-            sweep_at: SWEEP_FROM,
-        };
         Self {
             at_once,
             rate,
             started: Instant::now(),
-            table: Mutex::new(table),
+            shares: Owners::default(),
         }
     }
 
     fn get(&self, key: K) -> Arc<User> {
-        let mut table = lock(&self.table);
-        if table.users.len() >= table.sweep_at {
-            let now = self.started.elapsed();
-            table
-                .users
-                .retain(|_, user| Arc::strong_count(user) > 1 || !lock(&user.bucket).is_full(now));
-            table.sweep_at = SWEEP_FROM.max(2 * table.users.len());
-        }
-        let user = table.users.entry(key).or_insert_with(|| {
-            Arc::new(User {
-                turns: Arc::new(Semaphore::new(self.at_once)),
-                bucket: Mutex::default(),
-                waiting: AtomicUsize::new(0),
-            })
-        });
-        Arc::clone(user)
+        let now = self.started.elapsed();
+        let is_idle = |user: &User| lock(&user.bucket).is_full(now);
+        self.shares.get(key, is_idle, || User {
+            turns: Arc::new(Semaphore::new(self.at_once)),
+            bucket: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+        })
     }
 
     /// Returns when this user may have one more.
@@ -268,10 +246,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn idle_users_are_forgotten() {
         let quota = Quota::new();
-        for number in 0..10 * SWEEP_FROM as u64 {
+        for number in 0..10_000 {
             drop(quota.page(participant(number), None).await.expect("alone"));
             sleep(PARTICIPANT_RATE.interval).await;
         }
-        assert!(lock(&quota.participants.table).users.len() <= SWEEP_FROM);
+        let kept = quota.participants.shares.count();
+        assert!(kept <= 1024, "{kept}");
     }
 }

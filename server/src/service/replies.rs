@@ -4,12 +4,7 @@
 //! can ask for many and take none. So a page is read only with a permit, which is held by its bytes
 //! until these are sent or dropped.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chitty_chat::SessionHash;
@@ -19,6 +14,9 @@ use tokio::{
 };
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::owners::Owners;
+use crate::source::network;
 
 /// In KiB, of one page: 256 KiB of events, and what frames each of a thousand.
 const PAGE: u32 = 264;
@@ -32,33 +30,31 @@ const WAITING: usize = 16;
 /// All of it, in KiB, and what each may have of it.
 pub(super) struct Replies {
     all: Arc<Semaphore>,
-    of_source: u32,
-    shares: Mutex<HashMap<Owner, Arc<Semaphore>>>,
+    /// In KiB.
+    size: u32,
+    shares: Owners<Owner, Arc<Semaphore>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Owner {
     Participant(SessionHash),
     Source(IpAddr),
+    Network(IpAddr),
 }
 
-/// Room for a page.
-pub(super) struct Permit {
-    replies: Arc<Replies>,
-    permits: Vec<OwnedSemaphorePermit>,
-    owners: Vec<Owner>,
-}
+/// Room for a page: of the participant's share, of its source's and network's, and of all.
+pub(super) struct Permit(Vec<OwnedSemaphorePermit>);
 
 impl Replies {
-    /// So many bytes for all; a source has half of them.
+    /// So many bytes for all. A source has half of them, and an IPv6 /48 network three quarters.
     pub(super) fn new(bytes: usize) -> Arc<Self> {
         let all = u32::try_from(bytes >> 10).unwrap_or(u32::MAX >> 4);
         // Two sources can always have a page each.
-        let all = all.clamp(2 * PAGE, u32::MAX >> 4);
+        let size = all.clamp(2 * PAGE, u32::MAX >> 4);
         Arc::new(Self {
-            all: Arc::new(Semaphore::new(all as usize)),
-            of_source: all / 2,
-            shares: Mutex::default(),
+            all: Arc::new(Semaphore::new(size as usize)),
+            size,
+            shares: Owners::default(),
         })
     }
 
@@ -68,42 +64,42 @@ impl Replies {
         session: SessionHash,
         source: impl Into<Option<IpAddr>>,
     ) -> Result<Permit, Status> {
-        let mut permit = Permit {
-            replies: Arc::clone(self),
-            permits: Vec::with_capacity(3),
-            owners: Vec::with_capacity(2),
-        };
-        let participant = self.share(Owner::Participant(session), PARTICIPANT, &mut permit);
-        // The map has one, and each call that holds or waits has one.
+        let participant = self.share(Owner::Participant(session), PARTICIPANT);
+        // The table has one, and each call that holds or waits has one.
         if Arc::strong_count(&participant) > 1 + WAITING {
             return Err(exhausted());
         }
-        let source = source.into().map(|source| {
-            let owner = Owner::Source(source);
-            self.share(owner, self.of_source, &mut permit)
-        });
-        let shares = [Some(participant), source, Some(Arc::clone(&self.all))];
+        let source = source.into();
+        let network = source.and_then(network);
+        let shares = [
+            Some(participant),
+            source.map(|source| self.share(Owner::Source(source), self.size / 2)),
+            network.map(|network| {
+                // At least a page.
+                let size = (self.size / 4 * 3).max(PAGE);
+                self.share(Owner::Network(network), size)
+            }),
+            Some(Arc::clone(&self.all)),
+        ];
         let acquired = timeout(WAIT, async {
+            let mut permits = Vec::with_capacity(shares.len());
             for share in shares.into_iter().flatten() {
                 let acquired = share.acquire_many_owned(PAGE).await;
-                permit.permits.push(acquired.map_err(|_| exhausted())?);
+                permits.push(acquired.map_err(|_| exhausted())?);
             }
-            Ok(permit)
+            Ok(Permit(permits))
         });
         acquired.await.unwrap_or_else(|_| Err(exhausted()))
     }
 
-    fn share(&self, owner: Owner, size: u32, permit: &mut Permit) -> Arc<Semaphore> {
-        let mut shares = self.shares();
-        let share = shares
-            .entry(owner)
-            .or_insert_with(|| Arc::new(Semaphore::new(size as usize)));
-        permit.owners.push(owner);
-        Arc::clone(share)
-    }
-
-    fn shares(&self) -> MutexGuard<'_, HashMap<Owner, Arc<Semaphore>>> {
-        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    fn share(&self, owner: Owner, size: u32) -> Arc<Semaphore> {
+        let size = size as usize;
+        // Whose permits are all there, and whom nobody waits for.
+        let is_idle = |share: &Arc<Semaphore>| Arc::strong_count(share) == 1;
+        let share = self
+            .shares
+            .get(owner, is_idle, || Arc::new(Semaphore::new(size)));
+        Arc::clone(&share)
     }
 }
 
@@ -111,7 +107,7 @@ impl Permit {
     /// The same bytes, which hold the permit; what they do not need of it is given back.
     pub(super) fn hold(mut self, bytes: Bytes) -> Bytes {
         let needed = u32::try_from(bytes.len() >> 10).unwrap_or(PAGE) + 1;
-        for permit in &mut self.permits {
+        for permit in &mut self.0 {
             let excess = (permit.num_permits()).saturating_sub(needed as usize);
             drop(permit.split(excess));
         }
@@ -119,22 +115,6 @@ impl Permit {
             bytes,
             _permit: self,
         })
-    }
-}
-
-/// Nothing is kept of those who hold nothing.
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.permits.clear();
-        let mut shares = self.replies.shares();
-        for owner in self.owners.drain(..) {
-            if shares
-                .get(&owner)
-                .is_some_and(|share| Arc::strong_count(share) == 1)
-            {
-                shares.remove(&owner);
-            }
-        }
     }
 }
 
@@ -207,7 +187,6 @@ mod tests {
         assert_eq!(replies.all.available_permits(), all - 1);
         drop(rest);
         assert_eq!(replies.all.available_permits(), all);
-        assert!(replies.shares().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -55,6 +55,7 @@ pub(crate) fn config() -> Config {
         followers: follower::Limits::default(),
         connections: net::Limits::default(),
         random: os_random,
+        failed: |_| {},
     }
 }
 

@@ -87,6 +87,12 @@ impl Server {
         self.ended().await;
     }
 
+    /// Tells it to end, and waits.
+    pub(crate) async fn end(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.ended().await
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args(["-s", name, &self.id().to_string()])

@@ -3,6 +3,8 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use super::super::chars::is_emoji;
+
 /// How many cells a text takes on the screen, as ratatui draws it: by grapheme, without those that
 /// hold control characters.
 ///
@@ -18,6 +20,38 @@ pub fn width(text: &str) -> usize {
 pub fn graphemes(text: &str) -> impl DoubleEndedIterator<Item = (&str, usize)> {
     text.graphemes(true)
         .map(|grapheme| (grapheme, of_grapheme(grapheme)))
+}
+
+/// Whether terminals disagree on how many cells a grapheme takes: because they place each of its
+/// characters by itself, or know an older Unicode, or an emoji as text. `ambiguous_is_wide`: they may
+/// also take two cells for what East Asian fonts draw so (UAX #11, ambiguous).
+pub fn is_doubtful(grapheme: &str, ambiguous_is_wide: bool) -> bool {
+    if grapheme.len() == 1 {
+        return false;
+    }
+    let mut chars = grapheme.chars();
+    let (Some(c), None) = (chars.next(), chars.next()) else {
+        return true;
+    };
+    if ambiguous_is_wide && c.width_cjk() != c.width() {
+        return true;
+    }
+    match c {
+        // Letters of alphabets, and what frames are made of: most of what there is, told quickly.
+        '\0'..='¨' | 'ª'..='\u{ad}' | '¯'..'\u{1100}' | '\u{2500}'..='\u{257f}' => false,
+        // What stands for what cannot be shown; and what is not assigned for good, or not for long.
+        '\u{fffd}' | '\u{e000}'..='\u{f8ff}' | '\u{10000}'.. => true,
+        _ => of_char(c) != 1 || is_emoji(c),
+    }
+}
+
+/// The most cells that a grapheme takes in a terminal that places each of its characters by itself,
+/// even marks.
+pub fn widest(grapheme: &str) -> usize {
+    grapheme
+        .chars()
+        .map(|c| c.width_cjk().unwrap_or(0).max(1))
+        .sum()
 }
 
 /// The cells of one character by itself.

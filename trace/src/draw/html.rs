@@ -1,4 +1,4 @@
-//! The diagram as a page that needs nothing else: pan, zoom, the log line of what is pointed at,
+//! The diagram as a page that needs nothing else: scrolling, zoom, the log line of what is pointed at,
 //! participants that can be hidden, and what the author of a message could know.
 
 use std::io::{self, Write};
@@ -23,13 +23,14 @@ pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::R
          <header><h1>Space-time diagram</h1><fieldset id=\"participants\"></fieldset>\
          <span id=\"zoom\"><button id=\"out\" title=\"zoom out (-)\">−</button>\
          <button id=\"fit\" title=\"show all (0)\">fit</button>\
-         <button id=\"in\" title=\"zoom in (+)\">+</button></span></header>\n<main id=\"stage\">"
+         <button id=\"in\" title=\"zoom in (+)\">+</button></span></header>\n\
+         <main id=\"stage\" tabindex=\"0\"><div id=\"names\"></div>"
     )?;
     svg::write(facts, diagram, out)?;
     writeln!(
         out,
         "</main>\n<footer><p id=\"line\" role=\"status\"></p><p id=\"hint\">Point at a dot for its \
-         log line; click what was broadcast for what its author could know. Drag to move, wheel or \
-         + − to zoom.</p></footer>\n<script>\n{SCRIPT}</script></body></html>"
+         log line; click what was broadcast for what its author could know. Wheel, keys or dragging \
+         scroll; + − or Ctrl and the wheel zoom; 0 shows all, 1 its beginning.</p></footer>\n<script>\n{SCRIPT}</script></body></html>"
     )
 }

@@ -5,24 +5,35 @@ use std::collections::HashMap;
 use chitty_chat::{
     ParticipantNumber,
     causality::{Sending, SendingKind, Window},
+    text::display,
 };
 
-use super::{Diagram, Node};
+use super::{Diagram, Node, NodeKind};
 use crate::{
     chat::{Chat, Facts},
     read::step::{Event, Kind, What},
 };
 
 /// Between two processes.
-pub(super) const LANE: usize = 150;
-/// Left of the server: what was broadcast.
-pub(super) const LEFT: usize = 330;
-const RIGHT: usize = 120;
+const LANE: usize = 150;
+/// Left of the server: what was broadcast. As wide as the longest of that, up to a limit.
+const LEFT: std::ops::RangeInclusive<usize> = 190..=370;
+/// Of that for the time, and for the position.
+const LEFT_OF_TIME: usize = 56;
+const POSITION: usize = 50;
+/// A column of a terminal is about as wide in the drawing's letters.
+const COLUMN: usize = 7;
+/// What fits left of the server, in columns of a terminal.
+pub(super) const LONGEST_LABEL: usize = 38;
+const RIGHT: usize = 130;
 /// Above the first event.
 pub(super) const TOP: usize = 86;
-const BOTTOM: usize = 74;
+/// Below the last event: the lines' ends, and the legend.
+const BOTTOM: usize = 54;
 /// Between two events of a process.
 const ROW: usize = 24;
+/// Between what the server broadcasts and its reply to the author.
+const REPLY: usize = 8;
 /// Above what nothing that is drawn has caused.
 const PAUSE: usize = 12;
 /// Where a server was started again.
@@ -53,6 +64,10 @@ pub(super) struct Layout {
     pub(super) restarts: Vec<usize>,
     pub(super) width: usize,
     pub(super) height: usize,
+    /// Where the server's line is.
+    pub(super) left: usize,
+    /// Where the lines end.
+    pub(super) bottom: usize,
     /// By participant's number.
     whose: HashMap<u64, usize>,
     /// How many messages its author had not seen, by position.
@@ -62,9 +77,12 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn of(facts: &Facts<'_>, diagram: &Diagram) -> Self {
         let (lanes, lane_of) = lanes(diagram);
+        let left = left(facts, diagram);
         let mut layout = Self {
-            width: LEFT + lanes.len().max(3).saturating_sub(1) * LANE + RIGHT,
+            width: left + lanes.len().max(3).saturating_sub(1) * LANE + RIGHT,
             height: 0,
+            left,
+            bottom: 0,
             lanes,
             lane_of,
             y: Vec::with_capacity(diagram.nodes.len()),
@@ -77,13 +95,14 @@ impl Layout {
         };
         layout.place(diagram);
         let bottom = layout.y.iter().max().copied().unwrap_or(TOP);
+        layout.bottom = bottom + BOTTOM / 3;
         layout.height = bottom + BOTTOM;
         layout.participants(facts, diagram);
         layout
     }
 
-    pub(super) const fn x(lane: usize) -> usize {
-        LEFT + lane * LANE
+    pub(super) const fn x(&self, lane: usize) -> usize {
+        self.left + lane * LANE
     }
 
     pub(super) fn lane(&self, node: &Node) -> usize {
@@ -113,6 +132,7 @@ impl Layout {
     fn place(&mut self, diagram: &Diagram) {
         let slope = SLOPE.min(STEEPEST / self.lanes.len().max(1)).max(2);
         let mut next = vec![TOP; self.lanes.len()];
+        let mut ends = vec![TOP; self.lanes.len()];
         let mut server = None;
         let mut last = TOP;
         for node in &diagram.nodes {
@@ -125,7 +145,13 @@ impl Layout {
                 None if diagram.columns[node.column].server => 0,
                 None => last + PAUSE,
             };
-            let mut y = caused.max(next[lane]);
+            let is_reply = node.kind == NodeKind::Reply && diagram.columns[node.column].server;
+            let least = if is_reply {
+                ends[lane] + REPLY
+            } else {
+                next[lane]
+            };
+            let mut y = caused.max(least);
             if diagram.columns[node.column].server {
                 if server.is_some_and(|before| before != node.column) {
                     y = y.max(last + RESTART);
@@ -133,7 +159,8 @@ impl Layout {
                 }
                 server = Some(node.column);
             }
-            next[lane] = y + ROW;
+            next[lane] = next[lane].max(y + if is_reply { REPLY } else { ROW });
+            ends[lane] = y;
             if node.source.is_none() || diagram.columns[node.column].server {
                 last = last.max(y);
             }
@@ -189,6 +216,20 @@ pub(super) fn lanes(diagram: &Diagram) -> (Vec<Lane>, Vec<usize>) {
         });
     }
     (lanes, lane_of)
+}
+
+/// How much room what was broadcast takes.
+fn left(facts: &Facts<'_>, diagram: &Diagram) -> usize {
+    let broadcasts = diagram
+        .nodes
+        .iter()
+        .filter(|node| matches!(facts.step(node.at).what, What::BroadcastSent(_)));
+    let longest = broadcasts
+        .map(|node| display::width(&display::safe(&node.label)))
+        .max();
+    // The mark of a message that crossed others, too.
+    let columns = longest.unwrap_or(0).min(LONGEST_LABEL) + 4;
+    (LEFT_OF_TIME + columns * COLUMN + POSITION).clamp(*LEFT.start(), *LEFT.end())
 }
 
 fn unseen(chat: &Chat) -> HashMap<u64, usize> {

@@ -18,9 +18,10 @@ use crate::{
 /// Which steps a diagram has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Those that logical time counts: sendings and receptions.
+    /// Those that logical time counts, sendings and receptions; and the replies that raised a
+    /// clock, without which the times cannot be recomputed.
     Events,
-    /// Replies and history too.
+    /// All replies too.
     All,
 }
 
@@ -55,7 +56,9 @@ pub struct Node {
     pub column: usize,
     /// Its line.
     pub at: At,
-    /// The process's clock.
+    /// What it does to the process's clock.
+    pub kind: NodeKind,
+    /// The process's clock after it; `None`: it is no event of logical time.
     pub time: Option<u64>,
     /// What it is, in a few words.
     pub label: String,
@@ -63,24 +66,37 @@ pub struct Node {
     pub source: Option<usize>,
 }
 
+/// What a node is to logical time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// A request or a broadcast is sent.
+    Sent,
+    /// A request or a broadcast is received.
+    Received,
+    /// A reply, at either end.
+    Reply,
+}
+
 impl Diagram {
     /// Of one chat.
     pub fn of(facts: &Facts<'_>, chat: usize, detail: Detail) -> Self {
-        let servers = facts.chats.get(chat).map_or(&[][..], |chat| &chat.servers);
-        let mut runs = servers.to_vec();
+        let mut runs = server_runs(facts, chat);
+        let servers = runs.len();
         for stint in &facts.stints {
             if stint.chat == chat && !runs.contains(&stint.run) {
                 runs.push(stint.run);
             }
         }
-        runs[servers.len()..]
-            .sort_by_key(|run| facts.run(*run).steps.first().map(|step| step.wall));
+        runs[servers..].sort_by_key(|run| facts.run(*run).steps.first().map(|step| step.wall));
         let columns = columns(facts, &runs);
         let mut nodes: Vec<Vec<Node>> = Vec::new();
         for (column, run) in runs.iter().enumerate() {
             nodes.push(steps(facts, *run, column, detail));
         }
         let sources = edges::sources(facts, chat);
+        if detail == Detail::Events {
+            keep_told_replies(&mut nodes, &sources, servers);
+        }
         Self {
             columns,
             nodes: order::merge(facts, nodes, &sources),
@@ -122,6 +138,40 @@ impl Diagram {
     }
 }
 
+/// The server's runs, in the order of the log: wall clocks go back.
+fn server_runs(facts: &Facts<'_>, chat: usize) -> Vec<usize> {
+    let servers = facts.chats.get(chat).map_or(&[][..], |chat| &chat.servers);
+    let mut reached = 0;
+    let mut runs: Vec<_> = servers
+        .iter()
+        .map(|&run| {
+            let mut steps = facts.run(run).steps.iter();
+            let from = steps.find_map(|step| match step.what {
+                What::ServerStarted { position, .. } => Some(position),
+                What::BroadcastSent(event) => Some(event.position.saturating_sub(1)),
+                _ => None,
+            });
+            reached = from.unwrap_or(reached);
+            (reached, run)
+        })
+        .collect();
+    runs.sort_by_key(|(reached, _)| *reached);
+    runs.into_iter().map(|(_, run)| run).collect()
+}
+
+/// Of the server's replies only those that are drawn at a client.
+fn keep_told_replies(nodes: &mut [Vec<Node>], sources: &HashMap<At, At>, servers: usize) {
+    let (servers, clients) = nodes.split_at_mut(servers);
+    let replies = clients.iter().flatten();
+    let told: std::collections::HashSet<_> = replies
+        .filter(|node| node.kind == NodeKind::Reply)
+        .filter_map(|node| sources.get(&node.at).copied())
+        .collect();
+    for nodes in servers {
+        nodes.retain(|node| node.kind != NodeKind::Reply || told.contains(&node.at));
+    }
+}
+
 fn columns(facts: &Facts<'_>, runs: &[usize]) -> Vec<Column> {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let titles = runs.iter().map(|&number| {
@@ -145,37 +195,52 @@ fn columns(facts: &Facts<'_>, runs: &[usize]) -> Vec<Column> {
 }
 
 fn steps(facts: &Facts<'_>, run: usize, column: usize, detail: Detail) -> Vec<Node> {
-    let mut since = None;
+    let (mut since, mut before) = (None, 0);
     let mut nodes = Vec::new();
     for (step, line) in facts.run(run).steps.iter().enumerate() {
         if let What::JoinReplied(welcome) = line.what {
             since = Some(welcome.position);
         }
-        let (label, event) = match line.what {
-            What::JoinSent { .. } => ("Join".into(), true),
-            What::PublishSent { text, .. } => (format!("Publish {:?}", facts.text(text)), true),
-            What::LeaveSent => ("Leave".into(), true),
+        let clock = line.clock.unwrap_or(before);
+        let raised = std::mem::replace(&mut before, clock) < clock;
+        let (label, kind, event) = match line.what {
+            What::JoinSent { .. } => ("Join".into(), NodeKind::Sent, true),
+            What::PublishSent { text, .. } => {
+                let label = format!("Publish {:?}", facts.text(text));
+                (label, NodeKind::Sent, true)
+            }
+            What::LeaveSent => ("Leave".into(), NodeKind::Sent, true),
             What::JoinReceived { .. }
             | What::PublishReceived { .. }
-            | What::LeaveReceived { .. } => (String::new(), line.clock.is_some()),
-            What::BroadcastSent(event) => (event_label(facts, &event), true),
+            | What::LeaveReceived { .. } => {
+                (String::new(), NodeKind::Received, line.clock.is_some())
+            }
+            What::BroadcastSent(event) => (event_label(facts, &event), NodeKind::Sent, true),
             What::BroadcastReceived(event) => (
-                String::new(),
+                event_label(facts, &event),
+                NodeKind::Received,
                 since.is_none_or(|since| event.position >= since),
             ),
-            What::JoinGranted(_)
-            | What::JoinReplied(_)
-            | What::PublishReplied { .. }
-            | What::LeaveReplied { .. } => ("reply".into(), false),
+            // Of a server's those are kept that come to a client.
+            What::JoinGranted(_) => ("reply".into(), NodeKind::Reply, true),
+            What::JoinReplied(_) | What::PublishReplied { .. } | What::LeaveReplied { .. } => (
+                "reply".into(),
+                NodeKind::Reply,
+                raised || line.clock.is_none(),
+            ),
+            What::HistoryReplied => ("history".into(), NodeKind::Reply, raised),
             _ => continue,
         };
-        if event || detail == Detail::All {
-            let at = At { run, step };
-            let lamport = Some(line.lamport);
+        if event || (detail == Detail::All && line.what != What::HistoryReplied) {
+            // A retry is the same request again, which moves no clock; nor does sending a reply.
+            let again = matches!(line.what, What::PublishSent { retry: true, .. });
+            let time = line.clock.or(Some(line.lamport));
+            let moves = !again && (kind != NodeKind::Reply || line.clock.is_some());
             nodes.push(Node {
                 column,
-                at,
-                time: line.clock.or(lamport),
+                at: At { run, step },
+                kind,
+                time: time.filter(|_| moves),
                 label,
                 source: None,
             });

@@ -6,7 +6,7 @@ use super::Node;
 use crate::chat::{At, Facts};
 
 /// Takes what is ready: first the reception of what was just sent, then what is earliest by the
-/// wall clocks. While a request was on its way others may have sent theirs: these come first, so
+/// wall clocks. All runs of the server are one process, one after the other. While a request was on its way others may have sent theirs: these come first, so
 /// that what crossed is seen to. Where broken logs have no such order, a reception can come before
 /// its sending.
 pub(super) fn merge(
@@ -31,11 +31,16 @@ pub(super) fn merge(
             root.then(|| facts.step(node.at).wall)
         });
         let earliest = others.min().unwrap_or(u64::MAX);
+        let mut server_goes_on = false;
         let heads = waiting
             .iter_mut()
             .enumerate()
             .filter_map(|(column, nodes)| {
                 let node = nodes.peek()?;
+                let server = facts.run(node.at.run).server;
+                if server && std::mem::replace(&mut server_goes_on, true) {
+                    return None;
+                }
                 let source = sources
                     .get(&node.at)
                     .filter(|source| drawn.contains(*source));

@@ -2,11 +2,14 @@
 
 use std::io::{self, Write};
 
-use chitty_chat::text::display;
+use chitty_chat::{
+    signs::{CROSSED, CROSSED_TWO, RECEIVED, REPLY, SENT},
+    text::display,
+};
 
 use super::{
-    Diagram, Node,
-    layout::{LEFT, Layout, TOP},
+    Diagram, Node, NodeKind,
+    layout::{LONGEST_LABEL, Layout, TOP},
 };
 use crate::{
     chat::Facts,
@@ -16,33 +19,35 @@ use crate::{
     },
 };
 
-/// What fits left of the server, in columns of a terminal.
-const LONGEST_LABEL: usize = 38;
 const LONGEST_TITLE: usize = 18;
 /// Beside a dot.
 const LONGEST_HEARD: usize = 14;
 /// Where an arrow ends: just outside the dot.
 const RADIUS: f64 = 4.5;
 const HEAD: f64 = 7.0;
+/// Where a reply comes to.
+const DIAMOND: &str = "M-4.5 0l4.5 -4.5l4.5 4.5l-4.5 4.5z";
 
 /// Dark enough for text on white, and told apart by colour-blind people (after Okabe and Ito).
 const COLOURS: [&str; 7] = [
     "#0069a8", "#b54a00", "#00785a", "#9b3d7f", "#8a6100", "#5b4bb5", "#a3263b",
 ];
 const STYLE: &str = "\
-text{font:12px system-ui,'DejaVu Sans',sans-serif;fill:#24292f}\
+text{font:13px system-ui,'DejaVu Sans',sans-serif;fill:#24292f}\
 .halo{paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}\
-.name{font-size:13px;font-weight:700;text-anchor:middle}\
+.name{font-size:14px;font-weight:700;text-anchor:middle}\
 .time{font-weight:700}.dim,.dim text{fill:#6e7781}.label{text-anchor:end}\
 .life{stroke:#d0d7de;stroke-width:2}.idle{stroke-dasharray:1 6;stroke-linecap:round}\
 .end{stroke:#6e7781;stroke-width:2;stroke-linecap:round}\
 .arrow{stroke-width:1.4;fill:none}.presence .line{stroke-dasharray:5 3}\
-.dot{stroke-width:1.8}.crossed{font-weight:700;fill:#b54a00}";
+.dot{stroke-width:1.8}.reply{stroke-width:.8}.reply .line{stroke-dasharray:2 2}\
+.reply .time{font-weight:400}.crossed{font-weight:700;fill:#b54a00}";
 
 /// Writes it, with each event's line as its title.
 pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     let layout = Layout::of(facts, diagram);
-    let (width, height) = (layout.width, layout.height);
+    let width = layout.width;
+    let height = layout.height + (legend_rows(width) - 1) * LEGEND_ROW;
     writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
@@ -64,9 +69,9 @@ pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::R
             out,
             "<g class=\"dim\"><text class=\"label\" x=\"{}\" y=\"{}\">the server was started \
              again</text><path class=\"end\" d=\"M{} {}l12 -5m-12 10l12 -5\"/></g>",
-            LEFT - 52,
+            layout.left - 56,
             y + 4,
-            LEFT - 6,
+            layout.left - 6,
             y
         )?;
     }
@@ -79,7 +84,7 @@ pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::R
     for number in 0..diagram.nodes.len() {
         drawing.event(number, &mut lines, out)?;
     }
-    legend(height - 26, out)?;
+    legend(layout.bottom + 24, width, out)?;
     writeln!(out, "</svg>")
 }
 
@@ -116,8 +121,8 @@ impl Drawing<'_> {
 
     fn lane(&self, number: usize, out: &mut dyn Write) -> io::Result<()> {
         let lane = &self.layout.lanes[number];
-        let x = Layout::x(number);
-        let bottom = self.layout.height - 56;
+        let x = self.layout.x(number);
+        let bottom = self.layout.bottom;
         let (from, to) = if lane.server {
             (TOP - 26, bottom)
         } else {
@@ -150,6 +155,7 @@ impl Drawing<'_> {
     fn class(&self, node: &Node) -> String {
         let colour = self.colour(self.layout.whose(self.facts, self.diagram, node));
         match self.kind(node) {
+            _ if node.kind == NodeKind::Reply => format!("{colour} reply"),
             Kind::Message => colour,
             _ => format!("{colour} presence"),
         }
@@ -167,7 +173,7 @@ impl Drawing<'_> {
     fn arrow(&self, source: usize, target: usize, out: &mut dyn Write) -> io::Result<()> {
         let (from, to) = (&self.diagram.nodes[source], &self.diagram.nodes[target]);
         let lanes = (self.layout.lane(from), self.layout.lane(to));
-        let (x1, x2) = (Layout::x(lanes.0) as f64, Layout::x(lanes.1) as f64);
+        let (x1, x2) = (self.layout.x(lanes.0) as f64, self.layout.x(lanes.1) as f64);
         let (y1, y2) = (self.layout.y[source] as f64, self.layout.y[target] as f64);
         let length = (x2 - x1).hypot(y2 - y1).max(1.0);
         let (dx, dy) = ((x2 - x1) / length, (y2 - y1) / length);
@@ -202,6 +208,7 @@ impl Drawing<'_> {
             .get(step.place.file as usize)
             .map_or("", |source| source.name());
         let (what, fill) = match step.what {
+            _ if node.kind == NodeKind::Reply => (self.reply(node), "hollow"),
             What::BroadcastSent(event) => (self.broadcast(&event), "full"),
             What::BroadcastReceived(event) if node.source.is_none() => {
                 (self.heard(&event), "hollow")
@@ -217,6 +224,11 @@ impl Drawing<'_> {
         };
         let time = node.time.map_or(String::new(), |time| time.to_string());
         let server = self.diagram.columns[node.column].server;
+        let dot = match node.kind {
+            NodeKind::Reply if server => String::new(),
+            NodeKind::Reply => format!("<path class=\"dot {fill}\" d=\"{DIAMOND}\"/>"),
+            _ => format!("<circle class=\"dot {fill}\" r=\"{RADIUS}\"/>"),
+        };
         let (x, above, side) = if server {
             (-11, -4, "label ")
         } else {
@@ -226,11 +238,11 @@ impl Drawing<'_> {
             out,
             "<g class=\"event {}\" data-node=\"{number}\" data-lane=\"{lane}\"{} \
              transform=\"translate({},{y})\"><title>{}</title>\
-             <circle class=\"dot {fill}\" r=\"{RADIUS}\"/>\
+             {dot}\
              <text class=\"{side}halo\" x=\"{x}\" y=\"{}\"><tspan class=\"time\">{time}</tspan>{}</text>{}</g>",
             self.class(node),
             data(step.what),
-            Layout::x(lane),
+            self.layout.x(lane),
             escape(&format!("{file}:{} {line}", step.place.line)),
             -above,
             if server { "" } else { &what },
@@ -242,18 +254,28 @@ impl Drawing<'_> {
     fn broadcast(&self, event: &Event) -> String {
         let crossed = match self.layout.unseen(event) {
             0 => String::new(),
-            count => format!("<tspan class=\"crossed\" dx=\"5\">∥{count}</tspan>"),
+            count => format!("<tspan class=\"crossed\" dx=\"5\">{CROSSED}{count}</tspan>"),
         };
         format!(
-            "<text class=\"label\" x=\"-52\" y=\"4\"><tspan class=\"verb\">{}</tspan>{crossed}</text>\
+            "<text class=\"label\" x=\"-56\" y=\"4\"><tspan class=\"verb\">{}</tspan>{crossed}</text>\
              <text class=\"dim\" x=\"{}\" y=\"4\">{}</text>",
             escape(&short(
                 &super::event_label(self.facts, event),
                 LONGEST_LABEL
             )),
-            20_i64 - i64::try_from(LEFT).unwrap_or(0),
+            20_i64 - i64::try_from(self.layout.left).unwrap_or(0),
             event.position
         )
+    }
+
+    /// What it is at the client, and nothing at the server: an arrow begins there.
+    fn reply(&self, node: &Node) -> String {
+        let server = self.diagram.columns[node.column].server;
+        if server {
+            String::new()
+        } else {
+            format!("<tspan class=\"dim\" dx=\"4\">{}</tspan>", node.label)
+        }
     }
 
     /// Where there is no server's log, the listeners tell what there was.
@@ -269,8 +291,15 @@ fn verb(word: &str) -> String {
 
 /// What the page needs to find a message's causal past.
 fn data(what: What) -> String {
-    let (What::BroadcastSent(event) | What::BroadcastReceived(event)) = what else {
-        return String::new();
+    let event = match what {
+        What::BroadcastSent(event) | What::BroadcastReceived(event) => event,
+        What::PublishReplied { position, .. } | What::LeaveReplied { position, .. } => {
+            return format!(" data-reply=\"{position}\"");
+        }
+        What::JoinGranted(welcome) | What::JoinReplied(welcome) => {
+            return format!(" data-reply=\"{}\"", welcome.position);
+        }
+        _ => return String::new(),
     };
     let seen = if event.kind == Kind::Message {
         format!(" data-seen=\"{}\"", event.seen)
@@ -283,19 +312,73 @@ fn data(what: What) -> String {
     )
 }
 
-fn legend(y: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "<g class=\"legend dim\"><g class=\"pn\"><circle class=\"dot full\" cx=\"26\" cy=\"{y}\" r=\"4.5\"/>\
-         <circle class=\"dot hollow\" cx=\"86\" cy=\"{y}\" r=\"4.5\"/>\
-         <line class=\"line arrow\" x1=\"166\" x2=\"192\" y1=\"{y}\" y2=\"{y}\"/></g>\
-         <g class=\"pn presence\"><line class=\"line arrow\" x1=\"266\" x2=\"292\" y1=\"{y}\" y2=\"{y}\"/></g>\
-         <text x=\"36\" y=\"{0}\">sent</text><text x=\"96\" y=\"{0}\">received</text>\
-         <text x=\"198\" y=\"{0}\">message</text><text x=\"298\" y=\"{0}\">joined, left</text>\
-         <text x=\"386\" y=\"{0}\">bold: Lamport times</text>\
-         <text x=\"520\" y=\"{0}\"><tspan class=\"crossed\">∥2</tspan> crossed two messages</text></g>",
-        y + 4
-    )
+/// An entry of the legend: what is drawn, in 26 by 10 pixels, and what it means.
+fn legend_entries() -> [(&'static str, &'static str); 7] {
+    let line = "<line class=\"line arrow\" x2=\"26\"/>";
+    [
+        (
+            "<circle class=\"dot full\" cx=\"18\" r=\"4.5\"/>",
+            SENT.means,
+        ),
+        (
+            "<circle class=\"dot hollow\" cx=\"18\" r=\"4.5\"/>",
+            RECEIVED.means,
+        ),
+        (
+            "<g class=\"reply\"><line class=\"line arrow\" x2=\"16\"/>\
+             <path class=\"dot hollow\" d=\"M16 0l4.5 -4.5l4.5 4.5l-4.5 4.5z\"/></g>",
+            REPLY.means,
+        ),
+        (line, "message"),
+        (
+            "<g class=\"presence\"><line class=\"line arrow\" x2=\"26\"/></g>",
+            "joined, left",
+        ),
+        (
+            "<text class=\"time\" x=\"8\" y=\"4\">12</text>",
+            "Lamport time",
+        ),
+        (
+            "<text class=\"crossed\" x=\"8\" y=\"4\">∥2</text>",
+            CROSSED_TWO.means,
+        ),
+    ]
+}
+
+const LEGEND_ROW: usize = 20;
+
+/// Where each entry is, from the left and from the top, in the width of the drawing.
+fn legend_places(width: usize) -> Vec<(usize, usize)> {
+    let (mut x, mut y) = (16, 0);
+    let mut places = Vec::new();
+    for (_, means) in legend_entries() {
+        let needs = 32 + display::width(means) * 7;
+        if x > 16 && x + needs > width {
+            (x, y) = (16, y + LEGEND_ROW);
+        }
+        places.push((x, y));
+        x += needs + 16;
+    }
+    places
+}
+
+fn legend_rows(width: usize) -> usize {
+    legend_places(width)
+        .last()
+        .map_or(1, |(_, y)| y / LEGEND_ROW + 1)
+}
+
+fn legend(top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "<g class=\"legend dim pn\">")?;
+    for ((drawn, means), (x, y)) in legend_entries().iter().zip(legend_places(width)) {
+        writeln!(
+            out,
+            "<g transform=\"translate({x},{})\">{drawn}<text x=\"32\" y=\"4\">{}</text></g>",
+            top + y,
+            escape(means)
+        )?;
+    }
+    writeln!(out, "</g>")
 }
 
 fn short(label: &str, longest: usize) -> String {

@@ -2,9 +2,12 @@
 
 use std::io::{self, Write};
 
-use chitty_chat::text::display;
+use chitty_chat::{
+    signs::{RECEIVED, REPLY, SENT, TO_LEFT, TO_RIGHT, diagram_legend},
+    text::display,
+};
 
-use super::{Diagram, Node, layout::lanes};
+use super::{Diagram, Node, NodeKind, layout::lanes};
 
 const NARROWEST: usize = 10;
 const LONGEST_LABEL: usize = 48;
@@ -15,12 +18,13 @@ pub fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     lanes.write_heading(out)?;
     let all: Vec<_> = (0..diagram.nodes.len()).collect();
     lanes.write_rows(&all, out)?;
-    writeln!(out, "\n{LEGEND}")
+    writeln!(out, "\n{}", legend())
 }
 
 /// What the signs are.
-pub(crate) const LEGEND: &str =
-    " ● an event, with its process's Lamport time   ○ sent earlier   ▶ ◀ received";
+pub(crate) fn legend() -> String {
+    format!(" {}; numbers are Lamport times", diagram_legend())
+}
 
 /// The processes side by side; all runs of the server are one.
 pub(crate) struct Lanes<'a> {
@@ -62,12 +66,21 @@ impl<'a> Lanes<'a> {
         while let Some(&start) = rest.first() {
             let first = &self.diagram.nodes[start];
             let source = first.source.unwrap_or(start);
+            // A line has one number in a row.
+            let mut taken = vec![self.center(first)];
             let follows = |number: &&usize| {
                 let node = &self.diagram.nodes[**number];
-                **number == start || (node.source == Some(source) && node.column != first.column)
+                let center = self.center(node);
+                let is_free = !taken.contains(&center);
+                taken.push(center);
+                **number == start || (node.source == Some(source) && is_free)
             };
             let count = rest.iter().take_while(follows).count();
-            writeln!(out, "{}", self.row(&rest[..count]).trim_end())?;
+            // That a reply goes out is no event; where it comes to is.
+            let only_sent = count == 1 && self.is_reply_sent(first);
+            if !only_sent {
+                writeln!(out, "{}", self.row(&rest[..count]).trim_end())?;
+            }
             rest = &rest[count..];
         }
         Ok(())
@@ -75,6 +88,15 @@ impl<'a> Lanes<'a> {
 
     fn center(&self, node: &Node) -> usize {
         self.lane_of.get(node.column).copied().unwrap_or(0) * self.width + 1
+    }
+
+    fn is_reply_sent(&self, node: &Node) -> bool {
+        node.kind == NodeKind::Reply && node.time.is_none() && self.is_server(node)
+    }
+
+    fn is_server(&self, node: &Node) -> bool {
+        let column = self.diagram.columns.get(node.column);
+        column.is_some_and(|column| column.server)
     }
 
     fn row(&self, numbers: &[usize]) -> String {
@@ -86,48 +108,79 @@ impl<'a> Lanes<'a> {
         for lane in 0..self.titles.len() {
             cells[lane * self.width + 1] = '│';
         }
-        let earlier = nodes[0].source.map(|source| &self.diagram.nodes[source]);
-        let sender = earlier.unwrap_or(nodes[0]);
+        let first = nodes[0];
+        // Where something arrives that was sent in a row further up, or that has no event there.
+        let earlier = first.source.map(|source| &self.diagram.nodes[source]);
+        let sender = earlier.unwrap_or(first);
+        let reply = sender.kind == NodeKind::Reply;
         let receivers: Vec<_> = nodes.iter().skip(usize::from(earlier.is_none())).collect();
         let from = self.center(sender);
         for receiver in &receivers {
             let to = self.center(receiver);
             for cell in &mut cells[from.min(to) + 1..from.max(to)] {
-                *cell = if matches!(*cell, '│' | '┼') {
-                    '┼'
-                } else {
-                    '─'
+                *cell = match (*cell, reply) {
+                    ('│' | '┼', _) => '┼',
+                    (_, true) => '╌',
+                    (_, false) => '─',
                 };
             }
         }
         for receiver in &receivers {
             let to = self.center(receiver);
-            let end = put_dot(&mut cells, to, '●', receiver.time);
+            let end = put_node(&mut cells, to, receiver);
             if to > from {
-                cells[to - 1] = '▶';
+                cells[to - 1] = only(TO_RIGHT);
             } else if let Some(cell) = cells.get_mut(end) {
-                *cell = '◀';
+                *cell = only(TO_LEFT);
             }
         }
-        let dot = if earlier.is_some() { '○' } else { '●' };
-        put_dot(&mut cells, from, dot, sender.time);
-        let label = display::safe(&sender.label);
-        let mut shown = String::new();
-        for (grapheme, _) in display::graphemes(&label).take(LONGEST_LABEL) {
-            shown.push_str(grapheme);
+        if earlier.is_some() || self.is_reply_sent(sender) {
+            let right = receivers.iter().any(|node| self.center(node) > from);
+            let left = receivers.iter().any(|node| self.center(node) < from);
+            cells[from] = match (left, right) {
+                (false, _) => '├',
+                (true, false) => '┤',
+                (true, true) => '┼',
+            };
+        } else {
+            put_node(&mut cells, from, sender);
         }
         let line: String = cells.into_iter().collect();
-        format!("{line}  {shown}")
+        format!("{line}  {}", label(earlier, sender))
     }
 }
 
-/// The dot and its time; where the time ends.
-fn put_dot(cells: &mut [char], at: usize, dot: char, time: Option<u64>) -> usize {
-    let time = time.map_or(String::new(), |time| time.to_string());
+/// What is beside a row. The time of what was sent further up is here, and not on the line of its
+/// process, where times rise downwards.
+fn label(earlier: Option<&Node>, sender: &Node) -> String {
+    let label = display::safe(&sender.label);
+    let mut shown = String::new();
+    for (grapheme, _) in display::graphemes(&label).take(LONGEST_LABEL) {
+        shown.push_str(grapheme);
+    }
+    match earlier.and_then(|earlier| earlier.time) {
+        Some(time) => format!("sent at {time}: {shown}"),
+        None => shown,
+    }
+}
+
+/// A sign of the table is one character here.
+fn only(sign: &str) -> char {
+    sign.chars().next().unwrap_or(' ')
+}
+
+/// The node's sign and its time; where the time ends.
+fn put_node(cells: &mut [char], at: usize, node: &Node) -> usize {
+    let sign = match node.kind {
+        NodeKind::Sent => SENT,
+        NodeKind::Received => RECEIVED,
+        NodeKind::Reply => REPLY,
+    };
+    let time = node.time.map_or(String::new(), |time| time.to_string());
     let mut end = at;
     for (cell, c) in cells[at..]
         .iter_mut()
-        .zip(std::iter::once(dot).chain(time.chars()))
+        .zip(sign.sign.chars().chain(time.chars()))
     {
         *cell = c;
         end += 1;

@@ -7,7 +7,7 @@ use std::{
 
 use chitty_chat::text::display;
 
-use crate::draw::Diagram;
+use crate::draw::{Diagram, NodeKind};
 
 /// Writes it: an arrow for each reception, with the times of both ends.
 pub fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
@@ -31,7 +31,11 @@ pub fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
         if let Some(source) = node.source.and_then(|source| diagram.nodes.get(source)) {
             let (from, sent) = (source.column, source.time.unwrap_or(0));
             let label = escape(&source.label);
-            writeln!(out, "    p{from}->>p{to}: {label} ({sent} → {time})")?;
+            if node.kind == NodeKind::Reply {
+                writeln!(out, "    p{from}-->>p{to}: {label} ({time})")?;
+            } else {
+                writeln!(out, "    p{from}->>p{to}: {label} ({sent} → {time})")?;
+            }
         } else if !received[number] && !node.label.is_empty() {
             writeln!(out, "    Note over p{to}: {} ({time})", escape(&node.label))?;
         }

@@ -147,7 +147,8 @@ impl Trace {
             }
             place.line = place.line.saturating_add(1);
             self.lines += 1;
-            let parsed = str::from_utf8(&buffer)
+            let content = source::without_mark(&buffer);
+            let parsed = str::from_utf8(content)
                 .ok()
                 .and_then(|line| parse::parse(line, &mut self.texts));
             let run = parsed.and_then(|parsed| {
@@ -156,7 +157,7 @@ impl Trace {
             });
             if run.is_some() {
                 *last_run = run;
-            } else if buffer != b"\n" {
+            } else if !content.trim_ascii().is_empty() {
                 self.unreadable.push(*place);
                 if let Some(run) = last_run.and_then(|run: usize| self.runs.get_mut(run)) {
                     run.tail.hole = true;

@@ -98,7 +98,15 @@ impl Lines {
         }
         self.open
             .insert(place.file, (place.offset + read as u64, reader));
-        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        let line = without_mark(&line);
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         Some(String::from_utf8_lossy(line).into_owned())
     }
+}
+
+/// Without the byte-order mark that some editors put at the beginning of a file. It is taken from
+/// every line, since files are put one after the other.
+pub(super) fn without_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
 }

@@ -86,3 +86,54 @@ fn any_bytes_are_survived() {
     assert_eq!(trace.unreadable.len(), 2);
     assert_eq!(trace.runs.len(), 1);
 }
+
+#[test]
+fn a_log_that_went_through_an_editor_of_windows_is_the_same() {
+    let plain = read(SERVER_LOG);
+    let steps = |trace: &Trace| {
+        let steps = trace.runs[0].steps.iter();
+        steps
+            .map(|step| {
+                (
+                    step.place.line,
+                    step.wall,
+                    step.lamport,
+                    step.clock,
+                    step.what,
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    for text in [
+        SERVER_LOG.replace('\n', "\r\n"),
+        format!("\u{feff}{SERVER_LOG}"),
+        format!("\u{feff}{}\r\n \r\n", SERVER_LOG.replace('\n', "\r\n")),
+        SERVER_LOG.trim_end().to_owned(),
+        SERVER_LOG
+            .replace('\n', "\r\n")
+            .trim_end_matches('\n')
+            .to_owned(),
+    ] {
+        let trace = read(&text);
+        assert_eq!(trace.unreadable, [], "{text:?}");
+        assert_eq!(trace.runs.len(), 1);
+        assert_eq!(steps(&trace), steps(&plain));
+        let mut lines = Lines::default();
+        for (step, line) in trace.runs[0].steps.iter().zip([0, 1, 3, 4]) {
+            let shown = lines.get(&trace.sources, step.place);
+            assert_eq!(shown.as_deref(), SERVER_LOG.lines().nth(line));
+        }
+    }
+}
+
+#[test]
+fn a_log_may_end_anywhere() {
+    for end in 0..SERVER_LOG.len() {
+        let trace = read(&SERVER_LOG[..end]);
+        assert!(trace.unreadable.len() <= 1, "{end}");
+        let whole = SERVER_LOG[..end].matches('\n').count();
+        let read: usize = trace.runs.iter().map(|run| run.steps.len()).sum();
+        // Without the diagnostic.
+        assert!(read + 1 >= whole, "{end}: {read} of {whole}");
+    }
+}

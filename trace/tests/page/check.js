@@ -47,17 +47,58 @@ try {
   boxes[bob].click();
   expect("and comes back", lanes.every((g) => !g.classList.contains("hidden")) && place(lanes[4])[0] === far && svg.outerHTML.length > whole.length / 2);
 
-  const before = { ...view };
-  svg.dispatchEvent(new WheelEvent("wheel", { deltaY: -100, clientX: 600, clientY: 400, cancelable: true }));
-  expect("the wheel zooms in", view.width < before.width && view.x > before.x);
-  const zoomed = { ...view };
+  const key = (key) => window.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true, bubbles: true }));
+  const inSight = (element) => {
+    const box = element.getBoundingClientRect(), room = stage.getBoundingClientRect();
+    return box.width > 0 && box.top >= room.top - 1 && box.bottom <= room.bottom + 1;
+  };
+  const above = heads.map((head, lane) => {
+    const line = lanes[lane].querySelector(".life").getBoundingClientRect(), name = head.getBoundingClientRect();
+    return Math.abs((name.left + name.right) / 2 - (line.left + line.right) / 2);
+  });
+  expect("each line has its name", heads.length === lanes.length && heads.every((head) => head.textContent !== ""));
+  expect("above it", above.every((away) => away < 2));
+  expect("it is longer than the window", stage.scrollHeight > stage.clientHeight);
+  for (const [down, up] of [["ArrowDown", "ArrowUp"], ["PageDown", "PageUp"], ["End", "Home"]]) {
+    key(down);
+    expect(`${down} scrolls`, stage.scrollTop > 0);
+    expect(`${down} leaves the names`, heads.every(inSight));
+    key(up);
+    expect(`${up} scrolls back`, stage.scrollTop === 0);
+  }
+  const wheel = (ctrlKey) => {
+    const event = new WheelEvent("wheel", { deltaY: -100, clientX: 600, clientY: 400, cancelable: true, bubbles: true, ctrlKey });
+    svg.dispatchEvent(event);
+    return event.defaultPrevented;
+  };
+  const before = scale;
+  expect("the wheel is the page's", !wheel(false) && scale === before);
+  const spot = (x, y) => [(x - svg.getBoundingClientRect().left) / scale, (y - svg.getBoundingClientRect().top) / scale];
+  key("PageDown");
+  const [x, y] = spot(600, 400);
+  expect("with Ctrl it zooms in", wheel(true) && scale > before);
+  const [x2, y2] = spot(600, 400);
+  expect("at the pointer", Math.abs(x - x2) < 3 && Math.abs(y - y2) < 3);
+  key("+");
+  key("+");
+  key("+");
+  const left = stage.scrollLeft, top = stage.scrollTop;
   pointer("pointerdown", svg, 600, 400);
   pointer("pointermove", svg, 500, 300);
   pointer("pointerup", svg, 500, 300);
-  expect("dragging moves", view.x > zoomed.x && view.y > zoomed.y && view.width === zoomed.width);
+  expect("dragging moves", stage.scrollLeft > left && stage.scrollTop > top);
   expect("and chooses nothing", !svg.classList.contains("choosing"));
-  document.getElementById("fit").click();
-  expect("all of it is there again", view.x === 0 && view.width === before.width);
+  expect("the names stay above their lines", heads.every((head, lane) => Math.abs(head.getBoundingClientRect().left + head.getBoundingClientRect().width / 2 - lanes[lane].querySelector(".life").getBoundingClientRect().left) < 3));
+  for (const show of [() => key("0"), () => document.getElementById("fit").click()]) {
+    key("+");
+    show();
+    const box = svg.getBoundingClientRect(), room = stage.getBoundingClientRect();
+    expect("0 shows all", box.top >= room.top - 1 && box.bottom <= room.bottom + 1 && box.left >= room.left - 1 && box.right <= room.right + 1);
+  }
+  window.dispatchEvent(new Event("resize"));
+  expect("so it does in another window", stage.scrollTop === 0 && svg.getBoundingClientRect().bottom <= stage.getBoundingClientRect().bottom + 1);
+  key("1");
+  expect("1 shows its beginning", scale === before && stage.scrollTop === 0);
 } catch (error) {
   wrong.push(String(error));
 }

@@ -37,12 +37,14 @@ impl Theme {
     fn color(&self, color: Color, default: &'static str) -> String {
         match color {
             Color::Default => default.to_owned(),
-            Color::Idx(index) => self
-                .palette
-                .get(usize::from(index))
-                .copied()
-                .unwrap_or(default)
-                .to_owned(),
+            Color::Idx(index @ 0..16) => self.palette[usize::from(index)].to_owned(),
+            Color::Idx(index) => {
+                let anstyle::RgbColor(red, green, blue) = anstyle_lossy::xterm_to_rgb(
+                    anstyle::Ansi256Color(index),
+                    anstyle_lossy::palette::VGA,
+                );
+                format!("#{red:02x}{green:02x}{blue:02x}")
+            }
             Color::Rgb(red, green, blue) => format!("#{red:02x}{green:02x}{blue:02x}"),
         }
     }

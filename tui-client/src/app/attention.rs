@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chitty_chat::{Event, EventKind};
 
-use super::{App, Effect, timeline::marks};
+use super::{App, Effect, Pane, Screen};
 use crate::view::glyphs;
 
 /// Between two alerts at least.
@@ -20,6 +20,7 @@ pub(super) struct Attention {
     away: bool,
     unread: u64,
     mentioned: bool,
+    covered: u64,
     alerted: Option<Duration>,
     title: String,
 }
@@ -36,28 +37,48 @@ impl App {
         !focused && self.timeline.look_away()
     }
 
-    /// Something was said: takes note of it, and calls where the user is spoken to.
+    /// Whether the newest line is on screen.
+    fn sees_the_newest(&self) -> bool {
+        let covered = self.help.is_some() || self.pane == Pane::Diagram;
+        self.screen == Screen::Chat && !covered && self.timeline.below().is_none()
+    }
+
+    /// The messages are on screen again.
+    pub(super) fn uncover(&mut self) {
+        if self.pane != Pane::Diagram && self.help.is_none() {
+            self.attention.covered = 0;
+        }
+    }
+
+    /// How many lines have spoken to the user behind the diagram.
+    pub fn covered_mentions(&self) -> u64 {
+        self.attention.covered
+    }
+
+    /// Something was said: takes note of it, and calls where the user is spoken to and does not
+    /// see it.
     pub(super) fn heard(&mut self, event: &Event, effects: &mut Vec<Effect>) {
         let EventKind::Message { author, text, .. } = &event.kind else {
             return;
         };
         let old = self.participants.is_history(event);
-        if !self.attention.away || old || author.as_ref() == self.name {
+        let away = self.attention.away;
+        if (!away && self.sees_the_newest()) || old || author.as_ref() == self.name {
             return;
         }
-        self.attention.unread += 1;
-        let name = marks::needle(&self.name);
-        if marks::mentions(&glyphs::safe(text), &name).next().is_none() {
+        self.attention.unread += u64::from(away);
+        if !self.timeline.speaks_to_user(event) {
             return;
         }
-        self.attention.mentioned = true;
+        self.attention.mentioned |= away;
+        self.attention.covered += u64::from(self.pane == Pane::Diagram);
         let waited = |at| self.now.saturating_sub(at) >= PAUSE;
         if self.attention.alerted.is_none_or(waited) {
             self.attention.alerted = Some(self.now);
             if self.options.bell {
                 effects.push(Effect::Bell);
             }
-            if self.options.notify {
+            if away && self.options.notify {
                 let said = format!("{}: {}", glyphs::safe(author), glyphs::safe(text));
                 let said = glyphs::fit(&said, NOTIFICATION).into_owned();
                 effects.push(Effect::Notify(said));

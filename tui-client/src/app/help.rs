@@ -1,10 +1,13 @@
-//! The help: every command and key, from the tables that these are looked up in.
+//! The help: the signs on the screen, then the keys that matter most, then every command and key,
+//! from the tables that these are looked up in.
 
 use std::borrow::Cow;
 
+use chitty_chat::signs::{self, Sign};
+
 use super::{
     commands::COMMANDS,
-    keys::{Action, Keymap, Mode},
+    keys::{Action, Keymap, Mode, Row as KeyRow},
     wrap,
 };
 use crate::view::glyphs;
@@ -34,10 +37,15 @@ pub enum Row {
         /// The column of `what`.
         column: usize,
         /// What they do; empty where it has rows of its own.
-        what: &'static str,
+        what: Cow<'static, str>,
     },
-    /// More of what the keys above do.
-    More(String),
+    /// More of what the keys above do, from this column on.
+    More {
+        /// The column.
+        column: usize,
+        /// What they do.
+        what: String,
+    },
     /// Between two parts.
     Gap,
 }
@@ -67,21 +75,25 @@ impl Page {
     pub fn new(width: u16, height: u16, keys: &Keymap) -> Self {
         let (screen, height) = (usize::from(width), usize::from(height));
         let parts = parts(keys);
-        let entries = || parts.iter().flat_map(|part| &part.entries);
-        let column = entries().map(|entry| glyphs::width(&entry.keys)).max();
-        let column = column.unwrap_or(0) + 2;
-        let what = entries().map(|entry| entry.what.len()).max().unwrap_or(0);
-
         let margin = if screen > 30 { MARGIN } else { 1 };
-        let width = (column + what).min(screen.saturating_sub(2 * margin));
-        // Where the two do not fit side by side, they are one above the other.
-        let column = (width >= column + what).then_some(column);
+        let room = screen.saturating_sub(2 * margin);
+        let all = || parts.iter().flat_map(|part| &part.entries);
+        let column = column(all());
+        let what = all().map(|entry| glyphs::width(entry.what)).max();
+        let wanted = column + what.unwrap_or(0);
+        let width = wanted.min(room);
         let mut rows = Vec::new();
         for part in parts {
             if !rows.is_empty() {
                 rows.push(Row::Gap);
             }
             rows.push(Row::Title(part.title));
+            // In a narrow window each part is laid out by itself.
+            let column = if wanted <= room {
+                column
+            } else {
+                self::column(part.entries.iter())
+            };
             for Entry { keys, what, .. } in part.entries {
                 entry(keys, what, column, width, &mut rows);
             }
@@ -102,62 +114,122 @@ impl Page {
     }
 }
 
+/// Where what keys do begins.
+fn column<'a>(entries: impl Iterator<Item = &'a Entry>) -> usize {
+    entries
+        .map(|entry| glyphs::width(&entry.keys))
+        .max()
+        .unwrap_or(0)
+        + 2
+}
+
+/// What is most wanted: the first things of their rows.
+const MAIN: [Action; 10] = [
+    Action::Send,
+    Action::Newline,
+    Action::Complete,
+    Action::Up,
+    Action::PageUp,
+    Action::Search,
+    Action::SelectOlder,
+    Action::Help,
+    Action::Diagram,
+    Action::Leave,
+];
+
+fn is_main(row: &KeyRow) -> bool {
+    let first = row.bindings.first();
+    first.is_some_and(|binding| MAIN.contains(&binding.action))
+}
+
 /// All of the help, with these keys.
-pub(crate) fn parts(keys: &Keymap) -> [Part; 3] {
+pub(crate) fn parts(keys: &Keymap) -> [Part; 6] {
     let commands = COMMANDS.iter().map(|help| Entry {
         keys: help.command.into(),
         what: help.what,
         names: Vec::new(),
     });
-    let of = |mode| {
-        keys.rows(mode).map(|(keys, row)| Entry {
-            keys: keys.into(),
-            what: row.what,
-            names: row.bindings.iter().map(|binding| binding.name).collect(),
-        })
-    };
     let back = keys.key(Action::Leave).map(|key| Entry {
         keys: key.to_string().into(),
         what: "back to the draft",
         names: Vec::new(),
     });
+    let part = |title, table, entries| Part {
+        title,
+        table,
+        entries,
+    };
+    let mut main = of(keys, Mode::Chat, is_main);
+    main.sort_by_key(|(row, _)| {
+        let first = row.bindings.first();
+        MAIN.iter()
+            .position(|action| first.is_some_and(|first| first.action == *action))
+    });
+    let rest = of(keys, Mode::Chat, |row| !is_main(row));
+    let selected = of(keys, Mode::Selected, |_| true);
+    let diagram = signs::DIAGRAM.into_iter().chain([signs::UNDER_WAY]);
+    let entries = |rows: Vec<(_, Entry)>| rows.into_iter().map(|(_, entry)| entry);
     [
-        Part {
-            title: "Commands",
-            table: None,
-            entries: commands.collect(),
-        },
-        Part {
-            title: "Keys",
-            table: Some("keys"),
-            entries: of(Mode::Chat).collect(),
-        },
-        Part {
-            title: "On a selected line",
-            table: Some("keys.selected"),
-            entries: of(Mode::Selected).chain(back).collect(),
-        },
+        part("Signs", None, signs::SCREEN.map(sign).into()),
+        part("Signs in the diagram", None, diagram.map(sign).collect()),
+        part("The first keys", Some("keys"), entries(main).collect()),
+        part("Commands", None, commands.collect()),
+        part("More keys", Some("keys"), entries(rest).collect()),
+        part(
+            "On a selected line",
+            Some("keys.selected"),
+            entries(selected).chain(back).collect(),
+        ),
     ]
 }
+
+fn sign(sign: Sign) -> Entry {
+    Entry {
+        keys: sign.sign.into(),
+        what: sign.means,
+        names: Vec::new(),
+    }
+}
+
+/// The rows of keys that these are.
+fn of(keys: &Keymap, mode: Mode, which: impl Fn(&KeyRow) -> bool) -> Vec<(&'static KeyRow, Entry)> {
+    let rows = keys.rows(mode).filter(|(_, row)| which(row));
+    let entry = |(keys, row): (String, &'static KeyRow)| {
+        let entry = Entry {
+            keys: keys.into(),
+            what: row.what,
+            names: row.bindings.iter().map(|binding| binding.name).collect(),
+        };
+        (row, entry)
+    };
+    rows.map(entry).collect()
+}
+
+/// Beside the keys there is room for so many columns of what they do, or it goes below them.
+const LEAST: usize = 14;
 
 fn entry(
     keys: Cow<'static, str>,
     what: &'static str,
-    column: Option<usize>,
+    column: usize,
     width: usize,
     rows: &mut Vec<Row>,
 ) {
-    if let Some(column) = column {
-        rows.push(Row::Entry { keys, column, what });
-    } else {
-        rows.push(Row::Entry {
-            keys,
-            column: 0,
-            what: "",
-        });
-        let more = wrap::rows(what, width.saturating_sub(2), 0);
-        rows.extend(more.into_iter().map(Row::More));
-    }
+    let room = width.saturating_sub(column);
+    let beside = room >= glyphs::width(what) || room >= LEAST;
+    let indent = if beside { column } else { 2 };
+    let mut more = wrap::rows(what, width.saturating_sub(indent), 0)
+        .into_iter()
+        .peekable();
+    rows.push(Row::Entry {
+        keys,
+        column,
+        what: more.next_if(|_| beside).unwrap_or_default().into(),
+    });
+    rows.extend(more.map(|what| Row::More {
+        column: indent,
+        what,
+    }));
 }
 
 #[cfg(test)]
@@ -179,6 +251,54 @@ mod tests {
         }
     }
 
+    #[test]
+    fn signs_are_first_and_then_the_ten_keys_that_matter() {
+        let map = Keymap::default();
+        let parts = parts(&map);
+        let first: Vec<_> = parts[0].entries.iter().map(|entry| &*entry.keys).collect();
+        assert_eq!(first[..2], ["L412", "∥2"]);
+        let names: Vec<_> = parts[2]
+            .entries
+            .iter()
+            .map(|entry| entry.names[0])
+            .collect();
+        assert_eq!(names.len(), MAIN.len());
+        assert_eq!((names[0], names[9]), ("send", "leave"));
+        // Nothing is left out or there twice.
+        let keys = [&parts[2], &parts[4]].map(|part| part.entries.len());
+        assert_eq!(keys.iter().sum::<usize>(), map.rows(Mode::Chat).count());
+    }
+
+    #[test]
+    fn what_keys_do_is_read_whole_at_any_width() {
+        let map = Keymap::default();
+        for width in [20, 32, 40, 50, 60, 80, 200] {
+            let page = Page::new(width, 24, &map);
+            let mut told = String::new();
+            for row in &page.rows {
+                let (column, what) = match row {
+                    Row::Entry { column, what, .. } => (*column, &**what),
+                    Row::More { column, what } => (*column, &**what),
+                    _ => continue,
+                };
+                assert!(
+                    what.is_empty() || column + glyphs::width(what) <= page.width,
+                    "{row:?}"
+                );
+                told.extend([what, " "]);
+            }
+            let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let told = words(&told);
+            for entry in parts(&map).iter().flat_map(|part| &part.entries) {
+                assert!(
+                    told.contains(&words(entry.what)),
+                    "{} at {width}",
+                    entry.what
+                );
+            }
+        }
+    }
+
     /// Its tables are these: what this prints when it fails is to be put there.
     #[test]
     fn the_readme_has_the_same() {
@@ -186,6 +306,9 @@ mod tests {
         for part in parts(&Keymap::default()) {
             let head = match part.table {
                 Some(table) => format!("| key | does | in `[{table}]` |\n| --- | --- | --- |\n"),
+                None if part.title.starts_with("Signs") => {
+                    "| sign | means |\n| --- | --- |\n".to_owned()
+                }
                 None => "| command | does |\n| --- | --- |\n".to_owned(),
             };
             let row = |Entry { keys, what, names }| {

@@ -14,6 +14,8 @@ pub struct Panes {
     pub messages: Rect,
     /// Who is present, with the rule on its left.
     pub participants: Option<Rect>,
+    /// What must not be overlooked: above the status.
+    pub alarm: Rect,
     /// The rule with the status.
     pub status: Rect,
     /// A word to the user about the draft.
@@ -54,18 +56,33 @@ pub fn input_columns(width: u16, name: usize) -> InputColumns {
     }
 }
 
-/// Divides a screen; `draft` and `hint` are how many rows these would like. The participants are
-/// shown where there is room, and they are wanted.
-pub fn panes(width: u16, height: u16, draft: usize, hint: usize, participants: bool) -> Panes {
+/// How many rows the parts of a screen would like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// What must not be overlooked.
+    pub alarm: usize,
+    /// A word to the user.
+    pub hint: usize,
+    /// The draft.
+    pub draft: usize,
+}
+
+/// Divides a screen. The participants are shown where there is room, and they are wanted.
+pub fn panes(width: u16, height: u16, wanted: Wanted, participants: bool) -> Panes {
     let most = (height / 3).max(2);
-    let input = u16::try_from(draft)
+    let input = u16::try_from(wanted.draft)
         .unwrap_or(most)
         .clamp(1, most)
         .min(height);
     let status = u16::from(height > input);
     let spare = (height - input - status).min(3);
-    let hint = u16::try_from(hint).unwrap_or(spare).min(spare);
-    let messages = height - input - status - hint;
+    // A row of the alarm comes before a word to the user.
+    let first = u16::from(wanted.alarm > 0 && spare > 0);
+    let hint = u16::try_from(wanted.hint)
+        .unwrap_or(spare)
+        .min(spare - first);
+    let alarm = alarm_rows(height - input - status - hint, wanted.alarm);
+    let messages = height - input - status - hint - alarm;
 
     let screen = Rect::new(0, 0, width, height);
     let side = if participants && width >= PARTICIPANTS_FROM {
@@ -78,20 +95,29 @@ pub fn panes(width: u16, height: u16, draft: usize, hint: usize, participants: b
         screen,
         messages: Rect::new(0, 0, width - side, messages),
         participants: (side > 0).then(|| Rect::new(width - side, 0, side, messages)),
-        status: row(messages, status),
-        hint: row(messages + status, hint),
-        input: row(messages + status + hint, input),
+        alarm: row(messages, alarm),
+        status: row(messages + alarm, status),
+        hint: row(messages + alarm + status, hint),
+        input: row(messages + alarm + status + hint, input),
     }
 }
 
-/// The messages have the whole screen.
-pub fn bare(width: u16, height: u16) -> Panes {
-    let screen = Rect::new(0, 0, width, height);
+/// The messages have the whole screen, but for so many rows that must not be overlooked.
+pub fn bare(width: u16, height: u16, alarm: usize) -> Panes {
+    let alarm = alarm_rows(height, alarm);
+    let messages = height - alarm;
     Panes {
-        screen,
-        messages: screen,
+        screen: Rect::new(0, 0, width, height),
+        messages: Rect::new(0, 0, width, messages),
+        alarm: Rect::new(0, messages, width, alarm),
         ..Panes::default()
     }
+}
+
+/// At most half of the rows that there are, and at most four.
+fn alarm_rows(room: u16, wanted: usize) -> u16 {
+    let most = room.div_ceil(2).min(4);
+    u16::try_from(wanted).unwrap_or(most).min(most)
 }
 
 #[cfg(test)]
@@ -102,12 +128,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_panes_fill_the_screen(width: u16, height: u16, draft in 0..100_usize, hint in 0..9_usize, side: bool) {
-            let panes = panes(width, height, draft, hint, side);
+        fn the_panes_fill_the_screen(width: u16, height: u16, draft in 0..100_usize, hint in 0..9_usize, alarm in 0..9_usize, side: bool) {
+            let bare = bare(width, height, alarm);
+            prop_assert_eq!(bare.messages.height + bare.alarm.height, height);
+            let panes = panes(width, height, Wanted { alarm, hint, draft }, side);
             prop_assert_eq!(
-                panes.messages.height + panes.status.height + panes.hint.height + panes.input.height,
+                panes.messages.height
+                    + panes.alarm.height
+                    + panes.status.height
+                    + panes.hint.height
+                    + panes.input.height,
                 height
             );
+            prop_assert!(alarm == 0 || height < 3 || panes.alarm.height > 0);
             let side = panes.participants.map_or(0, |side| side.width);
             prop_assert_eq!(panes.messages.width + side, width);
             prop_assert!(height == 0 || panes.input.height > 0);

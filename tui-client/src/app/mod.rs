@@ -6,6 +6,7 @@ pub mod commands;
 pub mod composer;
 pub mod diagram;
 pub mod help;
+mod hues;
 mod io;
 pub mod join;
 pub mod keys;
@@ -25,6 +26,8 @@ mod typing;
 pub(crate) mod wrap;
 
 #[cfg(test)]
+mod finding_tests;
+#[cfg(test)]
 mod leaving_tests;
 #[cfg(test)]
 mod reading_tests;
@@ -38,14 +41,14 @@ use std::time::Duration;
 use self::{
     attention::Attention, composer::Composer, join::Join, keys::Key, layout::Panes,
     leaving::Leaving, options::Options, overtaken::Overtaken, participants::Participants,
-    recent::Recent, search::Search, status::Status, timeline::Timeline,
+    reading::Going, recent::Recent, search::Search, status::Status, timeline::Timeline,
 };
 pub use self::{
     io::{Edited, Effect, Input, Now, Outcome, Settings},
     reading::Mouse,
 };
 use crate::{
-    session::{Command, Ended, HistoryPage},
+    session::{Command, Ended},
     view::glyphs,
 };
 
@@ -97,7 +100,7 @@ pub struct App {
     options: Options,
     pane: Pane,
     /// The page that one goes to when it has come.
-    going: Option<HistoryPage>,
+    going: Option<Going>,
     /// The accepted name.
     name: String,
     hint: Option<Hint>,
@@ -160,6 +163,11 @@ impl App {
         (app, effects)
     }
 
+    /// There are so many colours for names.
+    pub fn paint(&mut self, names: usize) {
+        self.participants.paint(names);
+    }
+
     /// Takes one input.
     pub fn update(&mut self, input: Input, now: Now) -> Vec<Effect> {
         self.now = now.mono;
@@ -205,6 +213,7 @@ impl App {
             }
         };
         if changed {
+            self.uncover();
             self.overtaken.draft(self.composer.draft().is_empty());
             self.lay_out();
             self.read_ahead(&mut effects);
@@ -247,6 +256,12 @@ impl App {
         }
     }
 
+    /// Says something that the user may want to do, until the next key.
+    pub fn propose(&mut self, text: &str) {
+        self.say(text, false);
+        self.lay_out();
+    }
+
     fn say(&mut self, text: impl Into<String>, error: bool) {
         self.hint = Some(Hint {
             text: text.into(),
@@ -261,10 +276,12 @@ impl App {
         let draft = self.composer.laid().rows.len();
         let opened = self.composer.looking().is_some() || self.composer.completion().is_some();
         let hint = usize::from(opened).max(self.hint_rows().len());
+        let alarm = self.alarm_rows().len();
         self.panes = if self.is_bare() {
-            layout::bare(width, height)
+            layout::bare(width, height, alarm)
         } else {
-            layout::panes(width, height, draft, hint, self.options.participants)
+            let wanted = layout::Wanted { alarm, hint, draft };
+            layout::panes(width, height, wanted, self.options.participants)
         };
         let messages = self.panes.messages;
         self.timeline

@@ -10,9 +10,9 @@ pub struct Options {
     pub mouse: bool,
     /// The participants are shown where there is room.
     pub participants: bool,
-    /// The bell sounds when one is spoken to while looking elsewhere.
+    /// The bell sounds when one is spoken to and does not see it.
     pub bell: bool,
-    /// The terminal is asked to notify then.
+    /// The terminal is asked to notify, if one looks elsewhere.
     pub notify: bool,
     /// The window's title tells how much is unread.
     pub title: bool,

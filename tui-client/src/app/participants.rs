@@ -2,12 +2,14 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    ops::Range,
     sync::Arc,
     time::Duration,
 };
 
-use chitty_chat::{Event, EventKind, ParticipantNumber, Position};
+use chitty_chat::{Event, EventKind, ParticipantNumber, Position, text::caseless};
 
+use super::hues::Hues;
 use crate::session::Welcome;
 
 /// How long those stay in sight who are gone.
@@ -17,20 +19,34 @@ const MAX_GONE: usize = 16;
 /// So many are present at most; who joins beyond that is not listed. Twice a server's limit unless
 /// configured otherwise.
 const MAX_PRESENT: usize = 20_000;
+/// A pane of so many rows has room to explain its signs.
+const EXPLAINED_FROM: usize = 10;
+/// The rows that this takes, with a gap above.
+const EXPLANATION: usize = 3;
+/// Names in a line of the list.
+const LISTED: usize = 50;
 
-/// Who is present, oldest first.
+/// Who is present.
 #[derive(Debug, Default)]
 pub struct Participants {
     present: BTreeMap<ParticipantNumber, Present>,
+    /// By name, in capitals or not.
+    sorted: Vec<(String, ParticipantNumber)>,
     gone: VecDeque<Gone>,
+    hues: Hues,
     own: Option<ParticipantNumber>,
     /// Events below it are history.
     from: Position,
+    /// Somebody else has told what it has received.
+    told: bool,
+    /// Of the people in the pane, so many are above it.
+    top: usize,
 }
 
 #[derive(Debug)]
 struct Present {
     name: Arc<str>,
+    hue: usize,
     seen: Position,
 }
 
@@ -44,14 +60,59 @@ struct Gone {
 /// Somebody in the pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Person<'a> {
+    /// This participation.
+    pub number: ParticipantNumber,
     /// The name, as it came.
     pub name: &'a str,
     /// It is the user.
     pub own: bool,
     /// It has left a moment ago.
     pub gone: bool,
-    /// The end of what it is known to have read, as of its last line; 0: not known.
+    /// What its stream had delivered when it last wrote, up to here: no more than that is told. 0:
+    /// it has not written.
     pub seen: Position,
+}
+
+/// What of a list is on screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Those on screen.
+    pub people: Range<usize>,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Shown {
+    /// So many rows of a list of `count`, from `top` on or as far down as it goes. Where not all fit,
+    /// a row at the end tells how many are left out there.
+    pub fn new(count: usize, rows: usize, top: usize) -> Self {
+        let last = match count.saturating_sub(rows) {
+            0 => 0,
+            more => more + 1,
+        };
+        let from = top.min(last).min(count);
+        let rows = rows.saturating_sub(usize::from(from > 0));
+        let left = count - from;
+        let to = if left > rows {
+            from + rows.saturating_sub(1)
+        } else {
+            count
+        };
+        Self {
+            people: from..to,
+            count,
+        }
+    }
+
+    /// How many are above.
+    pub fn above(&self) -> usize {
+        self.people.start
+    }
+
+    /// How many are below.
+    pub fn below(&self) -> usize {
+        self.count - self.people.end
+    }
 }
 
 impl Participants {
@@ -60,39 +121,53 @@ impl Participants {
         self.present.len()
     }
 
-    /// Name, and whether it is the user's own participation.
+    /// There are so many colours for names.
+    pub(super) fn paint(&mut self, hues: usize) {
+        self.hues = Hues::new(hues);
+        for present in self.present.values_mut() {
+            present.hue = self.hues.give(&present.name);
+        }
+    }
+
+    /// The number of the colour that a name has.
+    pub fn hue(&self, name: &str) -> usize {
+        self.hues.of(name)
+    }
+
+    /// Name, and whether it is the user's own participation: that first, the others by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.present
-            .iter()
-            .map(|(number, present)| (&*present.name, Some(*number) == self.own))
+        self.ordered()
+            .map(|(number, present)| (&*present.name, Some(number) == self.own))
     }
 
-    /// Everybody in the pane, those who are just gone in their old places.
+    fn ordered(&self) -> impl Iterator<Item = (ParticipantNumber, &Present)> {
+        let others = self.sorted.iter().map(|(_, number)| *number);
+        let others = others.filter(|number| Some(*number) != self.own);
+        let numbers = self.own.into_iter().chain(others);
+        numbers.filter_map(|number| Some((number, self.present.get(&number)?)))
+    }
+
+    /// Everybody in the pane: the user, the others by name, and those who have just left.
     pub fn people(&self) -> impl Iterator<Item = Person<'_>> {
-        let mut gone = self.gone.iter().peekable();
-        let mut present = self.present.iter().peekable();
-        std::iter::from_fn(move || {
-            let next = present.peek().map(|(number, _)| **number);
-            if let Some(left) = gone.next_if(|gone| next.is_none_or(|next| gone.number < next)) {
-                return Some(Person {
-                    name: &left.name,
-                    own: false,
-                    gone: true,
-                    seen: Position::ZERO,
-                });
-            }
-            let (number, present) = present.next()?;
-            Some(Person {
-                name: &present.name,
-                own: Some(*number) == self.own,
-                gone: false,
-                seen: present.seen,
-            })
-        })
+        let present = self.ordered().map(|(number, present)| Person {
+            number,
+            name: &present.name,
+            own: Some(number) == self.own,
+            gone: false,
+            seen: present.seen,
+        });
+        present.chain(self.gone.iter().map(|gone| Person {
+            number: gone.number,
+            name: &gone.name,
+            own: false,
+            gone: true,
+            seen: Position::ZERO,
+        }))
     }
 
-    /// Everybody in a line: "3 present: ada (you), bob, eve".
-    pub(crate) fn list(&self) -> String {
+    /// Everybody, in lines: "3 present: ada (you), bob, eve". Many take several, each of which is
+    /// quickly laid out.
+    pub(crate) fn list(&self) -> Vec<String> {
         let names: Vec<String> = self
             .iter()
             .map(|(name, own)| {
@@ -100,12 +175,55 @@ impl Participants {
                 format!("{name}{suffix}")
             })
             .collect();
-        format!("{} present: {}", names.len(), names.join(", "))
+        let count = names.len();
+        let mut from = 1;
+        let line = |names: &[String]| {
+            let to = from + names.len() - 1;
+            let head = if count <= LISTED {
+                format!("{count} present")
+            } else {
+                format!("{from} to {to} of {count} present")
+            };
+            from = to + 1;
+            format!("{head}: {}", names.join(", "))
+        };
+        if names.is_empty() {
+            return vec!["Nobody is known to be present".into()];
+        }
+        names.chunks(LISTED).map(line).collect()
     }
 
     /// How many are in the pane.
     pub fn shown(&self) -> usize {
         self.present.len() + self.gone.len()
+    }
+
+    /// The rows for people in a pane of this height: below its title, and above what explains its
+    /// signs.
+    pub fn rows(&self, height: usize) -> usize {
+        let explained = if self.explains(height) {
+            EXPLANATION
+        } else {
+            0
+        };
+        height.saturating_sub(1 + explained)
+    }
+
+    /// Whether a pane of this height has signs to explain, and room for that.
+    pub fn explains(&self, height: usize) -> bool {
+        self.told && height >= EXPLAINED_FROM
+    }
+
+    /// How many of them are scrolled out above it.
+    pub fn top(&self) -> usize {
+        self.top
+    }
+
+    /// Scrolls a pane in which people have so many rows.
+    pub(super) fn scroll(&mut self, by: isize, rows: usize) {
+        let shown = Shown::new(self.shown(), rows, self.top);
+        let top = shown.above().saturating_add_signed(by);
+        self.top = Shown::new(self.shown(), rows, top).above();
     }
 
     /// Whether this event was before the user's time.
@@ -125,13 +243,18 @@ impl Participants {
     pub(crate) fn welcome(&mut self, welcome: &Welcome) {
         self.own = Some(welcome.number);
         if let Some(participants) = &welcome.participants {
-            let present = |(number, name): &(_, Arc<str>)| {
-                let seen = Position::ZERO;
-                let name = Arc::clone(name);
-                (*number, Present { name, seen })
-            };
-            self.present = participants.iter().map(present).collect();
-            self.gone.clear();
+            self.clear();
+            let mut participants: Vec<_> = participants.iter().take(MAX_PRESENT).collect();
+            participants.sort_unstable_by_key(|(number, _)| *number);
+            for (number, name) in participants {
+                self.enter(*number, name);
+            }
+            self.sorted = self
+                .present
+                .iter()
+                .map(|(number, present)| (caseless::key(&present.name), *number))
+                .collect();
+            self.sorted.sort_unstable();
             self.from = welcome.position;
         }
         for (number, seen) in &welcome.seen {
@@ -146,10 +269,14 @@ impl Participants {
         }
         match &event.kind {
             EventKind::Joined { name } if self.present.len() < MAX_PRESENT => {
-                let name = Arc::clone(name);
-                let seen = Position::ZERO;
-                let present = Present { name, seen };
-                self.present.insert(event.position.into(), present);
+                let number = event.position.into();
+                if self.present.contains_key(&number) {
+                    return;
+                }
+                self.enter(number, name);
+                let place = (caseless::key(name), number);
+                let index = self.sorted.partition_point(|other| *other < place);
+                self.sorted.insert(index, place);
             }
             EventKind::Left { participant, .. } => self.leave(*participant, now),
             EventKind::Message {
@@ -162,105 +289,59 @@ impl Participants {
     fn has_seen(&mut self, number: ParticipantNumber, seen: Position) {
         if let Some(present) = self.present.get_mut(&number) {
             present.seen = present.seen.max(seen);
+            self.told |= seen > Position::ZERO && Some(number) != self.own;
         }
+    }
+
+    fn enter(&mut self, number: ParticipantNumber, name: &Arc<str>) {
+        let present = Present {
+            name: Arc::clone(name),
+            hue: self.hues.give(name),
+            seen: Position::ZERO,
+        };
+        self.present.insert(number, present);
     }
 
     fn leave(&mut self, number: ParticipantNumber, now: Duration) {
         let Some(present) = self.present.remove(&number) else {
             return;
         };
+        let place = (caseless::key(&present.name), number);
+        if let Ok(index) = self.sorted.binary_search(&place) {
+            self.sorted.remove(index);
+        }
+        self.hues.leave(&present.name, present.hue);
+        self.part();
         if self.gone.len() >= MAX_GONE {
             self.gone.pop_front();
         }
-        let place = self.gone.partition_point(|gone| gone.number < number);
-        let gone = Gone {
+        self.gone.push_back(Gone {
             number,
             name: present.name,
             until: now.saturating_add(FADING),
-        };
-        self.gone.insert(place, gone);
+        });
+    }
+
+    /// Where there are colours enough again, those who came last give up what others have.
+    fn part(&mut self) {
+        if !self.hues.is_crowded(self.present.len()) {
+            return;
+        }
+        for present in self.present.values_mut().rev() {
+            present.hue = self.hues.part(&present.name, present.hue);
+        }
     }
 
     /// Nobody can be known to be present any more.
     pub(super) fn clear(&mut self) {
-        self.present.clear();
+        for present in std::mem::take(&mut self.present).into_values() {
+            self.hues.leave(&present.name, present.hue);
+        }
+        self.sorted.clear();
         self.gone.clear();
+        self.told = false;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{super::testing::*, *};
-
-    fn names(participants: &Participants) -> Vec<&str> {
-        participants.iter().map(|(name, _)| name).collect()
-    }
-
-    #[test]
-    fn events_below_the_welcome_change_nothing() {
-        let mut participants = Participants::default();
-        participants.welcome(&welcome("bob", 9, &[(4, "ada"), (9, "bob")]));
-        participants.apply(&joined(5, 20, "ghost"), Duration::ZERO);
-        participants.apply(&left(6, 22, "ada", 4), Duration::ZERO);
-        assert_eq!(names(&participants), ["ada", "bob"]);
-        participants.apply(&joined(9, 30, "bob"), Duration::ZERO);
-        participants.apply(&joined(10, 32, "eve"), Duration::ZERO);
-        assert_eq!(names(&participants), ["ada", "bob", "eve"]);
-        participants.apply(&left(11, 34, "ada", 4), Duration::ZERO);
-        assert_eq!(names(&participants), ["bob", "eve"]);
-        assert_eq!(
-            participants.iter().find(|(_, own)| *own),
-            Some(("bob", true))
-        );
-    }
-
-    #[test]
-    fn a_granted_resume_keeps_whom_we_have() {
-        let mut participants = Participants::default();
-        participants.welcome(&welcome("bob", 2, &[(1, "ada"), (2, "bob")]));
-        participants.apply(&joined(3, 9, "eve"), Duration::ZERO);
-        let mut again = welcome("bob", 2, &[]);
-        again.participants = None;
-        again.position = 3.into();
-        participants.welcome(&again);
-        assert_eq!(names(&participants), ["ada", "bob", "eve"]);
-        participants.apply(&left(4, 11, "eve", 3), Duration::ZERO);
-        assert_eq!(names(&participants), ["ada", "bob"]);
-    }
-
-    #[test]
-    fn the_gone_fade_and_what_is_read_is_known_from_what_is_said() {
-        let mut participants = Participants::default();
-        let mut first = welcome("bob", 2, &[(1, "ada"), (2, "bob")]);
-        first.seen = vec![(ParticipantNumber::new(1), Position::new(1))];
-        participants.welcome(&first);
-        let mut said = message(3, 9, "ada", "hi");
-        if let EventKind::Message { seen, .. } = &mut said.kind {
-            *seen = 2.into();
-        }
-        participants.apply(&said, Duration::ZERO);
-        participants.apply(&left(4, 11, "ada", 1), Duration::from_secs(1));
-        let people: Vec<_> = participants.people().map(|p| (p.name, p.gone)).collect();
-        assert_eq!(people, [("ada", true), ("bob", false)]);
-        assert_eq!(participants.count(), 1);
-        assert_eq!(participants.fades_at(), Some(Duration::from_secs(6)));
-        participants.fade(Duration::from_secs(6));
-        assert_eq!(participants.shown(), 1);
-        assert_eq!(participants.fades_at(), None);
-    }
-
-    #[test]
-    fn what_is_read_only_grows() {
-        let mut participants = Participants::default();
-        participants.welcome(&welcome("bob", 2, &[(1, "ada"), (2, "bob")]));
-        for (position, told, known) in [(3, 2, 2), (4, 0, 2), (5, 4, 4)] {
-            let mut said = message(position, position * 4, "ada", "hi");
-            if let EventKind::Message { seen, .. } = &mut said.kind {
-                *seen = Position::new(told);
-            }
-            participants.apply(&said, Duration::ZERO);
-            let ada = participants.people().next().map(|ada| ada.seen);
-            assert_eq!(ada, Some(Position::new(known)));
-        }
-    }
-}
+mod tests;

@@ -4,9 +4,9 @@ use chitty_chat::{LamportTime, Position};
 
 use super::{
     App, Effect, Pane, Screen,
-    composer::Edit,
-    keys::Action,
-    search::{self, Outcome},
+    composer::{Edit, Editor},
+    keys::{Action, Mode},
+    search::{self, Origin, Outcome},
 };
 use crate::session::{Command, HistoryPage};
 
@@ -18,12 +18,20 @@ const AROUND: u32 = 500;
 /// What the mouse did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mouse {
-    /// The wheel was turned towards older lines.
-    WheelUp,
-    /// The wheel was turned towards newer lines.
-    WheelDown,
+    /// The wheel was turned up at this column and row of the screen.
+    WheelUp(u16, u16),
+    /// The wheel was turned down there.
+    WheelDown(u16, u16),
     /// The left button was pressed on this column and row of the screen.
     Press(u16, u16),
+}
+
+/// A page that one goes to when it has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Going {
+    page: HistoryPage,
+    /// What is there is to be selected.
+    selects: bool,
 }
 
 impl App {
@@ -62,6 +70,8 @@ impl App {
             Some(Action::Oldest) => self.go_to_oldest(effects),
             Some(Action::Home) if self.composer.draft().is_empty() => self.go_to_oldest(effects),
             Some(Action::Participants) => self.options.participants = !self.options.participants,
+            Some(Action::ParticipantsUp) => return self.scroll_participants(false),
+            Some(Action::ParticipantsDown) => return self.scroll_participants(true),
             Some(Action::Bare) => self.show_bare(!self.is_bare(), effects),
             Some(Action::Mouse) => self.toggle_mouse(effects),
             Some(Action::Expand) => {
@@ -130,19 +140,23 @@ impl App {
     }
 
     fn open_search(&mut self) {
-        let origin = self
-            .timeline
-            .selected_position()
-            .or_else(|| self.timeline.newest_on_screen());
+        let here = match self.timeline.selected_position() {
+            None if self.timeline.below().is_some() => self.timeline.newest_on_screen(),
+            selected => selected,
+        };
         self.hint = None;
-        self.search.open(origin);
+        self.search.open(here.map(|position| Origin {
+            position,
+            time: self.timeline.lamport_of(position),
+            place: self.timeline.place(),
+        }));
     }
 
     /// Opens the search with this in its prompt.
     pub(super) fn search_for(&mut self, text: &str, effects: &mut Vec<Effect>) {
         self.open_search();
         if !text.is_empty() {
-            self.search_edit(|query| query.push_str(text), effects);
+            self.search_edit(|line| paste(line, text), effects);
         }
     }
 
@@ -157,13 +171,9 @@ impl App {
             }
             Some(Action::Leave | Action::Cancel) => {
                 self.closed();
-                let origin = self.search.origin();
+                self.back_to_origin(effects);
                 self.search.end();
                 self.timeline.look_for("");
-                self.timeline.deselect();
-                if let Some(origin) = origin {
-                    self.timeline.jump(&[], false, origin);
-                }
             }
             Some(Action::Up | Action::Search | Action::Earlier | Action::SelectOlder) => {
                 self.search_on(true, effects);
@@ -171,11 +181,13 @@ impl App {
             Some(Action::Down | Action::Later | Action::SelectNewer) => {
                 self.search_on(false, effects);
             }
-            Some(Action::Edit(Edit::DeleteLeft)) => {
-                self.search_edit(|query| query.truncate(last(query)), effects);
+            Some(Action::Home) => self.search_edit(|line| _ = line.edit(Edit::LineStart), effects),
+            Some(Action::End) => self.search_edit(|line| _ = line.edit(Edit::LineEnd), effects),
+            Some(Action::EndOfInput) => {
+                self.search_edit(|line| _ = line.edit(Edit::DeleteRight), effects);
             }
-            Some(Action::Edit(Edit::CutLineLeft)) => self.search_edit(String::clear, effects),
-            Some(Action::Edit(Edit::Insert(c))) => self.search_edit(|query| query.push(c), effects),
+            Some(Action::Edit(Edit::Insert(c))) if c.is_control() => {}
+            Some(Action::Edit(edit)) => self.search_edit(|line| _ = line.edit(edit), effects),
             _ => {}
         }
     }
@@ -184,14 +196,15 @@ impl App {
     pub(super) fn paste_search(&mut self, text: &str, effects: &mut Vec<Effect>) -> bool {
         let open = self.search.is_typing();
         if open {
-            self.search_edit(|query| query.push_str(text), effects);
+            self.search_edit(|line| paste(line, text), effects);
         }
         open
     }
 
-    fn search_edit(&mut self, change: impl FnOnce(&mut String), effects: &mut Vec<Effect>) {
-        self.search.edit(change);
-        self.search_on(true, effects);
+    fn search_edit(&mut self, change: impl FnOnce(&mut Editor), effects: &mut Vec<Effect>) {
+        if self.search.edit(change) {
+            self.search_on(true, effects);
+        }
     }
 
     fn search_on(&mut self, older: bool, effects: &mut Vec<Effect>) {
@@ -201,20 +214,92 @@ impl App {
         }
         let page = self.search.step(&mut self.timeline, older);
         ask(page, search::PAGE, effects);
-        if !self.search.is_typing() && *self.search.outcome() == Outcome::NoMore {
-            let direction = if older { "older" } else { "newer" };
-            self.say(
-                format!("No {direction} line has {:?}", self.search.query()),
-                true,
-            );
+        self.tell_outcome(effects);
+    }
+
+    /// To where the user was before the search.
+    fn back_to_origin(&mut self, effects: &mut Vec<Effect>) {
+        self.timeline.deselect();
+        let Some(origin) = self.search.origin() else {
+            return self.timeline.follow();
+        };
+        match (origin.place, origin.time) {
+            (Some(place), _) if self.timeline.go_back(place) => {}
+            (_, Some(time)) if !self.timeline.has(origin.position) => {
+                self.ask_for(time, false, effects);
+            }
+            _ => self.timeline.jump(&[], false, origin.position),
         }
+    }
+
+    /// How a search has ended whose prompt is closed, and so does not tell.
+    fn tell_outcome(&mut self, effects: &mut Vec<Effect>) {
+        if self.search.is_typing() && *self.search.outcome() == Outcome::Nothing {
+            self.back_to_origin(effects);
+        }
+        if self.search.is_typing() || self.search.query().is_empty() {
+            return;
+        }
+        let query = self.search.query();
+        let older = self.search.is_older();
+        let (text, error) = match self.search.outcome() {
+            Outcome::None | Outcome::Found => return self.hint = None,
+            Outcome::Asking => (
+                format!("Looking further {} …", if older { "up" } else { "down" }),
+                false,
+            ),
+            Outcome::Wrapped if older => ("Found again from the newest line on".into(), false),
+            Outcome::Wrapped => ("Found again from the oldest line on".into(), false),
+            Outcome::Only => (format!("No other line has {query:?}"), false),
+            Outcome::NoMore => {
+                let (direction, end, action) = if older {
+                    ("older", "newest", Action::FindOlder)
+                } else {
+                    ("newer", "oldest", Action::FindNewer)
+                };
+                let key = self.options.keys.key_in(Mode::Selected, action);
+                let on = key.map(|key| format!(": {key} again goes on from the {end}"));
+                let on = on.unwrap_or_default();
+                (format!("No {direction} line has {query:?}{on}"), false)
+            }
+            Outcome::Nothing => (format!("No line has {query:?}"), true),
+            Outcome::Failed(why) => (format!("Not found: {why}"), true),
+        };
+        self.say(text, error);
+    }
+
+    /// A page of the participants, up or down.
+    fn scroll_participants(&mut self, down: bool) -> bool {
+        let Some(rows) = self.participant_rows() else {
+            self.say("The participants are not on screen: /who lists them", false);
+            return true;
+        };
+        let page = rows.saturating_sub(2).max(1).cast_signed();
+        self.participants
+            .scroll(if down { page } else { -page }, rows);
+        self.hint = None;
+        true
+    }
+
+    /// The rows for people, where they are on screen.
+    fn participant_rows(&self) -> Option<usize> {
+        let side = self
+            .panes
+            .participants
+            .filter(|_| self.pane == Pane::Messages)?;
+        Some(self.participants.rows(side.height.into()))
     }
 
     /// Goes to what happened at this time, or last before it.
     pub(super) fn go_to(&mut self, lamport: LamportTime, effects: &mut Vec<Effect>) {
+        self.ask_for(lamport, true, effects);
+    }
+
+    /// Goes there when the page has come, and selects what is there or does not.
+    fn ask_for(&mut self, lamport: LamportTime, selects: bool, effects: &mut Vec<Effect>) {
         let page = HistoryPage::At(lamport);
         self.reads_ahead = true;
-        self.going = Some(page);
+        self.going = Some(Going { page, selects });
         ask(Some(page), AROUND, effects);
     }
 
@@ -236,13 +321,17 @@ impl App {
         start: bool,
         effects: &mut Vec<Effect>,
     ) {
-        if self.going != Some(page) {
+        let Some(going) = self.going.filter(|going| going.page == page) else {
+            let ours = self.search.awaits(page);
             let next = self.search.paged(&mut self.timeline, page, events, start);
             ask(next, search::PAGE, effects);
             let events = events.as_deref().ok();
             self.timeline.paged(page, events, start);
+            if ours {
+                self.tell_outcome(effects);
+            }
             return;
-        }
+        };
         self.going = None;
         let (HistoryPage::At(lamport), Ok(events)) = (page, events) else {
             if let Err(why) = events {
@@ -255,10 +344,10 @@ impl App {
             return self.say("The chat has nothing there", true);
         };
         self.timeline.jump(events, start, target);
-        if lamport > LamportTime::new(1) {
-            self.timeline.select_position(shown(events, target));
-        } else {
+        if lamport == LamportTime::new(1) {
             self.timeline.oldest();
+        } else if going.selects {
+            self.timeline.select_position(shown(events, target));
         }
     }
 
@@ -278,12 +367,18 @@ impl App {
         }
         let messages = self.panes.messages;
         match mouse {
-            Mouse::WheelUp => {
+            Mouse::WheelUp(x, y) | Mouse::WheelDown(x, y) if self.is_at_participants(x, y) => {
+                let rows = self.participant_rows().unwrap_or_default();
+                let by = WHEEL.cast_signed();
+                let up = matches!(mouse, Mouse::WheelUp(..));
+                self.participants.scroll(if up { -by } else { by }, rows);
+            }
+            Mouse::WheelUp(..) => {
                 self.reads_ahead = true;
                 self.timeline.retry_pages();
                 self.timeline.up(WHEEL);
             }
-            Mouse::WheelDown => self.timeline.down(WHEEL),
+            Mouse::WheelDown(..) => self.timeline.down(WHEEL),
             Mouse::Press(x, y) if messages.contains((x, y).into()) => {
                 self.timeline.select_row((y - messages.y).into());
             }
@@ -293,6 +388,14 @@ impl App {
             Mouse::Press(..) => return false,
         }
         true
+    }
+
+    fn is_at_participants(&self, x: u16, y: u16) -> bool {
+        let side = self
+            .panes
+            .participants
+            .filter(|_| self.pane == Pane::Messages);
+        side.is_some_and(|side| side.contains((x, y).into()))
     }
 
     fn toggle_mouse(&mut self, effects: &mut Vec<Effect>) {
@@ -330,9 +433,10 @@ fn shown(events: &[chitty_chat::Event], target: Position) -> Position {
         .map_or(target, |event| event.position)
 }
 
-/// Where the last character begins.
-fn last(query: &str) -> usize {
-    query.char_indices().next_back().map_or(0, |(at, _)| at)
+/// A query is one line.
+fn paste(line: &mut Editor, text: &str) {
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    line.insert(&text);
 }
 
 fn ask(page: Option<HistoryPage>, limit: u32, effects: &mut Vec<Effect>) {

@@ -6,7 +6,7 @@ use chitty_chat::LamportTime;
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::{testing::*, *};
-use crate::session::Notice;
+use crate::session::{HistoryPage, Notice};
 
 /// In a chat that goes back to the beginning, of which ada has the end from position 901 on.
 fn driver() -> Driver {
@@ -109,6 +109,28 @@ fn what_is_searched_for_is_found_at_hand_and_then_by_the_server() {
 }
 
 #[test]
+fn what_is_searched_for_is_edited_as_any_line() {
+    let mut driver = driver();
+    driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
+    driver.type_in("the cofee");
+    for _ in 0..2 {
+        driver.press(KeyCode::Left);
+    }
+    assert_eq!(driver.app.search().halves(), ("the cof", "ee"));
+    driver.type_in("f");
+    driver.press(KeyCode::Home);
+    driver.key(KeyCode::Char('d'), KeyModifiers::ALT);
+    driver.press(KeyCode::Delete);
+    assert_eq!(driver.app.search().query(), "coffee");
+    assert_eq!(selected(&driver), Some(950));
+    driver.press(KeyCode::End);
+    driver.key(KeyCode::Char('w'), KeyModifiers::CONTROL);
+    assert_eq!(driver.app.search().query(), "");
+    driver.key(KeyCode::Char('y'), KeyModifiers::CONTROL);
+    assert_eq!(driver.app.search().query(), "coffee");
+}
+
+#[test]
 fn a_search_that_is_given_up_leaves_one_where_one_was() {
     let mut driver = driver();
     driver.type_in("half a line");
@@ -189,12 +211,12 @@ fn who_looks_elsewhere_is_called_when_spoken_to_but_not_all_the_time() {
 #[test]
 fn the_mouse_scrolls_selects_and_can_be_given_back() {
     let mut driver = driver();
-    driver.input(Input::Mouse(Mouse::WheelUp));
+    driver.input(Input::Mouse(Mouse::WheelUp(5, 5)));
     assert!(driver.app.timeline().below().is_some());
     driver.input(Input::Mouse(Mouse::Press(10, 0)));
     assert!(driver.app.timeline().is_selecting());
     driver.press(KeyCode::Esc);
-    driver.input(Input::Mouse(Mouse::WheelDown));
+    driver.input(Input::Mouse(Mouse::WheelDown(5, 5)));
     assert_eq!(driver.app.timeline().below(), None);
     driver.effects();
     driver.press(KeyCode::F(5));
@@ -217,7 +239,7 @@ fn who_lists_everybody() {
     driver.say("/who");
     let shown = driver.app.timeline().visible().0;
     let text = format!("{:?}", shown.last().expect("a line"));
-    assert!(text.contains("2 present: bob, ada (you)"), "{text}");
+    assert!(text.contains("2 present: ada (you), bob"), "{text}");
 }
 
 #[test]

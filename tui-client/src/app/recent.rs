@@ -14,7 +14,10 @@ const KEPT: usize = 500;
 #[derive(Debug, Default)]
 pub struct Recent {
     events: VecDeque<Received>,
-    own: Option<ParticipantNumber>,
+    /// The participations of this process, the newest last: one that was lost goes on as another.
+    own: VecDeque<ParticipantNumber>,
+    /// What a reply or history raised the clock to.
+    told: VecDeque<LamportTime>,
     /// Events below it are history.
     from: Position,
     clock: LamportTime,
@@ -51,18 +54,26 @@ impl Recent {
         self.events.iter()
     }
 
-    /// This participation.
-    pub fn own(&self) -> Option<ParticipantNumber> {
-        self.own
+    /// Whether this is a participation of this process: the present one, or an earlier one.
+    pub fn is_own(&self, participant: ParticipantNumber) -> bool {
+        self.own.contains(&participant)
+    }
+
+    /// What replies, the Welcome and history raised this participant's clock to, in order.
+    pub fn told(&self) -> impl Iterator<Item = LamportTime> {
+        self.told.iter().copied()
     }
 
     pub(crate) fn welcome(&mut self, welcome: &Welcome) {
-        self.own = Some(welcome.number);
+        if !self.is_own(welcome.number) {
+            keep(&mut self.own, welcome.number);
+        }
         if welcome.participants.is_some() {
             self.from = welcome.position;
         }
         if welcome.another_log {
-            self.events.clear();
+            self.clear();
+            self.own = VecDeque::from([welcome.number]);
         }
         self.moved(welcome.clock, Moved::Told);
     }
@@ -72,9 +83,17 @@ impl Recent {
         if before != clock {
             self.step = Some(match moved {
                 Moved::Sent => Step::Sent,
-                Moved::Told => Step::Told { before },
+                Moved::Told => {
+                    keep(&mut self.told, clock);
+                    Step::Told { before }
+                }
             });
         }
+    }
+
+    fn clear(&mut self) {
+        self.events.clear();
+        self.told.clear();
     }
 
     pub(crate) fn event(&mut self, event: &Event, clock: LamportTime) {
@@ -84,7 +103,7 @@ impl Recent {
         }
         if last.is_some_and(|last| event.position != last.next()) {
             // The diagram is of a run without holes.
-            self.events.clear();
+            self.clear();
         }
         let live = event.position >= self.from;
         if live {
@@ -97,13 +116,11 @@ impl Recent {
         } else {
             self.moved(clock, Moved::Told);
         }
-        if self.events.len() == KEPT {
-            self.events.pop_front();
-        }
-        self.events.push_back(Received {
+        let received = Received {
             event: event.clone(),
             clock: live.then_some(clock),
-        });
+        };
+        keep(&mut self.events, received);
     }
 
     /// Where the clock stands and why, in sentences.
@@ -127,6 +144,14 @@ impl Recent {
             now.get().saturating_add(1)
         )
     }
+}
+
+/// Puts it at the end, in the place of the oldest one where there is no room.
+fn keep<T>(kept: &mut VecDeque<T>, new: T) {
+    if kept.len() == KEPT {
+        kept.pop_front();
+    }
+    kept.push_back(new);
 }
 
 fn what(event: &Event) -> String {

@@ -1,6 +1,6 @@
 //! What the view shows of the app.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
 use super::{
     App, Hint, Pane, Screen, composer::Composer, join::Join, layout::Panes, options::Options,
@@ -8,6 +8,9 @@ use super::{
     wrap,
 };
 use crate::view::glyphs;
+
+/// The sign of an alarm, and what is around it.
+const ALARM_MARGIN: usize = 4;
 
 impl App {
     /// What is on screen.
@@ -28,6 +31,11 @@ impl App {
     /// What was said.
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
+    }
+
+    #[cfg(test)]
+    pub(crate) fn timeline_mut(&mut self) -> &mut Timeline {
+        &mut self.timeline
     }
 
     /// Who is present.
@@ -101,6 +109,28 @@ impl App {
             .as_ref()
             .map(|hint| wrap::rows(&hint.text, columns, 0))
             .unwrap_or_default()
+    }
+
+    /// What must not be overlooked, in the screen's width.
+    pub fn alarm_rows(&self) -> Vec<String> {
+        let columns = usize::from(self.size.0).saturating_sub(ALARM_MARGIN);
+        let Some(mut alarm) = self.status.alarm(self.now) else {
+            return Vec::new();
+        };
+        match self.timeline.pending() {
+            _ if self.over.is_some() => _ = write!(alarm, " · {} leaves", self.leave_key()),
+            0 => {}
+            1 => alarm.push_str(" · 1 line waits"),
+            lines => _ = write!(alarm, " · {lines} lines wait"),
+        }
+        // What stands behind the reason is not broken.
+        let mut parts = alarm.split(" · ");
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let _ = write!(text, " · {}", part.replace(' ', "\u{a0}"));
+        }
+        let rows = wrap::rows(&glyphs::safe(&text), columns, 0);
+        rows.iter().map(|row| row.replace('\u{a0}', " ")).collect()
     }
 
     /// What stands before the line being written, safe to show: whose it is, or what it is for.

@@ -1,6 +1,6 @@
 //! How the link is doing, in words.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use chitty_chat::LamportTime;
 
@@ -12,15 +12,22 @@ pub struct Status {
     server: String,
     clock: LamportTime,
     state: State,
-    /// Since when the link has been down; `None` where it is up, or never was.
-    lost_since: Option<Duration>,
+    /// How the link went down; `None` where it is up, or never was.
+    lost: Option<Lost>,
     log_fails: bool,
+}
+
+#[derive(Debug)]
+struct Lost {
+    since: Duration,
+    /// Of the last try.
+    reason: String,
 }
 
 #[derive(Debug)]
 enum State {
     Link(Link),
-    Lost { reason: String, retry_at: Duration },
+    Lost { retry_at: Duration },
     Leaving,
     Over(Ended),
 }
@@ -42,7 +49,7 @@ impl Status {
             server,
             clock: LamportTime::ZERO,
             state: State::Link(Link::Connecting),
-            lost_since: None,
+            lost: None,
             log_fails: false,
         }
     }
@@ -68,23 +75,10 @@ impl Status {
             State::Over(Ended::Removed(why) | Ended::Failed(why)) => {
                 (Health::Bad, "over", why.clone())
             }
-            State::Lost { reason, retry_at } => {
-                let wait = retry_at.saturating_sub(now);
-                let next = if wait.is_zero() {
-                    "trying again".into()
-                } else {
-                    format!("next try in {} s", seconds(wait))
-                };
-                let mut rest = match self.lost_since {
-                    Some(since) if now > since => {
-                        format!("for {} s, {next}", now.saturating_sub(since).as_secs())
-                    }
-                    _ => next,
-                };
-                if !reason.is_empty() {
-                    let _ = write!(rest, " ({reason})");
-                }
-                (Health::Bad, "offline", rest)
+            State::Lost { .. } => (Health::Bad, "offline", self.loss(now)),
+            // Between two tries nothing has become better yet.
+            State::Link(Link::Connecting) if self.lost.is_some() => {
+                (Health::Bad, "offline", self.loss(now))
             }
             State::Link(Link::StartingServer) => {
                 (Health::Waiting, "starting a server", String::new())
@@ -96,6 +90,38 @@ impl Status {
             State::Link(Link::CatchingUp { behind }) => {
                 (Health::Waiting, "catching up", format!("{behind} to come"))
             }
+        }
+    }
+
+    /// Why there is no link, and what comes of it: the reason first, since it is what one can do
+    /// something about.
+    fn loss(&self, now: Duration) -> String {
+        let wait = match self.state {
+            State::Lost { retry_at } => retry_at.saturating_sub(now),
+            _ => Duration::ZERO,
+        };
+        let mut parts = Vec::new();
+        if let Some(lost) = &self.lost {
+            parts.extend(Some(lost.reason.clone()).filter(|reason| !reason.is_empty()));
+            let lasting = now.saturating_sub(lost.since);
+            parts.extend((lasting.as_secs() > 0).then(|| format!("for {}", roughly(lasting))));
+        }
+        parts.push(if wait.is_zero() {
+            "trying again".into()
+        } else {
+            format!("next try in {} s", seconds(wait))
+        });
+        parts.join(" · ")
+    }
+
+    /// What must not be overlooked, while it lasts: that nothing comes or goes, and why.
+    pub fn alarm(&self, now: Duration) -> Option<String> {
+        match (&self.state, self.words(now)) {
+            (State::Over(Ended::Left), _) => None,
+            (State::Over(_), (_, _, why)) if why.is_empty() => Some("The chat is over".into()),
+            (State::Over(_), (_, _, why)) => Some(format!("The chat is over: {why}")),
+            (_, (Health::Bad, _, rest)) => Some(format!("Offline: {rest}")),
+            _ => None,
         }
     }
 
@@ -116,7 +142,7 @@ impl Status {
     /// Until when a countdown is shown.
     pub(super) fn retry_at(&self) -> Option<Duration> {
         match self.state {
-            State::Lost { retry_at, .. } => Some(retry_at),
+            State::Lost { retry_at } => Some(retry_at),
             _ => None,
         }
     }
@@ -125,17 +151,20 @@ impl Status {
         if matches!(self.state, State::Leaving | State::Over(_)) {
             return;
         }
-        match link {
-            Link::Lost { .. } => self.lost_since = self.lost_since.or(Some(now)),
-            Link::Live | Link::CatchingUp { .. } => self.lost_since = None,
-            Link::Connecting | Link::StartingServer => {}
-        }
         self.state = match link {
-            Link::Lost { reason, retry_in } => State::Lost {
-                reason,
-                retry_at: now.saturating_add(retry_in),
-            },
-            link => State::Link(link),
+            Link::Lost { reason, retry_in } => {
+                let since = self.lost.take().map_or(now, |lost| lost.since);
+                let reason = without_codes(&reason);
+                self.lost = Some(Lost { since, reason });
+                let retry_at = now.saturating_add(retry_in);
+                State::Lost { retry_at }
+            }
+            link => {
+                if matches!(link, Link::Live | Link::CatchingUp { .. }) {
+                    self.lost = None;
+                }
+                State::Link(link)
+            }
         };
     }
 
@@ -167,6 +196,33 @@ pub fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
+/// Without the numbers of the system's errors, which stand behind their names.
+fn without_codes(reason: &str) -> String {
+    const CODE: &str = " (os error ";
+    let mut parts = reason.split(CODE);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        match rest.strip_prefix(')') {
+            Some(rest) if rest.len() + 1 < part.len() => text.push_str(rest),
+            _ => {
+                text.push_str(CODE);
+                text.push_str(part);
+            }
+        }
+    }
+    text
+}
+
+/// How long something has lasted, in the largest unit of which it is two.
+fn roughly(lasting: Duration) -> String {
+    match lasting.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,24 +238,73 @@ mod tests {
         let words = |now| status.words(now);
         let (health, short, rest) = words(Duration::from_millis(10_500));
         assert_eq!((health, short), (Health::Bad, "offline"));
-        assert_eq!(rest, "for 0 s, next try in 3 s (refused)");
+        assert_eq!(rest, "refused · next try in 3 s");
         assert_eq!(
             words(Duration::from_secs(12)).2,
-            "for 2 s, next try in 1 s (refused)"
+            "refused · for 2 s · next try in 1 s"
         );
         assert_eq!(
             words(Duration::from_secs(13)).2,
-            "for 3 s, trying again (refused)"
+            "refused · for 3 s · trying again"
         );
         // Trying in between does not make it another loss.
         status.link(Link::Connecting, Duration::from_secs(13));
+        let (health, _, rest) = status.words(Duration::from_secs(14));
+        assert_eq!(health, Health::Bad);
+        assert_eq!(rest, "refused · for 4 s · trying again");
         let lost = Link::Lost {
             reason: String::new(),
             retry_in: Duration::from_secs(5),
         };
         status.link(lost, Duration::from_secs(14));
         let rest = status.words(Duration::from_secs(15)).2;
-        assert_eq!(rest, "for 5 s, next try in 4 s");
+        assert_eq!(rest, "for 5 s · next try in 4 s");
+    }
+
+    #[test]
+    fn what_is_wrong_is_an_alarm_until_it_is_not() {
+        let mut status = Status::new("here".into());
+        let alarm = |status: &Status, now| status.alarm(Duration::from_secs(now));
+        assert_eq!(alarm(&status, 0), None);
+        let lost = Link::Lost {
+            reason: "refused".into(),
+            retry_in: Duration::from_secs(9),
+        };
+        status.link(lost, Duration::ZERO);
+        let words = |alarm: Option<String>| alarm.unwrap_or_default();
+        assert_eq!(
+            words(alarm(&status, 1)),
+            "Offline: refused · for 1 s · next try in 8 s"
+        );
+        assert_eq!(
+            words(alarm(&status, 300)),
+            "Offline: refused · for 5 min · trying again"
+        );
+        assert!(words(alarm(&status, 8000)).contains("for 2 h"));
+        status.link(Link::Live, Duration::from_secs(8001));
+        assert_eq!(alarm(&status, 8001), None);
+        status.ended(Ended::Failed("no such room".into()));
+        assert_eq!(
+            words(alarm(&status, 8002)),
+            "The chat is over: no such room"
+        );
+    }
+
+    #[test]
+    fn a_reason_is_in_words() {
+        for (told, shown) in [
+            ("refused (os error 111)", "refused"),
+            (
+                "no server (refused (os error 111)); why",
+                "no server (refused); why",
+            ),
+            ("a (os error 1) b (os error 22)", "a b"),
+            ("x (os error 1", "x (os error 1"),
+            ("x (os error )", "x (os error )"),
+            ("", ""),
+        ] {
+            assert_eq!(without_codes(told), shown);
+        }
     }
 
     #[test]

@@ -110,7 +110,8 @@ impl Driver {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
-        let (app, effects) = App::new(settings);
+        let (mut app, effects) = App::new(settings);
+        app.paint(crate::view::Palette::TERMINAL.names.len());
         Self {
             app,
             now: Duration::ZERO,

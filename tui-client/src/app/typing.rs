@@ -247,7 +247,9 @@ impl App {
             }
             Line::Who => {
                 self.composer.take();
-                self.timeline.note(self.participants.list(), wall);
+                for line in self.participants.list() {
+                    self.timeline.note(line, wall);
+                }
                 self.timeline.follow();
             }
             Line::Clear => {

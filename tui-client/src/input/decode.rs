@@ -560,8 +560,8 @@ mod tests {
         assert_eq!(
             all(b"\x1b[<64;1;1M\x1b[<65;200;300M\x1b[<0;5;3M"),
             [
-                Typed::Mouse(Mouse::WheelUp),
-                Typed::Mouse(Mouse::WheelDown),
+                Typed::Mouse(Mouse::WheelUp(0, 0)),
+                Typed::Mouse(Mouse::WheelDown(199, 299)),
                 Typed::Mouse(Mouse::Press(4, 2)),
             ]
         );
@@ -569,6 +569,7 @@ mod tests {
             &b"\x1b[<0;5;3m"[..],
             b"\x1b[<2;5;3M",
             b"\x1b[<0;0;99999999999M",
+            b"\x1b[<64;0;1M",
             b"\x1b[<M",
         ] {
             assert_eq!(all(nothing), [], "{nothing:?}");

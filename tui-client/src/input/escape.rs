@@ -115,10 +115,13 @@ fn csi(body: &[u8]) -> Sequence {
 fn mouse(report: &[u8]) -> Sequence {
     let place = |number: u32| u16::try_from(number).ok()?.checked_sub(1);
     let mouse = match numbers(report).as_deref() {
-        Some([[64, ..], _, _]) => Some(Mouse::WheelUp),
-        Some([[65, ..], _, _]) => Some(Mouse::WheelDown),
-        Some(&[[0, ..], [x, ..], [y, ..]]) => {
-            place(x).zip(place(y)).map(|(x, y)| Mouse::Press(x, y))
+        Some(&[[button @ (0 | 64 | 65), ..], [x, ..], [y, ..]]) => {
+            let what = match button {
+                64 => Mouse::WheelUp,
+                65 => Mouse::WheelDown,
+                _ => Mouse::Press,
+            };
+            place(x).zip(place(y)).map(|(x, y)| what(x, y))
         }
         _ => None,
     };

@@ -134,7 +134,9 @@ async fn check(target: &Target) -> Result<Channel, Absent> {
         if io_kind(&error) == Some(io::ErrorKind::ConnectionRefused) {
             Absent::Refused(cause)
         } else {
-            Absent::Unavailable(cause)
+            let server = target.endpoint.uri().authority();
+            let server = server.map_or("the server", |server| server.as_str());
+            Absent::Unavailable(format!("cannot reach {server}: {cause}"))
         }
     })?;
     let mut health = HealthClient::new(channel.clone()).max_decoding_message_size(REPLY);

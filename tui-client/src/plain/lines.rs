@@ -13,6 +13,8 @@ pub(super) enum Piece {
     Line(String),
     /// It cannot be a message; the text says why.
     Wrong(String),
+    /// The input cannot be read any more, which is not its end.
+    Broken(String),
 }
 
 /// Splits the input. Nothing is lost when [`Lines::next`] is dropped half-way.
@@ -31,10 +33,13 @@ impl<I: AsyncBufRead + Unpin> Lines<I> {
         }
     }
 
-    /// The next line; `None` at the end, or when the input cannot be read any more.
+    /// The next line; `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Piece> {
         loop {
-            let read = self.input.fill_buf().await.unwrap_or_default();
+            let read = match self.input.fill_buf().await {
+                Ok(read) => read,
+                Err(error) => return Some(Piece::Broken(error.to_string())),
+            };
             if read.is_empty() {
                 let rest = !self.line.is_empty() || self.too_long;
                 return rest.then(|| self.take());

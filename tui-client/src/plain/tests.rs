@@ -1,29 +1,36 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use chitty_chat::{Event, EventKind, LamportTime, ParticipantNumber, Position};
-use futures_util::stream;
 use tokio::{
-    io::{AsyncReadExt as _, BufReader, DuplexStream, duplex},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, duplex},
     sync::mpsc,
     task::JoinHandle,
+    time::timeout,
 };
+use tokio_stream::wrappers::ReceiverStream;
 
-use super::*;
-use crate::session::{Refusal, Welcome};
+use super::{client::MAX_PENDING, *};
+use crate::session::{Command, Ended, Link, Notice, Refusal, Ticket, Welcome};
 
 /// A client, and the session that the test plays.
 struct Play {
     commands: mpsc::Receiver<Command>,
     notices: mpsc::Sender<Notice>,
     log: mpsc::Sender<LogNews>,
+    leave: mpsc::Sender<()>,
     input: Option<DuplexStream>,
     output: DuplexStream,
     errors: DuplexStream,
-    done: JoinHandle<io::Result<Plain>>,
+    done: JoinHandle<Plain>,
 }
 
 impl Play {
     fn start() -> Self {
+        Self::waiting(Some(WAIT))
+    }
+
+    /// A client that waits so long for a server.
+    fn waiting(wait: Option<Duration>) -> Self {
         let (asked, commands) = mpsc::channel(64);
         let (notices, told) = mpsc::channel(256);
         let session = SessionHandle {
@@ -32,12 +39,15 @@ impl Play {
             task: tokio::spawn(async {}),
         };
         let (log_news, log) = mpsc::channel(1);
+        let (leave, left) = mpsc::channel(2);
+        let left = ReceiverStream::new(left);
         let (input, typed) = duplex(1 << 16);
         let (output, shown) = duplex(1 << 16);
         let (errors, said) = duplex(1 << 16);
         let config = PlainConfig {
             name: ParticipantName::parse("ada").expect("a name"),
             time_zone: TimeZone::UTC,
+            wait,
         };
         let streams = Streams {
             input: BufReader::new(typed),
@@ -48,11 +58,30 @@ impl Play {
             commands,
             notices,
             log: log_news,
+            leave,
             input: Some(input),
             output,
             errors,
-            done: tokio::spawn(run(config, session, streams, stream::pending(), log)),
+            done: tokio::spawn(run(config, session, streams, left, log)),
         }
+    }
+
+    /// The link is down.
+    async fn lose(&self) {
+        self.tell(Notice::Link(Link::Lost {
+            reason: "refused".into(),
+            retry_in: Duration::from_secs(1),
+        }))
+        .await;
+    }
+
+    async fn refuse(&self, retry_in: Option<Duration>) {
+        self.tell(Notice::Refused(Refusal {
+            name: "ada".into(),
+            reason: "the name ada is taken".into(),
+            retry_in,
+        }))
+        .await;
     }
 
     async fn joined() -> Self {
@@ -106,13 +135,17 @@ impl Play {
 
     /// How it went, what was shown and what was said.
     async fn end(mut self) -> (Plain, String, String) {
-        let plain = self.done.await.expect("no panic").expect("it can write");
+        let plain = self.done.await.expect("no panic");
         let (mut output, mut errors) = (String::new(), String::new());
         let _ = self.output.read_to_string(&mut output).await;
         let _ = self.errors.read_to_string(&mut errors).await;
         (plain, output, errors)
     }
 }
+
+const WAIT: Duration = Duration::from_secs(30);
+/// Nothing happens in this time, which does not pass really.
+const LONG: Duration = Duration::from_secs(100_000);
 
 fn welcome() -> Welcome {
     Welcome {
@@ -213,27 +246,24 @@ async fn quit_leaves_though_there_is_more() {
 #[tokio::test]
 async fn a_refused_name_ends_it() {
     let play = Play::start();
-    play.tell(Notice::Refused(Refusal {
-        name: "ada".into(),
-        reason: "it is taken".into(),
-        retry_in: None,
-    }))
-    .await;
+    play.refuse(None).await;
     let (plain, ..) = play.end().await;
     assert_eq!(
         plain.outcome,
-        Outcome::NeverJoined("the name \"ada\" is refused: it is taken".into())
+        Outcome::NeverJoined("the name \"ada\" is refused: the name ada is taken".into())
     );
+    assert!(!plain.unreachable);
 }
 
 #[tokio::test]
 async fn a_lost_link_is_said_and_lines_are_kept() {
     let mut play = Play::joined().await;
-    play.tell(Notice::Link(Link::Lost {
-        reason: "refused".into(),
-        retry_in: Duration::from_secs(1),
-    }))
-    .await;
+    // Each try that fails is told; what that says is said once.
+    for _ in 0..50 {
+        play.lose().await;
+        play.tell(Notice::Link(Link::Connecting)).await;
+        play.tell(Notice::Link(Link::StartingServer)).await;
+    }
     play.type_in("kept\n").await;
     let (ticket, _) = play.publish().await;
     play.tell(Notice::Link(Link::Live)).await;
@@ -243,8 +273,187 @@ async fn a_lost_link_is_said_and_lines_are_kept() {
     assert_eq!(plain.outcome, Outcome::Over(Ended::Failed("gone".into())));
     assert_eq!(
         errors,
-        "chitty: not connected (refused); trying again\nchitty: connected\n"
+        "chitty: not connected (refused); trying again\nchitty: no server is running here: one is \
+         started\nchitty: connected\n"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_not_there_is_waited_for_as_long_as_was_said() {
+    for wait in [Duration::ZERO, Duration::from_millis(1500), WAIT] {
+        let start = Instant::now();
+        let mut play = Play::waiting(Some(wait));
+        play.command().await;
+        tokio::time::advance(wait / 3).await;
+        assert!(!play.done.is_finished());
+        play.lose().await;
+        let (plain, _, errors) = play.end().await;
+        assert_eq!(start.elapsed().as_secs(), wait.as_secs());
+        assert!(plain.unreachable);
+        let Outcome::NeverJoined(reason) = plain.outcome else {
+            panic!("{:?}", plain.outcome);
+        };
+        assert!(
+            reason.contains("cannot enter the chat: refused"),
+            "{reason}"
+        );
+        assert_eq!(
+            errors.lines().count(),
+            usize::from(!wait.is_zero()),
+            "{errors}"
+        );
+    }
+    let mut play = Play::waiting(None);
+    play.lose().await;
+    assert!(timeout(LONG, &mut play.done).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_lost_is_waited_for_while_there_is_input() {
+    let mut play = Play::joined().await;
+    play.type_in("hello\n").await;
+    play.publish().await;
+    play.lose().await;
+    assert!(timeout(LONG, &mut play.done).await.is_err());
+    let start = Instant::now();
+    play.input = None;
+    let (plain, _, errors) = play.end().await;
+    assert_eq!(start.elapsed().as_secs(), WAIT.as_secs());
+    assert!(plain.unreachable);
+    assert!(matches!(plain.outcome, Outcome::Over(Ended::Failed(_))));
+    assert_eq!(plain.unsent, 1);
+    assert!(errors.contains("line 1 is not confirmed"), "{errors}");
+
+    // It is given its time again when it was back.
+    let mut play = Play::joined().await;
+    play.type_in("hello\n").await;
+    let (ticket, _) = play.publish().await;
+    play.input = None;
+    play.lose().await;
+    assert!(timeout(WAIT / 2, &mut play.done).await.is_err());
+    play.tell(Notice::Welcome(welcome())).await;
+    play.tell(Notice::Link(Link::Live)).await;
+    assert!(timeout(LONG, &mut play.done).await.is_err());
+    play.confirm(ticket, "hello").await;
+    assert_eq!(play.command().await, Command::Leave);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_a_lost_participant_holds_is_waited_for() {
+    let mut play = Play::start();
+    play.command().await;
+    let free_in = Duration::from_secs(10);
+    // Longer than a server would be waited for, and less than a second.
+    for free_in in [free_in, free_in * 4, Duration::ZERO] {
+        let start = Instant::now();
+        play.refuse(Some(free_in)).await;
+        assert!(matches!(play.command().await, Command::Join { name } if name.as_str() == "ada"));
+        assert_eq!(start.elapsed().as_secs(), free_in.as_secs().max(1));
+    }
+    play.tell(Notice::Welcome(welcome())).await;
+    play.tell(Notice::Ended(Ended::Left)).await;
+    let (_, _, errors) = play.end().await;
+    assert_eq!(
+        errors,
+        "chitty: the name ada is taken; waiting until the name is free\n"
+    );
+
+    // Whoever flickers may hold it for ever; and somebody else may take it.
+    for then in [Some(free_in), None] {
+        let mut play = Play::start();
+        play.command().await;
+        let mut asked = 0;
+        play.refuse(Some(free_in)).await;
+        while timeout(free_in * 2, play.commands.recv())
+            .await
+            .is_ok_and(|command| command.is_some())
+        {
+            asked += 1;
+            play.refuse(then).await;
+        }
+        assert_eq!(asked, if then.is_some() { 6 } else { 1 });
+        let (plain, ..) = play.end().await;
+        assert!(matches!(plain.outcome, Outcome::NeverJoined(_)));
+    }
+}
+
+/// Fills what the client writes to, which nobody reads.
+async fn stall(play: &mut Play) {
+    let text = "x".repeat(128);
+    for number in 0..5000 {
+        let told = play.confirm(Ticket(number), &text);
+        if timeout(Duration::from_secs(1), told).await.is_err() {
+            return;
+        }
+    }
+    panic!("it takes whatever comes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_stalls_is_felt_and_does_not_keep_a_client_that_is_to_end() {
+    let mut play = Play::joined().await;
+    stall(&mut play).await;
+    play.leave.send(()).await.expect("it listens");
+    assert_eq!(play.command().await, Command::Leave);
+    // It takes what comes after that.
+    for number in 0..20_000 {
+        play.confirm(Ticket(number), &"x".repeat(128)).await;
+    }
+    play.tell(Notice::Ended(Ended::Left)).await;
+    let start = Instant::now();
+    let plain = play.done.await.expect("no panic");
+    assert_eq!(plain.outcome, Outcome::Over(Ended::Left));
+    assert!(start.elapsed() < LAST_LINES * 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn told_twice_to_end_it_does_at_once() {
+    let mut play = Play::joined().await;
+    play.type_in("hello\n").await;
+    play.publish().await;
+    for _ in 0..2 {
+        play.leave.send(()).await.expect("it listens");
+    }
+    let (plain, _, errors) = play.end().await;
+    assert_eq!(plain.unsent, 1);
+    assert!(errors.contains("line 1 is not confirmed"), "{errors}");
+
+    let play = Play::start();
+    play.leave.send(()).await.expect("it listens");
+    play.tell(Notice::Ended(Ended::Left)).await;
+    let (plain, ..) = play.end().await;
+    assert!(matches!(plain.outcome, Outcome::NeverJoined(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_gets_all() {
+    let mut play = Play::joined().await;
+    stall(&mut play).await;
+    let (mut output, mut read) = (std::mem::replace(&mut play.output, duplex(1).0), Vec::new());
+    play.input = None;
+    while play.commands.try_recv().is_err() {
+        let mut part = [0; 100];
+        let count = output.read(&mut part).await.expect("it is open");
+        read.extend_from_slice(&part[..count]);
+    }
+    play.confirm(Ticket(9), "the last one").await;
+    play.tell(Notice::Ended(Ended::Left)).await;
+    tokio::time::sleep(LONG).await;
+    output.read_to_end(&mut read).await.expect("it is open");
+    let text = String::from_utf8(read).expect("text");
+    assert!(text.ends_with("the last one\n"), "{text}");
+    assert!(text.lines().count() > 1000, "{}", text.lines().count());
+}
+
+#[tokio::test]
+async fn a_reader_that_has_enough_ends_the_client() {
+    let mut play = Play::joined().await;
+    drop(std::mem::replace(&mut play.output, duplex(1).0));
+    play.confirm(Ticket(5), "hello").await;
+    assert_eq!(play.command().await, Command::Leave);
+    play.tell(Notice::Ended(Ended::Left)).await;
+    let (plain, _, errors) = play.end().await;
+    assert_eq!((plain.unsent, &*errors), (0, ""));
 }
 
 #[tokio::test]

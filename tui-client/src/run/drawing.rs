@@ -1,6 +1,6 @@
 //! When the screen is drawn, and what the terminal is told beside it.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use ratatui::{backend::Backend, layout::Rect};
 use tokio::time::Instant;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Client;
 use crate::{
     app::{Input, Outcome},
-    osc,
+    osc::{self, Piece, RESTORE_CURSOR, SAVE_CURSOR},
     session::Ended,
     terminal, view,
 };
@@ -36,6 +36,7 @@ impl<B: Backend> Client<'_, B> {
 
     pub(super) fn repaint(&mut self) {
         self.links.forget();
+        self.rows.forget();
         // Clears all without asking the terminal where its cursor is, as `Terminal::clear` does:
         // the answer would come in among the keys.
         if let Ok(size) = self.terminal.size() {
@@ -57,18 +58,20 @@ impl<B: Backend> Client<'_, B> {
         }
         (self.draw_at, self.drawn_at) = (None, now);
         let (app, theme) = (&self.app, self.theme);
-        let mut links = Vec::new();
-        let drawn = self
-            .terminal
-            .draw(|frame| links = view::draw(app, theme, frame));
-        let linked = match drawn.map(|frame| self.links.show(links, frame.buffer)) {
-            Ok(pieces) => {
-                let out = &mut (self.host.frame)();
-                osc::write_links(&pieces, self.terminal.backend_mut(), out).is_ok()
+        let (rows, mut links) = (&mut self.rows, Vec::new());
+        let drawn = self.terminal.draw(|frame| {
+            links = view::draw(app, theme, frame);
+            rows.take_out(frame.buffer_mut());
+        });
+        let complete = match drawn {
+            Ok(frame) => {
+                let pieces = self.links.show(links, frame.buffer, self.rows.are_due());
+                let pieces = self.rows.take_links(pieces);
+                self.complete(&pieces)
             }
-            Err(_) => false,
+            Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
         };
-        if !linked || (self.host.present)().is_err() {
+        if complete.and_then(|()| (self.host.present)()).is_err() {
             // The terminal is gone.
             let effects = self.app.update(Input::Leave, self.now());
             self.apply(effects, Duration::from_secs(3600));
@@ -80,6 +83,20 @@ impl<B: Backend> Client<'_, B> {
             self.asked = true;
             (self.host.ask_for_keys)();
         }
+    }
+
+    /// Writes what ratatui does not get right and what it has no place for: rows, and addresses. The
+    /// cursor stays where it is.
+    fn complete(&mut self, pieces: &[Piece]) -> io::Result<()> {
+        if pieces.is_empty() && !self.rows.are_due() {
+            return Ok(());
+        }
+        let out = &mut *(self.host.frame)();
+        let backend = self.terminal.backend_mut();
+        out.write_all(SAVE_CURSOR.as_bytes())?;
+        self.rows.write(backend, out)?;
+        osc::write_links(pieces, backend, out)?;
+        out.write_all(RESTORE_CURSOR.as_bytes())
     }
 
     /// The terminal has not taken the last frame yet: the next one waits for that.

@@ -45,6 +45,7 @@ fn bench() -> Bench {
         options: Options::default(),
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),
+        look: Look::default(),
     };
     let session = SessionHandle {
         commands: commands_in,

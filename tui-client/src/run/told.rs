@@ -2,6 +2,7 @@
 
 use std::{io, task::Poll};
 
+use chitty_chat::signals::is_ignored;
 use futures_util::stream::{self, Stream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -40,14 +41,32 @@ pub(super) fn signals() -> io::Result<impl Stream<Item = Told> + Unpin> {
     ] {
         signals.push((signal(kind)?, told));
     }
-    Ok(stream::poll_fn(move |context| {
+    Ok(of(signals))
+}
+
+/// The signals that end a program without a screen, but for those that whoever started it wants
+/// it to ignore.
+pub(super) fn ends() -> io::Result<impl Stream<Item = ()> + Unpin> {
+    use rustix::process::Signal;
+
+    let mut signals = vec![(signal(SignalKind::terminate())?, ())];
+    for other in [Signal::HUP, Signal::INT, Signal::QUIT] {
+        if is_ignored(other) != Some(true) {
+            signals.push((signal(SignalKind::from_raw(number(other)))?, ()));
+        }
+    }
+    Ok(of(signals))
+}
+
+fn of<T: Copy + Unpin>(mut signals: Vec<(Signal, T)>) -> impl Stream<Item = T> + Unpin {
+    stream::poll_fn(move |context| {
         for (signal, told) in &mut signals {
             if signal.poll_recv(context).is_ready() {
                 return Poll::Ready(Some(*told));
             }
         }
         Poll::Pending
-    }))
+    })
 }
 
 fn number(signal: rustix::process::Signal) -> i32 {

@@ -17,9 +17,9 @@ use super::HistoryPage;
 /// A server may ask to wait this long before the next try, and no longer.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
-/// The largest message of a stream, in bytes: a Welcome that tells of 10,000 participants (a
-/// server's limit unless configured otherwise), whose names are as long as names can be.
-pub(super) const STREAM_MESSAGE: usize = 2 << 20;
+/// The largest message of a stream, in bytes: a Welcome that tells of [`PARTICIPANTS`], whose names
+/// and numbers are as long as they can be, and of some other things.
+pub(super) const STREAM_MESSAGE: usize = PARTICIPANTS * PARTICIPANT + (64 << 10);
 /// The largest page of the log, in bytes: its events have at most 256 KiB, and each has a key and
 /// a length beside.
 pub(super) const PAGE: usize = 384 << 10;
@@ -28,8 +28,12 @@ pub(crate) const REPLY: usize = 16 << 10;
 /// The headers and trailers of one answer, in bytes: a status with its text and details is there.
 pub(super) const HEADERS: u32 = 16 << 10;
 
-/// Participants that a Welcome can tell of; the others are left out.
+/// Participants that a Welcome can tell of, which is as many as a server can be configured to have;
+/// others are left out.
 const PARTICIPANTS: usize = 20_000;
+/// One of them in a Welcome, in bytes: a name of 32 characters of 4 bytes, two numbers of 10, the
+/// tags and lengths of these and of the whole, and some room.
+const PARTICIPANT: usize = 160;
 /// The longest texts, in bytes. Twice or three times what today's rules allow, so that what a newer
 /// server allows is shown whole; an event has less than 1.6 KiB of them.
 const TEXT: usize = 1024;

@@ -1,6 +1,6 @@
 //! The one task of a session: everything that happens to it, one after the other.
 
-use std::ops::ControlFlow;
+use std::{collections::VecDeque, ops::ControlFlow};
 
 use chitty_chat::{
     LamportClock, LamportTime, MessageId, MessageText, ParticipantName, ParticipantNumber,
@@ -14,7 +14,8 @@ use tokio::{
 use tonic::transport::Channel;
 
 use super::{
-    Command, Connector, Ended, Moved, Notice, OnAccepted, Random, SessionConfig, Ticket,
+    Command, Connector, Ended, HistoryPage, Moved, Notice, OnAccepted, Random, SessionConfig,
+    Ticket,
     backoff::Backoff,
     cursor::Cursor,
     follow::Page,
@@ -65,6 +66,8 @@ pub(super) struct Driver {
     pub(super) publishing: Option<InFlight>,
     pub(super) publish_backoff: Backoff,
     pub(super) pages: FuturesUnordered<BoxFuture<Page>>,
+    /// Those that are asked for when others have come.
+    pub(super) waiting_pages: VecDeque<(HistoryPage, u32)>,
     pub(super) leaving: Leaving,
 }
 
@@ -120,6 +123,7 @@ impl Driver {
             publishing: None,
             publish_backoff: Backoff::default(),
             pages: FuturesUnordered::new(),
+            waiting_pages: VecDeque::new(),
             leaving: Leaving::No,
         }
     }

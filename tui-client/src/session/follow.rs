@@ -15,6 +15,8 @@ use super::{
 
 /// How many pages may be asked for at a time.
 const MAX_PAGES: usize = 4;
+/// How many may wait for that.
+const MAX_WAITING: usize = 64;
 /// Catching up is told every so many events.
 const PROGRESS: u64 = 100;
 
@@ -175,7 +177,13 @@ impl Driver {
 
     pub(super) fn ask_history(&mut self, page: HistoryPage, limit: u32) {
         let reason = match &self.channel {
-            _ if self.pages.len() >= MAX_PAGES => "too many pages are asked for already",
+            _ if self.pages.len() >= MAX_PAGES => {
+                if self.waiting_pages.len() < MAX_WAITING {
+                    self.waiting_pages.push_back((page, limit));
+                    return;
+                }
+                "too many pages are asked for already"
+            }
             Some(channel) if self.state.is_following() => {
                 let mut client = grpc::client(channel.clone(), bounds::PAGE);
                 let request = history_request(self.session.reveal().to_owned(), page, limit);
@@ -198,7 +206,17 @@ impl Driver {
         self.no_history(page, None, reason.to_owned());
     }
 
+    /// A page has come, or will not: the next one has its turn.
     pub(super) fn paged(&mut self, read: Page) {
+        self.show_page(read);
+        while self.pages.len() < MAX_PAGES
+            && let Some((page, limit)) = self.waiting_pages.pop_front()
+        {
+            self.ask_history(page, limit);
+        }
+    }
+
+    fn show_page(&mut self, read: Page) {
         let Page {
             timeline,
             wanted: page,

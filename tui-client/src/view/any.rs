@@ -133,8 +133,8 @@ fn input() -> impl Strategy<Value = Input> {
         1 => Just(Input::NoShell),
         2 => size.prop_map(|(width, height)| Input::Resize(width, height)),
         1 => prop_oneof![
-            Just(Mouse::WheelUp),
-            Just(Mouse::WheelDown),
+            (0..90_u16, 0..30_u16).prop_map(|(x, y)| Mouse::WheelUp(x, y)),
+            (0..90_u16, 0..30_u16).prop_map(|(x, y)| Mouse::WheelDown(x, y)),
             (0..90_u16, 0..30_u16).prop_map(|(x, y)| Mouse::Press(x, y)),
         ]
         .prop_map(Input::Mouse),

@@ -3,7 +3,7 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::composer::{Completion, Looking};
 
 /// The line that a search has found.
@@ -37,33 +37,37 @@ impl Widget for Found<'_> {
         let (mut before, within) = (part(0..place.start), part(place.clone()));
         // What was looked for is on screen, with what stands before it as far as there is room.
         let least = glyphs::width(&within).min(width.saturating_sub(x)) + 1;
-        before = fit_end(&before, width.saturating_sub(x + least));
+        let room = width.saturating_sub(x + least);
+        if glyphs::width(&before) > room {
+            let fitted = fit_end(&before, room);
+            if fitted.is_some() {
+                x = put(buf, area, (x, 0), "…", theme::TEXT);
+            }
+            before = fitted.unwrap_or_default();
+        }
         for (text, style) in [
             (before, theme::TEXT),
             (within, self.theme.found()),
             (part(place.end..line.len()), theme::TEXT),
         ] {
             let room = width.saturating_sub(x);
-            x = put(buf, area, (x, 0), &glyphs::fit(&text, room), style);
+            let fitted = glyphs::fit(&text, room);
+            x = put_said(buf, area, (x, 0), (&fitted, &text), style, self.theme);
         }
     }
 }
 
-/// As much of the end of a text as fits into `columns`, with an ellipsis where it was cut.
-fn fit_end(text: &str, columns: usize) -> String {
+/// As much of the end of a text as fits into `columns` after an ellipsis, for which there may be no
+/// room.
+fn fit_end(text: &str, columns: usize) -> Option<String> {
     let mut room = glyphs::width(text);
-    if room <= columns {
-        return text.to_owned();
-    }
     let mut rest = text;
     while room + 1 > columns {
-        let Some((first, width)) = glyphs::graphemes(rest).next() else {
-            return String::new();
-        };
+        let (first, width) = glyphs::graphemes(rest).next()?;
         rest = &rest[first.len()..];
         room = room.saturating_sub(width);
     }
-    format!("…{rest}")
+    Some(rest.to_owned())
 }
 
 /// The names or commands that are offered.
@@ -104,13 +108,8 @@ impl Widget for Offers<'_> {
                 break;
             }
             x = put(buf, area, (x, 0), sign, style);
-            x = put(
-                buf,
-                area,
-                (x, 0),
-                &glyphs::fit(&name, width.saturating_sub(x)),
-                style,
-            );
+            let fitted = glyphs::fit(&name, width.saturating_sub(x));
+            x = put_said(buf, area, (x, 0), (&fitted, &name), style, self.theme);
             x += 1;
         }
     }

@@ -1,6 +1,9 @@
 //! The space-time diagram, in the place of the messages.
 
-use chitty_chat::LamportTime;
+use chitty_chat::{
+    LamportTime,
+    signs::{DIAGRAM, RECEIVED, REPLY, SENT, SERVER, Sign, TO_LEFT, TO_RIGHT, UNDER_WAY},
+};
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -8,10 +11,11 @@ use ratatui::{
     widgets::{Clear, Widget},
 };
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     diagram::{Diagram, Line, Row, Step},
     keys::{Action, Keymap},
+    participants::Participants,
     recent::Recent,
 };
 
@@ -19,6 +23,7 @@ use crate::app::{
 pub(super) struct Pane<'a> {
     pub(super) recent: &'a Recent,
     pub(super) name: &'a str,
+    pub(super) participants: &'a Participants,
     pub(super) keys: &'a Keymap,
     pub(super) theme: Theme,
 }
@@ -27,7 +32,7 @@ pub(super) struct Pane<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Columns {
     own: usize,
-    chat: usize,
+    server: usize,
     /// The first of the others, and the way from one to the next.
     others: usize,
     step: usize,
@@ -40,9 +45,32 @@ struct Columns {
 /// Columns that the names of events should have at least.
 const LABEL: usize = 18;
 
+/// The legend may take one row of so many. In a small window each is needed for what happens, and
+/// the help tells the signs.
+const PART_OF_LEGEND: usize = 8;
+
+/// What the signs mean, in rows of so many columns.
+fn legend(width: usize) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    for sign in DIAGRAM.into_iter().chain([UNDER_WAY]) {
+        let entry = format!("{} {}", sign.sign, sign.means);
+        let last = rows.last().map_or(0, |row| glyphs::width(row));
+        if last > 0 && last + 3 + glyphs::width(&entry) > width {
+            rows.push(String::new());
+        }
+        if let Some(row) = rows.last_mut() {
+            if !row.is_empty() {
+                row.push_str("   ");
+            }
+            row.push_str(&entry);
+        }
+    }
+    rows
+}
+
 impl Columns {
     fn new(width: usize) -> Self {
-        let (own, chat, others, step, labels) = match width {
+        let (own, server, others, step, labels) = match width {
             0..30 => (5, 12, 21, 9, false),
             30..60 => (6, 15, 25, 9, false),
             _ => (8, 20, 33, 12, true),
@@ -50,7 +78,7 @@ impl Columns {
         let room = width.saturating_sub(others + if labels { LABEL } else { 0 });
         Self {
             own,
-            chat,
+            server,
             others,
             step,
             count: (room / step).min(8),
@@ -76,8 +104,11 @@ impl Widget for Pane<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         Clear.render(area, buf);
         let columns = Columns::new(area.width.into());
-        // Below the names.
-        let rows = usize::from(area.height).saturating_sub(1);
+        let height = usize::from(area.height);
+        let legend = Some(legend(area.width.into()));
+        let legend = legend.filter(|legend| legend.len() * PART_OF_LEGEND <= height);
+        // Below the names, and above what the signs mean.
+        let rows = height.saturating_sub(1 + legend.as_ref().map_or(0, Vec::len));
         let diagram = Diagram::new(self.recent, rows, columns.count);
         let close = self.keys.hint(Action::Diagram, "closes");
         let mut canvas = Canvas {
@@ -86,6 +117,7 @@ impl Widget for Pane<'_> {
             columns,
             theme: self.theme,
             name: self.name,
+            participants: self.participants,
             close: close.as_deref(),
             diagram: &diagram,
         };
@@ -97,6 +129,9 @@ impl Widget for Pane<'_> {
         for (index, row) in diagram.rows.iter().enumerate() {
             canvas.row(top + index, row);
         }
+        for (index, row) in legend.iter().flatten().enumerate() {
+            canvas.put(0, 1 + rows + index, row, theme::DIM);
+        }
     }
 }
 
@@ -106,6 +141,7 @@ struct Canvas<'a> {
     columns: Columns,
     theme: Theme,
     name: &'a str,
+    participants: &'a Participants,
     /// How to get back to the messages.
     close: Option<&'a str>,
     diagram: &'a Diagram,
@@ -116,16 +152,21 @@ impl Canvas<'_> {
         put(self.buf, self.area, (x, y), text, style);
     }
 
+    fn said(&mut self, place: (usize, usize), text: (&str, &str), style: Style) {
+        put_said(self.buf, self.area, place, text, style, self.theme);
+    }
+
     fn header(&mut self) {
         let columns = self.columns;
-        let own = self.theme.name(self.name, true);
+        let own = self.theme.name(self.participants.hue(self.name), true);
         self.put(columns.own.saturating_sub(1), 0, "you", own);
-        self.put(columns.chat.saturating_sub(1), 0, "chat", theme::STRONG);
+        self.put(columns.server.saturating_sub(1), 0, SERVER, theme::STRONG);
         for (index, name) in self.diagram.others.iter().enumerate() {
             let x = columns.others + index * columns.step;
-            let name_style = self.theme.name(name, false);
+            let name_style = self.theme.name(self.participants.hue(name), false);
             let safe = glyphs::safe(name);
-            self.put(x, 0, &glyphs::fit(&safe, columns.step - 1), name_style);
+            let fitted = glyphs::fit(&safe, columns.step - 1);
+            self.said((x, 0), (&fitted, &safe), name_style);
         }
         let Some(close) = self.close else { return };
         let x = usize::from(self.area.width).saturating_sub(glyphs::width(close) + 1);
@@ -136,12 +177,10 @@ impl Canvas<'_> {
 
     fn style(&self, line: Line) -> Style {
         match line {
-            Line::Own => self.theme.name(self.name, true),
-            Line::Other(index) => self
-                .diagram
-                .others
-                .get(index)
-                .map_or(theme::TEXT, |name| self.theme.name(name, false)),
+            Line::Own => self.theme.name(self.participants.hue(self.name), true),
+            Line::Other(index) => self.diagram.others.get(index).map_or(theme::TEXT, |name| {
+                self.theme.name(self.participants.hue(name), false)
+            }),
             Line::Hidden => theme::DIM,
         }
     }
@@ -149,10 +188,17 @@ impl Canvas<'_> {
     fn row(&mut self, y: usize, row: &Row) {
         self.lines(y, row);
         match &row.step {
-            Step::Sent { line, time } => self.dot(y, *line, "●", *time),
-            Step::Received { time } => {
-                self.put(self.columns.chat, y, "┤", theme::DIM);
-                self.receipt(y, *time);
+            Step::Sent { line, time } => self.dot(y, *line, SENT.sign, *time),
+            Step::Received { time, event } => {
+                self.put(self.columns.server, y, "┤", theme::DIM);
+                self.receipt(y, *time, RECEIVED);
+                if let Some((sent, label)) = event {
+                    self.label(y, &format!("sent at {sent}: {label}"));
+                }
+            }
+            Step::Told { time } => {
+                self.put(self.columns.server, y, "┤", theme::DIM);
+                self.receipt(y, *time, REPLY);
             }
             Step::Broadcast {
                 from,
@@ -162,14 +208,14 @@ impl Canvas<'_> {
                 label,
             } => {
                 if let Some(received) = received {
-                    self.receipt(y, *received);
+                    self.receipt(y, *received, RECEIVED);
                 }
                 let text = time.to_string();
                 if let Some(from) = *from {
                     self.sending(y, from, *sent, text.len());
                 }
-                self.put(self.columns.chat, y, "●", theme::STRONG);
-                self.put(self.columns.chat + 2, y, &text, theme::STRONG);
+                self.put(self.columns.server, y, SENT.sign, theme::STRONG);
+                self.put(self.columns.server + 2, y, &text, theme::STRONG);
                 self.label(y, label);
             }
         }
@@ -178,7 +224,7 @@ impl Canvas<'_> {
     /// The lines of all who are there, thick where something of theirs is on its way.
     fn lines(&mut self, y: usize, row: &Row) {
         self.put(self.columns.own, y, "│", theme::DIM);
-        self.put(self.columns.chat, y, "│", theme::DIM);
+        self.put(self.columns.server, y, "│", theme::DIM);
         for (index, present) in row.present.iter().enumerate() {
             if *present {
                 let x = self.columns.others + index * self.columns.step;
@@ -187,7 +233,7 @@ impl Canvas<'_> {
         }
         for &line in &row.under_way {
             if let Some(x) = self.columns.of(line) {
-                self.put(x, y, "┃", self.style(line));
+                self.put(x, y, UNDER_WAY.sign, self.style(line));
             }
         }
     }
@@ -205,25 +251,26 @@ impl Canvas<'_> {
         self.put(at, y, &time, theme::TEXT);
     }
 
-    /// From the chat to the user.
-    fn receipt(&mut self, y: usize, time: LamportTime) {
-        let Columns { own, chat, .. } = self.columns;
-        let line = "─".repeat(chat.saturating_sub(own + 2));
-        self.put(own + 1, y, &format!("◄{line}"), theme::DIM);
-        self.dot(y, Line::Own, "○", time);
+    /// From the server to the user: an event, or a reply, whose arrow is thinner.
+    fn receipt(&mut self, y: usize, time: LamportTime, sign: Sign) {
+        let Columns { own, server, .. } = self.columns;
+        let line = if sign == REPLY { "╌" } else { "─" };
+        let line = line.repeat(server.saturating_sub(own + 2));
+        self.put(own + 1, y, &format!("{TO_LEFT}{line}"), theme::DIM);
+        self.dot(y, Line::Own, sign.sign, time);
     }
 
-    /// From its author to the chat, whose time is so many columns wide.
+    /// From its author to the server, whose time is so many columns wide.
     fn sending(&mut self, y: usize, from: Line, sent: Option<LamportTime>, time: usize) {
-        let Columns { chat, others, .. } = self.columns;
+        let Columns { server, others, .. } = self.columns;
         if from == Line::Own {
             let own = self.columns.own;
-            let line = "─".repeat(chat.saturating_sub(own + 2));
-            self.put(own + 1, y, &format!("{line}►"), theme::DIM);
-            self.arrival(y, from, sent, "└");
+            let line = "─".repeat(server.saturating_sub(own + 2));
+            self.put(own + 1, y, &format!("{line}{TO_RIGHT}"), theme::DIM);
+            self.arrival(y, from, sent, "├");
             return;
         }
-        let start = chat + 2 + time + 1;
+        let start = server + 2 + time + 1;
         // Who has no column sends from beyond the last one.
         let end = self
             .columns
@@ -232,20 +279,20 @@ impl Canvas<'_> {
         if end <= start {
             return;
         }
-        self.put(start, y, "◄", theme::DIM);
+        self.put(start, y, TO_LEFT, theme::DIM);
         for x in start + 1..end {
             let crossing = x > others && x < end && (x - others).is_multiple_of(self.columns.step)
                 || x == others;
             let line = if crossing { "┼" } else { "─" };
             self.put(x, y, line, theme::DIM);
         }
-        self.arrival(y, from, sent, "┘");
+        self.arrival(y, from, sent, "┤");
     }
 
     /// Where an arrow begins: at the sending, or where its way down the author's line ends.
     fn arrival(&mut self, y: usize, from: Line, sent: Option<LamportTime>, bend: &str) {
         match (sent, self.columns.of(from)) {
-            (Some(sent), Some(_)) => self.dot(y, from, "●", sent),
+            (Some(sent), Some(_)) => self.dot(y, from, SENT.sign, sent),
             (None, Some(x)) => self.put(x, y, bend, self.style(from)),
             (_, None) => {}
         }
@@ -256,7 +303,7 @@ impl Canvas<'_> {
             let x = self.columns.label(self.diagram.others.len());
             let room = usize::from(self.area.width).saturating_sub(x + 1);
             let safe = glyphs::safe(label);
-            self.put(x, y, &glyphs::fit(&safe, room), theme::DIM);
+            self.said((x, y), (&glyphs::fit(&safe, room), &safe), theme::DIM);
         }
     }
 }

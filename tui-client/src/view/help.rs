@@ -50,8 +50,8 @@ impl Widget for Overlay<'_> {
                     put(buf, frame, (inset, y), keys, theme::TEXT);
                     put(buf, frame, (inset + column, y), what, theme::DIM);
                 }
-                Row::More(what) => {
-                    put(buf, frame, (inset + 2, y), what, theme::DIM);
+                Row::More { column, what } => {
+                    put(buf, frame, (inset + column, y), what, theme::DIM);
                 }
                 Row::Gap => {}
             }

@@ -7,7 +7,7 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
     composer::{Kind, Laid},
@@ -63,9 +63,11 @@ impl<'a> InputLine<'a> {
             let style = if searching {
                 self.theme.warning()
             } else {
-                self.theme.name(self.app.name(), true)
+                self.theme
+                    .name(self.app.participants().hue(self.app.name()), true)
             };
-            put(buf, area, (1, 0), &glyphs::fit(&name, prompt - 4), style);
+            let fitted = glyphs::fit(&name, prompt - 4);
+            put_said(buf, area, (1, 0), (&fitted, &name), style, self.theme);
         }
         if prompt > 0 {
             let sign = if searching { "?" } else { "›" };
@@ -90,9 +92,11 @@ impl<'a> InputLine<'a> {
 
     fn style(&self, kind: Kind) -> Style {
         match kind {
-            Kind::Text => theme::TEXT,
+            Kind::Text => self.theme.said(theme::TEXT),
             Kind::Limit => self.theme.error(),
-            Kind::Over => self.theme.over(),
+            Kind::Over => self.theme.said(self.theme.over()),
+            Kind::Break { over: false } => theme::TEXT,
+            Kind::Break { over: true } => self.theme.over(),
         }
     }
 

@@ -8,7 +8,7 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
     keys::Action,
@@ -57,17 +57,7 @@ impl JoinScreen<'_> {
 
     /// The part of the name that fits, and the caret's column in it.
     fn field(&self, room: usize) -> (String, usize) {
-        let (before, after) = self.app.join().halves();
-        let mut before = glyphs::safe(before).into_owned();
-        // Scrolled so that the caret is in the field.
-        while glyphs::width(&before) >= room.max(1) {
-            let first = glyphs::graphemes(&before)
-                .next()
-                .map_or(0, |(first, _)| first.len());
-            before.drain(..first);
-        }
-        let caret = glyphs::width(&before);
-        (before + &glyphs::safe(after), caret)
+        glyphs::field(self.app.join().halves(), room)
     }
 
     pub(super) fn caret(&self, area: Rect) -> Option<Position> {
@@ -164,7 +154,7 @@ impl Widget for JoinScreen<'_> {
         } else {
             theme::STRONG
         };
-        put(buf, block, (column, row), &name, style);
+        put_said(buf, block, (column, row), (&name, &name), style, self.theme);
         if roomy {
             let line = "─".repeat(ParticipantName::MAX_CHARS);
             put(buf, block, (column, row + 1), &line, theme::DIM);

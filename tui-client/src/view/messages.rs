@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
-use chitty_chat::{Position, causality::Relation};
+use chitty_chat::{Position, causality::Relation, signs::CROSSED};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 
-use super::{Theme, glyphs, put, theme};
-use crate::app::timeline::{Block, Columns, Timeline, Tone, marks::Mark};
+use super::{Theme, glyphs, put, put_said, theme};
+use crate::app::{
+    participants::Participants,
+    timeline::{Block, Columns, Timeline, Tone, marks::Mark},
+};
 
 /// A part of an address on screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,7 @@ pub struct Link {
 /// The messages pane.
 pub(super) struct Messages<'a> {
     pub(super) timeline: &'a Timeline,
+    pub(super) participants: &'a Participants,
     pub(super) theme: Theme,
     /// Where addresses are put down that can be opened.
     pub(super) links: &'a mut Vec<Link>,
@@ -34,6 +38,7 @@ impl Widget for Messages<'_> {
         let canvas = Canvas {
             area,
             columns: self.timeline.columns(),
+            participants: self.participants,
             theme: self.theme,
             links: self.links,
         };
@@ -44,6 +49,7 @@ impl Widget for Messages<'_> {
 struct Canvas<'a> {
     area: Rect,
     columns: &'a Columns,
+    participants: &'a Participants,
     theme: Theme,
     links: &'a mut Vec<Link>,
 }
@@ -59,6 +65,52 @@ impl Canvas<'_> {
             self.block(block, y, buf);
             y += block.height().cast_signed();
         }
+        if let Some(first) = blocks.first() {
+            self.author_on_top(first, (empty, above), buf);
+        }
+    }
+
+    /// The author of the first row, where that is not the beginning of a line, or of one that has
+    /// its author above.
+    fn author_on_top(&self, block: &Block<'_>, (empty, above): (usize, usize), buf: &mut Buffer) {
+        let head = usize::from(block.date.is_some()) + usize::from(block.unread);
+        let is_rest = above > head;
+        let Some(author) = block.author.filter(|_| is_rest || block.label.is_empty()) else {
+            return;
+        };
+        let y = (empty + head.saturating_sub(above)).cast_signed();
+        let name = glyphs::safe(author);
+        let style = self.name(author, block.own);
+        let columns = self.columns;
+        let (x, room) = match (columns.name(), columns.time()) {
+            (Some(width), _) => {
+                let indent = width.saturating_sub(glyphs::width(&name));
+                (columns.name_start() + indent, width)
+            }
+            // The margin is empty there.
+            (None, _) if is_rest => (0, columns.text().saturating_sub(2)),
+            (None, Some(time)) => {
+                self.put(time, y, &" ".repeat(block.time.len()), style, buf);
+                (time, block.time.len())
+            }
+            (None, None) => return,
+        };
+        let shown = glyphs::fit(&name, room);
+        self.said(x, y, (&shown, &name), style, buf);
+        if columns.name().is_none() && is_rest && room > 0 {
+            self.put(glyphs::width(&shown), y, ":", style, buf);
+        }
+    }
+
+    /// Writes what a person wrote, as it is shown, and the whole of it.
+    fn said(&self, x: usize, y: isize, text: (&str, &str), style: Style, buf: &mut Buffer) {
+        if let Ok(y) = usize::try_from(y) {
+            put_said(buf, self.area, (x, y), text, style, self.theme);
+        }
+    }
+
+    fn name(&self, author: &str, own: bool) -> Style {
+        self.theme.name(self.participants.hue(author), own)
     }
 
     fn block(&mut self, block: &Block<'_>, mut y: isize, buf: &mut Buffer) {
@@ -152,7 +204,7 @@ impl Canvas<'_> {
         let x = columns.lamport_end();
         match block.relation {
             Some(Relation::Concurrent) => {
-                self.put(x, y, "∥", self.theme.warning(), buf);
+                self.put(x, y, CROSSED, self.theme.warning(), buf);
             }
             None if block.crossed > 0 => {
                 let name = columns.name().map_or(0, |name| {
@@ -165,20 +217,25 @@ impl Canvas<'_> {
                 } else {
                     ""
                 };
-                self.put(x, y, &format!("∥{count}"), theme::DIM, buf);
+                self.put(x, y, &format!("{CROSSED}{count}"), theme::DIM, buf);
             }
             Some(_) | None => {}
         }
     }
 
     fn label(&self, block: &Block<'_>, x: usize, y: isize, buf: &mut Buffer) {
-        let style = match (block.tone, block.author) {
-            (Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected, Some(author)) => {
-                self.theme.name(author, block.own)
-            }
-            _ => theme::DIM,
+        let is_said = matches!(
+            block.tone,
+            Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected
+        );
+        let (Some(author), Ok(row)) = (block.author.filter(|_| is_said), usize::try_from(y)) else {
+            self.put(x, y, &block.label, theme::DIM, buf);
+            return;
         };
-        self.put(x, y, &block.label, style, buf);
+        let name = glyphs::safe(author);
+        let style = self.name(author, block.own);
+        let label = (block.label.as_ref(), name.as_ref());
+        put_said(buf, self.area, (x, row), label, style, self.theme);
     }
 
     fn row(&mut self, block: &Block<'_>, index: usize, y: isize, buf: &mut Buffer) {
@@ -193,13 +250,20 @@ impl Canvas<'_> {
         } else {
             0
         };
+        // A notice is the program's own word; the other sentences are fixed but for the name.
+        let style = if matches!(block.tone, Tone::Notice | Tone::Run) {
+            style
+        } else {
+            self.theme.said(style)
+        };
         let x = block.start + lead;
         self.put(x, y, row, style, buf);
         // An action's text begins with its author.
         if let (Tone::Action, 0, Some(author)) = (block.tone, index, block.author) {
             let name = glyphs::safe(author);
             if row.starts_with(&*name) {
-                self.put(x, y, &name, self.theme.name(author, block.own), buf);
+                let style = self.name(author, block.own);
+                self.put(x, y, &name, self.theme.said(style), buf);
             }
         }
         for (which, (range, mark)) in block.marks.iter().enumerate() {
@@ -207,11 +271,13 @@ impl Canvas<'_> {
             if part.is_empty() {
                 continue;
             }
+            // What is written over a part of a grapheme takes the rest of it away.
+            let part = glyphs::whole(&block.text[span.clone()], span.start, part);
             let before = glyphs::width(&block.text[span.start..part.start]);
             let text = &block.text[part];
             let style = match mark {
-                Mark::Found => self.theme.found(),
-                Mark::Mention => self.theme.mention(),
+                Mark::Found => self.theme.said(self.theme.found()),
+                Mark::Mention => self.theme.said(self.theme.mention()),
                 Mark::Link(_) => style.patch(theme::LINK),
             };
             let end = self.put(x + before, y, text, style, buf);

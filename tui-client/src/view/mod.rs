@@ -1,6 +1,8 @@
 //! Draws an [`App`]: one small widget per pane. A frame costs the visible rows only.
 
+mod alarm;
 mod aside;
+mod depth;
 mod diagram;
 pub(crate) mod glyphs;
 mod help;
@@ -25,6 +27,7 @@ use ratatui::{
 };
 
 pub use self::{
+    depth::Depth,
     messages::Link,
     theme::{Palette, Theme},
 };
@@ -48,6 +51,14 @@ pub(crate) fn render(
     buf: &mut Buffer,
     links: &mut Vec<Link>,
 ) -> Option<Position> {
+    let caret = panes(app, theme, buf, links);
+    if theme.is_ascii() {
+        glyphs::in_ascii(buf);
+    }
+    caret
+}
+
+fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Link>) -> Option<Position> {
     let screen = *buf.area();
     // Between a change of size and the app's learning of it the two differ.
     let area = |rect: Rect| rect.intersection(screen);
@@ -61,6 +72,7 @@ pub(crate) fn render(
         }
         Screen::Chat => {
             main_panes(app, theme, area, links, buf);
+            alarm::Alarm { app, theme }.render(area(panes.alarm), buf);
             status::Line { app, theme }.render(area(panes.status), buf);
             let composer = app.composer();
             if let Some(looking) = composer.looking() {
@@ -109,6 +121,7 @@ fn main_panes(
         diagram::Pane {
             recent,
             name: app.name(),
+            participants: app.participants(),
             keys: &app.options().keys,
             theme,
         }
@@ -117,17 +130,13 @@ fn main_panes(
     }
     messages::Messages {
         timeline: app.timeline(),
+        participants: app.participants(),
         theme,
         links,
     }
     .render(area(panes.messages), buf);
     if let Some(side) = panes.participants {
-        participants::Pane {
-            participants: app.participants(),
-            timeline: app.timeline(),
-            theme,
-        }
-        .render(area(side), buf);
+        participants::Pane { app, theme }.render(area(side), buf);
     }
 }
 
@@ -145,4 +154,21 @@ fn put(buf: &mut Buffer, area: Rect, (x, y): (usize, usize), text: &str, style: 
     let room = usize::from(area.width - column);
     let (end, _) = buf.set_stringn(area.x + column, area.y + row, text, room, style);
     usize::from(end - area.x)
+}
+
+/// Writes what a person wrote, as it is `shown`: maybe cut, and with a sign after it. Returns the
+/// column after it.
+fn put_said(
+    buf: &mut Buffer,
+    area: Rect,
+    (x, y): (usize, usize),
+    (shown, whole): (&str, &str),
+    style: Style,
+    theme: Theme,
+) -> usize {
+    let is_whole = shown.starts_with(whole);
+    let cut = shown.rfind('…').filter(|_| !is_whole);
+    let (said, sign) = shown.split_at(cut.unwrap_or(shown.len()));
+    let end = put(buf, area, (x, y), said, theme.said(style));
+    put(buf, area, (end, y), sign, style)
 }

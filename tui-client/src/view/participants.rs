@@ -1,23 +1,26 @@
 //! Who is present.
 
-use chitty_chat::Position;
+use chitty_chat::{Event, EventKind, Position};
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
-    participants::{Participants, Person},
-    timeline::Timeline,
+    App,
+    keys::Action,
+    participants::{Person, Shown},
+    wrap,
 };
 
 /// The participants pane, with a rule on its left.
 pub(super) struct Pane<'a> {
-    pub(super) participants: &'a Participants,
-    pub(super) timeline: &'a Timeline,
+    pub(super) app: &'a App,
     pub(super) theme: Theme,
 }
 
 const SELF: &str = " (you)";
 const GONE: &str = " left";
+/// The column where names begin.
+const NAMES: usize = 2;
 
 impl Widget for Pane<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
@@ -25,60 +28,107 @@ impl Widget for Pane<'_> {
         for y in 0..height {
             put(buf, area, (0, y), "│", theme::DIM);
         }
-        let x = put(buf, area, (2, 0), "Participants", theme::STRONG);
-        let count = self.participants.count().to_string();
+        let participants = self.app.participants();
+        let x = put(buf, area, (NAMES, 0), "Participants", theme::STRONG);
+        let count = participants.count().to_string();
         put(buf, area, (x + 1, 0), &count, theme::DIM);
 
-        let count = self.participants.shown();
-        let room = height.saturating_sub(1);
-        // When not all fit, the last row says how many are missing.
-        let shown = if count > room {
-            room.saturating_sub(1)
-        } else {
-            count
-        };
-        for (index, person) in self.participants.people().take(shown).enumerate() {
-            self.person(person, index + 1, area, buf);
+        let rows = participants.rows(height);
+        let shown = Shown::new(participants.shown(), rows, participants.top());
+        let mut y = 1;
+        if shown.above() > 0 && rows > 0 {
+            let more = format!("▲ {} more", shown.above());
+            put(buf, area, (NAMES, y), &more, theme::DIM);
+            y += 1;
         }
-        if shown < count && room > 0 {
-            let more = format!("+ {} more", count - shown);
-            put(buf, area, (2, shown + 1), &more, theme::DIM);
+        let people = participants.people().skip(shown.above());
+        for person in people.take(shown.people.len()) {
+            self.person(person, y, area, buf);
+            y += 1;
+        }
+        if shown.below() > 0 && y <= rows {
+            put(
+                buf,
+                area,
+                (NAMES, y),
+                &self.more(shown.below(), area),
+                theme::DIM,
+            );
+        }
+        if participants.explains(height) {
+            self.explain(area, buf);
         }
     }
 }
 
 impl Pane<'_> {
+    /// How many are below, and how to get there if there is room for that.
+    fn more(&self, below: usize, area: Rect) -> String {
+        let more = format!("▼ {below} more");
+        let key = self.app.options().keys.key(Action::ParticipantsDown);
+        let long = key.map(|key| format!("{more}, {key}"));
+        let room = usize::from(area.width).saturating_sub(NAMES);
+        long.filter(|long| glyphs::width(long) <= room)
+            .unwrap_or(more)
+    }
+
     fn person(&self, person: Person<'_>, y: usize, area: Rect, buf: &mut Buffer) {
         let mark = match person {
             Person { gone: true, .. } => GONE,
             Person { own: true, .. } => SELF,
             _ => "",
         };
-        let read = self.read(person);
+        let received = self.received(person);
         let width = usize::from(area.width);
-        let beside = glyphs::width(mark) + glyphs::width(&read) + usize::from(!read.is_empty());
+        let beside =
+            glyphs::width(mark) + glyphs::width(&received) + usize::from(!received.is_empty());
         let safe = glyphs::safe(person.name);
-        let name = glyphs::fit(&safe, width.saturating_sub(2 + beside));
+        let name = glyphs::fit(&safe, width.saturating_sub(NAMES + beside));
         let style = if person.gone {
             theme::DIM
         } else {
-            self.theme.name(person.name, person.own)
+            let hue = self.app.participants().hue(person.name);
+            self.theme.name(hue, person.own)
         };
-        let x = put(buf, area, (2, y), &name, style);
+        let x = put_said(buf, area, (NAMES, y), (&name, &safe), style, self.theme);
         put(buf, area, (x, y), mark, theme::DIM);
-        let x = width.saturating_sub(glyphs::width(&read));
-        put(buf, area, (x, y), &read, theme::DIM);
+        let x = width.saturating_sub(glyphs::width(&received));
+        put(buf, area, (x, y), &received, theme::DIM);
     }
 
-    /// How far somebody is known to have read: to which time, or whether to the selected line.
-    fn read(&self, person: Person<'_>) -> String {
+    /// What somebody told of having received: up to which time, or whether the selected line.
+    fn received(&self, person: Person<'_>) -> String {
         if person.own || person.seen == Position::ZERO {
             return String::new();
         }
-        match self.timeline.selected_position() {
-            Some(selected) if person.seen >= selected => "✓".into(),
+        let timeline = self.app.timeline();
+        match timeline.selected() {
+            Some(selected) if person.seen >= selected.position || wrote(person, selected) => {
+                "✓".into()
+            }
             Some(_) => String::new(),
-            None => self.timeline.time_of(person.seen).unwrap_or_default(),
+            None => timeline.time_of(person.seen).unwrap_or_default(),
         }
     }
+
+    /// What the signs mean, below all.
+    fn explain(&self, area: Rect, buf: &mut Buffer) {
+        let sign = if self.app.timeline().selected().is_some() {
+            "✓"
+        } else {
+            "L"
+        };
+        let text = format!("{sign}: received when last writing");
+        let room = usize::from(area.width).saturating_sub(NAMES);
+        let rows = wrap::rows(&text, room, 0);
+        let from = usize::from(area.height).saturating_sub(rows.len());
+        for (index, row) in rows.iter().enumerate() {
+            put(buf, area, (NAMES, from + index), row, theme::DIM);
+        }
+    }
+}
+
+/// Whether the selected line is this one's own.
+fn wrote(person: Person<'_>, selected: &Event) -> bool {
+    matches!(&selected.kind, EventKind::Message { participant, .. } if *participant == person.number)
 }

@@ -1,5 +1,6 @@
 //! The rule between what was said and what is being written: state, clock, what is below.
 
+use chitty_chat::signs::CONNECTED;
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -7,15 +8,16 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::{Theme, glyphs, put, theme};
+use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
     keys::{Action, Mode},
     search::Outcome,
     status::Health,
+    timeline::{Below, Fetching},
 };
 
-/// ── ● connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
+/// ── ◉ connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
 pub(super) struct Line<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
@@ -53,6 +55,18 @@ impl Widget for Line<'_> {
     }
 }
 
+/// The columns for the state, with what is around it.
+const LEAST: usize = 17;
+
+/// How many of the new ones are for the user.
+fn mentions(mentions: usize) -> String {
+    match mentions {
+        0 => String::new(),
+        1 => ", 1 mentions you".into(),
+        mentions => format!(", {mentions} mention you"),
+    }
+}
+
 /// Shown for as long as the log file is not written.
 const NO_LOG: &str = "! no log";
 
@@ -64,26 +78,18 @@ impl Line<'_> {
         let timeline = self.app.timeline();
         let selecting = timeline.is_selecting() && !self.app.search().is_typing();
         let keys = &self.app.options().keys;
-        let behind = |text: String, does: &str| {
-            let key = keys.key(Action::End).or_else(|| keys.key(Action::Newest));
-            let key = key.map(|key| format!(", {key} {does} "));
-            text + key.as_deref().unwrap_or(" ")
-        };
+        let covered = self.app.covered_mentions();
         let (text, style) = match timeline.below() {
+            Some(below) if below.mentions > 0 => (self.news(below, width), self.theme.mention()),
+            _ if covered > 0 => (self.covered(covered), self.theme.mention()),
             _ if selecting && roomy => (self.selecting(), self.theme.warning()),
-            Some(below) if below.new > 0 && roomy => (
-                behind(format!(" ▼ {} new", below.new), "shows"),
-                self.theme.loud(),
-            ),
-            Some(below) if below.new > 0 => (format!("▼ {} new", below.new), self.theme.loud()),
-            Some(_) if timeline.is_fetching() && roomy => {
-                (" ▲ fetching older lines ".into(), self.theme.warning())
-            }
-            Some(_) if roomy => (
-                behind(" ▼ older lines".into(), "returns"),
-                self.theme.warning(),
-            ),
-            Some(_) => ("▼ older".into(), self.theme.warning()),
+            Some(below) if below.new > 0 => (self.news(below, width), self.theme.loud()),
+            Some(_) if roomy => match timeline.fetching() {
+                Some(Fetching::Older) => (" ▲ fetching older lines ".into(), self.theme.warning()),
+                Some(Fetching::Newer) => (" ▼ fetching newer lines ".into(), self.theme.warning()),
+                None => (self.down(" ▼ newer lines", "returns"), self.theme.warning()),
+            },
+            Some(_) => ("▼ newer".into(), self.theme.warning()),
             None if self.app.overtaken() > 0 && roomy => (
                 format!(" {} new since you began to write ", self.app.overtaken()),
                 self.theme.warning(),
@@ -98,6 +104,41 @@ impl Line<'_> {
         let x = width.saturating_sub(glyphs::width(&text) + margin);
         put(buf, area, (x, 0), &text, style);
         x
+    }
+
+    /// What has come below, and how to get there if there is room for that.
+    fn news(&self, below: Below, width: usize) -> String {
+        let text = format!("▼ {} new{}", below.new, mentions(below.mentions));
+        let room = width.saturating_sub(LEAST);
+        match below.mentions {
+            _ if width >= 60 => self.down(&format!(" {text}"), "shows"),
+            1.. if glyphs::width(&text) > room => format!("▼ {} @you", below.mentions),
+            _ => text,
+        }
+    }
+
+    /// Who has spoken to the user behind the diagram.
+    fn covered(&self, mentions: u64) -> String {
+        let keys = &self.app.options().keys;
+        let back = keys.hint(Action::Diagram, "shows");
+        let back = back.map(|back| format!(", {back}")).unwrap_or_default();
+        let mention = if mentions == 1 {
+            "line mentions"
+        } else {
+            "lines mention"
+        };
+        format!(" {mentions} {mention} you{back} ")
+    }
+
+    /// With the key that goes down to the newest line: at a draft, End moves in it.
+    fn down(&self, text: &str, does: &str) -> String {
+        let keys = &self.app.options().keys;
+        let end = keys
+            .key(Action::End)
+            .filter(|_| self.app.composer().draft().is_empty());
+        let key = end.or_else(|| keys.key(Action::Newest));
+        let key = key.map(|key| format!(", {key} {does}")).unwrap_or_default();
+        format!("{text}{key} ")
     }
 
     /// What can be done with the selected line.
@@ -125,9 +166,9 @@ impl Line<'_> {
         let status = self.app.status();
         let (health, short, rest) = status.words(self.app.now());
         let sign = match health {
-            Health::Good => '●',
-            Health::Waiting => '◌',
-            Health::Bad => '✗',
+            Health::Good => CONNECTED,
+            Health::Waiting => "◌",
+            Health::Bad => "✗",
         };
         let state = format!("{sign} {short}");
         let mut left = room.saturating_sub(glyphs::width(&state));
@@ -144,6 +185,9 @@ impl Line<'_> {
         let clock = status.clock();
         let clock = take(&format!("Lamport {clock}"), usize::MAX)
             .or_else(|| take(&format!("L{clock}"), usize::MAX));
+        // What is wrong has rows of its own.
+        let alarmed = self.app.panes().alarm.height > 0;
+        let rest = if alarmed { String::new() } else { rest };
         let rest = take(&glyphs::safe(&rest), 13);
         let server = take(&glyphs::safe(status.server()), usize::MAX);
 
@@ -190,19 +234,18 @@ const PROMPT: &str = "Search: ";
 impl HintLine<'_> {
     /// Search: coffee                     found · Up older · Enter keeps · Esc back
     fn prompt(&self, area: Rect, buf: &mut Buffer) {
-        let search = self.app.search();
-        let safe = glyphs::safe(search.query());
+        let (query, _) = query(self.app, area);
         let x = put(buf, area, (0, 0), PROMPT, theme::STRONG);
-        let x = put(buf, area, (x, 0), &safe, theme::TEXT);
-        let (state, style) = match search.outcome() {
-            Outcome::None => (String::new(), theme::DIM),
-            Outcome::Found => ("found · ".into(), theme::DIM),
-            Outcome::Asking => ("looking further up … · ".into(), self.theme.warning()),
-            Outcome::NoMore => ("✗ no more · ".into(), self.theme.error()),
-            Outcome::Failed(why) => (format!("✗ {} · ", glyphs::safe(why)), self.theme.error()),
-        };
+        let text = (query.as_str(), query.as_str());
+        let x = put_said(buf, area, (x, 0), text, theme::TEXT, self.theme);
         let room = usize::from(area.width).saturating_sub(x + 2);
         let map = &self.app.options().keys;
+        let (state, style) = self.outcome(room);
+        let state = if state.is_empty() {
+            state
+        } else {
+            state + " · "
+        };
         let back = map.hint(Action::Leave, "back");
         let all = [
             map.hint(Action::Up, "older"),
@@ -223,10 +266,47 @@ impl HintLine<'_> {
     }
 }
 
+/// What is looked for, as it is shown, and the caret's column in it.
+fn query(app: &App, area: Rect) -> (String, usize) {
+    let room = usize::from(area.width).saturating_sub(PROMPT.len());
+    glyphs::field(app.search().halves(), room)
+}
+
+impl HintLine<'_> {
+    /// How the search has ended, in so many columns.
+    fn outcome(&self, room: usize) -> (String, Style) {
+        let (search, theme) = (self.app.search(), self.theme);
+        let keys = &self.app.options().keys;
+        let older = search.is_older();
+        match search.outcome() {
+            Outcome::None => (String::new(), theme::DIM),
+            Outcome::Found => ("found".into(), theme::DIM),
+            Outcome::Wrapped if older => ("found from the newest on".into(), theme.warning()),
+            Outcome::Wrapped => ("found from the oldest on".into(), theme.warning()),
+            Outcome::Only => ("the only one".into(), theme.warning()),
+            Outcome::Asking if older => ("looking further up …".into(), theme.warning()),
+            Outcome::Asking => ("looking further down …".into(), theme.warning()),
+            Outcome::NoMore => {
+                let (none, end, key) = if older {
+                    ("no older one", "newest", keys.key(Action::Up))
+                } else {
+                    ("no newer one", "oldest", keys.key(Action::Down))
+                };
+                let on = key.map(|key| format!("{none}: {key} goes on from the {end}"));
+                let fitting = on.filter(|on| glyphs::width(on) <= room);
+                (fitting.unwrap_or_else(|| none.into()), theme.warning())
+            }
+            Outcome::Nothing => ("✗ nothing found".into(), theme.error()),
+            Outcome::Failed(why) => (format!("✗ {}", glyphs::safe(why)), theme.error()),
+        }
+    }
+}
+
 /// Where the next character of the search comes.
 pub(super) fn search_caret(app: &App) -> Option<Position> {
     let area = app.panes().hint;
-    let x = glyphs::width(PROMPT) + glyphs::width(&glyphs::safe(app.search().query()));
-    let x = u16::try_from(x).ok()?.min(area.width.checked_sub(1)?);
+    let (_, caret) = query(app, area);
+    let x = u16::try_from(PROMPT.len() + caret).ok()?;
+    let x = x.min(area.width.checked_sub(1)?);
     (area.height > 0).then(|| Position::new(area.x + x, area.y))
 }

@@ -1,5 +1,6 @@
 //! The screens as text: renewed with `INSTA_UPDATE=always cargo test -p chitty`, and then read.
 
+mod ascii;
 mod causality;
 mod colours;
 mod reading;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use chitty_chat::logging::{LogNews, LogTrouble};
 use crossterm::event::{KeyCode, KeyModifiers};
 use jiff::tz::TimeZone;
-use ratatui::{Terminal, backend::TestBackend};
+use ratatui::{Terminal, backend::TestBackend, style::Color};
 
 use super::*;
 use crate::{
@@ -26,6 +27,7 @@ const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (40, 10), (20, 5), (1, 1)];
 /// The screen between bars, a wide character as it looks, and where the cursor is.
 pub(super) fn shot(driver: &Driver, width: u16, height: u16) -> String {
     let theme = Theme::new(true);
+    ascii::assert_ascii(driver, width, height);
     let backend = TestBackend::new(width, height);
     let mut terminal = Terminal::new(backend).expect("a terminal in memory");
     terminal
@@ -313,4 +315,54 @@ fn the_caret_moves_by_what_is_seen() {
     driver.key(KeyCode::Char('b'), KeyModifiers::CONTROL);
     let back = shot(&driver, 80, 24);
     assert!(back.ends_with("cursor at 9, 23"), "{back}");
+}
+
+#[test]
+fn why_there_is_no_link_can_be_read() {
+    let reason = "no server answers at http://chat.example.org:50051: Connection refused";
+    let act = |driver: &mut Driver| {
+        driver.event(message(3, 11, "bob", "Good morning!"));
+        driver.notice(Notice::Link(Link::Lost {
+            reason: reason.into(),
+            retry_in: Duration::from_secs(4),
+        }));
+        driver.now = Duration::from_secs(2);
+        driver.say("is anybody there?");
+    };
+    shots("offline", act, Driver::joined);
+    for (width, height) in [(200, 60), (80, 24), (40, 12), (40, 10)] {
+        let mut driver = Driver::joined(width, height);
+        act(&mut driver);
+        for bare in [false, true] {
+            let screen = shot(&driver, width, height);
+            let rows: Vec<_> = screen
+                .lines()
+                .skip_while(|row| !row.contains("✗ Offline"))
+                .take(4)
+                .map(|row| row.trim_matches(['|', ' ']))
+                .collect();
+            let told = rows.join(" ");
+            assert!(told.contains(reason), "bare: {bare}\n{screen}");
+            assert!(told.contains("next try in 2 s"), "bare: {bare}\n{screen}");
+            driver.press(KeyCode::F(4));
+        }
+    }
+    // It is the loudest thing on the screen.
+    let mut driver = Driver::joined(80, 24);
+    act(&mut driver);
+    let style = style_of(&driver, Theme::new(true), "✗ Offline");
+    assert_eq!(
+        style,
+        Theme::new(true)
+            .alarm()
+            .bg(Color::Reset)
+            .underline_color(Color::Reset)
+    );
+    driver.notice(Notice::Link(Link::Connecting));
+    assert!(
+        shot(&driver, 80, 24).contains("✗ Offline"),
+        "it is not up yet"
+    );
+    driver.notice(Notice::Link(Link::Live));
+    assert!(!shot(&driver, 80, 24).contains("ffline"));
 }

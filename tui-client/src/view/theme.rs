@@ -1,7 +1,23 @@
-//! How things look: the terminal's own colours on its own background, legible on dark and light.
+//! How things look: on the terminal's own background, legible on dark and light.
+//!
+//! # The colours of names
+//!
+//! [`NAMES`] are twelve of the cube of 256 colours, which look the same in every terminal. They
+//! are the set with the greatest least difference that a search found under these conditions, and
+//! a test checks each of them:
+//!
+//! - On black, on a dark grey (`#1e1e1e`) and on white, each has a contrast of 3 at least (WCAG 2.2,
+//!   for what is not small print; no colour has more than 4.6 on both black and white).
+//! - Any two differ by 13 at least in CIEDE2000, and by 6.5 at least for people who lack one kind of
+//!   cones (protanopia, deuteranopia, tritanopia; simulated as in Machado, Oliveira and Fernandes,
+//!   2009). A difference of about 1 can be seen when the two lie side by side.
+//!
+//! A terminal that knows sixteen colours gets six hues of these. How they look is its user's
+//! choice, so nothing can be checked there.
 
 use ratatui::style::{Color, Modifier, Style};
 
+use super::{Depth, glyphs};
 use crate::app::status::Health;
 
 /// The styles. Whatever a colour says is also said by a sign, a word or a modifier.
@@ -9,13 +25,15 @@ use crate::app::status::Health;
 pub struct Theme {
     /// `None`: without colours; modifiers (bold, dim, reverse) stay.
     palette: Option<Palette>,
+    /// The program's own signs are ASCII.
+    ascii: bool,
 }
 
 /// The colours. A background is never set: the terminal's own is the one that is legible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Palette {
-    /// For names: each has one of them.
-    pub names: [Color; 5],
+    /// For names, one or more; who is present has one of them.
+    pub names: &'static [Color],
     /// All is well.
     pub good: Color,
     /// It takes a moment, or wants to be looked at.
@@ -28,16 +46,33 @@ pub struct Palette {
     pub mention: Color,
 }
 
+/// For names, in terminals that know 256 colours.
+pub(crate) const NAMES: [Color; 12] = [
+    Color::Indexed(105),
+    Color::Indexed(202),
+    Color::Indexed(30),
+    Color::Indexed(170),
+    Color::Indexed(130),
+    Color::Indexed(97),
+    Color::Indexed(65),
+    Color::Indexed(132),
+    Color::Indexed(103),
+    Color::Indexed(129),
+    Color::Indexed(138),
+    Color::Indexed(95),
+];
+
 impl Palette {
-    /// The terminal's sixteen, which its user has made legible. For names without blue, which is
-    /// unreadable on black, without the extremes, and without red, which means trouble.
+    /// The terminal's sixteen, which its user has made legible. For names each hue once, without
+    /// dark blue, which is unreadable on black, and without dark red, which means trouble.
     pub const TERMINAL: Self = Self {
-        names: [
+        names: &[
             Color::Green,
             Color::Yellow,
             Color::Magenta,
             Color::Cyan,
-            Color::LightMagenta,
+            Color::LightBlue,
+            Color::LightRed,
         ],
         good: Color::Green,
         waiting: Color::Yellow,
@@ -45,6 +80,17 @@ impl Palette {
         found: Color::Yellow,
         mention: Color::Magenta,
     };
+
+    /// What a terminal of this depth shows unless the user wants something else.
+    pub const fn of(depth: Depth) -> Self {
+        match depth {
+            Depth::Sixteen => Self::TERMINAL,
+            Depth::Indexed | Depth::Direct => Self {
+                names: &NAMES,
+                ..Self::TERMINAL
+            },
+        }
+    }
 }
 
 /// What people read.
@@ -61,7 +107,29 @@ pub(super) const LINK: Style = Style::new().add_modifier(Modifier::UNDERLINED);
 impl Theme {
     /// These colours, or none.
     pub const fn of(palette: Option<Palette>) -> Self {
-        Self { palette }
+        Self {
+            palette,
+            ascii: false,
+        }
+    }
+
+    /// With the program's own signs and frames in ASCII, or not.
+    #[must_use]
+    pub const fn in_ascii(self, ascii: bool) -> Self {
+        Self { ascii, ..self }
+    }
+
+    pub(super) fn is_ascii(self) -> bool {
+        self.ascii
+    }
+
+    /// In this style, what a person wrote: it stays as it is where the program's own signs do not.
+    pub(super) fn said(self, style: Style) -> Style {
+        if self.ascii {
+            style.add_modifier(glyphs::SAID)
+        } else {
+            style
+        }
     }
 
     /// The terminal's colours, or none.
@@ -75,14 +143,14 @@ impl Theme {
         colour.map_or(Style::new(), |colour| Style::new().fg(colour))
     }
 
-    /// The same name has the same colour on every screen.
-    pub(super) fn name(self, name: &str, own: bool) -> Style {
-        // FNV-1a, whose result no release of Rust changes.
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        let index = usize::try_from(hash >> 32).unwrap_or(0);
-        let style = self.colour(|palette| palette.names[index % palette.names.len()]);
+    /// How a name looks that has this colour, by its number among those of names.
+    pub(super) fn name(self, hue: usize, own: bool) -> Style {
+        let colour = |palette: &Palette| {
+            let names = palette.names;
+            names.get(hue % names.len().max(1)).copied()
+        };
+        let colour = self.palette.as_ref().and_then(colour);
+        let style = colour.map_or(Style::new(), |colour| Style::new().fg(colour));
         if own || self.palette.is_none() {
             style.add_modifier(Modifier::BOLD)
         } else {
@@ -112,6 +180,12 @@ impl Theme {
             .add_modifier(Modifier::BOLD | Modifier::REVERSED)
     }
 
+    /// What is wrong for as long as it is on screen.
+    pub(super) fn alarm(self) -> Style {
+        self.colour(|palette| palette.bad)
+            .add_modifier(Modifier::BOLD | Modifier::REVERSED)
+    }
+
     /// What is searched for.
     pub(super) fn found(self) -> Style {
         self.colour(|palette| palette.found)
@@ -134,36 +208,4 @@ impl Theme {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_colours_there_are_none() {
-        let theme = Theme::new(false);
-        let styles = [
-            theme.name("ada", false),
-            theme.error(),
-            theme.warning(),
-            theme.over(),
-            theme.loud(),
-            theme.health(Health::Bad),
-            theme.health(Health::Good),
-        ];
-        assert!(
-            styles
-                .iter()
-                .all(|style| style.fg.is_none() && style.bg.is_none())
-        );
-    }
-
-    #[test]
-    fn a_name_keeps_its_colour() {
-        let theme = Theme::new(true);
-        assert_eq!(theme.name("ada", false), theme.name("ada", false));
-        let colours: std::collections::HashSet<_> =
-            ["ada", "bob", "eve", "kim", "lin", "max", "zoe"]
-                .map(|name| theme.name(name, false).fg)
-                .into();
-        assert!(colours.len() > 2);
-    }
-}
+mod tests;

@@ -1,7 +1,10 @@
 //! The real binary without a terminal: lines in, lines out.
 
+mod started;
+mod starts;
 #[path = "../terminal/support.rs"]
 mod support;
+mod waiting;
 
 use std::{
     io::Write as _,
@@ -10,25 +13,35 @@ use std::{
 
 use support::{World, wait_until};
 
-/// Pipes this into `chitty --plain`, and waits for its end.
-fn pipe(world: &World, server: &str, name: &str, input: &[u8], arguments: &[&str]) -> Output {
-    let mut client = Command::new(env!("CARGO_BIN_EXE_chitty"))
+/// `chitty --plain`, of which nothing is taken from the environment.
+fn client(world: &World, server: &str, name: &str) -> Command {
+    let mut client = Command::new(env!("CARGO_BIN_EXE_chitty"));
+    client
         .env_clear()
         .env("TZ", "UTC")
         .env("HOME", world.logs())
         .arg("--log-dir")
         .arg(world.logs())
         .args(["--plain", "--server", server, "--name", name])
-        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::piped());
+    client
+}
+
+/// Pipes this into `chitty --plain`, and waits for its end.
+fn pipe(world: &World, server: &str, name: &str, input: &[u8], arguments: &[&str]) -> Output {
+    let mut client = client(world, server, name)
+        .args(arguments)
         .spawn()
         .expect("it starts");
     let mut stdin = client.stdin.take().expect("a pipe");
-    stdin.write_all(input).expect("it reads");
-    drop(stdin);
-    client.wait_with_output().expect("it ends")
+    let input = input.to_vec();
+    // It reads on only as its output is read, too.
+    let written = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = client.wait_with_output().expect("it ends");
+    written.join().expect("no panic");
+    output
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -209,4 +222,49 @@ fn a_log_folder_in_which_others_can_rename_files_is_refused() {
     let errors = text(&client.stderr);
     assert_eq!(client.status.code(), Some(1), "{errors}");
     assert!(errors.contains("others can write to it"), "{errors}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_without_its_threads_says_so() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let program = world.path("chitty");
+    std::fs::copy(env!("CARGO_BIN_EXE_chitty"), &program).expect("copied");
+    // As a user who has no other threads. The limit does not hold for root, and only root can
+    // become somebody else.
+    let script = format!(
+        "chmod 755 {0} && setpriv --reuid {1} --regid {1} --clear-groups true",
+        world.folder().display(),
+        200_000 + std::process::id(),
+    );
+    let is_possible = Command::new("sh").args(["-c", &script]).status();
+    if !is_possible.expect("there is a shell").success() {
+        eprintln!("not tried: only root can become another user");
+        return;
+    }
+    for threads in [1, 2, 3, 7, 8] {
+        let script = format!(
+            "exec timeout 20 setpriv --reuid {user} --regid {user} --clear-groups \
+             prlimit --nproc={threads} {} --plain --server {} --name ada --log-dir {}/l </dev/null",
+            program.display(),
+            server.address(),
+            world.folder().display(),
+            user = 200_000 + std::process::id(),
+        );
+        let output = Command::new("sh")
+            .args(["-c", &script])
+            .env_remove("XDG_CONFIG_HOME")
+            // Where there is no configuration that is closed to that user.
+            .env("HOME", world.folder())
+            .output();
+        let output = output.expect("there is a shell");
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{threads}: {told}");
+        assert!(
+            told.contains("a client needs 8 threads"),
+            "{threads}: {told}"
+        );
+        assert!(!told.contains("panicked"), "{threads}: {told}");
+    }
 }

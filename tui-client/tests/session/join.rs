@@ -206,6 +206,30 @@ async fn a_session_that_was_taken_over_does_not_come_back() {
     server.quiet(Duration::from_millis(200)).await;
 }
 
+/// Typing and scrolling may ask for many pages at a time: each has its turn, and is answered once.
+#[tokio::test]
+async fn many_pages_wait_for_their_turn() {
+    let mut server = Fake::start().await;
+    let (mut user, _stream) = User::in_chat(&mut server, "ada").await;
+    let mut pages: Vec<_> = (1..=20_u64)
+        .map(|before| HistoryPage::Before(before.into()))
+        .collect();
+    for page in pages.clone() {
+        user.ask(Command::History { page, limit: 10 }).await;
+    }
+    for _ in &pages {
+        let call = server.history().await;
+        call.reply(chitty_chat::proto::v1::HistoryReply::default());
+    }
+    while !pages.is_empty() {
+        if let Notice::History { page, events, .. } = user.notice().await {
+            assert_eq!(events, Ok(Vec::new()));
+            let index = pages.iter().position(|asked| *asked == page);
+            pages.remove(index.expect("it was asked for, and not answered yet"));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_name_is_tried_until_it_is_answered_and_then_kept() {
     let mut server = Fake::start().await;

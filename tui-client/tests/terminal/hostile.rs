@@ -17,8 +17,8 @@ const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}]52;c;b3duZWQ=\u{1b}\\\u{1b}[2J\
     \u{202e}\u{2066}\u{200b}\u{200f}\u{feff}\u{e0041}\u{ad}\u{1b}";
 
 /// Modes that the client may set and reset.
-const MODES: [&str; 9] = [
-    "?25", "?1000", "?1002", "?1003", "?1004", "?1006", "?1049", "?2004", "?2026",
+const MODES: [&str; 10] = [
+    "?7", "?25", "?1000", "?1002", "?1003", "?1004", "?1006", "?1049", "?2004", "?2026",
 ];
 
 /// What the terminal was told beside the screen.

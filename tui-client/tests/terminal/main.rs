@@ -1,15 +1,18 @@
 //! The real binaries in real pseudo-terminals: what people see, and what the logs say of it.
 
+mod ending;
 #[path = "../session/fake.rs"]
 #[allow(dead_code, reason = "of the server by hand, this uses a part")]
 mod fake;
 mod flood;
+mod gate;
 mod history;
 mod hostile;
 mod modes;
 mod reading;
 mod report;
 mod support;
+mod surroundings;
 mod writing;
 
 use std::collections::HashSet;

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path, time::SystemTime};
 use chitty::{
     app::options::Options,
     launch,
+    locale::Look,
     osc::Notifier,
     run::{ScreenConfig, run},
     session::{self, SessionConfig},
@@ -19,6 +20,7 @@ pub(crate) struct Modes {
     /// DEC's private modes, beside the cursor's.
     pub(crate) set: BTreeSet<String>,
     pub(crate) cursor_hidden: bool,
+    pub(crate) no_wrap: bool,
     /// How often keyboard flags were pushed and not popped.
     pub(crate) keyboard: i32,
 }
@@ -34,7 +36,10 @@ impl Modes {
             let last = rest.chars().next().unwrap_or_default();
             if let ('h' | 'l', Some(numbers)) = (last, parameters.strip_prefix('?')) {
                 for number in numbers.split(';') {
-                    if number == "25" {
+                    // What is set at the start of a terminal is set at its end.
+                    if number == "7" {
+                        modes.no_wrap = last == 'l';
+                    } else if number == "25" {
                         modes.cursor_hidden = last == 'l';
                     } else if last == 'h' {
                         modes.set.insert(number.into());
@@ -191,6 +196,7 @@ async fn a_screen_that_panics() {
         options: Options::default(),
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),
+        look: Look::default(),
     };
     let (_log, news) = tokio::sync::mpsc::channel(1);
     let outcome = run(config, session, news).await;

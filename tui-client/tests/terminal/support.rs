@@ -446,6 +446,17 @@ impl Terminal {
         self.master.resize(size).expect("resized");
     }
 
+    /// The program is told another size than what is shown has.
+    pub(crate) fn tell_size(&self, rows: u16, columns: u16) {
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        self.master.resize(size).expect("resized");
+    }
+
     /// The terminal hangs, as where it was stopped, until this is called with `true`.
     pub(crate) fn read(&self, reads: bool) {
         *lock(&self.reads.0) = reads;

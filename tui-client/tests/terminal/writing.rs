@@ -218,10 +218,7 @@ fn keys_that_cannot_be_are_told_before_the_screen_comes() {
     let mut ada = world.client("http://127.0.0.1:1", &["--config", config]);
     assert_eq!(ada.wait(), 1);
     let said = ada.screen();
-    for part in [
-        "config.toml, TOML parse error at line 2",
-        "did you mean search?",
-    ] {
+    for part in ["config.toml, line 2, serch", "did you mean search?"] {
         assert!(said.contains(part), "{said}");
     }
 }

@@ -11,7 +11,9 @@ use rusqlite::Connection;
 use thiserror::Error;
 
 use super::{
-    OpenError, Problem, Problems, Summary, beside, open,
+    OpenError, Problem, Problems, Summary, beside,
+    mark::Marked,
+    open,
     read_only::ReadOnly,
     schema,
     verify::{inspect, scan},
@@ -79,11 +81,23 @@ pub fn check(path: &Path) -> Result<Summary, CheckError> {
         problems.add(problem);
     }
     match summary {
-        Some(summary) if problems.is_empty() => Ok(summary),
+        Some(summary) if problems.is_empty() => Ok(Summary {
+            marked: marked(&chat, &summary),
+            ..summary
+        }),
         _ => Err(CheckError::Damaged {
             path: path.into(),
             problems,
         }),
+    }
+}
+
+fn marked(chat: &ReadOnly, summary: &Summary) -> Marked {
+    let (marked, kind) = (chat.marked.as_ref(), (summary.backup, chat.version));
+    match Marked::of(marked, &summary.epoch, summary.extent.head, kind) {
+        // The mark was read first, and the chat goes on.
+        Marked::UpTo(_) if chat.is_live => Marked::All,
+        marked => marked,
     }
 }
 

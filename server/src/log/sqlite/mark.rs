@@ -18,7 +18,7 @@ use std::{
 
 use chitty_chat::{Position, files};
 
-use super::checksum;
+use super::{checksum, schema};
 
 /// The bytes of a slot that mean something.
 const SLOT: usize = 64;
@@ -36,6 +36,45 @@ pub(super) struct Acknowledged {
     pub(super) position: Position,
     /// The chain there.
     pub(super) chain: u32,
+}
+
+/// What the mark beside a chat says about the end of that chat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Marked {
+    /// All is there that was acknowledged.
+    All,
+    /// The mark is older than the chat, as after a power cut. All is there up to this position;
+    /// that nothing is missing after it cannot be told.
+    UpTo(Position),
+    /// There is no mark, or none that can be read: that nothing is missing cannot be told.
+    Nothing,
+    /// The mark is of another chat, in whose place this one was put.
+    Another,
+    /// There need not be one: this is a backup, a chat without events, or one of a version that
+    /// made no marks.
+    #[default]
+    Needless,
+}
+
+impl Marked {
+    /// Of a chat that is not less than its mark says; `restored`: a backup, of this version of the
+    /// schema.
+    pub(super) fn of(
+        marked: Option<&Acknowledged>,
+        epoch: &str,
+        head: Position,
+        (restored, version): (bool, usize),
+    ) -> Self {
+        if restored || version < schema::WITH_CHECKSUMS || head == Position::ZERO {
+            return Self::Needless;
+        }
+        match marked {
+            Some(marked) if marked.epoch != epoch => Self::Another,
+            Some(marked) if marked.position < head => Self::UpTo(marked.position),
+            Some(_) => Self::All,
+            None => Self::Nothing,
+        }
+    }
 }
 
 /// The mark of a log that is open.

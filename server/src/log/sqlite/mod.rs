@@ -47,6 +47,7 @@ use thiserror::Error;
 use self::{damage::Damage, prepare::prepare, readers::Readers, writer::Writer};
 pub use self::{
     maintain::{BackupError, CheckError, backup, check},
+    mark::Marked,
     problem::{Problem, Problems},
     recover::{RecoverError, Recovered, recover},
     verify::Summary,

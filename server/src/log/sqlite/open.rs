@@ -18,7 +18,7 @@ use rusqlite::Connection;
 
 use super::{
     OpenError, Problem, beside, mark,
-    mark::Acknowledged,
+    mark::{Acknowledged, Marked},
     read_only::connect,
     rows::{self, Chat},
     schema,
@@ -36,6 +36,8 @@ pub(super) struct Found {
     pub(super) foreign: Vec<PathBuf>,
     /// The mark of another log: this one was put in its place.
     pub(super) replaced: Option<Acknowledged>,
+    /// What the mark says about its end.
+    pub(super) marked: Marked,
 }
 
 impl Found {
@@ -93,6 +95,7 @@ fn look_at_all(path: &Path, has_log: bool) -> Result<Found, OpenError> {
         state,
         foreign,
         replaced: None,
+        marked: Marked::default(),
     })
 }
 
@@ -152,6 +155,10 @@ fn read(path: &Path, alone: bool) -> Result<(usize, Option<State>), OpenError> {
 
 /// Whether all is there that was acknowledged. A backup is meant to end earlier.
 fn compare(path: &Path, found: &mut Found, marked: Option<Acknowledged>) -> Result<(), OpenError> {
+    if let Some(State { chat, extent, .. }) = &found.state {
+        let kind = (chat.restored, found.version);
+        found.marked = Marked::of(marked.as_ref(), &chat.epoch, extent.head, kind);
+    }
     let Some(marked) = marked else { return Ok(()) };
     let Some(state) = &found.state else {
         return Err(OpenError::Gone {

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use super::{
     Extent, OpenError,
-    mark::{self, Mark},
+    mark::{self, Mark, Marked},
     open::{self, Found},
     rows::Chat,
     schema,
@@ -44,6 +44,9 @@ pub(super) fn prepare(
             before.position
         ));
     }
+    if create_mark {
+        say_what_is_not_known(path, found);
+    }
     let mark_path = mark::mark_file(path);
     let mut mark = Mark::open(path, &epoch, create_mark).map_err(OpenError::file(&mark_path))?;
     if let Some(mark) = &mut mark {
@@ -64,6 +67,24 @@ pub(super) fn prepare(
         watched,
     };
     Ok((epoch, opened))
+}
+
+/// A mark that is lost, or older than the chat, is no reason not to serve: a power cut may leave
+/// an older one, and a chat that was moved none. Yet an end that is missing is not found then.
+fn say_what_is_not_known(path: &Path, found: &Found) {
+    let (path, mark) = (path.display(), mark::mark_file(path));
+    let mark = mark.display();
+    match found.marked {
+        Marked::Nothing => open::say(&format!(
+            "{mark} is not there or cannot be read, so it is not known whether the end of {path} is \
+             missing; a new one is made"
+        )),
+        Marked::UpTo(position) => open::say(&format!(
+            "{mark} reaches to position {position} only, as after a power cut, so it is not known \
+             whether what came after it is all in {path}"
+        )),
+        Marked::All | Marked::Another | Marked::Needless => {}
+    }
 }
 
 /// Brings the schema up to date, and begins another life of what was a backup.

@@ -23,6 +23,8 @@ pub(super) struct ReadOnly {
     pub(super) marked: Option<Acknowledged>,
     /// A write-ahead log beside it that belongs to another file, and was not read.
     pub(super) foreign: Option<PathBuf>,
+    /// A server has it.
+    pub(super) is_live: bool,
     /// Keeps servers away for as long as SQLite is told that the file does not change.
     _lock: Option<File>,
 }
@@ -50,6 +52,7 @@ impl ReadOnly {
             connection,
             version,
             marked,
+            is_live,
             foreign: is_foreign.then(|| beside(path, "-wal")),
             _lock: lock,
         })

@@ -8,11 +8,12 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
+use crossbeam_channel::{Receiver, Sender};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -22,33 +23,39 @@ use crate::log::READERS;
 /// A reader that hangs on the disk is not waited for any longer when the log is closed.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
+/// In KiB, of the file's pages, for each reader: what leads to the records, and a page of the log.
+/// Records are read one after the other and seldom twice, and the system keeps them, too.
+const CACHE: i64 = 512;
+
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
 pub(super) struct Readers {
     /// One for each thread: a job that has one is run at once.
     permits: Arc<Semaphore>,
     /// `None` once the log is being closed.
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<Sender<Job>>,
     /// Disconnected when all threads have closed their connections.
-    closed: Mutex<mpsc::Receiver<Infallible>>,
+    closed: Receiver<Infallible>,
 }
 
 impl Readers {
     /// A connection for each thread.
     pub(super) fn connect(path: &Path) -> rusqlite::Result<Vec<Connection>> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        (0..READERS)
-            .map(|_| Connection::open_with_flags(path, flags))
-            .collect()
+        let connect = || {
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.pragma_update(None, "cache_size", -CACHE)?;
+            Ok(connection)
+        };
+        (0..READERS).map(|_| connect()).collect()
     }
 
     pub(super) fn spawn(connections: Vec<Connection>) -> io::Result<Self> {
         let permits = Arc::new(Semaphore::new(connections.len()));
-        let (jobs, queue) = mpsc::channel::<Job>();
-        let (open, closed) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
+        let (jobs, queue) = crossbeam_channel::unbounded::<Job>();
+        let (open, closed) = crossbeam_channel::bounded(0);
         for connection in connections {
-            let (queue, open) = (Arc::clone(&queue), open.clone());
+            let (queue, open) = (queue.clone(), open.clone());
             thread::Builder::new()
                 .name("log-reader".into())
                 .spawn(move || {
@@ -60,7 +67,7 @@ impl Readers {
         Ok(Self {
             permits,
             jobs: Some(jobs),
-            closed: Mutex::new(closed),
+            closed,
         })
     }
 
@@ -91,18 +98,12 @@ impl Readers {
 impl Drop for Readers {
     fn drop(&mut self) {
         drop(self.jobs.take());
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = closed.recv_timeout(CLOSE_WITHIN);
+        let _ = self.closed.recv_timeout(CLOSE_WITHIN);
     }
 }
 
-fn serve(connection: &Connection, queue: &Mutex<mpsc::Receiver<Job>>) {
-    loop {
-        // The one that waits for a job holds the lock, the others wait for that.
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else {
-            return;
-        };
+fn serve(connection: &Connection, queue: &Receiver<Job>) {
+    for job in queue {
         // Its caller hears of a panic by the reply that is dropped; the thread goes on.
         let _ = catch_unwind(AssertUnwindSafe(|| job(connection)));
     }
@@ -115,7 +116,11 @@ fn read_error(error: impl ToString) -> ReadError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    };
 
     use super::*;
 

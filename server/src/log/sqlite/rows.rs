@@ -198,7 +198,8 @@ fn page(
         chain: None,
     };
     let mut anchor = anchor;
-    let mut page = Vec::new();
+    // Most pages are short, and a long one costs more than to grow a few times.
+    let mut page = Vec::with_capacity(limit.records.min(64));
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
         let position = position(row.get(0)?);

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::{
     Extent, Problem,
     checksum::Checksum,
+    mark::Marked,
     problem::{MOST_LISTED, Problems},
     rows::{self, Chat, Walk},
     schema::{self, WITH_CHECKSUMS},
@@ -32,6 +33,8 @@ pub struct Summary {
     pub lamport: LamportTime,
     /// How many are present at its end.
     pub present: usize,
+    /// Whether that is all that was acknowledged, as far as the mark beside it tells.
+    pub marked: Marked,
 }
 
 /// What is known of a chat whose every checksum was found to be right.
@@ -171,6 +174,7 @@ fn inspect_rows(
         extent: reading.extent,
         lamport: reading.fold.as_ref()?.now(),
         present: reading.fold.as_ref()?.count(),
+        marked: Marked::Needless,
     })
 }
 

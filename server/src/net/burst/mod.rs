@@ -15,13 +15,11 @@ use std::{
     convert::Infallible,
     io::{self, ErrorKind, IoSlice},
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Wake, Waker},
 };
 
+use chitty_wake::DueFlag;
 use tokio::{
     io::AsyncWrite,
     runtime::Handle,
@@ -51,7 +49,7 @@ struct Group<S> {
     limit: usize,
     due: Mutex<Due<S>>,
     spare: Mutex<Spare>,
-    called: Notify,
+    scheduled: Notify,
 }
 
 /// The next burst.
@@ -72,7 +70,7 @@ struct Spare {
 
 struct Connection<S> {
     group: Arc<Group<S>>,
-    is_due: AtomicBool,
+    is_due: DueFlag,
     state: Mutex<State<S>>,
 }
 
@@ -121,7 +119,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
         };
         Stream(Arc::new(Connection {
             group: Arc::clone(group),
-            is_due: AtomicBool::new(false),
+            is_due: DueFlag::default(),
             state: Mutex::new(state),
         }))
     }
@@ -142,7 +140,7 @@ impl<S> Group<S> {
             limit,
             due: Mutex::new(Due::NONE),
             spare: Mutex::default(),
-            called: Notify::const_new(),
+            scheduled: Notify::const_new(),
         }
     }
 
@@ -186,7 +184,7 @@ impl<S> Due<S> {
 impl<S: AsyncWrite + Send + Unpin + 'static> Group<S> {
     async fn run(&self) -> Infallible {
         loop {
-            self.called.notified().await;
+            self.scheduled.notified().await;
             // Behind all who were woken together with the first of them.
             yield_now().await;
             self.send();
@@ -205,14 +203,15 @@ impl<S> Connection<S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// So many more bytes are to be sent in the next burst. Whether that is large enough now.
-    fn call(self: &Arc<Self>, bytes: usize) -> bool {
+    /// Puts this connection, for which so many more bytes were written, into the next burst. Says
+    /// whether the burst is large enough to be sent now.
+    fn schedule(self: &Arc<Self>, bytes: usize) -> bool {
         let mut due = self.group.due();
         due.bytes += bytes;
-        if !self.is_due.swap(true, Ordering::AcqRel) {
+        if self.is_due.raise() {
             due.connections.push(Arc::clone(self));
             if due.connections.len() == 1 {
-                self.group.called.notify_one();
+                self.group.scheduled.notify_one();
             }
         }
         due.bytes >= BURST
@@ -221,7 +220,8 @@ impl<S> Connection<S> {
 
 impl<S: AsyncWrite + Send + Unpin + 'static> Connection<S> {
     fn send(self: Arc<Self>) {
-        self.is_due.store(false, Ordering::Release);
+        // Before the lock, so that whoever writes after this is put on the list again.
+        self.is_due.lower();
         let mut state = self.state();
         let waker = Waker::from(Arc::clone(&self));
         let result = state.send(&mut Context::from_waker(&waker));
@@ -241,7 +241,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Connection<S> {
 /// The socket has room again.
 impl<S: Send + 'static> Wake for Connection<S> {
     fn wake(self: Arc<Self>) {
-        self.call(0);
+        self.schedule(0);
     }
 }
 

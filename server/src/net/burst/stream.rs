@@ -78,7 +78,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for Stream<S> {
             state.unsent.extend_from_slice(taken);
         }
         drop(state);
-        if connection.call(count) {
+        if connection.schedule(count) {
             connection.group.send();
         }
         Poll::Ready(Ok(count))

@@ -17,6 +17,12 @@ fn names_are_taken_by_those_present_and_look_alikes() {
         Refusal::NameTaken { retry_in: Some(time), .. } if time == Duration::from_secs(7)
     ));
     assert_eq!(chat.expire(10).len(), 0);
+    // Its grace is over, and that is not durable yet.
+    let refused = chat.join(other.clone(), 11).expect_err("still taken");
+    assert!(matches!(
+        refused,
+        Refusal::NameTaken { retry_in: Some(time), .. } if time == Duration::from_secs(1)
+    ));
     assert_eq!(chat.expire(11).len(), 1);
     chat.join(other, 11).expect("free again");
     assert_eq!(chat.log.len(), 3);

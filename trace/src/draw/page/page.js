@@ -1,5 +1,7 @@
 "use strict";
 const svg = document.querySelector("#stage svg");
+const stage = document.getElementById("stage");
+const names = document.getElementById("names");
 const lanes = [...svg.querySelectorAll(".lane")];
 const events = [...svg.querySelectorAll(".event")];
 const arrows = [...svg.querySelectorAll(".arrow[data-from]")];
@@ -22,15 +24,31 @@ for (const g of events) {
 const home = lanes.map((g) => place(g)[0]);
 const spots = events.map((g) => ({ lane: number(g, "lane"), y: place(g)[1] }));
 const shown = lanes.map(() => true);
+// Without the drawing's own row of names.
+const NAMES = 46;
+const width = svg.viewBox.baseVal.width, height = svg.viewBox.baseVal.height - NAMES;
+svg.setAttribute("viewBox", `0 ${NAMES} ${width} ${height}`);
+let scale = 1;
 const RADIUS = 4.5 * 1.3, HEAD = 7;
 
+// The names of the lines stay in sight.
+const heads = lanes.map((g) => {
+  const name = g.querySelector(".name");
+  const head = document.createElement("span");
+  head.textContent = name.textContent;
+  head.style.color = getComputedStyle(name).fill;
+  names.append(head);
+  return head;
+});
+
+let x = home;
 function arrange() {
-  const x = [];
   let next = 0;
-  for (const lane of lanes.keys()) x.push(shown[lane] ? home[next++] : 0);
+  x = lanes.map((_, lane) => (shown[lane] ? home[next++] : 0));
   lanes.forEach((g, lane) => {
     g.setAttribute("transform", `translate(${x[lane]},0)`);
     g.classList.toggle("hidden", !shown[lane]);
+    heads[lane].classList.toggle("hidden", !shown[lane]);
   });
   events.forEach((g, node) => {
     const { lane, y } = spots[node];
@@ -42,6 +60,11 @@ function arrange() {
     g.classList.toggle("hidden", !shown[from.lane] || !shown[to.lane]);
     draw(g, x[from.lane], from.y, x[to.lane], to.y);
   }
+  placeHeads();
+}
+
+function placeHeads() {
+  heads.forEach((head, lane) => (head.style.left = `${x[lane] * scale}px`));
 }
 
 function draw(g, x1, y1, x2, y2) {
@@ -72,13 +95,13 @@ lanes.forEach((g, lane) => {
 });
 
 // What came of each request: the server broadcasts it next.
-const position = events.map((g) => number(g, "position"));
+const position = events.map((g) => number(g, g.dataset.reply === undefined ? "position" : "reply"));
 const latest = new Map();
 for (let node = events.length - 1; node >= 0; node--) {
   const { lane } = spots[node];
   if (!lanes[lane].querySelector(".name").classList.contains("pn")) continue;
   if (Number.isNaN(position[node])) position[node] = latest.get(lane) ?? NaN;
-  else latest.set(lane, position[node]);
+  else if (events[node].dataset.reply === undefined) latest.set(lane, position[node]);
 }
 for (const g of arrows) {
   const from = number(g, "from");
@@ -114,55 +137,89 @@ function choose(node) {
   arrows.forEach((g) => mark(g, position[number(g, "from")]));
 }
 
-// Moving and zooming are the view box's.
-svg.setAttribute("preserveAspectRatio", "xMidYMin");
-const { width, height } = svg.viewBox.baseVal;
-let view = { x: 0, y: 0, width, height };
-function look(next) {
-  view = next;
-  svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
+// The page scrolls as every page does: wheel, keys, bars, touch. The drawing has a size of its own.
+function size(next) {
+  scale = Math.min(Math.max(next, 0.02), 8);
+  svg.style.width = names.style.width = `${width * scale}px`;
+  svg.style.height = `${height * scale}px`;
+  placeHeads();
 }
-function fit() {
-  look({ x: 0, y: 0, width, height: Math.min(height, (width * svg.clientHeight) / Math.max(1, svg.clientWidth)) });
+// What is at this place of the window stays there.
+function zoom(factor, place = middle()) {
+  again = () => {};
+  const before = svg.getBoundingClientRect();
+  const at = { x: (place.x - before.left) / before.width, y: (place.y - before.top) / before.height };
+  size(scale * factor);
+  const after = svg.getBoundingClientRect();
+  stage.scrollBy(after.left + at.x * after.width - place.x, after.top + at.y * after.height - place.y);
 }
-function zoom(factor, at = { x: view.x + view.width / 2, y: view.y + view.height / 2 }) {
-  factor = Math.min(Math.max(factor, width / 50 / view.width), (width * 8) / view.width);
-  look({
-    x: at.x - (at.x - view.x) * factor,
-    y: at.y - (at.y - view.y) * factor,
-    width: view.width * factor,
-    height: view.height * factor,
-  });
+function middle() {
+  const box = stage.getBoundingClientRect();
+  return { x: box.left + stage.clientWidth / 2, y: box.top + stage.clientHeight / 2 };
 }
-function under(event) {
-  return new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+// As wide as the window, from its beginning.
+const start = () => show(() => stage.clientWidth / width);
+// All of it at once.
+const fit = () => show(() => Math.min(stage.clientWidth / width, (stage.clientHeight - names.offsetHeight) / height));
+let again = start;
+window.addEventListener("resize", () => again());
+// Twice, since bars come and go with the size, and take room.
+function show(scale) {
+  again = () => show(scale);
+  size(Math.min(1.5, scale()));
+  size(Math.min(1.5, scale()));
+  stage.scrollTo(0, 0);
 }
-svg.addEventListener("wheel", (event) => {
+stage.addEventListener("wheel", (event) => {
+  if (!event.ctrlKey) return;
   event.preventDefault();
-  zoom(event.deltaY > 0 ? 1.15 : 1 / 1.15, under(event));
+  zoom(event.deltaY > 0 ? 1 / 1.15 : 1.15, { x: event.clientX, y: event.clientY });
 }, { passive: false });
 let drag = null;
-svg.addEventListener("pointerdown", (event) => (drag = { at: under(event), moved: false }));
+svg.addEventListener("pointerdown", (event) => {
+  // A finger scrolls by itself.
+  drag = { x: event.clientX, y: event.clientY, left: stage.scrollLeft, top: stage.scrollTop, moved: false, touch: event.pointerType === "touch" };
+});
 window.addEventListener("pointermove", (event) => {
   if (!drag) return;
-  const now = under(event);
-  drag.moved ||= Math.hypot(now.x - drag.at.x, now.y - drag.at.y) > 4;
-  if (drag.moved) look({ ...view, x: view.x + drag.at.x - now.x, y: view.y + drag.at.y - now.y });
+  const x = event.clientX - drag.x, y = event.clientY - drag.y;
+  drag.moved ||= Math.hypot(x, y) > 4;
+  if (drag.moved && !drag.touch) stage.scrollTo(drag.left - x, drag.top - y);
 });
+window.addEventListener("pointercancel", () => (drag = null));
 window.addEventListener("pointerup", (event) => {
   const moved = drag?.moved;
   const inside = drag && svg.contains(event.target);
   drag = null;
   if (inside && !moved) choose(events.indexOf(event.target.closest(".event")));
 });
-document.getElementById("in").addEventListener("click", () => zoom(1 / 1.3));
-document.getElementById("out").addEventListener("click", () => zoom(1.3));
+document.getElementById("in").addEventListener("click", () => zoom(1.3));
+document.getElementById("out").addEventListener("click", () => zoom(1 / 1.3));
 document.getElementById("fit").addEventListener("click", fit);
+// Wherever the focus is.
+const row = () => 24 * scale, page = () => stage.clientHeight * 0.85;
+const keys = {
+  "+": () => zoom(1.3),
+  "=": () => zoom(1.3),
+  "-": () => zoom(1 / 1.3),
+  "0": fit,
+  "1": start,
+  Escape: () => choose(-1),
+  Enter: () => choose(events.indexOf(document.activeElement)),
+  ArrowDown: () => stage.scrollBy(0, row() * 2),
+  ArrowUp: () => stage.scrollBy(0, -row() * 2),
+  ArrowRight: () => stage.scrollBy(row() * 2, 0),
+  ArrowLeft: () => stage.scrollBy(-row() * 2, 0),
+  PageDown: () => stage.scrollBy(0, page()),
+  PageUp: () => stage.scrollBy(0, -page()),
+  Home: () => stage.scrollTo(stage.scrollLeft, 0),
+  End: () => stage.scrollTo(stage.scrollLeft, stage.scrollHeight),
+};
 window.addEventListener("keydown", (event) => {
-  if (event.key === "+") zoom(1 / 1.3);
-  else if (event.key === "-") zoom(1.3);
-  else if (event.key === "0") fit();
-  else if (event.key === "Escape") choose(-1);
-  else if (event.key === "Enter") choose(events.indexOf(document.activeElement));
+  if (event.ctrlKey || event.altKey || event.metaKey || !Object.hasOwn(keys, event.key)) return;
+  // Space and Enter are for the button that has the focus.
+  if (event.key === "Enter" && !document.activeElement.closest(".event")) return;
+  keys[event.key]();
+  event.preventDefault();
 });
-fit();
+start();

@@ -32,7 +32,9 @@ fn edit() -> impl Strategy<Value = Edit> {
         E::Capitalize,
     ]);
     // Flags, joiners and marks: what is put between them makes other characters of them.
-    let sticky = prop::sample::select(vec!['🇩', '🇰', '\u{200d}', '👩', '\u{301}', '한', '\n', ' ']);
+    let sticky = prop::sample::select(vec![
+        '🇩', '🇰', '\u{200d}', '👩', '\u{301}', '한', 'ก', '\u{e33}', '\n', ' ',
+    ]);
     prop_oneof![
         3 => named,
         2 => any::<char>().prop_map(E::Insert),

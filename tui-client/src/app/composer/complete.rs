@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use chitty_chat::text::caseless::{self, Needle};
+
 use crate::app::commands::COMMANDS;
 
 /// More are not offered: write another letter.
@@ -38,12 +40,13 @@ impl Completion {
             .collect();
         starts(before).find_map(|start| {
             let typed = &before[start..];
+            let needle = Needle::new(typed);
             let mut words: Vec<String> = names
                 .iter()
-                .filter(|name| begins(name, typed))
+                .filter(|name| needle.begins(name))
                 .map(|&name| name.to_owned())
                 .collect();
-            words.sort_by_cached_key(|name| (name.to_lowercase(), name.clone()));
+            words.sort_by_cached_key(|name| (caseless::key(name), name.clone()));
             let first = before[..start].ends_with('\n') || start == 0;
             let suffix = match (first, behind.starts_with(char::is_whitespace)) {
                 (true, false) => ": ",
@@ -135,18 +138,24 @@ fn starts(before: &str) -> impl Iterator<Item = usize> {
     (from..=before.len()).filter(begins)
 }
 
-/// In capitals or not.
-fn begins(name: &str, typed: &str) -> bool {
-    let mut name = name.chars().flat_map(char::to_lowercase);
-    let mut typed = typed.chars().flat_map(char::to_lowercase);
-    typed.all(|c| name.next() == Some(c))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const NAMES: [&str; 5] = ["bob", "Bea", "eve", "Mary Ann", "Mary Sue"];
+
+    #[test]
+    fn a_name_goes_on_however_it_is_written() {
+        let names = ["Zoe\u{308}", "Στέλιος", "Strauß"];
+        for (typed, name) in [
+            ("zo\u{eb}", "Zoe\u{308}: "),
+            ("ΣΤΈΛΙΟΣ", "Στέλιος: "),
+            ("STRAUSS", "Strauß: "),
+        ] {
+            let mut completion = Completion::new(typed, "", names.into_iter()).expect(typed);
+            assert_eq!(completion.turn(false), name);
+        }
+    }
 
     fn all(before: &str, behind: &str) -> Vec<String> {
         let Some(mut completion) = Completion::new(before, behind, NAMES.into_iter()) else {

@@ -1,8 +1,25 @@
 //! A text with a caret: moving, inserting, deleting, undoing.
 //!
-//! The caret stands between what people see as characters, never within one.
+//! The buffer and the caret are tui-input's, and so are the steps: by character, by word to the left,
+//! to the start and the end, and the deletion of a character. The caret stands between what people
+//! see as characters (grapheme clusters), never within one.
+//!
+//! What tui-input 0.15 lacks is worked around here and in [`words`], and nowhere else:
+//!
+//! - It has no undo, no limit, no lines within its text, and one cut instead of a ring of them; it
+//!   does not hand over what it cut. So words and lines are cut here, as ranges.
+//! - It cannot take a text in the place of a range: [`Draft::replace`] makes it anew.
+//! - A character that is inserted, and one that is deleted, can make one cluster of what stood on
+//!   both sides of the caret; a word boundary can be within a cluster (Thai SARA AM). The caret would
+//!   then be within it, and is moved out of it here.
+//! - Its step by a word to the right goes to the start of the next word; readline's, which is the one
+//!   that people's hands know, goes to the end of this one: [`words::end`].
+//! - It measures by `unicode-width` alone; where a caret is on the screen is told by
+//!   [`super::lay`] and the views, with this project's one measure.
 
 use std::ops::Range;
+
+use tui_input::{Input, InputRequest};
 
 use super::{
     undo::{Step, Undo},
@@ -13,9 +30,7 @@ use crate::view::glyphs;
 /// A text, its caret, and how it came about.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    text: String,
-    /// In bytes.
-    caret: usize,
+    line: Input,
     undo: Undo,
     /// In characters: more is not taken.
     most: usize,
@@ -25,8 +40,7 @@ impl Draft {
     /// A text as it is, with the caret at its end.
     pub(in crate::app) fn new(text: String, most: usize) -> Self {
         Self {
-            caret: text.len(),
-            text,
+            line: Input::new(text),
             undo: Undo::default(),
             most,
         }
@@ -34,44 +48,67 @@ impl Draft {
 
     /// The text.
     pub fn text(&self) -> &str {
-        &self.text
+        self.line.value()
     }
 
-    /// The text before the caret, and the text behind it.
+    /// The text before the caret, and the text after it.
     pub fn halves(&self) -> (&str, &str) {
-        self.text.split_at(self.caret)
+        self.text().split_at(self.caret())
     }
 
     /// Where the caret is, in bytes.
     pub fn caret(&self) -> usize {
-        self.caret
+        byte(self.text(), self.line.cursor())
     }
 
     /// How many characters can be added.
     pub(super) fn room(&self) -> usize {
-        self.most.saturating_sub(self.text.chars().count())
+        self.most.saturating_sub(self.text().chars().count())
     }
 
-    /// Moves the caret to this byte, or behind the character that it is within. Ends a run of
+    /// Moves the caret to this byte, or to the end of the cluster that it is within. Ends a run of
     /// typing.
     pub(super) fn go(&mut self, at: usize) {
         self.undo.rest();
-        self.caret = boundary(&self.text, at);
+        self.place(boundary(self.text(), at));
     }
 
-    /// Puts a text in the place of another; the caret is behind it. Returns whether it had room
+    /// Moves the caret as tui-input does. Ends a run of typing.
+    pub(super) fn step(&mut self, request: InputRequest) {
+        self.line.handle(request);
+        self.go(self.caret());
+    }
+
+    /// Where the word before this byte begins.
+    pub(super) fn word_start(&self, at: usize) -> usize {
+        let text = self.text();
+        let mut line = self.line.clone();
+        line.handle(InputRequest::SetCursor(text[..at].chars().count()));
+        line.handle(InputRequest::GoToPrevWord);
+        start(text, byte(text, line.cursor()))
+    }
+
+    /// Where the word at or after this byte ends.
+    pub(super) fn word_end(&self, at: usize) -> usize {
+        boundary(self.text(), words::end(self.text(), at))
+    }
+
+    /// Puts a text in the place of another; the caret is after it. Returns whether it had room
     /// for that; without, nothing changes.
     pub(super) fn replace(&mut self, range: Range<usize>, with: &str, step: Step) -> bool {
-        let old = &self.text[range.clone()];
-        if old != with {
-            let (fewer, more) = (old.chars().count(), with.chars().count());
-            if more > fewer + self.room() {
-                return false;
-            }
-            self.undo.before(step, &self.text, self.caret);
-            self.text.replace_range(range.clone(), with);
+        let old = &self.text()[range.clone()];
+        if old == with {
+            self.place(boundary(self.text(), range.end));
+            return true;
         }
-        self.caret = boundary(&self.text, range.start + with.len());
+        if !self.has_room(old.chars().count(), with.chars().count()) {
+            return false;
+        }
+        self.remember(step);
+        let mut text = self.text().to_owned();
+        text.replace_range(range.clone(), with);
+        let caret = boundary(&text, range.start + with.len());
+        self.set(text, caret);
         true
     }
 
@@ -80,55 +117,75 @@ impl Draft {
         if c.is_control() && !matches!(c, '\n' | '\t') {
             return true;
         }
+        if !self.has_room(0, 1) {
+            return false;
+        }
         // Undone word by word.
         let word_begins = !c.is_whitespace() && self.halves().0.ends_with(char::is_whitespace);
         if word_begins {
             self.undo.rest();
         }
-        self.replace(
-            self.caret..self.caret,
-            c.encode_utf8(&mut [0; 4]),
-            Step::Typing,
-        )
+        self.remember(Step::Typing);
+        self.line.handle(InputRequest::InsertChar(c));
+        self.place(boundary(self.text(), self.caret()));
+        true
+    }
+
+    /// Deletes a character as tui-input does. Returns what is gone.
+    pub(super) fn erase(&mut self, request: InputRequest, step: Step) -> String {
+        let (text, caret) = (self.text().to_owned(), self.caret());
+        if self.line.handle(request).is_none() {
+            return String::new();
+        }
+        self.undo.before(step, &text, caret);
+        let from = self.caret();
+        let gone = text.len() - self.text().len();
+        self.place(boundary(self.text(), from));
+        text[from..from + gone].to_owned()
     }
 
     /// Takes out a part, which is returned.
     pub(super) fn cut(&mut self, range: Range<usize>, step: Step) -> String {
-        let cut = self.text[range.clone()].to_owned();
+        let cut = self.text()[range.clone()].to_owned();
         self.replace(range, "", step);
         cut
     }
 
     /// Back before the last change.
     pub(super) fn undo(&mut self) {
-        let moment = self.undo.back(&self.text, self.caret);
+        let moment = self.undo.back(self.line.value(), self.caret());
         self.restore(moment);
     }
 
     /// The change that was undone last, again.
     pub(super) fn redo(&mut self) {
-        let moment = self.undo.again(&self.text, self.caret);
+        let moment = self.undo.again(self.line.value(), self.caret());
         self.restore(moment);
     }
 
     fn restore(&mut self, moment: Option<(String, usize)>) {
         if let Some((text, caret)) = moment {
-            (self.text, self.caret) = (text, caret);
+            self.set(text, caret);
         }
     }
 
-    /// From the caret to the character before.
-    pub(super) fn before(&self) -> Range<usize> {
-        let start = glyphs::graphemes(self.halves().0)
-            .last()
-            .map_or(0, |(last, _)| self.caret - last.len());
-        start..self.caret
+    fn has_room(&self, fewer: usize, more: usize) -> bool {
+        more <= fewer + self.room()
     }
 
-    /// From the caret over the character behind it.
-    pub(super) fn behind(&self) -> Range<usize> {
-        let next = glyphs::graphemes(self.halves().1).next();
-        self.caret..self.caret + next.map_or(0, |(next, _)| next.len())
+    fn remember(&mut self, step: Step) {
+        let caret = self.caret();
+        self.undo.before(step, self.line.value(), caret);
+    }
+
+    fn set(&mut self, text: String, caret: usize) {
+        self.line = Input::new(text);
+        self.place(caret);
+    }
+
+    fn place(&mut self, caret: usize) {
+        let characters = self.text()[..caret].chars().count();
+        self.line.handle(InputRequest::SetCursor(characters));
     }
 
     /// The line that the caret is in, without its end.
@@ -136,34 +193,33 @@ impl Draft {
         let (before, behind) = self.halves();
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let end = behind.find('\n').unwrap_or(behind.len());
-        start..self.caret + end
+        start..before.len() + end
     }
 
     /// Swaps the characters around the caret, or the last two of a line.
     pub(super) fn transpose(&mut self) -> bool {
-        let line = self.line();
-        let mut second = self.behind();
-        if self.caret == line.end {
-            second = self.before();
-        }
-        let first = glyphs::graphemes(&self.text[line.start..second.start.max(line.start)])
-            .last()
-            .map(|(first, _)| second.start - first.len()..second.start);
-        let Some(first) = first.filter(|_| !second.is_empty()) else {
-            return true;
+        let (line, text, caret) = (self.line(), self.text(), self.caret());
+        let second = if caret == line.end {
+            start(text, caret.saturating_sub(1))..caret
+        } else {
+            caret..boundary(text, caret + 1)
         };
-        let swapped = [&self.text[second.clone()], &self.text[first.clone()]].concat();
+        let first = start(text, second.start.saturating_sub(1))..second.start;
+        if first.start < line.start || first.is_empty() || second.is_empty() {
+            return true;
+        }
+        let swapped = [&text[second.clone()], &text[first.clone()]].concat();
         self.replace(first.start..second.end, &swapped, Step::Own)
     }
 
     /// Swaps the word before the caret with the one behind it, or the last two.
     pub(super) fn transpose_words(&mut self) -> bool {
-        let text = &self.text;
-        let end = words::end(text, self.caret);
-        let start = words::start(text, end);
-        let first = words::start(text, start);
-        let first_end = words::end(text, first);
-        if first == start || first_end > start || words::end(text, start) != end {
+        let text = self.text();
+        let end = self.word_end(self.caret());
+        let start = self.word_start(end);
+        let first = self.word_start(start);
+        let first_end = self.word_end(first);
+        if first == start || first_end > start || self.word_end(start) != end {
             return true;
         }
         let swapped = [
@@ -176,14 +232,34 @@ impl Draft {
     }
 }
 
-/// The place itself, or the next one that is not within a character.
+/// The place itself, or the end of the cluster that it is within.
 fn boundary(text: &str, at: usize) -> usize {
-    let mut end = 0;
-    for (grapheme, _) in glyphs::graphemes(text) {
-        if end >= at {
-            break;
-        }
-        end += grapheme.len();
-    }
-    end
+    places(text)
+        .find(|&place| place >= at)
+        .unwrap_or(text.len())
+}
+
+/// The place itself, or the start of the cluster that it is within.
+fn start(text: &str, at: usize) -> usize {
+    places(text)
+        .take_while(|&place| place <= at)
+        .last()
+        .unwrap_or(0)
+}
+
+/// The bytes at which the caret can be.
+fn places(text: &str) -> impl Iterator<Item = usize> {
+    let mut at = 0;
+    let ends = glyphs::graphemes(text).map(move |(grapheme, _)| {
+        at += grapheme.len();
+        at
+    });
+    std::iter::once(0).chain(ends)
+}
+
+/// The byte after so many characters.
+fn byte(text: &str, characters: usize) -> usize {
+    text.char_indices()
+        .nth(characters)
+        .map_or(text.len(), |(at, _)| at)
 }

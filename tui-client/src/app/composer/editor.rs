@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use tui_input::InputRequest;
+
 use super::{
     draft::Draft,
     kills::{Kills, Side},
@@ -34,9 +36,9 @@ pub enum Edit {
     DeleteLeft,
     /// The character behind the caret.
     DeleteRight,
-    /// Letters and digits before the caret.
+    /// The word before the caret.
     CutWordLeft,
-    /// Letters and digits behind the caret.
+    /// The word after the caret.
     CutWordRight,
     /// All up to the space before the caret.
     CutSpacedLeft,
@@ -102,25 +104,33 @@ impl Editor {
         let last = std::mem::replace(&mut self.last, Last::Other);
         let caret = self.draft.caret();
         let line = self.draft.line();
-        let text = self.draft.text();
         match edit {
             Edit::Insert(c) => return self.draft.insert(c),
-            Edit::Left => self.draft.go(self.draft.before().start),
-            Edit::Right => self.draft.go(self.draft.behind().end),
-            Edit::WordLeft => self.draft.go(words::start(text, caret)),
-            Edit::WordRight => self.draft.go(words::end(text, caret)),
+            Edit::Left => self.draft.step(InputRequest::GoToPrevChar),
+            Edit::Right => self.draft.step(InputRequest::GoToNextChar),
+            Edit::WordLeft => self.draft.go(self.draft.word_start(caret)),
+            Edit::WordRight => self.draft.go(self.draft.word_end(caret)),
             Edit::LineStart => self.draft.go(line.start),
             Edit::LineEnd => self.draft.go(line.end),
-            Edit::Start => self.draft.go(0),
-            Edit::End => self.draft.go(text.len()),
-            Edit::DeleteLeft => _ = self.draft.cut(self.draft.before(), Step::Erasing),
-            Edit::DeleteRight => _ = self.draft.cut(self.draft.behind(), Step::Erasing),
-            Edit::CutWordLeft => self.kill(words::start(text, caret)..caret, &last),
-            Edit::CutWordRight => self.kill(caret..words::end(text, caret), &last),
-            Edit::CutSpacedLeft => self.kill(words::spaced_start(text, caret)..caret, &last),
+            Edit::Start => self.draft.step(InputRequest::GoToStart),
+            Edit::End => self.draft.step(InputRequest::GoToEnd),
+            Edit::DeleteLeft => _ = self.erase_left(Step::Erasing),
+            Edit::DeleteRight => _ = self.erase_right(Step::Erasing),
+            Edit::CutWordLeft => self.kill(self.draft.word_start(caret)..caret, &last),
+            Edit::CutWordRight => self.kill(caret..self.draft.word_end(caret), &last),
+            Edit::CutSpacedLeft => {
+                let start = words::spaced_start(self.draft.text(), caret);
+                self.kill(start..caret, &last);
+            }
             // At a line's very start or end, the break between two lines.
-            Edit::CutLineLeft if line.start == caret => self.kill(self.draft.before(), &last),
-            Edit::CutLineRight if line.end == caret => self.kill(self.draft.behind(), &last),
+            Edit::CutLineLeft if line.start == caret => {
+                let cut = self.erase_left(Step::Own);
+                self.keep(cut, Side::Before, &last);
+            }
+            Edit::CutLineRight if line.end == caret => {
+                let cut = self.erase_right(Step::Own);
+                self.keep(cut, Side::Behind, &last);
+            }
             Edit::CutLineLeft => self.kill(line.start..caret, &last),
             Edit::CutLineRight => self.kill(caret..line.end, &last),
             Edit::Yank => return self.yank(caret..caret, 0, Step::Own),
@@ -166,6 +176,14 @@ impl Editor {
         self.draft.replace(range, &text[..end], Step::Own) && end == text.len()
     }
 
+    fn erase_left(&mut self, step: Step) -> String {
+        self.draft.erase(InputRequest::DeletePrevChar, step)
+    }
+
+    fn erase_right(&mut self, step: Step) -> String {
+        self.draft.erase(InputRequest::DeleteNextChar, step)
+    }
+
     fn kill(&mut self, range: Range<usize>, last: &Last) {
         let side = if range.end == self.draft.caret() {
             Side::Before
@@ -173,6 +191,10 @@ impl Editor {
             Side::Behind
         };
         let cut = self.draft.cut(range, Step::Own);
+        self.keep(cut, side, last);
+    }
+
+    fn keep(&mut self, cut: String, side: Side, last: &Last) {
         self.kills.push(cut, side, *last == Last::Cut);
         self.last = Last::Cut;
     }
@@ -191,7 +213,7 @@ impl Editor {
 
     fn change_word(&mut self, change: impl Fn(&str) -> String) -> bool {
         let caret = self.draft.caret();
-        let end = words::end(self.draft.text(), caret);
+        let end = self.draft.word_end(caret);
         let changed = change(&self.draft.text()[caret..end]);
         self.draft.replace(caret..end, &changed, Step::Own)
     }

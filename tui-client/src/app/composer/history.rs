@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, ops::Range};
 
+use chitty_chat::text::caseless::Needle;
+
 /// Lines that can be brought back.
 const MOST: usize = 500;
 
@@ -63,27 +65,15 @@ fn first_with<'a>(
     query: &str,
     mut lines: impl Iterator<Item = &'a (LineId, String)>,
 ) -> Option<LineId> {
+    let needle = Needle::new(query);
     lines
-        .find(|(_, line)| find(line, query).is_some())
+        .find(|(_, line)| needle.is_in(line))
         .map(|(id, _)| *id)
 }
 
-/// Where the query is in the line, in capitals or not.
+/// Where the query is in the line, however it is written.
 pub(super) fn find(line: &str, query: &str) -> Option<Range<usize>> {
-    line.char_indices().find_map(|(start, _)| {
-        let mut wanted = query.chars().flat_map(char::to_lowercase).peekable();
-        let mut end = start;
-        for c in line[start..].chars() {
-            if wanted.peek().is_none() {
-                break;
-            }
-            if !c.to_lowercase().all(|c| wanted.next() == Some(c)) {
-                return None;
-            }
-            end += c.len_utf8();
-        }
-        wanted.next().is_none().then_some(start..end)
-    })
+    Needle::new(query).find(line).next()
 }
 
 #[cfg(test)]
@@ -107,6 +97,7 @@ mod tests {
         assert_eq!(history.find_newer("O", found), Some(older));
         assert_eq!(find("grüß Ærø", "ærØ"), Some(7..12));
         assert_eq!(find("abc", "abcd"), None);
+        assert_eq!(find("ein Cafe\u{301}", "CAF\u{c9}"), Some(4..10));
     }
 
     #[test]

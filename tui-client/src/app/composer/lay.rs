@@ -6,6 +6,8 @@ use crate::view::glyphs;
 
 /// Stands before what cannot be sent any more.
 const LIMIT: &str = "✗";
+/// Stands at the end of a line.
+const BREAK: &str = "⏎";
 
 /// A text in rows, and where its caret is.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,6 +49,11 @@ pub enum Kind {
     Limit,
     /// Beyond what can be sent.
     Over,
+    /// A sign, which stands for a line break of the text.
+    Break {
+        /// It is beyond what can be sent.
+        over: bool,
+    },
 }
 
 /// A text and the box that it goes into.
@@ -141,7 +148,7 @@ impl<'a> Block<'a> {
             }
             let kind = if over { Kind::Over } else { Kind::Text };
             if grapheme.contains('\n') {
-                place(at, "⏎".into(), kind, true);
+                place(at, BREAK.into(), Kind::Break { over }, true);
             } else {
                 place(at, glyphs::safe(grapheme), kind, false);
             }

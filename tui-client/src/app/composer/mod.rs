@@ -119,8 +119,8 @@ impl Composer {
         let search = self.search.as_ref()?;
         let found = search.found.and_then(|id| self.history.get(id));
         Some(Looking {
-            query: &search.query,
-            found: found.and_then(|line| Some((line, history::find(line, &search.query)?))),
+            query: search.query(),
+            found: found.and_then(|line| Some((line, history::find(line, search.query())?))),
             end: search.end,
         })
     }
@@ -135,7 +135,7 @@ impl Composer {
         self.columns = columns;
         let (block, caret) = match &self.search {
             Some(search) => {
-                let text = search.query.as_str();
+                let text = search.query();
                 let limit = usize::MAX;
                 (
                     Block {
@@ -143,7 +143,7 @@ impl Composer {
                         columns,
                         limit,
                     },
-                    text.len(),
+                    search.caret(),
                 )
             }
             None => (self.block(), self.editor.draft().caret()),
@@ -278,15 +278,9 @@ impl Composer {
 
     /// Takes an edit of what is looked for. Returns whether it is one.
     pub(super) fn look_for(&mut self, edit: Edit) -> bool {
-        let Some(search) = &mut self.search else {
-            return false;
-        };
-        match edit {
-            Edit::Insert(c) => search.push(c, &self.history),
-            Edit::DeleteLeft => search.pop(&self.history),
-            _ => return false,
-        }
-        true
+        self.search
+            .as_mut()
+            .is_some_and(|search| search.edit(edit, &self.history))
     }
 
     /// Takes more of what is looked for, while a search goes on. Returns whether one does.
@@ -294,9 +288,7 @@ impl Composer {
         let Some(search) = &mut self.search else {
             return false;
         };
-        for c in text.lines().next().unwrap_or_default().chars() {
-            search.push(c, &self.history);
-        }
+        search.paste(text, &self.history);
         true
     }
 

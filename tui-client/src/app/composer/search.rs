@@ -1,53 +1,98 @@
 //! Looking back for a line, letter by letter.
 
-use super::history::{History, LineId};
+use super::{
+    Edit, Editor,
+    history::{History, LineId},
+};
 
 /// In characters.
 const MOST: usize = 64;
 
 /// A search that goes on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Search {
     /// What is looked for.
-    pub(super) query: String,
+    line: Editor,
     /// The line that is shown.
     pub(super) found: Option<LineId>,
     /// There is no other one in the direction that was asked for last.
     pub(super) end: bool,
 }
 
-impl Search {
-    /// One more letter.
-    pub(super) fn push(&mut self, c: char, history: &History) {
-        if !c.is_control() && self.query.chars().count() < MOST {
-            self.query.push(c);
-            // The line shown may still be the one.
-            let from = self.found.map_or(LineId::MAX, |found| found + 1);
-            self.look(from, history);
+impl Default for Search {
+    fn default() -> Self {
+        Self {
+            line: Editor::new("", MOST),
+            found: None,
+            end: false,
         }
     }
+}
 
-    /// One letter less.
-    pub(super) fn pop(&mut self, history: &History) {
-        self.query.pop();
-        self.look(LineId::MAX, history);
+impl Search {
+    /// What is looked for.
+    pub(super) fn query(&self) -> &str {
+        self.line.draft().text()
+    }
+
+    /// Where the next letter comes, in bytes.
+    pub(super) fn caret(&self) -> usize {
+        self.line.draft().caret()
+    }
+
+    /// Takes what is typed and what deletes to the left. Returns whether it is that: another edit
+    /// is one of the line that was found.
+    pub(super) fn edit(&mut self, edit: Edit, history: &History) -> bool {
+        match edit {
+            Edit::Insert(c) if c.is_control() => {}
+            Edit::Insert(_)
+            | Edit::DeleteLeft
+            | Edit::CutWordLeft
+            | Edit::CutSpacedLeft
+            | Edit::CutLineLeft => self.change(history, |line| _ = line.edit(edit)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Takes what is pasted: its first line, as much of it as fits.
+    pub(super) fn paste(&mut self, text: &str, history: &History) {
+        let first = text.lines().next().unwrap_or_default();
+        let first: String = first.chars().filter(|c| !c.is_control()).collect();
+        self.change(history, |line| _ = line.insert(&first));
+    }
+
+    fn change(&mut self, history: &History, change: impl FnOnce(&mut Editor)) {
+        let before = self.query().to_owned();
+        change(&mut self.line);
+        let query = self.query();
+        if query == before {
+            return;
+        }
+        // With more to look for, the line shown may still be the one.
+        let from = if query.starts_with(&before) {
+            self.found.map_or(LineId::MAX, |found| found + 1)
+        } else {
+            LineId::MAX
+        };
+        self.look(from, history);
     }
 
     /// An older line with the same in it.
     pub(super) fn older(&mut self, history: &History) {
         let from = self.found.unwrap_or(LineId::MAX);
-        self.another(history.find_older(&self.query, from));
+        self.another(history.find_older(self.query(), from));
     }
 
     /// A newer line with the same in it.
     pub(super) fn newer(&mut self, history: &History) {
         if let Some(from) = self.found {
-            self.another(history.find_newer(&self.query, from));
+            self.another(history.find_newer(self.query(), from));
         }
     }
 
     fn another(&mut self, other: Option<LineId>) {
-        if self.query.is_empty() {
+        if self.query().is_empty() {
             return;
         }
         self.found = other.or(self.found);
@@ -55,8 +100,8 @@ impl Search {
     }
 
     fn look(&mut self, from: LineId, history: &History) {
-        let found = || history.find_older(&self.query, from);
-        self.found = (!self.query.is_empty()).then(found).flatten();
+        let found = || history.find_older(self.query(), from);
+        self.found = (!self.query().is_empty()).then(found).flatten();
         self.end = false;
     }
 }

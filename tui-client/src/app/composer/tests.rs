@@ -118,6 +118,39 @@ fn moving_is_by_what_is_seen_by_words_and_by_lines() {
 }
 
 #[test]
+fn words_are_those_of_unicode() {
+    let mut composer = with("she can't, นำ");
+    let mut at = |moves: &[Edit]| edits(&mut composer, moves);
+    assert_eq!(
+        at(&[Edit::WordLeft]),
+        "she can't, |นำ",
+        "not within a cluster"
+    );
+    assert_eq!(at(&[Edit::CutWordLeft]), "she |นำ");
+    assert_eq!(
+        at(&[Edit::Start, Edit::WordRight, Edit::CutWordRight]),
+        "she|"
+    );
+}
+
+#[test]
+fn what_is_looked_for_is_edited() {
+    let mut composer = sent(&["deploy alpha", "hello"]);
+    composer.look_back();
+    composer.paste_query("hel oops");
+    assert!(composer.look_for(Edit::CutWordLeft));
+    assert_eq!(composer.looking().expect("it goes on").query, "hel ");
+    composer.look_for(Edit::DeleteLeft);
+    composer.lay(80);
+    assert_eq!(composer.laid().caret, (0, 3));
+    let found = composer.looking().expect("it goes on").found;
+    assert_eq!(found.map(|(line, _)| line), Some("hello"));
+    assert!(composer.look_for(Edit::CutLineLeft));
+    assert_eq!(composer.looking().expect("it goes on").query, "");
+    assert!(!composer.look_for(Edit::Left), "it takes the line");
+}
+
+#[test]
 fn cuts_are_put_back_and_those_in_a_row_are_one() {
     let mut composer = with("one two-three four");
     let mut at = |moves: &[Edit]| edits(&mut composer, moves);

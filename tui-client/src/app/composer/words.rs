@@ -1,49 +1,30 @@
-//! Where words begin and end.
+//! Where words end and begin, for what tui-input does not offer: see [`super::draft`].
 
-use crate::view::glyphs;
+use unicode_segmentation::UnicodeSegmentation as _;
 
-/// The end of the word at or behind this byte.
+/// The end of the word at or after this byte.
+///
+/// A word is what tui-input takes for one: a piece between the word boundaries of Unicode (UAX #29)
+/// that is more than white space and ASCII punctuation.
 pub(super) fn end(text: &str, at: usize) -> usize {
-    let mut place = at;
-    let mut within = false;
-    for (grapheme, _) in glyphs::graphemes(&text[at..]) {
-        match (is_word(grapheme), within) {
-            (false, true) => break,
-            (word, _) => within = word,
-        }
-        place += grapheme.len();
-    }
-    place
-}
-
-/// The start of the word before this byte.
-pub(super) fn start(text: &str, at: usize) -> usize {
-    back(text, at, is_word)
+    text.split_word_bound_indices()
+        .map(|(start, piece)| (start + piece.len(), piece))
+        .find(|&(end, piece)| end > at && is_word(piece))
+        .map_or(text.len(), |(end, _)| end)
 }
 
 /// The start of what stands between spaces before this byte.
 pub(super) fn spaced_start(text: &str, at: usize) -> usize {
-    back(text, at, |grapheme| {
-        !grapheme.starts_with(char::is_whitespace)
+    let before = text[..at].trim_end();
+    before.rfind(char::is_whitespace).map_or(0, |space| {
+        space + before[space..].chars().next().map_or(0, char::len_utf8)
     })
 }
 
-fn back(text: &str, at: usize, is_word: impl Fn(&str) -> bool) -> usize {
-    let (mut place, mut before) = (0, false);
-    let mut begin = 0;
-    for (grapheme, _) in glyphs::graphemes(&text[..at]) {
-        let word = is_word(grapheme);
-        if word && !before {
-            begin = place;
-        }
-        before = word;
-        place += grapheme.len();
-    }
-    begin
-}
-
-fn is_word(grapheme: &str) -> bool {
-    grapheme.starts_with(char::is_alphanumeric)
+fn is_word(piece: &str) -> bool {
+    piece
+        .chars()
+        .any(|c| !c.is_whitespace() && !c.is_ascii_punctuation())
 }
 
 #[cfg(test)]
@@ -51,17 +32,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_letters_and_digits() {
+    fn words_end_at_their_boundaries() {
         let text = "  foo-bar e\u{301}té!";
         assert_eq!(end(text, 0), 5);
         assert_eq!(end(text, 5), 9);
         assert_eq!(end(text, 9), text.len() - 1);
+        assert_eq!(end(text, text.len() - 1), text.len());
         assert_eq!(end(text, text.len()), text.len());
-        assert_eq!(start(text, text.len()), 10);
-        assert_eq!(start(text, 9), 6);
-        assert_eq!(start(text, 8), 6);
-        assert_eq!(start(text, 2), 0);
+        assert_eq!(end("can't, it", 0), 5, "an apostrophe is within a word");
         assert_eq!(spaced_start(text, 9), 2);
         assert_eq!(spaced_start(text, 10), 2);
+        assert_eq!(spaced_start(text, 2), 0);
     }
 }

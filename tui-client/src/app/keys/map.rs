@@ -243,10 +243,14 @@ impl Keymap {
     }
 }
 
-/// The keys of a row, as people write them: "Alt-U, -L, -C".
+/// The keys of a row, all of them, as people write them: "Alt-U, -L, -C". Empty if there is none,
+/// or nothing that has to be told.
 fn label(row: &Row, bound: &[Bound]) -> String {
-    let shown = bound.iter().flat_map(|own| own.keys.iter().take(row.shown));
-    let shown: Vec<Keys> = shown.copied().collect();
+    let usual = || row.bindings.iter().map(Bound::new);
+    if row.obvious && usual().eq(bound.iter().cloned()) {
+        return String::new();
+    }
+    let shown: Vec<Keys> = bound.iter().flat_map(|own| own.keys.clone()).collect();
     let full: Vec<String> = shown.iter().map(ToString::to_string).collect();
     let label = full.join(", ");
     let held = shown.first().map(|keys| keys.first.held());

@@ -88,6 +88,10 @@ pub enum Action {
     Newest,
     /// Show or hide the participants.
     Participants,
+    /// The participants above, by a page.
+    ParticipantsUp,
+    /// The participants below, by a page.
+    ParticipantsDown,
     /// Show the messages only, or all.
     Bare,
     /// Take the mouse, or leave it to the terminal.

@@ -3,8 +3,9 @@
 use super::Action::{
     self, Bare, Cancel, Complete, CompleteBack, CopyText, CopyTime, Diagram, Down, Earlier,
     Edit as E, Editor, End, EndOfInput, Expand, FindNewer, FindOlder, Help, Home, Later, Leave,
-    LookBack, LookOn, Mouse, Newest, Newline, Oldest, PageDown, PageUp, Participants, Repaint,
-    RowDown, RowUp, Search, SelectNewer, SelectOlder, Send, Suspend, Up,
+    LookBack, LookOn, Mouse, Newest, Newline, Oldest, PageDown, PageUp, Participants,
+    ParticipantsDown, ParticipantsUp, Repaint, RowDown, RowUp, Search, SelectNewer, SelectOlder,
+    Send, Suspend, Up,
 };
 use crate::app::composer::Edit;
 
@@ -37,8 +38,8 @@ impl Mode {
 pub struct Row {
     /// What they do.
     pub what: &'static str,
-    /// How many keys of each the help shows; none: it does without the row.
-    pub shown: usize,
+    /// The help does without it as long as its keys are the usual ones, which everybody tries.
+    pub obvious: bool,
     /// The things.
     pub bindings: &'static [Binding],
 }
@@ -54,10 +55,18 @@ pub struct Binding {
     pub keys: &'static [&'static str],
 }
 
-const fn row(what: &'static str, shown: usize, bindings: &'static [Binding]) -> Row {
+const fn row(what: &'static str, bindings: &'static [Binding]) -> Row {
     Row {
         what,
-        shown,
+        obvious: false,
+        bindings,
+    }
+}
+
+const fn obvious(what: &'static str, bindings: &'static [Binding]) -> Row {
+    Row {
+        what,
+        obvious: true,
         bindings,
     }
 }
@@ -69,115 +78,117 @@ const fn on(name: &'static str, action: Action, keys: &'static [&'static str]) -
 /// In the order of the help.
 #[rustfmt::skip]
 pub const CHAT: &[Row] = &[
-    row("send the line", 1, &[on("send", Send, &["Enter", "Ctrl-J"])]),
-    row("a line break", 1, &[on("newline", Newline, &["Alt-Enter", "Shift-Enter"])]),
-    row("the rest of a name, a command", 1, &[
+    row("send the line", &[on("send", Send, &["Enter", "Ctrl-J"])]),
+    row("a line break", &[on("newline", Newline, &["Alt-Enter", "Shift-Enter"])]),
+    row("the rest of a name, a command", &[
         on("complete", Complete, &["Tab"]),
         on("complete-back", CompleteBack, &["Shift-Tab"]),
     ]),
-    row("close; leave (twice: at once)", 2, &[on("leave", Leave, &["Esc", "Ctrl-C"])]),
-    row("leave, on an empty line", 1, &[on("end-of-input", EndOfInput, &["Ctrl-D"])]),
-    row("to the shell; fg comes back", 1, &[on("suspend", Suspend, &["Ctrl-Z"])]),
-    row("this help", 1, &[on("help", Help, &["F1"])]),
-    row("the diagram of logical time", 1, &[on("diagram", Diagram, &["F2"])]),
-    row("scroll by a page", 1, &[
+    row("close; leave (twice: at once)", &[on("leave", Leave, &["Esc", "Ctrl-C"])]),
+    row("leave, on an empty line", &[on("end-of-input", EndOfInput, &["Ctrl-D"])]),
+    row("to the shell; fg comes back", &[on("suspend", Suspend, &["Ctrl-Z"])]),
+    row("this help", &[on("help", Help, &["F1"])]),
+    row("the diagram of logical time", &[on("diagram", Diagram, &["F2"])]),
+    row("scroll by a page", &[
         on("page-up", PageUp, &["PageUp"]),
         on("page-down", PageDown, &["PageDown"]),
     ]),
-    row("scroll by a row", 1, &[
-        on("row-up", RowUp, &["Shift-Up", "Alt-Up"]),
-        on("row-down", RowDown, &["Shift-Down", "Alt-Down"]),
-    ]),
-    row("oldest, newest (empty line)", 1, &[
+    row("scroll up by a row", &[on("row-up", RowUp, &["Shift-Up", "Alt-Up"])]),
+    row("scroll down by a row", &[on("row-down", RowDown, &["Shift-Down", "Alt-Down"])]),
+    row("oldest, newest (empty line)", &[
         on("home", Home, &["Home"]),
         on("end", End, &["End"]),
     ]),
-    row("oldest, newest (always)", 1, &[
+    row("oldest, newest (always)", &[
         on("oldest", Oldest, &["Ctrl-Home"]),
         on("newest", Newest, &["Ctrl-End"]),
     ]),
-    row("search what was said", 1, &[on("search", Search, &["Ctrl-F"])]),
-    row("select a line, to copy it", 1, &[
+    row("search what was said", &[on("search", Search, &["Ctrl-F"])]),
+    row("select a line, to copy it", &[
         on("select-older", SelectOlder, &["Ctrl-Up"]),
         on("select-newer", SelectNewer, &["Ctrl-Down"]),
     ]),
-    row("participants on or off", 1, &[on("participants", Participants, &["F3"])]),
-    row("messages only, to select them", 1, &[on("bare", Bare, &["F4"])]),
-    row("mouse here, or the terminal's", 1, &[on("mouse", Mouse, &["F5"])]),
-    row("joined and left one by one", 1, &[on("expand", Expand, &["F6"])]),
-    row("lines sent before", 1, &[
+    row("participants on or off", &[on("participants", Participants, &["F3"])]),
+    row("scroll the participants", &[
+        on("participants-up", ParticipantsUp, &["Alt-PageUp"]),
+        on("participants-down", ParticipantsDown, &["Alt-PageDown"]),
+    ]),
+    row("messages only, to select them", &[on("bare", Bare, &["F4"])]),
+    row("mouse here, or the terminal's", &[on("mouse", Mouse, &["F5"])]),
+    row("joined and left one by one", &[on("expand", Expand, &["F6"])]),
+    row("lines sent before", &[
         on("up", Up, &["Up"]),
         on("down", Down, &["Down"]),
     ]),
-    row("the same, wherever the caret is", 0, &[
+    obvious("the same, wherever the caret is", &[
         on("earlier", Earlier, &["Ctrl-P"]),
         on("later", Later, &["Ctrl-N"]),
     ]),
-    row("look for a line sent before", 1, &[on("look-back", LookBack, &["Ctrl-R"])]),
-    row("while looking for one: a later one", 0, &[on("look-on", LookOn, &["Ctrl-S"])]),
-    row("close what is open", 1, &[on("cancel", Cancel, &["Ctrl-G"])]),
-    row("write in your $EDITOR", 1, &[on("editor", Editor, &["Ctrl-X Ctrl-E", "Ctrl-X e"])]),
-    row("back, on by a character", 0, &[
+    row("look for a line sent before", &[on("look-back", LookBack, &["Ctrl-R"])]),
+    obvious("while looking for one: a later one", &[on("look-on", LookOn, &["Ctrl-S"])]),
+    row("close what is open", &[on("cancel", Cancel, &["Ctrl-G"])]),
+    row("write in your $EDITOR", &[on("editor", Editor, &["Ctrl-X Ctrl-E", "Ctrl-X e"])]),
+    obvious("back, on by a character", &[
         on("left", E(Edit::Left), &["Left", "Ctrl-B"]),
         on("right", E(Edit::Right), &["Right"]),
     ]),
-    row("start, end of the line", 1, &[
+    row("start, end of the line", &[
         on("line-start", E(Edit::LineStart), &["Ctrl-A"]),
         on("line-end", E(Edit::LineEnd), &["Ctrl-E"]),
     ]),
-    row("start, end of all lines", 1, &[
+    row("start, end of all lines", &[
         on("start", E(Edit::Start), &["Alt-<"]),
         on("finish", E(Edit::End), &["Alt->"]),
     ]),
-    row("back, on by a word", 1, &[
+    row("back by a word", &[
         on("word-left", E(Edit::WordLeft), &["Alt-B", "Ctrl-Left", "Alt-Left"]),
+    ]),
+    row("on by a word", &[
         on("word-right", E(Edit::WordRight), &["Alt-F", "Ctrl-Right", "Alt-Right"]),
     ]),
-    row("delete the character before, behind", 0, &[
+    obvious("delete the character before, after", &[
         on("delete-left", E(Edit::DeleteLeft), &["Backspace", "Shift-Backspace", "Ctrl-H"]),
         on("delete-right", E(Edit::DeleteRight), &["Delete"]),
     ]),
-    row("cut the word before, behind", 1, &[
-        on("cut-spaced-left", E(Edit::CutSpacedLeft), &["Ctrl-W"]),
+    row("cut the word before", &[on("cut-spaced-left", E(Edit::CutSpacedLeft), &["Ctrl-W"])]),
+    row("cut the word after", &[
         on("cut-word-right", E(Edit::CutWordRight), &["Alt-D", "Ctrl-Delete"]),
     ]),
-    row("cut the letters before", 0, &[
+    obvious("cut the letters before", &[
         on("cut-word-left", E(Edit::CutWordLeft), &["Alt-Backspace", "Ctrl-Backspace"]),
     ]),
-    row("cut to the start, to the end", 1, &[
+    row("cut to the start, to the end", &[
         on("cut-line-left", E(Edit::CutLineLeft), &["Ctrl-U"]),
         on("cut-line-right", E(Edit::CutLineRight), &["Ctrl-K"]),
     ]),
-    row("put back what was cut, earlier", 1, &[
+    row("put back what was cut, earlier", &[
         on("yank", E(Edit::Yank), &["Ctrl-Y"]),
         on("yank-earlier", E(Edit::YankEarlier), &["Alt-Y"]),
     ]),
-    row("undo, redo", 1, &[
-        on("undo", E(Edit::Undo), &["Ctrl-_", "Ctrl-X Ctrl-U", "Ctrl-X u"]),
-        on("redo", E(Edit::Redo), &["Alt-_"]),
-    ]),
-    row("swap characters, words", 1, &[
+    row("undo", &[on("undo", E(Edit::Undo), &["Ctrl-_", "Ctrl-X Ctrl-U", "Ctrl-X u"])]),
+    row("redo", &[on("redo", E(Edit::Redo), &["Alt-_"])]),
+    row("swap characters, words", &[
         on("transpose", E(Edit::Transpose), &["Ctrl-T"]),
         on("transpose-words", E(Edit::TransposeWords), &["Alt-T"]),
     ]),
-    row("a word in ABC, abc, Abc", 1, &[
+    row("a word in ABC, abc, Abc", &[
         on("uppercase", E(Edit::Uppercase), &["Alt-U"]),
         on("lowercase", E(Edit::Lowercase), &["Alt-L"]),
         on("capitalize", E(Edit::Capitalize), &["Alt-C"]),
     ]),
-    row("draw the screen anew", 1, &[on("repaint", Repaint, &["Ctrl-L"])]),
+    row("draw the screen anew", &[on("repaint", Repaint, &["Ctrl-L"])]),
 ];
 
 /// While a line is selected; characters alone write nothing then.
 #[rustfmt::skip]
 pub const SELECTED: &[Row] = &[
-    row("the line above, below", 1, &[
+    row("the line above, below", &[
         on("older", SelectOlder, &["Up"]),
         on("newer", SelectNewer, &["Down"]),
     ]),
-    row("copy the text", 2, &[on("copy", CopyText, &["Enter", "c", "y"])]),
-    row("copy its time, as L412", 1, &[on("copy-time", CopyTime, &["l", "L"])]),
-    row("search, next older, newer", 1, &[
+    row("copy the text", &[on("copy", CopyText, &["Enter", "c", "y"])]),
+    row("copy its time, as L412", &[on("copy-time", CopyTime, &["l", "L"])]),
+    row("search, next older, newer", &[
         on("search", Search, &["/"]),
         on("find-older", FindOlder, &["n"]),
         on("find-newer", FindNewer, &["N"]),

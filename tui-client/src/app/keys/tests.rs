@@ -143,6 +143,26 @@ fn a_key_that_is_given_to_something_is_taken_from_what_had_it() {
 }
 
 #[test]
+fn the_help_has_every_key_of_a_thing() {
+    for mode in [Mode::Chat, Mode::Selected] {
+        for (label, row) in Keymap::default().rows(mode) {
+            let keys = row.bindings.iter().map(|binding| binding.keys.len());
+            assert_eq!(label.split(", ").count(), keys.sum(), "{label}");
+        }
+    }
+    // Also where the usual ones need no telling.
+    let changes = [
+        change(Mode::Chat, "left", &["Ctrl-X l", "Alt-4"]),
+        change(Mode::Chat, "search", &["F7", "F8", "F9"]),
+    ];
+    let map = Keymap::with(&changes).expect("no conflict");
+    let labels: Vec<_> = map.rows(Mode::Chat).map(|(label, _)| label).collect();
+    for label in ["Ctrl-X l, Alt-4, Right", "F7, F8, F9"] {
+        assert!(labels.iter().any(|own| own == label), "{label}: {labels:?}");
+    }
+}
+
+#[test]
 fn two_things_on_one_key_are_a_mistake() {
     let search = change(Mode::Chat, "search", &["f9"]);
     for keys in ["F9", "F9 x"] {

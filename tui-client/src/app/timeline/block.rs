@@ -322,10 +322,9 @@ impl Timeline {
             found.extend(links.map(|(range, link)| (range, Mark::Link(link))));
         }
         if matches!(block.tone, Tone::Message | Tone::Action) && !block.own {
-            let name = marks::needle(&self.own_name);
-            found.extend(marks::mentions(text, &name).map(|range| (range, Mark::Mention)));
+            found.extend(self.own.words(text).map(|range| (range, Mark::Mention)));
         }
-        found.extend(marks::find(text, self.needle()).map(|range| (range, Mark::Found)));
+        found.extend(self.needle().find(text).map(|range| (range, Mark::Found)));
         block.marks = found;
         block
     }

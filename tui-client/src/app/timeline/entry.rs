@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub(super) new_day: bool,
     /// Its author said what is above it as well, just before.
     pub(super) follows: bool,
+    /// When its author was named last.
+    named: DateTime,
     pub(super) run: Run,
     /// Which arrival it is, counted from 1 on; 0: it was fetched, and is nobody's news.
     pub(super) arrival: u64,
@@ -59,7 +61,7 @@ pub(super) struct Pending {
     pub(super) height: Height,
 }
 
-/// One's lines that are further apart, in minutes, do not count as one speech.
+/// An author who goes on writing is named again after so many minutes.
 const SPEECH: i64 = 5;
 
 impl Entry {
@@ -69,6 +71,7 @@ impl Entry {
             at,
             new_day: true,
             follows: false,
+            named: at,
             run: Run::Alone,
             arrival,
             height: Height::default(),
@@ -82,10 +85,13 @@ impl Entry {
         self.follows = !self.new_day
             && match (self.author(), before.author()) {
                 (Some(own), Some(other)) => {
-                    own == other && self.at.duration_since(before.at).as_mins().abs() < SPEECH
+                    own == other && self.at.duration_since(before.named).as_mins().abs() < SPEECH
                 }
                 _ => false,
             };
+        if self.follows {
+            self.named = before.named;
+        }
         self
     }
 

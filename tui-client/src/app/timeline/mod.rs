@@ -12,23 +12,29 @@ mod window;
 
 use std::{collections::VecDeque, time::SystemTime};
 
-use chitty_chat::{Event, EventKind, LamportTime, MessageText, Position};
+use chitty_chat::{Event, EventKind, LamportTime, MessageText, Position, text::caseless::Needle};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-pub(super) use self::select::has;
+pub(super) use self::select::{has, needle};
 pub use self::{
     block::{Block, Columns, Tone},
     scroll::Below,
+    window::Fetching,
 };
 use self::{
     entry::{Content, Entry, Height, Pending, Run},
     scroll::Anchor,
     window::{Reach, Tail},
 };
-use crate::session::{Ticket, Welcome};
+use crate::{
+    session::{Ticket, Welcome},
+    view::glyphs,
+};
 
 /// Own lines that may wait for the server.
 const MAX_PENDING: usize = 100;
+/// More lines that speak to the user are not counted.
+const MANY_MENTIONS: usize = 999;
 
 /// The messages pane.
 #[derive(Debug)]
@@ -55,14 +61,20 @@ pub struct Timeline {
     cleared: Option<i64>,
     /// The number of the selected entry.
     selected: Option<i64>,
-    /// What is searched for, in lower case.
-    needle: Vec<char>,
+    /// What is searched for.
+    needle: Needle,
+    /// The user's own name, as others write it.
+    own: Needle,
+    /// The selected line was chosen by hand: how others are related to it is shown.
+    relates: bool,
     /// Runs of people who come and go are shown one by one.
     expanded: bool,
     /// How many entries have come by themselves.
     arrived: u64,
     /// The newest of them that has been on screen.
     seen: u64,
+    /// Those that speak to the user, and have not been on screen: the newest ones.
+    mentions: VecDeque<u64>,
     /// How many had come when the user looked away.
     looked: Option<u64>,
     #[cfg(test)]
@@ -87,10 +99,13 @@ impl Timeline {
             anchor: None,
             cleared: None,
             selected: None,
-            needle: Vec::new(),
+            needle: Needle::default(),
+            own: Needle::default(),
+            relates: false,
             expanded: false,
             arrived: 0,
             seen: 0,
+            mentions: VecDeque::new(),
             looked: None,
             #[cfg(test)]
             laid_out: std::cell::Cell::default(),
@@ -119,6 +134,7 @@ impl Timeline {
     /// Takes what a welcome says about the log: whether something is missing before what follows.
     pub(super) fn welcome(&mut self, welcome: &Welcome, now: SystemTime) {
         self.own_name = welcome.name.to_string();
+        self.own = needle(&self.own_name);
         self.log_begins(welcome.first, welcome.another_log);
         if welcome.another_log {
             self.last = Position::ZERO;
@@ -155,6 +171,12 @@ impl Timeline {
         }
         self.make_room(&event);
         let at = self.local(event.at);
+        if self.speaks_to_user(&event) {
+            if self.mentions.len() == MANY_MENTIONS {
+                self.mentions.pop_front();
+            }
+            self.mentions.push_back(self.arrived + 1);
+        }
         self.arrive(Content::Event(event), at);
         true
     }
@@ -248,6 +270,17 @@ impl Timeline {
         self.entries.iter().chain(tail).map(Entry::bytes).sum()
     }
 
+    /// Whether this is somebody else's message in which the user's name is a word.
+    pub(in crate::app) fn speaks_to_user(&self, event: &Event) -> bool {
+        match &event.kind {
+            EventKind::Message { author, text, .. } => {
+                **author != *self.own_name
+                    && self.own.words(&glyphs::safe_lines(text)).next().is_some()
+            }
+            _ => false,
+        }
+    }
+
     /// How the pane is divided.
     pub fn columns(&self) -> &Columns {
         &self.columns
@@ -277,8 +310,11 @@ impl Timeline {
             let block = Block::pending(columns, &self.own_name, line.text.as_str());
             return Some(block.stamped(line.at, false));
         };
-        // Beside its text a name takes no room.
-        let named = !entry.follows || (first && columns.name().is_some());
+        // Beside its text a name takes no room. Where there is no room for it on the top row
+        // either, each line has it.
+        let named = !entry.follows
+            || (first && columns.name().is_some())
+            || (columns.name().is_none() && columns.time().is_none());
         let mut block = match &entry.content {
             Content::Event(_) | Content::Past(_) if self.is_folded(index) => {
                 Block::run(columns, &runs::summary(self.run(index)))

@@ -34,7 +34,7 @@ fn what_is_looked_for_is_of_the_chat_that_there_is() {
     let mut timeline = timeline(40);
     assert_eq!(timeline.time_of(11.into()), Some("L511".into()));
     assert_eq!(timeline.time_of(5.into()), None);
-    let old = marks::needle("old");
+    let old = needle("old");
     assert_eq!(timeline.find(&old, None, true), None);
     timeline.select_position(11.into());
     assert_eq!(timeline.selected_text().as_deref(), Some("new words"));

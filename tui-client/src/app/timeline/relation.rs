@@ -35,6 +35,7 @@ impl Timeline {
     pub(super) fn relation_to_selected(&self, event: &Event) -> Option<Relation> {
         let selected = self
             .selected()
+            .filter(|_| self.relates)
             .filter(|selected| matches!(selected.kind, EventKind::Message { .. }))?;
         let selected = Sending::of(selected)?;
         // Nobody asked for it: it is in the past of all who saw it.

@@ -18,6 +18,8 @@ pub(super) struct Anchor {
 pub struct Below {
     /// Entries that arrived since, and were not on screen yet.
     pub new: u64,
+    /// How many of them speak to the user.
+    pub mentions: usize,
 }
 
 impl Timeline {
@@ -25,6 +27,7 @@ impl Timeline {
     pub fn below(&self) -> Option<Below> {
         (self.anchor.is_some() || !self.is_attached()).then(|| Below {
             new: self.arrived.saturating_sub(self.seen),
+            mentions: self.mentions.len(),
         })
     }
 
@@ -136,6 +139,9 @@ impl Timeline {
                 .checked_sub(1)
                 .map(|last| self.at(last, usize::MAX));
         }
+        if self.anchor.is_none() {
+            self.anchor = self.selection_at_top();
+        }
         if let Some(anchor) = self.anchor {
             // Whoever scrolls up sees all of it again.
             self.cleared = None;
@@ -164,6 +170,36 @@ impl Timeline {
             let arrival = self.entries.get(last).map_or(0, |entry| entry.arrival);
             self.seen = self.seen.max(arrival);
         }
+        while self
+            .mentions
+            .front()
+            .is_some_and(|&mention| mention <= self.seen)
+        {
+            self.mentions.pop_front();
+        }
+    }
+
+    /// Following goes on until the selected line is at the top of the pane.
+    fn selection_at_top(&self) -> Option<Anchor> {
+        let index = self.index_of(self.selected?)?;
+        let (from, to, above) = self.window();
+        let leaves = index < from || (index == from && above > 0 && index + 1 < to);
+        (leaves && self.height(index) > 0).then(|| self.at_top(index))
+    }
+
+    /// The place with the first row of this entry at the top of the pane.
+    pub(super) fn at_top(&self, index: usize) -> Anchor {
+        let mut rows = self.page;
+        let mut last = index;
+        for below in index..self.count() {
+            last = below;
+            let height = self.height(below);
+            if rows <= height {
+                break;
+            }
+            rows -= height;
+        }
+        self.at(last, rows.saturating_sub(1))
     }
 
     /// The next entry that has rows.

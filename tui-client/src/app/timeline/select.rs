@@ -1,13 +1,19 @@
 //! The selected line, and what is searched for.
 
-use chitty_chat::{Event, EventKind, Position};
+use std::collections::VecDeque;
+
+use chitty_chat::{Event, EventKind, LamportTime, Position, text::caseless::Needle};
 
 use super::{
     Timeline,
     entry::{Content, Entry},
-    marks,
+    scroll::Anchor,
+    window::Tail,
 };
 use crate::view::glyphs;
+
+/// Rows that are to be seen above and below a line that was looked for.
+const AROUND: usize = 5;
 
 impl Timeline {
     /// The selected event; a line of the client's own has none.
@@ -43,20 +49,14 @@ impl Timeline {
 
     /// The Lamport time of what is at a position, if it is at hand: "L12".
     pub fn time_of(&self, position: Position) -> Option<String> {
-        let (mut low, mut high) = (0, self.entries.len());
-        // Ascending, but for lines that are no events.
-        while low < high {
-            let middle = low.midpoint(high);
-            let event = self.entries.range(middle..high).find_map(Entry::event);
-            match event {
-                Some(event) if event.position == position => {
-                    return Some(super::lamport(event.lamport));
-                }
-                Some(event) if event.position < position => low = middle + 1,
-                _ => high = middle,
-            }
-        }
-        None
+        self.lamport_of(position).map(super::lamport)
+    }
+
+    /// The Lamport time of what is at a position, if it is at hand.
+    pub(in crate::app) fn lamport_of(&self, position: Position) -> Option<LamportTime> {
+        let tail = self.tail.as_ref().map(Tail::lines);
+        let at = |entries| time_at(entries, position);
+        at(&self.entries).or_else(|| tail.and_then(at))
     }
 
     /// Selects the line above, or the lowest one on screen.
@@ -73,6 +73,7 @@ impl Timeline {
                 .find(|&index| self.height(index) > 0),
         };
         if let Some(index) = index {
+            self.relates = true;
             self.select(index);
         }
     }
@@ -82,7 +83,10 @@ impl Timeline {
         let from = self.selected.and_then(|number| self.index_of(number));
         let below = from.and_then(|index| self.visible_behind(index));
         match below.filter(|&index| index < self.entries.len()) {
-            Some(index) => self.select(index),
+            Some(index) => {
+                self.relates = true;
+                self.select(index);
+            }
             None => return false,
         }
         true
@@ -100,24 +104,45 @@ impl Timeline {
         for index in from..to.min(self.entries.len()) {
             let height = self.height(index);
             if row < height {
+                self.relates = true;
                 return self.select(index);
             }
             row -= height;
         }
     }
 
-    pub(in crate::app) fn deselect(&mut self) {
+    pub(crate) fn deselect(&mut self) {
         self.selected = None;
     }
 
-    /// Selects an event in the window, and shows it.
+    /// Selects an event in the window, and shows it with what is around it.
     pub(in crate::app) fn select_position(&mut self, position: Position) {
         if let Some(mut index) = self.locate(position) {
             while index > 0 && self.height(index) == 0 {
                 index -= 1;
             }
+            self.relates = false;
+            if !self.is_amid(index) {
+                self.center(index);
+            }
             self.select(index);
         }
+    }
+
+    /// Whether all of an entry is on screen, and not at its edge.
+    fn is_amid(&self, index: usize) -> bool {
+        let (from, to, above) = self.window();
+        if !(from..to).contains(&index) {
+            return false;
+        }
+        let rows = |range: std::ops::Range<usize>| -> usize {
+            range.map(|index| self.height(index)).sum()
+        };
+        let margin = AROUND.min(self.page / 4);
+        let bottom = self.page.min(rows(from..to) - above);
+        let first = (rows(from..index) + self.head(index)).checked_sub(above);
+        let last = (rows(from..index) + self.height(index)).saturating_sub(above);
+        first.is_some_and(|first| first >= margin) && last + margin <= bottom
     }
 
     fn select(&mut self, index: usize) {
@@ -127,34 +152,24 @@ impl Timeline {
             // The whole of it, at the bottom; following goes on only from the newest line.
             self.anchor = Some(self.at(index, usize::MAX));
         } else if index < from || (index == from && above > 0) {
-            let mut rows = self.page;
-            let mut last = index;
-            for below in index..self.count() {
-                last = below;
-                let height = self.height(below);
-                if rows <= height {
-                    break;
-                }
-                rows -= height;
-            }
-            self.anchor = Some(self.at(last, rows.saturating_sub(1)));
+            self.anchor = Some(self.at_top(index));
         }
         self.settle();
     }
 
     /// Marks this wherever it is said.
     pub(in crate::app) fn look_for(&mut self, needle: &str) {
-        self.needle = marks::needle(needle);
+        self.needle = self::needle(needle);
     }
 
-    pub(super) fn needle(&self) -> &[char] {
+    pub(super) fn needle(&self) -> &Needle {
         &self.needle
     }
 
     /// The next event with this in it, from here towards older or newer ones in the window.
     pub(in crate::app) fn find(
         &self,
-        needle: &[char],
+        needle: &Needle,
         from: Option<Position>,
         older: bool,
     ) -> Option<Position> {
@@ -180,12 +195,69 @@ impl Timeline {
         }
     }
 
+    /// The newest event with this in it, among those that end where the chat does.
+    pub(in crate::app) fn find_newest(&self, needle: &Needle) -> Option<Position> {
+        let Some(tail) = &self.tail else {
+            return self.find(needle, None, true);
+        };
+        let events = tail.lines().iter().rev().filter_map(Entry::event);
+        let mut hits = events.filter(|event| has(event, needle));
+        hits.next().map(|event| event.position)
+    }
+
+    /// Where one reads: the event whose row is the last on screen, and which row; `None`: at the
+    /// end, or at a line that is no event.
+    pub(in crate::app) fn place(&self) -> Option<(Position, isize)> {
+        let anchor = self.anchor?;
+        let position = self.entries.get(self.index_of(anchor.entry)?)?.position()?;
+        Some((position, anchor.row))
+    }
+
+    /// Whether an event is in the window.
+    pub(in crate::app) fn has(&self, position: Position) -> bool {
+        self.locate(position).is_some()
+    }
+
+    /// Back to a place, if it is at hand. Returns whether it is.
+    pub(in crate::app) fn go_back(&mut self, (position, row): (Position, isize)) -> bool {
+        let Some(index) = self.locate(position) else {
+            return false;
+        };
+        let entry = self.number(index);
+        self.anchor = Some(Anchor { entry, row });
+        self.settle();
+        true
+    }
+
     /// The newest event that is on screen.
     pub(in crate::app) fn newest_on_screen(&self) -> Option<Position> {
         let (bottom, _) = self.bottom();
         let from = bottom.checked_add(1)?.min(self.entries.len());
         self.entries.range(..from).rev().find_map(Entry::position)
     }
+}
+
+/// The Lamport time of what is at a position, among entries that are in order but for lines that
+/// are no events.
+fn time_at(entries: &VecDeque<Entry>, position: Position) -> Option<LamportTime> {
+    let (mut low, mut high) = (0, entries.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let event = entries.range(middle..high).find_map(Entry::event);
+        match event {
+            Some(event) if event.position == position => {
+                return Some(event.lamport);
+            }
+            Some(event) if event.position < position => low = middle + 1,
+            _ => high = middle,
+        }
+    }
+    None
+}
+
+/// What to look for: as it is shown.
+pub(in crate::app) fn needle(text: &str) -> Needle {
+    Needle::new(&glyphs::safe(text))
 }
 
 /// What an event says, as one reads it.
@@ -200,14 +272,12 @@ pub(in crate::app) fn said(event: &Event) -> Option<String> {
 }
 
 /// Whether this is in what an event says, or its author's name.
-pub(in crate::app) fn has(event: &Event, needle: &[char]) -> bool {
+pub(in crate::app) fn has(event: &Event, needle: &Needle) -> bool {
     let author = match &event.kind {
         EventKind::Message { author, .. } => Some(author),
         _ => None,
     };
     let text = said(event).unwrap_or_default();
-    marks::find(&glyphs::safe_lines(&text), needle)
-        .next()
-        .is_some()
-        || author.is_some_and(|author| marks::find(&glyphs::safe(author), needle).next().is_some())
+    needle.is_in(&glyphs::safe_lines(&text))
+        || author.is_some_and(|author| needle.is_in(&glyphs::safe(author)))
 }

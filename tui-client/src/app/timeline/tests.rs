@@ -49,7 +49,13 @@ fn scrolled_up_nothing_jumps_and_the_new_are_counted() {
         );
     }
     assert_eq!(screen(&timeline), before);
-    assert_eq!(timeline.below(), Some(Below { new: 4 }));
+    assert_eq!(
+        timeline.below(),
+        Some(Below {
+            new: 4,
+            mentions: 0
+        })
+    );
     timeline.down(2);
     assert_eq!(screen(&timeline), ["L15", "L16", "L17"]);
     timeline.follow();
@@ -257,4 +263,30 @@ proptest! {
             prop_assert!(above == 0 || above < timeline.height(from).max(1));
         }
     }
+}
+
+#[test]
+fn an_author_who_goes_on_is_named_again_after_some_minutes() {
+    let mut timeline = timeline(0, 20);
+    // One every four minutes.
+    for position in [1, 9, 17, 25] {
+        timeline.event(message(position, position, "ada", "hi"), None);
+    }
+    let (blocks, _) = timeline.visible();
+    let labels: Vec<_> = blocks.iter().map(|block| &*block.label).collect();
+    assert_eq!(labels, ["ada", "", "ada", ""]);
+}
+
+#[test]
+fn a_selected_line_stays_on_screen() {
+    let mut timeline = timeline(10, 5);
+    timeline.select_older();
+    timeline.select_older();
+    for position in 11..=30 {
+        timeline.event(message(position, position, "ada", "hi"), None);
+    }
+    assert_eq!(screen(&timeline)[0], "L9");
+    assert_eq!(timeline.below().map(|below| below.new), Some(17));
+    timeline.deselect();
+    assert_eq!(screen(&timeline)[0], "L9");
 }

@@ -33,6 +33,15 @@ pub(super) struct Tail {
     past: usize,
 }
 
+/// Which lines are being fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fetching {
+    /// Those above the window.
+    Older,
+    /// Those below it.
+    Newer,
+}
+
 /// What is known of the log beyond the window.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
@@ -54,9 +63,12 @@ impl Timeline {
         self.tail.is_none()
     }
 
-    /// Older lines are being fetched.
-    pub fn is_fetching(&self) -> bool {
-        self.reach.asked.is_some()
+    /// Which lines are being fetched.
+    pub fn fetching(&self) -> Option<Fetching> {
+        self.reach.asked.map(|page| match page {
+            HistoryPage::After(_) => Fetching::Newer,
+            HistoryPage::Before(_) | HistoryPage::At(_) => Fetching::Older,
+        })
     }
 
     /// Whether the chat's first line is in the window, or nothing above it can be had.
@@ -68,6 +80,21 @@ impl Timeline {
     pub(in crate::app) fn ends(&self) -> (Option<Position>, Option<Position>) {
         let high = (!self.is_attached()).then_some(self.reach.high);
         (self.reach.low.filter(|_| !self.has_first()), high)
+    }
+
+    /// The oldest position of those lines that end where the chat does, if there are older ones.
+    pub(in crate::app) fn before_newest(&self) -> Option<Position> {
+        match &self.tail {
+            Some(tail) => Some(tail.from).filter(|from| *from > self.reach.floor),
+            None => self.ends().0,
+        }
+    }
+
+    /// Shows the newest lines, if they are not in the window.
+    pub(in crate::app) fn attach_again(&mut self) {
+        if !self.is_attached() {
+            self.follow();
+        }
     }
 
     /// The page that scrolling will need soon. It counts as asked for from now on.
@@ -381,7 +408,7 @@ impl Timeline {
         }
     }
 
-    fn center(&mut self, index: usize) {
+    pub(super) fn center(&mut self, index: usize) {
         self.anchor = Some(Anchor {
             entry: self.number(index),
             row: 0,
@@ -391,6 +418,10 @@ impl Timeline {
 }
 
 impl Tail {
+    pub(super) fn lines(&self) -> &VecDeque<Entry> {
+        &self.entries
+    }
+
     #[cfg(test)]
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()

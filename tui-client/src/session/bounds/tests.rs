@@ -173,7 +173,7 @@ fn what_the_contract_allows_fits() {
     use prost::Message as _;
 
     let name = "😀".repeat(ParticipantName::MAX_CHARS);
-    let participants = (0..10_000).map(|_| v1::Participant {
+    let participants = (0..PARTICIPANTS).map(|_| v1::Participant {
         name: name.clone(),
         number: u64::MAX,
         seen: u64::MAX,

@@ -7,7 +7,7 @@ fn what_matters_has_a_colour_and_a_sign() {
     let mut driver = Driver::joined(80, 24);
     let colour = |driver: &Driver, text| style_of(driver, Theme::new(true), text).fg;
     assert_eq!(
-        colour(&driver, "● connected"),
+        colour(&driver, "◉ connected"),
         Some(ratatui::style::Color::Green)
     );
     driver.type_in(&"x".repeat(120));

@@ -43,7 +43,7 @@ fn the_hints_have_them() {
     assert!(shown(&driver).contains("─ Ctrl-X h help ─"));
     driver.key(KeyCode::Char('v'), KeyModifiers::ALT);
     assert!(
-        shown(&driver).contains("▼ older lines, Alt-End returns"),
+        shown(&driver).contains("▼ newer lines, Alt-End returns"),
         "{}",
         shown(&driver)
     );

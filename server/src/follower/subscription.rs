@@ -1,4 +1,7 @@
-//! A follower, as the hub sees it: what it is to be told, and whether its peer reads.
+//! A follower, as the hub sees it: how it is woken, why it has to end, and whether its peer reads.
+//!
+//! Its atomics are written by the follower and by the hub at the same time. Each is independent of
+//! the others: a look that reads one of them a moment too early decides at the next look.
 
 use std::{
     sync::{
@@ -9,9 +12,10 @@ use std::{
 };
 
 use chitty_chat::Position;
+use chitty_wake::{Delivery, InFlight};
 use futures_util::task::AtomicWaker;
 
-use super::{Order, wave::Waves};
+use super::Order;
 use crate::net::Cut;
 
 /// Looks that find a stream standing still before it is told to end.
@@ -22,11 +26,11 @@ pub(super) const TICKS: u32 = 8;
 pub(super) const WELCOME_TICKS: u32 = 2;
 
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct Subscription {
     generation: u64,
     waker: AtomicWaker,
-    /// By the last wave, and has not come yet.
-    is_called: AtomicBool,
+    /// Woken by a wave, and has not come yet.
+    delivery: Delivery,
     taken_over: AtomicBool,
     too_slow: AtomicBool,
     /// The last position that HTTP/2 got.
@@ -39,13 +43,13 @@ pub(super) struct Seat {
     cut: OnceLock<Cut>,
 }
 
-impl Seat {
-    /// The seat of a stream that begins at this tick.
+impl Subscription {
+    /// That of a stream that begins at this tick.
     pub(super) fn new(generation: u64, tick: u64) -> Self {
         Self {
             generation,
             waker: AtomicWaker::new(),
-            is_called: AtomicBool::new(false),
+            delivery: Delivery::default(),
             taken_over: AtomicBool::new(false),
             too_slow: AtomicBool::new(false),
             cursor: AtomicU64::new(0),
@@ -63,29 +67,27 @@ impl Seat {
         self.waker.wake();
     }
 
-    /// Wakes who waits and is behind `head`, and says whether it did. Others look by themselves
-    /// before they wait.
-    pub(super) fn call(&self, head: Position, waves: &Waves) -> bool {
+    /// Wakes the follower for a wave if it waits and lags behind `head`, and says whether it did.
+    /// One that does not wait looks for news by itself before it waits.
+    pub(super) fn deliver(&self, head: Position, in_flight: &InFlight) -> bool {
+        // Acquire and Release on the cursor order nothing but itself; what is in the ring is read
+        // under the ring's lock.
         if self.cursor.load(Ordering::Acquire) >= head.get() {
             return false;
         }
         let Some(waker) = self.waker.take() else {
             return false;
         };
-        // Counted before it can answer.
-        waves.called();
-        if self.is_called.swap(true, Ordering::AcqRel) {
-            waves.served();
-        }
+        // Counted before it can come.
+        self.delivery.begin(in_flight);
         waker.wake();
         true
     }
 
-    /// It has come, or is not waited for.
-    pub(super) fn answer(&self, waves: &Waves) {
-        if self.is_called.swap(false, Ordering::AcqRel) {
-            waves.served();
-        }
+    /// The follower has come, has ended, or is not waited for. Says whether that ends the wave.
+    #[must_use]
+    pub(super) fn delivered(&self, in_flight: &InFlight) -> bool {
+        self.delivery.end(in_flight)
     }
 
     pub(super) fn take_over(&self) {

@@ -1,0 +1,185 @@
+//! The options of a server, and what is configured by them.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use chitty_chat::secret;
+use clap::{Args as ClapArgs, builder::BoolishValueParser};
+
+use super::values::{
+    Limited, parse_keep, parse_participants, parse_rate, parse_seconds, parse_size, user_path,
+};
+use crate::{app::Config, follower, listen::Place, log::Keep, net, room::Rules, sequencer};
+
+/// The options of a server.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Args {
+    /// Address or host name, and port, to listen on: 127.0.0.1 is for this machine only, 0.0.0.0
+    /// or [::] for others, too. Port 0 picks a free one
+    #[arg(
+        long,
+        env = "CHITTY_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:50051"
+    )]
+    pub listen: Place,
+
+    /// Folder that the chat is kept in [default: chitty-chat in the XDG data folder]
+    #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
+    pub data: Option<PathBuf>,
+
+    /// Folder for log files, which must be yours or root's; others may write to it only if they
+    /// cannot rename your files there, as in /tmp [default: ./logs if it is there, yours, and
+    /// closed to others' writing, else chitty-chat in the XDG state folder]
+    #[arg(long, env = "CHITTY_LOG_DIR", value_name = "DIR", value_parser = user_path())]
+    pub log_dir: Option<PathBuf>,
+
+    /// Keep the chat in memory only, and leave the data folder alone
+    #[arg(long, env = "CHITTY_EPHEMERAL", value_parser = BoolishValueParser::new())]
+    pub ephemeral: bool,
+
+    /// Keep only the newest events: a number of them (100000), or a size (64MiB) [default: all]
+    ///
+    /// Up to a tenth more is kept in between. What is remembered of the rest, to tell retries and
+    /// sessions, adds at most 20 MB.
+    #[arg(long, env = "CHITTY_KEEP", value_name = "EVENTS|SIZE", value_parser = parse_keep)]
+    pub keep: Option<Keep>,
+
+    /// Seconds that a participant whose connection is lost has to come back
+    #[arg(long, env = "CHITTY_GRACE", value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub grace: Duration,
+
+    /// Seconds that those who were present have to come back after a restart
+    #[arg(long, env = "CHITTY_RESTART_GRACE", value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    pub restart_grace: Duration,
+
+    /// Participants who may be present at once; at most 20000
+    #[arg(
+        long,
+        env = "CHITTY_MAX_PARTICIPANTS",
+        value_name = "NUMBER",
+        default_value = "10000",
+        value_parser = parse_participants
+    )]
+    pub max_participants: usize,
+
+    /// Participants who may join from one address [default: half of --max-participants, at most
+    /// 1000]
+    ///
+    /// All loopback addresses count as one, and so does an IPv6 /64 network. An IPv6 /48 network
+    /// may have twice as many.
+    #[arg(
+        long,
+        env = "CHITTY_MAX_PARTICIPANTS_PER_ADDRESS",
+        value_name = "NUMBER"
+    )]
+    pub max_participants_per_address: Option<usize>,
+
+    /// Messages that a participant may send: RATE a second, and BURST at once after a pause; or off
+    #[arg(long, env = "CHITTY_PUBLISH_RATE", value_name = "RATE/BURST|off", default_value = "5/10", value_parser = parse_rate)]
+    pub publish_rate: Limited,
+
+    /// Participants who may join from one address: RATE a second, and BURST at once; or off
+    ///
+    /// Who resumes after a lost connection is not counted here, but by --stream-rate.
+    #[arg(long, env = "CHITTY_JOIN_RATE", value_name = "RATE/BURST|off", default_value = "10/50", value_parser = parse_rate)]
+    pub join_rate: Limited,
+
+    /// Streams that a participant may begin, by resuming or by joining once more: RATE a second, and
+    /// BURST at once; or off
+    #[arg(long, env = "CHITTY_STREAM_RATE", value_name = "RATE/BURST|off", default_value = "2/20", value_parser = parse_rate)]
+    pub stream_rate: Limited,
+
+    /// Connections that the server accepts, in all
+    #[arg(long, env = "CHITTY_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = net::Limits::default().connections)]
+    pub max_connections: usize,
+
+    /// Connections that the server accepts from one address; an IPv6 /48 network may have twice as many
+    #[arg(long, env = "CHITTY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value_t = net::Limits::default().connections_per_source)]
+    pub max_connections_per_address: usize,
+
+    /// Connections without a participant; beyond that, the one idle for the longest is closed
+    ///
+    /// One is closed also when connections run out. A participant's connection never is.
+    #[arg(long, env = "CHITTY_MAX_UNJOINED", value_name = "NUMBER", default_value_t = net::Limits::default().unjoined)]
+    pub max_unjoined: usize,
+
+    /// Seconds that a connection may last without a participant, or a call from one
+    #[arg(long, env = "CHITTY_JOIN_WITHIN", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
+    pub join_within: Duration,
+
+    /// Memory for replies that are not taken yet, in all; at least 528KiB
+    #[arg(long, env = "CHITTY_REPLY_BUDGET", value_name = "SIZE", default_value = "32MiB", value_parser = parse_size)]
+    pub reply_budget: usize,
+
+    /// Seconds that a new connection has to send its first request
+    #[arg(long, env = "CHITTY_FIRST_REQUEST", value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub first_request: Duration,
+
+    /// Seconds after which a participant that is behind and does not read is cut off
+    #[arg(long, env = "CHITTY_STALL", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
+    pub stall: Duration,
+
+    /// Seconds without a participant after which the server ends [default: never]
+    #[arg(long, env = "CHITTY_IDLE_EXIT", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub idle_exit: Option<Duration>,
+
+    /// Leave whoever started it, for a server that a client starts
+    #[arg(long, hide = true)]
+    pub detach: bool,
+}
+
+/// More than an office or a lecture hall needs, and a tenth of the seats by default.
+const MOST_PER_ADDRESS: usize = 1_000;
+
+/// Whatever is configured, one address leaves room for others.
+fn default_per_address(max_participants: usize) -> usize {
+    max_participants.div_ceil(2).min(MOST_PER_ADDRESS)
+}
+
+impl Args {
+    /// What these options say.
+    pub(super) fn config(&self) -> Config {
+        let rules = Rules {
+            grace: self.grace,
+            restart_grace: self.restart_grace,
+            max_participants: self.max_participants,
+            max_participants_per_source: self
+                .max_participants_per_address
+                .unwrap_or_else(|| default_per_address(self.max_participants)),
+            publish_rate: self.publish_rate.0,
+            join_rate: self.join_rate.0,
+            stream_rate: self.stream_rate.0,
+        };
+        Config {
+            sequencer: sequencer::Config {
+                rules,
+                keep: self.keep,
+                idle_exit: self.idle_exit,
+                wall: wall_clock,
+            },
+            followers: follower::Limits {
+                stall: self.stall,
+                ..follower::Limits::default()
+            },
+            connections: net::Limits {
+                connections: self.max_connections,
+                connections_per_source: self.max_connections_per_address,
+                unjoined: self.max_unjoined,
+                first_request: self.first_request,
+                join_within: self.join_within,
+                replies: self.reply_budget,
+                ..net::Limits::default()
+            },
+            random: secret::os_random,
+            failed: super::tell_failure,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the edge")]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,169 @@
+//! The command line, and a process's life around a server.
+
+mod args;
+mod process;
+mod values;
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use chitty_chat::{
+    logging::{self, CALL, Log as LogFile},
+    secret,
+    text::display,
+};
+use color_eyre::eyre::{Result, WrapErr as _};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+pub use self::{args::Args, values::Limited};
+
+use self::process::{
+    END_WITHIN, allow_open_files, detach, end_within, leave_standard_error, signal,
+};
+pub(crate) use self::{
+    process::outlive_size_limits,
+    values::{parse_seconds, user_path},
+};
+use crate::{
+    app::{self, ServeError},
+    data::{DataDir, DataError, default_data_dir},
+    failure::describe,
+    listen::{Sockets, own_addresses, ways_in},
+    log::{Log, MemoryLog, SqliteLog},
+    sequencer::{End, SequencerError},
+    threads,
+};
+
+/// Another process has the data folder (`EX_TEMPFAIL` of sysexits.h): whoever started this server
+/// connects to that one, or tries again.
+pub const EXIT_LOCKED: u8 = 75;
+
+/// Runs a server until a signal, its idle end, or a failure.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    if args.detach {
+        detach();
+    }
+    outlive_size_limits()?;
+    threads::check()?;
+    let connections = allow_open_files(args.max_connections);
+    let log_file = LogFile::install()?;
+    let directory = logging::prepare_directory(args.log_dir.as_deref())?;
+    if let Some(notice) = directory.notice() {
+        say(&notice);
+    }
+    let log_path = log_file.open("server", &directory.path)?;
+    log_file.watch(|news| say(&news.to_string()))?;
+    if connections < args.max_connections {
+        warn!(
+            wanted = args.max_connections,
+            connections,
+            "fewer connections than configured: the system allows no more open files (ulimit -n)",
+        );
+    }
+    let args = &Args {
+        max_connections: connections,
+        ..args.clone()
+    };
+    let runtime = threads::start()?;
+    let opened = open_log(args);
+    let (data, result) = match opened {
+        Ok((data, log)) => (data, runtime.block_on(serve(args, log, &log_path))),
+        Err(error) => (None, Err(error)),
+    };
+    // A reader of the log that hangs on the disk must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    // Not before the log is closed: then another server may have it.
+    drop(data);
+    let Err(error) = result else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    if matches!(error.downcast_ref(), Some(ServeError::Sequencer(_))) {
+        // It was said when it happened.
+        return Ok(ExitCode::FAILURE);
+    }
+    error!(error = describe(&error), "the server failed");
+    let is_locked = matches!(
+        error.downcast_ref(),
+        Some(DataError::Locked { .. } | DataError::Read { .. })
+    );
+    if is_locked {
+        say(&describe(&error));
+        return Ok(ExitCode::from(EXIT_LOCKED));
+    }
+    Err(error)
+}
+
+/// At once: the end of the process may have to wait for its peers.
+fn tell_failure(failure: &SequencerError) {
+    error!(error = %failure, "the server failed");
+    say(&failure.to_string());
+}
+
+/// On standard error, which nobody may read: that is no reason not to serve.
+pub fn say(what: &str) {
+    let _ = writeln!(io::stderr(), "chitty-server: {}", display::safe(what));
+}
+
+async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
+    let listener = Sockets::bind(&args.listen).await?;
+    let shutdown = CancellationToken::new();
+    let signals = shutdown.clone();
+    tokio::spawn(async move {
+        let Ok(signal) = signal().await else { return };
+        end_within(END_WITHIN);
+        info!(target: CALL, call = "Server", step = "stopping", signal);
+        signals.cancel();
+    });
+    announce(&listener, &*log, log_path)?;
+    if args.detach {
+        leave_standard_error().wrap_err("cannot open /dev/null")?;
+    }
+    let end = app::serve(listener, log, args.config(), shutdown).await?;
+    let reason = match end {
+        End::Shutdown => "signal",
+        End::Idle => "idle",
+    };
+    info!(target: CALL, call = "Server", step = "stopped", reason);
+    Ok(())
+}
+
+fn open_log(args: &Args) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
+    if args.ephemeral {
+        return Ok((None, Arc::new(MemoryLog::new(&mut secret::os_random))));
+    }
+    let directory = args.data.clone().unwrap_or_else(default_data_dir);
+    let data = DataDir::open(&directory)?;
+    let log = SqliteLog::serve(&data, &mut secret::os_random)?;
+    Ok((Some(data), Arc::new(log)))
+}
+
+fn announce(sockets: &Sockets, log: &dyn Log, log_path: &Path) -> io::Result<()> {
+    let extent = log.extent();
+    let listening = sockets.addresses()?;
+    let told: Vec<_> = listening.iter().map(ToString::to_string).collect();
+    let address = told.join(",");
+    info!(
+        target: CALL, call = "Server", step = "started", address = %address,
+        epoch = &*log.epoch(), position = extent.head.get(), first = extent.first.get(),
+    );
+    let (ways, note) = ways_in(&listening, sockets.takes_both(), &own_addresses());
+    let ways = ways
+        .iter()
+        .map(|way| format!("chitty --server http://{way}"));
+    let ways: Vec<_> = ways.chain(note.map(|note| format!("({note})"))).collect();
+    // Whoever started it may not listen: that is no reason not to serve.
+    let _ = writeln!(
+        io::stdout(),
+        "chitty-server listens on {}\n  join it:  {}\n  its log:  {}",
+        told.join(", "),
+        ways.join("\n            "),
+        log_path.display()
+    );
+    Ok(())
+}

@@ -1,0 +1,423 @@
+//! Where a server listens: what a user wrote, the sockets, and what to tell others.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    future::poll_fn,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
+};
+
+use socket2::SockRef;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+
+use crate::net::Listener;
+
+/// A host or an address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// A name, or an IP address without brackets.
+    pub host: String,
+    /// 0: a free one is picked.
+    pub port: u16,
+}
+
+/// Why a text is no [`Place`].
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum PlaceError {
+    /// There is no port, or what should be one is none.
+    #[error("give an address and a port, 0 to 65535, such as {0}:50051")]
+    Port(String),
+    /// There is only a port.
+    #[error("give an address too: 127.0.0.1:{0} is for this machine only, 0.0.0.0:{0} for others")]
+    Host(String),
+    /// An IPv6 address needs brackets.
+    #[error("write an IPv6 address in brackets, such as [::1]:50051")]
+    Brackets,
+    /// A URL.
+    #[error("give an address and a port without {0}, such as 0.0.0.0:50051")]
+    Scheme(String),
+}
+
+impl FromStr for Place {
+    type Err = PlaceError;
+
+    fn from_str(text: &str) -> Result<Self, PlaceError> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(Self {
+                host: address.ip().to_string(),
+                port: address.port(),
+            });
+        }
+        if let Some((scheme, _)) = text.split_once("://") {
+            return Err(PlaceError::Scheme(format!("{scheme}://")));
+        }
+        if text.matches(':').count() > 1 && !text.starts_with('[') {
+            return Err(PlaceError::Brackets);
+        }
+        let is_host = |host: &str| {
+            let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+            !host.is_empty() && host.chars().all(allowed)
+        };
+        match text.split_once(':') {
+            Some(("", port)) => Err(PlaceError::Host(port.to_owned())),
+            None if text.parse::<u16>().is_ok() => Err(PlaceError::Host(text.to_owned())),
+            Some((host, port)) if is_host(host) => port.parse().map_or_else(
+                |_| Err(PlaceError::Port(host.to_owned())),
+                |port| {
+                    Ok(Self {
+                        host: host.to_owned(),
+                        port,
+                    })
+                },
+            ),
+            None if is_host(text) => Err(PlaceError::Port(text.to_owned())),
+            _ => Err(PlaceError::Port("127.0.0.1".to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.parse() {
+            Ok(IpAddr::V6(host)) => write!(f, "[{host}]:{}", self.port),
+            _ => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Why a server cannot listen.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// The name leads nowhere.
+    #[error(
+        "cannot find the address of {host}: {source}; give an address of this machine with \
+         --listen, such as 0.0.0.0:50051"
+    )]
+    Unknown {
+        /// The name.
+        host: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system refuses.
+    #[error("cannot listen on {address}: {source}; {}", advice(source))]
+    Refused {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there, maybe another chitty-server: stop it, or choose \
+             another port with --listen"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "that is no address of this machine: choose another with --listen, such as \
+             0.0.0.0:50051 for all of them"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 are for root: choose another with --listen, such as 50051"
+        }
+        _ => "choose another address with --listen",
+    }
+}
+
+/// All the sockets of a server.
+#[derive(Debug)]
+pub struct Sockets {
+    sockets: Vec<TcpListener>,
+    /// Which is asked first: none of them is to wait for another.
+    turn: AtomicUsize,
+}
+
+impl Sockets {
+    /// Listens on each address that this place has, such as 127.0.0.1 and `[::1]` for localhost.
+    /// Without a port it is the first address only, since no port is free on all of them for sure.
+    ///
+    /// Addresses that this machine does not have, such as those of IPv6 where that is turned off,
+    /// are left out if there is another one.
+    pub async fn bind(place: &Place) -> Result<Self, ListenError> {
+        let unknown = |source| ListenError::Unknown {
+            host: place.host.clone(),
+            source,
+        };
+        let found = lookup_host((place.host.as_str(), place.port)).await;
+        let mut addresses = Vec::new();
+        for address in found.map_err(unknown)? {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        if place.port == 0 {
+            addresses.truncate(1);
+        }
+        let (mut sockets, mut missing) = (Vec::new(), None);
+        for address in addresses {
+            match TcpListener::bind(address).await {
+                Ok(socket) => sockets.push(socket),
+                Err(source) => {
+                    let absent = source.kind() == io::ErrorKind::AddrNotAvailable;
+                    let error = ListenError::Refused { address, source };
+                    if !absent {
+                        return Err(error);
+                    }
+                    missing = missing.or(Some(error));
+                }
+            }
+        }
+        match missing {
+            Some(error) if sockets.is_empty() => Err(error),
+            _ if sockets.is_empty() => Err(unknown(io::ErrorKind::NotFound.into())),
+            _ => Ok(Self {
+                sockets,
+                turn: AtomicUsize::new(0),
+            }),
+        }
+    }
+
+    /// Where they listen.
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.sockets.iter().map(TcpListener::local_addr).collect()
+    }
+
+    /// Whether a socket for all addresses of IPv6 takes connections to those of IPv4, too.
+    pub fn takes_both(&self) -> bool {
+        self.sockets
+            .iter()
+            .any(|socket| matches!(SockRef::from(socket).only_v6(), Ok(false)))
+    }
+}
+
+impl Listener for Sockets {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|context| {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            for number in 0..self.sockets.len() {
+                let socket = &self.sockets[turn.wrapping_add(number) % self.sockets.len()];
+                if let Poll::Ready(accepted) = socket.poll_accept(context) {
+                    return Poll::Ready(accepted);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn prepare(stream: &TcpStream, unsent: usize) -> io::Result<()> {
+        <TcpListener as Listener>::prepare(stream, unsent)
+    }
+}
+
+/// More addresses are no help.
+const MANY: usize = 4;
+
+/// By which addresses a server can be joined, and what to say about them. `machine` are the
+/// addresses of this machine; `both`: an IPv6 socket for all of them takes those of IPv4, too.
+pub fn ways_in(
+    listening: &[SocketAddr],
+    both: bool,
+    machine: &[IpAddr],
+) -> (Vec<SocketAddr>, Option<String>) {
+    let mut ways = Vec::new();
+    for address in listening {
+        if !address.ip().is_unspecified() {
+            ways.push(*address);
+            continue;
+        }
+        let fits = |ip: &&IpAddr| ip.is_ipv4() == address.is_ipv4() || (both && ip.is_ipv4());
+        let found = machine.iter().filter(fits);
+        ways.extend(found.map(|ip| SocketAddr::new(*ip, address.port())));
+    }
+    // Those of IPv4 are easier to type, and work in more networks.
+    ways.sort_by_key(SocketAddr::is_ipv6);
+    ways.truncate(MANY);
+    if ways.is_empty() {
+        let here = listening.iter().map(|address| {
+            let ip: IpAddr = match address.ip() {
+                IpAddr::V6(_) if !both => Ipv6Addr::LOCALHOST.into(),
+                _ => Ipv4Addr::LOCALHOST.into(),
+            };
+            SocketAddr::new(ip, address.port())
+        });
+        let note = "from this machine, which has no address in a network now";
+        return (here.take(1).collect(), Some(note.to_owned()));
+    }
+    let local = ways.iter().all(|way| way.ip().is_loopback());
+    let note = ways.first().filter(|_| local).map(|way| {
+        let port = way.port();
+        format!("only from this machine; --listen 0.0.0.0:{port} lets others in")
+    });
+    (ways, note)
+}
+
+/// The addresses of this machine by which others can reach it.
+pub fn own_addresses() -> Vec<IpAddr> {
+    use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
+
+    let Ok(interfaces) = getifaddrs() else {
+        return Vec::new();
+    };
+    let found: BTreeSet<IpAddr> = interfaces
+        .filter(|interface| interface.flags.contains(InterfaceFlags::IFF_UP))
+        .filter_map(|interface| {
+            let address = interface.address?;
+            let v4 = address.as_sockaddr_in().map(|address| address.ip().into());
+            v4.or_else(|| address.as_sockaddr_in6().map(|address| address.ip().into()))
+        })
+        .filter(is_reachable)
+        .collect();
+    found.into_iter().collect()
+}
+
+/// Without an interface's name nobody finds a link-local address.
+fn is_reachable(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
+        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_names_or_addresses_with_a_port() {
+        for (text, host, port) in [
+            ("localhost:50051", "localhost", 50051),
+            ("0.0.0.0:1", "0.0.0.0", 1),
+            ("[::]:50051", "::", 50051),
+            ("[::1]:0", "::1", 0),
+            ("chat.example.org:443", "chat.example.org", 443),
+        ] {
+            let place: Place = text.parse().expect(text);
+            assert_eq!((&*place.host, place.port), (host, port));
+            assert_eq!(place.to_string(), text);
+        }
+        for (text, advice) in [
+            ("", "127.0.0.1:50051"),
+            ("localhost", "localhost:50051"),
+            ("0.0.0.0", "0.0.0.0:50051"),
+            ("localhost:", "0 to 65535"),
+            ("localhost:99999", "0 to 65535"),
+            ("localhost:chat", "0 to 65535"),
+            (":50051", "0.0.0.0:50051"),
+            ("50051", "0.0.0.0:50051"),
+            ("::1:50051", "[::1]:50051"),
+            ("[::1]", "127.0.0.1:50051"),
+            ("http://localhost:50051", "without http://"),
+            ("a b:1", "127.0.0.1:50051"),
+        ] {
+            let error = text.parse::<Place>().expect_err(text).to_string();
+            assert!(error.contains(advice), "{text}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_listened_on_by_all_its_addresses() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("bound").port();
+        drop(free);
+        let place = Place {
+            host: "localhost".into(),
+            port,
+        };
+        let sockets = Sockets::bind(&place).await.expect("it is here");
+        let addresses = sockets.addresses().expect("bound");
+        assert!(!addresses.is_empty());
+        for address in addresses {
+            assert!(address.ip().is_loopback());
+            let (peer, accepted) = tokio::join!(TcpStream::connect(address), sockets.accept());
+            let here = peer.expect("it listens").local_addr().expect("connected");
+            assert_eq!(accepted.expect("it comes").1, here);
+        }
+    }
+
+    #[tokio::test]
+    async fn each_of_several_sockets_is_served() {
+        let free = async || TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let sockets = Sockets {
+            sockets: vec![free().await, free().await, free().await],
+            turn: AtomicUsize::new(usize::MAX - 1),
+        };
+        let addresses = sockets.addresses().expect("bound");
+        // Those who come to the first do not keep those out who come to the last.
+        let mut peers = Vec::new();
+        for address in [addresses[0], addresses[0], addresses[2]] {
+            peers.push(TcpStream::connect(address).await.expect("it listens"));
+        }
+        let mut accepted = Vec::new();
+        for _ in &peers {
+            let (stream, from) = sockets.accept().await.expect("it comes");
+            accepted.push((from, stream.local_addr().expect("connected")));
+        }
+        for (peer, address) in peers.iter().zip([0, 0, 2]) {
+            let from = peer.local_addr().expect("connected");
+            assert!(accepted.contains(&(from, addresses[address])));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_listened_on_is_said_with_what_to_do() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let taken = taken.local_addr().map(|at| (taken, at)).expect("bound");
+        for (text, parts) in [
+            (
+                &*taken.1.to_string(),
+                ["cannot listen on 127.0.0.1", "another chitty-server"],
+            ),
+            (
+                "192.0.2.1:50051",
+                ["192.0.2.1:50051", "no address of this machine"],
+            ),
+            ("nowhere.invalid:1", ["nowhere.invalid", "--listen"]),
+        ] {
+            let place: Place = text.parse().expect("a place");
+            let error = Sockets::bind(&place).await.expect_err(text).to_string();
+            for part in parts {
+                assert!(error.contains(part), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn others_are_told_addresses_that_work_for_them() {
+        let machine: Vec<IpAddr> = ["192.0.2.7", "2001:db8::7"]
+            .iter()
+            .map(|ip| ip.parse().expect("an address"))
+            .collect();
+        let ways = |listening: &[&str], both, machine: &[IpAddr]| {
+            let listening: Vec<SocketAddr> = listening
+                .iter()
+                .map(|address| address.parse().expect("an address"))
+                .collect();
+            let (ways, note) = ways_in(&listening, both, machine);
+            let ways: Vec<_> = ways.iter().map(ToString::to_string).collect();
+            (ways.join(" "), note.is_some())
+        };
+        for (listening, both, told) in [
+            ("0.0.0.0:1", false, "192.0.2.7:1"),
+            ("[::]:1", true, "192.0.2.7:1 [2001:db8::7]:1"),
+            ("[::]:1", false, "[2001:db8::7]:1"),
+            ("192.0.2.7:1", false, "192.0.2.7:1"),
+        ] {
+            assert_eq!(ways(&[listening], both, &machine), (told.into(), false));
+        }
+        let local = ways(&["127.0.0.1:1", "[::1]:1"], false, &machine);
+        assert_eq!(local, ("127.0.0.1:1 [::1]:1".into(), true));
+        for (listening, told) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1")] {
+            assert_eq!(ways(&[listening], false, &[]), (told.into(), true));
+        }
+    }
+}

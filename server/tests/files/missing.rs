@@ -1,0 +1,106 @@
+//! A chat that is less than what was acknowledged, and a mark that cannot tell.
+
+use std::fs;
+
+use super::*;
+
+#[tokio::test]
+async fn an_end_that_is_missing_is_said_and_can_be_done_without() {
+    for (change, reason) in [
+        ("rm data/chat.db-wal", "was acknowledged"),
+        ("truncate -s 5000 data/chat.db-wal", "was acknowledged"),
+        (
+            "cp old.db data/chat.db; rm data/chat.db-wal",
+            "was acknowledged",
+        ),
+        ("rm data/chat.db", "was acknowledged"),
+        ("rm data/chat.db data/chat.db-wal", "was acknowledged"),
+        (": > data/chat.db", "was acknowledged"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut server, mut client, _) = start(folder.path()).await;
+        publish(&mut client, 0..1).await;
+        server.end().await;
+        let chat = folder.path().join("data/chat.db");
+        fs::copy(&chat, folder.path().join("old.db")).expect("copied");
+        let (mut server, mut client, _) = start(folder.path()).await;
+        publish(&mut client, 1..3).await;
+        server.kill().await;
+        shell(folder.path(), change);
+        let error = refused(folder.path());
+        assert!(error.contains(reason), "{change}: {error}");
+        if !chat.exists() || fs::metadata(&chat).expect("there").len() == 0 {
+            continue;
+        }
+        let path = |name| path(folder.path(), name);
+        let output = run(&["check", "--data", &path("data")]);
+        assert_eq!(output.status.code(), Some(1));
+        succeeds(&["recover", &path("data/chat.db"), "--to", &path("new.db")]);
+        fs::rename(path("new.db"), &chat).expect("ours");
+        let (_server, mut client, _) = start(folder.path()).await;
+        let found = lines(&mut client).await;
+        assert!(numbered(0..3).starts_with(&found), "{change}: {found:?}");
+        assert!(!found.is_empty(), "{change}");
+    }
+}
+
+/// What a server says that starts on this chat, and what `check` says about its mark before.
+async fn starts(folder: &Path) -> (String, Option<String>) {
+    let checked = succeeds(&["check", "--data", &path(folder, "data")]);
+    let mark = checked.lines().find(|line| line.contains("mark:"));
+    let (mut server, ..) = start(folder).await;
+    server.end().await;
+    (said(folder), mark.map(str::to_owned))
+}
+
+#[tokio::test]
+async fn a_mark_that_cannot_tell_is_said_once() {
+    for (change, kept, said) in [
+        ("rm data/chat.db-mark", "is not beside it", "not there"),
+        (": > data/chat.db-mark", "is not beside it", "not there"),
+        (
+            "cp old-mark data/chat.db-mark",
+            "reaches to position 4 only",
+            "reaches to position 4 only",
+        ),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut server, mut client, _) = start(folder.path()).await;
+        publish(&mut client, 0..3).await;
+        server.kill().await;
+        shell(folder.path(), "cp data/chat.db-mark old-mark");
+        let (mut server, mut client, _) = start(folder.path()).await;
+        publish(&mut client, 3..6).await;
+        server.kill().await;
+        assert_eq!(
+            super::said(folder.path()),
+            "",
+            "a kill leaves the mark at the end"
+        );
+        shell(folder.path(), change);
+        let (started, checked) = starts(folder.path()).await;
+        assert!(
+            started.contains(said) && started.contains("chat.db-mark"),
+            "{change}: {started}"
+        );
+        let checked = checked.unwrap_or_default();
+        assert!(checked.contains(kept), "{change}: {checked}");
+        assert_eq!(
+            starts(folder.path()).await,
+            (String::new(), None),
+            "{change}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_backup_has_no_mark_and_needs_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut server, mut client, _) = start(folder.path()).await;
+    publish(&mut client, 0..3).await;
+    backup(folder.path());
+    server.end().await;
+    shell(folder.path(), "rm data/*; cp backup.db data/chat.db");
+    assert_eq!(starts(folder.path()).await, (String::new(), None));
+    assert_eq!(starts(folder.path()).await, (String::new(), None));
+}

@@ -1,0 +1,330 @@
+//! Whether texts say the same, in capitals or not: canonical caseless matching (The Unicode
+//! Standard, section 3.13, D145).
+//!
+//! Composed and decomposed letters are equal (`café`), and what full case folding makes equal is:
+//! `ΟΔΟΣ`, `οδος` and `οδοσ`; `Straße` and `STRASSE`. Accents count: `cafe` is not in `café`. A
+//! search, a mention and the rest of a name are all found by this, so that none of them disagrees
+//! with another.
+
+use std::ops::Range;
+
+use icu_casemap::CaseMapper;
+use icu_normalizer::{
+    ComposingNormalizer, DecomposingNormalizer, properties::CanonicalCombiningClassMap,
+};
+
+use super::{chars, display::graphemes};
+
+/// What to look for, however it is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needle(Vec<char>);
+
+/// A character of a folded text.
+struct Folded {
+    c: char,
+    /// The bytes of the grapheme that it comes of.
+    of: Range<usize>,
+    before: Cut,
+}
+
+/// Whether what is looked for may begin or end before a character.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// Inside of a letter: between it and its accent, inside of a Hangul syllable.
+    Never,
+    /// Inside of what is drawn as one, or was one character before it was folded: a part of a word
+    /// may end there, a whole word does not.
+    Part,
+    /// Between graphemes.
+    Whole,
+}
+
+impl Needle {
+    /// Looks for this text.
+    pub fn new(text: &str) -> Self {
+        Self(fold(text).into_iter().map(|folded| folded.c).collect())
+    }
+
+    /// Nothing is looked for, and nothing is found.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where it is in a text: ranges of bytes that begin and end between graphemes, none of which
+    /// overlaps another.
+    pub fn find(&self, text: &str) -> impl Iterator<Item = Range<usize>> + use<> {
+        self.places(text, Cut::Part, |_| true)
+    }
+
+    /// Whether it is in a text.
+    pub fn is_in(&self, text: &str) -> bool {
+        self.find(text).next().is_some()
+    }
+
+    /// Where it stands in a text as a word of its own, as somebody's name does who is spoken to.
+    pub fn words(&self, text: &str) -> impl Iterator<Item = Range<usize>> + use<> {
+        let within = |c: Option<char>| c.is_some_and(is_of_word);
+        let lone = |range: &Range<usize>| {
+            !within(text[..range.start].chars().next_back())
+                && !within(text[range.end..].chars().next())
+        };
+        self.places(text, Cut::Whole, lone)
+    }
+
+    /// Whether a text begins with it.
+    pub fn begins(&self, text: &str) -> bool {
+        let text = fold(text);
+        self.0.len() <= text.len()
+            && self.is_at(0, &text)
+            && text
+                .get(self.0.len())
+                .is_none_or(|next| next.before != Cut::Never)
+    }
+
+    fn places(
+        &self,
+        text: &str,
+        least: Cut,
+        wanted: impl Fn(&Range<usize>) -> bool,
+    ) -> std::vec::IntoIter<Range<usize>> {
+        let len = self.0.len();
+        if len == 0 {
+            return Vec::new().into_iter();
+        }
+        // Most of what is searched, and by far the quickest: a byte is a letter.
+        if text.is_ascii() {
+            let ranges = (0..text.len()).filter(|&at| self.is_at_ascii(&text.as_bytes()[at..]));
+            return apart(ranges.map(|at| at..at + len).filter(wanted));
+        }
+        let text = fold(text);
+        let may_cut = |at: usize| {
+            text.get(at).is_none_or(|next| match least {
+                Cut::Whole => next.before == Cut::Whole,
+                Cut::Part | Cut::Never => next.before != Cut::Never,
+            })
+        };
+        let starts = (0..text.len()).filter(|&at| {
+            at + len <= text.len() && may_cut(at) && may_cut(at + len) && self.is_at(at, &text)
+        });
+        let ranges = starts.map(|at| text[at].of.start..text[at + len - 1].of.end);
+        apart(ranges.filter(wanted))
+    }
+
+    fn is_at(&self, at: usize, text: &[Folded]) -> bool {
+        self.0
+            .iter()
+            .zip(&text[at..])
+            .all(|(wanted, folded)| *wanted == folded.c)
+    }
+
+    fn is_at_ascii(&self, text: &[u8]) -> bool {
+        let same = |(wanted, byte): (&char, &u8)| *wanted == char::from(byte.to_ascii_lowercase());
+        self.0.len() <= text.len() && self.0.iter().zip(text).all(same)
+    }
+}
+
+/// Of these, in their order, those that overlap none before.
+fn apart(ranges: impl Iterator<Item = Range<usize>>) -> std::vec::IntoIter<Range<usize>> {
+    let mut places: Vec<Range<usize>> = Vec::new();
+    for range in ranges {
+        if places.last().is_none_or(|last| last.end <= range.start) {
+            places.push(range);
+        }
+    }
+    places.into_iter()
+}
+
+/// By what texts are put in order, so that those that say the same stand together.
+pub fn key(text: &str) -> String {
+    fold(text).into_iter().map(|folded| folded.c).collect()
+}
+
+/// A part of a word. A mark belongs to the letter before it.
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || chars::is_mark(c)
+}
+
+fn fold(text: &str) -> Vec<Folded> {
+    if text.is_ascii() {
+        let folded = |(at, c): (usize, char)| Folded {
+            c: c.to_ascii_lowercase(),
+            of: at..at + 1,
+            before: Cut::Whole,
+        };
+        return text.char_indices().map(folded).collect();
+    }
+    let mut folded = Vec::with_capacity(text.len());
+    let mut start = 0;
+    for (grapheme, _) in graphemes(text) {
+        let of = start..start + grapheme.len();
+        start = of.end;
+        fold_grapheme(grapheme, &of, &mut folded);
+    }
+    folded
+}
+
+fn fold_grapheme(grapheme: &str, of: &Range<usize>, folded: &mut Vec<Folded>) {
+    let composed = ComposingNormalizer::new_nfc().normalize(grapheme);
+    let mut rest = &*composed;
+    while !rest.is_empty() {
+        // A character, and the marks that are put in order behind it.
+        let end = rest
+            .char_indices()
+            .skip(1)
+            .find(|(_, c)| is_starter(*c))
+            .map_or(rest.len(), |(end, _)| end);
+        let letter;
+        (letter, rest) = rest.split_at(end);
+        let first = if letter.len() + rest.len() == composed.len() {
+            Cut::Whole
+        } else {
+            Cut::Part
+        };
+        fold_letter(letter, first, of, folded);
+    }
+}
+
+fn fold_letter(letter: &str, first: Cut, of: &Range<usize>, folded: &mut Vec<Folded>) {
+    let nfd = DecomposingNormalizer::new_nfd();
+    let decomposed = nfd.normalize(letter);
+    let alone = decomposed.chars().nth(1).is_none();
+    let mapped = CaseMapper::new();
+    let mapped = mapped.fold_string(&decomposed);
+    for (index, c) in nfd.normalize(&mapped).chars().enumerate() {
+        let before = match index {
+            0 => first,
+            // One character that folds to several: ß, ligatures.
+            _ if alone && is_starter(c) => Cut::Part,
+            _ => Cut::Never,
+        };
+        let of = of.clone();
+        folded.push(Folded { c, of, before });
+    }
+}
+
+fn is_starter(c: char) -> bool {
+    CanonicalCombiningClassMap::new().get_u8(c) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn found<'a>(text: &'a str, what: &str) -> Vec<&'a str> {
+        let places = Needle::new(what).find(text);
+        places.map(|place| &text[place]).collect()
+    }
+
+    #[test]
+    fn what_is_the_same_is_found() {
+        for (text, what, finds) in [
+            ("Ærø and ÆRØ", "ærø", &["Ærø", "ÆRØ"][..]),
+            ("aaaa", "aa", &["aa", "aa"]),
+            // Composed and decomposed, each in the other.
+            ("a caf\u{e9} here", "CAFE\u{301}", &["caf\u{e9}"]),
+            ("a cafe\u{301} here", "Caf\u{e9}", &["cafe\u{301}"]),
+            (
+                "Ti\u{1EBF}ng Vi\u{1EC7}t",
+                "TI\u{CA}\u{301}NG",
+                &["Ti\u{1EBF}ng"],
+            ),
+            // Marks in another order.
+            ("q\u{307}\u{323}!", "Q\u{323}\u{307}", &["q\u{307}\u{323}"]),
+            ("ὉΔΟΣ ὁδός", "ὁδος", &["ὉΔΟΣ"]),
+            ("ΟΔΟΣ οδος οδοσ", "οδος", &["ΟΔΟΣ", "οδος", "οδοσ"]),
+            ("ΟΔΟΣ οδος", "ΟΔΟΣ", &["ΟΔΟΣ", "οδος"]),
+            ("Straße STRASSE", "strasse", &["Straße", "STRASSE"]),
+            ("Straße STRASSE", "STRAẞE", &["Straße", "STRASSE"]),
+            ("ﬁne FINE", "fine", &["ﬁne", "FINE"]),
+            ("ᾼ ᾳ", "αι", &["ᾼ", "ᾳ"]),
+            ("İstanbul", "i\u{307}stanbul", &["İstanbul"]),
+            ("5 K", "k", &["K"]),
+            ("한국", "\u{1112}\u{1161}\u{11ab}", &["한"]),
+            (
+                "\u{1112}\u{1161}\u{11ab}국",
+                "한국",
+                &["\u{1112}\u{1161}\u{11ab}국"],
+            ),
+            // Parts of words, as one types.
+            ("Straße", "stras", &["Straß"]),
+            ("हिन्दी", "हिन्द", &["हिन्दी"]),
+            ("กำลัง", "ก", &["กำ"]),
+        ] {
+            assert_eq!(found(text, what), finds, "{what:?} in {text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_another_letter_is_not() {
+        for (text, what) in [
+            ("café", "cafe"),
+            ("cafe\u{301}", "cafe"),
+            ("e\u{301}", "\u{301}"),
+            ("abc", ""),
+            ("", "a"),
+            ("ab", "abc"),
+            ("한", "하"),
+            ("👩\u{200D}👩\u{200D}👧", "\u{301}"),
+            ("plain", "é"),
+        ] {
+            assert_eq!(found(text, what), [""; 0], "{what:?} in {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_mention_is_a_word() {
+        let count = |text: &str, name: &str| Needle::new(name).words(text).count();
+        assert_eq!(count("ada: hi, @ADA!", "Ada"), 2);
+        assert_eq!(count("Canada, adas, ada_b", "Ada"), 0);
+        assert_eq!(count("RENE\u{301}? Rene. Ren\u{e9}!", "ren\u{e9}"), 2);
+        // However the letter before it is written.
+        assert_eq!(count("\u{e9}ada e\u{301}ada", "ada"), 0);
+        assert_eq!(count("ΝΙΚΟΣ, ΝΊΚΟΣ", "νικος"), 1);
+        assert_eq!(count("STRASS, STRAß, stras", "Straß"), 2);
+        assert_eq!(count("Straß", "stras"), 0);
+        assert_eq!(count("한", "하"), 0);
+        assert_eq!(count("xana ana", "ana"), 1);
+        assert_eq!(count("anana ana", "ana"), 1);
+    }
+
+    #[test]
+    fn a_name_goes_on_from_its_beginning() {
+        let begins = |name: &str, typed: &str| Needle::new(typed).begins(name);
+        assert!(begins("Zoe\u{308}", "ZO\u{cb}"));
+        assert!(begins("Zoë", ""));
+        assert!(begins("Straße", "strass"));
+        assert!(begins("ΝΙΚΟΣ", "νικος"));
+        assert!(!begins("Zoe\u{308}", "zoe"));
+        assert!(!begins("ada", "da") && !begins("ad", "ada"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_find_says_the_same(text in "\\PC{0,30}", what in "\\PC{1,3}") {
+            let needle = Needle::new(&what);
+            for place in needle.find(&text) {
+                prop_assert!(text.get(place.clone()).is_some());
+                prop_assert!(needle.is_in(&text[place]));
+            }
+            for place in needle.words(&text) {
+                prop_assert_eq!(key(&text[place]), key(&what));
+            }
+        }
+
+        #[test]
+        fn each_way_of_writing_finds_the_others(text in "\\PC{1,12}") {
+            let nfc = ComposingNormalizer::new_nfc().normalize(&text).into_owned();
+            let nfd = DecomposingNormalizer::new_nfd().normalize(&text).into_owned();
+            let folded = CaseMapper::new();
+            // Decomposed first: the iota below folds to a letter, which keeps marks from each other.
+            let folded = folded.fold_string(&nfd).into_owned();
+            for (a, b) in [(&nfc, &nfd), (&nfd, &nfc), (&folded, &text), (&text, &folded)] {
+                prop_assert_eq!(key(a), key(b));
+                prop_assert!(Needle::new(a).is_in(b), "{:?} {:?}", a, b);
+                prop_assert!(Needle::new(a).begins(b));
+            }
+        }
+    }
+}

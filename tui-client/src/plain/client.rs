@@ -1,0 +1,385 @@
+//! The state of the client between two things that happen.
+
+use std::{collections::BTreeMap, io, time::Duration};
+
+use chitty_chat::{Position, text::display};
+use tokio::{io::AsyncWrite, time::Instant};
+
+use super::{
+    Plain, PlainConfig,
+    lines::Piece,
+    out::Out,
+    patience::{Due, Patience},
+    show::Show,
+};
+use crate::{
+    app::{
+        Outcome,
+        commands::{self, Line},
+        participants::Participants,
+        recent::Recent,
+    },
+    session::{Command, Ended, Link, Notice, Refusal, Ticket, Welcome},
+};
+
+/// Own lines that wait for the server at most; beyond that the input is not read on.
+pub(super) const MAX_PENDING: usize = 16;
+
+pub(super) struct Client<O, E> {
+    config: PlainConfig,
+    show: Show,
+    recent: Recent,
+    participants: Participants,
+    pub(super) output: Out<O>,
+    pub(super) errors: Out<E>,
+    /// What the session is to be asked next.
+    pub(super) next: Option<Command>,
+    /// Lines under way, with their numbers in the input.
+    pending: BTreeMap<Ticket, u64>,
+    joined: bool,
+    link: LinkState,
+    patience: Patience,
+    /// Up to this position everything is to be shown before the client leaves by itself: the end of
+    /// the chat when it was entered.
+    awaited: Option<Position>,
+    reading: bool,
+    leaving: Leaving,
+    /// Lines read so far.
+    line: u64,
+    unsent: usize,
+    unreachable: bool,
+    outcome: Option<Outcome>,
+}
+
+/// Whether the session was asked to leave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    No,
+    /// There is nothing more to do.
+    Done,
+    /// Somebody wants the client to end, whether all is sent or not.
+    Told,
+}
+
+/// What is known of the link, and what of that was said.
+#[derive(Default)]
+struct LinkState {
+    /// It is down, for this reason.
+    down: Option<String>,
+    /// That was said, and that it is up again was not.
+    said: bool,
+    /// It was said that a server is started.
+    starting: bool,
+}
+
+impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
+    pub(super) fn new(config: PlainConfig, output: O, errors: E) -> Self {
+        Self {
+            show: Show::new(config.time_zone.clone()),
+            recent: Recent::default(),
+            participants: Participants::default(),
+            output: Out::new(output),
+            errors: Out::new(errors),
+            next: Some(Command::Join {
+                name: config.name.clone(),
+            }),
+            pending: BTreeMap::new(),
+            joined: false,
+            link: LinkState::default(),
+            patience: Patience::new(config.wait),
+            awaited: None,
+            reading: true,
+            leaving: Leaving::No,
+            line: 0,
+            unsent: 0,
+            unreachable: false,
+            outcome: None,
+            config,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.outcome.is_some()
+    }
+
+    pub(super) fn is_told_to_leave(&self) -> bool {
+        self.leaving == Leaving::Told
+    }
+
+    /// Whether more may be said: whoever reads has taken most of what was said before.
+    pub(super) fn has_room(&self) -> bool {
+        self.output.has_room() && self.errors.has_room()
+    }
+
+    pub(super) fn leaves(&self) -> bool {
+        self.leaving != Leaving::No
+    }
+
+    pub(super) fn wants_line(&self) -> bool {
+        self.joined
+            && self.reading
+            && !self.leaves()
+            && self.next.is_none()
+            && self.pending.len() < MAX_PENDING
+    }
+
+    /// When something is due next.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.patience.due()
+    }
+
+    /// What follows from what has happened.
+    pub(super) fn mind(&mut self, now: Instant) {
+        let failed = self.link.down.is_some();
+        let needed = !self.leaves() && (!self.joined || (failed && !self.reading));
+        self.patience.needs_server(needed, failed, now);
+        let done = !self.reading
+            && self.pending.is_empty()
+            && self.joined
+            && self.awaited.is_none()
+            && self.next.is_none();
+        if done && !self.leaves() {
+            self.leave(Leaving::Done);
+        }
+    }
+
+    fn leave(&mut self, why: Leaving) {
+        self.leaving = why;
+        if let Some(Command::Publish { ticket, .. }) = self.next.take() {
+            let line = self.pending.remove(&ticket).unwrap_or(self.line);
+            self.not_sent(line, "the client was told to leave");
+        }
+        self.next = Some(Command::Leave);
+    }
+
+    /// Whoever says so twice does not want to wait for a farewell.
+    pub(super) fn told_to_leave(&mut self) {
+        match self.leaving {
+            Leaving::No => self.leave(Leaving::Told),
+            Leaving::Done => self.leaving = Leaving::Told,
+            Leaving::Told => self.ended(Ended::Left),
+        }
+    }
+
+    pub(super) fn time_has_come(&mut self, now: Instant) {
+        match self.patience.take(now) {
+            Some(Due::AskAgain) => {
+                let name = self.config.name.clone();
+                self.next = Some(Command::Join { name });
+            }
+            Some(Due::GiveUp) => self.give_up(),
+            None => {}
+        }
+    }
+
+    fn give_up(&mut self) {
+        let after = match self.patience.wait().unwrap_or_default() {
+            Duration::ZERO => "at the first failure".to_owned(),
+            wait => format!("after {} s", wait.as_secs_f64()),
+        };
+        let reason = self.link.down.as_deref().unwrap_or("it does not answer");
+        let what = if self.joined {
+            "the server did not come back"
+        } else {
+            "cannot enter the chat"
+        };
+        let text = format!(
+            "{what}: {reason}; given up {after}: start the server, choose another with --server, \
+             or wait longer with --wait"
+        );
+        self.unreachable = true;
+        self.outcome = Some(if self.joined {
+            Outcome::Over(Ended::Failed(text))
+        } else {
+            Outcome::NeverJoined(text)
+        });
+    }
+
+    pub(super) fn wrote(&mut self, written: io::Result<()>) {
+        let Err(error) = written else { return };
+        // Whoever reads, as `head` does, has enough: nobody is left to show anything to.
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.say(&format!("cannot write the output: {error}"));
+            self.unsent += 1;
+        }
+        if !self.leaves() {
+            self.leave(Leaving::Done);
+        }
+    }
+
+    pub(super) fn notice(&mut self, notice: Option<Notice>) {
+        match notice {
+            Some(Notice::Event { event, clock, own }) => {
+                self.awaited = self.awaited.filter(|end| event.position < *end);
+                self.recent.event(&event, clock);
+                // The fading of those who are gone is for a screen.
+                self.participants.apply(&event, Duration::ZERO);
+                if let Some(ticket) = own {
+                    self.pending.remove(&ticket);
+                }
+                let lines = self.show.event(&event);
+                self.output.push(&lines);
+            }
+            Some(Notice::Accepted { ticket, .. }) => {
+                self.pending.remove(&ticket);
+            }
+            Some(Notice::Rejected { ticket, reason }) => {
+                let line = self.pending.remove(&ticket).unwrap_or(self.line);
+                self.not_sent(line, &reason);
+            }
+            Some(Notice::Welcome(welcome)) => self.welcome(&welcome),
+            Some(Notice::Link(link)) => self.link(link),
+            Some(Notice::Refused(refusal)) => self.refused(&refusal),
+            Some(Notice::Ended(ended)) => self.ended(ended),
+            None if self.leaves() => self.ended(Ended::Left),
+            None => {
+                let why = "the connection to the server ended unexpectedly; start chitty again";
+                self.ended(Ended::Failed(why.into()));
+            }
+            Some(Notice::Clock { clock, moved }) => self.recent.moved(clock, moved),
+            Some(Notice::History { .. }) => {}
+        }
+    }
+
+    fn welcome(&mut self, welcome: &Welcome) {
+        self.joined = true;
+        self.link.down = None;
+        self.patience.entered();
+        self.awaited = Some(welcome.head).filter(|head| welcome.next <= *head);
+        self.recent.welcome(welcome);
+        self.participants.welcome(welcome);
+        if welcome.another_log {
+            self.say("the server has another chat than before");
+        }
+    }
+
+    /// What changes is said once: who tries again for days must not fill a log by that.
+    fn link(&mut self, link: Link) {
+        match link {
+            Link::StartingServer if !self.link.starting => {
+                self.link.starting = true;
+                self.say("no server is running here: one is started");
+            }
+            Link::Lost { reason, .. } => {
+                // Else it is given up now, which is said with the same reason.
+                let tries = self.joined || self.patience.wait() != Some(Duration::ZERO);
+                if tries && !self.link.said {
+                    self.link.said = true;
+                    let how_long = self.how_long();
+                    self.say(&format!("not connected ({reason}); trying {how_long}"));
+                }
+                self.link.down = Some(reason);
+            }
+            Link::Live if self.joined => {
+                self.link = LinkState::default();
+                self.say("connected");
+            }
+            Link::StartingServer | Link::Live | Link::Connecting | Link::CatchingUp { .. } => {}
+        }
+    }
+
+    fn how_long(&self) -> String {
+        match self.patience.wait() {
+            Some(wait) if !self.joined => format!("for {} s", wait.as_secs_f64()),
+            _ => "again".to_owned(),
+        }
+    }
+
+    fn refused(&mut self, refusal: &Refusal) {
+        let name = self.config.name.as_str();
+        let waited_for = self.patience.waits_for_name();
+        let waits = refusal
+            .retry_in
+            .is_some_and(|free_in| self.patience.name_is_taken(free_in, Instant::now()));
+        if !waits {
+            let reason = format!("the name {name:?} is refused: {}", refusal.reason);
+            self.outcome = Some(Outcome::NeverJoined(reason));
+        } else if !waited_for {
+            self.say(&format!(
+                "{}; waiting until the name is free",
+                refusal.reason
+            ));
+        }
+    }
+
+    fn ended(&mut self, ended: Ended) {
+        self.outcome = Some(match ended {
+            Ended::Left if !self.joined => {
+                Outcome::NeverJoined("told to end before it was in the chat".into())
+            }
+            ended => Outcome::Over(ended),
+        });
+    }
+
+    pub(super) fn typed(&mut self, piece: Option<Piece>) {
+        let Some(piece) = piece else {
+            self.reading = false;
+            return;
+        };
+        self.line += 1;
+        let text = match piece {
+            Piece::Line(text) => text,
+            Piece::Wrong(why) => return self.not_sent(self.line, &why),
+            Piece::Broken(error) => {
+                self.reading = false;
+                self.unsent += 1;
+                return self.say(&format!("cannot read the input: {error}"));
+            }
+        };
+        match commands::parse(&text) {
+            Line::Nothing => {}
+            Line::Message(text) => {
+                let ticket = Ticket(self.line);
+                self.pending.insert(ticket, self.line);
+                self.next = Some(Command::Publish { ticket, text });
+            }
+            Line::Quit => self.reading = false,
+            Line::Time => self.say(&self.recent.explain()),
+            Line::Help => {
+                for row in commands::COMMANDS {
+                    self.say(&format!("{}: {}", row.command, row.what));
+                }
+            }
+            Line::Who => {
+                for line in self.participants.list() {
+                    self.say(&line);
+                }
+            }
+            Line::At(_) | Line::Clear | Line::Search(_) => {
+                self.not_sent(self.line, "/at, /clear and /search need a screen");
+            }
+            Line::Wrong(why) => self.not_sent(self.line, &why),
+        }
+    }
+
+    fn not_sent(&mut self, line: u64, why: &str) {
+        self.unsent += 1;
+        let why = why.trim_start_matches("Not sent: ");
+        self.say(&format!("line {line} is not sent: {why}"));
+    }
+
+    pub(super) fn say(&mut self, what: &str) {
+        self.errors
+            .push(&format!("chitty: {}\n", display::safe(what)));
+    }
+
+    /// How it went. What is still to be written tells the rest.
+    pub(super) fn end(&mut self) -> Plain {
+        for line in std::mem::take(&mut self.pending).into_values() {
+            self.unsent += 1;
+            self.say(&format!(
+                "line {line} is not confirmed: it may be in the chat or not"
+            ));
+        }
+        Plain {
+            outcome: self.outcome.take().unwrap_or(Outcome::Left),
+            unsent: self.unsent,
+            unreachable: self.unreachable,
+        }
+    }
+
+    /// Writes all that waits, for as long as that takes.
+    pub(super) async fn write_all(&mut self) {
+        tokio::join!(self.output.finish(), self.errors.finish());
+    }
+}

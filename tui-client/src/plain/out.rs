@@ -1,0 +1,138 @@
+//! What waits for a reader that may be slow, or stall for ever.
+
+use std::io;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+
+/// With this much waiting, in bytes, nothing more is asked for: whoever feeds the client waits for
+/// its reader.
+const ENOUGH: usize = 64 << 10;
+/// What is beyond this is dropped. Only a client that leaves is told of more without having asked.
+const MOST: usize = 1 << 20;
+
+/// Text on its way to a writer. Nothing here waits but [`Out::write`], which may be dropped at any
+/// time without a loss.
+#[derive(Debug)]
+pub(super) struct Out<W> {
+    writer: W,
+    waiting: Vec<u8>,
+    /// What was written is not flushed yet.
+    written: bool,
+    /// Nothing can be written any more.
+    broken: bool,
+}
+
+impl<W: AsyncWrite + Unpin> Out<W> {
+    pub(super) fn new(writer: W) -> Self {
+        Self {
+            writer,
+            waiting: Vec::new(),
+            written: false,
+            broken: false,
+        }
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        if !self.broken && self.waiting.len() + text.len() <= MOST {
+            self.waiting.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    /// Whether more may be asked for.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.len() < ENOUGH
+    }
+
+    /// Whether there is something to write.
+    pub(super) fn waits(&self) -> bool {
+        !self.broken && (self.written || !self.waiting.is_empty())
+    }
+
+    /// Writes a part of what waits, and hands it on when that was all: whoever reads through a
+    /// pipe waits for it.
+    pub(super) async fn write(&mut self) -> io::Result<()> {
+        let result = self.write_part().await;
+        if result.is_err() {
+            self.broken = true;
+            self.waiting = Vec::new();
+        }
+        result
+    }
+
+    async fn write_part(&mut self) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            self.writer.flush().await?;
+            self.written = false;
+            return Ok(());
+        }
+        match self.writer.write(&self.waiting).await? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            count => {
+                self.waiting.drain(..count);
+                self.written = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes all that waits, however long the reader takes; nobody is left to be told of an error.
+    pub(super) async fn finish(&mut self) {
+        while self.waits() && self.write().await.is_ok() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_that_is_given_up_loses_and_repeats_nothing() {
+        let (writer, mut reader) = duplex(8);
+        let mut out = Out::new(writer);
+        let numbers: Vec<_> = (0..200).map(|number| number.to_string()).collect();
+        let text = numbers.join("\n");
+        out.push(&text);
+        let mut read = Vec::new();
+        while out.waits() {
+            // The first fills the pipe, the second waits for its reader and is dropped.
+            for _ in 0..2 {
+                tokio::select! {
+                    biased;
+                    written = out.write() => written.expect("it is open"),
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+            let mut part = [0; 5];
+            let count = reader.read(&mut part).await.expect("it is open");
+            read.extend_from_slice(&part[..count]);
+        }
+        drop(out);
+        reader.read_to_end(&mut read).await.expect("it is open");
+        assert_eq!(String::from_utf8(read).expect("text"), text);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_reads_is_bounded() {
+        let (writer, _reader) = duplex(8);
+        let mut out = Out::new(writer);
+        assert!(out.has_room());
+        for _ in 0..100 {
+            out.push(&"x".repeat(ENOUGH));
+        }
+        assert!(!out.has_room());
+        assert!(out.waiting.len() <= MOST);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_is_gone_is_told_once() {
+        let (writer, reader) = duplex(8);
+        drop(reader);
+        let mut out = Out::new(writer);
+        out.push("hello");
+        out.write().await.expect_err("nobody reads");
+        out.push("more");
+        assert!(!out.waits() && out.has_room());
+    }
+}

@@ -1,0 +1,40 @@
+//! What must not be overlooked: that the link is down, and why.
+
+use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
+
+use super::{Theme, glyphs, put};
+use crate::app::App;
+
+/// Rows above the status, from edge to edge.
+pub(super) struct Alarm<'a> {
+    pub(super) app: &'a App,
+    pub(super) theme: Theme,
+}
+
+impl Widget for Alarm<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let style = self.theme.alarm();
+        let width = usize::from(area.width);
+        let rows = self.app.alarm_rows();
+        for y in 0..usize::from(area.height) {
+            put(buf, area, (0, y), &" ".repeat(width), style);
+            let Some(row) = rows.get(y) else { continue };
+            // Where there is no room for the rest.
+            let cut = y + 1 == usize::from(area.height) && y + 1 < rows.len();
+            let row = if cut {
+                format!("{row} …")
+            } else {
+                row.clone()
+            };
+            let sign = if y == 0 { " ✗ " } else { "   " };
+            let x = put(buf, area, (0, y), sign, style);
+            put(
+                buf,
+                area,
+                (x, y),
+                &glyphs::fit(&row, width.saturating_sub(x)),
+                style,
+            );
+        }
+    }
+}
