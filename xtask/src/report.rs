@@ -1,4 +1,4 @@
-//! The report: its run made anew, its diagram drawn, its PDF set; and README's picture of the same
+//! The report: its run made anew, its diagram drawn, its PDF set; and the manual's picture of the same
 //! run.
 
 use std::{
@@ -20,7 +20,7 @@ const REQUIREMENTS: &str = "docs/report/requirements.txt";
 /// instead of what `about.toml` says.
 const SCRIPT: &str = "docs/report/build.py";
 
-/// README's picture of the page, in which Z's line is chosen.
+/// The manual's picture of the page, in which Z's line is chosen.
 const PICTURE: &str = "docs/pictures/trace-page.png";
 const CHOICE: &str = "\
 <script>{

@@ -301,8 +301,8 @@ mod tests {
 
     /// Its tables are these: what this prints when it fails is to be put there.
     #[test]
-    fn the_readme_has_the_same() {
-        let readme = include_str!("../../../README.md");
+    fn the_manual_has_the_same() {
+        let manual = include_str!("../../../docs/manual.md");
         for part in parts(&Keymap::default()) {
             let head = match part.table {
                 Some(table) => format!("| key | does | in `[{table}]` |\n| --- | --- | --- |\n"),
@@ -319,7 +319,7 @@ mod tests {
             };
             let rows: String = part.entries.into_iter().map(row).collect();
             let table = head + &rows;
-            assert!(readme.contains(&table), "{table}");
+            assert!(manual.contains(&table), "{table}");
         }
     }
 }

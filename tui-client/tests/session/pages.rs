@@ -1,5 +1,7 @@
 //! Pages of the log: how many at a time, and of which timeline.
 
+use std::time::Duration;
+
 use chitty::session::{Command, HistoryPage, Notice};
 use chitty_chat::{Event, Position, proto::v1};
 use tonic::Status;
@@ -23,7 +25,7 @@ async fn page(user: &mut User) -> Result<Vec<Event>, String> {
 }
 
 #[tokio::test]
-async fn a_few_pages_are_asked_for_at_a_time() {
+async fn a_few_pages_are_asked_for_at_a_time_and_some_more_wait() {
     let mut server = Fake::start().await;
     let (mut user, _stream) = User::in_chat(&mut server, "ada").await;
     let mut calls = Vec::new();
@@ -31,16 +33,25 @@ async fn a_few_pages_are_asked_for_at_a_time() {
         ask(&user).await;
         calls.push(server.history().await);
     }
+    for _ in 0..64 {
+        ask(&user).await;
+    }
+    server.quiet(Duration::from_millis(200)).await;
     ask(&user).await;
     let refused = page(&mut user).await.expect_err("too many");
     assert!(refused.contains("too many pages"), "{refused}");
-    for call in calls {
+    // Each answer has the next one asked for.
+    for answered in 0..68 {
+        let call = calls.remove(0);
         call.reply(v1::HistoryReply::default());
         page(&mut user).await.expect("answered");
+        if answered < 64 {
+            calls.push(server.history().await);
+        }
     }
     ask(&user).await;
     server.history().await.reply(v1::HistoryReply::default());
-    page(&mut user).await.expect("there is room again");
+    page(&mut user).await.expect("there is space again");
 }
 
 #[tokio::test]
