@@ -12,7 +12,7 @@ use super::{
     Ended, Link, Notice, Ticket,
     any::driver,
     driver::{Driver, Flow},
-    leave::Leaving,
+    leave::{LeaveOutcome, Leaving},
     link::State,
     out::Out,
 };
@@ -166,6 +166,25 @@ async fn who_has_left_reads_on_while_there_is_a_stream_but_not_for_long() {
     goes_on(&driver.go_on_leaving());
     driver.state = State::Idle;
     assert_eq!(driver.go_on_leaving(), Flow::Break(Ended::Left));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_to_leave_is_followed_by_a_quarter_of_a_second_of_reading() {
+    let (mut driver, _notices) = in_chat();
+    let outcome = |reply| LeaveOutcome {
+        lamport: 3.into(),
+        reply,
+    };
+    let reply = v1::LeaveReply {
+        lamport: 40,
+        position: 2,
+    };
+    goes_on(&driver.left(outcome(Ok(reply))));
+    assert_eq!(driver.clock.now().get(), 40);
+    let until = Instant::now() + Duration::from_millis(250);
+    assert_eq!(driver.timer(), Some(until));
+    let refused = driver.left(outcome(Err(Status::unavailable("gone"))));
+    assert_eq!(refused, Flow::Break(Ended::Left));
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,6 +31,10 @@ mod open_tests;
 #[cfg(test)]
 mod recover_tests;
 #[cfg(test)]
+mod rows_tests;
+#[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
 mod tests;
 
 use std::{
