@@ -27,6 +27,8 @@ mod beside_tests;
 #[cfg(test)]
 mod flip_tests;
 #[cfg(test)]
+mod known_tests;
+#[cfg(test)]
 mod open_tests;
 #[cfg(test)]
 mod recover_tests;

@@ -142,8 +142,17 @@ async fn a_damaged_record_before_a_page_does_not_keep_it_from_being_read() {
     connection
         .execute_batch("UPDATE records SET checksum = checksum + (1 << 32) WHERE position = 15")
         .expect("changed");
-    let _ = page(&connection, 7, PageLimit { records: 7, ..ALL });
-    read_page(&connection, 7.into(), ALL, COUNT.into()).expect_err("damaged");
+    assert_eq!(
+        page(&connection, 7, PageLimit { records: 7, ..ALL }).len(),
+        7
+    );
+    for after in [7, 14] {
+        let error = read_page(&connection, after.into(), ALL, COUNT.into()).expect_err("damaged");
+        assert!(
+            matches!(error, Problem::Chain { position } if position.get() == 15),
+            "{error}"
+        );
+    }
 }
 
 #[tokio::test]
