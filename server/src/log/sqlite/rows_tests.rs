@@ -155,6 +155,24 @@ async fn a_damaged_record_before_a_page_does_not_keep_it_from_being_read() {
     }
 }
 
+/// The row is whole, and of another chat.
+#[tokio::test]
+async fn a_chat_whose_first_record_does_not_follow_on_what_was_dropped_is_damaged() {
+    let (folder, connection) = chat().await;
+    let mut row = Chat::verified(&connection).expect("whole");
+    row.chain = 7;
+    row.write(&connection).expect("written");
+    drop(connection);
+    let said = check(&path(&folder)).expect_err("damaged").to_string();
+    assert!(
+        said.contains("position 1: this record was not written after"),
+        "{said}"
+    );
+    SqliteLog::open(&path(&folder), &mut os_random)
+        .err()
+        .expect("damaged");
+}
+
 #[tokio::test]
 async fn a_time_is_where_the_first_event_of_it_or_later_is() {
     let (_folder, connection) = chat().await;
