@@ -167,7 +167,7 @@ fn status(code: i32, text: &str, seconds: i64, nanos: i32) -> Status {
     Status::with_details(Code::from(code), text, details.encode_to_vec().into())
 }
 
-fn driver() -> (Driver, mpsc::Receiver<Notice>) {
+pub(super) fn driver() -> (Driver, mpsc::Receiver<Notice>) {
     let (_, commands) = mpsc::channel::<Command>(1);
     let (told, notices) = mpsc::channel(1);
     let config = SessionConfig {

@@ -258,7 +258,7 @@ impl Driver {
     }
 
     /// When something is due next, whatever happens.
-    fn timer(&self) -> Option<Instant> {
+    pub(super) fn timer(&self) -> Option<Instant> {
         if self.leaving.is_wanted() {
             self.leaving.until()
         } else if self.live.is_some() && self.publishing.is_none() {

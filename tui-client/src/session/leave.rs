@@ -33,8 +33,8 @@ pub(super) enum Leaving {
 
 /// What came of Leave.
 pub(super) struct LeaveOutcome {
-    lamport: LamportTime,
-    reply: Result<v1::LeaveReply, Status>,
+    pub(super) lamport: LamportTime,
+    pub(super) reply: Result<v1::LeaveReply, Status>,
 }
 
 impl Leaving {

@@ -10,6 +10,8 @@ mod bounds;
 mod connector;
 mod cursor;
 mod driver;
+#[cfg(test)]
+mod driver_tests;
 mod follow;
 mod grpc;
 mod join;

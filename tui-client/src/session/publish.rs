@@ -75,7 +75,7 @@ impl Driver {
         }
     }
 
-    fn not_published(&mut self, id: &MessageId, lamport: LamportTime, status: &Status) {
+    pub(super) fn not_published(&mut self, id: &MessageId, lamport: LamportTime, status: &Status) {
         let failure = PublishFailure::of(status);
         let outcome = match &failure {
             PublishFailure::Refused(_) => "refused",

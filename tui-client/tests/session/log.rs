@@ -95,6 +95,11 @@ async fn what_is_refused_and_what_is_read_back_are_lines_too() {
         user.until(|notice| matches!(notice, Notice::History { .. }).then_some(()))
             .await;
     }
+    user.publish(1, "hello").await;
+    let call = server.publish().await;
+    let id = call.request.id.clone();
+    call.refuse(Status::invalid_argument("rude"));
+    user.rejected().await;
     stream.close(Reason::Shutdown, "for the night");
     user.lost().await;
     let _stream = server.join().await.welcome_first();
@@ -113,6 +118,9 @@ async fn what_is_refused_and_what_is_read_back_are_lines_too() {
         "History refused after=8 status=\"UNAVAILABLE\" reason=\"later\"",
         "History replied lamport=0 before=9 events=0 start=true clock=",
         "History replied lamport=0 at_lamport=7 events=0 start=true clock=",
+        &format!(
+            "Publish refused lamport=5 id=\"{id}\" status=\"INVALID_ARGUMENT\" reason=\"rude\""
+        ),
         "Closing received position=1 kind=\"SHUTDOWN\" reason=\"for the night\"",
         &format!("Link lost server=\"{address}\" reason=\"the server shuts down\" retry_ms=0"),
         "Leave refused lamport=",

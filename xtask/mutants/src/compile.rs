@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs, io,
     ops::Range,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -69,8 +69,8 @@ pub(crate) fn compile(
     }
 }
 
-/// Copies what git knows of. What is there already and the same stays, so that it is not compiled
-/// again.
+/// Copies what git knows of, and removes the rest. What is there already and the same stays, so
+/// that it is not compiled again.
 fn copy_tree(tree: &Path) -> Result<()> {
     let listed = Command::new("git")
         .args([
@@ -84,9 +84,29 @@ fn copy_tree(tree: &Path) -> Result<()> {
         .wrap_err("git cannot be run")?;
     ensure!(listed.status.success(), "git ls-files: {}", listed.status);
     let listed = String::from_utf8(listed.stdout).wrap_err("a file's name is not UTF-8")?;
+    let files: BTreeSet<PathBuf> = listed
+        .split_terminator('\0')
+        .map(|file| tree.join(file))
+        .collect();
+    fs::create_dir_all(tree).wrap_err_with(|| format!("{} cannot be made", tree.display()))?;
+    remove_others(tree, &files).wrap_err_with(|| format!("{} cannot be tidied", tree.display()))?;
     for file in listed.split_terminator('\0') {
         let text = fs::read(file).wrap_err_with(|| format!("{file} cannot be read"))?;
         replace(&tree.join(file), &text)?;
+    }
+    Ok(())
+}
+
+/// Removes files that an earlier run copied and that are gone since: cargo would find their tests.
+fn remove_others(folder: &Path, files: &BTreeSet<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            remove_others(&path, files)?;
+        } else if !files.contains(&path) {
+            fs::remove_file(path)?;
+        }
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chitty_chat::secret::os_random;
+use chitty_chat::{EventKind, secret::os_random};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -93,6 +93,108 @@ async fn an_older_write_ahead_log_of_the_same_chat_is_put_aside() {
     fs::rename(&old, beside(&path, "-wal")).expect("renamed");
     assert_eq!(what_is_served(folder.path()).await, (own, 20));
     assert!(was_put_aside(&path, "-wal"));
+}
+
+/// The same events but for what is said.
+fn other_words(count: u64) -> Vec<Record> {
+    let mut all = records(count);
+    for record in &mut all {
+        if let EventKind::Message { text, .. } = &mut record.event.kind {
+            *text = "something else".into();
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn the_write_ahead_log_of_another_chat_says_nothing_of_this_ones_end() {
+    let (folder, path) = closed(20).await;
+    let own = epoch(&path);
+    let other = tempfile::tempdir().expect("a folder");
+    let log = serve(other.path()).expect("new");
+    let appended = log.append(0.into(), other_words(30).into()).await;
+    appended.expect("appended");
+    log.keep_snapshot(30.into(), Box::new(|| Fold::default().encode()))
+        .await
+        .expect("kept");
+    let foreign = beside(&other.path().join("chat.db"), "-wal");
+    fs::copy(&foreign, beside(&path, "-wal")).expect("copied");
+    assert!(beside(&path, "-mark").exists());
+    assert_eq!(what_is_served(folder.path()).await, (own, 20));
+    assert!(was_put_aside(&path, "-wal"));
+}
+
+#[tokio::test]
+async fn a_chat_that_went_on_otherwise_than_was_acknowledged_is_refused() {
+    let (folder, path) = closed(10).await;
+    let fork = tempfile::tempdir().expect("a folder");
+    fs::copy(&path, fork.path().join("chat.db")).expect("copied");
+    let log = serve(folder.path()).expect("in order");
+    append(&log, 20).await;
+    drop(log);
+    let log = serve(fork.path()).expect("in order");
+    let appended = log.append(10.into(), other_words(30)[10..].into()).await;
+    appended.expect("appended");
+    drop(log);
+    fs::copy(fork.path().join("chat.db"), &path).expect("copied");
+    let error = serve(folder.path()).err().expect("refused");
+    let OpenError::Incomplete { problem, .. } = &error else {
+        panic!("{error}");
+    };
+    assert!(
+        matches!(**problem, Problem::Diverged { position } if position.get() == 20),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_write_ahead_log_without_another_event_belongs_to_its_chat() {
+    let (folder, path) = closed(20).await;
+    let own = epoch(&path);
+    let killed = tempfile::tempdir().expect("a folder");
+    let left = killed.path().join("chat.db");
+    let snapshot = {
+        let log = serve(folder.path()).expect("in order");
+        let snapshot = replay(&log).await.expect("in order").encode();
+        let kept = snapshot.clone();
+        log.keep_snapshot(20.into(), Box::new(|| kept))
+            .await
+            .expect("kept");
+        for suffix in ["", "-wal", "-mark"] {
+            fs::copy(beside(&path, suffix), beside(&left, suffix)).expect("copied");
+        }
+        snapshot
+    };
+    let log = serve(killed.path()).expect("in order");
+    assert_eq!(log.epoch().to_string(), own);
+    assert_eq!(log.snapshot().await.expect("readable"), Some(snapshot));
+    drop(log);
+    assert!(!was_put_aside(&left, "-wal"));
+}
+
+#[tokio::test]
+async fn the_first_change_of_a_file_may_be_cut_off_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("new.db");
+    let killed = tempfile::tempdir().expect("a folder");
+    let left = killed.path().join("chat.db");
+    {
+        let connection = Connection::open(&path).expect("made");
+        connection
+            .execute_batch("VACUUM; PRAGMA cache_size = 2; BEGIN; CREATE TABLE records (record);")
+            .expect("under way");
+        for _ in 0..50 {
+            connection
+                .execute("INSERT INTO records VALUES (zeroblob(3000))", [])
+                .expect("under way");
+        }
+        for suffix in ["", "-journal"] {
+            fs::copy(beside(&path, suffix), beside(&left, suffix)).expect("copied");
+        }
+    }
+    assert!(fs::metadata(&left).expect("there").len() > 4096);
+    assert_eq!(what_is_served(killed.path()).await.1, 0);
+    assert!(!was_put_aside(&left, "-journal"));
 }
 
 #[tokio::test]

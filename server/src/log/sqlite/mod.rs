@@ -27,9 +27,15 @@ mod beside_tests;
 #[cfg(test)]
 mod flip_tests;
 #[cfg(test)]
+mod known_tests;
+#[cfg(test)]
 mod open_tests;
 #[cfg(test)]
 mod recover_tests;
+#[cfg(test)]
+mod rows_tests;
+#[cfg(test)]
+mod schema_tests;
 #[cfg(test)]
 mod tests;
 

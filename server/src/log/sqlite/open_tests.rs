@@ -73,6 +73,24 @@ async fn a_chat_of_an_older_version_that_was_killed_goes_on() {
 }
 
 #[tokio::test]
+async fn a_migrated_chat_is_whole_by_itself_and_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, alone) = (folder.path().join("old.db"), folder.path().join("chat.db"));
+    drop(second_schema(&path, 9));
+    let log = open(&path).expect("migrated");
+    // The migration is in the file itself, so that its write-ahead log cannot be lost.
+    fs::copy(&path, &alone).expect("copied");
+    let summary = check(&alone).expect("in order");
+    assert_eq!((summary.schema, summary.extent.head), (3, 9.into()));
+    log.append(9.into(), records(12)[9..].into())
+        .await
+        .expect("appended");
+    drop(log);
+    assert_eq!(check(&path).expect("in order").extent.head, 12.into());
+    assert_eq!(length(&path).await, 12);
+}
+
+#[tokio::test]
 async fn a_migration_that_is_cut_off_has_not_begun() {
     let folder = tempfile::tempdir().expect("a folder");
     let (path, other) = (folder.path().join("old.db"), folder.path().join("chat.db"));

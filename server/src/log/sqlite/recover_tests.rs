@@ -94,6 +94,47 @@ async fn a_damaged_page_costs_only_what_is_on_it() {
 }
 
 #[tokio::test]
+async fn a_check_goes_around_a_damaged_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, _) = chat(folder.path()).await;
+    let connection = Connection::open(&path).expect("opened");
+    connection
+        .execute_batch("UPDATE records SET record = x'00' WHERE position = 590")
+        .expect("changed");
+    drop(connection);
+    let page = fs::metadata(&path).expect("there").len() / 4096 / 2;
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("ours");
+    file.write_all_at(&[0xa5; 4096], page * 4096)
+        .expect("written");
+    // Where the page begins and ends, found one by one.
+    let connection = Connection::open(&path).expect("opened");
+    let next = |after: u64| {
+        let query = "SELECT position, record, checksum FROM records WHERE position > ?1";
+        let after = after.cast_signed();
+        let read = connection.query_row(query, [after], |row| row.get::<_, i64>(0));
+        read.ok().map(i64::cast_unsigned)
+    };
+    let last_before = (1..COUNT).find(|&after| next(after).is_none());
+    let last_before = last_before.expect("some cannot be read");
+    let first_behind = (last_before..COUNT).find_map(next).expect("a next page");
+    assert!(first_behind - last_before > 10);
+    drop(connection);
+    let Err(CheckError::Damaged { problems, .. }) = check(&path) else {
+        panic!("it is damaged");
+    };
+    let around = problems.listed().iter().find_map(|problem| match problem {
+        Problem::Unreadable { from, to, .. } => Some((from.get(), to.get())),
+        _ => None,
+    });
+    assert_eq!(around, Some((last_before + 1, first_behind - 1)));
+    let is_found = |problem: &Problem| matches!(problem, Problem::Record { position, .. } if position.get() == 590);
+    assert!(problems.listed().iter().any(is_found), "{problems}");
+}
+
+#[tokio::test]
 async fn the_root_of_the_tree_is_not_needed() {
     let folder = tempfile::tempdir().expect("a folder");
     let (path, truth) = chat(folder.path()).await;

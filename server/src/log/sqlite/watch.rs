@@ -181,3 +181,209 @@ fn contents(metadata: &Metadata) -> Contents {
         modified: (metadata.mtime(), metadata.mtime_nsec()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const PAGE: u64 = 512;
+
+    /// A chat's files, as far as they are looked at.
+    struct Files {
+        folder: TempDir,
+        chat: PathBuf,
+        log: PathBuf,
+    }
+
+    impl Files {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let chat = folder.path().join("chat.db");
+            let log = beside(&chat, "-wal");
+            for (path, text) in [(&chat, "chat"), (&beside(&chat, "-shm"), ""), (&log, "")] {
+                fs::write(path, text).expect("written");
+            }
+            fs::write(mark::mark_file(&chat), "mark").expect("written");
+            Self { folder, chat, log }
+        }
+
+        fn watched(&self) -> Watched {
+            let lock = self.folder.path().join("lock");
+            fs::write(&lock, "").expect("written");
+            Watched::new(&self.chat, &[lock], PAGE).expect("all are there")
+        }
+
+        /// A write-ahead log of these salts with so many pages, and as many bytes more.
+        fn write_log(&self, salts: u8, pages: usize, more: usize) {
+            let mut log = vec![1; HEADER];
+            log[16..24].fill(salts);
+            for _ in 0..pages {
+                let mut frame = vec![2; 24 + 512];
+                frame[8..16].fill(salts);
+                log.extend(frame);
+            }
+            log.resize(log.len() + more, 3);
+            write_over(&self.log, 0, &log);
+        }
+    }
+
+    /// Into the same file, which keeps its time if it keeps its size.
+    fn write_over(path: &Path, at: u64, bytes: &[u8]) {
+        let file = File::options().write(true).open(path).expect("ours");
+        let before = file.metadata().expect("there");
+        file.write_all_at(bytes, at).expect("written");
+        if file.metadata().expect("there").len() == before.len() {
+            let modified = before.modified().expect("known");
+            file.set_modified(modified).expect("set");
+        }
+    }
+
+    fn changed_file(result: Result<(), Changed>) -> Option<PathBuf> {
+        match result.err()? {
+            Changed::Written { path } => Some(path),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn files_that_nobody_touched_are_the_same() {
+        let files = Files::new();
+        let mut watched = files.watched();
+        watched.look().expect("nothing happened");
+        for pages in 1..4 {
+            files.write_log(7, pages, 0);
+            watched.committed(pages as u64);
+            watched.look().expect("only what was committed");
+            watched.before_commit().expect("only what was committed");
+        }
+        // It begins anew, and the rest of it is left there.
+        files.write_log(8, 1, 0);
+        watched.committed(1);
+        watched.look().expect("only what was committed");
+        write_over(&files.chat, 0, b"more of a chat");
+        watched.checkpointed().expect("it is there");
+        watched.look().expect("only what was folded in");
+    }
+
+    #[test]
+    fn a_file_that_is_gone_or_another_one_is_found() {
+        for name in [
+            "chat.db",
+            "chat.db-wal",
+            "chat.db-shm",
+            "chat.db-mark",
+            "lock",
+        ] {
+            let files = Files::new();
+            let watched = files.watched();
+            let path = files.folder.path().join(name);
+            let aside = files.folder.path().join("aside");
+            fs::rename(&path, &aside).expect("renamed");
+            let gone = watched.look().expect_err(name);
+            assert!(
+                matches!(&gone, Changed::Gone { path: gone, .. } if *gone == path),
+                "{gone}"
+            );
+            fs::copy(&aside, &path).expect("copied");
+            let replaced = watched.look().expect_err(name);
+            assert!(
+                matches!(&replaced, Changed::Replaced { path: other } if *other == path),
+                "{replaced}"
+            );
+            fs::rename(&aside, &path).expect("renamed");
+            watched.look().expect("it is back");
+        }
+    }
+
+    #[test]
+    fn a_chat_that_is_written_to_between_two_checkpoints_is_found() {
+        let files = Files::new();
+        let mut watched = files.watched();
+        write_over(&files.chat, 4, b"more");
+        assert_eq!(changed_file(watched.look()), Some(files.chat.clone()));
+        watched.checkpointed().expect("it is there");
+        watched.look().expect("it was folded in");
+        // Of the same size, at another time.
+        let file = File::options().write(true).open(&files.chat).expect("ours");
+        file.set_modified(std::time::UNIX_EPOCH).expect("set");
+        assert_eq!(changed_file(watched.look()), Some(files.chat.clone()));
+        fs::remove_file(&files.chat).expect("there");
+        watched.checkpointed().expect_err("it is gone");
+    }
+
+    #[test]
+    fn a_write_ahead_log_that_somebody_else_writes_to_is_found() {
+        let files = Files::new();
+        let mut watched = files.watched();
+        files.write_log(7, 2, 0);
+        watched.committed(2);
+        files.write_log(7, 3, 0);
+        for found in [watched.before_commit(), watched.look()] {
+            assert_eq!(changed_file(found), Some(files.log.clone()));
+        }
+    }
+
+    /// What was done to it in the moment of a commit, and looks like part of that.
+    #[test]
+    fn a_write_ahead_log_is_known_by_its_header_and_its_last_page() {
+        let last = HEADER as u64 + FRAME + PAGE;
+        for (what, at) in [
+            ("the first byte", 0),
+            ("the last byte of the header", HEADER as u64 - 1),
+            ("a salt of the header", 16),
+            ("a salt of the last page", last + 8),
+            ("the other salt of the last page", last + 15),
+        ] {
+            let files = Files::new();
+            let mut watched = files.watched();
+            files.write_log(7, 2, 0);
+            watched.committed(2);
+            write_over(&files.log, at, &[9]);
+            watched
+                .before_commit()
+                .expect("its size and time are the same");
+            assert_eq!(
+                changed_file(watched.look()),
+                Some(files.log.clone()),
+                "{what}"
+            );
+        }
+        // What is before is not looked at, nor what is in the page.
+        for at in [HEADER as u64 + 8, last + 7, last + 16] {
+            let files = Files::new();
+            let mut watched = files.watched();
+            files.write_log(7, 2, 0);
+            watched.committed(2);
+            write_over(&files.log, at, &[9]);
+            watched.look().expect("not looked at");
+        }
+    }
+
+    #[test]
+    fn a_write_ahead_log_that_is_shorter_than_its_pages_is_found() {
+        for (more, is_whole) in [(535, false), (536, true), (900, true)] {
+            let files = Files::new();
+            let mut watched = files.watched();
+            files.write_log(7, 1, more);
+            // The salts of the last page.
+            write_over(&files.log, HEADER as u64 + FRAME + PAGE + 8, &[7; 8]);
+            watched.committed(2);
+            assert_eq!(watched.look().is_ok(), is_whole, "{more}");
+        }
+    }
+
+    #[test]
+    fn a_new_header_is_believed_only_if_the_log_began_anew() {
+        for (pages, is_believed) in [(3, false), (2, false), (1, true)] {
+            let files = Files::new();
+            let mut watched = files.watched();
+            files.write_log(7, 2, 0);
+            watched.committed(2);
+            files.write_log(8, 3, 0);
+            watched.committed(pages);
+            assert_eq!(watched.look().is_ok(), is_believed, "{pages} pages");
+        }
+    }
+}

@@ -162,6 +162,8 @@ fn nobody_waits_longer_than_stated() {
         (i64::MIN, i32::MIN, Duration::ZERO),
         (-1, 0, Duration::ZERO),
         (1, -1, Duration::from_secs(1)),
+        (300, 0, Duration::from_secs(300)),
+        (301, 0, Duration::from_secs(300)),
     ] {
         assert_eq!(asked(seconds, nanos), read, "{seconds} s, {nanos} ns");
     }
@@ -185,7 +187,10 @@ fn what_the_contract_allows_fits() {
             ..Default::default()
         })),
     };
-    assert!(welcome.encoded_len() < STREAM_MESSAGE);
+    assert!(welcome.encoded_len() < PARTICIPANTS * PARTICIPANT);
+    // Beside the participants there is room for other things, but not for anything.
+    let room = STREAM_MESSAGE.checked_sub(PARTICIPANTS * PARTICIPANT);
+    assert!(room.is_some_and(|room| (32 << 10..256 << 10).contains(&room)));
     // As many bytes of events as a page has at most, in the smallest events there are.
     let page = v1::HistoryReply {
         events: vec![message(1, &"x".repeat(32), &"x".repeat(218), ""); 1000],

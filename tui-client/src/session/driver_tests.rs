@@ -1,0 +1,385 @@
+//! What a session waits for, and how long, in a time that does not pass by itself.
+
+use std::time::Duration;
+
+use chitty_chat::{MessageId, MessageText, Position, proto::v1};
+use futures_util::FutureExt as _;
+use tokio::{sync::mpsc, time::Instant};
+use tonic::{Status, body::Body, codec::Codec as _, transport::Endpoint};
+use tonic_prost::ProstCodec;
+
+use super::{
+    Ended, Link, Notice, Ticket,
+    any::driver,
+    driver::{Driver, Flow},
+    leave::{LeaveOutcome, Leaving},
+    link::State,
+    out::Out,
+};
+
+const STEP: Duration = Duration::from_millis(200);
+const A_MOMENT: Duration = Duration::from_nanos(1);
+
+/// In the chat, at the end of its log; of a server that nobody calls.
+fn in_chat() -> (Driver, mpsc::Receiver<Notice>) {
+    let (mut driver, notices) = driver();
+    driver.channel = Some(Endpoint::from_static("http://127.0.0.1:9").connect_lazy());
+    driver.state = following();
+    driver.welcomed(&v1::Welcome {
+        epoch: "a".into(),
+        next: 1,
+        participant: 1,
+        ..Default::default()
+    });
+    assert!(driver.live.is_some());
+    (driver, notices)
+}
+
+fn following() -> State {
+    let decoder = ProstCodec::<(), v1::Broadcast>::default().decoder();
+    State::Following(Box::new(tonic::Streaming::new_empty(
+        decoder,
+        Body::empty(),
+    )))
+}
+
+fn id() -> MessageId {
+    MessageId::parse(&"7".repeat(32)).expect("it is printable")
+}
+
+fn with_line(driver: &mut Driver) {
+    let text = MessageText::parse("hello").expect("it is valid");
+    let pushed = driver.outbox.push(Ticket(1), text, id());
+    assert!(pushed.is_ok());
+}
+
+fn in_flight(driver: &mut Driver) {
+    driver.publishing = Some(Box::pin(std::future::pending()));
+}
+
+fn said(kind: v1::broadcast::Kind) -> Result<Option<v1::Broadcast>, Status> {
+    Ok(Some(v1::Broadcast { kind: Some(kind) }))
+}
+
+fn closing(reason: v1::closing::Reason) -> Result<Option<v1::Broadcast>, Status> {
+    said(v1::broadcast::Kind::Closing(v1::Closing {
+        reason: reason.into(),
+        position: 1,
+        detail: "an operator did it".into(),
+    }))
+}
+
+fn left_event(participant: u64, reason: v1::left::Reason) -> Result<Option<v1::Broadcast>, Status> {
+    said(v1::broadcast::Kind::Event(v1::Event {
+        position: 1,
+        lamport: 9,
+        kind: Some(v1::event::Kind::Left(v1::Left {
+            name: "ada".into(),
+            reason: reason.into(),
+            participant,
+        })),
+        ..Default::default()
+    }))
+}
+
+fn goes_on(flow: &Flow) {
+    assert!(flow.is_continue(), "{flow:?}");
+}
+
+/// The reason and the wait that the app was told.
+fn told_lost(driver: &Driver) -> Option<(&str, Duration)> {
+    driver
+        .out
+        .waiting
+        .iter()
+        .rev()
+        .find_map(|notice| match notice {
+            Notice::Link(Link::Lost { reason, retry_in }) => Some((reason.as_str(), *retry_in)),
+            _ => None,
+        })
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaving_waits_for_what_is_under_way_and_half_a_second_at_most() {
+    let cases: [(&str, fn(&mut Driver), bool); 6] = [
+        ("nothing is to be sent", |_| {}, false),
+        ("a line is to be sent", with_line, true),
+        ("a line is on its way", in_flight, true),
+        (
+            "a line is to be sent, but it is not at the end of the log",
+            |driver| {
+                with_line(driver);
+                driver.live = None;
+            },
+            false,
+        ),
+        (
+            "the only line is in the log",
+            |driver| {
+                with_line(driver);
+                driver.outbox.accepted(&id(), 9.into(), Position::ZERO);
+            },
+            false,
+        ),
+        (
+            "it is joining",
+            |driver| driver.state = State::Joining(Box::pin(std::future::pending())),
+            true,
+        ),
+    ];
+    for (what, prepare, waits) in cases {
+        let (mut driver, _notices) = in_chat();
+        prepare(&mut driver);
+        let until = Instant::now() + Duration::from_millis(500);
+        driver.begin_to_leave();
+        assert!(driver.leaving.waits_for_outcomes(), "{what}");
+        assert!(!driver.leaving.is_sent(), "{what}");
+        assert_eq!(driver.timer(), Some(until), "{what}");
+        goes_on(&driver.go_on_leaving());
+        assert_eq!(driver.leaving.is_sent(), !waits, "{what}");
+        if waits {
+            tokio::time::advance(Duration::from_millis(500) - Duration::from_millis(1)).await;
+            goes_on(&driver.go_on_leaving());
+            assert!(!driver.leaving.is_sent(), "{what}");
+            tokio::time::advance(Duration::from_millis(1)).await;
+            goes_on(&driver.go_on_leaving());
+        }
+        assert!(driver.leaving.is_sent(), "{what}");
+        assert!(!driver.leaving.waits_for_outcomes(), "{what}");
+        assert_eq!(driver.timer(), None, "{what}: the call has a deadline");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_left_reads_on_while_there_is_a_stream_but_not_for_long() {
+    let (mut driver, _notices) = in_chat();
+    let until = Instant::now() + STEP;
+    driver.leaving = Leaving::Done { until };
+    assert_eq!(driver.timer(), Some(until));
+    goes_on(&driver.go_on_leaving());
+    tokio::time::advance(STEP).await;
+    assert_eq!(driver.go_on_leaving(), Flow::Break(Ended::Left));
+
+    driver.leaving = Leaving::Done {
+        until: Instant::now() + STEP,
+    };
+    goes_on(&driver.go_on_leaving());
+    driver.state = State::Idle;
+    assert_eq!(driver.go_on_leaving(), Flow::Break(Ended::Left));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_to_leave_is_followed_by_a_quarter_of_a_second_of_reading() {
+    let (mut driver, _notices) = in_chat();
+    let outcome = |reply| LeaveOutcome {
+        lamport: 3.into(),
+        reply,
+    };
+    let reply = v1::LeaveReply {
+        lamport: 40,
+        position: 2,
+    };
+    goes_on(&driver.left(outcome(Ok(reply))));
+    assert_eq!(driver.clock.now().get(), 40);
+    let until = Instant::now() + Duration::from_millis(250);
+    assert_eq!(driver.timer(), Some(until));
+    let refused = driver.left(outcome(Err(Status::unavailable("gone"))));
+    assert_eq!(refused, Flow::Break(Ended::Left));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_server_or_a_name_there_is_nobody_to_tell() {
+    let (mut nowhere, _notices) = in_chat();
+    nowhere.channel = None;
+    let (mut nameless, _other_notices) = in_chat();
+    nameless.name = None;
+    for driver in [&mut nowhere, &mut nameless] {
+        driver.begin_to_leave();
+        assert_eq!(driver.go_on_leaving(), Flow::Break(Ended::Left));
+    }
+}
+
+/// The end was asked for: whatever the server says of it is no news.
+#[tokio::test(start_paused = true)]
+async fn while_the_user_leaves_the_server_cannot_remove_anybody() {
+    use v1::{closing::Reason, left};
+
+    for news in [
+        closing(Reason::Ended),
+        Err(Status::unauthenticated("over")),
+        left_event(1, left::Reason::Left),
+    ] {
+        let (mut stays, _notices) = in_chat();
+        let (mut leaves, _other_notices) = in_chat();
+        leaves.begin_to_leave();
+        let what = format!("{news:?}");
+        assert!(stays.broadcast(news.clone()).is_break(), "{what}");
+        goes_on(&leaves.broadcast(news));
+        assert_eq!(told_lost(&leaves), None, "{what}");
+    }
+    // What is lost while the user leaves is not tried again.
+    let (mut leaves, _notices) = in_chat();
+    in_flight(&mut leaves);
+    leaves.begin_to_leave();
+    goes_on(&leaves.broadcast(closing(Reason::Shutdown)));
+    assert!(matches!(leaves.state, State::Idle));
+    assert!(leaves.publishing.is_none());
+    assert_eq!(told_lost(&leaves), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_own_left_says_that_this_participation_is_given_up() {
+    use v1::{closing::Reason, left};
+
+    let (mut driver, _notices) = in_chat();
+    goes_on(&driver.broadcast(left_event(2, left::Reason::Lost)));
+    assert!(!driver.announced_gone);
+    let removed = Ended::Removed("an operator did it".into());
+    assert_eq!(
+        driver.broadcast(closing(Reason::Ended)),
+        Flow::Break(removed)
+    );
+
+    let (mut driver, _notices) = in_chat();
+    goes_on(&driver.broadcast(left_event(1, left::Reason::Lost)));
+    assert!(driver.announced_gone);
+    goes_on(&driver.broadcast(closing(Reason::Ended)));
+    let lost = told_lost(&driver).map(|(reason, _)| reason);
+    assert_eq!(lost, Some("this participation was given up"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_way_in_which_a_stream_ends_has_its_end() {
+    use v1::closing::Reason;
+
+    for (news, ended) in [
+        (closing(Reason::TakenOver), Ended::TakenOver),
+        (Err(Status::aborted("elsewhere")), Ended::TakenOver),
+    ] {
+        let (mut driver, _notices) = in_chat();
+        assert_eq!(driver.broadcast(news), Flow::Break(ended));
+    }
+    for (news, reason) in [
+        (closing(Reason::Shutdown), "the server shuts down"),
+        (closing(Reason::TooSlow), "this client read too slowly"),
+        (Ok(None), "the server ended the stream"),
+        (Err(Status::unavailable("gone")), "gone"),
+    ] {
+        let (mut driver, _notices) = in_chat();
+        goes_on(&driver.broadcast(news));
+        assert_eq!(told_lost(&driver).map(|(reason, _)| reason), Some(reason));
+        assert!(matches!(driver.state, State::Waiting { .. }));
+    }
+    let (mut driver, _notices) = in_chat();
+    goes_on(&driver.broadcast(closing(Reason::Unspecified)));
+    assert_eq!(told_lost(&driver), None);
+    assert!(driver.state.is_following());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_was_live_for_a_second_is_tried_again_as_the_first_time() {
+    let wait_after = async |live: Duration| {
+        let (mut driver, _notices) = in_chat();
+        driver.random = Box::new(|bytes| bytes.fill(0xff));
+        for _ in 0..5 {
+            driver.backoff.next(0);
+        }
+        tokio::time::advance(live).await;
+        driver.lost("the cable".into(), Duration::ZERO);
+        told_lost(&driver).expect("it is told").1
+    };
+    let second = Duration::from_secs(1);
+    assert!(wait_after(second - Duration::from_millis(1)).await > second);
+    assert!(wait_after(second).await < Duration::from_millis(100));
+    assert!(wait_after(second * 2).await < Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_link_is_tried_again_after_the_wait_and_sooner_in_a_hurry() {
+    let (mut driver, _notices) = in_chat();
+    driver.random = Box::new(|bytes| bytes.fill(0xff));
+    let now = Instant::now();
+    // Not before a time that the server asks for.
+    driver.lost("full".into(), STEP);
+    let State::Waiting { until, not_before } = driver.state else {
+        panic!("it waits");
+    };
+    assert_eq!((until, not_before), (now + STEP, now + STEP));
+    driver.lost("the cable".into(), A_MOMENT);
+    let State::Waiting { until, not_before } = driver.state else {
+        panic!("it waits");
+    };
+    assert_eq!(until, now + Duration::from_micros(199_999));
+    assert_eq!(not_before, now + A_MOMENT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_of_unknown_outcome_waits_longer_each_time() {
+    let (mut driver, _notices) = in_chat();
+    driver.random = Box::new(|bytes| bytes.fill(0xff));
+    let now = Instant::now();
+    for most in [100, 200, 400] {
+        with_line(&mut driver);
+        assert_eq!(driver.timer(), driver.outbox.due());
+        driver.not_published(&id(), 1.into(), &Status::unavailable("?"));
+        let wait = Duration::from_millis(most) - Duration::from_micros(1);
+        assert_eq!(driver.outbox.due(), Some(now + wait));
+        assert_eq!(driver.timer(), Some(now + wait));
+        driver.outbox.refused(&id());
+    }
+    // An answer, whatever it is, ends that.
+    driver.not_published(&id(), 1.into(), &Status::invalid_argument("rude"));
+    with_line(&mut driver);
+    driver.not_published(&id(), 1.into(), &Status::unavailable("?"));
+    let wait = Duration::from_millis(100) - Duration::from_micros(1);
+    assert_eq!(driver.outbox.due(), Some(now + wait));
+    // Nothing is due while a line is on its way, or without a link.
+    in_flight(&mut driver);
+    assert_eq!(driver.timer(), None);
+    driver.publishing = None;
+    driver.live = None;
+    assert_eq!(driver.timer(), None);
+    driver.publishing = Some(Box::pin(std::future::pending()));
+    assert_eq!(driver.timer(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_participation_that_is_over_is_renewed_after_a_wait() {
+    let (mut driver, _notices) = in_chat();
+    driver.random = Box::new(|bytes| bytes.fill(0xff));
+    for most in [100, 200, 5000, 5000] {
+        if most == 5000 {
+            for _ in 0..9 {
+                driver.publish_backoff.next(0);
+            }
+        }
+        driver.live = Some(Instant::now());
+        driver.backoff.reset();
+        driver.not_published(&id(), 1.into(), &Status::unauthenticated("over"));
+        let wait = Duration::from_millis(most) - Duration::from_micros(1);
+        assert_eq!(told_lost(&driver), Some(("over", wait)));
+    }
+}
+
+#[tokio::test]
+async fn the_app_has_taken_most_when_three_quarters_are_free() {
+    let (told, mut notices) = mpsc::channel(8);
+    let out = Out::new(told);
+    for _ in 0..8 {
+        let sent = out.notices.try_send(Notice::Link(Link::Live));
+        assert!(sent.is_ok());
+    }
+    for read in 0..6 {
+        assert_eq!(out.taken().now_or_never(), None, "{read} of 8 are read");
+        notices.recv().await;
+    }
+    assert_eq!(out.taken().now_or_never(), Some(()));
+    // Nor is an app waited for that does not listen.
+    for _ in 0..6 {
+        let sent = out.notices.try_send(Notice::Link(Link::Live));
+        assert!(sent.is_ok());
+    }
+    assert_eq!(out.taken().now_or_never(), None);
+    drop(notices);
+    assert_eq!(out.taken().now_or_never(), Some(()));
+}
