@@ -26,6 +26,10 @@ pub(crate) fn judge(
         .args(["mutants", "--package", package.name])
         .arg("--output")
         .arg(folder);
+    let files: BTreeSet<_> = apart.iter().map(|number| &mutants[*number].file).collect();
+    for file in files {
+        command.args(["--file", file]);
+    }
     for number in apart {
         command.args(["--re", &format!("^{}$", escape(&mutants[*number].name))]);
     }
@@ -44,8 +48,10 @@ pub(crate) fn judge(
             continue;
         };
         let is_it = |number: &&usize| mutants[**number].name == of.name;
-        let number = apart.iter().find(is_it);
-        let number = number.ok_or_else(|| eyre!("{} was not asked for", of.name))?;
+        // It tries fields that are left out of a struct whatever it is asked for.
+        let Some(number) = apart.iter().find(is_it) else {
+            continue;
+        };
         let fate = match outcome.summary.as_str() {
             "CaughtMutant" => Fate::Caught("cargo-mutants".to_owned()),
             "MissedMutant" => Fate::Survived,
