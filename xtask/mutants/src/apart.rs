@@ -78,7 +78,8 @@ fn test_names(mutants: &[Mutant], apart: &BTreeSet<usize>) -> BTreeSet<&'static 
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {
-        if character.is_ascii_punctuation() {
+        // `\<` and `\>` would be the beginning and the end of a word.
+        if character.is_ascii_punctuation() && !"<>".contains(character) {
             escaped.push('\\');
         }
         escaped.push(character);
@@ -106,4 +107,17 @@ enum Scenario {
 #[derive(Deserialize)]
 struct Named {
     name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_escaped_but_for_what_an_escape_would_give_a_meaning() {
+        let name = "src/a.rs:1:2: replace << with >> in B<'a>::c";
+        let escaped = escape(name);
+        assert!(escaped.contains(" << with >> "), "{escaped}");
+        assert!(escaped.starts_with(r"src\/a\.rs\:1"), "{escaped}");
+    }
 }
