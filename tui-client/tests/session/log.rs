@@ -119,7 +119,7 @@ async fn what_is_refused_and_what_is_read_back_are_lines_too() {
         "History replied lamport=0 before=9 events=0 start=true clock=",
         "History replied lamport=0 at_lamport=7 events=0 start=true clock=",
         &format!(
-            "Publish refused lamport=5 id=\"{id}\" status=\"INVALID_ARGUMENT\" reason=\"rude\""
+            "Publish refused lamport=6 id=\"{id}\" status=\"INVALID_ARGUMENT\" reason=\"rude\""
         ),
         "Closing received position=1 kind=\"SHUTDOWN\" reason=\"for the night\"",
         &format!("Link lost server=\"{address}\" reason=\"the server shuts down\" retry_ms=0"),

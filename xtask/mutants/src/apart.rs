@@ -26,6 +26,10 @@ pub(crate) fn judge(
         .args(["mutants", "--package", package.name])
         .arg("--output")
         .arg(folder);
+    let files: BTreeSet<_> = apart.iter().map(|number| &mutants[*number].file).collect();
+    for file in files {
+        command.args(["--file", file]);
+    }
     for number in apart {
         command.args(["--re", &format!("^{}$", escape(&mutants[*number].name))]);
     }
@@ -44,8 +48,10 @@ pub(crate) fn judge(
             continue;
         };
         let is_it = |number: &&usize| mutants[**number].name == of.name;
-        let number = apart.iter().find(is_it);
-        let number = number.ok_or_else(|| eyre!("{} was not asked for", of.name))?;
+        // It tries fields that are left out of a struct whatever it is asked for.
+        let Some(number) = apart.iter().find(is_it) else {
+            continue;
+        };
         let fate = match outcome.summary.as_str() {
             "CaughtMutant" => Fate::Caught("cargo-mutants".to_owned()),
             "MissedMutant" => Fate::Survived,
@@ -72,7 +78,8 @@ fn test_names(mutants: &[Mutant], apart: &BTreeSet<usize>) -> BTreeSet<&'static 
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {
-        if character.is_ascii_punctuation() {
+        // `\<` and `\>` would be the beginning and the end of a word.
+        if character.is_ascii_punctuation() && !"<>".contains(character) {
             escaped.push('\\');
         }
         escaped.push(character);
@@ -100,4 +107,17 @@ enum Scenario {
 #[derive(Deserialize)]
 struct Named {
     name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_escaped_but_for_what_an_escape_would_give_a_meaning() {
+        let name = "src/a.rs:1:2: replace << with >> in B<'a>::c";
+        let escaped = escape(name);
+        assert!(escaped.contains(" << with >> "), "{escaped}");
+        assert!(escaped.starts_with(r"src\/a\.rs\:1"), "{escaped}");
+    }
 }

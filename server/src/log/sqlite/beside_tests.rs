@@ -301,3 +301,42 @@ async fn a_chat_in_which_nothing_was_ever_said_may_begin_anew() {
         assert_eq!(log.extent().head, Position::ZERO);
     }
 }
+
+/// The mark is read first, and the chat goes on before it is read itself.
+#[tokio::test]
+async fn the_mark_of_a_chat_that_goes_on_may_be_older_than_the_chat() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.db");
+    let mark = beside(&path, "-mark");
+    let data = DataDir::open(folder.path()).expect("ours");
+    let log = SqliteLog::serve(&data, &mut os_random).expect("new");
+    append(&log, 10).await;
+    let old = fs::read(&mark).expect("there");
+    append(&log, 20).await;
+    fs::write(&mark, old).expect("written");
+    assert_eq!(check(&path).expect("in order").marked, Marked::All);
+    drop((log, data));
+    let marked = check(&path).expect("in order").marked;
+    assert_eq!(marked, Marked::UpTo(10.into()));
+}
+
+#[test]
+fn what_a_mark_says_of_a_chat() {
+    let marked = mark::Acknowledged {
+        epoch: "a".into(),
+        position: 5.into(),
+        chain: 7,
+    };
+    let of = |epoch, head: u64, kind| Marked::of(Some(&marked), epoch, head.into(), kind);
+    let says = [
+        of("a", 5, (false, 3)),
+        of("a", 6, (false, 3)),
+        of("b", 6, (false, 3)),
+    ];
+    assert_eq!(says, [Marked::All, Marked::UpTo(5.into()), Marked::Another]);
+    assert_eq!(Marked::of(None, "a", 5.into(), (false, 3)), Marked::Nothing);
+    // A backup, a chat of a version without marks, and one without events.
+    for (head, kind) in [(5, (true, 3)), (5, (false, 2)), (0, (false, 3))] {
+        assert_eq!(of("b", head, kind), Marked::Needless);
+    }
+}
