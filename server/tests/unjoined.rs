@@ -2,13 +2,19 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use chitty_chat::{proto::v1::SERVICE_NAME, secret::os_random};
+use chitty_chat::{
+    proto::v1::{self, SERVICE_NAME},
+    secret::os_random,
+};
 use chitty_server::{app::Config, log::MemoryLog};
 use support::{
     PATIENCE, TestServer, config,
-    raw::{DATA, END_HEADERS, END_STREAM, HEADERS, frame, headers_to, hello, prefixed, stay_alive},
+    raw::{
+        DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, frame, headers_to, hello,
+        prefixed, stay_alive,
+    },
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -118,14 +124,14 @@ async fn an_answer_that_is_not_taken_is_reset_and_its_connection_goes_on() {
             let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
             let mut payload = vec![0; usize::try_from(length).expect("short")];
             stream.read_exact(&mut payload).await.expect("alive");
-            if head[3] == support::raw::RST_STREAM {
+            if head[3] == RST_STREAM {
                 return payload;
             }
         }
     });
     // CANCEL.
     assert_eq!(reset.await.expect("in time"), [0, 0, 0, 8]);
-    let ping = frame(support::raw::PING, 0, 0, &[1; 8]);
+    let ping = frame(PING, 0, 0, &[1; 8]);
     let headers = headers_to("/grpc.health.v1.Health/Check");
     let again = [
         ping,
@@ -135,4 +141,69 @@ async fn an_answer_that_is_not_taken_is_reset_and_its_connection_goes_on() {
     stream.write_all(&again.concat()).await.expect("it goes on");
     let more = timeout(PATIENCE, stream.read_u8()).await;
     more.expect("in time").expect("it goes on");
+}
+
+/// What a client still has to send when its stream breaks may be sent on the same connection.
+#[tokio::test]
+async fn a_connection_keeps_its_streams_when_its_participant_has_lost_the_stream() {
+    let server = start(|_| {}).await;
+    let session = "0123456789abcdefghijklmnop".to_owned();
+    let join = v1::JoinRequest {
+        name: "bob".into(),
+        session: session.clone(),
+        lamport: 1,
+        ..v1::JoinRequest::default()
+    };
+    let call = |name: &str| headers_to(&format!("/{SERVICE_NAME}/{name}"));
+    let mut stream = connect(&server, [127, 0, 0, 1]).await;
+    let begin = [
+        hello(65_535),
+        frame(HEADERS, END_HEADERS, 1, &call("Join")),
+        frame(DATA, END_STREAM, 1, &prefixed(&join)),
+    ];
+    stream.write_all(&begin.concat()).await.expect("written");
+    while next_frame(&mut stream).await != (DATA, 1) {}
+    // The stream is reset, and all calls begin before one of them has its body.
+    let calls = (1..=32_u32).map(|n| 2 * n + 1);
+    let mut bytes = frame(RST_STREAM, 0, 1, &8_u32.to_be_bytes());
+    for id in calls.clone() {
+        bytes.extend(frame(HEADERS, END_HEADERS, id, &call("Publish")));
+    }
+    stream.write_all(&bytes).await.expect("written");
+    stream
+        .write_all(&frame(PING, 0, 0, &[1; 8]))
+        .await
+        .expect("written");
+    while next_frame(&mut stream).await != (PING, 0) {}
+    let publish = v1::PublishRequest {
+        session,
+        text: "late".into(),
+        lamport: 10,
+        ..v1::PublishRequest::default()
+    };
+    let bodies = calls.flat_map(|id| frame(DATA, END_STREAM, id, &prefixed(&publish)));
+    let bodies: Vec<_> = bodies.collect();
+    stream.write_all(&bodies).await.expect("written");
+    let mut answered = BTreeSet::new();
+    while answered.len() < 32 {
+        let (kind, id) = next_frame(&mut stream).await;
+        assert_ne!((kind, id > 1), (RST_STREAM, true), "call {id} is reset");
+        if kind == HEADERS && id > 1 {
+            answered.insert(id);
+        }
+    }
+}
+
+/// The kind of the next frame, and its stream.
+async fn next_frame(stream: &mut TcpStream) -> (u8, u32) {
+    let read = async {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.expect("alive");
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).expect("short")];
+        stream.read_exact(&mut payload).await.expect("alive");
+        let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        (head[3], id)
+    };
+    timeout(PATIENCE, read).await.expect("in time")
 }

@@ -71,6 +71,9 @@ impl Chat {
         };
         let joined = self.admit(&mut join, key, peer.as_ref()).await?;
         if let Some(peer) = peer {
+            // As after its other calls: what is still to be sent when its stream breaks may be sent
+            // on this connection all the same.
+            peer.renew();
             joined.attachment.cut_by(peer.cut);
         }
         Ok(self.follow(joined, &session))
