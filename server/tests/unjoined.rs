@@ -174,7 +174,12 @@ async fn a_connection_keeps_its_streams_when_its_participant_has_lost_the_stream
         .write_all(&frame(PING, 0, 0, &[1; 8]))
         .await
         .expect("written");
-    while next_frame(&mut stream).await != (PING, 0) {}
+    loop {
+        match next_frame(&mut stream).await {
+            (PING, 0) => break,
+            (kind, id) => assert!(kind != RST_STREAM || id == 1, "call {id} is reset"),
+        }
+    }
     let publish = v1::PublishRequest {
         session,
         text: "late".into(),
@@ -187,7 +192,7 @@ async fn a_connection_keeps_its_streams_when_its_participant_has_lost_the_stream
     let mut answered = BTreeSet::new();
     while answered.len() < 32 {
         let (kind, id) = next_frame(&mut stream).await;
-        assert_ne!((kind, id > 1), (RST_STREAM, true), "call {id} is reset");
+        assert!(kind != RST_STREAM || id == 1, "call {id} is reset");
         if kind == HEADERS && id > 1 {
             answered.insert(id);
         }
