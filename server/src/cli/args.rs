@@ -18,7 +18,7 @@ use crate::{app::Config, follower, listen::Place, log::Keep, net, room::Rules, s
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
     /// Address or host name, and port, to listen on: 127.0.0.1 is for this machine only, 0.0.0.0
-    /// or [::] for others, too. Port 0 picks a free one
+    /// for others, too. Port 0 picks a free one
     #[arg(
         long,
         env = "CHITTY_LISTEN",
