@@ -32,6 +32,8 @@ pub(super) struct Going {
     page: HistoryPage,
     /// What is there is to be selected.
     selects: bool,
+    /// The user has gone elsewhere since: the page is not shown.
+    is_off: bool,
 }
 
 impl App {
@@ -48,6 +50,9 @@ impl App {
         if self.search.is_typing() {
             self.search_key(action, effects);
             return true;
+        }
+        if moves(action) {
+            self.go_no_further();
         }
         if self.is_bare() && action != Some(Action::Bare) && !is_scrolling(action) {
             self.show_bare(false, effects);
@@ -299,8 +304,19 @@ impl App {
     fn ask_for(&mut self, lamport: LamportTime, selects: bool, effects: &mut Vec<Effect>) {
         let page = HistoryPage::At(lamport);
         self.reads_ahead = true;
-        self.going = Some(Going { page, selects });
+        self.going = Some(Going {
+            page,
+            selects,
+            is_off: false,
+        });
         ask(Some(page), AROUND, effects);
+    }
+
+    /// The user moves: a page that is still to come must not carry them away from there.
+    fn go_no_further(&mut self) {
+        if let Some(going) = &mut self.going {
+            going.is_off = true;
+        }
     }
 
     fn go_to_oldest(&mut self, effects: &mut Vec<Effect>) {
@@ -333,6 +349,9 @@ impl App {
             return;
         };
         self.going = None;
+        if going.is_off {
+            return;
+        }
         let (HistoryPage::At(lamport), Ok(events)) = (page, events) else {
             if let Err(why) = events {
                 self.say(format!("Not found: {why}"), true);
@@ -374,15 +393,21 @@ impl App {
                 self.participants.scroll(if up { -by } else { by }, rows);
             }
             Mouse::WheelUp(..) => {
+                self.go_no_further();
                 self.reads_ahead = true;
                 self.timeline.retry_pages();
                 self.timeline.up(WHEEL);
             }
-            Mouse::WheelDown(..) => self.timeline.down(WHEEL),
+            Mouse::WheelDown(..) => {
+                self.go_no_further();
+                self.timeline.down(WHEEL);
+            }
             Mouse::Press(x, y) if messages.contains((x, y).into()) => {
+                self.go_no_further();
                 self.timeline.select_row((y - messages.y).into());
             }
             Mouse::Press(x, y) if self.panes.status.contains((x, y).into()) => {
+                self.go_no_further();
                 self.timeline.follow();
             }
             Mouse::Press(..) => return false,
@@ -442,6 +467,24 @@ fn paste(line: &mut Editor, text: &str) {
 fn ask(page: Option<HistoryPage>, limit: u32, effects: &mut Vec<Effect>) {
     let ask = |page| Effect::Session(Command::History { page, limit });
     effects.extend(page.map(ask));
+}
+
+/// Whether the user goes elsewhere by it.
+fn moves(action: Option<Action>) -> bool {
+    matches!(
+        action,
+        Some(
+            Action::PageUp
+                | Action::PageDown
+                | Action::RowUp
+                | Action::RowDown
+                | Action::Newest
+                | Action::Oldest
+                | Action::Search
+                | Action::SelectOlder
+                | Action::SelectNewer
+        )
+    )
 }
 
 fn is_scrolling(action: Option<Action>) -> bool {

@@ -274,3 +274,23 @@ fn without_a_backlog_nothing_earlier_is_fetched_before_somebody_scrolls_up() {
     driver.press(KeyCode::PageUp);
     assert!(asks(&mut driver));
 }
+
+/// The page of `/at` comes when the user has gone elsewhere already.
+#[test]
+fn a_page_that_is_late_carries_nobody_away() {
+    let mut driver = driver();
+    driver.say("/at 12");
+    let page = asked(&mut driver)[0];
+    driver.key(KeyCode::End, KeyModifiers::CONTROL);
+    driver.answer(page, 1..200, line);
+    assert_eq!(driver.selected(), None);
+    assert!(
+        driver.app.timeline().below().is_none(),
+        "at the newest line"
+    );
+    // The next one is gone to.
+    driver.say("/at 12");
+    let page = asked(&mut driver)[0];
+    driver.answer(page, 1..200, line);
+    assert_eq!(driver.selected(), Some(3));
+}
