@@ -109,10 +109,13 @@ async fn repeat_on<M: Message>(
                     counts.accepted += 1;
                     open -= 1;
                     peer.reset(stream);
+                    begun.insert(stream);
                 }
                 Heard::Begun(stream) => {
                     begun.insert(stream);
                 }
+                // Its end was on its way when it was reset: it is counted already.
+                Heard::Ended(stream) if calls.reset && begun.remove(&stream) => {}
                 // A refusal is nothing but trailers.
                 Heard::Ended(stream) => {
                     if begun.remove(&stream) {
