@@ -26,12 +26,7 @@ fn line(position: u64) -> chitty_chat::Event {
 }
 
 fn asked(driver: &mut Driver) -> Vec<HistoryPage> {
-    let effects = driver.effects();
-    let page = |effect: &Effect| match effect {
-        Effect::Session(Command::History { page, limit }) if *limit == search::PAGE => Some(*page),
-        _ => None,
-    };
-    effects.iter().filter_map(page).collect()
+    driver.asked(|limit| limit == search::PAGE)
 }
 
 fn look_for(driver: &mut Driver, text: &str) {

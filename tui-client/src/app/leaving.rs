@@ -73,7 +73,7 @@ impl App {
             return self.leave(effects);
         }
         if self.screen == Screen::Chat && self.timeline.below().is_some() {
-            self.timeline.follow();
+            self.go_to_newest();
             return self.closed();
         }
         let rests = |closed: Duration| self.now.saturating_sub(closed) < REST;

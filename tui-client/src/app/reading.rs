@@ -1,6 +1,6 @@
 //! What the keys and the mouse do in the messages: scroll, select, copy, search.
 
-use chitty_chat::{LamportTime, Position};
+use chitty_chat::{LamportTime, Position, text::caseless::Needle};
 
 use super::{
     App, Effect, Pane, Screen,
@@ -32,8 +32,6 @@ pub(super) struct Going {
     page: HistoryPage,
     /// What is there is to be selected.
     selects: bool,
-    /// The user has gone elsewhere since: the page is not shown.
-    is_off: bool,
 }
 
 impl App {
@@ -54,7 +52,7 @@ impl App {
         if moves(action) {
             self.go_no_further();
         }
-        if self.is_bare() && action != Some(Action::Bare) && !is_scrolling(action) {
+        if self.is_bare() && !keeps_bare(action) {
             self.show_bare(false, effects);
             self.closed();
             return matches!(action, Some(Action::Leave));
@@ -71,7 +69,7 @@ impl App {
             Some(Action::Search) => self.open_search(),
             Some(Action::SelectOlder) => self.timeline.select_older(),
             Some(Action::SelectNewer) => {}
-            Some(Action::Newest) => self.timeline.follow(),
+            Some(Action::Newest) => self.go_to_newest(),
             Some(Action::Oldest) => self.go_to_oldest(effects),
             Some(Action::Home) if self.composer.draft().is_empty() => self.go_to_oldest(effects),
             Some(Action::Participants) => self.options.participants = !self.options.participants,
@@ -121,8 +119,7 @@ impl App {
             Some(Action::Leave | Action::Cancel) => {
                 self.closed();
                 self.timeline.deselect();
-                self.timeline.look_for("");
-                self.search.end();
+                self.end_search();
             }
             // Something is written: the line has served its purpose.
             Some(Action::Edit(Edit::Insert(_))) => {
@@ -145,6 +142,7 @@ impl App {
     }
 
     fn open_search(&mut self) {
+        self.go_no_further();
         let here = match self.timeline.selected_position() {
             None if self.timeline.below().is_some() => self.timeline.newest_on_screen(),
             selected => selected,
@@ -170,15 +168,13 @@ impl App {
             Some(Action::Send) => {
                 self.search.accept();
                 if !self.timeline.is_selecting() {
-                    self.search.end();
-                    self.timeline.look_for("");
+                    self.end_search();
                 }
             }
             Some(Action::Leave | Action::Cancel) => {
                 self.closed();
                 self.back_to_origin(effects);
-                self.search.end();
-                self.timeline.look_for("");
+                self.end_search();
             }
             Some(Action::Up | Action::Search | Action::Earlier | Action::SelectOlder) => {
                 self.search_on(true, effects);
@@ -214,12 +210,18 @@ impl App {
 
     fn search_on(&mut self, older: bool, effects: &mut Vec<Effect>) {
         if self.search.query().is_empty() {
-            self.timeline.look_for("");
+            self.timeline.look_for(Needle::default());
             return;
         }
         let page = self.search.step(&mut self.timeline, older);
         ask(page, search::PAGE, effects);
         self.tell_outcome(effects);
+    }
+
+    /// Nothing is looked for any more, and no find is marked.
+    fn end_search(&mut self) {
+        self.search.end();
+        self.timeline.look_for(Needle::default());
     }
 
     /// To where the user was before the search.
@@ -288,10 +290,7 @@ impl App {
 
     /// The rows for people, where they are on screen.
     fn participant_rows(&self) -> Option<usize> {
-        let side = self
-            .panes
-            .participants
-            .filter(|_| self.pane == Pane::Messages)?;
+        let side = self.side()?;
         Some(self.participants.rows(side.height.into()))
     }
 
@@ -304,22 +303,23 @@ impl App {
     fn ask_for(&mut self, lamport: LamportTime, selects: bool, effects: &mut Vec<Effect>) {
         let page = HistoryPage::At(lamport);
         self.reads_ahead = true;
-        self.going = Some(Going {
-            page,
-            selects,
-            is_off: false,
-        });
+        self.going = Some(Going { page, selects });
         ask(Some(page), AROUND, effects);
     }
 
     /// The user moves: a page that is still to come must not carry them away from there.
-    fn go_no_further(&mut self) {
-        if let Some(going) = &mut self.going {
-            going.is_off = true;
-        }
+    pub(super) fn go_no_further(&mut self) {
+        self.going = None;
+    }
+
+    /// The user goes to the newest line.
+    pub(super) fn go_to_newest(&mut self) {
+        self.go_no_further();
+        self.timeline.follow();
     }
 
     fn go_to_oldest(&mut self, effects: &mut Vec<Effect>) {
+        self.go_no_further();
         self.reads_ahead = true;
         self.timeline.deselect();
         if self.timeline.has_first() {
@@ -349,9 +349,6 @@ impl App {
             return;
         };
         self.going = None;
-        if going.is_off {
-            return;
-        }
         let (HistoryPage::At(lamport), Ok(events)) = (page, events) else {
             if let Err(why) = events {
                 self.say(format!("Not found: {why}"), true);
@@ -407,8 +404,7 @@ impl App {
                 self.timeline.select_row((y - messages.y).into());
             }
             Mouse::Press(x, y) if self.panes.status.contains((x, y).into()) => {
-                self.go_no_further();
-                self.timeline.follow();
+                self.go_to_newest();
             }
             Mouse::Press(..) => return false,
         }
@@ -416,11 +412,7 @@ impl App {
     }
 
     fn is_at_participants(&self, x: u16, y: u16) -> bool {
-        let side = self
-            .panes
-            .participants
-            .filter(|_| self.pane == Pane::Messages);
-        side.is_some_and(|side| side.contains((x, y).into()))
+        self.side().is_some_and(|side| side.contains((x, y).into()))
     }
 
     fn toggle_mouse(&mut self, effects: &mut Vec<Effect>) {
@@ -469,8 +461,8 @@ fn ask(page: Option<HistoryPage>, limit: u32, effects: &mut Vec<Effect>) {
     effects.extend(page.map(ask));
 }
 
-/// Whether the user goes elsewhere by it.
-fn moves(action: Option<Action>) -> bool {
+/// Whether another part of the chat is shown after it.
+fn scrolls(action: Option<Action>) -> bool {
     matches!(
         action,
         Some(
@@ -480,28 +472,27 @@ fn moves(action: Option<Action>) -> bool {
                 | Action::RowDown
                 | Action::Newest
                 | Action::Oldest
-                | Action::Search
-                | Action::SelectOlder
-                | Action::SelectNewer
         )
     )
 }
 
-fn is_scrolling(action: Option<Action>) -> bool {
-    matches!(
-        action,
-        Some(
-            Action::PageUp
-                | Action::PageDown
-                | Action::RowUp
-                | Action::RowDown
-                | Action::Home
-                | Action::End
-                | Action::Newest
-                | Action::Oldest
-                | Action::Expand
-                | Action::Repaint
-                | Action::Prefix(_)
+/// Whether the user goes elsewhere by it.
+fn moves(action: Option<Action>) -> bool {
+    scrolls(action) || matches!(action, Some(Action::SelectOlder | Action::SelectNewer))
+}
+
+/// Whether the messages stay alone on the screen for it.
+fn keeps_bare(action: Option<Action>) -> bool {
+    scrolls(action)
+        || matches!(
+            action,
+            Some(
+                Action::Bare
+                    | Action::Home
+                    | Action::End
+                    | Action::Expand
+                    | Action::Repaint
+                    | Action::Prefix(_)
+            )
         )
-    )
 }

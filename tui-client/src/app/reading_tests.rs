@@ -23,12 +23,7 @@ fn line(position: u64) -> chitty_chat::Event {
 }
 
 fn asked(driver: &mut Driver) -> Vec<HistoryPage> {
-    let effects = driver.effects();
-    let page = |effect: &Effect| match effect {
-        Effect::Session(Command::History { page, .. }) => Some(*page),
-        _ => None,
-    };
-    effects.iter().filter_map(page).collect()
+    driver.asked(|_| true)
 }
 
 #[test]
@@ -279,15 +274,24 @@ fn without_a_backlog_nothing_earlier_is_fetched_before_somebody_scrolls_up() {
 #[test]
 fn a_page_that_is_late_carries_nobody_away() {
     let mut driver = driver();
-    driver.say("/at 12");
-    let page = asked(&mut driver)[0];
-    driver.key(KeyCode::End, KeyModifiers::CONTROL);
-    driver.answer(page, 1..200, line);
-    assert_eq!(driver.selected(), None);
-    assert!(
-        driver.app.timeline().below().is_none(),
-        "at the newest line"
-    );
+    let ways: [fn(&mut Driver); 5] = [
+        |driver| driver.key(KeyCode::End, KeyModifiers::CONTROL),
+        |driver| driver.press(KeyCode::End),
+        |driver| driver.say("hello"),
+        |driver| driver.say("/who"),
+        |driver| driver.say("/clear"),
+    ];
+    for (way, go) in ways.iter().enumerate() {
+        driver.say("/at 12");
+        let page = asked(&mut driver)[0];
+        go(&mut driver);
+        driver.answer(page, 1..200, line);
+        assert_eq!(driver.selected(), None, "{way}");
+        assert!(
+            driver.app.timeline().below().is_none(),
+            "{way}: at the newest line"
+        );
+    }
     // The next one is gone to.
     driver.say("/at 12");
     let page = asked(&mut driver)[0];

@@ -177,7 +177,7 @@ impl Search {
 
     /// Looks for the next one, older or newer. Returns a page to ask the server for.
     pub(super) fn step(&mut self, timeline: &mut Timeline, older: bool) -> Option<HistoryPage> {
-        timeline.look_for(self.query());
+        timeline.look_for(self.needle.clone());
         let at_end = self.outcome == Outcome::NoMore && self.older == older;
         self.again();
         self.older = older;

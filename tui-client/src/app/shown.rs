@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
+use ratatui::layout::Rect;
+
 use super::{
     App, Hint, Pane, Screen, composer::Composer, join::Join, layout::Panes, options::Options,
     participants::Participants, recent::Recent, search::Search, status::Status, timeline::Timeline,
@@ -51,6 +53,13 @@ impl App {
     /// The newest events, where their diagram is on screen.
     pub fn diagram(&self) -> Option<&Recent> {
         (self.pane == Pane::Diagram).then_some(&self.recent)
+    }
+
+    /// The participants' pane, if it is on screen: the diagram leaves no room for it.
+    pub fn side(&self) -> Option<Rect> {
+        self.panes
+            .participants
+            .filter(|_| self.pane == Pane::Messages)
     }
 
     /// How many messages of others have come since the draft was begun.

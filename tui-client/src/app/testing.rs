@@ -11,7 +11,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 
 use super::{App, Effect, Input, Now, Settings, options::Options};
-use crate::session::{HistoryPage, Notice, Ticket, Welcome};
+use crate::session::{Command, HistoryPage, Notice, Ticket, Welcome};
 
 /// Monday 23 November 2026, 14:03 UTC, and half a minute per position.
 pub(crate) fn at(position: u64) -> SystemTime {
@@ -150,6 +150,17 @@ impl Driver {
         driver.event(joined(1000, 4000, "ada"));
         driver.effects();
         driver
+    }
+
+    /// The pages that were asked for since the effects were last taken, of limits for which this is
+    /// true.
+    pub(crate) fn asked(&mut self, which: fn(u32) -> bool) -> Vec<HistoryPage> {
+        let effects = self.effects();
+        let page = |effect: &Effect| match effect {
+            Effect::Session(Command::History { page, limit }) if which(*limit) => Some(*page),
+            _ => None,
+        };
+        effects.iter().filter_map(page).collect()
     }
 
     /// The server's answer for this page: what was said at these positions.

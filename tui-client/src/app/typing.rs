@@ -186,7 +186,7 @@ impl App {
             Action::RowUp => self.timeline.up(1),
             Action::RowDown => self.timeline.down(1),
             Action::Home if empty => self.timeline.oldest(),
-            Action::End if empty => self.timeline.follow(),
+            Action::End if empty => self.go_to_newest(),
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
             Action::Diagram if self.pane == Pane::Diagram => self.pane = Pane::Messages,
@@ -234,7 +234,7 @@ impl App {
             effects.push(Effect::Session(Command::Hurry));
         }
         match commands::parse(self.composer.draft()) {
-            Line::Nothing => self.timeline.follow(),
+            Line::Nothing => self.go_to_newest(),
             Line::Wrong(why) => self.say(why, true),
             Line::Help => {
                 self.composer.take();
@@ -243,18 +243,19 @@ impl App {
             Line::Time => {
                 self.composer.take();
                 self.timeline.note(self.recent.explain(), wall);
-                self.timeline.follow();
+                self.go_to_newest();
             }
             Line::Who => {
                 self.composer.take();
                 for line in self.participants.list() {
                     self.timeline.note(line, wall);
                 }
-                self.timeline.follow();
+                self.go_to_newest();
             }
             Line::Clear => {
                 self.composer.take();
                 self.pane = Pane::Messages;
+                self.go_no_further();
                 self.timeline.clear();
             }
             Line::Search(text) => {
@@ -283,6 +284,7 @@ impl App {
                 self.composer.take();
                 self.tickets += 1;
                 let ticket = Ticket(self.tickets);
+                self.go_no_further();
                 self.timeline.send(ticket, text.clone(), wall);
                 effects.push(Effect::Session(Command::Publish { ticket, text }));
             }

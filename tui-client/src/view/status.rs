@@ -28,9 +28,8 @@ impl Widget for Line<'_> {
         let width = usize::from(area.width);
         let dim = theme::DIM;
         put(buf, area, (0, 0), &"─".repeat(width), dim);
-        // The diagram leaves no side pane whose rule would end here.
-        let side = self.app.panes().participants;
-        if let Some(side) = side.filter(|_| self.app.diagram().is_none()) {
+        // Where the rule beside the participants ends.
+        if let Some(side) = self.app.side() {
             let joint = width.saturating_sub(side.width.into());
             put(buf, area, (joint, 0), "┴", dim);
         }

@@ -158,8 +158,8 @@ impl Timeline {
     }
 
     /// Marks this wherever it is said.
-    pub(in crate::app) fn look_for(&mut self, needle: &str) {
-        self.needle = self::needle(needle);
+    pub(in crate::app) fn look_for(&mut self, needle: Needle) {
+        self.needle = needle;
     }
 
     pub(super) fn needle(&self) -> &Needle {
