@@ -55,8 +55,10 @@ impl Hues {
         let had = had.filter(|&hue| self.holders[hue] == 0);
         let hue = had.or_else(|| self.free(asked)).unwrap_or(asked);
         self.holders[hue] += 1;
-        self.gone.retain(|gone| gone != name);
-        self.known.insert(Arc::clone(name), hue);
+        // Who has gone is known: a name that is new need not be looked for among them.
+        if self.known.insert(Arc::clone(name), hue).is_some() {
+            self.gone.retain(|gone| gone != name);
+        }
         hue
     }
 
