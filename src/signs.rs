@@ -1,6 +1,8 @@
 //! The signs that screens and drawings have in common. Each has one meaning wherever it stands, and
 //! the legends are written from here.
 
+use std::fmt;
+
 /// A sign, and what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sign {
@@ -8,6 +10,13 @@ pub struct Sign {
     pub sign: &'static str,
     /// In a few words, for a legend.
     pub means: &'static str,
+}
+
+/// The sign, and what it means.
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.sign, self.means)
+    }
 }
 
 const fn sign(sign: &'static str, means: &'static str) -> Sign {
@@ -55,14 +64,18 @@ pub const SERVER: &str = "server";
 /// The signs of a space-time diagram.
 pub const DIAGRAM: [Sign; 4] = [SENT, RECEIVED, REPLY, EARLIER];
 
+/// The same, and what a client alone has: lines that are on their way.
+pub fn client_diagram() -> impl Iterator<Item = Sign> {
+    DIAGRAM.into_iter().chain([UNDER_WAY])
+}
+
 /// What they mean, in one line.
 ///
 /// ```
 /// assert!(chitty_chat::signs::diagram_legend().starts_with("● sent or broadcast"));
 /// ```
 pub fn diagram_legend() -> String {
-    let entries = DIAGRAM.map(|sign| format!("{} {}", sign.sign, sign.means));
-    entries.join("   ")
+    DIAGRAM.map(|sign| sign.to_string()).join("   ")
 }
 
 #[cfg(test)]
@@ -71,11 +84,7 @@ mod tests {
 
     #[test]
     fn each_sign_has_one_meaning() {
-        let all: Vec<_> = DIAGRAM
-            .into_iter()
-            .chain([UNDER_WAY])
-            .chain(SCREEN)
-            .collect();
+        let all: Vec<_> = client_diagram().chain(SCREEN).collect();
         let signs = all.iter().flat_map(|sign| sign.sign.split(' '));
         let mut signs: Vec<_> = signs.collect();
         let mut means: Vec<_> = all.iter().map(|sign| sign.means).collect();

@@ -167,11 +167,14 @@ pub(crate) fn parts(keys: &Keymap) -> [Part; 6] {
     });
     let rest = of(keys, Mode::Chat, |row| !is_main(row));
     let selected = of(keys, Mode::Selected, |_| true);
-    let diagram = signs::DIAGRAM.into_iter().chain([signs::UNDER_WAY]);
     let entries = |rows: Vec<(_, Entry)>| rows.into_iter().map(|(_, entry)| entry);
     [
         part("Signs", None, signs::SCREEN.map(sign).into()),
-        part("Signs in the diagram", None, diagram.map(sign).collect()),
+        part(
+            "Signs in the diagram",
+            None,
+            signs::client_diagram().map(sign).collect(),
+        ),
         part("The first keys", Some("keys"), entries(main).collect()),
         part("Commands", None, commands.collect()),
         part("More keys", Some("keys"), entries(rest).collect()),

@@ -2,7 +2,7 @@
 
 use chitty_chat::{
     LamportTime,
-    signs::{DIAGRAM, RECEIVED, REPLY, SENT, SERVER, Sign, TO_LEFT, TO_RIGHT, UNDER_WAY},
+    signs::{RECEIVED, REPLY, SENT, SERVER, Sign, TO_LEFT, TO_RIGHT, UNDER_WAY, client_diagram},
 };
 use ratatui::{
     buffer::Buffer,
@@ -52,8 +52,8 @@ const PART_OF_LEGEND: usize = 8;
 /// What the signs mean, in rows of so many columns.
 fn legend(width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
-    for sign in DIAGRAM.into_iter().chain([UNDER_WAY]) {
-        let entry = format!("{} {}", sign.sign, sign.means);
+    for sign in client_diagram() {
+        let entry = sign.to_string();
         let last = rows.last().map_or(0, |row| glyphs::width(row));
         if last > 0 && last + 3 + glyphs::width(&entry) > width {
             rows.push(String::new());

@@ -228,14 +228,13 @@ impl Canvas<'_> {
             block.tone,
             Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected
         );
-        let (Some(author), Ok(row)) = (block.author.filter(|_| is_said), usize::try_from(y)) else {
+        let Some(author) = block.author.filter(|_| is_said) else {
             self.put(x, y, &block.label, theme::DIM, buf);
             return;
         };
         let name = glyphs::safe(author);
         let style = self.name(author, block.own);
-        let label = (block.label.as_ref(), name.as_ref());
-        put_said(buf, self.area, (x, row), label, style, self.theme);
+        self.said(x, y, (&block.label, &name), style, buf);
     }
 
     fn row(&mut self, block: &Block<'_>, index: usize, y: isize, buf: &mut Buffer) {

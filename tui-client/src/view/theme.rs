@@ -139,8 +139,7 @@ impl Theme {
     }
 
     fn colour(self, pick: impl FnOnce(&Palette) -> Color) -> Style {
-        let colour = self.palette.as_ref().map(pick);
-        colour.map_or(Style::new(), |colour| Style::new().fg(colour))
+        coloured(self.palette.as_ref().map(pick))
     }
 
     /// How a name looks that has this colour, by its number among those of names.
@@ -149,8 +148,7 @@ impl Theme {
             let names = palette.names;
             names.get(hue % names.len().max(1)).copied()
         };
-        let colour = self.palette.as_ref().and_then(colour);
-        let style = colour.map_or(Style::new(), |colour| Style::new().fg(colour));
+        let style = coloured(self.palette.as_ref().and_then(colour));
         if own || self.palette.is_none() {
             style.add_modifier(Modifier::BOLD)
         } else {
@@ -205,6 +203,10 @@ impl Theme {
             Health::Bad => self.error(),
         }
     }
+}
+
+fn coloured(colour: Option<Color>) -> Style {
+    colour.map_or(Style::new(), |colour| Style::new().fg(colour))
 }
 
 #[cfg(test)]

@@ -437,13 +437,7 @@ impl Terminal {
         lock(&self.screen)
             .screen_mut()
             .set_size(cells(rows), cells(columns));
-        let size = PtySize {
-            rows,
-            cols: columns,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
-        self.master.resize(size).expect("resized");
+        self.tell_size(rows, columns);
     }
 
     /// The program is told another size than what is shown has.

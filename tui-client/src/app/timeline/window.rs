@@ -103,7 +103,7 @@ impl Timeline {
             return None;
         }
         let (from, to, _) = self.window();
-        let low = self.reach.low.filter(|low| *low > self.reach.floor);
+        let (low, _) = self.ends();
         let older = from.saturating_sub(self.past) < AHEAD && (self.anchor.is_some() || from == 0);
         let page = match low {
             Some(low) if older => HistoryPage::Before(low),
