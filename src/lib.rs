@@ -4,6 +4,7 @@
 //! Nothing here knows who publishes, who follows, or what a screen is.
 
 pub mod causality;
+pub mod cause;
 pub mod event;
 pub mod files;
 pub mod lamport;

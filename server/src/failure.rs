@@ -1,6 +1,6 @@
 //! Why a program ends, in words that its user can do something with.
 
-use std::{error::Error, io::IsTerminal as _};
+use std::io::IsTerminal as _;
 
 use color_eyre::{
     config::{HookBuilder, Theme},
@@ -17,15 +17,6 @@ pub fn install() -> Result<()> {
         Theme::new()
     };
     HookBuilder::default().theme(theme).install()
-}
-
-/// The innermost error's text: "Connection refused" rather than "transport error".
-pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 /// An error and its causes in one line, each of them once.

@@ -6,14 +6,21 @@ use std::{
     time::Duration,
 };
 
-use chitty_chat::{proto::v1, text::display};
+use chitty_chat::{
+    cause::{of_status, root_cause},
+    proto::v1,
+    text::display,
+};
 use clap::Args as ClapArgs;
-use tonic::{Status, transport::Endpoint};
+use tonic::transport::Endpoint;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::{cli::parse_seconds, failure::root_cause, listen::Place};
+use crate::{
+    cli::parse_seconds,
+    listen::{DEFAULT, Place},
+};
 
 /// What is asked, and how long the answer may take.
 #[derive(Clone, Debug, ClapArgs)]
@@ -23,7 +30,7 @@ pub struct Args {
     #[arg(
         env = "CHITTY_LISTEN",
         value_name = "ADDR",
-        default_value = "127.0.0.1:50051"
+        default_value = DEFAULT
     )]
     address: Place,
 
@@ -77,7 +84,7 @@ fn ask(place: &Place, within: Duration) -> Result<(), String> {
             service: v1::SERVICE_NAME.to_owned(),
         };
         let reply = HealthClient::new(channel).check(request).await;
-        let status = reply.map_err(|status| reason(&status))?.into_inner();
+        let status = reply.map_err(|status| of_status(&status))?.into_inner();
         match status.status() {
             ServingStatus::Serving => Ok(()),
             _ => Err("it says so".to_owned()),
@@ -88,12 +95,4 @@ fn ask(place: &Place, within: Duration) -> Result<(), String> {
             .await
             .unwrap_or_else(|_| Err(format!("no answer for {} s", within.as_secs_f64())))
     })
-}
-
-fn reason(status: &Status) -> String {
-    match std::error::Error::source(status) {
-        Some(source) => root_cause(source),
-        None if status.message().is_empty() => status.code().description().to_owned(),
-        None => status.message().to_owned(),
-    }
 }

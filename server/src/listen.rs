@@ -17,6 +17,9 @@ use tokio::net::{TcpListener, TcpStream, lookup_host};
 
 use crate::net::Listener;
 
+/// Where a server listens if nothing else is said.
+pub(crate) const DEFAULT: &str = "127.0.0.1:50051";
+
 /// A host or an address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

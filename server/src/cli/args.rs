@@ -12,7 +12,15 @@ use super::values::{
     Limited, parse_keep, parse_number, parse_participants, parse_rate, parse_seconds, parse_size,
     user_path,
 };
-use crate::{app::Config, follower, listen::Place, log::Keep, net, room::Rules, sequencer};
+use crate::{
+    app::Config,
+    follower,
+    listen::{DEFAULT, Place},
+    log::Keep,
+    net,
+    room::Rules,
+    sequencer,
+};
 
 /// The options of a server.
 #[derive(Clone, Debug, ClapArgs)]
@@ -23,7 +31,7 @@ pub struct Args {
         long,
         env = "CHITTY_LISTEN",
         value_name = "ADDR",
-        default_value = "127.0.0.1:50051"
+        default_value = DEFAULT
     )]
     pub listen: Place,
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, net::SocketAddr, time::Duration};
 
-use chitty_chat::proto::v1::SERVICE_NAME;
+use chitty_chat::{cause::root_cause, proto::v1::SERVICE_NAME};
 use http::Uri;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -18,7 +18,7 @@ use tonic_health::pb::{
 };
 
 use super::owner::{NotOwn, connect_to_own};
-use crate::session::{Attempt, ConnectError, REPLY, root_cause};
+use crate::session::{Attempt, ConnectError, REPLY};
 
 /// How long a server may take to say that it is one.
 const CHECK: Duration = Duration::from_secs(2);

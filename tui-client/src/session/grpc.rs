@@ -1,8 +1,8 @@
 //! What is particular to gRPC: the connection's settings, deadlines, and what a status means.
 
-use std::{error::Error, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
-use chitty_chat::proto::v1::chitty_chat_client::ChittyChatClient;
+use chitty_chat::{cause::of_status, proto::v1::chitty_chat_client::ChittyChatClient};
 use http::Uri;
 use prost::Message as _;
 use tonic::{
@@ -166,22 +166,7 @@ fn unbounded_reason(status: &Status) -> String {
     if !violations.is_empty() {
         return violations.join("; ");
     }
-    if let Some(source) = status.source() {
-        return root_cause(source);
-    }
-    if status.message().is_empty() {
-        return status.code().description().to_owned();
-    }
-    status.message().to_owned()
-}
-
-/// The innermost error's text: "Connection refused" rather than "transport error".
-pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
+    of_status(status)
 }
 
 fn retry_in(status: &Status) -> Option<Duration> {
@@ -203,6 +188,7 @@ fn is_about(status: &Status, field: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use chitty_chat::cause::root_cause;
     use tonic_types::ErrorDetails;
 
     use super::*;

@@ -31,7 +31,6 @@ pub use grpc::endpoint;
 pub use port::{Command, Ended, HistoryPage, Link, Moved, Notice, Refusal, Ticket, Welcome};
 
 pub(crate) use bounds::REPLY;
-pub(crate) use grpc::root_cause;
 
 /// How many commands wait at most.
 const COMMANDS: usize = 64;

@@ -1,0 +1,24 @@
+//! What lies at the bottom of an error, for people.
+
+use std::error::Error;
+
+use tonic::Status;
+
+/// The innermost error's text: "Connection refused" rather than "transport error".
+pub fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// Why there is no answer: the innermost error that the status has, else its message, else what its
+/// code means.
+pub fn of_status(status: &Status) -> String {
+    match status.source() {
+        Some(source) => root_cause(source),
+        None if status.message().is_empty() => status.code().description().to_owned(),
+        None => status.message().to_owned(),
+    }
+}
