@@ -1,4 +1,4 @@
-//! Options that come from environment variables.
+//! The command line, and the environment variables of its options.
 
 use std::{env, ffi::OsStr};
 
@@ -34,10 +34,8 @@ fn name_variable(error: &mut Error, command: &Command) {
         return;
     };
     let has_it = |variable: &OsStr| env::var_os(variable).is_some_and(|set| set == value.as_str());
-    let is_written = env::args_os().any(|written| {
-        let name = option.split([' ', '=']).next().unwrap_or_default();
-        written.to_string_lossy().starts_with(name)
-    });
+    let name = option.split([' ', '=']).next().unwrap_or_default();
+    let is_written = env::args_os().any(|written| written.to_string_lossy().starts_with(name));
     let variables = all_args(command).filter(|arg| arg.to_string() == *option);
     let mut variables = variables.filter_map(clap::Arg::get_env);
     if let Some(variable) = variables
@@ -45,8 +43,7 @@ fn name_variable(error: &mut Error, command: &Command) {
         .filter(|_| !is_written)
     {
         let tip = format!("{} is set to that in the environment", variable.display());
-        let tips = vec![StyledStr::from(tip)];
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        suggest(error, tip);
     }
 }
 
@@ -62,10 +59,13 @@ fn name_option_of_server(error: &mut Error, command: &Command) {
         _ => None,
     });
     if let Some(address) = address.filter(|_| has_option) {
-        let tip = format!("name a server with --server {address}");
-        let tips = vec![StyledStr::from(tip)];
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        suggest(error, format!("name a server with --server {address}"));
     }
+}
+
+fn suggest(error: &mut Error, tip: String) {
+    let tips = vec![StyledStr::from(tip)];
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
 }
 
 /// What looks like `http://host:port` or `host:port`, as the former.

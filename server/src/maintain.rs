@@ -62,13 +62,10 @@ const MOST_LISTED: usize = 100;
 
 /// Runs one of these. The code is 1 if a check finds something wrong, or a backup fails.
 pub fn run(command: &Command) -> ExitCode {
-    if let Command::Health(args) = command {
-        return health::run(args);
-    }
     // What cannot be caught is no reason not to try.
     let _ = crate::cli::outlive_size_limits();
     let result = match command {
-        Command::Health(_) => Ok(()),
+        Command::Health(args) => return health::run(args),
         Command::Backup { file, data } => {
             let source = chat_in(data.as_deref());
             backup(&source, file, &mut secret::os_random)

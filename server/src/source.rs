@@ -8,6 +8,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// A [`network`] may have so many times what one source may.
 pub const NETWORK_SHARE: u32 = 2;
 
+/// What one source may have of what is divided among all: a half.
+pub(crate) const fn share(all: usize) -> usize {
+    all / 2
+}
+
+/// The same for a [`network`]: three quarters.
+pub(crate) const fn network_share(all: usize) -> usize {
+    all / 4 * 3
+}
+
 /// The source that an address belongs to: all loopback addresses are one, an IPv4-mapped address
 /// is its IPv4 address, and an IPv6 /64 network is one, since it is the least that a subscriber
 /// gets (<https://www.rfc-editor.org/rfc/rfc6177>).

@@ -35,9 +35,8 @@ pub(super) fn parse_number(text: &str) -> Result<usize, &'static str> {
 }
 
 pub(super) fn parse_participants(text: &str) -> Result<usize, String> {
-    let number = text.parse().map_err(|_| "give a number, such as 10000")?;
-    match number {
-        1..=MOST_PARTICIPANTS => Ok(number),
+    match parse_number(text)? {
+        number @ 1..=MOST_PARTICIPANTS => Ok(number),
         _ => Err(format!("give a number from 1 to {MOST_PARTICIPANTS}")),
     }
 }

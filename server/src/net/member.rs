@@ -15,6 +15,7 @@ use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, sleep_until};
 
 use super::{admission::Registry, pace::Pool};
+use crate::source::{network_share, share};
 
 /// Streams of one unjoined connection that may wait for their peer at once.
 const UNJOINED_STREAMS: usize = 8;
@@ -23,16 +24,6 @@ const UNJOINED_STREAMS: usize = 8;
 const ALL_UNJOINED_STREAMS: usize = 1024;
 /// The same for all others.
 const ALL_JOINED_STREAMS: usize = 2048;
-
-/// What one source may have of each: a half.
-const fn share(all: usize) -> usize {
-    all / 2
-}
-
-/// What one IPv6 /48 network may have of each: three quarters.
-const fn network_share(all: usize) -> usize {
-    all / 4 * 3
-}
 
 /// From where connections come.
 pub(super) struct Source {

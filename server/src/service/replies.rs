@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::owners::Owners;
-use crate::source::network;
+use crate::source::{network, network_share, share};
 
 /// In KiB, of one page: 256 KiB of events, and what frames each of a thousand.
 const PAGE: u32 = 264;
@@ -31,8 +31,8 @@ const WAITING: usize = 16;
 pub(super) struct Replies {
     all: Arc<Semaphore>,
     /// In KiB.
-    size: u32,
-    shares: Owners<Owner, Arc<Semaphore>>,
+    size: usize,
+    shares: Owners<Owner, Semaphore>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,9 +50,9 @@ impl Replies {
     pub(super) fn new(bytes: usize) -> Arc<Self> {
         let all = u32::try_from(bytes >> 10).unwrap_or(u32::MAX >> 4);
         // Two sources can always have a page each.
-        let size = all.clamp(2 * PAGE, u32::MAX >> 4);
+        let size = all.clamp(2 * PAGE, u32::MAX >> 4) as usize;
         Arc::new(Self {
-            all: Arc::new(Semaphore::new(size as usize)),
+            all: Arc::new(Semaphore::new(size)),
             size,
             shares: Owners::default(),
         })
@@ -64,7 +64,7 @@ impl Replies {
         session: SessionHash,
         source: impl Into<Option<IpAddr>>,
     ) -> Result<Permit, Status> {
-        let participant = self.share(Owner::Participant(session), PARTICIPANT);
+        let participant = self.share(Owner::Participant(session), PARTICIPANT as usize);
         // The table has one, and each call that holds or waits has one.
         if Arc::strong_count(&participant) > 1 + WAITING {
             return Err(exhausted());
@@ -73,12 +73,8 @@ impl Replies {
         let network = source.and_then(network);
         let shares = [
             Some(participant),
-            source.map(|source| self.share(Owner::Source(source), self.size / 2)),
-            network.map(|network| {
-                // At least a page.
-                let size = (self.size / 4 * 3).max(PAGE);
-                self.share(Owner::Network(network), size)
-            }),
+            source.map(|source| self.share(Owner::Source(source), share(self.size))),
+            network.map(|network| self.share(Owner::Network(network), network_share(self.size))),
             Some(Arc::clone(&self.all)),
         ];
         let acquired = timeout(WAIT, async {
@@ -92,14 +88,9 @@ impl Replies {
         acquired.await.unwrap_or_else(|_| Err(exhausted()))
     }
 
-    fn share(&self, owner: Owner, size: u32) -> Arc<Semaphore> {
-        let size = size as usize;
-        // Whose permits are all there, and whom nobody waits for.
-        let is_idle = |share: &Arc<Semaphore>| Arc::strong_count(share) == 1;
-        let share = self
-            .shares
-            .get(owner, is_idle, || Arc::new(Semaphore::new(size)));
-        Arc::clone(&share)
+    fn share(&self, owner: Owner, size: usize) -> Arc<Semaphore> {
+        // Whoever has permits of it, or waits for some, holds it.
+        self.shares.get(owner, |_| true, || Semaphore::new(size))
     }
 }
 
