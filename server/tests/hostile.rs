@@ -10,7 +10,7 @@ use support::{
     PATIENCE, TestServer, config,
     raw::{
         ACK, CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,
-        WINDOW_UPDATE, frame, headers,
+        WINDOW_UPDATE, frame, headers, read_frame,
     },
 };
 use tokio::{
@@ -169,14 +169,10 @@ async fn pings(server: SocketAddr) {
     });
     let mut answers = 0;
     while answers < COUNT {
-        let mut head = [0; 9];
-        let received = timeout(PATIENCE, read.read_exact(&mut head)).await;
-        received.expect("in time").expect("alive");
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let mut payload = vec![0; usize::try_from(length).expect("short")];
-        read.read_exact(&mut payload).await.expect("alive");
-        if (head[3], head[4]) == (PING, ACK) {
-            assert_eq!(payload, [7; 8]);
+        let received = timeout(PATIENCE, read_frame(&mut read)).await;
+        let received = received.expect("in time").expect("alive");
+        if (received.kind, received.flags) == (PING, ACK) {
+            assert_eq!(received.payload, [7; 8]);
             answers += 1;
         }
     }

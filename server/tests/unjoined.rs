@@ -13,7 +13,7 @@ use support::{
     PATIENCE, TestServer, config,
     raw::{
         DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, frame, headers_to, hello,
-        prefixed, stay_alive,
+        prefixed, read_frame, stay_alive,
     },
 };
 use tokio::{
@@ -119,13 +119,9 @@ async fn an_answer_that_is_not_taken_is_reset_and_its_connection_goes_on() {
     stream.write_all(&bytes.concat()).await.expect("written");
     let reset = timeout(PATIENCE, async {
         loop {
-            let mut head = [0; 9];
-            stream.read_exact(&mut head).await.expect("alive");
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-            let mut payload = vec![0; usize::try_from(length).expect("short")];
-            stream.read_exact(&mut payload).await.expect("alive");
-            if head[3] == RST_STREAM {
-                return payload;
+            let received = read_frame(&mut stream).await.expect("alive");
+            if received.kind == RST_STREAM {
+                return received.payload;
             }
         }
     });
@@ -201,14 +197,7 @@ async fn a_connection_keeps_its_streams_when_its_participant_has_lost_the_stream
 
 /// The kind of the next frame, and its stream.
 async fn next_frame(stream: &mut TcpStream) -> (u8, u32) {
-    let read = async {
-        let mut head = [0; 9];
-        stream.read_exact(&mut head).await.expect("alive");
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let mut payload = vec![0; usize::try_from(length).expect("short")];
-        stream.read_exact(&mut payload).await.expect("alive");
-        let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        (head[3], id)
-    };
-    timeout(PATIENCE, read).await.expect("in time")
+    let received = timeout(PATIENCE, read_frame(stream)).await;
+    let received = received.expect("in time").expect("alive");
+    (received.kind, received.stream)
 }

@@ -1,5 +1,13 @@
 //! HTTP/2 by hand, as the benchmark and the load program have it.
 
+use std::io;
+
+use chitty_load::http2::Frame;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
 #[allow(unused_imports, reason = "each test file uses its own part of this")]
 pub(crate) use chitty_load::http2::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,
@@ -13,18 +21,28 @@ pub(crate) fn hello(window: u32) -> Vec<u8> {
     [PREFACE, &frame(SETTINGS, 0, 0, &setting)].concat()
 }
 
-/// Reads, and answers what keeps a connection alive, until it ends.
-pub(crate) async fn stay_alive(mut stream: tokio::net::TcpStream) {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+/// The next frame, or why there is none.
+#[allow(dead_code, reason = "each test file uses its own part of this")]
+pub(crate) async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Frame> {
     let mut head = [0; 9];
-    while stream.read_exact(&mut head).await.is_ok() {
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let mut payload = vec![0; usize::try_from(length).expect("short")];
-        if stream.read_exact(&mut payload).await.is_err() {
-            return;
-        }
-        let answer = match (head[3], head[4] & ACK) {
-            (PING, 0) => frame(PING, ACK, 0, &payload),
+    stream.read_exact(&mut head).await?;
+    let [high, middle, low, kind, flags, id @ ..] = head;
+    let length = u32::from_be_bytes([0, high, middle, low]);
+    let mut payload = vec![0; usize::try_from(length).expect("short")];
+    stream.read_exact(&mut payload).await?;
+    Ok(Frame {
+        kind,
+        flags,
+        stream: u32::from_be_bytes(id),
+        payload,
+    })
+}
+
+/// Reads, and answers what keeps a connection alive, until it ends.
+pub(crate) async fn stay_alive(mut stream: TcpStream) {
+    while let Ok(received) = read_frame(&mut stream).await {
+        let answer = match (received.kind, received.flags & ACK) {
+            (PING, 0) => frame(PING, ACK, 0, &received.payload),
             (SETTINGS, 0) => frame(SETTINGS, ACK, 0, &[]),
             _ => continue,
         };
