@@ -46,6 +46,12 @@ pub fn cpu(process: &str) -> Result<Duration, UsageError> {
     Ok(Duration::from_millis(ticks.sum::<u64>() * 10))
 }
 
+/// In KiB, what a server may have resident beyond what it has by itself, at the most; `replies` is
+/// in MiB (docs/protocol.md, "Memory").
+pub const fn promised(participants: u64, unjoined: u64, replies: u64) -> u64 {
+    participants * 288 + unjoined * 192 + ((72 + replies) << 10)
+}
+
 /// Resident memory in KiB.
 pub fn resident(process: &str) -> Result<u64, UsageError> {
     status(process, "VmRSS:")

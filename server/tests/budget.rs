@@ -249,7 +249,7 @@ async fn all_attacks_at_once_stay_below_what_is_promised() {
          CHITTY_MAX_PARTICIPANTS_PER_ADDRESS={PARTICIPANTS} CHITTY_MAX_UNJOINED={UNJOINED} \
          CHITTY_REPLY_BUDGET=8MiB"
     );
-    let promised = PARTICIPANTS * 288 + UNJOINED as u64 * 192 + (72 << 10) + (8 << 10);
+    let promised = chitty_load::process::promised(PARTICIPANTS, UNJOINED as u64, 8);
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path(), &options);
     let (mut client, _stream, _) = server.join(SESSION).await;

@@ -9,6 +9,7 @@ mod together;
 
 use std::{pin::Pin, time::Duration};
 
+use chitty_load::process::promised;
 use color_eyre::eyre::Result;
 use tokio::time::Instant;
 
@@ -52,7 +53,7 @@ impl Limits {
 
     /// In KiB, what may be resident beyond `base`, which is what was before.
     pub(crate) const fn promised(self, base: u64) -> u64 {
-        base + self.participants * 288 + self.unjoined * 192 + ((72 + self.replies) << 10)
+        base + promised(self.participants, self.unjoined, self.replies)
     }
 }
 
