@@ -2,23 +2,7 @@
 
 use crate::run::{Failed, Step};
 
-/// What the check needs beside Rust and a C compiler, as Debian's packages: all that is missing is
-/// named first, and installed at once.
-pub(crate) fn for_the_check() -> Result<(), Failed> {
-    let needs = [PYTHON, STRACE, BROWSER, UNSHARE, IP];
-    let missing: Vec<_> = needs.iter().filter(|need| !need.is_there()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    println!("These Debian packages are missing, and are installed with apt-get:");
-    for need in &missing {
-        println!("  {:<28}{}", need.packages.join(" "), need.purpose);
-    }
-    let packages: Vec<_> = missing.iter().flat_map(|need| need.packages).collect();
-    apt(&packages.into_iter().copied().collect::<Vec<_>>())
-}
-
-/// A program that something here calls.
+/// A program that something here calls, and the Debian packages that it is in.
 struct Need {
     /// Succeeds if it is there.
     probe: &'static [&'static str],
@@ -56,6 +40,17 @@ const IP: Need = Need {
     purpose: "the attackers' own networks",
 };
 
+const NGIRCD: Need = beside(&["test", "-x", "/usr/sbin/ngircd"], &["ngircd"]);
+
+/// What is measured beside this program. Debian's servers are not in everybody's PATH.
+const fn beside(probe: &'static [&'static str], packages: &'static [&'static str]) -> Need {
+    Need {
+        probe,
+        packages,
+        purpose: "what is measured beside this program",
+    }
+}
+
 impl Need {
     fn is_there(&self) -> bool {
         let [program, arguments @ ..] = self.probe else {
@@ -63,59 +58,59 @@ impl Need {
         };
         Step::new(program).args(arguments).succeeds()
     }
+}
 
-    fn install(&self) -> Result<(), Failed> {
-        if self.is_there() {
-            return Ok(());
-        }
-        apt(self.packages)
-    }
+/// What the check needs beside Rust and a C compiler.
+pub(crate) fn for_the_check() -> Result<(), Failed> {
+    provide(&[PYTHON, STRACE, BROWSER, UNSHARE, IP])
 }
 
 /// For the second implementation of the protocol.
 pub(crate) fn python() -> Result<(), Failed> {
-    PYTHON.install()
+    provide(&[PYTHON])
 }
 
 /// The browser that tries out the page.
 pub(crate) fn browser() -> Result<(), Failed> {
-    BROWSER.install()
-}
-
-/// What the benchmark measures beside this server.
-pub(crate) fn other_servers() -> Result<(), Failed> {
-    install(
-        &[
-            "/usr/bin/redis-server",
-            "/usr/sbin/nats-server",
-            "/usr/sbin/ngircd",
-            "/usr/bin/ss",
-        ],
-        &["redis-server", "nats-server", "ngircd", "iproute2"],
-    )
+    provide(&[BROWSER])
 }
 
 /// Networks of their own for the attackers.
 pub(crate) fn namespaces() -> Result<(), Failed> {
-    UNSHARE.install()?;
-    IP.install()
+    provide(&[UNSHARE, IP])
+}
+
+/// What the benchmark measures beside this server.
+pub(crate) fn other_servers() -> Result<(), Failed> {
+    provide(&[
+        beside(&["test", "-x", "/usr/bin/redis-server"], &["redis-server"]),
+        beside(&["test", "-x", "/usr/sbin/nats-server"], &["nats-server"]),
+        NGIRCD,
+        beside(&["test", "-x", "/usr/bin/ss"], &["iproute2"]),
+    ])
 }
 
 /// What the client's screen is measured beside.
 pub(crate) fn other_clients() -> Result<(), Failed> {
-    install(
-        &["/usr/bin/irssi", "/usr/bin/weechat", "/usr/sbin/ngircd"],
-        &["irssi", "weechat-curses", "ngircd"],
-    )
+    provide(&[
+        beside(&["test", "-x", "/usr/bin/irssi"], &["irssi"]),
+        beside(&["test", "-x", "/usr/bin/weechat"], &["weechat-curses"]),
+        NGIRCD,
+    ])
 }
 
-/// The packages, unless all the programs are there.
-fn install(programs: &[&str], packages: &[&str]) -> Result<(), Failed> {
-    let is_there = |program: &&str| Step::new("test").args(&["-x", program]).succeeds();
-    if programs.iter().all(is_there) {
+/// Names all that is missing, and installs it at once.
+fn provide(needs: &[Need]) -> Result<(), Failed> {
+    let missing: Vec<_> = needs.iter().filter(|need| !need.is_there()).collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    apt(packages)
+    println!("These Debian packages are missing, and are installed with apt-get:");
+    for need in &missing {
+        println!("  {:<28}{}", need.packages.join(" "), need.purpose);
+    }
+    let packages = missing.iter().flat_map(|need| need.packages).copied();
+    apt(&packages.collect::<Vec<_>>())
 }
 
 fn apt(packages: &[&str]) -> Result<(), Failed> {

@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
     ] {
         trace(options, &folder.join(name))?;
     }
-    picture(folder)?;
+    picture()?;
     let python = venv("report", Path::new(REQUIREMENTS))?;
     let mut step = Step::new(python).arg(SCRIPT);
     for argument in arguments {
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
 }
 
 /// The page of the run in a browser, as a picture.
-fn picture(folder: &Path) -> Result<(), Failed> {
+fn picture() -> Result<(), Failed> {
     let here = env::current_dir().map_err(Failed::new)?;
     let made = here.join(target()).join("report");
     fs::create_dir_all(&made).map_err(Failed::new)?;
@@ -83,7 +83,7 @@ fn picture(folder: &Path) -> Result<(), Failed> {
     let options = ["--hide-scrollbars", "--force-device-scale-factor=1", &shot];
     page::browse(&made.join("browser"), &page, "1100,900", &options)?;
     fs::copy(&picture, here.join(PICTURE)).map_err(Failed::new)?;
-    println!("{PICTURE}, beside {}", folder.display());
+    println!("{PICTURE}");
     Ok(())
 }
 
