@@ -29,9 +29,13 @@ const BATCH: u64 = 10_000;
 const WRITER: usize = 0;
 const READER: usize = 1;
 
-/// What one who caught up saw, and what it cost the server.
+/// What the server's start on a long log cost, what one who caught up saw, and what that cost.
 #[derive(Clone, Copy)]
 pub(crate) struct CaughtUp {
+    /// CPU time until the server answered its first connection.
+    pub(crate) start: Duration,
+    /// In KiB: what was resident then.
+    pub(crate) resident: u64,
     pub(crate) per_second: f64,
     pub(crate) cpu: Duration,
     /// In KiB: the most that was resident, beyond what was before.
@@ -63,6 +67,8 @@ pub(crate) async fn catch_up(events: u64, text: &str) -> Result<CaughtUp> {
         }
     }
     Ok(CaughtUp {
+        start: cpu,
+        resident: before,
         per_second: events as f64 / begun.elapsed().as_secs_f64(),
         cpu: server.cpu()?.saturating_sub(cpu),
         growth: peak - before,

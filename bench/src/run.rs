@@ -205,6 +205,11 @@ async fn catch_up(plan: Plan, aims: &mut Aims) -> Result<()> {
     let per_second = of(|run| run.per_second);
     let growth = of(|run| kib_to_mb(run.growth));
     println!(
+        "\nthe server starts on {HISTORY} events with {:.2} s of CPU, and has {:.1} MB resident then",
+        of(|run| run.start.as_secs_f64()),
+        of(|run| kib_to_mb(run.resident)),
+    );
+    println!(
         "\none participant catches up {HISTORY} events: {per_second:.0} a second, {:.2} s of \
          server CPU; the server grows by {growth:.1} MB",
         of(|run| run.cpu.as_secs_f64())
