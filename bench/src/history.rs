@@ -29,17 +29,28 @@ const BATCH: u64 = 10_000;
 const WRITER: usize = 0;
 const READER: usize = 1;
 
-/// What the server's start on a long log cost, what one who caught up saw, and what that cost.
+/// What one who caught up saw, and what it cost the server.
 #[derive(Clone, Copy)]
 pub(crate) struct CaughtUp {
-    /// CPU time until the server answered its first connection.
-    pub(crate) start: Duration,
-    /// In KiB: what was resident then.
-    pub(crate) resident: u64,
     pub(crate) per_second: f64,
     pub(crate) cpu: Duration,
     /// In KiB: the most that was resident, beyond what was before.
     pub(crate) growth: u64,
+}
+
+/// The CPU time of a server's start on so many events, until it has answered a connection, and what
+/// is resident then, in KiB. Before that it reads and folds all of them.
+pub(crate) async fn start(events: u64, text: &str) -> Result<(Duration, u64)> {
+    let folder = tempfile::tempdir()?;
+    fill(folder.path(), events, text).await?;
+    let server = Server::start_in(System::Durable, true, folder).await?;
+    let mut out = Vec::new();
+    http2::put_hello(&mut out);
+    let mut stream = connect(&server, &out).await?;
+    out.clear();
+    let (mut parser, mut room) = (Parser::default(), vec![0; 4 << 10]);
+    http2::exchange(&mut stream, &mut parser, &mut out, &mut room).await?;
+    Ok((server.cpu()?, server.memory()?))
 }
 
 /// One participant asks for so many events, which are only in the file.
@@ -67,8 +78,6 @@ pub(crate) async fn catch_up(events: u64, text: &str) -> Result<CaughtUp> {
         }
     }
     Ok(CaughtUp {
-        start: cpu,
-        resident: before,
         per_second: events as f64 / begun.elapsed().as_secs_f64(),
         cpu: server.cpu()?.saturating_sub(cpu),
         growth: peak - before,

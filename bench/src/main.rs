@@ -43,7 +43,8 @@ struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 21)]
     idle_seconds: u64,
 
-    /// Only this part: saturated, paced, idle, commits, joins, catch-up or growth
+    /// Only this part: saturated, paced, idle, commits, joins, catch-up, start or
+    /// growth
     #[arg(long, value_name = "PART")]
     only: Option<String>,
 

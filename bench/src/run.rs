@@ -100,6 +100,9 @@ pub(crate) async fn all(plan: Plan, only: Option<&str>) -> Result<()> {
     if wanted("catch-up") {
         catch_up(plan, &mut aims).await?;
     }
+    if wanted("start") {
+        start(plan).await?;
+    }
     if wanted("growth") {
         growth(plan, &mut aims).await?;
     }
@@ -195,6 +198,24 @@ async fn commits(plan: Plan, aims: &mut Aims) -> Result<()> {
     Ok(())
 }
 
+/// What a start costs, on an empty chat and on longer ones.
+async fn start(plan: Plan) -> Result<()> {
+    println!(
+        "\nuntil a server answers\n\n| events in its chat | CPU time | resident memory |\n| --: | \
+         --: | --: |"
+    );
+    for events in [1, HISTORY / 100, HISTORY] {
+        let mut runs = Vec::new();
+        for _ in 0..plan.runs {
+            runs.push(history::start(events, &"x".repeat(TEXT)).await?);
+        }
+        let cpu = median(runs.iter().map(|(cpu, _)| cpu.as_secs_f64()).collect());
+        let resident = median(runs.iter().map(|(_, kib)| kib_to_mb(*kib)).collect());
+        println!("| {events} | {cpu:.2} s | {resident:.1} MB |");
+    }
+    Ok(())
+}
+
 /// One participant gets a long log.
 async fn catch_up(plan: Plan, aims: &mut Aims) -> Result<()> {
     let mut runs: Vec<CaughtUp> = Vec::new();
@@ -204,11 +225,6 @@ async fn catch_up(plan: Plan, aims: &mut Aims) -> Result<()> {
     let of = |figure: fn(&CaughtUp) -> f64| median(runs.iter().map(figure).collect());
     let per_second = of(|run| run.per_second);
     let growth = of(|run| kib_to_mb(run.growth));
-    println!(
-        "\nthe server starts on {HISTORY} events with {:.2} s of CPU, and has {:.1} MB resident then",
-        of(|run| run.start.as_secs_f64()),
-        of(|run| kib_to_mb(run.resident)),
-    );
     println!(
         "\none participant catches up {HISTORY} events: {per_second:.0} a second, {:.2} s of \
          server CPU; the server grows by {growth:.1} MB",
