@@ -19,7 +19,10 @@ use std::{
 };
 
 use nix::unistd::{Uid, User};
-use rustix::fs::{FileType, OFlags, Stat};
+use rustix::{
+    fs::{FileType, OFlags, Stat},
+    io::Errno,
+};
 use thiserror::Error;
 
 mod folder;
@@ -245,11 +248,21 @@ fn check_user(owner: u32) -> Result<(), Unsafe> {
     })
 }
 
-/// Says more than the system does where it refuses a file for what it is, or for whose it is.
+/// Says more than the system does if it refuses a file for what it is, or for whose it is.
 fn explain(path: &Path, error: io::Error) -> io::Error {
     match fs::symlink_metadata(path).map(|metadata| check_file(&metadata)) {
         Ok(Err(reason)) => reason.into(),
-        Ok(Ok(())) | Err(_) => error,
+        Ok(Ok(())) | Err(_) => in_our_words(error),
+    }
+}
+
+/// What the error by itself says of the file. What was in the way may be gone, or another file,
+/// when it is looked at after the error.
+fn in_our_words(error: io::Error) -> io::Error {
+    match Errno::from_io_error(&error) {
+        Some(Errno::ISDIR) => Unsafe::Kind("a folder").into(),
+        Some(Errno::LOOP) => Unsafe::Link.into(),
+        _ => error,
     }
 }
 
@@ -322,6 +335,23 @@ mod tests {
         assert!(!path("nowhere").exists(), "the link was followed");
         check_own(&path("none")).expect("what is not there is in order");
         check_own(&path("target")).expect("ours");
+    }
+
+    #[test]
+    fn what_was_in_the_way_is_named_after_it_is_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let gone = folder.path().join("gone");
+        for (error, reason) in [
+            (Errno::ISDIR, "it is a folder, and not a regular file"),
+            (Errno::LOOP, "it is a symbolic link, which is not followed"),
+        ] {
+            assert_eq!(explain(&gone, error.into()).to_string(), reason);
+            let opened = Folder::open(folder.path()).expect("ours");
+            let error = opened.explain("gone".as_ref(), error);
+            assert_eq!(error.to_string(), reason);
+        }
+        let full = explain(&gone, Errno::NOSPC.into());
+        assert_eq!(full.raw_os_error(), Some(Errno::NOSPC.raw_os_error()));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Facts, OTHERS, check_file, check_owner, check_shared};
+use super::{Facts, OTHERS, check_file, check_owner, check_shared, in_our_words};
 
 /// An open folder in which nobody else can rename this user's files.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Folder {
     }
 
     /// Says more than the system does if a file is refused for what it is, or for whose it is.
-    fn explain(&self, name: &OsStr, error: Errno) -> io::Error {
+    pub(super) fn explain(&self, name: &OsStr, error: Errno) -> io::Error {
         if let Err(reason) = self.check(name) {
             return reason;
         }
@@ -78,7 +78,7 @@ impl Folder {
                 io::ErrorKind::PermissionDenied,
                 format!("its folder: {reason}"),
             ),
-            Ok(Ok(())) | Err(_) => error.into(),
+            Ok(Ok(())) | Err(_) => in_our_words(error.into()),
         }
     }
 
