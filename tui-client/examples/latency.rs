@@ -2,8 +2,8 @@
 //! happens: the real program in a real pseudo-terminal, by a thousand keys.
 //!
 //! ```sh
-//! cargo build --release --package chitty
-//! cargo run --release --package chitty --example latency
+//! cargo build --profile dist --package chitty
+//! cargo run --profile dist --package chitty --example latency
 //! ```
 
 #[path = "../tests/terminal/support.rs"]
