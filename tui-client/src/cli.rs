@@ -12,13 +12,13 @@ use clap::builder::{BoolishValueParser, PathBufValueParser, TypedValueParser};
 
 use crate::{
     app,
-    config::{Colours, Config},
+    config::{ColourTable, ConfigFile},
     launch::ServerUrl,
 };
 
 /// The options of a client.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub struct ClientArgs {
     /// The server to use, as http://host:port. Without one, a server of your own on this machine
     /// is used, and started if there is none.
     #[arg(long, value_name = "URL", env = "CHITTY_SERVER")]
@@ -81,7 +81,7 @@ pub struct Args {
 
 /// The options, with the configuration file and the defaults behind them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct ClientOptions {
     /// The server that was named.
     pub server: Option<ServerUrl>,
     /// The name that was given.
@@ -105,13 +105,13 @@ pub struct Options {
     /// What is on the screen and beside it.
     pub screen: app::options::Options,
     /// The colours of the screen.
-    pub colours: Colours,
+    pub colours: ColourTable,
 }
 
-impl Args {
+impl ClientArgs {
     /// What is in force: the command line and the environment, then the file, then the defaults.
-    pub fn with(self, config: Config) -> Options {
-        Options {
+    pub fn with(self, config: ConfigFile) -> ClientOptions {
+        ClientOptions {
             server: self.server.or(config.server),
             name: self.name.or(config.name),
             log_dir: self.log_dir.or(config.log_dir),
@@ -215,16 +215,16 @@ mod tests {
     #[command(after_help = EXAMPLES)]
     struct Cli {
         #[command(flatten)]
-        args: Args,
+        args: ClientArgs,
     }
 
     #[test]
     fn the_command_line_comes_first_then_the_file_then_the_default() {
         let args = |line: &str| Cli::parse_from(line.split(' ')).args;
-        let config = Config {
+        let config = ConfigFile {
             name: Some("file".into()),
             backlog: Some(7),
-            ..Config::default()
+            ..ConfigFile::default()
         };
         let options = args("chitty --name line").with(config.clone());
         assert_eq!(options.name.as_deref(), Some("line"));
@@ -235,13 +235,13 @@ mod tests {
         assert_eq!(options.backlog, 0);
         let options = args("chitty --plain --backlog 3").with(config);
         assert_eq!(options.backlog, 3);
-        assert_eq!(args("chitty").with(Config::default()).backlog, 200);
+        assert_eq!(args("chitty").with(ConfigFile::default()).backlog, 200);
     }
 
     #[test]
     fn ascii_is_wanted_or_not_or_left_to_the_locale() {
         let args = |line: &str| Cli::parse_from(line.split(' ')).args;
-        let mut config = Config::default();
+        let mut config = ConfigFile::default();
         assert_eq!(args("chitty").with(config.clone()).ascii, None);
         assert_eq!(
             args("chitty --ascii").with(config.clone()).ascii,

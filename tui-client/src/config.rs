@@ -40,7 +40,7 @@ const MAX_SHOWN: usize = 60;
 /// What a file says; `None` where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Config {
+pub struct ConfigFile {
     /// As `--name`.
     pub name: Option<String>,
     /// As `--server`.
@@ -60,9 +60,9 @@ pub struct Config {
     #[serde(deserialize_with = "path")]
     pub log_dir: Option<PathBuf>,
     /// What is on the screen and beside it.
-    pub screen: Screen,
+    pub screen: ScreenTable,
     /// The colours of the screen.
-    pub colours: Colours,
+    pub colours: ColourTable,
     /// Which keys do what: the tables `[keys]` and `[keys.selected]`.
     #[serde(deserialize_with = "keys::keymap")]
     pub keys: Keymap,
@@ -71,7 +71,7 @@ pub struct Config {
 /// The table `[screen]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Screen {
+pub struct ScreenTable {
     /// The wheel scrolls, a click selects.
     pub mouse: Option<bool>,
     /// The participants are shown where there is room.
@@ -86,7 +86,7 @@ pub struct Screen {
     pub ascii: Option<bool>,
 }
 
-impl Screen {
+impl ScreenTable {
     /// With these keys, and with the defaults for what is not said.
     pub fn options(self, keys: Keymap) -> Options {
         let default = Options::default();
@@ -104,7 +104,7 @@ impl Screen {
 /// The table `[colours]`: names of the terminal's colours, numbers of its 256, or `#rrggbb`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Colours {
+pub struct ColourTable {
     /// For the names of people: one or more, each once.
     #[serde(deserialize_with = "names")]
     pub names: Option<Vec<Colour>>,
@@ -135,7 +135,7 @@ impl TryFrom<String> for Colour {
     }
 }
 
-impl Colours {
+impl ColourTable {
     /// The colours in a terminal of this depth, with its own for what is not said.
     ///
     /// Each call keeps the colours of names for as long as the process runs, as it does its
@@ -227,7 +227,7 @@ where
         .map_err(serde::de::Error::custom)
 }
 
-impl Config {
+impl ConfigFile {
     /// Reads the file that was asked for; without one, the usual file, if there is one.
     pub fn load(asked: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = asked.map(Path::to_owned).or_else(default_path) else {
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_example_is_a_file_that_changes_nothing() {
-        assert_eq!(Config::parse(&example()), Ok(Config::default()));
+        assert_eq!(ConfigFile::parse(&example()), Ok(ConfigFile::default()));
     }
 
     /// With the signs before its keys taken away, so that each of them is one.
@@ -300,8 +300,8 @@ mod tests {
                 None => Some(line),
             })
             .collect();
-        let config = Config::parse(&keys.join("\n")).expect("every key is one");
-        let Config {
+        let config = ConfigFile::parse(&keys.join("\n")).expect("every key is one");
+        let ConfigFile {
             name: Some(_),
             server: Some(_),
             local: Some(_),
@@ -310,7 +310,7 @@ mod tests {
             backlog: Some(200),
             log_dir: Some(_),
             screen:
-                Screen {
+                ScreenTable {
                     mouse: Some(true),
                     participants: Some(true),
                     bell: Some(true),
@@ -324,7 +324,7 @@ mod tests {
         else {
             panic!("a key is missing: {config:?}");
         };
-        let Colours {
+        let ColourTable {
             names: Some(_),
             good: Some(_),
             waiting: Some(_),
@@ -337,7 +337,7 @@ mod tests {
         };
         assert_eq!(colours.palette(Depth::Indexed), Palette::of(Depth::Indexed));
         assert_eq!(keys, Keymap::default());
-        let options = Screen::default().options(Keymap::default());
+        let options = ScreenTable::default().options(Keymap::default());
         assert_eq!(options, Options::default());
     }
 
@@ -370,7 +370,7 @@ mod tests {
                 ["line 2", "no colour"],
             ),
         ] {
-            let problem = Config::parse(text).expect_err(text);
+            let problem = ConfigFile::parse(text).expect_err(text);
             assert_eq!(problem.lines().count(), 1, "{problem}");
             for part in parts {
                 assert!(problem.contains(part), "{text:?}: {problem}");
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn what_is_said_counts_and_the_rest_is_as_ever() {
         let config =
-            Config::parse("[screen]\nmouse = false\n[colours]\nbad = \"#ff8800\"\ngood = \"12\"")
+            ConfigFile::parse("[screen]\nmouse = false\n[colours]\nbad = \"#ff8800\"\ngood = \"12\"")
                 .expect("understood");
         let options = config.screen.options(config.keys);
         assert!(!options.mouse && options.bell);
@@ -396,7 +396,7 @@ mod tests {
         for count in [1, 3, 40] {
             let names: Vec<_> = (0..count).map(|n| format!("\"#1020{n:02x}\"")).collect();
             let text = format!("[colours]\nnames = [{}]", names.join(", "));
-            let config = Config::parse(&text).expect("understood");
+            let config = ConfigFile::parse(&text).expect("understood");
             let palette = config.colours.clone().palette(Depth::Direct);
             assert_eq!(palette.names.len(), count);
             assert_eq!(palette.names[0], Color::Rgb(16, 32, 0));
@@ -410,15 +410,15 @@ mod tests {
     fn only_a_file_that_was_asked_for_must_be_there() {
         let folder = tempfile::tempdir().expect("a folder");
         let missing = folder.path().join("none.toml");
-        let error = Config::load(Some(&missing)).expect_err("it is not there");
+        let error = ConfigFile::load(Some(&missing)).expect_err("it is not there");
         assert!(error.to_string().contains("none.toml"), "{error}");
         let large = folder.path().join("large.toml");
         std::fs::write(&large, " ".repeat(70_000)).expect("written");
-        let error = Config::load(Some(&large)).expect_err("it is too large");
+        let error = ConfigFile::load(Some(&large)).expect_err("it is too large");
         assert!(error.to_string().contains("larger"), "{error}");
         let wrong = folder.path().join("wrong.toml");
         std::fs::write(&wrong, "x = 1").expect("written");
-        let error = Config::load(Some(&wrong)).expect_err("there is no such key");
+        let error = ConfigFile::load(Some(&wrong)).expect_err("there is no such key");
         assert!(error.to_string().contains("config --example"), "{error}");
     }
 }

@@ -25,7 +25,7 @@ use tokio::{
 };
 use tonic::transport::Channel;
 
-use self::probe::{Absent, Choice, Target, find};
+use self::probe::{ProbeFailure, ServerOption, ProbeTarget, find};
 use crate::session::{Attempt, ConnectError, Connector, endpoint};
 
 /// How long a server may take to start.
@@ -39,7 +39,7 @@ const LAST_WORDS: usize = 4096;
 
 /// A server of one's own.
 #[derive(Clone, Debug)]
-pub struct Local {
+pub struct LocalServer {
     /// Where it listens: an address of this machine.
     pub address: SocketAddr,
     /// What is run where nothing listens there. It detaches itself from the terminal.
@@ -82,12 +82,12 @@ pub fn remote(ServerUrl(server): ServerUrl) -> Connector {
     let name = server
         .authority()
         .map_or_else(|| server.to_string(), ToString::to_string);
-    let target = Target::of_anybody(endpoint(server));
+    let target = ProbeTarget::of_anybody(endpoint(server));
     Connector::new(name.clone(), move |attempt| {
         let (target, name) = (target.clone(), name.clone());
         async move {
             let found = find(&target).await;
-            found.map_err(|absent| absent.into_error(&name, &attempt, Choice::Server))
+            found.map_err(|absent| absent.into_error(&name, &attempt, ServerOption::Server))
         }
     })
 }
@@ -95,7 +95,7 @@ pub fn remote(ServerUrl(server): ServerUrl) -> Connector {
 /// Reaches the server of one's own, and starts it if nothing listens: at each try, so that one that
 /// ended in between is started again. On Linux, one that belongs neither to this user nor to root
 /// is refused before anything is sent to it.
-pub fn local(local: Local) -> Connector {
+pub fn local(local: LocalServer) -> Connector {
     let local = Arc::new(local);
     Connector::new(local.address.to_string(), move |attempt| {
         let local = Arc::clone(&local);
@@ -136,35 +136,35 @@ impl FromStr for ServerUrl {
     }
 }
 
-async fn find_or_start(local: &Local, attempt: &Attempt) -> Result<Channel, ConnectError> {
+async fn find_or_start(local: &LocalServer, attempt: &Attempt) -> Result<Channel, ConnectError> {
     let name = local.address.to_string();
     let ServerUrl(server) = name
         .parse()
         .map_err(|error: ServerUrlError| ConnectError::Unusable(error.to_string()))?;
-    let target = Target::own(endpoint(server), local.address);
+    let target = ProbeTarget::own(endpoint(server), local.address);
     match find(&target).await {
         Ok(channel) => Ok(channel),
-        Err(Absent::Refused(_)) => {
+        Err(ProbeFailure::Refused(_)) => {
             attempt.starting_server();
             start(local, &target, attempt).await
         }
-        Err(absent) => Err(absent.into_error(&name, attempt, Choice::Local)),
+        Err(absent) => Err(absent.into_error(&name, attempt, ServerOption::Local)),
     }
 }
 
 /// Starts a server and waits until one answers, which may be another client's.
-async fn start(local: &Local, target: &Target, attempt: &Attempt) -> Result<Channel, ConnectError> {
-    let mut server = Starting::spawn(local)?;
+async fn start(local: &LocalServer, target: &ProbeTarget, attempt: &Attempt) -> Result<Channel, ConnectError> {
+    let mut server = StartingServer::spawn(local)?;
     let give_up = Instant::now() + START;
     loop {
         sleep(POLL).await;
         match find(target).await {
             Ok(channel) => return Ok(channel),
-            Err(Absent::Refused(_)) => server.look()?,
-            Err(Absent::Unavailable(_) | Absent::Cut(_) | Absent::Silent) => {}
-            Err(absent @ (Absent::Foreign(_) | Absent::NotOwn(_))) => {
+            Err(ProbeFailure::Refused(_)) => server.look()?,
+            Err(ProbeFailure::Unavailable(_) | ProbeFailure::Cut(_) | ProbeFailure::Silent) => {}
+            Err(absent @ (ProbeFailure::Foreign(_) | ProbeFailure::NotOwn(_))) => {
                 let name = local.address.to_string();
-                return Err(absent.into_error(&name, attempt, Choice::Local));
+                return Err(absent.into_error(&name, attempt, ServerOption::Local));
             }
         }
         if Instant::now() >= give_up {
@@ -174,8 +174,8 @@ async fn start(local: &Local, target: &Target, attempt: &Attempt) -> Result<Chan
 }
 
 /// A server that was started and does not answer yet.
-struct Starting<'a> {
-    local: &'a Local,
+struct StartingServer<'a> {
+    local: &'a LocalServer,
     child: Child,
     /// What it writes to stderr. A file without a name rather than a pipe: the server outlives
     /// this process, and must be able to write there then.
@@ -185,8 +185,8 @@ struct Starting<'a> {
     again_at: Option<Instant>,
 }
 
-impl<'a> Starting<'a> {
-    fn spawn(local: &'a Local) -> Result<Self, ConnectError> {
+impl<'a> StartingServer<'a> {
+    fn spawn(local: &'a LocalServer) -> Result<Self, ConnectError> {
         let (child, stderr) =
             run(local).map_err(|error| ConnectError::Unusable(error.to_string()))?;
         Ok(Self {
@@ -286,7 +286,7 @@ fn words_file() -> io::Result<File> {
 /// that: no open files, such as the lock of `flock` or the pipe of `$(…)`, which would be held for
 /// as long as it runs, and no folder, which could not be unmounted. Its terminal it leaves by
 /// itself.
-fn run(local: &Local) -> Result<(Child, File), StartError> {
+fn run(local: &LocalServer) -> Result<(Child, File), StartError> {
     let stderr = words_file().map_err(StartError::Words)?;
     let failed = |source| StartError::Run {
         program: local.program.clone(),

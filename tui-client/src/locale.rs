@@ -2,7 +2,7 @@
 
 /// Of which characters the screen is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct CharacterSet {
     /// The program's own signs and frames are ASCII. What people write is not changed.
     pub ascii: bool,
     /// The terminal may take two cells for characters that East Asian fonts draw so: Greek letters,
@@ -17,7 +17,7 @@ const NOT_UTF_8: &str = "Signs and frames are ASCII, because the locale is not U
 const TWO_WIDE: &str =
     "If lines and columns look torn, signs are two cells wide here: --ascii does without them";
 
-impl Look {
+impl CharacterSet {
     /// What the user wants, or what suits the locale (`LC_ALL`, `LC_CTYPE`, `LANG`), which
     /// `variable` tells.
     ///
@@ -61,8 +61,8 @@ fn is_east_asian(locale: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn look(wanted: Option<bool>, variables: &[(&str, &str)]) -> Look {
-        Look::of(wanted, |name| {
+    fn look(wanted: Option<bool>, variables: &[(&str, &str)]) -> CharacterSet {
+        CharacterSet::of(wanted, |name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         })

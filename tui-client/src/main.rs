@@ -12,14 +12,14 @@ use std::{
 };
 
 use chitty::{
-    app::Outcome,
-    cli::{self, Args, Options},
-    config::{self, Config},
-    launch::{self, Local},
-    locale::Look,
+    app::ExitReason,
+    cli::{self, ClientArgs, ClientOptions},
+    config::{self, ConfigFile},
+    launch::{self, LocalServer},
+    locale::CharacterSet,
     manual,
     osc::Notifier,
-    plain::{self, Plain, PlainConfig},
+    plain::{self, PlainOutcome, PlainConfig},
     run::{self, ScreenConfig, run},
     session::{self, Connector, Ended, SessionConfig, SessionHandle},
     view::Depth,
@@ -48,11 +48,11 @@ use tokio::sync::mpsc;
     after_help = cli::EXAMPLES,
     args_conflicts_with_subcommands = true
 )]
-struct Cli {
+struct ChittyCli {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
     #[command(flatten)]
-    args: Args,
+    args: ClientArgs,
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -65,7 +65,7 @@ Examples:
 chitty-server also copies and checks chats: see chitty-server --help.";
 
 #[derive(Subcommand)]
-enum Command {
+enum CliCommand {
     /// Run the headless server, as chitty-server does
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<chitty_server::cli::Args>),
@@ -100,38 +100,38 @@ fn main() -> ExitCode {
     })
 }
 
-fn run_command(cli: Cli) -> Result<ExitCode> {
+fn run_command(cli: ChittyCli) -> Result<ExitCode> {
     match cli {
-        Cli {
-            command: Some(Command::Serve(args)),
+        ChittyCli {
+            command: Some(CliCommand::Serve(args)),
             ..
         } => chitty_server::cli::run(&args),
-        Cli {
-            command: Some(Command::Trace(args)),
+        ChittyCli {
+            command: Some(CliCommand::Trace(args)),
             ..
         } => Ok(chitty_trace::cli::run(&args)),
-        Cli {
-            command: Some(Command::Config(wanted)),
+        ChittyCli {
+            command: Some(CliCommand::Config(wanted)),
             ..
         } => show_config(&wanted),
-        Cli {
-            command: Some(Command::Completions { shell }),
+        ChittyCli {
+            command: Some(CliCommand::Completions { shell }),
             ..
         } => {
             let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "chitty", &mut text);
+            clap_complete::generate(shell, &mut ChittyCli::command(), "chitty", &mut text);
             print(&text)
         }
-        Cli {
-            command: Some(Command::Man),
+        ChittyCli {
+            command: Some(CliCommand::Man),
             ..
         } => {
             let mut text = Vec::new();
-            manual::write(Cli::command(), &mut text)?;
+            manual::write(ChittyCli::command(), &mut text)?;
             print(&text)
         }
-        Cli { args, .. } => {
-            let config = Config::load(args.config.as_deref())?;
+        ChittyCli { args, .. } => {
+            let config = ConfigFile::load(args.config.as_deref())?;
             chat(args.with(config))
         }
     }
@@ -178,7 +178,7 @@ const THREADS: usize = 8;
 /// As for an option that is wrong: nothing was begun.
 const EXIT_USAGE: u8 = 2;
 
-fn chat(options: Options) -> Result<ExitCode> {
+fn chat(options: ClientOptions) -> Result<ExitCode> {
     let term = std::env::var("TERM").unwrap_or_default();
     if !options.plain
         && let Err(error) = run::has_screen(&term)
@@ -207,7 +207,7 @@ fn chat(options: Options) -> Result<ExitCode> {
             follow_plainly(options, session, news).await
         } else {
             let outcome = show(options, session, news).await?;
-            Ok(Plain {
+            Ok(PlainOutcome {
                 outcome,
                 unsent: 0,
                 unreachable: false,
@@ -216,15 +216,15 @@ fn chat(options: Options) -> Result<ExitCode> {
     });
     // A thread may wait in a read of standard input for ever.
     runtime.shutdown_background();
-    if let Ok(Plain {
-        outcome: Outcome::NeverJoined(_),
+    if let Ok(PlainOutcome {
+        outcome: ExitReason::NeverJoined(_),
         ..
     }) = ended
     {
         // What was tried is of use.
         let _ = log.open(NOBODY, &log_dir);
     }
-    let Plain {
+    let PlainOutcome {
         outcome,
         unsent,
         unreachable,
@@ -238,7 +238,7 @@ fn chat(options: Options) -> Result<ExitCode> {
 }
 
 /// The way to the server that was named, or to one of one's own.
-fn connector(args: &Options, log_dir: &Path) -> Result<Connector> {
+fn connector(args: &ClientOptions, log_dir: &Path) -> Result<Connector> {
     if let Some(server) = &args.server {
         return Ok(launch::remote(server.clone()));
     }
@@ -259,7 +259,7 @@ fn connector(args: &Options, log_dir: &Path) -> Result<Connector> {
         "--idle-exit".into(),
         args.idle_exit.to_string().into(),
     ];
-    Ok(launch::local(Local {
+    Ok(launch::local(LocalServer {
         address: args.local,
         program,
         arguments,
@@ -272,7 +272,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 }
 
 fn open_session(
-    options: &Options,
+    options: &ClientOptions,
     connector: Connector,
     log: &Arc<Log>,
     log_dir: &Path,
@@ -295,10 +295,10 @@ fn open_session(
 
 /// On the full screen.
 async fn show(
-    options: Options,
+    options: ClientOptions,
     (server, session): (String, SessionHandle),
     log: mpsc::Receiver<LogNews>,
-) -> Result<Outcome> {
+) -> Result<ExitReason> {
     let config = ScreenConfig {
         name: options.name,
         login: login(),
@@ -319,17 +319,17 @@ async fn show(
             .filter_map(|name| std::env::var(name).ok())
             .find(|command| !command.trim().is_empty())
             .unwrap_or_else(|| "vi".into()),
-        look: Look::of(options.ascii, |name| std::env::var(name).ok()),
+        look: CharacterSet::of(options.ascii, |name| std::env::var(name).ok()),
     };
     Ok(run(config, session, log).await?)
 }
 
 /// As lines.
 async fn follow_plainly(
-    options: Options,
+    options: ClientOptions,
     (_, session): (String, SessionHandle),
     log: mpsc::Receiver<LogNews>,
-) -> Result<Plain> {
+) -> Result<PlainOutcome> {
     let name = options.name.unwrap_or_else(login);
     let config = PlainConfig {
         name: ParticipantName::parse(&name)
@@ -351,17 +351,17 @@ fn wall_clock() -> SystemTime {
 }
 
 /// The last words, on the terminal that is the user's again.
-fn say_goodbye(outcome: Outcome, log: &Log, plain: bool) -> ExitCode {
+fn say_goodbye(outcome: ExitReason, log: &Log, plain: bool) -> ExitCode {
     log.flush();
     let mut words = Vec::new();
     let code = match outcome {
-        Outcome::Left | Outcome::Over(Ended::Left) => ExitCode::SUCCESS,
-        Outcome::Over(Ended::TakenOver) => {
+        ExitReason::Left | ExitReason::Over(Ended::Left) => ExitCode::SUCCESS,
+        ExitReason::Over(Ended::TakenOver) => {
             words.push("this chat goes on in another process".to_owned());
             ExitCode::FAILURE
         }
-        Outcome::Over(Ended::Removed(reason) | Ended::Failed(reason))
-        | Outcome::NeverJoined(reason) => {
+        ExitReason::Over(Ended::Removed(reason) | Ended::Failed(reason))
+        | ExitReason::NeverJoined(reason) => {
             // It may be a server's word.
             words.push(display::safe_lines(&reason).into_owned());
             ExitCode::FAILURE
@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn each_help_is_of_the_program_that_is_asked() {
-        let mut cli = Cli::command();
+        let mut cli = ChittyCli::command();
         cli.clone().debug_assert();
         cli.build();
         let serve = cli.find_subcommand_mut("serve").expect("it is there");

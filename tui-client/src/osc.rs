@@ -10,7 +10,7 @@ use ratatui::{
     buffer::{Buffer, Cell},
 };
 
-use crate::view::{Link, glyphs};
+use crate::view::{Hyperlink, glyphs};
 
 /// In bytes: a terminal may refuse more.
 const MAX_COPY: usize = 64 * 1024;
@@ -86,13 +86,13 @@ fn clean(text: &str) -> String {
 /// The addresses on screen. A frame does not tell of them, so they are written over what it drew.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    shown: Vec<Piece>,
+    shown: Vec<LinkCells>,
 }
 
 /// A part of an address, as it was drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
-    link: Link,
+pub(crate) struct LinkCells {
+    link: Hyperlink,
     cells: Vec<Cell>,
     /// Else it is not an address any more.
     opens: bool,
@@ -101,8 +101,8 @@ pub(crate) struct Piece {
 impl Links {
     /// What is to be written so that the screen's addresses are these. `rewritten`: some may have been
     /// written over with the same text.
-    pub(crate) fn show(&mut self, links: Vec<Link>, drawn: &Buffer, rewritten: bool) -> Vec<Piece> {
-        let piece = |link, opens| Piece {
+    pub(crate) fn show(&mut self, links: Vec<Hyperlink>, drawn: &Buffer, rewritten: bool) -> Vec<LinkCells> {
+        let piece = |link, opens| LinkCells {
             cells: cells(&link, drawn),
             link,
             opens,
@@ -126,7 +126,7 @@ impl Links {
 
 /// Writes addresses over what was drawn. The cursor is elsewhere then.
 pub(crate) fn write_links<B: Backend>(
-    pieces: &[Piece],
+    pieces: &[LinkCells],
     backend: &mut B,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -147,7 +147,7 @@ pub(crate) const RESTORE_CURSOR: &str = "\x1b8";
 pub(crate) const CLOSE: &str = "\x1b]8;;\x1b\\";
 
 /// OSC 8.
-fn open(link: &Link) -> String {
+fn open(link: &Hyperlink) -> String {
     let (position, which) = link.id;
     let address: String = link
         .address
@@ -157,7 +157,7 @@ fn open(link: &Link) -> String {
     format!("\x1b]8;id={position}-{which};{address}{END}")
 }
 
-fn cells(link: &Link, drawn: &Buffer) -> Vec<Cell> {
+fn cells(link: &Hyperlink, drawn: &Buffer) -> Vec<Cell> {
     let cells = link
         .columns
         .clone()
@@ -165,7 +165,7 @@ fn cells(link: &Link, drawn: &Buffer) -> Vec<Cell> {
     cells.map(Option::unwrap_or_default).collect()
 }
 
-impl Piece {
+impl LinkCells {
     /// The screen's row.
     pub(crate) fn row(&self) -> u16 {
         self.link.y
@@ -209,8 +209,8 @@ mod tests {
 
     use super::*;
 
-    fn link(from: u16, address: &str) -> Link {
-        Link {
+    fn link(from: u16, address: &str) -> Hyperlink {
+        Hyperlink {
             y: 0,
             columns: from..from + 3,
             address: address.into(),

@@ -26,16 +26,16 @@ use tokio::{
 use self::{
     editor::Editing,
     host::{HOST, Host},
-    rows::Rows,
-    told::Told,
+    rows::DoubtfulRows,
+    told::ProcessSignal,
 };
 use crate::{
-    app::{App, Effect, Input, Now, Outcome, Settings, options::Options},
-    input::{self, Decoder, Typed},
-    locale::Look,
+    app::{App, Effect, Input, InputTime, ExitReason, Settings, options::Options},
+    input::{self, Decoder, TerminalInput},
+    locale::CharacterSet,
     osc::{self, Links, Notifier},
-    session::{Command, Ended, Notice, SessionHandle},
-    terminal::{Screen, Untaken},
+    session::{SessionCommand, Ended, Notice, SessionHandle},
+    terminal::{TerminalGuard, Unwritten},
     view::{Palette, Theme},
 };
 
@@ -68,7 +68,7 @@ pub struct ScreenConfig {
     /// The command of the user's editor, which may have arguments.
     pub editor: String,
     /// Of which characters the screen is made.
-    pub look: Look,
+    pub look: CharacterSet,
 }
 
 /// Why there is no screen.
@@ -116,9 +116,9 @@ pub async fn run(
     config: ScreenConfig,
     session: SessionHandle,
     log: mpsc::Receiver<LogNews>,
-) -> Result<Outcome, RunError> {
+) -> Result<ExitReason, RunError> {
     let told = told::signals().map_err(RunError::Signals)?;
-    let mut screen = Screen::enter().map_err(RunError::Terminal)?;
+    let mut screen = TerminalGuard::enter().map_err(RunError::Terminal)?;
     let bytes = input::bytes().map_err(RunError::Terminal)?;
     Ok(drive(screen.terminal(), HOST, bytes, told, config, session, log).await)
 }
@@ -132,18 +132,18 @@ pub fn asked_to_leave() -> io::Result<impl Stream<Item = ()> + Unpin> {
 
 /// The loop, on any terminal.
 async fn drive<B, I, S>(
-    terminal: (&mut Terminal<B>, Untaken),
+    terminal: (&mut Terminal<B>, Unwritten),
     host: Host,
     mut bytes: I,
     mut told: S,
     config: ScreenConfig,
     session: SessionHandle,
     mut log: mpsc::Receiver<LogNews>,
-) -> Outcome
+) -> ExitReason
 where
     B: Backend,
     I: Stream<Item = io::Result<Vec<u8>>> + Unpin,
-    S: Stream<Item = Told> + Unpin,
+    S: Stream<Item = ProcessSignal> + Unpin,
 {
     let SessionHandle {
         commands,
@@ -151,7 +151,7 @@ where
         ..
     } = session;
     let (mut client, mut more_notices, mut more_bytes) =
-        (Client::new(terminal, host, config), true, true);
+        (ScreenClient::new(terminal, host, config), true, true);
     loop {
         client.draw_if_due();
         if let Some(outcome) = client.outcome.take() {
@@ -194,13 +194,13 @@ where
 }
 
 /// The app with what it needs around it.
-struct Client<'a, B: Backend> {
+struct ScreenClient<'a, B: Backend> {
     app: App,
     terminal: &'a mut Terminal<B>,
     host: Host,
     notifier: Notifier,
     links: Links,
-    rows: Rows,
+    rows: DoubtfulRows,
     /// What the window's title says.
     title: Option<String>,
     /// What the window was told last.
@@ -220,20 +220,20 @@ struct Client<'a, B: Backend> {
     /// When to stop waiting for the rest of a key or paste.
     give_up_at: Option<Instant>,
     /// Commands that the session has no room for yet: lines that wait are bounded by the app.
-    outbox: VecDeque<Command>,
+    outbox: VecDeque<SessionCommand>,
     /// When the changed screen is to be drawn.
     draw_at: Option<Instant>,
     drawn_at: Instant,
     /// How much the terminal has not taken yet.
-    untaken: Untaken,
+    untaken: Unwritten,
     /// The session has said its last word.
     ended: bool,
-    outcome: Option<Outcome>,
+    outcome: Option<ExitReason>,
 }
 
-impl<'a, B: Backend> Client<'a, B> {
+impl<'a, B: Backend> ScreenClient<'a, B> {
     fn new(
-        (terminal, untaken): (&'a mut Terminal<B>, Untaken),
+        (terminal, untaken): (&'a mut Terminal<B>, Unwritten),
         host: Host,
         config: ScreenConfig,
     ) -> Self {
@@ -257,7 +257,7 @@ impl<'a, B: Backend> Client<'a, B> {
             host,
             notifier: config.notifier,
             links: Links::default(),
-            rows: Rows::new(config.look.ambiguous_is_wide),
+            rows: DoubtfulRows::new(config.look.ambiguous_is_wide),
             title: None,
             title_told: None,
             editor: config.editor,
@@ -316,16 +316,16 @@ impl<'a, B: Backend> Client<'a, B> {
         self.take(typed);
     }
 
-    fn take(&mut self, typed: Vec<Typed>) {
+    fn take(&mut self, typed: Vec<TerminalInput>) {
         for typed in typed {
             match typed {
-                Typed::Key(key) => self.input(Input::Key(key)),
-                Typed::Paste(text) => self.input(Input::Paste(text)),
-                Typed::Mouse(mouse) => self.input(Input::Mouse(mouse)),
-                Typed::Focus(focused) => self.input(Input::Focus(focused)),
-                Typed::TellsKeys => (self.host.tells_keys)(),
-                Typed::AskStatus => self.tell(input::ASK_STATUS),
-                Typed::PasteStalls => self.input(Input::PasteStalls),
+                TerminalInput::Key(key) => self.input(Input::Key(key)),
+                TerminalInput::Paste(text) => self.input(Input::Paste(text)),
+                TerminalInput::Mouse(mouse) => self.input(Input::Mouse(mouse)),
+                TerminalInput::Focus(focused) => self.input(Input::Focus(focused)),
+                TerminalInput::TellsKeys => (self.host.tells_keys)(),
+                TerminalInput::AskStatus => self.tell(input::ASK_STATUS),
+                TerminalInput::PasteStalls => self.input(Input::PasteStalls),
             }
         }
         self.give_up_at = self
@@ -388,8 +388,8 @@ impl<'a, B: Backend> Client<'a, B> {
         }
     }
 
-    fn now(&self) -> Now {
-        Now {
+    fn now(&self) -> InputTime {
+        InputTime {
             mono: self.start.elapsed(),
             wall: (self.wall)(),
         }

@@ -29,9 +29,9 @@ use rustix::{
     termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
 };
 
-pub(crate) use self::paper::Untaken;
+pub(crate) use self::paper::Unwritten;
 use self::{
-    paper::{Paper, Writing},
+    paper::{FrameWriter, WriterThread},
     size::Measured,
     tty::Tty,
 };
@@ -63,7 +63,7 @@ static WANTS_MOUSE: AtomicBool = AtomicBool::new(false);
 static ORIGINAL: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Where what is drawn goes, while there is a screen.
-static PAPER: Mutex<Option<Paper>> = Mutex::new(None);
+static PAPER: Mutex<Option<FrameWriter>> = Mutex::new(None);
 
 /// The frame that is being drawn.
 static FRAME: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -75,20 +75,20 @@ pub(crate) fn panicked() -> bool {
 }
 
 /// A terminal in the state that a full-screen program needs; dropping it gives the terminal back.
-pub(crate) struct Screen {
+pub(crate) struct TerminalGuard {
     terminal: Terminal<Measured<Frames>>,
-    untaken: Untaken,
+    untaken: Unwritten,
     // In the order in which they are dropped: what was drawn comes before what undoes it.
-    _writing: Writing,
-    _undo: Undo,
+    _writing: WriterThread,
+    _undo: RestoreModes,
 }
 
-impl Screen {
+impl TerminalGuard {
     /// Takes the terminal. It is asked nothing, so that the first frame comes at once.
     pub(crate) fn enter() -> io::Result<Self> {
         restore_on_panic();
         // Undoes what was set when a later step fails.
-        let undo = Undo;
+        let undo = RestoreModes;
         // Whether there are colours is the theme's decision. Left to itself, crossterm drops bold
         // and reverse along with them.
         force_color_output(true);
@@ -107,21 +107,21 @@ impl Screen {
     }
 
     /// What is drawn on, and whether it has taken the last frame.
-    pub(crate) fn terminal(&mut self) -> (&mut Terminal<Measured<Frames>>, Untaken) {
+    pub(crate) fn terminal(&mut self) -> (&mut Terminal<Measured<Frames>>, Unwritten) {
         (&mut self.terminal, self.untaken.clone())
     }
 }
 
-impl Drop for Screen {
+impl Drop for TerminalGuard {
     fn drop(&mut self) {
         // Nothing more comes: the thread that writes ends with what it has.
         *lock(&PAPER) = None;
     }
 }
 
-struct Undo;
+struct RestoreModes;
 
-impl Drop for Undo {
+impl Drop for RestoreModes {
     fn drop(&mut self) {
         give_up();
     }

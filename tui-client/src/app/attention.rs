@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chitty_chat::{Event, EventKind};
 
-use super::{App, Effect, Pane, Screen};
+use super::{App, Effect, MainPane, ActiveScreen};
 use crate::view::glyphs;
 
 /// Between two alerts at least.
@@ -39,13 +39,13 @@ impl App {
 
     /// Whether the newest line is on screen.
     fn sees_the_newest(&self) -> bool {
-        let covered = self.help.is_some() || self.pane == Pane::Diagram;
-        self.screen == Screen::Chat && !covered && self.timeline.below().is_none()
+        let covered = self.help.is_some() || self.pane == MainPane::Diagram;
+        self.screen == ActiveScreen::Chat && !covered && self.timeline.below().is_none()
     }
 
     /// The messages are on screen again.
     pub(super) fn uncover(&mut self) {
-        if self.pane != Pane::Diagram && self.help.is_none() {
+        if self.pane != MainPane::Diagram && self.help.is_none() {
             self.attention.covered = 0;
         }
     }
@@ -71,7 +71,7 @@ impl App {
             return;
         }
         self.attention.mentioned |= away;
-        self.attention.covered += u64::from(self.pane == Pane::Diagram);
+        self.attention.covered += u64::from(self.pane == MainPane::Diagram);
         let waited = |at| self.now.saturating_sub(at) >= PAUSE;
         if self.attention.alerted.is_none_or(waited) {
             self.attention.alerted = Some(self.now);

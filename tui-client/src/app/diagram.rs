@@ -23,12 +23,12 @@ pub struct Diagram {
     /// column.
     pub others: Vec<Arc<str>>,
     /// From the oldest on. The times of one line rise downwards.
-    pub rows: Vec<Row>,
+    pub rows: Vec<DiagramRow>,
 }
 
 /// Somebody's line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Line {
+pub enum Lifeline {
     /// The user's own.
     Own,
     /// One of [`Diagram::others`].
@@ -39,29 +39,29 @@ pub enum Line {
 
 /// One row.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct DiagramRow {
     /// What happens in it.
-    pub step: Step,
+    pub step: DiagramStep,
     /// Whose sendings are on their way to the server, between this row and the next.
-    pub under_way: Vec<Line>,
+    pub under_way: Vec<Lifeline>,
     /// Which of [`Diagram::others`] are present in this row.
     pub present: Vec<bool>,
 }
 
 /// What happens in a row.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum DiagramStep {
     /// A sending that something else overtakes: it arrives further down.
     Sent {
         /// Whose.
-        line: Line,
+        line: Lifeline,
         /// Its author's clock.
         time: LamportTime,
     },
     /// The server broadcasts an event.
     Broadcast {
         /// Where the sending behind it comes from; `None`: nobody asked for it.
-        from: Option<Line>,
+        from: Option<Lifeline>,
         /// The author's clock, where it was sent in this very row.
         sent: Option<LamportTime>,
         /// The event's time.
@@ -88,10 +88,10 @@ pub enum Step {
 
 /// An event, and where its sending belongs.
 #[derive(Debug)]
-struct Place<'a> {
+struct PlacedEvent<'a> {
     received: &'a Received,
     /// Whose line its sending is on; `None`: nobody asked for it.
-    from: Option<Line>,
+    from: Option<Lifeline>,
     /// Which participant's, if not the user's own.
     participant: Option<ParticipantNumber>,
     own: bool,
@@ -106,7 +106,7 @@ impl Diagram {
         let others = others(&events, recent, columns);
         let places: Vec<_> = events
             .iter()
-            .map(|received| Place::new(received, recent, &others))
+            .map(|received| PlacedEvent::new(received, recent, &others))
             .collect();
         let numbers = others.iter().map(|(number, _)| *number).collect();
         let mut built = rows::build(&places, recent, numbers);
@@ -154,7 +154,7 @@ fn who(event: &Event) -> Option<(ParticipantNumber, &Arc<str>)> {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> PlacedEvent<'a> {
     fn new(
         received: &'a Received,
         recent: &Recent,
@@ -166,10 +166,10 @@ impl<'a> Place<'a> {
         let asked = event.request > LamportTime::ZERO;
         let line = |number: ParticipantNumber| {
             if own {
-                return Line::Own;
+                return Lifeline::Own;
             }
             let found = others.iter().position(|(other, _)| *other == number);
-            found.map_or(Line::Hidden, Line::Other)
+            found.map_or(Lifeline::Hidden, Lifeline::Other)
         };
         Self {
             received,

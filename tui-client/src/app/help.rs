@@ -7,14 +7,14 @@ use chitty_chat::signs::{self, Sign};
 
 use super::{
     commands::COMMANDS,
-    keys::{Action, Keymap, Mode, Row as KeyRow},
+    keys::{Action, Keymap, Mode, KeyRow},
     wrap,
 };
 use crate::view::glyphs;
 
 /// The help as it fits a screen.
 #[derive(Debug)]
-pub struct Page {
+pub struct HelpPage {
     /// The columns between the sides of its frame.
     pub width: usize,
     /// The rows that are visible at once.
@@ -22,12 +22,12 @@ pub struct Page {
     /// Whether there is room for a frame.
     pub framed: bool,
     /// All rows.
-    pub rows: Vec<Row>,
+    pub rows: Vec<HelpRow>,
 }
 
 /// A row of the help.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Row {
+pub enum HelpRow {
     /// What the rows below are about.
     Title(&'static str),
     /// Keys, and what they do from this column on.
@@ -54,15 +54,15 @@ pub enum Row {
 const MARGIN: usize = 3;
 
 /// A part of the help.
-pub(crate) struct Part {
+pub(crate) struct HelpSection {
     pub(crate) title: &'static str,
     /// The table of the configuration that changes it.
     pub(crate) table: Option<&'static str>,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<HelpEntry>,
 }
 
 /// A key or a command.
-pub(crate) struct Entry {
+pub(crate) struct HelpEntry {
     /// As people write it.
     pub(crate) keys: Cow<'static, str>,
     pub(crate) what: &'static str,
@@ -70,7 +70,7 @@ pub(crate) struct Entry {
     pub(crate) names: Vec<&'static str>,
 }
 
-impl Page {
+impl HelpPage {
     /// The help on a screen of so many columns and rows.
     pub fn new(width: u16, height: u16, keys: &Keymap) -> Self {
         let (screen, height) = (usize::from(width), usize::from(height));
@@ -85,16 +85,16 @@ impl Page {
         let mut rows = Vec::new();
         for part in parts {
             if !rows.is_empty() {
-                rows.push(Row::Gap);
+                rows.push(HelpRow::Gap);
             }
-            rows.push(Row::Title(part.title));
+            rows.push(HelpRow::Title(part.title));
             // In a narrow window each part is laid out by itself.
             let column = if wanted <= room {
                 column
             } else {
                 self::column(part.entries.iter())
             };
-            for Entry { keys, what, .. } in part.entries {
+            for HelpEntry { keys, what, .. } in part.entries {
                 entry(keys, what, column, width, &mut rows);
             }
         }
@@ -115,7 +115,7 @@ impl Page {
 }
 
 /// Where what keys do begins.
-fn column<'a>(entries: impl Iterator<Item = &'a Entry>) -> usize {
+fn column<'a>(entries: impl Iterator<Item = &'a HelpEntry>) -> usize {
     entries
         .map(|entry| glyphs::width(&entry.keys))
         .max()
@@ -143,18 +143,18 @@ fn is_main(row: &KeyRow) -> bool {
 }
 
 /// All of the help, with these keys.
-pub(crate) fn parts(keys: &Keymap) -> [Part; 6] {
-    let commands = COMMANDS.iter().map(|help| Entry {
+pub(crate) fn parts(keys: &Keymap) -> [HelpSection; 6] {
+    let commands = COMMANDS.iter().map(|help| HelpEntry {
         keys: help.command.into(),
         what: help.what,
         names: Vec::new(),
     });
-    let back = keys.key(Action::Leave).map(|key| Entry {
+    let back = keys.key(Action::Leave).map(|key| HelpEntry {
         keys: key.to_string().into(),
         what: "back to the draft",
         names: Vec::new(),
     });
-    let part = |title, table, entries| Part {
+    let part = |title, table, entries| HelpSection {
         title,
         table,
         entries,
@@ -167,7 +167,7 @@ pub(crate) fn parts(keys: &Keymap) -> [Part; 6] {
     });
     let rest = of(keys, Mode::Chat, |row| !is_main(row));
     let selected = of(keys, Mode::Selected, |_| true);
-    let entries = |rows: Vec<(_, Entry)>| rows.into_iter().map(|(_, entry)| entry);
+    let entries = |rows: Vec<(_, HelpEntry)>| rows.into_iter().map(|(_, entry)| entry);
     [
         part("Signs", None, signs::SCREEN.map(sign).into()),
         part(
@@ -186,8 +186,8 @@ pub(crate) fn parts(keys: &Keymap) -> [Part; 6] {
     ]
 }
 
-fn sign(sign: Sign) -> Entry {
-    Entry {
+fn sign(sign: Sign) -> HelpEntry {
+    HelpEntry {
         keys: sign.sign.into(),
         what: sign.means,
         names: Vec::new(),
@@ -195,10 +195,10 @@ fn sign(sign: Sign) -> Entry {
 }
 
 /// The rows of keys that these are.
-fn of(keys: &Keymap, mode: Mode, which: impl Fn(&KeyRow) -> bool) -> Vec<(&'static KeyRow, Entry)> {
+fn of(keys: &Keymap, mode: Mode, which: impl Fn(&KeyRow) -> bool) -> Vec<(&'static KeyRow, HelpEntry)> {
     let rows = keys.rows(mode).filter(|(_, row)| which(row));
     let entry = |(keys, row): (String, &'static KeyRow)| {
-        let entry = Entry {
+        let entry = HelpEntry {
             keys: keys.into(),
             what: row.what,
             names: row.bindings.iter().map(|binding| binding.name).collect(),
@@ -216,7 +216,7 @@ fn entry(
     what: &'static str,
     column: usize,
     width: usize,
-    rows: &mut Vec<Row>,
+    rows: &mut Vec<HelpRow>,
 ) {
     let room = width.saturating_sub(column);
     let beside = room >= glyphs::width(what) || room >= LEAST;
@@ -224,12 +224,12 @@ fn entry(
     let mut more = wrap::rows(what, width.saturating_sub(indent), 0)
         .into_iter()
         .peekable();
-    rows.push(Row::Entry {
+    rows.push(HelpRow::Entry {
         keys,
         column,
         what: more.next_if(|_| beside).unwrap_or_default().into(),
     });
-    rows.extend(more.map(|what| Row::More {
+    rows.extend(more.map(|what| HelpRow::More {
         column: indent,
         what,
     }));
@@ -243,10 +243,10 @@ mod tests {
     fn every_key_and_command_is_in_it_at_any_size() {
         let map = Keymap::default();
         for (width, height) in [(200, 60), (80, 24), (40, 10), (20, 5), (1, 1), (0, 0)] {
-            let page = Page::new(width, height, &map);
+            let page = HelpPage::new(width, height, &map);
             for wanted in parts(&map).iter().flat_map(|part| &part.entries) {
                 let known =
-                    |row: &Row| matches!(row, Row::Entry { keys, .. } if *keys == wanted.keys);
+                    |row: &HelpRow| matches!(row, HelpRow::Entry { keys, .. } if *keys == wanted.keys);
                 let wanted = &wanted.keys;
                 assert!(page.rows.iter().any(known), "{wanted} at {width}x{height}");
             }
@@ -276,12 +276,12 @@ mod tests {
     fn what_keys_do_is_read_whole_at_any_width() {
         let map = Keymap::default();
         for width in [20, 32, 40, 50, 60, 80, 200] {
-            let page = Page::new(width, 24, &map);
+            let page = HelpPage::new(width, 24, &map);
             let mut told = String::new();
             for row in &page.rows {
                 let (column, what) = match row {
-                    Row::Entry { column, what, .. } => (*column, &**what),
-                    Row::More { column, what } => (*column, &**what),
+                    HelpRow::Entry { column, what, .. } => (*column, &**what),
+                    HelpRow::More { column, what } => (*column, &**what),
                     _ => continue,
                 };
                 assert!(
@@ -314,7 +314,7 @@ mod tests {
                 }
                 None => "| command | does |\n| --- | --- |\n".to_owned(),
             };
-            let row = |Entry { keys, what, names }| {
+            let row = |HelpEntry { keys, what, names }| {
                 let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
                 let names = names.join(", ");
                 let last = part.table.map(|_| format!(" {names} |"));

@@ -7,7 +7,7 @@ use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
 
 use super::{Mouse, options::Options};
-use crate::session::{Command, Ended, Notice};
+use crate::session::{SessionCommand, Ended, Notice};
 
 /// What happened around the app.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub struct Edited {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Tell the session.
-    Session(Command),
+    Session(SessionCommand),
     /// The screen is not what the app looks like any more.
     Draw,
     /// Draw every cell anew: something else has written to the terminal.
@@ -71,12 +71,12 @@ pub enum Effect {
     /// Take the mouse, or leave it to the terminal.
     Mouse(bool),
     /// The client is done.
-    Quit(Outcome),
+    Quit(ExitReason),
 }
 
 /// How the client ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ExitReason {
     /// The user left.
     Left,
     /// The session ended under the user, who then left the screen.
@@ -87,7 +87,7 @@ pub enum Outcome {
 
 /// What time it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Now {
+pub struct InputTime {
     /// Since the client's start.
     pub mono: Duration,
     /// For people.

@@ -5,14 +5,14 @@ use std::time::Duration;
 use chitty_chat::ParticipantName;
 
 use super::composer::{Edit, Editor};
-use crate::session::Refusal;
+use crate::session::NameRefusal;
 
 /// In characters: enough to see that a name is too long.
 const MAX_FIELD: usize = 64;
 
 /// The name field and what was wrong with the last name.
 #[derive(Debug)]
-pub struct Join {
+pub struct JoinForm {
     editor: Editor,
     /// The name in the field is only offered: what is written takes its place.
     offered: bool,
@@ -21,7 +21,7 @@ pub struct Join {
     trying: bool,
 }
 
-impl Join {
+impl JoinForm {
     /// A field with this name offered in it, as a selected text is: the first character that is
     /// written replaces it, and moving the caret keeps it.
     pub(super) fn offering(name: &str) -> Self {
@@ -126,7 +126,7 @@ impl Join {
         }
     }
 
-    pub(super) fn refused(&mut self, refusal: &Refusal, now: Duration) {
+    pub(super) fn refused(&mut self, refusal: &NameRefusal, now: Duration) {
         *self = Self::new(&refusal.name);
         self.refusal = Some(sentence(&refusal.reason));
         self.free_at = refusal.retry_in.map(|wait| now.saturating_add(wait));
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_bad_name_is_explained_and_not_tried() {
-        let mut join = Join::new("");
+        let mut join = JoinForm::new("");
         assert_eq!(join.submit(), None);
         let (why, _) = join.refusal(Duration::ZERO).expect("a reason");
         assert!(why.starts_with("A name") && why.ends_with('.'), "{why}");
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_refused_name_can_be_changed() {
-        let mut join = Join::new("ada");
+        let mut join = JoinForm::new("ada");
         assert_eq!(
             join.submit().map(|name| name.as_str().to_owned()),
             Some("ada".into())
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(join.name(), "ada");
         let now = Duration::from_secs(5);
         join.refused(
-            &Refusal {
+            &NameRefusal {
                 name: "ada".into(),
                 reason: "the name is taken".into(),
                 retry_in: Some(Duration::from_secs(8)),
@@ -196,11 +196,11 @@ mod tests {
 
     #[test]
     fn the_field_is_bounded_and_takes_one_line() {
-        let mut join = Join::new(&"x".repeat(1000));
+        let mut join = JoinForm::new(&"x".repeat(1000));
         assert_eq!(join.name().len(), MAX_FIELD);
         join.edit(Edit::Insert('y'));
         assert_eq!(join.name().len(), MAX_FIELD);
-        let mut join = Join::new("");
+        let mut join = JoinForm::new("");
         join.paste("ada\nsecret");
         assert_eq!(join.name(), "ada");
     }

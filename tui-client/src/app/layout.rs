@@ -58,7 +58,7 @@ pub fn input_columns(width: u16, name: usize) -> InputColumns {
 
 /// How many rows the parts of a screen would like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedRows {
     /// What must not be overlooked.
     pub alarm: usize,
     /// A word to the user.
@@ -68,7 +68,7 @@ pub struct Wanted {
 }
 
 /// Divides a screen. The participants are shown where there is room, and they are wanted.
-pub fn panes(width: u16, height: u16, wanted: Wanted, participants: bool) -> Panes {
+pub fn panes(width: u16, height: u16, wanted: WantedRows, participants: bool) -> Panes {
     let most = (height / 3).max(2);
     let input = u16::try_from(wanted.draft)
         .unwrap_or(most)
@@ -131,7 +131,7 @@ mod tests {
         fn the_panes_fill_the_screen(width: u16, height: u16, draft in 0..100_usize, hint in 0..9_usize, alarm in 0..9_usize, side: bool) {
             let bare = bare(width, height, alarm);
             prop_assert_eq!(bare.messages.height + bare.alarm.height, height);
-            let panes = panes(width, height, Wanted { alarm, hint, draft }, side);
+            let panes = panes(width, height, WantedRows { alarm, hint, draft }, side);
             prop_assert_eq!(
                 panes.messages.height
                     + panes.alarm.height

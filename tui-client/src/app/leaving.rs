@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use super::{App, Effect, FAREWELL, Outcome, Pane, Screen};
-use crate::{app::keys::Action, session::Command};
+use super::{App, Effect, FAREWELL, ExitReason, MainPane, ActiveScreen};
+use crate::{app::keys::Action, session::SessionCommand};
 
 /// From the announcement until the chat is left.
 pub(super) const ANNOUNCED: Duration = Duration::from_millis(1500);
@@ -72,7 +72,7 @@ impl App {
         if before.announced.is_some() || before.warned {
             return self.leave(effects);
         }
-        if self.screen == Screen::Chat && self.timeline.below().is_some() {
+        if self.screen == ActiveScreen::Chat && self.timeline.below().is_some() {
             self.go_to_newest();
             return self.closed();
         }
@@ -121,7 +121,7 @@ impl App {
         } else if !self.leaving.is_under_way() {
             self.leaving.by = Some(self.now + FAREWELL);
             self.status.leaving();
-            effects.push(Effect::Session(Command::Leave));
+            effects.push(Effect::Session(SessionCommand::Leave));
         }
     }
 
@@ -132,7 +132,7 @@ impl App {
             self.leave(effects);
         }
         if self.leaving.by.is_some_and(|by| by <= self.now) {
-            effects.push(Effect::Quit(Outcome::Left));
+            effects.push(Effect::Quit(ExitReason::Left));
         }
     }
 
@@ -140,8 +140,8 @@ impl App {
     pub(super) fn close_topmost(&mut self) -> bool {
         let closed = if self.composer.cancel() {
             true
-        } else if self.pane == Pane::Diagram {
-            self.pane = Pane::Messages;
+        } else if self.pane == MainPane::Diagram {
+            self.pane = MainPane::Messages;
             true
         } else {
             false

@@ -39,16 +39,16 @@ mod tests;
 use std::time::Duration;
 
 use self::{
-    attention::Attention, composer::Composer, join::Join, keys::Key, layout::Panes,
-    leaving::Leaving, options::Options, overtaken::Overtaken, participants::Participants,
-    reading::Going, recent::Recent, search::Search, status::Status, timeline::Timeline,
+    attention::Attention, composer::Composer, join::JoinForm, keys::KeyChord, layout::Panes,
+    leaving::Leaving, options::Options, overtaken::NewSinceDraft, participants::Participants,
+    reading::PendingJump, recent::Recent, search::Search, status::Status, timeline::Timeline,
 };
 pub use self::{
-    io::{Edited, Effect, Input, Now, Outcome, Settings},
+    io::{Edited, Effect, Input, InputTime, ExitReason, Settings},
     reading::Mouse,
 };
 use crate::{
-    session::{Command, Ended},
+    session::{SessionCommand, Ended},
     view::glyphs,
 };
 
@@ -57,7 +57,7 @@ pub const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What is on screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Screen {
+pub enum ActiveScreen {
     /// The question for a name.
     Join,
     /// The chat.
@@ -66,7 +66,7 @@ pub enum Screen {
 
 /// What is shown of the chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pane {
+enum MainPane {
     /// Messages, with everything around them.
     Messages,
     /// Only the messages, for the terminal's own selection.
@@ -87,20 +87,20 @@ pub struct Hint {
 /// The client.
 #[derive(Debug)]
 pub struct App {
-    screen: Screen,
-    join: Join,
+    screen: ActiveScreen,
+    join: JoinForm,
     composer: Composer,
     timeline: Timeline,
     participants: Participants,
     status: Status,
     recent: Recent,
-    overtaken: Overtaken,
+    overtaken: NewSinceDraft,
     search: Search,
     attention: Attention,
     options: Options,
-    pane: Pane,
+    pane: MainPane,
     /// The page that one goes to when it has come.
-    going: Option<Going>,
+    going: Option<PendingJump>,
     /// The accepted name.
     name: String,
     hint: Option<Hint>,
@@ -108,7 +108,7 @@ pub struct App {
     help: Option<usize>,
     leaving: Leaving,
     /// This key was pressed, and the next one belongs to it.
-    first: Option<Key>,
+    first: Option<KeyChord>,
     tickets: u64,
     welcomed: bool,
     /// What was said before may be fetched before anybody scrolls up to it.
@@ -125,21 +125,21 @@ impl App {
     /// The client at its start, and what it wants done first.
     pub fn new(settings: Settings) -> (Self, Vec<Effect>) {
         let mut app = Self {
-            screen: Screen::Join,
+            screen: ActiveScreen::Join,
             join: match &settings.name {
-                Some(name) => Join::new(name),
-                None => Join::offering(&settings.login),
+                Some(name) => JoinForm::new(name),
+                None => JoinForm::offering(&settings.login),
             },
             composer: Composer::default(),
             timeline: Timeline::new(settings.time_zone),
             participants: Participants::default(),
             status: Status::new(settings.server),
             recent: Recent::default(),
-            overtaken: Overtaken::default(),
+            overtaken: NewSinceDraft::default(),
             search: Search::default(),
             attention: Attention::default(),
             options: settings.options,
-            pane: Pane::Messages,
+            pane: MainPane::Messages,
             going: None,
             name: String::new(),
             hint: None,
@@ -169,7 +169,7 @@ impl App {
     }
 
     /// Takes one input.
-    pub fn update(&mut self, input: Input, now: Now) -> Vec<Effect> {
+    pub fn update(&mut self, input: Input, now: InputTime) -> Vec<Effect> {
         self.now = now.mono;
         let mut effects = Vec::new();
         let changed = match input {
@@ -189,7 +189,7 @@ impl App {
             }
             Input::Focus(focused) => {
                 if focused && self.status.lost() {
-                    effects.push(Effect::Session(Command::Hurry));
+                    effects.push(Effect::Session(SessionCommand::Hurry));
                 }
                 self.focus(focused, &mut effects)
             }
@@ -242,17 +242,17 @@ impl App {
         true
     }
 
-    fn outcome(&self, ended: Ended) -> Outcome {
+    fn outcome(&self, ended: Ended) -> ExitReason {
         match ended {
-            Ended::Left => Outcome::Left,
-            Ended::Failed(why) | Ended::Removed(why) if !self.welcomed => Outcome::NeverJoined(why),
-            ended => Outcome::Over(ended),
+            Ended::Left => ExitReason::Left,
+            Ended::Failed(why) | Ended::Removed(why) if !self.welcomed => ExitReason::NeverJoined(why),
+            ended => ExitReason::Over(ended),
         }
     }
 
     fn try_name(&mut self, effects: &mut Vec<Effect>) {
         if let Some(name) = self.join.submit() {
-            effects.push(Effect::Session(Command::Join { name }));
+            effects.push(Effect::Session(SessionCommand::Join { name }));
         }
     }
 
@@ -280,7 +280,7 @@ impl App {
         self.panes = if self.is_bare() {
             layout::bare(width, height, alarm)
         } else {
-            let wanted = layout::Wanted { alarm, hint, draft };
+            let wanted = layout::WantedRows { alarm, hint, draft };
             layout::panes(width, height, wanted, self.options.participants)
         };
         let messages = self.panes.messages;

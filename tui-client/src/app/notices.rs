@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use chitty_chat::logging::LogNews;
 
-use super::{App, Effect, Outcome, Screen, keys::Action};
-use crate::session::{Ended, Link, Notice, Welcome};
+use super::{App, Effect, ExitReason, ActiveScreen, keys::Action};
+use crate::session::{Ended, Link, Notice, WelcomeNotice};
 
 impl App {
     /// Returns whether the screen changed.
@@ -34,7 +34,7 @@ impl App {
             }
             Notice::Refused(refusal) => {
                 self.join.refused(&refusal, self.now);
-                self.screen = Screen::Join;
+                self.screen = ActiveScreen::Join;
                 self.help = None;
             }
             Notice::Welcome(welcome) => self.welcome(welcome, wall, effects),
@@ -93,7 +93,7 @@ impl App {
         }
     }
 
-    fn welcome(&mut self, welcome: Welcome, wall: SystemTime, effects: &mut Vec<Effect>) {
+    fn welcome(&mut self, welcome: WelcomeNotice, wall: SystemTime, effects: &mut Vec<Effect>) {
         if self.welcomed && !welcome.another_log {
             self.missed = welcome.head.next().get().saturating_sub(welcome.next.get());
         }
@@ -111,13 +111,13 @@ impl App {
             effects.push(Effect::Mouse(true));
         }
         self.welcomed = true;
-        self.screen = Screen::Chat;
+        self.screen = ActiveScreen::Chat;
     }
 
     fn ended(&mut self, ended: Ended, effects: &mut Vec<Effect>) {
         let quit = match &ended {
-            _ if self.leaving.is_under_way() => Some(Outcome::Left),
-            Ended::Left => Some(Outcome::Left),
+            _ if self.leaving.is_under_way() => Some(ExitReason::Left),
+            Ended::Left => Some(ExitReason::Left),
             // There is nothing to look at: say it where it can be read, scrolled and piped.
             Ended::Failed(_) | Ended::Removed(_) if !self.welcomed => {
                 Some(self.outcome(ended.clone()))
@@ -127,7 +127,7 @@ impl App {
         effects.extend(quit.map(Effect::Quit));
         self.participants.clear();
         self.screen = if self.welcomed {
-            Screen::Chat
+            ActiveScreen::Chat
         } else {
             self.screen
         };

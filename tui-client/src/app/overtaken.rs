@@ -5,13 +5,13 @@ use chitty_chat::{Event, EventKind};
 
 /// Counts messages of others.
 #[derive(Debug, Default)]
-pub(super) struct Overtaken {
+pub(super) struct NewSinceDraft {
     heard: u64,
     /// How many had been heard when the draft was begun.
     at_start: Option<u64>,
 }
 
-impl Overtaken {
+impl NewSinceDraft {
     /// Takes an event that is not the user's own.
     pub(super) fn event(&mut self, event: &Event) {
         self.heard += u64::from(matches!(event.kind, EventKind::Message { .. }));
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn only_messages_since_the_start_of_the_draft_count() {
-        let mut overtaken = Overtaken::default();
+        let mut overtaken = NewSinceDraft::default();
         overtaken.event(&message(3, 9, "bob", "before"));
         overtaken.draft(true);
         assert_eq!(overtaken.count(), 0);

@@ -10,7 +10,7 @@ use std::{
 use chitty_chat::{Event, EventKind, ParticipantNumber, Position, text::caseless};
 
 use super::hues::Hues;
-use crate::session::Welcome;
+use crate::session::WelcomeNotice;
 
 /// How long those stay in sight who are gone.
 const FADING: Duration = Duration::from_secs(5);
@@ -29,10 +29,10 @@ const LISTED: usize = 50;
 /// Who is present.
 #[derive(Debug, Default)]
 pub struct Participants {
-    present: BTreeMap<ParticipantNumber, Present>,
+    present: BTreeMap<ParticipantNumber, PresentParticipant>,
     /// By name, in capitals or not.
     sorted: Vec<(String, ParticipantNumber)>,
-    gone: VecDeque<Gone>,
+    gone: VecDeque<Departed>,
     hues: Hues,
     own: Option<ParticipantNumber>,
     /// Events below it are history.
@@ -44,14 +44,14 @@ pub struct Participants {
 }
 
 #[derive(Debug)]
-struct Present {
+struct PresentParticipant {
     name: Arc<str>,
     hue: usize,
     seen: Position,
 }
 
 #[derive(Debug)]
-struct Gone {
+struct Departed {
     number: ParticipantNumber,
     name: Arc<str>,
     until: Duration,
@@ -59,7 +59,7 @@ struct Gone {
 
 /// Somebody in the pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Person<'a> {
+pub struct ListedParticipant<'a> {
     /// This participation.
     pub number: ParticipantNumber,
     /// The name, as it came.
@@ -75,14 +75,14 @@ pub struct Person<'a> {
 
 /// What of a list is on screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct VisibleRange {
     /// Those on screen.
     pub people: Range<usize>,
     /// How many there are.
     pub count: usize,
 }
 
-impl Shown {
+impl VisibleRange {
     /// So many rows of a list of `count`, from `top` on or as far down as it goes. Where not all fit,
     /// a row at the end tells how many are left out there.
     pub fn new(count: usize, rows: usize, top: usize) -> Self {
@@ -140,7 +140,7 @@ impl Participants {
             .map(|(number, present)| (&*present.name, Some(number) == self.own))
     }
 
-    fn ordered(&self) -> impl Iterator<Item = (ParticipantNumber, &Present)> {
+    fn ordered(&self) -> impl Iterator<Item = (ParticipantNumber, &PresentParticipant)> {
         let others = self.sorted.iter().map(|(_, number)| *number);
         let others = others.filter(|number| Some(*number) != self.own);
         let numbers = self.own.into_iter().chain(others);
@@ -148,15 +148,15 @@ impl Participants {
     }
 
     /// Everybody in the pane: the user, the others by name, and those who have just left.
-    pub fn people(&self) -> impl Iterator<Item = Person<'_>> {
-        let present = self.ordered().map(|(number, present)| Person {
+    pub fn people(&self) -> impl Iterator<Item = ListedParticipant<'_>> {
+        let present = self.ordered().map(|(number, present)| ListedParticipant {
             number,
             name: &present.name,
             own: Some(number) == self.own,
             gone: false,
             seen: present.seen,
         });
-        present.chain(self.gone.iter().map(|gone| Person {
+        present.chain(self.gone.iter().map(|gone| ListedParticipant {
             number: gone.number,
             name: &gone.name,
             own: false,
@@ -221,9 +221,9 @@ impl Participants {
 
     /// Scrolls a pane in which people have so many rows.
     pub(super) fn scroll(&mut self, by: isize, rows: usize) {
-        let shown = Shown::new(self.shown(), rows, self.top);
+        let shown = VisibleRange::new(self.shown(), rows, self.top);
         let top = shown.above().saturating_add_signed(by);
-        self.top = Shown::new(self.shown(), rows, top).above();
+        self.top = VisibleRange::new(self.shown(), rows, top).above();
     }
 
     /// Whether this event was before the user's time.
@@ -240,7 +240,7 @@ impl Participants {
         self.gone.retain(|gone| gone.until > now);
     }
 
-    pub(crate) fn welcome(&mut self, welcome: &Welcome) {
+    pub(crate) fn welcome(&mut self, welcome: &WelcomeNotice) {
         self.own = Some(welcome.number);
         if let Some(participants) = &welcome.participants {
             self.clear();
@@ -294,7 +294,7 @@ impl Participants {
     }
 
     fn enter(&mut self, number: ParticipantNumber, name: &Arc<str>) {
-        let present = Present {
+        let present = PresentParticipant {
             name: Arc::clone(name),
             hue: self.hues.give(name),
             seen: Position::ZERO,
@@ -315,7 +315,7 @@ impl Participants {
         if self.gone.len() >= MAX_GONE {
             self.gone.pop_front();
         }
-        self.gone.push_back(Gone {
+        self.gone.push_back(Departed {
             number,
             name: present.name,
             until: now.saturating_add(FADING),

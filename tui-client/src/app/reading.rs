@@ -3,12 +3,12 @@
 use chitty_chat::{LamportTime, Position, text::caseless::Needle};
 
 use super::{
-    App, Effect, Pane, Screen,
+    App, Effect, MainPane, ActiveScreen,
     composer::{Edit, Editor},
     keys::{Action, Mode},
-    search::{self, Origin, Outcome},
+    search::{self, SearchOrigin, SearchOutcome},
 };
-use crate::session::{Command, HistoryPage};
+use crate::session::{SessionCommand, HistoryPage};
 
 /// Rows by which the wheel scrolls.
 const WHEEL: usize = 3;
@@ -28,7 +28,7 @@ pub enum Mouse {
 
 /// A page that one goes to when it has come.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Going {
+pub(super) struct PendingJump {
     page: HistoryPage,
     /// What is there is to be selected.
     selects: bool,
@@ -42,7 +42,7 @@ impl App {
         selected: Option<Action>,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        if self.screen != Screen::Chat || self.help.is_some() {
+        if self.screen != ActiveScreen::Chat || self.help.is_some() {
             return false;
         }
         if self.search.is_typing() {
@@ -60,10 +60,10 @@ impl App {
         if self.timeline.is_selecting() && self.selecting_key(selected.or(action), effects) {
             return true;
         }
-        if self.pane == Pane::Diagram
+        if self.pane == MainPane::Diagram
             && matches!(action, Some(Action::Search | Action::SelectOlder))
         {
-            self.pane = Pane::Messages;
+            self.pane = MainPane::Messages;
         }
         match action {
             Some(Action::Search) => self.open_search(),
@@ -148,7 +148,7 @@ impl App {
             selected => selected,
         };
         self.hint = None;
-        self.search.open(here.map(|position| Origin {
+        self.search.open(here.map(|position| SearchOrigin {
             position,
             time: self.timeline.lamport_of(position),
             place: self.timeline.place(),
@@ -241,7 +241,7 @@ impl App {
 
     /// How a search has ended whose prompt is closed, and so does not tell.
     fn tell_outcome(&mut self, effects: &mut Vec<Effect>) {
-        if self.search.is_typing() && *self.search.outcome() == Outcome::Nothing {
+        if self.search.is_typing() && *self.search.outcome() == SearchOutcome::Nothing {
             self.back_to_origin(effects);
         }
         if self.search.is_typing() || self.search.query().is_empty() {
@@ -250,15 +250,15 @@ impl App {
         let query = self.search.query();
         let older = self.search.is_older();
         let (text, error) = match self.search.outcome() {
-            Outcome::None | Outcome::Found => return self.hint = None,
-            Outcome::Asking => (
+            SearchOutcome::None | SearchOutcome::Found => return self.hint = None,
+            SearchOutcome::Asking => (
                 format!("Looking further {} …", if older { "up" } else { "down" }),
                 false,
             ),
-            Outcome::Wrapped if older => ("Found again from the newest line on".into(), false),
-            Outcome::Wrapped => ("Found again from the oldest line on".into(), false),
-            Outcome::Only => (format!("No other line has {query:?}"), false),
-            Outcome::NoMore => {
+            SearchOutcome::Wrapped if older => ("Found again from the newest line on".into(), false),
+            SearchOutcome::Wrapped => ("Found again from the oldest line on".into(), false),
+            SearchOutcome::Only => (format!("No other line has {query:?}"), false),
+            SearchOutcome::NoMore => {
                 let (direction, end, action) = if older {
                     ("older", "newest", Action::FindOlder)
                 } else {
@@ -269,8 +269,8 @@ impl App {
                 let on = on.unwrap_or_default();
                 (format!("No {direction} line has {query:?}{on}"), false)
             }
-            Outcome::Nothing => (format!("No line has {query:?}"), true),
-            Outcome::Failed(why) => (format!("Not found: {why}"), true),
+            SearchOutcome::Nothing => (format!("No line has {query:?}"), true),
+            SearchOutcome::Failed(why) => (format!("Not found: {why}"), true),
         };
         self.say(text, error);
     }
@@ -303,7 +303,7 @@ impl App {
     fn ask_for(&mut self, lamport: LamportTime, selects: bool, effects: &mut Vec<Effect>) {
         let page = HistoryPage::At(lamport);
         self.reads_ahead = true;
-        self.going = Some(Going { page, selects });
+        self.going = Some(PendingJump { page, selects });
         ask(Some(page), AROUND, effects);
     }
 
@@ -378,7 +378,7 @@ impl App {
 
     /// Returns whether the screen changed.
     pub(super) fn mouse(&mut self, mouse: Mouse) -> bool {
-        if self.screen != Screen::Chat || self.help.is_some() {
+        if self.screen != ActiveScreen::Chat || self.help.is_some() {
             return false;
         }
         let messages = self.panes.messages;
@@ -432,7 +432,7 @@ impl App {
 
     /// Only the messages, for the terminal's own selection.
     pub(super) fn show_bare(&mut self, bare: bool, effects: &mut Vec<Effect>) {
-        self.pane = if bare { Pane::Bare } else { Pane::Messages };
+        self.pane = if bare { MainPane::Bare } else { MainPane::Messages };
         self.timeline.deselect();
         if self.options.mouse {
             effects.push(Effect::Mouse(!bare));
@@ -457,7 +457,7 @@ fn paste(line: &mut Editor, text: &str) {
 }
 
 fn ask(page: Option<HistoryPage>, limit: u32, effects: &mut Vec<Effect>) {
-    let ask = |page| Effect::Session(Command::History { page, limit });
+    let ask = |page| Effect::Session(SessionCommand::History { page, limit });
     effects.extend(page.map(ask));
 }
 

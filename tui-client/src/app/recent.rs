@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use chitty_chat::{Event, EventKind, LamportTime, ParticipantNumber, Position};
 
-use crate::session::{Moved, Welcome};
+use crate::session::{ClockCause, WelcomeNotice};
 
 /// As many as a tall screen shows in its diagram, and some to scroll back to.
 const KEPT: usize = 500;
@@ -21,7 +21,7 @@ pub struct Recent {
     /// Events below it are history.
     from: Position,
     clock: LamportTime,
-    step: Option<Step>,
+    step: Option<ClockStep>,
 }
 
 /// An event, as this participant got it.
@@ -36,7 +36,7 @@ pub struct Received {
 
 /// How the clock moved last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+enum ClockStep {
     Sent,
     Received {
         before: LamportTime,
@@ -64,7 +64,7 @@ impl Recent {
         self.told.iter().copied()
     }
 
-    pub(crate) fn welcome(&mut self, welcome: &Welcome) {
+    pub(crate) fn welcome(&mut self, welcome: &WelcomeNotice) {
         if !self.is_own(welcome.number) {
             keep(&mut self.own, welcome.number);
         }
@@ -75,17 +75,17 @@ impl Recent {
             self.clear();
             self.own = VecDeque::from([welcome.number]);
         }
-        self.moved(welcome.clock, Moved::Told);
+        self.moved(welcome.clock, ClockCause::Told);
     }
 
-    pub(crate) fn moved(&mut self, clock: LamportTime, moved: Moved) {
+    pub(crate) fn moved(&mut self, clock: LamportTime, moved: ClockCause) {
         let before = std::mem::replace(&mut self.clock, clock);
         if before != clock {
             self.step = Some(match moved {
-                Moved::Sent => Step::Sent,
-                Moved::Told => {
+                ClockCause::Sent => ClockStep::Sent,
+                ClockCause::Told => {
                     keep(&mut self.told, clock);
-                    Step::Told { before }
+                    ClockStep::Told { before }
                 }
             });
         }
@@ -108,13 +108,13 @@ impl Recent {
         let live = event.position >= self.from;
         if live {
             let before = std::mem::replace(&mut self.clock, clock);
-            self.step = Some(Step::Received {
+            self.step = Some(ClockStep::Received {
                 before,
                 what: what(event),
                 time: event.lamport,
             });
         } else {
-            self.moved(clock, Moved::Told);
+            self.moved(clock, ClockCause::Told);
         }
         let received = Received {
             event: event.clone(),
@@ -128,14 +128,14 @@ impl Recent {
         let now = self.clock;
         let why = match &self.step {
             None => "nothing has happened yet.".to_owned(),
-            Some(Step::Sent) => format!(
+            Some(ClockStep::Sent) => format!(
                 "you sent something, {} + 1 = {now}.",
                 now.get().saturating_sub(1)
             ),
-            Some(Step::Received { before, what, time }) => {
+            Some(ClockStep::Received { before, what, time }) => {
                 format!("{what}, broadcast at {time}, came: max({before}, {time}) + 1 = {now}.")
             }
-            Some(Step::Told { before }) => {
+            Some(ClockStep::Told { before }) => {
                 format!("a reply or history told of {now}: max({before}, {now}) = {now}.")
             }
         };
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn the_last_step_is_explained() {
         let mut recent = joined_recent();
-        recent.moved(1.into(), Moved::Sent);
+        recent.moved(1.into(), ClockCause::Sent);
         let explained = "Your Lamport clock is at 1: you sent something, 0 + 1 = 1. \
                          What you send next carries 2.";
         assert_eq!(recent.explain(), explained);
@@ -189,14 +189,14 @@ mod tests {
             "{}",
             recent.explain()
         );
-        recent.moved(13.into(), Moved::Told);
+        recent.moved(13.into(), ClockCause::Told);
         assert!(
             recent.explain().contains("told of 13: max(8, 13) = 13"),
             "{}",
             recent.explain()
         );
         // A clock that is ahead already only ticks.
-        recent.moved(20.into(), Moved::Told);
+        recent.moved(20.into(), ClockCause::Told);
         recent.event(&message(3, 15, "bob", "hi"), 21.into());
         assert!(
             recent.explain().contains("max(20, 15) + 1 = 21"),

@@ -25,7 +25,7 @@ pub struct Search {
     /// From where it goes on; `None`: from the end that it comes from.
     at: Option<Position>,
     /// Where the user was before; `None`: at the chat's end.
-    origin: Option<Origin>,
+    origin: Option<SearchOrigin>,
     /// The find that it goes on from.
     found: Option<Position>,
     /// It goes on from the other end.
@@ -37,12 +37,12 @@ pub struct Search {
     /// The page that the server was asked for. There is one at a time: what is typed meanwhile
     /// waits for it, and is looked for in it.
     in_flight: Option<HistoryPage>,
-    outcome: Outcome,
+    outcome: SearchOutcome,
 }
 
 /// Where the user was before a search.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
+pub(super) struct SearchOrigin {
     /// From here it goes up.
     pub(super) position: Position,
     /// The time of what is there.
@@ -53,7 +53,7 @@ pub(super) struct Origin {
 
 /// How looking for something has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SearchOutcome {
     /// Nothing was looked for yet.
     #[default]
     None,
@@ -86,7 +86,7 @@ impl Default for Search {
             older: false,
             wanted: None,
             in_flight: None,
-            outcome: Outcome::None,
+            outcome: SearchOutcome::None,
         }
     }
 }
@@ -113,17 +113,17 @@ impl Search {
     }
 
     /// How the last look ended.
-    pub fn outcome(&self) -> &Outcome {
+    pub fn outcome(&self) -> &SearchOutcome {
         &self.outcome
     }
 
     /// Where the user was before; `None`: at the chat's end.
-    pub(super) fn origin(&self) -> Option<Origin> {
+    pub(super) fn origin(&self) -> Option<SearchOrigin> {
         self.origin
     }
 
     /// Opens the prompt, for somebody who is here; `None`: at the chat's end.
-    pub(super) fn open(&mut self, origin: Option<Origin>) {
+    pub(super) fn open(&mut self, origin: Option<SearchOrigin>) {
         self.end();
         self.typing = true;
         self.origin = origin;
@@ -172,13 +172,13 @@ impl Search {
     fn again(&mut self) {
         self.wanted = None;
         self.wrapped = false;
-        self.outcome = Outcome::None;
+        self.outcome = SearchOutcome::None;
     }
 
     /// Looks for the next one, older or newer. Returns a page to ask the server for.
     pub(super) fn step(&mut self, timeline: &mut Timeline, older: bool) -> Option<HistoryPage> {
         timeline.look_for(self.needle.clone());
-        let at_end = self.outcome == Outcome::NoMore && self.older == older;
+        let at_end = self.outcome == SearchOutcome::NoMore && self.older == older;
         self.again();
         self.older = older;
         if self.needle.is_empty() {
@@ -227,9 +227,9 @@ impl Search {
 
     fn finds(&mut self, timeline: &mut Timeline, at: Position) {
         self.outcome = match self.wrapped {
-            true if self.found == Some(at) => Outcome::Only,
-            true => Outcome::Wrapped,
-            false => Outcome::Found,
+            true if self.found == Some(at) => SearchOutcome::Only,
+            true => SearchOutcome::Wrapped,
+            false => SearchOutcome::Found,
         };
         self.at = Some(at);
         self.found = Some(at);
@@ -242,13 +242,13 @@ impl Search {
     fn ask(&mut self, page: Option<HistoryPage>, timeline: &mut Timeline) -> Option<HistoryPage> {
         self.wanted = page;
         if page.is_some() {
-            self.outcome = Outcome::Asking;
+            self.outcome = SearchOutcome::Asking;
             return self.next();
         }
         if self.found.is_some() && !self.wrapped {
-            self.outcome = Outcome::NoMore;
+            self.outcome = SearchOutcome::NoMore;
         } else if self.wrapped || (self.origin.is_none() && self.older) {
-            self.outcome = Outcome::Nothing;
+            self.outcome = SearchOutcome::Nothing;
         } else {
             // Nothing is known of what is on the other side of where one was.
             return self.wrap(timeline);
@@ -289,7 +289,7 @@ impl Search {
             Ok(events) => events,
             Err(why) => {
                 self.wanted = None;
-                self.outcome = Outcome::Failed(why.clone());
+                self.outcome = SearchOutcome::Failed(why.clone());
                 return None;
             }
         };
@@ -316,7 +316,7 @@ impl Search {
         // The rest was looked through before the search went on from the other end.
         let done = self.wrapped
             && self.found.is_none()
-            && self.origin.is_some_and(|Origin { position, .. }| {
+            && self.origin.is_some_and(|SearchOrigin { position, .. }| {
                 if self.older {
                     first <= position
                 } else {

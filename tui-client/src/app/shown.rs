@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write as _, time::Duration};
 use ratatui::layout::Rect;
 
 use super::{
-    App, Hint, Pane, Screen, composer::Composer, join::Join, layout::Panes, options::Options,
+    App, Hint, MainPane, ActiveScreen, composer::Composer, join::JoinForm, layout::Panes, options::Options,
     participants::Participants, recent::Recent, search::Search, status::Status, timeline::Timeline,
     wrap,
 };
@@ -16,12 +16,12 @@ const ALARM_MARGIN: usize = 4;
 
 impl App {
     /// What is on screen.
-    pub fn screen(&self) -> Screen {
+    pub fn screen(&self) -> ActiveScreen {
         self.screen
     }
 
     /// The join screen.
-    pub fn join(&self) -> &Join {
+    pub fn join(&self) -> &JoinForm {
         &self.join
     }
 
@@ -52,14 +52,14 @@ impl App {
 
     /// The newest events, where their diagram is on screen.
     pub fn diagram(&self) -> Option<&Recent> {
-        (self.pane == Pane::Diagram).then_some(&self.recent)
+        (self.pane == MainPane::Diagram).then_some(&self.recent)
     }
 
     /// The participants' pane, if it is on screen: the diagram leaves no room for it.
     pub fn side(&self) -> Option<Rect> {
         self.panes
             .participants
-            .filter(|_| self.pane == Pane::Messages)
+            .filter(|_| self.pane == MainPane::Messages)
     }
 
     /// How many messages of others have come since the draft was begun.
@@ -79,7 +79,7 @@ impl App {
 
     /// Whether only the messages are shown.
     pub fn is_bare(&self) -> bool {
-        self.pane == Pane::Bare
+        self.pane == MainPane::Bare
     }
 
     /// The accepted name; empty before the first welcome.

@@ -11,21 +11,21 @@ use crate::session::{Ended, Link};
 pub struct Status {
     server: String,
     clock: LamportTime,
-    state: State,
+    state: ConnectionState,
     /// How the link went down; `None` where it is up, or never was.
-    lost: Option<Lost>,
+    lost: Option<Outage>,
     log_fails: bool,
 }
 
 #[derive(Debug)]
-struct Lost {
+struct Outage {
     since: Duration,
     /// Of the last try.
     reason: String,
 }
 
 #[derive(Debug)]
-enum State {
+enum ConnectionState {
     Link(Link),
     Lost { retry_at: Duration },
     Leaving,
@@ -48,7 +48,7 @@ impl Status {
         Self {
             server,
             clock: LamportTime::ZERO,
-            state: State::Link(Link::Connecting),
+            state: ConnectionState::Link(Link::Connecting),
             lost: None,
             log_fails: false,
         }
@@ -67,27 +67,27 @@ impl Status {
     /// The connection state in words: a short form, and the rest of it.
     pub fn words(&self, now: Duration) -> (Health, &'static str, String) {
         match &self.state {
-            State::Leaving => (Health::Waiting, "leaving", String::new()),
-            State::Over(Ended::Left) => (Health::Waiting, "left", String::new()),
-            State::Over(Ended::TakenOver) => {
+            ConnectionState::Leaving => (Health::Waiting, "leaving", String::new()),
+            ConnectionState::Over(Ended::Left) => (Health::Waiting, "left", String::new()),
+            ConnectionState::Over(Ended::TakenOver) => {
                 (Health::Bad, "over", "taken over by another process".into())
             }
-            State::Over(Ended::Removed(why) | Ended::Failed(why)) => {
+            ConnectionState::Over(Ended::Removed(why) | Ended::Failed(why)) => {
                 (Health::Bad, "over", why.clone())
             }
-            State::Lost { .. } => (Health::Bad, "offline", self.loss(now)),
+            ConnectionState::Lost { .. } => (Health::Bad, "offline", self.loss(now)),
             // Between two tries nothing has become better yet.
-            State::Link(Link::Connecting) if self.lost.is_some() => {
+            ConnectionState::Link(Link::Connecting) if self.lost.is_some() => {
                 (Health::Bad, "offline", self.loss(now))
             }
-            State::Link(Link::StartingServer) => {
+            ConnectionState::Link(Link::StartingServer) => {
                 (Health::Waiting, "starting a server", String::new())
             }
-            State::Link(Link::Connecting | Link::Lost { .. }) => {
+            ConnectionState::Link(Link::Connecting | Link::Lost { .. }) => {
                 (Health::Waiting, "connecting", String::new())
             }
-            State::Link(Link::Live) => (Health::Good, "connected", String::new()),
-            State::Link(Link::CatchingUp { behind }) => {
+            ConnectionState::Link(Link::Live) => (Health::Good, "connected", String::new()),
+            ConnectionState::Link(Link::CatchingUp { behind }) => {
                 (Health::Waiting, "catching up", format!("{behind} to come"))
             }
         }
@@ -97,7 +97,7 @@ impl Status {
     /// something about.
     fn loss(&self, now: Duration) -> String {
         let wait = match self.state {
-            State::Lost { retry_at } => retry_at.saturating_sub(now),
+            ConnectionState::Lost { retry_at } => retry_at.saturating_sub(now),
             _ => Duration::ZERO,
         };
         let mut parts = Vec::new();
@@ -117,9 +117,9 @@ impl Status {
     /// What must not be overlooked, while it lasts: that nothing comes or goes, and why.
     pub fn alarm(&self, now: Duration) -> Option<String> {
         match (&self.state, self.words(now)) {
-            (State::Over(Ended::Left), _) => None,
-            (State::Over(_), (_, _, why)) if why.is_empty() => Some("The chat is over".into()),
-            (State::Over(_), (_, _, why)) => Some(format!("The chat is over: {why}")),
+            (ConnectionState::Over(Ended::Left), _) => None,
+            (ConnectionState::Over(_), (_, _, why)) if why.is_empty() => Some("The chat is over".into()),
+            (ConnectionState::Over(_), (_, _, why)) => Some(format!("The chat is over: {why}")),
             (_, (Health::Bad, _, rest)) => Some(format!("Offline: {rest}")),
             _ => None,
         }
@@ -132,38 +132,38 @@ impl Status {
 
     /// Whether lines go out at once.
     pub fn live(&self) -> bool {
-        matches!(self.state, State::Link(Link::Live))
+        matches!(self.state, ConnectionState::Link(Link::Live))
     }
 
     pub(super) fn lost(&self) -> bool {
-        matches!(self.state, State::Lost { .. })
+        matches!(self.state, ConnectionState::Lost { .. })
     }
 
     /// Until when a countdown is shown.
     pub(super) fn retry_at(&self) -> Option<Duration> {
         match self.state {
-            State::Lost { retry_at } => Some(retry_at),
+            ConnectionState::Lost { retry_at } => Some(retry_at),
             _ => None,
         }
     }
 
     pub(super) fn link(&mut self, link: Link, now: Duration) {
-        if matches!(self.state, State::Leaving | State::Over(_)) {
+        if matches!(self.state, ConnectionState::Leaving | ConnectionState::Over(_)) {
             return;
         }
         self.state = match link {
             Link::Lost { reason, retry_in } => {
                 let since = self.lost.take().map_or(now, |lost| lost.since);
                 let reason = without_codes(&reason);
-                self.lost = Some(Lost { since, reason });
+                self.lost = Some(Outage { since, reason });
                 let retry_at = now.saturating_add(retry_in);
-                State::Lost { retry_at }
+                ConnectionState::Lost { retry_at }
             }
             link => {
                 if matches!(link, Link::Live | Link::CatchingUp { .. }) {
                     self.lost = None;
                 }
-                State::Link(link)
+                ConnectionState::Link(link)
             }
         };
     }
@@ -183,11 +183,11 @@ impl Status {
     }
 
     pub(super) fn leaving(&mut self) {
-        self.state = State::Leaving;
+        self.state = ConnectionState::Leaving;
     }
 
     pub(super) fn ended(&mut self, ended: Ended) {
-        self.state = State::Over(ended);
+        self.state = ConnectionState::Over(ended);
     }
 }
 

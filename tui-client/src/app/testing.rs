@@ -10,8 +10,8 @@ use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber, Position};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 
-use super::{App, Effect, Input, Now, Settings, options::Options};
-use crate::session::{Command, HistoryPage, Notice, Ticket, Welcome};
+use super::{App, Effect, Input, InputTime, Settings, options::Options};
+use crate::session::{SessionCommand, HistoryPage, Notice, Ticket, WelcomeNotice};
 
 /// Monday 23 November 2026, 14:03 UTC, and half a minute per position.
 pub(crate) fn at(position: u64) -> SystemTime {
@@ -63,8 +63,8 @@ pub(crate) fn written(
     event(position, lamport, kind)
 }
 
-pub(crate) fn welcome(name: &str, position: u64, present: &[(u64, &str)]) -> Welcome {
-    Welcome {
+pub(crate) fn welcome(name: &str, position: u64, present: &[(u64, &str)]) -> WelcomeNotice {
+    WelcomeNotice {
         name: name.into(),
         number: ParticipantNumber::new(position),
         participants: Some(
@@ -86,13 +86,13 @@ pub(crate) fn welcome(name: &str, position: u64, present: &[(u64, &str)]) -> Wel
 }
 
 /// An app, and a hand to drive it with.
-pub(crate) struct Driver {
+pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) now: Duration,
     pub(crate) effects: Vec<Effect>,
 }
 
-impl Driver {
+impl TestApp {
     /// On the join screen, with the name "ada" offered.
     pub(crate) fn new(width: u16, height: u16) -> Self {
         Self::liking(width, height, Options::default())
@@ -157,7 +157,7 @@ impl Driver {
     pub(crate) fn asked(&mut self, which: fn(u32) -> bool) -> Vec<HistoryPage> {
         let effects = self.effects();
         let page = |effect: &Effect| match effect {
-            Effect::Session(Command::History { page, limit }) if which(*limit) => Some(*page),
+            Effect::Session(SessionCommand::History { page, limit }) if which(*limit) => Some(*page),
             _ => None,
         };
         effects.iter().filter_map(page).collect()
@@ -183,7 +183,7 @@ impl Driver {
     }
 
     pub(crate) fn input(&mut self, input: Input) {
-        let now = Now {
+        let now = InputTime {
             mono: self.now,
             wall: at(100),
         };

@@ -5,14 +5,14 @@ use std::time::SystemTime;
 use crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::{
-    App, Edited, Effect, Pane, Screen,
-    commands::{self, Line},
+    App, Edited, Effect, MainPane, ActiveScreen,
+    commands::{self, ParsedLine},
     composer::Edit,
     help,
-    keys::{Action, Key},
+    keys::{Action, KeyChord},
     leaving::Leaving,
 };
-use crate::session::{Command, Ticket};
+use crate::session::{SessionCommand, Ticket};
 
 impl App {
     /// Returns whether the screen changed.
@@ -56,19 +56,19 @@ impl App {
             Action::Prefix(first) => self.wait_behind(first),
             _ if self.help.is_some() => self.help_key(action),
             Action::Help => self.help = Some(0),
-            _ if self.screen == Screen::Join && self.join.trying() => {
+            _ if self.screen == ActiveScreen::Join && self.join.trying() => {
                 self.early_key(action, before, effects);
             }
-            _ if self.screen == Screen::Join => self.join_key(action, before, effects),
+            _ if self.screen == ActiveScreen::Join => self.join_key(action, before, effects),
             _ => self.chat_key(action, before, wall, effects),
         }
         true
     }
 
     /// The next key belongs to this one.
-    fn wait_behind(&mut self, first: Key) {
+    fn wait_behind(&mut self, first: KeyChord) {
         self.first = Some(first);
-        if self.screen == Screen::Chat {
+        if self.screen == ActiveScreen::Chat {
             self.say(self.options.keys.offers(first), false);
         }
     }
@@ -85,9 +85,9 @@ impl App {
             self.show_bare(false, effects);
         }
         match self.screen {
-            Screen::Join if !self.join.trying() => self.join.paste(text),
-            Screen::Chat if self.composer.paste_query(text) => {}
-            Screen::Join | Screen::Chat => {
+            ActiveScreen::Join if !self.join.trying() => self.join.paste(text),
+            ActiveScreen::Chat if self.composer.paste_query(text) => {}
+            ActiveScreen::Join | ActiveScreen::Chat => {
                 if !self.composer.paste(text) {
                     self.say("Only a part of what was pasted fits", true);
                 }
@@ -111,7 +111,7 @@ impl App {
 
     fn help_key(&mut self, action: Action) {
         let page = usize::from(self.size.1 / 2).max(1);
-        let last = help::Page::new(self.size.0, self.size.1, &self.options.keys).last_top();
+        let last = help::HelpPage::new(self.size.0, self.size.1, &self.options.keys).last_top();
         self.help = self.help.and_then(|top| match action {
             Action::Up | Action::Earlier | Action::RowUp => Some(top.saturating_sub(1)),
             Action::Down | Action::Later | Action::RowDown => Some((top + 1).min(last)),
@@ -189,8 +189,8 @@ impl App {
             Action::End if empty => self.go_to_newest(),
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
-            Action::Diagram if self.pane == Pane::Diagram => self.pane = Pane::Messages,
-            Action::Diagram => self.pane = Pane::Diagram,
+            Action::Diagram if self.pane == MainPane::Diagram => self.pane = MainPane::Messages,
+            Action::Diagram => self.pane = MainPane::Diagram,
             // The others are taken by the reading, or before.
             _ => {}
         }
@@ -231,62 +231,62 @@ impl App {
 
     fn send(&mut self, wall: SystemTime, effects: &mut Vec<Effect>) {
         if self.status.lost() {
-            effects.push(Effect::Session(Command::Hurry));
+            effects.push(Effect::Session(SessionCommand::Hurry));
         }
         match commands::parse(self.composer.draft()) {
-            Line::Nothing => self.go_to_newest(),
-            Line::Wrong(why) => self.say(why, true),
-            Line::Help => {
+            ParsedLine::Nothing => self.go_to_newest(),
+            ParsedLine::Wrong(why) => self.say(why, true),
+            ParsedLine::Help => {
                 self.composer.take();
                 self.help = Some(0);
             }
-            Line::Time => {
+            ParsedLine::Time => {
                 self.composer.take();
                 self.timeline.note(self.recent.explain(), wall);
                 self.go_to_newest();
             }
-            Line::Who => {
+            ParsedLine::Who => {
                 self.composer.take();
                 for line in self.participants.list() {
                     self.timeline.note(line, wall);
                 }
                 self.go_to_newest();
             }
-            Line::Clear => {
+            ParsedLine::Clear => {
                 self.composer.take();
-                self.pane = Pane::Messages;
+                self.pane = MainPane::Messages;
                 self.go_no_further();
                 self.timeline.clear();
             }
-            Line::Search(text) => {
+            ParsedLine::Search(text) => {
                 self.composer.take();
-                self.pane = Pane::Messages;
+                self.pane = MainPane::Messages;
                 self.search_for(&text, effects);
             }
-            Line::At(lamport) => {
+            ParsedLine::At(lamport) => {
                 self.composer.take();
-                self.pane = Pane::Messages;
+                self.pane = MainPane::Messages;
                 self.go_to(lamport, effects);
             }
-            Line::Quit => {
+            ParsedLine::Quit => {
                 self.composer.take();
                 self.quit_by_word(effects);
             }
-            Line::Message(_) if self.over.is_some() || self.leaving.is_under_way() => {
+            ParsedLine::Message(_) if self.over.is_some() || self.leaving.is_under_way() => {
                 let key = self.leave_key();
                 let why = format!("Not sent: you are no longer in the chat, {key} leaves");
                 self.say(why, true);
             }
-            Line::Message(_) if !self.timeline.has_room() => {
+            ParsedLine::Message(_) if !self.timeline.has_room() => {
                 self.say("Not sent: too many lines wait for the server already", true);
             }
-            Line::Message(text) => {
+            ParsedLine::Message(text) => {
                 self.composer.take();
                 self.tickets += 1;
                 let ticket = Ticket(self.tickets);
                 self.go_no_further();
                 self.timeline.send(ticket, text.clone(), wall);
-                effects.push(Effect::Session(Command::Publish { ticket, text }));
+                effects.push(Effect::Session(SessionCommand::Publish { ticket, text }));
             }
         }
     }

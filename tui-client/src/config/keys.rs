@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::app::keys::{Binding, Change, Keymap, Keys, Mode};
+use crate::app::keys::{Binding, KeyChange, Keymap, KeySequence, Mode};
 
 /// The table within, for a selected line.
 const SELECTED: &str = "selected";
@@ -51,7 +51,7 @@ fn capital(what: &str) -> String {
 
 pub(super) fn keymap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Keymap, D::Error> {
     let mut changes = Vec::new();
-    deserializer.deserialize_map(Table {
+    deserializer.deserialize_map(KeyTable {
         mode: Mode::Chat,
         changes: &mut changes,
     })?;
@@ -59,22 +59,22 @@ pub(super) fn keymap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Keyma
 }
 
 /// A table of things and keys.
-struct Table<'a> {
+struct KeyTable<'a> {
     mode: Mode,
-    changes: &'a mut Vec<Change>,
+    changes: &'a mut Vec<KeyChange>,
 }
 
 /// The name of a thing; `None`: of the table within.
-struct Name(Mode);
+struct BindingName(Mode);
 
 /// The keys for a thing.
 struct Value<'a> {
     mode: Mode,
     binding: &'static Binding,
-    changes: &'a mut Vec<Change>,
+    changes: &'a mut Vec<KeyChange>,
 }
 
-impl<'de> Visitor<'de> for Table<'_> {
+impl<'de> Visitor<'de> for KeyTable<'_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,14 +82,14 @@ impl<'de> Visitor<'de> for Table<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key_seed(Name(self.mode))? {
+        while let Some(name) = map.next_key_seed(BindingName(self.mode))? {
             match name {
                 Some(binding) => map.next_value_seed(Value {
                     mode: self.mode,
                     binding,
                     changes: self.changes,
                 })?,
-                None => map.next_value_seed(Table {
+                None => map.next_value_seed(KeyTable {
                     mode: Mode::Selected,
                     changes: self.changes,
                 })?,
@@ -99,7 +99,7 @@ impl<'de> Visitor<'de> for Table<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Table<'_> {
+impl<'de> DeserializeSeed<'de> for KeyTable<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -107,7 +107,7 @@ impl<'de> DeserializeSeed<'de> for Table<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Name {
+impl<'de> DeserializeSeed<'de> for BindingName {
     type Value = Option<&'static Binding>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -115,7 +115,7 @@ impl<'de> DeserializeSeed<'de> for Name {
     }
 }
 
-impl Visitor<'_> for Name {
+impl Visitor<'_> for BindingName {
     type Value = Option<&'static Binding>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,10 +186,10 @@ impl<'de> Visitor<'de> for Value<'_> {
 impl Value<'_> {
     fn take<E: Error>(self, keys: impl IntoIterator<Item = String>) -> Result<(), E> {
         let keys = keys.into_iter().map(|key| key.parse());
-        let change = Change {
+        let change = KeyChange {
             mode: self.mode,
             binding: self.binding,
-            keys: keys.collect::<Result<Vec<Keys>, _>>().map_err(E::custom)?,
+            keys: keys.collect::<Result<Vec<KeySequence>, _>>().map_err(E::custom)?,
         };
         change.check(self.changes).map_err(E::custom)?;
         self.changes.push(change);
@@ -199,7 +199,7 @@ impl Value<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Config;
+    use super::super::ConfigFile;
     use crate::app::keys::{Action, Mode};
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
             ),
             ("keys = \"f9\"", ["line 1", "keys", "a table"]),
         ] {
-            let problem = Config::parse(text).expect_err(text);
+            let problem = ConfigFile::parse(text).expect_err(text);
             for part in parts {
                 assert!(problem.contains(part), "{text:?}: {problem}");
             }
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn what_is_said_counts() {
         let text = "[keys]\nsearch = [\"f9\", \"ctrl-x s\"]\n[keys.selected]\ncopy = \"space\"";
-        let keys = Config::parse(text).expect("understood").keys;
+        let keys = ConfigFile::parse(text).expect("understood").keys;
         let key = |mode, action| keys.key_in(mode, action).map(|key| key.to_string());
         assert_eq!(key(Mode::Chat, Action::Search).as_deref(), Some("F9"));
         assert_eq!(

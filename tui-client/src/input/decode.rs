@@ -9,7 +9,7 @@ use crate::app::Mouse;
 
 /// What a terminal sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Typed {
+pub(crate) enum TerminalInput {
     /// A key.
     Key(KeyEvent),
     /// Text that was pasted, or a part of it, as it came.
@@ -89,7 +89,7 @@ struct Paste {
 
 impl Decoder {
     /// Takes the next bytes, as one read gave them.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Typed> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<TerminalInput> {
         let mut typed = Vec::new();
         if self.paste.as_ref().is_some_and(|paste| paste.stalls) && matches!(bytes, [ESC | CTRL_C])
         {
@@ -125,19 +125,19 @@ impl Decoder {
     }
 
     /// Nothing more came in the time that [`Decoder::patience`] gave.
-    pub(crate) fn give_up(&mut self) -> Vec<Typed> {
+    pub(crate) fn give_up(&mut self) -> Vec<TerminalInput> {
         let mut typed = Vec::new();
         if let Some(paste) = &mut self.paste {
             let said = std::mem::replace(&mut paste.stalls, true);
             typed.extend(paste.take_part());
             if !said {
-                typed.push(Typed::PasteStalls);
+                typed.push(TerminalInput::PasteStalls);
             }
         } else if self.pending.is_empty() {
             self.doubt = Doubt::None;
         } else if self.doubt == Doubt::None {
             self.doubt = Doubt::Asked;
-            typed.push(Typed::AskStatus);
+            typed.push(TerminalInput::AskStatus);
         } else {
             let was_guessed = self.doubt == Doubt::Guessed;
             self.settle(was_guessed, &mut typed);
@@ -146,7 +146,7 @@ impl Decoder {
     }
 
     /// The rest of what is pending does not come.
-    fn settle(&mut self, was_guessed: bool, typed: &mut Vec<Typed>) {
+    fn settle(&mut self, was_guessed: bool, typed: &mut Vec<TerminalInput>) {
         self.doubt = Doubt::None;
         let pending = std::mem::take(&mut self.pending);
         match pending[..] {
@@ -165,20 +165,20 @@ impl Decoder {
             // Alt with a character that could have begun something longer.
             [ESC, c @ (b']' | b'P' | b'X' | b'^' | b'_')] => {
                 let key = KeyEvent::new(KeyCode::Char(char::from(c)), KeyModifiers::ALT);
-                typed.push(Typed::Key(key));
+                typed.push(TerminalInput::Key(key));
             }
             // A part of a key is no key.
             _ => {}
         }
     }
 
-    fn end_paste(&mut self, typed: &mut Vec<Typed>) {
+    fn end_paste(&mut self, typed: &mut Vec<TerminalInput>) {
         if let Some(paste) = self.paste.take() {
             typed.extend(paste.rest());
         }
     }
 
-    fn decode(&mut self, typed: &mut Vec<Typed>) {
+    fn decode(&mut self, typed: &mut Vec<TerminalInput>) {
         if self.doubt == Doubt::Guessed {
             match self.pending[..] {
                 // The rest of a key, after all: its Esc is done with.
@@ -188,7 +188,7 @@ impl Decoder {
                     self.doubt = Doubt::None;
                     self.pending.clear();
                     let key = KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT);
-                    return typed.push(Typed::Key(key));
+                    return typed.push(TerminalInput::Key(key));
                 }
                 _ => {}
             }
@@ -199,10 +199,10 @@ impl Decoder {
         };
         match sequence {
             Sequence::Partial if self.pending.len() < MAX_SEQUENCE => return,
-            Sequence::Key(key) => typed.push(Typed::Key(key)),
-            Sequence::Focus(focused) => typed.push(Typed::Focus(focused)),
-            Sequence::TellsKeys => typed.push(Typed::TellsKeys),
-            Sequence::Mouse(mouse) => typed.push(Typed::Mouse(mouse)),
+            Sequence::Key(key) => typed.push(TerminalInput::Key(key)),
+            Sequence::Focus(focused) => typed.push(TerminalInput::Focus(focused)),
+            Sequence::TellsKeys => typed.push(TerminalInput::TellsKeys),
+            Sequence::Mouse(mouse) => typed.push(TerminalInput::Mouse(mouse)),
             Sequence::PasteStart => self.paste = Some(Paste::default()),
             Sequence::Again(from) => {
                 // The Esc was a key of its own, and something else begins after it.
@@ -253,29 +253,29 @@ impl Paste {
         }
     }
 
-    fn take_part(&mut self) -> Option<Typed> {
+    fn take_part(&mut self) -> Option<TerminalInput> {
         let whole = self.whole();
         let part: Vec<u8> = self.bytes.drain(..whole).collect();
         self.taken += whole;
         text(&part)
     }
 
-    fn rest(self) -> Option<Typed> {
+    fn rest(self) -> Option<TerminalInput> {
         // Nothing at all is a paste, too: an empty clipboard.
         match text(&self.bytes) {
-            None if self.taken == 0 => Some(Typed::Paste(String::new())),
+            None if self.taken == 0 => Some(TerminalInput::Paste(String::new())),
             rest => rest,
         }
     }
 }
 
-fn text(bytes: &[u8]) -> Option<Typed> {
+fn text(bytes: &[u8]) -> Option<TerminalInput> {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    (!text.is_empty()).then_some(Typed::Paste(text))
+    (!text.is_empty()).then_some(TerminalInput::Paste(text))
 }
 
-fn plain(code: KeyCode) -> Typed {
-    Typed::Key(KeyEvent::new(code, KeyModifiers::NONE))
+fn plain(code: KeyCode) -> TerminalInput {
+    TerminalInput::Key(KeyEvent::new(code, KeyModifiers::NONE))
 }
 
 /// A key without Esc: a control character, or a character in UTF-8.
@@ -311,21 +311,21 @@ mod tests {
 
     use super::*;
 
-    fn key(code: KeyCode, modifiers: KeyModifiers) -> Typed {
-        Typed::Key(KeyEvent::new(code, modifiers))
+    fn key(code: KeyCode, modifiers: KeyModifiers) -> TerminalInput {
+        TerminalInput::Key(KeyEvent::new(code, modifiers))
     }
 
     /// What was typed once nothing more comes, from a terminal that answers nothing.
-    fn rest(decoder: &mut Decoder) -> Vec<Typed> {
+    fn rest(decoder: &mut Decoder) -> Vec<TerminalInput> {
         let mut typed = Vec::new();
         while decoder.patience().is_some() {
             typed.extend(decoder.give_up());
         }
-        typed.retain(|typed| !matches!(typed, Typed::AskStatus | Typed::PasteStalls));
+        typed.retain(|typed| !matches!(typed, TerminalInput::AskStatus | TerminalInput::PasteStalls));
         typed
     }
 
-    fn all(bytes: &[u8]) -> Vec<Typed> {
+    fn all(bytes: &[u8]) -> Vec<TerminalInput> {
         let mut decoder = Decoder::default();
         let mut typed = decoder.feed(bytes);
         typed.extend(rest(&mut decoder));
@@ -420,7 +420,7 @@ mod tests {
         assert_eq!(decoder.feed(b"[A"), [key(KeyCode::Up, NONE)]);
         assert_eq!(decoder.patience(), None);
         assert_eq!(decoder.feed(b"\x1b"), []);
-        assert_eq!(decoder.give_up(), [Typed::AskStatus]);
+        assert_eq!(decoder.give_up(), [TerminalInput::AskStatus]);
         assert_eq!(decoder.feed(b"\x1b[0n"), [key(KeyCode::Esc, NONE)]);
         assert_eq!(decoder.patience(), None);
         assert_eq!(
@@ -432,7 +432,7 @@ mod tests {
 
     #[test]
     fn a_paste_is_one_thing_and_keys_in_it_are_none() {
-        let pasted = |text: &str| Typed::Paste(text.into());
+        let pasted = |text: &str| TerminalInput::Paste(text.into());
         assert_eq!(
             all(b"\x1b[200~a\rb\x1b[Ac\x1b[201~d"),
             [pasted("a\rb\x1b[Ac"), key(KeyCode::Char('d'), NONE)]
@@ -442,7 +442,7 @@ mod tests {
         assert_eq!(decoder.patience(), Some(PASTE));
         assert_eq!(
             decoder.give_up(),
-            [pasted("never ends"), Typed::PasteStalls]
+            [pasted("never ends"), TerminalInput::PasteStalls]
         );
         assert_eq!(decoder.patience(), None);
         assert_eq!(decoder.feed(b"\x1b"), [], "the user's way out");
@@ -465,8 +465,8 @@ mod tests {
             let mut text = String::new();
             for typed in typed {
                 match typed {
-                    Typed::Paste(part) => text.push_str(&part),
-                    Typed::PasteStalls => {}
+                    TerminalInput::Paste(part) => text.push_str(&part),
+                    TerminalInput::PasteStalls => {}
                     other => panic!("{other:?} at {split}"),
                 }
             }
@@ -497,7 +497,7 @@ mod tests {
                     typed.extend(decoder.give_up());
                 }
             }
-            typed.retain(|typed| *typed != Typed::AskStatus);
+            typed.retain(|typed| *typed != TerminalInput::AskStatus);
             assert_eq!(typed, [expected], "{bytes:?}");
             // The answer comes at last, and is no key.
             assert_eq!(decoder.feed(b"\x1b[0n"), []);
@@ -509,7 +509,7 @@ mod tests {
         let guessed = || {
             let mut decoder = Decoder::default();
             assert_eq!(decoder.feed(b"\x1b"), []);
-            assert_eq!(decoder.give_up(), [Typed::AskStatus]);
+            assert_eq!(decoder.give_up(), [TerminalInput::AskStatus]);
             assert_eq!(decoder.patience(), Some(ANSWER));
             assert_eq!(decoder.give_up(), [key(KeyCode::Esc, NONE)]);
             assert_eq!(decoder.patience(), Some(LATE));
@@ -534,7 +534,7 @@ mod tests {
         bytes.extend(std::iter::repeat_n(b'x', MAX_PASTE * 2));
         bytes.extend(PASTE_END);
         match &all(&bytes)[..] {
-            [Typed::Paste(text)] => assert!(text.len() <= MAX_PASTE + PASTE_END.len()),
+            [TerminalInput::Paste(text)] => assert!(text.len() <= MAX_PASTE + PASTE_END.len()),
             other => panic!("{} things", other.len()),
         }
     }
@@ -543,7 +543,7 @@ mod tests {
     fn the_answer_about_keys_is_no_key() {
         assert_eq!(
             all(b"\x1b[?0ua"),
-            [Typed::TellsKeys, key(KeyCode::Char('a'), NONE)]
+            [TerminalInput::TellsKeys, key(KeyCode::Char('a'), NONE)]
         );
     }
 
@@ -551,7 +551,7 @@ mod tests {
     fn focus_is_told() {
         assert_eq!(
             all(b"\x1b[I\x1b[O"),
-            [Typed::Focus(true), Typed::Focus(false)]
+            [TerminalInput::Focus(true), TerminalInput::Focus(false)]
         );
     }
 
@@ -560,9 +560,9 @@ mod tests {
         assert_eq!(
             all(b"\x1b[<64;1;1M\x1b[<65;200;300M\x1b[<0;5;3M"),
             [
-                Typed::Mouse(Mouse::WheelUp(0, 0)),
-                Typed::Mouse(Mouse::WheelDown(199, 299)),
-                Typed::Mouse(Mouse::Press(4, 2)),
+                TerminalInput::Mouse(Mouse::WheelUp(0, 0)),
+                TerminalInput::Mouse(Mouse::WheelDown(199, 299)),
+                TerminalInput::Mouse(Mouse::Press(4, 2)),
             ]
         );
         for nothing in [
@@ -592,7 +592,7 @@ mod tests {
             let typed: String = all(text.as_bytes())
                 .into_iter()
                 .map(|typed| match typed {
-                    Typed::Key(KeyEvent { code: KeyCode::Char(c), .. }) => c,
+                    TerminalInput::Key(KeyEvent { code: KeyCode::Char(c), .. }) => c,
                     other => panic!("{other:?}"),
                 })
                 .collect();

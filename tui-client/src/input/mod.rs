@@ -29,6 +29,6 @@ mod escape;
 mod source;
 
 pub(crate) use self::{
-    decode::{ASK_STATUS, Decoder, Typed},
+    decode::{ASK_STATUS, Decoder, TerminalInput},
     source::bytes,
 };

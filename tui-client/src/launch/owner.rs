@@ -23,7 +23,7 @@ use tower::service_fn;
 
 /// Why a server is not taken for one's own.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub(super) enum NotOwn {
+pub(super) enum OwnershipError {
     /// It is another user's.
     #[error("it belongs to {0}, another user of this machine")]
     Stranger(String),
@@ -58,8 +58,8 @@ pub(super) async fn connect_to_own(
     endpoint.connect_with_connector(connector).await
 }
 
-async fn check(stream: &TcpStream) -> Result<(), NotOwn> {
-    let unknown = |error: io::Error| NotOwn::Unknown(error.to_string());
+async fn check(stream: &TcpStream) -> Result<(), OwnershipError> {
+    let unknown = |error: io::Error| OwnershipError::Unknown(error.to_string());
     let here = stream.local_addr().map_err(unknown)?;
     let there = stream.peer_addr().map_err(unknown)?;
     // A file of a line for each socket of the machine is read.
@@ -68,15 +68,15 @@ async fn check(stream: &TcpStream) -> Result<(), NotOwn> {
         sockets.map_or(Ok(()), |sockets| judge(&sockets, here, there))
     })
     .await
-    .map_err(|error| NotOwn::Unknown(error.to_string()))?
+    .map_err(|error| OwnershipError::Unknown(error.to_string()))?
 }
 
 /// All TCP sockets of this process's network namespace; `None` on a system that does not tell.
 #[cfg(target_os = "linux")]
-fn sockets() -> Result<Option<Vec<Socket>>, NotOwn> {
+fn sockets() -> Result<Option<Vec<Socket>>, OwnershipError> {
     use procfs::net::{TcpState, tcp, tcp6};
 
-    let mut sockets = tcp().map_err(|error| NotOwn::Unknown(error.to_string()))?;
+    let mut sockets = tcp().map_err(|error| OwnershipError::Unknown(error.to_string()))?;
     // Not there where IPv6 is turned off.
     sockets.extend(tcp6().unwrap_or_default());
     let sockets = sockets.into_iter().map(|socket| Socket {
@@ -90,7 +90,7 @@ fn sockets() -> Result<Option<Vec<Socket>>, NotOwn> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sockets() -> Result<Option<Vec<Socket>>, NotOwn> {
+fn sockets() -> Result<Option<Vec<Socket>>, OwnershipError> {
     Ok(None)
 }
 
@@ -98,7 +98,7 @@ fn sockets() -> Result<Option<Vec<Socket>>, NotOwn> {
 ///
 /// While the connection waits to be accepted it is nobody's yet: then all who listen where it could
 /// have come to must be trusted.
-fn judge(sockets: &[Socket], here: SocketAddr, there: SocketAddr) -> Result<(), NotOwn> {
+fn judge(sockets: &[Socket], here: SocketAddr, there: SocketAddr) -> Result<(), OwnershipError> {
     let is = |a: SocketAddr, b: SocketAddr| {
         a.port() == b.port() && a.ip().to_canonical() == b.ip().to_canonical()
     };
@@ -114,7 +114,7 @@ fn judge(sockets: &[Socket], here: SocketAddr, there: SocketAddr) -> Result<(), 
     });
     let Some(first) = listeners.next() else {
         let why = format!("this system lists no socket that listens on {there}");
-        return Err(NotOwn::Unknown(why));
+        return Err(OwnershipError::Unknown(why));
     };
     trust(first.owner)?;
     listeners.try_for_each(|listener| trust(listener.owner))
@@ -127,11 +127,11 @@ fn takes_any(listener: IpAddr, address: IpAddr) -> bool {
         && (listener.is_ipv6() || address.to_canonical().is_ipv4())
 }
 
-fn trust(owner: u32) -> Result<(), NotOwn> {
+fn trust(owner: u32) -> Result<(), OwnershipError> {
     if owner == 0 || owner == files::effective_user() {
         Ok(())
     } else {
-        Err(NotOwn::Stranger(files::user_name(owner)))
+        Err(OwnershipError::Stranger(files::user_name(owner)))
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
         }
     }
 
-    fn judged(sockets: &[Socket], here: &str, there: &str) -> Result<(), NotOwn> {
+    fn judged(sockets: &[Socket], here: &str, there: &str) -> Result<(), OwnershipError> {
         let address = |address: &str| address.parse().expect("an address");
         judge(sockets, address(here), address(there))
     }
@@ -211,7 +211,7 @@ mod tests {
             assert_eq!(judged(&sockets, HERE, THERE), Ok(()), "{address}");
             let sockets = [waiting, listener(address, stranger())];
             let judged = judged(&sockets, HERE, THERE);
-            assert!(matches!(judged, Err(NotOwn::Stranger(_))), "{address}");
+            assert!(matches!(judged, Err(OwnershipError::Stranger(_))), "{address}");
         }
         // One of two is enough to be wary.
         let sockets = [listener(THERE, own), listener("0.0.0.0:50051", stranger())];
@@ -231,6 +231,6 @@ mod tests {
     #[test]
     fn what_is_not_listed_is_not_trusted() {
         let judged = judged(&[], HERE, THERE);
-        assert!(matches!(judged, Err(NotOwn::Unknown(_))));
+        assert!(matches!(judged, Err(OwnershipError::Unknown(_))));
     }
 }

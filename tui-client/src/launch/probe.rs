@@ -17,7 +17,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use super::owner::{NotOwn, connect_to_own};
+use super::owner::{OwnershipError, connect_to_own};
 use crate::session::{Attempt, ConnectError, REPLY};
 
 /// How long a server may take to say that it is one.
@@ -29,13 +29,13 @@ const SETTINGS: u8 = 4;
 
 /// Where to look for a server.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub(super) struct ProbeTarget {
     endpoint: Endpoint,
     /// This address, if only a server of this user's or root's will do.
     own: Option<SocketAddr>,
 }
 
-impl Target {
+impl ProbeTarget {
     /// Whoever's server this is: it was named on purpose.
     pub(super) fn of_anybody(endpoint: Endpoint) -> Self {
         let own = None;
@@ -58,7 +58,7 @@ impl Target {
 
 /// Why a server cannot be talked to.
 #[derive(Debug)]
-pub(super) enum Absent {
+pub(super) enum ProbeFailure {
     /// Nothing listens.
     Refused(String),
     /// Not now.
@@ -70,18 +70,18 @@ pub(super) enum Absent {
     /// It is something else.
     Foreign(String),
     /// It is not this user's.
-    NotOwn(NotOwn),
+    NotOwn(OwnershipError),
 }
 
 /// Which option would choose another server.
 #[derive(Clone, Copy)]
-pub(super) enum Choice {
+pub(super) enum ServerOption {
     Local,
     Server,
 }
 
-impl Absent {
-    pub(super) fn into_error(self, name: &str, attempt: &Attempt, choice: Choice) -> ConnectError {
+impl ProbeFailure {
+    pub(super) fn into_error(self, name: &str, attempt: &Attempt, choice: ServerOption) -> ConnectError {
         match self {
             Self::Refused(cause) => {
                 ConnectError::Unreachable(format!("no server listens on {name} ({cause})"))
@@ -97,18 +97,18 @@ impl Absent {
     }
 }
 
-fn foreign(name: &str, cause: &str, choice: Choice) -> ConnectError {
+fn foreign(name: &str, cause: &str, choice: ServerOption) -> ConnectError {
     let what = format!("something that is not a Chitty-Chat server listens on {name} ({cause})");
     ConnectError::Unusable(match choice {
-        Choice::Local => format!(
+        ServerOption::Local => format!(
             "{what}; stop it, or choose another address with --local, or another server with \
              --server"
         ),
-        Choice::Server => format!("{what}; choose another server with --server"),
+        ServerOption::Server => format!("{what}; choose another server with --server"),
     })
 }
 
-fn not_own(name: &str, cause: &NotOwn) -> ConnectError {
+fn not_own(name: &str, cause: &OwnershipError) -> ConnectError {
     ConnectError::Unusable(format!(
         "the server on {name} is not used: {cause}; give your own server another address with \
          --local, or join this one on purpose with --server http://{name}"
@@ -116,27 +116,27 @@ fn not_own(name: &str, cause: &NotOwn) -> ConnectError {
 }
 
 /// Connects, and asks what is there whether it is a Chitty-Chat.
-pub(super) async fn find(target: &Target) -> Result<Channel, Absent> {
+pub(super) async fn find(target: &ProbeTarget) -> Result<Channel, ProbeFailure> {
     match check(target).await {
-        Err(Absent::Cut(_)) if speaks_otherwise(target.endpoint.uri()).await => {
-            Err(Absent::Foreign("it does not speak HTTP/2".to_owned()))
+        Err(ProbeFailure::Cut(_)) if speaks_otherwise(target.endpoint.uri()).await => {
+            Err(ProbeFailure::Foreign("it does not speak HTTP/2".to_owned()))
         }
         found => found,
     }
 }
 
-async fn check(target: &Target) -> Result<Channel, Absent> {
+async fn check(target: &ProbeTarget) -> Result<Channel, ProbeFailure> {
     let channel = target.connect().await.map_err(|error| {
-        if let Some(cause) = find_source::<NotOwn>(Some(&error)) {
-            return Absent::NotOwn(cause.clone());
+        if let Some(cause) = find_source::<OwnershipError>(Some(&error)) {
+            return ProbeFailure::NotOwn(cause.clone());
         }
         let cause = root_cause(&error);
         if io_kind(&error) == Some(io::ErrorKind::ConnectionRefused) {
-            Absent::Refused(cause)
+            ProbeFailure::Refused(cause)
         } else {
             let server = target.endpoint.uri().authority();
             let server = server.map_or("the server", |server| server.as_str());
-            Absent::Unavailable(format!("cannot reach {server}: {cause}"))
+            ProbeFailure::Unavailable(format!("cannot reach {server}: {cause}"))
         }
     })?;
     let mut health = HealthClient::new(channel.clone()).max_decoding_message_size(REPLY);
@@ -144,20 +144,20 @@ async fn check(target: &Target) -> Result<Channel, Absent> {
         service: SERVICE_NAME.to_owned(),
     });
     let Ok(checked) = timeout(CHECK, check).await else {
-        return Err(Absent::Silent);
+        return Err(ProbeFailure::Silent);
     };
     match checked.map(|response| response.into_inner().status()) {
         Ok(ServingStatus::Serving) => Ok(channel),
         Ok(ServingStatus::NotServing) => {
-            Err(Absent::Unavailable("the server is not ready".to_owned()))
+            Err(ProbeFailure::Unavailable("the server is not ready".to_owned()))
         }
-        Ok(_) => Err(Absent::Foreign("it does not know this service".to_owned())),
+        Ok(_) => Err(ProbeFailure::Foreign("it does not know this service".to_owned())),
         Err(status) => Err(absent(&status)),
     }
 }
 
 /// What a failed health check tells: a server that is just ending, or something else.
-fn absent(status: &Status) -> Absent {
+fn absent(status: &Status) -> ProbeFailure {
     let cause = status
         .source()
         .map_or_else(|| status.message().to_owned(), root_cause);
@@ -166,11 +166,11 @@ fn absent(status: &Status) -> Absent {
         Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::ResourceExhausted
     );
     if not_now {
-        Absent::Unavailable(cause)
+        ProbeFailure::Unavailable(cause)
     } else if was_cut(status) {
-        Absent::Cut(cause)
+        ProbeFailure::Cut(cause)
     } else {
-        Absent::Foreign(cause)
+        ProbeFailure::Foreign(cause)
     }
 }
 

@@ -6,54 +6,54 @@ use chitty_chat::{Position, text::display};
 use tokio::{io::AsyncWrite, time::Instant};
 
 use super::{
-    Plain, PlainConfig,
-    lines::Piece,
-    out::Out,
-    patience::{Due, Patience},
-    show::Show,
+    PlainOutcome, PlainConfig,
+    lines::ReadLine,
+    out::OutputBuffer,
+    patience::{DueAction, WaitDeadlines},
+    show::EventFormatter,
 };
 use crate::{
     app::{
-        Outcome,
-        commands::{self, Line},
+        ExitReason,
+        commands::{self, ParsedLine},
         participants::Participants,
         recent::Recent,
     },
-    session::{Command, Ended, Link, Notice, Refusal, Ticket, Welcome},
+    session::{SessionCommand, Ended, Link, Notice, NameRefusal, Ticket, WelcomeNotice},
 };
 
 /// Own lines that wait for the server at most; beyond that the input is not read on.
 pub(super) const MAX_PENDING: usize = 16;
 
-pub(super) struct Client<O, E> {
+pub(super) struct PlainClient<O, E> {
     config: PlainConfig,
-    show: Show,
+    show: EventFormatter,
     recent: Recent,
     participants: Participants,
-    pub(super) output: Out<O>,
-    pub(super) errors: Out<E>,
+    pub(super) output: OutputBuffer<O>,
+    pub(super) errors: OutputBuffer<E>,
     /// What the session is to be asked next.
-    pub(super) next: Option<Command>,
+    pub(super) next: Option<SessionCommand>,
     /// Lines under way, with their numbers in the input.
     pending: BTreeMap<Ticket, u64>,
     joined: bool,
-    link: LinkState,
-    patience: Patience,
+    link: LinkReport,
+    patience: WaitDeadlines,
     /// Up to this position everything is to be shown before the client leaves by itself: the end of
     /// the chat when it was entered.
     awaited: Option<Position>,
     reading: bool,
-    leaving: Leaving,
+    leaving: LeaveReason,
     /// Lines read so far.
     line: u64,
     unsent: usize,
     unreachable: bool,
-    outcome: Option<Outcome>,
+    outcome: Option<ExitReason>,
 }
 
 /// Whether the session was asked to leave.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Leaving {
+enum LeaveReason {
     No,
     /// There is nothing more to do.
     Done,
@@ -63,7 +63,7 @@ enum Leaving {
 
 /// What is known of the link, and what of that was said.
 #[derive(Default)]
-struct LinkState {
+struct LinkReport {
     /// It is down, for this reason.
     down: Option<String>,
     /// That was said, and that it is up again was not.
@@ -72,24 +72,24 @@ struct LinkState {
     starting: bool,
 }
 
-impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
+impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
     pub(super) fn new(config: PlainConfig, output: O, errors: E) -> Self {
         Self {
-            show: Show::new(config.time_zone.clone()),
+            show: EventFormatter::new(config.time_zone.clone()),
             recent: Recent::default(),
             participants: Participants::default(),
-            output: Out::new(output),
-            errors: Out::new(errors),
-            next: Some(Command::Join {
+            output: OutputBuffer::new(output),
+            errors: OutputBuffer::new(errors),
+            next: Some(SessionCommand::Join {
                 name: config.name.clone(),
             }),
             pending: BTreeMap::new(),
             joined: false,
-            link: LinkState::default(),
-            patience: Patience::new(config.wait),
+            link: LinkReport::default(),
+            patience: WaitDeadlines::new(config.wait),
             awaited: None,
             reading: true,
-            leaving: Leaving::No,
+            leaving: LeaveReason::No,
             line: 0,
             unsent: 0,
             unreachable: false,
@@ -103,7 +103,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
     }
 
     pub(super) fn is_told_to_leave(&self) -> bool {
-        self.leaving == Leaving::Told
+        self.leaving == LeaveReason::Told
     }
 
     /// Whether more may be said: whoever reads has taken most of what was said before.
@@ -112,7 +112,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
     }
 
     pub(super) fn leaves(&self) -> bool {
-        self.leaving != Leaving::No
+        self.leaving != LeaveReason::No
     }
 
     pub(super) fn wants_line(&self) -> bool {
@@ -139,35 +139,35 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
             && self.awaited.is_none()
             && self.next.is_none();
         if done && !self.leaves() {
-            self.leave(Leaving::Done);
+            self.leave(LeaveReason::Done);
         }
     }
 
-    fn leave(&mut self, why: Leaving) {
+    fn leave(&mut self, why: LeaveReason) {
         self.leaving = why;
-        if let Some(Command::Publish { ticket, .. }) = self.next.take() {
+        if let Some(SessionCommand::Publish { ticket, .. }) = self.next.take() {
             let line = self.pending.remove(&ticket).unwrap_or(self.line);
             self.not_sent(line, "the client was told to leave");
         }
-        self.next = Some(Command::Leave);
+        self.next = Some(SessionCommand::Leave);
     }
 
     /// Whoever says so twice does not want to wait for a farewell.
     pub(super) fn told_to_leave(&mut self) {
         match self.leaving {
-            Leaving::No => self.leave(Leaving::Told),
-            Leaving::Done => self.leaving = Leaving::Told,
-            Leaving::Told => self.ended(Ended::Left),
+            LeaveReason::No => self.leave(LeaveReason::Told),
+            LeaveReason::Done => self.leaving = LeaveReason::Told,
+            LeaveReason::Told => self.ended(Ended::Left),
         }
     }
 
     pub(super) fn time_has_come(&mut self, now: Instant) {
         match self.patience.take(now) {
-            Some(Due::AskAgain) => {
+            Some(DueAction::AskAgain) => {
                 let name = self.config.name.clone();
-                self.next = Some(Command::Join { name });
+                self.next = Some(SessionCommand::Join { name });
             }
-            Some(Due::GiveUp) => self.give_up(),
+            Some(DueAction::GiveUp) => self.give_up(),
             None => {}
         }
     }
@@ -189,9 +189,9 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
         );
         self.unreachable = true;
         self.outcome = Some(if self.joined {
-            Outcome::Over(Ended::Failed(text))
+            ExitReason::Over(Ended::Failed(text))
         } else {
-            Outcome::NeverJoined(text)
+            ExitReason::NeverJoined(text)
         });
     }
 
@@ -203,7 +203,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
             self.unsent += 1;
         }
         if !self.leaves() {
-            self.leave(Leaving::Done);
+            self.leave(LeaveReason::Done);
         }
     }
 
@@ -241,7 +241,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
         }
     }
 
-    fn welcome(&mut self, welcome: &Welcome) {
+    fn welcome(&mut self, welcome: &WelcomeNotice) {
         self.joined = true;
         self.link.down = None;
         self.patience.entered();
@@ -271,7 +271,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
                 self.link.down = Some(reason);
             }
             Link::Live if self.joined => {
-                self.link = LinkState::default();
+                self.link = LinkReport::default();
                 self.say("connected");
             }
             Link::StartingServer | Link::Live | Link::Connecting | Link::CatchingUp { .. } => {}
@@ -285,7 +285,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
         }
     }
 
-    fn refused(&mut self, refusal: &Refusal) {
+    fn refused(&mut self, refusal: &NameRefusal) {
         let name = self.config.name.as_str();
         let waited_for = self.patience.waits_for_name();
         let waits = refusal
@@ -293,7 +293,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
             .is_some_and(|free_in| self.patience.name_is_taken(free_in, Instant::now()));
         if !waits {
             let reason = format!("the name {name:?} is refused: {}", refusal.reason);
-            self.outcome = Some(Outcome::NeverJoined(reason));
+            self.outcome = Some(ExitReason::NeverJoined(reason));
         } else if !waited_for {
             self.say(&format!(
                 "{}; waiting until the name is free",
@@ -305,50 +305,50 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
     fn ended(&mut self, ended: Ended) {
         self.outcome = Some(match ended {
             Ended::Left if !self.joined => {
-                Outcome::NeverJoined("told to end before it was in the chat".into())
+                ExitReason::NeverJoined("told to end before it was in the chat".into())
             }
-            ended => Outcome::Over(ended),
+            ended => ExitReason::Over(ended),
         });
     }
 
-    pub(super) fn typed(&mut self, piece: Option<Piece>) {
+    pub(super) fn typed(&mut self, piece: Option<ReadLine>) {
         let Some(piece) = piece else {
             self.reading = false;
             return;
         };
         self.line += 1;
         let text = match piece {
-            Piece::Line(text) => text,
-            Piece::Wrong(why) => return self.not_sent(self.line, &why),
-            Piece::Broken(error) => {
+            ReadLine::Line(text) => text,
+            ReadLine::Wrong(why) => return self.not_sent(self.line, &why),
+            ReadLine::Broken(error) => {
                 self.reading = false;
                 self.unsent += 1;
                 return self.say(&format!("cannot read the input: {error}"));
             }
         };
         match commands::parse(&text) {
-            Line::Nothing => {}
-            Line::Message(text) => {
+            ParsedLine::Nothing => {}
+            ParsedLine::Message(text) => {
                 let ticket = Ticket(self.line);
                 self.pending.insert(ticket, self.line);
-                self.next = Some(Command::Publish { ticket, text });
+                self.next = Some(SessionCommand::Publish { ticket, text });
             }
-            Line::Quit => self.reading = false,
-            Line::Time => self.say(&self.recent.explain()),
-            Line::Help => {
+            ParsedLine::Quit => self.reading = false,
+            ParsedLine::Time => self.say(&self.recent.explain()),
+            ParsedLine::Help => {
                 for row in commands::COMMANDS {
                     self.say(&format!("{}: {}", row.command, row.what));
                 }
             }
-            Line::Who => {
+            ParsedLine::Who => {
                 for line in self.participants.list() {
                     self.say(&line);
                 }
             }
-            Line::At(_) | Line::Clear | Line::Search(_) => {
+            ParsedLine::At(_) | ParsedLine::Clear | ParsedLine::Search(_) => {
                 self.not_sent(self.line, "/at, /clear and /search need a screen");
             }
-            Line::Wrong(why) => self.not_sent(self.line, &why),
+            ParsedLine::Wrong(why) => self.not_sent(self.line, &why),
         }
     }
 
@@ -364,15 +364,15 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
     }
 
     /// How it went. What is still to be written tells the rest.
-    pub(super) fn end(&mut self) -> Plain {
+    pub(super) fn end(&mut self) -> PlainOutcome {
         for line in std::mem::take(&mut self.pending).into_values() {
             self.unsent += 1;
             self.say(&format!(
                 "line {line} is not confirmed: it may be in the chat or not"
             ));
         }
-        Plain {
-            outcome: self.outcome.take().unwrap_or(Outcome::Left),
+        PlainOutcome {
+            outcome: self.outcome.take().unwrap_or(ExitReason::Left),
             unsent: self.unsent,
             unreachable: self.unreachable,
         }

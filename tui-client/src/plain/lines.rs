@@ -8,7 +8,7 @@ const MAX_BYTES: usize = 4096;
 
 /// One line of the input.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum ReadLine {
     /// Without its end.
     Line(String),
     /// It cannot be a message; the text says why.
@@ -17,14 +17,14 @@ pub(super) enum Piece {
     Broken(String),
 }
 
-/// Splits the input. Nothing is lost when [`Lines::next`] is dropped half-way.
-pub(super) struct Lines<I> {
+/// Splits the input. Nothing is lost when [`InputLines::next`] is dropped half-way.
+pub(super) struct InputLines<I> {
     input: I,
     line: Vec<u8>,
     too_long: bool,
 }
 
-impl<I: AsyncBufRead + Unpin> Lines<I> {
+impl<I: AsyncBufRead + Unpin> InputLines<I> {
     pub(super) fn new(input: I) -> Self {
         Self {
             input,
@@ -34,11 +34,11 @@ impl<I: AsyncBufRead + Unpin> Lines<I> {
     }
 
     /// The next line; `None` at the end.
-    pub(super) async fn next(&mut self) -> Option<Piece> {
+    pub(super) async fn next(&mut self) -> Option<ReadLine> {
         loop {
             let read = match self.input.fill_buf().await {
                 Ok(read) => read,
-                Err(error) => return Some(Piece::Broken(error.to_string())),
+                Err(error) => return Some(ReadLine::Broken(error.to_string())),
             };
             if read.is_empty() {
                 let rest = !self.line.is_empty() || self.too_long;
@@ -60,16 +60,16 @@ impl<I: AsyncBufRead + Unpin> Lines<I> {
         }
     }
 
-    fn take(&mut self) -> Piece {
+    fn take(&mut self) -> ReadLine {
         let mut line = std::mem::take(&mut self.line);
         if std::mem::take(&mut self.too_long) {
-            return Piece::Wrong(format!("it is longer than {MAX_BYTES} bytes"));
+            return ReadLine::Wrong(format!("it is longer than {MAX_BYTES} bytes"));
         }
         if line.last() == Some(&b'\r') {
             line.pop();
         }
         String::from_utf8(line)
-            .map_or_else(|_| Piece::Wrong("it is not UTF-8 text".into()), Piece::Line)
+            .map_or_else(|_| ReadLine::Wrong("it is not UTF-8 text".into()), ReadLine::Line)
     }
 }
 
@@ -79,8 +79,8 @@ mod tests {
 
     use super::*;
 
-    async fn split(input: &[u8], buffer: usize) -> Vec<Piece> {
-        let mut lines = Lines::new(BufReader::with_capacity(buffer, input));
+    async fn split(input: &[u8], buffer: usize) -> Vec<ReadLine> {
+        let mut lines = InputLines::new(BufReader::with_capacity(buffer, input));
         let mut all = Vec::new();
         while let Some(piece) = lines.next().await {
             all.push(piece);
@@ -96,18 +96,18 @@ mod tests {
         for buffer in [1, 2, 7, 5000, 1 << 16] {
             let pieces = split(&input, buffer).await;
             assert_eq!(pieces.len(), 6, "{buffer}");
-            assert_eq!(pieces[0], Piece::Line("one".into()));
-            assert_eq!(pieces[1], Piece::Line(String::new()));
-            assert_eq!(pieces[2], Piece::Line("twö".into()));
-            assert!(matches!(&pieces[3], Piece::Wrong(why) if why.contains("longer")));
-            assert!(matches!(&pieces[4], Piece::Wrong(why) if why.contains("UTF-8")));
-            assert_eq!(pieces[5], Piece::Line("last".into()));
+            assert_eq!(pieces[0], ReadLine::Line("one".into()));
+            assert_eq!(pieces[1], ReadLine::Line(String::new()));
+            assert_eq!(pieces[2], ReadLine::Line("twö".into()));
+            assert!(matches!(&pieces[3], ReadLine::Wrong(why) if why.contains("longer")));
+            assert!(matches!(&pieces[4], ReadLine::Wrong(why) if why.contains("UTF-8")));
+            assert_eq!(pieces[5], ReadLine::Line("last".into()));
         }
     }
 
     #[tokio::test]
     async fn the_longest_line_is_taken() {
         let pieces = split(&[b'x'; MAX_BYTES], 100).await;
-        assert_eq!(pieces, [Piece::Line("x".repeat(MAX_BYTES))]);
+        assert_eq!(pieces, [ReadLine::Line("x".repeat(MAX_BYTES))]);
     }
 }

@@ -24,10 +24,10 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use self::{client::Client, lines::Lines};
-use crate::{app::Outcome, session::SessionHandle};
+use self::{client::PlainClient, lines::InputLines};
+use crate::{app::ExitReason, session::SessionHandle};
 
-pub use self::standard::{Writer, streams};
+pub use self::standard::{StdWriter, streams};
 
 /// How long whoever reads has for the last lines, after the client was told to end.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -46,9 +46,9 @@ pub struct PlainConfig {
 
 /// How it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plain {
+pub struct PlainOutcome {
     /// How the client ended.
-    pub outcome: Outcome,
+    pub outcome: ExitReason,
     /// Lines of the input that were not sent, or of which that is not known. What could not be
     /// read counts as one.
     pub unsent: usize,
@@ -58,7 +58,7 @@ pub struct Plain {
 
 /// Where lines come from and go to.
 #[derive(Debug)]
-pub struct Streams<I, O, E> {
+pub struct PlainStreams<I, O, E> {
     /// Each line is a message or a command; at its end the client leaves, once all is sent.
     pub input: I,
     /// What happens in the chat.
@@ -75,10 +75,10 @@ pub struct Streams<I, O, E> {
 pub async fn run<I, O, E>(
     config: PlainConfig,
     session: SessionHandle,
-    streams: Streams<I, O, E>,
+    streams: PlainStreams<I, O, E>,
     mut leave: impl Stream<Item = ()> + Unpin,
     mut log: mpsc::Receiver<LogNews>,
-) -> Plain
+) -> PlainOutcome
 where
     I: AsyncBufRead + Unpin,
     O: AsyncWrite + Unpin,
@@ -89,8 +89,8 @@ where
         mut notices,
         ..
     } = session;
-    let mut lines = Lines::new(streams.input);
-    let mut client = Client::new(config, streams.output, streams.errors);
+    let mut lines = InputLines::new(streams.input);
+    let mut client = PlainClient::new(config, streams.output, streams.errors);
     while !client.is_over() {
         client.mind(Instant::now());
         let (has_room, leaves) = (client.has_room(), client.leaves());

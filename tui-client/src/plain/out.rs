@@ -10,10 +10,10 @@ const ENOUGH: usize = 64 << 10;
 /// What is beyond this is dropped. Only a client that leaves is told of more without having asked.
 const MOST: usize = 1 << 20;
 
-/// Text on its way to a writer. Nothing here waits but [`Out::write`], which may be dropped at any
+/// Text on its way to a writer. Nothing here waits but [`OutputBuffer::write`], which may be dropped at any
 /// time without a loss.
 #[derive(Debug)]
-pub(super) struct Out<W> {
+pub(super) struct OutputBuffer<W> {
     writer: W,
     waiting: Vec<u8>,
     /// What was written is not flushed yet.
@@ -22,7 +22,7 @@ pub(super) struct Out<W> {
     broken: bool,
 }
 
-impl<W: AsyncWrite + Unpin> Out<W> {
+impl<W: AsyncWrite + Unpin> OutputBuffer<W> {
     pub(super) fn new(writer: W) -> Self {
         Self {
             writer,
@@ -90,7 +90,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_is_given_up_loses_and_repeats_nothing() {
         let (writer, mut reader) = duplex(8);
-        let mut out = Out::new(writer);
+        let mut out = OutputBuffer::new(writer);
         let numbers: Vec<_> = (0..200).map(|number| number.to_string()).collect();
         let text = numbers.join("\n");
         out.push(&text);
@@ -116,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn what_nobody_reads_is_bounded() {
         let (writer, _reader) = duplex(8);
-        let mut out = Out::new(writer);
+        let mut out = OutputBuffer::new(writer);
         assert!(out.has_room());
         for _ in 0..100 {
             out.push(&"x".repeat(ENOUGH));
@@ -129,7 +129,7 @@ mod tests {
     async fn a_reader_that_is_gone_is_told_once() {
         let (writer, reader) = duplex(8);
         drop(reader);
-        let mut out = Out::new(writer);
+        let mut out = OutputBuffer::new(writer);
         out.push("hello");
         out.write().await.expect_err("nobody reads");
         out.push("more");

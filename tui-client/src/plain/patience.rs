@@ -12,7 +12,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is waited for, and until when.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct WaitDeadlines {
     /// For a server; `None`: for ever.
     wait: Option<Duration>,
     /// A server is needed, and waited for until then.
@@ -23,7 +23,7 @@ pub(super) struct Patience {
     again_at: Option<Instant>,
 }
 
-impl Patience {
+impl WaitDeadlines {
     pub(super) fn new(wait: Option<Duration>) -> Self {
         Self {
             wait,
@@ -76,19 +76,19 @@ impl Patience {
     }
 
     /// What is due by now.
-    pub(super) fn take(&mut self, now: Instant) -> Option<Due> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<DueAction> {
         if self.again_at.is_some_and(|at| at <= now) {
             self.again_at = None;
-            return Some(Due::AskAgain);
+            return Some(DueAction::AskAgain);
         }
         let over = self.server_by.is_some_and(|by| by <= now);
-        over.then_some(Due::GiveUp)
+        over.then_some(DueAction::GiveUp)
     }
 }
 
 /// The time has come for this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum DueAction {
     /// To ask for the name again.
     AskAgain,
     /// To wait for a server no longer.

@@ -10,12 +10,12 @@ use chitty_chat::{
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 /// Shows events, one after the other.
-pub(super) struct Show {
+pub(super) struct EventFormatter {
     zone: TimeZone,
     day: Option<Date>,
 }
 
-impl Show {
+impl EventFormatter {
     pub(super) fn new(zone: TimeZone) -> Self {
         Self { zone, day: None }
     }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn events_are_lines() {
-        let mut show = Show::new(TimeZone::UTC);
+        let mut show = EventFormatter::new(TimeZone::UTC);
         let joined = EventKind::Joined { name: "ada".into() };
         let lines: String = [
             event(14, joined),
@@ -122,14 +122,14 @@ mod tests {
 
     #[test]
     fn no_text_looks_like_another_event_or_moves_the_terminal() {
-        let mut show = Show::new(TimeZone::UTC);
+        let mut show = EventFormatter::new(TimeZone::UTC);
         let line = show.event(&event(14, message("hi\n14:00 L12 bob: I agree\x1b[2J")));
         assert_eq!(line, "14:00 L11 ada: hi\n    14:00 L12 bob: I agree␛[2J\n");
     }
 
     #[test]
     fn no_name_reads_as_a_sentence() {
-        let mut show = Show::new(TimeZone::UTC);
+        let mut show = EventFormatter::new(TimeZone::UTC);
         let mut shown = |kind| show.event(&event(14, kind));
         let sentence = "Participant bob left Chitty-Chat";
         let said = |author: &str, text: &str| EventKind::Message {

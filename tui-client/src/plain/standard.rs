@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_util::io::StreamReader;
 
-use super::Streams;
+use super::PlainStreams;
 
 /// Read at once, in bytes.
 const PIECE: usize = 8 << 10;
@@ -32,11 +32,11 @@ const CHUNK: usize = 64 << 10;
 /// Those of this process.
 ///
 /// Needs a Tokio runtime.
-pub fn streams() -> Streams<impl AsyncBufRead + Unpin, Writer, Writer> {
-    Streams {
+pub fn streams() -> PlainStreams<impl AsyncBufRead + Unpin, StdWriter, StdWriter> {
+    PlainStreams {
         input: StreamReader::new(Box::pin(pieces())),
-        output: Writer::new(stdio::stdout()),
-        errors: Writer::new(stdio::stderr()),
+        output: StdWriter::new(stdio::stdout()),
+        errors: StdWriter::new(stdio::stderr()),
     }
 }
 
@@ -60,12 +60,12 @@ fn read_from(input: impl AsFd) -> io::Result<Vec<u8>> {
 
 /// Writes to a descriptor, one chunk at a time.
 #[derive(Debug)]
-pub struct Writer {
+pub struct StdWriter {
     to: BorrowedFd<'static>,
     writing: Option<JoinHandle<io::Result<()>>>,
 }
 
-impl Writer {
+impl StdWriter {
     fn new(to: BorrowedFd<'static>) -> Self {
         Self { to, writing: None }
     }
@@ -81,7 +81,7 @@ impl Writer {
     }
 }
 
-impl AsyncWrite for Writer {
+impl AsyncWrite for StdWriter {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -4,7 +4,7 @@ use std::{future::pending, io, process::ExitStatus, time::Duration};
 
 use ratatui::backend::Backend;
 
-use super::{Client, editor::Editing, told::Told};
+use super::{ScreenClient, editor::Editing, told::ProcessSignal};
 use crate::app::{Effect, Input};
 
 /// Waits for the editor's end, which does not come when there is none.
@@ -15,33 +15,33 @@ pub(super) async fn editor_ends(editing: &mut Option<Editing>) -> io::Result<Exi
     }
 }
 
-impl<B: Backend> Client<'_, B> {
+impl<B: Backend> ScreenClient<'_, B> {
     /// Whether another program has the terminal: nothing may be drawn on it.
     pub(super) fn away(&self) -> bool {
         self.suspended || self.editing.is_some()
     }
 
-    pub(super) fn told(&mut self, told: Told) {
+    pub(super) fn told(&mut self, told: ProcessSignal) {
         match told {
-            Told::Resized => self.resized(),
-            Told::Leave => {
+            ProcessSignal::Resized => self.resized(),
+            ProcessSignal::Leave => {
                 if let Some(editing) = &self.editing {
                     editing.terminate();
                 }
                 self.input(Input::Leave);
             }
             // What is in front is the editor.
-            Told::Interrupted if self.editing.is_some() => {}
-            Told::Interrupted => self.input(Input::Leave),
-            Told::Stop => self.suspend(),
-            Told::Continued => self.back(),
+            ProcessSignal::Interrupted if self.editing.is_some() => {}
+            ProcessSignal::Interrupted => self.input(Input::Leave),
+            ProcessSignal::Stop => self.suspend(),
+            ProcessSignal::Continued => self.back(),
         }
     }
 
     pub(super) fn suspend(&mut self) {
         self.suspended = true;
         (self.host.give_up)();
-        // It comes back by `Told::Continued`.
+        // It comes back by `ProcessSignal::Continued`.
         if !(self.host.stop)() {
             self.back();
             self.input(Input::NoShell);

@@ -5,15 +5,15 @@ use std::{io, time::Duration};
 use ratatui::{backend::Backend, layout::Rect};
 use tokio::time::Instant;
 
-use super::Client;
+use super::ScreenClient;
 use crate::{
-    app::{Input, Outcome},
-    osc::{self, Piece, RESTORE_CURSOR, SAVE_CURSOR},
+    app::{Input, ExitReason},
+    osc::{self, LinkCells, RESTORE_CURSOR, SAVE_CURSOR},
     session::Ended,
     terminal, view,
 };
 
-impl<B: Backend> Client<'_, B> {
+impl<B: Backend> ScreenClient<'_, B> {
     pub(super) fn draw_within(&mut self, pace: Duration) {
         let at = self.drawn_at + pace;
         self.draw_at = Some(self.draw_at.map_or(at, |already| already.min(at)));
@@ -49,7 +49,7 @@ impl<B: Backend> Client<'_, B> {
     pub(super) fn draw_if_due(&mut self) {
         if terminal::panicked() {
             let why = "an internal error, which is reported above".into();
-            self.outcome = Some(Outcome::Over(Ended::Failed(why)));
+            self.outcome = Some(ExitReason::Over(Ended::Failed(why)));
             return;
         }
         let now = Instant::now();
@@ -87,7 +87,7 @@ impl<B: Backend> Client<'_, B> {
 
     /// Writes what ratatui does not get right and what it has no place for: rows, and addresses. The
     /// cursor stays where it is.
-    fn complete(&mut self, pieces: &[Piece]) -> io::Result<()> {
+    fn complete(&mut self, pieces: &[LinkCells]) -> io::Result<()> {
         if pieces.is_empty() && !self.rows.are_due() {
             return Ok(());
         }

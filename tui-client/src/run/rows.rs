@@ -20,13 +20,13 @@ use ratatui::{
 };
 
 use crate::{
-    osc::{self, Piece},
+    osc::{self, LinkCells},
     view::glyphs,
 };
 
 /// What the screen shows in such rows.
 #[derive(Debug, Default)]
-pub(super) struct Rows {
+pub(super) struct DoubtfulRows {
     /// Characters of East Asian fonts may take two cells.
     ambiguous_is_wide: bool,
     area: Rect,
@@ -35,10 +35,10 @@ pub(super) struct Rows {
     /// The rows that are to be written now, from above, and what is in them.
     due: Vec<(u16, Vec<Cell>)>,
     /// The addresses in them.
-    links: Vec<Piece>,
+    links: Vec<LinkCells>,
 }
 
-impl Rows {
+impl DoubtfulRows {
     pub(super) fn new(ambiguous_is_wide: bool) -> Self {
         Self {
             ambiguous_is_wide,
@@ -51,7 +51,7 @@ impl Rows {
         self.shown.clear();
     }
 
-    /// Takes out of the next comparison what is written by [`Rows::write`] after it.
+    /// Takes out of the next comparison what is written by [`DoubtfulRows::write`] after it.
     pub(super) fn take_out(&mut self, next: &mut Buffer) {
         self.due.clear();
         self.links.clear();
@@ -95,9 +95,9 @@ impl Rows {
 
     /// Takes those addresses for itself that stand in such rows: written over them as elsewhere, they
     /// would be of another length again. Returns the others.
-    pub(super) fn take_links(&mut self, links: Vec<Piece>) -> Vec<Piece> {
+    pub(super) fn take_links(&mut self, links: Vec<LinkCells>) -> Vec<LinkCells> {
         let (own, others): (Vec<_>, _) = links.into_iter().partition(|link| self.has(link.row()));
-        for y in own.iter().map(Piece::row) {
+        for y in own.iter().map(LinkCells::row) {
             let shown = usize::from(y - self.area.y);
             if let Some(Some(row)) = self.shown.get(shown)
                 && !self.due.iter().any(|(due, _)| *due == y)

@@ -20,13 +20,13 @@ thread_local! {
 /// A running screen, and its surroundings.
 struct Bench {
     keys: Option<mpsc::UnboundedSender<io::Result<Vec<u8>>>>,
-    told: mpsc::UnboundedSender<Told>,
-    commands: mpsc::Receiver<Command>,
+    told: mpsc::UnboundedSender<ProcessSignal>,
+    commands: mpsc::Receiver<SessionCommand>,
     notices: mpsc::Sender<Notice>,
     /// How many pieces the terminal has not taken.
     untaken: watch::Sender<usize>,
     log: mpsc::Sender<LogNews>,
-    screen: JoinHandle<(Outcome, String)>,
+    screen: JoinHandle<(ExitReason, String)>,
 }
 
 fn bench() -> Bench {
@@ -45,7 +45,7 @@ fn bench() -> Bench {
         options: Options::default(),
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),
-        look: Look::default(),
+        look: CharacterSet::default(),
     };
     let session = SessionHandle {
         commands: commands_in,
@@ -90,7 +90,7 @@ fn bench() -> Bench {
 impl Bench {
     async fn joined() -> Self {
         let mut bench = bench();
-        assert!(matches!(bench.command().await, Command::Join { .. }));
+        assert!(matches!(bench.command().await, SessionCommand::Join { .. }));
         bench
             .notice(Notice::Welcome(welcome("ada", 1, &[(1, "ada")])))
             .await;
@@ -101,7 +101,7 @@ impl Bench {
         bench
     }
 
-    async fn command(&mut self) -> Command {
+    async fn command(&mut self) -> SessionCommand {
         self.commands.recv().await.expect("the screen runs")
     }
 
@@ -124,7 +124,7 @@ impl Bench {
         keys.send(Ok(bytes.to_vec())).expect("the screen runs");
     }
 
-    async fn end(self) -> (Outcome, String) {
+    async fn end(self) -> (ExitReason, String) {
         self.screen.await.expect("no panic")
     }
 }
@@ -133,15 +133,15 @@ impl Bench {
 async fn a_line_goes_out_and_esc_leaves() {
     let mut bench = Bench::joined().await;
     bench.press(b"hello\r");
-    let Command::Publish { ticket, text } = bench.command().await else {
+    let SessionCommand::Publish { ticket, text } = bench.command().await else {
         panic!("the line is sent");
     };
     assert_eq!((ticket, text.as_str()), (Ticket(1), "hello"));
     bench.press(b"\x1b");
-    assert_eq!(bench.command().await, Command::Leave);
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (outcome, screen) = bench.end().await;
-    assert_eq!(outcome, Outcome::Left);
+    assert_eq!(outcome, ExitReason::Left);
     assert!(screen.contains("hello"), "{screen}");
 }
 
@@ -155,7 +155,7 @@ async fn a_split_arrow_key_does_not_leave() {
     bench.press(b"[A");
     tokio::time::sleep(Duration::from_secs(1)).await;
     bench.press(b"y\r");
-    let Command::Publish { text, .. } = bench.command().await else {
+    let SessionCommand::Publish { text, .. } = bench.command().await else {
         panic!("still in the chat");
     };
     assert_eq!(text.as_str(), "xy", "Up has brought back x");
@@ -165,10 +165,10 @@ async fn a_split_arrow_key_does_not_leave() {
 async fn a_session_that_does_not_answer_holds_the_screen_for_a_second() {
     let mut bench = Bench::joined().await;
     let start = Instant::now();
-    bench.told.send(Told::Leave).expect("the screen runs");
-    assert_eq!(bench.command().await, Command::Leave);
+    bench.told.send(ProcessSignal::Leave).expect("the screen runs");
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     let (outcome, _) = bench.end().await;
-    assert_eq!(outcome, Outcome::Left);
+    assert_eq!(outcome, ExitReason::Left);
     assert_eq!(start.elapsed().as_secs(), 1);
 }
 
@@ -176,9 +176,9 @@ async fn a_session_that_does_not_answer_holds_the_screen_for_a_second() {
 async fn a_hang_up_leaves_without_spinning() {
     let mut bench = Bench::joined().await;
     bench.keys = None;
-    assert_eq!(bench.command().await, Command::Leave);
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     let (outcome, _) = bench.end().await;
-    assert_eq!(outcome, Outcome::Left);
+    assert_eq!(outcome, ExitReason::Left);
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,7 +189,7 @@ async fn a_session_that_takes_no_commands_does_not_block_the_screen() {
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
     for n in 0..10 {
-        let Command::Publish { text, .. } = bench.command().await else {
+        let SessionCommand::Publish { text, .. } = bench.command().await else {
             panic!("the lines are sent");
         };
         assert_eq!(text.as_str(), n.to_string());
@@ -210,7 +210,7 @@ async fn a_session_that_vanishes_is_told() {
     } = bench;
     drop((commands, notices));
     let (outcome, _) = screen.await.expect("no panic");
-    assert!(matches!(outcome, Outcome::NeverJoined(_)), "{outcome:?}");
+    assert!(matches!(outcome, ExitReason::NeverJoined(_)), "{outcome:?}");
     drop((keys, told, untaken, log));
 }
 
@@ -225,7 +225,7 @@ async fn a_log_that_fails_is_shown() {
     sent.expect("the screen runs");
     tokio::time::sleep(Duration::from_secs(1)).await;
     bench.press(b"\x03");
-    assert_eq!(bench.command().await, Command::Leave);
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("/logs/ada.log"), "{screen}");
@@ -242,7 +242,7 @@ async fn a_flood_is_shown_to_its_end() {
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     bench.press(b"\x03");
-    assert_eq!(bench.command().await, Command::Leave);
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("line 5000"), "{screen}");
@@ -277,7 +277,7 @@ async fn a_terminal_that_hangs_stops_nothing_but_the_screen() {
             .await;
     }
     bench.press(b"hello\r");
-    let Command::Publish { text, .. } = bench.command().await else {
+    let SessionCommand::Publish { text, .. } = bench.command().await else {
         panic!("the line is sent");
     };
     assert_eq!(text.as_str(), "hello");
@@ -286,7 +286,7 @@ async fn a_terminal_that_hangs_stops_nothing_but_the_screen() {
     // What is due since long is drawn then.
     tokio::time::sleep(Duration::from_millis(1)).await;
     bench.press(b"\x03");
-    assert_eq!(bench.command().await, Command::Leave);
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("line 2000"), "{screen}");
@@ -302,7 +302,7 @@ async fn a_paste_without_an_end_sends_nothing_until_esc_ends_it() {
     bench.press(b"\x1b");
     tokio::time::sleep(Duration::from_secs(2)).await;
     bench.press(b"?\r");
-    let Command::Publish { text, .. } = bench.command().await else {
+    let SessionCommand::Publish { text, .. } = bench.command().await else {
         panic!("still in the chat");
     };
     assert_eq!(text.as_str(), "pasted\nlines!?");
@@ -313,8 +313,8 @@ async fn a_window_without_a_shell_is_not_left_stopped() {
     let mut bench = Bench::joined().await;
     bench.press(b"\x1a");
     tokio::time::sleep(Duration::from_millis(100)).await;
-    bench.told.send(Told::Interrupted).expect("the screen runs");
-    assert_eq!(bench.command().await, Command::Leave);
+    bench.told.send(ProcessSignal::Interrupted).expect("the screen runs");
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("no shell"), "{screen}");

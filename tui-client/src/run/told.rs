@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A signal, by what it means here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum ProcessSignal {
     /// The window has another size.
     Resized,
     /// The user must go.
@@ -22,22 +22,22 @@ pub(super) enum Told {
 }
 
 /// The signals that mean something here.
-pub(super) fn signals() -> io::Result<impl Stream<Item = Told> + Unpin> {
-    let mut signals: Vec<(Signal, Told)> = Vec::new();
+pub(super) fn signals() -> io::Result<impl Stream<Item = ProcessSignal> + Unpin> {
+    let mut signals: Vec<(Signal, ProcessSignal)> = Vec::new();
     for (kind, told) in [
-        (SignalKind::terminate(), Told::Leave),
-        (SignalKind::hangup(), Told::Leave),
-        (SignalKind::interrupt(), Told::Interrupted),
-        (SignalKind::quit(), Told::Interrupted),
+        (SignalKind::terminate(), ProcessSignal::Leave),
+        (SignalKind::hangup(), ProcessSignal::Leave),
+        (SignalKind::interrupt(), ProcessSignal::Interrupted),
+        (SignalKind::quit(), ProcessSignal::Interrupted),
         (
             SignalKind::from_raw(number(rustix::process::Signal::TSTP)),
-            Told::Stop,
+            ProcessSignal::Stop,
         ),
         (
             SignalKind::from_raw(number(rustix::process::Signal::CONT)),
-            Told::Continued,
+            ProcessSignal::Continued,
         ),
-        (SignalKind::window_change(), Told::Resized),
+        (SignalKind::window_change(), ProcessSignal::Resized),
     ] {
         signals.push((signal(kind)?, told));
     }

@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use tonic::{Code, Status};
 
 use super::{
-    Command, Connector, HistoryPage, Notice, SessionConfig, bounds, driver::Driver, follow::Page,
+    SessionCommand, Connector, HistoryPage, Notice, SessionConfig, bounds, driver::SessionDriver, follow::FetchedPage,
     grpc::PublishFailure,
 };
 use crate::{
-    app::testing::Driver as Screen,
+    app::testing::TestApp,
     view::{Theme, render},
 };
 
@@ -167,8 +167,8 @@ fn status(code: i32, text: &str, seconds: i64, nanos: i32) -> Status {
     Status::with_details(Code::from(code), text, details.encode_to_vec().into())
 }
 
-pub(super) fn driver() -> (Driver, mpsc::Receiver<Notice>) {
-    let (_, commands) = mpsc::channel::<Command>(1);
+pub(super) fn driver() -> (SessionDriver, mpsc::Receiver<Notice>) {
+    let (_, commands) = mpsc::channel::<SessionCommand>(1);
     let (told, notices) = mpsc::channel(1);
     let config = SessionConfig {
         connector: Connector::new("here", |_| std::future::pending()),
@@ -177,13 +177,13 @@ pub(super) fn driver() -> (Driver, mpsc::Receiver<Notice>) {
         on_accepted: Box::new(|_| {}),
         span: None,
     };
-    let mut driver = Driver::new(config, commands, told);
+    let mut driver = SessionDriver::new(config, commands, told);
     driver.name = ParticipantName::parse("ada").ok();
     (driver, notices)
 }
 
 /// Tells the session, as far as it goes. Returns whether it goes on.
-fn tell(driver: &mut Driver, said: Said) -> bool {
+fn tell(driver: &mut SessionDriver, said: Said) -> bool {
     use v1::broadcast::Kind;
 
     let kind = match said {
@@ -209,7 +209,7 @@ fn tell(driver: &mut Driver, said: Said) -> bool {
         }),
         Said::Page(page, limit, events, start) => {
             let reply = v1::HistoryReply { events, start };
-            driver.paged(Page::answered(page, limit, reply));
+            driver.paged(FetchedPage::answered(page, limit, reply));
             return driver.check_clock().is_continue();
         }
         Said::Failed(code, text, seconds, nanos) => {
@@ -231,7 +231,7 @@ proptest! {
         said in prop::collection::vec(said(), 0..40), width in 0..120_u16, height in 0..30_u16,
     ) {
         let (mut driver, _notices) = driver();
-        let mut screen = Screen::joined(width, height);
+        let mut screen = TestApp::joined(width, height);
         for said in said {
             let before = driver.clock.now();
             let goes_on = tell(&mut driver, said);
@@ -315,7 +315,7 @@ fn what_is_kept_of_events_is_bounded_in_bytes() {
     const BUDGET: usize = 24 << 20;
 
     let (mut driver, _notices) = driver();
-    let mut screen = Screen::joined(80, 24);
+    let mut screen = TestApp::joined(80, 24);
     let welcome = v1::Welcome {
         epoch: "a".into(),
         next: 3,

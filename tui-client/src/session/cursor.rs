@@ -5,11 +5,11 @@ use chitty_chat::{LamportTime, Position, proto::v1};
 /// What was shown is a contiguous run of positions of one log: nothing twice, nothing left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cursor {
-    place: Option<Place>,
+    place: Option<CursorPlace>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct CursorPlace {
     epoch: Box<str>,
     /// The last position shown, or the one before the first that will be.
     last: Position,
@@ -19,7 +19,7 @@ struct Place {
 
 /// What a welcome means for the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum Continuity {
     /// Nothing was shown before.
     First,
     /// The next event follows the last one shown.
@@ -33,7 +33,7 @@ pub(super) enum Entry {
 
 /// What to do with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) enum Delivery {
     /// It is the next one: show it.
     Show,
     /// It was shown before.
@@ -54,18 +54,18 @@ impl Cursor {
     }
 
     /// A stream of this log begins at this position.
-    pub(super) fn welcome(&mut self, epoch: &str, next: Position) -> Entry {
+    pub(super) fn welcome(&mut self, epoch: &str, next: Position) -> Continuity {
         let entry = match &self.place {
             Some(place) if place.lamport.is_some() => {
                 let another_log = *place.epoch != *epoch;
                 if !another_log && next == place.last.next() {
-                    return Entry::GoesOn;
+                    return Continuity::GoesOn;
                 }
-                Entry::Afresh { another_log }
+                Continuity::Afresh { another_log }
             }
-            _ => Entry::First,
+            _ => Continuity::First,
         };
-        self.place = Some(Place {
+        self.place = Some(CursorPlace {
             epoch: epoch.into(),
             last: next.previous(),
             lamport: None,
@@ -74,18 +74,18 @@ impl Cursor {
     }
 
     /// The stream brought the event at this position.
-    pub(super) fn take(&mut self, position: Position, lamport: LamportTime) -> Taken {
+    pub(super) fn take(&mut self, position: Position, lamport: LamportTime) -> Delivery {
         let Some(place) = &mut self.place else {
-            return Taken::Gap;
+            return Delivery::Gap;
         };
         if position <= place.last {
-            Taken::Repeat
+            Delivery::Repeat
         } else if position == place.last.next() {
             place.last = position;
             place.lamport = Some(lamport);
-            Taken::Show
+            Delivery::Show
         } else {
-            Taken::Gap
+            Delivery::Gap
         }
     }
 
@@ -119,11 +119,11 @@ mod tests {
     fn without_anything_shown_there_is_nothing_to_resume() {
         let mut cursor = Cursor::default();
         assert_eq!(cursor.resume(), None);
-        assert_eq!(cursor.welcome("e", 5.into()), Entry::First);
+        assert_eq!(cursor.welcome("e", 5.into()), Continuity::First);
         assert_eq!(cursor.resume(), None);
         assert_eq!(cursor.seen(), Position::ZERO);
         // The first welcome was of no use: another one counts as the first.
-        assert_eq!(cursor.welcome("e", 9.into()), Entry::First);
+        assert_eq!(cursor.welcome("e", 9.into()), Continuity::First);
         assert_eq!(cursor.last(), 8.into());
     }
 
@@ -132,14 +132,14 @@ mod tests {
         let mut cursor = Cursor::default();
         cursor.welcome("e", 5.into());
         let (position, lamport) = at(5);
-        assert_eq!(cursor.take(position, lamport), Taken::Show);
+        assert_eq!(cursor.take(position, lamport), Delivery::Show);
         let resume = v1::Resume {
             position: 5,
             epoch: "e".into(),
             lamport: 11,
         };
         assert_eq!(cursor.resume(), Some(resume));
-        assert_eq!(cursor.welcome("e", 6.into()), Entry::GoesOn);
+        assert_eq!(cursor.welcome("e", 6.into()), Continuity::GoesOn);
         assert_eq!(cursor.seen(), 5.into());
     }
 
@@ -151,7 +151,7 @@ mod tests {
             let (position, lamport) = at(5);
             cursor.take(position, lamport);
             let entry = cursor.welcome(epoch, next.into());
-            assert_eq!(entry, Entry::Afresh { another_log });
+            assert_eq!(entry, Continuity::Afresh { another_log });
             assert_eq!(cursor.resume(), None);
             assert_eq!(cursor.last(), Position::new(next - 1));
         }
@@ -170,12 +170,12 @@ mod tests {
                 let expected = first + shown.len() as u64;
                 let (place, lamport) = at(position);
                 match cursor.take(place, lamport) {
-                    Taken::Show => {
+                    Delivery::Show => {
                         prop_assert_eq!(position, expected);
                         shown.push(position);
                     }
-                    Taken::Repeat => prop_assert!(position < expected),
-                    Taken::Gap => prop_assert!(position > expected),
+                    Delivery::Repeat => prop_assert!(position < expected),
+                    Delivery::Gap => prop_assert!(position > expected),
                 }
             }
             prop_assert_eq!(cursor.last().get(), first + shown.len() as u64 - 1);

@@ -14,30 +14,30 @@ use tokio::{
 use tonic::transport::Channel;
 
 use super::{
-    Command, Connector, Ended, HistoryPage, Moved, Notice, OnAccepted, Random, SessionConfig,
+    SessionCommand, Connector, Ended, HistoryPage, ClockCause, Notice, OnAccepted, Random, SessionConfig,
     Ticket,
     backoff::Backoff,
     cursor::Cursor,
-    follow::Page,
-    leave::{LeaveOutcome, Leaving},
-    link::{BoxFuture, State, Step},
+    follow::FetchedPage,
+    leave::{LeaveOutcome, LeavePhase},
+    link::{BoxFuture, LinkState, LinkEvent},
     log,
-    out::Out,
+    out::NoticeQueue,
     outbox::Outbox,
-    publish::{InFlight, PublishOutcome},
+    publish::{PublishInFlight, PublishOutcome},
 };
 
 /// Goes on, or ends the session.
 pub(super) type Flow = ControlFlow<Ended>;
 
 /// All of a session's state. Its methods are in the files of their subjects.
-pub(super) struct Driver {
+pub(super) struct SessionDriver {
     pub(super) connector: Connector,
     pub(super) random: Random,
     pub(super) backlog: u32,
     pub(super) on_accepted: OnAccepted,
-    commands: mpsc::Receiver<Command>,
-    pub(super) out: Out,
+    commands: mpsc::Receiver<SessionCommand>,
+    pub(super) out: NoticeQueue,
 
     /// The secret by which the server knows this process; kept for its whole life.
     pub(super) session: Session,
@@ -59,16 +59,16 @@ pub(super) struct Driver {
     /// Since when it follows at the end of the log, if it does: lines may be sent then.
     pub(super) live: Option<Instant>,
 
-    pub(super) state: State,
+    pub(super) state: LinkState,
     /// The last connection, also when its stream has ended.
     pub(super) channel: Option<Channel>,
     pub(super) backoff: Backoff,
-    pub(super) publishing: Option<InFlight>,
+    pub(super) publishing: Option<PublishInFlight>,
     pub(super) publish_backoff: Backoff,
-    pub(super) pages: FuturesUnordered<BoxFuture<Page>>,
+    pub(super) pages: FuturesUnordered<BoxFuture<FetchedPage>>,
     /// Those that are asked for when others have come.
     pub(super) waiting_pages: VecDeque<(HistoryPage, u32)>,
-    pub(super) leaving: Leaving,
+    pub(super) leaving: LeavePhase,
 }
 
 /// What the last welcome said of this participant.
@@ -81,22 +81,22 @@ pub(super) struct Participation {
 }
 
 /// Everything that can happen to a session.
-enum Happened {
+enum Occurrence {
     /// The app took a notice, or a timer ran out: what is due will be seen.
     Nothing,
     /// The app does not listen, or cannot ask for anything more.
     AppGone,
-    Asked(Command),
-    Link(Step),
+    Asked(SessionCommand),
+    Link(LinkEvent),
     Published(PublishOutcome),
-    Paged(Page),
+    Paged(FetchedPage),
     Left(LeaveOutcome),
 }
 
-impl Driver {
+impl SessionDriver {
     pub(super) fn new(
         mut config: SessionConfig,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::Receiver<SessionCommand>,
         notices: mpsc::Sender<Notice>,
     ) -> Self {
         Self {
@@ -106,7 +106,7 @@ impl Driver {
             backlog: config.backlog,
             on_accepted: config.on_accepted,
             commands,
-            out: Out::new(notices),
+            out: NoticeQueue::new(notices),
             clock: LamportClock::new(),
             cursor: Cursor::default(),
             outbox: Outbox::default(),
@@ -117,14 +117,14 @@ impl Driver {
             join_lamport: LamportTime::ZERO,
             head: Position::ZERO,
             live: None,
-            state: State::Idle,
+            state: LinkState::Idle,
             channel: None,
             backoff: Backoff::default(),
             publishing: None,
             publish_backoff: Backoff::default(),
             pages: FuturesUnordered::new(),
             waiting_pages: VecDeque::new(),
-            leaving: Leaving::No,
+            leaving: LeavePhase::No,
         }
     }
 
@@ -140,15 +140,15 @@ impl Driver {
             if let ControlFlow::Break(ended) = self.check_clock() {
                 break ended;
             }
-            self.out.clock(self.clock.now(), Moved::Told);
+            self.out.clock(self.clock.now(), ClockCause::Told);
         };
-        self.out.clock(self.clock.now(), Moved::Told);
+        self.out.clock(self.clock.now(), ClockCause::Told);
         log::link_ended(self.connector.server(), &ended);
         self.out.tell(Notice::Ended(ended));
         self.out.finish().await;
     }
 
-    async fn next(&mut self) -> Happened {
+    async fn next(&mut self) -> Occurrence {
         let room = self.out.waiting.is_empty();
         let timer = self.timer();
         tokio::select! {
@@ -158,58 +158,58 @@ impl Driver {
                     if let Some(notice) = self.out.waiting.pop_front() {
                         permit.send(notice);
                     }
-                    Happened::Nothing
+                    Occurrence::Nothing
                 } else {
                     self.out.waiting.clear();
-                    Happened::AppGone
+                    Occurrence::AppGone
                 }
             }
-            () = self.out.notices.closed(), if !self.leaving.is_wanted() => Happened::AppGone,
+            () = self.out.notices.closed(), if !self.leaving.is_wanted() => Occurrence::AppGone,
             asked = self.commands.recv(),
-                if self.out.waiting.len() < Out::MANY && !self.leaving.is_wanted() =>
+                if self.out.waiting.len() < NoticeQueue::MANY && !self.leaving.is_wanted() =>
             {
-                asked.map_or(Happened::AppGone, Happened::Asked)
+                asked.map_or(Occurrence::AppGone, Occurrence::Asked)
             }
             outcome = outcome(&mut self.publishing), if self.publishing.is_some() => {
                 self.publishing = None;
-                Happened::Published(outcome)
+                Occurrence::Published(outcome)
             }
-            outcome = self.leaving.outcome(), if self.leaving.is_sent() => Happened::Left(outcome),
-            // A slow app is felt by the server: see `Out`.
+            outcome = self.leaving.outcome(), if self.leaving.is_sent() => Occurrence::Left(outcome),
+            // A slow app is felt by the server: see `NoticeQueue`.
             step = next_step(&mut self.state, &self.out), if room || !self.state.is_following() => {
-                Happened::Link(step)
+                Occurrence::Link(step)
             }
-            Some(page) = self.pages.next(), if !self.pages.is_empty() => Happened::Paged(page),
+            Some(page) = self.pages.next(), if !self.pages.is_empty() => Occurrence::Paged(page),
             () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {
-                Happened::Nothing
+                Occurrence::Nothing
             }
         }
     }
 
-    fn handle(&mut self, happened: Happened) -> Flow {
+    fn handle(&mut self, happened: Occurrence) -> Flow {
         match happened {
-            Happened::Nothing => {}
-            Happened::AppGone => self.begin_to_leave(),
-            Happened::Asked(command) => self.command(command),
-            Happened::Link(step) => return self.link_step(step),
-            Happened::Published(outcome) => self.published(outcome),
-            Happened::Paged(page) => self.paged(page),
-            Happened::Left(outcome) => return self.left(outcome),
+            Occurrence::Nothing => {}
+            Occurrence::AppGone => self.begin_to_leave(),
+            Occurrence::Asked(command) => self.command(command),
+            Occurrence::Link(step) => return self.link_step(step),
+            Occurrence::Published(outcome) => self.published(outcome),
+            Occurrence::Paged(page) => self.paged(page),
+            Occurrence::Left(outcome) => return self.left(outcome),
         }
         Flow::Continue(())
     }
 
-    fn command(&mut self, command: Command) {
+    fn command(&mut self, command: SessionCommand) {
         match command {
-            Command::Join { name } => self.join_as(name),
-            Command::Publish { ticket, text } => self.accept_line(ticket, text),
-            Command::Leave => self.begin_to_leave(),
-            Command::Hurry => {
-                if let State::Waiting { until, not_before } = &mut self.state {
+            SessionCommand::Join { name } => self.join_as(name),
+            SessionCommand::Publish { ticket, text } => self.accept_line(ticket, text),
+            SessionCommand::Leave => self.begin_to_leave(),
+            SessionCommand::Hurry => {
+                if let LinkState::Waiting { until, not_before } = &mut self.state {
                     *until = *not_before;
                 }
             }
-            Command::History { page, limit } => self.ask_history(page, limit),
+            SessionCommand::History { page, limit } => self.ask_history(page, limit),
         }
     }
 
@@ -221,13 +221,13 @@ impl Driver {
         }
     }
 
-    fn link_step(&mut self, step: Step) -> Flow {
+    fn link_step(&mut self, step: LinkEvent) -> Flow {
         match step {
-            Step::StartingServer => self.starting_server(),
-            Step::Retry => self.connect(),
-            Step::Connected(connected) => return self.connected(connected),
-            Step::Joined(joined) => return self.joined(joined),
-            Step::Broadcast(broadcast) => return self.broadcast(broadcast),
+            LinkEvent::StartingServer => self.starting_server(),
+            LinkEvent::Retry => self.connect(),
+            LinkEvent::Connected(connected) => return self.connected(connected),
+            LinkEvent::Joined(joined) => return self.joined(joined),
+            LinkEvent::Broadcast(broadcast) => return self.broadcast(broadcast),
         }
         Flow::Continue(())
     }
@@ -277,15 +277,15 @@ impl Driver {
 
 /// What happens next to the link. It is not tried again before the app has taken most of what it
 /// was told: a server that welcomes and falls again and again is not to fill the memory by that.
-async fn next_step(state: &mut State, out: &Out) -> Step {
+async fn next_step(state: &mut LinkState, out: &NoticeQueue) -> LinkEvent {
     let step = state.next().await;
-    if matches!(step, Step::Retry) {
+    if matches!(step, LinkEvent::Retry) {
         out.taken().await;
     }
     step
 }
 
-async fn outcome(publishing: &mut Option<InFlight>) -> PublishOutcome {
+async fn outcome(publishing: &mut Option<PublishInFlight>) -> PublishOutcome {
     match publishing {
         Some(publishing) => publishing.await,
         None => std::future::pending().await,

@@ -11,19 +11,19 @@ use tonic_prost::ProstCodec;
 use super::{
     Ended, Link, Notice, Ticket,
     any::driver,
-    driver::{Driver, Flow},
-    leave::{LeaveOutcome, Leaving},
-    link::State,
-    out::Out,
+    driver::{SessionDriver, Flow},
+    leave::{LeaveOutcome, LeavePhase},
+    link::LinkState,
+    out::NoticeQueue,
 };
 
 const STEP: Duration = Duration::from_millis(200);
 const A_MOMENT: Duration = Duration::from_nanos(1);
 
-type Prepare = fn(&mut Driver);
+type Prepare = fn(&mut SessionDriver);
 
 /// In the chat, at the end of its log; of a server that nobody calls.
-fn in_chat() -> (Driver, mpsc::Receiver<Notice>) {
+fn in_chat() -> (SessionDriver, mpsc::Receiver<Notice>) {
     let (mut driver, notices) = driver();
     driver.channel = Some(Endpoint::from_static("http://127.0.0.1:9").connect_lazy());
     driver.state = following();
@@ -37,9 +37,9 @@ fn in_chat() -> (Driver, mpsc::Receiver<Notice>) {
     (driver, notices)
 }
 
-fn following() -> State {
+fn following() -> LinkState {
     let decoder = ProstCodec::<(), v1::Broadcast>::default().decoder();
-    State::Following(Box::new(tonic::Streaming::new_empty(
+    LinkState::Following(Box::new(tonic::Streaming::new_empty(
         decoder,
         Body::empty(),
     )))
@@ -49,13 +49,13 @@ fn id() -> MessageId {
     MessageId::parse(&"7".repeat(32)).expect("it is printable")
 }
 
-fn with_line(driver: &mut Driver) {
+fn with_line(driver: &mut SessionDriver) {
     let text = MessageText::parse("hello").expect("it is valid");
     let pushed = driver.outbox.push(Ticket(1), text, id());
     assert!(pushed.is_ok());
 }
 
-fn in_flight(driver: &mut Driver) {
+fn in_flight(driver: &mut SessionDriver) {
     driver.publishing = Some(Box::pin(std::future::pending()));
 }
 
@@ -89,7 +89,7 @@ fn goes_on(flow: &Flow) {
 }
 
 /// The reason and the wait that the app was told.
-fn told_lost(driver: &Driver) -> Option<(&str, Duration)> {
+fn told_lost(driver: &SessionDriver) -> Option<(&str, Duration)> {
     driver
         .out
         .waiting
@@ -125,7 +125,7 @@ async fn leaving_waits_for_what_is_under_way_and_half_a_second_at_most() {
         ),
         (
             "it is joining",
-            |driver| driver.state = State::Joining(Box::pin(std::future::pending())),
+            |driver| driver.state = LinkState::Joining(Box::pin(std::future::pending())),
             true,
         ),
     ];
@@ -156,17 +156,17 @@ async fn leaving_waits_for_what_is_under_way_and_half_a_second_at_most() {
 async fn who_has_left_reads_on_while_there_is_a_stream_but_not_for_long() {
     let (mut driver, _notices) = in_chat();
     let until = Instant::now() + STEP;
-    driver.leaving = Leaving::Done { until };
+    driver.leaving = LeavePhase::Done { until };
     assert_eq!(driver.timer(), Some(until));
     goes_on(&driver.go_on_leaving());
     tokio::time::advance(STEP).await;
     assert_eq!(driver.go_on_leaving(), Flow::Break(Ended::Left));
 
-    driver.leaving = Leaving::Done {
+    driver.leaving = LeavePhase::Done {
         until: Instant::now() + STEP,
     };
     goes_on(&driver.go_on_leaving());
-    driver.state = State::Idle;
+    driver.state = LinkState::Idle;
     assert_eq!(driver.go_on_leaving(), Flow::Break(Ended::Left));
 }
 
@@ -224,7 +224,7 @@ async fn while_the_user_leaves_the_server_cannot_remove_anybody() {
     in_flight(&mut leaves);
     leaves.begin_to_leave();
     goes_on(&leaves.broadcast(Ok(Some(closing(Reason::Shutdown)))));
-    assert!(matches!(leaves.state, State::Idle));
+    assert!(matches!(leaves.state, LinkState::Idle));
     assert!(leaves.publishing.is_none());
     assert_eq!(told_lost(&leaves), None);
 }
@@ -273,7 +273,7 @@ async fn every_way_in_which_a_stream_ends_has_its_end() {
         let (mut driver, _notices) = in_chat();
         goes_on(&driver.broadcast(news));
         assert_eq!(told_lost(&driver).map(|(reason, _)| reason), Some(reason));
-        assert!(matches!(driver.state, State::Waiting { .. }));
+        assert!(matches!(driver.state, LinkState::Waiting { .. }));
     }
     let (mut driver, _notices) = in_chat();
     goes_on(&driver.broadcast(Ok(Some(closing(Reason::Unspecified)))));
@@ -306,12 +306,12 @@ async fn a_lost_link_is_tried_again_after_the_wait_and_sooner_in_a_hurry() {
     let now = Instant::now();
     // Not before a time that the server asks for.
     driver.lost("full".into(), STEP);
-    let State::Waiting { until, not_before } = driver.state else {
+    let LinkState::Waiting { until, not_before } = driver.state else {
         panic!("it waits");
     };
     assert_eq!((until, not_before), (now + STEP, now + STEP));
     driver.lost("the cable".into(), A_MOMENT);
-    let State::Waiting { until, not_before } = driver.state else {
+    let LinkState::Waiting { until, not_before } = driver.state else {
         panic!("it waits");
     };
     assert_eq!(until, now + Duration::from_micros(199_999));
@@ -369,7 +369,7 @@ async fn a_participation_that_is_over_is_renewed_after_a_wait() {
 #[tokio::test]
 async fn the_app_has_taken_most_when_three_quarters_are_free() {
     let (told, mut notices) = mpsc::channel(8);
-    let out = Out::new(told);
+    let out = NoticeQueue::new(told);
     for _ in 0..8 {
         let sent = out.notices.try_send(Notice::Link(Link::Live));
         assert!(sent.is_ok());

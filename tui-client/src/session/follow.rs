@@ -8,8 +8,8 @@ use tonic::{Code, Status};
 
 use super::{
     Ended, HistoryPage, Link, Notice, bounds,
-    cursor::Taken,
-    driver::{Driver, Flow},
+    cursor::Delivery,
+    driver::{SessionDriver, Flow},
     grpc, log,
 };
 
@@ -21,7 +21,7 @@ const MAX_WAITING: usize = 64;
 const PROGRESS: u64 = 100;
 
 /// A page of the log, or why there is none.
-pub(super) struct Page {
+pub(super) struct FetchedPage {
     /// Of which timeline.
     timeline: u64,
     wanted: HistoryPage,
@@ -31,7 +31,7 @@ pub(super) struct Page {
 }
 
 #[cfg(test)]
-impl Page {
+impl FetchedPage {
     /// Of a timeline that has not started afresh.
     pub(super) fn answered(wanted: HistoryPage, limit: u32, reply: v1::HistoryReply) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Page {
     }
 }
 
-impl Driver {
+impl SessionDriver {
     pub(super) fn broadcast(&mut self, broadcast: Result<Option<v1::Broadcast>, Status>) -> Flow {
         use v1::broadcast::Kind;
 
@@ -65,12 +65,12 @@ impl Driver {
 
     fn event(&mut self, event: Event) -> Flow {
         match self.cursor.take(event.position, event.lamport) {
-            Taken::Show => {}
-            Taken::Repeat => {
+            Delivery::Show => {}
+            Delivery::Repeat => {
                 tracing::debug!(position = event.position.get(), "shown before");
                 return Flow::Continue(());
             }
-            Taken::Gap => {
+            Delivery::Gap => {
                 let reason = format!("the stream left out what is before {}", event.position);
                 self.lost(reason, Duration::ZERO);
                 return Flow::Continue(());
@@ -192,7 +192,7 @@ impl Driver {
                 self.pages.push(Box::pin(async move {
                     let request = grpc::request(request, grpc::CALL);
                     let reply = grpc::answer(grpc::CALL, client.history(request)).await;
-                    Page {
+                    FetchedPage {
                         timeline,
                         wanted: page,
                         limit,
@@ -207,7 +207,7 @@ impl Driver {
     }
 
     /// A page has come, or will not: the next one has its turn.
-    pub(super) fn paged(&mut self, read: Page) {
+    pub(super) fn paged(&mut self, read: FetchedPage) {
         self.show_page(read);
         while self.pages.len() < MAX_PAGES
             && let Some((page, limit)) = self.waiting_pages.pop_front()
@@ -216,8 +216,8 @@ impl Driver {
         }
     }
 
-    fn show_page(&mut self, read: Page) {
-        let Page {
+    fn show_page(&mut self, read: FetchedPage) {
+        let FetchedPage {
             timeline,
             wanted: page,
             limit,

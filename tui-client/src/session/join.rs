@@ -7,11 +7,11 @@ use tokio::time::Instant;
 use tonic::{Status, transport::Channel};
 
 use super::{
-    ConnectError, Ended, Link, Moved, Notice, Refusal, Welcome, bounds,
-    cursor::Entry,
-    driver::{Driver, Flow, Participation},
+    ConnectError, Ended, Link, ClockCause, Notice, NameRefusal, WelcomeNotice, bounds,
+    cursor::Continuity,
+    driver::{SessionDriver, Flow, Participation},
     grpc::{self, JoinFailure},
-    link::{Entered, State},
+    link::{OpenedStream, LinkState},
     log,
 };
 
@@ -19,7 +19,7 @@ use super::{
 /// is not to be joined in a tight loop.
 const STABLE: Duration = Duration::from_secs(1);
 
-impl Driver {
+impl SessionDriver {
     /// The user wants to enter under this name.
     pub(super) fn join_as(&mut self, name: ParticipantName) {
         // Joining or in already: the name cannot be changed any more.
@@ -29,7 +29,7 @@ impl Driver {
             return;
         }
         self.name = Some(name);
-        if !matches!(self.state, State::Connecting(..)) {
+        if !matches!(self.state, LinkState::Connecting(..)) {
             self.connect();
         }
     }
@@ -37,7 +37,7 @@ impl Driver {
     pub(super) fn connect(&mut self) {
         let welcomed = self.participation.is_some();
         let (connecting, starting) = self.connector.connect(welcomed);
-        self.state = State::Connecting(connecting, starting);
+        self.state = LinkState::Connecting(connecting, starting);
         log::link("connecting", self.connector.server());
         self.out.link(Link::Connecting);
     }
@@ -64,7 +64,7 @@ impl Driver {
 
     fn send_join(&mut self, channel: Channel) {
         let Some(name) = &self.name else {
-            self.state = State::Idle;
+            self.state = LinkState::Idle;
             return;
         };
         self.join_lamport = self.clock.tick();
@@ -76,20 +76,20 @@ impl Driver {
             session: self.session.reveal().to_owned(),
             room: String::new(),
         };
-        self.out.clock(self.clock.now(), Moved::Sent);
+        self.out.clock(self.clock.now(), ClockCause::Sent);
         log::join_sent(&request, self.clock.now());
         self.out.link(Link::Connecting);
-        self.state = State::Joining(Box::pin(async move {
+        self.state = LinkState::Joining(Box::pin(async move {
             tokio::time::timeout(grpc::CALL, enter(channel, request))
                 .await
                 .unwrap_or_else(|_| Err(grpc::no_answer(grpc::CALL)))
         }));
     }
 
-    pub(super) fn joined(&mut self, joined: Result<Entered, Status>) -> Flow {
+    pub(super) fn joined(&mut self, joined: Result<OpenedStream, Status>) -> Flow {
         match joined {
             Ok((welcome, stream)) => {
-                self.state = State::Following(stream);
+                self.state = LinkState::Following(stream);
                 self.welcomed(&welcome);
                 Flow::Continue(())
             }
@@ -109,11 +109,11 @@ impl Driver {
         let next = Position::new(welcome.next);
         let asked_to_resume = self.cursor.resume().is_some();
         let entry = self.cursor.welcome(&welcome.epoch, next);
-        if matches!(entry, Entry::Afresh { .. }) {
+        if matches!(entry, Continuity::Afresh { .. }) {
             self.timeline += 1;
             self.outbox.renew();
         }
-        let granted = welcome.resumed && asked_to_resume && entry == Entry::GoesOn;
+        let granted = welcome.resumed && asked_to_resume && entry == Continuity::GoesOn;
         let number = match &self.participation {
             // A welcome to a new participation may have been lost meanwhile.
             _ if welcome.participant != 0 => ParticipantNumber::new(welcome.participant),
@@ -145,7 +145,7 @@ impl Driver {
         });
         self.head = welcome.head.into();
         self.out.told_clock(self.clock.now());
-        self.out.tell(Notice::Welcome(Welcome {
+        self.out.tell(Notice::Welcome(WelcomeNotice {
             name: shown_name,
             number,
             participants: (!granted).then_some(participants),
@@ -160,7 +160,7 @@ impl Driver {
             first: welcome.first.into(),
             clock: self.clock.now(),
             resumed: welcome.resumed,
-            another_log: entry == Entry::Afresh { another_log: true },
+            another_log: entry == Continuity::Afresh { another_log: true },
             server: self.connector.server().to_owned(),
         }));
         self.note_progress(true);
@@ -195,8 +195,8 @@ impl Driver {
             self.lost(reason, wait);
             return;
         }
-        self.state = State::Idle;
-        self.out.tell(Notice::Refused(Refusal {
+        self.state = LinkState::Idle;
+        self.out.tell(Notice::Refused(NameRefusal {
             name: name.to_string(),
             reason,
             retry_in,
@@ -212,13 +212,13 @@ impl Driver {
         // What became of the line in flight is not known: it is sent again, the same.
         self.publishing = None;
         if self.leaving.is_wanted() {
-            self.state = State::Idle;
+            self.state = LinkState::Idle;
             return;
         }
         let random = self.random_u64();
         let retry_in = self.backoff.next(random).max(wait);
         log::link_lost(self.connector.server(), &reason, retry_in);
-        self.state = State::Waiting {
+        self.state = LinkState::Waiting {
             until: now + retry_in,
             not_before: now + wait,
         };
@@ -227,7 +227,7 @@ impl Driver {
 }
 
 /// Joins, and waits for the welcome.
-async fn enter(channel: Channel, request: v1::JoinRequest) -> Result<Entered, Status> {
+async fn enter(channel: Channel, request: v1::JoinRequest) -> Result<OpenedStream, Status> {
     use v1::broadcast::Kind;
 
     // Without a deadline on the wire: the stream has no end.

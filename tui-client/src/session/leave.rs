@@ -8,9 +8,9 @@ use tonic::Status;
 
 use super::{
     Ended, bounds,
-    driver::{Driver, Flow},
+    driver::{SessionDriver, Flow},
     grpc,
-    link::{BoxFuture, State},
+    link::{BoxFuture, LinkState},
     log,
 };
 
@@ -20,7 +20,7 @@ const OUTCOMES: Duration = Duration::from_millis(500);
 const OWN_LEFT: Duration = Duration::from_millis(250);
 
 /// How far leaving is.
-pub(super) enum Leaving {
+pub(super) enum LeavePhase {
     /// The user stays.
     No,
     /// Waiting for the outcome of what is under way.
@@ -37,7 +37,7 @@ pub(super) struct LeaveOutcome {
     pub(super) reply: Result<v1::LeaveReply, Status>,
 }
 
-impl Leaving {
+impl LeavePhase {
     /// The user does not stay.
     pub(super) fn is_wanted(&self) -> bool {
         !matches!(self, Self::No)
@@ -69,17 +69,17 @@ impl Leaving {
     }
 }
 
-impl Driver {
+impl SessionDriver {
     pub(super) fn begin_to_leave(&mut self) {
         if self.leaving.is_wanted() {
             return;
         }
         log::link("leaving", self.connector.server());
-        if matches!(self.state, State::Connecting(..) | State::Waiting { .. }) {
+        if matches!(self.state, LinkState::Connecting(..) | LinkState::Waiting { .. }) {
             // No server is started, nor waited for, to be told of a leaving.
-            self.state = State::Idle;
+            self.state = LinkState::Idle;
         }
-        self.leaving = Leaving::Wanted {
+        self.leaving = LeavePhase::Wanted {
             until: Instant::now() + OUTCOMES,
         };
     }
@@ -87,7 +87,7 @@ impl Driver {
     pub(super) fn go_on_leaving(&mut self) -> Flow {
         let now = Instant::now();
         match &self.leaving {
-            Leaving::Wanted { until } => {
+            LeavePhase::Wanted { until } => {
                 let to_send = self.live.is_some() && !self.outbox.is_settled();
                 let under_way = to_send || self.publishing.is_some() || self.state.is_joining();
                 if under_way && now < *until {
@@ -95,7 +95,7 @@ impl Driver {
                 }
                 self.send_leave()
             }
-            Leaving::Done { until } if now >= *until || !self.state.is_following() => {
+            LeavePhase::Done { until } if now >= *until || !self.state.is_following() => {
                 Flow::Break(Ended::Left)
             }
             _ => Flow::Continue(()),
@@ -117,7 +117,7 @@ impl Driver {
         };
         log::leave_sent(lamport);
         let mut client = grpc::client(channel, bounds::REPLY);
-        self.leaving = Leaving::Sent(Box::pin(async move {
+        self.leaving = LeavePhase::Sent(Box::pin(async move {
             let request = grpc::request(request, grpc::LEAVE);
             let reply = grpc::answer(grpc::LEAVE, client.leave(request)).await;
             LeaveOutcome { lamport, reply }
@@ -130,7 +130,7 @@ impl Driver {
             Ok(reply) => {
                 self.clock.observe(reply.lamport.into());
                 log::leave_replied(reply, self.clock.now());
-                self.leaving = Leaving::Done {
+                self.leaving = LeavePhase::Done {
                     until: Instant::now() + OWN_LEFT,
                 };
                 Flow::Continue(())

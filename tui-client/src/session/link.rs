@@ -14,16 +14,16 @@ use super::{ConnectError, Connecting};
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A stream and its first message.
-pub(super) type Entered = (Box<v1::Welcome>, Box<Streaming<v1::Broadcast>>);
+pub(super) type OpenedStream = (Box<v1::Welcome>, Box<Streaming<v1::Broadcast>>);
 
 /// What a link is doing.
-pub(super) enum State {
+pub(super) enum LinkState {
     /// Nothing: there is no name to join under, or the user leaves.
     Idle,
     /// Connecting; the receiver turns true when a server is being started.
     Connecting(Connecting, watch::Receiver<bool>),
     /// Join is sent.
-    Joining(BoxFuture<Result<Entered, Status>>),
+    Joining(BoxFuture<Result<OpenedStream, Status>>),
     /// Following the log.
     Following(Box<Streaming<v1::Broadcast>>),
     /// The link is down; it is tried again at `until`, and not before `not_before`, for which the
@@ -32,34 +32,34 @@ pub(super) enum State {
 }
 
 /// What happened to the link.
-pub(super) enum Step {
+pub(super) enum LinkEvent {
     /// A server of one's own is being started.
     StartingServer,
     /// Connecting is over.
     Connected(Result<Channel, ConnectError>),
     /// Joining is over.
-    Joined(Result<Entered, Status>),
+    Joined(Result<OpenedStream, Status>),
     /// The stream brought something, or ended.
     Broadcast(Result<Option<v1::Broadcast>, Status>),
     /// It is time to try again.
     Retry,
 }
 
-impl State {
+impl LinkState {
     /// Waits for what happens next. Nothing is lost when this is dropped and called again.
-    pub(super) async fn next(&mut self) -> Step {
+    pub(super) async fn next(&mut self) -> LinkEvent {
         match self {
             Self::Idle => std::future::pending().await,
             Self::Connecting(connecting, starting) => tokio::select! {
                 biased;
-                Ok(()) = starting.changed() => Step::StartingServer,
-                connected = connecting => Step::Connected(connected),
+                Ok(()) = starting.changed() => LinkEvent::StartingServer,
+                connected = connecting => LinkEvent::Connected(connected),
             },
-            Self::Joining(joining) => Step::Joined(joining.await),
-            Self::Following(stream) => Step::Broadcast(stream.message().await),
+            Self::Joining(joining) => LinkEvent::Joined(joining.await),
+            Self::Following(stream) => LinkEvent::Broadcast(stream.message().await),
             Self::Waiting { until, .. } => {
                 sleep_until(*until).await;
-                Step::Retry
+                LinkEvent::Retry
             }
         }
     }

@@ -28,7 +28,7 @@ use tracing::Instrument as _;
 
 pub use connector::{Attempt, ConnectError, Connecting, Connector};
 pub use grpc::endpoint;
-pub use port::{Command, Ended, HistoryPage, Link, Moved, Notice, Refusal, Ticket, Welcome};
+pub use port::{SessionCommand, Ended, HistoryPage, Link, ClockCause, Notice, NameRefusal, Ticket, WelcomeNotice};
 
 pub(crate) use bounds::REPLY;
 
@@ -60,8 +60,8 @@ pub struct SessionConfig {
 
 /// A running session.
 pub struct SessionHandle {
-    /// What is asked of it. Dropping this is as good as [`Command::Leave`].
-    pub commands: mpsc::Sender<Command>,
+    /// What is asked of it. Dropping this is as good as [`SessionCommand::Leave`].
+    pub commands: mpsc::Sender<SessionCommand>,
     /// What it tells; [`Notice::Ended`] is the last. While this is not read, neither is the
     /// stream: nothing is dropped.
     pub notices: mpsc::Receiver<Notice>,
@@ -69,7 +69,7 @@ pub struct SessionHandle {
     pub task: JoinHandle<()>,
 }
 
-/// Starts a session. It waits for [`Command::Join`] before it connects.
+/// Starts a session. It waits for [`SessionCommand::Join`] before it connects.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -77,7 +77,7 @@ pub fn spawn(config: SessionConfig) -> SessionHandle {
     let (commands, asked) = mpsc::channel(COMMANDS);
     let (told, notices) = mpsc::channel(NOTICES);
     let span = config.span.clone().unwrap_or_else(tracing::Span::none);
-    let driver = driver::Driver::new(config, asked, told);
+    let driver = driver::SessionDriver::new(config, asked, told);
     let task = tokio::spawn(driver.run().instrument(span));
     SessionHandle {
         commands,

@@ -5,12 +5,12 @@ use std::{collections::VecDeque, time::Duration};
 use chitty_chat::LamportTime;
 use tokio::sync::mpsc;
 
-use super::{Link, Moved, Notice};
+use super::{Link, ClockCause, Notice};
 
 /// The notices that the app has no room for yet. The stream is only read while there are none, so
 /// that a slow app is felt by the server's flow control, and nothing grows.
 #[derive(Debug)]
-pub(super) struct Out {
+pub(super) struct NoticeQueue {
     pub(super) notices: mpsc::Sender<Notice>,
     pub(super) waiting: VecDeque<Notice>,
     link: Option<Link>,
@@ -20,7 +20,7 @@ pub(super) struct Out {
 /// How long the last notices may wait for the app.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-impl Out {
+impl NoticeQueue {
     /// With more than this waiting, commands are not taken either: each is answered.
     pub(super) const MANY: usize = 256;
 
@@ -33,7 +33,7 @@ impl Out {
         }
     }
 
-    /// Tells the app something. What shows the clock goes by [`Out::told_clock`] as well.
+    /// Tells the app something. What shows the clock goes by [`NoticeQueue::told_clock`] as well.
     pub(super) fn tell(&mut self, notice: Notice) {
         self.waiting.push_back(notice);
     }
@@ -52,7 +52,7 @@ impl Out {
     }
 
     /// Tells the clock, if the app does not know this reading.
-    pub(super) fn clock(&mut self, clock: LamportTime, moved: Moved) {
+    pub(super) fn clock(&mut self, clock: LamportTime, moved: ClockCause) {
         if self.clock != clock {
             self.clock = clock;
             self.tell(Notice::Clock { clock, moved });

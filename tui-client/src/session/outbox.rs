@@ -12,13 +12,13 @@ use super::Ticket;
 /// refused, or when it is known that its event will not be shown.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    lines: VecDeque<Line>,
+    lines: VecDeque<OutboxLine>,
     /// The server asked to wait until then.
     not_before: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct OutboxLine {
     ticket: Ticket,
     id: MessageId,
     text: MessageText,
@@ -30,7 +30,7 @@ struct Line {
 
 /// What to send now.
 #[derive(Debug)]
-pub(super) struct Sending {
+pub(super) struct NextRequest {
     pub(super) id: MessageId,
     pub(super) request: PublishRequest,
     /// It was sent before.
@@ -43,7 +43,7 @@ pub(super) struct Sending {
     "{max} lines wait to be sent already; send this one again when they are through",
     max = Outbox::MAX_LINES
 )]
-pub(super) struct Full;
+pub(super) struct OutboxFull;
 
 impl Outbox {
     pub(super) const MAX_LINES: usize = 100;
@@ -54,11 +54,11 @@ impl Outbox {
         ticket: Ticket,
         text: MessageText,
         id: MessageId,
-    ) -> Result<(), Full> {
+    ) -> Result<(), OutboxFull> {
         if self.lines.len() >= Self::MAX_LINES {
-            return Err(Full);
+            return Err(OutboxFull);
         }
-        self.lines.push_back(Line {
+        self.lines.push_back(OutboxLine {
             ticket,
             id,
             text,
@@ -74,7 +74,7 @@ impl Outbox {
         &mut self,
         now: Instant,
         request: impl FnOnce(&MessageId, &MessageText) -> PublishRequest,
-    ) -> Option<Sending> {
+    ) -> Option<NextRequest> {
         if self.not_before.is_some_and(|then| now < then) {
             return None;
         }
@@ -85,7 +85,7 @@ impl Outbox {
             .request
             .get_or_insert_with(|| request(&line.id, &line.text))
             .clone();
-        Some(Sending {
+        Some(NextRequest {
             id: line.id.clone(),
             request,
             retry,
@@ -189,7 +189,7 @@ mod tests {
     fn it_is_bounded() {
         let mut outbox = outbox(Outbox::MAX_LINES as u64);
         let one_more = outbox.push(Ticket(100), text("hello"), id(100));
-        assert_eq!(one_more, Err(Full));
+        assert_eq!(one_more, Err(OutboxFull));
         assert_eq!(outbox.shown(id(0).as_str()), Some(Ticket(0)));
         let one_more = outbox.push(Ticket(100), text("hello"), id(100));
         assert_eq!(one_more, Ok(()));
@@ -235,7 +235,7 @@ mod tests {
 
     /// What can become of a sending.
     #[derive(Clone, Copy, Debug)]
-    enum Outcome {
+    enum ExitReason {
         ShownFirst,
         RepliedFirst,
         Refused,
@@ -243,13 +243,13 @@ mod tests {
         LostAfter,
     }
 
-    fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {
+    fn outcomes() -> impl Strategy<Value = Vec<ExitReason>> {
         let outcome = prop_oneof![
-            Just(Outcome::ShownFirst),
-            Just(Outcome::RepliedFirst),
-            Just(Outcome::Refused),
-            Just(Outcome::LostBefore),
-            Just(Outcome::LostAfter),
+            Just(ExitReason::ShownFirst),
+            Just(ExitReason::RepliedFirst),
+            Just(ExitReason::Refused),
+            Just(ExitReason::LostBefore),
+            Just(ExitReason::LostAfter),
         ];
         prop::collection::vec(outcome, 0..60)
     }
@@ -266,20 +266,20 @@ mod tests {
             let mut sent: HashMap<String, PublishRequest> = HashMap::new();
             let mut ended: Vec<u64> = Vec::new();
             let mut lamport = 0;
-            let mut outcomes = outcomes.into_iter().chain(std::iter::repeat(Outcome::RepliedFirst));
+            let mut outcomes = outcomes.into_iter().chain(std::iter::repeat(ExitReason::RepliedFirst));
             loop {
                 lamport += 1;
-                let Some(Sending { id, request, retry }) = outbox.next(now, request(lamport))
+                let Some(NextRequest { id, request, retry }) = outbox.next(now, request(lamport))
                 else { break };
                 let first = sent.insert(id.to_string(), request.clone());
                 prop_assert_eq!(retry, first.is_some());
                 prop_assert!(first.is_none_or(|first| first == request));
 
-                let outcome = outcomes.next().unwrap_or(Outcome::Refused);
+                let outcome = outcomes.next().unwrap_or(ExitReason::Refused);
                 let known = log.contains(&request.id);
                 match outcome {
-                    Outcome::LostBefore => {}
-                    Outcome::Refused if !known => {
+                    ExitReason::LostBefore => {}
+                    ExitReason::Refused if !known => {
                         ended.extend(outbox.refused(&id).map(|ticket| ticket.0));
                     }
                     _ => {
@@ -288,12 +288,12 @@ mod tests {
                         }
                         let position = log.iter().position(|each| *each == request.id);
                         let position = position.map_or(0, |index| index as u64 + 1);
-                        if matches!(outcome, Outcome::RepliedFirst) {
+                        if matches!(outcome, ExitReason::RepliedFirst) {
                             let last = Position::new(shown as u64);
                             let gone = outbox.accepted(&id, position.into(), last);
                             prop_assert_eq!(gone, None, "it is shown after that");
                         }
-                        if !matches!(outcome, Outcome::LostAfter) {
+                        if !matches!(outcome, ExitReason::LostAfter) {
                             for id in &log[shown..] {
                                 ended.extend(outbox.shown(id).map(|ticket| ticket.0));
                             }

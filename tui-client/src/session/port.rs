@@ -10,7 +10,7 @@ pub struct Ticket(pub u64);
 
 /// What the app asks of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum SessionCommand {
     /// Enter the chat under this name. Answered with [`Notice::Welcome`] or [`Notice::Refused`];
     /// after a refusal another name can be tried.
     Join {
@@ -58,12 +58,12 @@ pub enum Notice {
         /// Its reading.
         clock: LamportTime,
         /// Why.
-        moved: Moved,
+        moved: ClockCause,
     },
     /// The name was not accepted.
-    Refused(Refusal),
+    Refused(NameRefusal),
     /// The chat was entered, or gone on with.
-    Welcome(Welcome),
+    Welcome(WelcomeNotice),
     /// The next event of the log; positions follow each other without gap or repeat.
     Event {
         /// What happened.
@@ -103,7 +103,7 @@ pub enum Notice {
 
 /// Why a clock moved where no event came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moved {
+pub enum ClockCause {
     /// Something was sent: `C = C + 1`.
     Sent,
     /// A reply or history told a later time: `C = max(C, t)`.
@@ -135,7 +135,7 @@ pub enum Link {
 
 /// Why a name was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct NameRefusal {
     /// The name that was tried.
     pub name: String,
     /// What is wrong and what to do, in a sentence.
@@ -146,7 +146,7 @@ pub struct Refusal {
 
 /// What a server tells on joining.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Welcome {
+pub struct WelcomeNotice {
     /// The accepted name.
     pub name: Arc<str>,
     /// This participation.

@@ -7,16 +7,16 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::{
-    Moved, Notice, bounds,
-    driver::Driver,
+    ClockCause, Notice, bounds,
+    driver::SessionDriver,
     grpc::{self, PublishFailure},
     link::BoxFuture,
     log,
-    outbox::Sending,
+    outbox::NextRequest,
 };
 
 /// The one line that is being sent.
-pub(super) type InFlight = BoxFuture<PublishOutcome>;
+pub(super) type PublishInFlight = BoxFuture<PublishOutcome>;
 
 /// What came of it.
 pub(super) struct PublishOutcome {
@@ -25,7 +25,7 @@ pub(super) struct PublishOutcome {
     reply: Result<v1::PublishReply, Status>,
 }
 
-impl Driver {
+impl SessionDriver {
     /// Sends the next line, if there is one and the link allows.
     pub(super) fn send_next_line(&mut self) {
         let Some(channel) = self.channel.clone() else {
@@ -44,10 +44,10 @@ impl Driver {
                 seen: cursor.seen().get(),
                 lamport: clock.tick().get(),
             });
-        let Some(Sending { id, request, retry }) = next else {
+        let Some(NextRequest { id, request, retry }) = next else {
             return;
         };
-        self.out.clock(self.clock.now(), Moved::Sent);
+        self.out.clock(self.clock.now(), ClockCause::Sent);
         log::publish_sent(&request, retry, self.clock.now());
         let mut client = grpc::client(channel, bounds::REPLY);
         self.publishing = Some(Box::pin(async move {
@@ -64,7 +64,7 @@ impl Driver {
             Ok(reply) => {
                 self.publish_backoff.reset();
                 self.clock.observe(reply.lamport.into());
-                self.out.clock(self.clock.now(), Moved::Told);
+                self.out.clock(self.clock.now(), ClockCause::Told);
                 log::publish_replied(id.as_str(), &reply, self.clock.now());
                 let position = Position::new(reply.position);
                 if let Some(ticket) = self.outbox.accepted(&id, position, self.cursor.last()) {

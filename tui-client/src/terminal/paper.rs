@@ -10,10 +10,10 @@ use std::{
 use tokio::sync::watch;
 
 /// Tells how many pieces the terminal has not taken yet.
-pub(crate) type Untaken = watch::Receiver<usize>;
+pub(crate) type Unwritten = watch::Receiver<usize>;
 
 /// Takes what is to be written, and does not wait.
-pub(crate) struct Paper {
+pub(crate) struct FrameWriter {
     pieces: mpsc::Sender<Vec<u8>>,
     untaken: watch::Sender<usize>,
 }
@@ -28,20 +28,20 @@ pub(super) fn turn() -> MutexGuard<'static, ()> {
 
 /// The thread that writes. Dropped after the paper, it waits until the terminal has taken all, or is
 /// gone.
-pub(crate) struct Writing {
+pub(crate) struct WriterThread {
     thread: Option<JoinHandle<()>>,
-    untaken: Untaken,
+    untaken: Unwritten,
 }
 
 /// Paper for the terminal of standard output. Nothing is written while it is given back.
-pub(super) fn on_stdout() -> io::Result<(Paper, Writing)> {
+pub(super) fn on_stdout() -> io::Result<(FrameWriter, WriterThread)> {
     on(super::Tty, super::is_given_back)
 }
 
 fn on(
     terminal: impl Write + Send + 'static,
     is_given_back: fn() -> bool,
-) -> io::Result<(Paper, Writing)> {
+) -> io::Result<(FrameWriter, WriterThread)> {
     let (pieces, queue) = mpsc::channel();
     let (untaken, follow) = watch::channel(0);
     let taken = untaken.clone();
@@ -52,8 +52,8 @@ fn on(
             // Nobody waits for what is gone.
             taken.send_replace(0);
         })?;
-    let paper = Paper { pieces, untaken };
-    let writing = Writing {
+    let paper = FrameWriter { pieces, untaken };
+    let writing = WriterThread {
         thread: Some(thread),
         untaken: follow,
     };
@@ -83,13 +83,13 @@ fn write(
     }
 }
 
-impl Writing {
-    pub(super) fn untaken(&self) -> Untaken {
+impl WriterThread {
+    pub(super) fn untaken(&self) -> Unwritten {
         self.untaken.clone()
     }
 }
 
-impl Drop for Writing {
+impl Drop for WriterThread {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -97,7 +97,7 @@ impl Drop for Writing {
     }
 }
 
-impl Paper {
+impl FrameWriter {
     /// # Errors
     /// The terminal is gone.
     pub(super) fn give(&self, piece: Vec<u8>) -> io::Result<()> {
@@ -136,7 +136,7 @@ mod tests {
 
     fn slow(
         is_given_back: fn() -> bool,
-    ) -> (Paper, Writing, mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>) {
+    ) -> (FrameWriter, WriterThread, mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>) {
         let (permit, permits) = mpsc::channel();
         let taken = Arc::<Mutex<Vec<u8>>>::default();
         let terminal = Slow {
@@ -147,7 +147,7 @@ mod tests {
         (paper, writing, permit, taken)
     }
 
-    fn give(paper: &Paper, piece: &str) -> io::Result<()> {
+    fn give(paper: &FrameWriter, piece: &str) -> io::Result<()> {
         paper.give(piece.as_bytes().to_vec())
     }
 

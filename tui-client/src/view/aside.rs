@@ -4,17 +4,17 @@
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
 use super::{Theme, glyphs, put, put_said, theme};
-use crate::app::composer::{Completion, Looking};
+use crate::app::composer::{Completion, HistoryMatch};
 
 /// The line that a search has found.
-pub(super) struct Found<'a> {
-    pub(super) looking: Looking<'a>,
+pub(super) struct FoundLine<'a> {
+    pub(super) looking: HistoryMatch<'a>,
     pub(super) theme: Theme,
 }
 
-impl Widget for Found<'_> {
+impl Widget for FoundLine<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let Looking { query, found, end } = self.looking;
+        let HistoryMatch { query, found, end } = self.looking;
         let Some((line, place)) = found else {
             let (sign, text, style) = if query.is_empty() {
                 ("! ", "Write a part of a line that you sent", theme::DIM)

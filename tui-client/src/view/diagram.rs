@@ -13,14 +13,14 @@ use ratatui::{
 
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
-    diagram::{Diagram, Line, Row, Step},
+    diagram::{Diagram, Lifeline, DiagramRow, DiagramStep},
     keys::{Action, Keymap},
     participants::Participants,
     recent::Recent,
 };
 
 /// The diagram of what was received.
-pub(super) struct Pane<'a> {
+pub(super) struct DiagramPane<'a> {
     pub(super) recent: &'a Recent,
     pub(super) name: &'a str,
     pub(super) participants: &'a Participants,
@@ -30,7 +30,7 @@ pub(super) struct Pane<'a> {
 
 /// Where the lines stand.
 #[derive(Clone, Copy, Debug)]
-struct Columns {
+struct DiagramColumns {
     own: usize,
     server: usize,
     /// The first of the others, and the way from one to the next.
@@ -68,7 +68,7 @@ fn legend(width: usize) -> Vec<String> {
     rows
 }
 
-impl Columns {
+impl DiagramColumns {
     fn new(width: usize) -> Self {
         let (own, server, others, step, labels) = match width {
             0..30 => (5, 12, 21, 9, false),
@@ -87,11 +87,11 @@ impl Columns {
     }
 
     /// Where a line stands; `None`: it has no column.
-    fn of(&self, line: Line) -> Option<usize> {
+    fn of(&self, line: Lifeline) -> Option<usize> {
         match line {
-            Line::Own => Some(self.own),
-            Line::Other(index) => Some(self.others + index * self.step),
-            Line::Hidden => None,
+            Lifeline::Own => Some(self.own),
+            Lifeline::Other(index) => Some(self.others + index * self.step),
+            Lifeline::Hidden => None,
         }
     }
 
@@ -100,10 +100,10 @@ impl Columns {
     }
 }
 
-impl Widget for Pane<'_> {
+impl Widget for DiagramPane<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         Clear.render(area, buf);
-        let columns = Columns::new(area.width.into());
+        let columns = DiagramColumns::new(area.width.into());
         let height = usize::from(area.height);
         let legend = Some(legend(area.width.into()));
         let legend = legend.filter(|legend| legend.len() * PART_OF_LEGEND <= height);
@@ -111,7 +111,7 @@ impl Widget for Pane<'_> {
         let rows = height.saturating_sub(1 + legend.as_ref().map_or(0, Vec::len));
         let diagram = Diagram::new(self.recent, rows, columns.count);
         let close = self.keys.hint(Action::Diagram, "closes");
-        let mut canvas = Canvas {
+        let mut canvas = DiagramCanvas {
             buf,
             area,
             columns,
@@ -135,10 +135,10 @@ impl Widget for Pane<'_> {
     }
 }
 
-struct Canvas<'a> {
+struct DiagramCanvas<'a> {
     buf: &'a mut Buffer,
     area: Rect,
-    columns: Columns,
+    columns: DiagramColumns,
     theme: Theme,
     name: &'a str,
     participants: &'a Participants,
@@ -147,7 +147,7 @@ struct Canvas<'a> {
     diagram: &'a Diagram,
 }
 
-impl Canvas<'_> {
+impl DiagramCanvas<'_> {
     fn put(&mut self, x: usize, y: usize, text: &str, style: Style) {
         put(self.buf, self.area, (x, y), text, style);
     }
@@ -175,32 +175,32 @@ impl Canvas<'_> {
         }
     }
 
-    fn style(&self, line: Line) -> Style {
+    fn style(&self, line: Lifeline) -> Style {
         match line {
-            Line::Own => self.theme.name(self.participants.hue(self.name), true),
-            Line::Other(index) => self.diagram.others.get(index).map_or(theme::TEXT, |name| {
+            Lifeline::Own => self.theme.name(self.participants.hue(self.name), true),
+            Lifeline::Other(index) => self.diagram.others.get(index).map_or(theme::TEXT, |name| {
                 self.theme.name(self.participants.hue(name), false)
             }),
-            Line::Hidden => theme::DIM,
+            Lifeline::Hidden => theme::DIM,
         }
     }
 
-    fn row(&mut self, y: usize, row: &Row) {
+    fn row(&mut self, y: usize, row: &DiagramRow) {
         self.lines(y, row);
         match &row.step {
-            Step::Sent { line, time } => self.dot(y, *line, SENT.sign, *time),
-            Step::Received { time, event } => {
+            DiagramStep::Sent { line, time } => self.dot(y, *line, SENT.sign, *time),
+            DiagramStep::Received { time, event } => {
                 self.put(self.columns.server, y, "┤", theme::DIM);
                 self.receipt(y, *time, RECEIVED);
                 if let Some((sent, label)) = event {
                     self.label(y, &format!("sent at {sent}: {label}"));
                 }
             }
-            Step::Told { time } => {
+            DiagramStep::Told { time } => {
                 self.put(self.columns.server, y, "┤", theme::DIM);
                 self.receipt(y, *time, REPLY);
             }
-            Step::Broadcast {
+            DiagramStep::Broadcast {
                 from,
                 sent,
                 time,
@@ -222,7 +222,7 @@ impl Canvas<'_> {
     }
 
     /// The lines of all who are there, thick where something of theirs is on its way.
-    fn lines(&mut self, y: usize, row: &Row) {
+    fn lines(&mut self, y: usize, row: &DiagramRow) {
         self.put(self.columns.own, y, "│", theme::DIM);
         self.put(self.columns.server, y, "│", theme::DIM);
         for (index, present) in row.present.iter().enumerate() {
@@ -238,14 +238,14 @@ impl Canvas<'_> {
         }
     }
 
-    fn dot(&mut self, y: usize, line: Line, dot: &str, time: LamportTime) {
+    fn dot(&mut self, y: usize, line: Lifeline, dot: &str, time: LamportTime) {
         let Some(x) = self.columns.of(line) else {
             return;
         };
         self.put(x, y, dot, self.style(line));
         let time = time.to_string();
         let at = match line {
-            Line::Own => x.saturating_sub(time.len() + 1),
+            Lifeline::Own => x.saturating_sub(time.len() + 1),
             _ => x + 2,
         };
         self.put(at, y, &time, theme::TEXT);
@@ -253,17 +253,17 @@ impl Canvas<'_> {
 
     /// From the server to the user: an event, or a reply, whose arrow is thinner.
     fn receipt(&mut self, y: usize, time: LamportTime, sign: Sign) {
-        let Columns { own, server, .. } = self.columns;
+        let DiagramColumns { own, server, .. } = self.columns;
         let line = if sign == REPLY { "╌" } else { "─" };
         let line = line.repeat(server.saturating_sub(own + 2));
         self.put(own + 1, y, &format!("{TO_LEFT}{line}"), theme::DIM);
-        self.dot(y, Line::Own, sign.sign, time);
+        self.dot(y, Lifeline::Own, sign.sign, time);
     }
 
     /// From its author to the server, whose time is so many columns wide.
-    fn sending(&mut self, y: usize, from: Line, sent: Option<LamportTime>, time: usize) {
-        let Columns { server, others, .. } = self.columns;
-        if from == Line::Own {
+    fn sending(&mut self, y: usize, from: Lifeline, sent: Option<LamportTime>, time: usize) {
+        let DiagramColumns { server, others, .. } = self.columns;
+        if from == Lifeline::Own {
             let own = self.columns.own;
             let line = "─".repeat(server.saturating_sub(own + 2));
             self.put(own + 1, y, &format!("{line}{TO_RIGHT}"), theme::DIM);
@@ -290,7 +290,7 @@ impl Canvas<'_> {
     }
 
     /// Where an arrow begins: at the sending, or where its way down the author's line ends.
-    fn arrival(&mut self, y: usize, from: Line, sent: Option<LamportTime>, bend: &str) {
+    fn arrival(&mut self, y: usize, from: Lifeline, sent: Option<LamportTime>, bend: &str) {
         match (sent, self.columns.of(from)) {
             (Some(sent), Some(_)) => self.dot(y, from, SENT.sign, sent),
             (None, Some(x)) => self.put(x, y, bend, self.style(from)),

@@ -10,7 +10,7 @@ use ratatui::{
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
-    composer::{Kind, Laid},
+    composer::{SpanKind, DraftLayout},
     layout::{InputColumns, input_columns},
 };
 
@@ -23,7 +23,7 @@ pub(super) struct InputLine<'a> {
     theme: Theme,
     area: Rect,
     columns: InputColumns,
-    laid: &'a Laid,
+    laid: &'a DraftLayout,
     /// The first row of the draft on screen.
     top: usize,
 }
@@ -90,13 +90,13 @@ impl<'a> InputLine<'a> {
         }
     }
 
-    fn style(&self, kind: Kind) -> Style {
+    fn style(&self, kind: SpanKind) -> Style {
         match kind {
-            Kind::Text => self.theme.said(theme::TEXT),
-            Kind::Limit => self.theme.error(),
-            Kind::Over => self.theme.said(self.theme.over()),
-            Kind::Break { over: false } => theme::TEXT,
-            Kind::Break { over: true } => self.theme.over(),
+            SpanKind::Text => self.theme.said(theme::TEXT),
+            SpanKind::Limit => self.theme.error(),
+            SpanKind::Over => self.theme.said(self.theme.over()),
+            SpanKind::Break { over: false } => theme::TEXT,
+            SpanKind::Break { over: true } => self.theme.over(),
         }
     }
 

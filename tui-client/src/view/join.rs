@@ -27,7 +27,7 @@ const LABEL: &str = "Your name  ";
 const WIDTH: u16 = 56;
 
 /// Where things are.
-struct Places {
+struct FieldPlaces {
     block: Rect,
     /// Row and column of the field within the block.
     field: (usize, usize),
@@ -36,7 +36,7 @@ struct Places {
 }
 
 impl JoinScreen<'_> {
-    fn places(area: Rect) -> Places {
+    fn places(area: Rect) -> FieldPlaces {
         let width = area.width.min(WIDTH);
         let roomy = area.height >= 10;
         let height = area.height.min(if roomy { 12 } else { 5 });
@@ -48,7 +48,7 @@ impl JoinScreen<'_> {
         );
         let label = if width >= 36 { LABEL.len() } else { 2 };
         let label = if width < 8 { 0 } else { label };
-        Places {
+        FieldPlaces {
             block,
             field: (if roomy { 3 } else { 0 }, label),
             roomy,
@@ -61,7 +61,7 @@ impl JoinScreen<'_> {
     }
 
     pub(super) fn caret(&self, area: Rect) -> Option<Position> {
-        let Places { block, field, .. } = Self::places(area);
+        let FieldPlaces { block, field, .. } = Self::places(area);
         if self.app.join().trying() || block.is_empty() {
             return None;
         }
@@ -132,7 +132,7 @@ impl JoinScreen<'_> {
 
 impl Widget for JoinScreen<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let Places {
+        let FieldPlaces {
             block,
             field,
             roomy,

@@ -8,12 +8,12 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     participants::Participants,
-    timeline::{Block, Columns, Timeline, Tone, marks::Mark},
+    timeline::{Block, MessageColumns, Timeline, BlockKind, marks::TextMark},
 };
 
 /// A part of an address on screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct Hyperlink {
     /// The screen's row.
     pub y: u16,
     /// The screen's columns.
@@ -30,12 +30,12 @@ pub(super) struct Messages<'a> {
     pub(super) participants: &'a Participants,
     pub(super) theme: Theme,
     /// Where addresses are put down that can be opened.
-    pub(super) links: &'a mut Vec<Link>,
+    pub(super) links: &'a mut Vec<Hyperlink>,
 }
 
 impl Widget for Messages<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let canvas = Canvas {
+        let canvas = MessageCanvas {
             area,
             columns: self.timeline.columns(),
             participants: self.participants,
@@ -46,15 +46,15 @@ impl Widget for Messages<'_> {
     }
 }
 
-struct Canvas<'a> {
+struct MessageCanvas<'a> {
     area: Rect,
-    columns: &'a Columns,
+    columns: &'a MessageColumns,
     participants: &'a Participants,
     theme: Theme,
-    links: &'a mut Vec<Link>,
+    links: &'a mut Vec<Hyperlink>,
 }
 
-impl Canvas<'_> {
+impl MessageCanvas<'_> {
     fn blocks(mut self, (blocks, above): (Vec<Block<'_>>, usize), buf: &mut Buffer) {
         let height: usize = blocks.iter().map(Block::height).sum();
         let rows = height.saturating_sub(above);
@@ -178,8 +178,8 @@ impl Canvas<'_> {
             self.put(time, y, &block.time, theme::DIM, buf);
         }
         let style = match block.tone {
-            Tone::Rejected => self.theme.error(),
-            Tone::Pending => self.theme.warning(),
+            BlockKind::Rejected => self.theme.error(),
+            BlockKind::Pending => self.theme.warning(),
             _ => theme::DIM,
         };
         let lamport =
@@ -226,7 +226,7 @@ impl Canvas<'_> {
     fn label(&self, block: &Block<'_>, x: usize, y: isize, buf: &mut Buffer) {
         let is_said = matches!(
             block.tone,
-            Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected
+            BlockKind::Message | BlockKind::Action | BlockKind::Pending | BlockKind::Rejected
         );
         let Some(author) = block.author.filter(|_| is_said) else {
             self.put(x, y, &block.label, theme::DIM, buf);
@@ -241,7 +241,7 @@ impl Canvas<'_> {
         let span = block.rows[index].clone();
         let row = &block.text[span.clone()];
         let style = match block.tone {
-            Tone::Message | Tone::Action => theme::TEXT,
+            BlockKind::Message | BlockKind::Action => theme::TEXT,
             _ => theme::DIM,
         };
         let lead = if index == 0 {
@@ -250,7 +250,7 @@ impl Canvas<'_> {
             0
         };
         // A notice is the program's own word; the other sentences are fixed but for the name.
-        let style = if matches!(block.tone, Tone::Notice | Tone::Run) {
+        let style = if matches!(block.tone, BlockKind::Notice | BlockKind::Run) {
             style
         } else {
             self.theme.said(style)
@@ -258,7 +258,7 @@ impl Canvas<'_> {
         let x = block.start + lead;
         self.put(x, y, row, style, buf);
         // An action's text begins with its author.
-        if let (Tone::Action, 0, Some(author)) = (block.tone, index, block.author) {
+        if let (BlockKind::Action, 0, Some(author)) = (block.tone, index, block.author) {
             let name = glyphs::safe(author);
             if row.starts_with(&*name) {
                 let style = self.name(author, block.own);
@@ -275,12 +275,12 @@ impl Canvas<'_> {
             let before = glyphs::width(&block.text[span.start..part.start]);
             let text = &block.text[part];
             let style = match mark {
-                Mark::Found => self.theme.said(self.theme.found()),
-                Mark::Mention => self.theme.said(self.theme.mention()),
-                Mark::Link(_) => style.patch(theme::LINK),
+                TextMark::Found => self.theme.said(self.theme.found()),
+                TextMark::Mention => self.theme.said(self.theme.mention()),
+                TextMark::Link(_) => style.patch(theme::LINK),
             };
             let end = self.put(x + before, y, text, style, buf);
-            if let Mark::Link(address) = mark {
+            if let TextMark::Link(address) = mark {
                 self.link(block, which, address, (x + before, end, y));
             }
         }
@@ -300,7 +300,7 @@ impl Canvas<'_> {
         };
         let width = self.area.width;
         if y < self.area.height && from < to.min(width) {
-            self.links.push(Link {
+            self.links.push(Hyperlink {
                 y: self.area.y + y,
                 columns: self.area.x + from..self.area.x + to.min(width),
                 address: address.to_owned(),

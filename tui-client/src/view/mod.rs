@@ -28,14 +28,14 @@ use ratatui::{
 
 pub use self::{
     depth::Depth,
-    messages::Link,
+    messages::Hyperlink,
     theme::{Palette, Theme},
 };
-use crate::app::{App, Screen};
+use crate::app::{App, ActiveScreen};
 
 /// Draws the app, and puts the cursor where the next character comes. Returns the addresses that
 /// can be opened: a buffer has no place for them.
-pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> Vec<Link> {
+pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> Vec<Hyperlink> {
     let mut links = Vec::new();
     let caret = render(app, theme, frame.buffer_mut(), &mut links);
     if let Some(caret) = caret {
@@ -49,7 +49,7 @@ pub(crate) fn render(
     app: &App,
     theme: Theme,
     buf: &mut Buffer,
-    links: &mut Vec<Link>,
+    links: &mut Vec<Hyperlink>,
 ) -> Option<Position> {
     let caret = panes(app, theme, buf, links);
     if theme.is_ascii() {
@@ -58,25 +58,25 @@ pub(crate) fn render(
     caret
 }
 
-fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Link>) -> Option<Position> {
+fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Hyperlink>) -> Option<Position> {
     let screen = *buf.area();
     // Between a change of size and the app's learning of it the two differ.
     let area = |rect: Rect| rect.intersection(screen);
     let panes = app.panes();
     let caret = match app.screen() {
-        Screen::Join => {
+        ActiveScreen::Join => {
             let widget = join::JoinScreen { app, theme };
             let caret = widget.caret(area(panes.screen));
             widget.render(area(panes.screen), buf);
             caret
         }
-        Screen::Chat => {
+        ActiveScreen::Chat => {
             main_panes(app, theme, area, links, buf);
             alarm::Alarm { app, theme }.render(area(panes.alarm), buf);
-            status::Line { app, theme }.render(area(panes.status), buf);
+            status::StatusLine { app, theme }.render(area(panes.status), buf);
             let composer = app.composer();
             if let Some(looking) = composer.looking() {
-                aside::Found { looking, theme }.render(area(panes.hint), buf);
+                aside::FoundLine { looking, theme }.render(area(panes.hint), buf);
             } else if let Some(completion) = composer.completion() {
                 aside::Offers { completion, theme }.render(area(panes.hint), buf);
             } else {
@@ -97,7 +97,7 @@ fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Link>) -> Op
     };
     if let Some(top) = app.help() {
         let keys = &app.options().keys;
-        help::Overlay { top, keys, theme }.render(screen, buf);
+        help::HelpOverlay { top, keys, theme }.render(screen, buf);
         links.clear();
         return None;
     }
@@ -109,7 +109,7 @@ fn main_panes(
     app: &App,
     theme: Theme,
     area: impl Fn(Rect) -> Rect,
-    links: &mut Vec<Link>,
+    links: &mut Vec<Hyperlink>,
     buf: &mut Buffer,
 ) {
     let panes = app.panes();
@@ -118,7 +118,7 @@ fn main_panes(
             width: panes.screen.width,
             ..panes.messages
         };
-        diagram::Pane {
+        diagram::DiagramPane {
             recent,
             name: app.name(),
             participants: app.participants(),
@@ -136,7 +136,7 @@ fn main_panes(
     }
     .render(area(panes.messages), buf);
     if let Some(side) = panes.participants {
-        participants::Pane { app, theme }.render(area(side), buf);
+        participants::ParticipantsPane { app, theme }.render(area(side), buf);
     }
 }
 

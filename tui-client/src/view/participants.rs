@@ -7,12 +7,12 @@ use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
     keys::Action,
-    participants::{Person, Shown},
+    participants::{ListedParticipant, VisibleRange},
     wrap,
 };
 
 /// The participants pane, with a rule on its left.
-pub(super) struct Pane<'a> {
+pub(super) struct ParticipantsPane<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
 }
@@ -22,7 +22,7 @@ const GONE: &str = " left";
 /// The column where names begin.
 const NAMES: usize = 2;
 
-impl Widget for Pane<'_> {
+impl Widget for ParticipantsPane<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let height = usize::from(area.height);
         for y in 0..height {
@@ -34,7 +34,7 @@ impl Widget for Pane<'_> {
         put(buf, area, (x + 1, 0), &count, theme::DIM);
 
         let rows = participants.rows(height);
-        let shown = Shown::new(participants.shown(), rows, participants.top());
+        let shown = VisibleRange::new(participants.shown(), rows, participants.top());
         let mut y = 1;
         if shown.above() > 0 && rows > 0 {
             let more = format!("▲ {} more", shown.above());
@@ -61,7 +61,7 @@ impl Widget for Pane<'_> {
     }
 }
 
-impl Pane<'_> {
+impl ParticipantsPane<'_> {
     /// How many are below, and how to get there if there is room for that.
     fn more(&self, below: usize, area: Rect) -> String {
         let more = format!("▼ {below} more");
@@ -72,10 +72,10 @@ impl Pane<'_> {
             .unwrap_or(more)
     }
 
-    fn person(&self, person: Person<'_>, y: usize, area: Rect, buf: &mut Buffer) {
+    fn person(&self, person: ListedParticipant<'_>, y: usize, area: Rect, buf: &mut Buffer) {
         let mark = match person {
-            Person { gone: true, .. } => GONE,
-            Person { own: true, .. } => SELF,
+            ListedParticipant { gone: true, .. } => GONE,
+            ListedParticipant { own: true, .. } => SELF,
             _ => "",
         };
         let received = self.received(person);
@@ -97,7 +97,7 @@ impl Pane<'_> {
     }
 
     /// What somebody told of having received: up to which time, or whether the selected line.
-    fn received(&self, person: Person<'_>) -> String {
+    fn received(&self, person: ListedParticipant<'_>) -> String {
         if person.own || person.seen == Position::ZERO {
             return String::new();
         }
@@ -129,6 +129,6 @@ impl Pane<'_> {
 }
 
 /// Whether the selected line is this one's own.
-fn wrote(person: Person<'_>, selected: &Event) -> bool {
+fn wrote(person: ListedParticipant<'_>, selected: &Event) -> bool {
     matches!(&selected.kind, EventKind::Message { participant, .. } if *participant == person.number)
 }

@@ -12,18 +12,18 @@ use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
     keys::{Action, Mode},
-    search::Outcome,
+    search::SearchOutcome,
     status::Health,
     timeline::{Below, Fetching},
 };
 
 /// ── ◉ connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
-pub(super) struct Line<'a> {
+pub(super) struct StatusLine<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
 }
 
-impl Widget for Line<'_> {
+impl Widget for StatusLine<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let width = usize::from(area.width);
         let dim = theme::DIM;
@@ -69,7 +69,7 @@ fn mentions(mentions: usize) -> String {
 /// Shown for as long as the log file is not written.
 const NO_LOG: &str = "! no log";
 
-impl Line<'_> {
+impl StatusLine<'_> {
     /// What is below the messages, or how to get help. Returns the column before it.
     fn right(&self, area: Rect, buf: &mut Buffer) -> usize {
         let width = usize::from(area.width);
@@ -278,14 +278,14 @@ impl HintLine<'_> {
         let keys = &self.app.options().keys;
         let older = search.is_older();
         match search.outcome() {
-            Outcome::None => (String::new(), theme::DIM),
-            Outcome::Found => ("found".into(), theme::DIM),
-            Outcome::Wrapped if older => ("found from the newest on".into(), theme.warning()),
-            Outcome::Wrapped => ("found from the oldest on".into(), theme.warning()),
-            Outcome::Only => ("the only one".into(), theme.warning()),
-            Outcome::Asking if older => ("looking further up …".into(), theme.warning()),
-            Outcome::Asking => ("looking further down …".into(), theme.warning()),
-            Outcome::NoMore => {
+            SearchOutcome::None => (String::new(), theme::DIM),
+            SearchOutcome::Found => ("found".into(), theme::DIM),
+            SearchOutcome::Wrapped if older => ("found from the newest on".into(), theme.warning()),
+            SearchOutcome::Wrapped => ("found from the oldest on".into(), theme.warning()),
+            SearchOutcome::Only => ("the only one".into(), theme.warning()),
+            SearchOutcome::Asking if older => ("looking further up …".into(), theme.warning()),
+            SearchOutcome::Asking => ("looking further down …".into(), theme.warning()),
+            SearchOutcome::NoMore => {
                 let (none, end, key) = if older {
                     ("no older one", "newest", keys.key(Action::Up))
                 } else {
@@ -295,8 +295,8 @@ impl HintLine<'_> {
                 let fitting = on.filter(|on| glyphs::width(on) <= room);
                 (fitting.unwrap_or_else(|| none.into()), theme.warning())
             }
-            Outcome::Nothing => ("✗ nothing found".into(), theme.error()),
-            Outcome::Failed(why) => (format!("✗ {}", glyphs::safe(why)), theme.error()),
+            SearchOutcome::Nothing => ("✗ nothing found".into(), theme.error()),
+            SearchOutcome::Failed(why) => (format!("✗ {}", glyphs::safe(why)), theme.error()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use chitty::{
     launch,
-    session::{Command, Link, Notice, SessionConfig, Ticket, Welcome, spawn},
+    session::{Command, Link, Notice, SessionConfig, Ticket, WelcomeNotice, spawn},
 };
 use chitty_chat::{Event, MessageText, ParticipantName, secret::os_random};
 use tokio::{
@@ -25,7 +25,7 @@ pub(crate) struct Report {
     pub(crate) name: String,
     pub(crate) events: Vec<Event>,
     /// Welcomes, each with how many events were shown before it.
-    pub(crate) welcomes: Vec<(usize, Welcome)>,
+    pub(crate) welcomes: Vec<(usize, WelcomeNotice)>,
     /// Lines that were confirmed by their own broadcast, or by the reply.
     pub(crate) confirmed: Vec<String>,
     /// Lines that were refused.

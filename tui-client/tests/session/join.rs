@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chitty::session::{Command, Ended, HistoryPage, Moved, Notice};
+use chitty::session::{SessionCommand, Ended, HistoryPage, ClockCause, Notice};
 use chitty_chat::{LamportTime, ParticipantNumber, proto::v1};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -57,7 +57,7 @@ async fn the_first_join_has_the_numbers_of_the_design() {
     let shown = user.event().await;
     assert_eq!(shown.clock, LamportTime::new(12));
     assert_eq!(shown.own.map(|ticket| ticket.0), Some(1));
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     assert_eq!(server.leave().await.request.lamport, 13);
 }
 
@@ -81,7 +81,7 @@ async fn history_only_raises_the_clock() {
     // Also a page of it, however late its times are.
     let before = 1.into();
     let limit = 50;
-    user.ask(Command::History {
+    user.ask(SessionCommand::History {
         page: HistoryPage::Before(before),
         limit,
     })
@@ -108,7 +108,7 @@ async fn history_only_raises_the_clock() {
     let clock = user.notice().await;
     let expected = Notice::Clock {
         clock: LamportTime::new(20),
-        moved: Moved::Told,
+        moved: ClockCause::Told,
     };
     assert_eq!(clock, expected);
 }
@@ -215,7 +215,7 @@ async fn many_pages_wait_for_their_turn() {
         .map(|before| HistoryPage::Before(before.into()))
         .collect();
     for page in pages.clone() {
-        user.ask(Command::History { page, limit: 10 }).await;
+        user.ask(SessionCommand::History { page, limit: 10 }).await;
     }
     for _ in &pages {
         let call = server.history().await;

@@ -3,7 +3,7 @@
 use std::{io::Read as _, net::SocketAddr, path::PathBuf, sync::mpsc, thread, time::Duration};
 
 use chitty::{
-    launch::{Local, local, remote},
+    launch::{LocalServer, local, remote},
     session::{Connector, Ended, Link, Notice},
 };
 use tokio::{
@@ -16,7 +16,7 @@ use crate::{fake::Fake, user::User};
 
 /// A server of one's own that is started by this shell script.
 fn script(address: SocketAddr, script: &str) -> Connector {
-    local(Local {
+    local(LocalServer {
         address,
         program: PathBuf::from("/bin/sh"),
         arguments: vec!["-c".into(), script.into()],
@@ -171,7 +171,7 @@ async fn one_that_cannot_start_says_why() {
     let ended = user.ended().await;
     assert!(matches!(ended, Ended::Failed(reason) if reason.contains("the disk is full")));
 
-    let user = User::new(local(Local {
+    let user = User::new(local(LocalServer {
         address,
         program: PathBuf::from("/nowhere/chitty"),
         arguments: Vec::new(),

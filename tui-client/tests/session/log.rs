@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use chitty::session::{Command, HistoryPage, Notice};
+use chitty::session::{SessionCommand, HistoryPage, Notice};
 use chitty_chat::proto::v1::{HistoryReply, LeaveReply, PublishReply, closing::Reason};
 use tonic::Status;
 use tracing::{
@@ -84,9 +84,9 @@ async fn what_is_refused_and_what_is_read_back_are_lines_too() {
         HistoryPage::After(8.into()),
         HistoryPage::At(7.into()),
     ] {
-        user.ask(Command::History { page, limit: 10 }).await;
+        user.ask(SessionCommand::History { page, limit: 10 }).await;
         server.history().await.refuse(Status::unavailable("later"));
-        user.ask(Command::History { page, limit: 10 }).await;
+        user.ask(SessionCommand::History { page, limit: 10 }).await;
         let start = true;
         let events = Vec::new();
         server.history().await.reply(HistoryReply { events, start });
@@ -104,7 +104,7 @@ async fn what_is_refused_and_what_is_read_back_are_lines_too() {
     user.lost().await;
     let _stream = server.join().await.welcome_first();
     user.welcome().await;
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     server.leave().await.refuse(Status::unavailable("too late"));
     user.ended().await;
     let address = server.address;
@@ -148,7 +148,7 @@ async fn every_sending_and_every_receipt_is_a_line() {
         position: 2,
         lamport: 7,
     });
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     server.leave().await.reply(LeaveReply {
         lamport: 11,
         position: 3,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chitty::session::{Command, HistoryPage, Notice};
+use chitty::session::{SessionCommand, HistoryPage, Notice};
 use chitty_chat::{Event, Position, proto::v1};
 use tonic::Status;
 
@@ -13,7 +13,7 @@ use crate::{
 
 async fn ask(user: &User) {
     let page = HistoryPage::Before(Position::ZERO);
-    user.ask(Command::History { page, limit: 10 }).await;
+    user.ask(SessionCommand::History { page, limit: 10 }).await;
 }
 
 async fn page(user: &mut User) -> Result<Vec<Event>, String> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chitty::session::{Attempt, Command, ConnectError, Connector, Ended, Link, Notice, endpoint};
+use chitty::session::{Attempt, SessionCommand, ConnectError, Connector, Ended, Link, Notice, endpoint};
 use chitty_chat::{
     LamportTime, ParticipantNumber,
     proto::v1::{self, closing::Reason},
@@ -202,13 +202,13 @@ async fn a_user_in_a_hurry_is_not_kept_waiting_but_by_the_server() {
     let mut user = User::with_random(&server, |bytes| bytes.fill(0xff));
     user.join("ada").await;
     for _ in 0..6 {
-        user.ask(Command::Hurry).await;
+        user.ask(SessionCommand::Hurry).await;
         let call = server.join().await;
         call.refuse(Status::unavailable("not yet"));
         user.lost().await;
     }
     let asked = Instant::now();
-    user.ask(Command::Hurry).await;
+    user.ask(SessionCommand::Hurry).await;
     let call = server.join().await;
     assert!(asked.elapsed() < Duration::from_secs(3));
     let wait = Duration::from_millis(300);
@@ -217,7 +217,7 @@ async fn a_user_in_a_hurry_is_not_kept_waiting_but_by_the_server() {
     let code = Code::ResourceExhausted;
     call.refuse(Status::with_error_details(code, "full", details));
     user.lost().await;
-    user.ask(Command::Hurry).await;
+    user.ask(SessionCommand::Hurry).await;
     server.join().await;
     assert!(asked.elapsed() >= wait);
 }

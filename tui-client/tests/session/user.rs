@@ -5,8 +5,8 @@ use std::time::Duration;
 use chitty::{
     launch,
     session::{
-        Command, Connector, Ended, Link, Notice, OnAccepted, Random, Refusal, SessionConfig,
-        SessionHandle, Ticket, Welcome, spawn,
+        SessionCommand, Connector, Ended, Link, Notice, OnAccepted, Random, NameRefusal, SessionConfig,
+        SessionHandle, Ticket, WelcomeNotice, spawn,
     },
 };
 use chitty_chat::{Event, LamportTime, MessageText, ParticipantName, Position, secret::os_random};
@@ -69,7 +69,7 @@ impl User {
         (user, stream)
     }
 
-    pub(crate) async fn ask(&self, command: Command) {
+    pub(crate) async fn ask(&self, command: SessionCommand) {
         self.0
             .commands
             .send(command)
@@ -79,13 +79,13 @@ impl User {
 
     pub(crate) async fn join(&self, name: &str) {
         let name = ParticipantName::parse(name).expect("the name is valid");
-        self.ask(Command::Join { name }).await;
+        self.ask(SessionCommand::Join { name }).await;
     }
 
     pub(crate) async fn publish(&self, ticket: u64, text: &str) {
         let text = MessageText::parse(text).expect("the text is valid");
         let ticket = Ticket(ticket);
-        self.ask(Command::Publish { ticket, text }).await;
+        self.ask(SessionCommand::Publish { ticket, text }).await;
     }
 
     pub(crate) async fn notice(&mut self) -> Notice {
@@ -102,7 +102,7 @@ impl User {
         }
     }
 
-    pub(crate) async fn welcome(&mut self) -> Welcome {
+    pub(crate) async fn welcome(&mut self) -> WelcomeNotice {
         self.until(|notice| match notice {
             Notice::Welcome(welcome) => Some(welcome),
             Notice::Event { event, .. } => panic!("an event: {event:?}"),
@@ -132,7 +132,7 @@ impl User {
         .await
     }
 
-    pub(crate) async fn refused(&mut self) -> Refusal {
+    pub(crate) async fn refused(&mut self) -> NameRefusal {
         self.until(|notice| match notice {
             Notice::Refused(refusal) => Some(refusal),
             _ => None,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, time::SystemTime};
 use chitty::{
     app::options::Options,
     launch,
-    locale::Look,
+    locale::CharacterSet,
     osc::Notifier,
     run::{ScreenConfig, run},
     session::{self, SessionConfig},
@@ -196,7 +196,7 @@ async fn a_screen_that_panics() {
         options: Options::default(),
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),
-        look: Look::default(),
+        look: CharacterSet::default(),
     };
     let (_log, news) = tokio::sync::mpsc::channel(1);
     let outcome = run(config, session, news).await;

@@ -103,7 +103,7 @@ proptest! {
             }
             composer.lay(columns);
             prop_assert!(on_a_boundary(&composer));
-            let Laid { rows, caret, .. } = composer.laid();
+            let DraftLayout { rows, caret, .. } = composer.laid();
             prop_assert!(caret.0 < rows.len());
             prop_assert!(caret.1 < columns.max(1));
         }

@@ -22,7 +22,7 @@ use std::ops::Range;
 use tui_input::{Input, InputRequest};
 
 use super::{
-    undo::{Step, Undo},
+    undo::{UndoStep, UndoHistory},
     words,
 };
 use crate::view::glyphs;
@@ -31,7 +31,7 @@ use crate::view::glyphs;
 #[derive(Clone, Debug)]
 pub struct Draft {
     line: Input,
-    undo: Undo,
+    undo: UndoHistory,
     /// In characters: more is not taken.
     most: usize,
 }
@@ -41,7 +41,7 @@ impl Draft {
     pub(in crate::app) fn new(text: String, most: usize) -> Self {
         Self {
             line: Input::new(text),
-            undo: Undo::default(),
+            undo: UndoHistory::default(),
             most,
         }
     }
@@ -95,7 +95,7 @@ impl Draft {
 
     /// Puts a text in the place of another; the caret is after it. Returns whether it had room
     /// for that; without, nothing changes.
-    pub(super) fn replace(&mut self, range: Range<usize>, with: &str, step: Step) -> bool {
+    pub(super) fn replace(&mut self, range: Range<usize>, with: &str, step: UndoStep) -> bool {
         let old = &self.text()[range.clone()];
         if old == with {
             self.place(boundary(self.text(), range.end));
@@ -125,14 +125,14 @@ impl Draft {
         if word_begins {
             self.undo.rest();
         }
-        self.remember(Step::Typing);
+        self.remember(UndoStep::Typing);
         self.line.handle(InputRequest::InsertChar(c));
         self.place(boundary(self.text(), self.caret()));
         true
     }
 
     /// Deletes a character as tui-input does. Returns what is gone.
-    pub(super) fn erase(&mut self, request: InputRequest, step: Step) -> String {
+    pub(super) fn erase(&mut self, request: InputRequest, step: UndoStep) -> String {
         let (text, caret) = (self.text().to_owned(), self.caret());
         if self.line.handle(request).is_none() {
             return String::new();
@@ -145,7 +145,7 @@ impl Draft {
     }
 
     /// Takes out a part, which is returned.
-    pub(super) fn cut(&mut self, range: Range<usize>, step: Step) -> String {
+    pub(super) fn cut(&mut self, range: Range<usize>, step: UndoStep) -> String {
         let cut = self.text()[range.clone()].to_owned();
         self.replace(range, "", step);
         cut
@@ -173,7 +173,7 @@ impl Draft {
         more <= fewer + self.room()
     }
 
-    fn remember(&mut self, step: Step) {
+    fn remember(&mut self, step: UndoStep) {
         let caret = self.caret();
         self.undo.before(step, self.line.value(), caret);
     }
@@ -209,7 +209,7 @@ impl Draft {
             return true;
         }
         let swapped = [&text[second.clone()], &text[first.clone()]].concat();
-        self.replace(first.start..second.end, &swapped, Step::Own)
+        self.replace(first.start..second.end, &swapped, UndoStep::Own)
     }
 
     /// Swaps the word before the caret with the one behind it, or the last two.
@@ -228,7 +228,7 @@ impl Draft {
             &text[first..first_end],
         ]
         .concat();
-        self.replace(first..end, &swapped, Step::Own)
+        self.replace(first..end, &swapped, UndoStep::Own)
     }
 }
 

@@ -6,8 +6,8 @@ use tui_input::InputRequest;
 
 use super::{
     draft::Draft,
-    kills::{Kills, Side},
-    undo::Step,
+    kills::{KillRing, CutSide},
+    undo::UndoStep,
     words,
 };
 
@@ -68,7 +68,7 @@ pub enum Edit {
 
 /// What the last edit was, where the next one depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Last {
+enum LastEdit {
     Cut,
     /// Where it is, and how many cuts are newer.
     Yank(Range<usize>, usize),
@@ -79,8 +79,8 @@ enum Last {
 #[derive(Debug)]
 pub struct Editor {
     pub(super) draft: Draft,
-    kills: Kills,
-    last: Last,
+    kills: KillRing,
+    last: LastEdit,
 }
 
 impl Editor {
@@ -89,8 +89,8 @@ impl Editor {
         let text = text.chars().take(most).collect();
         Self {
             draft: Draft::new(text, most),
-            kills: Kills::default(),
-            last: Last::Other,
+            kills: KillRing::default(),
+            last: LastEdit::Other,
         }
     }
 
@@ -101,7 +101,7 @@ impl Editor {
 
     /// Takes an edit. Returns whether there was room for it.
     pub(in crate::app) fn edit(&mut self, edit: Edit) -> bool {
-        let last = std::mem::replace(&mut self.last, Last::Other);
+        let last = std::mem::replace(&mut self.last, LastEdit::Other);
         let caret = self.draft.caret();
         let line = self.draft.line();
         match edit {
@@ -114,8 +114,8 @@ impl Editor {
             Edit::LineEnd => self.draft.go(line.end),
             Edit::Start => self.draft.step(InputRequest::GoToStart),
             Edit::End => self.draft.step(InputRequest::GoToEnd),
-            Edit::DeleteLeft => _ = self.erase_left(Step::Erasing),
-            Edit::DeleteRight => _ = self.erase_right(Step::Erasing),
+            Edit::DeleteLeft => _ = self.erase_left(UndoStep::Erasing),
+            Edit::DeleteRight => _ = self.erase_right(UndoStep::Erasing),
             Edit::CutWordLeft => self.kill(self.draft.word_start(caret)..caret, &last),
             Edit::CutWordRight => self.kill(caret..self.draft.word_end(caret), &last),
             Edit::CutSpacedLeft => {
@@ -124,19 +124,19 @@ impl Editor {
             }
             // At a line's very start or end, the break between two lines.
             Edit::CutLineLeft if line.start == caret => {
-                let cut = self.erase_left(Step::Own);
-                self.keep(cut, Side::Before, &last);
+                let cut = self.erase_left(UndoStep::Own);
+                self.keep(cut, CutSide::Before, &last);
             }
             Edit::CutLineRight if line.end == caret => {
-                let cut = self.erase_right(Step::Own);
-                self.keep(cut, Side::Behind, &last);
+                let cut = self.erase_right(UndoStep::Own);
+                self.keep(cut, CutSide::Behind, &last);
             }
             Edit::CutLineLeft => self.kill(line.start..caret, &last),
             Edit::CutLineRight => self.kill(caret..line.end, &last),
-            Edit::Yank => return self.yank(caret..caret, 0, Step::Own),
+            Edit::Yank => return self.yank(caret..caret, 0, UndoStep::Own),
             Edit::YankEarlier => match last {
-                Last::Yank(range, index) => return self.yank(range, index + 1, Step::Instead),
-                Last::Cut | Last::Other => {}
+                LastEdit::Yank(range, index) => return self.yank(range, index + 1, UndoStep::Instead),
+                LastEdit::Cut | LastEdit::Other => {}
             },
             Edit::Transpose => return self.draft.transpose(),
             Edit::TransposeWords => return self.draft.transpose_words(),
@@ -151,7 +151,7 @@ impl Editor {
 
     /// Something else than an edit has come between.
     pub(super) fn rest(&mut self) {
-        self.last = Last::Other;
+        self.last = LastEdit::Other;
         self.draft.go(self.draft.caret());
     }
 
@@ -173,33 +173,33 @@ impl Editor {
             .char_indices()
             .nth(room)
             .map_or(text.len(), |(end, _)| end);
-        self.draft.replace(range, &text[..end], Step::Own) && end == text.len()
+        self.draft.replace(range, &text[..end], UndoStep::Own) && end == text.len()
     }
 
-    fn erase_left(&mut self, step: Step) -> String {
+    fn erase_left(&mut self, step: UndoStep) -> String {
         self.draft.erase(InputRequest::DeletePrevChar, step)
     }
 
-    fn erase_right(&mut self, step: Step) -> String {
+    fn erase_right(&mut self, step: UndoStep) -> String {
         self.draft.erase(InputRequest::DeleteNextChar, step)
     }
 
-    fn kill(&mut self, range: Range<usize>, last: &Last) {
+    fn kill(&mut self, range: Range<usize>, last: &LastEdit) {
         let side = if range.end == self.draft.caret() {
-            Side::Before
+            CutSide::Before
         } else {
-            Side::Behind
+            CutSide::Behind
         };
-        let cut = self.draft.cut(range, Step::Own);
+        let cut = self.draft.cut(range, UndoStep::Own);
         self.keep(cut, side, last);
     }
 
-    fn keep(&mut self, cut: String, side: Side, last: &Last) {
-        self.kills.push(cut, side, *last == Last::Cut);
-        self.last = Last::Cut;
+    fn keep(&mut self, cut: String, side: CutSide, last: &LastEdit) {
+        self.kills.push(cut, side, *last == LastEdit::Cut);
+        self.last = LastEdit::Cut;
     }
 
-    fn yank(&mut self, range: Range<usize>, index: usize, step: Step) -> bool {
+    fn yank(&mut self, range: Range<usize>, index: usize, step: UndoStep) -> bool {
         let Some(cut) = self.kills.get(index) else {
             return true;
         };
@@ -207,7 +207,7 @@ impl Editor {
         if !self.draft.replace(range, cut, step) {
             return false;
         }
-        self.last = Last::Yank(start..start + cut.len(), index);
+        self.last = LastEdit::Yank(start..start + cut.len(), index);
         true
     }
 
@@ -215,7 +215,7 @@ impl Editor {
         let caret = self.draft.caret();
         let end = self.draft.word_end(caret);
         let changed = change(&self.draft.text()[caret..end]);
-        self.draft.replace(caret..end, &changed, Step::Own)
+        self.draft.replace(caret..end, &changed, UndoStep::Own)
     }
 }
 

@@ -6,24 +6,24 @@ const MOST: usize = 16;
 
 /// Where what is cut stood, seen from the caret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum CutSide {
     Before,
     Behind,
 }
 
 /// The ring of cuts.
 #[derive(Debug, Default)]
-pub(super) struct Kills(VecDeque<String>);
+pub(super) struct KillRing(VecDeque<String>);
 
-impl Kills {
+impl KillRing {
     /// Takes a cut; one that `goes_on` where the last one ended is one with it.
-    pub(super) fn push(&mut self, cut: String, side: Side, goes_on: bool) {
+    pub(super) fn push(&mut self, cut: String, side: CutSide, goes_on: bool) {
         if cut.is_empty() {
             return;
         }
         match (self.0.front_mut(), side) {
-            (Some(last), Side::Before) if goes_on => last.insert_str(0, &cut),
-            (Some(last), Side::Behind) if goes_on => last.push_str(&cut),
+            (Some(last), CutSide::Before) if goes_on => last.insert_str(0, &cut),
+            (Some(last), CutSide::Behind) if goes_on => last.push_str(&cut),
             _ => {
                 self.0.push_front(cut);
                 self.0.truncate(MOST);

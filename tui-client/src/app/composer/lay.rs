@@ -11,20 +11,20 @@ const BREAK: &str = "⏎";
 
 /// A text in rows, and where its caret is.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Laid {
+pub struct DraftLayout {
     /// At least one.
-    pub rows: Vec<Vec<Piece>>,
+    pub rows: Vec<Vec<DraftSpan>>,
     /// Row and column.
     pub caret: (usize, usize),
-    of: Option<Of>,
+    of: Option<LayoutInput>,
 }
 
 /// What was laid: text, columns, limit, and the caret's byte.
-type Of = (String, usize, usize, usize);
+type LayoutInput = (String, usize, usize, usize);
 
-impl Laid {
+impl DraftLayout {
     /// Whether laying this would give the same.
-    pub(super) fn is_of(&self, block: Block<'_>, caret: usize) -> bool {
+    pub(super) fn is_of(&self, block: DraftBox<'_>, caret: usize) -> bool {
         self.of.as_ref().is_some_and(|(text, columns, limit, at)| {
             (*columns, *limit, *at) == (block.columns, block.limit, caret) && text == block.text
         })
@@ -33,16 +33,16 @@ impl Laid {
 
 /// A part of a row.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct DraftSpan {
     /// Safe to show.
     pub text: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: SpanKind,
 }
 
 /// What a part of a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SpanKind {
     /// What can be sent.
     Text,
     /// A sign, which is no part of the text: beyond it is what cannot be sent.
@@ -58,7 +58,7 @@ pub enum Kind {
 
 /// A text and the box that it goes into.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Block<'a> {
+pub(super) struct DraftBox<'a> {
     pub(super) text: &'a str,
     pub(super) columns: usize,
     /// In characters: more is too much.
@@ -66,18 +66,18 @@ pub(super) struct Block<'a> {
 }
 
 /// A grapheme, or the end of the text, in its place.
-struct Spot<'a> {
+struct PlacedGrapheme<'a> {
     at: usize,
     row: usize,
     column: usize,
     shown: Cow<'a, str>,
-    kind: Kind,
+    kind: SpanKind,
 }
 
-impl<'a> Block<'a> {
+impl<'a> DraftBox<'a> {
     /// The rows, with the caret at this byte.
-    pub(super) fn lay(self, caret: usize) -> Laid {
-        let mut laid = Laid {
+    pub(super) fn lay(self, caret: usize) -> DraftLayout {
+        let mut laid = DraftLayout {
             rows: vec![Vec::new()],
             caret: (0, 0),
             of: Some((self.text.to_owned(), self.columns, self.limit, caret)),
@@ -91,7 +91,7 @@ impl<'a> Block<'a> {
             match row.last_mut() {
                 Some(piece) if piece.kind == spot.kind => piece.text.push_str(&spot.shown),
                 _ if spot.shown.is_empty() => {}
-                _ => row.push(Piece {
+                _ => row.push(DraftSpan {
                     text: spot.shown.into_owned(),
                     kind: spot.kind,
                 }),
@@ -106,14 +106,14 @@ impl<'a> Block<'a> {
         let mut begun = false;
         self.walk(|spot| {
             let fits = spot.column <= column || !begun;
-            if spot.row == row && spot.kind != Kind::Limit && fits {
+            if spot.row == row && spot.kind != SpanKind::Limit && fits {
                 (at, begun) = (spot.at, true);
             }
         });
         at
     }
 
-    fn walk(self, mut visit: impl FnMut(Spot<'a>)) {
+    fn walk(self, mut visit: impl FnMut(PlacedGrapheme<'a>)) {
         let columns = self.columns.max(1);
         let (mut at, mut row, mut used, mut chars) = (0, 0, 0, 0);
         let mut over = false;
@@ -129,7 +129,7 @@ impl<'a> Block<'a> {
             }
             let column = used;
             used += width;
-            visit(Spot {
+            visit(PlacedGrapheme {
                 at,
                 row,
                 column,
@@ -144,16 +144,16 @@ impl<'a> Block<'a> {
             chars += grapheme.chars().count();
             if chars > self.limit && !over {
                 over = true;
-                place(at, LIMIT.into(), Kind::Limit, false);
+                place(at, LIMIT.into(), SpanKind::Limit, false);
             }
-            let kind = if over { Kind::Over } else { Kind::Text };
+            let kind = if over { SpanKind::Over } else { SpanKind::Text };
             if grapheme.contains('\n') {
-                place(at, BREAK.into(), Kind::Break { over }, true);
+                place(at, BREAK.into(), SpanKind::Break { over }, true);
             } else {
                 place(at, glyphs::safe(grapheme), kind, false);
             }
             at += grapheme.len();
         }
-        place(at, "".into(), Kind::Text, false);
+        place(at, "".into(), SpanKind::Text, false);
     }
 }

@@ -23,13 +23,13 @@ pub use self::{
     complete::Completion,
     draft::Draft,
     editor::{Edit, Editor},
-    lay::{Kind, Laid, Piece},
+    lay::{SpanKind, DraftLayout, DraftSpan},
 };
 use self::{
     history::{History, LineId},
-    lay::Block,
-    search::Search,
-    undo::Step,
+    lay::DraftBox,
+    search::HistorySearch,
+    undo::UndoStep,
 };
 use super::commands;
 
@@ -48,17 +48,17 @@ pub struct Composer {
     line: LineId,
     /// The draft, and lines of the history that were changed, while another one is being edited.
     parked: BTreeMap<LineId, Draft>,
-    search: Option<Search>,
+    search: Option<HistorySearch>,
     completion: Option<Completion>,
     /// What the key before did, where the next one depends on it.
-    moved: Moved,
-    laid: Laid,
+    moved: LastMove,
+    laid: DraftLayout,
     columns: usize,
 }
 
 /// How the key before moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moved {
+enum LastMove {
     /// Through the history.
     History,
     /// Up or down, from this column.
@@ -68,7 +68,7 @@ enum Moved {
 
 /// A search of the history, as it is shown.
 #[derive(Debug)]
-pub struct Looking<'a> {
+pub struct HistoryMatch<'a> {
     /// What is looked for.
     pub query: &'a str,
     /// The line found, and where in it the query is.
@@ -86,8 +86,8 @@ impl Default for Composer {
             parked: BTreeMap::new(),
             search: None,
             completion: None,
-            moved: Moved::Otherwise,
-            laid: Laid::default(),
+            moved: LastMove::Otherwise,
+            laid: DraftLayout::default(),
             columns: 0,
         };
         composer.lay(1);
@@ -110,15 +110,15 @@ impl Composer {
     }
 
     /// The draft in rows, or what is looked for, as it was laid last.
-    pub fn laid(&self) -> &Laid {
+    pub fn laid(&self) -> &DraftLayout {
         &self.laid
     }
 
     /// The search, while it goes on.
-    pub fn looking(&self) -> Option<Looking<'_>> {
+    pub fn looking(&self) -> Option<HistoryMatch<'_>> {
         let search = self.search.as_ref()?;
         let found = search.found.and_then(|id| self.history.get(id));
-        Some(Looking {
+        Some(HistoryMatch {
             query: search.query(),
             found: found.and_then(|line| Some((line, history::find(line, search.query())?))),
             end: search.end,
@@ -138,7 +138,7 @@ impl Composer {
                 let text = search.query();
                 let limit = usize::MAX;
                 (
-                    Block {
+                    DraftBox {
                         text,
                         columns,
                         limit,
@@ -154,9 +154,9 @@ impl Composer {
         }
     }
 
-    fn block(&self) -> Block<'_> {
+    fn block(&self) -> DraftBox<'_> {
         let text = self.draft();
-        Block {
+        DraftBox {
             text,
             columns: self.columns,
             limit: MessageText::MAX_CHARS + text.len() - commands::outgoing(text).len(),
@@ -166,7 +166,7 @@ impl Composer {
     /// Edits the draft. Returns whether it had room for that.
     pub(super) fn edit(&mut self, edit: Edit) -> bool {
         self.completion = None;
-        self.moved = Moved::Otherwise;
+        self.moved = LastMove::Otherwise;
         self.editor.edit(edit)
     }
 
@@ -207,7 +207,7 @@ impl Composer {
     /// To the row above; from the first one to an earlier line.
     pub(super) fn up(&mut self) {
         match self.laid.caret.0.checked_sub(1) {
-            Some(row) if self.moved != Moved::History => self.go_to_row(row),
+            Some(row) if self.moved != LastMove::History => self.go_to_row(row),
             _ => self.earlier(),
         }
     }
@@ -215,7 +215,7 @@ impl Composer {
     /// To the row below; from the last one to a later line.
     pub(super) fn down(&mut self) {
         let row = self.laid.caret.0 + 1;
-        if row < self.laid.rows.len() && self.moved != Moved::History {
+        if row < self.laid.rows.len() && self.moved != LastMove::History {
             self.go_to_row(row);
         } else {
             self.later();
@@ -224,13 +224,13 @@ impl Composer {
 
     fn go_to_row(&mut self, row: usize) {
         let column = match self.moved {
-            Moved::Rows(column) => column,
+            LastMove::Rows(column) => column,
             _ => self.laid.caret.1,
         };
         let at = self.block().at(row, column);
         self.stay();
         self.editor.draft.go(at);
-        self.moved = Moved::Rows(column);
+        self.moved = LastMove::Rows(column);
     }
 
     /// Shows an earlier line; what was written is kept.
@@ -259,7 +259,7 @@ impl Composer {
             self.parked.insert(self.line, left);
         }
         self.line = id;
-        self.moved = Moved::History;
+        self.moved = LastMove::History;
     }
 
     /// Begins to look for a line, or looks for an older one.
@@ -311,9 +311,9 @@ impl Composer {
         back: bool,
         names: impl Iterator<Item = &'a str>,
     ) -> bool {
-        let mut step = Step::Instead;
+        let mut step = UndoStep::Instead;
         let completion = self.completion.take().or_else(|| {
-            step = Step::Own;
+            step = UndoStep::Own;
             let (before, behind) = self.editor.draft().halves();
             Completion::new(before, behind, names)
         });
@@ -338,7 +338,7 @@ impl Composer {
             let place = completion.place.clone();
             self.editor
                 .draft
-                .replace(place, completion.typed(), Step::Instead);
+                .replace(place, completion.typed(), UndoStep::Instead);
             return true;
         }
         self.search.take().is_some()
@@ -347,7 +347,7 @@ impl Composer {
     /// Another thing than an edit comes.
     fn stay(&mut self) {
         self.completion = None;
-        self.moved = Moved::Otherwise;
+        self.moved = LastMove::Otherwise;
         self.editor.rest();
     }
 }

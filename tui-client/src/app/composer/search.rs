@@ -10,7 +10,7 @@ const MOST: usize = 64;
 
 /// A search that goes on.
 #[derive(Debug)]
-pub(super) struct Search {
+pub(super) struct HistorySearch {
     /// What is looked for.
     line: Editor,
     /// The line that is shown.
@@ -19,7 +19,7 @@ pub(super) struct Search {
     pub(super) end: bool,
 }
 
-impl Default for Search {
+impl Default for HistorySearch {
     fn default() -> Self {
         Self {
             line: Editor::new("", MOST),
@@ -29,7 +29,7 @@ impl Default for Search {
     }
 }
 
-impl Search {
+impl HistorySearch {
     /// What is looked for.
     pub(super) fn query(&self) -> &str {
         self.line.draft().text()

@@ -48,9 +48,9 @@ fn what_is_too_long_is_kept_and_marked_by_a_sign() {
     assert_eq!(
         pieces,
         [
-            (within.as_str(), Kind::Text),
-            ("✗", Kind::Limit),
-            ("xx", Kind::Over)
+            (within.as_str(), SpanKind::Text),
+            ("✗", SpanKind::Limit),
+            ("xx", SpanKind::Over)
         ]
     );
     assert_eq!(composer.laid().caret, (0, 131));
@@ -61,7 +61,7 @@ fn what_is_too_long_is_kept_and_marked_by_a_sign() {
             .rows
             .iter()
             .flatten()
-            .all(|piece| piece.kind == Kind::Text)
+            .all(|piece| piece.kind == SpanKind::Text)
     );
     // The slash that is not sent does not count.
     let whole = with(&format!("//{}", "x".repeat(127)));
@@ -71,7 +71,7 @@ fn what_is_too_long_is_kept_and_marked_by_a_sign() {
             .rows
             .iter()
             .flatten()
-            .all(|piece| piece.kind == Kind::Text)
+            .all(|piece| piece.kind == SpanKind::Text)
     );
 }
 

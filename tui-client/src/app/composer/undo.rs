@@ -9,7 +9,7 @@ const EACH: usize = 64;
 
 /// How a change goes together with the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum UndoStep {
     /// Undone together with what was typed just before.
     Typing,
     /// Undone together with what was deleted just before.
@@ -21,23 +21,23 @@ pub(super) enum Step {
 }
 
 /// A text and its caret, before a change.
-type Moment = (String, usize);
+type UndoPoint = (String, usize);
 
 /// The moments before this one, and those that were undone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Undo {
-    past: VecDeque<Moment>,
-    future: Vec<Moment>,
+pub(super) struct UndoHistory {
+    past: VecDeque<UndoPoint>,
+    future: Vec<UndoPoint>,
     /// The run of changes that goes on.
-    run: Option<Step>,
+    run: Option<UndoStep>,
     bytes: usize,
 }
 
-impl Undo {
+impl UndoHistory {
     /// A change is about to come.
-    pub(super) fn before(&mut self, step: Step, text: &str, caret: usize) {
-        let run = matches!(step, Step::Typing | Step::Erasing);
-        let goes_on = step == Step::Instead && !self.past.is_empty()
+    pub(super) fn before(&mut self, step: UndoStep, text: &str, caret: usize) {
+        let run = matches!(step, UndoStep::Typing | UndoStep::Erasing);
+        let goes_on = step == UndoStep::Instead && !self.past.is_empty()
             || run && self.run == Some(step) && self.future.is_empty();
         self.future.clear();
         self.run = run.then_some(step);
@@ -59,7 +59,7 @@ impl Undo {
     }
 
     /// The moment before the last change.
-    pub(super) fn back(&mut self, text: &str, caret: usize) -> Option<Moment> {
+    pub(super) fn back(&mut self, text: &str, caret: usize) -> Option<UndoPoint> {
         self.rest();
         let moment = self.past.pop_back()?;
         self.bytes -= moment.0.len() + EACH;
@@ -68,7 +68,7 @@ impl Undo {
     }
 
     /// The moment that was undone last.
-    pub(super) fn again(&mut self, text: &str, caret: usize) -> Option<Moment> {
+    pub(super) fn again(&mut self, text: &str, caret: usize) -> Option<UndoPoint> {
         self.rest();
         let moment = self.future.pop()?;
         self.bytes += text.len() + EACH;

@@ -9,24 +9,24 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chitty_chat::{EventKind, LamportTime, ParticipantNumber, Position};
 
-use super::{Line, Place, Row, Step};
+use super::{Lifeline, PlacedEvent, DiagramRow, DiagramStep};
 use crate::app::recent::Recent;
 
 /// What happens on one participant's line, the next first.
-struct Queue {
-    line: Line,
-    nodes: VecDeque<Node>,
+struct LifelineQueue {
+    line: Lifeline,
+    nodes: VecDeque<LocalEvent>,
 }
 
 /// Something that happens in a participant's process. The numbers are those of places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Node {
+struct LocalEvent {
     time: LamportTime,
-    what: What,
+    what: LocalEventKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
+enum LocalEventKind {
     /// The request for an event is sent.
     Sent(usize),
     /// A reply comes, which tells of this event, or of one that is not on the diagram.
@@ -45,11 +45,11 @@ struct Crossing {
 }
 
 pub(super) fn build(
-    places: &[Place<'_>],
+    places: &[PlacedEvent<'_>],
     recent: &Recent,
     numbers: Vec<ParticipantNumber>,
-) -> Vec<Row> {
-    let mut builder = Builder::new(places, recent, numbers);
+) -> Vec<DiagramRow> {
+    let mut builder = RowBuilder::new(places, recent, numbers);
     for place in 0..places.len() {
         builder.show_crossing(place);
         builder.broadcast(place);
@@ -59,14 +59,14 @@ pub(super) fn build(
     builder.rows
 }
 
-struct Builder<'a> {
-    places: &'a [Place<'a>],
-    queues: Vec<Queue>,
+struct RowBuilder<'a> {
+    places: &'a [PlacedEvent<'a>],
+    queues: Vec<LifelineQueue>,
     /// By place.
     queue_of: Vec<Option<usize>>,
     crossings: Vec<Crossing>,
-    rows: Vec<Row>,
-    under_way: Vec<Line>,
+    rows: Vec<DiagramRow>,
+    under_way: Vec<Lifeline>,
     present: Vec<bool>,
     numbers: Vec<ParticipantNumber>,
 }
@@ -74,8 +74,8 @@ struct Builder<'a> {
 /// The user's own queue is the first.
 const OWN: usize = 0;
 
-impl<'a> Builder<'a> {
-    fn new(places: &'a [Place<'a>], recent: &Recent, numbers: Vec<ParticipantNumber>) -> Self {
+impl<'a> RowBuilder<'a> {
+    fn new(places: &'a [PlacedEvent<'a>], recent: &Recent, numbers: Vec<ParticipantNumber>) -> Self {
         let (queues, queue_of) = queues(places, recent);
         let first = places
             .first()
@@ -101,8 +101,8 @@ impl<'a> Builder<'a> {
         for queue in 0..self.queues.len() {
             let nodes = &self.queues[queue].nodes;
             let ready = nodes.iter().take_while(|node| self.is_ready(node, place));
-            let crosses = |node: &Node| match node.what {
-                What::Sent(sent) => {
+            let crosses = |node: &LocalEvent| match node.what {
+                LocalEventKind::Sent(sent) => {
                     let above = self.crossings[sent].above;
                     above.is_some_and(|above| above <= place && place < sent)
                 }
@@ -120,11 +120,11 @@ impl<'a> Builder<'a> {
     }
 
     /// Whether all that it needs is above this place.
-    fn is_ready(&self, node: &Node, place: usize) -> bool {
+    fn is_ready(&self, node: &LocalEvent, place: usize) -> bool {
         match node.what {
-            What::Sent(sent) => self.crossings[sent].from <= place,
-            What::Received(event) | What::Told(Some(event)) => event < place,
-            What::Told(None) => true,
+            LocalEventKind::Sent(sent) => self.crossings[sent].from <= place,
+            LocalEventKind::Received(event) | LocalEventKind::Told(Some(event)) => event < place,
+            LocalEventKind::Told(None) => true,
         }
     }
 
@@ -142,7 +142,7 @@ impl<'a> Builder<'a> {
         }
         let received = self.receive_in_this_row(place);
         self.presence(place, true);
-        self.push(Step::Broadcast {
+        self.push(DiagramStep::Broadcast {
             from: here.from,
             sent,
             time: event.lamport,
@@ -155,7 +155,7 @@ impl<'a> Builder<'a> {
     /// Takes the sending of this event, unless it is drawn already.
     fn send_in_this_row(&mut self, place: usize) -> Option<LamportTime> {
         let queue = self.queue_of[place]?;
-        let is_it = |node: &Node| node.what == What::Sent(place);
+        let is_it = |node: &LocalEvent| node.what == LocalEventKind::Sent(place);
         let before = self.queues[queue].nodes.iter().position(is_it)?;
         for _ in 0..before {
             self.draw_next(queue);
@@ -169,7 +169,7 @@ impl<'a> Builder<'a> {
     fn receive_in_this_row(&mut self, place: usize) -> Option<LamportTime> {
         let own = &mut self.queues[OWN].nodes;
         let next = own.front()?;
-        let is_it = next.what == What::Received(place) && !self.places[place].own;
+        let is_it = next.what == LocalEventKind::Received(place) && !self.places[place].own;
         let received = if is_it { own.pop_front() } else { None };
         received.map(|node| node.time)
     }
@@ -177,7 +177,7 @@ impl<'a> Builder<'a> {
     /// Draws what the user got of what is above by now.
     fn settle(&mut self, place: usize) {
         while let Some(next) = self.queues[OWN].nodes.front()
-            && !matches!(next.what, What::Sent(_))
+            && !matches!(next.what, LocalEventKind::Sent(_))
             && self.is_ready(next, place + 1)
         {
             self.draw_next(OWN);
@@ -198,17 +198,17 @@ impl<'a> Builder<'a> {
         let (line, time) = (self.queues[queue].line, node.time);
         match node.what {
             // There is nowhere to draw it.
-            What::Sent(_) if line == Line::Hidden => {}
-            What::Sent(_) => {
+            LocalEventKind::Sent(_) if line == Lifeline::Hidden => {}
+            LocalEventKind::Sent(_) => {
                 self.under_way.push(line);
-                self.push(Step::Sent { line, time });
+                self.push(DiagramStep::Sent { line, time });
             }
-            What::Told(_) => self.push(Step::Told { time }),
-            What::Received(place) => {
+            LocalEventKind::Told(_) => self.push(DiagramStep::Told { time }),
+            LocalEventKind::Received(place) => {
                 let here = &self.places[place];
                 let event = (here.received.event.lamport, here.label());
                 let event = (!self.is_above(event.0)).then_some(event);
-                self.push(Step::Received { time, event });
+                self.push(DiagramStep::Received { time, event });
             }
         }
     }
@@ -216,9 +216,9 @@ impl<'a> Builder<'a> {
     /// Whether the event with this time is in the row above, or only what a reply told of it is
     /// between.
     fn is_above(&self, event: LamportTime) -> bool {
-        let told = |row: &&Row| matches!(row.step, Step::Told { time } if time == event);
+        let told = |row: &&DiagramRow| matches!(row.step, DiagramStep::Told { time } if time == event);
         let above = self.rows.iter().rev().find(|row| !told(row));
-        above.is_some_and(|row| matches!(row.step, Step::Broadcast { time, .. } if time == event))
+        above.is_some_and(|row| matches!(row.step, DiagramStep::Broadcast { time, .. } if time == event))
     }
 
     /// A joining counts from its row on, a leaving after it.
@@ -235,8 +235,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn push(&mut self, step: Step) {
-        self.rows.push(Row {
+    fn push(&mut self, step: DiagramStep) {
+        self.rows.push(DiagramRow {
             step,
             under_way: self.under_way.clone(),
             present: self.present.clone(),
@@ -245,12 +245,12 @@ impl<'a> Builder<'a> {
 }
 
 /// What happens on each line, in the order of its clock.
-fn queues(places: &[Place<'_>], recent: &Recent) -> (Vec<Queue>, Vec<Option<usize>>) {
-    let queue = |line| Queue {
+fn queues(places: &[PlacedEvent<'_>], recent: &Recent) -> (Vec<LifelineQueue>, Vec<Option<usize>>) {
+    let queue = |line| LifelineQueue {
         line,
         nodes: VecDeque::new(),
     };
-    let mut queues = vec![queue(Line::Own)];
+    let mut queues = vec![queue(Lifeline::Own)];
     let mut numbers = BTreeMap::new();
     let mut queue_of = vec![None; places.len()];
     for (index, place) in places.iter().enumerate() {
@@ -264,14 +264,14 @@ fn queues(places: &[Place<'_>], recent: &Recent) -> (Vec<Queue>, Vec<Option<usiz
                 }),
             };
             queue_of[index] = Some(number);
-            queues[number].nodes.push_back(Node {
+            queues[number].nodes.push_back(LocalEvent {
                 time: received.event.request,
-                what: What::Sent(index),
+                what: LocalEventKind::Sent(index),
             });
         }
         if let Some(time) = received.clock {
-            let what = What::Received(index);
-            queues[OWN].nodes.push_back(Node { time, what });
+            let what = LocalEventKind::Received(index);
+            queues[OWN].nodes.push_back(LocalEvent { time, what });
         }
     }
     let first = places.first().map(|place| place.received.event.lamport);
@@ -279,8 +279,8 @@ fn queues(places: &[Place<'_>], recent: &Recent) -> (Vec<Queue>, Vec<Option<usiz
     for time in recent.told().filter(is_drawn) {
         let event = places.partition_point(|place| place.received.event.lamport < time);
         let told = places.get(event).map(|place| place.received.event.lamport);
-        let what = What::Told((told == Some(time)).then_some(event));
-        queues[OWN].nodes.push_back(Node { time, what });
+        let what = LocalEventKind::Told((told == Some(time)).then_some(event));
+        queues[OWN].nodes.push_back(LocalEvent { time, what });
     }
     for queue in &mut queues {
         queue.nodes.make_contiguous().sort_unstable();
@@ -289,13 +289,13 @@ fn queues(places: &[Place<'_>], recent: &Recent) -> (Vec<Queue>, Vec<Option<usiz
 }
 
 /// By place.
-fn crossings(places: &[Place<'_>]) -> Vec<Crossing> {
+fn crossings(places: &[PlacedEvent<'_>]) -> Vec<Crossing> {
     let first = places
         .first()
         .map_or(Position::ZERO, |place| place.received.event.position);
-    let crossing = |(index, place): (usize, &Place<'_>)| {
+    let crossing = |(index, place): (usize, &PlacedEvent<'_>)| {
         let is_same =
-            |other: &Place<'_>| place.own == other.own && place.participant == other.participant;
+            |other: &PlacedEvent<'_>| place.own == other.own && place.participant == other.participant;
         let request = place.received.event.request;
         // The reply to what its author sent before raised the clock.
         let answered = places[..index].iter().rposition(|other| {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{super::testing::*, *};
-use crate::session::Moved;
+use crate::session::ClockCause;
 
 mod history;
 
@@ -22,8 +22,8 @@ fn by(author: (u64, &str), position: u64, lamport: u64, seen: u64) -> Event {
 /// One word for each row.
 fn sketch(diagram: &Diagram) -> Vec<String> {
     let steps = diagram.rows.iter().map(|row| match &row.step {
-        Step::Sent { line, time } => format!("{line:?} sends at {time}"),
-        Step::Broadcast {
+        DiagramStep::Sent { line, time } => format!("{line:?} sends at {time}"),
+        DiagramStep::Broadcast {
             from,
             sent,
             time,
@@ -35,12 +35,12 @@ fn sketch(diagram: &Diagram) -> Vec<String> {
             let from = from.map_or("nobody".into(), |line| format!("{line:?}"));
             format!("{from} {} > {time} > {}", number(sent), number(received))
         }
-        Step::Received { time, event: None } => format!("got at {time}"),
-        Step::Received {
+        DiagramStep::Received { time, event: None } => format!("got at {time}"),
+        DiagramStep::Received {
             time,
             event: Some((event, _)),
         } => format!("got {event} at {time}"),
-        Step::Told { time } => format!("told {time}"),
+        DiagramStep::Told { time } => format!("told {time}"),
     });
     steps.collect()
 }
@@ -124,8 +124,8 @@ proptest! {
 fn lines_that_are_sent_before_the_last_one_came_are_in_order() {
     let mut recent = recent();
     for (position, time) in [(3, 7), (4, 10), (5, 13)] {
-        recent.moved(time.into(), Moved::Sent);
-        recent.moved((time + 2).into(), Moved::Told);
+        recent.moved(time.into(), ClockCause::Sent);
+        recent.moved((time + 2).into(), ClockCause::Told);
         assert_eq!(position, 3 + (time - 7) / 3);
     }
     recent.event(&by((2, "ada"), 3, 9, 2), 16.into());
@@ -153,8 +153,8 @@ fn lines_that_are_sent_before_the_last_one_came_are_in_order() {
 #[test]
 fn a_receipt_that_a_reply_overtook_is_below_it() {
     let mut recent = recent();
-    recent.moved(9.into(), Moved::Sent);
-    recent.moved(13.into(), Moved::Told);
+    recent.moved(9.into(), ClockCause::Sent);
+    recent.moved(13.into(), ClockCause::Told);
     recent.event(&by((1, "bob"), 3, 11, 2), 14.into());
     recent.event(&by((2, "ada"), 4, 13, 2), 15.into());
     let diagram = Diagram::new(&recent, 40, 5);

@@ -33,18 +33,18 @@ const NAMES: [(&str, KeyCode); 15] = [
 /// A key with what is held down beside it. What terminals cannot tell apart is one key: Ctrl-I is
 /// Tab, Ctrl-M is Enter, Ctrl-[ is Esc, Ctrl-/ is Ctrl-_.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct KeyChord {
     code: KeyCode,
     modifiers: KeyModifiers,
 }
 
 /// A key, or two one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Keys {
+pub struct KeySequence {
     /// The only one, or the one before.
-    pub first: Key,
+    pub first: KeyChord,
     /// The one that belongs to it.
-    pub then: Option<Key>,
+    pub then: Option<KeyChord>,
 }
 
 /// Why a text is no key.
@@ -62,7 +62,7 @@ pub enum KeyError {
     TooMany(String),
 }
 
-impl Key {
+impl KeyChord {
     /// What was pressed.
     pub fn of(event: KeyEvent) -> Self {
         Self::new(event.code, event.modifiers)
@@ -139,7 +139,7 @@ fn only(mut chars: impl Iterator<Item = char>) -> Option<char> {
     chars.next().filter(|_| chars.next().is_none())
 }
 
-impl FromStr for Key {
+impl FromStr for KeyChord {
     type Err = KeyError;
 
     /// Small letters and capitals are the same, but for a character alone.
@@ -177,7 +177,7 @@ impl FromStr for Key {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for KeyChord {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.held())?;
         let named = NAMES.iter().find(|(_, code)| *code == self.code);
@@ -192,7 +192,7 @@ impl fmt::Display for Key {
     }
 }
 
-impl FromStr for Keys {
+impl FromStr for KeySequence {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
@@ -211,7 +211,7 @@ impl FromStr for Keys {
     }
 }
 
-impl fmt::Display for Keys {
+impl fmt::Display for KeySequence {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.first.fmt(out)?;
         self.then.map_or(Ok(()), |then| write!(out, " {then}"))

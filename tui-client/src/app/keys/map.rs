@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use thiserror::Error;
 
-use super::{Action, Binding, Key, Keys, Mode, Row};
+use super::{Action, Binding, KeyChord, KeySequence, Mode, KeyRow};
 use crate::app::composer::Edit;
 
 /// Longer than this, keys with the same beside them are written shorter.
@@ -15,46 +15,46 @@ const NEEDED: [Action; 1] = [Action::Send];
 /// Which keys do what. There is always one that sends; `/quit` always leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keymap {
-    chat: Vec<Bound>,
-    selected: Vec<Bound>,
+    chat: Vec<BoundAction>,
+    selected: Vec<BoundAction>,
 }
 
 /// A thing, and the keys for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Bound {
+struct BoundAction {
     action: Action,
-    keys: Vec<Keys>,
+    keys: Vec<KeySequence>,
 }
 
 /// Other keys for a thing.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct KeyChange {
     /// When.
     pub mode: Mode,
     /// The thing.
     pub binding: &'static Binding,
     /// The keys; none: it is not to be had by a key.
-    pub keys: Vec<Keys>,
+    pub keys: Vec<KeySequence>,
 }
 
 /// Why keys cannot do what they are to do.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Conflict {
+pub enum KeyConflict {
     /// It writes.
     #[error("{0} alone is for writing: put Ctrl- or Alt- before it, or take another key")]
-    Writes(Key),
+    Writes(KeyChord),
     /// It is two where one is expected.
     #[error("{0} is two keys: on a selected line, give one")]
-    Two(Keys),
+    Two(KeySequence),
     /// Another thing has it.
     #[error("{keys} is taken by {other}, which has {theirs}: take another key for one of them")]
     Twice {
         /// The keys.
-        keys: Keys,
+        keys: KeySequence,
         /// The other thing.
         other: &'static str,
         /// Its keys, which are or begin with the same.
-        theirs: Keys,
+        theirs: KeySequence,
     },
     /// Nobody could write.
     #[error("no key is left for {0}: give it one that nothing else has")]
@@ -63,7 +63,7 @@ pub enum Conflict {
 
 impl Default for Keymap {
     fn default() -> Self {
-        let bound = |mode: Mode| mode.bindings().map(Bound::new).collect();
+        let bound = |mode: Mode| mode.bindings().map(BoundAction::new).collect();
         Self {
             chat: bound(Mode::Chat),
             selected: bound(Mode::Selected),
@@ -71,7 +71,7 @@ impl Default for Keymap {
     }
 }
 
-impl Bound {
+impl BoundAction {
     fn new(binding: &Binding) -> Self {
         Self {
             action: binding.action,
@@ -84,27 +84,27 @@ impl Bound {
     }
 }
 
-impl Change {
+impl KeyChange {
     /// Whether it can be together with those.
     ///
     /// # Errors
     /// One of its keys writes, or is another thing's; or it needs one.
-    pub fn check(&self, others: &[Self]) -> Result<(), Conflict> {
+    pub fn check(&self, others: &[Self]) -> Result<(), KeyConflict> {
         if self.keys.is_empty() && self.mode == Mode::Chat && NEEDED.contains(&self.binding.action)
         {
-            return Err(Conflict::Needed(self.binding.name));
+            return Err(KeyConflict::Needed(self.binding.name));
         }
         for &keys in &self.keys {
             if self.mode == Mode::Chat && keys.first.writes() {
-                return Err(Conflict::Writes(keys.first));
+                return Err(KeyConflict::Writes(keys.first));
             }
             if self.mode == Mode::Selected && keys.then.is_some() {
-                return Err(Conflict::Two(keys));
+                return Err(KeyConflict::Two(keys));
             }
             for other in others.iter().filter(|other| other.mode == self.mode) {
                 if let Some(&theirs) = other.keys.iter().find(|theirs| overlap(keys, **theirs)) {
                     let other = other.binding.name;
-                    return Err(Conflict::Twice {
+                    return Err(KeyConflict::Twice {
                         keys,
                         other,
                         theirs,
@@ -117,7 +117,7 @@ impl Change {
 }
 
 /// Whether the one is the other, or its beginning.
-fn overlap(one: Keys, other: Keys) -> bool {
+fn overlap(one: KeySequence, other: KeySequence) -> bool {
     one.first == other.first
         && (one.then.is_none() || other.then.is_none() || one.then == other.then)
 }
@@ -128,11 +128,11 @@ impl Keymap {
     ///
     /// # Errors
     /// Nothing sends.
-    pub fn with(changes: &[Change]) -> Result<Self, Conflict> {
+    pub fn with(changes: &[KeyChange]) -> Result<Self, KeyConflict> {
         let mut map = Self::default();
         for change in changes {
             for bound in map.bound_mut(change.mode) {
-                let taken = |keys: &Keys| change.keys.iter().any(|own| overlap(*own, *keys));
+                let taken = |keys: &KeySequence| change.keys.iter().any(|own| overlap(*own, *keys));
                 bound.keys.retain(|keys| !taken(keys));
             }
         }
@@ -148,20 +148,20 @@ impl Keymap {
                 let name = Mode::Chat
                     .bindings()
                     .find(|binding| binding.action == needed);
-                return Err(Conflict::Needed(name.map_or("", |binding| binding.name)));
+                return Err(KeyConflict::Needed(name.map_or("", |binding| binding.name)));
             }
         }
         Ok(map)
     }
 
-    fn bound(&self, mode: Mode) -> &[Bound] {
+    fn bound(&self, mode: Mode) -> &[BoundAction] {
         match mode {
             Mode::Chat => &self.chat,
             Mode::Selected => &self.selected,
         }
     }
 
-    fn bound_mut(&mut self, mode: Mode) -> &mut [Bound] {
+    fn bound_mut(&mut self, mode: Mode) -> &mut [BoundAction] {
         match mode {
             Mode::Chat => &mut self.chat,
             Mode::Selected => &mut self.selected,
@@ -170,7 +170,7 @@ impl Keymap {
 
     /// What a key asks for; `None`: nothing.
     pub fn action(&self, event: KeyEvent) -> Option<Action> {
-        let key = Key::of(event);
+        let key = KeyChord::of(event);
         let mut found = self.all(Mode::Chat).filter(|(_, keys)| keys.first == key);
         found
             .next()
@@ -182,34 +182,34 @@ impl Keymap {
     }
 
     /// What a key asks for behind another one; `None`: nothing.
-    pub fn behind(&self, first: Key, event: KeyEvent) -> Option<Action> {
-        let then = Some(Key::of(event));
-        let keys = Keys { first, then };
+    pub fn behind(&self, first: KeyChord, event: KeyEvent) -> Option<Action> {
+        let then = Some(KeyChord::of(event));
+        let keys = KeySequence { first, then };
         let mut all = self.all(Mode::Chat);
         all.find(|(_, own)| *own == keys).map(|(action, _)| action)
     }
 
     /// What a key asks for of the selected line; `None`: what it asks for otherwise.
     pub fn selected(&self, event: KeyEvent) -> Option<Action> {
-        let key = Key::of(event);
+        let key = KeyChord::of(event);
         let mut all = self.all(Mode::Selected);
         all.find(|(_, keys)| keys.first == key)
             .map(|(action, _)| action)
     }
 
     /// All keys.
-    pub(crate) fn all(&self, mode: Mode) -> impl Iterator<Item = (Action, Keys)> {
+    pub(crate) fn all(&self, mode: Mode) -> impl Iterator<Item = (Action, KeySequence)> {
         let bound = self.bound(mode).iter();
         bound.flat_map(|bound| bound.keys.iter().map(|keys| (bound.action, *keys)))
     }
 
     /// The first of the keys for this.
-    pub fn key(&self, action: Action) -> Option<Keys> {
+    pub fn key(&self, action: Action) -> Option<KeySequence> {
         self.key_in(Mode::Chat, action)
     }
 
     /// The first of the keys for this, then.
-    pub fn key_in(&self, mode: Mode, action: Action) -> Option<Keys> {
+    pub fn key_in(&self, mode: Mode, action: Action) -> Option<KeySequence> {
         let mut all = self.all(mode);
         all.find(|(own, _)| *own == action).map(|(_, keys)| keys)
     }
@@ -220,10 +220,10 @@ impl Keymap {
     }
 
     /// What this key can be followed by, for a hint.
-    pub fn offers(&self, first: Key) -> String {
+    pub fn offers(&self, first: KeyChord) -> String {
         let mut offers = Vec::new();
         for (binding, bound) in Mode::Chat.bindings().zip(&self.chat) {
-            let then = |keys: &Keys| keys.then.filter(|_| keys.first == first);
+            let then = |keys: &KeySequence| keys.then.filter(|_| keys.first == first);
             if let Some(then) = bound.keys.iter().find_map(then) {
                 offers.push(format!("{then} {}", binding.name));
             }
@@ -232,7 +232,7 @@ impl Keymap {
     }
 
     /// What can be had by a key then, with its keys, in the order of the help.
-    pub fn rows(&self, mode: Mode) -> impl Iterator<Item = (String, &'static Row)> {
+    pub fn rows(&self, mode: Mode) -> impl Iterator<Item = (String, &'static KeyRow)> {
         let mut rest = self.bound(mode);
         mode.rows().iter().filter_map(move |row| {
             let (own, behind) = rest.split_at(row.bindings.len());
@@ -245,12 +245,12 @@ impl Keymap {
 
 /// The keys of a row, all of them, as people write them: "Alt-U, -L, -C". Empty if there is none,
 /// or nothing that has to be told.
-fn label(row: &Row, bound: &[Bound]) -> String {
-    let usual = || row.bindings.iter().map(Bound::new);
+fn label(row: &KeyRow, bound: &[BoundAction]) -> String {
+    let usual = || row.bindings.iter().map(BoundAction::new);
     if row.obvious && usual().eq(bound.iter().cloned()) {
         return String::new();
     }
-    let shown: Vec<Keys> = bound.iter().flat_map(|own| own.keys.clone()).collect();
+    let shown: Vec<KeySequence> = bound.iter().flat_map(|own| own.keys.clone()).collect();
     let full: Vec<String> = shown.iter().map(ToString::to_string).collect();
     let label = full.join(", ");
     let held = shown.first().map(|keys| keys.first.held());

@@ -9,9 +9,9 @@ mod table;
 mod tests;
 
 pub use self::{
-    key::{Key, KeyError, Keys},
-    map::{Change, Conflict, Keymap},
-    table::{Binding, CHAT, Mode, Row, SELECTED},
+    key::{KeyChord, KeyError, KeySequence},
+    map::{KeyChange, KeyConflict, Keymap},
+    table::{Binding, CHAT, Mode, KeyRow, SELECTED},
 };
 use super::composer::Edit;
 
@@ -55,7 +55,7 @@ pub enum Action {
     /// Back to the shell, for a while.
     Suspend,
     /// The next key belongs to this one.
-    Prefix(Key),
+    Prefix(KeyChord),
     /// Scroll towards older messages, by a page.
     PageUp,
     /// Scroll towards newer messages, by a page.

@@ -20,7 +20,7 @@ pub enum Mode {
 
 impl Mode {
     /// All that keys can do then.
-    pub fn rows(self) -> &'static [Row] {
+    pub fn rows(self) -> &'static [KeyRow] {
         match self {
             Self::Chat => CHAT,
             Self::Selected => SELECTED,
@@ -35,7 +35,7 @@ impl Mode {
 
 /// Things that go together: a row of the help.
 #[derive(Debug)]
-pub struct Row {
+pub struct KeyRow {
     /// What they do.
     pub what: &'static str,
     /// The help does without it as long as its keys are the usual ones, which everybody tries.
@@ -55,16 +55,16 @@ pub struct Binding {
     pub keys: &'static [&'static str],
 }
 
-const fn row(what: &'static str, bindings: &'static [Binding]) -> Row {
-    Row {
+const fn row(what: &'static str, bindings: &'static [Binding]) -> KeyRow {
+    KeyRow {
         what,
         obvious: false,
         bindings,
     }
 }
 
-const fn obvious(what: &'static str, bindings: &'static [Binding]) -> Row {
-    Row {
+const fn obvious(what: &'static str, bindings: &'static [Binding]) -> KeyRow {
+    KeyRow {
         what,
         obvious: true,
         bindings,
@@ -77,7 +77,7 @@ const fn on(name: &'static str, action: Action, keys: &'static [&'static str]) -
 
 /// In the order of the help.
 #[rustfmt::skip]
-pub const CHAT: &[Row] = &[
+pub const CHAT: &[KeyRow] = &[
     row("send the line", &[on("send", Send, &["Enter", "Ctrl-J"])]),
     row("a line break", &[on("newline", Newline, &["Alt-Enter", "Shift-Enter"])]),
     row("the rest of a name, a command", &[
@@ -181,7 +181,7 @@ pub const CHAT: &[Row] = &[
 
 /// While a line is selected; characters alone write nothing then.
 #[rustfmt::skip]
-pub const SELECTED: &[Row] = &[
+pub const SELECTED: &[KeyRow] = &[
     row("the line above, below", &[
         on("older", SelectOlder, &["Up"]),
         on("newer", SelectNewer, &["Down"]),

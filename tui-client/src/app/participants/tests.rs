@@ -100,7 +100,7 @@ fn everybody_can_be_scrolled_to() {
         participants.welcome(&welcome("p1", 1, &present));
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..=count {
-            let shown = Shown::new(participants.shown(), rows, participants.top());
+            let shown = VisibleRange::new(participants.shown(), rows, participants.top());
             let said = usize::from(shown.above() > 0) + usize::from(shown.below() > 0);
             assert!(rows < 3 || shown.people.len() + said <= rows, "{shown:?}");
             assert_eq!(

@@ -5,12 +5,12 @@ use std::{borrow::Cow, ops::Range};
 use chitty_chat::{Event, EventKind, LamportTime, LeftReason, Position, causality::Relation};
 use jiff::civil::DateTime;
 
-use super::{Timeline, lamport, marks, marks::Mark};
+use super::{Timeline, lamport, marks, marks::TextMark};
 use crate::{app::wrap, view::glyphs};
 
 /// How the messages pane is divided: time of day, Lamport time, author, text.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Columns {
+pub struct MessageColumns {
     width: usize,
     lamport: usize,
     name: usize,
@@ -23,7 +23,7 @@ const WIDE: usize = 52;
 /// A pane of at least so many columns shows the time of day.
 const TIMED: usize = 30;
 
-impl Columns {
+impl MessageColumns {
     /// The column where the Lamport time ends.
     pub fn lamport_end(&self) -> usize {
         self.time_end() + self.lamport.max(3)
@@ -103,7 +103,7 @@ impl Columns {
 
 /// What a block is, which decides how it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub enum BlockKind {
     /// Somebody wrote.
     Message,
     /// Somebody does something: the author stands in the text.
@@ -126,7 +126,7 @@ pub enum Tone {
 #[derive(Debug)]
 pub struct Block<'a> {
     /// What it is.
-    pub tone: Tone,
+    pub tone: BlockKind,
     /// The line above the first entry of a day.
     pub date: Option<String>,
     /// Time of day.
@@ -146,7 +146,7 @@ pub struct Block<'a> {
     /// Its rows; the first one begins behind the label where that stands before it.
     pub rows: Vec<Range<usize>>,
     /// Parts of the text that mean something; later ones are more important.
-    pub marks: Vec<(Range<usize>, Mark)>,
+    pub marks: Vec<(Range<usize>, TextMark)>,
     /// Rows below, about the entry.
     pub remarks: Vec<String>,
     /// Where the event is in the log.
@@ -178,7 +178,7 @@ impl<'a> Block<'a> {
     }
 
     /// The columns before the first row's text, where the label has no column of its own.
-    pub fn taken(&self, columns: &Columns) -> usize {
+    pub fn taken(&self, columns: &MessageColumns) -> usize {
         if columns.name().is_some() || self.label.is_empty() {
             0
         } else {
@@ -186,7 +186,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    pub(super) fn event(columns: &Columns, event: &'a Event, own_name: &str, named: bool) -> Self {
+    pub(super) fn event(columns: &MessageColumns, event: &'a Event, own_name: &str, named: bool) -> Self {
         let mut block = match &event.kind {
             EventKind::Message { author, text, .. } => {
                 let own = author.as_ref() == own_name;
@@ -200,11 +200,11 @@ impl<'a> Block<'a> {
                     LeftReason::Removed => sentence.push_str(" (removed)"),
                     LeftReason::Left | LeftReason::Unspecified => {}
                 }
-                Self::plain(columns, Tone::Left, "←", &sentence)
+                Self::plain(columns, BlockKind::Left, "←", &sentence)
             }
             _ => {
                 let sentence = event.sentence().unwrap_or_default();
-                Self::plain(columns, Tone::Joined, "→", &sentence)
+                Self::plain(columns, BlockKind::Joined, "→", &sentence)
             }
         };
         block.lamport = lamport(event.lamport);
@@ -212,39 +212,39 @@ impl<'a> Block<'a> {
         block
     }
 
-    pub(super) fn run(columns: &Columns, summary: &str) -> Self {
-        Self::plain(columns, Tone::Run, "↔", summary)
+    pub(super) fn run(columns: &MessageColumns, summary: &str) -> Self {
+        Self::plain(columns, BlockKind::Run, "↔", summary)
     }
 
-    pub(super) fn notice(columns: &Columns, text: &str) -> Self {
-        Self::plain(columns, Tone::Notice, "·", text)
+    pub(super) fn notice(columns: &MessageColumns, text: &str) -> Self {
+        Self::plain(columns, BlockKind::Notice, "·", text)
     }
 
-    pub(super) fn pending(columns: &Columns, own_name: &'a str, text: &str) -> Self {
+    pub(super) fn pending(columns: &MessageColumns, own_name: &'a str, text: &str) -> Self {
         let mut block = Self::said(columns, own_name, text, true, true);
-        block.tone = Tone::Pending;
+        block.tone = BlockKind::Pending;
         block.lamport = "…".into();
         block
     }
 
     pub(super) fn rejected(
-        columns: &Columns,
+        columns: &MessageColumns,
         (own_name, text): (&'a str, &str),
         reason: &str,
     ) -> Self {
         let mut block = Self::said(columns, own_name, text, true, true);
-        block.tone = Tone::Rejected;
+        block.tone = BlockKind::Rejected;
         block.lamport = "✗".into();
         let remark = format!("Not sent: {reason}");
         block.remarks = wrap::rows(&remark, columns.room(columns.text()), 0);
         block
     }
 
-    fn said(columns: &Columns, author: &'a str, text: &str, own: bool, named: bool) -> Self {
+    fn said(columns: &MessageColumns, author: &'a str, text: &str, own: bool, named: bool) -> Self {
         let name = glyphs::safe(author);
         if let Some(deed) = text.strip_prefix("/me ") {
             let mut block = Self {
-                tone: Tone::Action,
+                tone: BlockKind::Action,
                 ..Self::empty("*".into())
             };
             (block.author, block.own) = (Some(author), own);
@@ -259,7 +259,7 @@ impl<'a> Block<'a> {
             format!("{}:", glyphs::fit(&name, most))
         };
         let block = Self {
-            tone: Tone::Message,
+            tone: BlockKind::Message,
             author: Some(author),
             own,
             ..Self::empty(label.into())
@@ -267,7 +267,7 @@ impl<'a> Block<'a> {
         block.filled(columns, columns.text(), text)
     }
 
-    fn plain(columns: &Columns, tone: Tone, sign: &'a str, text: &str) -> Self {
+    fn plain(columns: &MessageColumns, tone: BlockKind, sign: &'a str, text: &str) -> Self {
         let block = Self {
             tone,
             ..Self::empty(Cow::Borrowed(sign))
@@ -276,7 +276,7 @@ impl<'a> Block<'a> {
     }
 
     /// With this text from this column on.
-    fn filled(mut self, columns: &Columns, start: usize, text: &str) -> Self {
+    fn filled(mut self, columns: &MessageColumns, start: usize, text: &str) -> Self {
         self.start = start;
         self.text = glyphs::safe_lines(text).into_owned();
         self.rows = wrap::spans(&self.text, columns.room(start), self.taken(columns));
@@ -285,7 +285,7 @@ impl<'a> Block<'a> {
 
     fn empty(label: Cow<'a, str>) -> Self {
         Self {
-            tone: Tone::Notice,
+            tone: BlockKind::Notice,
             date: None,
             time: String::new(),
             lamport: String::new(),
@@ -317,14 +317,14 @@ impl Timeline {
     pub(super) fn marked<'a>(&self, mut block: Block<'a>) -> Block<'a> {
         let text = &block.text;
         let mut found = Vec::new();
-        if block.tone != Tone::Run {
+        if block.tone != BlockKind::Run {
             let links = marks::links(text).into_iter();
-            found.extend(links.map(|(range, link)| (range, Mark::Link(link))));
+            found.extend(links.map(|(range, link)| (range, TextMark::Link(link))));
         }
-        if matches!(block.tone, Tone::Message | Tone::Action) && !block.own {
-            found.extend(self.own.words(text).map(|range| (range, Mark::Mention)));
+        if matches!(block.tone, BlockKind::Message | BlockKind::Action) && !block.own {
+            found.extend(self.own.words(text).map(|range| (range, TextMark::Mention)));
         }
-        found.extend(self.needle().find(text).map(|range| (range, Mark::Found)));
+        found.extend(self.needle().find(text).map(|range| (range, TextMark::Found)));
         block.marks = found;
         block
     }

@@ -8,8 +8,8 @@ use jiff::civil::DateTime;
 use crate::session::Ticket;
 
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) content: Content,
+pub(super) struct TimelineEntry {
+    pub(super) content: EntryContent,
     /// Local time of day and date.
     pub(super) at: DateTime,
     /// The first of its day: a line with the date is above it.
@@ -18,14 +18,14 @@ pub(super) struct Entry {
     pub(super) follows: bool,
     /// When its author was named last.
     named: DateTime,
-    pub(super) run: Run,
+    pub(super) run: PresenceRun,
     /// Which arrival it is, counted from 1 on; 0: it was fetched, and is nobody's news.
     pub(super) arrival: u64,
-    pub(super) height: Height,
+    pub(super) height: MeasuredHeight,
 }
 
 #[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum EntryContent {
     Event(Event),
     /// An event of the chat that the server had before: to be read, but its position and time say
     /// nothing in this one.
@@ -39,7 +39,7 @@ pub(super) enum Content {
 
 /// The place in a run of people who come and go, which is shown as one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Run {
+pub(super) enum PresenceRun {
     /// In none.
     Alone,
     /// The first of so many: their line is drawn here.
@@ -50,36 +50,36 @@ pub(super) enum Run {
 
 /// Rows, as measured in a layout.
 #[derive(Debug, Default)]
-pub(super) struct Height(pub(super) Cell<Option<(u32, usize)>>);
+pub(super) struct MeasuredHeight(pub(super) Cell<Option<(u32, usize)>>);
 
 /// A line of the user's own that the log has not shown yet.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct PendingLine {
     pub(super) ticket: Ticket,
     pub(super) text: MessageText,
     pub(super) at: DateTime,
-    pub(super) height: Height,
+    pub(super) height: MeasuredHeight,
 }
 
 /// An author who goes on writing is named again after so many minutes.
 const SPEECH: i64 = 5;
 
-impl Entry {
-    pub(super) fn new(content: Content, at: DateTime, arrival: u64) -> Self {
+impl TimelineEntry {
+    pub(super) fn new(content: EntryContent, at: DateTime, arrival: u64) -> Self {
         Self {
             content,
             at,
             new_day: true,
             follows: false,
             named: at,
-            run: Run::Alone,
+            run: PresenceRun::Alone,
             arrival,
-            height: Height::default(),
+            height: MeasuredHeight::default(),
         }
     }
 
     /// What this one looks like behind that one.
-    pub(super) fn behind(mut self, before: Option<&Entry>) -> Self {
+    pub(super) fn behind(mut self, before: Option<&TimelineEntry>) -> Self {
         let Some(before) = before else { return self };
         self.new_day = before.at.date() != self.at.date();
         self.follows = !self.new_day
@@ -97,24 +97,24 @@ impl Entry {
 
     pub(super) fn event(&self) -> Option<&Event> {
         match &self.content {
-            Content::Event(event) => Some(event),
-            Content::Past(_) | Content::Notice(_) | Content::Rejected { .. } => None,
+            EntryContent::Event(event) => Some(event),
+            EntryContent::Past(_) | EntryContent::Notice(_) | EntryContent::Rejected { .. } => None,
         }
     }
 
     /// What it tells of, in whichever chat.
     pub(super) fn told(&self) -> Option<&Event> {
         match &self.content {
-            Content::Event(event) | Content::Past(event) => Some(event),
-            Content::Notice(_) | Content::Rejected { .. } => None,
+            EntryContent::Event(event) | EntryContent::Past(event) => Some(event),
+            EntryContent::Notice(_) | EntryContent::Rejected { .. } => None,
         }
     }
 
     /// The server has another chat from now on.
     pub(super) fn pass(&mut self) {
-        let none = Content::Notice(String::new());
+        let none = EntryContent::Notice(String::new());
         self.content = match std::mem::replace(&mut self.content, none) {
-            Content::Event(event) => Content::Past(event),
+            EntryContent::Event(event) => EntryContent::Past(event),
             other => other,
         };
     }
@@ -123,15 +123,15 @@ impl Entry {
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         let texts = match &self.content {
-            Content::Event(event) | Content::Past(event) => match &event.kind {
+            EntryContent::Event(event) | EntryContent::Past(event) => match &event.kind {
                 EventKind::Joined { name } | EventKind::Left { name, .. } => name.len(),
                 EventKind::Message {
                     author, text, id, ..
                 } => author.len() + text.len() + id.len(),
                 EventKind::Unknown => 0,
             },
-            Content::Notice(text) => text.len(),
-            Content::Rejected { text, reason } => text.len() + reason.len(),
+            EntryContent::Notice(text) => text.len(),
+            EntryContent::Rejected { text, reason } => text.len() + reason.len(),
         };
         size_of::<Self>() + texts
     }

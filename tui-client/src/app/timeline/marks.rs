@@ -6,7 +6,7 @@ use crate::view::glyphs;
 
 /// What a part of a text is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub enum TextMark {
     /// It is searched for.
     Found,
     /// The user's own name.

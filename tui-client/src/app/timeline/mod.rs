@@ -17,17 +17,17 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 pub(super) use self::select::{has, needle};
 pub use self::{
-    block::{Block, Columns, Tone},
+    block::{Block, MessageColumns, BlockKind},
     scroll::Below,
     window::Fetching,
 };
 use self::{
-    entry::{Content, Entry, Height, Pending, Run},
+    entry::{EntryContent, TimelineEntry, MeasuredHeight, PendingLine, PresenceRun},
     scroll::Anchor,
-    window::{Reach, Tail},
+    window::{LoadedRange, TimelineTail},
 };
 use crate::{
-    session::{Ticket, Welcome},
+    session::{Ticket, WelcomeNotice},
     view::glyphs,
 };
 
@@ -39,20 +39,20 @@ const MANY_MENTIONS: usize = 999;
 /// The messages pane.
 #[derive(Debug)]
 pub struct Timeline {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<TimelineEntry>,
     /// So many of them, the first ones, belong to a chat that the server had before.
     past: usize,
     /// The number of the first entry in the window. An entry keeps its number while it is there.
     first: i64,
     /// The newest lines, where the window does not reach them.
-    tail: Option<Tail>,
-    reach: Reach,
-    pending: VecDeque<Pending>,
+    tail: Option<TimelineTail>,
+    reach: LoadedRange,
+    pending: VecDeque<PendingLine>,
     /// The last event of the log that was received.
     last: Position,
     own_name: String,
     zone: TimeZone,
-    columns: Columns,
+    columns: MessageColumns,
     /// Heights that were measured in another one are stale.
     layout: u32,
     page: usize,
@@ -88,12 +88,12 @@ impl Timeline {
             past: 0,
             first: 0,
             tail: None,
-            reach: Reach::default(),
+            reach: LoadedRange::default(),
             pending: VecDeque::new(),
             last: Position::ZERO,
             own_name: String::new(),
             zone,
-            columns: Columns::default(),
+            columns: MessageColumns::default(),
             layout: 0,
             page: 0,
             anchor: None,
@@ -132,7 +132,7 @@ impl Timeline {
     }
 
     /// Takes what a welcome says about the log: whether something is missing before what follows.
-    pub(super) fn welcome(&mut self, welcome: &Welcome, now: SystemTime) {
+    pub(super) fn welcome(&mut self, welcome: &WelcomeNotice, now: SystemTime) {
         self.own_name = welcome.name.to_string();
         self.own = needle(&self.own_name);
         self.log_begins(welcome.first, welcome.another_log);
@@ -177,14 +177,14 @@ impl Timeline {
             }
             self.mentions.push_back(self.arrived + 1);
         }
-        self.arrive(Content::Event(event), at);
+        self.arrive(EntryContent::Event(event), at);
         true
     }
 
     /// Adds a line of the client's own, which nobody else sees.
     pub(super) fn note(&mut self, text: String, now: SystemTime) {
         let at = self.local(now);
-        self.arrive(Content::Notice(text), at);
+        self.arrive(EntryContent::Notice(text), at);
     }
 
     /// Whether another line may wait.
@@ -195,11 +195,11 @@ impl Timeline {
     /// Shows a line as not sent yet, below everything.
     pub(super) fn send(&mut self, ticket: Ticket, text: MessageText, now: SystemTime) {
         let at = self.local(now);
-        self.pending.push_back(Pending {
+        self.pending.push_back(PendingLine {
             ticket,
             text,
             at,
-            height: Height::default(),
+            height: MeasuredHeight::default(),
         });
         self.looked = None;
         self.follow();
@@ -217,7 +217,7 @@ impl Timeline {
         let text = line.text.as_str().to_owned();
         let at = self.local(now);
         self.arrive(
-            Content::Rejected {
+            EntryContent::Rejected {
                 text: text.clone(),
                 reason,
             },
@@ -266,8 +266,8 @@ impl Timeline {
     /// What the texts of all lines take, in bytes, with their entries.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
-        let tail = self.tail.iter().flat_map(window::Tail::entries);
-        self.entries.iter().chain(tail).map(Entry::bytes).sum()
+        let tail = self.tail.iter().flat_map(window::TimelineTail::entries);
+        self.entries.iter().chain(tail).map(TimelineEntry::bytes).sum()
     }
 
     /// Whether this is somebody else's message in which the user's name is a word.
@@ -282,13 +282,13 @@ impl Timeline {
     }
 
     /// How the pane is divided.
-    pub fn columns(&self) -> &Columns {
+    pub fn columns(&self) -> &MessageColumns {
         &self.columns
     }
 
-    fn arrive(&mut self, content: Content, at: DateTime) {
+    fn arrive(&mut self, content: EntryContent, at: DateTime) {
         self.arrived += 1;
-        self.push(Entry::new(content, at, self.arrived));
+        self.push(TimelineEntry::new(content, at, self.arrived));
     }
 
     /// The first one that came after the user had looked away.
@@ -316,20 +316,20 @@ impl Timeline {
             || (first && columns.name().is_some())
             || (columns.name().is_none() && columns.time().is_none());
         let mut block = match &entry.content {
-            Content::Event(_) | Content::Past(_) if self.is_folded(index) => {
+            EntryContent::Event(_) | EntryContent::Past(_) if self.is_folded(index) => {
                 Block::run(columns, &runs::summary(self.run(index)))
             }
-            Content::Event(event) | Content::Past(event) => {
+            EntryContent::Event(event) | EntryContent::Past(event) => {
                 Block::event(columns, event, &self.own_name, named)
             }
-            Content::Notice(text) => Block::notice(columns, text),
-            Content::Rejected { text, reason } => {
+            EntryContent::Notice(text) => Block::notice(columns, text),
+            EntryContent::Rejected { text, reason } => {
                 Block::rejected(columns, (&self.own_name, text), reason)
             }
         };
         block.unread = self.is_first_unread(index);
         block.selected = self.selected == Some(self.number(index));
-        if let Content::Event(event) = &entry.content
+        if let EntryContent::Event(event) = &entry.content
             && !self.is_folded(index)
         {
             block.crossed = self.crossed(index, event);
@@ -343,12 +343,12 @@ impl Timeline {
             && self
                 .entries
                 .get(index)
-                .is_some_and(|entry| matches!(entry.run, Run::Head(_)))
+                .is_some_and(|entry| matches!(entry.run, PresenceRun::Head(_)))
     }
 
     fn height(&self, index: usize) -> usize {
         let cache = if let Some(entry) = self.entries.get(index) {
-            if entry.run == Run::Member && !self.expanded {
+            if entry.run == PresenceRun::Member && !self.expanded {
                 return 0;
             }
             &entry.height

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Timeline, entry::Entry};
+use super::{Timeline, entry::TimelineEntry};
 
 /// Lines that are kept of it.
 pub(super) const PAST: usize = 1_000;
@@ -20,7 +20,7 @@ impl Timeline {
 
     /// Puts older lines of the chat before the others of it; those of another chat stay above, and
     /// who reads there stays there.
-    pub(super) fn put_before(&mut self, page: VecDeque<Entry>) {
+    pub(super) fn put_before(&mut self, page: VecDeque<TimelineEntry>) {
         let behind = self.number(self.past);
         let rows = i64::try_from(page.len()).unwrap_or(i64::MAX);
         let moved = |number: i64| number - if number < behind { rows } else { 0 };

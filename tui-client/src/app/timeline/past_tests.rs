@@ -65,7 +65,7 @@ fn its_older_lines_come_between_and_nobody_who_reads_is_moved() {
     timeline.paged(HistoryPage::Before(10.into()), Some(&older()), true);
     assert_eq!(screen(&timeline), before);
     assert_eq!(timeline.selected_text(), selected);
-    let told = timeline.entries.iter().filter_map(Entry::told);
+    let told = timeline.entries.iter().filter_map(TimelineEntry::told);
     let times: Vec<_> = told.map(|event| event.lamport.get()).collect();
     let expected: Vec<_> = (101..=112).chain(501..=512).collect();
     assert_eq!(times, expected);

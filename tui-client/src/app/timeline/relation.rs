@@ -5,7 +5,7 @@ use chitty_chat::{
     causality::{Relation, Sending, Window},
 };
 
-use super::{Timeline, entry::Entry};
+use super::{Timeline, entry::TimelineEntry};
 
 /// Entries that are looked through for what crossed with one: more stand for themselves.
 const NEAR: usize = 200;
@@ -23,7 +23,7 @@ impl Timeline {
             .entries
             .range(index.saturating_sub(NEAR)..index)
             .rev()
-            .filter_map(Entry::event)
+            .filter_map(TimelineEntry::event)
             .take_while(|event| event.position > seen)
             .filter_map(Sending::of)
             .collect();

@@ -6,7 +6,7 @@ use chitty_chat::{Event, EventKind, LeftReason};
 
 use super::{
     Timeline,
-    entry::{Entry, Run},
+    entry::{TimelineEntry, PresenceRun},
 };
 use crate::view::glyphs;
 
@@ -18,7 +18,7 @@ const MOST: usize = 64;
 const NAMES: usize = 12;
 
 /// Makes runs of a page that was fetched.
-pub(super) fn group(entries: &mut VecDeque<Entry>) {
+pub(super) fn group(entries: &mut VecDeque<TimelineEntry>) {
     let mut from = 0;
     while from < entries.len() {
         let len = entries
@@ -34,12 +34,12 @@ pub(super) fn group(entries: &mut VecDeque<Entry>) {
     }
 }
 
-fn fold(entries: &mut VecDeque<Entry>, from: usize, len: usize) {
+fn fold(entries: &mut VecDeque<TimelineEntry>, from: usize, len: usize) {
     for entry in entries.range_mut(from..from + len) {
-        entry.run = Run::Member;
+        entry.run = PresenceRun::Member;
         entry.height.0.set(None);
     }
-    entries[from].run = Run::Head(len);
+    entries[from].run = PresenceRun::Head(len);
 }
 
 impl Timeline {
@@ -73,7 +73,7 @@ impl Timeline {
             && self
                 .entries
                 .get(index)
-                .is_some_and(|entry| entry.run == Run::Member)
+                .is_some_and(|entry| entry.run == PresenceRun::Member)
         {
             index -= 1;
         }
@@ -103,14 +103,14 @@ impl Timeline {
             }
             from -= 1;
             match self.entries[from].run {
-                Run::Head(len) if len == last - from && len < MOST => {
+                PresenceRun::Head(len) if len == last - from && len < MOST => {
                     return fold(&mut self.entries, from, len + 1);
                 }
-                Run::Head(len) => {
+                PresenceRun::Head(len) => {
                     from += len;
                     break;
                 }
-                Run::Alone | Run::Member => {}
+                PresenceRun::Alone | PresenceRun::Member => {}
             }
         }
         let in_sight = self
@@ -127,13 +127,13 @@ impl Timeline {
     /// The events of the run that begins here.
     pub(super) fn run(&self, head: usize) -> impl Iterator<Item = &Event> {
         let len = match self.entries.get(head).map(|entry| entry.run) {
-            Some(Run::Head(len)) => len,
+            Some(PresenceRun::Head(len)) => len,
             _ => 0,
         };
         let end = (head + len).min(self.entries.len());
         self.entries
             .range(head.min(end)..end)
-            .filter_map(Entry::told)
+            .filter_map(TimelineEntry::told)
     }
 }
 

@@ -163,7 +163,7 @@ impl Timeline {
             let (index, _) = self.bottom();
             // A run's line tells of all in it.
             let run = match self.entries.get(index).map(|entry| entry.run) {
-                Some(super::Run::Head(len)) if !self.expanded => len - 1,
+                Some(super::PresenceRun::Head(len)) if !self.expanded => len - 1,
                 _ => 0,
             };
             let last = (index + run).min(self.entries.len().saturating_sub(1));

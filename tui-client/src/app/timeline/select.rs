@@ -6,9 +6,9 @@ use chitty_chat::{Event, EventKind, LamportTime, Position, text::caseless::Needl
 
 use super::{
     Timeline,
-    entry::{Content, Entry},
+    entry::{EntryContent, TimelineEntry},
     scroll::Anchor,
-    window::Tail,
+    window::TimelineTail,
 };
 use crate::view::glyphs;
 
@@ -36,8 +36,8 @@ impl Timeline {
     pub fn selected_text(&self) -> Option<String> {
         let entry = self.entries.get(self.index_of(self.selected?)?)?;
         let text = match &entry.content {
-            Content::Event(event) | Content::Past(event) => said(event)?,
-            Content::Notice(text) | Content::Rejected { text, .. } => text.clone(),
+            EntryContent::Event(event) | EntryContent::Past(event) => said(event)?,
+            EntryContent::Notice(text) | EntryContent::Rejected { text, .. } => text.clone(),
         };
         Some(glyphs::safe_lines(&text).into_owned())
     }
@@ -54,7 +54,7 @@ impl Timeline {
 
     /// The Lamport time of what is at a position, if it is at hand.
     pub(in crate::app) fn lamport_of(&self, position: Position) -> Option<LamportTime> {
-        let tail = self.tail.as_ref().map(Tail::lines);
+        let tail = self.tail.as_ref().map(TimelineTail::lines);
         let at = |entries| time_at(entries, position);
         at(&self.entries).or_else(|| tail.and_then(at))
     }
@@ -173,7 +173,7 @@ impl Timeline {
         from: Option<Position>,
         older: bool,
     ) -> Option<Position> {
-        let hit = |entry: &Entry| {
+        let hit = |entry: &TimelineEntry| {
             entry
                 .event()
                 .filter(|event| has(event, needle))
@@ -200,7 +200,7 @@ impl Timeline {
         let Some(tail) = &self.tail else {
             return self.find(needle, None, true);
         };
-        let events = tail.lines().iter().rev().filter_map(Entry::event);
+        let events = tail.lines().iter().rev().filter_map(TimelineEntry::event);
         let mut hits = events.filter(|event| has(event, needle));
         hits.next().map(|event| event.position)
     }
@@ -233,17 +233,17 @@ impl Timeline {
     pub(in crate::app) fn newest_on_screen(&self) -> Option<Position> {
         let (bottom, _) = self.bottom();
         let from = bottom.checked_add(1)?.min(self.entries.len());
-        self.entries.range(..from).rev().find_map(Entry::position)
+        self.entries.range(..from).rev().find_map(TimelineEntry::position)
     }
 }
 
 /// The Lamport time of what is at a position, among entries that are in order but for lines that
 /// are no events.
-fn time_at(entries: &VecDeque<Entry>, position: Position) -> Option<LamportTime> {
+fn time_at(entries: &VecDeque<TimelineEntry>, position: Position) -> Option<LamportTime> {
     let (mut low, mut high) = (0, entries.len());
     while low < high {
         let middle = low.midpoint(high);
-        let event = entries.range(middle..high).find_map(Entry::event);
+        let event = entries.range(middle..high).find_map(TimelineEntry::event);
         match event {
             Some(event) if event.position == position => {
                 return Some(event.lamport);

@@ -133,7 +133,7 @@ fn repeats_are_ignored_and_gaps_told() {
     gap.next = 7.into();
     timeline.welcome(&gap, at(9));
     assert!(
-        matches!(&timeline.entries[3].content, Content::Notice(text) if text.contains("3 events"))
+        matches!(&timeline.entries[3].content, EntryContent::Notice(text) if text.contains("3 events"))
     );
     assert!(timeline.event(joined(7, 9, "ada"), None));
     let mut other = welcome("ada", 1, &[]);

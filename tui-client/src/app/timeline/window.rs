@@ -7,7 +7,7 @@ use chitty_chat::{Event, EventKind, Position};
 
 use super::{
     Timeline,
-    entry::{Content, Entry},
+    entry::{EntryContent, TimelineEntry},
     runs,
     scroll::Anchor,
 };
@@ -25,8 +25,8 @@ const APART: i64 = 1 << 32;
 
 /// The newest lines, while the window is elsewhere.
 #[derive(Debug)]
-pub(super) struct Tail {
-    entries: VecDeque<Entry>,
+pub(super) struct TimelineTail {
+    entries: VecDeque<TimelineEntry>,
     /// It has all events from here on.
     from: Position,
     /// So many of them, the first ones, belong to a chat that the server had before.
@@ -44,7 +44,7 @@ pub enum Fetching {
 
 /// What is known of the log beyond the window.
 #[derive(Debug, Default)]
-pub(super) struct Reach {
+pub(super) struct LoadedRange {
     /// The oldest position in the window; `None`: nothing can be fetched above it.
     low: Option<Position>,
     /// The newest position in the window.
@@ -183,7 +183,7 @@ impl Timeline {
         self.reach.low = tail
             .entries
             .iter()
-            .find_map(Entry::position)
+            .find_map(TimelineEntry::position)
             .or(Some(tail.from));
         self.entries = tail.entries;
         self.past = tail.past;
@@ -219,7 +219,7 @@ impl Timeline {
                 self.attach();
                 self.anchor = None;
             }
-            self.reach = Reach::default();
+            self.reach = LoadedRange::default();
             self.pass();
         }
         self.reach.floor = self.reach.floor.max(floor);
@@ -228,7 +228,7 @@ impl Timeline {
     }
 
     /// Adds what has just come.
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, entry: TimelineEntry) {
         if let Some(tail) = &mut self.tail {
             let entry = entry.behind(tail.entries.back());
             tail.entries.push_back(entry);
@@ -272,7 +272,7 @@ impl Timeline {
             self.detach();
             self.entries
                 .truncate(MAX_ENTRIES.saturating_sub(page.len()));
-            let newest = self.entries.iter().rev().find_map(Entry::position);
+            let newest = self.entries.iter().rev().find_map(TimelineEntry::position);
             self.reach.high = newest.unwrap_or(self.reach.high);
         }
         self.put_before(page);
@@ -337,10 +337,10 @@ impl Timeline {
         }
         let at = self.entries.len().saturating_sub(TAIL);
         let entries = self.entries.split_off(at);
-        let from = entries.iter().find_map(Entry::position);
-        let newest = self.entries.iter().rev().find_map(Entry::position);
+        let from = entries.iter().find_map(TimelineEntry::position);
+        let newest = self.entries.iter().rev().find_map(TimelineEntry::position);
         self.reach.high = newest.unwrap_or(self.reach.high);
-        self.tail = Some(Tail {
+        self.tail = Some(TimelineTail {
             entries,
             from: from.unwrap_or(self.last.next()),
             past: self.past.saturating_sub(at),
@@ -355,33 +355,33 @@ impl Timeline {
         self.first += 1;
         self.past = self.past.saturating_sub(1);
         if self.reach.low.is_some() {
-            let oldest = self.entries.iter().find_map(Entry::position);
+            let oldest = self.entries.iter().find_map(TimelineEntry::position);
             self.reach.low = oldest.or(Some(self.reach.high.next()));
         }
         if let Some(first) = self.entries.front_mut() {
             first.new_day = true;
-            if first.run == super::entry::Run::Member {
+            if first.run == super::entry::PresenceRun::Member {
                 // Its line has gone with the head: the others are shown one by one.
                 for entry in &mut self.entries {
-                    if entry.run != super::entry::Run::Member {
+                    if entry.run != super::entry::PresenceRun::Member {
                         break;
                     }
-                    entry.run = super::entry::Run::Alone;
+                    entry.run = super::entry::PresenceRun::Alone;
                     entry.height.0.set(None);
                 }
             }
         }
     }
 
-    fn entries_of(&mut self, events: &[Event]) -> VecDeque<Entry> {
-        let mut entries: VecDeque<Entry> = VecDeque::with_capacity(events.len());
+    fn entries_of(&mut self, events: &[Event]) -> VecDeque<TimelineEntry> {
+        let mut entries: VecDeque<TimelineEntry> = VecDeque::with_capacity(events.len());
         for event in events
             .iter()
             .filter(|event| event.kind != EventKind::Unknown)
         {
             self.make_room(event);
             let at = self.local(event.at);
-            let entry = Entry::new(Content::Event(event.clone()), at, 0);
+            let entry = TimelineEntry::new(EntryContent::Event(event.clone()), at, 0);
             let entry = entry.behind(entries.back());
             entries.push_back(entry);
         }
@@ -417,13 +417,13 @@ impl Timeline {
     }
 }
 
-impl Tail {
-    pub(super) fn lines(&self) -> &VecDeque<Entry> {
+impl TimelineTail {
+    pub(super) fn lines(&self) -> &VecDeque<TimelineEntry> {
         &self.entries
     }
 
     #[cfg(test)]
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = &TimelineEntry> {
         self.entries.iter()
     }
 

@@ -106,7 +106,7 @@ fn older_lines_are_fetched_up_to_the_first() {
     }
     assert_eq!(timeline.below(), None);
     assert_eq!(
-        timeline.entries.back().and_then(Entry::position),
+        timeline.entries.back().and_then(TimelineEntry::position),
         Some(30_000.into())
     );
 }
@@ -184,7 +184,7 @@ proptest! {
                     prop_assert!(was == is || was.contains("November"), "{before:?} {after:?}");
                 }
             }
-            let positions: Vec<_> = timeline.entries.iter().filter_map(Entry::position).collect();
+            let positions: Vec<_> = timeline.entries.iter().filter_map(TimelineEntry::position).collect();
             prop_assert!(positions.windows(2).all(|pair| pair[0].next() == pair[1]));
             let (from, to, above) = timeline.window();
             let total: usize = (from..to).map(|index| timeline.height(index)).sum();

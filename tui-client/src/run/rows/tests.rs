@@ -54,7 +54,7 @@ fn side(cells: u16) -> NonZeroU16 {
 struct Screen {
     written: Written,
     terminal: Terminal<CrosstermBackend<Written>>,
-    rows: Rows,
+    rows: DoubtfulRows,
     model: vt100::Parser,
 }
 
@@ -68,7 +68,7 @@ impl Screen {
         Self {
             terminal: Terminal::with_options(backend, options).expect("a terminal in memory"),
             written,
-            rows: Rows::new(false),
+            rows: DoubtfulRows::new(false),
             model: vt100::Parser::new(side(HEIGHT), side(WIDTH), 0),
         }
     }
@@ -217,7 +217,7 @@ fn an_address_in_such_a_row_opens_and_moves_nothing() {
         });
         let drawn = drawn.expect("drawn in memory").buffer.clone();
         let end = u16::try_from(glyphs::width(line) - 6).expect("it is short");
-        let link = crate::view::Link {
+        let link = crate::view::Hyperlink {
             y: 1,
             columns: 0..end,
             address: "https://km.example/".into(),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::session::Welcome;
+use crate::session::WelcomeNotice;
 
 /// Somebody in the chat.
 #[derive(Default)]
@@ -21,11 +21,11 @@ struct Person {
     linked: bool,
     /// Lines that wait to be sent.
     typed: u64,
-    in_flight: Option<Line>,
+    in_flight: Option<Lifeline>,
 }
 
 /// A line on its way.
-struct Line {
+struct Lifeline {
     request: u64,
     seen: u64,
     /// Its position, once the server has it; and whether the reply is on its way.
@@ -96,7 +96,7 @@ impl Chat {
         let person = &mut self.people[who];
         person.clock += 1;
         if who == ME {
-            self.recent.moved(person.clock.into(), Moved::Sent);
+            self.recent.moved(person.clock.into(), ClockCause::Sent);
         }
         self.people[who].clock
     }
@@ -105,7 +105,7 @@ impl Chat {
         let person = &mut self.people[who];
         person.clock = person.clock.max(time);
         if who == ME {
-            self.recent.moved(person.clock.into(), Moved::Told);
+            self.recent.moved(person.clock.into(), ClockCause::Told);
         }
     }
 
@@ -138,7 +138,7 @@ impl Chat {
         person.linked = true;
         person.clock = person.clock.max(time);
         if who == ME {
-            let welcome = Welcome {
+            let welcome = WelcomeNotice {
                 clock: person.clock.into(),
                 next: (person.shown + 1).into(),
                 ..welcome(name, position, &[(position, name)])
@@ -156,7 +156,7 @@ impl Chat {
                 person.typed -= 1;
                 let request = self.tick(who);
                 let person = &mut self.people[who];
-                person.in_flight = Some(Line {
+                person.in_flight = Some(Lifeline {
                     request,
                     seen: person.shown,
                     position: None,
@@ -261,8 +261,8 @@ fn times(diagram: &Diagram) -> BTreeMap<String, Vec<LamportTime>> {
     };
     for row in &diagram.rows {
         match &row.step {
-            Step::Sent { line, time } => at(format!("{line:?}"), Some(*time)),
-            Step::Broadcast {
+            DiagramStep::Sent { line, time } => at(format!("{line:?}"), Some(*time)),
+            DiagramStep::Broadcast {
                 from,
                 sent,
                 time,
@@ -276,7 +276,7 @@ fn times(diagram: &Diagram) -> BTreeMap<String, Vec<LamportTime>> {
                 at("Own".into(), *received);
                 at("server".into(), Some(*time));
             }
-            Step::Received { time, .. } | Step::Told { time } => at("Own".into(), Some(*time)),
+            DiagramStep::Received { time, .. } | DiagramStep::Told { time } => at("Own".into(), Some(*time)),
         }
     }
     times
@@ -310,14 +310,14 @@ proptest! {
         let mut broadcast = 0;
         for row in &all.rows {
             match &row.step {
-                Step::Sent { .. } => under_way += 1,
-                Step::Broadcast { from, sent, .. } => {
+                DiagramStep::Sent { .. } => under_way += 1,
+                DiagramStep::Broadcast { from, sent, .. } => {
                     broadcast += 1;
                     if from.is_some() && sent.is_none() {
                         under_way -= 1;
                     }
                 }
-                Step::Received { .. } | Step::Told { .. } => {}
+                DiagramStep::Received { .. } | DiagramStep::Told { .. } => {}
             }
             prop_assert_eq!(row.under_way.len(), usize::try_from(under_way).unwrap_or(usize::MAX));
         }
@@ -336,7 +336,7 @@ proptest! {
         chat.end();
         let diagram = Diagram::new(&chat.recent, usize::MAX, 8);
         let row_of = |wanted: LamportTime| diagram.rows.iter().position(
-            |row| matches!(row.step, Step::Broadcast { time, .. } if time == wanted),
+            |row| matches!(row.step, DiagramStep::Broadcast { time, .. } if time == wanted),
         );
         let events: Vec<_> = chat.recent.events().map(|received| &received.event).collect();
         for event in &events {
@@ -355,11 +355,11 @@ proptest! {
             });
             let Some(crossed) = crossed else { continue };
             let sent = diagram.rows.iter().position(|row| match &row.step {
-                Step::Sent { time, line } => {
+                DiagramStep::Sent { time, line } => {
                     *time == event.request
-                        && (*line == super::super::Line::Own) == chat.recent.is_own(*participant)
+                        && (*line == super::super::Lifeline::Own) == chat.recent.is_own(*participant)
                 }
-                Step::Broadcast { sent, time, .. } => *time == event.lamport && sent.is_some(),
+                DiagramStep::Broadcast { sent, time, .. } => *time == event.lamport && sent.is_some(),
                 _ => false,
             });
             prop_assert!(sent < row_of(crossed.lamport), "{event:?}\n{}", sketch(&diagram).join("\n"));
