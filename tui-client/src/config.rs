@@ -380,9 +380,10 @@ mod tests {
 
     #[test]
     fn what_is_said_counts_and_the_rest_is_as_ever() {
-        let config =
-            ConfigFile::parse("[screen]\nmouse = false\n[colours]\nbad = \"#ff8800\"\ngood = \"12\"")
-                .expect("understood");
+        let config = ConfigFile::parse(
+            "[screen]\nmouse = false\n[colours]\nbad = \"#ff8800\"\ngood = \"12\"",
+        )
+        .expect("understood");
         let options = config.screen.options(config.keys);
         assert!(!options.mouse && options.bell);
         let palette = config.colours.palette(Depth::Direct);

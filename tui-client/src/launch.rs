@@ -25,7 +25,7 @@ use tokio::{
 };
 use tonic::transport::Channel;
 
-use self::probe::{ProbeFailure, ServerOption, ProbeTarget, find};
+use self::probe::{ProbeFailure, ProbeTarget, ServerOption, find};
 use crate::session::{Attempt, ConnectError, Connector, endpoint};
 
 /// How long a server may take to start.
@@ -153,14 +153,18 @@ async fn find_or_start(local: &LocalServer, attempt: &Attempt) -> Result<Channel
 }
 
 /// Starts a server and waits until one answers, which may be another client's.
-async fn start(local: &LocalServer, target: &ProbeTarget, attempt: &Attempt) -> Result<Channel, ConnectError> {
+async fn start(
+    local: &LocalServer,
+    target: &ProbeTarget,
+    attempt: &Attempt,
+) -> Result<Channel, ConnectError> {
     let mut server = StartingServer::spawn(local)?;
     let give_up = Instant::now() + START;
     loop {
         sleep(POLL).await;
         match find(target).await {
             Ok(channel) => return Ok(channel),
-            Err(ProbeFailure::Refused(_)) => server.look()?,
+            Err(ProbeFailure::Refused(_)) => server.check_exit()?,
             Err(ProbeFailure::Unavailable(_) | ProbeFailure::Cut(_) | ProbeFailure::Silent) => {}
             Err(absent @ (ProbeFailure::Foreign(_) | ProbeFailure::NotOwn(_))) => {
                 let name = local.address.to_string();
@@ -198,7 +202,7 @@ impl<'a> StartingServer<'a> {
     }
 
     /// Whether it ended already, as nothing listens.
-    fn look(&mut self) -> Result<(), ConnectError> {
+    fn check_exit(&mut self) -> Result<(), ConnectError> {
         if let Some(again_at) = self.again_at {
             if Instant::now() >= again_at {
                 *self = Self::spawn(self.local)?;

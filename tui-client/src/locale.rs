@@ -61,7 +61,7 @@ fn is_east_asian(locale: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn look(wanted: Option<bool>, variables: &[(&str, &str)]) -> CharacterSet {
+    fn characters(wanted: Option<bool>, variables: &[(&str, &str)]) -> CharacterSet {
         CharacterSet::of(wanted, |name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
@@ -71,8 +71,8 @@ mod tests {
     #[test]
     fn the_locale_proposes_and_the_user_decides() {
         let ascii = |variables: &[(&str, &str)]| {
-            let look = look(None, variables);
-            (look.ascii, look.word.is_some())
+            let characters = characters(None, variables);
+            (characters.ascii, characters.word.is_some())
         };
         for utf_8 in ["C.UTF-8", "en_US.utf8", "da_DK.UTF-8@euro", "C.utf-8"] {
             assert_eq!(ascii(&[("LANG", utf_8)]), (false, false), "{utf_8}");
@@ -89,7 +89,7 @@ mod tests {
         }
         for wide in ["ja_JP.UTF-8", "zh_TW.utf8", "ko_KR.UTF-8"] {
             assert_eq!(ascii(&[("LANG", wide)]), (false, true), "{wide}");
-            assert!(look(None, &[("LANG", wide)]).ambiguous_is_wide);
+            assert!(characters(None, &[("LANG", wide)]).ambiguous_is_wide);
         }
         assert_eq!(ascii(&[]), (true, true), "no locale is C");
         assert_eq!(
@@ -99,8 +99,8 @@ mod tests {
         );
         assert_eq!(ascii(&[("LANG", "C.UTF-8"), ("LC_ALL", "C")]), (true, true));
         for wanted in [true, false] {
-            let look = look(Some(wanted), &[("LANG", "C")]);
-            assert_eq!((look.ascii, look.word), (wanted, None));
+            let characters = characters(Some(wanted), &[("LANG", "C")]);
+            assert_eq!((characters.ascii, characters.word), (wanted, None));
         }
     }
 }

@@ -19,7 +19,7 @@ use chitty::{
     locale::CharacterSet,
     manual,
     osc::Notifier,
-    plain::{self, PlainOutcome, PlainConfig},
+    plain::{self, PlainConfig, PlainOutcome},
     run::{self, ScreenConfig, run},
     session::{self, Connector, Ended, SessionConfig, SessionHandle},
     view::Depth,
@@ -319,7 +319,7 @@ async fn show(
             .filter_map(|name| std::env::var(name).ok())
             .find(|command| !command.trim().is_empty())
             .unwrap_or_else(|| "vi".into()),
-        look: CharacterSet::of(options.ascii, |name| std::env::var(name).ok()),
+        characters: CharacterSet::of(options.ascii, |name| std::env::var(name).ok()),
     };
     Ok(run(config, session, log).await?)
 }

@@ -101,7 +101,12 @@ pub(crate) struct LinkCells {
 impl Links {
     /// What is to be written so that the screen's addresses are these. `rewritten`: some may have been
     /// written over with the same text.
-    pub(crate) fn show(&mut self, links: Vec<Hyperlink>, drawn: &Buffer, rewritten: bool) -> Vec<LinkCells> {
+    pub(crate) fn show(
+        &mut self,
+        links: Vec<Hyperlink>,
+        drawn: &Buffer,
+        rewritten: bool,
+    ) -> Vec<LinkCells> {
         let piece = |link, opens| LinkCells {
             cells: cells(&link, drawn),
             link,

@@ -5,7 +5,7 @@ mod drawing;
 mod editor;
 mod host;
 mod rows;
-mod told;
+mod signals;
 
 use std::{
     collections::VecDeque,
@@ -27,14 +27,14 @@ use self::{
     editor::Editing,
     host::{HOST, Host},
     rows::DoubtfulRows,
-    told::ProcessSignal,
+    signals::ProcessSignal,
 };
 use crate::{
-    app::{App, Effect, Input, InputTime, ExitReason, Settings, options::Options},
+    app::{App, Effect, ExitReason, Input, InputTime, Settings, options::Options},
     input::{self, Decoder, TerminalInput},
     locale::CharacterSet,
     osc::{self, Links, Notifier},
-    session::{SessionCommand, Ended, Notice, SessionHandle},
+    session::{Ended, Notice, SessionCommand, SessionHandle},
     terminal::{TerminalGuard, Unwritten},
     view::{Palette, Theme},
 };
@@ -68,7 +68,7 @@ pub struct ScreenConfig {
     /// The command of the user's editor, which may have arguments.
     pub editor: String,
     /// Of which characters the screen is made.
-    pub look: CharacterSet,
+    pub characters: CharacterSet,
 }
 
 /// Why there is no screen.
@@ -117,17 +117,26 @@ pub async fn run(
     session: SessionHandle,
     log: mpsc::Receiver<LogNews>,
 ) -> Result<ExitReason, RunError> {
-    let told = told::signals().map_err(RunError::Signals)?;
+    let signals = signals::signals().map_err(RunError::Signals)?;
     let mut screen = TerminalGuard::enter().map_err(RunError::Terminal)?;
     let bytes = input::bytes().map_err(RunError::Terminal)?;
-    Ok(drive(screen.terminal(), HOST, bytes, told, config, session, log).await)
+    Ok(drive(
+        screen.terminal(),
+        HOST,
+        bytes,
+        signals,
+        config,
+        session,
+        log,
+    )
+    .await)
 }
 
 /// Yields when a process without a screen is told to end.
 ///
 /// Needs a Tokio runtime with I/O.
 pub fn asked_to_leave() -> io::Result<impl Stream<Item = ()> + Unpin> {
-    told::ends()
+    signals::termination_signals()
 }
 
 /// The loop, on any terminal.
@@ -135,7 +144,7 @@ async fn drive<B, I, S>(
     terminal: (&mut Terminal<B>, Unwritten),
     host: Host,
     mut bytes: I,
-    mut told: S,
+    mut signals: S,
     config: ScreenConfig,
     session: SessionHandle,
     mut log: mpsc::Receiver<LogNews>,
@@ -164,7 +173,7 @@ where
         let wake = client.wake(hangs);
         tokio::select! {
             biased;
-            Some(told) = told.next() => client.told(told),
+            Some(signal) = signals.next() => client.signal(signal),
             status = away::editor_ends(&mut client.editing) => client.edited(status),
             // While the editor runs, the keys are its own.
             piece = bytes.next(), if more_bytes && client.editing.is_none() => if let Some(Ok(piece)) = piece {
@@ -188,7 +197,7 @@ where
             },
             Some(news) = log.recv() => client.input(Input::Log(news)),
             () = sleep_until(wake.unwrap_or(client.start)), if wake.is_some() => client.woken(),
-            Ok(()) = client.untaken.changed(), if hangs => {}
+            Ok(()) = client.unwritten.changed(), if hangs => {}
         }
     }
 }
@@ -204,7 +213,7 @@ struct ScreenClient<'a, B: Backend> {
     /// What the window's title says.
     title: Option<String>,
     /// What the window was told last.
-    title_told: Option<String>,
+    title_written: Option<String>,
     /// The command of the user's editor.
     editor: String,
     /// The editor that has the terminal.
@@ -225,7 +234,7 @@ struct ScreenClient<'a, B: Backend> {
     draw_at: Option<Instant>,
     drawn_at: Instant,
     /// How much the terminal has not taken yet.
-    untaken: Unwritten,
+    unwritten: Unwritten,
     /// The session has said its last word.
     ended: bool,
     outcome: Option<ExitReason>,
@@ -233,7 +242,7 @@ struct ScreenClient<'a, B: Backend> {
 
 impl<'a, B: Backend> ScreenClient<'a, B> {
     fn new(
-        (terminal, untaken): (&'a mut Terminal<B>, Unwritten),
+        (terminal, unwritten): (&'a mut Terminal<B>, Unwritten),
         host: Host,
         config: ScreenConfig,
     ) -> Self {
@@ -257,14 +266,14 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
             host,
             notifier: config.notifier,
             links: Links::default(),
-            rows: DoubtfulRows::new(config.look.ambiguous_is_wide),
+            rows: DoubtfulRows::new(config.characters.ambiguous_is_wide),
             title: None,
-            title_told: None,
+            title_written: None,
             editor: config.editor,
             editing: None,
             suspended: false,
             asked: false,
-            theme: Theme::of(config.palette).in_ascii(config.look.ascii),
+            theme: Theme::of(config.palette).in_ascii(config.characters.ascii),
             wall: config.wall,
             start,
             decoder: Decoder::default(),
@@ -272,12 +281,12 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
             outbox: VecDeque::new(),
             draw_at: None,
             drawn_at: start,
-            untaken,
+            unwritten,
             ended: false,
             outcome: None,
         };
         client.apply(effects, Duration::ZERO);
-        if let Some(word) = config.look.word {
+        if let Some(word) = config.characters.word {
             client.app.propose(word);
         }
         client
@@ -323,15 +332,15 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
                 TerminalInput::Paste(text) => self.input(Input::Paste(text)),
                 TerminalInput::Mouse(mouse) => self.input(Input::Mouse(mouse)),
                 TerminalInput::Focus(focused) => self.input(Input::Focus(focused)),
-                TerminalInput::TellsKeys => (self.host.tells_keys)(),
-                TerminalInput::AskStatus => self.tell(input::ASK_STATUS),
+                TerminalInput::ReportsKeys => (self.host.enable_key_reports)(),
+                TerminalInput::AskStatus => self.write_sequence(input::ASK_STATUS),
                 TerminalInput::PasteStalls => self.input(Input::PasteStalls),
             }
         }
         self.give_up_at = self
             .decoder
-            .patience()
-            .map(|patience| Instant::now() + patience);
+            .timeout()
+            .map(|timeout| Instant::now() + timeout);
     }
 
     fn resized(&mut self) {
@@ -374,14 +383,14 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
                 Effect::Repaint => self.repaint(),
                 Effect::Editor(draft) => self.edit(&draft),
                 Effect::Suspend => self.suspend(),
-                Effect::Copy(text) => self.tell(&osc::copy(&text)),
+                Effect::Copy(text) => self.write_sequence(&osc::copy(&text)),
                 Effect::Title(text) => {
                     // With the next frame: it counts what is unread, maybe thousands a second.
                     self.title = Some(text);
                     self.draw_within(pace);
                 }
-                Effect::Notify(text) => self.tell(&self.notifier.notify(&text)),
-                Effect::Bell => self.tell(osc::BELL),
+                Effect::Notify(text) => self.write_sequence(&self.notifier.notify(&text)),
+                Effect::Bell => self.write_sequence(osc::BELL),
                 Effect::Mouse(take) => (self.host.take_mouse)(take),
                 Effect::Quit(outcome) => self.outcome = self.outcome.take().or(Some(outcome)),
             }

@@ -1,8 +1,8 @@
 //! The terminal's modes: what is set here is undone here, once, on every way out.
 
-mod paper;
 mod size;
 mod tty;
+mod writer;
 
 use std::{
     io::{self, Write},
@@ -29,11 +29,11 @@ use rustix::{
     termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
 };
 
-pub(crate) use self::paper::Unwritten;
+pub(crate) use self::writer::Unwritten;
 use self::{
-    paper::{FrameWriter, WriterThread},
     size::Measured,
     tty::Tty,
+    writer::{FrameWriter, WriterThread},
 };
 
 use crate::osc;
@@ -54,7 +54,7 @@ static SET: AtomicU8 = AtomicU8::new(0);
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal has said that it can tell all keys apart.
-static TELLS_KEYS: AtomicBool = AtomicBool::new(false);
+static REPORTS_KEYS: AtomicBool = AtomicBool::new(false);
 
 /// The mouse is wanted here.
 static WANTS_MOUSE: AtomicBool = AtomicBool::new(false);
@@ -63,7 +63,7 @@ static WANTS_MOUSE: AtomicBool = AtomicBool::new(false);
 static ORIGINAL: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Where what is drawn goes, while there is a screen.
-static PAPER: Mutex<Option<FrameWriter>> = Mutex::new(None);
+static WRITER: Mutex<Option<FrameWriter>> = Mutex::new(None);
 
 /// The frame that is being drawn.
 static FRAME: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -77,9 +77,9 @@ pub(crate) fn panicked() -> bool {
 /// A terminal in the state that a full-screen program needs; dropping it gives the terminal back.
 pub(crate) struct TerminalGuard {
     terminal: Terminal<Measured<Frames>>,
-    untaken: Unwritten,
+    unwritten: Unwritten,
     // In the order in which they are dropped: what was drawn comes before what undoes it.
-    _writing: WriterThread,
+    _writer_thread: WriterThread,
     _undo: RestoreModes,
 }
 
@@ -93,29 +93,29 @@ impl TerminalGuard {
         // and reverse along with them.
         force_color_output(true);
         take()?;
-        let (paper, writing) = paper::on_stdout()?;
-        let untaken = writing.untaken();
-        *lock(&PAPER) = Some(paper);
+        let (writer, thread) = writer::on_stdout()?;
+        let unwritten = thread.unwritten();
+        *lock(&WRITER) = Some(writer);
         let environment = size::environment(|name| std::env::var(name).ok());
         let terminal = Terminal::new(Measured::new(Frames, environment))?;
         Ok(Self {
             terminal,
-            untaken,
-            _writing: writing,
+            unwritten,
+            _writer_thread: thread,
             _undo: undo,
         })
     }
 
     /// What is drawn on, and whether it has taken the last frame.
     pub(crate) fn terminal(&mut self) -> (&mut Terminal<Measured<Frames>>, Unwritten) {
-        (&mut self.terminal, self.untaken.clone())
+        (&mut self.terminal, self.unwritten.clone())
     }
 }
 
 impl Drop for TerminalGuard {
     fn drop(&mut self) {
         // Nothing more comes: the thread that writes ends with what it has.
-        *lock(&PAPER) = None;
+        *lock(&WRITER) = None;
     }
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn present() -> io::Result<()> {
 }
 
 /// Tells the terminal something beside the screen.
-pub(crate) fn tell(sequence: &str) -> io::Result<()> {
+pub(crate) fn write_sequence(sequence: &str) -> io::Result<()> {
     send(sequence.as_bytes().to_vec())
 }
 
@@ -170,24 +170,24 @@ pub(crate) fn take_mouse(wanted: bool) {
     }
     if wanted {
         set(MOUSE);
-        let _ = tell(osc::TAKE_MOUSE);
+        let _ = write_sequence(osc::TAKE_MOUSE);
     } else {
         SET.fetch_and(!MOUSE, Ordering::SeqCst);
-        let _ = tell(osc::LEAVE_MOUSE);
+        let _ = write_sequence(osc::LEAVE_MOUSE);
     }
 }
 
 /// Sends this behind all that was sent before.
 fn send(piece: Vec<u8>) -> io::Result<()> {
-    lock(&PAPER)
+    lock(&WRITER)
         .as_ref()
-        .map_or(Ok(()), |paper| paper.give(piece))
+        .map_or(Ok(()), |writer| writer.send(piece))
 }
 
 /// Sets the modes, anew where they are set already: another program may have changed them.
 pub(crate) fn take() -> io::Result<()> {
     give_up();
-    let _turn = paper::turn();
+    let _turn = writer::turn();
     raw()?;
     execute!(Tty, EnterAlternateScreen)?;
     set(SCREEN);
@@ -201,8 +201,8 @@ pub(crate) fn take() -> io::Result<()> {
         Tty.write_all(osc::TAKE_MOUSE.as_bytes())?;
         set(MOUSE);
     }
-    if TELLS_KEYS.load(Ordering::SeqCst) {
-        Tty.write_all(&tell_keys())?;
+    if REPORTS_KEYS.load(Ordering::SeqCst) {
+        Tty.write_all(&request_key_reports())?;
         set(KEYS);
     }
     Tty.flush()
@@ -223,19 +223,19 @@ fn raw() -> io::Result<()> {
 
 /// Asks the terminal whether it can tell all keys apart. Where it can, the answer comes among the
 /// keys; where it cannot, none does.
-pub(crate) fn ask_for_keys() {
+pub(crate) fn query_key_reports() {
     let _ = send(b"\x1b[?u".to_vec());
 }
 
 /// The terminal has said that it can tell all keys apart: it shall.
-pub(crate) fn tells_keys() {
-    let told_before = TELLS_KEYS.swap(true, Ordering::SeqCst);
-    if !told_before && !is_given_back() && send(tell_keys()).is_ok() {
+pub(crate) fn enable_key_reports() {
+    let enabled_before = REPORTS_KEYS.swap(true, Ordering::SeqCst);
+    if !enabled_before && !is_given_back() && send(request_key_reports()).is_ok() {
         set(KEYS);
     }
 }
 
-fn tell_keys() -> Vec<u8> {
+fn request_key_reports() -> Vec<u8> {
     let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES
         | KeyboardEnhancementFlags::REPORT_ALTERNATE_KEYS;
     let mut ask = Vec::new();
@@ -259,7 +259,7 @@ pub(crate) fn give_up() {
         return;
     }
     // Not into a frame; one that has not begun yet is not written any more.
-    let _turn = paper::turn();
+    let _turn = writer::turn();
     let mut out = Tty;
     // Each screen of a terminal has its own.
     if modes & KEYS != 0 {

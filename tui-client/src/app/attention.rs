@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chitty_chat::{Event, EventKind};
 
-use super::{App, Effect, MainPane, ActiveScreen};
+use super::{ActiveScreen, App, Effect, MainPane};
 use crate::view::glyphs;
 
 /// Between two alerts at least.
@@ -33,8 +33,8 @@ impl App {
         }
         self.attention.away = !focused;
         (self.attention.unread, self.attention.mentioned) = (0, false);
-        self.entitle(effects);
-        !focused && self.timeline.look_away()
+        self.update_title(effects);
+        !focused && self.timeline.begin_unread()
     }
 
     /// Whether the newest line is on screen.
@@ -87,7 +87,7 @@ impl App {
     }
 
     /// Tells the title where it is another one now.
-    pub(super) fn entitle(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn update_title(&mut self, effects: &mut Vec<Effect>) {
         if !self.options.title || !self.welcomed {
             return;
         }

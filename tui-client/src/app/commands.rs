@@ -179,7 +179,10 @@ mod tests {
             assert_eq!(parse(who), ParsedLine::Who, "{who}");
         }
         assert_eq!(parse("/clear"), ParsedLine::Clear);
-        assert_eq!(parse("/search two words"), ParsedLine::Search("two words".into()));
+        assert_eq!(
+            parse("/search two words"),
+            ParsedLine::Search("two words".into())
+        );
         assert_eq!(message("/ME waves"), "/me waves");
         for wrong in [
             "/",

@@ -80,7 +80,7 @@ pub enum DiagramStep {
     },
     /// A reply, the Welcome or history told the user of an event, and raised their clock to its
     /// time.
-    Told {
+    Observed {
         /// Their clock after it.
         time: LamportTime,
     },

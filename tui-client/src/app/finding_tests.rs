@@ -29,7 +29,7 @@ fn asked(driver: &mut TestApp) -> Vec<HistoryPage> {
     driver.asked(|limit| limit == search::PAGE)
 }
 
-fn look_for(driver: &mut TestApp, text: &str) {
+fn search_for(driver: &mut TestApp, text: &str) {
     driver.key(KeyCode::Char('f'), CTRL);
     driver.type_in(text);
 }
@@ -41,7 +41,7 @@ fn before(position: u64) -> HistoryPage {
 #[test]
 fn a_term_that_comes_in_a_burst_asks_for_one_page_and_is_found_in_it() {
     let mut driver = driver();
-    look_for(&mut driver, "the first");
+    search_for(&mut driver, "the first");
     assert_eq!(
         asked(&mut driver),
         [before(901)],
@@ -61,10 +61,10 @@ fn a_term_that_comes_in_a_burst_asks_for_one_page_and_is_found_in_it() {
 #[test]
 fn a_search_that_is_opened_again_waits_for_the_page_that_is_under_way() {
     let mut driver = driver();
-    look_for(&mut driver, "tea");
+    search_for(&mut driver, "tea");
     assert_eq!(asked(&mut driver), [before(901)]);
     driver.press(KeyCode::Esc);
-    look_for(&mut driver, "first");
+    search_for(&mut driver, "first");
     assert_eq!(asked(&mut driver), []);
     driver.answer(before(901), 1..901, line);
     assert_eq!(driver.selected(), Some(3));
@@ -73,7 +73,7 @@ fn a_search_that_is_opened_again_waits_for_the_page_that_is_under_way() {
 #[test]
 fn nothing_and_no_more_and_the_other_end_are_told_apart() {
     let mut driver = driver();
-    look_for(&mut driver, "coffee");
+    search_for(&mut driver, "coffee");
     assert_eq!(driver.selected(), Some(950));
     driver.press(KeyCode::Up);
     driver.answer(before(901), 1..901, line);
@@ -102,7 +102,7 @@ fn nothing_and_no_more_and_the_other_end_are_told_apart() {
 fn the_only_one_is_said_to_be_that() {
     let mut driver = TestApp::joined(80, 24);
     driver.event(message(3, 11, "bob", "tea"));
-    look_for(&mut driver, "tea");
+    search_for(&mut driver, "tea");
     driver.press(KeyCode::Enter);
     driver.press(KeyCode::Char('n'));
     let hint = |driver: &TestApp| driver.app.hint().map(|hint| hint.text.clone());
@@ -132,7 +132,7 @@ fn who_reads_further_up_finds_what_was_said_below() {
     };
     let bottom = last(&driver);
     driver.effects();
-    look_for(&mut driver, "ada");
+    search_for(&mut driver, "ada");
     assert_eq!(asked(&mut driver), [before(901)]);
     driver.answer(before(901), 1..901, line);
     assert_eq!(driver.selected(), Some(1000), "her joining");
@@ -149,7 +149,7 @@ fn who_reads_further_up_finds_what_was_said_below() {
 #[test]
 fn a_find_has_what_is_around_it_and_nothing_is_dimmed() {
     let mut driver = driver();
-    look_for(&mut driver, "line 910");
+    search_for(&mut driver, "line 910");
     let (blocks, _) = driver.app.timeline().visible();
     let at = |wanted: u64| {
         let wanted = Some(wanted.into());
@@ -172,11 +172,11 @@ fn a_find_has_what_is_around_it_and_nothing_is_dimmed() {
 #[test]
 fn letters_are_found_however_they_are_written() {
     let mut driver = driver();
-    look_for(&mut driver, "CAFE\u{301}");
+    search_for(&mut driver, "CAFE\u{301}");
     assert_eq!(driver.selected(), Some(960));
     driver.press(KeyCode::Esc);
     driver.event(message(1001, 4100, "bob", "ΟΔΟΣ"));
-    look_for(&mut driver, "οδος");
+    search_for(&mut driver, "οδος");
     assert_eq!(driver.selected(), Some(1001));
 }
 
@@ -344,7 +344,7 @@ fn a_search_that_has_gone_far_leads_back() {
     };
     let here = last(&driver).expect("an event");
     driver.effects();
-    look_for(&mut driver, "the first");
+    search_for(&mut driver, "the first");
     driver.notice(Notice::History {
         page: before(901),
         start: false,

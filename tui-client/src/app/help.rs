@@ -7,7 +7,7 @@ use chitty_chat::signs::{self, Sign};
 
 use super::{
     commands::COMMANDS,
-    keys::{Action, Keymap, Mode, KeyRow},
+    keys::{Action, KeyRow, Keymap, Mode},
     wrap,
 };
 use crate::view::glyphs;
@@ -76,12 +76,12 @@ impl HelpPage {
         let (screen, height) = (usize::from(width), usize::from(height));
         let parts = parts(keys);
         let margin = if screen > 30 { MARGIN } else { 1 };
-        let room = screen.saturating_sub(2 * margin);
+        let space = screen.saturating_sub(2 * margin);
         let all = || parts.iter().flat_map(|part| &part.entries);
         let column = column(all());
         let what = all().map(|entry| glyphs::width(entry.what)).max();
         let wanted = column + what.unwrap_or(0);
-        let width = wanted.min(room);
+        let width = wanted.min(space);
         let mut rows = Vec::new();
         for part in parts {
             if !rows.is_empty() {
@@ -89,7 +89,7 @@ impl HelpPage {
             }
             rows.push(HelpRow::Title(part.title));
             // In a narrow window each part is laid out by itself.
-            let column = if wanted <= room {
+            let column = if wanted <= space {
                 column
             } else {
                 self::column(part.entries.iter())
@@ -195,7 +195,11 @@ fn sign(sign: Sign) -> HelpEntry {
 }
 
 /// The rows of keys that these are.
-fn of(keys: &Keymap, mode: Mode, which: impl Fn(&KeyRow) -> bool) -> Vec<(&'static KeyRow, HelpEntry)> {
+fn of(
+    keys: &Keymap,
+    mode: Mode,
+    which: impl Fn(&KeyRow) -> bool,
+) -> Vec<(&'static KeyRow, HelpEntry)> {
     let rows = keys.rows(mode).filter(|(_, row)| which(row));
     let entry = |(keys, row): (String, &'static KeyRow)| {
         let entry = HelpEntry {
@@ -218,8 +222,8 @@ fn entry(
     width: usize,
     rows: &mut Vec<HelpRow>,
 ) {
-    let room = width.saturating_sub(column);
-    let beside = room >= glyphs::width(what) || room >= LEAST;
+    let space = width.saturating_sub(column);
+    let beside = space >= glyphs::width(what) || space >= LEAST;
     let indent = if beside { column } else { 2 };
     let mut more = wrap::rows(what, width.saturating_sub(indent), 0)
         .into_iter()
@@ -245,8 +249,7 @@ mod tests {
         for (width, height) in [(200, 60), (80, 24), (40, 10), (20, 5), (1, 1), (0, 0)] {
             let page = HelpPage::new(width, height, &map);
             for wanted in parts(&map).iter().flat_map(|part| &part.entries) {
-                let known =
-                    |row: &HelpRow| matches!(row, HelpRow::Entry { keys, .. } if *keys == wanted.keys);
+                let known = |row: &HelpRow| matches!(row, HelpRow::Entry { keys, .. } if *keys == wanted.keys);
                 let wanted = &wanted.keys;
                 assert!(page.rows.iter().any(known), "{wanted} at {width}x{height}");
             }

@@ -7,7 +7,7 @@ use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
 
 use super::{Mouse, options::Options};
-use crate::session::{SessionCommand, Ended, Notice};
+use crate::session::{Ended, Notice, SessionCommand};
 
 /// What happened around the app.
 #[derive(Clone, Debug)]

@@ -115,8 +115,8 @@ pub fn bare(width: u16, height: u16, alarm: usize) -> Panes {
 }
 
 /// At most half of the rows that there are, and at most four.
-fn alarm_rows(room: u16, wanted: usize) -> u16 {
-    let most = room.div_ceil(2).min(4);
+fn alarm_rows(space: u16, wanted: usize) -> u16 {
+    let most = space.div_ceil(2).min(4);
     u16::try_from(wanted).unwrap_or(most).min(most)
 }
 

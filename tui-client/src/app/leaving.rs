@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{App, Effect, FAREWELL, ExitReason, MainPane, ActiveScreen};
+use super::{ActiveScreen, App, Effect, ExitReason, FAREWELL, MainPane};
 use crate::{app::keys::Action, session::SessionCommand};
 
 /// From the announcement until the chat is left.

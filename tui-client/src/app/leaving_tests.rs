@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::{
-    Effect, Input, ActiveScreen,
+    ActiveScreen, Effect, Input,
     leaving::{ANNOUNCED, REST},
     testing::{TestApp, message},
 };

@@ -12,9 +12,9 @@ pub mod join;
 pub mod keys;
 pub mod layout;
 mod leaving;
+mod new_since_draft;
 mod notices;
 pub mod options;
-mod overtaken;
 pub mod participants;
 mod reading;
 pub mod recent;
@@ -40,15 +40,15 @@ use std::time::Duration;
 
 use self::{
     attention::Attention, composer::Composer, join::JoinForm, keys::KeyChord, layout::Panes,
-    leaving::Leaving, options::Options, overtaken::NewSinceDraft, participants::Participants,
+    leaving::Leaving, new_since_draft::NewSinceDraft, options::Options, participants::Participants,
     reading::PendingJump, recent::Recent, search::Search, status::Status, timeline::Timeline,
 };
 pub use self::{
-    io::{Edited, Effect, Input, InputTime, ExitReason, Settings},
+    io::{Edited, Effect, ExitReason, Input, InputTime, Settings},
     reading::Mouse,
 };
 use crate::{
-    session::{SessionCommand, Ended},
+    session::{Ended, SessionCommand},
     view::glyphs,
 };
 
@@ -70,7 +70,7 @@ enum MainPane {
     /// Messages, with everything around them.
     Messages,
     /// Only the messages, for the terminal's own selection.
-    Bare,
+    MessagesOnly,
     /// The diagram, in the place of the messages.
     Diagram,
 }
@@ -94,13 +94,13 @@ pub struct App {
     participants: Participants,
     status: Status,
     recent: Recent,
-    overtaken: NewSinceDraft,
+    new_since_draft: NewSinceDraft,
     search: Search,
     attention: Attention,
     options: Options,
     pane: MainPane,
     /// The page that one goes to when it has come.
-    going: Option<PendingJump>,
+    jump: Option<PendingJump>,
     /// The accepted name.
     name: String,
     hint: Option<Hint>,
@@ -135,12 +135,12 @@ impl App {
             participants: Participants::default(),
             status: Status::new(settings.server),
             recent: Recent::default(),
-            overtaken: NewSinceDraft::default(),
+            new_since_draft: NewSinceDraft::default(),
             search: Search::default(),
             attention: Attention::default(),
             options: settings.options,
             pane: MainPane::Messages,
-            going: None,
+            jump: None,
             name: String::new(),
             hint: None,
             help: None,
@@ -214,10 +214,10 @@ impl App {
         };
         if changed {
             self.uncover();
-            self.overtaken.draft(self.composer.draft().is_empty());
+            self.new_since_draft.draft(self.composer.draft().is_empty());
             self.lay_out();
             self.read_ahead(&mut effects);
-            self.entitle(&mut effects);
+            self.update_title(&mut effects);
             effects.push(Effect::Draw);
         }
         effects
@@ -245,7 +245,9 @@ impl App {
     fn outcome(&self, ended: Ended) -> ExitReason {
         match ended {
             Ended::Left => ExitReason::Left,
-            Ended::Failed(why) | Ended::Removed(why) if !self.welcomed => ExitReason::NeverJoined(why),
+            Ended::Failed(why) | Ended::Removed(why) if !self.welcomed => {
+                ExitReason::NeverJoined(why)
+            }
             ended => ExitReason::Over(ended),
         }
     }
@@ -274,10 +276,11 @@ impl App {
         let columns = layout::input_columns(width, glyphs::width(&self.prompt()));
         self.composer.lay(columns.draft.into());
         let draft = self.composer.laid().rows.len();
-        let opened = self.composer.looking().is_some() || self.composer.completion().is_some();
+        let opened =
+            self.composer.history_search().is_some() || self.composer.completion().is_some();
         let hint = usize::from(opened).max(self.hint_rows().len());
         let alarm = self.alarm_rows().len();
-        self.panes = if self.is_bare() {
+        self.panes = if self.is_messages_only() {
             layout::bare(width, height, alarm)
         } else {
             let wanted = layout::WantedRows { alarm, hint, draft };

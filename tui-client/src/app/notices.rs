@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use chitty_chat::logging::LogNews;
 
-use super::{App, Effect, ExitReason, ActiveScreen, keys::Action};
+use super::{ActiveScreen, App, Effect, ExitReason, keys::Action};
 use crate::session::{Ended, Link, Notice, WelcomeNotice};
 
 impl App {
@@ -43,7 +43,7 @@ impl App {
                 self.participants.apply(&event, self.now);
                 self.recent.event(&event, clock);
                 if own.is_none() {
-                    self.overtaken.event(&event);
+                    self.new_since_draft.event(&event);
                 }
                 self.heard(&event, effects);
                 self.timeline.event(event, own);
@@ -99,7 +99,7 @@ impl App {
         }
         if welcome.another_log {
             self.search.restart();
-            self.going = None;
+            self.jump = None;
         }
         self.timeline.welcome(&welcome, wall);
         self.recent.welcome(&welcome);

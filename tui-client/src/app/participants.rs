@@ -38,7 +38,7 @@ pub struct Participants {
     /// Events below it are history.
     from: Position,
     /// Somebody else has told what it has received.
-    told: bool,
+    others_have_seen: bool,
     /// Of the people in the pane, so many are above it.
     top: usize,
 }
@@ -211,7 +211,7 @@ impl Participants {
 
     /// Whether a pane of this height has signs to explain, and room for that.
     pub fn explains(&self, height: usize) -> bool {
-        self.told && height >= EXPLAINED_FROM
+        self.others_have_seen && height >= EXPLAINED_FROM
     }
 
     /// How many of them are scrolled out above it.
@@ -289,7 +289,7 @@ impl Participants {
     fn has_seen(&mut self, number: ParticipantNumber, seen: Position) {
         if let Some(present) = self.present.get_mut(&number) {
             present.seen = present.seen.max(seen);
-            self.told |= seen > Position::ZERO && Some(number) != self.own;
+            self.others_have_seen |= seen > Position::ZERO && Some(number) != self.own;
         }
     }
 
@@ -339,7 +339,7 @@ impl Participants {
         }
         self.sorted.clear();
         self.gone.clear();
-        self.told = false;
+        self.others_have_seen = false;
     }
 }
 

@@ -3,12 +3,12 @@
 use chitty_chat::{LamportTime, Position, text::caseless::Needle};
 
 use super::{
-    App, Effect, MainPane, ActiveScreen,
+    ActiveScreen, App, Effect, MainPane,
     composer::{Edit, Editor},
     keys::{Action, Mode},
     search::{self, SearchOrigin, SearchOutcome},
 };
-use crate::session::{SessionCommand, HistoryPage};
+use crate::session::{HistoryPage, SessionCommand};
 
 /// Rows by which the wheel scrolls.
 const WHEEL: usize = 3;
@@ -50,10 +50,10 @@ impl App {
             return true;
         }
         if moves(action) {
-            self.go_no_further();
+            self.cancel_jump();
         }
-        if self.is_bare() && !keeps_bare(action) {
-            self.show_bare(false, effects);
+        if self.is_messages_only() && !keeps_messages_only(action) {
+            self.show_messages_only(false, effects);
             self.closed();
             return matches!(action, Some(Action::Leave));
         }
@@ -75,7 +75,9 @@ impl App {
             Some(Action::Participants) => self.options.participants = !self.options.participants,
             Some(Action::ParticipantsUp) => return self.scroll_participants(false),
             Some(Action::ParticipantsDown) => return self.scroll_participants(true),
-            Some(Action::Bare) => self.show_bare(!self.is_bare(), effects),
+            Some(Action::MessagesOnly) => {
+                self.show_messages_only(!self.is_messages_only(), effects)
+            }
             Some(Action::Mouse) => self.toggle_mouse(effects),
             Some(Action::Expand) => {
                 let expanded = !self.timeline.expanded();
@@ -142,7 +144,7 @@ impl App {
     }
 
     fn open_search(&mut self) {
-        self.go_no_further();
+        self.cancel_jump();
         let here = match self.timeline.selected_position() {
             None if self.timeline.below().is_some() => self.timeline.newest_on_screen(),
             selected => selected,
@@ -210,18 +212,18 @@ impl App {
 
     fn search_on(&mut self, older: bool, effects: &mut Vec<Effect>) {
         if self.search.query().is_empty() {
-            self.timeline.look_for(Needle::default());
+            self.timeline.highlight(Needle::default());
             return;
         }
         let page = self.search.step(&mut self.timeline, older);
         ask(page, search::PAGE, effects);
-        self.tell_outcome(effects);
+        self.report_outcome(effects);
     }
 
     /// Nothing is looked for any more, and no find is marked.
     fn end_search(&mut self) {
         self.search.end();
-        self.timeline.look_for(Needle::default());
+        self.timeline.highlight(Needle::default());
     }
 
     /// To where the user was before the search.
@@ -240,7 +242,7 @@ impl App {
     }
 
     /// How a search has ended whose prompt is closed, and so does not tell.
-    fn tell_outcome(&mut self, effects: &mut Vec<Effect>) {
+    fn report_outcome(&mut self, effects: &mut Vec<Effect>) {
         if self.search.is_typing() && *self.search.outcome() == SearchOutcome::Nothing {
             self.back_to_origin(effects);
         }
@@ -255,7 +257,9 @@ impl App {
                 format!("Looking further {} …", if older { "up" } else { "down" }),
                 false,
             ),
-            SearchOutcome::Wrapped if older => ("Found again from the newest line on".into(), false),
+            SearchOutcome::Wrapped if older => {
+                ("Found again from the newest line on".into(), false)
+            }
             SearchOutcome::Wrapped => ("Found again from the oldest line on".into(), false),
             SearchOutcome::Only => (format!("No other line has {query:?}"), false),
             SearchOutcome::NoMore => {
@@ -303,23 +307,23 @@ impl App {
     fn ask_for(&mut self, lamport: LamportTime, selects: bool, effects: &mut Vec<Effect>) {
         let page = HistoryPage::At(lamport);
         self.reads_ahead = true;
-        self.going = Some(PendingJump { page, selects });
+        self.jump = Some(PendingJump { page, selects });
         ask(Some(page), AROUND, effects);
     }
 
     /// The user moves: a page that is still to come must not carry them away from there.
-    pub(super) fn go_no_further(&mut self) {
-        self.going = None;
+    pub(super) fn cancel_jump(&mut self) {
+        self.jump = None;
     }
 
     /// The user goes to the newest line.
     pub(super) fn go_to_newest(&mut self) {
-        self.go_no_further();
+        self.cancel_jump();
         self.timeline.follow();
     }
 
     fn go_to_oldest(&mut self, effects: &mut Vec<Effect>) {
-        self.go_no_further();
+        self.cancel_jump();
         self.reads_ahead = true;
         self.timeline.deselect();
         if self.timeline.has_first() {
@@ -337,18 +341,18 @@ impl App {
         start: bool,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(going) = self.going.filter(|going| going.page == page) else {
+        let Some(jump) = self.jump.filter(|jump| jump.page == page) else {
             let ours = self.search.awaits(page);
             let next = self.search.paged(&mut self.timeline, page, events, start);
             ask(next, search::PAGE, effects);
             let events = events.as_deref().ok();
             self.timeline.paged(page, events, start);
             if ours {
-                self.tell_outcome(effects);
+                self.report_outcome(effects);
             }
             return;
         };
-        self.going = None;
+        self.jump = None;
         let (HistoryPage::At(lamport), Ok(events)) = (page, events) else {
             if let Err(why) = events {
                 self.say(format!("Not found: {why}"), true);
@@ -362,7 +366,7 @@ impl App {
         self.timeline.jump(events, start, target);
         if lamport == LamportTime::new(1) {
             self.timeline.oldest();
-        } else if going.selects {
+        } else if jump.selects {
             self.timeline.select_position(shown(events, target));
         }
     }
@@ -390,17 +394,17 @@ impl App {
                 self.participants.scroll(if up { -by } else { by }, rows);
             }
             Mouse::WheelUp(..) => {
-                self.go_no_further();
+                self.cancel_jump();
                 self.reads_ahead = true;
                 self.timeline.retry_pages();
                 self.timeline.up(WHEEL);
             }
             Mouse::WheelDown(..) => {
-                self.go_no_further();
+                self.cancel_jump();
                 self.timeline.down(WHEEL);
             }
             Mouse::Press(x, y) if messages.contains((x, y).into()) => {
-                self.go_no_further();
+                self.cancel_jump();
                 self.timeline.select_row((y - messages.y).into());
             }
             Mouse::Press(x, y) if self.panes.status.contains((x, y).into()) => {
@@ -417,7 +421,9 @@ impl App {
 
     fn toggle_mouse(&mut self, effects: &mut Vec<Effect>) {
         self.options.mouse = !self.options.mouse;
-        effects.push(Effect::Mouse(self.options.mouse && !self.is_bare()));
+        effects.push(Effect::Mouse(
+            self.options.mouse && !self.is_messages_only(),
+        ));
         let keys = &self.options.keys;
         let (said, back) = if self.options.mouse {
             let back = keys.hint(Action::Mouse, "gives it back to the terminal");
@@ -431,8 +437,12 @@ impl App {
     }
 
     /// Only the messages, for the terminal's own selection.
-    pub(super) fn show_bare(&mut self, bare: bool, effects: &mut Vec<Effect>) {
-        self.pane = if bare { MainPane::Bare } else { MainPane::Messages };
+    pub(super) fn show_messages_only(&mut self, bare: bool, effects: &mut Vec<Effect>) {
+        self.pane = if bare {
+            MainPane::MessagesOnly
+        } else {
+            MainPane::Messages
+        };
         self.timeline.deselect();
         if self.options.mouse {
             effects.push(Effect::Mouse(!bare));
@@ -482,12 +492,12 @@ fn moves(action: Option<Action>) -> bool {
 }
 
 /// Whether the messages stay alone on the screen for it.
-fn keeps_bare(action: Option<Action>) -> bool {
+fn keeps_messages_only(action: Option<Action>) -> bool {
     scrolls(action)
         || matches!(
             action,
             Some(
-                Action::Bare
+                Action::MessagesOnly
                     | Action::Home
                     | Action::End
                     | Action::Expand

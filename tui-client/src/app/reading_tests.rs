@@ -196,10 +196,10 @@ fn the_mouse_scrolls_selects_and_can_be_given_back() {
         driver.effects(),
         [Effect::Mouse(true), Effect::Mouse(false)]
     );
-    assert!(driver.app.is_bare());
+    assert!(driver.app.is_messages_only());
     driver.press(KeyCode::Char('x'));
     assert_eq!(driver.app.composer().draft(), "x");
-    assert!(!driver.app.is_bare());
+    assert!(!driver.app.is_messages_only());
 }
 
 #[test]
@@ -260,7 +260,8 @@ fn without_a_backlog_nothing_earlier_is_fetched_before_somebody_scrolls_up() {
     driver.notice(Notice::Link(crate::session::Link::Live));
     driver.event(joined(1000, 4000, "ada"));
     let asks = |driver: &mut TestApp| {
-        let history = |effect: &Effect| matches!(effect, Effect::Session(SessionCommand::History { .. }));
+        let history =
+            |effect: &Effect| matches!(effect, Effect::Session(SessionCommand::History { .. }));
         driver.effects().iter().any(history)
     };
     assert!(!asks(&mut driver));

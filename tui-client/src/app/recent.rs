@@ -17,7 +17,7 @@ pub struct Recent {
     /// The participations of this process, the newest last: one that was lost goes on as another.
     own: VecDeque<ParticipantNumber>,
     /// What a reply or history raised the clock to.
-    told: VecDeque<LamportTime>,
+    observed: VecDeque<LamportTime>,
     /// Events below it are history.
     from: Position,
     clock: LamportTime,
@@ -43,7 +43,7 @@ enum ClockStep {
         what: String,
         time: LamportTime,
     },
-    Told {
+    Observed {
         before: LamportTime,
     },
 }
@@ -60,8 +60,8 @@ impl Recent {
     }
 
     /// What replies, the Welcome and history raised this participant's clock to, in order.
-    pub fn told(&self) -> impl Iterator<Item = LamportTime> {
-        self.told.iter().copied()
+    pub fn observed(&self) -> impl Iterator<Item = LamportTime> {
+        self.observed.iter().copied()
     }
 
     pub(crate) fn welcome(&mut self, welcome: &WelcomeNotice) {
@@ -75,7 +75,7 @@ impl Recent {
             self.clear();
             self.own = VecDeque::from([welcome.number]);
         }
-        self.moved(welcome.clock, ClockCause::Told);
+        self.moved(welcome.clock, ClockCause::Observed);
     }
 
     pub(crate) fn moved(&mut self, clock: LamportTime, moved: ClockCause) {
@@ -83,9 +83,9 @@ impl Recent {
         if before != clock {
             self.step = Some(match moved {
                 ClockCause::Sent => ClockStep::Sent,
-                ClockCause::Told => {
-                    keep(&mut self.told, clock);
-                    ClockStep::Told { before }
+                ClockCause::Observed => {
+                    keep(&mut self.observed, clock);
+                    ClockStep::Observed { before }
                 }
             });
         }
@@ -93,7 +93,7 @@ impl Recent {
 
     fn clear(&mut self) {
         self.events.clear();
-        self.told.clear();
+        self.observed.clear();
     }
 
     pub(crate) fn event(&mut self, event: &Event, clock: LamportTime) {
@@ -114,7 +114,7 @@ impl Recent {
                 time: event.lamport,
             });
         } else {
-            self.moved(clock, ClockCause::Told);
+            self.moved(clock, ClockCause::Observed);
         }
         let received = Received {
             event: event.clone(),
@@ -135,7 +135,7 @@ impl Recent {
             Some(ClockStep::Received { before, what, time }) => {
                 format!("{what}, broadcast at {time}, came: max({before}, {time}) + 1 = {now}.")
             }
-            Some(ClockStep::Told { before }) => {
+            Some(ClockStep::Observed { before }) => {
                 format!("a reply or history told of {now}: max({before}, {now}) = {now}.")
             }
         };
@@ -189,14 +189,14 @@ mod tests {
             "{}",
             recent.explain()
         );
-        recent.moved(13.into(), ClockCause::Told);
+        recent.moved(13.into(), ClockCause::Observed);
         assert!(
             recent.explain().contains("told of 13: max(8, 13) = 13"),
             "{}",
             recent.explain()
         );
         // A clock that is ahead already only ticks.
-        recent.moved(20.into(), ClockCause::Told);
+        recent.moved(20.into(), ClockCause::Observed);
         recent.event(&message(3, 15, "bob", "hi"), 21.into());
         assert!(
             recent.explain().contains("max(20, 15) + 1 = 21"),

@@ -177,7 +177,7 @@ impl Search {
 
     /// Looks for the next one, older or newer. Returns a page to ask the server for.
     pub(super) fn step(&mut self, timeline: &mut Timeline, older: bool) -> Option<HistoryPage> {
-        timeline.look_for(self.needle.clone());
+        timeline.highlight(self.needle.clone());
         let at_end = self.outcome == SearchOutcome::NoMore && self.older == older;
         self.again();
         self.older = older;
@@ -187,11 +187,11 @@ impl Search {
         if at_end {
             return self.wrap(timeline);
         }
-        self.look(timeline)
+        self.search_loaded(timeline)
     }
 
     /// From here on in what is at hand, then beyond it.
-    fn look(&mut self, timeline: &mut Timeline) -> Option<HistoryPage> {
+    fn search_loaded(&mut self, timeline: &mut Timeline) -> Option<HistoryPage> {
         if let Some(found) = timeline.find(&self.needle, self.at, self.older) {
             self.finds(timeline, found);
             return None;
@@ -219,7 +219,7 @@ impl Search {
             let page = timeline.before_newest().map(HistoryPage::Before);
             self.ask(page, timeline)
         } else if timeline.has_first() {
-            self.look(timeline)
+            self.search_loaded(timeline)
         } else {
             self.ask(Some(HistoryPage::At(LamportTime::new(1))), timeline)
         }

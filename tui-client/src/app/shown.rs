@@ -5,9 +5,9 @@ use std::{borrow::Cow, fmt::Write as _, time::Duration};
 use ratatui::layout::Rect;
 
 use super::{
-    App, Hint, MainPane, ActiveScreen, composer::Composer, join::JoinForm, layout::Panes, options::Options,
-    participants::Participants, recent::Recent, search::Search, status::Status, timeline::Timeline,
-    wrap,
+    ActiveScreen, App, Hint, MainPane, composer::Composer, join::JoinForm, layout::Panes,
+    options::Options, participants::Participants, recent::Recent, search::Search, status::Status,
+    timeline::Timeline, wrap,
 };
 use crate::view::glyphs;
 
@@ -63,8 +63,8 @@ impl App {
     }
 
     /// How many messages of others have come since the draft was begun.
-    pub fn overtaken(&self) -> u64 {
-        self.overtaken.count()
+    pub fn new_since_draft(&self) -> u64 {
+        self.new_since_draft.count()
     }
 
     /// What is searched for.
@@ -78,8 +78,8 @@ impl App {
     }
 
     /// Whether only the messages are shown.
-    pub fn is_bare(&self) -> bool {
-        self.pane == MainPane::Bare
+    pub fn is_messages_only(&self) -> bool {
+        self.pane == MainPane::MessagesOnly
     }
 
     /// The accepted name; empty before the first welcome.
@@ -144,7 +144,7 @@ impl App {
 
     /// What stands before the line being written, safe to show: whose it is, or what it is for.
     pub fn prompt(&self) -> Cow<'_, str> {
-        if self.composer.looking().is_some() {
+        if self.composer.history_search().is_some() {
             "search".into()
         } else {
             glyphs::safe(&self.name)

@@ -87,9 +87,11 @@ impl Status {
                 (Health::Waiting, "connecting", String::new())
             }
             ConnectionState::Link(Link::Live) => (Health::Good, "connected", String::new()),
-            ConnectionState::Link(Link::CatchingUp { behind }) => {
-                (Health::Waiting, "catching up", format!("{behind} to come"))
-            }
+            ConnectionState::Link(Link::CatchingUp { remaining }) => (
+                Health::Waiting,
+                "catching up",
+                format!("{remaining} to come"),
+            ),
         }
     }
 
@@ -118,7 +120,9 @@ impl Status {
     pub fn alarm(&self, now: Duration) -> Option<String> {
         match (&self.state, self.words(now)) {
             (ConnectionState::Over(Ended::Left), _) => None,
-            (ConnectionState::Over(_), (_, _, why)) if why.is_empty() => Some("The chat is over".into()),
+            (ConnectionState::Over(_), (_, _, why)) if why.is_empty() => {
+                Some("The chat is over".into())
+            }
             (ConnectionState::Over(_), (_, _, why)) => Some(format!("The chat is over: {why}")),
             (_, (Health::Bad, _, rest)) => Some(format!("Offline: {rest}")),
             _ => None,
@@ -148,7 +152,10 @@ impl Status {
     }
 
     pub(super) fn link(&mut self, link: Link, now: Duration) {
-        if matches!(self.state, ConnectionState::Leaving | ConnectionState::Over(_)) {
+        if matches!(
+            self.state,
+            ConnectionState::Leaving | ConnectionState::Over(_)
+        ) {
             return;
         }
         self.state = match link {

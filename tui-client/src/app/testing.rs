@@ -11,7 +11,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 
 use super::{App, Effect, Input, InputTime, Settings, options::Options};
-use crate::session::{SessionCommand, HistoryPage, Notice, Ticket, WelcomeNotice};
+use crate::session::{HistoryPage, Notice, SessionCommand, Ticket, WelcomeNotice};
 
 /// Monday 23 November 2026, 14:03 UTC, and half a minute per position.
 pub(crate) fn at(position: u64) -> SystemTime {
@@ -157,7 +157,9 @@ impl TestApp {
     pub(crate) fn asked(&mut self, which: fn(u32) -> bool) -> Vec<HistoryPage> {
         let effects = self.effects();
         let page = |effect: &Effect| match effect {
-            Effect::Session(SessionCommand::History { page, limit }) if which(*limit) => Some(*page),
+            Effect::Session(SessionCommand::History { page, limit }) if which(*limit) => {
+                Some(*page)
+            }
             _ => None,
         };
         effects.iter().filter_map(page).collect()

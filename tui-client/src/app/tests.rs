@@ -7,13 +7,15 @@ use crossterm::event::{KeyCode, KeyModifiers};
 use jiff::tz::TimeZone;
 
 use super::{testing::*, *};
-use crate::session::{Ended, Link, ClockCause, Notice, NameRefusal, Ticket};
+use crate::session::{ClockCause, Ended, Link, NameRefusal, Notice, Ticket};
 
 fn published(effects: &[Effect]) -> Vec<(u64, &str)> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Session(SessionCommand::Publish { ticket, text }) => Some((ticket.0, text.as_str())),
+            Effect::Session(SessionCommand::Publish { ticket, text }) => {
+                Some((ticket.0, text.as_str()))
+            }
             _ => None,
         })
         .collect()
@@ -320,7 +322,7 @@ fn the_clock_shown_is_the_participants_own() {
     assert_eq!(driver.app.status().clock().get(), 12);
     driver.notice(Notice::Clock {
         clock: 13.into(),
-        moved: ClockCause::Told,
+        moved: ClockCause::Observed,
     });
     assert_eq!(driver.app.status().clock().get(), 13);
 }

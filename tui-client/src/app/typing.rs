@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::{
-    App, Edited, Effect, MainPane, ActiveScreen,
+    ActiveScreen, App, Edited, Effect, MainPane,
     commands::{self, ParsedLine},
     composer::Edit,
     help,
@@ -28,11 +28,11 @@ impl App {
         let first = self.first.take();
         let keys = &self.options.keys;
         let action = match first {
-            Some(first) => keys.behind(first, key),
+            Some(first) => keys.after_prefix(first, key),
             None => keys.action(key),
         };
         let selected = keys.selected(key).filter(|_| first.is_none());
-        let busy = self.composer.looking().is_some();
+        let busy = self.composer.history_search().is_some();
         let before = self.leaving;
         let stays = self.leaving.stay();
         if stays {
@@ -53,7 +53,7 @@ impl App {
         match action {
             Action::Repaint => effects.push(Effect::Repaint),
             Action::Suspend => effects.push(Effect::Suspend),
-            Action::Prefix(first) => self.wait_behind(first),
+            Action::Prefix(first) => self.await_second_key(first),
             _ if self.help.is_some() => self.help_key(action),
             Action::Help => self.help = Some(0),
             _ if self.screen == ActiveScreen::Join && self.join.trying() => {
@@ -66,7 +66,7 @@ impl App {
     }
 
     /// The next key belongs to this one.
-    fn wait_behind(&mut self, first: KeyChord) {
+    fn await_second_key(&mut self, first: KeyChord) {
         self.first = Some(first);
         if self.screen == ActiveScreen::Chat {
             self.say(self.options.keys.offers(first), false);
@@ -80,9 +80,9 @@ impl App {
         if self.help.is_some() {
             return true;
         }
-        if self.is_bare() {
+        if self.is_messages_only() {
             // So that it is seen where it goes.
-            self.show_bare(false, effects);
+            self.show_messages_only(false, effects);
         }
         match self.screen {
             ActiveScreen::Join if !self.join.trying() => self.join.paste(text),
@@ -161,7 +161,7 @@ impl App {
         wall: SystemTime,
         effects: &mut Vec<Effect>,
     ) {
-        if self.composer.looking().is_some() && self.look_key(action) {
+        if self.composer.history_search().is_some() && self.history_search_key(action) {
             return;
         }
         let empty = self.composer.draft().is_empty();
@@ -177,7 +177,7 @@ impl App {
             Action::Down => self.composer.down(),
             Action::Earlier => self.composer.earlier(),
             Action::Later => self.composer.later(),
-            Action::LookBack => self.composer.look_back(),
+            Action::SearchHistory => self.composer.search_history(),
             Action::Complete => self.complete(false),
             Action::CompleteBack => self.complete(true),
             Action::Editor => effects.push(Effect::Editor(self.composer.draft().to_owned())),
@@ -198,16 +198,16 @@ impl App {
 
     /// Returns whether the key is done with: those that are no part of a search take what it
     /// found, and then do what they do.
-    fn look_key(&mut self, action: Action) -> bool {
+    fn history_search_key(&mut self, action: Action) -> bool {
         match action {
-            Action::LookBack => self.composer.look_back(),
-            Action::LookOn => self.composer.look_on(),
+            Action::SearchHistory => self.composer.search_history(),
+            Action::SearchHistoryNewer => self.composer.search_history_newer(),
             // Nothing is sent that was not on the line before: it may be longer than the preview.
             Action::Send | Action::Complete => self.composer.take_found(),
             Action::Leave | Action::EndOfInput | Action::Cancel => _ = self.close_topmost(),
             // Scrolling does not touch the line.
             Action::PageUp | Action::PageDown | Action::RowUp | Action::RowDown => return false,
-            Action::Edit(edit) if self.composer.look_for(edit) => {}
+            Action::Edit(edit) if self.composer.edit_query(edit) => {}
             _ => {
                 self.composer.take_found();
                 return false;
@@ -255,7 +255,7 @@ impl App {
             ParsedLine::Clear => {
                 self.composer.take();
                 self.pane = MainPane::Messages;
-                self.go_no_further();
+                self.cancel_jump();
                 self.timeline.clear();
             }
             ParsedLine::Search(text) => {
@@ -277,14 +277,14 @@ impl App {
                 let why = format!("Not sent: you are no longer in the chat, {key} leaves");
                 self.say(why, true);
             }
-            ParsedLine::Message(_) if !self.timeline.has_room() => {
+            ParsedLine::Message(_) if !self.timeline.has_space() => {
                 self.say("Not sent: too many lines wait for the server already", true);
             }
             ParsedLine::Message(text) => {
                 self.composer.take();
                 self.tickets += 1;
                 let ticket = Ticket(self.tickets);
-                self.go_no_further();
+                self.cancel_jump();
                 self.timeline.send(ticket, text.clone(), wall);
                 effects.push(Effect::Session(SessionCommand::Publish { ticket, text }));
             }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::app::keys::{Binding, KeyChange, Keymap, KeySequence, Mode};
+use crate::app::keys::{Binding, KeyChange, KeySequence, Keymap, Mode};
 
 /// The table within, for a selected line.
 const SELECTED: &str = "selected";
@@ -189,7 +189,9 @@ impl Value<'_> {
         let change = KeyChange {
             mode: self.mode,
             binding: self.binding,
-            keys: keys.collect::<Result<Vec<KeySequence>, _>>().map_err(E::custom)?,
+            keys: keys
+                .collect::<Result<Vec<KeySequence>, _>>()
+                .map_err(E::custom)?,
         };
         change.check(self.changes).map_err(E::custom)?;
         self.changes.push(change);

@@ -17,7 +17,7 @@ pub(crate) enum TerminalInput {
     /// The window got or lost the keyboard.
     Focus(bool),
     /// The terminal's answer: it can tell all keys apart, by kitty's keyboard protocol.
-    TellsKeys,
+    ReportsKeys,
     /// The mouse was used.
     Mouse(Mouse),
     /// Ask the terminal for its status ([`ASK_STATUS`]): its answer comes after everything that
@@ -112,7 +112,7 @@ impl Decoder {
     }
 
     /// How long to wait for more before [`Decoder::give_up`]; `None`: nothing is unfinished.
-    pub(crate) fn patience(&self) -> Option<Duration> {
+    pub(crate) fn timeout(&self) -> Option<Duration> {
         match (&self.paste, self.pending.is_empty(), self.doubt) {
             (Some(paste), ..) if paste.stalls && paste.whole() == 0 => None,
             (Some(paste), ..) if paste.stalls => Some(SEQUENCE),
@@ -124,7 +124,7 @@ impl Decoder {
         }
     }
 
-    /// Nothing more came in the time that [`Decoder::patience`] gave.
+    /// Nothing more came in the time that [`Decoder::timeout`] gave.
     pub(crate) fn give_up(&mut self) -> Vec<TerminalInput> {
         let mut typed = Vec::new();
         if let Some(paste) = &mut self.paste {
@@ -201,7 +201,7 @@ impl Decoder {
             Sequence::Partial if self.pending.len() < MAX_SEQUENCE => return,
             Sequence::Key(key) => typed.push(TerminalInput::Key(key)),
             Sequence::Focus(focused) => typed.push(TerminalInput::Focus(focused)),
-            Sequence::TellsKeys => typed.push(TerminalInput::TellsKeys),
+            Sequence::ReportsKeys => typed.push(TerminalInput::ReportsKeys),
             Sequence::Mouse(mouse) => typed.push(TerminalInput::Mouse(mouse)),
             Sequence::PasteStart => self.paste = Some(Paste::default()),
             Sequence::Again(from) => {
@@ -318,10 +318,12 @@ mod tests {
     /// What was typed once nothing more comes, from a terminal that answers nothing.
     fn rest(decoder: &mut Decoder) -> Vec<TerminalInput> {
         let mut typed = Vec::new();
-        while decoder.patience().is_some() {
+        while decoder.timeout().is_some() {
             typed.extend(decoder.give_up());
         }
-        typed.retain(|typed| !matches!(typed, TerminalInput::AskStatus | TerminalInput::PasteStalls));
+        typed.retain(|typed| {
+            !matches!(typed, TerminalInput::AskStatus | TerminalInput::PasteStalls)
+        });
         typed
     }
 
@@ -416,13 +418,13 @@ mod tests {
     fn esc_is_a_key_only_when_nothing_follows() {
         let mut decoder = Decoder::default();
         assert_eq!(decoder.feed(b"\x1b"), []);
-        assert_eq!(decoder.patience(), Some(SEQUENCE));
+        assert_eq!(decoder.timeout(), Some(SEQUENCE));
         assert_eq!(decoder.feed(b"[A"), [key(KeyCode::Up, NONE)]);
-        assert_eq!(decoder.patience(), None);
+        assert_eq!(decoder.timeout(), None);
         assert_eq!(decoder.feed(b"\x1b"), []);
         assert_eq!(decoder.give_up(), [TerminalInput::AskStatus]);
         assert_eq!(decoder.feed(b"\x1b[0n"), [key(KeyCode::Esc, NONE)]);
-        assert_eq!(decoder.patience(), None);
+        assert_eq!(decoder.timeout(), None);
         assert_eq!(
             all(b"\x1b\x1b"),
             [key(KeyCode::Esc, NONE), key(KeyCode::Esc, NONE)]
@@ -439,12 +441,12 @@ mod tests {
         );
         let mut decoder = Decoder::default();
         assert_eq!(decoder.feed(b"\x1b[200~never ends"), []);
-        assert_eq!(decoder.patience(), Some(PASTE));
+        assert_eq!(decoder.timeout(), Some(PASTE));
         assert_eq!(
             decoder.give_up(),
             [pasted("never ends"), TerminalInput::PasteStalls]
         );
-        assert_eq!(decoder.patience(), None);
+        assert_eq!(decoder.timeout(), None);
         assert_eq!(decoder.feed(b"\x1b"), [], "the user's way out");
         assert_eq!(decoder.feed(b"x"), [key(KeyCode::Char('x'), NONE)]);
     }
@@ -457,7 +459,7 @@ mod tests {
             let mut decoder = Decoder::default();
             let mut typed = decoder.feed(&bytes[..split]);
             for _ in 0..3 {
-                if decoder.patience().is_some() {
+                if decoder.timeout().is_some() {
                     typed.extend(decoder.give_up());
                 }
             }
@@ -471,7 +473,7 @@ mod tests {
                 }
             }
             assert_eq!(text, whole, "at {split}");
-            assert_eq!(decoder.patience(), None);
+            assert_eq!(decoder.timeout(), None);
         }
     }
 
@@ -493,7 +495,7 @@ mod tests {
             let mut typed = Vec::new();
             for byte in bytes {
                 typed.extend(decoder.feed(&[*byte]));
-                if decoder.patience() == Some(SEQUENCE) {
+                if decoder.timeout() == Some(SEQUENCE) {
                     typed.extend(decoder.give_up());
                 }
             }
@@ -510,9 +512,9 @@ mod tests {
             let mut decoder = Decoder::default();
             assert_eq!(decoder.feed(b"\x1b"), []);
             assert_eq!(decoder.give_up(), [TerminalInput::AskStatus]);
-            assert_eq!(decoder.patience(), Some(ANSWER));
+            assert_eq!(decoder.timeout(), Some(ANSWER));
             assert_eq!(decoder.give_up(), [key(KeyCode::Esc, NONE)]);
-            assert_eq!(decoder.patience(), Some(LATE));
+            assert_eq!(decoder.timeout(), Some(LATE));
             decoder
         };
         assert_eq!(guessed().feed(b"[A"), [key(KeyCode::Up, NONE)]);
@@ -524,7 +526,7 @@ mod tests {
         assert_eq!(rest(&mut decoder), [key(KeyCode::Char('['), NONE)]);
         let mut decoder = guessed();
         assert_eq!(decoder.give_up(), []);
-        assert_eq!(decoder.patience(), None);
+        assert_eq!(decoder.timeout(), None);
         assert_eq!(decoder.feed(b"\r"), [key(KeyCode::Enter, NONE)]);
     }
 
@@ -543,7 +545,7 @@ mod tests {
     fn the_answer_about_keys_is_no_key() {
         assert_eq!(
             all(b"\x1b[?0ua"),
-            [TerminalInput::TellsKeys, key(KeyCode::Char('a'), NONE)]
+            [TerminalInput::ReportsKeys, key(KeyCode::Char('a'), NONE)]
         );
     }
 

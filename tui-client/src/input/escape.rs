@@ -15,7 +15,7 @@ pub(super) enum Sequence {
     /// The window got or lost the keyboard.
     Focus(bool),
     /// The terminal can tell all keys apart.
-    TellsKeys,
+    ReportsKeys,
     /// The terminal's status, which it was asked for.
     Status,
     /// The mouse was used.
@@ -91,7 +91,7 @@ fn csi(body: &[u8]) -> Sequence {
         _ => return Sequence::Partial,
     };
     if let ([b'?', ..], b'u') = (parameters, last) {
-        return Sequence::TellsKeys;
+        return Sequence::ReportsKeys;
     }
     let Some(numbers) = numbers(parameters) else {
         return Sequence::Unknown;

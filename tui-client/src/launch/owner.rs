@@ -211,7 +211,10 @@ mod tests {
             assert_eq!(judged(&sockets, HERE, THERE), Ok(()), "{address}");
             let sockets = [waiting, listener(address, stranger())];
             let judged = judged(&sockets, HERE, THERE);
-            assert!(matches!(judged, Err(OwnershipError::Stranger(_))), "{address}");
+            assert!(
+                matches!(judged, Err(OwnershipError::Stranger(_))),
+                "{address}"
+            );
         }
         // One of two is enough to be wary.
         let sockets = [listener(THERE, own), listener("0.0.0.0:50051", stranger())];

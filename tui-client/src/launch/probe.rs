@@ -81,7 +81,12 @@ pub(super) enum ServerOption {
 }
 
 impl ProbeFailure {
-    pub(super) fn into_error(self, name: &str, attempt: &Attempt, choice: ServerOption) -> ConnectError {
+    pub(super) fn into_error(
+        self,
+        name: &str,
+        attempt: &Attempt,
+        choice: ServerOption,
+    ) -> ConnectError {
         match self {
             Self::Refused(cause) => {
                 ConnectError::Unreachable(format!("no server listens on {name} ({cause})"))
@@ -148,10 +153,12 @@ async fn check(target: &ProbeTarget) -> Result<Channel, ProbeFailure> {
     };
     match checked.map(|response| response.into_inner().status()) {
         Ok(ServingStatus::Serving) => Ok(channel),
-        Ok(ServingStatus::NotServing) => {
-            Err(ProbeFailure::Unavailable("the server is not ready".to_owned()))
-        }
-        Ok(_) => Err(ProbeFailure::Foreign("it does not know this service".to_owned())),
+        Ok(ServingStatus::NotServing) => Err(ProbeFailure::Unavailable(
+            "the server is not ready".to_owned(),
+        )),
+        Ok(_) => Err(ProbeFailure::Foreign(
+            "it does not know this service".to_owned(),
+        )),
         Err(status) => Err(absent(&status)),
     }
 }

@@ -6,11 +6,11 @@ use chitty_chat::{Position, text::display};
 use tokio::{io::AsyncWrite, time::Instant};
 
 use super::{
-    PlainOutcome, PlainConfig,
+    PlainConfig, PlainOutcome,
+    deadlines::{DueAction, WaitDeadlines},
+    format::EventFormatter,
     lines::ReadLine,
-    out::OutputBuffer,
-    patience::{DueAction, WaitDeadlines},
-    show::EventFormatter,
+    output::OutputBuffer,
 };
 use crate::{
     app::{
@@ -19,7 +19,7 @@ use crate::{
         participants::Participants,
         recent::Recent,
     },
-    session::{SessionCommand, Ended, Link, Notice, NameRefusal, Ticket, WelcomeNotice},
+    session::{Ended, Link, NameRefusal, Notice, SessionCommand, Ticket, WelcomeNotice},
 };
 
 /// Own lines that wait for the server at most; beyond that the input is not read on.
@@ -38,7 +38,7 @@ pub(super) struct PlainClient<O, E> {
     pending: BTreeMap<Ticket, u64>,
     joined: bool,
     link: LinkReport,
-    patience: WaitDeadlines,
+    deadlines: WaitDeadlines,
     /// Up to this position everything is to be shown before the client leaves by itself: the end of
     /// the chat when it was entered.
     awaited: Option<Position>,
@@ -58,7 +58,7 @@ enum LeaveReason {
     /// There is nothing more to do.
     Done,
     /// Somebody wants the client to end, whether all is sent or not.
-    Told,
+    Asked,
 }
 
 /// What is known of the link, and what of that was said.
@@ -86,7 +86,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
             pending: BTreeMap::new(),
             joined: false,
             link: LinkReport::default(),
-            patience: WaitDeadlines::new(config.wait),
+            deadlines: WaitDeadlines::new(config.wait),
             awaited: None,
             reading: true,
             leaving: LeaveReason::No,
@@ -102,13 +102,13 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
         self.outcome.is_some()
     }
 
-    pub(super) fn is_told_to_leave(&self) -> bool {
-        self.leaving == LeaveReason::Told
+    pub(super) fn was_asked_to_leave(&self) -> bool {
+        self.leaving == LeaveReason::Asked
     }
 
     /// Whether more may be said: whoever reads has taken most of what was said before.
-    pub(super) fn has_room(&self) -> bool {
-        self.output.has_room() && self.errors.has_room()
+    pub(super) fn has_space(&self) -> bool {
+        self.output.has_space() && self.errors.has_space()
     }
 
     pub(super) fn leaves(&self) -> bool {
@@ -125,14 +125,14 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
 
     /// When something is due next.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.patience.due()
+        self.deadlines.due()
     }
 
     /// What follows from what has happened.
-    pub(super) fn mind(&mut self, now: Instant) {
+    pub(super) fn update_deadlines(&mut self, now: Instant) {
         let failed = self.link.down.is_some();
         let needed = !self.leaves() && (!self.joined || (failed && !self.reading));
-        self.patience.needs_server(needed, failed, now);
+        self.deadlines.needs_server(needed, failed, now);
         let done = !self.reading
             && self.pending.is_empty()
             && self.joined
@@ -153,16 +153,16 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
     }
 
     /// Whoever says so twice does not want to wait for a farewell.
-    pub(super) fn told_to_leave(&mut self) {
+    pub(super) fn asked_to_leave(&mut self) {
         match self.leaving {
-            LeaveReason::No => self.leave(LeaveReason::Told),
-            LeaveReason::Done => self.leaving = LeaveReason::Told,
-            LeaveReason::Told => self.ended(Ended::Left),
+            LeaveReason::No => self.leave(LeaveReason::Asked),
+            LeaveReason::Done => self.leaving = LeaveReason::Asked,
+            LeaveReason::Asked => self.ended(Ended::Left),
         }
     }
 
     pub(super) fn time_has_come(&mut self, now: Instant) {
-        match self.patience.take(now) {
+        match self.deadlines.take(now) {
             Some(DueAction::AskAgain) => {
                 let name = self.config.name.clone();
                 self.next = Some(SessionCommand::Join { name });
@@ -173,7 +173,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
     }
 
     fn give_up(&mut self) {
-        let after = match self.patience.wait().unwrap_or_default() {
+        let after = match self.deadlines.wait().unwrap_or_default() {
             Duration::ZERO => "at the first failure".to_owned(),
             wait => format!("after {} s", wait.as_secs_f64()),
         };
@@ -244,7 +244,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
     fn welcome(&mut self, welcome: &WelcomeNotice) {
         self.joined = true;
         self.link.down = None;
-        self.patience.entered();
+        self.deadlines.entered();
         self.awaited = Some(welcome.head).filter(|head| welcome.next <= *head);
         self.recent.welcome(welcome);
         self.participants.welcome(welcome);
@@ -262,7 +262,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
             }
             Link::Lost { reason, .. } => {
                 // Else it is given up now, which is said with the same reason.
-                let tries = self.joined || self.patience.wait() != Some(Duration::ZERO);
+                let tries = self.joined || self.deadlines.wait() != Some(Duration::ZERO);
                 if tries && !self.link.said {
                     self.link.said = true;
                     let how_long = self.how_long();
@@ -279,7 +279,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
     }
 
     fn how_long(&self) -> String {
-        match self.patience.wait() {
+        match self.deadlines.wait() {
             Some(wait) if !self.joined => format!("for {} s", wait.as_secs_f64()),
             _ => "again".to_owned(),
         }
@@ -287,10 +287,10 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
 
     fn refused(&mut self, refusal: &NameRefusal) {
         let name = self.config.name.as_str();
-        let waited_for = self.patience.waits_for_name();
+        let waited_for = self.deadlines.waits_for_name();
         let waits = refusal
             .retry_in
-            .is_some_and(|free_in| self.patience.name_is_taken(free_in, Instant::now()));
+            .is_some_and(|free_in| self.deadlines.name_is_taken(free_in, Instant::now()));
         if !waits {
             let reason = format!("the name {name:?} is refused: {}", refusal.reason);
             self.outcome = Some(ExitReason::NeverJoined(reason));

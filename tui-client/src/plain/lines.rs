@@ -68,8 +68,10 @@ impl<I: AsyncBufRead + Unpin> InputLines<I> {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        String::from_utf8(line)
-            .map_or_else(|_| ReadLine::Wrong("it is not UTF-8 text".into()), ReadLine::Line)
+        String::from_utf8(line).map_or_else(
+            |_| ReadLine::Wrong("it is not UTF-8 text".into()),
+            ReadLine::Line,
+        )
     }
 }
 

@@ -5,10 +5,10 @@
 //! not for a server, not for a name, and, once the client is told to end, not for whoever reads.
 
 mod client;
+mod deadlines;
+mod format;
 mod lines;
-mod out;
-mod patience;
-mod show;
+mod output;
 mod standard;
 #[cfg(test)]
 mod tests;
@@ -92,12 +92,12 @@ where
     let mut lines = InputLines::new(streams.input);
     let mut client = PlainClient::new(config, streams.output, streams.errors);
     while !client.is_over() {
-        client.mind(Instant::now());
-        let (has_room, leaves) = (client.has_room(), client.leaves());
+        client.update_deadlines(Instant::now());
+        let (has_space, leaves) = (client.has_space(), client.leaves());
         let (wants_line, due) = (client.wants_line(), client.due());
         tokio::select! {
             biased;
-            Some(()) = leave.next() => client.told_to_leave(),
+            Some(()) = leave.next() => client.asked_to_leave(),
             permit = commands.reserve(), if client.next.is_some() => match permit {
                 Ok(permit) => if let Some(command) = client.next.take() {
                     permit.send(command);
@@ -111,15 +111,15 @@ where
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                 client.time_has_come(Instant::now());
             }
-            Some(news) = log.recv(), if has_room => client.say(&news.to_string()),
+            Some(news) = log.recv(), if has_space => client.say(&news.to_string()),
             // The last of them must be taken, whoever reads what they tell.
-            notice = notices.recv(), if has_room || leaves => client.notice(notice),
-            piece = lines.next(), if wants_line && has_room => client.typed(piece),
+            notice = notices.recv(), if has_space || leaves => client.notice(notice),
+            piece = lines.next(), if wants_line && has_space => client.typed(piece),
         }
     }
     let end = client.end();
-    let told = client.is_told_to_leave();
-    let patience = async {
+    let told = client.was_asked_to_leave();
+    let deadlines = async {
         if !told {
             leave.next().await;
         }
@@ -127,7 +127,7 @@ where
     };
     tokio::select! {
         () = client.write_all() => {}
-        () = patience => {}
+        () = deadlines => {}
     }
     end
 }

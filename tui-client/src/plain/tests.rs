@@ -10,7 +10,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{client::MAX_PENDING, *};
-use crate::session::{SessionCommand, Ended, Link, Notice, NameRefusal, Ticket, WelcomeNotice};
+use crate::session::{Ended, Link, NameRefusal, Notice, SessionCommand, Ticket, WelcomeNotice};
 
 /// A client, and the session that the test plays.
 struct Play {
@@ -86,7 +86,9 @@ impl Play {
 
     async fn joined() -> Self {
         let mut play = Self::start();
-        assert!(matches!(play.command().await, SessionCommand::Join { name } if name.as_str() == "ada"));
+        assert!(
+            matches!(play.command().await, SessionCommand::Join { name } if name.as_str() == "ada")
+        );
         play.tell(Notice::Welcome(welcome())).await;
         play
     }
@@ -270,7 +272,10 @@ async fn a_lost_link_is_said_and_lines_are_kept() {
     play.confirm(ticket, "kept").await;
     play.tell(Notice::Ended(Ended::Failed("gone".into()))).await;
     let (plain, _, errors) = play.end().await;
-    assert_eq!(plain.outcome, ExitReason::Over(Ended::Failed("gone".into())));
+    assert_eq!(
+        plain.outcome,
+        ExitReason::Over(Ended::Failed("gone".into()))
+    );
     assert_eq!(
         errors,
         "chitty: not connected (refused); trying again\nchitty: no server is running here: one is \
@@ -347,7 +352,9 @@ async fn a_name_that_a_lost_participant_holds_is_waited_for() {
     for free_in in [free_in, free_in * 4, Duration::ZERO] {
         let start = Instant::now();
         play.refuse(Some(free_in)).await;
-        assert!(matches!(play.command().await, SessionCommand::Join { name } if name.as_str() == "ada"));
+        assert!(
+            matches!(play.command().await, SessionCommand::Join { name } if name.as_str() == "ada")
+        );
         assert_eq!(start.elapsed().as_secs(), free_in.as_secs().max(1));
     }
     play.tell(Notice::Welcome(welcome())).await;

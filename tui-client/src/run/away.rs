@@ -4,7 +4,7 @@ use std::{future::pending, io, process::ExitStatus, time::Duration};
 
 use ratatui::backend::Backend;
 
-use super::{ScreenClient, editor::Editing, told::ProcessSignal};
+use super::{ScreenClient, editor::Editing, signals::ProcessSignal};
 use crate::app::{Effect, Input};
 
 /// Waits for the editor's end, which does not come when there is none.
@@ -21,8 +21,8 @@ impl<B: Backend> ScreenClient<'_, B> {
         self.suspended || self.editing.is_some()
     }
 
-    pub(super) fn told(&mut self, told: ProcessSignal) {
-        match told {
+    pub(super) fn signal(&mut self, signal: ProcessSignal) {
+        match signal {
             ProcessSignal::Resized => self.resized(),
             ProcessSignal::Leave => {
                 if let Some(editing) = &self.editing {
@@ -58,7 +58,7 @@ impl<B: Backend> ScreenClient<'_, B> {
             return self.input(Input::Leave);
         }
         // The other program may have given the window another one.
-        self.title_told = None;
+        self.title_written = None;
         self.resized();
         self.repaint();
         self.apply(vec![Effect::Draw], Duration::ZERO);

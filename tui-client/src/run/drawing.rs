@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::ScreenClient;
 use crate::{
-    app::{Input, ExitReason},
+    app::{ExitReason, Input},
     osc::{self, LinkCells, RESTORE_CURSOR, SAVE_CURSOR},
     session::Ended,
     terminal, view,
@@ -20,18 +20,18 @@ impl<B: Backend> ScreenClient<'_, B> {
     }
 
     /// Tells the window its title, unless it knows.
-    pub(super) fn entitle(&mut self) {
-        if self.title != self.title_told
+    pub(super) fn write_title(&mut self) {
+        if self.title != self.title_written
             && let Some(title) = &self.title
         {
-            self.tell(&osc::title(title));
-            self.title_told.clone_from(&self.title);
+            self.write_sequence(&osc::title(title));
+            self.title_written.clone_from(&self.title);
         }
     }
 
     /// A terminal that is gone is noticed when something is drawn.
-    pub(super) fn tell(&self, sequence: &str) {
-        let _ = (self.host.tell)(sequence);
+    pub(super) fn write_sequence(&self, sequence: &str) {
+        let _ = (self.host.write_sequence)(sequence);
     }
 
     pub(super) fn repaint(&mut self) {
@@ -77,11 +77,11 @@ impl<B: Backend> ScreenClient<'_, B> {
             self.apply(effects, Duration::from_secs(3600));
             return;
         }
-        self.entitle();
+        self.write_title();
         if !self.asked {
             // Not before the first frame, which waits for nothing.
             self.asked = true;
-            (self.host.ask_for_keys)();
+            (self.host.query_key_reports)();
         }
     }
 
@@ -101,6 +101,6 @@ impl<B: Backend> ScreenClient<'_, B> {
 
     /// The terminal has not taken the last frame yet: the next one waits for that.
     pub(super) fn hangs(&self) -> bool {
-        *self.untaken.borrow() > 0
+        *self.unwritten.borrow() > 0
     }
 }

@@ -12,13 +12,13 @@ pub(super) struct Host {
     /// Sends what was drawn.
     pub(super) present: fn() -> io::Result<()>,
     /// Tells it something beside the screen.
-    pub(super) tell: fn(&str) -> io::Result<()>,
+    pub(super) write_sequence: fn(&str) -> io::Result<()>,
     /// Takes the mouse, or leaves it to the terminal.
     pub(super) take_mouse: fn(bool),
     /// Asks whether it tells all keys apart; the answer comes among the keys.
-    pub(super) ask_for_keys: fn(),
+    pub(super) query_key_reports: fn(),
     /// It does.
-    pub(super) tells_keys: fn(),
+    pub(super) enable_key_reports: fn(),
     /// Makes it what other programs expect.
     pub(super) give_up: fn(),
     /// Makes it what this one needs.
@@ -30,10 +30,10 @@ pub(super) struct Host {
 pub(super) const HOST: Host = Host {
     frame: || Box::new(terminal::Frames),
     present: terminal::present,
-    tell: terminal::tell,
+    write_sequence: terminal::write_sequence,
     take_mouse: terminal::take_mouse,
-    ask_for_keys: terminal::ask_for_keys,
-    tells_keys: terminal::tells_keys,
+    query_key_reports: terminal::query_key_reports,
+    enable_key_reports: terminal::enable_key_reports,
     give_up: terminal::give_up,
     take: terminal::take,
     stop: terminal::stop,

@@ -14,24 +14,24 @@ use crate::{
 
 thread_local! {
     /// How often the terminal was told something beside the screen: each test has its own thread.
-    static TOLD: Cell<usize> = const { Cell::new(0) };
+    static WRITTEN: Cell<usize> = const { Cell::new(0) };
 }
 
 /// A running screen, and its surroundings.
 struct Bench {
     keys: Option<mpsc::UnboundedSender<io::Result<Vec<u8>>>>,
-    told: mpsc::UnboundedSender<ProcessSignal>,
+    signals: mpsc::UnboundedSender<ProcessSignal>,
     commands: mpsc::Receiver<SessionCommand>,
     notices: mpsc::Sender<Notice>,
     /// How many pieces the terminal has not taken.
-    untaken: watch::Sender<usize>,
+    unwritten: watch::Sender<usize>,
     log: mpsc::Sender<LogNews>,
     screen: JoinHandle<(ExitReason, String)>,
 }
 
 fn bench() -> Bench {
     let (keys, bytes) = mpsc::unbounded_channel();
-    let (told, signals) = mpsc::unbounded_channel();
+    let (send_signal, signals) = mpsc::unbounded_channel();
     let (commands_in, commands) = mpsc::channel(1);
     let (notices, notices_out) = mpsc::channel(10_000);
     let config = ScreenConfig {
@@ -45,14 +45,14 @@ fn bench() -> Bench {
         options: Options::default(),
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),
-        look: CharacterSet::default(),
+        characters: CharacterSet::default(),
     };
     let session = SessionHandle {
         commands: commands_in,
         notices: notices_out,
         task: tokio::spawn(async {}),
     };
-    let (untaken, follow) = watch::channel(0);
+    let (unwritten, follow) = watch::channel(0);
     let (log_news, log) = mpsc::channel(1);
     let screen = tokio::spawn(async move {
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("in memory");
@@ -61,13 +61,13 @@ fn bench() -> Bench {
         let host = Host {
             frame: || Box::new(io::sink()),
             present: || Ok(()),
-            tell: |_| {
-                TOLD.set(TOLD.get() + 1);
+            write_sequence: |_| {
+                WRITTEN.set(WRITTEN.get() + 1);
                 Ok(())
             },
             take_mouse: |_| {},
-            ask_for_keys: || {},
-            tells_keys: || {},
+            query_key_reports: || {},
+            enable_key_reports: || {},
             give_up: || {},
             take: || Ok(()),
             stop: || false,
@@ -78,10 +78,10 @@ fn bench() -> Bench {
     });
     Bench {
         keys: Some(keys),
-        told,
+        signals: send_signal,
         commands,
         notices,
-        untaken,
+        unwritten,
         log: log_news,
         screen,
     }
@@ -165,7 +165,10 @@ async fn a_split_arrow_key_does_not_leave() {
 async fn a_session_that_does_not_answer_holds_the_screen_for_a_second() {
     let mut bench = Bench::joined().await;
     let start = Instant::now();
-    bench.told.send(ProcessSignal::Leave).expect("the screen runs");
+    bench
+        .signals
+        .send(ProcessSignal::Leave)
+        .expect("the screen runs");
     assert_eq!(bench.command().await, SessionCommand::Leave);
     let (outcome, _) = bench.end().await;
     assert_eq!(outcome, ExitReason::Left);
@@ -204,14 +207,14 @@ async fn a_session_that_vanishes_is_told() {
         notices,
         screen,
         keys,
-        told,
-        untaken,
+        signals,
+        unwritten,
         log,
     } = bench;
     drop((commands, notices));
     let (outcome, _) = screen.await.expect("no panic");
     assert!(matches!(outcome, ExitReason::NeverJoined(_)), "{outcome:?}");
-    drop((keys, told, untaken, log));
+    drop((keys, signals, unwritten, log));
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,24 +256,24 @@ async fn the_title_is_told_with_the_frame_however_much_is_unread() {
     let bench = Bench::joined().await;
     bench.press(b"\x1b[O");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let before = TOLD.get();
+    let before = WRITTEN.get();
     for n in 2..=1000 {
         bench
             .event(message(n, n * 4, "bob", &format!("line {n}")))
             .await;
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let told = TOLD.get() - before;
-    assert!((1..=10).contains(&told), "{told} titles");
+    let titles = WRITTEN.get() - before;
+    assert!((1..=10).contains(&titles), "{titles} titles");
     bench.press(b"\x1b[I");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(TOLD.get() - before, told + 1, "nothing is unread");
+    assert_eq!(WRITTEN.get() - before, titles + 1, "nothing is unread");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_terminal_that_hangs_stops_nothing_but_the_screen() {
     let mut bench = Bench::joined().await;
-    bench.untaken.send_replace(1);
+    bench.unwritten.send_replace(1);
     for n in 2..=2000 {
         bench
             .event(message(n, n * 4, "bob", &format!("line {n}")))
@@ -282,7 +285,7 @@ async fn a_terminal_that_hangs_stops_nothing_but_the_screen() {
     };
     assert_eq!(text.as_str(), "hello");
     tokio::time::sleep(Duration::from_secs(3600)).await;
-    bench.untaken.send_replace(0);
+    bench.unwritten.send_replace(0);
     // What is due since long is drawn then.
     tokio::time::sleep(Duration::from_millis(1)).await;
     bench.press(b"\x03");
@@ -313,7 +316,10 @@ async fn a_window_without_a_shell_is_not_left_stopped() {
     let mut bench = Bench::joined().await;
     bench.press(b"\x1a");
     tokio::time::sleep(Duration::from_millis(100)).await;
-    bench.told.send(ProcessSignal::Interrupted).expect("the screen runs");
+    bench
+        .signals
+        .send(ProcessSignal::Interrupted)
+        .expect("the screen runs");
     assert_eq!(bench.command().await, SessionCommand::Leave);
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;

@@ -33,7 +33,7 @@ pub(super) enum Continuity {
 
 /// What to do with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub(super) enum Arrival {
     /// It is the next one: show it.
     Show,
     /// It was shown before.
@@ -74,18 +74,18 @@ impl Cursor {
     }
 
     /// The stream brought the event at this position.
-    pub(super) fn take(&mut self, position: Position, lamport: LamportTime) -> Delivery {
+    pub(super) fn take(&mut self, position: Position, lamport: LamportTime) -> Arrival {
         let Some(place) = &mut self.place else {
-            return Delivery::Gap;
+            return Arrival::Gap;
         };
         if position <= place.last {
-            Delivery::Repeat
+            Arrival::Repeat
         } else if position == place.last.next() {
             place.last = position;
             place.lamport = Some(lamport);
-            Delivery::Show
+            Arrival::Show
         } else {
-            Delivery::Gap
+            Arrival::Gap
         }
     }
 
@@ -132,7 +132,7 @@ mod tests {
         let mut cursor = Cursor::default();
         cursor.welcome("e", 5.into());
         let (position, lamport) = at(5);
-        assert_eq!(cursor.take(position, lamport), Delivery::Show);
+        assert_eq!(cursor.take(position, lamport), Arrival::Show);
         let resume = v1::Resume {
             position: 5,
             epoch: "e".into(),
@@ -170,12 +170,12 @@ mod tests {
                 let expected = first + shown.len() as u64;
                 let (place, lamport) = at(position);
                 match cursor.take(place, lamport) {
-                    Delivery::Show => {
+                    Arrival::Show => {
                         prop_assert_eq!(position, expected);
                         shown.push(position);
                     }
-                    Delivery::Repeat => prop_assert!(position < expected),
-                    Delivery::Gap => prop_assert!(position > expected),
+                    Arrival::Repeat => prop_assert!(position < expected),
+                    Arrival::Gap => prop_assert!(position > expected),
                 }
             }
             prop_assert_eq!(cursor.last().get(), first + shown.len() as u64 - 1);

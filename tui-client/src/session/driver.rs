@@ -14,15 +14,15 @@ use tokio::{
 use tonic::transport::Channel;
 
 use super::{
-    SessionCommand, Connector, Ended, HistoryPage, ClockCause, Notice, OnAccepted, Random, SessionConfig,
-    Ticket,
+    ClockCause, Connector, Ended, HistoryPage, Notice, OnAccepted, Random, SessionCommand,
+    SessionConfig, Ticket,
     backoff::Backoff,
     cursor::Cursor,
     follow::FetchedPage,
     leave::{LeaveOutcome, LeavePhase},
-    link::{BoxFuture, LinkState, LinkEvent},
+    link::{BoxFuture, LinkEvent, LinkState},
     log,
-    out::NoticeQueue,
+    notice_queue::NoticeQueue,
     outbox::Outbox,
     publish::{PublishInFlight, PublishOutcome},
 };
@@ -140,20 +140,20 @@ impl SessionDriver {
             if let ControlFlow::Break(ended) = self.check_clock() {
                 break ended;
             }
-            self.out.clock(self.clock.now(), ClockCause::Told);
+            self.out.clock(self.clock.now(), ClockCause::Observed);
         };
-        self.out.clock(self.clock.now(), ClockCause::Told);
+        self.out.clock(self.clock.now(), ClockCause::Observed);
         log::link_ended(self.connector.server(), &ended);
-        self.out.tell(Notice::Ended(ended));
+        self.out.push(Notice::Ended(ended));
         self.out.finish().await;
     }
 
     async fn next(&mut self) -> Occurrence {
-        let room = self.out.waiting.is_empty();
+        let all_taken = self.out.waiting.is_empty();
         let timer = self.timer();
         tokio::select! {
             biased;
-            permit = self.out.notices.reserve(), if !room => {
+            permit = self.out.notices.reserve(), if !all_taken => {
                 if let Ok(permit) = permit {
                     if let Some(notice) = self.out.waiting.pop_front() {
                         permit.send(notice);
@@ -176,7 +176,7 @@ impl SessionDriver {
             }
             outcome = self.leaving.outcome(), if self.leaving.is_sent() => Occurrence::Left(outcome),
             // A slow app is felt by the server: see `NoticeQueue`.
-            step = next_step(&mut self.state, &self.out), if room || !self.state.is_following() => {
+            step = next_step(&mut self.state, &self.out), if all_taken || !self.state.is_following() => {
                 Occurrence::Link(step)
             }
             Some(page) = self.pages.next(), if !self.pages.is_empty() => Occurrence::Paged(page),
@@ -217,7 +217,7 @@ impl SessionDriver {
         let id = MessageId::random(&mut self.random);
         if let Err(full) = self.outbox.push(ticket, text, id) {
             let reason = full.to_string();
-            self.out.tell(Notice::Rejected { ticket, reason });
+            self.out.push(Notice::Rejected { ticket, reason });
         }
     }
 

@@ -10,11 +10,11 @@ use tonic_prost::ProstCodec;
 
 use super::{
     Ended, Link, Notice, Ticket,
-    any::driver,
-    driver::{SessionDriver, Flow},
+    driver::{Flow, SessionDriver},
     leave::{LeaveOutcome, LeavePhase},
     link::LinkState,
-    out::NoticeQueue,
+    notice_queue::NoticeQueue,
+    properties::driver,
 };
 
 const STEP: Duration = Duration::from_millis(200);
@@ -89,7 +89,7 @@ fn goes_on(flow: &Flow) {
 }
 
 /// The reason and the wait that the app was told.
-fn told_lost(driver: &SessionDriver) -> Option<(&str, Duration)> {
+fn reported_lost(driver: &SessionDriver) -> Option<(&str, Duration)> {
     driver
         .out
         .waiting
@@ -217,7 +217,7 @@ async fn while_the_user_leaves_the_server_cannot_remove_anybody() {
         let what = format!("{news:?}");
         assert!(stays.broadcast(news.clone()).is_break(), "{what}");
         goes_on(&leaves.broadcast(news));
-        assert_eq!(told_lost(&leaves), None, "{what}");
+        assert_eq!(reported_lost(&leaves), None, "{what}");
     }
     // What is lost while the user leaves is not tried again.
     let (mut leaves, _notices) = in_chat();
@@ -226,7 +226,7 @@ async fn while_the_user_leaves_the_server_cannot_remove_anybody() {
     goes_on(&leaves.broadcast(Ok(Some(closing(Reason::Shutdown)))));
     assert!(matches!(leaves.state, LinkState::Idle));
     assert!(leaves.publishing.is_none());
-    assert_eq!(told_lost(&leaves), None);
+    assert_eq!(reported_lost(&leaves), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,7 +246,7 @@ async fn only_the_own_left_says_that_this_participation_is_given_up() {
     goes_on(&driver.broadcast(Ok(Some(left_event(1, left::Reason::Lost)))));
     assert!(driver.announced_gone);
     goes_on(&driver.broadcast(Ok(Some(closing(Reason::Ended)))));
-    let lost = told_lost(&driver).map(|(reason, _)| reason);
+    let lost = reported_lost(&driver).map(|(reason, _)| reason);
     assert_eq!(lost, Some("this participation was given up"));
 }
 
@@ -272,12 +272,15 @@ async fn every_way_in_which_a_stream_ends_has_its_end() {
     ] {
         let (mut driver, _notices) = in_chat();
         goes_on(&driver.broadcast(news));
-        assert_eq!(told_lost(&driver).map(|(reason, _)| reason), Some(reason));
+        assert_eq!(
+            reported_lost(&driver).map(|(reason, _)| reason),
+            Some(reason)
+        );
         assert!(matches!(driver.state, LinkState::Waiting { .. }));
     }
     let (mut driver, _notices) = in_chat();
     goes_on(&driver.broadcast(Ok(Some(closing(Reason::Unspecified)))));
-    assert_eq!(told_lost(&driver), None);
+    assert_eq!(reported_lost(&driver), None);
     assert!(driver.state.is_following());
 }
 
@@ -291,7 +294,7 @@ async fn a_link_that_was_live_for_a_second_is_tried_again_as_the_first_time() {
         }
         tokio::time::advance(live).await;
         driver.lost("the cable".into(), Duration::ZERO);
-        told_lost(&driver).expect("it is told").1
+        reported_lost(&driver).expect("it is told").1
     };
     let second = Duration::from_secs(1);
     assert!(wait_after(Duration::from_millis(999)).await > second);
@@ -362,7 +365,7 @@ async fn a_participation_that_is_over_is_renewed_after_a_wait() {
         driver.backoff.reset();
         driver.not_published(&id(), 1.into(), &Status::unauthenticated("over"));
         let wait = Duration::from_micros(most * 1000 - 1);
-        assert_eq!(told_lost(&driver), Some(("over", wait)));
+        assert_eq!(reported_lost(&driver), Some(("over", wait)));
     }
 }
 

@@ -8,8 +8,8 @@ use tonic::{Code, Status};
 
 use super::{
     Ended, HistoryPage, Link, Notice, bounds,
-    cursor::Delivery,
-    driver::{SessionDriver, Flow},
+    cursor::Arrival,
+    driver::{Flow, SessionDriver},
     grpc, log,
 };
 
@@ -65,12 +65,12 @@ impl SessionDriver {
 
     fn event(&mut self, event: Event) -> Flow {
         match self.cursor.take(event.position, event.lamport) {
-            Delivery::Show => {}
-            Delivery::Repeat => {
+            Arrival::Show => {}
+            Arrival::Repeat => {
                 tracing::debug!(position = event.position.get(), "shown before");
                 return Flow::Continue(());
             }
-            Delivery::Gap => {
+            Arrival::Gap => {
                 let reason = format!("the stream left out what is before {}", event.position);
                 self.lost(reason, Duration::ZERO);
                 return Flow::Continue(());
@@ -88,8 +88,8 @@ impl SessionDriver {
             _ => None,
         };
         let ended = self.own_end(&event);
-        self.out.told_clock(clock);
-        self.out.tell(Notice::Event { event, clock, own });
+        self.out.note_clock(clock);
+        self.out.push(Notice::Event { event, clock, own });
         self.note_progress(false);
         ended.map_or(Flow::Continue(()), Flow::Break)
     }
@@ -130,13 +130,13 @@ impl SessionDriver {
         if self.live.is_some() {
             return;
         }
-        let behind = self.head.get().saturating_sub(self.cursor.last().get());
-        if behind == 0 {
+        let remaining = self.head.get().saturating_sub(self.cursor.last().get());
+        if remaining == 0 {
             self.live = Some(Instant::now());
             log::link("live", self.connector.server());
             self.out.link(Link::Live);
-        } else if welcomed || behind.is_multiple_of(PROGRESS) {
-            self.out.link(Link::CatchingUp { behind });
+        } else if welcomed || remaining.is_multiple_of(PROGRESS) {
+            self.out.link(Link::CatchingUp { remaining });
         }
     }
 
@@ -240,7 +240,7 @@ impl SessionDriver {
                 let newest = newest.unwrap_or_default();
                 self.clock.observe(newest);
                 log::history_replied(page, events.len(), start, newest, self.clock.now());
-                self.out.tell(Notice::History {
+                self.out.push(Notice::History {
                     page,
                     events: Ok(events),
                     start,
@@ -252,7 +252,7 @@ impl SessionDriver {
 
     fn no_history(&mut self, page: HistoryPage, status: Option<&Status>, reason: String) {
         log::history_refused(page, status, &reason);
-        self.out.tell(Notice::History {
+        self.out.push(Notice::History {
             page,
             events: Err(reason),
             start: false,

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 use tonic::{Status, transport::Channel};
 
 use super::{
-    ConnectError, Ended, Link, ClockCause, Notice, NameRefusal, WelcomeNotice, bounds,
+    ClockCause, ConnectError, Ended, Link, NameRefusal, Notice, WelcomeNotice, bounds,
     cursor::Continuity,
-    driver::{SessionDriver, Flow, Participation},
+    driver::{Flow, Participation, SessionDriver},
     grpc::{self, JoinFailure},
-    link::{OpenedStream, LinkState},
+    link::{LinkState, OpenedStream},
     log,
 };
 
@@ -144,8 +144,8 @@ impl SessionDriver {
             since: position,
         });
         self.head = welcome.head.into();
-        self.out.told_clock(self.clock.now());
-        self.out.tell(Notice::Welcome(WelcomeNotice {
+        self.out.note_clock(self.clock.now());
+        self.out.push(Notice::Welcome(WelcomeNotice {
             name: shown_name,
             number,
             participants: (!granted).then_some(participants),
@@ -196,7 +196,7 @@ impl SessionDriver {
             return;
         }
         self.state = LinkState::Idle;
-        self.out.tell(Notice::Refused(NameRefusal {
+        self.out.push(Notice::Refused(NameRefusal {
             name: name.to_string(),
             reason,
             retry_in,

@@ -8,7 +8,7 @@ use tonic::Status;
 
 use super::{
     Ended, bounds,
-    driver::{SessionDriver, Flow},
+    driver::{Flow, SessionDriver},
     grpc,
     link::{BoxFuture, LinkState},
     log,
@@ -75,7 +75,10 @@ impl SessionDriver {
             return;
         }
         log::link("leaving", self.connector.server());
-        if matches!(self.state, LinkState::Connecting(..) | LinkState::Waiting { .. }) {
+        if matches!(
+            self.state,
+            LinkState::Connecting(..) | LinkState::Waiting { .. }
+        ) {
             // No server is started, nor waited for, to be told of a leaving.
             self.state = LinkState::Idle;
         }

@@ -3,8 +3,6 @@
 //! One task owns everything: the clock, the place in the log, the lines still to be sent, the
 //! stream. [`spawn`] starts it; commands go in, notices come out.
 
-#[cfg(test)]
-mod any;
 mod backoff;
 mod bounds;
 mod connector;
@@ -18,9 +16,11 @@ mod join;
 mod leave;
 mod link;
 mod log;
-mod out;
+mod notice_queue;
 mod outbox;
 mod port;
+#[cfg(test)]
+mod properties;
 mod publish;
 
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -28,7 +28,10 @@ use tracing::Instrument as _;
 
 pub use connector::{Attempt, ConnectError, Connecting, Connector};
 pub use grpc::endpoint;
-pub use port::{SessionCommand, Ended, HistoryPage, Link, ClockCause, Notice, NameRefusal, Ticket, WelcomeNotice};
+pub use port::{
+    ClockCause, Ended, HistoryPage, Link, NameRefusal, Notice, SessionCommand, Ticket,
+    WelcomeNotice,
+};
 
 pub(crate) use bounds::REPLY;
 

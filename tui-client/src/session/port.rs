@@ -107,7 +107,7 @@ pub enum ClockCause {
     /// Something was sent: `C = C + 1`.
     Sent,
     /// A reply or history told a later time: `C = max(C, t)`.
-    Told,
+    Observed,
 }
 
 /// The state of the link, for the status line.
@@ -122,7 +122,7 @@ pub enum Link {
     /// Following the log, with older events still to come.
     CatchingUp {
         /// How many.
-        behind: u64,
+        remaining: u64,
     },
     /// The link is down; the session tries again by itself.
     Lost {

@@ -64,11 +64,11 @@ impl SessionDriver {
             Ok(reply) => {
                 self.publish_backoff.reset();
                 self.clock.observe(reply.lamport.into());
-                self.out.clock(self.clock.now(), ClockCause::Told);
+                self.out.clock(self.clock.now(), ClockCause::Observed);
                 log::publish_replied(id.as_str(), &reply, self.clock.now());
                 let position = Position::new(reply.position);
                 if let Some(ticket) = self.outbox.accepted(&id, position, self.cursor.last()) {
-                    self.out.tell(Notice::Accepted { ticket, position });
+                    self.out.push(Notice::Accepted { ticket, position });
                 }
             }
             Err(status) => self.not_published(&id, lamport, &status),
@@ -87,7 +87,7 @@ impl SessionDriver {
             PublishFailure::Refused(reason) => {
                 self.publish_backoff.reset();
                 if let Some(ticket) = self.outbox.refused(id) {
-                    self.out.tell(Notice::Rejected { ticket, reason });
+                    self.out.push(Notice::Rejected { ticket, reason });
                 }
             }
             PublishFailure::Wait(wait) => self.outbox.wait_until(Instant::now() + wait),

@@ -59,10 +59,10 @@ pub(super) fn environment(variable: impl Fn(&str) -> Option<String>) -> Size {
 /// The first that tells, for columns and rows each: the terminal now, the terminal before, the
 /// environment.
 fn settle(now: Size, before: Size, environment: Size) -> Size {
-    let told = [now, before, environment, USUAL];
+    let reported = [now, before, environment, USUAL];
     let first = |pick: fn(&Size) -> u16| {
-        let mut told = told.iter().map(pick);
-        told.find(|&side| is_told(side)).unwrap_or(1)
+        let mut reported = reported.iter().map(pick);
+        reported.find(|&side| is_reported(side)).unwrap_or(1)
     };
     Size {
         width: first(|size| size.width),
@@ -70,7 +70,7 @@ fn settle(now: Size, before: Size, environment: Size) -> Size {
     }
 }
 
-fn is_told(side: u16) -> bool {
+fn is_reported(side: u16) -> bool {
     (1..=MAX_SIDE).contains(&side)
 }
 
@@ -88,12 +88,12 @@ impl<W: Write> Backend for Measured<W> {
     type Error = io::Error;
 
     fn size(&self) -> io::Result<Size> {
-        let now = tcgetwinsize(stdio::stdout()).map_or(Size::ZERO, |told| Size {
-            width: told.ws_col,
-            height: told.ws_row,
+        let now = tcgetwinsize(stdio::stdout()).map_or(Size::ZERO, |reported| Size {
+            width: reported.ws_col,
+            height: reported.ws_row,
         });
         let size = settle(now, self.known.get(), self.environment);
-        if is_told(now.width) && is_told(now.height) {
+        if is_reported(now.width) && is_reported(now.height) {
             self.known.set(now);
         }
         Ok(bounded(size))

@@ -8,13 +8,13 @@ use crate::app::composer::{Completion, HistoryMatch};
 
 /// The line that a search has found.
 pub(super) struct FoundLine<'a> {
-    pub(super) looking: HistoryMatch<'a>,
+    pub(super) history_search: HistoryMatch<'a>,
     pub(super) theme: Theme,
 }
 
 impl Widget for FoundLine<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let HistoryMatch { query, found, end } = self.looking;
+        let HistoryMatch { query, found, end } = self.history_search;
         let Some((line, place)) = found else {
             let (sign, text, style) = if query.is_empty() {
                 ("! ", "Write a part of a line that you sent", theme::DIM)
@@ -26,8 +26,8 @@ impl Widget for FoundLine<'_> {
                 )
             };
             let x = put(buf, area, (0, 0), sign, style);
-            let room = usize::from(area.width).saturating_sub(x);
-            put(buf, area, (x, 0), &glyphs::fit(text, room), style);
+            let space = usize::from(area.width).saturating_sub(x);
+            put(buf, area, (x, 0), &glyphs::fit(text, space), style);
             return;
         };
         let sign = if end { "✗ no other: " } else { "↑ " };
@@ -37,9 +37,9 @@ impl Widget for FoundLine<'_> {
         let (mut before, within) = (part(0..place.start), part(place.clone()));
         // What was looked for is on screen, with what stands before it as far as there is room.
         let least = glyphs::width(&within).min(width.saturating_sub(x)) + 1;
-        let room = width.saturating_sub(x + least);
-        if glyphs::width(&before) > room {
-            let fitted = fit_end(&before, room);
+        let space = width.saturating_sub(x + least);
+        if glyphs::width(&before) > space {
+            let fitted = fit_end(&before, space);
             if fitted.is_some() {
                 x = put(buf, area, (x, 0), "…", theme::TEXT);
             }
@@ -50,8 +50,8 @@ impl Widget for FoundLine<'_> {
             (within, self.theme.found()),
             (part(place.end..line.len()), theme::TEXT),
         ] {
-            let room = width.saturating_sub(x);
-            let fitted = glyphs::fit(&text, room);
+            let space = width.saturating_sub(x);
+            let fitted = glyphs::fit(&text, space);
             x = put_said(buf, area, (x, 0), (&fitted, &text), style, self.theme);
         }
     }
@@ -60,12 +60,12 @@ impl Widget for FoundLine<'_> {
 /// As much of the end of a text as fits into `columns` after an ellipsis, for which there may be no
 /// room.
 fn fit_end(text: &str, columns: usize) -> Option<String> {
-    let mut room = glyphs::width(text);
+    let mut space = glyphs::width(text);
     let mut rest = text;
-    while room + 1 > columns {
+    while space + 1 > columns {
         let (first, width) = glyphs::graphemes(rest).next()?;
         rest = &rest[first.len()..];
-        room = room.saturating_sub(width);
+        space = space.saturating_sub(width);
     }
     Some(rest.to_owned())
 }

@@ -13,7 +13,7 @@ use ratatui::{
 
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
-    diagram::{Diagram, Lifeline, DiagramRow, DiagramStep},
+    diagram::{Diagram, DiagramRow, DiagramStep, Lifeline},
     keys::{Action, Keymap},
     participants::Participants,
     recent::Recent,
@@ -75,13 +75,13 @@ impl DiagramColumns {
             30..60 => (6, 15, 25, 9, false),
             _ => (8, 20, 33, 12, true),
         };
-        let room = width.saturating_sub(others + if labels { LABEL } else { 0 });
+        let space = width.saturating_sub(others + if labels { LABEL } else { 0 });
         Self {
             own,
             server,
             others,
             step,
-            count: (room / step).min(8),
+            count: (space / step).min(8),
             labels,
         }
     }
@@ -196,7 +196,7 @@ impl DiagramCanvas<'_> {
                     self.label(y, &format!("sent at {sent}: {label}"));
                 }
             }
-            DiagramStep::Told { time } => {
+            DiagramStep::Observed { time } => {
                 self.put(self.columns.server, y, "┤", theme::DIM);
                 self.receipt(y, *time, REPLY);
             }
@@ -301,9 +301,9 @@ impl DiagramCanvas<'_> {
     fn label(&mut self, y: usize, label: &str) {
         if self.columns.labels {
             let x = self.columns.label(self.diagram.others.len());
-            let room = usize::from(self.area.width).saturating_sub(x + 1);
+            let space = usize::from(self.area.width).saturating_sub(x + 1);
             let safe = glyphs::safe(label);
-            self.said((x, y), (&glyphs::fit(&safe, room), &safe), theme::DIM);
+            self.said((x, y), (&glyphs::fit(&safe, space), &safe), theme::DIM);
         }
     }
 }

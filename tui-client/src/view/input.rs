@@ -10,7 +10,7 @@ use ratatui::{
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
-    composer::{SpanKind, DraftLayout},
+    composer::{DraftLayout, SpanKind},
     layout::{InputColumns, input_columns},
 };
 
@@ -57,7 +57,7 @@ impl<'a> InputLine<'a> {
 
     fn prompt(&self, area: Rect, buf: &mut Buffer) {
         let prompt = usize::from(self.columns.prompt);
-        let searching = self.app.composer().looking().is_some();
+        let searching = self.app.composer().history_search().is_some();
         if prompt > 2 {
             let name = self.app.prompt();
             let style = if searching {
@@ -106,7 +106,7 @@ impl<'a> InputLine<'a> {
             draft,
             counter,
         } = self.columns;
-        if counter == 0 || self.app.composer().looking().is_some() {
+        if counter == 0 || self.app.composer().history_search().is_some() {
             return;
         }
         let left = self.app.composer().left();

@@ -32,14 +32,14 @@ struct FieldPlaces {
     /// Row and column of the field within the block.
     field: (usize, usize),
     /// Whether there is room for more than the field and what is wrong.
-    roomy: bool,
+    spacious: bool,
 }
 
 impl JoinScreen<'_> {
     fn places(area: Rect) -> FieldPlaces {
         let width = area.width.min(WIDTH);
-        let roomy = area.height >= 10;
-        let height = area.height.min(if roomy { 12 } else { 5 });
+        let spacious = area.height >= 10;
+        let height = area.height.min(if spacious { 12 } else { 5 });
         let block = Rect::new(
             area.x + (area.width - width) / 2,
             area.y + (area.height - height) / 3,
@@ -50,14 +50,14 @@ impl JoinScreen<'_> {
         let label = if width < 8 { 0 } else { label };
         FieldPlaces {
             block,
-            field: (if roomy { 3 } else { 0 }, label),
-            roomy,
+            field: (if spacious { 3 } else { 0 }, label),
+            spacious,
         }
     }
 
     /// The part of the name that fits, and the caret's column in it.
-    fn field(&self, room: usize) -> (String, usize) {
-        glyphs::field(self.app.join().halves(), room)
+    fn field(&self, space: usize) -> (String, usize) {
+        glyphs::field(self.app.join().halves(), space)
     }
 
     pub(super) fn caret(&self, area: Rect) -> Option<Position> {
@@ -135,10 +135,10 @@ impl Widget for JoinScreen<'_> {
         let FieldPlaces {
             block,
             field,
-            roomy,
+            spacious,
         } = Self::places(area);
         let width = usize::from(block.width);
-        if roomy {
+        if spacious {
             put(buf, block, (0, 0), "Chitty-Chat", theme::STRONG);
             let server = glyphs::safe(self.app.status().server());
             put(buf, block, (0, 1), &glyphs::fit(&server, width), theme::DIM);
@@ -155,12 +155,12 @@ impl Widget for JoinScreen<'_> {
             theme::STRONG
         };
         put_said(buf, block, (column, row), (&name, &name), style, self.theme);
-        if roomy {
+        if spacious {
             let line = "─".repeat(ParticipantName::MAX_CHARS);
             put(buf, block, (column, row + 1), &line, theme::DIM);
         }
 
-        let mut y = row + 2 * usize::from(roomy) + 1;
+        let mut y = row + 2 * usize::from(spacious) + 1;
         for (text, style) in self.remarks() {
             for line in wrap::rows(&text, width, 0) {
                 put(buf, block, (0, y), &line, style);
@@ -177,7 +177,7 @@ impl Widget for JoinScreen<'_> {
         let keys: Vec<_> = keys.into_iter().flatten().collect();
         let bottom = usize::from(block.height).saturating_sub(1);
         let y = (y + 1).min(bottom);
-        if roomy {
+        if spacious {
             put(
                 buf,
                 block,

@@ -8,7 +8,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     participants::Participants,
-    timeline::{Block, MessageColumns, Timeline, BlockKind, marks::TextMark},
+    timeline::{Block, BlockKind, MessageColumns, Timeline, marks::TextMark},
 };
 
 /// A part of an address on screen.
@@ -82,7 +82,7 @@ impl MessageCanvas<'_> {
         let name = glyphs::safe(author);
         let style = self.name(author, block.own);
         let columns = self.columns;
-        let (x, room) = match (columns.name(), columns.time()) {
+        let (x, space) = match (columns.name(), columns.time()) {
             (Some(width), _) => {
                 let indent = width.saturating_sub(glyphs::width(&name));
                 (columns.name_start() + indent, width)
@@ -95,9 +95,9 @@ impl MessageCanvas<'_> {
             }
             (None, None) => return,
         };
-        let shown = glyphs::fit(&name, room);
+        let shown = glyphs::fit(&name, space);
         self.said(x, y, (&shown, &name), style, buf);
-        if columns.name().is_none() && is_rest && room > 0 {
+        if columns.name().is_none() && is_rest && space > 0 {
             self.put(glyphs::width(&shown), y, ":", style, buf);
         }
     }

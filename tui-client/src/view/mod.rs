@@ -14,7 +14,7 @@ mod status;
 mod theme;
 
 #[cfg(test)]
-mod any;
+mod properties;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +31,7 @@ pub use self::{
     messages::Hyperlink,
     theme::{Palette, Theme},
 };
-use crate::app::{App, ActiveScreen};
+use crate::app::{ActiveScreen, App};
 
 /// Draws the app, and puts the cursor where the next character comes. Returns the addresses that
 /// can be opened: a buffer has no place for them.
@@ -58,7 +58,12 @@ pub(crate) fn render(
     caret
 }
 
-fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Hyperlink>) -> Option<Position> {
+fn panes(
+    app: &App,
+    theme: Theme,
+    buf: &mut Buffer,
+    links: &mut Vec<Hyperlink>,
+) -> Option<Position> {
     let screen = *buf.area();
     // Between a change of size and the app's learning of it the two differ.
     let area = |rect: Rect| rect.intersection(screen);
@@ -75,8 +80,12 @@ fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Hyperlink>) 
             alarm::Alarm { app, theme }.render(area(panes.alarm), buf);
             status::StatusLine { app, theme }.render(area(panes.status), buf);
             let composer = app.composer();
-            if let Some(looking) = composer.looking() {
-                aside::FoundLine { looking, theme }.render(area(panes.hint), buf);
+            if let Some(history_search) = composer.history_search() {
+                aside::FoundLine {
+                    history_search,
+                    theme,
+                }
+                .render(area(panes.hint), buf);
             } else if let Some(completion) = composer.completion() {
                 aside::Offers { completion, theme }.render(area(panes.hint), buf);
             } else {
@@ -86,7 +95,7 @@ fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Hyperlink>) 
             let caret = widget.caret();
             widget.render(area(panes.input), buf);
             // Somebody who reads or selects has no place to write.
-            if app.is_bare() {
+            if app.is_messages_only() {
                 None
             } else if app.search().is_typing() {
                 status::search_caret(app)
@@ -151,8 +160,8 @@ fn put(buf: &mut Buffer, area: Rect, (x, y): (usize, usize), text: &str, style: 
     if column >= area.width || row >= area.height {
         return x;
     }
-    let room = usize::from(area.width - column);
-    let (end, _) = buf.set_stringn(area.x + column, area.y + row, text, room, style);
+    let space = usize::from(area.width - column);
+    let (end, _) = buf.set_stringn(area.x + column, area.y + row, text, space, style);
     usize::from(end - area.x)
 }
 

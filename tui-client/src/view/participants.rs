@@ -67,8 +67,8 @@ impl ParticipantsPane<'_> {
         let more = format!("▼ {below} more");
         let key = self.app.options().keys.key(Action::ParticipantsDown);
         let long = key.map(|key| format!("{more}, {key}"));
-        let room = usize::from(area.width).saturating_sub(NAMES);
-        long.filter(|long| glyphs::width(long) <= room)
+        let space = usize::from(area.width).saturating_sub(NAMES);
+        long.filter(|long| glyphs::width(long) <= space)
             .unwrap_or(more)
     }
 
@@ -119,8 +119,8 @@ impl ParticipantsPane<'_> {
             "L"
         };
         let text = format!("{sign}: received when last writing");
-        let room = usize::from(area.width).saturating_sub(NAMES);
-        let rows = wrap::rows(&text, room, 0);
+        let space = usize::from(area.width).saturating_sub(NAMES);
+        let rows = wrap::rows(&text, space, 0);
         let from = usize::from(area.height).saturating_sub(rows.len());
         for (index, row) in rows.iter().enumerate() {
             put(buf, area, (NAMES, from + index), row, theme::DIM);

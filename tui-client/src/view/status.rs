@@ -73,7 +73,7 @@ impl StatusLine<'_> {
     /// What is below the messages, or how to get help. Returns the column before it.
     fn right(&self, area: Rect, buf: &mut Buffer) -> usize {
         let width = usize::from(area.width);
-        let roomy = width >= 60;
+        let spacious = width >= 60;
         let timeline = self.app.timeline();
         let selecting = timeline.is_selecting() && !self.app.search().is_typing();
         let keys = &self.app.options().keys;
@@ -81,19 +81,22 @@ impl StatusLine<'_> {
         let (text, style) = match timeline.below() {
             Some(below) if below.mentions > 0 => (self.news(below, width), self.theme.mention()),
             _ if covered > 0 => (self.covered(covered), self.theme.mention()),
-            _ if selecting && roomy => (self.selecting(), self.theme.warning()),
+            _ if selecting && spacious => (self.selecting(), self.theme.warning()),
             Some(below) if below.new > 0 => (self.news(below, width), self.theme.loud()),
-            Some(_) if roomy => match timeline.fetching() {
+            Some(_) if spacious => match timeline.fetching() {
                 Some(Fetching::Older) => (" ▲ fetching older lines ".into(), self.theme.warning()),
                 Some(Fetching::Newer) => (" ▼ fetching newer lines ".into(), self.theme.warning()),
                 None => (self.down(" ▼ newer lines", "returns"), self.theme.warning()),
             },
             Some(_) => ("▼ newer".into(), self.theme.warning()),
-            None if self.app.overtaken() > 0 && roomy => (
-                format!(" {} new since you began to write ", self.app.overtaken()),
+            None if self.app.new_since_draft() > 0 && spacious => (
+                format!(
+                    " {} new since you began to write ",
+                    self.app.new_since_draft()
+                ),
                 self.theme.warning(),
             ),
-            None if roomy => match keys.hint(Action::Help, "help") {
+            None if spacious => match keys.hint(Action::Help, "help") {
                 Some(help) => (format!(" {help} "), theme::DIM),
                 None => return width,
             },
@@ -108,10 +111,10 @@ impl StatusLine<'_> {
     /// What has come below, and how to get there if there is room for that.
     fn news(&self, below: Below, width: usize) -> String {
         let text = format!("▼ {} new{}", below.new, mentions(below.mentions));
-        let room = width.saturating_sub(LEAST);
+        let space = width.saturating_sub(LEAST);
         match below.mentions {
             _ if width >= 60 => self.down(&format!(" {text}"), "shows"),
-            1.. if glyphs::width(&text) > room => format!("▼ {} @you", below.mentions),
+            1.. if glyphs::width(&text) > space => format!("▼ {} @you", below.mentions),
             _ => text,
         }
     }
@@ -159,9 +162,9 @@ impl StatusLine<'_> {
         format!(" {} ", parts.join(" · "))
     }
 
-    /// As many of the parts as fit into `room`: the state first, then that there is no log, the
+    /// As many of the parts as fit into `space`: the state first, then that there is no log, the
     /// clock, what the state is about, and where the server is.
-    fn parts(&self, room: usize) -> Vec<(String, Style)> {
+    fn parts(&self, space: usize) -> Vec<(String, Style)> {
         let status = self.app.status();
         let (health, short, rest) = status.words(self.app.now());
         let sign = match health {
@@ -170,7 +173,7 @@ impl StatusLine<'_> {
             Health::Bad => "✗",
         };
         let state = format!("{sign} {short}");
-        let mut left = room.saturating_sub(glyphs::width(&state));
+        let mut left = space.saturating_sub(glyphs::width(&state));
         // Takes a text, cut where there is room for at least so much of it.
         let mut take = |text: &str, least: usize| {
             let space = left.saturating_sub(3);
@@ -237,9 +240,9 @@ impl HintLine<'_> {
         let x = put(buf, area, (0, 0), PROMPT, theme::STRONG);
         let text = (query.as_str(), query.as_str());
         let x = put_said(buf, area, (x, 0), text, theme::TEXT, self.theme);
-        let room = usize::from(area.width).saturating_sub(x + 2);
+        let space = usize::from(area.width).saturating_sub(x + 2);
         let map = &self.app.options().keys;
-        let (state, style) = self.outcome(room);
+        let (state, style) = self.outcome(space);
         let state = if state.is_empty() {
             state
         } else {
@@ -255,9 +258,9 @@ impl HintLine<'_> {
         let all: Vec<_> = all.into_iter().flatten().collect();
         let keys = [all.join(" · "), back.unwrap_or_default()]
             .into_iter()
-            .find(|keys| glyphs::width(&state) + glyphs::width(keys) <= room)
+            .find(|keys| glyphs::width(&state) + glyphs::width(keys) <= space)
             .unwrap_or_default();
-        let state = glyphs::fit(&state, room.saturating_sub(glyphs::width(&keys)));
+        let state = glyphs::fit(&state, space.saturating_sub(glyphs::width(&keys)));
         let width = glyphs::width(&state) + glyphs::width(&keys);
         let x = usize::from(area.width).saturating_sub(width).max(x + 1);
         let x = put(buf, area, (x, 0), &state, style);
@@ -267,13 +270,13 @@ impl HintLine<'_> {
 
 /// What is looked for, as it is shown, and the caret's column in it.
 fn query(app: &App, area: Rect) -> (String, usize) {
-    let room = usize::from(area.width).saturating_sub(PROMPT.len());
-    glyphs::field(app.search().halves(), room)
+    let space = usize::from(area.width).saturating_sub(PROMPT.len());
+    glyphs::field(app.search().halves(), space)
 }
 
 impl HintLine<'_> {
     /// How the search has ended, in so many columns.
-    fn outcome(&self, room: usize) -> (String, Style) {
+    fn outcome(&self, space: usize) -> (String, Style) {
         let (search, theme) = (self.app.search(), self.theme);
         let keys = &self.app.options().keys;
         let older = search.is_older();
@@ -292,7 +295,7 @@ impl HintLine<'_> {
                     ("no newer one", "oldest", keys.key(Action::Down))
                 };
                 let on = key.map(|key| format!("{none}: {key} goes on from the {end}"));
-                let fitting = on.filter(|on| glyphs::width(on) <= room);
+                let fitting = on.filter(|on| glyphs::width(on) <= space);
                 (fitting.unwrap_or_else(|| none.into()), theme.warning())
             }
             SearchOutcome::Nothing => ("✗ nothing found".into(), theme.error()),

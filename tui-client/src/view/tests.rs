@@ -19,7 +19,7 @@ use crate::{
         Input, Settings,
         testing::{TestApp, at, joined, left, message, written},
     },
-    session::{Ended, Link, Notice, NameRefusal, Ticket},
+    session::{Ended, Link, NameRefusal, Notice, Ticket},
 };
 
 const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (40, 10), (20, 5), (1, 1)];

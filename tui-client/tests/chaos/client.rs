@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use chitty::{
     launch,
-    session::{Command, Link, Notice, SessionConfig, Ticket, WelcomeNotice, spawn},
+    session::{Link, Notice, SessionCommand, SessionConfig, Ticket, WelcomeNotice, spawn},
 };
 use chitty_chat::{Event, MessageText, ParticipantName, secret::os_random};
 use tokio::{
@@ -88,7 +88,7 @@ async fn run(
         span: None,
     });
     let (commands, mut notices) = (session.commands, session.notices);
-    let join = Command::Join {
+    let join = SessionCommand::Join {
         name: ParticipantName::parse(&name).expect("a name"),
     };
     commands.send(join).await.expect("it runs");
@@ -103,7 +103,7 @@ async fn run(
         let stopped = *stop.borrow_and_update();
         if stopped && under_way.is_empty() && !leaving {
             leaving = true;
-            commands.send(Command::Leave).await.expect("it runs");
+            commands.send(SessionCommand::Leave).await.expect("it runs");
         }
         tokio::select! {
             notice = notices.recv() => match notice {
@@ -121,10 +121,10 @@ async fn run(
     }
 }
 
-async fn write(commands: &mpsc::Sender<Command>, ticket: Ticket, line: &str) {
+async fn write(commands: &mpsc::Sender<SessionCommand>, ticket: Ticket, line: &str) {
     let text = MessageText::parse(line).expect("a text");
     commands
-        .send(Command::Publish { ticket, text })
+        .send(SessionCommand::Publish { ticket, text })
         .await
         .expect("it runs");
 }

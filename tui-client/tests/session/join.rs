@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chitty::session::{SessionCommand, Ended, HistoryPage, ClockCause, Notice};
+use chitty::session::{ClockCause, Ended, HistoryPage, Notice, SessionCommand};
 use chitty_chat::{LamportTime, ParticipantNumber, proto::v1};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -108,7 +108,7 @@ async fn history_only_raises_the_clock() {
     let clock = user.notice().await;
     let expected = Notice::Clock {
         clock: LamportTime::new(20),
-        moved: ClockCause::Told,
+        moved: ClockCause::Observed,
     };
     assert_eq!(clock, expected);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chitty::session::{SessionCommand, Ended};
+use chitty::session::{Ended, SessionCommand};
 use chitty_chat::proto::v1::{LeaveReply, PublishReply};
 use tokio::time::Instant;
 use tonic::Status;

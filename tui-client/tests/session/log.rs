@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use chitty::session::{SessionCommand, HistoryPage, Notice};
+use chitty::session::{HistoryPage, Notice, SessionCommand};
 use chitty_chat::proto::v1::{HistoryReply, LeaveReply, PublishReply, closing::Reason};
 use tonic::Status;
 use tracing::{

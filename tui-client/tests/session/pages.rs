@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chitty::session::{SessionCommand, HistoryPage, Notice};
+use chitty::session::{HistoryPage, Notice, SessionCommand};
 use chitty_chat::{Event, Position, proto::v1};
 use tonic::Status;
 

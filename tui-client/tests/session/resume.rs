@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use chitty::session::{Attempt, SessionCommand, ConnectError, Connector, Ended, Link, Notice, endpoint};
+use chitty::session::{
+    Attempt, ConnectError, Connector, Ended, Link, Notice, SessionCommand, endpoint,
+};
 use chitty_chat::{
     LamportTime, ParticipantNumber,
     proto::v1::{self, closing::Reason},
@@ -47,7 +49,7 @@ async fn after_a_cut_the_chat_goes_on_where_it_was() {
     assert_eq!(welcome.number, ParticipantNumber::new(1));
     assert_eq!(
         user.notice().await,
-        Notice::Link(Link::CatchingUp { behind: 2 })
+        Notice::Link(Link::CatchingUp { remaining: 2 })
     );
     // Replayed on a granted resume: receipts like any other.
     let (two, three) = (user.event().await, user.event().await);

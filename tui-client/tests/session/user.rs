@@ -5,8 +5,8 @@ use std::time::Duration;
 use chitty::{
     launch,
     session::{
-        SessionCommand, Connector, Ended, Link, Notice, OnAccepted, Random, NameRefusal, SessionConfig,
-        SessionHandle, Ticket, WelcomeNotice, spawn,
+        Connector, Ended, Link, NameRefusal, Notice, OnAccepted, Random, SessionCommand,
+        SessionConfig, SessionHandle, Ticket, WelcomeNotice, spawn,
     },
 };
 use chitty_chat::{Event, LamportTime, MessageText, ParticipantName, Position, secret::os_random};

@@ -196,7 +196,7 @@ async fn a_screen_that_panics() {
         options: Options::default(),
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),
-        look: CharacterSet::default(),
+        characters: CharacterSet::default(),
     };
     let (_log, news) = tokio::sync::mpsc::channel(1);
     let outcome = run(config, session, news).await;

@@ -28,12 +28,12 @@ impl Completion {
     /// What there is for the word that ends at the caret; `None`: nothing.
     pub(super) fn new<'a>(
         before: &str,
-        behind: &str,
+        after: &str,
         names: impl Iterator<Item = &'a str>,
     ) -> Option<Self> {
         let spaced = before.contains(char::is_whitespace);
         if before.starts_with('/') && !before.starts_with("//") && !spaced {
-            return Self::command(before, behind);
+            return Self::command(before, after);
         }
         let names: Vec<&str> = names
             .filter(|name| !name.contains(char::is_control))
@@ -48,7 +48,7 @@ impl Completion {
                 .collect();
             words.sort_by_cached_key(|name| (caseless::key(name), name.clone()));
             let first = before[..start].ends_with('\n') || start == 0;
-            let suffix = match (first, behind.starts_with(char::is_whitespace)) {
+            let suffix = match (first, after.starts_with(char::is_whitespace)) {
                 (true, false) => ": ",
                 (true, true) => ":",
                 (false, false) => " ",
@@ -58,7 +58,7 @@ impl Completion {
         })
     }
 
-    fn command(before: &str, behind: &str) -> Option<Self> {
+    fn command(before: &str, after: &str) -> Option<Self> {
         let mut suffix = "";
         let words: Vec<String> = COMMANDS
             .iter()
@@ -66,7 +66,7 @@ impl Completion {
                 let mut parts = help.command.split_whitespace();
                 let command = parts.next().filter(|word| !word.starts_with("//"))?;
                 let wanted = command.starts_with(before);
-                if wanted && parts.next().is_some() && !behind.starts_with(' ') {
+                if wanted && parts.next().is_some() && !after.starts_with(' ') {
                     suffix = " ";
                 }
                 wanted.then(|| command.to_owned())
@@ -157,8 +157,8 @@ mod tests {
         }
     }
 
-    fn all(before: &str, behind: &str) -> Vec<String> {
-        let Some(mut completion) = Completion::new(before, behind, NAMES.into_iter()) else {
+    fn all(before: &str, after: &str) -> Vec<String> {
+        let Some(mut completion) = Completion::new(before, after, NAMES.into_iter()) else {
             return Vec::new();
         };
         let head = &before[..completion.place.start];

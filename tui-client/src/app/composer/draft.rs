@@ -15,14 +15,14 @@
 //! - Its step by a word to the right goes to the start of the next word; readline's, which is the one
 //!   that people's hands know, goes to the end of this one: [`words::end`].
 //! - It measures by `unicode-width` alone; where a caret is on the screen is told by
-//!   [`super::lay`] and the views, with this project's one measure.
+//!   [`super::draft_layout`] and the views, with this project's one measure.
 
 use std::ops::Range;
 
 use tui_input::{Input, InputRequest};
 
 use super::{
-    undo::{UndoStep, UndoHistory},
+    undo::{UndoHistory, UndoStep},
     words,
 };
 use crate::view::glyphs;
@@ -62,7 +62,7 @@ impl Draft {
     }
 
     /// How many characters can be added.
-    pub(super) fn room(&self) -> usize {
+    pub(super) fn space(&self) -> usize {
         self.most.saturating_sub(self.text().chars().count())
     }
 
@@ -101,7 +101,7 @@ impl Draft {
             self.place(boundary(self.text(), range.end));
             return true;
         }
-        if !self.has_room(old.chars().count(), with.chars().count()) {
+        if !self.has_space(old.chars().count(), with.chars().count()) {
             return false;
         }
         self.remember(step);
@@ -117,7 +117,7 @@ impl Draft {
         if c.is_control() && !matches!(c, '\n' | '\t') {
             return true;
         }
-        if !self.has_room(0, 1) {
+        if !self.has_space(0, 1) {
             return false;
         }
         // Undone word by word.
@@ -169,8 +169,8 @@ impl Draft {
         }
     }
 
-    fn has_room(&self, fewer: usize, more: usize) -> bool {
-        more <= fewer + self.room()
+    fn has_space(&self, fewer: usize, more: usize) -> bool {
+        more <= fewer + self.space()
     }
 
     fn remember(&mut self, step: UndoStep) {
@@ -190,9 +190,9 @@ impl Draft {
 
     /// The line that the caret is in, without its end.
     pub(super) fn line(&self) -> Range<usize> {
-        let (before, behind) = self.halves();
+        let (before, after) = self.halves();
         let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let end = behind.find('\n').unwrap_or(behind.len());
+        let end = after.find('\n').unwrap_or(after.len());
         start..before.len() + end
     }
 

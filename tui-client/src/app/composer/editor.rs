@@ -6,7 +6,7 @@ use tui_input::InputRequest;
 
 use super::{
     draft::Draft,
-    kills::{KillRing, CutSide},
+    kill_ring::{CutSide, KillRing},
     undo::UndoStep,
     words,
 };
@@ -129,13 +129,15 @@ impl Editor {
             }
             Edit::CutLineRight if line.end == caret => {
                 let cut = self.erase_right(UndoStep::Own);
-                self.keep(cut, CutSide::Behind, &last);
+                self.keep(cut, CutSide::After, &last);
             }
             Edit::CutLineLeft => self.kill(line.start..caret, &last),
             Edit::CutLineRight => self.kill(caret..line.end, &last),
             Edit::Yank => return self.yank(caret..caret, 0, UndoStep::Own),
             Edit::YankEarlier => match last {
-                LastEdit::Yank(range, index) => return self.yank(range, index + 1, UndoStep::Instead),
+                LastEdit::Yank(range, index) => {
+                    return self.yank(range, index + 1, UndoStep::Instead);
+                }
                 LastEdit::Cut | LastEdit::Other => {}
             },
             Edit::Transpose => return self.draft.transpose(),
@@ -168,10 +170,10 @@ impl Editor {
 
     fn put(&mut self, range: Range<usize>, text: &str) -> bool {
         self.rest();
-        let room = self.draft.room() + self.draft.text()[range.clone()].chars().count();
+        let space = self.draft.space() + self.draft.text()[range.clone()].chars().count();
         let end = text
             .char_indices()
-            .nth(room)
+            .nth(space)
             .map_or(text.len(), |(end, _)| end);
         self.draft.replace(range, &text[..end], UndoStep::Own) && end == text.len()
     }
@@ -188,7 +190,7 @@ impl Editor {
         let side = if range.end == self.draft.caret() {
             CutSide::Before
         } else {
-            CutSide::Behind
+            CutSide::After
         };
         let cut = self.draft.cut(range, UndoStep::Own);
         self.keep(cut, side, last);

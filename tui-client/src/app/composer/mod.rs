@@ -2,16 +2,16 @@
 
 mod complete;
 mod draft;
+mod draft_layout;
 mod editor;
 mod history;
-mod kills;
-mod lay;
+mod kill_ring;
 mod search;
 mod undo;
 mod words;
 
 #[cfg(test)]
-mod any;
+mod properties;
 #[cfg(test)]
 mod tests;
 
@@ -22,12 +22,12 @@ use chitty_chat::MessageText;
 pub use self::{
     complete::Completion,
     draft::Draft,
+    draft_layout::{DraftLayout, DraftSpan, SpanKind},
     editor::{Edit, Editor},
-    lay::{SpanKind, DraftLayout, DraftSpan},
 };
 use self::{
+    draft_layout::DraftBox,
     history::{History, LineId},
-    lay::DraftBox,
     search::HistorySearch,
     undo::UndoStep,
 };
@@ -115,7 +115,7 @@ impl Composer {
     }
 
     /// The search, while it goes on.
-    pub fn looking(&self) -> Option<HistoryMatch<'_>> {
+    pub fn history_search(&self) -> Option<HistoryMatch<'_>> {
         let search = self.search.as_ref()?;
         let found = search.found.and_then(|id| self.history.get(id));
         Some(HistoryMatch {
@@ -263,21 +263,21 @@ impl Composer {
     }
 
     /// Begins to look for a line, or looks for an older one.
-    pub(super) fn look_back(&mut self) {
+    pub(super) fn search_history(&mut self) {
         self.stay();
         let search = self.search.get_or_insert_default();
         search.older(&self.history);
     }
 
     /// Looks for a newer line, while a search goes on.
-    pub(super) fn look_on(&mut self) {
+    pub(super) fn search_history_newer(&mut self) {
         if let Some(search) = &mut self.search {
             search.newer(&self.history);
         }
     }
 
     /// Takes an edit of what is looked for. Returns whether it is one.
-    pub(super) fn look_for(&mut self, edit: Edit) -> bool {
+    pub(super) fn edit_query(&mut self, edit: Edit) -> bool {
         self.search
             .as_mut()
             .is_some_and(|search| search.edit(edit, &self.history))
@@ -314,8 +314,8 @@ impl Composer {
         let mut step = UndoStep::Instead;
         let completion = self.completion.take().or_else(|| {
             step = UndoStep::Own;
-            let (before, behind) = self.editor.draft().halves();
-            Completion::new(before, behind, names)
+            let (before, after) = self.editor.draft().halves();
+            Completion::new(before, after, names)
         });
         self.stay();
         let Some(mut completion) = completion else {

@@ -75,7 +75,7 @@ impl HistorySearch {
         } else {
             LineId::MAX
         };
-        self.look(from, history);
+        self.search_from(from, history);
     }
 
     /// An older line with the same in it.
@@ -99,7 +99,7 @@ impl HistorySearch {
         self.end = other.is_none();
     }
 
-    fn look(&mut self, from: LineId, history: &History) {
+    fn search_from(&mut self, from: LineId, history: &History) {
         let found = || history.find_older(self.query(), from);
         self.found = (!self.query().is_empty()).then(found).flatten();
         self.end = false;

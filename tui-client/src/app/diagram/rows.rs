@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chitty_chat::{EventKind, LamportTime, ParticipantNumber, Position};
 
-use super::{Lifeline, PlacedEvent, DiagramRow, DiagramStep};
+use super::{DiagramRow, DiagramStep, Lifeline, PlacedEvent};
 use crate::app::recent::Recent;
 
 /// What happens on one participant's line, the next first.
@@ -30,7 +30,7 @@ enum LocalEventKind {
     /// The request for an event is sent.
     Sent(usize),
     /// A reply comes, which tells of this event, or of one that is not on the diagram.
-    Told(Option<usize>),
+    Observed(Option<usize>),
     /// An event is received.
     Received(usize),
 }
@@ -75,7 +75,11 @@ struct RowBuilder<'a> {
 const OWN: usize = 0;
 
 impl<'a> RowBuilder<'a> {
-    fn new(places: &'a [PlacedEvent<'a>], recent: &Recent, numbers: Vec<ParticipantNumber>) -> Self {
+    fn new(
+        places: &'a [PlacedEvent<'a>],
+        recent: &Recent,
+        numbers: Vec<ParticipantNumber>,
+    ) -> Self {
         let (queues, queue_of) = queues(places, recent);
         let first = places
             .first()
@@ -123,8 +127,10 @@ impl<'a> RowBuilder<'a> {
     fn is_ready(&self, node: &LocalEvent, place: usize) -> bool {
         match node.what {
             LocalEventKind::Sent(sent) => self.crossings[sent].from <= place,
-            LocalEventKind::Received(event) | LocalEventKind::Told(Some(event)) => event < place,
-            LocalEventKind::Told(None) => true,
+            LocalEventKind::Received(event) | LocalEventKind::Observed(Some(event)) => {
+                event < place
+            }
+            LocalEventKind::Observed(None) => true,
         }
     }
 
@@ -203,7 +209,7 @@ impl<'a> RowBuilder<'a> {
                 self.under_way.push(line);
                 self.push(DiagramStep::Sent { line, time });
             }
-            LocalEventKind::Told(_) => self.push(DiagramStep::Told { time }),
+            LocalEventKind::Observed(_) => self.push(DiagramStep::Observed { time }),
             LocalEventKind::Received(place) => {
                 let here = &self.places[place];
                 let event = (here.received.event.lamport, here.label());
@@ -216,9 +222,12 @@ impl<'a> RowBuilder<'a> {
     /// Whether the event with this time is in the row above, or only what a reply told of it is
     /// between.
     fn is_above(&self, event: LamportTime) -> bool {
-        let told = |row: &&DiagramRow| matches!(row.step, DiagramStep::Told { time } if time == event);
-        let above = self.rows.iter().rev().find(|row| !told(row));
-        above.is_some_and(|row| matches!(row.step, DiagramStep::Broadcast { time, .. } if time == event))
+        let observed =
+            |row: &&DiagramRow| matches!(row.step, DiagramStep::Observed { time } if time == event);
+        let above = self.rows.iter().rev().find(|row| !observed(row));
+        above.is_some_and(
+            |row| matches!(row.step, DiagramStep::Broadcast { time, .. } if time == event),
+        )
     }
 
     /// A joining counts from its row on, a leaving after it.
@@ -276,10 +285,10 @@ fn queues(places: &[PlacedEvent<'_>], recent: &Recent) -> (Vec<LifelineQueue>, V
     }
     let first = places.first().map(|place| place.received.event.lamport);
     let is_drawn = |time: &LamportTime| first.is_some_and(|first| *time >= first);
-    for time in recent.told().filter(is_drawn) {
+    for time in recent.observed().filter(is_drawn) {
         let event = places.partition_point(|place| place.received.event.lamport < time);
-        let told = places.get(event).map(|place| place.received.event.lamport);
-        let what = LocalEventKind::Told((told == Some(time)).then_some(event));
+        let observed = places.get(event).map(|place| place.received.event.lamport);
+        let what = LocalEventKind::Observed((observed == Some(time)).then_some(event));
         queues[OWN].nodes.push_back(LocalEvent { time, what });
     }
     for queue in &mut queues {
@@ -294,8 +303,9 @@ fn crossings(places: &[PlacedEvent<'_>]) -> Vec<Crossing> {
         .first()
         .map_or(Position::ZERO, |place| place.received.event.position);
     let crossing = |(index, place): (usize, &PlacedEvent<'_>)| {
-        let is_same =
-            |other: &PlacedEvent<'_>| place.own == other.own && place.participant == other.participant;
+        let is_same = |other: &PlacedEvent<'_>| {
+            place.own == other.own && place.participant == other.participant
+        };
         let request = place.received.event.request;
         // The reply to what its author sent before raised the clock.
         let answered = places[..index].iter().rposition(|other| {

@@ -40,7 +40,7 @@ fn sketch(diagram: &Diagram) -> Vec<String> {
             time,
             event: Some((event, _)),
         } => format!("got {event} at {time}"),
-        DiagramStep::Told { time } => format!("told {time}"),
+        DiagramStep::Observed { time } => format!("told {time}"),
     });
     steps.collect()
 }
@@ -125,7 +125,7 @@ fn lines_that_are_sent_before_the_last_one_came_are_in_order() {
     let mut recent = recent();
     for (position, time) in [(3, 7), (4, 10), (5, 13)] {
         recent.moved(time.into(), ClockCause::Sent);
-        recent.moved((time + 2).into(), ClockCause::Told);
+        recent.moved((time + 2).into(), ClockCause::Observed);
         assert_eq!(position, 3 + (time - 7) / 3);
     }
     recent.event(&by((2, "ada"), 3, 9, 2), 16.into());
@@ -154,7 +154,7 @@ fn lines_that_are_sent_before_the_last_one_came_are_in_order() {
 fn a_receipt_that_a_reply_overtook_is_below_it() {
     let mut recent = recent();
     recent.moved(9.into(), ClockCause::Sent);
-    recent.moved(13.into(), ClockCause::Told);
+    recent.moved(13.into(), ClockCause::Observed);
     recent.event(&by((1, "bob"), 3, 11, 2), 14.into());
     recent.event(&by((2, "ada"), 4, 13, 2), 15.into());
     let diagram = Diagram::new(&recent, 40, 5);

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use thiserror::Error;
 
-use super::{Action, Binding, KeyChord, KeySequence, Mode, KeyRow};
+use super::{Action, Binding, KeyChord, KeyRow, KeySequence, Mode};
 use crate::app::composer::Edit;
 
 /// Longer than this, keys with the same beside them are written shorter.
@@ -182,7 +182,7 @@ impl Keymap {
     }
 
     /// What a key asks for behind another one; `None`: nothing.
-    pub fn behind(&self, first: KeyChord, event: KeyEvent) -> Option<Action> {
+    pub fn after_prefix(&self, first: KeyChord, event: KeyEvent) -> Option<Action> {
         let then = Some(KeyChord::of(event));
         let keys = KeySequence { first, then };
         let mut all = self.all(Mode::Chat);
@@ -235,8 +235,8 @@ impl Keymap {
     pub fn rows(&self, mode: Mode) -> impl Iterator<Item = (String, &'static KeyRow)> {
         let mut rest = self.bound(mode);
         mode.rows().iter().filter_map(move |row| {
-            let (own, behind) = rest.split_at(row.bindings.len());
-            rest = behind;
+            let (own, others) = rest.split_at(row.bindings.len());
+            rest = others;
             let keys = label(row, own);
             (!keys.is_empty()).then_some((keys, row))
         })

@@ -11,7 +11,7 @@ mod tests;
 pub use self::{
     key::{KeyChord, KeyError, KeySequence},
     map::{KeyChange, KeyConflict, Keymap},
-    table::{Binding, CHAT, Mode, KeyRow, SELECTED},
+    table::{Binding, CHAT, KeyRow, Mode, SELECTED},
 };
 use super::composer::Edit;
 
@@ -41,9 +41,9 @@ pub enum Action {
     /// A later line of one's own, into the draft.
     Later,
     /// Look for an earlier line.
-    LookBack,
+    SearchHistory,
     /// Look for a later line, while one is looked for.
-    LookOn,
+    SearchHistoryNewer,
     /// The rest of a name or a command.
     Complete,
     /// The name or command that was offered before.
@@ -93,7 +93,7 @@ pub enum Action {
     /// The participants below, by a page.
     ParticipantsDown,
     /// Show the messages only, or all.
-    Bare,
+    MessagesOnly,
     /// Take the mouse, or leave it to the terminal.
     Mouse,
     /// Show people who come and go one by one, or a run of them as a line.

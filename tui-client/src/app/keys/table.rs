@@ -1,11 +1,11 @@
 //! All that keys can do, and the keys that do it where the user wants no others.
 
 use super::Action::{
-    self, Bare, Cancel, Complete, CompleteBack, CopyText, CopyTime, Diagram, Down, Earlier,
-    Edit as E, Editor, End, EndOfInput, Expand, FindNewer, FindOlder, Help, Home, Later, Leave,
-    LookBack, LookOn, Mouse, Newest, Newline, Oldest, PageDown, PageUp, Participants,
-    ParticipantsDown, ParticipantsUp, Repaint, RowDown, RowUp, Search, SelectNewer, SelectOlder,
-    Send, Suspend, Up,
+    self, Cancel, Complete, CompleteBack, CopyText, CopyTime, Diagram, Down, Earlier, Edit as E,
+    Editor, End, EndOfInput, Expand, FindNewer, FindOlder, Help, Home, Later, Leave, MessagesOnly,
+    Mouse, Newest, Newline, Oldest, PageDown, PageUp, Participants, ParticipantsDown,
+    ParticipantsUp, Repaint, RowDown, RowUp, Search, SearchHistory, SearchHistoryNewer,
+    SelectNewer, SelectOlder, Send, Suspend, Up,
 };
 use crate::app::composer::Edit;
 
@@ -113,7 +113,7 @@ pub const CHAT: &[KeyRow] = &[
         on("participants-up", ParticipantsUp, &["Alt-PageUp"]),
         on("participants-down", ParticipantsDown, &["Alt-PageDown"]),
     ]),
-    row("messages only, to select them", &[on("bare", Bare, &["F4"])]),
+    row("messages only, to select them", &[on("bare", MessagesOnly, &["F4"])]),
     row("mouse here, or the terminal's", &[on("mouse", Mouse, &["F5"])]),
     row("joined and left one by one", &[on("expand", Expand, &["F6"])]),
     row("lines sent before", &[
@@ -124,8 +124,8 @@ pub const CHAT: &[KeyRow] = &[
         on("earlier", Earlier, &["Ctrl-P"]),
         on("later", Later, &["Ctrl-N"]),
     ]),
-    row("look for a line sent before", &[on("look-back", LookBack, &["Ctrl-R"])]),
-    obvious("while looking for one: a later one", &[on("look-on", LookOn, &["Ctrl-S"])]),
+    row("look for a line sent before", &[on("look-back", SearchHistory, &["Ctrl-R"])]),
+    obvious("while looking for one: a later one", &[on("look-on", SearchHistoryNewer, &["Ctrl-S"])]),
     row("close what is open", &[on("cancel", Cancel, &["Ctrl-G"])]),
     row("write in your $EDITOR", &[on("editor", Editor, &["Ctrl-X Ctrl-E", "Ctrl-X e"])]),
     obvious("back, on by a character", &[

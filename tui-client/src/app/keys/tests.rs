@@ -124,10 +124,10 @@ fn a_key_that_is_given_to_something_is_taken_from_what_had_it() {
         map.action(event(KeyCode::Char('x'), CTRL)),
         Some(Action::Prefix(prefix))
     );
-    let behind = |c| map.behind(prefix, event(KeyCode::Char(c), NONE));
-    assert_eq!(behind('s'), Some(Action::Search));
-    assert_eq!(behind('e'), Some(Action::Editor));
-    assert_eq!(behind('q'), None);
+    let after_prefix = |c| map.after_prefix(prefix, event(KeyCode::Char(c), NONE));
+    assert_eq!(after_prefix('s'), Some(Action::Search));
+    assert_eq!(after_prefix('e'), Some(Action::Editor));
+    assert_eq!(after_prefix('q'), None);
     assert_eq!(
         map.offers(prefix),
         "Ctrl-X: s search · Ctrl-E editor · Ctrl-U undo"

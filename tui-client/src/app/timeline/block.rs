@@ -73,7 +73,7 @@ impl MessageColumns {
     }
 
     /// The columns for a text that begins at this one.
-    fn room(&self, start: usize) -> usize {
+    fn space(&self, start: usize) -> usize {
         // A column stays free beside the participants.
         self.width.saturating_sub(start + self.margin())
     }
@@ -186,7 +186,12 @@ impl<'a> Block<'a> {
         }
     }
 
-    pub(super) fn event(columns: &MessageColumns, event: &'a Event, own_name: &str, named: bool) -> Self {
+    pub(super) fn event(
+        columns: &MessageColumns,
+        event: &'a Event,
+        own_name: &str,
+        named: bool,
+    ) -> Self {
         let mut block = match &event.kind {
             EventKind::Message { author, text, .. } => {
                 let own = author.as_ref() == own_name;
@@ -236,7 +241,7 @@ impl<'a> Block<'a> {
         block.tone = BlockKind::Rejected;
         block.lamport = "✗".into();
         let remark = format!("Not sent: {reason}");
-        block.remarks = wrap::rows(&remark, columns.room(columns.text()), 0);
+        block.remarks = wrap::rows(&remark, columns.space(columns.text()), 0);
         block
     }
 
@@ -255,7 +260,7 @@ impl<'a> Block<'a> {
         } else if let Some(most) = columns.name() {
             glyphs::fit(&name, most).into_owned()
         } else {
-            let most = (columns.room(columns.text()) / 2).max(2) - 1;
+            let most = (columns.space(columns.text()) / 2).max(2) - 1;
             format!("{}:", glyphs::fit(&name, most))
         };
         let block = Self {
@@ -279,7 +284,7 @@ impl<'a> Block<'a> {
     fn filled(mut self, columns: &MessageColumns, start: usize, text: &str) -> Self {
         self.start = start;
         self.text = glyphs::safe_lines(text).into_owned();
-        self.rows = wrap::spans(&self.text, columns.room(start), self.taken(columns));
+        self.rows = wrap::spans(&self.text, columns.space(start), self.taken(columns));
         self
     }
 
@@ -324,7 +329,11 @@ impl Timeline {
         if matches!(block.tone, BlockKind::Message | BlockKind::Action) && !block.own {
             found.extend(self.own.words(text).map(|range| (range, TextMark::Mention)));
         }
-        found.extend(self.needle().find(text).map(|range| (range, TextMark::Found)));
+        found.extend(
+            self.needle()
+                .find(text)
+                .map(|range| (range, TextMark::Found)),
+        );
         block.marks = found;
         block
     }

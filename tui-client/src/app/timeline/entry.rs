@@ -79,7 +79,7 @@ impl TimelineEntry {
     }
 
     /// What this one looks like behind that one.
-    pub(super) fn behind(mut self, before: Option<&TimelineEntry>) -> Self {
+    pub(super) fn after(mut self, before: Option<&TimelineEntry>) -> Self {
         let Some(before) = before else { return self };
         self.new_day = before.at.date() != self.at.date();
         self.follows = !self.new_day
@@ -103,7 +103,7 @@ impl TimelineEntry {
     }
 
     /// What it tells of, in whichever chat.
-    pub(super) fn told(&self) -> Option<&Event> {
+    pub(super) fn any_event(&self) -> Option<&Event> {
         match &self.content {
             EntryContent::Event(event) | EntryContent::Past(event) => Some(event),
             EntryContent::Notice(_) | EntryContent::Rejected { .. } => None,

@@ -2,13 +2,13 @@
 
 mod block;
 mod entry;
+mod loaded;
 pub(crate) mod marks;
 mod past;
 mod relation;
 mod runs;
 mod scroll;
 mod select;
-mod window;
 
 use std::{collections::VecDeque, time::SystemTime};
 
@@ -17,14 +17,14 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 pub(super) use self::select::{has, needle};
 pub use self::{
-    block::{Block, MessageColumns, BlockKind},
+    block::{Block, BlockKind, MessageColumns},
+    loaded::Fetching,
     scroll::Below,
-    window::Fetching,
 };
 use self::{
-    entry::{EntryContent, TimelineEntry, MeasuredHeight, PendingLine, PresenceRun},
+    entry::{EntryContent, MeasuredHeight, PendingLine, PresenceRun, TimelineEntry},
+    loaded::{LoadedRange, TimelineTail},
     scroll::Anchor,
-    window::{LoadedRange, TimelineTail},
 };
 use crate::{
     session::{Ticket, WelcomeNotice},
@@ -76,7 +76,7 @@ pub struct Timeline {
     /// Those that speak to the user, and have not been on screen: the newest ones.
     mentions: VecDeque<u64>,
     /// How many had come when the user looked away.
-    looked: Option<u64>,
+    unread_after: Option<u64>,
     #[cfg(test)]
     laid_out: std::cell::Cell<usize>,
 }
@@ -106,7 +106,7 @@ impl Timeline {
             arrived: 0,
             seen: 0,
             mentions: VecDeque::new(),
-            looked: None,
+            unread_after: None,
             #[cfg(test)]
             laid_out: std::cell::Cell::default(),
         }
@@ -169,7 +169,7 @@ impl Timeline {
         if event.kind == EventKind::Unknown {
             return true;
         }
-        self.make_room(&event);
+        self.fit_columns(&event);
         let at = self.local(event.at);
         if self.speaks_to_user(&event) {
             if self.mentions.len() == MANY_MENTIONS {
@@ -188,7 +188,7 @@ impl Timeline {
     }
 
     /// Whether another line may wait.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_space(&self) -> bool {
         self.pending.len() < MAX_PENDING
     }
 
@@ -201,7 +201,7 @@ impl Timeline {
             at,
             height: MeasuredHeight::default(),
         });
-        self.looked = None;
+        self.unread_after = None;
         self.follow();
     }
 
@@ -242,9 +242,11 @@ impl Timeline {
 
     /// The user looks away: a line will stand above what comes from now on.
     /// Returns whether another line stood there.
-    pub(super) fn look_away(&mut self) -> bool {
-        let stood = self.looked.is_some_and(|looked| self.arrived > looked);
-        self.looked = Some(self.arrived);
+    pub(super) fn begin_unread(&mut self) -> bool {
+        let stood = self
+            .unread_after
+            .is_some_and(|unread_after| self.arrived > unread_after);
+        self.unread_after = Some(self.arrived);
         self.settle();
         stood
     }
@@ -252,7 +254,7 @@ impl Timeline {
     /// The rows on screen, from the top: blocks, and how many rows of the first one are above the
     /// pane. Costs what is visible.
     pub fn visible(&self) -> (Vec<Block<'_>>, usize) {
-        let (from, to, above) = self.window();
+        let (from, to, above) = self.rows_on_screen();
         let mut blocks = Vec::new();
         for index in from..to {
             if self.height(index) > 0 {
@@ -266,8 +268,12 @@ impl Timeline {
     /// What the texts of all lines take, in bytes, with their entries.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
-        let tail = self.tail.iter().flat_map(window::TimelineTail::entries);
-        self.entries.iter().chain(tail).map(TimelineEntry::bytes).sum()
+        let tail = self.tail.iter().flat_map(loaded::TimelineTail::entries);
+        self.entries
+            .iter()
+            .chain(tail)
+            .map(TimelineEntry::bytes)
+            .sum()
     }
 
     /// Whether this is somebody else's message in which the user's name is a word.
@@ -295,8 +301,8 @@ impl Timeline {
     fn is_first_unread(&self, index: usize) -> bool {
         let entry = self.entries.get(index);
         entry.is_some_and(|entry| {
-            self.looked
-                .is_some_and(|looked| entry.arrival == looked + 1)
+            self.unread_after
+                .is_some_and(|unread_after| entry.arrival == unread_after + 1)
         })
     }
 
@@ -389,8 +395,8 @@ fn lamport(time: LamportTime) -> String {
 }
 
 #[cfg(test)]
+mod loaded_tests;
+#[cfg(test)]
 mod past_tests;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod window_tests;

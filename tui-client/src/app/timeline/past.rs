@@ -21,9 +21,9 @@ impl Timeline {
     /// Puts older lines of the chat before the others of it; those of another chat stay above, and
     /// who reads there stays there.
     pub(super) fn put_before(&mut self, page: VecDeque<TimelineEntry>) {
-        let behind = self.number(self.past);
+        let after = self.number(self.past);
         let rows = i64::try_from(page.len()).unwrap_or(i64::MAX);
-        let moved = |number: i64| number - if number < behind { rows } else { 0 };
+        let moved = |number: i64| number - if number < after { rows } else { 0 };
         self.selected = self.selected.map(moved);
         if let Some(anchor) = &mut self.anchor {
             anchor.entry = moved(anchor.entry);

@@ -6,7 +6,7 @@ use chitty_chat::{Event, EventKind, LeftReason};
 
 use super::{
     Timeline,
-    entry::{TimelineEntry, PresenceRun},
+    entry::{PresenceRun, TimelineEntry},
 };
 use crate::view::glyphs;
 
@@ -133,7 +133,7 @@ impl Timeline {
         let end = (head + len).min(self.entries.len());
         self.entries
             .range(head.min(end)..end)
-            .filter_map(TimelineEntry::told)
+            .filter_map(TimelineEntry::any_event)
     }
 }
 

@@ -105,7 +105,7 @@ impl Timeline {
 
     /// The indices on screen, from and to (exclusive), and the rows of the first one that are above
     /// the pane.
-    pub(super) fn window(&self) -> (usize, usize, usize) {
+    pub(super) fn rows_on_screen(&self) -> (usize, usize, usize) {
         if self.count() == 0 || self.page == 0 {
             return (0, 0, 0);
         }
@@ -147,7 +147,7 @@ impl Timeline {
             self.cleared = None;
             let (index, row) = self.bottom();
             let newest = self.is_attached()
-                && self.visible_behind(index).is_none()
+                && self.visible_after(index).is_none()
                 && row + 1 >= self.height(index);
             if anchor.entry >= self.first && newest {
                 self.anchor = None;
@@ -182,7 +182,7 @@ impl Timeline {
     /// Following goes on until the selected line is at the top of the pane.
     fn selection_at_top(&self) -> Option<Anchor> {
         let index = self.index_of(self.selected?)?;
-        let (from, to, above) = self.window();
+        let (from, to, above) = self.rows_on_screen();
         let leaves = index < from || (index == from && above > 0 && index + 1 < to);
         (leaves && self.height(index) > 0).then(|| self.at_top(index))
     }
@@ -203,7 +203,7 @@ impl Timeline {
     }
 
     /// The next entry that has rows.
-    pub(super) fn visible_behind(&self, index: usize) -> Option<usize> {
+    pub(super) fn visible_after(&self, index: usize) -> Option<usize> {
         (index + 1..self.count()).find(|&index| self.height(index) > 0)
     }
 
@@ -277,7 +277,7 @@ impl Timeline {
             let height = self.height(index);
             if rows <= height {
                 let newest =
-                    self.is_attached() && self.visible_behind(index).is_none() && rows == height;
+                    self.is_attached() && self.visible_after(index).is_none() && rows == height;
                 return (!newest).then(|| self.at(index, rows.saturating_sub(1)));
             }
             rows -= height;

@@ -7,8 +7,8 @@ use chitty_chat::{Event, EventKind, LamportTime, Position, text::caseless::Needl
 use super::{
     Timeline,
     entry::{EntryContent, TimelineEntry},
+    loaded::TimelineTail,
     scroll::Anchor,
-    window::TimelineTail,
 };
 use crate::view::glyphs;
 
@@ -81,7 +81,7 @@ impl Timeline {
     /// Selects the line below. Returns whether there is one.
     pub(in crate::app) fn select_newer(&mut self) -> bool {
         let from = self.selected.and_then(|number| self.index_of(number));
-        let below = from.and_then(|index| self.visible_behind(index));
+        let below = from.and_then(|index| self.visible_after(index));
         match below.filter(|&index| index < self.entries.len()) {
             Some(index) => {
                 self.relates = true;
@@ -94,7 +94,7 @@ impl Timeline {
 
     /// Selects the line at this row of the pane.
     pub(in crate::app) fn select_row(&mut self, row: usize) {
-        let (from, to, above) = self.window();
+        let (from, to, above) = self.rows_on_screen();
         let rows: usize = (from..to).map(|index| self.height(index)).sum();
         // What is on screen stands at its lower end.
         let empty = self.page.saturating_sub(rows - above.min(rows));
@@ -131,7 +131,7 @@ impl Timeline {
 
     /// Whether all of an entry is on screen, and not at its edge.
     fn is_amid(&self, index: usize) -> bool {
-        let (from, to, above) = self.window();
+        let (from, to, above) = self.rows_on_screen();
         if !(from..to).contains(&index) {
             return false;
         }
@@ -147,7 +147,7 @@ impl Timeline {
 
     fn select(&mut self, index: usize) {
         self.selected = Some(self.number(index));
-        let (from, to, above) = self.window();
+        let (from, to, above) = self.rows_on_screen();
         if index + 1 >= to && index + 1 >= from {
             // The whole of it, at the bottom; following goes on only from the newest line.
             self.anchor = Some(self.at(index, usize::MAX));
@@ -158,7 +158,7 @@ impl Timeline {
     }
 
     /// Marks this wherever it is said.
-    pub(in crate::app) fn look_for(&mut self, needle: Needle) {
+    pub(in crate::app) fn highlight(&mut self, needle: Needle) {
         self.needle = needle;
     }
 
@@ -233,7 +233,10 @@ impl Timeline {
     pub(in crate::app) fn newest_on_screen(&self) -> Option<Position> {
         let (bottom, _) = self.bottom();
         let from = bottom.checked_add(1)?.min(self.entries.len());
-        self.entries.range(..from).rev().find_map(TimelineEntry::position)
+        self.entries
+            .range(..from)
+            .rev()
+            .find_map(TimelineEntry::position)
     }
 }
 

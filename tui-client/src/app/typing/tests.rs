@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::{
     app::{
-        Edited, Effect, Input, ActiveScreen,
+        ActiveScreen, Edited, Effect, Input,
         leaving::REST,
         testing::{TestApp, joined},
     },
@@ -46,7 +46,7 @@ fn a_search_sends_nothing_and_closes_before_the_chat_does() {
             CTRL
         };
         driver.key(key, control);
-        assert!(driver.app.composer().looking().is_none());
+        assert!(driver.app.composer().history_search().is_none());
         assert_eq!(driver.effects(), [], "{key:?}");
         assert_eq!(draft(&driver), "", "{key:?}");
     }
@@ -230,8 +230,8 @@ fn what_is_written_while_the_chat_is_being_entered_becomes_the_draft() {
 fn what_is_pasted_is_seen_where_only_messages_were() {
     let mut driver = TestApp::joined(80, 24);
     driver.press(KeyCode::F(4));
-    assert!(driver.app.is_bare());
+    assert!(driver.app.is_messages_only());
     driver.input(Input::Paste("pasted".into()));
-    assert!(!driver.app.is_bare());
+    assert!(!driver.app.is_messages_only());
     assert_eq!(draft(&driver), "pasted");
 }

@@ -101,11 +101,11 @@ impl Chat {
         self.people[who].clock
     }
 
-    fn told(&mut self, who: usize, time: u64) {
+    fn observed(&mut self, who: usize, time: u64) {
         let person = &mut self.people[who];
         person.clock = person.clock.max(time);
         if who == ME {
-            self.recent.moved(person.clock.into(), ClockCause::Told);
+            self.recent.moved(person.clock.into(), ClockCause::Observed);
         }
     }
 
@@ -169,7 +169,7 @@ impl Chat {
                 let position = answered.and_then(|line| line.position);
                 if let Some(position) = position.and_then(|position| usize::try_from(position).ok())
                 {
-                    self.told(who, self.log[position - 1].lamport.get());
+                    self.observed(who, self.log[position - 1].lamport.get());
                 }
             }
             Act::Deliver if linked => self.deliver(who),
@@ -276,7 +276,9 @@ fn times(diagram: &Diagram) -> BTreeMap<String, Vec<LamportTime>> {
                 at("Own".into(), *received);
                 at("server".into(), Some(*time));
             }
-            DiagramStep::Received { time, .. } | DiagramStep::Told { time } => at("Own".into(), Some(*time)),
+            DiagramStep::Received { time, .. } | DiagramStep::Observed { time } => {
+                at("Own".into(), Some(*time))
+            }
         }
     }
     times
@@ -317,7 +319,7 @@ proptest! {
                         under_way -= 1;
                     }
                 }
-                DiagramStep::Received { .. } | DiagramStep::Told { .. } => {}
+                DiagramStep::Received { .. } | DiagramStep::Observed { .. } => {}
             }
             prop_assert_eq!(row.under_way.len(), usize::try_from(under_way).unwrap_or(usize::MAX));
         }

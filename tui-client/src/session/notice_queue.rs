@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use chitty_chat::LamportTime;
 use tokio::sync::mpsc;
 
-use super::{Link, ClockCause, Notice};
+use super::{ClockCause, Link, Notice};
 
 /// The notices that the app has no room for yet. The stream is only read while there are none, so
 /// that a slow app is felt by the server's flow control, and nothing grows.
@@ -33,8 +33,8 @@ impl NoticeQueue {
         }
     }
 
-    /// Tells the app something. What shows the clock goes by [`NoticeQueue::told_clock`] as well.
-    pub(super) fn tell(&mut self, notice: Notice) {
+    /// Tells the app something. What shows the clock goes by [`NoticeQueue::note_clock`] as well.
+    pub(super) fn push(&mut self, notice: Notice) {
         self.waiting.push_back(notice);
     }
 
@@ -42,12 +42,12 @@ impl NoticeQueue {
     pub(super) fn link(&mut self, link: Link) {
         if self.link.as_ref() != Some(&link) {
             self.link = Some(link.clone());
-            self.tell(Notice::Link(link));
+            self.push(Notice::Link(link));
         }
     }
 
     /// The app knows this reading of the clock from another notice.
-    pub(super) fn told_clock(&mut self, clock: LamportTime) {
+    pub(super) fn note_clock(&mut self, clock: LamportTime) {
         self.clock = clock;
     }
 
@@ -55,7 +55,7 @@ impl NoticeQueue {
     pub(super) fn clock(&mut self, clock: LamportTime, moved: ClockCause) {
         if self.clock != clock {
             self.clock = clock;
-            self.tell(Notice::Clock { clock, moved });
+            self.push(Notice::Clock { clock, moved });
         }
     }
 

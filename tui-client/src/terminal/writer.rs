@@ -15,7 +15,7 @@ pub(crate) type Unwritten = watch::Receiver<usize>;
 /// Takes what is to be written, and does not wait.
 pub(crate) struct FrameWriter {
     pieces: mpsc::Sender<Vec<u8>>,
-    untaken: watch::Sender<usize>,
+    unwritten: watch::Sender<usize>,
 }
 
 /// Held while something is written to the terminal.
@@ -30,7 +30,7 @@ pub(super) fn turn() -> MutexGuard<'static, ()> {
 /// gone.
 pub(crate) struct WriterThread {
     thread: Option<JoinHandle<()>>,
-    untaken: Unwritten,
+    unwritten: Unwritten,
 }
 
 /// Paper for the terminal of standard output. Nothing is written while it is given back.
@@ -43,28 +43,28 @@ fn on(
     is_given_back: fn() -> bool,
 ) -> io::Result<(FrameWriter, WriterThread)> {
     let (pieces, queue) = mpsc::channel();
-    let (untaken, follow) = watch::channel(0);
-    let taken = untaken.clone();
+    let (unwritten, follow) = watch::channel(0);
+    let counter = unwritten.clone();
     let thread = thread::Builder::new()
         .name("terminal".into())
         .spawn(move || {
-            write(terminal, queue, &taken, is_given_back);
+            write(terminal, queue, &counter, is_given_back);
             // Nobody waits for what is gone.
-            taken.send_replace(0);
+            counter.send_replace(0);
         })?;
-    let paper = FrameWriter { pieces, untaken };
-    let writing = WriterThread {
+    let writer = FrameWriter { pieces, unwritten };
+    let thread = WriterThread {
         thread: Some(thread),
-        untaken: follow,
+        unwritten: follow,
     };
-    Ok((paper, writing))
+    Ok((writer, thread))
 }
 
 /// Ends when the terminal is gone, or nothing more can come.
 fn write(
     mut terminal: impl Write,
     queue: mpsc::Receiver<Vec<u8>>,
-    taken: &watch::Sender<usize>,
+    counter: &watch::Sender<usize>,
     is_given_back: fn() -> bool,
 ) {
     for piece in queue {
@@ -79,13 +79,13 @@ fn write(
         if !written {
             return;
         }
-        taken.send_modify(|untaken| *untaken -= 1);
+        counter.send_modify(|unwritten| *unwritten -= 1);
     }
 }
 
 impl WriterThread {
-    pub(super) fn untaken(&self) -> Unwritten {
-        self.untaken.clone()
+    pub(super) fn unwritten(&self) -> Unwritten {
+        self.unwritten.clone()
     }
 }
 
@@ -100,10 +100,10 @@ impl Drop for WriterThread {
 impl FrameWriter {
     /// # Errors
     /// The terminal is gone.
-    pub(super) fn give(&self, piece: Vec<u8>) -> io::Result<()> {
+    pub(super) fn send(&self, piece: Vec<u8>) -> io::Result<()> {
         let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the terminal is gone");
         // First, so that it is never counted as taken before it is as given.
-        self.untaken.send_modify(|untaken| *untaken += 1);
+        self.unwritten.send_modify(|unwritten| *unwritten += 1);
         self.pieces.send(piece).map_err(|_| gone())
     }
 }
@@ -117,7 +117,7 @@ mod tests {
     /// Takes a piece for each permit.
     struct Slow {
         permits: mpsc::Receiver<()>,
-        taken: Arc<Mutex<Vec<u8>>>,
+        counter: Arc<Mutex<Vec<u8>>>,
     }
 
     impl Write for Slow {
@@ -125,7 +125,7 @@ mod tests {
             self.permits
                 .recv()
                 .map_err(|_| io::Error::other("it is gone"))?;
-            self.taken.lock().expect("whole").extend_from_slice(bytes);
+            self.counter.lock().expect("whole").extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -136,59 +136,64 @@ mod tests {
 
     fn slow(
         is_given_back: fn() -> bool,
-    ) -> (FrameWriter, WriterThread, mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>) {
+    ) -> (
+        FrameWriter,
+        WriterThread,
+        mpsc::Sender<()>,
+        Arc<Mutex<Vec<u8>>>,
+    ) {
         let (permit, permits) = mpsc::channel();
-        let taken = Arc::<Mutex<Vec<u8>>>::default();
+        let counter = Arc::<Mutex<Vec<u8>>>::default();
         let terminal = Slow {
             permits,
-            taken: Arc::clone(&taken),
+            counter: Arc::clone(&counter),
         };
-        let (paper, writing) = on(terminal, is_given_back).expect("a thread");
-        (paper, writing, permit, taken)
+        let (writer, thread) = on(terminal, is_given_back).expect("a thread");
+        (writer, thread, permit, counter)
     }
 
-    fn give(paper: &FrameWriter, piece: &str) -> io::Result<()> {
-        paper.give(piece.as_bytes().to_vec())
+    fn send(writer: &FrameWriter, piece: &str) -> io::Result<()> {
+        writer.send(piece.as_bytes().to_vec())
     }
 
     #[tokio::test]
     async fn giving_does_not_wait_and_all_comes_in_order() {
-        let (paper, writing, permit, taken) = slow(|| false);
-        let mut untaken = writing.untaken();
+        let (writer, thread, permit, counter) = slow(|| false);
+        let mut unwritten = thread.unwritten();
         for piece in ["one", "two", "three"] {
-            give(&paper, piece).expect("given");
+            send(&writer, piece).expect("given");
         }
-        assert_eq!(*untaken.borrow(), 3);
+        assert_eq!(*unwritten.borrow(), 3);
         permit.send(()).expect("it waits");
-        let _ = untaken.wait_for(|untaken| *untaken == 2).await;
-        assert_eq!(*taken.lock().expect("whole"), b"one");
+        let _ = unwritten.wait_for(|unwritten| *unwritten == 2).await;
+        assert_eq!(*counter.lock().expect("whole"), b"one");
         for _ in 0..2 {
             permit.send(()).expect("it waits");
         }
-        drop(paper);
-        drop(writing);
-        assert_eq!(*taken.lock().expect("whole"), b"onetwothree");
-        assert_eq!(*untaken.borrow(), 0);
+        drop(writer);
+        drop(thread);
+        assert_eq!(*counter.lock().expect("whole"), b"onetwothree");
+        assert_eq!(*unwritten.borrow(), 0);
     }
 
     #[test]
     fn a_terminal_that_is_gone_is_told() {
-        let (paper, writing, permit, _) = slow(|| false);
+        let (writer, thread, permit, _) = slow(|| false);
         drop(permit);
-        give(&paper, "one").expect("given");
-        let untaken = writing.untaken();
-        drop(writing);
-        assert_eq!(*untaken.borrow(), 0, "the next frame is not held up");
-        give(&paper, "two").expect_err("gone");
+        send(&writer, "one").expect("given");
+        let unwritten = thread.unwritten();
+        drop(thread);
+        assert_eq!(*unwritten.borrow(), 0, "the next frame is not held up");
+        send(&writer, "two").expect_err("gone");
     }
 
     #[test]
     fn nothing_is_written_while_it_is_given_back() {
-        let (paper, writing, permit, taken) = slow(|| true);
+        let (writer, thread, permit, counter) = slow(|| true);
         permit.send(()).expect("it waits");
-        give(&paper, "one").expect("given");
-        drop(paper);
-        drop(writing);
-        assert!(taken.lock().expect("whole").is_empty());
+        send(&writer, "one").expect("given");
+        drop(writer);
+        drop(thread);
+        assert!(counter.lock().expect("whole").is_empty());
     }
 }

@@ -8,7 +8,7 @@ const MOST: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CutSide {
     Before,
-    Behind,
+    After,
 }
 
 /// The ring of cuts.
@@ -23,7 +23,7 @@ impl KillRing {
         }
         match (self.0.front_mut(), side) {
             (Some(last), CutSide::Before) if goes_on => last.insert_str(0, &cut),
-            (Some(last), CutSide::Behind) if goes_on => last.push_str(&cut),
+            (Some(last), CutSide::After) if goes_on => last.push_str(&cut),
             _ => {
                 self.0.push_front(cut);
                 self.0.truncate(MOST);

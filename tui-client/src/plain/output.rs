@@ -39,7 +39,7 @@ impl<W: AsyncWrite + Unpin> OutputBuffer<W> {
     }
 
     /// Whether more may be asked for.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_space(&self) -> bool {
         self.waiting.len() < ENOUGH
     }
 
@@ -117,11 +117,11 @@ mod tests {
     async fn what_nobody_reads_is_bounded() {
         let (writer, _reader) = duplex(8);
         let mut out = OutputBuffer::new(writer);
-        assert!(out.has_room());
+        assert!(out.has_space());
         for _ in 0..100 {
             out.push(&"x".repeat(ENOUGH));
         }
-        assert!(!out.has_room());
+        assert!(!out.has_space());
         assert!(out.waiting.len() <= MOST);
     }
 
@@ -133,6 +133,6 @@ mod tests {
         out.push("hello");
         out.write().await.expect_err("nobody reads");
         out.push("more");
-        assert!(!out.waits() && out.has_room());
+        assert!(!out.waits() && out.has_space());
     }
 }

@@ -102,7 +102,7 @@ impl Timeline {
         if self.reach.asked.is_some() || self.reach.refused || self.page == 0 {
             return None;
         }
-        let (from, to, _) = self.window();
+        let (from, to, _) = self.rows_on_screen();
         let (low, _) = self.ends();
         let older = from.saturating_sub(self.past) < AHEAD && (self.anchor.is_some() || from == 0);
         let page = match low {
@@ -230,14 +230,14 @@ impl Timeline {
     /// Adds what has just come.
     pub(super) fn push(&mut self, entry: TimelineEntry) {
         if let Some(tail) = &mut self.tail {
-            let entry = entry.behind(tail.entries.back());
+            let entry = entry.after(tail.entries.back());
             tail.entries.push_back(entry);
             if tail.entries.len() > TAIL {
                 tail.pop();
             }
             return self.settle();
         }
-        let entry = entry.behind(self.entries.back());
+        let entry = entry.after(self.entries.back());
         self.entries.push_back(entry);
         self.extend_run();
         if self.entries.len() > MAX_ENTRIES {
@@ -379,10 +379,10 @@ impl Timeline {
             .iter()
             .filter(|event| event.kind != EventKind::Unknown)
         {
-            self.make_room(event);
+            self.fit_columns(event);
             let at = self.local(event.at);
             let entry = TimelineEntry::new(EntryContent::Event(event.clone()), at, 0);
-            let entry = entry.behind(entries.back());
+            let entry = entry.after(entries.back());
             entries.push_back(entry);
         }
         runs::group(&mut entries);
@@ -391,7 +391,7 @@ impl Timeline {
 
     /// Makes room for this event where it needs that; for its author once that moves nothing that
     /// is being read.
-    pub(super) fn make_room(&mut self, event: &Event) {
+    pub(super) fn fit_columns(&mut self, event: &Event) {
         let author = match &event.kind {
             EventKind::Message { author, .. } => glyphs::width(&glyphs::safe(author)),
             _ => 0,

@@ -14,7 +14,7 @@ use crate::{
         keys::{KeyChord, Keymap, Mode},
         testing::{TestApp, at, welcome},
     },
-    session::{Ended, HistoryPage, Link, Notice, NameRefusal, Ticket},
+    session::{Ended, HistoryPage, Link, NameRefusal, Notice, Ticket},
 };
 
 fn key() -> impl Strategy<Value = Input> {
@@ -76,7 +76,7 @@ fn notice() -> impl Strategy<Value = Notice> {
     let link = prop_oneof![
         Just(Link::Live),
         Just(Link::StartingServer),
-        any::<u64>().prop_map(|behind| Link::CatchingUp { behind }),
+        any::<u64>().prop_map(|remaining| Link::CatchingUp { remaining }),
         (any::<String>(), 0..5000_u64).prop_map(|(reason, wait)| Link::Lost {
             reason,
             retry_in: Duration::from_millis(wait),

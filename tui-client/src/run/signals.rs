@@ -24,7 +24,7 @@ pub(super) enum ProcessSignal {
 /// The signals that mean something here.
 pub(super) fn signals() -> io::Result<impl Stream<Item = ProcessSignal> + Unpin> {
     let mut signals: Vec<(Signal, ProcessSignal)> = Vec::new();
-    for (kind, told) in [
+    for (kind, meaning) in [
         (SignalKind::terminate(), ProcessSignal::Leave),
         (SignalKind::hangup(), ProcessSignal::Leave),
         (SignalKind::interrupt(), ProcessSignal::Interrupted),
@@ -39,14 +39,14 @@ pub(super) fn signals() -> io::Result<impl Stream<Item = ProcessSignal> + Unpin>
         ),
         (SignalKind::window_change(), ProcessSignal::Resized),
     ] {
-        signals.push((signal(kind)?, told));
+        signals.push((signal(kind)?, meaning));
     }
     Ok(of(signals))
 }
 
 /// The signals that end a program without a screen, but for those that whoever started it wants
 /// it to ignore.
-pub(super) fn ends() -> io::Result<impl Stream<Item = ()> + Unpin> {
+pub(super) fn termination_signals() -> io::Result<impl Stream<Item = ()> + Unpin> {
     use rustix::process::Signal;
 
     let mut signals = vec![(signal(SignalKind::terminate())?, ())];
@@ -60,9 +60,9 @@ pub(super) fn ends() -> io::Result<impl Stream<Item = ()> + Unpin> {
 
 fn of<T: Copy + Unpin>(mut signals: Vec<(Signal, T)>) -> impl Stream<Item = T> + Unpin {
     stream::poll_fn(move |context| {
-        for (signal, told) in &mut signals {
+        for (signal, meaning) in &mut signals {
             if signal.poll_recv(context).is_ready() {
-                return Poll::Ready(Some(*told));
+                return Poll::Ready(Some(*meaning));
             }
         }
         Poll::Pending

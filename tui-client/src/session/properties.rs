@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tonic::{Code, Status};
 
 use super::{
-    SessionCommand, Connector, HistoryPage, Notice, SessionConfig, bounds, driver::SessionDriver, follow::FetchedPage,
-    grpc::PublishFailure,
+    Connector, HistoryPage, Notice, SessionCommand, SessionConfig, bounds, driver::SessionDriver,
+    follow::FetchedPage, grpc::PublishFailure,
 };
 use crate::{
     app::testing::TestApp,

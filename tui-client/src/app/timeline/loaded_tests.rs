@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{tests::screen, window::MAX_ENTRIES, *};
+use super::{loaded::MAX_ENTRIES, tests::screen, *};
 use crate::{
     app::testing::{at, joined, message, welcome},
     session::HistoryPage,
@@ -116,7 +116,7 @@ fn a_frame_costs_what_is_visible() {
     let log = Log::new(9_000);
     let mut timeline = log.timeline(1);
     let mut most = 0;
-    while timeline.window().0 > 0 {
+    while timeline.rows_on_screen().0 > 0 {
         timeline.laid_out.set(0);
         timeline.page_up();
         timeline.visible();
@@ -186,7 +186,7 @@ proptest! {
             }
             let positions: Vec<_> = timeline.entries.iter().filter_map(TimelineEntry::position).collect();
             prop_assert!(positions.windows(2).all(|pair| pair[0].next() == pair[1]));
-            let (from, to, above) = timeline.window();
+            let (from, to, above) = timeline.rows_on_screen();
             let total: usize = (from..to).map(|index| timeline.height(index)).sum();
             let all: usize = (0..timeline.count()).map(|index| timeline.height(index)).sum();
             prop_assert!(total - above >= timeline.page.min(all));

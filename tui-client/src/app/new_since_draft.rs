@@ -34,17 +34,17 @@ mod tests {
 
     #[test]
     fn only_messages_since_the_start_of_the_draft_count() {
-        let mut overtaken = NewSinceDraft::default();
-        overtaken.event(&message(3, 9, "bob", "before"));
-        overtaken.draft(true);
-        assert_eq!(overtaken.count(), 0);
-        overtaken.draft(false);
-        overtaken.event(&joined(4, 11, "eve"));
-        overtaken.event(&message(5, 13, "bob", "meanwhile"));
-        overtaken.draft(false);
-        assert_eq!(overtaken.count(), 1);
-        overtaken.draft(true);
-        overtaken.draft(false);
-        assert_eq!(overtaken.count(), 0);
+        let mut new_since_draft = NewSinceDraft::default();
+        new_since_draft.event(&message(3, 9, "bob", "before"));
+        new_since_draft.draft(true);
+        assert_eq!(new_since_draft.count(), 0);
+        new_since_draft.draft(false);
+        new_since_draft.event(&joined(4, 11, "eve"));
+        new_since_draft.event(&message(5, 13, "bob", "meanwhile"));
+        new_since_draft.draft(false);
+        assert_eq!(new_since_draft.count(), 1);
+        new_since_draft.draft(true);
+        new_since_draft.draft(false);
+        assert_eq!(new_since_draft.count(), 0);
     }
 }
