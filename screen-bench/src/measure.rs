@@ -6,9 +6,9 @@ use color_eyre::eyre::{Result, WrapErr as _, eyre};
 
 use crate::{
     author::{Author, Flood},
-    chat::{Chat, Client},
+    chat::{BenchChat, MeasuredClient},
     edge,
-    terminal::Terminal,
+    terminal::BenchTerminal,
 };
 
 /// What ends a flood: each has its own, which is nowhere else on the screen.
@@ -28,9 +28,9 @@ const QUIET: Duration = Duration::from_millis(300);
 
 /// Times from keys to the screens that show them, ascending.
 #[derive(Clone, Debug)]
-pub(crate) struct Keys(Vec<Duration>);
+pub(crate) struct KeyLatencies(Vec<Duration>);
 
-impl Keys {
+impl KeyLatencies {
     fn new(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         Self(times)
@@ -53,8 +53,8 @@ pub(crate) struct Flooded {
     pub(crate) logged: f64,
     /// Messages a second that came.
     pub(crate) rate: f64,
-    pub(crate) idle_keys: Keys,
-    pub(crate) flood_keys: Keys,
+    pub(crate) idle_keys: KeyLatencies,
+    pub(crate) flood_keys: KeyLatencies,
     /// CPU time for a message, and bytes, while another window is in front, where the client is
     /// told of that.
     pub(crate) away: Option<(Duration, f64)>,
@@ -62,15 +62,15 @@ pub(crate) struct Flooded {
 
 /// A client in a chat, and the author there.
 struct Setting {
-    chat: Chat,
-    terminal: Terminal,
+    chat: BenchChat,
+    terminal: BenchTerminal,
     author: Option<Author>,
     floods: usize,
 }
 
 impl Setting {
-    fn new(client: Client) -> Result<Self> {
-        let chat = Chat::open(client)?;
+    fn new(client: MeasuredClient) -> Result<Self> {
+        let chat = BenchChat::open(client)?;
         let author = chat.author().wrap_err("nobody can write")?;
         let terminal = chat.join()?;
         Ok(Self {
@@ -86,7 +86,7 @@ impl Setting {
     fn flood(
         &mut self,
         flood: Flood,
-        meanwhile: impl FnOnce(&mut Terminal) -> Result<()>,
+        meanwhile: impl FnOnce(&mut BenchTerminal) -> Result<()>,
     ) -> Result<Duration> {
         let author = self.author.take().ok_or_else(|| eyre!("no author"))?;
         let sign = SIGNS[self.floods % SIGNS.len()];
@@ -126,7 +126,7 @@ struct Costs {
 }
 
 /// The cost of a message, and the time that keys take, idle and in a flood.
-pub(crate) fn flood(client: Client, flood: Flood, keys: u32) -> Result<Flooded> {
+pub(crate) fn flood(client: MeasuredClient, flood: Flood, keys: u32) -> Result<Flooded> {
     let mut setting = Setting::new(client)?;
     // Buffers and caches have their size by then, and the pane is full.
     let warm = Flood {
@@ -151,7 +151,7 @@ pub(crate) fn flood(client: Client, flood: Flood, keys: u32) -> Result<Flooded> 
         flood_keys = Some(type_keys(terminal, count, pause)?);
         Ok(())
     })?;
-    let away = if client == Client::Chitty {
+    let away = if client == MeasuredClient::Chitty {
         setting.terminal.send(LOOK_AWAY)?;
         let costs = setting.costs(flood)?;
         Some((costs.cpu, costs.bytes))
@@ -170,7 +170,7 @@ pub(crate) fn flood(client: Client, flood: Flood, keys: u32) -> Result<Flooded> 
 }
 
 /// Types letters, each of which is deleted again, in this rhythm.
-fn type_keys(terminal: &mut Terminal, count: u32, pause: Duration) -> Result<Keys> {
+fn type_keys(terminal: &mut BenchTerminal, count: u32, pause: Duration) -> Result<KeyLatencies> {
     let mut times = Vec::new();
     let begun = edge::now();
     for (number, letter) in (0..count).zip(LETTERS.chars().cycle()) {
@@ -182,7 +182,7 @@ fn type_keys(terminal: &mut Terminal, count: u32, pause: Duration) -> Result<Key
         times.push(terminal.found(PATIENCE)? - start);
         terminal.send(BACKSPACE)?;
     }
-    Ok(Keys::new(times))
+    Ok(KeyLatencies::new(times))
 }
 
 /// What a client does while nothing happens.
@@ -196,7 +196,7 @@ pub(crate) struct Idle {
 /// All clients at once: what they do is next to nothing.
 pub(crate) fn idle(time: Duration) -> Result<Vec<Idle>> {
     let mut settings = Vec::new();
-    for client in Client::ALL {
+    for client in MeasuredClient::ALL {
         let mut setting = Setting::new(client)?;
         let some = Flood {
             messages: 100,
@@ -224,8 +224,8 @@ pub(crate) fn idle(time: Duration) -> Result<Vec<Idle>> {
 }
 
 /// From the start of the program until something can be read on the screen, while its server runs.
-pub(crate) fn start(client: Client, runs: usize) -> Result<Vec<Duration>> {
-    let chat = Chat::open(client)?;
+pub(crate) fn start(client: MeasuredClient, runs: usize) -> Result<Vec<Duration>> {
+    let chat = BenchChat::open(client)?;
     let mut times = Vec::new();
     for _ in 0..runs {
         let terminal = chat.start()?;
@@ -236,7 +236,7 @@ pub(crate) fn start(client: Client, runs: usize) -> Result<Vec<Duration>> {
 }
 
 /// Resident memory after the start, and after so many messages, in bytes.
-pub(crate) fn memory(client: Client, flood: Flood) -> Result<(u64, u64)> {
+pub(crate) fn memory(client: MeasuredClient, flood: Flood) -> Result<(u64, u64)> {
     let mut setting = Setting::new(client)?;
     let process = setting.terminal.process()?;
     let before = edge::memory(process)?;
@@ -247,14 +247,14 @@ pub(crate) fn memory(client: Client, flood: Flood) -> Result<(u64, u64)> {
 /// What scrolling costs.
 pub(crate) struct Scrolled {
     /// From each key to the end of its frame.
-    pub(crate) frames: Keys,
+    pub(crate) frames: KeyLatencies,
     /// The first event of the chat was on the screen at the end.
     pub(crate) reached_top: bool,
 }
 
 /// From the bottom to the top of so many events by `PageUp`, in this client.
 pub(crate) fn scroll(events: u64) -> Result<Scrolled> {
-    let chat = Chat::open(Client::Chitty)?;
+    let chat = BenchChat::open(MeasuredClient::Chitty)?;
     let author = chat.author()?;
     let flood = Flood {
         messages: events,
@@ -279,7 +279,7 @@ pub(crate) fn scroll(events: u64) -> Result<Scrolled> {
         edge::sleep_until(start + Duration::from_millis(30));
     }
     Ok(Scrolled {
-        frames: Keys::new(times),
+        frames: KeyLatencies::new(times),
         reached_top: terminal.shows("Participant bob joined"),
     })
 }

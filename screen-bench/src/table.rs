@@ -11,9 +11,9 @@ use crate::measure::{Flooded, Idle, Scrolled};
 
 /// Rows of what was measured.
 #[derive(Default)]
-pub(crate) struct Table(Vec<Row>);
+pub(crate) struct ReportTable(Vec<ReportRow>);
 
-struct Row {
+struct ReportRow {
     what: String,
     bar: &'static str,
     /// In the order of the clients.
@@ -22,7 +22,7 @@ struct Row {
     met: Option<bool>,
 }
 
-impl Table {
+impl ReportTable {
     pub(crate) fn flood(&mut self, all: &[Vec<Flooded>; 3]) {
         let each = |what: fn(&Flooded) -> Duration| -> [Vec<Duration>; 3] {
             all.each_ref().map(|runs| runs.iter().map(what).collect())
@@ -207,7 +207,7 @@ impl Table {
         figures: Vec<String>,
         met: Option<bool>,
     ) {
-        self.0.push(Row {
+        self.0.push(ReportRow {
             what: what.into(),
             bar,
             figures,

@@ -20,7 +20,7 @@ pub(crate) const COLUMNS: u16 = 120;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running program. It is killed when this is dropped.
-pub(crate) struct Terminal {
+pub(crate) struct BenchTerminal {
     output: Arc<Output>,
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
@@ -30,13 +30,13 @@ pub(crate) struct Terminal {
 
 #[derive(Default)]
 struct Output {
-    seen: Mutex<Seen>,
+    seen: Mutex<ScreenSeen>,
     changed: Condvar,
 }
 
 /// What has come.
 #[derive(Default)]
-struct Seen {
+struct ScreenSeen {
     bytes: u64,
     /// What is waited for.
     needle: Vec<u8>,
@@ -50,7 +50,7 @@ struct Seen {
     ended: bool,
 }
 
-impl Terminal {
+impl BenchTerminal {
     pub(crate) fn start(command: CommandBuilder) -> Result<Self> {
         let size = PtySize {
             rows: ROWS,
@@ -108,7 +108,7 @@ impl Terminal {
 
     /// From its start until something could be read on the screen.
     pub(crate) fn first_text(&self) -> Result<Duration> {
-        let shown = |seen: &mut Seen| seen.first_text;
+        let shown = |seen: &mut ScreenSeen| seen.first_text;
         let at = self.wait("anything on the screen", PATIENCE, shown)?;
         Ok(at - self.started)
     }
@@ -161,7 +161,7 @@ impl Terminal {
         &self,
         what: &str,
         patience: Duration,
-        mut ask: impl FnMut(&mut Seen) -> Option<T>,
+        mut ask: impl FnMut(&mut ScreenSeen) -> Option<T>,
     ) -> Result<T> {
         let end = edge::now() + patience;
         let mut seen = self.output.seen();
@@ -181,7 +181,7 @@ impl Terminal {
     }
 }
 
-impl Drop for Terminal {
+impl Drop for BenchTerminal {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -189,7 +189,7 @@ impl Drop for Terminal {
 }
 
 impl Output {
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, ScreenSeen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -205,7 +205,7 @@ impl Output {
     }
 }
 
-impl Seen {
+impl ScreenSeen {
     fn take(&mut self, bytes: &[u8], at: Instant) {
         self.bytes += bytes.len() as u64;
         if let Some(parser) = &mut self.screen {
@@ -239,9 +239,9 @@ mod tests {
     fn a_needle_is_found_however_it_is_cut() {
         let at = edge::now();
         for cut in 0..=4 {
-            let mut seen = Seen {
+            let mut seen = ScreenSeen {
                 needle: "αβ".into(),
-                ..Seen::default()
+                ..ScreenSeen::default()
             };
             let bytes = "αβ".as_bytes();
             seen.take(b"before ", at);
@@ -254,9 +254,9 @@ mod tests {
 
     #[test]
     fn another_text_is_not_what_was_expected() {
-        let mut seen = Seen {
+        let mut seen = ScreenSeen {
             needle: "αβ".into(),
-            ..Seen::default()
+            ..ScreenSeen::default()
         };
         seen.take("αγ β α".as_bytes(), edge::now());
         assert_eq!(seen.found, None);

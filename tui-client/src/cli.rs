@@ -213,14 +213,14 @@ mod tests {
 
     #[derive(Parser)]
     #[command(after_help = EXAMPLES)]
-    struct Cli {
+    struct TestCli {
         #[command(flatten)]
         args: ClientArgs,
     }
 
     #[test]
     fn the_command_line_comes_first_then_the_file_then_the_default() {
-        let args = |line: &str| Cli::parse_from(line.split(' ')).args;
+        let args = |line: &str| TestCli::parse_from(line.split(' ')).args;
         let config = ConfigFile {
             name: Some("file".into()),
             backlog: Some(7),
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn ascii_is_wanted_or_not_or_left_to_the_locale() {
-        let args = |line: &str| Cli::parse_from(line.split(' ')).args;
+        let args = |line: &str| TestCli::parse_from(line.split(' ')).args;
         let mut config = ConfigFile::default();
         assert_eq!(args("chitty").with(config.clone()).ascii, None);
         assert_eq!(
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
+        TestCli::command().debug_assert();
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn the_help_shows_defaults_examples_and_variables() {
-        let help = Cli::command().render_long_help().to_string();
+        let help = TestCli::command().render_long_help().to_string();
         for part in [
             "127.0.0.1:50051",
             "default: 200",

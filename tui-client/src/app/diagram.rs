@@ -18,7 +18,7 @@ use super::recent::{Received, Recent};
 
 /// A diagram, as logical rows.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Diagram {
+pub struct LocalDiagram {
     /// The others who did something, in the order in which they joined; the view gives each a
     /// column.
     pub others: Vec<Arc<str>>,
@@ -31,7 +31,7 @@ pub struct Diagram {
 pub enum Lifeline {
     /// The user's own.
     Own,
-    /// One of [`Diagram::others`].
+    /// One of [`LocalDiagram::others`].
     Other(usize),
     /// Somebody for whom there is no room.
     Hidden,
@@ -44,7 +44,7 @@ pub struct DiagramRow {
     pub step: DiagramStep,
     /// Whose sendings are on their way to the server, between this row and the next.
     pub under_way: Vec<Lifeline>,
-    /// Which of [`Diagram::others`] are present in this row.
+    /// Which of [`LocalDiagram::others`] are present in this row.
     pub present: Vec<bool>,
 }
 
@@ -97,7 +97,7 @@ struct PlacedEvent<'a> {
     own: bool,
 }
 
-impl Diagram {
+impl LocalDiagram {
     /// The diagram of the newest events, in at most `rows` rows and with at most `columns` others.
     pub fn new(recent: &Recent, rows: usize, columns: usize) -> Self {
         // Each takes a row at least.

@@ -235,7 +235,7 @@ mod tests {
 
     /// What can become of a sending.
     #[derive(Clone, Copy, Debug)]
-    enum ExitReason {
+    enum LineOutcome {
         ShownFirst,
         RepliedFirst,
         Refused,
@@ -243,13 +243,13 @@ mod tests {
         LostAfter,
     }
 
-    fn outcomes() -> impl Strategy<Value = Vec<ExitReason>> {
+    fn outcomes() -> impl Strategy<Value = Vec<LineOutcome>> {
         let outcome = prop_oneof![
-            Just(ExitReason::ShownFirst),
-            Just(ExitReason::RepliedFirst),
-            Just(ExitReason::Refused),
-            Just(ExitReason::LostBefore),
-            Just(ExitReason::LostAfter),
+            Just(LineOutcome::ShownFirst),
+            Just(LineOutcome::RepliedFirst),
+            Just(LineOutcome::Refused),
+            Just(LineOutcome::LostBefore),
+            Just(LineOutcome::LostAfter),
         ];
         prop::collection::vec(outcome, 0..60)
     }
@@ -266,7 +266,7 @@ mod tests {
             let mut sent: HashMap<String, PublishRequest> = HashMap::new();
             let mut ended: Vec<u64> = Vec::new();
             let mut lamport = 0;
-            let mut outcomes = outcomes.into_iter().chain(std::iter::repeat(ExitReason::RepliedFirst));
+            let mut outcomes = outcomes.into_iter().chain(std::iter::repeat(LineOutcome::RepliedFirst));
             loop {
                 lamport += 1;
                 let Some(NextRequest { id, request, retry }) = outbox.next(now, request(lamport))
@@ -275,11 +275,11 @@ mod tests {
                 prop_assert_eq!(retry, first.is_some());
                 prop_assert!(first.is_none_or(|first| first == request));
 
-                let outcome = outcomes.next().unwrap_or(ExitReason::Refused);
+                let outcome = outcomes.next().unwrap_or(LineOutcome::Refused);
                 let known = log.contains(&request.id);
                 match outcome {
-                    ExitReason::LostBefore => {}
-                    ExitReason::Refused if !known => {
+                    LineOutcome::LostBefore => {}
+                    LineOutcome::Refused if !known => {
                         ended.extend(outbox.refused(&id).map(|ticket| ticket.0));
                     }
                     _ => {
@@ -288,12 +288,12 @@ mod tests {
                         }
                         let position = log.iter().position(|each| *each == request.id);
                         let position = position.map_or(0, |index| index as u64 + 1);
-                        if matches!(outcome, ExitReason::RepliedFirst) {
+                        if matches!(outcome, LineOutcome::RepliedFirst) {
                             let last = Position::new(shown as u64);
                             let gone = outbox.accepted(&id, position.into(), last);
                             prop_assert_eq!(gone, None, "it is shown after that");
                         }
-                        if !matches!(outcome, ExitReason::LostAfter) {
+                        if !matches!(outcome, LineOutcome::LostAfter) {
                             for id in &log[shown..] {
                                 ended.extend(outbox.shown(id).map(|ticket| ticket.0));
                             }

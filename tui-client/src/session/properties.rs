@@ -110,7 +110,7 @@ fn welcome() -> impl Strategy<Value = v1::Welcome> {
 }
 
 #[derive(Clone, Debug)]
-enum Said {
+enum ServerMessage {
     Welcome(v1::Welcome),
     Event(v1::Event),
     /// The next one of the log.
@@ -120,7 +120,7 @@ enum Said {
     Failed(i32, String, i64, i32),
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn said() -> impl Strategy<Value = ServerMessage> {
     let page = prop_oneof![
         number().prop_map(|at| HistoryPage::Before(at.into())),
         number().prop_map(|at| HistoryPage::After(at.into())),
@@ -128,14 +128,14 @@ fn said() -> impl Strategy<Value = Said> {
     ];
     let events = prop::collection::vec(event(), 0..5);
     prop_oneof![
-        2 => welcome().prop_map(Said::Welcome),
-        2 => event().prop_map(Said::Event),
-        6 => event().prop_map(Said::Next),
-        1 => (any::<i32>(), number(), text()).prop_map(|(a, b, c)| Said::Closing(a, b, c)),
+        2 => welcome().prop_map(ServerMessage::Welcome),
+        2 => event().prop_map(ServerMessage::Event),
+        6 => event().prop_map(ServerMessage::Next),
+        1 => (any::<i32>(), number(), text()).prop_map(|(a, b, c)| ServerMessage::Closing(a, b, c)),
         2 => (page, 1..6_u32, events, any::<bool>())
-            .prop_map(|(page, limit, events, start)| Said::Page(page, limit, events, start)),
+            .prop_map(|(page, limit, events, start)| ServerMessage::Page(page, limit, events, start)),
         1 => (0..17_i32, text(), any::<i64>(), any::<i32>())
-            .prop_map(|(code, text, seconds, nanos)| Said::Failed(code, text, seconds, nanos)),
+            .prop_map(|(code, text, seconds, nanos)| ServerMessage::Failed(code, text, seconds, nanos)),
     ]
 }
 
@@ -183,11 +183,11 @@ pub(super) fn driver() -> (SessionDriver, mpsc::Receiver<Notice>) {
 }
 
 /// Tells the session, as far as it goes. Returns whether it goes on.
-fn tell(driver: &mut SessionDriver, said: Said) -> bool {
+fn tell(driver: &mut SessionDriver, said: ServerMessage) -> bool {
     use v1::broadcast::Kind;
 
     let kind = match said {
-        Said::Welcome(welcome) => {
+        ServerMessage::Welcome(welcome) => {
             let mut welcome = v1::Broadcast {
                 kind: Some(Kind::Welcome(welcome)),
             };
@@ -197,22 +197,22 @@ fn tell(driver: &mut SessionDriver, said: Said) -> bool {
             }
             return driver.check_clock().is_continue();
         }
-        Said::Event(event) => Kind::Event(event),
-        Said::Next(mut event) => {
+        ServerMessage::Event(event) => Kind::Event(event),
+        ServerMessage::Next(mut event) => {
             event.position = driver.cursor.last().next().get();
             Kind::Event(event)
         }
-        Said::Closing(reason, position, detail) => Kind::Closing(v1::Closing {
+        ServerMessage::Closing(reason, position, detail) => Kind::Closing(v1::Closing {
             reason,
             position,
             detail,
         }),
-        Said::Page(page, limit, events, start) => {
+        ServerMessage::Page(page, limit, events, start) => {
             let reply = v1::HistoryReply { events, start };
             driver.paged(FetchedPage::answered(page, limit, reply));
             return driver.check_clock().is_continue();
         }
-        Said::Failed(code, text, seconds, nanos) => {
+        ServerMessage::Failed(code, text, seconds, nanos) => {
             let status = status(code, &text, seconds, nanos);
             let _ = PublishFailure::of(&status);
             driver.name = ParticipantName::parse("ada").ok();
@@ -299,14 +299,14 @@ fn a_server_at_the_end_of_time_ends_the_session() {
         next: 1,
         ..Default::default()
     };
-    assert!(tell(&mut driver, Said::Welcome(welcome)));
+    assert!(tell(&mut driver, ServerMessage::Welcome(welcome)));
     let event = v1::Event {
         lamport: u64::MAX - 2,
         ..Default::default()
     };
-    assert!(tell(&mut driver, Said::Next(event.clone())));
+    assert!(tell(&mut driver, ServerMessage::Next(event.clone())));
     assert_eq!(driver.clock.now().get(), u64::MAX - 1);
-    assert!(!tell(&mut driver, Said::Next(event)));
+    assert!(!tell(&mut driver, ServerMessage::Next(event)));
 }
 
 /// Where 10,000 events with texts of 2 MB took 837 MB, they take 24 MiB at most.
@@ -321,7 +321,7 @@ fn what_is_kept_of_events_is_bounded_in_bytes() {
         next: 3,
         ..Default::default()
     };
-    tell(&mut driver, Said::Welcome(welcome));
+    tell(&mut driver, ServerMessage::Welcome(welcome));
     // Long enough to be cut, short enough for a test.
     let text = "é".repeat(4096);
     for position in 3..12_003_u64 {
@@ -335,7 +335,7 @@ fn what_is_kept_of_events_is_bounded_in_bytes() {
             })),
             ..Default::default()
         };
-        tell(&mut driver, Said::Next(event));
+        tell(&mut driver, ServerMessage::Next(event));
         for notice in std::mem::take(&mut driver.out.waiting) {
             screen.notice(notice);
         }

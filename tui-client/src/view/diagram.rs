@@ -13,7 +13,7 @@ use ratatui::{
 
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
-    diagram::{Diagram, DiagramRow, DiagramStep, Lifeline},
+    diagram::{LocalDiagram, DiagramRow, DiagramStep, Lifeline},
     keys::{Action, Keymap},
     participants::Participants,
     recent::Recent,
@@ -109,7 +109,7 @@ impl Widget for DiagramPane<'_> {
         let legend = legend.filter(|legend| legend.len() * PART_OF_LEGEND <= height);
         // Below the names, and above what the signs mean.
         let rows = height.saturating_sub(1 + legend.as_ref().map_or(0, Vec::len));
-        let diagram = Diagram::new(self.recent, rows, columns.count);
+        let diagram = LocalDiagram::new(self.recent, rows, columns.count);
         let close = self.keys.hint(Action::Diagram, "closes");
         let mut canvas = DiagramCanvas {
             buf,
@@ -144,7 +144,7 @@ struct DiagramCanvas<'a> {
     participants: &'a Participants,
     /// How to get back to the messages.
     close: Option<&'a str>,
-    diagram: &'a Diagram,
+    diagram: &'a LocalDiagram,
 }
 
 impl DiagramCanvas<'_> {

@@ -254,7 +254,7 @@ impl Chat {
 }
 
 /// The times of each line, downwards.
-fn times(diagram: &Diagram) -> BTreeMap<String, Vec<LamportTime>> {
+fn times(diagram: &LocalDiagram) -> BTreeMap<String, Vec<LamportTime>> {
     let mut times = BTreeMap::<_, Vec<_>>::new();
     let mut at = |line: String, time: Option<LamportTime>| {
         times.entry(line).or_default().extend(time);
@@ -294,8 +294,8 @@ proptest! {
             chat.act(who, act);
         }
         chat.end();
-        let all = Diagram::new(&chat.recent, usize::MAX, 8);
-        for diagram in [&all, &Diagram::new(&chat.recent, rows, 8)] {
+        let all = LocalDiagram::new(&chat.recent, usize::MAX, 8);
+        for diagram in [&all, &LocalDiagram::new(&chat.recent, rows, 8)] {
             for (line, times) in times(diagram) {
                 let rises = times.windows(2).all(|pair| pair[0] < pair[1]);
                 prop_assert!(rises, "{line}: {times:?}\n{}", sketch(diagram).join("\n"));
@@ -336,7 +336,7 @@ proptest! {
             chat.act(who, act);
         }
         chat.end();
-        let diagram = Diagram::new(&chat.recent, usize::MAX, 8);
+        let diagram = LocalDiagram::new(&chat.recent, usize::MAX, 8);
         let row_of = |wanted: LamportTime| diagram.rows.iter().position(
             |row| matches!(row.step, DiagramStep::Broadcast { time, .. } if time == wanted),
         );
