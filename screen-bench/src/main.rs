@@ -131,7 +131,10 @@ fn measure(args: &ScreenBenchArgs, table: &mut ReportTable) -> Result<()> {
         for client in MeasuredClient::ALL {
             all.push(measure::memory(client, plan.memory(client))?);
         }
-        table.memory(MeasuredClient::ALL.map(|client| plan.memory(client).messages), &all);
+        table.memory(
+            MeasuredClient::ALL.map(|client| plan.memory(client).messages),
+            &all,
+        );
     }
     if wanted("scroll") {
         table.scroll(plan.scroll, &measure::scroll(plan.scroll)?);

@@ -1,4 +1,4 @@
-//! The configuration file: what the command line and the environment do not say.
+//! The configuration file, which supplies what the command line and the environment do not.
 
 mod keys;
 
@@ -21,49 +21,49 @@ use crate::{
     view::{Depth, Palette},
 };
 
-/// All but the keys of the keyboard, which have their own table.
+/// The example of everything but the key bindings, which have a table of their own.
 const EXAMPLE: &str = include_str!("config/example.toml");
 
-/// A file with every key, its default and what it is for.
+/// An example file with every key, its default and its purpose.
 pub fn example() -> String {
     format!("{EXAMPLE}\n{}", keys::example())
 }
 
-/// The folder of this program among the configuration of all.
+/// The name of this program's folder in the configuration folder.
 const PROGRAM: &str = "chitty-chat";
 const FILE: &str = "config.toml";
-/// More than anybody writes by hand: what is longer is another file.
+/// The largest file that is read, in bytes: more than anybody writes by hand.
 const MAX_BYTES: u64 = 64 << 10;
-/// So much of a line is shown that is wrong, in characters.
+/// How much of an incorrect line an error message shows, in characters.
 const MAX_SHOWN: usize = 60;
 
-/// What a file says; `None` where it says nothing.
+/// The content of a configuration file; `None` for what it does not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct ConfigFile {
-    /// As `--name`.
+    /// The same as `--name`.
     pub name: Option<String>,
-    /// As `--server`.
+    /// The same as `--server`.
     #[serde(deserialize_with = "parsed")]
     pub server: Option<ServerUrl>,
-    /// As `--local`.
+    /// The same as `--local`.
     #[serde(deserialize_with = "local")]
     pub local: Option<SocketAddr>,
-    /// As `--data`.
+    /// The same as `--data`.
     #[serde(deserialize_with = "path")]
     pub data: Option<PathBuf>,
-    /// As `--idle-exit`, in seconds.
+    /// The same as `--idle-exit`, in seconds.
     pub idle_exit: Option<u64>,
-    /// As `--backlog`, in events.
+    /// The same as `--backlog`, in events.
     pub backlog: Option<u32>,
-    /// As `--log-dir`.
+    /// The same as `--log-dir`.
     #[serde(deserialize_with = "path")]
     pub log_dir: Option<PathBuf>,
-    /// What is on the screen and beside it.
+    /// The preferences for the screen and its surroundings.
     pub screen: ScreenTable,
     /// The colours of the screen.
     pub colours: ColourTable,
-    /// Which keys do what: the tables `[keys]` and `[keys.selected]`.
+    /// The key bindings, from the tables `[keys]` and `[keys.selected]`.
     #[serde(deserialize_with = "keys::keymap")]
     pub keys: Keymap,
 }
@@ -72,22 +72,22 @@ pub struct ConfigFile {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct ScreenTable {
-    /// The wheel scrolls, a click selects.
+    /// Whether the wheel scrolls and a click selects.
     pub mouse: Option<bool>,
-    /// The participants are shown where there is room.
+    /// Whether the participants are shown if there is space.
     pub participants: Option<bool>,
-    /// The bell sounds for who is spoken to and does not see it.
+    /// Whether the bell rings when the user is mentioned and does not see it.
     pub bell: Option<bool>,
-    /// The terminal notifies them.
+    /// Whether the terminal shows a notification for that.
     pub notifications: Option<bool>,
-    /// The window's title tells how much is unread.
+    /// Whether the window's title shows how much is unread.
     pub title: Option<bool>,
-    /// As `--ascii`.
+    /// The same as `--ascii`.
     pub ascii: Option<bool>,
 }
 
 impl ScreenTable {
-    /// With these keys, and with the defaults for what is not said.
+    /// The options with these key bindings, and with defaults for what is not set.
     pub fn options(self, keys: Keymap) -> Options {
         let default = Options::default();
         Options {
@@ -101,26 +101,27 @@ impl ScreenTable {
     }
 }
 
-/// The table `[colours]`: names of the terminal's colours, numbers of its 256, or `#rrggbb`.
+/// The table `[colours]`: names of the terminal's colours, numbers of its 256 colours, or
+/// `#rrggbb`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct ColourTable {
-    /// For the names of people: one or more, each once.
+    /// The colours of participants' names: one or more, without repeats.
     #[serde(deserialize_with = "names")]
     pub names: Option<Vec<Colour>>,
-    /// All is well.
+    /// The colour of a good state.
     pub good: Option<Colour>,
-    /// It takes a moment, or wants to be looked at.
+    /// The colour of waiting and of warnings.
     pub waiting: Option<Colour>,
-    /// It does not work, or goes too far.
+    /// The colour of errors and of text beyond the limit.
     pub bad: Option<Colour>,
-    /// What is searched for.
+    /// The colour of matches of a search.
     pub found: Option<Colour>,
-    /// The user is spoken to.
+    /// The colour of mentions of the user.
     pub mention: Option<Colour>,
 }
 
-/// A colour, as it is written in the file.
+/// A colour in the notation of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Colour(Color);
@@ -136,10 +137,10 @@ impl TryFrom<String> for Colour {
 }
 
 impl ColourTable {
-    /// The colours in a terminal of this depth, with its own for what is not said.
+    /// The palette for a terminal of this depth, with defaults for the colours that are not set.
     ///
-    /// Each call keeps the colours of names for as long as the process runs, as it does its
-    /// configuration.
+    /// The colours of names are leaked: each call keeps them in memory until the process ends,
+    /// which is fine for a configuration that is loaded once.
     pub fn palette(self, depth: Depth) -> Palette {
         let default = Palette::of(depth);
         let known = |Colour(colour)| depth.nearest(colour);
@@ -157,23 +158,23 @@ impl ColourTable {
     }
 }
 
-/// Why a file cannot be used.
+/// Why a configuration file cannot be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// It was asked for and cannot be read.
+    /// A file that was asked for cannot be read.
     #[error("cannot read the configuration {}: {source}; choose another with --config", path.display())]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// It says something that is not understood.
+    /// The content of the file is not understood.
     #[error("{}, {problem}; `chitty config --example` prints a file with every key", path.display())]
     Wrong {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Where and what.
+        /// The line, the key, and what is wrong.
         problem: String,
     },
 }
@@ -228,7 +229,7 @@ where
 }
 
 impl ConfigFile {
-    /// Reads the file that was asked for; without one, the usual file, if there is one.
+    /// Loads the file that was asked for or, without one, the default file if it exists.
     pub fn load(asked: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = asked.map(Path::to_owned).or_else(default_path) else {
             return Ok(Self::default());
@@ -242,10 +243,10 @@ impl ConfigFile {
         }
     }
 
-    /// What this text says.
+    /// Parses the content of a file.
     ///
     /// # Errors
-    /// The line, the key and what is wrong with it.
+    /// The line, the key, and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| {
             let message = error.message().trim_end().replace('\n', ", ");
@@ -289,7 +290,7 @@ mod tests {
         assert_eq!(ConfigFile::parse(&example()), Ok(ConfigFile::default()));
     }
 
-    /// With the signs before its keys taken away, so that each of them is one.
+    /// The example with its settings uncommented, so that each of them counts.
     #[test]
     fn the_example_has_every_key() {
         let example = example();

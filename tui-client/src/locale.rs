@@ -1,14 +1,14 @@
-//! Of which characters the screen is made, and what the locale says about that.
+//! The characters of which the screen is made, depending on the locale.
 
-/// Of which characters the screen is made.
+/// The characters of which the screen is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CharacterSet {
-    /// The program's own signs and frames are ASCII. What people write is not changed.
+    /// Whether the program's own signs and frames are ASCII. What people write is not changed.
     pub ascii: bool,
-    /// The terminal may take two cells for characters that East Asian fonts draw so: Greek letters,
-    /// frames, arrows (UAX #11, ambiguous).
+    /// Whether the terminal may use two cells for characters that are wide in East Asian fonts:
+    /// Greek letters, frames, arrows (ambiguous width in UAX #11).
     pub ambiguous_is_wide: bool,
-    /// What the user is to be told about it, who has not chosen.
+    /// A hint about it for a user who has made no choice.
     pub word: Option<&'static str>,
 }
 
@@ -18,12 +18,13 @@ const TWO_WIDE: &str =
     "If lines and columns look torn, signs are two cells wide here: --ascii does without them";
 
 impl CharacterSet {
-    /// What the user wants, or what suits the locale (`LC_ALL`, `LC_CTYPE`, `LANG`), which
-    /// `variable` tells.
+    /// The character set that the user wants, or else the one for the locale. `variable` looks up
+    /// the environment variables `LC_ALL`, `LC_CTYPE` and `LANG`.
     ///
-    /// The first of the three that is set and not empty counts, as in POSIX; without any, the locale
-    /// is `C`. Where it is not UTF-8, the look is ASCII. Where it is Chinese, Japanese or Korean,
-    /// it is not, since most terminals take one cell for a sign there, too; it is proposed.
+    /// The first of the three that is set and not empty counts, as in POSIX; without any, the
+    /// locale is `C`. If the locale is not UTF-8, the set is ASCII. If it is Chinese, Japanese or
+    /// Korean, the set is not ASCII, because most terminals use one cell for a sign there, too; a
+    /// hint offers it.
     pub fn of(wanted: Option<bool>, variable: impl Fn(&str) -> Option<String>) -> Self {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
@@ -44,8 +45,8 @@ impl CharacterSet {
     }
 }
 
-/// `language_TERRITORY.codeset@modifier`: a locale without a codeset has that of its language from
-/// before Unicode.
+/// Whether the locale, `language_TERRITORY.codeset@modifier`, is UTF-8. Without a codeset it uses
+/// the one that its language had before Unicode.
 fn is_utf_8(locale: &str) -> bool {
     let codeset = locale.split_once('.').map_or("", |(_, codeset)| codeset);
     let codeset = codeset.split('@').next().unwrap_or_default();

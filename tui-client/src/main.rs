@@ -1,6 +1,6 @@
-//! `chitty`: the full-screen client, and a server for those who have none.
+//! `chitty`: the full-screen client, with a server for users who have none.
 //!
-//! The one place where the client and the server meet: one file is a whole chat.
+//! This is the only place where client and server meet, so that one file is a whole chat.
 
 use std::{
     ffi::OsString,
@@ -94,7 +94,7 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "chitty: {error}");
     }
     run_command(environment::parse()).unwrap_or_else(|error| {
-        // What a user can do something about needs no places in the source.
+        // An error that the user can correct needs no location in the source.
         let _ = writeln!(io::stderr(), "chitty: {}", describe(&error));
         ExitCode::FAILURE
     })
@@ -139,7 +139,7 @@ fn run_command(cli: ChittyCli) -> Result<ExitCode> {
 
 fn print(text: &[u8]) -> Result<ExitCode> {
     match io::stdout().write_all(text) {
-        // Who read it, as `head` does, has enough.
+        // A reader such as `head` has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         written => written?,
     }
@@ -159,23 +159,24 @@ fn show_config(wanted: &ConfigArgs) -> Result<ExitCode> {
     print(format!("{}{there}\n", path.display()).as_bytes())
 }
 
-/// What there is to say about the log, and is not said yet. Whoever has more to say waits.
+/// How many reports about the log may wait; a sender of more of them blocks.
 const MANY_NEWS: usize = 8;
 
-/// No server could be reached (`EX_UNAVAILABLE` of sysexits.h): a script may try again later.
+/// The exit status if no server could be reached (`EX_UNAVAILABLE` of sysexits.h): a script may try
+/// again later.
 const EXIT_UNREACHABLE: u8 = 69;
 
-/// How long the last words may take: whoever reads them may not read any more.
+/// How long writing the last messages may take, because their reader may have stopped reading.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Whose log it is where nobody joined: a name that no participant can have.
+/// The name in the log's file name if nobody joined; no participant can have it.
 const NOBODY: &str = "system";
 
-/// The log's writer and who looks at it, the terminal's writer, and five that block: standard
-/// input, output and error, a name that is resolved, whose a server is.
+/// The threads of a client: the log's writer and its watcher, the terminal's writer, and five that
+/// block: standard input, output and error, name resolution, and the check of a server's owner.
 const THREADS: usize = 8;
 
-/// As for an option that is wrong: nothing was begun.
+/// The exit status for an invalid option, also used here because nothing was started.
 const EXIT_USAGE: u8 = 2;
 
 fn chat(options: ClientOptions) -> Result<ExitCode> {
@@ -194,7 +195,7 @@ fn chat(options: ClientOptions) -> Result<ExitCode> {
     if directory.passed_over.is_some() {
         tell.try_send(LogNews::Elsewhere(directory))?;
     }
-    // When nobody listens any more, the chat is over.
+    // Without a receiver the chat is over.
     log.watch(move |news| drop(tell.blocking_send(news)))?;
     let connector = connector(&options, &log_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -214,14 +215,14 @@ fn chat(options: ClientOptions) -> Result<ExitCode> {
             })
         }
     });
-    // A thread may wait in a read of standard input for ever.
+    // A thread may block forever in a read of standard input.
     runtime.shutdown_background();
     if let Ok(PlainOutcome {
         outcome: ExitReason::NeverJoined(_),
         ..
     }) = ended
     {
-        // What was tried is of use.
+        // The log of the failed attempt is useful.
         let _ = log.open(NOBODY, &log_dir);
     }
     let PlainOutcome {
@@ -237,7 +238,7 @@ fn chat(options: ClientOptions) -> Result<ExitCode> {
     })
 }
 
-/// The way to the server that was named, or to one of one's own.
+/// The connector for the server that was named, or for the local one.
 fn connector(args: &ClientOptions, log_dir: &Path) -> Result<Connector> {
     if let Some(server) = &args.server {
         return Ok(launch::remote(server.clone()));
@@ -293,7 +294,7 @@ fn open_session(
     (server, session)
 }
 
-/// On the full screen.
+/// Runs the client on the full screen.
 async fn show(
     options: ClientOptions,
     (server, session): (String, SessionHandle),
@@ -324,7 +325,7 @@ async fn show(
     Ok(run(config, session, log).await?)
 }
 
-/// As lines.
+/// Runs the client without a screen.
 async fn follow_plainly(
     options: ClientOptions,
     (_, session): (String, SessionHandle),
@@ -350,7 +351,7 @@ fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
-/// The last words, on the terminal that is the user's again.
+/// Prints the last messages, after the terminal was restored.
 fn say_goodbye(outcome: ExitReason, log: &Log, plain: bool) -> ExitCode {
     log.flush();
     let mut words = Vec::new();
@@ -362,12 +363,12 @@ fn say_goodbye(outcome: ExitReason, log: &Log, plain: bool) -> ExitCode {
         }
         ExitReason::Over(Ended::Removed(reason) | Ended::Failed(reason))
         | ExitReason::NeverJoined(reason) => {
-            // It may be a server's word.
+            // The reason may come from the server.
             words.push(display::safe_lines(&reason).into_owned());
             ExitCode::FAILURE
         }
     };
-    // What was on the screen is gone.
+    // The screen that showed the trouble is gone.
     let lost = log.lost();
     if let Some(trouble) = log.trouble() {
         words.push(display::safe(&trouble.to_string()).into_owned());
@@ -385,7 +386,7 @@ fn say_goodbye(outcome: ExitReason, log: &Log, plain: bool) -> ExitCode {
     code
 }
 
-/// Says this on standard error. Whoever stalls there must not keep the process.
+/// Prints these lines on standard error, but does not wait for a reader that stalls.
 fn say_within(time: Duration, words: Vec<String>) {
     if words.is_empty() {
         return;

@@ -1,4 +1,5 @@
-//! The one loop: keys, notices, timers and signals in, effects out. It owns the [`App`] by value.
+//! The main loop of the screen: keys, notices, timers and signals in, effects out. It owns the
+//! [`App`] by value.
 
 mod away;
 mod drawing;
@@ -39,51 +40,51 @@ use crate::{
     view::{Palette, Theme},
 };
 
-/// Notices alone bring a new frame at most this often; a key brings one at once.
+/// The shortest time between two frames that only notices cause; a key causes one at once.
 const FRAME: Duration = Duration::from_micros(16_667);
-/// Notices that are taken between two looks at the keys.
+/// How many notices are processed before the keys are checked again.
 const BURST: usize = 512;
 
-/// What the screen begins with.
+/// The settings of a client with a screen.
 #[derive(Clone, Debug)]
 pub struct ScreenConfig {
-    /// The name to enter under; without one the join screen asks.
+    /// The name to join under; without one, the join screen asks.
     pub name: Option<String>,
-    /// The name that the join screen offers.
+    /// The name that the join screen proposes.
     pub login: String,
-    /// Where the server is, until a welcome tells.
+    /// The address of the server, until the first Welcome.
     pub server: String,
-    /// In which times of day are shown.
+    /// The time zone of the times of day on screen.
     pub time_zone: TimeZone,
-    /// The wall clock.
+    /// The clock for times of day, passed in for tests.
     pub wall: fn() -> SystemTime,
-    /// How the terminal notifies.
+    /// How the terminal shows notifications.
     pub notifier: Notifier,
-    /// What was said before is shown without being asked for.
+    /// Whether history is fetched without being asked for.
     pub backlog: bool,
-    /// What the user likes.
+    /// The user's preferences.
     pub options: Options,
-    /// The colours, where any may be used (`NO_COLOR`).
+    /// The colours; `None` if none may be used (`NO_COLOR`).
     pub palette: Option<Palette>,
     /// The command of the user's editor, which may have arguments.
     pub editor: String,
-    /// Of which characters the screen is made.
+    /// The characters of which the screen is made.
     pub characters: CharacterSet,
 }
 
-/// Why there is no screen.
+/// Why the screen cannot be shown.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// A pipe or a file stands where a terminal is needed.
+    /// Standard input or output is not a terminal.
     #[error("standard input and output must be a terminal; --plain does without one")]
     NoTerminal,
-    /// The terminal has no cursor that can be placed, or it is not said which one it is.
+    /// The terminal cannot place the cursor, or its type is unknown.
     #[error("{} cannot show a screen: use --plain, or set TERM to what your terminal is", kind(.0))]
     NoScreen(String),
-    /// The terminal refuses.
+    /// The terminal does not accept its settings.
     #[error("cannot use the terminal: {0}")]
     Terminal(#[source] io::Error),
-    /// The signals cannot be waited for.
+    /// The handlers for signals cannot be installed.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
 }
@@ -95,23 +96,23 @@ fn kind(term: &str) -> String {
     }
 }
 
-/// Whether there is a terminal that a screen can be shown on: to be asked before anything is
-/// started for it. `term` is its kind, from `TERM`.
+/// Checks that there is a terminal that can show a screen, before anything is started for it.
+/// `term` is its type, from `TERM`.
 pub fn has_screen(term: &str) -> Result<(), RunError> {
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(RunError::NoTerminal);
     }
-    // What terminfo knows without cursor addressing.
+    // The types without cursor addressing in terminfo.
     if matches!(term, "" | "dumb" | "unknown" | "network" | "dialup") {
         return Err(RunError::NoScreen(term.into()));
     }
     Ok(())
 }
 
-/// Shows the chat until the user leaves. The terminal is as it was when this returns. `log` is what
-/// there is to say about the log file. [`has_screen`] tells whether there is a terminal for it.
+/// Shows the chat until the user leaves, and restores the terminal. `log` reports the state of the
+/// log file. Call [`has_screen`] first.
 ///
-/// Needs a Tokio runtime with I/O and time.
+/// Must be called within a Tokio runtime with I/O and time.
 pub async fn run(
     config: ScreenConfig,
     session: SessionHandle,
@@ -132,9 +133,9 @@ pub async fn run(
     .await)
 }
 
-/// Yields when a process without a screen is told to end.
+/// Yields whenever a signal asks a plain client to end.
 ///
-/// Needs a Tokio runtime with I/O.
+/// Must be called within a Tokio runtime with I/O.
 pub fn asked_to_leave() -> io::Result<impl Stream<Item = ()> + Unpin> {
     signals::termination_signals()
 }
@@ -167,15 +168,15 @@ where
             client.close_editor().await;
             return outcome;
         }
-        // Asked once: the terminal may take a frame at any moment, and either that or the time to
-        // draw must be waited for.
+        // Evaluated once per turn. The terminal may take a frame at any moment, so two evaluations
+        // could disagree, and the loop would then wait for neither the terminal nor the next frame.
         let hangs = client.hangs();
         let wake = client.wake(hangs);
         tokio::select! {
             biased;
             Some(signal) = signals.next() => client.signal(signal),
             status = away::editor_ends(&mut client.editing) => client.edited(status),
-            // While the editor runs, the keys are its own.
+            // While the editor runs, the keys belong to it.
             piece = bytes.next(), if more_bytes && client.editing.is_none() => if let Some(Ok(piece)) = piece {
                 client.typed(&piece);
             } else {
@@ -202,7 +203,7 @@ where
     }
 }
 
-/// The app with what it needs around it.
+/// The app with everything that it needs around it.
 struct ScreenClient<'a, B: Backend> {
     app: App,
     terminal: &'a mut Terminal<B>,
@@ -210,17 +211,17 @@ struct ScreenClient<'a, B: Backend> {
     notifier: Notifier,
     links: Links,
     rows: DoubtfulRows,
-    /// What the window's title says.
+    /// The title that the app wants.
     title: Option<String>,
-    /// What the window was told last.
+    /// The title that was last written to the terminal.
     title_written: Option<String>,
     /// The command of the user's editor.
     editor: String,
-    /// The editor that has the terminal.
+    /// The running editor, which has the terminal.
     editing: Option<Editing>,
-    /// The shell has the terminal.
+    /// Whether the shell has the terminal.
     suspended: bool,
-    /// The terminal was asked whether it tells all keys apart.
+    /// Whether the terminal was asked for unambiguous key reports.
     asked: bool,
     theme: Theme,
     wall: fn() -> SystemTime,
@@ -228,14 +229,15 @@ struct ScreenClient<'a, B: Backend> {
     decoder: Decoder,
     /// When to stop waiting for the rest of a key or paste.
     give_up_at: Option<Instant>,
-    /// Commands that the session has no room for yet: lines that wait are bounded by the app.
+    /// Commands that the session's channel has no space for yet. The app bounds the lines among
+    /// them.
     outbox: VecDeque<SessionCommand>,
-    /// When the changed screen is to be drawn.
+    /// When to draw the changed screen.
     draw_at: Option<Instant>,
     drawn_at: Instant,
-    /// How much the terminal has not taken yet.
+    /// How many pieces the terminal has not taken yet.
     unwritten: Unwritten,
-    /// The session has said its last word.
+    /// Whether the session has sent its last notice.
     ended: bool,
     outcome: Option<ExitReason>,
 }
@@ -292,7 +294,7 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
         client
     }
 
-    /// Something that the user waits for: the answer is on screen at once.
+    /// Processes an input of the user, whose result is drawn at once.
     fn input(&mut self, input: Input) {
         let effects = self.app.update(input, self.now());
         self.apply(effects, Duration::ZERO);
@@ -352,7 +354,7 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
         }
     }
 
-    /// When the loop has something to do by itself.
+    /// The time at which the loop has something to do by itself.
     fn wake(&self, hangs: bool) -> Option<Instant> {
         let app = self.app.next_wake().map(|wake| self.start + wake);
         let draw_at = self.draw_at.filter(|_| !hangs && !self.away());
@@ -374,7 +376,7 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
         }
     }
 
-    /// A change is drawn when `pace` has passed since the last frame.
+    /// Carries out effects. A change is drawn once `pace` has passed since the last frame.
     fn apply(&mut self, effects: Vec<Effect>, pace: Duration) {
         for effect in effects {
             match effect {
@@ -385,7 +387,8 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
                 Effect::Suspend => self.suspend(),
                 Effect::Copy(text) => self.write_sequence(&osc::copy(&text)),
                 Effect::Title(text) => {
-                    // With the next frame: it counts what is unread, maybe thousands a second.
+                    // The title is written with the next frame, because the unread count may change
+                    // thousands of times a second.
                     self.title = Some(text);
                     self.draw_within(pace);
                 }

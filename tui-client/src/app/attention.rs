@@ -1,4 +1,4 @@
-//! What is told outside of the screen: the window's title, a bell, a notification.
+//! What reaches the user outside the screen: the window's title, the bell, notifications.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use chitty_chat::{Event, EventKind};
 use super::{ActiveScreen, App, Effect, MainPane};
 use crate::view::glyphs;
 
-/// Between two alerts at least.
+/// The shortest time between two alerts.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Of a notification, in columns.
+/// The longest notification, in columns.
 const NOTIFICATION: usize = 160;
-/// Of a title, in columns.
+/// The longest title, in columns.
 const TITLE: usize = 80;
 
-/// What came while the user looks elsewhere.
+/// What came while the terminal window did not have the keyboard.
 #[derive(Debug, Default)]
 pub(super) struct Attention {
     away: bool,
@@ -26,7 +26,8 @@ pub(super) struct Attention {
 }
 
 impl App {
-    /// The terminal got or lost the keyboard. Returns whether the screen changed.
+    /// Takes the news that the terminal window got or lost the keyboard. Returns whether the screen
+    /// changed.
     pub(super) fn focus(&mut self, focused: bool, effects: &mut Vec<Effect>) -> bool {
         if self.attention.away != focused {
             return false;
@@ -43,20 +44,19 @@ impl App {
         self.screen == ActiveScreen::Chat && !covered && self.timeline.below().is_none()
     }
 
-    /// The messages are on screen again.
+    /// Resets the counter of covered mentions if the messages are on screen again.
     pub(super) fn uncover(&mut self) {
         if self.pane != MainPane::Diagram && self.help.is_none() {
             self.attention.covered = 0;
         }
     }
 
-    /// How many lines have spoken to the user behind the diagram.
+    /// How many messages mentioned the user while the diagram covered the messages.
     pub fn covered_mentions(&self) -> u64 {
         self.attention.covered
     }
 
-    /// Something was said: takes note of it, and calls where the user is spoken to and does not
-    /// see it.
+    /// Takes note of a message, and alerts the user if it mentions them and they cannot see it.
     pub(super) fn heard(&mut self, event: &Event, effects: &mut Vec<Effect>) {
         let EventKind::Message { author, text, .. } = &event.kind else {
             return;
@@ -86,7 +86,7 @@ impl App {
         }
     }
 
-    /// Tells the title where it is another one now.
+    /// Sets the window's title if it changed.
     pub(super) fn update_title(&mut self, effects: &mut Vec<Effect>) {
         if !self.options.title || !self.welcomed {
             return;

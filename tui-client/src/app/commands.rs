@@ -1,17 +1,17 @@
-//! What a line that was typed means: a message, a command, or neither.
+//! What a typed line means: a message, a command, or neither.
 
 use chitty_chat::{LamportTime, MessageText, text::MessageTextError};
 
-/// A row of the help.
+/// A row of the help that explains a command.
 #[derive(Clone, Copy)]
 pub struct CommandHelp {
-    /// The command, as people write it.
+    /// The command with an example of its argument, as the user types it.
     pub command: &'static str,
-    /// What it does.
+    /// What the command does, in a few words.
     pub what: &'static str,
 }
 
-/// The help's rows for the commands.
+/// The rows of the help for the commands.
 #[rustfmt::skip]
 pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { command: "/me waves", what: "an action: * ada waves" },
@@ -25,7 +25,7 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { command: "//text", what: "send text that begins with /" },
 ];
 
-/// Other words for a command, which IRC clients and shells have taught.
+/// Other names of commands, which users know from IRC clients and shells.
 const ALIASES: [(&str, &str); 8] = [
     ("/exit", "/quit"),
     ("/q", "/quit"),
@@ -37,15 +37,15 @@ const ALIASES: [(&str, &str); 8] = [
     ("/?", "/help"),
 ];
 
-/// A word that differs by more than this many letters is no misspelt command.
+/// A word that needs more edits than this to become a command is not taken for a misspelling.
 const MOST_MISSPELT: usize = 2;
 
-/// What to do about a line.
+/// What to do with a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParsedLine {
-    /// Nothing was typed.
+    /// Nothing: the line is empty.
     Nothing,
-    /// To be sent.
+    /// Send this message.
     Message(MessageText),
     /// Leave the chat.
     Quit,
@@ -57,15 +57,16 @@ pub enum ParsedLine {
     Who,
     /// Empty the screen.
     Clear,
-    /// Search for this in what was said; empty: ask for what.
+    /// Search the messages for this text; if it is empty, ask for one.
     Search(String),
-    /// Go to what happened at this time.
+    /// Go to the event at this Lamport time.
     At(LamportTime),
-    /// Not to be sent; the text says why and what to do.
+    /// Do not send it; the text says why and what to do.
     Wrong(String),
 }
 
-/// The text that a draft would send: without the slash that keeps it from being a command.
+/// The text that a draft would send. A second leading slash marks text that is not a command; one
+/// of the two is removed.
 pub fn outgoing(draft: &str) -> &str {
     if draft.starts_with("//") {
         &draft[1..]
@@ -74,7 +75,7 @@ pub fn outgoing(draft: &str) -> &str {
     }
 }
 
-/// What a draft means. Commands are read in capitals, too.
+/// What a draft means. The case of a command does not matter.
 pub fn parse(draft: &str) -> ParsedLine {
     if draft.is_empty() {
         ParsedLine::Nothing
@@ -93,7 +94,7 @@ fn command(draft: &str) -> ParsedLine {
     let known = ALIASES.iter().find(|(alias, _)| *alias == word);
     let command = known.map_or(word.as_str(), |(_, command)| command);
     match (command, rest) {
-        // What follows is the farewell that IRC clients send. Nobody would see it here.
+        // IRC clients send a farewell after it. Nobody would see one here.
         ("/quit", _) => ParsedLine::Quit,
         ("/help", _) => ParsedLine::Help,
         ("/search", text) => ParsedLine::Search(text.to_owned()),

@@ -1,5 +1,5 @@
-//! The help: the signs on the screen, then the keys that matter most, then every command and key,
-//! from the tables that these are looked up in.
+//! The help: first the signs on the screen, then the most important keys, then every command and
+//! key, made from the tables in which these are looked up.
 
 use std::borrow::Cow;
 
@@ -12,66 +12,66 @@ use super::{
 };
 use crate::view::glyphs;
 
-/// The help as it fits a screen.
+/// The help, laid out for a screen.
 #[derive(Debug)]
 pub struct HelpPage {
-    /// The columns between the sides of its frame.
+    /// The columns between the sides of the frame.
     pub width: usize,
     /// The rows that are visible at once.
     pub height: usize,
-    /// Whether there is room for a frame.
+    /// Whether there is space for a frame.
     pub framed: bool,
     /// All rows.
     pub rows: Vec<HelpRow>,
 }
 
-/// A row of the help.
+/// A row of the laid-out help.
 #[derive(Debug, PartialEq, Eq)]
 pub enum HelpRow {
-    /// What the rows below are about.
+    /// The title of the rows below.
     Title(&'static str),
-    /// Keys, and what they do from this column on.
+    /// Keys or a command, with what they do.
     Entry {
-        /// The keys or the command.
+        /// The keys or the command, as the user types them.
         keys: Cow<'static, str>,
-        /// The column of `what`.
+        /// The column at which `what` begins.
         column: usize,
-        /// What they do; empty where it has rows of its own.
+        /// What they do; empty if it has rows of its own.
         what: Cow<'static, str>,
     },
-    /// More of what the keys above do, from this column on.
+    /// A further row of what the keys above do.
     More {
-        /// The column.
+        /// The column at which the text begins.
         column: usize,
-        /// What they do.
+        /// A part of what they do.
         what: String,
     },
-    /// Between two parts.
+    /// An empty row between two sections.
     Gap,
 }
 
-/// Beside the text: the frame, and a margin.
+/// Columns beside the text: the frame and a margin.
 const MARGIN: usize = 3;
 
-/// A part of the help.
+/// A section of the help.
 pub(crate) struct HelpSection {
     pub(crate) title: &'static str,
-    /// The table of the configuration that changes it.
+    /// The table of the configuration file that changes these keys.
     pub(crate) table: Option<&'static str>,
     pub(crate) entries: Vec<HelpEntry>,
 }
 
-/// A key or a command.
+/// A key or a command with its explanation.
 pub(crate) struct HelpEntry {
-    /// As people write it.
+    /// The keys or the command, as the user types them.
     pub(crate) keys: Cow<'static, str>,
     pub(crate) what: &'static str,
-    /// What the configuration calls it.
+    /// The names of the bindings in the configuration file.
     pub(crate) names: Vec<&'static str>,
 }
 
 impl HelpPage {
-    /// The help on a screen of so many columns and rows.
+    /// Lays the help out for a screen of this size.
     pub fn new(width: u16, height: u16, keys: &Keymap) -> Self {
         let (screen, height) = (usize::from(width), usize::from(height));
         let parts = parts(keys);
@@ -88,7 +88,7 @@ impl HelpPage {
                 rows.push(HelpRow::Gap);
             }
             rows.push(HelpRow::Title(part.title));
-            // In a narrow window each part is laid out by itself.
+            // On a narrow screen each section gets a column width of its own.
             let column = if wanted <= space {
                 column
             } else {
@@ -114,7 +114,7 @@ impl HelpPage {
     }
 }
 
-/// Where what keys do begins.
+/// The column at which the explanations begin.
 fn column<'a>(entries: impl Iterator<Item = &'a HelpEntry>) -> usize {
     entries
         .map(|entry| glyphs::width(&entry.keys))
@@ -123,7 +123,7 @@ fn column<'a>(entries: impl Iterator<Item = &'a HelpEntry>) -> usize {
         + 2
 }
 
-/// What is most wanted: the first things of their rows.
+/// The keys that matter most: the first bindings of their rows.
 const MAIN: [Action; 10] = [
     Action::Send,
     Action::Newline,
@@ -142,7 +142,7 @@ fn is_main(row: &KeyRow) -> bool {
     first.is_some_and(|binding| MAIN.contains(&binding.action))
 }
 
-/// All of the help, with these keys.
+/// All sections of the help with these keys.
 pub(crate) fn parts(keys: &Keymap) -> [HelpSection; 6] {
     let commands = COMMANDS.iter().map(|help| HelpEntry {
         keys: help.command.into(),
@@ -194,7 +194,7 @@ fn sign(sign: Sign) -> HelpEntry {
     }
 }
 
-/// The rows of keys that these are.
+/// The rows of this mode that `which` selects, as entries of the help.
 fn of(
     keys: &Keymap,
     mode: Mode,
@@ -212,7 +212,8 @@ fn of(
     rows.map(entry).collect()
 }
 
-/// Beside the keys there is room for so many columns of what they do, or it goes below them.
+/// An explanation stands beside its keys if it gets this many columns; otherwise it goes below
+/// them.
 const LEAST: usize = 14;
 
 fn entry(
@@ -270,7 +271,7 @@ mod tests {
             .collect();
         assert_eq!(names.len(), MAIN.len());
         assert_eq!((names[0], names[9]), ("send", "leave"));
-        // Nothing is left out or there twice.
+        // No row is missing or repeated.
         let keys = [&parts[2], &parts[4]].map(|part| part.entries.len());
         assert_eq!(keys.iter().sum::<usize>(), map.rows(Mode::Chat).count());
     }
@@ -305,7 +306,7 @@ mod tests {
         }
     }
 
-    /// Its tables are these: what this prints when it fails is to be put there.
+    /// The manual has these tables. If this fails, copy what it prints into the manual.
     #[test]
     fn the_manual_has_the_same() {
         let manual = include_str!("../../../docs/manual.md");

@@ -1,4 +1,4 @@
-//! The join screen: under which name to enter.
+//! The join screen, which asks for a name.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use chitty_chat::ParticipantName;
 use super::composer::{Edit, Editor};
 use crate::session::NameRefusal;
 
-/// In characters: enough to see that a name is too long.
+/// The longest content of the field, in characters: enough to see that a name is too long.
 const MAX_FIELD: usize = 64;
 
-/// The name field and what was wrong with the last name.
+/// The name field, and what was wrong with the last name.
 #[derive(Debug)]
 pub struct JoinForm {
     editor: Editor,
-    /// The name in the field is only offered: what is written takes its place.
+    /// The name in the field is a proposal, which typed text replaces.
     offered: bool,
     refusal: Option<String>,
     free_at: Option<Duration>,
@@ -22,15 +22,15 @@ pub struct JoinForm {
 }
 
 impl JoinForm {
-    /// A field with this name offered in it, as a selected text is: the first character that is
-    /// written replaces it, and moving the caret keeps it.
+    /// A field that proposes this name. It behaves like selected text: the first typed character
+    /// replaces it, and moving the caret keeps it.
     pub(super) fn offering(name: &str) -> Self {
         let mut join = Self::new(name);
         join.offered = !join.name().is_empty();
         join
     }
 
-    /// A field with this name in it.
+    /// A field that contains this name.
     pub(super) fn new(name: &str) -> Self {
         let name: String = name.chars().filter(|c| !c.is_control()).collect();
         Self {
@@ -42,22 +42,22 @@ impl JoinForm {
         }
     }
 
-    /// What is in the field.
+    /// The content of the field.
     pub fn name(&self) -> &str {
         self.editor.draft().text()
     }
 
-    /// What is before the caret, and what is behind it.
+    /// The text before the caret, and the text after it.
     pub fn halves(&self) -> (&str, &str) {
         self.editor.draft().halves()
     }
 
-    /// Whether the name in the field is only offered.
+    /// Whether the name in the field is a proposal.
     pub fn is_offered(&self) -> bool {
         self.offered && !self.trying
     }
 
-    /// A name was sent and not answered yet.
+    /// Whether a name was sent and no answer has come.
     pub fn trying(&self) -> bool {
         self.trying
     }
@@ -71,13 +71,13 @@ impl JoinForm {
         self.refusal.as_deref().map(|refusal| (refusal, wait))
     }
 
-    /// Until when a countdown is shown.
+    /// The time at which the countdown ends.
     pub(super) fn free_at(&self) -> Option<Duration> {
         self.free_at
     }
 
     pub(super) fn edit(&mut self, edit: Edit) {
-        // A name is one line.
+        // A name has no line breaks.
         let breaks = matches!(edit, Edit::Insert(c) if c.is_control());
         if self.trying || breaks {
             return;
@@ -106,7 +106,7 @@ impl JoinForm {
         }
     }
 
-    /// The name to try, if it can be one; else the screen explains what is wrong.
+    /// The name to send, if it is valid; otherwise the screen explains what is wrong.
     pub(super) fn submit(&mut self) -> Option<ParticipantName> {
         if self.trying {
             return None;
@@ -133,7 +133,7 @@ impl JoinForm {
     }
 }
 
-/// With a capital and a full stop, as it stands alone.
+/// Adds a capital and a full stop, because the reason stands alone.
 fn sentence(reason: &str) -> String {
     let reason = reason.trim();
     let mut chars = reason.chars();

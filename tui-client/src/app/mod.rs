@@ -1,5 +1,5 @@
 //! The client as a pure state machine: [`Input`] in, [`Effect`] out. It knows no clock, no network
-//! and no terminal; `view` draws it, `run` drives it.
+//! and no terminal; `view` draws it, and `run` drives it.
 
 mod attention;
 pub mod commands;
@@ -52,39 +52,39 @@ use crate::{
     view::glyphs,
 };
 
-/// How long the session has for a farewell before the screen goes anyway.
+/// How long the session may take to leave before the screen ends anyway.
 pub const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What is on screen.
+/// Which of the two screens is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActiveScreen {
-    /// The question for a name.
+    /// The screen that asks for a name.
     Join,
-    /// The chat.
+    /// The screen of the chat.
     Chat,
 }
 
-/// What is shown of the chat.
+/// What fills the main part of the chat's screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MainPane {
-    /// Messages, with everything around them.
+    /// The messages, with the other panes around them.
     Messages,
     /// Only the messages, for the terminal's own selection.
     MessagesOnly,
-    /// The diagram, in the place of the messages.
+    /// The diagram, in place of the messages.
     Diagram,
 }
 
-/// A word to the user, until the next key.
+/// A message to the user, shown until the next key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
-    /// The sentence.
+    /// The sentence to show.
     pub text: String,
     /// Something was refused.
     pub error: bool,
 }
 
-/// The client.
+/// The state of the client.
 #[derive(Debug)]
 pub struct App {
     screen: ActiveScreen,
@@ -99,21 +99,21 @@ pub struct App {
     attention: Attention,
     options: Options,
     pane: MainPane,
-    /// The page that one goes to when it has come.
+    /// The jump that waits for its page.
     jump: Option<PendingJump>,
-    /// The accepted name.
+    /// The accepted name; empty before the first Welcome.
     name: String,
     hint: Option<Hint>,
-    /// The first row of the help on screen, while it is open.
+    /// The first visible row of the help, while it is open.
     help: Option<usize>,
     leaving: Leaving,
-    /// This key was pressed, and the next one belongs to it.
+    /// The first key of a key sequence that waits for its second.
     first: Option<KeyChord>,
     tickets: u64,
     welcomed: bool,
-    /// What was said before may be fetched before anybody scrolls up to it.
+    /// Whether history may be fetched before the user scrolls up to it.
     reads_ahead: bool,
-    /// Events that came while the link was down, and are being read.
+    /// How many events were missed while the link was down and are being caught up with.
     missed: u64,
     over: Option<Ended>,
     size: (u16, u16),
@@ -122,7 +122,7 @@ pub struct App {
 }
 
 impl App {
-    /// The client at its start, and what it wants done first.
+    /// The app in its first state, with the effects of the start.
     pub fn new(settings: Settings) -> (Self, Vec<Effect>) {
         let mut app = Self {
             screen: ActiveScreen::Join,
@@ -163,12 +163,12 @@ impl App {
         (app, effects)
     }
 
-    /// There are so many colours for names.
+    /// Sets the number of colours for names.
     pub fn paint(&mut self, names: usize) {
         self.participants.paint(names);
     }
 
-    /// Takes one input.
+    /// Processes one input.
     pub fn update(&mut self, input: Input, now: InputTime) -> Vec<Effect> {
         self.now = now.mono;
         let mut effects = Vec::new();
@@ -223,11 +223,11 @@ impl App {
         effects
     }
 
-    /// When the app wants a [`Input::Tick`], as time since the start.
+    /// The time of the next [`Input::Tick`] that the app wants, since the start.
     pub fn next_wake(&self) -> Option<Duration> {
         let countdowns = [self.status.retry_at(), self.join.free_at()];
         let next_second = countdowns.into_iter().flatten().filter_map(|at| {
-            // When the seconds shown become one less.
+            // The moment at which the seconds on screen decrease by one.
             let fewer = status::seconds(at.saturating_sub(self.now)).checked_sub(1)?;
             Some(at.saturating_sub(Duration::from_secs(fewer)))
         });
@@ -258,7 +258,7 @@ impl App {
         }
     }
 
-    /// Says something that the user may want to do, until the next key.
+    /// Shows a suggestion to the user until the next key.
     pub fn propose(&mut self, text: &str) {
         self.say(text, false);
         self.lay_out();

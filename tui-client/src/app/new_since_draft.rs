@@ -1,13 +1,13 @@
-//! What others wrote since the draft was begun: an answer may be to a question that is no longer
-//! the last one.
+//! Counts the messages of others since the draft was begun, so that an author notices that the last
+//! question is no longer the one being answered.
 
 use chitty_chat::{Event, EventKind};
 
-/// Counts messages of others.
+/// Counts the messages of others.
 #[derive(Debug, Default)]
 pub(super) struct NewSinceDraft {
     heard: u64,
-    /// How many had been heard when the draft was begun.
+    /// The count at the time the draft was begun.
     at_start: Option<u64>,
 }
 
@@ -17,7 +17,7 @@ impl NewSinceDraft {
         self.heard += u64::from(matches!(event.kind, EventKind::Message { .. }));
     }
 
-    /// Takes note of whether there is a draft.
+    /// Takes note of whether the draft is empty.
     pub(super) fn draft(&mut self, empty: bool) {
         self.at_start = (!empty).then(|| self.at_start.unwrap_or(self.heard));
     }

@@ -1,4 +1,4 @@
-//! What the session says, taken into the state.
+//! Applies the session's notices to the state.
 
 use std::time::SystemTime;
 
@@ -8,7 +8,7 @@ use super::{ActiveScreen, App, Effect, ExitReason, keys::Action};
 use crate::session::{Ended, Link, Notice, WelcomeNotice};
 
 impl App {
-    /// Returns whether the screen changed.
+    /// Applies a notice. Returns whether the screen changed.
     pub(super) fn notice(
         &mut self,
         notice: Notice,
@@ -69,7 +69,7 @@ impl App {
         true
     }
 
-    /// A log that cannot be written is said at once, and shown until it can.
+    /// Reports a log file that cannot be written at once, and shows it until it can.
     pub(super) fn log_news(&mut self, news: &LogNews, wall: SystemTime) {
         self.status.log_fails(matches!(news, LogNews::Fails(_)));
         let mut text = news.to_string();
@@ -79,7 +79,7 @@ impl App {
         self.timeline.note(format!("{text}."), wall);
     }
 
-    /// After a pause: how much of the chat went on meanwhile.
+    /// Reports how much happened while the link was down.
     fn caught_up(&mut self, wall: SystemTime) {
         match std::mem::take(&mut self.missed) {
             0 => {}
@@ -118,7 +118,8 @@ impl App {
         let quit = match &ended {
             _ if self.leaving.is_under_way() => Some(ExitReason::Left),
             Ended::Left => Some(ExitReason::Left),
-            // There is nothing to look at: say it where it can be read, scrolled and piped.
+            // There is nothing to see on screen: the reason goes to the terminal, where it can be
+            // read and piped.
             Ended::Failed(_) | Ended::Removed(_) if !self.welcomed => {
                 Some(self.outcome(ended.clone()))
             }

@@ -1,4 +1,4 @@
-//! What the keys and the mouse do in the messages: scroll, select, copy, search.
+//! Keys and mouse in the messages: scrolling, selecting, copying, searching.
 
 use chitty_chat::{LamportTime, Position, text::caseless::Needle};
 
@@ -10,27 +10,27 @@ use super::{
 };
 use crate::session::{HistoryPage, SessionCommand};
 
-/// Rows by which the wheel scrolls.
+/// The rows by which the wheel scrolls.
 const WHEEL: usize = 3;
-/// Events in a page around a place one goes to.
+/// The number of events in a page around the target of a jump.
 const AROUND: u32 = 500;
 
-/// What the mouse did.
+/// An action of the mouse, at a column and row of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mouse {
-    /// The wheel was turned up at this column and row of the screen.
+    /// The wheel was turned up here.
     WheelUp(u16, u16),
-    /// The wheel was turned down there.
+    /// The wheel was turned down here.
     WheelDown(u16, u16),
-    /// The left button was pressed on this column and row of the screen.
+    /// The left button was pressed here.
     Press(u16, u16),
 }
 
-/// A page that one goes to when it has come.
+/// A jump that waits for its page.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingJump {
     page: HistoryPage,
-    /// What is there is to be selected.
+    /// Whether the target is selected on arrival.
     selects: bool,
 }
 
@@ -123,7 +123,7 @@ impl App {
                 self.timeline.deselect();
                 self.end_search();
             }
-            // Something is written: the line has served its purpose.
+            // The user begins to write, so the selection has served its purpose.
             Some(Action::Edit(Edit::Insert(_))) => {
                 self.timeline.deselect();
                 return false;
@@ -157,7 +157,7 @@ impl App {
         }));
     }
 
-    /// Opens the search with this in its prompt.
+    /// Opens the search with this query.
     pub(super) fn search_for(&mut self, text: &str, effects: &mut Vec<Effect>) {
         self.open_search();
         if !text.is_empty() {
@@ -195,7 +195,7 @@ impl App {
         }
     }
 
-    /// What is pasted while the prompt is open.
+    /// Pastes into the query if the prompt is open. Returns whether it is.
     pub(super) fn paste_search(&mut self, text: &str, effects: &mut Vec<Effect>) -> bool {
         let open = self.search.is_typing();
         if open {
@@ -220,13 +220,13 @@ impl App {
         self.report_outcome(effects);
     }
 
-    /// Nothing is looked for any more, and no find is marked.
+    /// Ends the search and removes its highlights.
     fn end_search(&mut self) {
         self.search.end();
         self.timeline.highlight(Needle::default());
     }
 
-    /// To where the user was before the search.
+    /// Goes back to where the user was before the search.
     fn back_to_origin(&mut self, effects: &mut Vec<Effect>) {
         self.timeline.deselect();
         let Some(origin) = self.search.origin() else {
@@ -241,7 +241,7 @@ impl App {
         }
     }
 
-    /// How a search has ended whose prompt is closed, and so does not tell.
+    /// Shows how a search ended as a hint, if its prompt, which would show it, is closed.
     fn report_outcome(&mut self, effects: &mut Vec<Effect>) {
         if self.search.is_typing() && *self.search.outcome() == SearchOutcome::Nothing {
             self.back_to_origin(effects);
@@ -279,7 +279,7 @@ impl App {
         self.say(text, error);
     }
 
-    /// A page of the participants, up or down.
+    /// Scrolls the participants by a page.
     fn scroll_participants(&mut self, down: bool) -> bool {
         let Some(rows) = self.participant_rows() else {
             self.say("The participants are not on screen: /who lists them", false);
@@ -292,18 +292,19 @@ impl App {
         true
     }
 
-    /// The rows for people, where they are on screen.
+    /// The rows for participants, if their pane is on screen.
     fn participant_rows(&self) -> Option<usize> {
         let side = self.side()?;
         Some(self.participants.rows(side.height.into()))
     }
 
-    /// Goes to what happened at this time, or last before it.
+    /// Goes to the event at this time, or to the last one before it.
     pub(super) fn go_to(&mut self, lamport: LamportTime, effects: &mut Vec<Effect>) {
         self.ask_for(lamport, true, effects);
     }
 
-    /// Goes there when the page has come, and selects what is there or does not.
+    /// Requests the page around this time; when it arrives, the client goes there, and selects the
+    /// event if `selects` is set.
     fn ask_for(&mut self, lamport: LamportTime, selects: bool, effects: &mut Vec<Effect>) {
         let page = HistoryPage::At(lamport);
         self.reads_ahead = true;
@@ -311,12 +312,12 @@ impl App {
         ask(Some(page), AROUND, effects);
     }
 
-    /// The user moves: a page that is still to come must not carry them away from there.
+    /// Cancels a jump whose page has not arrived, because the user has moved elsewhere.
     pub(super) fn cancel_jump(&mut self) {
         self.jump = None;
     }
 
-    /// The user goes to the newest line.
+    /// Goes to the newest line.
     pub(super) fn go_to_newest(&mut self) {
         self.cancel_jump();
         self.timeline.follow();
@@ -333,7 +334,7 @@ impl App {
         }
     }
 
-    /// Takes a page of the log.
+    /// Takes a page of history, for a jump, the search or the timeline.
     pub(super) fn history(
         &mut self,
         page: HistoryPage,
@@ -371,16 +372,16 @@ impl App {
         }
     }
 
-    /// Asks for what scrolling will need.
+    /// Requests the pages that scrolling will need soon.
     pub(super) fn read_ahead(&mut self, effects: &mut Vec<Effect>) {
-        // While the newest lines are coming in, nobody knows what the pane will lack.
+        // While the client catches up, it is not known yet which lines the pane will lack.
         let settled = self.timeline.below().is_some() || self.status.live();
         if settled && self.reads_ahead && self.welcomed && self.over.is_none() {
             ask(self.timeline.wanted(), AROUND, effects);
         }
     }
 
-    /// Returns whether the screen changed.
+    /// Applies a mouse action. Returns whether the screen changed.
     pub(super) fn mouse(&mut self, mouse: Mouse) -> bool {
         if self.screen != ActiveScreen::Chat || self.help.is_some() {
             return false;
@@ -436,7 +437,7 @@ impl App {
         self.say(format!("{said}{back}"), false);
     }
 
-    /// Only the messages, for the terminal's own selection.
+    /// Shows only the messages, for the terminal's own selection, or everything again.
     pub(super) fn show_messages_only(&mut self, bare: bool, effects: &mut Vec<Effect>) {
         self.pane = if bare {
             MainPane::MessagesOnly
@@ -450,7 +451,7 @@ impl App {
     }
 }
 
-/// The nearest event that has a line.
+/// The position of the nearest event at or before the target that has a line.
 fn shown(events: &[chitty_chat::Event], target: Position) -> Position {
     let lined = |event: &&chitty_chat::Event| event.kind != chitty_chat::EventKind::Unknown;
     events
@@ -460,7 +461,7 @@ fn shown(events: &[chitty_chat::Event], target: Position) -> Position {
         .map_or(target, |event| event.position)
 }
 
-/// A query is one line.
+/// Pastes into a query, which is one line.
 fn paste(line: &mut Editor, text: &str) {
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     line.insert(&text);
@@ -471,7 +472,7 @@ fn ask(page: Option<HistoryPage>, limit: u32, effects: &mut Vec<Effect>) {
     effects.extend(page.map(ask));
 }
 
-/// Whether another part of the chat is shown after it.
+/// Whether the action scrolls the messages.
 fn scrolls(action: Option<Action>) -> bool {
     matches!(
         action,
@@ -486,12 +487,12 @@ fn scrolls(action: Option<Action>) -> bool {
     )
 }
 
-/// Whether the user goes elsewhere by it.
+/// Whether the action moves the user to another part of the chat.
 fn moves(action: Option<Action>) -> bool {
     scrolls(action) || matches!(action, Some(Action::SelectOlder | Action::SelectNewer))
 }
 
-/// Whether the messages stay alone on the screen for it.
+/// Whether the messages stay alone on screen after the action.
 fn keeps_messages_only(action: Option<Action>) -> bool {
     scrolls(action)
         || matches!(

@@ -1,5 +1,5 @@
-//! The newest events, with what this participant's own clock did: what the diagram and `/time`
-//! tell of.
+//! The newest events, and what this participant's own clock did: the data of the diagram and of
+//! `/time`.
 
 use std::collections::VecDeque;
 
@@ -7,29 +7,30 @@ use chitty_chat::{Event, EventKind, LamportTime, ParticipantNumber, Position};
 
 use crate::session::{ClockCause, WelcomeNotice};
 
-/// As many as a tall screen shows in its diagram, and some to scroll back to.
+/// How many events are kept: a tall diagram, and some more.
 const KEPT: usize = 500;
 
-/// The newest events.
+/// The newest events, with the movements of the clock.
 #[derive(Debug, Default)]
 pub struct Recent {
     events: VecDeque<Received>,
-    /// The participations of this process, the newest last: one that was lost goes on as another.
+    /// The participations of this process, the newest last: after a loss, the client continues as
+    /// another one.
     own: VecDeque<ParticipantNumber>,
-    /// What a reply or history raised the clock to.
+    /// The times to which replies and history raised the clock.
     observed: VecDeque<LamportTime>,
-    /// Events below it are history.
+    /// Events below this position are history.
     from: Position,
     clock: LamportTime,
     step: Option<ClockStep>,
 }
 
-/// An event, as this participant got it.
+/// An event, as this participant received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// What happened.
+    /// The event itself.
     pub event: Event,
-    /// This participant's clock after the receipt; `None`: it was history, whose reading is no
+    /// This participant's clock after the receipt; `None` for history, because reading it is no
     /// event of the run.
     pub clock: Option<LamportTime>,
 }
@@ -49,17 +50,17 @@ enum ClockStep {
 }
 
 impl Recent {
-    /// The events that are kept, in the order of the log and without a gap.
+    /// The kept events, in the order of the log and without gaps.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Received> {
         self.events.iter()
     }
 
-    /// Whether this is a participation of this process: the present one, or an earlier one.
+    /// Whether this is a participation of this process, the current one or an earlier one.
     pub fn is_own(&self, participant: ParticipantNumber) -> bool {
         self.own.contains(&participant)
     }
 
-    /// What replies, the Welcome and history raised this participant's clock to, in order.
+    /// The times to which replies, Welcomes and history raised this participant's clock, in order.
     pub fn observed(&self) -> impl Iterator<Item = LamportTime> {
         self.observed.iter().copied()
     }
@@ -102,7 +103,7 @@ impl Recent {
             return;
         }
         if last.is_some_and(|last| event.position != last.next()) {
-            // The diagram is of a run without holes.
+            // The diagram needs a run of events without gaps.
             self.clear();
         }
         let live = event.position >= self.from;
@@ -123,7 +124,7 @@ impl Recent {
         keep(&mut self.events, received);
     }
 
-    /// Where the clock stands and why, in sentences.
+    /// The value of the clock and its reason, in sentences.
     pub fn explain(&self) -> String {
         let now = self.clock;
         let why = match &self.step {
@@ -146,7 +147,7 @@ impl Recent {
     }
 }
 
-/// Puts it at the end, in the place of the oldest one where there is no room.
+/// Appends an item and drops the oldest one if there are too many.
 fn keep<T>(kept: &mut VecDeque<T>, new: T) {
     if kept.len() == KEPT {
         kept.pop_front();

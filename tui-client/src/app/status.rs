@@ -1,4 +1,4 @@
-//! How the link is doing, in words.
+//! The state of the link, in words.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use chitty_chat::LamportTime;
 
 use crate::session::{Ended, Link};
 
-/// What the status line tells.
+/// The content of the status line.
 #[derive(Debug)]
 pub struct Status {
     server: String,
     clock: LamportTime,
     state: ConnectionState,
-    /// How the link went down; `None` where it is up, or never was.
+    /// Since when and why the link is down; `None` while it is up, or before it ever was.
     lost: Option<Outage>,
     log_fails: bool,
 }
@@ -20,7 +20,7 @@ pub struct Status {
 #[derive(Debug)]
 struct Outage {
     since: Duration,
-    /// Of the last try.
+    /// The reason of the last failed try.
     reason: String,
 }
 
@@ -32,10 +32,10 @@ enum ConnectionState {
     Over(Ended),
 }
 
-/// How good that is: a colour and a sign.
+/// How good a state is, which the view shows as a colour and a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// All is well.
+    /// Everything works.
     Good,
     /// It takes a moment.
     Waiting,
@@ -54,7 +54,7 @@ impl Status {
         }
     }
 
-    /// Where the server is.
+    /// The address of the server.
     pub fn server(&self) -> &str {
         &self.server
     }
@@ -64,7 +64,7 @@ impl Status {
         self.clock
     }
 
-    /// The connection state in words: a short form, and the rest of it.
+    /// The state in words: how good it is, a short form, and the details.
     pub fn words(&self, now: Duration) -> (Health, &'static str, String) {
         match &self.state {
             ConnectionState::Leaving => (Health::Waiting, "leaving", String::new()),
@@ -76,7 +76,7 @@ impl Status {
                 (Health::Bad, "over", why.clone())
             }
             ConnectionState::Lost { .. } => (Health::Bad, "offline", self.loss(now)),
-            // Between two tries nothing has become better yet.
+            // Between two tries the situation has not improved yet.
             ConnectionState::Link(Link::Connecting) if self.lost.is_some() => {
                 (Health::Bad, "offline", self.loss(now))
             }
@@ -95,8 +95,8 @@ impl Status {
         }
     }
 
-    /// Why there is no link, and what comes of it: the reason first, since it is what one can do
-    /// something about.
+    /// Why there is no link, and when the next try is. The reason comes first, because the user may
+    /// be able to do something about it.
     fn loss(&self, now: Duration) -> String {
         let wait = match self.state {
             ConnectionState::Lost { retry_at } => retry_at.saturating_sub(now),
@@ -116,7 +116,7 @@ impl Status {
         parts.join(" · ")
     }
 
-    /// What must not be overlooked, while it lasts: that nothing comes or goes, and why.
+    /// The alarm, while there is one: nothing is sent or received, and why.
     pub fn alarm(&self, now: Duration) -> Option<String> {
         match (&self.state, self.words(now)) {
             (ConnectionState::Over(Ended::Left), _) => None,
@@ -129,12 +129,12 @@ impl Status {
         }
     }
 
-    /// Whether the log file is not written now.
+    /// Whether the log file cannot be written now.
     pub fn has_no_log(&self) -> bool {
         self.log_fails
     }
 
-    /// Whether lines go out at once.
+    /// Whether lines are sent at once.
     pub fn live(&self) -> bool {
         matches!(self.state, ConnectionState::Link(Link::Live))
     }
@@ -143,7 +143,7 @@ impl Status {
         matches!(self.state, ConnectionState::Lost { .. })
     }
 
-    /// Until when a countdown is shown.
+    /// The time at which the countdown to the next try ends.
     pub(super) fn retry_at(&self) -> Option<Duration> {
         match self.state {
             ConnectionState::Lost { retry_at } => Some(retry_at),
@@ -198,12 +198,12 @@ impl Status {
     }
 }
 
-/// Whole seconds, as a countdown shows them: 0 only when it is over.
+/// Whole seconds, as a countdown shows them: 0 only when it has ended.
 pub fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-/// Without the numbers of the system's errors, which stand behind their names.
+/// Removes the numbers of system errors, which follow their names.
 fn without_codes(reason: &str) -> String {
     const CODE: &str = " (os error ";
     let mut parts = reason.split(CODE);
@@ -221,7 +221,7 @@ fn without_codes(reason: &str) -> String {
     text
 }
 
-/// How long something has lasted, in the largest unit of which it is two.
+/// A duration in the largest unit of which it has at least two.
 fn roughly(lasting: Duration) -> String {
     match lasting.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
@@ -254,7 +254,7 @@ mod tests {
             words(Duration::from_secs(13)).2,
             "refused · for 3 s · trying again"
         );
-        // Trying in between does not make it another loss.
+        // Trying again in between does not begin another outage.
         status.link(Link::Connecting, Duration::from_secs(13));
         let (health, _, rest) = status.words(Duration::from_secs(14));
         assert_eq!(health, Health::Bad);

@@ -1,4 +1,4 @@
-//! What the keys do.
+//! What keys do.
 
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use super::{
 use crate::session::{SessionCommand, Ticket};
 
 impl App {
-    /// Returns whether the screen changed.
+    /// Handles a key. Returns whether the screen changed.
     pub(super) fn key(
         &mut self,
         key: KeyEvent,
@@ -43,10 +43,10 @@ impl App {
         }
         let Some(action) = action else {
             if first.is_some() {
-                // The two keys were not meant, and neither is a third.
+                // The key sequence was a mistake, so the key after it must not leave.
                 self.closed();
             }
-            // The word about the key before goes.
+            // The hint about the previous key disappears.
             return (first.is_some() && self.hint.take().is_some()) || stays;
         };
         self.hint = None;
@@ -65,7 +65,7 @@ impl App {
         true
     }
 
-    /// The next key belongs to this one.
+    /// Waits for the second key of a key sequence.
     fn await_second_key(&mut self, first: KeyChord) {
         self.first = Some(first);
         if self.screen == ActiveScreen::Chat {
@@ -81,7 +81,7 @@ impl App {
             return true;
         }
         if self.is_messages_only() {
-            // So that it is seen where it goes.
+            // The user has to see where the text goes.
             self.show_messages_only(false, effects);
         }
         match self.screen {
@@ -96,7 +96,7 @@ impl App {
         true
     }
 
-    /// The user's editor has ended.
+    /// Takes the result of the user's editor.
     pub(super) fn edited(&mut self, edited: Result<Edited, String>) {
         match edited {
             Ok(Edited { text, whole }) => {
@@ -139,7 +139,7 @@ impl App {
         }
     }
 
-    /// While the server is asked for the name: what is written already becomes the draft.
+    /// A key while the server is asked for the name: text that is typed already becomes the draft.
     fn early_key(&mut self, action: Action, before: Leaving, effects: &mut Vec<Effect>) {
         match action {
             Action::Leave => self.escape(before, effects),
@@ -149,7 +149,7 @@ impl App {
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
             Action::Edit(edit) => self.edit(edit),
-            // Nothing is sent to a chat that one has not seen.
+            // Nothing is sent to a chat that the user has not seen.
             _ => {}
         }
     }
@@ -196,13 +196,14 @@ impl App {
         }
     }
 
-    /// Returns whether the key is done with: those that are no part of a search take what it
-    /// found, and then do what they do.
+    /// A key during a search of the history. Returns whether the key is done with: a key that is no
+    /// part of the search takes the match and then does what it usually does.
     fn history_search_key(&mut self, action: Action) -> bool {
         match action {
             Action::SearchHistory => self.composer.search_history(),
             Action::SearchHistoryNewer => self.composer.search_history_newer(),
-            // Nothing is sent that was not on the line before: it may be longer than the preview.
+            // The line may be longer than its preview, so a first Enter shows it and does not send
+            // it.
             Action::Send | Action::Complete => self.composer.take_found(),
             Action::Leave | Action::EndOfInput | Action::Cancel => _ = self.close_topmost(),
             // Scrolling does not touch the line.

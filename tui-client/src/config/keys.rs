@@ -1,4 +1,4 @@
-//! The tables `[keys]` and `[keys.selected]`: which keys do what.
+//! The tables `[keys]` and `[keys.selected]` of key bindings.
 
 use std::fmt::{self, Write as _};
 
@@ -6,10 +6,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use crate::app::keys::{Binding, KeyChange, KeySequence, Keymap, Mode};
 
-/// The table within, for a selected line.
+/// The name of the inner table, for a selected line.
 const SELECTED: &str = "selected";
 
-/// As the last part of the example.
+/// The last part of the example file.
 pub(super) fn example() -> String {
     let mut text = String::from(
         "\
@@ -30,7 +30,7 @@ pub(super) fn example() -> String {
 }
 
 fn table(text: &mut String, name: &str, mode: Mode) {
-    // Nothing fails to be written into a string.
+    // Writing to a string never fails.
     let _ = writeln!(text, "[{name}]");
     for row in mode.rows() {
         let _ = writeln!(text, "\n# {}", capital(row.what));
@@ -58,16 +58,16 @@ pub(super) fn keymap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Keyma
     Keymap::with(&changes).map_err(Error::custom)
 }
 
-/// A table of things and keys.
+/// A table that maps bindings to keys.
 struct KeyTable<'a> {
     mode: Mode,
     changes: &'a mut Vec<KeyChange>,
 }
 
-/// The name of a thing; `None`: of the table within.
+/// The name of a binding, or `None` for the name of the inner table.
 struct BindingName(Mode);
 
-/// The keys for a thing.
+/// The keys of one binding.
 struct Value<'a> {
     mode: Mode,
     binding: &'static Binding,
@@ -137,14 +137,14 @@ impl Visitor<'_> for BindingName {
     }
 }
 
-/// How many names are offered for one that does not exist.
+/// How many names are suggested for an unknown one.
 const NEAR: usize = 3;
-/// How much they have to be like it, from 0 to 1, but for the first.
+/// How similar a suggestion must be, from 0 to 1; the best one is always suggested.
 const ALIKE: f64 = 0.75;
 
 fn near(mode: Mode, name: &str) -> String {
     let mut names: Vec<&str> = mode.bindings().map(|binding| binding.name).collect();
-    // A stable sort: among equals the order of the table.
+    // A stable sort keeps the order of the table among equals.
     names.sort_by(|one, other| {
         let likeness = |candidate| strsim::jaro_winkler(candidate, name);
         likeness(other).total_cmp(&likeness(one))

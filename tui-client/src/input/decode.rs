@@ -1,4 +1,4 @@
-//! From bytes to keys and pastes, whatever way the bytes are split.
+//! Decodes bytes into keys and pastes, however the bytes are split.
 
 use std::time::Duration;
 
@@ -7,94 +7,95 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::escape::{self, Sequence};
 use crate::app::Mouse;
 
-/// What a terminal sends.
+/// An input from the terminal, or something to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TerminalInput {
-    /// A key.
+    /// A key was pressed.
     Key(KeyEvent),
-    /// Text that was pasted, or a part of it, as it came.
+    /// Text was pasted; a long paste may come in parts.
     Paste(String),
-    /// The window got or lost the keyboard.
+    /// The window got (`true`) or lost the keyboard.
     Focus(bool),
-    /// The terminal's answer: it can tell all keys apart, by kitty's keyboard protocol.
+    /// The terminal's answer that it can report all keys unambiguously, by kitty's keyboard
+    /// protocol.
     ReportsKeys,
     /// The mouse was used.
     Mouse(Mouse),
-    /// Ask the terminal for its status ([`ASK_STATUS`]): its answer comes after everything that
-    /// was typed before it.
+    /// The terminal has to be asked for its status ([`ASK_STATUS`]): the answer comes after
+    /// everything that was typed before it.
     AskStatus,
-    /// A paste has begun and nothing more of it comes: say that Esc ends it.
+    /// A paste has begun and no more of it arrives; Esc ends it.
     PasteStalls,
 }
 
-/// DSR, device status report: every terminal answers it, in the order of what it reads and sends
-/// (ECMA-48, 8.3.35).
+/// DSR, device status report. Every terminal answers it, in the order in which it sends everything
+/// else (ECMA-48, 8.3.35).
 pub(crate) const ASK_STATUS: &str = "\x1b[5n";
 
-/// The start of a key whose rest does not come within this time makes the terminal be asked.
+/// If the rest of a sequence does not come within this time, the terminal is asked for its status.
 const SEQUENCE: Duration = Duration::from_millis(50);
-/// How long a terminal that was asked may take to answer, before the start is taken for a key.
-/// Longer than the way to a terminal on the other side of the world and back.
+/// How long a terminal may take to answer before the start of a sequence is taken for a key. Longer
+/// than a round trip to the other side of the world.
 const ANSWER: Duration = Duration::from_millis(400);
-/// How long a terminal that does not answer may take to send the rest of a key after all.
+/// How long a terminal that does not answer may take to send the rest of a sequence after all.
 const LATE: Duration = Duration::from_secs(2);
-/// A paste of which nothing comes for this time is shown as far as it came.
+/// If nothing of a paste arrives for this time, the part that has arrived is shown.
 const PASTE: Duration = Duration::from_secs(1);
-/// In bytes. What is pasted beyond it is dropped.
+/// The largest paste, in bytes; the rest is dropped.
 const MAX_PASTE: usize = 64 * 1024;
-/// In bytes. No key has a longer sequence.
+/// The longest sequence of a key, in bytes.
 const MAX_SEQUENCE: usize = 64;
 
 const ESC: u8 = 0x1b;
 const CTRL_C: u8 = 0x03;
 const PASTE_END: &[u8] = b"\x1b[201~";
 
-/// Takes bytes, gives what was typed.
+/// Decodes the terminal's bytes.
 ///
 /// A terminal sends many keys as several bytes that begin with Esc, and nothing marks the end of a
-/// lone Esc. Time alone cannot tell the two apart: the bytes of one key may be far apart on a slow
-/// line. So when the rest of a key is late, the terminal is asked for its status. If the answer
-/// comes next, the Esc was a key; if anything else comes next, it belongs to the Esc. Only a
-/// terminal that does not answer at all is judged by time.
+/// lone Esc. Time alone cannot distinguish the two, because the bytes of one key may be far apart
+/// on a slow line. If the rest of a key is late, the terminal is therefore asked for its status. If
+/// the answer comes next, the Esc was a key; if anything else comes next, it belongs to the Esc.
+/// Only a terminal that does not answer at all is judged by time.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    /// The start of something that is not whole yet.
+    /// The start of an incomplete sequence.
     pending: Vec<u8>,
-    /// What was done about the start that is pending, or about an Esc before it.
+    /// What was done about the pending start, or about an Esc before it.
     doubt: Doubt,
-    /// What was pasted so far, while a paste goes on.
+    /// The paste in progress.
     paste: Option<Paste>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Doubt {
-    /// Nothing.
+    /// Nothing was done.
     #[default]
     None,
-    /// The terminal was asked, and has not answered.
+    /// The terminal was asked for its status and has not answered.
     Asked,
-    /// The terminal does not answer. An Esc was taken for a key; what comes next may belong to
-    /// it all the same.
+    /// The terminal does not answer. An Esc was taken for a key, but what comes next may still
+    /// belong to it.
     Guessed,
 }
 
 #[derive(Debug, Default)]
 struct Paste {
     bytes: Vec<u8>,
-    /// So many bytes were handed over in earlier parts.
+    /// How many bytes were handed over in earlier parts.
     taken: usize,
-    /// Nothing came for a while.
+    /// Whether nothing has arrived for a while.
     stalls: bool,
 }
 
 impl Decoder {
-    /// Takes the next bytes, as one read gave them.
+    /// Decodes the bytes of one read.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<TerminalInput> {
         let mut typed = Vec::new();
         if self.paste.as_ref().is_some_and(|paste| paste.stalls) && matches!(bytes, [ESC | CTRL_C])
         {
-            // The end of the paste is lost, and the user wants out. What is in the paste may be
-            // anything, but no terminal sends such a byte of it all by itself.
+            // The end of the paste was lost, and the user wants to get out. A paste may contain any
+            // byte, but no terminal sends such a byte of it alone in a read.
             self.end_paste(&mut typed);
             return typed;
         }
@@ -111,7 +112,8 @@ impl Decoder {
         typed
     }
 
-    /// How long to wait for more before [`Decoder::give_up`]; `None`: nothing is unfinished.
+    /// How long to wait for more bytes before [`Decoder::give_up`]; `None` if nothing is
+    /// incomplete.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         match (&self.paste, self.pending.is_empty(), self.doubt) {
             (Some(paste), ..) if paste.stalls && paste.whole() == 0 => None,
@@ -124,7 +126,7 @@ impl Decoder {
         }
     }
 
-    /// Nothing more came in the time that [`Decoder::timeout`] gave.
+    /// Takes note that nothing arrived within [`Decoder::timeout`].
     pub(crate) fn give_up(&mut self) -> Vec<TerminalInput> {
         let mut typed = Vec::new();
         if let Some(paste) = &mut self.paste {
@@ -145,7 +147,7 @@ impl Decoder {
         typed
     }
 
-    /// The rest of what is pending does not come.
+    /// Decides about the pending bytes, because their rest does not come.
     fn settle(&mut self, was_guessed: bool, typed: &mut Vec<TerminalInput>) {
         self.doubt = Doubt::None;
         let pending = std::mem::take(&mut self.pending);
@@ -158,16 +160,16 @@ impl Decoder {
                 typed.extend([plain(KeyCode::Esc), plain(KeyCode::Esc)]);
                 self.doubt = Doubt::Guessed;
             }
-            // The Esc was a key, and so is this: it began nothing.
+            // The Esc was a key, and so is this character: it began nothing.
             [ESC, c @ (b'[' | b'O')] if was_guessed => {
                 typed.push(plain(KeyCode::Char(char::from(c))));
             }
-            // Alt with a character that could have begun something longer.
+            // Alt with a character that can also begin a longer sequence.
             [ESC, c @ (b']' | b'P' | b'X' | b'^' | b'_')] => {
                 let key = KeyEvent::new(KeyCode::Char(char::from(c)), KeyModifiers::ALT);
                 typed.push(TerminalInput::Key(key));
             }
-            // A part of a key is no key.
+            // An incomplete sequence is no key.
             _ => {}
         }
     }
@@ -181,9 +183,9 @@ impl Decoder {
     fn decode(&mut self, typed: &mut Vec<TerminalInput>) {
         if self.doubt == Doubt::Guessed {
             match self.pending[..] {
-                // The rest of a key, after all: its Esc is done with.
+                // This is the rest of a sequence after all, whose Esc was taken for a key.
                 [b'[' | b'O'] => self.pending.insert(0, ESC),
-                // Alt-Enter in two pieces, or Esc and Enter. It sends nothing while that is open.
+                // Either Alt-Enter in two pieces, or Esc and Enter. In doubt, nothing is sent.
                 [b'\r' | b'\n'] => {
                     self.doubt = Doubt::None;
                     self.pending.clear();
@@ -205,7 +207,7 @@ impl Decoder {
             Sequence::Mouse(mouse) => typed.push(TerminalInput::Mouse(mouse)),
             Sequence::PasteStart => self.paste = Some(Paste::default()),
             Sequence::Again(from) => {
-                // The Esc was a key of its own, and something else begins after it.
+                // The Esc was a key by itself, and something else begins after it.
                 typed.push(plain(KeyCode::Esc));
                 self.pending.drain(..from);
                 return self.decode(typed);
@@ -218,9 +220,10 @@ impl Decoder {
 }
 
 impl Paste {
-    /// Takes a byte; returns whether it was the last one.
+    /// Takes a byte. Returns whether it was the last one.
     fn push(&mut self, byte: u8) -> bool {
-        // The end is kept, which must be found; what is too much goes before it.
+        // The last bytes are kept because they may be the end mark; excess bytes before them are
+        // dropped.
         if self.taken + self.bytes.len() >= MAX_PASTE + PASTE_END.len() && !self.bytes.is_empty() {
             let first = self.bytes.len().saturating_sub(PASTE_END.len());
             self.bytes.remove(first);
@@ -233,8 +236,8 @@ impl Paste {
         is_over
     }
 
-    /// In bytes, how much can be handed over now: not a part of a character or of the end mark,
-    /// and no line breaks at the end, which the draft would take for the end of all that was pasted.
+    /// How many bytes can be handed over now: no part of a character or of the end mark, and no
+    /// line breaks at the end, because the draft removes those from the end of a paste.
     fn whole(&self) -> usize {
         let mut end = self.bytes.len();
         let marks = (1..PASTE_END.len()).rev();
@@ -261,7 +264,7 @@ impl Paste {
     }
 
     fn rest(self) -> Option<TerminalInput> {
-        // Nothing at all is a paste, too: an empty clipboard.
+        // An empty paste, from an empty clipboard, is reported as well.
         match text(&self.bytes) {
             None if self.taken == 0 => Some(TerminalInput::Paste(String::new())),
             rest => rest,
@@ -278,7 +281,7 @@ fn plain(code: KeyCode) -> TerminalInput {
     TerminalInput::Key(KeyEvent::new(code, KeyModifiers::NONE))
 }
 
-/// A key without Esc: a control character, or a character in UTF-8.
+/// Decodes a key without Esc: a control character, or a character in UTF-8.
 pub(super) fn plain_key(bytes: &[u8]) -> Sequence {
     let key = |code, modifiers| Sequence::Key(KeyEvent::new(code, modifiers));
     let control = |c: u8| key(KeyCode::Char(char::from(c)), KeyModifiers::CONTROL);

@@ -1,4 +1,4 @@
-//! Telling a Chitty-Chat from nothing, and from something else.
+//! Distinguishes a Chitty-Chat server from no server and from another program.
 
 use std::{error::Error, io, net::SocketAddr, time::Duration};
 
@@ -20,29 +20,29 @@ use tonic_health::pb::{
 use super::owner::{OwnershipError, connect_to_own};
 use crate::session::{Attempt, ConnectError, REPLY};
 
-/// How long a server may take to say that it is one.
+/// How long a server may take to answer the health check.
 const CHECK: Duration = Duration::from_secs(2);
-/// The length of an HTTP/2 frame's header, in bytes; its fourth is the type.
+/// The length of an HTTP/2 frame header, in bytes; its fourth byte is the type.
 const FRAME_HEADER: usize = 9;
 /// The type of the frame that each side of an HTTP/2 connection sends first.
 const SETTINGS: u8 = 4;
 
-/// Where to look for a server.
+/// Where to probe for a server.
 #[derive(Clone, Debug)]
 pub(super) struct ProbeTarget {
     endpoint: Endpoint,
-    /// This address, if only a server of this user's or root's will do.
+    /// The address to check for ownership, if the server must belong to this user or root.
     own: Option<SocketAddr>,
 }
 
 impl ProbeTarget {
-    /// Whoever's server this is: it was named on purpose.
+    /// A server of any user, because it was named on purpose.
     pub(super) fn of_anybody(endpoint: Endpoint) -> Self {
         let own = None;
         Self { endpoint, own }
     }
 
-    /// The endpoint of this address of this machine.
+    /// A server at this local address, which must belong to this user or root.
     pub(super) fn own(endpoint: Endpoint, address: SocketAddr) -> Self {
         let own = Some(address);
         Self { endpoint, own }
@@ -56,24 +56,24 @@ impl ProbeTarget {
     }
 }
 
-/// Why a server cannot be talked to.
+/// Why a server cannot be used.
 #[derive(Debug)]
 pub(super) enum ProbeFailure {
-    /// Nothing listens.
+    /// Nothing listens there.
     Refused(String),
-    /// Not now.
+    /// It is not available now.
     Unavailable(String),
-    /// It ended the connection without an answer that could be read.
+    /// It closed the connection without a readable answer.
     Cut(String),
-    /// It took the connection and said nothing.
+    /// It accepted the connection and did not answer.
     Silent,
-    /// It is something else.
+    /// It is another program.
     Foreign(String),
-    /// It is not this user's.
+    /// It belongs to another user.
     NotOwn(OwnershipError),
 }
 
-/// Which option would choose another server.
+/// The option by which the user can choose another server.
 #[derive(Clone, Copy)]
 pub(super) enum ServerOption {
     Local,
@@ -120,7 +120,7 @@ fn not_own(name: &str, cause: &OwnershipError) -> ConnectError {
     ))
 }
 
-/// Connects, and asks what is there whether it is a Chitty-Chat.
+/// Connects and checks that a Chitty-Chat server answers.
 pub(super) async fn find(target: &ProbeTarget) -> Result<Channel, ProbeFailure> {
     match check(target).await {
         Err(ProbeFailure::Cut(_)) if speaks_otherwise(target.endpoint.uri()).await => {
@@ -163,7 +163,7 @@ async fn check(target: &ProbeTarget) -> Result<Channel, ProbeFailure> {
     }
 }
 
-/// What a failed health check tells: a server that is just ending, or something else.
+/// What a failed health check means: a server that is ending, or another program.
 fn absent(status: &Status) -> ProbeFailure {
     let cause = status
         .source()
@@ -181,8 +181,9 @@ fn absent(status: &Status) -> ProbeFailure {
     }
 }
 
-/// Whether what listens there answers HTTP/2's first words by something else: what an HTTP/1 or
-/// SSH server says is lost to the client where the server ends the connection right behind it.
+/// Whether the program that listens there answers the preface of HTTP/2 with something else. If it
+/// closes the connection right after its answer, as HTTP/1 and SSH servers do, the HTTP/2 client
+/// does not see that answer.
 async fn speaks_otherwise(server: &Uri) -> bool {
     let Some((host, port)) = server.host().zip(server.port_u16()) else {
         return false;
@@ -198,7 +199,7 @@ async fn speaks_otherwise(server: &Uri) -> bool {
     matches!(timeout(CHECK, ask).await, Ok(Ok(_))) && header[3] != SETTINGS
 }
 
-/// The connection ended before there was an answer.
+/// Whether the connection ended before there was an answer.
 fn was_cut(status: &Status) -> bool {
     if status.source().and_then(io_kind).is_some() {
         return true;

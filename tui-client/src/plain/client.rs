@@ -1,4 +1,4 @@
-//! The state of the client between two things that happen.
+//! The state of the plain client between two events.
 
 use std::{collections::BTreeMap, io, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
     session::{Ended, Link, NameRefusal, Notice, SessionCommand, Ticket, WelcomeNotice},
 };
 
-/// Own lines that wait for the server at most; beyond that the input is not read on.
+/// How many of its own lines may wait for the server; the input is not read beyond that.
 pub(super) const MAX_PENDING: usize = 16;
 
 pub(super) struct PlainClient<O, E> {
@@ -32,43 +32,43 @@ pub(super) struct PlainClient<O, E> {
     participants: Participants,
     pub(super) output: OutputBuffer<O>,
     pub(super) errors: OutputBuffer<E>,
-    /// What the session is to be asked next.
+    /// The next command for the session.
     pub(super) next: Option<SessionCommand>,
-    /// Lines under way, with their numbers in the input.
+    /// Lines that are not confirmed, with their line numbers in the input.
     pending: BTreeMap<Ticket, u64>,
     joined: bool,
     link: LinkReport,
     deadlines: WaitDeadlines,
-    /// Up to this position everything is to be shown before the client leaves by itself: the end of
-    /// the chat when it was entered.
+    /// The client does not leave by itself before everything up to this position was shown: the end
+    /// of the chat at the time of joining.
     awaited: Option<Position>,
     reading: bool,
     leaving: LeaveReason,
-    /// Lines read so far.
+    /// The number of lines that were read.
     line: u64,
     unsent: usize,
     unreachable: bool,
     outcome: Option<ExitReason>,
 }
 
-/// Whether the session was asked to leave.
+/// Whether and why the session was asked to leave.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LeaveReason {
     No,
-    /// There is nothing more to do.
+    /// Everything is done.
     Done,
-    /// Somebody wants the client to end, whether all is sent or not.
+    /// A signal asks the client to end, whether all is sent or not.
     Asked,
 }
 
-/// What is known of the link, and what of that was said.
+/// What is known of the link, and what of it was reported.
 #[derive(Default)]
 struct LinkReport {
-    /// It is down, for this reason.
+    /// The reason why it is down, if it is.
     down: Option<String>,
-    /// That was said, and that it is up again was not.
+    /// Whether the loss was reported and the recovery was not.
     said: bool,
-    /// It was said that a server is started.
+    /// Whether the start of a server was reported.
     starting: bool,
 }
 
@@ -106,7 +106,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
         self.leaving == LeaveReason::Asked
     }
 
-    /// Whether more may be said: whoever reads has taken most of what was said before.
+    /// Whether more output may be produced: its readers have taken most of the earlier output.
     pub(super) fn has_space(&self) -> bool {
         self.output.has_space() && self.errors.has_space()
     }
@@ -123,12 +123,12 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
             && self.pending.len() < MAX_PENDING
     }
 
-    /// When something is due next.
+    /// The time of the next deadline.
     pub(super) fn due(&self) -> Option<Instant> {
         self.deadlines.due()
     }
 
-    /// What follows from what has happened.
+    /// Sets the deadlines that follow from the current state, and leaves if everything is done.
     pub(super) fn update_deadlines(&mut self, now: Instant) {
         let failed = self.link.down.is_some();
         let needed = !self.leaves() && (!self.joined || (failed && !self.reading));
@@ -152,7 +152,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
         self.next = Some(SessionCommand::Leave);
     }
 
-    /// Whoever says so twice does not want to wait for a farewell.
+    /// A second request does not wait for the server's answer.
     pub(super) fn asked_to_leave(&mut self) {
         match self.leaving {
             LeaveReason::No => self.leave(LeaveReason::Asked),
@@ -197,7 +197,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
 
     pub(super) fn wrote(&mut self, written: io::Result<()>) {
         let Err(error) = written else { return };
-        // Whoever reads, as `head` does, has enough: nobody is left to show anything to.
+        // A reader such as `head` has read enough, so there is nobody to show anything to.
         if error.kind() != io::ErrorKind::BrokenPipe {
             self.say(&format!("cannot write the output: {error}"));
             self.unsent += 1;
@@ -212,7 +212,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
             Some(Notice::Event { event, clock, own }) => {
                 self.awaited = self.awaited.filter(|end| event.position < *end);
                 self.recent.event(&event, clock);
-                // The fading of those who are gone is for a screen.
+                // Participants that left stay visible for a while only on a screen.
                 self.participants.apply(&event, Duration::ZERO);
                 if let Some(ticket) = own {
                     self.pending.remove(&ticket);
@@ -253,7 +253,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
         }
     }
 
-    /// What changes is said once: who tries again for days must not fill a log by that.
+    /// Each change is reported once: a client that tries for days must not fill a log.
     fn link(&mut self, link: Link) {
         match link {
             Link::StartingServer if !self.link.starting => {
@@ -261,7 +261,8 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
                 self.say("no server is running here: one is started");
             }
             Link::Lost { reason, .. } => {
-                // Else it is given up now, which is said with the same reason.
+                // Without any waiting the client gives up now, and the final message has the same
+                // reason.
                 let tries = self.joined || self.deadlines.wait() != Some(Duration::ZERO);
                 if tries && !self.link.said {
                     self.link.said = true;
@@ -363,7 +364,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
             .push(&format!("chitty: {}\n", display::safe(what)));
     }
 
-    /// How it went. What is still to be written tells the rest.
+    /// The result of the run; lines that are not confirmed count as not sent.
     pub(super) fn end(&mut self) -> PlainOutcome {
         for line in std::mem::take(&mut self.pending).into_values() {
             self.unsent += 1;
@@ -378,7 +379,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
         }
     }
 
-    /// Writes all that waits, for as long as that takes.
+    /// Writes all pending output, however long that takes.
     pub(super) async fn write_all(&mut self) {
         tokio::join!(self.output.finish(), self.errors.finish());
     }

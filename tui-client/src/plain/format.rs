@@ -1,4 +1,4 @@
-//! An event as lines.
+//! Formats events as lines of text.
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -9,7 +9,7 @@ use chitty_chat::{
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-/// Shows events, one after the other.
+/// Formats events one after the other.
 pub(super) struct EventFormatter {
     zone: TimeZone,
     day: Option<Date>,
@@ -20,10 +20,10 @@ impl EventFormatter {
         Self { zone, day: None }
     }
 
-    /// `14:03 L12 ada: hello`. Further lines of a message are set in, so that no text can look
-    /// like another event; a line with the date stands before the first event of a later day. A
-    /// name that today's rules would refuse stands in quotation marks, so that none reads as a
-    /// sentence: an old log has it, or a server that keeps no rules.
+    /// Formats an event: `14:03 L12 ada: hello`. Further lines of a message are indented, so that
+    /// no text can look like another event. A line with the date precedes the first event of a
+    /// later day. A name that today's rules would refuse, from an old log or a server that ignores
+    /// the rules, stands in quotation marks, so that it cannot be read as a sentence.
     pub(super) fn event(&mut self, event: &Event) -> String {
         let at = Timestamp::try_from(event.at)
             .unwrap_or(Timestamp::UNIX_EPOCH)

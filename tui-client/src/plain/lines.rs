@@ -1,23 +1,23 @@
-//! The input in lines, each of a bounded length.
+//! Splits the input into lines of a bounded length.
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 
-/// More than any message or command: what is longer is told from a file that was piped in by
-/// mistake, and not kept.
+/// The longest line, in bytes: more than any message or command. A longer one is probably from a
+/// file that was piped in by mistake, and is dropped.
 const MAX_BYTES: usize = 4096;
 
-/// One line of the input.
+/// An item of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ReadLine {
-    /// Without its end.
+    /// A line without its line break.
     Line(String),
-    /// It cannot be a message; the text says why.
+    /// A line that cannot be a message; the text says why.
     Wrong(String),
-    /// The input cannot be read any more, which is not its end.
+    /// Reading failed, which is not the same as the end of the input.
     Broken(String),
 }
 
-/// Splits the input. Nothing is lost when [`InputLines::next`] is dropped half-way.
+/// The lines of an input. Dropping the future of [`InputLines::next`] loses nothing.
 pub(super) struct InputLines<I> {
     input: I,
     line: Vec<u8>,
@@ -33,7 +33,7 @@ impl<I: AsyncBufRead + Unpin> InputLines<I> {
         }
     }
 
-    /// The next line; `None` at the end.
+    /// The next line; `None` at the end of the input.
     pub(super) async fn next(&mut self) -> Option<ReadLine> {
         loop {
             let read = match self.input.fill_buf().await {

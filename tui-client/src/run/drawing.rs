@@ -1,4 +1,4 @@
-//! When the screen is drawn, and what the terminal is told beside it.
+//! Drawing the screen, and the sequences beside it.
 
 use std::{io, time::Duration};
 
@@ -19,7 +19,7 @@ impl<B: Backend> ScreenClient<'_, B> {
         self.draw_at = Some(self.draw_at.map_or(at, |already| already.min(at)));
     }
 
-    /// Tells the window its title, unless it knows.
+    /// Writes the window's title if it changed.
     pub(super) fn write_title(&mut self) {
         if self.title != self.title_written
             && let Some(title) = &self.title
@@ -29,7 +29,7 @@ impl<B: Backend> ScreenClient<'_, B> {
         }
     }
 
-    /// A terminal that is gone is noticed when something is drawn.
+    /// Writes an escape sequence. The next frame notices if the terminal is gone.
     pub(super) fn write_sequence(&self, sequence: &str) {
         let _ = (self.host.write_sequence)(sequence);
     }
@@ -37,8 +37,8 @@ impl<B: Backend> ScreenClient<'_, B> {
     pub(super) fn repaint(&mut self) {
         self.links.forget();
         self.rows.forget();
-        // Clears all without asking the terminal where its cursor is, as `Terminal::clear` does:
-        // the answer would come in among the keys.
+        // Clears the screen without asking the terminal for the cursor's position, as
+        // `Terminal::clear` does: the answer would arrive among the keys.
         if let Ok(size) = self.terminal.size() {
             let _ = self
                 .terminal
@@ -79,14 +79,14 @@ impl<B: Backend> ScreenClient<'_, B> {
         }
         self.write_title();
         if !self.asked {
-            // Not before the first frame, which waits for nothing.
+            // Asked after the first frame, so that the frame waits for nothing.
             self.asked = true;
             (self.host.query_key_reports)();
         }
     }
 
-    /// Writes what ratatui does not get right and what it has no place for: rows, and addresses. The
-    /// cursor stays where it is.
+    /// Writes what ratatui gets wrong or has no place for: rows of doubtful width, and hyperlinks.
+    /// The cursor stays where it is.
     fn complete(&mut self, pieces: &[LinkCells]) -> io::Result<()> {
         if pieces.is_empty() && !self.rows.are_due() {
             return Ok(());
@@ -99,7 +99,7 @@ impl<B: Backend> ScreenClient<'_, B> {
         out.write_all(RESTORE_CURSOR.as_bytes())
     }
 
-    /// The terminal has not taken the last frame yet: the next one waits for that.
+    /// Whether the terminal has not taken the last frame yet, so that the next one has to wait.
     pub(super) fn hangs(&self) -> bool {
         *self.unwritten.borrow() > 0
     }

@@ -1,4 +1,4 @@
-//! What the process is told from outside.
+//! The signals of the process.
 
 use std::{io, task::Poll};
 
@@ -6,22 +6,22 @@ use chitty_chat::signals::is_ignored;
 use futures_util::stream::{self, Stream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// A signal, by what it means here.
+/// A signal, by its meaning for a client with a screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProcessSignal {
     /// The window has another size.
     Resized,
-    /// The user must go.
+    /// The client must end.
     Leave,
-    /// The user has pressed a key that ends the program in front.
+    /// The user pressed a key that interrupts the program in the foreground.
     Interrupted,
-    /// The shell wants its terminal.
+    /// The shell wants its terminal back.
     Stop,
-    /// The shell has given the terminal back.
+    /// The shell has continued the client.
     Continued,
 }
 
-/// The signals that mean something here.
+/// The signals that have a meaning for a client with a screen.
 pub(super) fn signals() -> io::Result<impl Stream<Item = ProcessSignal> + Unpin> {
     let mut signals: Vec<(Signal, ProcessSignal)> = Vec::new();
     for (kind, meaning) in [
@@ -44,8 +44,7 @@ pub(super) fn signals() -> io::Result<impl Stream<Item = ProcessSignal> + Unpin>
     Ok(of(signals))
 }
 
-/// The signals that end a program without a screen, but for those that whoever started it wants
-/// it to ignore.
+/// The signals that end a plain client, except for those that its parent set to be ignored.
 pub(super) fn termination_signals() -> io::Result<impl Stream<Item = ()> + Unpin> {
     use rustix::process::Signal;
 

@@ -1,8 +1,8 @@
-//! The place in the log: what was shown, and what may be shown next.
+//! The position in the log: what was shown, and what may be shown next.
 
 use chitty_chat::{LamportTime, Position, proto::v1};
 
-/// What was shown is a contiguous run of positions of one log: nothing twice, nothing left out.
+/// What was shown is a contiguous run of positions of one log, without repeats or gaps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cursor {
     place: Option<CursorPlace>,
@@ -11,39 +11,39 @@ pub(super) struct Cursor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct CursorPlace {
     epoch: Box<str>,
-    /// The last position shown, or the one before the first that will be.
+    /// The last position that was shown, or the one before the first that will be.
     last: Position,
     /// The time of the event at `last`; `None` while nothing was shown.
     lamport: Option<LamportTime>,
 }
 
-/// What a welcome means for the timeline.
+/// How a stream continues what was shown before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Continuity {
     /// Nothing was shown before.
     First,
-    /// The next event follows the last one shown.
+    /// The next event follows the last one that was shown.
     GoesOn,
-    /// It does not: the timeline starts afresh.
+    /// The next event does not follow: the timeline starts afresh.
     Afresh {
-        /// For it is another log.
+        /// Whether the reason is that the server has another log.
         another_log: bool,
     },
 }
 
-/// What to do with an event.
+/// What to do with an event from the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
     /// It is the next one: show it.
     Show,
-    /// It was shown before.
+    /// It was shown before: ignore it.
     Repeat,
-    /// Something before it is missing: join again.
+    /// An event before it is missing: join again.
     Gap,
 }
 
 impl Cursor {
-    /// What to ask for when joining again; nothing where nothing was shown.
+    /// What to ask for when joining again; `None` if nothing was shown.
     pub(super) fn resume(&self) -> Option<v1::Resume> {
         let place = self.place.as_ref()?;
         Some(v1::Resume {
@@ -53,7 +53,7 @@ impl Cursor {
         })
     }
 
-    /// A stream of this log begins at this position.
+    /// Takes the beginning of a stream: the log's epoch and the first position.
     pub(super) fn welcome(&mut self, epoch: &str, next: Position) -> Continuity {
         let entry = match &self.place {
             Some(place) if place.lamport.is_some() => {
@@ -73,7 +73,7 @@ impl Cursor {
         entry
     }
 
-    /// The stream brought the event at this position.
+    /// Takes the next event of the stream.
     pub(super) fn take(&mut self, position: Position, lamport: LamportTime) -> Arrival {
         let Some(place) = &mut self.place else {
             return Arrival::Gap;
@@ -89,7 +89,7 @@ impl Cursor {
         }
     }
 
-    /// The last position that needs no more showing; 0 before the first welcome.
+    /// The last position that does not have to be shown any more; 0 before the first Welcome.
     pub(super) fn last(&self) -> Position {
         self.place
             .as_ref()

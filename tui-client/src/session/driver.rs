@@ -1,4 +1,4 @@
-//! The one task of a session: everything that happens to it, one after the other.
+//! The one task of a session, which handles everything that happens to it one after the other.
 
 use std::{collections::VecDeque, ops::ControlFlow};
 
@@ -27,10 +27,10 @@ use super::{
     publish::{PublishInFlight, PublishOutcome},
 };
 
-/// Goes on, or ends the session.
+/// Whether the session continues, or why it ends.
 pub(super) type Flow = ControlFlow<Ended>;
 
-/// All of a session's state. Its methods are in the files of their subjects.
+/// The state of a session. Its methods are in the files of their subjects.
 pub(super) struct SessionDriver {
     pub(super) connector: Connector,
     pub(super) random: Random,
@@ -39,7 +39,7 @@ pub(super) struct SessionDriver {
     commands: mpsc::Receiver<SessionCommand>,
     pub(super) out: NoticeQueue,
 
-    /// The secret by which the server knows this process; kept for its whole life.
+    /// The secret by which the server knows this process; it never changes.
     pub(super) session: Session,
     pub(super) clock: LamportClock,
     pub(super) cursor: Cursor,
@@ -48,43 +48,43 @@ pub(super) struct SessionDriver {
     /// The name to join under.
     pub(super) name: Option<ParticipantName>,
     pub(super) participation: Option<Participation>,
-    /// This participation was announced as lost or closed.
+    /// Whether this participation was announced as LOST or CLOSED.
     pub(super) announced_gone: bool,
-    /// How often the timeline started afresh.
+    /// How often the timeline has started afresh. It tells pages of earlier timelines apart.
     pub(super) timeline: u64,
-    /// The time that the last Join carried.
+    /// The clock that the last Join carried.
     pub(super) join_lamport: LamportTime,
-    /// The log's end when this stream began: up to there it catches up.
+    /// The end of the log when this stream began; the session catches up to there.
     pub(super) head: Position,
-    /// Since when it follows at the end of the log, if it does: lines may be sent then.
+    /// Since when the session follows at the end of the log. Lines are sent only then.
     pub(super) live: Option<Instant>,
 
     pub(super) state: LinkState,
-    /// The last connection, also when its stream has ended.
+    /// The last connection, even after its stream has ended.
     pub(super) channel: Option<Channel>,
     pub(super) backoff: Backoff,
     pub(super) publishing: Option<PublishInFlight>,
     pub(super) publish_backoff: Backoff,
     pub(super) pages: FuturesUnordered<BoxFuture<FetchedPage>>,
-    /// Those that are asked for when others have come.
+    /// Requests for pages that wait until others are answered.
     pub(super) waiting_pages: VecDeque<(HistoryPage, u32)>,
     pub(super) leaving: LeavePhase,
 }
 
-/// What the last welcome said of this participant.
+/// What the last Welcome said about this participant.
 pub(super) struct Participation {
-    /// The name under which it was accepted.
+    /// The name that was accepted.
     pub(super) name: ParticipantName,
     pub(super) number: ParticipantNumber,
-    /// Events below are history.
+    /// Events below this position are history.
     pub(super) since: Position,
 }
 
 /// Everything that can happen to a session.
 enum Occurrence {
-    /// The app took a notice, or a timer ran out: what is due will be seen.
+    /// The app took a notice, or a timer ran out; what is due is checked afterwards.
     Nothing,
-    /// The app does not listen, or cannot ask for anything more.
+    /// The app no longer listens, or can no longer send commands.
     AppGone,
     Asked(SessionCommand),
     Link(LinkEvent),
@@ -175,7 +175,8 @@ impl SessionDriver {
                 Occurrence::Published(outcome)
             }
             outcome = self.leaving.outcome(), if self.leaving.is_sent() => Occurrence::Left(outcome),
-            // A slow app is felt by the server: see `NoticeQueue`.
+            // The stream is not read while notices wait, so a slow app reaches the server's flow
+            // control: see `NoticeQueue`.
             step = next_step(&mut self.state, &self.out), if all_taken || !self.state.is_following() => {
                 Occurrence::Link(step)
             }
@@ -232,8 +233,8 @@ impl SessionDriver {
         Flow::Continue(())
     }
 
-    /// A clock at its last number would stand still at whatever comes next: the session ends
-    /// instead. Only a server that breaks the rules of logical time brings it there.
+    /// Ends the session if the clock is at its last number, because it could not rise any more.
+    /// Only a server that breaks the rules of logical time brings it there.
     pub(super) fn check_clock(&self) -> Flow {
         if !self.clock.is_at_end() {
             return Flow::Continue(());
@@ -257,7 +258,7 @@ impl SessionDriver {
         }
     }
 
-    /// When something is due next, whatever happens.
+    /// The time at which something is due by itself.
     pub(super) fn timer(&self) -> Option<Instant> {
         if self.leaving.is_wanted() {
             self.leaving.until()
@@ -275,8 +276,8 @@ impl SessionDriver {
     }
 }
 
-/// What happens next to the link. It is not tried again before the app has taken most of what it
-/// was told: a server that welcomes and falls again and again is not to fill the memory by that.
+/// The next event of the link. It is not tried again before the app has taken most of the notices:
+/// a server that welcomes and fails again and again must not fill the memory.
 async fn next_step(state: &mut LinkState, out: &NoticeQueue) -> LinkEvent {
     let step = state.next().await;
     if matches!(step, LinkEvent::Retry) {

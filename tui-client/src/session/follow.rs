@@ -1,4 +1,4 @@
-//! Following the log, and reading back in it.
+//! Following the log, and reading its history.
 
 use std::time::Duration;
 
@@ -13,26 +13,26 @@ use super::{
     grpc, log,
 };
 
-/// How many pages may be asked for at a time.
+/// How many pages may be requested at a time.
 const MAX_PAGES: usize = 4;
-/// How many may wait for that.
+/// How many requests for pages may wait for that.
 const MAX_WAITING: usize = 64;
-/// Catching up is told every so many events.
+/// Progress in catching up is reported once for this many events.
 const PROGRESS: u64 = 100;
 
 /// A page of the log, or why there is none.
 pub(super) struct FetchedPage {
-    /// Of which timeline.
+    /// The count of timelines at the time of the request.
     timeline: u64,
     wanted: HistoryPage,
-    /// How many events were asked for.
+    /// How many events were requested.
     limit: u32,
     reply: Result<v1::HistoryReply, Status>,
 }
 
 #[cfg(test)]
 impl FetchedPage {
-    /// Of a timeline that has not started afresh.
+    /// A page of the first timeline.
     pub(super) fn answered(wanted: HistoryPage, limit: u32, reply: v1::HistoryReply) -> Self {
         Self {
             timeline: 0,
@@ -53,7 +53,8 @@ impl SessionDriver {
                 match broadcast.kind {
                     Some(Kind::Event(event)) => return self.event(event.into()),
                     Some(Kind::Closing(closing)) => return self.closing(closing),
-                    // One is enough; and what this version does not know says nothing to it.
+                    // A second Welcome adds nothing, and what this version does not know means
+                    // nothing to it.
                     Some(Kind::Welcome(_)) | None => {}
                 }
             }
@@ -100,8 +101,8 @@ impl SessionDriver {
             .is_some_and(|participation| position < participation.since)
     }
 
-    /// Whether this event ends the participation for good, without this client's doing. After a
-    /// Left LOST or CLOSED joining again is right.
+    /// Whether this event ends the participation for good, without this client asking for it. After
+    /// a Left with the reason LOST or CLOSED, joining again is right.
     fn own_end(&mut self, event: &Event) -> Option<Ended> {
         let number = self.participation.as_ref()?.number;
         match &event.kind {
@@ -125,7 +126,7 @@ impl SessionDriver {
         }
     }
 
-    /// After a welcome (with `welcomed`) or an event: whether the end of the log is reached.
+    /// Reports the progress after an event, or after a Welcome if `welcomed` is set.
     pub(super) fn note_progress(&mut self, welcomed: bool) {
         if self.live.is_some() {
             return;
@@ -146,7 +147,7 @@ impl SessionDriver {
         log::closing_received(&closing);
         match closing.reason() {
             Reason::TakenOver => return Flow::Break(Ended::TakenOver),
-            // Announced as lost while it was not: joining again is right.
+            // The participant was announced as LOST although it was not: joining again is right.
             Reason::Ended if self.announced_gone => {
                 self.lost("this participation was given up".into(), Duration::ZERO);
             }
@@ -155,7 +156,7 @@ impl SessionDriver {
             }
             Reason::Shutdown => self.lost("the server shuts down".into(), Duration::ZERO),
             Reason::TooSlow => self.lost("this client read too slowly".into(), Duration::ZERO),
-            // The status that follows tells.
+            // The status that follows says more.
             Reason::Ended | Reason::Unspecified => {}
         }
         Flow::Continue(())
@@ -206,7 +207,7 @@ impl SessionDriver {
         self.no_history(page, None, reason.to_owned());
     }
 
-    /// A page has come, or will not: the next one has its turn.
+    /// Takes an answer for a page, and sends the next waiting request.
     pub(super) fn paged(&mut self, read: FetchedPage) {
         self.show_page(read);
         while self.pages.len() < MAX_PAGES

@@ -1,4 +1,4 @@
-//! Getting into the chat, and back into it.
+//! Joining the chat, and joining it again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,14 +15,14 @@ use super::{
     log,
 };
 
-/// A link that was live for less is taken for another failure: a server that welcomes and falls
-/// is not to be joined in a tight loop.
+/// A link that was live for less than this counts as another failure, so that the client does not
+/// join in a tight loop a server that welcomes and fails.
 const STABLE: Duration = Duration::from_secs(1);
 
 impl SessionDriver {
-    /// The user wants to enter under this name.
+    /// Takes the user's wish to join under this name.
     pub(super) fn join_as(&mut self, name: ParticipantName) {
-        // Joining or in already: the name cannot be changed any more.
+        // While joining and afterwards the name cannot be changed.
         let under_way = self.state.is_joining() || self.state.is_following();
         if under_way || (self.participation.is_some() && self.name.is_some()) {
             tracing::debug!(name = name.as_str(), "joined already");
@@ -115,10 +115,11 @@ impl SessionDriver {
         }
         let granted = welcome.resumed && asked_to_resume && entry == Continuity::GoesOn;
         let number = match &self.participation {
-            // A welcome to a new participation may have been lost meanwhile.
+            // The Welcome to a new participation may have been lost, so the server's number takes
+            // precedence.
             _ if welcome.participant != 0 => ParticipantNumber::new(welcome.participant),
             Some(participation) if granted => participation.number,
-            // The first welcome was lost: the stream begins at this participant's own Joined.
+            // The first Welcome was lost: the stream begins at this participant's own Joined.
             _ if welcome.resumed => ParticipantNumber::from(next),
             _ => ParticipantNumber::new(welcome.position),
         };
@@ -190,7 +191,7 @@ impl SessionDriver {
         };
         let accepted = self.participation.as_ref().map(|before| &before.name);
         if let (Some(wait), true) = (retry_in, accepted == Some(&name)) {
-            // This participant's own name, held by what the server still takes for another one.
+            // The server still takes the holder of this participant's own name for another one.
             self.name = Some(name);
             self.lost(reason, wait);
             return;
@@ -203,13 +204,14 @@ impl SessionDriver {
         }));
     }
 
-    /// The link is down: it is tried again after a while, but not before `wait`.
+    /// Takes note that the link is down; it is tried again after a backoff, but not before `wait`
+    /// has passed.
     pub(super) fn lost(&mut self, reason: String, wait: Duration) {
         let now = Instant::now();
         if self.live.take().is_some_and(|since| now - since >= STABLE) {
             self.backoff.reset();
         }
-        // What became of the line in flight is not known: it is sent again, the same.
+        // The outcome of the line in flight is unknown: the same request is sent again.
         self.publishing = None;
         if self.leaving.is_wanted() {
             self.state = LinkState::Idle;
@@ -226,11 +228,11 @@ impl SessionDriver {
     }
 }
 
-/// Joins, and waits for the welcome.
+/// Sends Join and waits for the Welcome.
 async fn enter(channel: Channel, request: v1::JoinRequest) -> Result<OpenedStream, Status> {
     use v1::broadcast::Kind;
 
-    // Without a deadline on the wire: the stream has no end.
+    // The call has no deadline on the wire, because the stream has no end.
     let mut client = grpc::client(channel, bounds::STREAM_MESSAGE);
     let mut stream = client.join(request).await?.into_inner();
     let mut first = stream.message().await?;
@@ -245,7 +247,7 @@ async fn enter(channel: Channel, request: v1::JoinRequest) -> Result<OpenedStrea
             kind: Some(Kind::Closing(closing)),
         }) => {
             log::closing_received(&closing);
-            // The status follows.
+            // The status follows the Closing.
             match stream.message().await {
                 Err(status) => Err(status),
                 Ok(_) => Err(Status::unavailable(closing.detail)),

@@ -1,4 +1,4 @@
-//! Leaving: properly if that is possible, soon in any case.
+//! Leaving: properly if possible, and soon in any case.
 
 use std::time::Duration;
 
@@ -14,36 +14,36 @@ use super::{
     log,
 };
 
-/// How long leaving waits for the outcome of what is under way.
+/// How long leaving waits for the outcome of lines that were sent.
 const OUTCOMES: Duration = Duration::from_millis(500);
-/// How long the stream is read on for this participant's own Left.
+/// How long the stream is still read for this participant's own Left.
 const OWN_LEFT: Duration = Duration::from_millis(250);
 
-/// How far leaving is.
+/// How far leaving has progressed.
 pub(super) enum LeavePhase {
     /// The user stays.
     No,
-    /// Waiting for the outcome of what is under way.
+    /// Leave was asked for; lines that were sent before may still be confirmed.
     Wanted { until: Instant },
-    /// Leave is sent.
+    /// Leave was sent.
     Sent(BoxFuture<LeaveOutcome>),
-    /// Left; the stream is read to its end.
+    /// Leave was answered; the stream is read to its end.
     Done { until: Instant },
 }
 
-/// What came of Leave.
+/// The result of Leave.
 pub(super) struct LeaveOutcome {
     pub(super) lamport: LamportTime,
     pub(super) reply: Result<v1::LeaveReply, Status>,
 }
 
 impl LeavePhase {
-    /// The user does not stay.
+    /// Whether the user wants to leave.
     pub(super) fn is_wanted(&self) -> bool {
         !matches!(self, Self::No)
     }
 
-    /// Lines that were typed before still go out.
+    /// Whether lines that were typed before may still be sent.
     pub(super) fn waits_for_outcomes(&self) -> bool {
         matches!(self, Self::Wanted { .. })
     }
@@ -52,7 +52,7 @@ impl LeavePhase {
         matches!(self, Self::Sent(_))
     }
 
-    /// The outcome of what is sent.
+    /// The result of the Leave that was sent; pending forever if none was.
     pub(super) async fn outcome(&mut self) -> LeaveOutcome {
         match self {
             Self::Sent(call) => call.await,
@@ -60,7 +60,7 @@ impl LeavePhase {
         }
     }
 
-    /// When this step is over at the latest.
+    /// When this phase ends at the latest.
     pub(super) fn until(&self) -> Option<Instant> {
         match self {
             Self::Wanted { until } | Self::Done { until } => Some(*until),
@@ -79,7 +79,7 @@ impl SessionDriver {
             self.state,
             LinkState::Connecting(..) | LinkState::Waiting { .. }
         ) {
-            // No server is started, nor waited for, to be told of a leaving.
+            // No server is started or waited for just to send it a Leave.
             self.state = LinkState::Idle;
         }
         self.leaving = LeavePhase::Wanted {
@@ -105,7 +105,7 @@ impl SessionDriver {
         }
     }
 
-    /// Also without a stream: the connection is made anew if that is quickly done.
+    /// Sends Leave, even without a stream: the channel reconnects if that is quickly done.
     fn send_leave(&mut self) -> Flow {
         let Some(channel) = self.channel.clone() else {
             return Flow::Break(Ended::Left);

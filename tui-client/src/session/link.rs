@@ -1,4 +1,4 @@
-//! The states of the link, and what can happen next in each.
+//! The states of the link, and what can happen in each of them.
 
 use std::{future::Future, pin::Pin};
 
@@ -13,40 +13,40 @@ use super::{ConnectError, Connecting};
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A stream and its first message.
+/// A stream with its first message.
 pub(super) type OpenedStream = (Box<v1::Welcome>, Box<Streaming<v1::Broadcast>>);
 
-/// What a link is doing.
+/// The state of a link.
 pub(super) enum LinkState {
-    /// Nothing: there is no name to join under, or the user leaves.
+    /// The link does nothing: there is no name to join under, or the user leaves.
     Idle,
-    /// Connecting; the receiver turns true when a server is being started.
+    /// The link connects; the receiver turns true when a server is being started.
     Connecting(Connecting, watch::Receiver<bool>),
-    /// Join is sent.
+    /// Join was sent.
     Joining(BoxFuture<Result<OpenedStream, Status>>),
-    /// Following the log.
+    /// The link follows the log.
     Following(Box<Streaming<v1::Broadcast>>),
-    /// The link is down; it is tried again at `until`, and not before `not_before`, for which the
-    /// server asked, whoever is in a hurry.
+    /// The link is down. It is tried again at `until`; even in a hurry not before `not_before`, for
+    /// which the server asked.
     Waiting { until: Instant, not_before: Instant },
 }
 
-/// What happened to the link.
+/// Something that happened to the link.
 pub(super) enum LinkEvent {
-    /// A server of one's own is being started.
+    /// A local server is being started.
     StartingServer,
     /// Connecting is over.
     Connected(Result<Channel, ConnectError>),
     /// Joining is over.
     Joined(Result<OpenedStream, Status>),
-    /// The stream brought something, or ended.
+    /// The stream delivered a message, or ended.
     Broadcast(Result<Option<v1::Broadcast>, Status>),
     /// It is time to try again.
     Retry,
 }
 
 impl LinkState {
-    /// Waits for what happens next. Nothing is lost when this is dropped and called again.
+    /// Waits for the next event. Cancel-safe: dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> LinkEvent {
         match self {
             Self::Idle => std::future::pending().await,

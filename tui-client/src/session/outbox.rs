@@ -1,4 +1,4 @@
-//! The lines that the user sent and that were not shown in the chat yet.
+//! The user's lines that are sent or waiting, and not shown in the chat yet.
 
 use std::collections::VecDeque;
 
@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 use super::Ticket;
 
-/// In the order in which they were typed. A line leaves when its event is shown, when it is
-/// refused, or when it is known that its event will not be shown.
+/// The lines, in the order in which they were typed. A line leaves when its event is shown, when it
+/// is refused, or when its event will certainly not be shown.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     lines: VecDeque<OutboxLine>,
-    /// The server asked to wait until then.
+    /// The time before which the server does not want another line.
     not_before: Option<Instant>,
 }
 
@@ -22,22 +22,22 @@ struct OutboxLine {
     ticket: Ticket,
     id: MessageId,
     text: MessageText,
-    /// As it was first sent: every retry is the same to the byte.
+    /// The request of the first try: every retry is identical to the byte.
     request: Option<PublishRequest>,
-    /// The server has it there; its event is to come.
+    /// Whether the server has accepted it; its event is still to come.
     accepted: bool,
 }
 
-/// What to send now.
+/// The request to send now.
 #[derive(Debug)]
 pub(super) struct NextRequest {
     pub(super) id: MessageId,
     pub(super) request: PublishRequest,
-    /// It was sent before.
+    /// Whether it was sent before.
     pub(super) retry: bool,
 }
 
-/// No room for one more line.
+/// There is no space for another line.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
     "{max} lines wait to be sent already; send this one again when they are through",
@@ -48,7 +48,7 @@ pub(super) struct OutboxFull;
 impl Outbox {
     pub(super) const MAX_LINES: usize = 100;
 
-    /// Takes a line, to be sent under this id.
+    /// Adds a line, to be sent under this id.
     pub(super) fn push(
         &mut self,
         ticket: Ticket,
@@ -68,7 +68,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The next line to send, if it is time for one; to be asked only while none is in flight.
+    /// The next line to send, if it is time for one; call it only while none is in flight.
     /// `request` makes the request of a line that is sent for the first time.
     pub(super) fn next(
         &mut self,
@@ -92,24 +92,24 @@ impl Outbox {
         })
     }
 
-    /// No line is to be sent, nor is the outcome of one unknown.
+    /// Whether no line is to be sent, and no outcome is unknown.
     pub(super) fn is_settled(&self) -> bool {
         self.lines.iter().all(|line| line.accepted)
     }
 
-    /// When the next line may be sent, if it has to wait.
+    /// The time at which the next line may be sent, if it has to wait.
     pub(super) fn due(&self) -> Option<Instant> {
         let waits = self.lines.iter().any(|line| !line.accepted);
         self.not_before.filter(|_| waits)
     }
 
-    /// Nothing is sent before this time.
+    /// Sends nothing before this time.
     pub(super) fn wait_until(&mut self, then: Instant) {
         self.not_before = Some(then);
     }
 
-    /// The server has this line at `position`, and what was shown ends at `last`. Returns the
-    /// line's ticket if its event will not be shown any more.
+    /// Takes note that the server accepted this line at `position`, while the run that was shown
+    /// ends at `last`. Returns the line's ticket if its event will not be shown any more.
     pub(super) fn accepted(
         &mut self,
         id: &MessageId,
@@ -125,19 +125,20 @@ impl Outbox {
         None
     }
 
-    /// The event with this id is shown. Returns its ticket if it is one of these lines.
+    /// Takes note that the event with this id is shown. Returns the ticket if it is one of these
+    /// lines.
     pub(super) fn shown(&mut self, id: &str) -> Option<Ticket> {
         self.remove(id)
     }
 
-    /// The server refused this line: it drops out.
+    /// Removes a line that the server refused.
     pub(super) fn refused(&mut self, id: &MessageId) -> Option<Ticket> {
         self.remove(id.as_str())
     }
 
-    /// The timeline starts afresh: `seen` of what was sent before may not exist in this log, and
-    /// what was accepted may not be shown. All is sent anew, under the same ids, so that a log
-    /// that has it does not take it twice.
+    /// Prepares all lines to be sent again, because the timeline starts afresh: the `seen` of
+    /// earlier requests may not exist in this log, and accepted lines may not be shown. The ids
+    /// stay, so that a log that has a line already does not take it twice.
     pub(super) fn renew(&mut self) {
         for line in &mut self.lines {
             line.request = None;

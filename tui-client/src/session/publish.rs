@@ -1,4 +1,4 @@
-//! Sending lines: in order, one at a time, until their outcome is known.
+//! Sending lines: in order, one at a time, until each outcome is known.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::{
     outbox::NextRequest,
 };
 
-/// The one line that is being sent.
+/// The publish call in flight.
 pub(super) type PublishInFlight = BoxFuture<PublishOutcome>;
 
-/// What came of it.
+/// The result of a publish call.
 pub(super) struct PublishOutcome {
     id: MessageId,
     lamport: LamportTime,
@@ -26,7 +26,7 @@ pub(super) struct PublishOutcome {
 }
 
 impl SessionDriver {
-    /// Sends the next line, if there is one and the link allows.
+    /// Sends the next line, if there is one and the link allows it.
     pub(super) fn send_next_line(&mut self) {
         let Some(channel) = self.channel.clone() else {
             return;
@@ -102,7 +102,7 @@ impl SessionDriver {
         }
     }
 
-    /// How long to wait until the line is sent again: longer each time that it came to nothing.
+    /// How long to wait before the line is sent again; longer after each failure.
     fn publish_wait(&mut self) -> Duration {
         let random = self.random_u64();
         self.publish_backoff.next(random)

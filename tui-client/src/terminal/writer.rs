@@ -1,5 +1,5 @@
-//! What is drawn on: a thread of its own writes it to the terminal, which may hang for as long as
-//! it likes without that anything but the screen waits for it.
+//! A thread that writes to the terminal. The terminal may hang for as long as it likes, and only
+//! the screen waits for it.
 
 use std::{
     io::{self, Write},
@@ -9,10 +9,10 @@ use std::{
 
 use tokio::sync::watch;
 
-/// Tells how many pieces the terminal has not taken yet.
+/// Reports how many pieces the terminal has not taken yet.
 pub(crate) type Unwritten = watch::Receiver<usize>;
 
-/// Takes what is to be written, and does not wait.
+/// Queues what is to be written, and never waits.
 pub(crate) struct FrameWriter {
     pieces: mpsc::Sender<Vec<u8>>,
     unwritten: watch::Sender<usize>,
@@ -26,14 +26,15 @@ pub(super) fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The thread that writes. Dropped after the paper, it waits until the terminal has taken all, or is
-/// gone.
+/// The thread that writes. It must be dropped after the [`FrameWriter`]; then it waits until the
+/// terminal has taken everything, or is gone.
 pub(crate) struct WriterThread {
     thread: Option<JoinHandle<()>>,
     unwritten: Unwritten,
 }
 
-/// Paper for the terminal of standard output. Nothing is written while it is given back.
+/// A writer for the terminal of standard output. Nothing is written while the terminal is given
+/// back.
 pub(super) fn on_stdout() -> io::Result<(FrameWriter, WriterThread)> {
     on(super::Tty, super::is_given_back)
 }
@@ -49,7 +50,7 @@ fn on(
         .name("terminal".into())
         .spawn(move || {
             write(terminal, queue, &counter, is_given_back);
-            // Nobody waits for what is gone.
+            // Nobody has to wait for a terminal that is gone.
             counter.send_replace(0);
         })?;
     let writer = FrameWriter { pieces, unwritten };
@@ -60,7 +61,7 @@ fn on(
     Ok((writer, thread))
 }
 
-/// Ends when the terminal is gone, or nothing more can come.
+/// The loop of the thread. It ends when the terminal is gone, or nothing more can come.
 fn write(
     mut terminal: impl Write,
     queue: mpsc::Receiver<Vec<u8>>,
@@ -69,7 +70,7 @@ fn write(
 ) {
     for piece in queue {
         let turn = turn();
-        // Who takes it again draws all anew.
+        // What is skipped here is not lost: taking the terminal back draws everything again.
         let written = is_given_back()
             || terminal
                 .write_all(&piece)
@@ -98,11 +99,13 @@ impl Drop for WriterThread {
 }
 
 impl FrameWriter {
+    /// Queues a piece.
+    ///
     /// # Errors
     /// The terminal is gone.
     pub(super) fn send(&self, piece: Vec<u8>) -> io::Result<()> {
         let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the terminal is gone");
-        // First, so that it is never counted as taken before it is as given.
+        // Counted before it is sent, so that the thread cannot count it as taken first.
         self.unwritten.send_modify(|unwritten| *unwritten += 1);
         self.pieces.send(piece).map_err(|_| gone())
     }

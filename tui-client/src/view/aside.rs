@@ -1,12 +1,12 @@
-//! What stands above the line being written while something is open: the line that a search has
-//! found, the names that are offered.
+//! The row above the draft while something is open: the match of a history search, or the offered
+//! completions.
 
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::composer::{Completion, HistoryMatch};
 
-/// The line that a search has found.
+/// The line that a history search has found.
 pub(super) struct FoundLine<'a> {
     pub(super) history_search: HistoryMatch<'a>,
     pub(super) theme: Theme,
@@ -35,7 +35,7 @@ impl Widget for FoundLine<'_> {
         let width = usize::from(area.width);
         let part = |range| glyphs::safe(&line[range]).into_owned();
         let (mut before, within) = (part(0..place.start), part(place.clone()));
-        // What was looked for is on screen, with what stands before it as far as there is room.
+        // The match itself is always visible, with as much of the text before it as fits.
         let least = glyphs::width(&within).min(width.saturating_sub(x)) + 1;
         let space = width.saturating_sub(x + least);
         if glyphs::width(&before) > space {
@@ -57,8 +57,8 @@ impl Widget for FoundLine<'_> {
     }
 }
 
-/// As much of the end of a text as fits into `columns` after an ellipsis, for which there may be no
-/// room.
+/// As much of the end of a text as fits into `columns` after an ellipsis; `None` if not even the
+/// ellipsis fits.
 fn fit_end(text: &str, columns: usize) -> Option<String> {
     let mut space = glyphs::width(text);
     let mut rest = text;
@@ -70,7 +70,7 @@ fn fit_end(text: &str, columns: usize) -> Option<String> {
     Some(rest.to_owned())
 }
 
-/// The names or commands that are offered.
+/// The offered names or commands.
 pub(super) struct Offers<'a> {
     pub(super) completion: &'a Completion,
     pub(super) theme: Theme,
@@ -82,7 +82,7 @@ impl Widget for Offers<'_> {
         let taken = self.completion.taken();
         let width = usize::from(area.width);
         let cell = |offer: &String| glyphs::width(&glyphs::safe(offer)) + 2;
-        // The one that was taken is on screen, as far left as there is more than what fits.
+        // The chosen offer is visible; offers before it are dropped until it fits.
         let mut first = 0;
         let until = taken.map_or(0, |taken| taken + 1);
         while first + 1 < until && offers[first..until].iter().map(cell).sum::<usize>() > width {

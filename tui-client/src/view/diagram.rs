@@ -1,4 +1,4 @@
-//! The space-time diagram, in the place of the messages.
+//! The space-time diagram, in place of the messages.
 
 use chitty_chat::{
     LamportTime,
@@ -13,13 +13,13 @@ use ratatui::{
 
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
-    diagram::{LocalDiagram, DiagramRow, DiagramStep, Lifeline},
+    diagram::{DiagramRow, DiagramStep, Lifeline, LocalDiagram},
     keys::{Action, Keymap},
     participants::Participants,
     recent::Recent,
 };
 
-/// The diagram of what was received.
+/// The pane with the diagram.
 pub(super) struct DiagramPane<'a> {
     pub(super) recent: &'a Recent,
     pub(super) name: &'a str,
@@ -28,28 +28,28 @@ pub(super) struct DiagramPane<'a> {
     pub(super) theme: Theme,
 }
 
-/// Where the lines stand.
+/// The columns of the lines.
 #[derive(Clone, Copy, Debug)]
 struct DiagramColumns {
     own: usize,
     server: usize,
-    /// The first of the others, and the way from one to the next.
+    /// The column of the first of the others; `step` is the distance from one to the next.
     others: usize,
     step: usize,
-    /// How many of them there is room for.
+    /// How many of the others fit.
     count: usize,
-    /// Whether events are named beside the lines.
+    /// Whether events are described beside the lines.
     labels: bool,
 }
 
-/// Columns that the names of events should have at least.
+/// The smallest width of the descriptions, in columns.
 const LABEL: usize = 18;
 
-/// The legend may take one row of so many. In a small window each is needed for what happens, and
-/// the help tells the signs.
+/// The legend takes at most one row out of this many. On a small screen every row is needed for the
+/// events, and the help explains the signs.
 const PART_OF_LEGEND: usize = 8;
 
-/// What the signs mean, in rows of so many columns.
+/// The meaning of the signs, in rows of this width.
 fn legend(width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
     for sign in client_diagram() {
@@ -86,7 +86,7 @@ impl DiagramColumns {
         }
     }
 
-    /// Where a line stands; `None`: it has no column.
+    /// The column of a line; `None` if it has none.
     fn of(&self, line: Lifeline) -> Option<usize> {
         match line {
             Lifeline::Own => Some(self.own),
@@ -107,7 +107,7 @@ impl Widget for DiagramPane<'_> {
         let height = usize::from(area.height);
         let legend = Some(legend(area.width.into()));
         let legend = legend.filter(|legend| legend.len() * PART_OF_LEGEND <= height);
-        // Below the names, and above what the signs mean.
+        // The rows between the names and the legend.
         let rows = height.saturating_sub(1 + legend.as_ref().map_or(0, Vec::len));
         let diagram = LocalDiagram::new(self.recent, rows, columns.count);
         let close = self.keys.hint(Action::Diagram, "closes");
@@ -142,7 +142,7 @@ struct DiagramCanvas<'a> {
     theme: Theme,
     name: &'a str,
     participants: &'a Participants,
-    /// How to get back to the messages.
+    /// How to return to the messages.
     close: Option<&'a str>,
     diagram: &'a LocalDiagram,
 }
@@ -221,7 +221,7 @@ impl DiagramCanvas<'_> {
         }
     }
 
-    /// The lines of all who are there, thick where something of theirs is on its way.
+    /// Draws the lines of all present participants, thick while a message of theirs is on its way.
     fn lines(&mut self, y: usize, row: &DiagramRow) {
         self.put(self.columns.own, y, "│", theme::DIM);
         self.put(self.columns.server, y, "│", theme::DIM);
@@ -251,7 +251,7 @@ impl DiagramCanvas<'_> {
         self.put(at, y, &time, theme::TEXT);
     }
 
-    /// From the server to the user: an event, or a reply, whose arrow is thinner.
+    /// An arrow from the server to the user: an event, or a reply with a thinner line.
     fn receipt(&mut self, y: usize, time: LamportTime, sign: Sign) {
         let DiagramColumns { own, server, .. } = self.columns;
         let line = if sign == REPLY { "╌" } else { "─" };
@@ -260,7 +260,8 @@ impl DiagramCanvas<'_> {
         self.dot(y, Lifeline::Own, sign.sign, time);
     }
 
-    /// From its author to the server, whose time is so many columns wide.
+    /// An arrow from the author to the server; the server's time beside its line is `time` columns
+    /// wide.
     fn sending(&mut self, y: usize, from: Lifeline, sent: Option<LamportTime>, time: usize) {
         let DiagramColumns { server, others, .. } = self.columns;
         if from == Lifeline::Own {
@@ -271,7 +272,7 @@ impl DiagramCanvas<'_> {
             return;
         }
         let start = server + 2 + time + 1;
-        // Who has no column sends from beyond the last one.
+        // A participant without a column sends from beyond the last one.
         let end = self
             .columns
             .of(from)
@@ -289,7 +290,8 @@ impl DiagramCanvas<'_> {
         self.arrival(y, from, sent, "┤");
     }
 
-    /// Where an arrow begins: at the sending, or where its way down the author's line ends.
+    /// The beginning of an arrow: the sending itself, or the bend at the end of its way down the
+    /// author's line.
     fn arrival(&mut self, y: usize, from: Lifeline, sent: Option<LamportTime>, bend: &str) {
         match (sent, self.columns.of(from)) {
             (Some(sent), Some(_)) => self.dot(y, from, SENT.sign, sent),

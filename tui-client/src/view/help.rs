@@ -1,4 +1,4 @@
-//! The help, over what else is on screen.
+//! The help, over everything else on screen.
 
 use ratatui::{
     buffer::Buffer,
@@ -12,9 +12,9 @@ use crate::app::{
     keys::{Action, Keymap},
 };
 
-/// The help overlay.
+/// The overlay with the help.
 pub(super) struct HelpOverlay<'a> {
-    /// The first row to show.
+    /// The first visible row.
     pub(super) top: usize,
     pub(super) keys: &'a Keymap,
     pub(super) theme: Theme,
@@ -24,7 +24,7 @@ impl Widget for HelpOverlay<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let page = HelpPage::new(area.width, area.height, self.keys);
         let frame = frame(&page, area);
-        // A column stays free on both sides, so that nothing runs into the frame.
+        // One column stays free on both sides, so that nothing touches the frame.
         let around = Rect::new(
             frame.x.saturating_sub(1),
             frame.y,
@@ -60,7 +60,7 @@ impl Widget for HelpOverlay<'_> {
 }
 
 impl HelpOverlay<'_> {
-    /// Whether there is more, and how to get back.
+    /// The lower edge: whether there is more, and how to close the help.
     fn foot(&self, page: &HelpPage, frame: Rect, top: usize, buf: &mut Buffer) {
         let bottom = usize::from(frame.height).saturating_sub(1);
         let more = match (top > 0, top < page.last_top()) {
@@ -79,7 +79,7 @@ impl HelpOverlay<'_> {
     }
 }
 
-/// In the middle of the screen.
+/// The rectangle of the frame, in the middle of the screen.
 fn frame(page: &HelpPage, area: Rect) -> Rect {
     let fit = |wanted: usize, most: u16| u16::try_from(wanted).unwrap_or(most).min(most);
     let margins = if area.width > 30 { 6 } else { 2 };

@@ -1,4 +1,4 @@
-//! The line being written, with the characters left.
+//! The draft, with the number of characters left.
 
 use ratatui::{
     buffer::Buffer,
@@ -14,17 +14,17 @@ use crate::app::{
     layout::{InputColumns, input_columns},
 };
 
-/// So few characters left are shown loudly.
+/// With this few characters left, the counter becomes a warning.
 const LOW: isize = 16;
 
-/// The input pane.
+/// The pane of the draft.
 pub(super) struct InputLine<'a> {
     app: &'a App,
     theme: Theme,
     area: Rect,
     columns: InputColumns,
     laid: &'a DraftLayout,
-    /// The first row of the draft on screen.
+    /// The first visible row of the draft.
     top: usize,
 }
 
@@ -32,7 +32,7 @@ impl<'a> InputLine<'a> {
     pub(super) fn new(app: &'a App, theme: Theme, area: Rect) -> Self {
         let columns = input_columns(area.width, glyphs::width(&app.prompt()));
         let laid = app.composer().laid();
-        // The caret's row is on screen, with the rows before it.
+        // The caret's row is visible, with the rows before it.
         let top = (laid.caret.0 + 1).saturating_sub(area.height.max(1).into());
         Self {
             app,
@@ -72,7 +72,7 @@ impl<'a> InputLine<'a> {
         if prompt > 0 {
             let sign = if searching { "?" } else { "›" };
             put(buf, area, (prompt - 2, 0), sign, theme::DIM);
-            // Rows of the draft for which there is no room.
+            // Arrows mark the directions in which rows do not fit.
             let warning = self.theme.warning();
             let height = usize::from(area.height);
             if self.top + height < self.laid.rows.len() {

@@ -16,22 +16,22 @@ use crate::app::{
     wrap,
 };
 
-/// The question for a name, in the middle of the screen.
+/// The form that asks for a name, in the middle of the screen.
 pub(super) struct JoinScreen<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
 }
 
 const LABEL: &str = "Your name  ";
-/// The widest that the block of lines gets.
+/// The largest width of the form.
 const WIDTH: u16 = 56;
 
-/// Where things are.
+/// The positions on the join screen.
 struct FieldPlaces {
     block: Rect,
-    /// Row and column of the field within the block.
+    /// The row and column of the field within the block.
     field: (usize, usize),
-    /// Whether there is room for more than the field and what is wrong.
+    /// Whether there is space for more than the field and its error.
     spacious: bool,
 }
 
@@ -55,7 +55,7 @@ impl JoinScreen<'_> {
         }
     }
 
-    /// The part of the name that fits, and the caret's column in it.
+    /// The visible part of the name, and the caret's column in it.
     fn field(&self, space: usize) -> (String, usize) {
         glyphs::field(self.app.join().halves(), space)
     }
@@ -72,7 +72,7 @@ impl JoinScreen<'_> {
         Some(Position::new(x, y))
     }
 
-    /// What is going on with the server.
+    /// The state of the link, in words.
     fn link(&self) -> (String, Style) {
         let status = self.app.status();
         let (health, short, rest) = status.words(self.app.now());
@@ -90,7 +90,7 @@ impl JoinScreen<'_> {
         (text, style)
     }
 
-    /// What is below the field.
+    /// The lines below the field.
     fn remarks(&self) -> Vec<(String, Style)> {
         let (app, theme) = (self.app, self.theme);
         let mut remarks = Vec::new();

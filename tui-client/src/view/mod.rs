@@ -1,4 +1,5 @@
-//! Draws an [`App`]: one small widget per pane. A frame costs the visible rows only.
+//! Draws an [`App`] with one small widget for each pane. The cost of a frame depends only on the
+//! visible rows.
 
 mod alarm;
 mod aside;
@@ -33,8 +34,7 @@ pub use self::{
 };
 use crate::app::{ActiveScreen, App};
 
-/// Draws the app, and puts the cursor where the next character comes. Returns the addresses that
-/// can be opened: a buffer has no place for them.
+/// Draws the app and places the cursor. Returns the hyperlinks, for which a buffer has no place.
 pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> Vec<Hyperlink> {
     let mut links = Vec::new();
     let caret = render(app, theme, frame.buffer_mut(), &mut links);
@@ -44,7 +44,7 @@ pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> Vec<Hyperlink> {
     links
 }
 
-/// Draws the app into a buffer. Returns where the caret is.
+/// Draws the app into a buffer. Returns the position of the caret.
 pub(crate) fn render(
     app: &App,
     theme: Theme,
@@ -65,7 +65,7 @@ fn panes(
     links: &mut Vec<Hyperlink>,
 ) -> Option<Position> {
     let screen = *buf.area();
-    // Between a change of size and the app's learning of it the two differ.
+    // After a resize the buffer and the app's layout may differ for a moment.
     let area = |rect: Rect| rect.intersection(screen);
     let panes = app.panes();
     let caret = match app.screen() {
@@ -94,7 +94,7 @@ fn panes(
             let widget = input::InputLine::new(app, theme, panes.input);
             let caret = widget.caret();
             widget.render(area(panes.input), buf);
-            // Somebody who reads or selects has no place to write.
+            // There is no caret while only the messages are shown.
             if app.is_messages_only() {
                 None
             } else if app.search().is_typing() {
@@ -113,7 +113,7 @@ fn panes(
     caret.filter(|&caret| screen.contains(caret))
 }
 
-/// The messages and the participants, or the diagram in their place.
+/// Draws the messages and the participants, or the diagram in their place.
 fn main_panes(
     app: &App,
     theme: Theme,
@@ -149,7 +149,7 @@ fn main_panes(
     }
 }
 
-/// Writes text at a column of an area's row, as far as it fits. Returns the column behind it.
+/// Writes text at a column of an area's row, as far as it fits. Returns the column after it.
 ///
 /// The text must be safe already.
 fn put(buf: &mut Buffer, area: Rect, (x, y): (usize, usize), text: &str, style: Style) -> usize {
@@ -165,7 +165,7 @@ fn put(buf: &mut Buffer, area: Rect, (x, y): (usize, usize), text: &str, style: 
     usize::from(end - area.x)
 }
 
-/// Writes what a person wrote, as it is `shown`: maybe cut, and with a sign after it. Returns the
+/// Writes a participant's text as it is `shown`: it may be cut, with a sign after it. Returns the
 /// column after it.
 fn put_said(
     buf: &mut Buffer,

@@ -1,4 +1,4 @@
-//! Who is present.
+//! The participants pane.
 
 use chitty_chat::{Event, EventKind, Position};
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
@@ -11,7 +11,7 @@ use crate::app::{
     wrap,
 };
 
-/// The participants pane, with a rule on its left.
+/// The pane, with a rule on its left.
 pub(super) struct ParticipantsPane<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
@@ -19,7 +19,7 @@ pub(super) struct ParticipantsPane<'a> {
 
 const SELF: &str = " (you)";
 const GONE: &str = " left";
-/// The column where names begin.
+/// The column at which names begin.
 const NAMES: usize = 2;
 
 impl Widget for ParticipantsPane<'_> {
@@ -62,7 +62,7 @@ impl Widget for ParticipantsPane<'_> {
 }
 
 impl ParticipantsPane<'_> {
-    /// How many are below, and how to get there if there is room for that.
+    /// How many entries are below, with the key that scrolls to them if it fits.
     fn more(&self, below: usize, area: Rect) -> String {
         let more = format!("▼ {below} more");
         let key = self.app.options().keys.key(Action::ParticipantsDown);
@@ -96,7 +96,8 @@ impl ParticipantsPane<'_> {
         put(buf, area, (x, y), &received, theme::DIM);
     }
 
-    /// What somebody told of having received: up to which time, or whether the selected line.
+    /// What a participant has reported of its receipts: the last time, or whether they include the
+    /// selected line.
     fn received(&self, person: ListedParticipant<'_>) -> String {
         if person.own || person.seen == Position::ZERO {
             return String::new();
@@ -111,7 +112,7 @@ impl ParticipantsPane<'_> {
         }
     }
 
-    /// What the signs mean, below all.
+    /// Draws the meaning of the signs at the bottom.
     fn explain(&self, area: Rect, buf: &mut Buffer) {
         let sign = if self.app.timeline().selected().is_some() {
             "✓"
@@ -128,7 +129,7 @@ impl ParticipantsPane<'_> {
     }
 }
 
-/// Whether the selected line is this one's own.
+/// Whether this participant wrote the selected line.
 fn wrote(person: ListedParticipant<'_>, selected: &Event) -> bool {
     matches!(&selected.kind, EventKind::Message { participant, .. } if *participant == person.number)
 }

@@ -1,4 +1,4 @@
-//! The rule between what was said and what is being written: state, clock, what is below.
+//! The status line between the messages and the draft: state, clock, and what is below.
 
 use chitty_chat::signs::CONNECTED;
 use ratatui::{
@@ -17,7 +17,7 @@ use crate::app::{
     timeline::{Below, Fetching},
 };
 
-/// ── ◉ connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
+/// The status line: `── ◉ connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──`.
 pub(super) struct StatusLine<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
@@ -28,7 +28,7 @@ impl Widget for StatusLine<'_> {
         let width = usize::from(area.width);
         let dim = theme::DIM;
         put(buf, area, (0, 0), &"─".repeat(width), dim);
-        // Where the rule beside the participants ends.
+        // The joint with the rule beside the participants.
         if let Some(side) = self.app.side() {
             let joint = width.saturating_sub(side.width.into());
             put(buf, area, (joint, 0), "┴", dim);
@@ -43,7 +43,7 @@ impl Widget for StatusLine<'_> {
             .enumerate()
         {
             let before = if index == 0 { " " } else { "· " };
-            // At the very edge the space would only cost room.
+            // At the edge the space would be wasted.
             let before = if x == 0 { "" } else { before };
             x = put(buf, area, (x, 0), before, dim);
             x = put(buf, area, (x, 0), &text, style);
@@ -54,10 +54,10 @@ impl Widget for StatusLine<'_> {
     }
 }
 
-/// The columns for the state, with what is around it.
+/// The smallest width of the state with its margins, in columns.
 const LEAST: usize = 17;
 
-/// How many of the new ones are for the user.
+/// How many of the new messages mention the user.
 fn mentions(mentions: usize) -> String {
     match mentions {
         0 => String::new(),
@@ -66,11 +66,11 @@ fn mentions(mentions: usize) -> String {
     }
 }
 
-/// Shown for as long as the log file is not written.
+/// The warning while the log file cannot be written.
 const NO_LOG: &str = "! no log";
 
 impl StatusLine<'_> {
-    /// What is below the messages, or how to get help. Returns the column before it.
+    /// Draws what is below the messages, or the key of the help. Returns the column before it.
     fn right(&self, area: Rect, buf: &mut Buffer) -> usize {
         let width = usize::from(area.width);
         let spacious = width >= 60;
@@ -108,7 +108,7 @@ impl StatusLine<'_> {
         x
     }
 
-    /// What has come below, and how to get there if there is room for that.
+    /// What has arrived below, with the key that goes there if it fits.
     fn news(&self, below: Below, width: usize) -> String {
         let text = format!("▼ {} new{}", below.new, mentions(below.mentions));
         let space = width.saturating_sub(LEAST);
@@ -119,7 +119,7 @@ impl StatusLine<'_> {
         }
     }
 
-    /// Who has spoken to the user behind the diagram.
+    /// How many messages mentioned the user while the diagram covered them.
     fn covered(&self, mentions: u64) -> String {
         let keys = &self.app.options().keys;
         let back = keys.hint(Action::Diagram, "shows");
@@ -132,7 +132,7 @@ impl StatusLine<'_> {
         format!(" {mentions} {mention} you{back} ")
     }
 
-    /// With the key that goes down to the newest line: at a draft, End moves in it.
+    /// Adds the key that goes to the newest line. With a draft, End moves within the draft instead.
     fn down(&self, text: &str, does: &str) -> String {
         let keys = &self.app.options().keys;
         let end = keys
@@ -162,8 +162,8 @@ impl StatusLine<'_> {
         format!(" {} ", parts.join(" · "))
     }
 
-    /// As many of the parts as fit into `space`: the state first, then that there is no log, the
-    /// clock, what the state is about, and where the server is.
+    /// As many parts as fit into `space`, in this order: the state, a missing log, the clock, the
+    /// details of the state, the address of the server.
     fn parts(&self, space: usize) -> Vec<(String, Style)> {
         let status = self.app.status();
         let (health, short, rest) = status.words(self.app.now());
@@ -174,7 +174,7 @@ impl StatusLine<'_> {
         };
         let state = format!("{sign} {short}");
         let mut left = space.saturating_sub(glyphs::width(&state));
-        // Takes a text, cut where there is room for at least so much of it.
+        // Takes a text; it is cut if at least `least` columns are left.
         let mut take = |text: &str, least: usize| {
             let space = left.saturating_sub(3);
             let fits = glyphs::width(text) <= space || space >= least;
@@ -187,7 +187,7 @@ impl StatusLine<'_> {
         let clock = status.clock();
         let clock = take(&format!("Lamport {clock}"), usize::MAX)
             .or_else(|| take(&format!("L{clock}"), usize::MAX));
-        // What is wrong has rows of its own.
+        // While the alarm has rows of its own, the details would be repeated here.
         let alarmed = self.app.panes().alarm.height > 0;
         let rest = if alarmed { String::new() } else { rest };
         let rest = take(&glyphs::safe(&rest), 13);
@@ -207,7 +207,7 @@ impl StatusLine<'_> {
     }
 }
 
-/// A word to the user, above the line one writes in.
+/// The hint above the draft.
 pub(super) struct HintLine<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
@@ -234,7 +234,7 @@ impl Widget for HintLine<'_> {
 const PROMPT: &str = "Search: ";
 
 impl HintLine<'_> {
-    /// Search: coffee                     found · Up older · Enter keeps · Esc back
+    /// Draws the prompt: `Search: coffee         found · Up older · Enter keeps · Esc back`.
     fn prompt(&self, area: Rect, buf: &mut Buffer) {
         let (query, _) = query(self.app, area);
         let x = put(buf, area, (0, 0), PROMPT, theme::STRONG);
@@ -268,14 +268,14 @@ impl HintLine<'_> {
     }
 }
 
-/// What is looked for, as it is shown, and the caret's column in it.
+/// The query as it is shown, and the caret's column in it.
 fn query(app: &App, area: Rect) -> (String, usize) {
     let space = usize::from(area.width).saturating_sub(PROMPT.len());
     glyphs::field(app.search().halves(), space)
 }
 
 impl HintLine<'_> {
-    /// How the search has ended, in so many columns.
+    /// How the search ended, in a text that fits.
     fn outcome(&self, space: usize) -> (String, Style) {
         let (search, theme) = (self.app.search(), self.theme);
         let keys = &self.app.options().keys;
@@ -304,7 +304,7 @@ impl HintLine<'_> {
     }
 }
 
-/// Where the next character of the search comes.
+/// The position of the caret in the search prompt.
 pub(super) fn search_caret(app: &App) -> Option<Position> {
     let area = app.panes().hint;
     let (_, caret) = query(app, area);

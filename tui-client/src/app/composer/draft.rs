@@ -27,17 +27,17 @@ use super::{
 };
 use crate::view::glyphs;
 
-/// A text, its caret, and how it came about.
+/// A text with its caret and its undo history.
 #[derive(Clone, Debug)]
 pub struct Draft {
     line: Input,
     undo: UndoHistory,
-    /// In characters: more is not taken.
+    /// The longest text, in characters; more is not accepted.
     most: usize,
 }
 
 impl Draft {
-    /// A text as it is, with the caret at its end.
+    /// A draft with this text and the caret at its end.
     pub(in crate::app) fn new(text: String, most: usize) -> Self {
         Self {
             line: Input::new(text),
@@ -46,7 +46,7 @@ impl Draft {
         }
     }
 
-    /// The text.
+    /// The whole text.
     pub fn text(&self) -> &str {
         self.line.value()
     }
@@ -56,7 +56,7 @@ impl Draft {
         self.text().split_at(self.caret())
     }
 
-    /// Where the caret is, in bytes.
+    /// The position of the caret, in bytes.
     pub fn caret(&self) -> usize {
         byte(self.text(), self.line.cursor())
     }
@@ -66,20 +66,20 @@ impl Draft {
         self.most.saturating_sub(self.text().chars().count())
     }
 
-    /// Moves the caret to this byte, or to the end of the cluster that it is within. Ends a run of
+    /// Moves the caret to this byte, or to the end of the cluster that contains it. Ends a run of
     /// typing.
     pub(super) fn go(&mut self, at: usize) {
         self.undo.rest();
         self.place(boundary(self.text(), at));
     }
 
-    /// Moves the caret as tui-input does. Ends a run of typing.
+    /// Moves the caret with one of tui-input's steps. Ends a run of typing.
     pub(super) fn step(&mut self, request: InputRequest) {
         self.line.handle(request);
         self.go(self.caret());
     }
 
-    /// Where the word before this byte begins.
+    /// The byte at which the word before this byte begins.
     pub(super) fn word_start(&self, at: usize) -> usize {
         let text = self.text();
         let mut line = self.line.clone();
@@ -88,13 +88,13 @@ impl Draft {
         start(text, byte(text, line.cursor()))
     }
 
-    /// Where the word at or after this byte ends.
+    /// The byte at which the word at or after this byte ends.
     pub(super) fn word_end(&self, at: usize) -> usize {
         boundary(self.text(), words::end(self.text(), at))
     }
 
-    /// Puts a text in the place of another; the caret is after it. Returns whether it had room
-    /// for that; without, nothing changes.
+    /// Replaces a range and moves the caret after the new text. Returns whether it fits; if it does
+    /// not, nothing changes.
     pub(super) fn replace(&mut self, range: Range<usize>, with: &str, step: UndoStep) -> bool {
         let old = &self.text()[range.clone()];
         if old == with {
@@ -112,7 +112,7 @@ impl Draft {
         true
     }
 
-    /// Takes what was typed, at the caret.
+    /// Inserts a typed character at the caret. Returns whether it fits.
     pub(super) fn insert(&mut self, c: char) -> bool {
         if c.is_control() && !matches!(c, '\n' | '\t') {
             return true;
@@ -120,7 +120,7 @@ impl Draft {
         if !self.has_space(0, 1) {
             return false;
         }
-        // Undone word by word.
+        // Undo goes back word by word.
         let word_begins = !c.is_whitespace() && self.halves().0.ends_with(char::is_whitespace);
         if word_begins {
             self.undo.rest();
@@ -131,7 +131,7 @@ impl Draft {
         true
     }
 
-    /// Deletes a character as tui-input does. Returns what is gone.
+    /// Deletes a character with one of tui-input's requests. Returns the deleted text.
     pub(super) fn erase(&mut self, request: InputRequest, step: UndoStep) -> String {
         let (text, caret) = (self.text().to_owned(), self.caret());
         if self.line.handle(request).is_none() {
@@ -144,20 +144,20 @@ impl Draft {
         text[from..from + gone].to_owned()
     }
 
-    /// Takes out a part, which is returned.
+    /// Deletes a range and returns its text.
     pub(super) fn cut(&mut self, range: Range<usize>, step: UndoStep) -> String {
         let cut = self.text()[range.clone()].to_owned();
         self.replace(range, "", step);
         cut
     }
 
-    /// Back before the last change.
+    /// Undoes the last change.
     pub(super) fn undo(&mut self) {
         let moment = self.undo.back(self.line.value(), self.caret());
         self.restore(moment);
     }
 
-    /// The change that was undone last, again.
+    /// Repeats the change that was undone last.
     pub(super) fn redo(&mut self) {
         let moment = self.undo.again(self.line.value(), self.caret());
         self.restore(moment);
@@ -188,7 +188,7 @@ impl Draft {
         self.line.handle(InputRequest::SetCursor(characters));
     }
 
-    /// The line that the caret is in, without its end.
+    /// The range of the line that contains the caret, without its line break.
     pub(super) fn line(&self) -> Range<usize> {
         let (before, after) = self.halves();
         let start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -196,7 +196,8 @@ impl Draft {
         start..before.len() + end
     }
 
-    /// Swaps the characters around the caret, or the last two of a line.
+    /// Swaps the characters around the caret, or the last two of the line if the caret is at its
+    /// end.
     pub(super) fn transpose(&mut self) -> bool {
         let (line, text, caret) = (self.line(), self.text(), self.caret());
         let second = if caret == line.end {
@@ -212,7 +213,8 @@ impl Draft {
         self.replace(first.start..second.end, &swapped, UndoStep::Own)
     }
 
-    /// Swaps the word before the caret with the one behind it, or the last two.
+    /// Swaps the word before the caret with the word after it, or the last two words at the end of
+    /// the text.
     pub(super) fn transpose_words(&mut self) -> bool {
         let text = self.text();
         let end = self.word_end(self.caret());
@@ -232,14 +234,14 @@ impl Draft {
     }
 }
 
-/// The place itself, or the end of the cluster that it is within.
+/// This byte, or the end of the cluster that contains it.
 fn boundary(text: &str, at: usize) -> usize {
     places(text)
         .find(|&place| place >= at)
         .unwrap_or(text.len())
 }
 
-/// The place itself, or the start of the cluster that it is within.
+/// This byte, or the start of the cluster that contains it.
 fn start(text: &str, at: usize) -> usize {
     places(text)
         .take_while(|&place| place <= at)
@@ -247,7 +249,7 @@ fn start(text: &str, at: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// The bytes at which the caret can be.
+/// The bytes at which the caret can stand.
 fn places(text: &str) -> impl Iterator<Item = usize> {
     let mut at = 0;
     let ends = glyphs::graphemes(text).map(move |(grapheme, _)| {
@@ -257,7 +259,7 @@ fn places(text: &str) -> impl Iterator<Item = usize> {
     std::iter::once(0).chain(ends)
 }
 
-/// The byte after so many characters.
+/// The byte offset after this many characters.
 fn byte(text: &str, characters: usize) -> usize {
     text.char_indices()
         .nth(characters)

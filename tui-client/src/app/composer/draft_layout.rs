@@ -1,29 +1,29 @@
-//! A text, broken into the rows of a box.
+//! Breaks the text of the draft into the rows of its box.
 
 use std::borrow::Cow;
 
 use crate::view::glyphs;
 
-/// Stands before what cannot be sent any more.
+/// Marks the place beyond which the text is too long to be sent.
 const LIMIT: &str = "✗";
-/// Stands at the end of a line.
+/// Marks a line break of the text.
 const BREAK: &str = "⏎";
 
-/// A text in rows, and where its caret is.
+/// A text in rows, with the place of its caret.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct DraftLayout {
-    /// At least one.
+    /// The rows, from the top; there is at least one.
     pub rows: Vec<Vec<DraftSpan>>,
-    /// Row and column.
+    /// The row and the column of the caret, from 0 on.
     pub caret: (usize, usize),
     of: Option<LayoutInput>,
 }
 
-/// What was laid: text, columns, limit, and the caret's byte.
+/// The input of a layout: text, columns, limit, and the caret's byte.
 type LayoutInput = (String, usize, usize, usize);
 
 impl DraftLayout {
-    /// Whether laying this would give the same.
+    /// Whether a layout of this box with this caret would give the same result.
     pub(super) fn is_of(&self, block: DraftBox<'_>, caret: usize) -> bool {
         self.of.as_ref().is_some_and(|(text, columns, limit, at)| {
             (*columns, *limit, *at) == (block.columns, block.limit, caret) && text == block.text
@@ -31,27 +31,27 @@ impl DraftLayout {
     }
 }
 
-/// A part of a row.
+/// A part of a row with one meaning.
 #[derive(Debug, PartialEq, Eq)]
 pub struct DraftSpan {
-    /// Safe to show.
+    /// The text of the part, safe to show.
     pub text: String,
-    /// What it is.
+    /// What the part means.
     pub kind: SpanKind,
 }
 
-/// What a part of a row is.
+/// What a part of a row means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpanKind {
-    /// What can be sent.
+    /// Text that can be sent.
     Text,
-    /// A sign, which is no part of the text: beyond it is what cannot be sent.
+    /// The limit sign, which is not part of the text. What follows cannot be sent.
     Limit,
-    /// Beyond what can be sent.
+    /// Text beyond the limit, which cannot be sent.
     Over,
-    /// A sign, which stands for a line break of the text.
+    /// The sign for a line break of the text.
     Break {
-        /// It is beyond what can be sent.
+        /// Whether the line break is beyond the limit.
         over: bool,
     },
 }
@@ -61,11 +61,11 @@ pub enum SpanKind {
 pub(super) struct DraftBox<'a> {
     pub(super) text: &'a str,
     pub(super) columns: usize,
-    /// In characters: more is too much.
+    /// The longest text that can be sent, in characters.
     pub(super) limit: usize,
 }
 
-/// A grapheme, or the end of the text, in its place.
+/// A grapheme, or the end of the text, with its row and column.
 struct PlacedGrapheme<'a> {
     at: usize,
     row: usize,
@@ -75,7 +75,7 @@ struct PlacedGrapheme<'a> {
 }
 
 impl<'a> DraftBox<'a> {
-    /// The rows, with the caret at this byte.
+    /// Breaks the text into rows, with the caret at this byte.
     pub(super) fn lay(self, caret: usize) -> DraftLayout {
         let mut laid = DraftLayout {
             rows: vec![Vec::new()],
@@ -100,7 +100,7 @@ impl<'a> DraftBox<'a> {
         laid
     }
 
-    /// The byte in this row that is nearest to the column, from its left.
+    /// The byte in this row whose column is the nearest one at or left of `column`.
     pub(super) fn at(self, row: usize, column: usize) -> usize {
         let mut at = 0;
         let mut begun = false;
@@ -118,7 +118,7 @@ impl<'a> DraftBox<'a> {
         let (mut at, mut row, mut used, mut chars) = (0, 0, 0, 0);
         let mut over = false;
         let mut place = |at, shown: Cow<'a, str>, kind, breaks: bool| {
-            // At the end the caret needs a cell, as the next character will.
+            // At the end of the text the caret needs a cell of its own, as the next character will.
             let width = if shown.is_empty() {
                 1
             } else {

@@ -1,4 +1,4 @@
-//! What readline's keys do to a [`Draft`].
+//! The editing commands of readline, applied to a [`Draft`].
 
 use std::ops::Range;
 
@@ -11,71 +11,71 @@ use super::{
     words,
 };
 
-/// A change of the draft or of its caret.
+/// A change of the draft, or a move of its caret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// A character that was typed.
+    /// Insert a typed character.
     Insert(char),
-    /// By a character.
+    /// Move left by a character.
     Left,
-    /// By a character.
+    /// Move right by a character.
     Right,
-    /// By a word.
+    /// Move left by a word.
     WordLeft,
-    /// By a word.
+    /// Move right by a word.
     WordRight,
-    /// To the start of the line.
+    /// Move to the start of the line.
     LineStart,
-    /// To the end of the line.
+    /// Move to the end of the line.
     LineEnd,
-    /// To the start of all lines.
+    /// Move to the start of the text.
     Start,
-    /// To the end of all lines.
+    /// Move to the end of the text.
     End,
-    /// The character before the caret.
+    /// Delete the character before the caret.
     DeleteLeft,
-    /// The character behind the caret.
+    /// Delete the character after the caret.
     DeleteRight,
-    /// The word before the caret.
+    /// Cut the word before the caret.
     CutWordLeft,
-    /// The word after the caret.
+    /// Cut the word after the caret.
     CutWordRight,
-    /// All up to the space before the caret.
+    /// Cut everything between the last space and the caret.
     CutSpacedLeft,
-    /// The line before the caret.
+    /// Cut the part of the line before the caret.
     CutLineLeft,
-    /// The line behind the caret.
+    /// Cut the part of the line after the caret.
     CutLineRight,
-    /// What was cut last.
+    /// Insert the text that was cut last.
     Yank,
-    /// What was cut before that, in its place.
+    /// Replace the text just inserted by the cut before it.
     YankEarlier,
-    /// Swap characters.
+    /// Swap the characters around the caret.
     Transpose,
-    /// Swap words.
+    /// Swap the words around the caret.
     TransposeWords,
-    /// The word behind the caret in capitals.
+    /// Change the word after the caret to upper case.
     Uppercase,
-    /// The word behind the caret in small letters.
+    /// Change the word after the caret to lower case.
     Lowercase,
-    /// The word behind the caret with a capital.
+    /// Capitalize the word after the caret.
     Capitalize,
-    /// Back before the last change.
+    /// Undo the last change.
     Undo,
-    /// What was undone last.
+    /// Redo the change that was undone last.
     Redo,
 }
 
-/// What the last edit was, where the next one depends on it.
+/// The last edit, as far as the next one depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum LastEdit {
     Cut,
-    /// Where it is, and how many cuts are newer.
+    /// The range of the inserted text, and how many cuts are newer than it.
     Yank(Range<usize>, usize),
     Other,
 }
 
-/// A draft with the keys of readline.
+/// A draft with the editing commands of readline.
 #[derive(Debug)]
 pub struct Editor {
     pub(super) draft: Draft,
@@ -84,7 +84,7 @@ pub struct Editor {
 }
 
 impl Editor {
-    /// With this text, which is to grow to so many characters at most.
+    /// An editor with this text, cut to at most this many characters.
     pub(in crate::app) fn new(text: &str, most: usize) -> Self {
         let text = text.chars().take(most).collect();
         Self {
@@ -94,12 +94,12 @@ impl Editor {
         }
     }
 
-    /// The text and its caret.
+    /// The draft: the text and its caret.
     pub fn draft(&self) -> &Draft {
         &self.draft
     }
 
-    /// Takes an edit. Returns whether there was room for it.
+    /// Applies an edit. Returns whether it fits.
     pub(in crate::app) fn edit(&mut self, edit: Edit) -> bool {
         let last = std::mem::replace(&mut self.last, LastEdit::Other);
         let caret = self.draft.caret();
@@ -122,7 +122,7 @@ impl Editor {
                 let start = words::spaced_start(self.draft.text(), caret);
                 self.kill(start..caret, &last);
             }
-            // At a line's very start or end, the break between two lines.
+            // At the start or end of a line, the command cuts the line break itself.
             Edit::CutLineLeft if line.start == caret => {
                 let cut = self.erase_left(UndoStep::Own);
                 self.keep(cut, CutSide::Before, &last);
@@ -151,19 +151,18 @@ impl Editor {
         true
     }
 
-    /// Something else than an edit has come between.
+    /// Ends the current run of edits because something other than an edit happened.
     pub(super) fn rest(&mut self) {
         self.last = LastEdit::Other;
         self.draft.go(self.draft.caret());
     }
 
-    /// Inserts as much of a text as there is room for. Returns whether that is all of it.
+    /// Inserts as much of a text as fits. Returns whether all of it did.
     pub(in crate::app) fn insert(&mut self, text: &str) -> bool {
         self.put(self.draft.caret()..self.draft.caret(), text)
     }
 
-    /// Puts as much of a text as there is room for in the place of all. Returns whether that is
-    /// all of it.
+    /// Replaces the whole text by as much of another as fits. Returns whether all of it did.
     pub(super) fn set(&mut self, text: &str) -> bool {
         self.put(0..self.draft.text().len(), text)
     }

@@ -1,22 +1,22 @@
-//! What was cut, newest first.
+//! The kill ring: the texts that were cut, newest first.
 
 use std::collections::VecDeque;
 
 const MOST: usize = 16;
 
-/// Where what is cut stood, seen from the caret.
+/// On which side of the caret the cut text stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CutSide {
     Before,
     After,
 }
 
-/// The ring of cuts.
+/// The ring of cut texts.
 #[derive(Debug, Default)]
 pub(super) struct KillRing(VecDeque<String>);
 
 impl KillRing {
-    /// Takes a cut; one that `goes_on` where the last one ended is one with it.
+    /// Adds a cut. If it `goes_on` where the last one ended, the two become one.
     pub(super) fn push(&mut self, cut: String, side: CutSide, goes_on: bool) {
         if cut.is_empty() {
             return;
@@ -31,7 +31,7 @@ impl KillRing {
         }
     }
 
-    /// The cut before so many others; around the ring.
+    /// The cut with this index, counted from the newest one; the index wraps around.
     pub(super) fn get(&self, index: usize) -> Option<&str> {
         let index = index.checked_rem(self.0.len())?;
         self.0.get(index).map(String::as_str)

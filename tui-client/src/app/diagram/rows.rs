@@ -1,9 +1,9 @@
-//! In which row everything of a diagram is.
+//! Assigns each event of a diagram to a row.
 //!
-//! The rows keep what is known of the order: broadcasts are in the order of the log, what happened
-//! in one process is in the order of its clock, and what was received is below what was sent. Within
-//! that a sending, and a receipt, shares the row of its broadcast if it can; and a sending whose
-//! author had not seen an event is above that event.
+//! The rows keep what is known of the order: broadcasts follow the order of the log, the events of
+//! one process follow its clock, and a receipt is below its sending. Within these limits a sending,
+//! or a receipt, shares the row of its broadcast if it can, and a sending whose author had not seen
+//! an event is above that event.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,13 +12,13 @@ use chitty_chat::{EventKind, LamportTime, ParticipantNumber, Position};
 use super::{DiagramRow, DiagramStep, Lifeline, PlacedEvent};
 use crate::app::recent::Recent;
 
-/// What happens on one participant's line, the next first.
+/// The events on one participant's line, the next one first.
 struct LifelineQueue {
     line: Lifeline,
     nodes: VecDeque<LocalEvent>,
 }
 
-/// Something that happens in a participant's process. The numbers are those of places.
+/// An event in a participant's process. The numbers are indices into the places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct LocalEvent {
     time: LamportTime,
@@ -29,18 +29,18 @@ struct LocalEvent {
 enum LocalEventKind {
     /// The request for an event is sent.
     Sent(usize),
-    /// A reply comes, which tells of this event, or of one that is not on the diagram.
+    /// A reply reports this event, or one that is not in the diagram.
     Observed(Option<usize>),
     /// An event is received.
     Received(usize),
 }
 
-/// When a sending has to be drawn above others' events.
+/// The limits within which a sending is drawn above events of others.
 #[derive(Clone, Copy, Debug, Default)]
 struct Crossing {
-    /// The first event that its author had not seen, and that is not its author's.
+    /// The first event of another participant that the author had not seen.
     above: Option<usize>,
-    /// It cannot be above these: its author knew of all before this one.
+    /// The sending cannot be above this place: its author knew all events before it.
     from: usize,
 }
 
@@ -62,7 +62,7 @@ pub(super) fn build(
 struct RowBuilder<'a> {
     places: &'a [PlacedEvent<'a>],
     queues: Vec<LifelineQueue>,
-    /// By place.
+    /// The queue of each place, if it has one.
     queue_of: Vec<Option<usize>>,
     crossings: Vec<Crossing>,
     rows: Vec<DiagramRow>,
@@ -71,7 +71,7 @@ struct RowBuilder<'a> {
     numbers: Vec<ParticipantNumber>,
 }
 
-/// The user's own queue is the first.
+/// The index of the user's own queue.
 const OWN: usize = 0;
 
 impl<'a> RowBuilder<'a> {
@@ -100,7 +100,7 @@ impl<'a> RowBuilder<'a> {
         }
     }
 
-    /// Draws what was sent without knowing of the event at this place, which comes next.
+    /// Draws the sendings whose authors had not seen the event at this place, which comes next.
     fn show_crossing(&mut self, place: usize) {
         for queue in 0..self.queues.len() {
             let nodes = &self.queues[queue].nodes;
@@ -123,7 +123,7 @@ impl<'a> RowBuilder<'a> {
         }
     }
 
-    /// Whether all that it needs is above this place.
+    /// Whether everything that the event depends on is above this place.
     fn is_ready(&self, node: &LocalEvent, place: usize) -> bool {
         match node.what {
             LocalEventKind::Sent(sent) => self.crossings[sent].from <= place,
@@ -158,7 +158,7 @@ impl<'a> RowBuilder<'a> {
         self.presence(place, false);
     }
 
-    /// Takes the sending of this event, unless it is drawn already.
+    /// Takes the sending of this event out of its queue, unless it was drawn before.
     fn send_in_this_row(&mut self, place: usize) -> Option<LamportTime> {
         let queue = self.queue_of[place]?;
         let is_it = |node: &LocalEvent| node.what == LocalEventKind::Sent(place);
@@ -170,8 +170,8 @@ impl<'a> RowBuilder<'a> {
         sent.map(|node| node.time)
     }
 
-    /// Takes the user's receipt of this event, if nothing of theirs comes before it. On their own
-    /// line there is no room for a sending and a receipt.
+    /// Takes the user's receipt of this event if it is the next thing on the user's line. A sending
+    /// and a receipt do not fit on that line in one row.
     fn receive_in_this_row(&mut self, place: usize) -> Option<LamportTime> {
         let own = &mut self.queues[OWN].nodes;
         let next = own.front()?;
@@ -180,7 +180,7 @@ impl<'a> RowBuilder<'a> {
         received.map(|node| node.time)
     }
 
-    /// Draws what the user got of what is above by now.
+    /// Draws the user's receipts of events above this place.
     fn settle(&mut self, place: usize) {
         while let Some(next) = self.queues[OWN].nodes.front()
             && !matches!(next.what, LocalEventKind::Sent(_))
@@ -196,14 +196,14 @@ impl<'a> RowBuilder<'a> {
         }
     }
 
-    /// Draws what is next in this queue, in a row of its own.
+    /// Draws the next event of this queue in a row of its own.
     fn draw_next(&mut self, queue: usize) {
         let Some(node) = self.queues[queue].nodes.pop_front() else {
             return;
         };
         let (line, time) = (self.queues[queue].line, node.time);
         match node.what {
-            // There is nowhere to draw it.
+            // A hidden participant has no column to draw it in.
             LocalEventKind::Sent(_) if line == Lifeline::Hidden => {}
             LocalEventKind::Sent(_) => {
                 self.under_way.push(line);
@@ -219,8 +219,8 @@ impl<'a> RowBuilder<'a> {
         }
     }
 
-    /// Whether the event with this time is in the row above, or only what a reply told of it is
-    /// between.
+    /// Whether the event with this time is in the row above, ignoring rows of replies that reported
+    /// it.
     fn is_above(&self, event: LamportTime) -> bool {
         let observed =
             |row: &&DiagramRow| matches!(row.step, DiagramStep::Observed { time } if time == event);
@@ -230,7 +230,7 @@ impl<'a> RowBuilder<'a> {
         )
     }
 
-    /// A joining counts from its row on, a leaving after it.
+    /// Updates who is present: a joining counts from its own row on, a leaving from the next one.
     fn presence(&mut self, place: usize, before: bool) {
         let event = &self.places[place].received.event;
         let (number, there) = match &event.kind {
@@ -253,7 +253,7 @@ impl<'a> RowBuilder<'a> {
     }
 }
 
-/// What happens on each line, in the order of its clock.
+/// The events on each line, in the order of its clock, and the queue of each place.
 fn queues(places: &[PlacedEvent<'_>], recent: &Recent) -> (Vec<LifelineQueue>, Vec<Option<usize>>) {
     let queue = |line| LifelineQueue {
         line,
@@ -297,7 +297,7 @@ fn queues(places: &[PlacedEvent<'_>], recent: &Recent) -> (Vec<LifelineQueue>, V
     (queues, queue_of)
 }
 
-/// By place.
+/// The limits of each place's sending.
 fn crossings(places: &[PlacedEvent<'_>]) -> Vec<Crossing> {
     let first = places
         .first()
@@ -307,7 +307,7 @@ fn crossings(places: &[PlacedEvent<'_>]) -> Vec<Crossing> {
             place.own == other.own && place.participant == other.participant
         };
         let request = place.received.event.request;
-        // The reply to what its author sent before raised the clock.
+        // The reply to the author's previous request raised its clock.
         let answered = places[..index].iter().rposition(|other| {
             is_same(other) && other.from.is_some() && other.received.event.lamport < request
         });

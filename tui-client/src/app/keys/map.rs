@@ -1,4 +1,4 @@
-//! The keys that are in force.
+//! The key bindings in force.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use thiserror::Error;
@@ -6,57 +6,57 @@ use thiserror::Error;
 use super::{Action, Binding, KeyChord, KeyRow, KeySequence, Mode};
 use crate::app::composer::Edit;
 
-/// Longer than this, keys with the same beside them are written shorter.
+/// A label longer than this is shortened if its keys have the same modifiers.
 const LONG: usize = 16;
 
-/// What cannot be without a key.
+/// The actions that must have a key.
 const NEEDED: [Action; 1] = [Action::Send];
 
-/// Which keys do what. There is always one that sends; `/quit` always leaves.
+/// The key bindings. There is always a key that sends; `/quit` always leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keymap {
     chat: Vec<BoundAction>,
     selected: Vec<BoundAction>,
 }
 
-/// A thing, and the keys for it.
+/// An action with its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct BoundAction {
     action: Action,
     keys: Vec<KeySequence>,
 }
 
-/// Other keys for a thing.
+/// A change of an action's keys by the configuration.
 #[derive(Clone, Debug)]
 pub struct KeyChange {
-    /// When.
+    /// The mode in which the keys apply.
     pub mode: Mode,
-    /// The thing.
+    /// The binding that changes.
     pub binding: &'static Binding,
-    /// The keys; none: it is not to be had by a key.
+    /// The new keys; if empty, the action has no key.
     pub keys: Vec<KeySequence>,
 }
 
-/// Why keys cannot do what they are to do.
+/// Why a change of keys is not possible.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum KeyConflict {
-    /// It writes.
+    /// The key types a character.
     #[error("{0} alone is for writing: put Ctrl- or Alt- before it, or take another key")]
     Writes(KeyChord),
-    /// It is two where one is expected.
+    /// Two keys were given where only one is possible.
     #[error("{0} is two keys: on a selected line, give one")]
     Two(KeySequence),
-    /// Another thing has it.
+    /// Another action has the key.
     #[error("{keys} is taken by {other}, which has {theirs}: take another key for one of them")]
     Twice {
-        /// The keys.
+        /// The keys that were given.
         keys: KeySequence,
-        /// The other thing.
+        /// The name of the other action.
         other: &'static str,
-        /// Its keys, which are or begin with the same.
+        /// The keys of the other action, which are the same or begin with the same key.
         theirs: KeySequence,
     },
-    /// Nobody could write.
+    /// A required action would be left without a key.
     #[error("no key is left for {0}: give it one that nothing else has")]
     Needed(&'static str),
 }
@@ -85,10 +85,10 @@ impl BoundAction {
 }
 
 impl KeyChange {
-    /// Whether it can be together with those.
+    /// Checks this change against earlier ones.
     ///
     /// # Errors
-    /// One of its keys writes, or is another thing's; or it needs one.
+    /// A key types a character or belongs to another action, or a required action has no key.
     pub fn check(&self, others: &[Self]) -> Result<(), KeyConflict> {
         if self.keys.is_empty() && self.mode == Mode::Chat && NEEDED.contains(&self.binding.action)
         {
@@ -116,18 +116,18 @@ impl KeyChange {
     }
 }
 
-/// Whether the one is the other, or its beginning.
+/// Whether one is equal to the other or begins it.
 fn overlap(one: KeySequence, other: KeySequence) -> bool {
     one.first == other.first
         && (one.then.is_none() || other.then.is_none() || one.then == other.then)
 }
 
 impl Keymap {
-    /// The usual keys with these changes: what a change gives a key to takes it from what has it
-    /// otherwise.
+    /// The default bindings with these changes. A key that a change assigns is taken from the
+    /// action that has it by default.
     ///
     /// # Errors
-    /// Nothing sends.
+    /// No key is left for a required action.
     pub fn with(changes: &[KeyChange]) -> Result<Self, KeyConflict> {
         let mut map = Self::default();
         for change in changes {
@@ -168,7 +168,7 @@ impl Keymap {
         }
     }
 
-    /// What a key asks for; `None`: nothing.
+    /// The action of a key, or `None` if it has none.
     pub fn action(&self, event: KeyEvent) -> Option<Action> {
         let key = KeyChord::of(event);
         let mut found = self.all(Mode::Chat).filter(|(_, keys)| keys.first == key);
@@ -181,7 +181,7 @@ impl Keymap {
             .or_else(|| typed(event))
     }
 
-    /// What a key asks for behind another one; `None`: nothing.
+    /// The action of a key pressed after the key `first`, or `None` if it has none.
     pub fn after_prefix(&self, first: KeyChord, event: KeyEvent) -> Option<Action> {
         let then = Some(KeyChord::of(event));
         let keys = KeySequence { first, then };
@@ -189,7 +189,7 @@ impl Keymap {
         all.find(|(_, own)| *own == keys).map(|(action, _)| action)
     }
 
-    /// What a key asks for of the selected line; `None`: what it asks for otherwise.
+    /// The action of a key on the selected line, or `None` if it has its usual one.
     pub fn selected(&self, event: KeyEvent) -> Option<Action> {
         let key = KeyChord::of(event);
         let mut all = self.all(Mode::Selected);
@@ -197,29 +197,29 @@ impl Keymap {
             .map(|(action, _)| action)
     }
 
-    /// All keys.
+    /// All actions of a mode, with each of their keys.
     pub(crate) fn all(&self, mode: Mode) -> impl Iterator<Item = (Action, KeySequence)> {
         let bound = self.bound(mode).iter();
         bound.flat_map(|bound| bound.keys.iter().map(|keys| (bound.action, *keys)))
     }
 
-    /// The first of the keys for this.
+    /// The first key of an action in the chat.
     pub fn key(&self, action: Action) -> Option<KeySequence> {
         self.key_in(Mode::Chat, action)
     }
 
-    /// The first of the keys for this, then.
+    /// The first key of an action in this mode.
     pub fn key_in(&self, mode: Mode, action: Action) -> Option<KeySequence> {
         let mut all = self.all(mode);
         all.find(|(own, _)| *own == action).map(|(_, keys)| keys)
     }
 
-    /// The key for this with a word behind it, for a hint; `None`: it has none.
+    /// The key of an action followed by `does`, for a hint; `None` if it has no key.
     pub fn hint(&self, action: Action, does: &str) -> Option<String> {
         self.key(action).map(|key| format!("{key} {does}"))
     }
 
-    /// What this key can be followed by, for a hint.
+    /// The keys that can follow this one, for a hint.
     pub fn offers(&self, first: KeyChord) -> String {
         let mut offers = Vec::new();
         for (binding, bound) in Mode::Chat.bindings().zip(&self.chat) {
@@ -231,7 +231,7 @@ impl Keymap {
         format!("{first}: {}", offers.join(" · "))
     }
 
-    /// What can be had by a key then, with its keys, in the order of the help.
+    /// The rows of this mode that have a key, with their keys, in the order of the help.
     pub fn rows(&self, mode: Mode) -> impl Iterator<Item = (String, &'static KeyRow)> {
         let mut rest = self.bound(mode);
         mode.rows().iter().filter_map(move |row| {
@@ -243,8 +243,8 @@ impl Keymap {
     }
 }
 
-/// The keys of a row, all of them, as people write them: "Alt-U, -L, -C". Empty if there is none,
-/// or nothing that has to be told.
+/// All keys of a row in the notation of the help: "Alt-U, -L, -C". Empty if the row has no key or
+/// does not need to be explained.
 fn label(row: &KeyRow, bound: &[BoundAction]) -> String {
     let usual = || row.bindings.iter().map(BoundAction::new);
     if row.obvious && usual().eq(bound.iter().cloned()) {
@@ -267,11 +267,11 @@ fn label(row: &KeyRow, bound: &[BoundAction]) -> String {
     }
 }
 
-/// The character that a key writes.
+/// The insertion of the character that a key types.
 fn typed(event: KeyEvent) -> Option<Action> {
     const ALT_GR: KeyModifiers = KeyModifiers::CONTROL.union(KeyModifiers::ALT);
     match event.code {
-        // Ctrl and Alt together are AltGr on some keyboards.
+        // Some keyboards send AltGr as Ctrl and Alt together.
         KeyCode::Char(c)
             if event.modifiers.difference(KeyModifiers::SHIFT).is_empty()
                 || event.modifiers == ALT_GR =>

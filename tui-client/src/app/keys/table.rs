@@ -1,4 +1,4 @@
-//! All that keys can do, and the keys that do it where the user wants no others.
+//! All actions that keys can have, with their default keys.
 
 use super::Action::{
     self, Cancel, Complete, CompleteBack, CopyText, CopyTime, Diagram, Down, Earlier, Edit as E,
@@ -9,17 +9,17 @@ use super::Action::{
 };
 use crate::app::composer::Edit;
 
-/// When keys do it.
+/// The situation in which a binding applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Whatever is on screen.
+    /// In the chat, whatever is on screen.
     Chat,
-    /// While a line is selected, before what they do otherwise.
+    /// While a line is selected; these bindings take precedence over those of the chat.
     Selected,
 }
 
 impl Mode {
-    /// All that keys can do then.
+    /// The rows of the help for this mode.
     pub fn rows(self) -> &'static [KeyRow] {
         match self {
             Self::Chat => CHAT,
@@ -27,31 +27,31 @@ impl Mode {
         }
     }
 
-    /// Each of them by itself.
+    /// The bindings of this mode, one by one.
     pub fn bindings(self) -> impl Iterator<Item = &'static Binding> {
         self.rows().iter().flat_map(|row| row.bindings)
     }
 }
 
-/// Things that go together: a row of the help.
+/// Bindings that belong together: a row of the help.
 #[derive(Debug)]
 pub struct KeyRow {
-    /// What they do.
+    /// What the bindings do, for the help.
     pub what: &'static str,
-    /// The help does without it as long as its keys are the usual ones, which everybody tries.
+    /// The help leaves the row out as long as its keys are the defaults, which everybody tries.
     pub obvious: bool,
-    /// The things.
+    /// The bindings of the row.
     pub bindings: &'static [Binding],
 }
 
-/// A thing, and the keys for it.
+/// An action with its default keys.
 #[derive(Debug)]
 pub struct Binding {
-    /// As the configuration calls it.
+    /// The name of the binding in the configuration file.
     pub name: &'static str,
-    /// The thing.
+    /// The action that the keys have.
     pub action: Action,
-    /// The keys, as the configuration writes them.
+    /// The default keys, in the notation of the configuration file.
     pub keys: &'static [&'static str],
 }
 
@@ -75,7 +75,7 @@ const fn on(name: &'static str, action: Action, keys: &'static [&'static str]) -
     Binding { name, action, keys }
 }
 
-/// In the order of the help.
+/// The bindings of the chat, in the order of the help.
 #[rustfmt::skip]
 pub const CHAT: &[KeyRow] = &[
     row("send the line", &[on("send", Send, &["Enter", "Ctrl-J"])]),
@@ -179,7 +179,7 @@ pub const CHAT: &[KeyRow] = &[
     row("draw the screen anew", &[on("repaint", Repaint, &["Ctrl-L"])]),
 ];
 
-/// While a line is selected; characters alone write nothing then.
+/// The bindings on a selected line; characters type nothing there.
 #[rustfmt::skip]
 pub const SELECTED: &[KeyRow] = &[
     row("the line above, below", &[

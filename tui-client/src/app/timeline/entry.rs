@@ -1,4 +1,4 @@
-//! One line of the timeline as it is kept.
+//! An entry of the timeline, as it is stored.
 
 use std::cell::Cell;
 
@@ -10,16 +10,16 @@ use crate::session::Ticket;
 #[derive(Debug)]
 pub(super) struct TimelineEntry {
     pub(super) content: EntryContent,
-    /// Local time of day and date.
+    /// The local date and time of day.
     pub(super) at: DateTime,
-    /// The first of its day: a line with the date is above it.
+    /// Whether it is the first of its day: the date stands above it.
     pub(super) new_day: bool,
-    /// Its author said what is above it as well, just before.
+    /// Whether its author also wrote the entry above it, shortly before.
     pub(super) follows: bool,
-    /// When its author was named last.
+    /// When its author was last named.
     named: DateTime,
     pub(super) run: PresenceRun,
-    /// Which arrival it is, counted from 1 on; 0: it was fetched, and is nobody's news.
+    /// The number of its arrival, from 1 on; 0 if it was fetched, so that it is never unread.
     pub(super) arrival: u64,
     pub(super) height: MeasuredHeight,
 }
@@ -27,8 +27,8 @@ pub(super) struct TimelineEntry {
 #[derive(Debug)]
 pub(super) enum EntryContent {
     Event(Event),
-    /// An event of the chat that the server had before: to be read, but its position and time say
-    /// nothing in this one.
+    /// An event of the chat that the server had before. It can be read, but its position and time
+    /// mean nothing in the current chat.
     Past(Event),
     Notice(String),
     Rejected {
@@ -37,22 +37,22 @@ pub(super) enum EntryContent {
     },
 }
 
-/// The place in a run of people who come and go, which is shown as one line.
+/// The role of an entry in a run of joins and leaves, which is shown as one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PresenceRun {
-    /// In none.
+    /// It belongs to no run.
     Alone,
-    /// The first of so many: their line is drawn here.
+    /// The first of a run of this many; the line of the run is drawn here.
     Head(usize),
-    /// Told by the head's line.
+    /// A later entry of a run, which the line at its head covers.
     Member,
 }
 
-/// Rows, as measured in a layout.
+/// The number of rows, with the layout in which they were counted.
 #[derive(Debug, Default)]
 pub(super) struct MeasuredHeight(pub(super) Cell<Option<(u32, usize)>>);
 
-/// A line of the user's own that the log has not shown yet.
+/// A line of the user's that the log has not shown yet.
 #[derive(Debug)]
 pub(super) struct PendingLine {
     pub(super) ticket: Ticket,
@@ -61,7 +61,7 @@ pub(super) struct PendingLine {
     pub(super) height: MeasuredHeight,
 }
 
-/// An author who goes on writing is named again after so many minutes.
+/// An author who continues to write is named again after this many minutes.
 const SPEECH: i64 = 5;
 
 impl TimelineEntry {
@@ -78,7 +78,7 @@ impl TimelineEntry {
         }
     }
 
-    /// What this one looks like behind that one.
+    /// Adapts the entry to the one above it.
     pub(super) fn after(mut self, before: Option<&TimelineEntry>) -> Self {
         let Some(before) = before else { return self };
         self.new_day = before.at.date() != self.at.date();
@@ -102,7 +102,7 @@ impl TimelineEntry {
         }
     }
 
-    /// What it tells of, in whichever chat.
+    /// Its event, of the current chat or of an earlier one.
     pub(super) fn any_event(&self) -> Option<&Event> {
         match &self.content {
             EntryContent::Event(event) | EntryContent::Past(event) => Some(event),
@@ -110,7 +110,7 @@ impl TimelineEntry {
         }
     }
 
-    /// The server has another chat from now on.
+    /// Moves the entry to the past: the server has another chat now.
     pub(super) fn pass(&mut self) {
         let none = EntryContent::Notice(String::new());
         self.content = match std::mem::replace(&mut self.content, none) {
@@ -119,7 +119,7 @@ impl TimelineEntry {
         };
     }
 
-    /// In memory.
+    /// Its size in memory, in bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         let texts = match &self.content {
@@ -140,7 +140,7 @@ impl TimelineEntry {
         self.event().map(|event| event.position)
     }
 
-    /// Who wrote it, where that stands beside it.
+    /// The author, if the name stands beside the text.
     fn author(&self) -> Option<&str> {
         match &self.event()?.kind {
             EventKind::Message { author, text, .. } if !text.starts_with("/me ") => Some(author),
@@ -148,7 +148,7 @@ impl TimelineEntry {
         }
     }
 
-    /// Somebody came or went.
+    /// Whether a participant joined or left.
     pub(super) fn is_presence(&self) -> bool {
         self.event().is_some_and(|event| {
             matches!(

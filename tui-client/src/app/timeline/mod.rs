@@ -1,4 +1,4 @@
-//! What was said, in the order of the log, and how far one has scrolled in it.
+//! The messages in the order of the log, and how far the user has scrolled in them.
 
 mod block;
 mod entry;
@@ -33,49 +33,50 @@ use crate::{
 
 /// Own lines that may wait for the server.
 const MAX_PENDING: usize = 100;
-/// More lines that speak to the user are not counted.
+/// The largest number of mentions that are counted.
 const MANY_MENTIONS: usize = 999;
 
-/// The messages pane.
+/// The state of the messages pane.
 #[derive(Debug)]
 pub struct Timeline {
     entries: VecDeque<TimelineEntry>,
-    /// So many of them, the first ones, belong to a chat that the server had before.
+    /// How many entries at the front belong to a chat that the server had before.
     past: usize,
-    /// The number of the first entry in the window. An entry keeps its number while it is there.
+    /// The number of the first loaded entry. An entry keeps its number while it is loaded.
     first: i64,
-    /// The newest lines, where the window does not reach them.
+    /// The newest lines, if the loaded part does not reach them.
     tail: Option<TimelineTail>,
     reach: LoadedRange,
     pending: VecDeque<PendingLine>,
-    /// The last event of the log that was received.
+    /// The position of the last event that was received.
     last: Position,
     own_name: String,
     zone: TimeZone,
     columns: MessageColumns,
-    /// Heights that were measured in another one are stale.
+    /// The current layout. Heights measured in another layout are stale.
     layout: u32,
     page: usize,
     anchor: Option<Anchor>,
-    /// The screen was emptied: entries before this number are shown only to who scrolls up.
+    /// The screen was cleared: entries before this number are shown only after scrolling up.
     cleared: Option<i64>,
     /// The number of the selected entry.
     selected: Option<i64>,
-    /// What is searched for.
+    /// What is searched for, and highlighted.
     needle: Needle,
-    /// The user's own name, as others write it.
+    /// The user's own name, as others may write it.
     own: Needle,
-    /// The selected line was chosen by hand: how others are related to it is shown.
+    /// Whether the user selected the line by hand: then the relations of other messages to it are
+    /// shown.
     relates: bool,
-    /// Runs of people who come and go are shown one by one.
+    /// Whether joins and leaves are shown one by one.
     expanded: bool,
-    /// How many entries have come by themselves.
+    /// How many entries have arrived, as opposed to being fetched.
     arrived: u64,
-    /// The newest of them that has been on screen.
+    /// The number of the newest arrival that has been on screen.
     seen: u64,
-    /// Those that speak to the user, and have not been on screen: the newest ones.
+    /// The arrivals that mention the user and have not been on screen.
     mentions: VecDeque<u64>,
-    /// How many had come when the user looked away.
+    /// How many entries had arrived when the user looked away.
     unread_after: Option<u64>,
     #[cfg(test)]
     laid_out: std::cell::Cell<usize>,
@@ -112,17 +113,17 @@ impl Timeline {
         }
     }
 
-    /// Own lines that the log has not shown yet.
+    /// How many lines of the user's the log has not shown yet.
     pub fn pending(&self) -> usize {
         self.pending.len()
     }
 
-    /// Nothing was said or noted yet.
+    /// Whether there is no entry and no pending line.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.pending.is_empty()
     }
 
-    /// Makes the pane this large.
+    /// Sets the size of the pane.
     pub(super) fn resize(&mut self, width: usize, height: usize) {
         self.page = height;
         if self.columns.set_width(width) {
@@ -131,7 +132,7 @@ impl Timeline {
         self.settle();
     }
 
-    /// Takes what a welcome says about the log: whether something is missing before what follows.
+    /// Takes what a Welcome says about the log: whether something is missing before the next event.
     pub(super) fn welcome(&mut self, welcome: &WelcomeNotice, now: SystemTime) {
         self.own_name = welcome.name.to_string();
         self.own = needle(&self.own_name);
@@ -156,7 +157,7 @@ impl Timeline {
         self.last = self.last.max(welcome.next.previous());
     }
 
-    /// Adds the next event. Returns whether it was new.
+    /// Appends the next event. Returns whether it was new.
     pub(super) fn event(&mut self, event: Event, own: Option<Ticket>) -> bool {
         if let Some(ticket) = own {
             self.pending.retain(|line| line.ticket != ticket);
@@ -181,7 +182,7 @@ impl Timeline {
         true
     }
 
-    /// Adds a line of the client's own, which nobody else sees.
+    /// Appends a line of the client's own, which nobody else sees.
     pub(super) fn note(&mut self, text: String, now: SystemTime) {
         let at = self.local(now);
         self.arrive(EntryContent::Notice(text), at);
@@ -192,7 +193,7 @@ impl Timeline {
         self.pending.len() < MAX_PENDING
     }
 
-    /// Shows a line as not sent yet, below everything.
+    /// Shows a line as not sent yet, below everything else.
     pub(super) fn send(&mut self, ticket: Ticket, text: MessageText, now: SystemTime) {
         let at = self.local(now);
         self.pending.push_back(PendingLine {
@@ -205,7 +206,7 @@ impl Timeline {
         self.follow();
     }
 
-    /// Marks a line as never to be sent. Returns its text.
+    /// Marks a line as rejected. Returns its text.
     pub(super) fn reject(
         &mut self,
         ticket: Ticket,
@@ -226,7 +227,7 @@ impl Timeline {
         Some(text)
     }
 
-    /// A line was published where this timeline does not show it.
+    /// Takes note that a line was published at a position that this timeline does not show.
     pub(super) fn accept(&mut self, ticket: Ticket, position: Position, now: SystemTime) {
         let Some(index) = self.pending.iter().position(|line| line.ticket == ticket) else {
             return;
@@ -240,8 +241,8 @@ impl Timeline {
         }
     }
 
-    /// The user looks away: a line will stand above what comes from now on.
-    /// Returns whether another line stood there.
+    /// Takes note that the user looks away: a line will stand above what arrives from now on.
+    /// Returns whether such a line was on screen.
     pub(super) fn begin_unread(&mut self) -> bool {
         let stood = self
             .unread_after
@@ -251,8 +252,8 @@ impl Timeline {
         stood
     }
 
-    /// The rows on screen, from the top: blocks, and how many rows of the first one are above the
-    /// pane. Costs what is visible.
+    /// The blocks on screen, from the top, and how many rows of the first one are above the pane.
+    /// The cost depends only on what is visible.
     pub fn visible(&self) -> (Vec<Block<'_>>, usize) {
         let (from, to, above) = self.rows_on_screen();
         let mut blocks = Vec::new();
@@ -265,7 +266,7 @@ impl Timeline {
         (blocks, above)
     }
 
-    /// What the texts of all lines take, in bytes, with their entries.
+    /// The size of all entries with their texts, in bytes.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         let tail = self.tail.iter().flat_map(loaded::TimelineTail::entries);
@@ -276,7 +277,7 @@ impl Timeline {
             .sum()
     }
 
-    /// Whether this is somebody else's message in which the user's name is a word.
+    /// Whether this is a message of another participant that contains the user's name as a word.
     pub(in crate::app) fn speaks_to_user(&self, event: &Event) -> bool {
         match &event.kind {
             EventKind::Message { author, text, .. } => {
@@ -287,7 +288,7 @@ impl Timeline {
         }
     }
 
-    /// How the pane is divided.
+    /// The columns of the pane.
     pub fn columns(&self) -> &MessageColumns {
         &self.columns
     }
@@ -297,7 +298,7 @@ impl Timeline {
         self.push(TimelineEntry::new(content, at, self.arrived));
     }
 
-    /// The first one that came after the user had looked away.
+    /// Whether this is the first entry that arrived after the user looked away.
     fn is_first_unread(&self, index: usize) -> bool {
         let entry = self.entries.get(index);
         entry.is_some_and(|entry| {
@@ -306,7 +307,8 @@ impl Timeline {
         })
     }
 
-    /// Entries first, then the lines that wait. The first one on screen names its author.
+    /// The block of an entry or, with an index after the entries, of a pending line. The first one
+    /// on screen names its author.
     fn block(&self, index: usize, first: bool) -> Option<Block<'_>> {
         #[cfg(test)]
         self.laid_out.update(|laid_out| laid_out + 1);
@@ -316,8 +318,8 @@ impl Timeline {
             let block = Block::pending(columns, &self.own_name, line.text.as_str());
             return Some(block.stamped(line.at, false));
         };
-        // Beside its text a name takes no room. Where there is no room for it on the top row
-        // either, each line has it.
+        // A name in a column of its own takes no space from the text. If there is no space for it
+        // on the top row either, each line has it.
         let named = !entry.follows
             || (first && columns.name().is_some())
             || (columns.name().is_none() && columns.time().is_none());
@@ -375,7 +377,7 @@ impl Timeline {
         self.head(index) + body
     }
 
-    /// The rows above an entry's own: a date, the unread line.
+    /// The number of rows above an entry's own: the date, and the unread line.
     fn head(&self, index: usize) -> usize {
         let new_day = self.entries.get(index).is_some_and(|entry| entry.new_day);
         usize::from(new_day) + usize::from(self.is_first_unread(index))
@@ -389,7 +391,7 @@ impl Timeline {
     }
 }
 
-/// "L12"
+/// A Lamport time as in "L12".
 fn lamport(time: LamportTime) -> String {
     format!("L{time}")
 }
