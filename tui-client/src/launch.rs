@@ -216,8 +216,8 @@ impl<'a> StartingServer<'a> {
             }
             Ok(Some(status)) => Err(ConnectError::Unusable(self.failed(status))),
             Err(error) => Err(ConnectError::Unusable(format!(
-                "cannot tell whether the server was started: {error}; start one by \
-                 chitty-server, and name it with --server"
+                "cannot find out whether the server was started: {error}; run \
+                 chitty-server, and name its address with --server"
             ))),
         }
     }
@@ -225,7 +225,7 @@ impl<'a> StartingServer<'a> {
     fn failed(&self, status: ExitStatus) -> String {
         let said = self.last_words();
         if said.is_empty() {
-            format!("the server ended while it started ({status}); its log may tell why")
+            format!("the server ended while starting ({status}); its log may say why")
         } else {
             format!("the server could not be started: {said}")
         }
@@ -241,7 +241,7 @@ impl<'a> StartingServer<'a> {
                  {said}"
             )
         } else {
-            format!("the server that was started does not answer on {address} for {seconds} s")
+            format!("the server that was started did not answer on {address} within {seconds} s")
         })
     }
 
@@ -265,11 +265,11 @@ impl<'a> StartingServer<'a> {
 #[derive(Debug, Error)]
 enum StartError {
     #[error(
-        "cannot make a temporary file for a server that is started: {0}; set TMPDIR to a folder that is there"
+        "cannot make a temporary file for a server that is started: {0}; set TMPDIR to an existing folder"
     )]
     Words(io::Error),
     #[error(
-        "cannot start a server by {}: {source}; start one by chitty-server, and name it with \
+        "cannot start a server with {}: {source}; run chitty-server, and name its address with \
          --server",
         program.display()
     )]

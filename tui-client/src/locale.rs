@@ -13,7 +13,7 @@ pub struct CharacterSet {
 }
 
 const NOT_UTF_8: &str = "Signs and frames are ASCII, because the locale is not UTF-8: \
-    --ascii=false draws them all the same, and --ascii silences this word";
+    --ascii=false draws them anyway, and --ascii silences this hint";
 const TWO_WIDE: &str =
     "If lines and columns look torn, signs are two cells wide here: --ascii does without them";
 

@@ -178,7 +178,7 @@ impl App {
                 self.paste_search(&text, &mut effects) || self.paste(&text, &mut effects)
             }
             Input::PasteStalls => {
-                self.say("The end of a paste is awaited: Esc ends it here", false);
+                self.say("Waiting for the rest of a paste: Esc ends it here", false);
                 true
             }
             Input::Mouse(mouse) => self.mouse(mouse),
@@ -203,7 +203,7 @@ impl App {
                 true
             }
             Input::NoShell => {
-                self.say("There is no shell behind this window to go back to", true);
+                self.say("This window has no shell to go back to", true);
                 true
             }
             Input::Tick => self.tick(&mut effects),

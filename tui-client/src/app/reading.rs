@@ -105,7 +105,7 @@ impl App {
             }
             Some(Action::CopyText) => self.copy(
                 self.timeline.selected_text(),
-                "The text is in the clipboard, if the terminal lets it in",
+                "Copied to the clipboard, if the terminal allows it",
                 effects,
             ),
             Some(Action::CopyTime) => {
@@ -254,7 +254,7 @@ impl App {
         let (text, error) = match self.search.outcome() {
             SearchOutcome::None | SearchOutcome::Found => return self.hint = None,
             SearchOutcome::Asking => (
-                format!("Looking further {} …", if older { "up" } else { "down" }),
+                format!("Searching further {} …", if older { "up" } else { "down" }),
                 false,
             ),
             SearchOutcome::Wrapped if older => {
@@ -362,7 +362,7 @@ impl App {
         };
         let until = events.iter().rfind(|event| event.lamport <= lamport);
         let Some(target) = until.or(events.first()).map(|event| event.position) else {
-            return self.say("The chat has nothing there", true);
+            return self.say("The chat has no event there", true);
         };
         self.timeline.jump(events, start, target);
         if lamport == LamportTime::new(1) {

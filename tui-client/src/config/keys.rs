@@ -78,7 +78,7 @@ impl<'de> Visitor<'de> for KeyTable<'_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a table of things and the keys for them")
+        out.write_str("a table of bindings and their keys")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -119,7 +119,7 @@ impl Visitor<'_> for BindingName {
     type Value = Option<&'static Binding>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("something that keys can do")
+        out.write_str("the name of a key binding")
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
@@ -131,7 +131,7 @@ impl Visitor<'_> for BindingName {
         known.map(Some).ok_or_else(|| {
             let near = near(self.0, name);
             E::custom(format!(
-                "there is nothing called {name:?} for a key to do; did you mean {near}?"
+                "no key binding is called {name:?}; did you mean {near}?"
             ))
         })
     }

@@ -28,7 +28,7 @@ pub(super) enum OwnershipError {
     #[error("it belongs to {0}, another user of this machine")]
     Stranger(String),
     /// Its owner is unknown.
-    #[error("nothing tells to which user it belongs: {0}")]
+    #[error("nothing shows to which user it belongs: {0}")]
     Unknown(String),
 }
 

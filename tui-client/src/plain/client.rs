@@ -147,7 +147,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
         self.leaving = why;
         if let Some(SessionCommand::Publish { ticket, .. }) = self.next.take() {
             let line = self.pending.remove(&ticket).unwrap_or(self.line);
-            self.not_sent(line, "the client was told to leave");
+            self.not_sent(line, "the client was asked to leave");
         }
         self.next = Some(SessionCommand::Leave);
     }
@@ -306,7 +306,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
     fn ended(&mut self, ended: Ended) {
         self.outcome = Some(match ended {
             Ended::Left if !self.joined => {
-                ExitReason::NeverJoined("told to end before it was in the chat".into())
+                ExitReason::NeverJoined("asked to end before it had joined the chat".into())
             }
             ended => ExitReason::Over(ended),
         });

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Why the editor returned no text.
 #[derive(Debug, Error)]
 pub(super) enum EditorError {
-    #[error("cannot write a file for the editor: {0}; set TMPDIR to a folder that is there")]
+    #[error("cannot write a file for the editor: {0}; set TMPDIR to an existing folder")]
     File(#[source] io::Error),
     #[error("cannot start sh for the editor: {0}")]
     Start(#[source] io::Error),

@@ -240,7 +240,7 @@ impl SessionDriver {
             return Flow::Continue(());
         }
         Flow::Break(Ended::Failed(format!(
-            "the server told of Lamport time {}, after which there is no other; the chat has come \
+            "the server reported Lamport time {}, after which there is no other; the chat has come \
              to its end, so choose another server with --server",
             self.clock.now()
         )))

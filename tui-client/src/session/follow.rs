@@ -72,7 +72,7 @@ impl SessionDriver {
                 return Flow::Continue(());
             }
             Arrival::Gap => {
-                let reason = format!("the stream left out what is before {}", event.position);
+                let reason = format!("the stream left out what comes before {}", event.position);
                 self.lost(reason, Duration::ZERO);
                 return Flow::Continue(());
             }

@@ -253,7 +253,7 @@ async fn enter(channel: Channel, request: v1::JoinRequest) -> Result<OpenedStrea
                 Ok(_) => Err(Status::unavailable(closing.detail)),
             }
         }
-        Some(_) => Err(Status::unimplemented("its stream begins without a welcome")),
+        Some(_) => Err(Status::unimplemented("its stream begins without a Welcome")),
         None => Err(Status::unavailable("the server ended the stream at once")),
     }
 }

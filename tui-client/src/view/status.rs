@@ -286,8 +286,8 @@ impl HintLine<'_> {
             SearchOutcome::Wrapped if older => ("found from the newest on".into(), theme.warning()),
             SearchOutcome::Wrapped => ("found from the oldest on".into(), theme.warning()),
             SearchOutcome::Only => ("the only one".into(), theme.warning()),
-            SearchOutcome::Asking if older => ("looking further up …".into(), theme.warning()),
-            SearchOutcome::Asking => ("looking further down …".into(), theme.warning()),
+            SearchOutcome::Asking if older => ("searching further up …".into(), theme.warning()),
+            SearchOutcome::Asking => ("searching further down …".into(), theme.warning()),
             SearchOutcome::NoMore => {
                 let (none, end, key) = if older {
                     ("no older one", "newest", keys.key(Action::Up))

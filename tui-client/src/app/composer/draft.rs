@@ -1,21 +1,21 @@
 //! A text with a caret: moving, inserting, deleting, undoing.
 //!
-//! The buffer and the caret are tui-input's, and so are the steps: by character, by word to the left,
-//! to the start and the end, and the deletion of a character. The caret stands between what people
-//! see as characters (grapheme clusters), never within one.
+//! The buffer and the caret are tui-input's, and so are these steps: by character, by word to the
+//! left, to the start and to the end, and the deletion of a character. The caret always stands
+//! between two characters as people see them (grapheme clusters), never within one.
 //!
-//! What tui-input 0.15 lacks is worked around here and in [`words`], and nowhere else:
+//! What tui-input 0.15 lacks is added here and in [`words`], and nowhere else:
 //!
-//! - It has no undo, no limit, no lines within its text, and one cut instead of a ring of them; it
-//!   does not hand over what it cut. So words and lines are cut here, as ranges.
-//! - It cannot take a text in the place of a range: [`Draft::replace`] makes it anew.
-//! - A character that is inserted, and one that is deleted, can make one cluster of what stood on
-//!   both sides of the caret; a word boundary can be within a cluster (Thai SARA AM). The caret would
-//!   then be within it, and is moved out of it here.
-//! - Its step by a word to the right goes to the start of the next word; readline's, which is the one
-//!   that people's hands know, goes to the end of this one: [`words::end`].
-//! - It measures by `unicode-width` alone; where a caret is on the screen is told by
-//!   [`super::draft_layout`] and the views, with this project's one measure.
+//! - It has no undo, no limit, no lines within its text, and a single cut instead of a ring, which
+//!   it does not hand over. Words and lines are therefore cut here, as ranges.
+//! - It cannot replace a range: [`Draft::replace`] makes a new buffer.
+//! - Inserting or deleting a character can join the text on both sides of the caret into one cluster,
+//!   and a word boundary can lie within a cluster (Thai SARA AM). The caret would then be within the
+//!   cluster, so it is moved out of it here.
+//! - Its step by a word to the right goes to the start of the next word. readline goes to the end of
+//!   the current one, which is what users expect: [`words::end`].
+//! - It measures with `unicode-width` alone. [`super::draft_layout`] and the views compute the caret's
+//!   column with the one measure that this project uses everywhere.
 
 use std::ops::Range;
 

@@ -150,7 +150,7 @@ impl Timeline {
             let missing = welcome.next.get() - self.last.next().get();
             let events = if missing == 1 { "event" } else { "events" };
             self.note(
-                format!("{missing} {events} that came meanwhile cannot be had any more."),
+                format!("{missing} {events} that came meanwhile are no longer available."),
                 now,
             );
         }
