@@ -1,4 +1,4 @@
-//! The chats under test: each client, with a server of its kind and somebody who writes.
+//! The chats to measure: each client with a server of its kind and an author.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use crate::{
     terminal::BenchTerminal,
 };
 
-/// A client under test.
+/// A client to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MeasuredClient {
     Chitty,
@@ -31,7 +31,7 @@ impl MeasuredClient {
     pub(crate) const ALL: [Self; 3] = [Self::Chitty, Self::Irssi, Self::Weechat];
 }
 
-/// A server, and folders for its clients. All end when this is dropped.
+/// A server, with folders for its clients. Dropping it ends everything.
 pub(crate) struct BenchChat {
     client: MeasuredClient,
     server: Child,
@@ -61,12 +61,12 @@ impl BenchChat {
         }
     }
 
-    /// Starts the client, with its log switched on.
+    /// Starts the client with its log turned on.
     pub(crate) fn start(&self) -> Result<BenchTerminal> {
         let home = self.folder.path();
         let mut command = match self.client {
             MeasuredClient::Chitty => CommandBuilder::new(chitty()?),
-            // Where Debian has them.
+            // The paths on Debian.
             MeasuredClient::Irssi => CommandBuilder::new("/usr/bin/irssi"),
             MeasuredClient::Weechat => CommandBuilder::new("/usr/bin/weechat"),
         };
@@ -99,13 +99,13 @@ impl BenchChat {
         BenchTerminal::start(command)
     }
 
-    /// Starts the client, and waits until it is in the chat and has nothing more to say.
+    /// Starts the client and waits until it has joined and is quiet.
     pub(crate) fn join(&self) -> Result<BenchTerminal> {
         let mut terminal = self.start()?;
         match self.client {
             MeasuredClient::Chitty => terminal.wait_for("Participant ada joined")?,
             MeasuredClient::Irssi => {
-                // Its greeting ends so: there is no message of the day.
+                // Its greeting ends like this, because there is no message of the day.
                 terminal.wait_for("End of")?;
                 terminal.send(&format!("/JOIN {CHANNEL}\r"))?;
                 terminal.wait_for("Join to")?;
@@ -117,7 +117,7 @@ impl BenchChat {
         Ok(terminal)
     }
 
-    /// In bytes, of all log files of the client.
+    /// The size of all log files of the client, in bytes.
     pub(crate) fn log_size(&self) -> Result<u64> {
         let logs = match self.client {
             MeasuredClient::Chitty | MeasuredClient::Irssi => "logs",
@@ -162,7 +162,7 @@ fn size(folder: &Path) -> Result<u64> {
     Ok(all)
 }
 
-/// The program is built beside this one.
+/// The program, which is built beside this one.
 fn chitty() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("chitty");
     if !program.exists() {
@@ -175,7 +175,7 @@ fn chitty() -> Result<PathBuf> {
 }
 
 fn chitty_server(folder: &Path) -> Result<(Child, SocketAddr)> {
-    // What the client logs is measured by itself.
+    // The client's log is measured alone, so the server has none.
     let mut server = Command::new(chitty()?)
         .args(["serve", "--listen", "127.0.0.1:0", "--publish-rate", "off"])
         .args(["--join-rate", "off", "--grace", "86400", "--log-dir"])
@@ -197,7 +197,7 @@ fn chitty_server(folder: &Path) -> Result<(Child, SocketAddr)> {
     Ok((server, address))
 }
 
-/// Without any limit on how much one writes.
+/// Starts ngircd without a limit on the rate of messages.
 fn ngircd(folder: &Path) -> Result<(Child, SocketAddr)> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let config = folder.join("ngircd.conf");
@@ -210,7 +210,7 @@ fn ngircd(folder: &Path) -> Result<(Child, SocketAddr)> {
              [Options]\nDNS = no\nIdent = no\nPAM = no\n"
         ),
     )?;
-    // Where Debian has it, which is not on everybody's path.
+    // The path on Debian, which is not on every user's PATH.
     let mut server = Command::new("/usr/sbin/ngircd")
         .args(["--nodaemon", "--config"])
         .arg(&config)

@@ -1,7 +1,7 @@
-//! What the client's screen costs, beside irssi and weechat, in one run: each in a pseudo-terminal
-//! of the same size, with a real server, and with its log written.
+//! Measures what the client's screen costs, beside irssi and weechat, in one run: each in a
+//! pseudo-terminal of the same size, with a real server, and with its log written.
 //!
-//! `cargo xtask screen-bench` installs what is missing, and runs this.
+//! `cargo xtask screen-bench` installs what is missing and runs this.
 
 mod author;
 mod chat;
@@ -36,7 +36,7 @@ struct ScreenBenchArgs {
     only: Option<String>,
 }
 
-/// How much of each.
+/// How much is measured.
 struct Plan {
     flood: Flood,
     keys: u32,
@@ -75,8 +75,9 @@ impl Plan {
 }
 
 impl Plan {
-    /// Ours takes a million as fast as they come. The others are given time, and fewer: an IRC
-    /// server drops who is behind, and both keep no more than some hundreds or thousands of lines.
+    /// Our client takes a million messages as fast as they come. The others get more time and fewer
+    /// messages: an IRC server drops a client that lags, and both keep only some hundreds or
+    /// thousands of lines.
     fn memory(&self, client: MeasuredClient) -> Flood {
         if client == MeasuredClient::Chitty {
             Flood {
@@ -97,7 +98,7 @@ fn main() -> Result<()> {
     let args = ScreenBenchArgs::parse();
     let mut table = ReportTable::default();
     let measured = measure(&args, &mut table);
-    // Also where a later measurement failed.
+    // Printed even if a later measurement failed.
     table.print()?;
     measured
 }
@@ -108,7 +109,7 @@ fn measure(args: &ScreenBenchArgs, table: &mut ReportTable) -> Result<()> {
     let wanted = |part: &str| args.only.as_deref().is_none_or(|only| only == part);
     if wanted("flood") {
         let mut all = [Vec::new(), Vec::new(), Vec::new()];
-        // By turns, so that what else happens on the machine hits all alike.
+        // The clients take turns, so that other load on the machine affects all of them alike.
         for _ in 0..runs {
             for (client, runs) in MeasuredClient::ALL.into_iter().zip(&mut all) {
                 runs.push(measure::flood(client, plan.flood, plan.keys)?);

@@ -1,4 +1,4 @@
-//! The figures, side by side.
+//! Prints the figures side by side.
 
 use std::{
     io::{self, Write as _},
@@ -9,16 +9,16 @@ use color_eyre::eyre::Result;
 
 use crate::measure::{Flooded, Idle, Scrolled};
 
-/// Rows of what was measured.
+/// The rows of the table.
 #[derive(Default)]
 pub(crate) struct ReportTable(Vec<ReportRow>);
 
 struct ReportRow {
     what: String,
     bar: &'static str,
-    /// In the order of the clients.
+    /// The figures, in the order of the clients.
     figures: Vec<String>,
-    /// `None`: there is no bar.
+    /// Whether the bar is met; `None` if there is none.
     met: Option<bool>,
 }
 
@@ -255,7 +255,7 @@ impl Unit {
     }
 }
 
-/// The median of each client's runs, and behind it the lowest and the highest.
+/// The median of each client's runs, followed by the lowest and the highest.
 fn with_spread(all: &[Vec<Duration>], unit: Unit) -> Vec<String> {
     all.iter()
         .map(|runs| {

@@ -1,4 +1,4 @@
-//! A program in a pseudo-terminal, and an eye on what it writes that costs next to nothing.
+//! A program in a pseudo-terminal; observing its output costs next to nothing.
 
 use std::{
     io::{Read, Write},
@@ -16,7 +16,7 @@ use crate::edge;
 pub(crate) const ROWS: u16 = 40;
 pub(crate) const COLUMNS: u16 = 120;
 
-/// Longer than anything takes that is waited for.
+/// Longer than anything that is waited for should take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running program. It is killed when this is dropped.
@@ -34,18 +34,18 @@ struct Output {
     changed: Condvar,
 }
 
-/// What has come.
+/// What has been written so far.
 #[derive(Default)]
 struct ScreenSeen {
     bytes: u64,
-    /// What is waited for.
+    /// The bytes that are waited for.
     needle: Vec<u8>,
-    /// The end of what came, which may be the beginning of the needle.
+    /// The end of the output, which may be the beginning of the needle.
     tail: Vec<u8>,
     found: Option<Instant>,
-    /// The screen, as long as somebody looks at it.
+    /// The screen, while it is being observed.
     screen: Option<vt100::Parser>,
-    /// When anything was first to be read on it.
+    /// When the screen first had text on it.
     first_text: Option<Instant>,
     ended: bool,
 }
@@ -106,7 +106,7 @@ impl BenchTerminal {
             .wrap_err("the program reads no keys")
     }
 
-    /// From its start until something could be read on the screen.
+    /// The time from the start until the screen had text on it.
     pub(crate) fn first_text(&self) -> Result<Duration> {
         let shown = |seen: &mut ScreenSeen| seen.first_text;
         let at = self.wait("anything on the screen", PATIENCE, shown)?;
@@ -128,12 +128,12 @@ impl BenchTerminal {
         screen.is_some_and(|parser| parser.screen().contents().contains(text))
     }
 
-    /// From now on bytes are only counted, and looked through for a needle.
+    /// Stops observing the screen: from now on bytes are only counted and searched for a needle.
     pub(crate) fn look_away(&self) {
         self.output.seen().screen = None;
     }
 
-    /// Looks for this in what comes from now on.
+    /// Searches the output from now on for this.
     pub(crate) fn expect(&self, needle: &str) {
         let mut seen = self.output.seen();
         seen.needle = needle.as_bytes().to_vec();
@@ -141,12 +141,12 @@ impl BenchTerminal {
         seen.found = None;
     }
 
-    /// When what is expected came.
+    /// The time at which the needle was found.
     pub(crate) fn found(&self, patience: Duration) -> Result<Instant> {
         self.wait("what was expected", patience, |seen| seen.found)
     }
 
-    /// Waits until nothing has come for so long.
+    /// Waits until nothing has been written for this long.
     pub(crate) fn quiet(&self, time: Duration) {
         loop {
             let before = self.bytes();

@@ -10,7 +10,7 @@ use crate::session::{HistoryPage, Notice};
 
 const CTRL: KeyModifiers = KeyModifiers::CONTROL;
 
-/// In a chat of a thousand events, of which the last hundred are at hand.
+/// In a chat of a thousand events, of which the last hundred are loaded.
 fn driver() -> TestApp {
     TestApp::late(line)
 }
@@ -52,7 +52,7 @@ fn a_term_that_comes_in_a_burst_asks_for_one_page_and_is_found_in_it() {
     assert_eq!(asked(&mut driver), [before(101)]);
     driver.type_in(" coff");
     assert_eq!(asked(&mut driver), []);
-    // It was asked for by what was typed before.
+    // The earlier query requested it.
     driver.answer(before(101), 1..101, line);
     assert_eq!(driver.selected(), Some(3));
     assert_eq!(driver.app.search().outcome(), &SearchOutcome::Found);
@@ -84,7 +84,7 @@ fn nothing_and_no_more_and_the_other_end_are_told_apart() {
     driver.press(KeyCode::Up);
     assert_eq!(driver.app.search().outcome(), &SearchOutcome::Wrapped);
     assert_eq!(driver.selected(), Some(950));
-    // The other way round.
+    // The other direction.
     driver.press(KeyCode::Down);
     assert_eq!(driver.app.search().outcome(), &SearchOutcome::NoMore);
     driver.press(KeyCode::Down);
@@ -230,7 +230,7 @@ fn who_reads_further_up_hears_of_being_spoken_to() {
         .below()
         .expect("there are newer lines");
     assert_eq!((below.new, below.mentions), (3, 2));
-    // One's own name in one's own line is none.
+    // The user's own name in an own line is no mention.
     driver.event(message(63, 312, "ada", "I am ada"));
     assert_eq!(
         driver.app.timeline().below().map(|below| below.mentions),
@@ -313,7 +313,7 @@ fn who_lists_two_hundred_at_any_size() {
         let mut seen = std::collections::HashSet::new();
         for _ in 0..300 {
             let (blocks, above) = driver.app.timeline().visible();
-            // What is on screen, row by row.
+            // The rows on screen.
             let rows: Vec<String> = blocks
                 .iter()
                 .filter(|block| {
@@ -355,7 +355,7 @@ fn a_search_that_has_gone_far_leads_back() {
         &SearchOutcome::Failed("busy".into())
     );
     driver.press(KeyCode::Up);
-    // Two pages further up, which do not reach the window.
+    // Two pages further up, which do not meet the loaded part.
     driver.answer(before(901), 500..901, line);
     driver.answer(before(500), 1..100, line);
     assert_eq!(driver.selected(), Some(3));

@@ -1,4 +1,4 @@
-//! Leaving on purpose, and staying otherwise.
+//! Leaving on purpose, and not by accident.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn hint(driver: &TestApp) -> &str {
     driver.app.hint().map_or("", |hint| &hint.text)
 }
 
-/// Lets time pass, as the loop around the app does.
+/// Lets time pass, as the main loop does.
 fn pass(driver: &mut TestApp, time: Duration) {
     let end = driver.now + time;
     while let Some(wake) = driver.app.next_wake().filter(|wake| *wake <= end) {
@@ -56,7 +56,7 @@ fn esc_at_rest_announces_that_it_leaves_and_then_does() {
 fn any_key_stays_and_does_what_it_does() {
     type Way = fn(&mut TestApp);
     let ways: [(Way, &str); 4] = [
-        // As whoever presses Esc and then a letter for Alt with it.
+        // Like a user who presses Esc and then a letter in place of Alt.
         (|driver| driver.press(KeyCode::Char('b')), "b"),
         (
             |driver| driver.input(Input::Paste("pasted".into())),

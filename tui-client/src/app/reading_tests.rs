@@ -1,4 +1,4 @@
-//! Scrolling, selecting, searching and what is told outside of the screen, through the whole app.
+//! Scrolling, selecting, searching and alerts, through the whole app.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crossterm::event::{KeyCode, KeyModifiers};
 use super::{testing::*, *};
 use crate::session::{HistoryPage, Notice};
 
-/// In a chat that goes back to the beginning, of which ada has the end from position 901 on.
+/// In a chat of which ada has the events from position 901 to the end.
 fn driver() -> TestApp {
     TestApp::late(line)
 }
@@ -271,7 +271,7 @@ fn without_a_backlog_nothing_earlier_is_fetched_before_somebody_scrolls_up() {
     assert!(asks(&mut driver));
 }
 
-/// The page of `/at` comes when the user has gone elsewhere already.
+/// The page of `/at` arrives after the user has moved elsewhere.
 #[test]
 fn a_page_that_is_late_carries_nobody_away() {
     let mut driver = driver();
@@ -293,7 +293,7 @@ fn a_page_that_is_late_carries_nobody_away() {
             "{way}: at the newest line"
         );
     }
-    // The next one is gone to.
+    // The next jump works.
     driver.say("/at 12");
     let page = asked(&mut driver)[0];
     driver.answer(page, 1..200, line);

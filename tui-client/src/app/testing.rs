@@ -1,4 +1,4 @@
-//! What the tests of the app and of its pictures are made from.
+//! Support for the tests of the app and of the view.
 
 use std::{
     ops::Range,
@@ -85,7 +85,7 @@ pub(crate) fn welcome(name: &str, position: u64, present: &[(u64, &str)]) -> Wel
     }
 }
 
-/// An app, and a hand to drive it with.
+/// An app that a test drives.
 pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) now: Duration,
@@ -125,7 +125,7 @@ impl TestApp {
         Self::configured(width, height, Options::default())
     }
 
-    /// The same, where the user likes something else.
+    /// The same with other preferences.
     pub(crate) fn configured(width: u16, height: u16, options: Options) -> Self {
         let mut driver = Self::liking(width, height, options);
         driver.press(KeyCode::Enter);
@@ -136,8 +136,8 @@ impl TestApp {
         driver
     }
 
-    /// ada in a chat of a thousand events, of which she has the last hundred; `line` is what was
-    /// said at each position.
+    /// ada in a chat of a thousand events, of which she has the last hundred; `line` makes the
+    /// event at each position.
     pub(crate) fn late(line: fn(u64) -> Event) -> Self {
         let mut driver = Self::new(80, 24);
         driver.press(KeyCode::Enter);
@@ -152,7 +152,7 @@ impl TestApp {
         driver
     }
 
-    /// The pages that were asked for since the effects were last taken, of limits for which this is
+    /// The requested pages since the effects were last taken, with a limit for which `which` is
     /// true.
     pub(crate) fn asked(&mut self, which: fn(u32) -> bool) -> Vec<HistoryPage> {
         let effects = self.effects();
@@ -165,7 +165,7 @@ impl TestApp {
         effects.iter().filter_map(page).collect()
     }
 
-    /// The server's answer for this page: what was said at these positions.
+    /// Answers this page with the events at these positions.
     pub(crate) fn answer(
         &mut self,
         page: HistoryPage,
@@ -231,7 +231,7 @@ impl TestApp {
         self.notice(Notice::Event { event, clock, own });
     }
 
-    /// The effects so far that are not about drawing.
+    /// The effects so far, except for those about drawing.
     pub(crate) fn effects(&mut self) -> Vec<Effect> {
         self.effects.retain(|effect| *effect != Effect::Draw);
         std::mem::take(&mut self.effects)

@@ -12,7 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{client::MAX_PENDING, *};
 use crate::session::{Ended, Link, NameRefusal, Notice, SessionCommand, Ticket, WelcomeNotice};
 
-/// A client, and the session that the test plays.
+/// A plain client whose session the test plays.
 struct Play {
     commands: mpsc::Receiver<SessionCommand>,
     notices: mpsc::Sender<Notice>,
@@ -29,7 +29,7 @@ impl Play {
         Self::waiting(Some(WAIT))
     }
 
-    /// A client that waits so long for a server.
+    /// A client that waits this long for a server.
     fn waiting(wait: Option<Duration>) -> Self {
         let (asked, commands) = mpsc::channel(64);
         let (notices, told) = mpsc::channel(256);
@@ -66,7 +66,7 @@ impl Play {
         }
     }
 
-    /// The link is down.
+    /// Takes the link down.
     async fn lose(&self) {
         self.tell(Notice::Link(Link::Lost {
             reason: "refused".into(),
@@ -135,7 +135,7 @@ impl Play {
         .await;
     }
 
-    /// How it went, what was shown and what was said.
+    /// The outcome, the output and the error output.
     async fn end(mut self) -> (PlainOutcome, String, String) {
         let plain = self.done.await.expect("no panic");
         let (mut output, mut errors) = (String::new(), String::new());
@@ -146,7 +146,7 @@ impl Play {
 }
 
 const WAIT: Duration = Duration::from_secs(30);
-/// Nothing happens in this time, which does not pass really.
+/// Nothing happens in this time, which passes only virtually.
 const LONG: Duration = Duration::from_secs(100_000);
 
 fn welcome() -> WelcomeNotice {
@@ -155,7 +155,7 @@ fn welcome() -> WelcomeNotice {
         number: ParticipantNumber::new(1),
         participants: Some(Vec::new()),
         position: Position::new(1),
-        // Nothing of what was said before follows.
+        // No earlier events follow.
         next: Position::new(2),
         head: Position::new(1),
         first: Position::new(1),
@@ -260,7 +260,7 @@ async fn a_refused_name_ends_it() {
 #[tokio::test]
 async fn a_lost_link_is_said_and_lines_are_kept() {
     let mut play = Play::joined().await;
-    // Each try that fails is told; what that says is said once.
+    // Each failed try is reported to the client, which says so once.
     for _ in 0..50 {
         play.lose().await;
         play.tell(Notice::Link(Link::Connecting)).await;
@@ -329,7 +329,7 @@ async fn a_server_that_is_lost_is_waited_for_while_there_is_input() {
     assert_eq!(plain.unsent, 1);
     assert!(errors.contains("line 1 is not confirmed"), "{errors}");
 
-    // It is given its time again when it was back.
+    // After a recovery the full time is granted again.
     let mut play = Play::joined().await;
     play.type_in("hello\n").await;
     let (ticket, _) = play.publish().await;
@@ -365,7 +365,7 @@ async fn a_name_that_a_lost_participant_holds_is_waited_for() {
         "chitty: the name ada is taken; waiting until the name is free\n"
     );
 
-    // Whoever flickers may hold it for ever; and somebody else may take it.
+    // A participant that keeps reconnecting may hold the name forever, and another one may take it.
     for then in [Some(free_in), None] {
         let mut play = Play::start();
         play.command().await;
@@ -384,7 +384,7 @@ async fn a_name_that_a_lost_participant_holds_is_waited_for() {
     }
 }
 
-/// Fills what the client writes to, which nobody reads.
+/// Fills the client's output, which nobody reads.
 async fn stall(play: &mut Play) {
     let text = "x".repeat(128);
     for number in 0..5000 {
@@ -402,7 +402,7 @@ async fn a_reader_that_stalls_is_felt_and_does_not_keep_a_client_that_is_to_end(
     stall(&mut play).await;
     play.leave.send(()).await.expect("it listens");
     assert_eq!(play.command().await, SessionCommand::Leave);
-    // It takes what comes after that.
+    // The client still takes what comes afterwards.
     for number in 0..20_000 {
         play.confirm(Ticket(number), &"x".repeat(128)).await;
     }

@@ -13,11 +13,11 @@ use crate::{
 };
 
 thread_local! {
-    /// How often the terminal was told something beside the screen: each test has its own thread.
+    /// How many sequences the terminal was sent beside the screen; each test has its own thread.
     static WRITTEN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A running screen, and its surroundings.
+/// A running screen with its surroundings.
 struct Bench {
     keys: Option<mpsc::UnboundedSender<io::Result<Vec<u8>>>>,
     signals: mpsc::UnboundedSender<ProcessSignal>,
@@ -96,7 +96,7 @@ impl Bench {
             .await;
         bench.notice(Notice::Link(Link::Live)).await;
         bench.event(joined(1, 3, "ada")).await;
-        // Keys go before notices: these are to be taken first.
+        // Keys take precedence over notices, which must be processed first here.
         tokio::time::sleep(Duration::from_millis(100)).await;
         bench
     }
@@ -286,7 +286,7 @@ async fn a_terminal_that_hangs_stops_nothing_but_the_screen() {
     assert_eq!(text.as_str(), "hello");
     tokio::time::sleep(Duration::from_secs(3600)).await;
     bench.unwritten.send_replace(0);
-    // What is due since long is drawn then.
+    // A frame that has been due for long is drawn then.
     tokio::time::sleep(Duration::from_millis(1)).await;
     bench.press(b"\x03");
     assert_eq!(bench.command().await, SessionCommand::Leave);

@@ -1,4 +1,4 @@
-//! What a session waits for, and how long, in a time that does not pass by itself.
+//! What a session waits for, and how long, in paused time.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const A_MOMENT: Duration = Duration::from_nanos(1);
 
 type Prepare = fn(&mut SessionDriver);
 
-/// In the chat, at the end of its log; of a server that nobody calls.
+/// In the chat at the end of its log; no server is called.
 fn in_chat() -> (SessionDriver, mpsc::Receiver<Notice>) {
     let (mut driver, notices) = driver();
     driver.channel = Some(Endpoint::from_static("http://127.0.0.1:9").connect_lazy());
@@ -88,7 +88,7 @@ fn goes_on(flow: &Flow) {
     assert!(flow.is_continue(), "{flow:?}");
 }
 
-/// The reason and the wait that the app was told.
+/// The reason and the wait that were reported to the app.
 fn reported_lost(driver: &SessionDriver) -> Option<(&str, Duration)> {
     driver
         .out
@@ -201,7 +201,7 @@ async fn without_a_server_or_a_name_there_is_nobody_to_tell() {
     }
 }
 
-/// The end was asked for: whatever the server says of it is no news.
+/// The user wants to leave, so whatever the server says about the end is no news.
 #[tokio::test(start_paused = true)]
 async fn while_the_user_leaves_the_server_cannot_remove_anybody() {
     use v1::{closing::Reason, left};
@@ -219,7 +219,7 @@ async fn while_the_user_leaves_the_server_cannot_remove_anybody() {
         goes_on(&leaves.broadcast(news));
         assert_eq!(reported_lost(&leaves), None, "{what}");
     }
-    // What is lost while the user leaves is not tried again.
+    // A link that is lost while the user leaves is not tried again.
     let (mut leaves, _notices) = in_chat();
     in_flight(&mut leaves);
     leaves.begin_to_leave();
@@ -307,7 +307,7 @@ async fn a_lost_link_is_tried_again_after_the_wait_and_sooner_in_a_hurry() {
     let (mut driver, _notices) = in_chat();
     driver.random = Box::new(|bytes| bytes.fill(0xff));
     let now = Instant::now();
-    // Not before a time that the server asks for.
+    // Not before the time for which the server asks.
     driver.lost("full".into(), STEP);
     let LinkState::Waiting { until, not_before } = driver.state else {
         panic!("it waits");
@@ -335,13 +335,13 @@ async fn a_line_of_unknown_outcome_waits_longer_each_time() {
         assert_eq!(driver.timer(), Some(now + wait));
         driver.outbox.refused(&id());
     }
-    // An answer, whatever it is, ends that.
+    // Any answer ends that.
     driver.not_published(&id(), 1.into(), &Status::invalid_argument("rude"));
     with_line(&mut driver);
     driver.not_published(&id(), 1.into(), &Status::unavailable("?"));
     let wait = Duration::from_micros(99_999);
     assert_eq!(driver.outbox.due(), Some(now + wait));
-    // Nothing is due while a line is on its way, or without a link.
+    // Nothing is due while a line is in flight, or without a link.
     in_flight(&mut driver);
     assert_eq!(driver.timer(), None);
     driver.publishing = None;
@@ -382,7 +382,7 @@ async fn the_app_has_taken_most_when_three_quarters_are_free() {
         notices.recv().await;
     }
     assert_eq!(out.taken().now_or_never(), Some(()));
-    // Nor is an app waited for that does not listen.
+    // An app that does not listen is not waited for either.
     for _ in 0..6 {
         let sent = out.notices.try_send(Notice::Link(Link::Live));
         assert!(sent.is_ok());

@@ -1,5 +1,5 @@
-//! Whatever a server says, the session, the app and the screen take it: nothing panics, what is
-//! kept is bounded, and no time stands still.
+//! Whatever a server says, the session, the app and the screen accept it: nothing panics, what is
+//! kept is bounded, and no clock stands still.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     view::{Theme, render},
 };
 
-/// Numbers at which sums and differences go wrong, and small ones that fit together.
+/// Numbers at the edges of sums and differences, and small ones that fit together.
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![
         4 => 0..12_u64,
@@ -113,7 +113,7 @@ fn welcome() -> impl Strategy<Value = v1::Welcome> {
 enum ServerMessage {
     Welcome(v1::Welcome),
     Event(v1::Event),
-    /// The next one of the log.
+    /// The next event of the log.
     Next(v1::Event),
     Closing(i32, u64, String),
     Page(HistoryPage, u32, Vec<v1::Event>, bool),
@@ -139,7 +139,7 @@ fn said() -> impl Strategy<Value = ServerMessage> {
     ]
 }
 
-/// A status with a `RetryInfo`, which no constructor would let through.
+/// A status with a `RetryInfo` that no constructor would accept.
 fn status(code: i32, text: &str, seconds: i64, nanos: i32) -> Status {
     use prost::Message as _;
 
@@ -182,7 +182,7 @@ pub(super) fn driver() -> (SessionDriver, mpsc::Receiver<Notice>) {
     (driver, notices)
 }
 
-/// Tells the session, as far as it goes. Returns whether it goes on.
+/// Delivers a message to the session. Returns whether the session continues.
 fn tell(driver: &mut SessionDriver, said: ServerMessage) -> bool {
     use v1::broadcast::Kind;
 
@@ -275,7 +275,7 @@ proptest! {
     }
 }
 
-/// 2^63 - 1 seconds made the client panic.
+/// A wait of 2^63 - 1 seconds once made the client panic.
 #[test]
 fn the_longest_wait_there_is() {
     for (seconds, nanos) in [(i64::MAX, 999_999_999), (i64::MIN, -1), (1, i32::MAX)] {
@@ -290,7 +290,7 @@ fn the_longest_wait_there_is() {
     }
 }
 
-/// The clock stops the session rather than stand still.
+/// The session ends rather than let its clock stand still.
 #[test]
 fn a_server_at_the_end_of_time_ends_the_session() {
     let (mut driver, _notices) = driver();
@@ -309,7 +309,7 @@ fn a_server_at_the_end_of_time_ends_the_session() {
     assert!(!tell(&mut driver, ServerMessage::Next(event)));
 }
 
-/// Where 10,000 events with texts of 2 MB took 837 MB, they take 24 MiB at most.
+/// 10,000 events with texts of 2 MB once took 837 MB; they take 24 MiB at most.
 #[test]
 fn what_is_kept_of_events_is_bounded_in_bytes() {
     const BUDGET: usize = 24 << 20;

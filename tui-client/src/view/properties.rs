@@ -1,4 +1,4 @@
-//! Whatever is typed, pasted, received and resized: nothing panics, and every size can be drawn.
+//! Whatever is typed, pasted, received and resized, nothing panics, and every size can be drawn.
 
 use std::time::Duration;
 
@@ -155,7 +155,7 @@ proptest! {
             driver.now += Duration::from_millis(wait);
             driver.input(input);
             let woken = driver.app.next_wake();
-            // The terminal's size may already be another one than the app knows.
+            // The terminal may already have another size than the app knows.
             for area in [driver.app.panes().screen, Rect::new(0, 0, width, height)] {
                 let mut buffer = Buffer::empty(area);
                 let mut links = Vec::new();

@@ -1,4 +1,4 @@
-//! The screens as text: renewed with `INSTA_UPDATE=always cargo test -p chitty`, and then read.
+//! The screens as text. `INSTA_UPDATE=always cargo test -p chitty` renews them; read the changes.
 
 mod ascii;
 mod causality;
@@ -24,7 +24,7 @@ use crate::{
 
 const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (40, 10), (20, 5), (1, 1)];
 
-/// The screen between bars, a wide character as it looks, and where the cursor is.
+/// The screen between bars, with wide characters as they look, and the position of the cursor.
 pub(super) fn shot(driver: &TestApp, width: u16, height: u16) -> String {
     let theme = Theme::new(true);
     ascii::assert_ascii(driver, width, height);
@@ -159,7 +159,7 @@ fn a_log_that_fails() {
 fn a_log_that_works_again() {
     let mut driver = TestApp::joined(80, 24);
     log_fails(&mut driver);
-    // It is shown for as long as it fails, whatever else there is to say.
+    // The warning stays for as long as the log fails, whatever else there is to say.
     driver.type_in("x");
     driver.notice(Notice::Link(Link::Connecting));
     assert!(shot(&driver, 80, 24).contains("! no log"));

@@ -1,4 +1,4 @@
-//! A client without a screen: it writes without end and keeps what it is told.
+//! A client without a screen, which writes without end and keeps what it receives.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -13,13 +13,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Longer than anything here takes: only a run that fails waits for it.
+/// Longer than anything here should take; only a run that fails waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// So many lines wait for their confirmation at most.
+/// How many lines may wait for their confirmation.
 const UNDER_WAY: usize = 8;
 
-/// What a client was told, in order, and what became of its lines.
+/// What a client received, in order, and what became of its lines.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) name: String,
@@ -33,14 +33,14 @@ pub(crate) struct Report {
 }
 
 pub(crate) struct Client {
-    /// How often it came to follow the log at its end.
+    /// How often it has followed the log at its end.
     live: watch::Receiver<u64>,
     stop: watch::Sender<bool>,
     task: JoinHandle<Report>,
 }
 
 impl Client {
-    /// `pace`: from one line to the next.
+    /// Starts a client; `pace` is the time from one line to the next.
     pub(crate) fn start(name: &str, server: String, pace: Duration) -> Self {
         let (live_now, live) = watch::channel(0);
         let (stop, stopped) = watch::channel(false);
@@ -48,12 +48,12 @@ impl Client {
         Self { live, stop, task }
     }
 
-    /// How often it came to follow the log at its end.
+    /// How often it has followed the log at its end.
     pub(crate) fn times_live(&self) -> u64 {
         *self.live.borrow()
     }
 
-    /// Waits until it has come to follow the log at its end more often than that.
+    /// Waits until it has followed the log at its end more often than `before`.
     pub(crate) async fn live_again(&mut self, before: u64) {
         let live = self.live.wait_for(|times| *times > before);
         timeout(PATIENCE, live)
@@ -62,7 +62,7 @@ impl Client {
             .expect("it runs");
     }
 
-    /// Writes no more, waits until every line has its end, and leaves.
+    /// Stops writing, waits for the outcome of every line, and leaves.
     pub(crate) async fn finish(self) -> Report {
         self.stop.send_replace(true);
         timeout(PATIENCE, self.task)

@@ -1,4 +1,4 @@
-//! Entering the chat.
+//! Joining the chat.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ async fn history_only_raises_the_clock() {
     assert_eq!(user.event().await.clock, LamportTime::new(9));
     assert_eq!(user.event().await.clock, LamportTime::new(10));
 
-    // Also a page of it, however late its times are.
+    // A page of it as well, however late its times are.
     let before = 1.into();
     let limit = 50;
     user.ask(SessionCommand::History {
@@ -158,7 +158,7 @@ async fn a_lost_welcome_is_made_up_for() {
     user.join("ada").await;
     let call = server.join().await;
     let session = call.request.session.clone();
-    // It was accepted, at position 2; then the answer was lost, and somebody wrote.
+    // The line was accepted at position 2; then the answer was lost, and another participant wrote.
     call.refuse(Status::unavailable("lost"));
     let call = server.join().await;
     assert_eq!(call.request.session, session);
@@ -206,7 +206,7 @@ async fn a_session_that_was_taken_over_does_not_come_back() {
     server.quiet(Duration::from_millis(200)).await;
 }
 
-/// Typing and scrolling may ask for many pages at a time: each has its turn, and is answered once.
+/// Typing and scrolling may request many pages at a time: each gets its turn and one answer.
 #[tokio::test]
 async fn many_pages_wait_for_their_turn() {
     let mut server = Fake::start().await;

@@ -1,4 +1,4 @@
-//! Leaving: properly if that is possible, soon in any case.
+//! Leaving: properly if possible, and soon in any case.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tonic::Status;
 
 use crate::{fake::Fake, user::User};
 
-/// What "soon" is, with some room for a busy machine.
+/// The meaning of "soon", with some reserve for a busy machine.
 const SOON: Duration = Duration::from_millis(2500);
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn a_few_pages_are_asked_for_at_a_time_and_some_more_wait() {
     ask(&user).await;
     let refused = page(&mut user).await.expect_err("too many");
     assert!(refused.contains("too many pages"), "{refused}");
-    // Each answer has the next one asked for.
+    // Each answer lets the next request go out.
     for answered in 0..68 {
         let call = calls.remove(0);
         call.reply(v1::HistoryReply::default());

@@ -1,4 +1,4 @@
-//! Whatever is done to a draft, in whatever order.
+//! Properties of the composer: any edits in any order.
 
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         E::Lowercase,
         E::Capitalize,
     ]);
-    // Flags, joiners and marks: what is put between them makes other characters of them.
+    // Flags, joiners and marks change the characters between which they are inserted.
     let sticky = prop::sample::select(vec![
         '🇩', '🇰', '\u{200d}', '👩', '\u{301}', '한', 'ก', '\u{e33}', '\n', ' ',
     ]);

@@ -118,7 +118,7 @@ fn a_key_that_is_given_to_something_is_taken_from_what_had_it() {
     assert_eq!(map.key(Action::Diagram), None);
     assert_eq!(map.action(event(KeyCode::PageUp, NONE)), None);
     assert_eq!(map.key(Action::Edit(Edit::CutSpacedLeft)), None);
-    // Others behind the same key stay.
+    // Other actions with the same prefix stay.
     let prefix = "Ctrl-X".parse().expect("a key");
     assert_eq!(
         map.action(event(KeyCode::Char('x'), CTRL)),
@@ -133,7 +133,7 @@ fn a_key_that_is_given_to_something_is_taken_from_what_had_it() {
         "Ctrl-X: s search · Ctrl-E editor · Ctrl-U undo"
     );
 
-    // What is one key now is not the first of two any more.
+    // A key that has an action by itself is no prefix any more.
     let map = Keymap::with(&[change(Mode::Chat, "expand", &["ctrl-x"])]).expect("sound");
     assert_eq!(map.key(Action::Editor), None);
     let rows = map.rows(Mode::Chat);
@@ -150,7 +150,7 @@ fn the_help_has_every_key_of_a_thing() {
             assert_eq!(label.split(", ").count(), keys.sum(), "{label}");
         }
     }
-    // Also where the usual ones need no telling.
+    // Even if the defaults need no explanation.
     let changes = [
         change(Mode::Chat, "left", &["Ctrl-X l", "Alt-4"]),
         change(Mode::Chat, "search", &["F7", "F8", "F9"]),
@@ -170,7 +170,7 @@ fn two_things_on_one_key_are_a_mistake() {
         let error = twice.expect_err("twice").to_string();
         assert!(error.contains("is taken by search"), "{error}");
     }
-    // On a selected line it is another matter, and so are characters alone.
+    // On a selected line the keys are independent, and single characters are allowed.
     let selected = change(Mode::Selected, "copy", &["f9", "x"]);
     assert_eq!(selected.check(std::slice::from_ref(&search)), Ok(()));
     for writes in ["x", "Ä", "space", "shift-x", "/ x"] {

@@ -209,7 +209,7 @@ fn a_name_keeps_its_colour_when_others_go_and_when_it_comes_back() {
     }
     participants.apply(&joined(21, 21, "p5"), Duration::ZERO);
     assert_eq!(participants.hue("p5"), before[4]);
-    // After a break the chat is entered anew.
+    // After an interruption the chat is joined anew.
     participants.welcome(&welcome("p12", 40, &present));
     assert_eq!(hues(&participants), before);
 }

@@ -1,5 +1,5 @@
-//! The server has another chat than before: the positions of the old one's lines say nothing in
-//! the new one.
+//! The server has another chat than before: the positions of earlier lines mean nothing in the new
+//! one.
 
 use super::{loaded::MAX_ENTRIES, past::PAST, tests::screen, *};
 use crate::{

@@ -239,8 +239,8 @@ fn a_line_stands_above_what_is_new_to_who_looked_away() {
 }
 
 proptest! {
-    /// Whatever is scrolled, resized and received, the pane is full where it can be, and its
-    /// rows are consecutive.
+    /// Whatever is scrolled, resized and received, the pane is as full as possible and its rows are
+    /// consecutive.
     #[test]
     fn the_pane_is_always_whole(steps in prop::collection::vec((0..7_u8, 1..60_usize), 0..60)) {
         let mut timeline = timeline(5, 4);

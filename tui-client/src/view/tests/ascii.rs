@@ -1,12 +1,11 @@
-//! The look in ASCII: every scene of these tests in it, too.
+//! The screens in ASCII; every scene of these tests is checked in it, too.
 
 use ratatui::buffer::Cell;
 
 use super::*;
 use crate::view::glyphs::{SAID, in_ascii};
 
-/// Fails when anything that the program draws is not ASCII, or anything that people wrote is another
-/// than it was.
+/// Fails if the program draws anything that is not ASCII, or changes what people wrote.
 pub(super) fn assert_ascii(driver: &TestApp, width: u16, height: u16) {
     let area = Rect::new(0, 0, width, height);
     let theme = Theme::new(true);

@@ -7,7 +7,7 @@ fn diagram() {
     let act = |driver: &mut TestApp| {
         driver.event(joined(3, 11, "eve"));
         driver.event(written((1, "bob"), (4, 15), 3, "good morning"));
-        // Two that crossed, then one that has seen both.
+        // Two messages that crossed, then one whose author had seen both.
         driver.event(written((3, "eve"), (5, 19), 4, "hi bob"));
         driver.own(written((2, "ada"), (6, 21), 4, "hello, bob"), None);
         driver.event(written(
@@ -35,7 +35,7 @@ fn overtaken_while_writing() {
     shots("overtaken", act, TestApp::joined);
 }
 
-/// Two that crossed, one that has seen both, one by somebody who had seen little.
+/// Two messages that crossed, one whose author had seen both, and one whose author had seen little.
 fn crossing(driver: &mut TestApp) {
     driver.event(joined(3, 11, "eve"));
     driver.event(written((1, "bob"), (4, 15), 3, "Shall we meet at nine?"));

@@ -1,4 +1,4 @@
-//! Colours, where there are some, and what is told without them.
+//! Colours, and what replaces them if there are none.
 
 use super::*;
 

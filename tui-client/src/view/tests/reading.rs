@@ -1,4 +1,4 @@
-//! What one does with what was said.
+//! Reading: scrolling, selecting and searching.
 
 use super::*;
 
@@ -110,7 +110,8 @@ fn an_address_that_is_wrapped_opens_as_a_whole() {
     );
 }
 
-/// A part of a letter is marked with all of it: written alone, it would take the rest away.
+/// If a match is a part of a letter, the whole letter is highlighted, because writing a part would
+/// erase the rest.
 #[test]
 fn marks_leave_letters_whole() {
     let mut driver = TestApp::joined(80, 24);
@@ -231,7 +232,7 @@ fn participants_scrolled() {
     shots("participants", act, TestApp::joined);
 }
 
-/// What is found is marked where it stands, however wide the characters before it are.
+/// A match is highlighted where it stands, however wide the characters before it are.
 #[test]
 fn what_is_found_is_marked_in_its_cells() {
     use ratatui::style::Modifier;

@@ -1,4 +1,4 @@
-//! What is said about keys is said about the user's own.
+//! Hints and help name the user's own keys.
 
 use super::*;
 use crate::config::ConfigFile;

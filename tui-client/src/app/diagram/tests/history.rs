@@ -8,18 +8,18 @@ use proptest::prelude::*;
 use super::*;
 use crate::session::WelcomeNotice;
 
-/// Somebody in the chat.
+/// A participant of the chat.
 #[derive(Default)]
 struct Person {
     name: &'static str,
     number: u64,
     clock: u64,
-    /// Up to which position its stream delivered.
+    /// The position up to which its stream has delivered.
     shown: u64,
-    /// From where on events count as received.
+    /// The position from which events count as received.
     from: u64,
     linked: bool,
-    /// Lines that wait to be sent.
+    /// The number of lines that wait to be sent.
     typed: u64,
     in_flight: Option<Lifeline>,
 }
@@ -28,12 +28,12 @@ struct Person {
 struct Lifeline {
     request: u64,
     seen: u64,
-    /// Its position, once the server has it; and whether the reply is on its way.
+    /// Its position once the server has it, and whether the reply is on its way.
     position: Option<u64>,
     reply: bool,
 }
 
-/// What may happen next to a person.
+/// Something that may happen to a participant next.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Type,
@@ -64,7 +64,7 @@ struct Chat {
     log: Vec<Event>,
     clock: u64,
     people: Vec<Person>,
-    /// What the first of them knows.
+    /// What the first participant knows.
     recent: Recent,
 }
 
@@ -109,7 +109,7 @@ impl Chat {
         }
     }
 
-    /// Appends what `kind` makes of the new event's time.
+    /// Appends the event that `kind` makes of its time.
     fn append(&mut self, request: u64, kind: impl FnOnce(u64, u64) -> Event) -> u64 {
         let receipt = if request > 0 {
             self.clock.max(request) + 1
@@ -123,7 +123,7 @@ impl Chat {
         self.head()
     }
 
-    /// A new participation; an old one was lost before.
+    /// Begins a new participation; an old one was lost before.
     fn enter(&mut self, who: usize) {
         let request = self.tick(who);
         let name = self.people[who].name;
@@ -200,7 +200,7 @@ impl Chat {
         }
     }
 
-    /// The server takes the line that is on its way. One that it has is answered as before.
+    /// Lets the server take the line on its way. A line that it has already is answered as before.
     fn serve(&mut self, who: usize) {
         let Person { name, number, .. } = self.people[who];
         let Some(line) = &mut self.people[who].in_flight else {
@@ -232,7 +232,7 @@ impl Chat {
         let time = event.lamport.get();
         let counts = u64::from(next >= person.from);
         person.clock = person.clock.max(time) + counts;
-        // A line that was found is not sent again.
+        // A line that the log has already is not sent again.
         person
             .in_flight
             .take_if(|line| line.position == Some(next) && !line.reply);
@@ -253,7 +253,7 @@ impl Chat {
     }
 }
 
-/// The times of each line, downwards.
+/// The times on each line, from top to bottom.
 fn times(diagram: &LocalDiagram) -> BTreeMap<String, Vec<LamportTime>> {
     let mut times = BTreeMap::<_, Vec<_>>::new();
     let mut at = |line: String, time: Option<LamportTime>| {
@@ -301,7 +301,7 @@ proptest! {
                 prop_assert!(rises, "{line}: {times:?}\n{}", sketch(diagram).join("\n"));
             }
         }
-        // Everything is there, once, and nothing arrives above its sending.
+        // Every event is there once, and none arrives above its sending.
         let events: Vec<_> = chat.recent.events().collect();
         let receipts = events.iter().filter_map(|received| received.clock);
         let own = &times(&all)["Own"];
@@ -327,8 +327,8 @@ proptest! {
         prop_assert_eq!(broadcast, events.len());
     }
 
-    /// What its author had not seen, and what is not its author's, is below a sending, unless its
-    /// author had been told of it by a reply.
+    /// An event of another participant that the author of a message had not seen is below the
+    /// sending, unless a reply had reported it to the author.
     #[test]
     fn what_crossed_is_seen_to_cross(acts in acts()) {
         let mut chat = Chat::new();
