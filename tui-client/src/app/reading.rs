@@ -76,7 +76,7 @@ impl App {
             Some(Action::ParticipantsUp) => return self.scroll_participants(false),
             Some(Action::ParticipantsDown) => return self.scroll_participants(true),
             Some(Action::MessagesOnly) => {
-                self.show_messages_only(!self.is_messages_only(), effects)
+                self.show_messages_only(!self.is_messages_only(), effects);
             }
             Some(Action::Mouse) => self.toggle_mouse(effects),
             Some(Action::Expand) => {

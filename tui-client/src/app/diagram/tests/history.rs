@@ -277,7 +277,7 @@ fn times(diagram: &LocalDiagram) -> BTreeMap<String, Vec<LamportTime>> {
                 at("server".into(), Some(*time));
             }
             DiagramStep::Received { time, .. } | DiagramStep::Observed { time } => {
-                at("Own".into(), Some(*time))
+                at("Own".into(), Some(*time));
             }
         }
     }
