@@ -118,7 +118,7 @@ const COLOURS: [&str; 3] = [
 mod tests {
     use super::*;
 
-    /// Also for those who read it without the other pages: it names none that is not there.
+    /// The page can be read without others: it refers to no page that is not installed.
     #[test]
     fn it_is_one_page_with_all_commands() {
         let command = || {

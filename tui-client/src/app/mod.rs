@@ -203,7 +203,7 @@ impl App {
                 true
             }
             Input::NoShell => {
-                self.say("This window has no shell to go back to", true);
+                self.say("There is no shell behind this window to go back to", true);
                 true
             }
             Input::Tick => self.tick(&mut effects),

@@ -105,7 +105,7 @@ impl App {
             }
             Some(Action::CopyText) => self.copy(
                 self.timeline.selected_text(),
-                "Copied to the clipboard, if the terminal allows it",
+                "The text is in the clipboard, if the terminal allows it",
                 effects,
             ),
             Some(Action::CopyTime) => {

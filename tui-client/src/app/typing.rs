@@ -103,12 +103,12 @@ impl App {
                 self.composer.replace(&text);
                 if let Some(file) = whole {
                     self.say(
-                        format!("Only a part of the text fits; all of it is in {file}"),
+                        format!("Only a part fits: all of it is in {file}"),
                         true,
                     );
                 }
             }
-            Err(why) => self.say(format!("The draft is unchanged: {why}"), true),
+            Err(why) => self.say(format!("The draft is as it was: {why}"), true),
         }
     }
 
