@@ -6,6 +6,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod glyphs;
 mod input;
 pub mod launch;
 pub mod locale;

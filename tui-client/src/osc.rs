@@ -10,7 +10,7 @@ use ratatui::{
     buffer::{Buffer, Cell},
 };
 
-use crate::view::{Hyperlink, glyphs};
+use crate::{glyphs, view::Hyperlink};
 
 /// The largest text that is copied, in bytes: a terminal may refuse more.
 const MAX_COPY: usize = 64 * 1024;

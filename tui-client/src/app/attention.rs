@@ -5,7 +5,7 @@ use std::time::Duration;
 use chitty_chat::{Event, EventKind};
 
 use super::{ActiveScreen, App, Effect, MainPane};
-use crate::view::glyphs;
+use crate::glyphs;
 
 /// The shortest time between two alerts.
 const PAUSE: Duration = Duration::from_secs(5);

@@ -7,10 +7,10 @@ use chitty_chat::signs::{self, Sign};
 
 use super::{
     commands::COMMANDS,
-    keys::{Action, KeyRow, Keymap, Mode},
+    keys::{Action, KeyContext, KeyRow, Keymap},
     wrap,
 };
-use crate::view::glyphs;
+use crate::glyphs;
 
 /// The help, laid out for a screen.
 #[derive(Debug)]
@@ -159,14 +159,14 @@ pub(crate) fn parts(keys: &Keymap) -> [HelpSection; 6] {
         table,
         entries,
     };
-    let mut main = of(keys, Mode::Chat, is_main);
+    let mut main = of(keys, KeyContext::Chat, is_main);
     main.sort_by_key(|(row, _)| {
         let first = row.bindings.first();
         MAIN.iter()
             .position(|action| first.is_some_and(|first| first.action == *action))
     });
-    let rest = of(keys, Mode::Chat, |row| !is_main(row));
-    let selected = of(keys, Mode::Selected, |_| true);
+    let rest = of(keys, KeyContext::Chat, |row| !is_main(row));
+    let selected = of(keys, KeyContext::Selected, |_| true);
     let entries = |rows: Vec<(_, HelpEntry)>| rows.into_iter().map(|(_, entry)| entry);
     [
         part("Signs", None, signs::SCREEN.map(sign).into()),
@@ -194,13 +194,13 @@ fn sign(sign: Sign) -> HelpEntry {
     }
 }
 
-/// The rows of this mode that `which` selects, as entries of the help.
+/// The rows of this context that `which` selects, as entries of the help.
 fn of(
     keys: &Keymap,
-    mode: Mode,
+    context: KeyContext,
     which: impl Fn(&KeyRow) -> bool,
 ) -> Vec<(&'static KeyRow, HelpEntry)> {
-    let rows = keys.rows(mode).filter(|(_, row)| which(row));
+    let rows = keys.rows(context).filter(|(_, row)| which(row));
     let entry = |(keys, row): (String, &'static KeyRow)| {
         let entry = HelpEntry {
             keys: keys.into(),
@@ -273,7 +273,10 @@ mod tests {
         assert_eq!((names[0], names[9]), ("send", "leave"));
         // No row is missing or repeated.
         let keys = [&parts[2], &parts[4]].map(|part| part.entries.len());
-        assert_eq!(keys.iter().sum::<usize>(), map.rows(Mode::Chat).count());
+        assert_eq!(
+            keys.iter().sum::<usize>(),
+            map.rows(KeyContext::Chat).count()
+        );
     }
 
     #[test]

@@ -48,8 +48,8 @@ pub use self::{
     reading::Mouse,
 };
 use crate::{
+    glyphs,
     session::{Ended, SessionCommand},
-    view::glyphs,
 };
 
 /// How long the session may take to leave before the screen ends anyway.

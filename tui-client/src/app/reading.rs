@@ -5,7 +5,7 @@ use chitty_chat::{LamportTime, Position, text::caseless::Needle};
 use super::{
     ActiveScreen, App, Effect, MainPane,
     composer::{Edit, Editor},
-    keys::{Action, Mode},
+    keys::{Action, KeyContext},
     search::{self, SearchOrigin, SearchOutcome},
 };
 use crate::session::{HistoryPage, SessionCommand};
@@ -268,7 +268,7 @@ impl App {
                 } else {
                     ("newer", "oldest", Action::FindNewer)
                 };
-                let key = self.options.keys.key_in(Mode::Selected, action);
+                let key = self.options.keys.key_in(KeyContext::Selected, action);
                 let on = key.map(|key| format!(": {key} again goes on from the {end}"));
                 let on = on.unwrap_or_default();
                 (format!("No {direction} line has {query:?}{on}"), false)

@@ -9,7 +9,7 @@ use super::{
     options::Options, participants::Participants, recent::Recent, search::Search, status::Status,
     timeline::Timeline, wrap,
 };
-use crate::view::glyphs;
+use crate::glyphs;
 
 /// The columns of the alarm's sign and margins.
 const ALARM_MARGIN: usize = 4;

@@ -102,10 +102,7 @@ impl App {
             Ok(Edited { text, whole }) => {
                 self.composer.replace(&text);
                 if let Some(file) = whole {
-                    self.say(
-                        format!("Only a part fits: all of it is in {file}"),
-                        true,
-                    );
+                    self.say(format!("Only a part fits: all of it is in {file}"), true);
                 }
             }
             Err(why) => self.say(format!("The draft is as it was: {why}"), true),

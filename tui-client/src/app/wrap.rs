@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::view::glyphs;
+use crate::glyphs;
 
 /// The rows of `text` in a pane of `columns`; the first row has `taken` columns less. A row breaks
 /// at the last space that fits, or within a word that is wider than a row. There is at least one

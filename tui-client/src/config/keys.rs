@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::app::keys::{Binding, KeyChange, KeySequence, Keymap, Mode};
+use crate::app::keys::{Binding, KeyChange, KeyContext, KeySequence, Keymap};
 
 /// The name of the inner table, for a selected line.
 const SELECTED: &str = "selected";
@@ -20,19 +20,19 @@ pub(super) fn example() -> String {
 # takes all keys from something. Something must send; /quit always leaves.
 ",
     );
-    table(&mut text, "keys", Mode::Chat);
+    table(&mut text, "keys", KeyContext::Chat);
     text.push_str(
         "\n# While a line is selected, before what the keys do otherwise. Here a character alone is \
          a key.\n",
     );
-    table(&mut text, "keys.selected", Mode::Selected);
+    table(&mut text, "keys.selected", KeyContext::Selected);
     text
 }
 
-fn table(text: &mut String, name: &str, mode: Mode) {
+fn table(text: &mut String, name: &str, context: KeyContext) {
     // Writing to a string never fails.
     let _ = writeln!(text, "[{name}]");
-    for row in mode.rows() {
+    for row in context.rows() {
         let _ = writeln!(text, "\n# {}", capital(row.what));
         for binding in row.bindings {
             let _ = match binding.keys {
@@ -52,7 +52,7 @@ fn capital(what: &str) -> String {
 pub(super) fn keymap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Keymap, D::Error> {
     let mut changes = Vec::new();
     deserializer.deserialize_map(KeyTable {
-        mode: Mode::Chat,
+        context: KeyContext::Chat,
         changes: &mut changes,
     })?;
     Keymap::with(&changes).map_err(Error::custom)
@@ -60,16 +60,16 @@ pub(super) fn keymap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Keyma
 
 /// A table that maps bindings to keys.
 struct KeyTable<'a> {
-    mode: Mode,
+    context: KeyContext,
     changes: &'a mut Vec<KeyChange>,
 }
 
 /// The name of a binding, or `None` for the name of the inner table.
-struct BindingName(Mode);
+struct BindingName(KeyContext);
 
 /// The keys of one binding.
 struct Value<'a> {
-    mode: Mode,
+    context: KeyContext,
     binding: &'static Binding,
     changes: &'a mut Vec<KeyChange>,
 }
@@ -82,15 +82,15 @@ impl<'de> Visitor<'de> for KeyTable<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key_seed(BindingName(self.mode))? {
+        while let Some(name) = map.next_key_seed(BindingName(self.context))? {
             match name {
                 Some(binding) => map.next_value_seed(Value {
-                    mode: self.mode,
+                    context: self.context,
                     binding,
                     changes: self.changes,
                 })?,
                 None => map.next_value_seed(KeyTable {
-                    mode: Mode::Selected,
+                    context: KeyContext::Selected,
                     changes: self.changes,
                 })?,
             }
@@ -123,7 +123,7 @@ impl Visitor<'_> for BindingName {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        if self.0 == Mode::Chat && name == SELECTED {
+        if self.0 == KeyContext::Chat && name == SELECTED {
             return Ok(None);
         }
         let mut bindings = self.0.bindings();
@@ -142,8 +142,8 @@ const NEAR: usize = 3;
 /// How similar a suggestion must be, from 0 to 1; the best one is always suggested.
 const ALIKE: f64 = 0.75;
 
-fn near(mode: Mode, name: &str) -> String {
-    let mut names: Vec<&str> = mode.bindings().map(|binding| binding.name).collect();
+fn near(context: KeyContext, name: &str) -> String {
+    let mut names: Vec<&str> = context.bindings().map(|binding| binding.name).collect();
     // A stable sort keeps the order of the table among equals.
     names.sort_by(|one, other| {
         let likeness = |candidate| strsim::jaro_winkler(candidate, name);
@@ -187,7 +187,7 @@ impl Value<'_> {
     fn take<E: Error>(self, keys: impl IntoIterator<Item = String>) -> Result<(), E> {
         let keys = keys.into_iter().map(|key| key.parse());
         let change = KeyChange {
-            mode: self.mode,
+            context: self.context,
             binding: self.binding,
             keys: keys
                 .collect::<Result<Vec<KeySequence>, _>>()
@@ -202,7 +202,7 @@ impl Value<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::ConfigFile;
-    use crate::app::keys::{Action, Mode};
+    use crate::app::keys::{Action, KeyContext};
 
     #[test]
     fn a_mistake_is_said_with_its_line_its_name_and_what_would_do() {
@@ -246,12 +246,15 @@ mod tests {
     fn what_is_said_counts() {
         let text = "[keys]\nsearch = [\"f9\", \"ctrl-x s\"]\n[keys.selected]\ncopy = \"space\"";
         let keys = ConfigFile::parse(text).expect("understood").keys;
-        let key = |mode, action| keys.key_in(mode, action).map(|key| key.to_string());
-        assert_eq!(key(Mode::Chat, Action::Search).as_deref(), Some("F9"));
+        let key = |context, action| keys.key_in(context, action).map(|key| key.to_string());
+        assert_eq!(key(KeyContext::Chat, Action::Search).as_deref(), Some("F9"));
         assert_eq!(
-            key(Mode::Selected, Action::CopyText).as_deref(),
+            key(KeyContext::Selected, Action::CopyText).as_deref(),
             Some("Space")
         );
-        assert_eq!(key(Mode::Selected, Action::Search).as_deref(), Some("/"));
+        assert_eq!(
+            key(KeyContext::Selected, Action::Search).as_deref(),
+            Some("/")
+        );
     }
 }

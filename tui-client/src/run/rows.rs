@@ -20,8 +20,8 @@ use ratatui::{
 };
 
 use crate::{
+    glyphs,
     osc::{self, LinkCells},
-    view::glyphs,
 };
 
 /// The rows of doubtful width on screen, and those to be written.

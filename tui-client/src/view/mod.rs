@@ -5,7 +5,6 @@ mod alarm;
 mod aside;
 mod depth;
 mod diagram;
-pub(crate) mod glyphs;
 mod help;
 mod input;
 mod join;
@@ -32,7 +31,10 @@ pub use self::{
     messages::Hyperlink,
     theme::{Palette, Theme},
 };
-use crate::app::{ActiveScreen, App};
+use crate::{
+    app::{ActiveScreen, App},
+    glyphs,
+};
 
 /// Draws the app and places the cursor. Returns the hyperlinks, for which a buffer has no place.
 pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> Vec<Hyperlink> {

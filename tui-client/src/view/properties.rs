@@ -11,7 +11,7 @@ use super::{Theme, render};
 use crate::{
     app::{
         Edited, Input, Mouse,
-        keys::{KeyChord, Keymap, Mode},
+        keys::{KeyChord, KeyContext, Keymap},
         testing::{TestApp, at, welcome},
     },
     session::{Ended, HistoryPage, Link, NameRefusal, Notice, Ticket},
@@ -19,7 +19,9 @@ use crate::{
 
 fn key() -> impl Strategy<Value = Input> {
     let map = Keymap::default();
-    let all = map.all(Mode::Chat).chain(map.all(Mode::Selected));
+    let all = map
+        .all(KeyContext::Chat)
+        .chain(map.all(KeyContext::Selected));
     let bound = all.flat_map(|(_, keys)| [keys.first].into_iter().chain(keys.then));
     let bound: Vec<_> = bound.map(KeyChord::event).collect();
     let plain = |code| Input::Key(KeyEvent::new(code, KeyModifiers::NONE));

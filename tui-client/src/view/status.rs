@@ -11,7 +11,7 @@ use ratatui::{
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
-    keys::{Action, Mode},
+    keys::{Action, KeyContext},
     search::SearchOutcome,
     status::Health,
     timeline::{Below, Fetching},
@@ -147,7 +147,7 @@ impl StatusLine<'_> {
     fn selecting(&self) -> String {
         let keys = &self.app.options().keys;
         let key = |action| {
-            let key = keys.key_in(Mode::Selected, action);
+            let key = keys.key_in(KeyContext::Selected, action);
             key.map(|key| key.to_string())
         };
         let find = [Action::Search, Action::FindOlder, Action::FindNewer];

@@ -25,7 +25,7 @@ use super::{
     undo::{UndoHistory, UndoStep},
     words,
 };
-use crate::view::glyphs;
+use crate::glyphs;
 
 /// A text with its caret and its undo history.
 #[derive(Clone, Debug)]

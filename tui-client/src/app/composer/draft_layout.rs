@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::view::glyphs;
+use crate::glyphs;
 
 /// Marks the place beyond which the text is too long to be sent.
 const LIMIT: &str = "✗";

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{tests::with, *};
-use crate::view::glyphs;
+use crate::glyphs;
 
 fn edit() -> impl Strategy<Value = Edit> {
     use Edit as E;

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use thiserror::Error;
 
-use super::{Action, Binding, KeyChord, KeyRow, KeySequence, Mode};
+use super::{Action, Binding, KeyChord, KeyContext, KeyRow, KeySequence};
 use crate::app::composer::Edit;
 
 /// A label longer than this is shortened if its keys have the same modifiers.
@@ -29,8 +29,8 @@ struct BoundAction {
 /// A change of an action's keys by the configuration.
 #[derive(Clone, Debug)]
 pub struct KeyChange {
-    /// The mode in which the keys apply.
-    pub mode: Mode,
+    /// The situation in which the keys apply.
+    pub context: KeyContext,
     /// The binding that changes.
     pub binding: &'static Binding,
     /// The new keys; if empty, the action has no key.
@@ -63,10 +63,10 @@ pub enum KeyConflict {
 
 impl Default for Keymap {
     fn default() -> Self {
-        let bound = |mode: Mode| mode.bindings().map(BoundAction::new).collect();
+        let bound = |context: KeyContext| context.bindings().map(BoundAction::new).collect();
         Self {
-            chat: bound(Mode::Chat),
-            selected: bound(Mode::Selected),
+            chat: bound(KeyContext::Chat),
+            selected: bound(KeyContext::Selected),
         }
     }
 }
@@ -90,18 +90,20 @@ impl KeyChange {
     /// # Errors
     /// A key types a character or belongs to another action, or a required action has no key.
     pub fn check(&self, others: &[Self]) -> Result<(), KeyConflict> {
-        if self.keys.is_empty() && self.mode == Mode::Chat && NEEDED.contains(&self.binding.action)
+        if self.keys.is_empty()
+            && self.context == KeyContext::Chat
+            && NEEDED.contains(&self.binding.action)
         {
             return Err(KeyConflict::Needed(self.binding.name));
         }
         for &keys in &self.keys {
-            if self.mode == Mode::Chat && keys.first.writes() {
+            if self.context == KeyContext::Chat && keys.first.writes() {
                 return Err(KeyConflict::Writes(keys.first));
             }
-            if self.mode == Mode::Selected && keys.then.is_some() {
+            if self.context == KeyContext::Selected && keys.then.is_some() {
                 return Err(KeyConflict::Two(keys));
             }
-            for other in others.iter().filter(|other| other.mode == self.mode) {
+            for other in others.iter().filter(|other| other.context == self.context) {
                 if let Some(&theirs) = other.keys.iter().find(|theirs| overlap(keys, **theirs)) {
                     let other = other.binding.name;
                     return Err(KeyConflict::Twice {
@@ -131,13 +133,13 @@ impl Keymap {
     pub fn with(changes: &[KeyChange]) -> Result<Self, KeyConflict> {
         let mut map = Self::default();
         for change in changes {
-            for bound in map.bound_mut(change.mode) {
+            for bound in map.bound_mut(change.context) {
                 let taken = |keys: &KeySequence| change.keys.iter().any(|own| overlap(*own, *keys));
                 bound.keys.retain(|keys| !taken(keys));
             }
         }
         for change in changes {
-            for bound in map.bound_mut(change.mode) {
+            for bound in map.bound_mut(change.context) {
                 if bound.action == change.binding.action {
                     bound.keys.clone_from(&change.keys);
                 }
@@ -145,7 +147,7 @@ impl Keymap {
         }
         for needed in NEEDED {
             if map.key(needed).is_none() {
-                let name = Mode::Chat
+                let name = KeyContext::Chat
                     .bindings()
                     .find(|binding| binding.action == needed);
                 return Err(KeyConflict::Needed(name.map_or("", |binding| binding.name)));
@@ -154,24 +156,26 @@ impl Keymap {
         Ok(map)
     }
 
-    fn bound(&self, mode: Mode) -> &[BoundAction] {
-        match mode {
-            Mode::Chat => &self.chat,
-            Mode::Selected => &self.selected,
+    fn bound(&self, context: KeyContext) -> &[BoundAction] {
+        match context {
+            KeyContext::Chat => &self.chat,
+            KeyContext::Selected => &self.selected,
         }
     }
 
-    fn bound_mut(&mut self, mode: Mode) -> &mut [BoundAction] {
-        match mode {
-            Mode::Chat => &mut self.chat,
-            Mode::Selected => &mut self.selected,
+    fn bound_mut(&mut self, context: KeyContext) -> &mut [BoundAction] {
+        match context {
+            KeyContext::Chat => &mut self.chat,
+            KeyContext::Selected => &mut self.selected,
         }
     }
 
     /// The action of a key, or `None` if it has none.
     pub fn action(&self, event: KeyEvent) -> Option<Action> {
         let key = KeyChord::of(event);
-        let mut found = self.all(Mode::Chat).filter(|(_, keys)| keys.first == key);
+        let mut found = self
+            .all(KeyContext::Chat)
+            .filter(|(_, keys)| keys.first == key);
         found
             .next()
             .map(|(action, keys)| match keys.then {
@@ -185,32 +189,32 @@ impl Keymap {
     pub fn after_prefix(&self, first: KeyChord, event: KeyEvent) -> Option<Action> {
         let then = Some(KeyChord::of(event));
         let keys = KeySequence { first, then };
-        let mut all = self.all(Mode::Chat);
+        let mut all = self.all(KeyContext::Chat);
         all.find(|(_, own)| *own == keys).map(|(action, _)| action)
     }
 
     /// The action of a key on the selected line, or `None` if it has its usual one.
     pub fn selected(&self, event: KeyEvent) -> Option<Action> {
         let key = KeyChord::of(event);
-        let mut all = self.all(Mode::Selected);
+        let mut all = self.all(KeyContext::Selected);
         all.find(|(_, keys)| keys.first == key)
             .map(|(action, _)| action)
     }
 
-    /// All actions of a mode, with each of their keys.
-    pub(crate) fn all(&self, mode: Mode) -> impl Iterator<Item = (Action, KeySequence)> {
-        let bound = self.bound(mode).iter();
+    /// All actions of a context, with each of their keys.
+    pub(crate) fn all(&self, context: KeyContext) -> impl Iterator<Item = (Action, KeySequence)> {
+        let bound = self.bound(context).iter();
         bound.flat_map(|bound| bound.keys.iter().map(|keys| (bound.action, *keys)))
     }
 
     /// The first key of an action in the chat.
     pub fn key(&self, action: Action) -> Option<KeySequence> {
-        self.key_in(Mode::Chat, action)
+        self.key_in(KeyContext::Chat, action)
     }
 
-    /// The first key of an action in this mode.
-    pub fn key_in(&self, mode: Mode, action: Action) -> Option<KeySequence> {
-        let mut all = self.all(mode);
+    /// The first key of an action in this context.
+    pub fn key_in(&self, context: KeyContext, action: Action) -> Option<KeySequence> {
+        let mut all = self.all(context);
         all.find(|(own, _)| *own == action).map(|(_, keys)| keys)
     }
 
@@ -222,7 +226,7 @@ impl Keymap {
     /// The keys that can follow this one, for a hint.
     pub fn offers(&self, first: KeyChord) -> String {
         let mut offers = Vec::new();
-        for (binding, bound) in Mode::Chat.bindings().zip(&self.chat) {
+        for (binding, bound) in KeyContext::Chat.bindings().zip(&self.chat) {
             let then = |keys: &KeySequence| keys.then.filter(|_| keys.first == first);
             if let Some(then) = bound.keys.iter().find_map(then) {
                 offers.push(format!("{then} {}", binding.name));
@@ -231,10 +235,10 @@ impl Keymap {
         format!("{first}: {}", offers.join(" · "))
     }
 
-    /// The rows of this mode that have a key, with their keys, in the order of the help.
-    pub fn rows(&self, mode: Mode) -> impl Iterator<Item = (String, &'static KeyRow)> {
-        let mut rest = self.bound(mode);
-        mode.rows().iter().filter_map(move |row| {
+    /// The rows of this context that have a key, with their keys, in the order of the help.
+    pub fn rows(&self, context: KeyContext) -> impl Iterator<Item = (String, &'static KeyRow)> {
+        let mut rest = self.bound(context);
+        context.rows().iter().filter_map(move |row| {
             let (own, others) = rest.split_at(row.bindings.len());
             rest = others;
             let keys = label(row, own);

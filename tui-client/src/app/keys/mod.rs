@@ -11,7 +11,7 @@ mod tests;
 pub use self::{
     key::{KeyChord, KeyError, KeySequence},
     map::{KeyChange, KeyConflict, Keymap},
-    table::{Binding, CHAT, KeyRow, Mode, SELECTED},
+    table::{Binding, CHAT, KeyContext, KeyRow, SELECTED},
 };
 use super::composer::Edit;
 

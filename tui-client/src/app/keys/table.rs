@@ -11,15 +11,15 @@ use crate::app::composer::Edit;
 
 /// The situation in which a binding applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum KeyContext {
     /// In the chat, whatever is on screen.
     Chat,
     /// While a line is selected; these bindings take precedence over those of the chat.
     Selected,
 }
 
-impl Mode {
-    /// The rows of the help for this mode.
+impl KeyContext {
+    /// The rows of the help for this context.
     pub fn rows(self) -> &'static [KeyRow] {
         match self {
             Self::Chat => CHAT,
@@ -27,7 +27,7 @@ impl Mode {
         }
     }
 
-    /// The bindings of this mode, one by one.
+    /// The bindings of this context, one by one.
     pub fn bindings(self) -> impl Iterator<Item = &'static Binding> {
         self.rows().iter().flat_map(|row| row.bindings)
     }

@@ -14,11 +14,11 @@ fn event(code: KeyCode, modifiers: KeyModifiers) -> KeyEvent {
     KeyEvent::new(code, modifiers)
 }
 
-fn change(mode: Mode, name: &str, keys: &[&str]) -> KeyChange {
-    let mut bindings = mode.bindings();
+fn change(context: KeyContext, name: &str, keys: &[&str]) -> KeyChange {
+    let mut bindings = context.bindings();
     let keys = keys.iter().map(|keys| keys.parse().expect("a key"));
     KeyChange {
-        mode,
+        context,
         binding: bindings
             .find(|binding| binding.name == name)
             .expect("a name"),
@@ -28,10 +28,10 @@ fn change(mode: Mode, name: &str, keys: &[&str]) -> KeyChange {
 
 #[test]
 fn the_table_is_sound() {
-    for mode in [Mode::Chat, Mode::Selected] {
+    for context in [KeyContext::Chat, KeyContext::Selected] {
         let mut names = HashSet::new();
         let mut keys: Vec<KeySequence> = Vec::new();
-        for binding in mode.bindings() {
+        for binding in context.bindings() {
             assert!(
                 names.insert(binding.name),
                 "{} is there twice",
@@ -41,7 +41,10 @@ fn the_table_is_sound() {
                 let own: KeySequence = text.parse().expect(text);
                 assert_eq!(own.to_string(), *text);
                 assert!(!keys.contains(&own), "{own} is bound twice");
-                assert!(mode == Mode::Selected || !own.first.writes(), "{own}");
+                assert!(
+                    context == KeyContext::Selected || !own.first.writes(),
+                    "{own}"
+                );
                 keys.push(own);
             }
         }
@@ -109,8 +112,8 @@ fn what_is_no_key_is_told() {
 #[test]
 fn a_key_that_is_given_to_something_is_taken_from_what_had_it() {
     let map = Keymap::with(&[
-        change(Mode::Chat, "search", &["f2", "ctrl-x s"]),
-        change(Mode::Chat, "page-up", &["ctrl-w"]),
+        change(KeyContext::Chat, "search", &["f2", "ctrl-x s"]),
+        change(KeyContext::Chat, "page-up", &["ctrl-w"]),
     ])
     .expect("sound");
     assert_eq!(map.action(event(KeyCode::F(2), NONE)), Some(Action::Search));
@@ -134,9 +137,9 @@ fn a_key_that_is_given_to_something_is_taken_from_what_had_it() {
     );
 
     // A key that has an action by itself is no prefix any more.
-    let map = Keymap::with(&[change(Mode::Chat, "expand", &["ctrl-x"])]).expect("sound");
+    let map = Keymap::with(&[change(KeyContext::Chat, "expand", &["ctrl-x"])]).expect("sound");
     assert_eq!(map.key(Action::Editor), None);
-    let rows = map.rows(Mode::Chat);
+    let rows = map.rows(KeyContext::Chat);
     let labels: Vec<_> = rows.map(|(keys, row)| (keys, row.what)).collect();
     assert!(labels.contains(&("Ctrl-X".into(), "joined and left one by one")));
     assert!(!labels.iter().any(|(_, what)| what.contains("$EDITOR")));
@@ -144,19 +147,19 @@ fn a_key_that_is_given_to_something_is_taken_from_what_had_it() {
 
 #[test]
 fn the_help_has_every_key_of_a_thing() {
-    for mode in [Mode::Chat, Mode::Selected] {
-        for (label, row) in Keymap::default().rows(mode) {
+    for context in [KeyContext::Chat, KeyContext::Selected] {
+        for (label, row) in Keymap::default().rows(context) {
             let keys = row.bindings.iter().map(|binding| binding.keys.len());
             assert_eq!(label.split(", ").count(), keys.sum(), "{label}");
         }
     }
     // Even if the defaults need no explanation.
     let changes = [
-        change(Mode::Chat, "left", &["Ctrl-X l", "Alt-4"]),
-        change(Mode::Chat, "search", &["F7", "F8", "F9"]),
+        change(KeyContext::Chat, "left", &["Ctrl-X l", "Alt-4"]),
+        change(KeyContext::Chat, "search", &["F7", "F8", "F9"]),
     ];
     let map = Keymap::with(&changes).expect("no conflict");
-    let labels: Vec<_> = map.rows(Mode::Chat).map(|(label, _)| label).collect();
+    let labels: Vec<_> = map.rows(KeyContext::Chat).map(|(label, _)| label).collect();
     for label in ["Ctrl-X l, Alt-4, Right", "F7, F8, F9"] {
         assert!(labels.iter().any(|own| own == label), "{label}: {labels:?}");
     }
@@ -164,41 +167,44 @@ fn the_help_has_every_key_of_a_thing() {
 
 #[test]
 fn two_things_on_one_key_are_a_mistake() {
-    let search = change(Mode::Chat, "search", &["f9"]);
+    let search = change(KeyContext::Chat, "search", &["f9"]);
     for keys in ["F9", "F9 x"] {
-        let twice = change(Mode::Chat, "help", &[keys]).check(std::slice::from_ref(&search));
+        let twice = change(KeyContext::Chat, "help", &[keys]).check(std::slice::from_ref(&search));
         let error = twice.expect_err("twice").to_string();
         assert!(error.contains("is taken by search"), "{error}");
     }
     // On a selected line the keys are independent, and single characters are allowed.
-    let selected = change(Mode::Selected, "copy", &["f9", "x"]);
+    let selected = change(KeyContext::Selected, "copy", &["f9", "x"]);
     assert_eq!(selected.check(std::slice::from_ref(&search)), Ok(()));
     for writes in ["x", "Ä", "space", "shift-x", "/ x"] {
-        let error = change(Mode::Chat, "help", &[writes])
+        let error = change(KeyContext::Chat, "help", &[writes])
             .check(&[])
             .expect_err(writes);
         assert!(error.to_string().contains("is for writing"), "{error}");
     }
-    assert_eq!(change(Mode::Chat, "help", &["alt-x"]).check(&[]), Ok(()));
-    let two = change(Mode::Selected, "copy", &["a b"]).check(&[]);
+    assert_eq!(
+        change(KeyContext::Chat, "help", &["alt-x"]).check(&[]),
+        Ok(())
+    );
+    let two = change(KeyContext::Selected, "copy", &["a b"]).check(&[]);
     assert!(matches!(two, Err(KeyConflict::Two(_))), "{two:?}");
 }
 
 #[test]
 fn one_can_always_write_and_needs_no_key_to_leave() {
     for changes in [
-        vec![change(Mode::Chat, "leave", &[])],
-        vec![change(Mode::Chat, "help", &["esc", "ctrl-c"])],
+        vec![change(KeyContext::Chat, "leave", &[])],
+        vec![change(KeyContext::Chat, "help", &["esc", "ctrl-c"])],
     ] {
         let map = Keymap::with(&changes).expect("/quit leaves");
         assert_eq!(map.key(Action::Leave), None);
     }
-    let sent = Keymap::with(&[change(Mode::Chat, "send", &[])]);
+    let sent = Keymap::with(&[change(KeyContext::Chat, "send", &[])]);
     assert_eq!(sent, Err(KeyConflict::Needed("send")));
     let swapped = Keymap::with(&[
-        change(Mode::Chat, "send", &["alt-enter"]),
-        change(Mode::Chat, "newline", &["enter"]),
-        change(Mode::Chat, "leave", &["f10"]),
+        change(KeyContext::Chat, "send", &["alt-enter"]),
+        change(KeyContext::Chat, "newline", &["enter"]),
+        change(KeyContext::Chat, "leave", &["f10"]),
     ]);
     let map = swapped.expect("sound");
     assert_eq!(map.action(event(KeyCode::Enter, ALT)), Some(Action::Send));

@@ -6,7 +6,7 @@ use chitty_chat::{Event, EventKind, LamportTime, LeftReason, Position, causality
 use jiff::civil::DateTime;
 
 use super::{Timeline, lamport, marks, marks::TextMark};
-use crate::{app::wrap, view::glyphs};
+use crate::{app::wrap, glyphs};
 
 /// The columns of the messages pane: time of day, Lamport time, author, text.
 #[derive(Debug, Default, PartialEq, Eq)]

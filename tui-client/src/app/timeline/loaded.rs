@@ -11,7 +11,7 @@ use super::{
     runs,
     scroll::Anchor,
 };
-use crate::{session::HistoryPage, view::glyphs};
+use crate::{glyphs, session::HistoryPage};
 
 /// The largest number of loaded entries. The session cuts an event's texts to less than 1.6 KiB, so
 /// the loaded part and the tail take at most 24 MiB.

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, ops::Range};
 
-use crate::view::glyphs;
+use crate::glyphs;
 
 /// The meaning of a part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]

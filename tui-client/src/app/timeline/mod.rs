@@ -27,8 +27,8 @@ use self::{
     scroll::Anchor,
 };
 use crate::{
+    glyphs,
     session::{Ticket, WelcomeNotice},
-    view::glyphs,
 };
 
 /// Own lines that may wait for the server.

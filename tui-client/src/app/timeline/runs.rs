@@ -8,7 +8,7 @@ use super::{
     Timeline,
     entry::{PresenceRun, TimelineEntry},
 };
-use crate::view::glyphs;
+use crate::glyphs;
 
 /// The shortest run that is folded into one line.
 const LEAST: usize = 4;

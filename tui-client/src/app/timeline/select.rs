@@ -10,7 +10,7 @@ use super::{
     loaded::TimelineTail,
     scroll::Anchor,
 };
-use crate::view::glyphs;
+use crate::glyphs;
 
 /// How many rows are to be visible above and below a match.
 const AROUND: usize = 5;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use ratatui::{Terminal, backend::CrosstermBackend, style::Style};
 
 use super::*;
-use crate::view::glyphs;
+use crate::glyphs;
 
 const WIDTH: u16 = 40;
 const HEIGHT: u16 = 6;

@@ -3,7 +3,7 @@
 use ratatui::buffer::Cell;
 
 use super::*;
-use crate::view::glyphs::{SAID, in_ascii};
+use crate::glyphs::{SAID, in_ascii};
 
 /// Fails if the program draws anything that is not ASCII, or changes what people wrote.
 pub(super) fn assert_ascii(driver: &TestApp, width: u16, height: u16) {

@@ -37,10 +37,10 @@ fn ascii(sign: char) -> Option<char> {
 
 /// Marks text of a participant while a frame is drawn for ASCII. No style of this program hides
 /// text, so the modifier is free for it; the end of the frame removes it.
-pub(super) const SAID: Modifier = Modifier::HIDDEN;
+pub(crate) const SAID: Modifier = Modifier::HIDDEN;
 
 /// Replaces the program's own signs by ASCII at the end of a frame.
-pub(super) fn in_ascii(frame: &mut Buffer) {
+pub(crate) fn in_ascii(frame: &mut Buffer) {
     for cell in &mut frame.content {
         if cell.modifier.contains(SAID) {
             cell.modifier.remove(SAID);
