@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{ActiveScreen, App, Effect, ExitReason, FAREWELL, MainPane};
+use super::{ActiveScreen, App, Effect, ExitReason, FAREWELL, MainPane, Tone};
 use crate::{app::keys::Action, session::SessionCommand};
 
 /// The time from the announcement until the client leaves.
@@ -84,13 +84,13 @@ impl App {
             Some(lost) => {
                 self.leaving.warned = true;
                 let key = self.leave_key();
-                self.say(format!("{lost}: {key} again leaves without it"), false);
+                self.say(format!("{lost}: {key} again leaves without it"), Tone::Info);
             }
             // The session has ended, so nothing can be lost.
             None if self.over.is_some() => self.leave(effects),
             None => {
                 self.leaving.announced = Some(self.now + ANNOUNCED);
-                self.say("Leaving … any key stays", false);
+                self.say("Leaving … any key stays", Tone::Info);
             }
         }
     }
@@ -102,7 +102,7 @@ impl App {
             self.leaving.quit_warned = true;
             let key = self.leave_key();
             let hint = format!("The lines marked … are not sent: {key} leaves without them");
-            self.say(hint, false);
+            self.say(hint, Tone::Info);
         } else {
             self.leave(effects);
         }

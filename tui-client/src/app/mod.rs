@@ -12,6 +12,8 @@ pub mod join;
 pub mod keys;
 pub mod layout;
 mod leaving;
+mod mode;
+mod mouse;
 mod new_since_draft;
 mod notices;
 pub mod options;
@@ -19,6 +21,7 @@ pub mod participants;
 mod reading;
 pub mod recent;
 pub mod search;
+mod searching;
 mod shown;
 pub mod status;
 pub mod timeline;
@@ -45,7 +48,7 @@ use self::{
 };
 pub use self::{
     io::{Edited, Effect, ExitReason, Input, InputTime, Settings},
-    reading::Mouse,
+    mouse::Mouse,
 };
 use crate::{
     glyphs,
@@ -80,8 +83,17 @@ enum MainPane {
 pub struct Hint {
     /// The sentence to show.
     pub text: String,
-    /// Something was refused.
-    pub error: bool,
+    /// Whether something was refused.
+    pub tone: Tone,
+}
+
+/// How a hint is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// It informs.
+    Info,
+    /// It says that something was refused or has failed.
+    Error,
 }
 
 /// The state of the client.
@@ -174,11 +186,12 @@ impl App {
         let mut effects = Vec::new();
         let changed = match input {
             Input::Key(key) => self.key(key, now.wall, &mut effects),
-            Input::Paste(text) => {
-                self.paste_search(&text, &mut effects) || self.paste(&text, &mut effects)
-            }
+            Input::Paste(text) => self.paste(&text, &mut effects),
             Input::PasteStalls => {
-                self.say("Waiting for the rest of a paste: Esc ends it here", false);
+                self.say(
+                    "Waiting for the rest of a paste: Esc ends it here",
+                    Tone::Info,
+                );
                 true
             }
             Input::Mouse(mouse) => self.mouse(mouse),
@@ -203,7 +216,10 @@ impl App {
                 true
             }
             Input::NoShell => {
-                self.say("There is no shell behind this window to go back to", true);
+                self.say(
+                    "There is no shell behind this window to go back to",
+                    Tone::Error,
+                );
                 true
             }
             Input::Tick => self.tick(&mut effects),
@@ -260,14 +276,14 @@ impl App {
 
     /// Shows a suggestion to the user until the next key.
     pub fn propose(&mut self, text: &str) {
-        self.say(text, false);
+        self.say(text, Tone::Info);
         self.lay_out();
     }
 
-    fn say(&mut self, text: impl Into<String>, error: bool) {
+    fn say(&mut self, text: impl Into<String>, tone: Tone) {
         self.hint = Some(Hint {
             text: text.into(),
-            error,
+            tone,
         });
     }
 

@@ -126,7 +126,12 @@ fn one_goes_to_a_lamport_time() {
     driver.press(KeyCode::Backspace);
     for wrong in ["/at", "/at x", "/at 0"] {
         driver.say(wrong);
-        assert!(driver.app.hint().is_some_and(|hint| hint.error));
+        assert!(
+            driver
+                .app
+                .hint()
+                .is_some_and(|hint| hint.tone == Tone::Error)
+        );
         driver.key(KeyCode::Char('u'), KeyModifiers::CONTROL);
     }
 }

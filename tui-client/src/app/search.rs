@@ -5,7 +5,7 @@ use chitty_chat::{Event, LamportTime, Position, text::caseless::Needle};
 
 use super::{
     composer::Editor,
-    timeline::{Timeline, has, needle},
+    timeline::{Direction, Timeline, has, needle},
 };
 use crate::session::HistoryPage;
 
@@ -30,8 +30,7 @@ pub struct Search {
     found: Option<Position>,
     /// Whether the search has continued from the other end of the chat.
     wrapped: bool,
-    /// Whether the search goes towards older lines.
-    older: bool,
+    direction: Direction,
     /// The page that has to be searched next.
     wanted: Option<HistoryPage>,
     /// The page that was requested from the server. There is only one at a time: a query typed
@@ -83,7 +82,7 @@ impl Default for Search {
             origin: None,
             found: None,
             wrapped: false,
-            older: false,
+            direction: Direction::Newer,
             wanted: None,
             in_flight: None,
             outcome: SearchOutcome::None,
@@ -107,9 +106,9 @@ impl Search {
         self.typing
     }
 
-    /// Whether the search goes towards older lines.
-    pub fn is_older(&self) -> bool {
-        self.older
+    /// The direction of the search.
+    pub fn direction(&self) -> Direction {
+        self.direction
     }
 
     /// How the last search ended.
@@ -176,11 +175,15 @@ impl Search {
     }
 
     /// Searches for the next match in a direction. Returns a page to request from the server.
-    pub(super) fn step(&mut self, timeline: &mut Timeline, older: bool) -> Option<HistoryPage> {
+    pub(super) fn step(
+        &mut self,
+        timeline: &mut Timeline,
+        direction: Direction,
+    ) -> Option<HistoryPage> {
         timeline.highlight(self.needle.clone());
-        let at_end = self.outcome == SearchOutcome::NoMore && self.older == older;
+        let at_end = self.outcome == SearchOutcome::NoMore && self.direction == direction;
         self.again();
-        self.older = older;
+        self.direction = direction;
         if self.needle.is_empty() {
             return None;
         }
@@ -192,12 +195,12 @@ impl Search {
 
     /// Searches the loaded part, then requests the page beyond it.
     fn search_loaded(&mut self, timeline: &mut Timeline) -> Option<HistoryPage> {
-        if let Some(found) = timeline.find(&self.needle, self.at, self.older) {
+        if let Some(found) = timeline.find(&self.needle, self.at, self.direction) {
             self.finds(timeline, found);
             return None;
         }
         let (low, high) = timeline.ends();
-        let page = if self.older {
+        let page = if self.direction == Direction::Older {
             low.map(HistoryPage::Before)
         } else {
             high.map(HistoryPage::After)
@@ -209,7 +212,7 @@ impl Search {
     fn wrap(&mut self, timeline: &mut Timeline) -> Option<HistoryPage> {
         self.wrapped = true;
         self.at = None;
-        if self.older {
+        if self.direction == Direction::Older {
             let newest = timeline.find_newest(&self.needle);
             if let Some(found) = newest {
                 timeline.attach_again();
@@ -247,7 +250,7 @@ impl Search {
         }
         if self.found.is_some() && !self.wrapped {
             self.outcome = SearchOutcome::NoMore;
-        } else if self.wrapped || (self.origin.is_none() && self.older) {
+        } else if self.wrapped || (self.origin.is_none() && self.direction == Direction::Older) {
             self.outcome = SearchOutcome::Nothing;
         } else {
             // The part on the other side of the origin has not been searched.
@@ -294,7 +297,7 @@ impl Search {
             }
         };
         let mut hits = events.iter().filter(|event| has(event, &self.needle));
-        let hit = if self.older {
+        let hit = if self.direction == Direction::Older {
             hits.next_back()
         } else {
             hits.next()
@@ -317,16 +320,16 @@ impl Search {
         let done = self.wrapped
             && self.found.is_none()
             && self.origin.is_some_and(|SearchOrigin { position, .. }| {
-                if self.older {
+                if self.direction == Direction::Older {
                     first <= position
                 } else {
                     last >= position
                 }
             });
-        match self.older {
+        match self.direction {
             _ if done => None,
-            true => (!start).then_some(HistoryPage::Before(first)),
-            false => Some(HistoryPage::After(last)),
+            Direction::Older => (!start).then_some(HistoryPage::Before(first)),
+            Direction::Newer => Some(HistoryPage::After(last)),
         }
     }
 }

@@ -101,7 +101,13 @@ fn what_cannot_be_sent_stays_and_is_explained() {
         driver.press(KeyCode::Enter);
         assert_eq!(driver.effects(), []);
         assert_eq!(driver.app.composer().draft(), wrong);
-        assert!(driver.app.hint().is_some_and(|hint| hint.error), "{wrong}");
+        assert!(
+            driver
+                .app
+                .hint()
+                .is_some_and(|hint| hint.tone == Tone::Error),
+            "{wrong}"
+        );
         driver.press(KeyCode::Backspace);
         assert_eq!(driver.app.hint(), None);
     }

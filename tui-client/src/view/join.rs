@@ -10,7 +10,7 @@ use ratatui::{
 
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
-    App,
+    App, Tone,
     keys::Action,
     status::{Health, seconds},
     wrap,
@@ -113,7 +113,7 @@ impl JoinScreen<'_> {
             remarks.push((format!("Your draft: {}", glyphs::safe(draft)), theme::DIM));
         }
         if let Some(hint) = app.hint() {
-            let style = if hint.error {
+            let style = if hint.tone == Tone::Error {
                 theme.error()
             } else {
                 theme::DIM

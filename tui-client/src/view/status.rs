@@ -10,11 +10,11 @@ use ratatui::{
 
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
-    App,
+    App, Tone,
     keys::{Action, KeyContext},
     search::SearchOutcome,
     status::Health,
-    timeline::{Below, Fetching},
+    timeline::{Below, Direction, Fetching},
 };
 
 /// The status line: `── ◉ connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──`.
@@ -219,7 +219,7 @@ impl Widget for HintLine<'_> {
             return self.prompt(area, buf);
         }
         let Some(hint) = self.app.hint() else { return };
-        let (sign, style) = if hint.error {
+        let (sign, style) = if hint.tone == Tone::Error {
             ("✗ ", self.theme.error())
         } else {
             ("! ", self.theme.warning())
@@ -279,7 +279,7 @@ impl HintLine<'_> {
     fn outcome(&self, space: usize) -> (String, Style) {
         let (search, theme) = (self.app.search(), self.theme);
         let keys = &self.app.options().keys;
-        let older = search.is_older();
+        let older = search.direction() == Direction::Older;
         match search.outcome() {
             SearchOutcome::None => (String::new(), theme::DIM),
             SearchOutcome::Found => ("found".into(), theme::DIM),

@@ -24,6 +24,15 @@ pub struct Completion {
     suffix: &'static str,
 }
 
+/// Which completion is offered next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::app) enum CompletionStep {
+    /// The one after the current one.
+    Next,
+    /// The one before it.
+    Previous,
+}
+
 impl Completion {
     /// The completions of the word that ends at the caret, or `None` if there are none.
     pub(super) fn new<'a>(
@@ -109,9 +118,14 @@ impl Completion {
     }
 
     /// Moves to the next or the previous word. Returns the text to put in the word's place.
-    pub(super) fn turn(&mut self, back: bool) -> String {
+    pub(super) fn turn(&mut self, step: CompletionStep) -> String {
         let count = self.words.len();
-        self.at = (self.at + if back { count - 1 } else { 1 }) % count;
+        // The typed word is one of them, so that going round returns to it.
+        let by = match step {
+            CompletionStep::Next => 1,
+            CompletionStep::Previous => count - 1,
+        };
+        self.at = (self.at + by) % count;
         let suffix = if self.at == 0 { "" } else { self.suffix };
         format!("{}{suffix}", self.words[self.at])
     }
@@ -153,7 +167,7 @@ mod tests {
             ("STRAUSS", "Strauß: "),
         ] {
             let mut completion = Completion::new(typed, "", names.into_iter()).expect(typed);
-            assert_eq!(completion.turn(false), name);
+            assert_eq!(completion.turn(CompletionStep::Next), name);
         }
     }
 
@@ -164,7 +178,7 @@ mod tests {
         let head = &before[..completion.place.start];
         let count = completion.offers().len();
         (0..count)
-            .map(|_| format!("{head}{}", completion.turn(false)))
+            .map(|_| format!("{head}{}", completion.turn(CompletionStep::Next)))
             .collect()
     }
 
@@ -200,10 +214,12 @@ mod tests {
 
     #[test]
     fn around_and_back() {
+        use CompletionStep::{Next, Previous};
+
         let mut completion =
             Completion::new("b", "", NAMES.into_iter()).expect("two begin with it");
-        let turns: Vec<_> = [false, false, false, true, true]
-            .map(|back| completion.turn(back))
+        let turns: Vec<_> = [Next, Next, Next, Previous, Previous]
+            .map(|step| completion.turn(step))
             .into();
         assert_eq!(turns, ["Bea: ", "bob: ", "b", "bob: ", "Bea: "]);
         assert_eq!(completion.taken(), Some(0));

@@ -19,6 +19,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use chitty_chat::MessageText;
 
+pub(in crate::app) use self::complete::CompletionStep;
 pub use self::{
     complete::Completion,
     draft::Draft,
@@ -282,13 +283,11 @@ impl Composer {
             .is_some_and(|search| search.edit(edit, &self.history))
     }
 
-    /// Appends pasted text to the query if a search is open. Returns whether one is.
-    pub(super) fn paste_query(&mut self, text: &str) -> bool {
-        let Some(search) = &mut self.search else {
-            return false;
-        };
-        search.paste(text, &self.history);
-        true
+    /// Appends pasted text to the query if a search is open.
+    pub(super) fn paste_query(&mut self, text: &str) {
+        if let Some(search) = &mut self.search {
+            search.paste(text, &self.history);
+        }
     }
 
     /// Closes the search and takes the line that it shows.
@@ -308,12 +307,12 @@ impl Composer {
     /// one.
     pub(super) fn complete<'a>(
         &mut self,
-        back: bool,
+        step: CompletionStep,
         names: impl Iterator<Item = &'a str>,
     ) -> bool {
-        let mut step = UndoStep::Instead;
+        let mut undo_step = UndoStep::Instead;
         let completion = self.completion.take().or_else(|| {
-            step = UndoStep::Own;
+            undo_step = UndoStep::Own;
             let (before, after) = self.editor.draft().halves();
             Completion::new(before, after, names)
         });
@@ -321,9 +320,9 @@ impl Composer {
         let Some(mut completion) = completion else {
             return false;
         };
-        let word = completion.turn(back);
+        let word = completion.turn(step);
         let place = completion.place.clone();
-        if self.editor.draft.replace(place.clone(), &word, step) {
+        if self.editor.draft.replace(place.clone(), &word, undo_step) {
             completion.place = place.start..place.start + word.len();
         }
         // A single offer leaves nothing to choose from.

@@ -64,8 +64,8 @@ fn act() -> impl Strategy<Value = Act> {
         Composer::take_found,
         |composer| _ = composer.cancel(),
         |composer| _ = composer.edit_query(Edit::Insert('a')),
-        |composer| _ = composer.complete(false, ["a b", "é", "👩"].into_iter()),
-        |composer| _ = composer.complete(true, ["a", "ab"].into_iter()),
+        |composer| _ = composer.complete(CompletionStep::Next, ["a b", "é", "👩"].into_iter()),
+        |composer| _ = composer.complete(CompletionStep::Previous, ["a", "ab"].into_iter()),
         |composer| _ = composer.edit(Edit::Undo),
         |composer| _ = composer.edit(Edit::Redo),
     ];

@@ -358,18 +358,18 @@ fn a_search_shows_lines_and_leaves_the_draft_until_one_is_taken() {
 fn a_completion_is_undone_at_once() {
     let mut composer = with("hi b");
     let names = || ["bob", "bea"].into_iter();
-    assert!(composer.complete(false, names()));
+    assert!(composer.complete(CompletionStep::Next, names()));
     assert_eq!(composer.draft(), "hi bea ");
-    assert!(composer.complete(false, names()));
+    assert!(composer.complete(CompletionStep::Next, names()));
     assert_eq!(composer.draft(), "hi bob ");
     composer.edit(Edit::Undo);
     assert_eq!(composer.draft(), "hi b");
-    composer.complete(true, names());
+    composer.complete(CompletionStep::Previous, names());
     assert_eq!(composer.draft(), "hi bob ");
     assert!(composer.cancel());
     assert_eq!(composer.draft(), "hi b");
     composer.edit(Edit::Insert('x'));
-    assert!(!composer.complete(false, names()));
+    assert!(!composer.complete(CompletionStep::Next, names()));
     assert_eq!(composer.draft(), "hi bx");
 }
 

@@ -101,3 +101,23 @@ pub enum Action {
     /// Edit the draft or move its caret.
     Edit(Edit),
 }
+
+impl Action {
+    /// Whether it scrolls the messages.
+    pub(super) fn scrolls(self) -> bool {
+        matches!(
+            self,
+            Self::PageUp
+                | Self::PageDown
+                | Self::RowUp
+                | Self::RowDown
+                | Self::Newest
+                | Self::Oldest
+        )
+    }
+
+    /// Whether it moves the user to another part of the chat.
+    pub(super) fn moves(self) -> bool {
+        self.scrolls() || matches!(self, Self::SelectOlder | Self::SelectNewer)
+    }
+}

@@ -20,6 +20,7 @@ pub use self::{
     block::{Block, BlockKind, MessageColumns},
     loaded::Fetching,
     scroll::Below,
+    select::Direction,
 };
 use self::{
     entry::{EntryContent, MeasuredHeight, PendingLine, PresenceRun, TimelineEntry},

@@ -35,7 +35,7 @@ fn what_is_looked_for_is_of_the_chat_that_there_is() {
     assert_eq!(timeline.time_of(11.into()), Some("L511".into()));
     assert_eq!(timeline.time_of(5.into()), None);
     let old = needle("old");
-    assert_eq!(timeline.find(&old, None, true), None);
+    assert_eq!(timeline.find(&old, None, Direction::Older), None);
     timeline.select_position(11.into());
     assert_eq!(timeline.selected_text().as_deref(), Some("new words"));
     for _ in 0..6 {

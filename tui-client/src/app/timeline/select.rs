@@ -15,6 +15,15 @@ use crate::glyphs;
 /// How many rows are to be visible above and below a match.
 const AROUND: usize = 5;
 
+/// A direction in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Up, towards older events.
+    Older,
+    /// Down, towards newer events.
+    Newer,
+}
+
 impl Timeline {
     /// The selected event; a line of the client's own has none.
     pub fn selected(&self) -> Option<&Event> {
@@ -171,7 +180,7 @@ impl Timeline {
         &self,
         needle: &Needle,
         from: Option<Position>,
-        older: bool,
+        direction: Direction,
     ) -> Option<Position> {
         let hit = |entry: &TimelineEntry| {
             entry
@@ -180,25 +189,22 @@ impl Timeline {
                 .map(|e| e.position)
         };
         let beyond = |position: &Position| {
-            from.is_none_or(|from| {
-                if older {
-                    *position < from
-                } else {
-                    *position > from
-                }
+            from.is_none_or(|from| match direction {
+                Direction::Older => *position < from,
+                Direction::Newer => *position > from,
             })
         };
-        if older {
-            self.entries.iter().rev().filter_map(hit).find(beyond)
-        } else {
-            self.entries.iter().filter_map(hit).find(beyond)
+        let mut hits = self.entries.iter().filter_map(hit);
+        match direction {
+            Direction::Older => hits.rfind(beyond),
+            Direction::Newer => hits.find(beyond),
         }
     }
 
     /// The newest matching event among those that end at the end of the chat.
     pub(in crate::app) fn find_newest(&self, needle: &Needle) -> Option<Position> {
         let Some(tail) = &self.tail else {
-            return self.find(needle, None, true);
+            return self.find(needle, None, Direction::Older);
         };
         let events = tail.lines().iter().rev().filter_map(TimelineEntry::event);
         let mut hits = events.filter(|event| has(event, needle));
