@@ -364,7 +364,7 @@ fn what_was_missed_is_counted_once_it_is_read() {
         let (blocks, _) = driver.app.timeline().visible();
         blocks
             .iter()
-            .filter(|block| block.tone == timeline::BlockKind::Notice)
+            .filter(|block| block.kind == timeline::BlockKind::Notice)
             .map(|block| block.lines().collect::<String>())
             .collect::<Vec<_>>()
     };

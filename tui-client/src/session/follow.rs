@@ -20,6 +20,15 @@ const MAX_WAITING: usize = 64;
 /// Progress in catching up is reported once for this many events.
 const PROGRESS: u64 = 100;
 
+/// When the progress in catching up is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReportProgress {
+    /// Even if few events have come: after a Welcome, since the app knows nothing yet.
+    Always,
+    /// Once for every [`PROGRESS`] events.
+    NowAndThen,
+}
+
 /// A page of the log, or why there is none.
 pub(super) struct FetchedPage {
     /// The count of timelines at the time of the request.
@@ -91,7 +100,7 @@ impl SessionDriver {
         let ended = self.own_end(&event);
         self.out.note_clock(clock);
         self.out.push(Notice::Event { event, clock, own });
-        self.note_progress(false);
+        self.note_progress(ReportProgress::NowAndThen);
         ended.map_or(Flow::Continue(()), Flow::Break)
     }
 
@@ -126,8 +135,8 @@ impl SessionDriver {
         }
     }
 
-    /// Reports the progress after an event, or after a Welcome if `welcomed` is set.
-    pub(super) fn note_progress(&mut self, welcomed: bool) {
+    /// Takes note of how far the session has caught up, and reports it.
+    pub(super) fn note_progress(&mut self, report: ReportProgress) {
         if self.live.is_some() {
             return;
         }
@@ -136,7 +145,7 @@ impl SessionDriver {
             self.live = Some(Instant::now());
             log::link("live", self.connector.server());
             self.out.link(Link::Live);
-        } else if welcomed || remaining.is_multiple_of(PROGRESS) {
+        } else if report == ReportProgress::Always || remaining.is_multiple_of(PROGRESS) {
             self.out.link(Link::CatchingUp { remaining });
         }
     }

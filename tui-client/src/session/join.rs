@@ -10,6 +10,7 @@ use super::{
     ClockCause, ConnectError, Ended, Link, NameRefusal, Notice, WelcomeNotice, bounds,
     cursor::Continuity,
     driver::{Flow, Participation, SessionDriver},
+    follow::ReportProgress,
     grpc::{self, JoinFailure},
     link::{LinkState, OpenedStream},
     log,
@@ -164,7 +165,7 @@ impl SessionDriver {
             another_log: entry == Continuity::Afresh { another_log: true },
             server: self.connector.server().to_owned(),
         }));
-        self.note_progress(true);
+        self.note_progress(ReportProgress::Always);
     }
 
     fn not_joined(&mut self, status: &Status) -> Flow {

@@ -177,7 +177,7 @@ impl MessageCanvas<'_> {
         if let Some(time) = columns.time() {
             self.put(time, y, &block.time, theme::DIM, buf);
         }
-        let style = match block.tone {
+        let style = match block.kind {
             BlockKind::Rejected => self.theme.error(),
             BlockKind::Pending => self.theme.warning(),
             _ => theme::DIM,
@@ -225,7 +225,7 @@ impl MessageCanvas<'_> {
 
     fn label(&self, block: &Block<'_>, x: usize, y: isize, buf: &mut Buffer) {
         let is_said = matches!(
-            block.tone,
+            block.kind,
             BlockKind::Message | BlockKind::Action | BlockKind::Pending | BlockKind::Rejected
         );
         let Some(author) = block.author.filter(|_| is_said) else {
@@ -240,7 +240,7 @@ impl MessageCanvas<'_> {
     fn row(&mut self, block: &Block<'_>, index: usize, y: isize, buf: &mut Buffer) {
         let span = block.rows[index].clone();
         let row = &block.text[span.clone()];
-        let style = match block.tone {
+        let style = match block.kind {
             BlockKind::Message | BlockKind::Action => theme::TEXT,
             _ => theme::DIM,
         };
@@ -250,7 +250,7 @@ impl MessageCanvas<'_> {
             0
         };
         // A notice is the program's own text; the other sentences contain a participant's name.
-        let style = if matches!(block.tone, BlockKind::Notice | BlockKind::Run) {
+        let style = if matches!(block.kind, BlockKind::Notice | BlockKind::Run) {
             style
         } else {
             self.theme.said(style)
@@ -258,7 +258,7 @@ impl MessageCanvas<'_> {
         let x = block.start + lead;
         self.put(x, y, row, style, buf);
         // The text of an action begins with its author.
-        if let (BlockKind::Action, 0, Some(author)) = (block.tone, index, block.author) {
+        if let (BlockKind::Action, 0, Some(author)) = (block.kind, index, block.author) {
             let name = glyphs::safe(author);
             if row.starts_with(&*name) {
                 let style = self.name(author, block.own);

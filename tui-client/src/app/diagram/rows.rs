@@ -147,7 +147,8 @@ impl<'a> RowBuilder<'a> {
             self.under_way.remove(index);
         }
         let received = self.receive_in_this_row(place);
-        self.presence(place, true);
+        // A joining counts from its own row on, a leaving from the next one.
+        self.show_joined(place);
         self.push(DiagramStep::Broadcast {
             from: here.from,
             sent,
@@ -155,7 +156,7 @@ impl<'a> RowBuilder<'a> {
             received,
             label: here.label(),
         });
-        self.presence(place, false);
+        self.show_left(place);
     }
 
     /// Takes the sending of this event out of its queue, unless it was drawn before.
@@ -230,17 +231,23 @@ impl<'a> RowBuilder<'a> {
         )
     }
 
-    /// Updates who is present: a joining counts from its own row on, a leaving from the next one.
-    fn presence(&mut self, place: usize, before: bool) {
+    fn show_joined(&mut self, place: usize) {
         let event = &self.places[place].received.event;
-        let (number, there) = match &event.kind {
-            EventKind::Joined { .. } if before => (event.position.into(), true),
-            EventKind::Left { participant, .. } if !before => (*participant, false),
-            _ => return,
-        };
+        if matches!(event.kind, EventKind::Joined { .. }) {
+            self.set_present(event.position.into(), true);
+        }
+    }
+
+    fn show_left(&mut self, place: usize) {
+        if let EventKind::Left { participant, .. } = self.places[place].received.event.kind {
+            self.set_present(participant, false);
+        }
+    }
+
+    fn set_present(&mut self, number: ParticipantNumber, present: bool) {
         let index = self.numbers.iter().position(|known| *known == number);
-        if let Some(present) = index.and_then(|index| self.present.get_mut(index)) {
-            *present = there;
+        if let Some(known) = index.and_then(|index| self.present.get_mut(index)) {
+            *known = present;
         }
     }
 

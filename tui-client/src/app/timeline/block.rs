@@ -128,7 +128,7 @@ pub enum BlockKind {
 #[derive(Debug)]
 pub struct Block<'a> {
     /// The kind of the entry.
-    pub tone: BlockKind,
+    pub kind: BlockKind,
     /// The date above the first entry of a day.
     pub date: Option<String>,
     /// The time of day, as HH:MM.
@@ -231,7 +231,7 @@ impl<'a> Block<'a> {
 
     pub(super) fn pending(columns: &MessageColumns, own_name: &'a str, text: &str) -> Self {
         let mut block = Self::said(columns, own_name, text, true, true);
-        block.tone = BlockKind::Pending;
+        block.kind = BlockKind::Pending;
         block.lamport = "…".into();
         block
     }
@@ -242,7 +242,7 @@ impl<'a> Block<'a> {
         reason: &str,
     ) -> Self {
         let mut block = Self::said(columns, own_name, text, true, true);
-        block.tone = BlockKind::Rejected;
+        block.kind = BlockKind::Rejected;
         block.lamport = "✗".into();
         let remark = format!("Not sent: {reason}");
         block.remarks = wrap::rows(&remark, columns.space(columns.text()), 0);
@@ -253,7 +253,7 @@ impl<'a> Block<'a> {
         let name = glyphs::safe(author);
         if let Some(deed) = text.strip_prefix("/me ") {
             let mut block = Self {
-                tone: BlockKind::Action,
+                kind: BlockKind::Action,
                 ..Self::empty("*".into())
             };
             (block.author, block.own) = (Some(author), own);
@@ -268,7 +268,7 @@ impl<'a> Block<'a> {
             format!("{}:", glyphs::fit(&name, most))
         };
         let block = Self {
-            tone: BlockKind::Message,
+            kind: BlockKind::Message,
             author: Some(author),
             own,
             ..Self::empty(label.into())
@@ -276,9 +276,9 @@ impl<'a> Block<'a> {
         block.filled(columns, columns.text(), text)
     }
 
-    fn plain(columns: &MessageColumns, tone: BlockKind, sign: &'a str, text: &str) -> Self {
+    fn plain(columns: &MessageColumns, kind: BlockKind, sign: &'a str, text: &str) -> Self {
         let block = Self {
-            tone,
+            kind,
             ..Self::empty(Cow::Borrowed(sign))
         };
         block.filled(columns, columns.sentence(), text)
@@ -294,7 +294,7 @@ impl<'a> Block<'a> {
 
     fn empty(label: Cow<'a, str>) -> Self {
         Self {
-            tone: BlockKind::Notice,
+            kind: BlockKind::Notice,
             date: None,
             time: String::new(),
             lamport: String::new(),
@@ -326,11 +326,11 @@ impl Timeline {
     pub(super) fn marked<'a>(&self, mut block: Block<'a>) -> Block<'a> {
         let text = &block.text;
         let mut found = Vec::new();
-        if block.tone != BlockKind::Run {
+        if block.kind != BlockKind::Run {
             let links = marks::links(text).into_iter();
             found.extend(links.map(|(range, link)| (range, TextMark::Link(link))));
         }
-        if matches!(block.tone, BlockKind::Message | BlockKind::Action) && !block.own {
+        if matches!(block.kind, BlockKind::Message | BlockKind::Action) && !block.own {
             found.extend(self.own.words(text).map(|range| (range, TextMark::Mention)));
         }
         found.extend(

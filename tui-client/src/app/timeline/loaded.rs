@@ -212,16 +212,18 @@ impl Timeline {
         }
     }
 
-    /// Takes the beginning of the log from a Welcome; with `afresh`, it is another log.
-    pub(super) fn log_begins(&mut self, floor: Position, afresh: bool) {
-        if afresh {
-            if !self.is_attached() {
-                self.attach();
-                self.anchor = None;
-            }
-            self.reach = LoadedRange::default();
-            self.pass();
+    /// Starts on another log: everything so far belongs to an earlier chat.
+    pub(super) fn begin_another_log(&mut self) {
+        if !self.is_attached() {
+            self.attach();
+            self.anchor = None;
         }
+        self.reach = LoadedRange::default();
+        self.pass();
+    }
+
+    /// Takes the oldest position that the server keeps, from a Welcome.
+    pub(super) fn log_begins(&mut self, floor: Position) {
         self.reach.floor = self.reach.floor.max(floor);
         self.reach.asked = None;
         self.reach.refused = false;

@@ -137,7 +137,10 @@ impl Timeline {
     pub(super) fn welcome(&mut self, welcome: &WelcomeNotice, now: SystemTime) {
         self.own_name = welcome.name.to_string();
         self.own = needle(&self.own_name);
-        self.log_begins(welcome.first, welcome.another_log);
+        if welcome.another_log {
+            self.begin_another_log();
+        }
+        self.log_begins(welcome.first);
         if welcome.another_log {
             self.last = Position::ZERO;
             self.note(
