@@ -317,8 +317,7 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
 
     fn session_gone(&mut self) {
         if !self.ended {
-            let why = "the connection to the server ended unexpectedly; start chitty again";
-            self.input(Input::Session(Notice::Ended(Ended::Failed(why.into()))));
+            self.input(Input::Session(Notice::Ended(Ended::vanished())));
         }
     }
 

@@ -56,14 +56,13 @@ impl App {
         self.attention.covered
     }
 
-    /// Takes note of a message, and alerts the user if it mentions them and they cannot see it.
+    /// Takes note of a live message, and alerts the user if it mentions them and they cannot see it.
     pub(super) fn heard(&mut self, event: &Event, effects: &mut Vec<Effect>) {
         let EventKind::Message { author, text, .. } = &event.kind else {
             return;
         };
-        let old = self.participants.is_history(event);
         let away = self.attention.away;
-        if (!away && self.sees_the_newest()) || old || author.as_ref() == self.name {
+        if (!away && self.sees_the_newest()) || author.as_ref() == self.name {
             return;
         }
         self.attention.unread += u64::from(away);

@@ -38,14 +38,24 @@ impl App {
                 self.help = None;
             }
             Notice::Welcome(welcome) => self.welcome(welcome, wall, effects),
-            Notice::Event { event, clock, own } => {
+            Notice::Event {
+                event,
+                clock,
+                own,
+                live,
+            } => {
                 self.status.clock_is(clock);
-                self.participants.apply(&event, self.now);
-                self.recent.event(&event, clock);
+                self.participants.fade(self.now);
+                if live {
+                    self.participants.apply(&event, self.now);
+                }
+                self.recent.event(&event, clock, live);
                 if own.is_none() {
                     self.new_since_draft.event(&event);
                 }
-                self.heard(&event, effects);
+                if live {
+                    self.heard(&event, effects);
+                }
                 self.timeline.event(event, own);
             }
             Notice::Rejected { ticket, reason } => {

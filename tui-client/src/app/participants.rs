@@ -34,8 +34,6 @@ pub struct Participants {
     gone: VecDeque<Departed>,
     hues: Hues,
     own: Option<ParticipantNumber>,
-    /// Events below this position are history.
-    from: Position,
     /// Whether another participant has reported what it has received.
     others_have_seen: bool,
     /// How many entries of the pane are scrolled out above it.
@@ -225,11 +223,6 @@ impl Participants {
         self.top = VisibleRange::new(self.shown(), rows, top).above();
     }
 
-    /// Whether this event precedes the user's participation.
-    pub(super) fn is_history(&self, event: &Event) -> bool {
-        event.position < self.from
-    }
-
     /// The time at which the next entry disappears.
     pub(super) fn fades_at(&self) -> Option<Duration> {
         self.gone.iter().map(|gone| gone.until).min()
@@ -254,18 +247,15 @@ impl Participants {
                 .map(|(number, present)| (caseless::key(&present.name), *number))
                 .collect();
             self.sorted.sort_unstable();
-            self.from = welcome.position;
         }
         for (number, seen) in &welcome.seen {
             self.has_seen(*number, *seen);
         }
     }
 
+    /// Applies a live event. History must not come here: it changes nobody's presence.
     pub(crate) fn apply(&mut self, event: &Event, now: Duration) {
         self.fade(now);
-        if self.is_history(event) {
-            return;
-        }
         match &event.kind {
             EventKind::Joined { name } if self.present.len() < MAX_PRESENT => {
                 let number = event.position.into();

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use chitty_chat::{Event, EventKind, LamportTime, ParticipantNumber, Position};
+use chitty_chat::{Event, EventKind, LamportTime, ParticipantNumber};
 
 use crate::session::{ClockCause, WelcomeNotice};
 
@@ -19,8 +19,6 @@ pub struct Recent {
     own: VecDeque<ParticipantNumber>,
     /// The times to which replies and history raised the clock.
     observed: VecDeque<LamportTime>,
-    /// Events below this position are history.
-    from: Position,
     clock: LamportTime,
     step: Option<ClockStep>,
 }
@@ -69,9 +67,6 @@ impl Recent {
         if !self.is_own(welcome.number) {
             keep(&mut self.own, welcome.number);
         }
-        if welcome.participants.is_some() {
-            self.from = welcome.position;
-        }
         if welcome.another_log {
             self.clear();
             self.own = VecDeque::from([welcome.number]);
@@ -97,7 +92,8 @@ impl Recent {
         self.observed.clear();
     }
 
-    pub(crate) fn event(&mut self, event: &Event, clock: LamportTime) {
+    /// Takes the next event, and the clock after it. `live` says that it is no history.
+    pub(crate) fn event(&mut self, event: &Event, clock: LamportTime, live: bool) {
         let last = self.events.back().map(|last| last.event.position);
         if last.is_some_and(|last| event.position <= last) {
             return;
@@ -106,7 +102,6 @@ impl Recent {
             // The diagram needs a run of events without gaps.
             self.clear();
         }
-        let live = event.position >= self.from;
         if live {
             let before = std::mem::replace(&mut self.clock, clock);
             self.step = Some(ClockStep::Received {
@@ -181,7 +176,7 @@ mod tests {
         let explained = "Your Lamport clock is at 1: you sent something, 0 + 1 = 1. \
                          What you send next carries 2.";
         assert_eq!(recent.explain(), explained);
-        recent.event(&joined(2, 7, "ada"), 8.into());
+        recent.event(&joined(2, 7, "ada"), 8.into(), true);
         assert!(
             recent.explain().contains(
                 "the joining of ada, broadcast at 7, came: max(1, 7) + 1 = 8. What you send next \
@@ -198,7 +193,7 @@ mod tests {
         );
         // A clock that is ahead already only ticks.
         recent.moved(20.into(), ClockCause::Observed);
-        recent.event(&message(3, 15, "bob", "hi"), 21.into());
+        recent.event(&message(3, 15, "bob", "hi"), 21.into(), true);
         assert!(
             recent.explain().contains("max(20, 15) + 1 = 21"),
             "{}",
@@ -210,8 +205,8 @@ mod tests {
     fn history_is_no_receipt_and_repeats_are_dropped() {
         let mut recent = joined_recent();
         for _ in 0..2 {
-            recent.event(&joined(1, 3, "bob"), 7.into());
-            recent.event(&joined(2, 7, "ada"), 8.into());
+            recent.event(&joined(1, 3, "bob"), 7.into(), false);
+            recent.event(&joined(2, 7, "ada"), 8.into(), true);
         }
         let clocks: Vec<_> = recent.events().map(|received| received.clock).collect();
         assert_eq!(clocks, [None, Some(8.into())]);
@@ -221,10 +216,14 @@ mod tests {
     fn it_is_bounded_and_has_no_hole() {
         let mut recent = joined_recent();
         for position in 1..=2 * KEPT as u64 {
-            recent.event(&message(position, position * 4, "bob", "x"), 9.into());
+            recent.event(&message(position, position * 4, "bob", "x"), 9.into(), true);
         }
         assert_eq!(recent.events().count(), KEPT);
-        recent.event(&message(2 * KEPT as u64 + 5, 90_000, "bob", "x"), 9.into());
+        recent.event(
+            &message(2 * KEPT as u64 + 5, 90_000, "bob", "x"),
+            9.into(),
+            true,
+        );
         assert_eq!(recent.events().count(), 1);
     }
 }

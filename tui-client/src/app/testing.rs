@@ -90,6 +90,8 @@ pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) now: Duration,
     pub(crate) effects: Vec<Effect>,
+    /// Events from this position on are live, as the session decides it by the last Welcome.
+    live_from: Position,
 }
 
 impl TestApp {
@@ -117,6 +119,7 @@ impl TestApp {
             app,
             now: Duration::ZERO,
             effects,
+            live_from: Position::ZERO,
         }
     }
 
@@ -212,6 +215,9 @@ impl TestApp {
     }
 
     pub(crate) fn notice(&mut self, notice: Notice) {
+        if let Notice::Welcome(welcome) = &notice {
+            self.live_from = welcome.position;
+        }
         self.input(Input::Session(notice));
     }
 
@@ -228,7 +234,13 @@ impl TestApp {
     pub(crate) fn own(&mut self, event: Event, own: Option<u64>) {
         let clock = (event.lamport.get() + 1).into();
         let own = own.map(Ticket);
-        self.notice(Notice::Event { event, clock, own });
+        let live = event.position >= self.live_from;
+        self.notice(Notice::Event {
+            event,
+            clock,
+            own,
+            live,
+        });
     }
 
     /// The effects so far, except for those about drawing.

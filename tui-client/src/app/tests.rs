@@ -358,6 +358,7 @@ fn what_was_missed_is_counted_once_it_is_read() {
             event: message(position, 4 * position, "bob", "hi"),
             clock: (4 * position + 1).into(),
             own: None,
+            live: true,
         });
     }
     let notes = |driver: &TestApp| {

@@ -22,8 +22,9 @@ use crate::{
     session::{Ended, Link, NameRefusal, Notice, SessionCommand, Ticket, WelcomeNotice},
 };
 
-/// How many of its own lines may wait for the server; the input is not read beyond that.
-pub(super) const MAX_PENDING: usize = 16;
+/// How many of its own lines may be unconfirmed; the input is not read beyond that. Fewer than the
+/// session would take, so that little is in doubt if the client has to end.
+pub(super) const MAX_UNCONFIRMED: usize = 16;
 
 pub(super) struct PlainClient<O, E> {
     config: PlainConfig,
@@ -120,7 +121,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
             && self.reading
             && !self.leaves()
             && self.next.is_none()
-            && self.pending.len() < MAX_PENDING
+            && self.pending.len() < MAX_UNCONFIRMED
     }
 
     /// The time of the next deadline.
@@ -209,11 +210,18 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
 
     pub(super) fn notice(&mut self, notice: Option<Notice>) {
         match notice {
-            Some(Notice::Event { event, clock, own }) => {
+            Some(Notice::Event {
+                event,
+                clock,
+                own,
+                live,
+            }) => {
                 self.awaited = self.awaited.filter(|end| event.position < *end);
-                self.recent.event(&event, clock);
+                self.recent.event(&event, clock, live);
                 // Participants that left stay visible for a while only on a screen.
-                self.participants.apply(&event, Duration::ZERO);
+                if live {
+                    self.participants.apply(&event, Duration::ZERO);
+                }
                 if let Some(ticket) = own {
                     self.pending.remove(&ticket);
                 }
@@ -233,8 +241,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
             Some(Notice::Ended(ended)) => self.ended(ended),
             None if self.leaves() => self.ended(Ended::Left),
             None => {
-                let why = "the connection to the server ended unexpectedly; start chitty again";
-                self.ended(Ended::Failed(why.into()));
+                self.ended(Ended::vanished());
             }
             Some(Notice::Clock { clock, moved }) => self.recent.moved(clock, moved),
             Some(Notice::History { .. }) => {}

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use chitty_chat::{
     Event, EventKind, ParticipantName,
     event::{joined_sentence, left_sentence},
-    text::display,
+    text::{action_of, display},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
@@ -37,7 +37,7 @@ impl EventFormatter {
         match &event.kind {
             EventKind::Message { author, text, .. } => {
                 let author = named(author);
-                let _ = match text.strip_prefix("/me ") {
+                let _ = match action_of(text) {
                     Some(action) => write!(lines, "* {author} {}", set_in(action)),
                     None => write!(lines, "{author}: {}", set_in(text)),
                 };

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{client::MAX_PENDING, *};
+use super::{client::MAX_UNCONFIRMED, *};
 use crate::session::{Ended, Link, NameRefusal, Notice, SessionCommand, Ticket, WelcomeNotice};
 
 /// A plain client whose session the test plays.
@@ -131,6 +131,7 @@ impl Play {
             event,
             clock: LamportTime::new(1),
             own: Some(ticket),
+            live: true,
         })
         .await;
     }
@@ -227,7 +228,7 @@ async fn the_input_waits_for_the_server() {
     let mut play = Play::joined().await;
     play.type_in(&"hi\n".repeat(100)).await;
     let mut tickets = Vec::new();
-    for _ in 0..MAX_PENDING {
+    for _ in 0..MAX_UNCONFIRMED {
         tickets.push(play.publish().await.0);
     }
     for _ in 0..10 {

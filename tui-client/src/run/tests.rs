@@ -115,6 +115,7 @@ impl Bench {
             event,
             clock,
             own: None,
+            live: true,
         })
         .await;
     }

@@ -86,10 +86,11 @@ impl SessionDriver {
                 return Flow::Continue(());
             }
         }
-        if self.is_history(event.position) {
-            self.clock.observe(event.lamport);
-        } else {
+        let live = self.is_live(event.position);
+        if live {
             self.clock.receive(event.lamport);
+        } else {
+            self.clock.observe(event.lamport);
         }
         let clock = self.clock.now();
         logging::broadcast("received", &event, clock);
@@ -99,15 +100,22 @@ impl SessionDriver {
         };
         let ended = self.own_end(&event);
         self.out.note_clock(clock);
-        self.out.push(Notice::Event { event, clock, own });
+        self.out.push(Notice::Event {
+            event,
+            clock,
+            own,
+            live,
+        });
         self.note_progress(ReportProgress::NowAndThen);
         ended.map_or(Flow::Continue(()), Flow::Break)
     }
 
-    fn is_history(&self, position: Position) -> bool {
+    /// Whether an event at this position belongs to this participation. This is the only place that
+    /// decides so; everything else goes by [`Notice::Event`].
+    fn is_live(&self, position: Position) -> bool {
         self.participation
             .as_ref()
-            .is_some_and(|participation| position < participation.since)
+            .is_none_or(|participation| position >= participation.since)
     }
 
     /// Whether this event ends the participation for good, without this client asking for it. After

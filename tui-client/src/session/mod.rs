@@ -29,7 +29,7 @@ use tracing::Instrument as _;
 pub use connector::{Attempt, ConnectError, Connecting, Connector};
 pub use grpc::endpoint;
 pub use port::{
-    ClockCause, Ended, HistoryPage, Link, NameRefusal, Notice, SessionCommand, Ticket,
+    ClockCause, Ended, HistoryPage, Link, MAX_PENDING, NameRefusal, Notice, SessionCommand, Ticket,
     WelcomeNotice,
 };
 

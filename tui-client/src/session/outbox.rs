@@ -6,7 +6,7 @@ use chitty_chat::{MessageId, MessageText, Position, proto::v1::PublishRequest};
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::Ticket;
+use super::{MAX_PENDING, Ticket};
 
 /// The lines, in the order in which they were typed. A line leaves when its event is shown, when it
 /// is refused, or when its event will certainly not be shown.
@@ -41,13 +41,11 @@ pub(super) struct NextRequest {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
     "{max} lines wait to be sent already; send this one again when they are through",
-    max = Outbox::MAX_LINES
+    max = MAX_PENDING
 )]
 pub(super) struct OutboxFull;
 
 impl Outbox {
-    pub(super) const MAX_LINES: usize = 100;
-
     /// Adds a line, to be sent under this id.
     pub(super) fn push(
         &mut self,
@@ -55,7 +53,7 @@ impl Outbox {
         text: MessageText,
         id: MessageId,
     ) -> Result<(), OutboxFull> {
-        if self.lines.len() >= Self::MAX_LINES {
+        if self.lines.len() >= MAX_PENDING {
             return Err(OutboxFull);
         }
         self.lines.push_back(OutboxLine {
@@ -188,7 +186,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded() {
-        let mut outbox = outbox(Outbox::MAX_LINES as u64);
+        let mut outbox = outbox(MAX_PENDING as u64);
         let one_more = outbox.push(Ticket(100), text("hello"), id(100));
         assert_eq!(one_more, Err(OutboxFull));
         assert_eq!(outbox.shown(id(0).as_str()), Some(Ticket(0)));

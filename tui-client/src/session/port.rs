@@ -4,6 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use chitty_chat::{Event, LamportTime, MessageText, ParticipantName, ParticipantNumber, Position};
 
+/// How many lines of the user's may wait for the server. The app refuses more, so the session's
+/// outbox is full only for an app that does not keep to it.
+pub const MAX_PENDING: usize = 100;
+
 /// The app's number for a line of the user's; each line is confirmed or rejected once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
@@ -73,6 +77,9 @@ pub enum Notice {
         clock: LamportTime,
         /// The ticket, if the event is one of the user's own lines.
         own: Option<Ticket>,
+        /// Whether it happened during this participation. Otherwise it is history: it changes
+        /// nobody's presence, and reading it is no receipt.
+        live: bool,
     },
     /// The server did not accept a line; nobody received it.
     Rejected {
@@ -189,4 +196,13 @@ pub enum Ended {
     /// The server cannot be used (it is another program, has no such room, cannot be started …);
     /// the text says what to do.
     Failed(String),
+}
+
+impl Ended {
+    /// The end of a session whose task has ended without a last notice.
+    pub fn vanished() -> Self {
+        Self::Failed(
+            "the connection to the server ended unexpectedly; start chitty again".to_owned(),
+        )
+    }
 }

@@ -44,34 +44,37 @@ fn event() -> impl Strategy<Value = Notice> {
         text,
         any::<u64>(),
         0..300_u64,
-        prop::option::of(0..5_u64),
+        (prop::option::of(0..5_u64), any::<bool>()),
     )
-        .prop_map(|(kind, name, text, lamport, position, own)| Notice::Event {
-            event: Event {
-                position: position.into(),
-                lamport: lamport.into(),
-                at: at(position * 1000),
-                request: 0.into(),
-                kind: match kind {
-                    0 => EventKind::Joined { name: name.into() },
-                    1 => EventKind::Left {
-                        name: name.into(),
-                        reason: LeftReason::Lost,
-                        participant: ParticipantNumber::new(position),
+        .prop_map(
+            |(kind, name, text, lamport, position, (own, live))| Notice::Event {
+                event: Event {
+                    position: position.into(),
+                    lamport: lamport.into(),
+                    at: at(position * 1000),
+                    request: 0.into(),
+                    kind: match kind {
+                        0 => EventKind::Joined { name: name.into() },
+                        1 => EventKind::Left {
+                            name: name.into(),
+                            reason: LeftReason::Lost,
+                            participant: ParticipantNumber::new(position),
+                        },
+                        2 => EventKind::Message {
+                            author: name.into(),
+                            text: text.into(),
+                            id: "".into(),
+                            seen: 0.into(),
+                            participant: ParticipantNumber::new(1),
+                        },
+                        _ => EventKind::Unknown,
                     },
-                    2 => EventKind::Message {
-                        author: name.into(),
-                        text: text.into(),
-                        id: "".into(),
-                        seen: 0.into(),
-                        participant: ParticipantNumber::new(1),
-                    },
-                    _ => EventKind::Unknown,
                 },
+                clock: lamport.into(),
+                own: own.map(Ticket),
+                live,
             },
-            clock: lamport.into(),
-            own: own.map(Ticket),
-        })
+        )
 }
 
 fn notice() -> impl Strategy<Value = Notice> {

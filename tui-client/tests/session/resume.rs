@@ -160,8 +160,10 @@ async fn a_new_participation_goes_on_without_a_gap() {
     assert!(welcome.participants.is_some());
     assert_eq!(welcome.clock, LamportTime::new(9));
     // Below the Welcome's position it is history.
-    assert_eq!(user.event().await.clock, LamportTime::new(9));
-    assert_eq!(user.event().await.clock, LamportTime::new(10));
+    let (history, own) = (user.event().await, user.event().await);
+    assert_eq!(history.clock, LamportTime::new(9));
+    assert_eq!(own.clock, LamportTime::new(10));
+    assert_eq!((history.live, own.live), (false, true));
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ pub(crate) struct Shown {
     pub(crate) event: Event,
     pub(crate) clock: LamportTime,
     pub(crate) own: Option<Ticket>,
+    pub(crate) live: bool,
 }
 
 impl User {
@@ -113,7 +114,17 @@ impl User {
 
     pub(crate) async fn event(&mut self) -> Shown {
         self.until(|notice| match notice {
-            Notice::Event { event, clock, own } => Some(Shown { event, clock, own }),
+            Notice::Event {
+                event,
+                clock,
+                own,
+                live,
+            } => Some(Shown {
+                event,
+                clock,
+                own,
+                live,
+            }),
             _ => None,
         })
         .await

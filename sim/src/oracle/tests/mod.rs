@@ -100,6 +100,7 @@ fn shown(record: &Record, clock: u64) -> Said {
         event: record.event.clone(),
         clock: clock.into(),
         own,
+        live: true,
     })
 }
 

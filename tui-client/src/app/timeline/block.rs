@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use chitty_chat::{Event, EventKind, LamportTime, LeftReason, Position, causality::Relation};
+use chitty_chat::{
+    Event, EventKind, LamportTime, LeftReason, Position, causality::Relation, text::action_of,
+};
 use jiff::civil::DateTime;
 
 use super::{Timeline, lamport, marks, marks::TextMark};
@@ -251,7 +253,7 @@ impl<'a> Block<'a> {
 
     fn said(columns: &MessageColumns, author: &'a str, text: &str, own: bool, named: bool) -> Self {
         let name = glyphs::safe(author);
-        if let Some(deed) = text.strip_prefix("/me ") {
+        if let Some(deed) = action_of(text) {
             let mut block = Self {
                 kind: BlockKind::Action,
                 ..Self::empty("*".into())

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use chitty_chat::{Event, EventKind, MessageText, Position};
+use chitty_chat::{Event, EventKind, MessageText, Position, text::action_of};
 use jiff::civil::DateTime;
 
 use crate::session::Ticket;
@@ -143,7 +143,7 @@ impl TimelineEntry {
     /// The author, if the name stands beside the text.
     fn author(&self) -> Option<&str> {
         match &self.event()?.kind {
-            EventKind::Message { author, text, .. } if !text.starts_with("/me ") => Some(author),
+            EventKind::Message { author, text, .. } if action_of(text).is_none() => Some(author),
             _ => None,
         }
     }

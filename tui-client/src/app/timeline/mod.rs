@@ -29,11 +29,9 @@ use self::{
 };
 use crate::{
     glyphs,
-    session::{Ticket, WelcomeNotice},
+    session::{MAX_PENDING, Ticket, WelcomeNotice},
 };
 
-/// Own lines that may wait for the server.
-const MAX_PENDING: usize = 100;
 /// The largest number of mentions that are counted.
 const MANY_MENTIONS: usize = 999;
 

@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use chitty_chat::{Event, EventKind, LamportTime, Position, text::caseless::Needle};
+use chitty_chat::{
+    Event, EventKind, LamportTime, Position,
+    text::{action_of, caseless::Needle},
+};
 
 use super::{
     Timeline,
@@ -272,7 +275,7 @@ pub(in crate::app) fn needle(text: &str) -> Needle {
 /// The text of an event, as the user reads it.
 pub(in crate::app) fn said(event: &Event) -> Option<String> {
     match &event.kind {
-        EventKind::Message { author, text, .. } => Some(match text.strip_prefix("/me ") {
+        EventKind::Message { author, text, .. } => Some(match action_of(text) {
             Some(deed) => format!("{author} {deed}"),
             None => text.to_string(),
         }),

@@ -230,14 +230,14 @@ impl Chat {
         };
         person.shown = next;
         let time = event.lamport.get();
-        let counts = u64::from(next >= person.from);
-        person.clock = person.clock.max(time) + counts;
+        let live = next >= person.from;
+        person.clock = person.clock.max(time) + u64::from(live);
         // A line that the log has already is not sent again.
         person
             .in_flight
             .take_if(|line| line.position == Some(next) && !line.reply);
         if who == ME {
-            self.recent.event(event, person.clock.into());
+            self.recent.event(event, person.clock.into(), live);
         }
     }
 
