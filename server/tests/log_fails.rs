@@ -14,7 +14,7 @@ use std::{
 };
 
 use chitty_chat::proto::v1::{PublishRequest, chitty_chat_client::ChittyChatClient};
-use chitty_trace::{chat::Facts, check::check, cli::write_report, read::Trace};
+use chitty_trace::{chat::TraceIndex, check::check, cli::write_report, read::Trace};
 use support::{
     PATIENCE,
     process::{PROGRAM, Server},
@@ -96,10 +96,10 @@ async fn ended_but_for_the_tracer(server: &mut Server) -> bool {
 /// What `chitty trace` says of the logs, which is nothing against anybody.
 fn checked(folder: &Path) -> String {
     let trace = Trace::read(&[folder.join("logs")]).expect("readable");
-    let facts = Facts::of(&trace);
-    let report = check(&facts);
+    let index = TraceIndex::of(&trace);
+    let report = check(&index);
     let mut said = Vec::new();
-    write_report(&facts, &report, &mut said).expect("memory");
+    write_report(&index, &report, &mut said).expect("memory");
     let said = String::from_utf8(said).expect("text");
     assert!(report.violations.is_empty(), "{said}");
     said

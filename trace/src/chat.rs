@@ -1,20 +1,20 @@
 //! What the runs are about: which chats there are, which participations, what is at which position.
 
 mod assign;
-mod stints;
+mod spans;
 
 use std::collections::HashMap;
 
 use crate::read::{
-    Run, Step, Text, Trace,
-    step::{Event, Kind, What},
+    Run, TextId, Trace, TraceStep,
+    step::{LoggedEvent, LoggedKind, StepKind},
 };
 
-pub use self::stints::Stint;
+pub use self::spans::StreamSpan;
 
 /// A step of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct At {
+pub struct StepRef {
     /// Which run.
     pub run: usize,
     /// Which of its steps.
@@ -23,11 +23,11 @@ pub struct At {
 
 /// What is told of a position.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub struct KnownEvent {
     /// By whom: the server, if its log is there, else the first who heard it.
-    pub at: At,
+    pub at: StepRef,
     /// What.
-    pub event: Event,
+    pub event: LoggedEvent,
     /// Its time.
     pub lamport: u64,
     /// By the server.
@@ -36,15 +36,15 @@ pub struct Told {
 
 /// One log's life.
 #[derive(Debug, Default)]
-pub struct Chat {
+pub struct TracedChat {
     /// The server's runs, in order.
     pub servers: Vec<usize>,
     /// Which life, where that is told.
-    pub epoch: Option<Text>,
+    pub epoch: Option<TextId>,
     /// What is at each position.
-    pub told: HashMap<u64, Told>,
+    pub events: HashMap<u64, KnownEvent>,
     /// Where the message with this id is.
-    pub by_id: HashMap<Text, u64>,
+    pub by_id: HashMap<TextId, u64>,
     /// Where this participation ended.
     pub lefts: HashMap<u64, u64>,
     /// The positions that the server's logs cover, each range with both its ends, in order.
@@ -55,35 +55,35 @@ pub struct Chat {
 
 /// The runs, and what they are about.
 #[derive(Debug)]
-pub struct Facts<'a> {
+pub struct TraceIndex<'a> {
     /// What was read.
     pub trace: &'a Trace,
     /// The chats.
-    pub chats: Vec<Chat>,
+    pub chats: Vec<TracedChat>,
     /// The participations as the clients tell of them, by run and in order.
-    pub stints: Vec<Stint>,
+    pub spans: Vec<StreamSpan>,
     /// The chat of each server's run.
     pub chat_of_server: HashMap<usize, usize>,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> TraceIndex<'a> {
     /// Finds out.
     pub fn of(trace: &'a Trace) -> Self {
         let (mut chats, chat_of_server) = assign::chats(trace);
         for chat in &mut chats {
             chat.take_servers(trace);
         }
-        let mut stints = stints::stints(trace);
-        assign::stints(trace, &mut chats, &mut stints);
-        for stint in &stints {
-            if let Some(chat) = chats.get_mut(stint.chat) {
-                chat.take_stint(trace, stint);
+        let mut spans = spans::spans(trace);
+        assign::spans(trace, &mut chats, &mut spans);
+        for span in &spans {
+            if let Some(chat) = chats.get_mut(span.chat) {
+                chat.take_stint(trace, span);
             }
         }
         Self {
             trace,
             chats,
-            stints,
+            spans,
             chat_of_server,
         }
     }
@@ -94,12 +94,12 @@ impl<'a> Facts<'a> {
     }
 
     /// A step.
-    pub fn step(&self, at: At) -> &'a Step {
+    pub fn step(&self, at: StepRef) -> &'a TraceStep {
         &self.trace.runs[at.run].steps[at.step]
     }
 
     /// A text.
-    pub fn text(&self, text: Text) -> &'a str {
+    pub fn text(&self, text: TextId) -> &'a str {
         self.trace.texts.get(text)
     }
 
@@ -110,7 +110,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-impl Chat {
+impl TracedChat {
     fn take_servers(&mut self, trace: &Trace) {
         // Where a run that ended in order left off: the next one goes on there.
         let mut left_off = None;
@@ -122,15 +122,15 @@ impl Chat {
                 if step.after_hole {
                     self.covered.extend(range.take());
                 }
-                match step.what {
-                    What::ServerStarted { position, .. } => {
+                match step.kind {
+                    StepKind::ServerStarted { position, .. } => {
                         let last = left_off.take().unwrap_or(position);
                         range = Some((last.min(position).saturating_add(1), position));
                     }
-                    What::BroadcastSent(event) => {
+                    StepKind::BroadcastSent(event) => {
                         let (first, last) = range.unwrap_or((event.position, 0));
                         range = Some((first, last.max(event.position)));
-                        let at = At {
+                        let at = StepRef {
                             run: number,
                             step: at,
                         };
@@ -148,9 +148,9 @@ impl Chat {
         self.covered.sort_unstable();
     }
 
-    fn take_stint(&mut self, trace: &Trace, stint: &Stint) {
-        for (at, step) in stint.steps(trace) {
-            if let What::BroadcastReceived(event) = step.what
+    fn take_stint(&mut self, trace: &Trace, span: &StreamSpan) {
+        for (at, step) in span.steps(trace) {
+            if let StepKind::BroadcastReceived(event) = step.kind
                 && !self.covers(event.position)
             {
                 self.tell(at, event, step.lamport, false);
@@ -158,16 +158,16 @@ impl Chat {
         }
     }
 
-    fn tell(&mut self, at: At, event: Event, lamport: u64, by_server: bool) {
+    fn tell(&mut self, at: StepRef, event: LoggedEvent, lamport: u64, by_server: bool) {
         if !event.id.is_empty() {
             self.by_id.entry(event.id).or_insert(event.position);
         }
-        if event.kind == Kind::Left {
+        if event.kind == LoggedKind::Left {
             self.lefts
                 .entry(event.participant)
                 .or_insert(event.position);
         }
-        self.told.entry(event.position).or_insert(Told {
+        self.events.entry(event.position).or_insert(KnownEvent {
             at,
             event,
             lamport,
@@ -176,8 +176,8 @@ impl Chat {
     }
 
     /// The end of this participation.
-    pub fn left_of(&self, participant: u64) -> Option<&Told> {
-        self.told.get(self.lefts.get(&participant)?)
+    pub fn left_of(&self, participant: u64) -> Option<&KnownEvent> {
+        self.events.get(self.lefts.get(&participant)?)
     }
 
     /// Whether the server's logs would show the broadcast at this position.

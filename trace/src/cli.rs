@@ -9,24 +9,24 @@ use std::{
 
 use chitty_chat::{files, logging, text::display};
 use clap::{
-    Args as ClapArgs,
+    Args,
     builder::{PathBufValueParser, TypedValueParser},
 };
 
 use crate::{
-    chat::Facts,
-    check::{Report, Violation, check},
+    chat::TraceIndex,
+    check::{CheckReport, Violation, check},
     draw::{self, Detail, Diagram},
     export,
-    follow::{LookError, Show, Watch},
-    read::{Lines, Trace},
+    live::{LiveReport, LiveView, RefreshError},
+    read::{LineLookup, Trace},
 };
 
 /// The logs cannot be read, or what is made of them cannot be written.
 const EXIT_TROUBLE: u8 = 2;
 
 /// The options.
-#[derive(Clone, Debug, ClapArgs)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Without an option it checks: exit status 0 where every rule is kept, 1 where one is not, and 2
 where the logs cannot be read.
@@ -37,13 +37,13 @@ Examples:
   chitty trace --text logs           draw them in the terminal
   chitty trace --html chat.html --last 0 logs
   chitty trace --follow --text       draw what happens, as it happens")]
-pub struct Args {
+pub struct TraceArgs {
     /// Log files, and folders of them [default: where chitty and its server write them]
     #[arg(value_name = "PATH", value_parser = user_path())]
     pub paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    output: Output,
+    output: OutputArgs,
 
     /// Go on while the logs are being written: say what is broken as it comes; with --text, draw
     /// too. Ctrl-C ends it
@@ -61,10 +61,10 @@ fn user_path() -> impl TypedValueParser<Value = PathBuf> {
 }
 
 /// What to do instead of checking.
-#[derive(Clone, Debug, ClapArgs)]
+#[derive(Clone, Debug, Args)]
 #[group(multiple = false)]
 #[expect(clippy::struct_excessive_bools, reason = "as on the command line")]
-struct Output {
+struct OutputArgs {
     /// Draw the space-time diagram in the terminal
     #[arg(long)]
     text: bool,
@@ -91,7 +91,7 @@ struct Output {
 }
 
 /// Does what is asked for, on standard output; what goes wrong is said on standard error.
-pub fn run(args: &Args) -> ExitCode {
+pub fn run(args: &TraceArgs) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let done = execute(args, &mut out).and_then(|code| {
         out.flush()?;
@@ -108,7 +108,7 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
+fn execute(args: &TraceArgs, out: &mut dyn Write) -> io::Result<ExitCode> {
     let mut paths = args.paths.clone();
     if paths.is_empty() {
         let default = logging::default_directory();
@@ -121,44 +121,44 @@ fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
         return follow(args, paths, out);
     }
     let trace = Trace::read(&paths).map_err(io::Error::other)?;
-    let facts = Facts::of(&trace);
+    let index = TraceIndex::of(&trace);
     if trace.runs.is_empty() {
         return Err(io::Error::other(
             "there are no log lines; give log files, or folders of them",
         ));
     }
     if args.output.text {
-        draw::text::write(&diagram(args, &facts, Detail::Events), out)?;
+        draw::text::write(&diagram(args, &index, Detail::Events), out)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(path) = &args.output.svg {
-        let diagram = diagram(args, &facts, Detail::Events);
-        to_file(path, out, |out| draw::svg::write(&facts, &diagram, out))?;
+        let diagram = diagram(args, &index, Detail::Events);
+        to_file(path, out, |out| draw::svg::write(&index, &diagram, out))?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(path) = &args.output.html {
-        let diagram = diagram(args, &facts, Detail::Events);
-        to_file(path, out, |out| draw::html::write(&facts, &diagram, out))?;
+        let diagram = diagram(args, &index, Detail::Events);
+        to_file(path, out, |out| draw::html::write(&index, &diagram, out))?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.output.mermaid {
-        export::mermaid::write(&diagram(args, &facts, Detail::Events), out)?;
+        export::mermaid::write(&diagram(args, &index, Detail::Events), out)?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.output.json || args.output.shiviz {
         // The whole of it, whatever is drawn.
-        for chat in 0..facts.chats.len() {
-            let diagram = Diagram::of(&facts, chat, Detail::All);
+        for chat in 0..index.chats.len() {
+            let diagram = Diagram::of(&index, chat, Detail::All);
             if args.output.json {
-                export::json::write(&facts, &diagram, out)?;
-            } else if chat + 1 == facts.chats.len() {
-                export::shiviz::write(&facts, &diagram, out)?;
+                export::json::write(&index, &diagram, out)?;
+            } else if chat + 1 == index.chats.len() {
+                export::shiviz::write(&index, &diagram, out)?;
             }
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let report = check(&facts);
-    write_report(&facts, &report, out)?;
+    let report = check(&index);
+    write_report(&index, &report, out)?;
     let clean = report.counts.is_empty();
     Ok(if clean {
         ExitCode::SUCCESS
@@ -168,35 +168,35 @@ fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
 }
 
 /// Until it is interrupted, or nobody reads what it says.
-fn follow(args: &Args, paths: Vec<PathBuf>, out: &mut dyn Write) -> io::Result<ExitCode> {
+fn follow(args: &TraceArgs, paths: Vec<PathBuf>, out: &mut dyn Write) -> io::Result<ExitCode> {
     let show = if args.output.text {
-        Show::Rows(args.last)
+        LiveView::Rows(args.last)
     } else {
-        Show::Violations
+        LiveView::Violations
     };
-    let mut watch = Watch::new(paths, show);
+    let mut report = LiveReport::new(paths, show);
     loop {
-        watch.look(out).map_err(|error| match error {
-            LookError::Read(error) => io::Error::other(error),
-            LookError::Write(error) => error,
+        report.refresh(out).map_err(|error| match error {
+            RefreshError::Read(error) => io::Error::other(error),
+            RefreshError::Write(error) => error,
         })?;
         #[expect(
             clippy::disallowed_methods,
             reason = "this is the edge, and a thread of its own"
         )]
-        std::thread::sleep(watch.interval());
+        std::thread::sleep(report.interval());
     }
 }
 
 /// Of the chat that is newest.
-fn diagram(args: &Args, facts: &Facts<'_>, detail: Detail) -> Diagram {
-    let chats = facts.chats.len();
+fn diagram(args: &TraceArgs, index: &TraceIndex<'_>, detail: Detail) -> Diagram {
+    let chats = index.chats.len();
     if chats > 1 {
         eprintln!("chitty trace: the logs are of {chats} chats; this is the last one");
     }
-    let mut diagram = Diagram::of(facts, chats.saturating_sub(1), detail);
+    let mut diagram = Diagram::of(index, chats.saturating_sub(1), detail);
     if args.last > 0 {
-        diagram.last(facts, args.last);
+        diagram.last(index, args.last);
     }
     diagram
 }
@@ -215,10 +215,14 @@ fn to_file(
 }
 
 /// The report, as text that is safe for a terminal.
-pub fn write_report(facts: &Facts<'_>, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let mut lines = Lines::default();
+pub fn write_report(
+    index: &TraceIndex<'_>,
+    report: &CheckReport,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut lines = LineLookup::default();
     for violation in &report.violations {
-        write_violation(facts, violation, &mut lines, out)?;
+        write_violation(index, violation, &mut lines, out)?;
     }
     let more = report.counts.values().sum::<u64>() - report.violations.len() as u64;
     if more > 0 {
@@ -227,15 +231,15 @@ pub fn write_report(facts: &Facts<'_>, report: &Report, out: &mut dyn Write) -> 
     for unchecked in &report.unchecked {
         writeln!(out, "not checked: {}", display::safe(unchecked))?;
     }
-    let trace = facts.trace;
-    let events: usize = facts.chats.iter().map(|chat| chat.told.len()).sum();
+    let trace = index.trace;
+    let events: usize = index.chats.iter().map(|chat| chat.events.len()).sum();
     writeln!(
         out,
         "{} lines of {} runs in {} files; {events} events in {} chats",
         trace.lines,
         trace.runs.len(),
         trace.sources.len(),
-        facts.chats.len(),
+        index.chats.len(),
     )?;
     if report.counts.is_empty() {
         return writeln!(out, "every rule is kept, as far as these logs tell");
@@ -248,9 +252,9 @@ pub fn write_report(facts: &Facts<'_>, report: &Report, out: &mut dyn Write) -> 
 }
 
 pub(crate) fn write_violation(
-    facts: &Facts<'_>,
+    index: &TraceIndex<'_>,
     violation: &Violation,
-    lines: &mut Lines,
+    lines: &mut LineLookup,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     writeln!(
@@ -260,12 +264,14 @@ pub(crate) fn write_violation(
         display::safe(&violation.message)
     )?;
     for at in &violation.lines {
-        let place = facts.step(*at).place;
-        let source = facts.trace.sources.get(place.file as usize);
+        let location = index.step(*at).location;
+        let source = index.trace.sources.get(location.file as usize);
         let name = source.map_or("", |source| source.name());
-        let line = lines.get(&facts.trace.sources, place).unwrap_or_default();
+        let line = lines
+            .get(&index.trace.sources, location)
+            .unwrap_or_default();
         let (name, line) = (display::safe(name), display::safe(&line));
-        writeln!(out, "  {name}:{}: {line}", place.line)?;
+        writeln!(out, "  {name}:{}: {line}", location.line)?;
     }
     writeln!(out)
 }

@@ -8,5 +8,5 @@ pub mod check;
 pub mod cli;
 pub mod draw;
 pub mod export;
-pub mod follow;
+pub mod live;
 pub mod read;

@@ -2,7 +2,7 @@
 
 mod support;
 
-use chitty_trace::{chat::Facts, check::check, cli::write_report};
+use chitty_trace::{chat::TraceIndex, check::check, cli::write_report};
 use support::{Logs, assert_clean, run, trace};
 
 /// The same numbers each time (`SplitMix64`, <https://doi.org/10.1145/2714064.2660195>).
@@ -42,9 +42,9 @@ fn drop_lines(lines: &mut Vec<String>, dice: &mut Dice) -> usize {
 
 fn report(logs: &Logs) -> String {
     let trace = trace(logs);
-    let facts = Facts::of(&trace);
+    let index = TraceIndex::of(&trace);
     let mut out = Vec::new();
-    write_report(&facts, &check(&facts), &mut out).expect("memory");
+    write_report(&index, &check(&index), &mut out).expect("memory");
     String::from_utf8(out).expect("text")
 }
 

@@ -11,7 +11,7 @@ use std::{
 use chitty_chat::proto::v1::{
     Broadcast, JoinRequest, Welcome, broadcast::Kind, chitty_chat_client::ChittyChatClient,
 };
-use chitty_trace::{chat::Facts, check::check, cli::write_report, read::Trace};
+use chitty_trace::{chat::TraceIndex, check::check, cli::write_report, read::Trace};
 use tokio::time::{Instant, sleep};
 use tonic::{Streaming, transport::Channel};
 
@@ -129,10 +129,10 @@ impl Drop for Server {
 /// Whatever happened, the log keeps every rule of logical time.
 fn assert_clean(logs: &Path) {
     let trace = Trace::read(&[logs.to_owned()]).expect("readable logs");
-    let facts = Facts::of(&trace);
-    let report = check(&facts);
+    let index = TraceIndex::of(&trace);
+    let report = check(&index);
     let mut said = Vec::new();
-    write_report(&facts, &report, &mut said).expect("memory can be written");
+    write_report(&index, &report, &mut said).expect("memory can be written");
     assert!(
         report.violations.is_empty(),
         "{}",

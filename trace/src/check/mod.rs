@@ -12,7 +12,7 @@ mod sameness;
 use std::collections::BTreeMap;
 
 pub use self::rule::Rule;
-use crate::chat::{At, Facts};
+use crate::chat::{StepRef, TraceIndex};
 
 /// So many violations of one rule are kept; the others are counted.
 const KEPT: usize = 100;
@@ -25,12 +25,12 @@ pub struct Violation {
     /// How.
     pub message: String,
     /// The lines that show it.
-    pub lines: Vec<At>,
+    pub lines: Vec<StepRef>,
 }
 
 /// What came of checking.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct CheckReport {
     /// What is broken, in the order in which it was found.
     pub violations: Vec<Violation>,
     /// How often each rule is broken.
@@ -39,8 +39,8 @@ pub struct Report {
     pub unchecked: Vec<String>,
 }
 
-impl Report {
-    fn add(&mut self, rule: Rule, lines: &[At], message: impl FnOnce() -> String) {
+impl CheckReport {
+    fn add(&mut self, rule: Rule, lines: &[StepRef], message: impl FnOnce() -> String) {
         let count = self.counts.entry(rule).or_default();
         *count += 1;
         if *count <= KEPT as u64 {
@@ -59,15 +59,15 @@ impl Report {
 }
 
 /// Checks every rule.
-pub fn check(facts: &Facts<'_>) -> Report {
-    let mut report = Report::default();
-    clocks::check(facts, &mut report);
-    journal::check(facts, &mut report);
-    fold::check(facts, &mut report);
-    receptions::check(facts, &mut report);
-    sameness::check(facts, &mut report);
-    requests::check(facts, &mut report);
-    limits::note(facts, &mut report);
+pub fn check(index: &TraceIndex<'_>) -> CheckReport {
+    let mut report = CheckReport::default();
+    clocks::check(index, &mut report);
+    journal::check(index, &mut report);
+    fold::check(index, &mut report);
+    receptions::check(index, &mut report);
+    sameness::check(index, &mut report);
+    requests::check(index, &mut report);
+    limits::note(index, &mut report);
     report
 }
 

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::{Diagram, svg};
-use crate::chat::Facts;
+use crate::chat::TraceIndex;
 
 /// What people wrote is in the drawing only, as escaped text; the script reads it from there as
 /// text. Should that ever fail, nothing can be loaded or sent.
@@ -13,7 +13,7 @@ const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
 /// Writes it.
-pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -26,7 +26,7 @@ pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::R
          <button id=\"in\" title=\"zoom in (+)\">+</button></span></header>\n\
          <main id=\"stage\" tabindex=\"0\"><div id=\"names\"></div>"
     )?;
-    svg::write(facts, diagram, out)?;
+    svg::write(index, diagram, out)?;
     writeln!(
         out,
         "</main>\n<footer><p id=\"line\" role=\"status\"></p><p id=\"hint\">Point at a dot for its \

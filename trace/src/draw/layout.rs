@@ -8,10 +8,10 @@ use chitty_chat::{
     text::display,
 };
 
-use super::{Diagram, Node, NodeKind};
+use super::{Diagram, DiagramNode, NodeKind};
 use crate::{
-    chat::{Chat, Facts},
-    read::step::{Event, Kind, What},
+    chat::{TraceIndex, TracedChat},
+    read::step::{LoggedEvent, LoggedKind, StepKind},
 };
 
 /// Between two processes.
@@ -48,7 +48,7 @@ pub(super) struct Lane {
     pub(super) title: String,
     pub(super) server: bool,
     /// From where to where something is known of it; both 0: nothing is.
-    pub(super) span: (usize, usize),
+    pub(super) extent: (usize, usize),
     /// It was lost: the server said that it left, not it.
     pub(super) lost: bool,
 }
@@ -75,9 +75,9 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn of(facts: &Facts<'_>, diagram: &Diagram) -> Self {
+    pub(super) fn of(index: &TraceIndex<'_>, diagram: &Diagram) -> Self {
         let (lanes, lane_of) = lanes(diagram);
-        let left = left(facts, diagram);
+        let left = left(index, diagram);
         let mut layout = Self {
             width: left + lanes.len().max(3).saturating_sub(1) * LANE + RIGHT,
             height: 0,
@@ -88,16 +88,16 @@ impl Layout {
             y: Vec::with_capacity(diagram.nodes.len()),
             restarts: Vec::new(),
             whose: HashMap::new(),
-            unseen: facts
+            unseen: index
                 .chats
                 .get(diagram.chat)
                 .map_or_else(HashMap::new, unseen),
         };
-        layout.place(diagram);
+        layout.place_nodes(diagram);
         let bottom = layout.y.iter().max().copied().unwrap_or(TOP);
         layout.bottom = bottom + BOTTOM / 3;
         layout.height = bottom + BOTTOM;
-        layout.participants(facts, diagram);
+        layout.participants(index, diagram);
         layout
     }
 
@@ -105,14 +105,19 @@ impl Layout {
         self.left + lane * LANE
     }
 
-    pub(super) fn lane(&self, node: &Node) -> usize {
+    pub(super) fn lane(&self, node: &DiagramNode) -> usize {
         self.lane_of.get(node.column).copied().unwrap_or(0)
     }
 
     /// Whose event this is, as the number of a lane.
-    pub(super) fn whose(&self, facts: &Facts<'_>, diagram: &Diagram, node: &Node) -> Option<usize> {
-        match facts.step(node.at).what {
-            What::BroadcastSent(event) | What::BroadcastReceived(event) => {
+    pub(super) fn whose(
+        &self,
+        index: &TraceIndex<'_>,
+        diagram: &Diagram,
+        node: &DiagramNode,
+    ) -> Option<usize> {
+        match index.step(node.at).kind {
+            StepKind::BroadcastSent(event) | StepKind::BroadcastReceived(event) => {
                 self.whose.get(&event.participant).copied()
             }
             _ if diagram.columns[node.column].server => {
@@ -123,13 +128,13 @@ impl Layout {
     }
 
     /// With how many messages above it this one crossed.
-    pub(super) fn unseen(&self, event: &Event) -> usize {
+    pub(super) fn unseen(&self, event: &LoggedEvent) -> usize {
         self.unseen.get(&event.position).copied().unwrap_or(0)
     }
 
     /// Each event is below what was before it in its process, and below its cause. What nothing
     /// caused is below all that happened before it.
-    fn place(&mut self, diagram: &Diagram) {
+    fn place_nodes(&mut self, diagram: &Diagram) {
         let slope = SLOPE.min(STEEPEST / self.lanes.len().max(1)).max(2);
         let mut next = vec![TOP; self.lanes.len()];
         let mut ends = vec![TOP; self.lanes.len()];
@@ -164,8 +169,8 @@ impl Layout {
             if node.source.is_none() || diagram.columns[node.column].server {
                 last = last.max(y);
             }
-            let span = &mut self.lanes[lane].span;
-            *span = match *span {
+            let extent = &mut self.lanes[lane].extent;
+            *extent = match *extent {
                 (0, 0) => (y, y),
                 (from, to) => (from.min(y), to.max(y)),
             };
@@ -173,27 +178,23 @@ impl Layout {
         }
     }
 
-    fn participants(&mut self, facts: &Facts<'_>, diagram: &Diagram) {
+    fn participants(&mut self, index: &TraceIndex<'_>, diagram: &Diagram) {
         let columns: HashMap<_, _> = diagram
             .columns
             .iter()
             .zip(0..)
             .map(|(column, number)| (column.run, number))
             .collect();
-        for stint in facts
-            .stints
-            .iter()
-            .filter(|stint| stint.chat == diagram.chat)
-        {
-            let Some(column) = columns.get(&stint.run) else {
+        for span in index.spans.iter().filter(|span| span.chat == diagram.chat) {
+            let Some(column) = columns.get(&span.run) else {
                 continue;
             };
             let lane = self.lane_of[*column];
-            let participant = stint.welcome.participant;
+            let participant = span.welcome.participant;
             self.whose.insert(participant, lane);
-            let left = facts.chats[diagram.chat].left_of(participant);
-            let gone = left.is_some_and(|left| facts.text(left.event.reason) != "left");
-            self.lanes[lane].lost = gone && !facts.run(stint.run).ended;
+            let left = index.chats[diagram.chat].left_of(participant);
+            let gone = left.is_some_and(|left| index.text(left.event.reason) != "left");
+            self.lanes[lane].lost = gone && !index.run(span.run).ended;
         }
     }
 }
@@ -211,7 +212,7 @@ pub(super) fn lanes(diagram: &Diagram) -> (Vec<Lane>, Vec<usize>) {
         lanes.push(Lane {
             title: column.title.clone(),
             server: column.server,
-            span: (0, 0),
+            extent: (0, 0),
             lost: false,
         });
     }
@@ -219,11 +220,11 @@ pub(super) fn lanes(diagram: &Diagram) -> (Vec<Lane>, Vec<usize>) {
 }
 
 /// How much room what was broadcast takes.
-fn left(facts: &Facts<'_>, diagram: &Diagram) -> usize {
+fn left(index: &TraceIndex<'_>, diagram: &Diagram) -> usize {
     let broadcasts = diagram
         .nodes
         .iter()
-        .filter(|node| matches!(facts.step(node.at).what, What::BroadcastSent(_)));
+        .filter(|node| matches!(index.step(node.at).kind, StepKind::BroadcastSent(_)));
     let longest = broadcasts
         .map(|node| display::width(&display::safe(&node.label)))
         .max();
@@ -232,12 +233,12 @@ fn left(facts: &Facts<'_>, diagram: &Diagram) -> usize {
     (LEFT_OF_TIME + columns * COLUMN + POSITION).clamp(*LEFT.start(), *LEFT.end())
 }
 
-fn unseen(chat: &Chat) -> HashMap<u64, usize> {
+fn unseen(chat: &TracedChat) -> HashMap<u64, usize> {
     let messages = chat
-        .told
+        .events
         .values()
-        .filter(|told| told.event.kind == Kind::Message);
-    let mut sendings: Vec<_> = messages.map(|told| sending(&told.event)).collect();
+        .filter(|known| known.event.kind == LoggedKind::Message);
+    let mut sendings: Vec<_> = messages.map(|known| sending(&known.event)).collect();
     sendings.sort_unstable_by_key(|sending| sending.position);
     let window = Window::new(&sendings);
     let counted = sendings
@@ -246,7 +247,7 @@ fn unseen(chat: &Chat) -> HashMap<u64, usize> {
     counted.filter(|(_, count)| *count > 0).collect()
 }
 
-fn sending(message: &Event) -> Sending {
+fn sending(message: &LoggedEvent) -> Sending {
     Sending {
         position: message.position.into(),
         participant: ParticipantNumber::new(message.participant),

@@ -8,14 +8,14 @@ use chitty_chat::{
 };
 
 use super::{
-    Diagram, Node, NodeKind,
+    Diagram, DiagramNode, NodeKind,
     layout::{LONGEST_LABEL, Layout, TOP},
 };
 use crate::{
-    chat::Facts,
+    chat::TraceIndex,
     read::{
-        Lines,
-        step::{Event, Kind, What},
+        LineLookup,
+        step::{LoggedEvent, LoggedKind, StepKind},
     },
 };
 
@@ -44,8 +44,8 @@ text{font:13px system-ui,'DejaVu Sans',sans-serif;fill:#24292f}\
 .reply .time{font-weight:400}.crossed{font-weight:700;fill:#b54a00}";
 
 /// Writes it, with each event's line as its title.
-pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
-    let layout = Layout::of(facts, diagram);
+pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
+    let layout = Layout::of(index, diagram);
     let width = layout.width;
     let height = layout.height + (legend_rows(width) - 1) * LEGEND_ROW;
     writeln!(
@@ -57,7 +57,7 @@ pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::R
         colours()
     )?;
     let drawing = Drawing {
-        facts,
+        index,
         diagram,
         layout: &layout,
     };
@@ -80,7 +80,7 @@ pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::R
             drawing.arrow(source, number, out)?;
         }
     }
-    let mut lines = Lines::default();
+    let mut lines = LineLookup::default();
     for number in 0..diagram.nodes.len() {
         drawing.event(number, &mut lines, out)?;
     }
@@ -104,7 +104,7 @@ fn colours() -> String {
 }
 
 struct Drawing<'a> {
-    facts: &'a Facts<'a>,
+    index: &'a TraceIndex<'a>,
     diagram: &'a Diagram,
     layout: &'a Layout,
 }
@@ -126,7 +126,7 @@ impl Drawing<'_> {
         let (from, to) = if lane.server {
             (TOP - 26, bottom)
         } else {
-            lane.span
+            lane.extent
         };
         let class = self.colour(Some(number));
         let title = short(&lane.title, LONGEST_TITLE);
@@ -152,20 +152,20 @@ impl Drawing<'_> {
         writeln!(out, "</g>")
     }
 
-    fn class(&self, node: &Node) -> String {
-        let colour = self.colour(self.layout.whose(self.facts, self.diagram, node));
+    fn class(&self, node: &DiagramNode) -> String {
+        let colour = self.colour(self.layout.whose(self.index, self.diagram, node));
         match self.kind(node) {
             _ if node.kind == NodeKind::Reply => format!("{colour} reply"),
-            Kind::Message => colour,
+            LoggedKind::Message => colour,
             _ => format!("{colour} presence"),
         }
     }
 
-    fn kind(&self, node: &Node) -> Kind {
-        match self.facts.step(node.at).what {
-            What::BroadcastSent(event) | What::BroadcastReceived(event) => event.kind,
-            What::PublishSent { .. } | What::PublishReceived { .. } => Kind::Message,
-            _ => Kind::Unknown,
+    fn kind(&self, node: &DiagramNode) -> LoggedKind {
+        match self.index.step(node.at).kind {
+            StepKind::BroadcastSent(event) | StepKind::BroadcastReceived(event) => event.kind,
+            StepKind::PublishSent { .. } | StepKind::PublishReceived { .. } => LoggedKind::Message,
+            _ => LoggedKind::Unknown,
         }
     }
 
@@ -198,28 +198,28 @@ impl Drawing<'_> {
         )
     }
 
-    fn event(&self, number: usize, lines: &mut Lines, out: &mut dyn Write) -> io::Result<()> {
+    fn event(&self, number: usize, lines: &mut LineLookup, out: &mut dyn Write) -> io::Result<()> {
         let node = &self.diagram.nodes[number];
         let (lane, y) = (self.layout.lane(node), self.layout.y[number]);
-        let step = self.facts.step(node.at);
-        let sources = &self.facts.trace.sources;
-        let line = lines.get(sources, step.place).unwrap_or_default();
+        let step = self.index.step(node.at);
+        let sources = &self.index.trace.sources;
+        let line = lines.get(sources, step.location).unwrap_or_default();
         let file = sources
-            .get(step.place.file as usize)
+            .get(step.location.file as usize)
             .map_or("", |source| source.name());
-        let (what, fill) = match step.what {
+        let (what, fill) = match step.kind {
             _ if node.kind == NodeKind::Reply => (self.reply(node), "hollow"),
-            What::BroadcastSent(event) => (self.broadcast(&event), "full"),
-            What::BroadcastReceived(event) if node.source.is_none() => {
+            StepKind::BroadcastSent(event) => (self.broadcast(&event), "full"),
+            StepKind::BroadcastReceived(event) if node.source.is_none() => {
                 (self.heard(&event), "hollow")
             }
-            What::JoinSent {
+            StepKind::JoinSent {
                 resume: Some(_), ..
             } => (verb("resume"), "full"),
-            What::JoinSent { .. } => (verb("join"), "full"),
-            What::PublishSent { retry: true, .. } => (verb("publish again"), "full"),
-            What::PublishSent { .. } => (verb("publish"), "full"),
-            What::LeaveSent => (verb("leave"), "full"),
+            StepKind::JoinSent { .. } => (verb("join"), "full"),
+            StepKind::PublishSent { retry: true, .. } => (verb("publish again"), "full"),
+            StepKind::PublishSent { .. } => (verb("publish"), "full"),
+            StepKind::LeaveSent => (verb("leave"), "full"),
             _ => (String::new(), "hollow"),
         };
         let time = node.time.map_or(String::new(), |time| time.to_string());
@@ -241,9 +241,9 @@ impl Drawing<'_> {
              {dot}\
              <text class=\"{side}halo\" x=\"{x}\" y=\"{}\"><tspan class=\"time\">{time}</tspan>{}</text>{}</g>",
             self.class(node),
-            data(step.what),
+            data(step.kind),
             self.layout.x(lane),
-            escape(&format!("{file}:{} {line}", step.place.line)),
+            escape(&format!("{file}:{} {line}", step.location.line)),
             -above,
             if server { "" } else { &what },
             if server { &what } else { "" },
@@ -251,7 +251,7 @@ impl Drawing<'_> {
     }
 
     /// The line of the gutter: what was broadcast.
-    fn broadcast(&self, event: &Event) -> String {
+    fn broadcast(&self, event: &LoggedEvent) -> String {
         let crossed = match self.layout.unseen(event) {
             0 => String::new(),
             count => format!("<tspan class=\"crossed\" dx=\"5\">{CROSSED}{count}</tspan>"),
@@ -260,7 +260,7 @@ impl Drawing<'_> {
             "<text class=\"label\" x=\"-56\" y=\"4\"><tspan class=\"verb\">{}</tspan>{crossed}</text>\
              <text class=\"dim\" x=\"{}\" y=\"4\">{}</text>",
             escape(&short(
-                &super::event_label(self.facts, event),
+                &super::event_label(self.index, event),
                 LONGEST_LABEL
             )),
             20_i64 - i64::try_from(self.layout.left).unwrap_or(0),
@@ -269,7 +269,7 @@ impl Drawing<'_> {
     }
 
     /// What it is at the client, and nothing at the server: an arrow begins there.
-    fn reply(&self, node: &Node) -> String {
+    fn reply(&self, node: &DiagramNode) -> String {
         let server = self.diagram.columns[node.column].server;
         if server {
             String::new()
@@ -279,8 +279,8 @@ impl Drawing<'_> {
     }
 
     /// Where there is no server's log, the listeners tell what there was.
-    fn heard(&self, event: &Event) -> String {
-        let label = short(&super::event_label(self.facts, event), LONGEST_HEARD);
+    fn heard(&self, event: &LoggedEvent) -> String {
+        let label = short(&super::event_label(self.index, event), LONGEST_HEARD);
         format!("<tspan class=\"dim\" dx=\"5\">{}</tspan>", escape(&label))
     }
 }
@@ -290,18 +290,18 @@ fn verb(word: &str) -> String {
 }
 
 /// What the page needs to find a message's causal past.
-fn data(what: What) -> String {
-    let event = match what {
-        What::BroadcastSent(event) | What::BroadcastReceived(event) => event,
-        What::PublishReplied { position, .. } | What::LeaveReplied { position, .. } => {
+fn data(kind: StepKind) -> String {
+    let event = match kind {
+        StepKind::BroadcastSent(event) | StepKind::BroadcastReceived(event) => event,
+        StepKind::PublishReplied { position, .. } | StepKind::LeaveReplied { position, .. } => {
             return format!(" data-reply=\"{position}\"");
         }
-        What::JoinGranted(welcome) | What::JoinReplied(welcome) => {
+        StepKind::JoinGranted(welcome) | StepKind::JoinReplied(welcome) => {
             return format!(" data-reply=\"{}\"", welcome.position);
         }
         _ => return String::new(),
     };
-    let seen = if event.kind == Kind::Message {
+    let seen = if event.kind == LoggedKind::Message {
         format!(" data-seen=\"{}\"", event.seen)
     } else {
         String::new()

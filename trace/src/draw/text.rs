@@ -7,7 +7,7 @@ use chitty_chat::{
     text::display,
 };
 
-use super::{Diagram, Node, NodeKind, layout::lanes};
+use super::{Diagram, DiagramNode, NodeKind, layout::lanes};
 
 const NARROWEST: usize = 10;
 const LONGEST_LABEL: usize = 48;
@@ -86,15 +86,15 @@ impl<'a> Lanes<'a> {
         Ok(())
     }
 
-    fn center(&self, node: &Node) -> usize {
+    fn center(&self, node: &DiagramNode) -> usize {
         self.lane_of.get(node.column).copied().unwrap_or(0) * self.width + 1
     }
 
-    fn is_reply_sent(&self, node: &Node) -> bool {
+    fn is_reply_sent(&self, node: &DiagramNode) -> bool {
         node.kind == NodeKind::Reply && node.time.is_none() && self.is_server(node)
     }
 
-    fn is_server(&self, node: &Node) -> bool {
+    fn is_server(&self, node: &DiagramNode) -> bool {
         let column = self.diagram.columns.get(node.column);
         column.is_some_and(|column| column.server)
     }
@@ -152,7 +152,7 @@ impl<'a> Lanes<'a> {
 
 /// What is beside a row. The time of what was sent further up is here, and not on the line of its
 /// process, where times rise downwards.
-fn label(earlier: Option<&Node>, sender: &Node) -> String {
+fn label(earlier: Option<&DiagramNode>, sender: &DiagramNode) -> String {
     let label = display::safe(&sender.label);
     let mut shown = String::new();
     for (grapheme, _) in display::graphemes(&label).take(LONGEST_LABEL) {
@@ -170,7 +170,7 @@ fn only(sign: &str) -> char {
 }
 
 /// The node's sign and its time; where the time ends.
-fn put_node(cells: &mut [char], at: usize, node: &Node) -> usize {
+fn put_node(cells: &mut [char], at: usize, node: &DiagramNode) -> usize {
     let sign = match node.kind {
         NodeKind::Sent => SENT,
         NodeKind::Received => RECEIVED,

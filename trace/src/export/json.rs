@@ -9,9 +9,9 @@ use std::{
 use chitty_chat::logging::parse_line;
 
 use crate::{
-    chat::Facts,
+    chat::TraceIndex,
     draw::Diagram,
-    read::{Lines, Place},
+    read::{LineLocation, LineLookup},
 };
 
 /// The fields that are numbers.
@@ -35,19 +35,19 @@ const NUMBERS: [&str; 16] = [
 ];
 
 /// Writes it.
-pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
-    let mut lines = Lines::default();
+pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
+    let mut lines = LineLookup::default();
     for node in &diagram.nodes {
-        let place = facts.step(node.at).place;
-        let line = lines.get(&facts.trace.sources, place);
+        let location = index.step(node.at).location;
+        let line = lines.get(&index.trace.sources, location);
         let Some(line) = line.as_deref().and_then(parse_line) else {
             continue;
         };
         let mut object = String::from("{\"at\":");
-        push_place(&mut object, facts, place);
+        push_place(&mut object, index, location);
         if let Some(source) = node.source.and_then(|source| diagram.nodes.get(source)) {
             object.push_str(",\"from\":");
-            push_place(&mut object, facts, facts.step(source.at).place);
+            push_place(&mut object, index, index.step(source.at).location);
         }
         for (key, value) in [
             ("who", &line.who),
@@ -65,10 +65,10 @@ pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::R
     Ok(())
 }
 
-fn push_place(out: &mut String, facts: &Facts<'_>, place: Place) {
-    let source = facts.trace.sources.get(place.file as usize);
+fn push_place(out: &mut String, index: &TraceIndex<'_>, location: LineLocation) {
+    let source = index.trace.sources.get(location.file as usize);
     let name = source.map_or("", |source| source.name());
-    push_text(out, &format!("{name}:{}", place.line));
+    push_text(out, &format!("{name}:{}", location.line));
 }
 
 fn push(out: &mut String, key: &str, value: &str) {

@@ -5,26 +5,28 @@ use std::io::{self, Write};
 
 use chitty_chat::text::display;
 
-use crate::{chat::Facts, draw::Diagram, read::Lines};
+use crate::{chat::TraceIndex, draw::Diagram, read::LineLookup};
 
 /// Writes it. The first two lines are the parser and the delimiter that ShiViz asks for.
-pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "(?<host>\\S*) (?<clock>{{.*}})\\n(?<event>.*)\n")?;
     let clocks = vector_clocks(diagram);
-    let mut lines = Lines::default();
+    let mut lines = LineLookup::default();
     for (node, clock) in diagram.nodes.iter().zip(&clocks) {
-        let told = clock
+        let counts = clock
             .iter()
             .zip(&diagram.columns)
             .filter(|(count, _)| **count > 0);
-        let told = told.map(|(count, column)| format!("\"{}\":{count}", column.host));
-        let told = told.collect::<Vec<_>>().join(", ");
-        let place = facts.step(node.at).place;
-        let line = lines.get(&facts.trace.sources, place).unwrap_or_default();
+        let entries = counts.map(|(count, column)| format!("\"{}\":{count}", column.host));
+        let entries = entries.collect::<Vec<_>>().join(", ");
+        let location = index.step(node.at).location;
+        let line = lines
+            .get(&index.trace.sources, location)
+            .unwrap_or_default();
         // Without the time, the name and the run.
         let event = line.splitn(4, ' ').nth(3).unwrap_or_default();
         let host = &diagram.columns[node.column].host;
-        writeln!(out, "{host} {{{told}}}\n{}", display::safe(event))?;
+        writeln!(out, "{host} {{{entries}}}\n{}", display::safe(event))?;
     }
     Ok(())
 }
@@ -36,8 +38,8 @@ fn vector_clocks(diagram: &Diagram) -> Vec<Vec<u64>> {
     for node in &diagram.nodes {
         let clock = &mut latest[node.column];
         if let Some(source) = node.source.and_then(|source| clocks.get(source)) {
-            for (own, told) in clock.iter_mut().zip(source) {
-                *own = (*own).max(*told);
+            for (own, sender) in clock.iter_mut().zip(source) {
+                *own = (*own).max(*sender);
             }
         }
         clock[node.column] += 1;

@@ -6,14 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::ReadError;
+use super::TraceReadError;
 
 /// The log files at these paths: of a folder all of them, of a file that one. The rotated ones of
 /// a process come oldest first. A file that is named twice counts once.
-pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TraceReadError> {
     let mut found = BTreeMap::new();
     for path in paths {
-        let failed = |source| ReadError {
+        let failed = |source| TraceReadError {
             path: path.clone(),
             source,
         };
@@ -31,9 +31,9 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
     Ok(found.into_values().collect())
 }
 
-type Found = BTreeMap<(PathBuf, std::cmp::Reverse<u32>), PathBuf>;
+type FilesInOrder = BTreeMap<(PathBuf, std::cmp::Reverse<u32>), PathBuf>;
 
-fn add(found: &mut Found, path: PathBuf) -> io::Result<()> {
+fn add(found: &mut FilesInOrder, path: PathBuf) -> io::Result<()> {
     let real = fs::canonicalize(&path)?;
     let (stem, number) = split(&real);
     found

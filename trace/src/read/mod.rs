@@ -1,11 +1,11 @@
 //! Log files, read into runs of typed steps.
 
 mod files;
-mod follow;
+mod interner;
 mod parse;
 mod source;
 pub mod step;
-mod texts;
+mod tail;
 
 use std::{
     collections::HashMap,
@@ -18,14 +18,14 @@ use thiserror::Error;
 
 pub use self::{
     files::find,
-    follow::Follower,
-    source::{Lines, Source},
-    step::{Place, Step},
-    texts::{Text, Texts},
+    interner::{TextId, TextInterner},
+    source::{LineLookup, LogSource},
+    step::{LineLocation, TraceStep},
+    tail::LogTailer,
 };
 use self::{
-    parse::{Meaning, Parsed},
-    step::What,
+    parse::{LineMeaning, ParsedLine},
+    step::StepKind,
 };
 
 /// Who speaks in a server's lines; no participant's name.
@@ -34,7 +34,7 @@ pub const SERVER: &str = "server";
 /// Why a log cannot be read.
 #[derive(Debug, Error)]
 #[error("cannot read {}: {source}; give log files, or folders of them", path.display())]
-pub struct ReadError {
+pub struct TraceReadError {
     /// The file or folder.
     pub path: PathBuf,
     /// What the system says.
@@ -45,27 +45,27 @@ pub struct ReadError {
 #[derive(Debug, Default)]
 pub struct Trace {
     /// Where the lines are from.
-    pub sources: Vec<Source>,
+    pub sources: Vec<LogSource>,
     /// The texts in the steps.
-    pub texts: Texts,
+    pub texts: TextInterner,
     /// One for each run of a process, in the order of their first lines.
     pub runs: Vec<Run>,
     /// How many lines there are.
     pub lines: u64,
     /// Lines that do not parse.
-    pub unreadable: Vec<Place>,
-    numbers: HashMap<(Text, Text), usize>,
+    pub unreadable: Vec<LineLocation>,
+    numbers: HashMap<(TextId, TextId), usize>,
 }
 
 /// One run of a process.
 #[derive(Debug)]
 pub struct Run {
     /// Whose, percent-encoded as in the log.
-    pub word: Text,
+    pub word: TextId,
     /// Whose.
-    pub who: Text,
+    pub who: TextId,
     /// Its number.
-    pub id: Text,
+    pub id: TextId,
     /// It is a server's.
     pub server: bool,
     /// It is known from its beginning.
@@ -75,13 +75,13 @@ pub struct Run {
     /// Lines that are missing, as it says itself.
     pub dropped: u64,
     /// What happened in it.
-    pub steps: Vec<Step>,
-    tail: Tail,
+    pub steps: Vec<TraceStep>,
+    end: RunEnd,
 }
 
 /// What is known of a run's end so far.
 #[derive(Debug, Default)]
-struct Tail {
+struct RunEnd {
     /// Lines are missing before the next one.
     hole: bool,
     /// Its last line can be cut without that showing.
@@ -90,20 +90,22 @@ struct Tail {
 
 impl Trace {
     /// Reads all log files at these paths.
-    pub fn read(paths: &[PathBuf]) -> Result<Self, ReadError> {
-        Self::from_sources(find(paths)?.into_iter().map(Source::file).collect())
+    pub fn read(paths: &[PathBuf]) -> Result<Self, TraceReadError> {
+        Self::from_sources(find(paths)?.into_iter().map(LogSource::file).collect())
     }
 
     /// Reads these, in this order.
-    pub fn from_sources(sources: Vec<Source>) -> Result<Self, ReadError> {
+    pub fn from_sources(sources: Vec<LogSource>) -> Result<Self, TraceReadError> {
         let mut trace = Self::default();
         for (number, source) in sources.iter().enumerate() {
             let file = u32::try_from(number).unwrap_or(u32::MAX);
-            let mut place = Place::start_of(file);
+            let mut location = LineLocation::start_of(file);
             source
                 .open()
-                .and_then(|mut reader| trace.read_lines(&mut place, &mut None, &mut reader, false))
-                .map_err(|error| ReadError {
+                .and_then(|mut reader| {
+                    trace.read_lines(&mut location, &mut None, &mut reader, false)
+                })
+                .map_err(|error| TraceReadError {
                     path: source.name().into(),
                     source: error,
                 })?;
@@ -125,7 +127,7 @@ impl Trace {
 
     fn rename(&mut self, file: u32, path: PathBuf) {
         if let Some(source) = self.sources.get_mut(file as usize) {
-            *source = Source::file(path);
+            *source = LogSource::file(path);
         }
     }
 
@@ -133,7 +135,7 @@ impl Trace {
     /// `whole` lines only.
     fn read_lines(
         &mut self,
-        place: &mut Place,
+        location: &mut LineLocation,
         last_run: &mut Option<usize>,
         reader: &mut impl BufRead,
         whole: bool,
@@ -145,7 +147,7 @@ impl Trace {
             if length == 0 || (whole && !buffer.ends_with(b"\n")) {
                 return Ok(());
             }
-            place.line = place.line.saturating_add(1);
+            location.line = location.line.saturating_add(1);
             self.lines += 1;
             let content = source::without_mark(&buffer);
             let parsed = str::from_utf8(content)
@@ -153,40 +155,45 @@ impl Trace {
                 .and_then(|line| parse::parse(line, &mut self.texts));
             let run = parsed.and_then(|parsed| {
                 let bare_end = !buffer.trim_ascii_end().ends_with(b"\"");
-                self.take(*place, &parsed, bare_end)
+                self.take(*location, &parsed, bare_end)
             });
             if run.is_some() {
                 *last_run = run;
             } else if !content.trim_ascii().is_empty() {
-                self.unreadable.push(*place);
+                self.unreadable.push(*location);
                 if let Some(run) = last_run.and_then(|run: usize| self.runs.get_mut(run)) {
-                    run.tail.hole = true;
+                    run.end.hole = true;
                 }
             }
-            place.offset += length as u64;
+            location.offset += length as u64;
         }
     }
 
     /// Gives the line to its run, and says which that is.
-    fn take(&mut self, place: Place, parsed: &Parsed<'_>, bare_end: bool) -> Option<usize> {
+    fn take(
+        &mut self,
+        location: LineLocation,
+        parsed: &ParsedLine<'_>,
+        bare_end: bool,
+    ) -> Option<usize> {
         let number = self.run(parsed.head.who, parsed.head.run)?;
         let run = self.runs.get_mut(number)?;
-        run.tail.bare = bare_end;
+        run.end.bare = bare_end;
         match parsed.meaning {
-            Meaning::Remark => run.tail.bare = false,
-            Meaning::Dropped(lines) => {
-                run.tail.bare = false;
-                run.tail.hole = true;
+            LineMeaning::Remark => run.end.bare = false,
+            LineMeaning::Dropped(lines) => {
+                run.end.bare = false;
+                run.end.hole = true;
                 run.dropped = run.dropped.saturating_add(lines);
             }
-            Meaning::Step(what) => run.push(Step {
-                place,
+            LineMeaning::Step(kind) => run.push(TraceStep {
+                location,
                 wall: parsed.wall,
                 lamport: parsed.lamport,
                 clock: parsed.clock,
-                after_hole: run.tail.hole,
+                after_hole: run.end.hole,
                 frayed: false,
-                what,
+                kind,
             }),
         }
         Some(number)
@@ -208,7 +215,7 @@ impl Trace {
             ended: false,
             dropped: 0,
             steps: Vec::new(),
-            tail: Tail::default(),
+            end: RunEnd::default(),
         });
         self.numbers.insert(key, number);
         Some(number)
@@ -216,16 +223,16 @@ impl Trace {
 }
 
 impl Run {
-    fn push(&mut self, step: Step) {
+    fn push(&mut self, step: TraceStep) {
         if self.steps.is_empty() && !step.after_hole {
-            self.begun = match step.what {
-                What::ServerStarted { .. } | What::LinkBegan => true,
-                What::JoinSent { .. } => step.clock == Some(1),
+            self.begun = match step.kind {
+                StepKind::ServerStarted { .. } | StepKind::LinkBegan => true,
+                StepKind::JoinSent { .. } => step.clock == Some(1),
                 _ => false,
             };
         }
-        self.ended = matches!(step.what, What::ServerStopped | What::LinkEnded);
-        self.tail.hole = false;
+        self.ended = matches!(step.kind, StepKind::ServerStopped | StepKind::LinkEnded);
+        self.end.hole = false;
         if let Some(last) = self.steps.last_mut() {
             last.frayed = false;
         }
@@ -233,7 +240,7 @@ impl Run {
     }
 
     fn finish(&mut self) {
-        let frayed = !self.ended && self.tail.bare;
+        let frayed = !self.ended && self.end.bare;
         if let Some(last) = self.steps.last_mut() {
             last.frayed = frayed;
         }

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::step::Place;
+use super::step::LineLocation;
 
 /// No line is longer; what is looked up is cut there.
 const MAX_LINE: u64 = 64 * 1024;
@@ -17,13 +17,13 @@ const BUFFER: usize = 256 * 1024;
 
 /// A log.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct LogSource {
     name: String,
-    content: Content,
+    content: SourceContent,
 }
 
 #[derive(Clone, Debug)]
-enum Content {
+enum SourceContent {
     File(PathBuf),
     Memory(Arc<[u8]>),
 }
@@ -31,12 +31,12 @@ enum Content {
 trait ReadSeek: Read + Seek {}
 impl<T: Read + Seek> ReadSeek for T {}
 
-impl Source {
+impl LogSource {
     /// A file.
     pub fn file(path: PathBuf) -> Self {
         Self {
             name: path.display().to_string(),
-            content: Content::File(path),
+            content: SourceContent::File(path),
         }
     }
 
@@ -44,7 +44,7 @@ impl Source {
     pub fn memory(name: &str, content: &str) -> Self {
         Self {
             name: name.to_owned(),
-            content: Content::Memory(content.as_bytes().into()),
+            content: SourceContent::Memory(content.as_bytes().into()),
         }
     }
 
@@ -55,8 +55,8 @@ impl Source {
 
     pub(super) fn open(&self) -> io::Result<impl BufRead + Seek + use<>> {
         let reader: Box<dyn ReadSeek> = match &self.content {
-            Content::File(path) => Box::new(File::open(path)?),
-            Content::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+            SourceContent::File(path) => Box::new(File::open(path)?),
+            SourceContent::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
         };
         Ok(BufReader::with_capacity(BUFFER, reader))
     }
@@ -67,7 +67,7 @@ const MANY: usize = 32;
 
 /// Looks up lines by their places; cheap where those of each file come in their order.
 #[derive(Default)]
-pub struct Lines {
+pub struct LineLookup {
     /// By file, with where it is read next.
     open: HashMap<u32, (u64, Box<dyn BufReadSeek>)>,
 }
@@ -75,18 +75,18 @@ pub struct Lines {
 trait BufReadSeek: BufRead + Seek {}
 impl<T: BufRead + Seek> BufReadSeek for T {}
 
-impl Lines {
+impl LineLookup {
     /// The line, without its end; `None` where it is not there any more.
-    pub fn get(&mut self, sources: &[Source], place: Place) -> Option<String> {
-        let (at, mut reader) = if let Some(open) = self.open.remove(&place.file) {
+    pub fn get(&mut self, sources: &[LogSource], location: LineLocation) -> Option<String> {
+        let (at, mut reader) = if let Some(open) = self.open.remove(&location.file) {
             open
         } else {
-            let source = sources.get(place.file as usize)?;
+            let source = sources.get(location.file as usize)?;
             let reader: Box<dyn BufReadSeek> = Box::new(source.open().ok()?);
             (0, reader)
         };
-        if at != place.offset {
-            reader.seek(SeekFrom::Start(place.offset)).ok()?;
+        if at != location.offset {
+            reader.seek(SeekFrom::Start(location.offset)).ok()?;
         }
         let mut line = Vec::new();
         let read = (&mut reader)
@@ -97,7 +97,7 @@ impl Lines {
             self.open.clear();
         }
         self.open
-            .insert(place.file, (place.offset + read as u64, reader));
+            .insert(location.file, (location.offset + read as u64, reader));
         let line = without_mark(&line);
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);

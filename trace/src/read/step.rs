@@ -1,10 +1,10 @@
 //! What one line says, typed.
 
-use super::texts::Text;
+use super::interner::TextId;
 
 /// Where a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct LineLocation {
     /// Which of the trace's files.
     pub file: u32,
     /// Which line of it, from 1.
@@ -13,7 +13,7 @@ pub struct Place {
     pub offset: u64,
 }
 
-impl Place {
+impl LineLocation {
     /// Before the first line.
     pub(super) const fn start_of(file: u32) -> Self {
         Self {
@@ -26,9 +26,9 @@ impl Place {
 
 /// One line of a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
+pub struct TraceStep {
     /// Where it is written.
-    pub place: Place,
+    pub location: LineLocation,
     /// The wall clock of its process: microseconds since 1970, for people and to break ties.
     pub wall: u64,
     /// The time that the message carries; 0 where the line has none.
@@ -40,16 +40,16 @@ pub struct Step {
     /// The run breaks off here, and the line may be cut in its last field.
     pub frayed: bool,
     /// What happened.
-    pub what: What,
+    pub kind: StepKind,
 }
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum StepKind {
     /// A server came up, with the log's life and last position.
     ServerStarted {
         /// The log's life.
-        epoch: Text,
+        epoch: TextId,
         /// The last position.
         position: u64,
     },
@@ -62,31 +62,31 @@ pub enum What {
     /// A client asks to enter.
     JoinSent {
         /// Under this name.
-        name: Text,
+        name: TextId,
         /// Going on behind this position.
         resume: Option<u64>,
     },
     /// The server got that.
     JoinReceived {
         /// Under this name.
-        name: Text,
+        name: TextId,
     },
     /// The server lets somebody in.
-    JoinGranted(Welcome),
+    JoinGranted(LoggedWelcome),
     /// The client heard so.
-    JoinReplied(Welcome),
+    JoinReplied(LoggedWelcome),
     /// The server tells all.
-    BroadcastSent(Event),
+    BroadcastSent(LoggedEvent),
     /// A client heard it.
-    BroadcastReceived(Event),
+    BroadcastReceived(LoggedEvent),
     /// A client sends a line.
     PublishSent {
         /// Its id; may be empty.
-        id: Text,
+        id: TextId,
         /// The last position that its author had been shown.
         seen: u64,
         /// The line.
-        text: Text,
+        text: TextId,
         /// It was sent before.
         retry: bool,
     },
@@ -95,7 +95,7 @@ pub enum What {
         /// Whose, where it leads to an event.
         participant: Option<u64>,
         /// Its id.
-        id: Text,
+        id: TextId,
         /// As it was told.
         seen: u64,
     },
@@ -104,14 +104,14 @@ pub enum What {
         /// Where it is.
         position: u64,
         /// Its id.
-        id: Text,
+        id: TextId,
         /// A retry that got the first reply.
         repeated: bool,
     },
     /// A client heard that its line is not published.
     PublishRefused {
         /// The line's id.
-        id: Text,
+        id: TextId,
     },
     /// A client leaves.
     LeaveSent,
@@ -120,7 +120,7 @@ pub enum What {
         /// Who, where it leads to an event.
         participant: Option<u64>,
     },
-    /// It is durable: as with [`What::PublishReplied`].
+    /// It is durable: as with [`StepKind::PublishReplied`].
     LeaveReplied {
         /// Where its Left is.
         position: u64,
@@ -137,7 +137,7 @@ pub enum What {
 
 /// What a Welcome says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Welcome {
+pub struct LoggedWelcome {
     /// As of which event.
     pub position: u64,
     /// The position of the participation's Joined.
@@ -152,7 +152,7 @@ pub struct Welcome {
 
 /// What an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum LoggedKind {
     /// Somebody entered.
     Joined,
     /// Somebody is gone.
@@ -163,7 +163,7 @@ pub enum Kind {
     Unknown,
 }
 
-impl Kind {
+impl LoggedKind {
     /// The word for it in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -177,23 +177,23 @@ impl Kind {
 
 /// An event of the chat, in one process's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct LoggedEvent {
     /// Its place.
     pub position: u64,
     /// What it is.
-    pub kind: Kind,
+    pub kind: LoggedKind,
     /// Whose participation.
     pub participant: u64,
     /// Whose name: the author's, or who came or went.
-    pub name: Text,
+    pub name: TextId,
     /// Why somebody left.
-    pub reason: Text,
+    pub reason: TextId,
     /// A message's id.
-    pub id: Text,
+    pub id: TextId,
     /// What its author had seen.
     pub seen: u64,
     /// The message, or the sentence.
-    pub text: Text,
+    pub text: TextId,
     /// The time of the request behind it; 0: none.
     pub request: u64,
 }

@@ -22,7 +22,7 @@ mod support;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use chitty_trace::{chat::Facts, check, cli::write_report, read::Trace};
+use chitty_trace::{chat::TraceIndex, check, cli::write_report, read::Trace};
 use client::{Client, Report};
 use faults::Stage;
 use person::{Order, Person, Sitting};
@@ -115,10 +115,10 @@ async fn finish(mut stage: Stage, world: &World) {
 /// The logs of all processes keep the rules of logical time.
 fn check_times(folder: &Path) {
     let trace = Trace::read(&[folder.to_owned()]).expect("readable");
-    let facts = Facts::of(&trace);
-    let report = check::check(&facts);
+    let index = TraceIndex::of(&trace);
+    let report = check::check(&index);
     let mut text = Vec::new();
-    write_report(&facts, &report, &mut text).expect("memory");
+    write_report(&index, &report, &mut text).expect("memory");
     let text = String::from_utf8_lossy(&text);
     println!("  {}", text.trim().replace('\n', "\n  "));
     assert!(report.counts.is_empty(), "{text}");

@@ -12,7 +12,7 @@ use std::{
 };
 
 use chitty_chat::logging::{Line, parse_line};
-use chitty_trace::{chat::Facts, check::check, cli::write_report, read::Trace};
+use chitty_trace::{chat::TraceIndex, check::check, cli::write_report, read::Trace};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tempfile::TempDir;
 
@@ -224,14 +224,14 @@ impl Drop for World {
             return;
         }
         let trace = Trace::read(&[self.logs()]).expect("readable logs");
-        let facts = Facts::of(&trace);
-        let report = check(&facts);
+        let index = TraceIndex::of(&trace);
+        let report = check(&index);
         if report.violations.is_empty() {
             return;
         }
         self.folder.disable_cleanup(true);
         let mut said = Vec::new();
-        write_report(&facts, &report, &mut said).expect("memory can be written");
+        write_report(&index, &report, &mut said).expect("memory can be written");
         panic!("{}", String::from_utf8_lossy(&said));
     }
 }

@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use chitty_trace::{
-    chat::Facts,
+    chat::TraceIndex,
     check::check,
     cli::write_report,
     draw::{Detail, Diagram, svg, text},
@@ -76,17 +76,17 @@ fn any_bytes_are_read_checked_and_drawn() {
     let survived = runner.run(&vec(change, 1..12), |changes| {
         changed(&logs, &changes, folder.path());
         let trace = Trace::read(&[folder.path().to_owned()]).expect("readable");
-        let facts = Facts::of(&trace);
+        let index = TraceIndex::of(&trace);
         let out = &mut Vec::new();
-        write_report(&facts, &check(&facts), out).expect("memory");
-        for chat in 0..facts.chats.len() {
-            let diagram = Diagram::of(&facts, chat, Detail::All);
-            json::write(&facts, &diagram, out).expect("memory");
-            shiviz::write(&facts, &diagram, out).expect("memory");
-            let mut diagram = Diagram::of(&facts, chat, Detail::Events);
-            diagram.last(&facts, 10);
+        write_report(&index, &check(&index), out).expect("memory");
+        for chat in 0..index.chats.len() {
+            let diagram = Diagram::of(&index, chat, Detail::All);
+            json::write(&index, &diagram, out).expect("memory");
+            shiviz::write(&index, &diagram, out).expect("memory");
+            let mut diagram = Diagram::of(&index, chat, Detail::Events);
+            diagram.last(&index, 10);
             text::write(&diagram, out).expect("memory");
-            svg::write(&facts, &diagram, out).expect("memory");
+            svg::write(&index, &diagram, out).expect("memory");
             mermaid::write(&diagram, out).expect("memory");
         }
         let text = str::from_utf8(out).expect("text");

@@ -7,34 +7,34 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Place, ReadError, Source, Trace, find};
+use super::{LineLocation, LogSource, Trace, TraceReadError, find};
 
 /// Reads on where it was, whatever the files are called by now.
 #[derive(Debug)]
-pub struct Follower {
+pub struct LogTailer {
     paths: Vec<PathBuf>,
     /// All that was read so far.
     pub trace: Trace,
-    files: Vec<Followed>,
+    files: Vec<TailedFile>,
 }
 
 /// A file that was there when the folder was last looked at. It is kept open, so that it can be
 /// read to its end when it is renamed, and no other file can have its number.
 #[derive(Debug)]
-struct Followed {
-    identity: Identity,
+struct TailedFile {
+    identity: DeviceInode,
     file: File,
     /// Where it is read on.
-    next: Place,
+    next: LineLocation,
     /// The run of the line before.
     last_run: Option<usize>,
     there: bool,
 }
 
 /// Which file it is, by the system's numbers.
-type Identity = (u64, u64);
+type DeviceInode = (u64, u64);
 
-impl Follower {
+impl LogTailer {
     /// Of these files and folders; nothing is read yet.
     pub fn new(paths: Vec<PathBuf>) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Follower {
 
     /// Reads what was written since; whether that was anything. A line whose end is not written
     /// yet is left for the next time.
-    pub fn poll(&mut self) -> Result<bool, ReadError> {
+    pub fn poll(&mut self) -> Result<bool, TraceReadError> {
         let new = self.look()?;
         let lines = self.trace.lines;
         // What was renamed is read to its end before what took its name.
@@ -56,11 +56,11 @@ impl Follower {
         self.files.retain(|file| file.there);
         for (path, file, identity) in new {
             let number = u32::try_from(self.trace.sources.len()).unwrap_or(u32::MAX);
-            self.trace.sources.push(Source::file(path));
-            let mut file = Followed {
+            self.trace.sources.push(LogSource::file(path));
+            let mut file = TailedFile {
                 identity,
                 file,
-                next: Place::start_of(number),
+                next: LineLocation::start_of(number),
                 last_run: None,
                 there: true,
             };
@@ -74,7 +74,7 @@ impl Follower {
     }
 
     /// Finds out which files are gone, renamed and new.
-    fn look(&mut self) -> Result<Vec<(PathBuf, File, Identity)>, ReadError> {
+    fn look(&mut self) -> Result<Vec<(PathBuf, File, DeviceInode)>, TraceReadError> {
         let found = match find(&self.paths) {
             Ok(found) => found,
             // In the moment of its renaming a file has no successor yet.
@@ -93,7 +93,7 @@ impl Follower {
             let (file, identity, length) = match open(&path) {
                 Ok(opened) => opened,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(source) => return Err(ReadError { path, source }),
+                Err(source) => return Err(TraceReadError { path, source }),
             };
             let mut known = self.files.iter_mut();
             match known.find(|known| known.identity == identity && known.next.offset <= length) {
@@ -108,25 +108,25 @@ impl Follower {
     }
 }
 
-fn open(path: &Path) -> io::Result<(File, Identity, u64)> {
+fn open(path: &Path) -> io::Result<(File, DeviceInode, u64)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     Ok((file, (metadata.dev(), metadata.ino()), metadata.len()))
 }
 
-impl Followed {
-    fn read_on(&mut self, trace: &mut Trace) -> Result<(), ReadError> {
+impl TailedFile {
+    fn read_on(&mut self, trace: &mut Trace) -> Result<(), TraceReadError> {
         let mut read = || {
             let mut file = &self.file;
             file.seek(SeekFrom::Start(self.next.offset))?;
             let mut reader = BufReader::new(file);
             trace.read_lines(&mut self.next, &mut self.last_run, &mut reader, true)
         };
-        read().map_err(|source| ReadError {
+        read().map_err(|source| TraceReadError {
             path: trace
                 .sources
                 .get(self.next.file as usize)
-                .map_or("", Source::name)
+                .map_or("", LogSource::name)
                 .into(),
             source,
         })

@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-/// A text of a [`Texts`].
+/// A text of a [`TextInterner`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(u32);
+pub struct TextId(u32);
 
-impl Text {
+impl TextId {
     /// The empty text, also where a field is left out.
     pub const EMPTY: Self = Self(0);
 
@@ -18,38 +18,38 @@ impl Text {
 
 /// All texts of a trace.
 #[derive(Debug)]
-pub struct Texts {
-    numbers: HashMap<Arc<str>, Text>,
+pub struct TextInterner {
+    numbers: HashMap<Arc<str>, TextId>,
     texts: Vec<Arc<str>>,
 }
 
-impl Default for Texts {
+impl Default for TextInterner {
     fn default() -> Self {
         let empty: Arc<str> = "".into();
         Self {
-            numbers: HashMap::from([(Arc::clone(&empty), Text::EMPTY)]),
+            numbers: HashMap::from([(Arc::clone(&empty), TextId::EMPTY)]),
             texts: vec![empty],
         }
     }
 }
 
-impl Texts {
+impl TextInterner {
     /// Takes a text in. Beyond 2^32 of them all are the empty one.
-    pub fn intern(&mut self, text: &str) -> Text {
+    pub fn intern(&mut self, text: &str) -> TextId {
         if let Some(number) = self.numbers.get(text) {
             return *number;
         }
         let Ok(number) = u32::try_from(self.texts.len()) else {
-            return Text::EMPTY;
+            return TextId::EMPTY;
         };
         let text: Arc<str> = text.into();
         self.texts.push(Arc::clone(&text));
-        self.numbers.insert(text, Text(number));
-        Text(number)
+        self.numbers.insert(text, TextId(number));
+        TextId(number)
     }
 
     /// The text as it was.
-    pub fn get(&self, text: Text) -> &str {
+    pub fn get(&self, text: TextId) -> &str {
         self.texts.get(text.0 as usize).map_or("", |text| text)
     }
 }

@@ -8,14 +8,14 @@ use std::{
 };
 
 use crate::{
-    chat::{At, Facts},
+    chat::{StepRef, TraceIndex},
     check::{Rule, check},
     cli::write_violation,
     draw::{
         Detail, Diagram,
         text::{Lanes, legend},
     },
-    read::{Follower, Lines, ReadError},
+    read::{LineLookup, LogTailer, TraceReadError},
 };
 
 /// Between two looks at the files. Each looks at all lines anew, so that more are allowed more
@@ -25,7 +25,7 @@ const INTERVAL_PER_LINE: Duration = Duration::from_micros(5);
 
 /// What of the logs is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Show {
+pub enum LiveView {
     /// Rules that are broken.
     Violations,
     /// The diagram, from the last so many events on (0: all), and rules that are broken.
@@ -37,28 +37,28 @@ pub enum Show {
 /// The files are not read at one moment: a reception may be read before its sending. So what is
 /// found counts when it is found again at the next look.
 #[derive(Debug)]
-pub struct Watch {
-    follower: Follower,
-    show: Show,
-    suspected: HashSet<Found>,
-    said: HashSet<Found>,
+pub struct LiveReport {
+    follower: LogTailer,
+    show: LiveView,
+    suspected: HashSet<ViolationKey>,
+    said: HashSet<ViolationKey>,
     /// How many there are that are only counted.
     more: u64,
     /// Nodes that are drawn, or older than the first to be drawn; and those of the last look.
-    drawn: HashSet<At>,
-    settled: HashSet<At>,
+    drawn: HashSet<StepRef>,
+    settled: HashSet<StepRef>,
     heading: Vec<String>,
     /// The next look finds something out even if nothing is written until then.
     unsure: bool,
 }
 
-type Found = (Rule, Vec<At>);
+type ViolationKey = (Rule, Vec<StepRef>);
 
-impl Watch {
+impl LiveReport {
     /// Of these files and folders.
-    pub fn new(paths: Vec<PathBuf>, show: Show) -> Self {
+    pub fn new(paths: Vec<PathBuf>, show: LiveView) -> Self {
         Self {
-            follower: Follower::new(paths),
+            follower: LogTailer::new(paths),
             show,
             suspected: HashSet::new(),
             said: HashSet::new(),
@@ -77,15 +77,15 @@ impl Watch {
     }
 
     /// Reads on, and writes what is new. What was found in the look before and still is, is sure.
-    pub fn look(&mut self, out: &mut dyn Write) -> Result<(), LookError> {
+    pub fn refresh(&mut self, out: &mut dyn Write) -> Result<(), RefreshError> {
         let grown = self.follower.poll()?;
         if !grown && !self.unsure {
             return Ok(());
         }
-        let facts = Facts::of(&self.follower.trace);
-        if let Show::Rows(last) = self.show {
+        let index = TraceIndex::of(&self.follower.trace);
+        if let LiveView::Rows(last) = self.show {
             draw(
-                &facts,
+                &index,
                 last,
                 &mut self.drawn,
                 &mut self.settled,
@@ -93,13 +93,13 @@ impl Watch {
                 out,
             )?;
         }
-        let report = check(&facts);
-        let mut lines = Lines::default();
+        let report = check(&index);
+        let mut lines = LineLookup::default();
         let mut suspected = HashSet::new();
         for violation in &report.violations {
             let found = (violation.rule, violation.lines.clone());
             if self.suspected.contains(&found) && self.said.insert(found.clone()) {
-                write_violation(&facts, violation, &mut lines, out)?;
+                write_violation(&index, violation, &mut lines, out)?;
             }
             suspected.insert(found);
         }
@@ -117,10 +117,10 @@ impl Watch {
 
 /// Why logs cannot be followed.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
+pub enum RefreshError {
     /// They cannot be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] TraceReadError),
     /// What is found cannot be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
@@ -128,24 +128,24 @@ pub enum LookError {
 
 /// Rows of what was there at the last look too: by now its receptions are, where they were quick.
 fn draw(
-    facts: &Facts<'_>,
+    index: &TraceIndex<'_>,
     last: u64,
-    drawn: &mut HashSet<At>,
-    settled: &mut HashSet<At>,
+    drawn: &mut HashSet<StepRef>,
+    settled: &mut HashSet<StepRef>,
     heading: &mut Vec<String>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let Some(chat) = facts.chats.len().checked_sub(1) else {
+    let Some(chat) = index.chats.len().checked_sub(1) else {
         return Ok(());
     };
-    let mut diagram = Diagram::of(facts, chat, Detail::Events);
-    let all: HashSet<At> = diagram.nodes.iter().map(|node| node.at).collect();
+    let mut diagram = Diagram::of(index, chat, Detail::Events);
+    let all: HashSet<StepRef> = diagram.nodes.iter().map(|node| node.at).collect();
     if drawn.is_empty() && settled.is_empty() && last > 0 {
-        diagram.last(facts, last);
-        let kept: HashSet<At> = diagram.nodes.iter().map(|node| node.at).collect();
+        diagram.last(index, last);
+        let kept: HashSet<StepRef> = diagram.nodes.iter().map(|node| node.at).collect();
         drawn.extend(all.difference(&kept));
     }
-    let is_new = |at: &At| settled.contains(at) && !drawn.contains(at);
+    let is_new = |at: &StepRef| settled.contains(at) && !drawn.contains(at);
     let nodes = diagram.nodes.iter().enumerate();
     let new: Vec<usize> = nodes
         .filter(|(_, node)| is_new(&node.at))
