@@ -1,4 +1,5 @@
-//! Where a run's evidence is gathered; it outlives the crashes of all hosts.
+//! Records the evidence of a run. It lives outside of the simulated hosts, so that their crashes
+//! lose none of it.
 
 use std::{
     collections::HashMap,
@@ -13,73 +14,73 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     network,
-    oracle::{Fate, Fault, Life, Said, ServerRun},
+    oracle::{ClientRun, Exchange, Fate, Fault, ServerRun},
 };
 
-/// The simulation goes in such steps.
+/// The length of a step of the simulation.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
-/// What a run leaves behind beside the chat's log.
-pub(crate) struct Left {
-    /// Each with its end.
+/// The evidence of a run, apart from the chat's log.
+pub(crate) struct RecordedEvidence {
+    /// The log lines of all processes, each with its line feed.
     pub(crate) lines: Vec<String>,
-    pub(crate) lives: Vec<Life>,
+    pub(crate) clients: Vec<ClientRun>,
     pub(crate) servers: Vec<ServerRun>,
 }
 
-/// Shared by all of a run. Clones are the same.
+/// Shared by all parts of a run. Clones are the same recorder.
 #[derive(Clone)]
-pub(crate) struct Stage {
-    /// From then on nobody does anything new, and everything is repaired.
+pub(crate) struct Recorder {
+    /// The simulated time from which on users do nothing new and all faults are ended.
     pub(crate) quiet_from: Duration,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<RecorderState>>,
 }
 
 #[derive(Default)]
-struct State {
-    lives: Vec<Life>,
-    /// Each with its end.
+struct RecorderState {
+    clients: Vec<ClientRun>,
+    /// Log lines of all processes, each with its line feed.
     lines: Vec<String>,
-    /// Before which line a server started, and on which life of the log.
+    /// The servers, each with the number of log lines that there were when it started.
     starts: Vec<(usize, ServerRun)>,
-    /// By client.
-    amiss: HashMap<String, Vec<Amiss>>,
-    /// Ends the server.
+    /// By the host of the client.
+    troubles: HashMap<String, Vec<TroubleSpan>>,
+    /// Asks the server that runs to shut down.
     shutdown: CancellationToken,
 }
 
-/// A time in which something was wrong for a client.
-struct Amiss {
+/// A time in which something was wrong for the client of one host.
+struct TroubleSpan {
     fault: Fault,
-    what: Trouble,
+    trouble: Trouble,
 }
 
-/// How long it takes until all is well after what went wrong is over.
+/// How bad something is, by what it takes until all is well after it is over. In ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trouble {
-    /// What is late comes in a while.
+    /// Something is late, and arrives after a while.
     Slow,
-    /// The connection may be dead, which its client does not know: until it has another one.
+    /// The connection may be dead without the client knowing: it takes another connection.
     Lossy,
 }
 
-/// Longer than any simulation, also from its first day on.
+/// A time after any simulation, in seconds since 1970.
 const NEVER: Duration = Duration::from_secs(2_000_000_000);
-/// What was slow comes so much later.
+/// How long after a slow phase everything has arrived.
 const LATE: Duration = Duration::from_secs(5);
 
-/// The place of a life among all.
+/// A client run, by its index among those of the simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LifeId(usize);
+pub(crate) struct ClientRunId(usize);
 
-impl LifeId {
-    /// By which the log lines of this life are told from others'.
+impl ClientRunId {
+    /// The run id in the log lines of this client, which sets them apart from those of others.
     pub(crate) fn run(self) -> String {
         format!("{:08x}", self.0)
     }
 }
 
-impl Stage {
+impl Recorder {
     pub(crate) fn new(quiet_from: Duration) -> Self {
         Self {
             quiet_from,
@@ -87,13 +88,14 @@ impl Stage {
         }
     }
 
-    /// A server starts on this life of the log; it ends in order when this is cancelled.
-    pub(crate) fn server_starts(&self, life: usize) -> CancellationToken {
+    /// Records that a server starts on this epoch of the log. The server shuts down in order when
+    /// the token is cancelled.
+    pub(crate) fn server_starts(&self, epoch: usize) -> CancellationToken {
         let shutdown = CancellationToken::new();
         let mut state = self.state();
         let line = state.lines.len();
         let run = ServerRun {
-            log: life,
+            log: epoch,
             started: network::wall(),
             lines: Vec::new(),
         };
@@ -102,108 +104,113 @@ impl Stage {
         shutdown
     }
 
-    /// Tells the server to end.
+    /// Asks the server to shut down.
     pub(crate) fn stop_server(&self) {
         self.state().shutdown.cancel();
     }
 
-    /// Somebody starts a client.
-    pub(crate) fn begin(&self, host: &str) -> LifeId {
+    /// Records that a client starts on this host.
+    pub(crate) fn begin(&self, host: &str) -> ClientRunId {
         let mut state = self.state();
-        let label = format!("{host}#{}", state.lives.len());
-        state.lives.push(Life {
+        let label = format!("{host}#{}", state.clients.len());
+        state.clients.push(ClientRun {
             label,
-            said: Vec::new(),
-            said_at: Vec::new(),
+            exchanges: Vec::new(),
+            exchanged_at: Vec::new(),
             faults: Vec::new(),
             lines: Vec::new(),
             logs: Vec::new(),
             fate: Fate::Runs,
         });
-        LifeId(state.lives.len() - 1)
+        ClientRunId(state.clients.len() - 1)
     }
 
-    pub(crate) fn asked(&self, life: LifeId, command: Command) {
-        let life = &mut self.state().lives[life.0];
-        life.said.push(Said::Asked(command));
-        life.said_at.push(network::wall());
+    /// Records what the user asked the client for.
+    pub(crate) fn asked(&self, client: ClientRunId, command: Command) {
+        let client = &mut self.state().clients[client.0];
+        client.exchanges.push(Exchange::Asked(command));
+        client.exchanged_at.push(network::wall());
     }
 
-    pub(crate) fn told(&self, life: LifeId, notice: Notice) {
-        let life = &mut self.state().lives[life.0];
+    /// Records what the client reported to its user.
+    pub(crate) fn notified(&self, client: ClientRunId, notice: Notice) {
+        let client = &mut self.state().clients[client.0];
         if matches!(notice, Notice::Ended(_)) {
-            life.fate = Fate::Ended;
+            client.fate = Fate::Ended;
         }
-        life.said.push(Said::Told(notice));
-        life.said_at.push(network::wall());
+        client.exchanges.push(Exchange::Notified(notice));
+        client.exchanged_at.push(network::wall());
     }
 
-    /// The user does not look for so long.
-    pub(crate) fn dozes(&self, life: LifeId, time: Duration) {
+    /// Records that the user takes no notices for this long.
+    pub(crate) fn pauses(&self, client: ClientRunId, time: Duration) {
         let from = network::wall();
         let to = from + time;
-        self.state().lives[life.0].faults.push(Fault { from, to });
+        self.state().clients[client.0]
+            .faults
+            .push(Fault { from, to });
     }
 
-    /// Something is wrong for the client of this host, at this step of the simulation.
-    pub(crate) fn amiss(&self, host: &str, what: Trouble, elapsed: Duration) {
+    /// Records that something is wrong for the client of this host, at this step of the simulation.
+    pub(crate) fn trouble(&self, host: &str, trouble: Trouble, elapsed: Duration) {
         let now = network::wall_at(elapsed);
         let mut state = self.state();
-        let amiss = state.amiss.entry(host.to_owned()).or_default();
-        match amiss.last_mut() {
-            // It goes on; the worse of two at the same time is what counts.
+        let spans = state.troubles.entry(host.to_owned()).or_default();
+        match spans.last_mut() {
+            // The same span continues. Of two troubles at the same time the worse one counts.
             Some(last) if last.fault.to + 2 * TICK >= now => {
                 last.fault.to = now;
-                last.what = last.what.max(what);
+                last.trouble = last.trouble.max(trouble);
             }
-            _ => amiss.push(Amiss {
+            _ => spans.push(TroubleSpan {
                 fault: Fault { from: now, to: now },
-                what,
+                trouble,
             }),
         }
     }
 
-    /// The client on this host is killed, if one runs.
+    /// Records that the client on this host was killed, if one runs.
     pub(crate) fn killed(&self, host: &str) {
-        for life in &mut self.state().lives {
-            let there = life.label.split('#').next() == Some(host);
-            if there && life.fate == Fate::Runs {
-                life.fate = Fate::Killed;
+        for client in &mut self.state().clients {
+            let there = client.label.split('#').next() == Some(host);
+            if there && client.fate == Fate::Runs {
+                client.fate = Fate::Killed;
             }
         }
     }
 
-    /// A line of somebody's log.
+    /// Records a log line of any process.
     pub(crate) fn line(&self, line: &str) {
         self.state().lines.push(line.to_owned());
     }
 
-    /// Every client that runs follows at the end of the log.
+    /// Whether every client that runs is connected and was shown the log up to its head.
     pub(crate) fn all_live(&self, head: u64) -> bool {
         let state = self.state();
         state
-            .lives
+            .clients
             .iter()
-            .filter(|life| life.fate == Fate::Runs)
-            .all(|life| is_live(life, head))
+            .filter(|client| client.fate == Fate::Runs)
+            .all(|client| is_live(client, head))
     }
 
-    /// All that is left behind.
-    pub(crate) fn take(&self) -> Left {
+    /// Takes out all the evidence, with the log lines sorted by process.
+    pub(crate) fn take(&self) -> RecordedEvidence {
         let mut state = self.state();
         let lines = mem::take(&mut state.lines);
-        let mut lives = mem::take(&mut state.lives);
-        for life in &mut lives {
-            let host = life.label.split('#').next().unwrap_or_default();
-            let amiss = state.amiss.get(host).map_or(&[][..], Vec::as_slice);
-            let faults = amiss.iter().map(|amiss| amiss.until_well(life));
+        let mut clients = mem::take(&mut state.clients);
+        for client in &mut clients {
+            let host = client.label.split('#').next().unwrap_or_default();
+            let spans = state.troubles.get(host).map_or(&[][..], Vec::as_slice);
+            let faults = spans.iter().map(|span| span.until_well(client));
             let faults: Vec<_> = faults.collect();
-            life.faults.extend(faults);
+            client.faults.extend(faults);
         }
-        let by_run: HashMap<String, usize> = (0..lives.len())
-            .map(|index| (LifeId(index).run(), index))
+        let by_run: HashMap<String, usize> = (0..clients.len())
+            .map(|index| (ClientRunId(index).run(), index))
             .collect();
-        // Of which log each Welcome was that the server gave.
+        // The epoch of each Welcome that a server granted. A client's line may come after the server
+        // already runs on another epoch.
         let mut granted: HashMap<String, usize> = HashMap::new();
         let mut starts = mem::take(&mut state.starts).into_iter().peekable();
         let mut servers: Vec<ServerRun> = Vec::new();
@@ -220,37 +227,38 @@ impl Stage {
                 granted.insert(welcome(&line), log);
             }
             if let Some(index) = by_run.get(&line.run) {
-                let life = &mut lives[*index];
+                let client = &mut clients[*index];
                 if line.call == "Join" && line.step == "replied" {
                     let given = granted.get(&welcome(&line));
-                    life.logs.push(given.copied().unwrap_or(log));
+                    client.logs.push(given.copied().unwrap_or(log));
                 }
-                life.lines.push(line);
+                client.lines.push(line);
             } else if let Some(server) = servers.last_mut() {
                 server.lines.push(line);
             }
         }
         servers.extend(starts.map(|(_, server)| server));
-        Left {
+        RecordedEvidence {
             lines,
-            lives,
+            clients,
             servers,
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RecorderState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Amiss {
-    /// Also until it is over for this client.
-    fn until_well(&self, life: &Life) -> Fault {
+impl TroubleSpan {
+    /// The time of the trouble, extended to when all was well again for this client.
+    fn until_well(&self, client: &ClientRun) -> Fault {
         let Fault { from, to } = self.fault;
-        let welcomes = life.said.iter().zip(&life.said_at);
-        let mut welcomes = welcomes
-            .filter(|(said, at)| matches!(said, Said::Told(Notice::Welcome(_))) && **at > to);
-        let to = match self.what {
+        let welcomes = client.exchanges.iter().zip(&client.exchanged_at);
+        let mut welcomes = welcomes.filter(|(exchange, at)| {
+            matches!(exchange, Exchange::Notified(Notice::Welcome(_))) && **at > to
+        });
+        let to = match self.trouble {
             Trouble::Slow => to + LATE,
             Trouble::Lossy => welcomes
                 .next()
@@ -260,9 +268,9 @@ impl Amiss {
     }
 }
 
-/// By which a Welcome is known again.
+/// Identifies a Welcome: the fields that the server's line and the client's line have in common.
 fn welcome(line: &Line) -> String {
-    const TOLD: [&str; 6] = [
+    const FIELDS: [&str; 6] = [
         "lamport",
         "position",
         "participant",
@@ -270,16 +278,23 @@ fn welcome(line: &Line) -> String {
         "next",
         "head",
     ];
-    TOLD.map(|key| line.get(key).unwrap_or_default()).join(" ")
+    FIELDS
+        .map(|key| line.get(key).unwrap_or_default())
+        .join(" ")
 }
 
-fn is_live(life: &Life, head: u64) -> bool {
-    let told = life.said.iter().rev().filter_map(|said| match said {
-        Said::Told(notice) => Some(notice),
-        Said::Asked(_) => None,
-    });
+/// Whether the client ended by leaving, or is connected and was shown the event at `head`.
+fn is_live(client: &ClientRun, head: u64) -> bool {
+    let newest_first = client
+        .exchanges
+        .iter()
+        .rev()
+        .filter_map(|exchange| match exchange {
+            Exchange::Notified(notice) => Some(notice),
+            Exchange::Asked(_) => None,
+        });
     let (mut link, mut shown) = (None, None);
-    for notice in told {
+    for notice in newest_first {
         match notice {
             Notice::Link(state) if link.is_none() => link = Some(state),
             Notice::Event { event, .. } if shown.is_none() => shown = Some(event.position.get()),
