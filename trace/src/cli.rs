@@ -1,4 +1,4 @@
-//! `chitty trace`: the command line.
+//! The command line of `chitty trace`.
 
 use std::{
     fs::File,
@@ -22,14 +22,14 @@ use crate::{
     read::{LineLookup, Trace},
 };
 
-/// The logs cannot be read, or what is made of them cannot be written.
+/// The exit status if the logs cannot be read or the output cannot be written.
 const EXIT_TROUBLE: u8 = 2;
 
-/// The options.
+/// The options of `chitty trace`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Without an option it checks: exit status 0 where every rule is kept, 1 where one is not, and 2
-where the logs cannot be read.
+Without an option it checks the logs. The exit status is 0 if every rule is kept, 1 if one is
+broken, and 2 if the logs cannot be read.
 
 Examples:
   chitty trace                       check the logs in the usual folder
@@ -45,22 +45,23 @@ pub struct TraceArgs {
     #[command(flatten)]
     output: OutputArgs,
 
-    /// Go on while the logs are being written: say what is broken as it comes; with --text, draw
-    /// too. Ctrl-C ends it
+    /// Follow the logs while they are being written, and report violations as they come; with
+    /// --text, draw new events, too. Ctrl-C ends it
     #[arg(short, long, conflicts_with_all = ["svg", "html", "mermaid", "json", "shiviz"])]
     follow: bool,
 
-    /// Of how many events to draw, the newest; 0 draws all
+    /// How many of the newest events to draw; 0 draws all
     #[arg(long, value_name = "N", default_value_t = 40)]
     last: u64,
 }
 
-/// A path in which `~` is the home, also where no shell sees it, as in `--html=~/chat.html`.
+/// Parses a path in which `~` is the home folder, also if no shell expands it, as in
+/// `--html=~/chat.html`.
 fn user_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(files::user_path)
 }
 
-/// What to do instead of checking.
+/// The output to write instead of a check.
 #[derive(Clone, Debug, Args)]
 #[group(multiple = false)]
 #[expect(clippy::struct_excessive_bools, reason = "as on the command line")]
@@ -73,7 +74,7 @@ struct OutputArgs {
     #[arg(long, value_name = "FILE", value_parser = user_path())]
     svg: Option<PathBuf>,
 
-    /// Draw it as a web page of one file, with pan, zoom and the log lines; - is standard output
+    /// Draw it as a web page in one file, with zoom and the log lines; - is standard output
     #[arg(long, value_name = "FILE", value_parser = user_path())]
     html: Option<PathBuf>,
 
@@ -81,16 +82,17 @@ struct OutputArgs {
     #[arg(long)]
     mermaid: bool,
 
-    /// Write every event as a line of JSON, each cause before its effects
+    /// Write each event as a line of JSON, every cause before its effects
     #[arg(long)]
     json: bool,
 
-    /// Write what ShiViz reads, with vector clocks
+    /// Write a log for ShiViz, with vector clocks
     #[arg(long)]
     shiviz: bool,
 }
 
-/// Does what is asked for, on standard output; what goes wrong is said on standard error.
+/// Runs the command: writes to standard output, and reports errors on standard error. Returns the
+/// exit status.
 pub fn run(args: &TraceArgs) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let done = execute(args, &mut out).and_then(|code| {
@@ -99,7 +101,7 @@ pub fn run(args: &TraceArgs) -> ExitCode {
     });
     match done {
         Ok(code) => code,
-        // Whoever reads has enough.
+        // The reader, such as `head`, has enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("chitty trace: {error}");
@@ -146,7 +148,7 @@ fn execute(args: &TraceArgs, out: &mut dyn Write) -> io::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if args.output.json || args.output.shiviz {
-        // The whole of it, whatever is drawn.
+        // Exports have all events and replies, whatever a drawing leaves out.
         for chat in 0..index.chats.len() {
             let diagram = Diagram::of(&index, chat, Detail::All);
             if args.output.json {
@@ -167,7 +169,7 @@ fn execute(args: &TraceArgs, out: &mut dyn Write) -> io::Result<ExitCode> {
     })
 }
 
-/// Until it is interrupted, or nobody reads what it says.
+/// Follows the logs until the process is interrupted, or its output is closed.
 fn follow(args: &TraceArgs, paths: Vec<PathBuf>, out: &mut dyn Write) -> io::Result<ExitCode> {
     let show = if args.output.text {
         LiveView::Rows(args.last)
@@ -188,11 +190,11 @@ fn follow(args: &TraceArgs, paths: Vec<PathBuf>, out: &mut dyn Write) -> io::Res
     }
 }
 
-/// Of the chat that is newest.
+/// The diagram of the newest chat.
 fn diagram(args: &TraceArgs, index: &TraceIndex<'_>, detail: Detail) -> Diagram {
     let chats = index.chats.len();
     if chats > 1 {
-        eprintln!("chitty trace: the logs are of {chats} chats; this is the last one");
+        eprintln!("chitty trace: the logs have {chats} chats; this is the last one");
     }
     let mut diagram = Diagram::of(index, chats.saturating_sub(1), detail);
     if args.last > 0 {
@@ -214,7 +216,11 @@ fn to_file(
     write(&mut file).and_then(|()| file.flush()).map_err(failed)
 }
 
-/// The report, as text that is safe for a terminal.
+/// Writes a report as text that is safe for a terminal.
+///
+/// # Errors
+///
+/// Fails if `out` cannot be written.
 pub fn write_report(
     index: &TraceIndex<'_>,
     report: &CheckReport,
@@ -251,6 +257,7 @@ pub fn write_report(
     writeln!(out, "BROKEN: {}", counts.collect::<Vec<_>>().join(", "))
 }
 
+/// Writes one violation with the log lines that show it.
 pub(crate) fn write_violation(
     index: &TraceIndex<'_>,
     violation: &Violation,

@@ -1,4 +1,4 @@
-//! Logs that are still being written: says what is broken, and draws what happens, as it comes.
+//! Follows logs that are still being written: reports violations and draws events as they come.
 
 use std::{
     collections::HashSet,
@@ -18,50 +18,56 @@ use crate::{
     read::{LineLookup, LogTailer, TraceReadError},
 };
 
-/// Between two looks at the files. Each looks at all lines anew, so that more are allowed more
-/// time.
+/// The time between two refreshes. Each refresh checks all lines again, so that the interval grows
+/// with their number.
 const INTERVAL: Duration = Duration::from_millis(500);
 const INTERVAL_PER_LINE: Duration = Duration::from_micros(5);
 
-/// What of the logs is shown.
+/// What to show of the logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LiveView {
-    /// Rules that are broken.
+    /// Violations only.
     Violations,
-    /// The diagram, from the last so many events on (0: all), and rules that are broken.
+    /// The diagram, beginning with the last events of this number (0: all), and violations.
     Rows(u64),
 }
 
-/// Looks at files that grow.
+/// Reports what is new in log files that grow.
 ///
-/// The files are not read at one moment: a reception may be read before its sending. So what is
-/// found counts when it is found again at the next look.
+/// The files are not read at one moment, so that a reception may be read before its sending, which
+/// looks like a violation. Hence a violation is only reported if the next refresh finds it again.
 #[derive(Debug)]
 pub struct LiveReport {
     follower: LogTailer,
     show: LiveView,
+    /// Violations that the last refresh found.
     suspected: HashSet<ViolationKey>,
-    said: HashSet<ViolationKey>,
-    /// How many there are that are only counted.
+    /// Violations that were reported.
+    reported: HashSet<ViolationKey>,
+    /// How many violations were counted without being kept.
     more: u64,
-    /// Nodes that are drawn, or older than the first to be drawn; and those of the last look.
+    /// Nodes that were drawn, or are older than the first one to be drawn.
     drawn: HashSet<StepRef>,
+    /// The nodes of the last refresh. A node is drawn when it was there before: by then the
+    /// receptions of its message have been read, too, and get into the same row.
     settled: HashSet<StepRef>,
+    /// The titles that were written last; they are written again if they change.
     heading: Vec<String>,
-    /// The next look finds something out even if nothing is written until then.
+    /// The next refresh has something to decide, even if no line is written until then.
     unsure: bool,
 }
 
+/// A violation is the same if it is of the same rule and lines: messages may change.
 type ViolationKey = (Rule, Vec<StepRef>);
 
 impl LiveReport {
-    /// Of these files and folders.
+    /// Makes a report on these files and folders. Nothing is read yet.
     pub fn new(paths: Vec<PathBuf>, show: LiveView) -> Self {
         Self {
             follower: LogTailer::new(paths),
             show,
             suspected: HashSet::new(),
-            said: HashSet::new(),
+            reported: HashSet::new(),
             more: 0,
             drawn: HashSet::new(),
             settled: HashSet::new(),
@@ -70,13 +76,17 @@ impl LiveReport {
         }
     }
 
-    /// How long to wait before the next look.
+    /// How long to wait before the next refresh.
     pub fn interval(&self) -> Duration {
         let lines = u32::try_from(self.follower.trace.lines).unwrap_or(u32::MAX);
         INTERVAL + INTERVAL_PER_LINE * lines
     }
 
-    /// Reads on, and writes what is new. What was found in the look before and still is, is sure.
+    /// Reads the new lines, and writes what is new in the report.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the logs cannot be read or `out` cannot be written.
     pub fn refresh(&mut self, out: &mut dyn Write) -> Result<(), RefreshError> {
         let grown = self.follower.poll()?;
         if !grown && !self.unsure {
@@ -98,13 +108,14 @@ impl LiveReport {
         let mut suspected = HashSet::new();
         for violation in &report.violations {
             let found = (violation.rule, violation.lines.clone());
-            if self.suspected.contains(&found) && self.said.insert(found.clone()) {
+            if self.suspected.contains(&found) && self.reported.insert(found.clone()) {
                 write_violation(&index, violation, &mut lines, out)?;
             }
             suspected.insert(found);
         }
         self.suspected = suspected;
-        self.unsure = !self.suspected.is_subset(&self.said) || !self.settled.is_subset(&self.drawn);
+        self.unsure =
+            !self.suspected.is_subset(&self.reported) || !self.settled.is_subset(&self.drawn);
         let more = report.counts.values().sum::<u64>() - report.violations.len() as u64;
         if more > self.more {
             writeln!(out, "... and {more} more, which are counted only\n")?;
@@ -115,18 +126,18 @@ impl LiveReport {
     }
 }
 
-/// Why logs cannot be followed.
+/// Logs cannot be followed.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    /// They cannot be read.
+    /// A log cannot be read.
     #[error(transparent)]
     Read(#[from] TraceReadError),
-    /// What is found cannot be written.
+    /// The report cannot be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
 }
 
-/// Rows of what was there at the last look too: by now its receptions are, where they were quick.
+/// Draws the nodes that the last refresh already had and that are not drawn yet.
 fn draw(
     index: &TraceIndex<'_>,
     last: u64,

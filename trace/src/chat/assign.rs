@@ -1,18 +1,18 @@
-//! Which runs are about the same chat.
+//! Finds out which runs are about the same chat.
 
 use std::collections::HashMap;
 
 use super::{StreamSpan, TracedChat};
 use crate::read::{Run, Trace, TraceStep, step::StepKind};
 
-/// How many of its first events tell whose chat a participation is in.
-const TELLING: usize = 50;
-/// A participation that has nothing in common with a server's log, and is so far from it in
-/// microseconds, is in another chat.
+/// How many of a stream's first events are compared, to find its chat.
+const COMPARED: usize = 50;
+/// A stream that has no event in common with a chat, and is this many microseconds away from its
+/// server's lines, is of another chat.
 const FAR: u64 = 600_000_000;
 
-/// The chats that servers tell of: one for each epoch. A run without one (its beginning is
-/// missing) goes with that whose positions it fits to.
+/// The chats of the servers' runs, one for each epoch, and the chat of each run. A run whose start is
+/// missing has no epoch: it belongs to the chat whose positions it continues.
 pub(super) fn chats(trace: &Trace) -> (Vec<TracedChat>, HashMap<usize, usize>) {
     let mut servers: Vec<_> = (0..trace.runs.len())
         .filter(|run| trace.runs[*run].server && !trace.runs[*run].steps.is_empty())
@@ -44,6 +44,7 @@ pub(super) fn chats(trace: &Trace) -> (Vec<TracedChat>, HashMap<usize, usize>) {
     (chats, of_server)
 }
 
+/// The epoch that the run started on, if its start is there.
 fn epoch(run: &Run) -> Option<crate::read::TextId> {
     run.steps.iter().find_map(|step| match step.kind {
         StepKind::ServerStarted { epoch, .. } => Some(epoch),
@@ -51,7 +52,7 @@ fn epoch(run: &Run) -> Option<crate::read::TextId> {
     })
 }
 
-/// Whether the second run goes on where the first one broke off.
+/// Whether the second run can have started after the first one's last broadcast.
 fn fits(run: &Run, next: &Run) -> bool {
     let started = next.steps.iter().find_map(|step| match step.kind {
         StepKind::ServerStarted { position, .. } => Some(position),
@@ -64,7 +65,7 @@ fn fits(run: &Run, next: &Run) -> bool {
     started.is_some_and(|started| last.is_none_or(|last| last <= started))
 }
 
-/// Whether the second run, whose beginning is missing, tells of what comes after the first one.
+/// Whether the second run, whose start is missing, broadcasts what comes after the first one.
 fn goes_on(before: &Run, run: &Run) -> bool {
     let sent = |step: &TraceStep| match step.kind {
         StepKind::BroadcastSent(event) => Some((event.position, step.lamport)),
@@ -74,13 +75,13 @@ fn goes_on(before: &Run, run: &Run) -> bool {
     let first = run.steps.iter().find_map(sent);
     match (last, first) {
         (Some(last), Some(first)) => first.0 > last.0 && first.1 > last.1,
-        // There is nothing that would tell another chat from this one.
+        // Nothing distinguishes the two: assume the same chat.
         _ => true,
     }
 }
 
-/// Gives each participation to the chat with which it has most in common, and then to the nearest
-/// in time.
+/// Assigns each stream to the chat with which it has most events in common; among equals, to the
+/// nearest in wall time.
 pub(super) fn spans(trace: &Trace, chats: &mut Vec<TracedChat>, spans: &mut [StreamSpan]) {
     let wall_ranges: Vec<_> = chats.iter().map(|chat| wall_range(trace, chat)).collect();
     let with_server = chats.len();
@@ -107,7 +108,7 @@ pub(super) fn spans(trace: &Trace, chats: &mut Vec<TracedChat>, spans: &mut [Str
     }
 }
 
-/// When the first and the last line of its servers were written.
+/// The wall times of the first and the last line of the chat's servers.
 fn wall_range(trace: &Trace, chat: &TracedChat) -> (u64, u64) {
     let walls = chat.servers.iter().flat_map(|run| {
         let steps = &trace.runs[*run].steps;
@@ -122,14 +123,14 @@ fn wall_range(trace: &Trace, chat: &TracedChat) -> (u64, u64) {
     })
 }
 
-/// How many of the first events that it heard are in this chat.
+/// How many of the stream's first events are in this chat.
 fn common(trace: &Trace, chat: &TracedChat, span: &StreamSpan) -> usize {
     span.steps(trace)
         .filter_map(|(_, step)| match step.kind {
             StepKind::BroadcastReceived(event) => Some((event, step.lamport)),
             _ => None,
         })
-        .take(TELLING)
+        .take(COMPARED)
         .filter(|(event, lamport)| {
             chat.events.get(&event.position).is_some_and(|known| {
                 known.lamport == *lamport

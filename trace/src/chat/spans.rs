@@ -1,4 +1,4 @@
-//! Participations, as a client's log tells of them.
+//! The streams that a client received, from its log lines.
 
 use std::ops::Range;
 
@@ -8,25 +8,25 @@ use crate::read::{
     step::{LoggedWelcome, StepKind},
 };
 
-/// What a client heard on one stream: from a Welcome to the next one.
+/// The part of a client's run that belongs to one stream: from its Welcome to the next one.
 #[derive(Clone, Debug)]
 pub struct StreamSpan {
-    /// Whose.
+    /// The index of the client's run.
     pub run: usize,
-    /// Its steps, the Welcome first.
+    /// The indices of its steps; the first is the Welcome.
     pub range: Range<usize>,
-    /// What the Welcome said.
+    /// The fields of the Welcome.
     pub welcome: LoggedWelcome,
-    /// The sending of the Join, where it is there.
+    /// The index of the step that sent the Join, if the lines have it.
     pub join: Option<usize>,
-    /// Under which name.
+    /// The requested name.
     pub name: TextId,
-    /// Which chat.
+    /// The index of the chat.
     pub chat: usize,
 }
 
 impl StreamSpan {
-    /// Its steps.
+    /// The steps, each with its reference.
     pub fn steps<'a>(
         &self,
         trace: &'a Trace,
@@ -38,7 +38,7 @@ impl StreamSpan {
             .map(move |(step, line)| (StepRef { run, step }, line))
     }
 
-    /// Where its Welcome is.
+    /// A reference to the Welcome.
     pub fn at(&self) -> StepRef {
         StepRef {
             run: self.run,
@@ -47,6 +47,7 @@ impl StreamSpan {
     }
 }
 
+/// Splits the clients' runs into streams. The chats are not assigned yet.
 pub(super) fn spans(trace: &Trace) -> Vec<StreamSpan> {
     let mut spans: Vec<StreamSpan> = Vec::new();
     for (run, lines) in trace.runs.iter().enumerate() {
@@ -57,7 +58,7 @@ pub(super) fn spans(trace: &Trace) -> Vec<StreamSpan> {
         let first = spans.len();
         for (number, step) in lines.steps.iter().enumerate() {
             if step.after_hole {
-                // The one whose answer comes next may be missing.
+                // The Join that the next Welcome answers may be among the missing lines.
                 (join, name) = (None, lines.who);
             }
             match step.kind {

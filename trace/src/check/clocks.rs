@@ -1,4 +1,4 @@
-//! Each process's own clock, line by line.
+//! The Lamport clock of each process, line by line.
 
 use super::{CheckReport, Rule, is_cut};
 use crate::{
@@ -6,18 +6,19 @@ use crate::{
     read::{Run, TraceStep, step::StepKind},
 };
 
-/// What a line does to a client's clock.
+/// How a line moves a client's clock `C`, with `t` the time that its message carries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ClockRule {
-    /// `C + 1`
+    /// `C + 1`: a request is sent.
     Send,
-    /// `max(C, t) + 1`
+    /// `max(C, t) + 1`: an event is received.
     Receive,
-    /// `max(C, t)`
+    /// `max(C, t)`: a reply, a Welcome or history only raises the clock.
     Observe,
-    /// Nothing.
+    /// The clock does not move.
     Stay,
-    /// One of the latter two: it is not known from where on events are live.
+    /// `Receive` or `Observe`: the Welcome is missing, so that it is unknown whether the event is
+    /// history.
     Any,
 }
 
@@ -39,7 +40,7 @@ fn client(number: usize, run: &Run, report: &mut CheckReport) {
     for (step, line) in run.steps.iter().enumerate() {
         if line.after_hole {
             before = None;
-            // Another Welcome may be missing, too.
+            // A Welcome may be among the missing lines.
             since = None;
         }
         if let StepKind::JoinReplied(welcome) = line.kind {
@@ -60,7 +61,7 @@ fn client(number: usize, run: &Run, report: &mut CheckReport) {
                 format!("sent at {clock}, but it carries {}", line.lamport)
             });
         }
-        one(line, rule, before, clock, &lines, report);
+        clock_after(line, rule, before, clock, &lines, report);
         before = Some(clock);
         before_at = Some(at);
     }
@@ -84,7 +85,8 @@ fn rule(line: &TraceStep, since: Option<u64>) -> ClockRule {
     }
 }
 
-fn one(
+/// Compares the clock of one line with what the rules give.
+fn clock_after(
     line: &TraceStep,
     rule: ClockRule,
     before: Option<u64>,
@@ -98,7 +100,7 @@ fn one(
         ClockRule::Observe | ClockRule::Any => time,
         ClockRule::Send | ClockRule::Stay => 0,
     };
-    // At the last number there is none after it.
+    // At `u64::MAX` the clock cannot rise, and stands still: that is no later time.
     let late = rule == ClockRule::Receive && clock == time;
     if (clock < low || late) && !is_cut(line.frayed, clock, low.max(before.unwrap_or(0))) {
         report.add(Rule::ReceiptNotAfterSending, lines, || {
@@ -117,7 +119,7 @@ fn one(
             .saturating_add(u64::from(clock > before.max(time))),
     };
     let event = matches!(rule, ClockRule::Send | ClockRule::Receive);
-    // At the last number the rules' sums stand still, which no clock may at an event.
+    // At `u64::MAX` the sums saturate, but a clock that stands still at an event is wrong.
     let stands = event && before == u64::MAX;
     let as_expected = clock == expected || is_cut(line.frayed, clock, expected);
     if as_expected && !(stands && clock == before) {
@@ -125,7 +127,7 @@ fn one(
     }
     if clock < before || (event && clock == before) {
         report.add(Rule::ClockNotRising, lines, || {
-            format!("the clock was at {before}, and then at {clock}")
+            format!("the clock was at {before}, then at {clock}")
         });
     } else {
         report.add(Rule::ClockNotByTheRule, lines, || {
@@ -134,8 +136,8 @@ fn one(
     }
 }
 
-/// The log's clock after a broadcast is the broadcast's time; the rest follows from its request,
-/// see `journal`.
+/// The log's clock after a broadcast is the broadcast's time. How it follows from the request is
+/// checked in `journal`.
 fn server(number: usize, run: &Run, report: &mut CheckReport) {
     for (step, line) in run.steps.iter().enumerate() {
         if let (StepKind::BroadcastSent(_), Some(clock)) = (line.kind, line.clock)

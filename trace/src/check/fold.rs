@@ -1,4 +1,4 @@
-//! What each chat's events are by themselves: their times, their sentences, and who is present.
+//! The events of each chat by themselves: their times, their sentences, and who is present.
 
 use chitty_chat::{
     LamportTime,
@@ -30,7 +30,7 @@ pub(super) fn check(index: &TraceIndex<'_>, report: &mut CheckReport) {
     }
 }
 
-/// A broadcast's time follows from the one before and its request.
+/// An event's time follows from the time of the event before and its request.
 fn time(chat: &TracedChat, known: &KnownEvent, report: &mut CheckReport) {
     let event = &known.event;
     let (before, at) = match event.position {
@@ -46,7 +46,7 @@ fn time(chat: &TracedChat, known: &KnownEvent, report: &mut CheckReport) {
         request => before.max(request).saturating_add(1),
     };
     let expected = receipt.saturating_add(1);
-    // At the last number the rules' sums stand still, which no time may.
+    // At `u64::MAX` the sums saturate, but times have to rise.
     if known.lamport == expected && known.lamport > before {
         return;
     }
@@ -68,7 +68,7 @@ fn time(chat: &TracedChat, known: &KnownEvent, report: &mut CheckReport) {
     }
 }
 
-/// The last numbers are kept for those who leave.
+/// The last times are reserved for participants who leave.
 fn end(known: &KnownEvent, report: &mut CheckReport) {
     let event = &known.event;
     let last = match event.kind {
@@ -87,7 +87,7 @@ fn end(known: &KnownEvent, report: &mut CheckReport) {
     }
 }
 
-/// Who speaks or leaves has joined before, under that name, and not left since.
+/// A participant who writes or leaves has joined before, under that name, and not left since.
 fn presence(
     index: &TraceIndex<'_>,
     chat: &TracedChat,
@@ -138,7 +138,7 @@ fn presence(
     }
 }
 
-/// An id is one message's.
+/// Each id belongs to one message.
 fn once(chat: &TracedChat, known: &KnownEvent, report: &mut CheckReport) {
     if let Some(first) = chat.by_id.get(&known.event.id)
         && *first != known.event.position
@@ -153,6 +153,7 @@ fn once(chat: &TracedChat, known: &KnownEvent, report: &mut CheckReport) {
     }
 }
 
+/// Whether a Joined or Left has the fixed sentence with its name and time.
 pub(super) fn has_its_sentence(index: &TraceIndex<'_>, event: &LoggedEvent, lamport: u64) -> bool {
     let name = index.text(event.name);
     let text = index.text(event.text);

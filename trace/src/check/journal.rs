@@ -1,4 +1,5 @@
-//! The server's own order: what it received, broadcast and answered, one after the other.
+//! The order of a server's lines: it receives a request, broadcasts its event, and answers it, before
+//! the next request.
 
 use super::{CheckReport, Rule, is_cut};
 use crate::{
@@ -15,7 +16,7 @@ pub(super) fn check(index: &TraceIndex<'_>, report: &mut CheckReport) {
     }
 }
 
-/// The log's end as the server last told of it.
+/// The head of the log, as the server last reported it by a broadcast or at its start.
 #[derive(Clone, Copy)]
 struct ReportedHead {
     position: u64,
@@ -23,11 +24,11 @@ struct ReportedHead {
     at: StepRef,
 }
 
-/// A request under way.
+/// A request that was received and is not answered yet.
 struct PendingRequest {
     at: StepRef,
     broadcast: Option<StepRef>,
-    /// It stands for one that came before the lines begin, or is in a hole.
+    /// The request itself is missing: it is in a hole, or before the first line.
     unknown: bool,
 }
 
@@ -35,7 +36,7 @@ struct PendingRequest {
 struct Journal {
     head: Option<ReportedHead>,
     pending: Option<PendingRequest>,
-    /// The run before ended in order.
+    /// The run before ended in order, so that the next one has to start at its head.
     ended: bool,
 }
 
@@ -53,14 +54,14 @@ impl Journal {
             }
             self.step(index, at, report);
         }
-        // A server that stopped in order has answered all.
+        // A server that stopped in order has answered all requests.
         if lines.ended {
             self.unfinished(index, report);
         }
         self.ended = lines.ended && !index.trace.lacks_a_server();
     }
 
-    /// Lines are missing here.
+    /// Forgets what is not certain any more, because lines are missing here.
     fn lose(&mut self, at: StepRef) {
         self.head = None;
         self.pending = Some(PendingRequest {
@@ -103,7 +104,7 @@ impl Journal {
         {
             report.add(Rule::TakenBack, &[head.at, at], || {
                 format!(
-                    "{} was broadcast, and the server came back at {position}",
+                    "position {} was broadcast, but the server started at {position}",
                     head.position
                 )
             });
@@ -114,7 +115,7 @@ impl Journal {
         {
             report.add(Rule::Gap, &[head.at, at], || {
                 format!(
-                    "the server ended at {}, and came back at {position}",
+                    "the server ended at position {}, and started at {position}",
                     head.position
                 )
             });
@@ -131,18 +132,18 @@ impl Journal {
         });
     }
 
-    /// The request before the next one.
+    /// Reports the pending request, if it was not answered before the next one.
     fn unfinished(&mut self, index: &TraceIndex<'_>, report: &mut CheckReport) {
         let Some(pending) = self.pending.take().filter(|pending| !pending.unknown) else {
             return;
         };
         match pending.broadcast {
             Some(broadcast) => report.add(Rule::NotAnswered, &[pending.at, broadcast], || {
-                "a request was received, and its event broadcast, but it has no answer".to_owned()
+                "a request was received and its event broadcast, but it has no answer".to_owned()
             }),
             None if index.step(pending.at).clock.is_none() => {
                 report.add(Rule::NotAnswered, &[pending.at], || {
-                    "a request was received, and has no answer".to_owned()
+                    "a request was received, but has no answer".to_owned()
                 });
             }
             None => report.add(Rule::AcceptedNotBroadcast, &[pending.at], || {
@@ -151,6 +152,7 @@ impl Journal {
         }
     }
 
+    /// The answer has to be about the event that was broadcast for the pending request.
     fn answered(
         &mut self,
         index: &TraceIndex<'_>,
@@ -161,7 +163,7 @@ impl Journal {
     ) {
         let Some(pending) = self.pending.take() else {
             report.add(Rule::ReplyWithoutRequest, &[at], || {
-                "the server answers what it did not receive".to_owned()
+                "the server answers a request that it did not receive".to_owned()
             });
             return;
         };
@@ -174,7 +176,7 @@ impl Journal {
                     format!("position {position} is acknowledged, but was not broadcast before")
                 });
             } else {
-                again(index, pending.at, at, report);
+                answered_again(index, pending.at, at, report);
             }
             return;
         };
@@ -209,7 +211,7 @@ impl Journal {
         let step = index.step(at);
         let before = self.head;
         if let Some(head) = before {
-            Self::location(head, event.position, at, report);
+            Self::follows_head(head, event.position, at, report);
         }
         let clock_before = before
             .filter(|head| head.position.saturating_add(1) == event.position)
@@ -223,7 +225,7 @@ impl Journal {
         } else {
             self.of_request(index, event, clock_before, at, report);
         }
-        // After an old position again, what follows is still what followed.
+        // If an old position comes again, the next new one still has to continue the newest.
         if before.is_none_or(|head| event.position > head.position) {
             self.head = Some(ReportedHead {
                 position: event.position,
@@ -233,7 +235,8 @@ impl Journal {
         }
     }
 
-    fn location(head: ReportedHead, position: u64, at: StepRef, report: &mut CheckReport) {
+    /// The broadcast has to be at the position after the head.
+    fn follows_head(head: ReportedHead, position: u64, at: StepRef, report: &mut CheckReport) {
         let lines = [head.at, at];
         if position == head.position {
             report.add(Rule::BroadcastTwice, &lines, || {
@@ -250,6 +253,7 @@ impl Journal {
         }
     }
 
+    /// The broadcast has to be of the pending request, which was received by the rules.
     fn of_request(
         &mut self,
         index: &TraceIndex<'_>,
@@ -297,14 +301,14 @@ impl Journal {
             };
         if !same {
             report.add(Rule::RequestDiffers, &lines, || {
-                format!("position {} is not what was asked for", event.position)
+                format!("position {} differs from its request", event.position)
             });
         }
         let (Some(before), Some(clock)) = (clock_before, request.clock) else {
             if request.clock.is_none() {
                 report.add(Rule::BroadcastWithoutRequest, &lines, || {
                     format!(
-                        "the receipt moved no clock, and yet {} came of it",
+                        "the receipt moved no clock, but led to position {}",
                         event.position
                     )
                 });
@@ -323,8 +327,8 @@ impl Journal {
     }
 }
 
-/// A retry gets the first reply.
-fn again(index: &TraceIndex<'_>, request: StepRef, at: StepRef, report: &mut CheckReport) {
+/// A retry gets the reply of the first request.
+fn answered_again(index: &TraceIndex<'_>, request: StepRef, at: StepRef, report: &mut CheckReport) {
     let (StepKind::PublishReplied { position, id, .. }, Some(chat)) =
         (index.step(at).kind, index.chat_of_server.get(&at.run))
     else {
@@ -335,7 +339,7 @@ fn again(index: &TraceIndex<'_>, request: StepRef, at: StepRef, report: &mut Che
         && !index.step(at).frayed
     {
         report.add(Rule::ReplyDiffers, &[known.at, request, at], || {
-            format!("a retry is answered with position {position}, which is another")
+            format!("a retry is answered with position {position}, which is another message")
         });
     }
 }

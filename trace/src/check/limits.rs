@@ -1,4 +1,4 @@
-//! What could not be checked, and why.
+//! Notes on what could not be checked, and why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::{
     read::step::{LoggedKind, StepKind},
 };
 
-/// So many names are said.
+/// How many names a note lists.
 const NAMES: usize = 8;
 
 pub(super) fn note(index: &TraceIndex<'_>, report: &mut CheckReport) {
@@ -18,8 +18,7 @@ pub(super) fn note(index: &TraceIndex<'_>, report: &mut CheckReport) {
         if chat.servers.is_empty() {
             if !index.spans.is_empty() {
                 notes.push(
-                    "no server's log: what the server received, that its clock followed, and that \
-                     what was heard was broadcast; all participants are taken to be in one chat"
+                    "the server: there is no log of it; all participants are taken to be in one chat"
                         .into(),
                 );
             }
@@ -35,11 +34,11 @@ fn lines(index: &TraceIndex<'_>, notes: &mut Vec<String>) {
     let unreadable = index.trace.unreadable.len();
     if unreadable > 0 {
         notes.push(format!(
-            "{unreadable} lines that cannot be read (torn, or of something else)"
+            "{unreadable} lines that do not parse (torn, or no log lines)"
         ));
     }
     if index.trace.runs.is_empty() {
-        notes.push("anything: there are no log lines here".into());
+        notes.push("anything: there are no log lines".into());
     }
 }
 
@@ -56,8 +55,8 @@ fn server(chat: &TracedChat, notes: &mut Vec<String>) {
     });
     if count > 0 {
         notes.push(format!(
-            "that {count} positions up to {last} were broadcast: they are not in the server's logs, \
-             which do not reach so far, or broke off"
+            "the broadcasts of {count} positions up to {last}: the server's logs do not reach so far, \
+             or broke off"
         ));
     }
 }
@@ -84,7 +83,7 @@ fn participants(index: &TraceIndex<'_>, number: usize, chat: &TracedChat, notes:
         list = format!("{list} and {more} more");
     }
     notes.push(format!(
-        "what was sent and heard by {list}: not in these logs"
+        "what {list} sent and received: it is not in these logs"
     ));
 }
 
@@ -106,9 +105,9 @@ fn cut_runs(index: &TraceIndex<'_>, notes: &mut Vec<String>) {
         .filter(|run| run.steps.iter().any(|step| step.after_hole))
         .count();
     if holes > 0 {
-        notes.push(format!("what is missing inside of {holes} runs"));
+        notes.push(format!("the holes in {holes} runs: lines are missing"));
     }
-    // Of those too that have nothing else to tell.
+    // Including runs of which no step is left.
     let dropped = index.trace.runs.iter().map(|run| run.dropped);
     let (runs, lines) = dropped
         .filter(|dropped| *dropped > 0)
@@ -117,8 +116,7 @@ fn cut_runs(index: &TraceIndex<'_>, notes: &mut Vec<String>) {
         });
     if runs > 0 {
         notes.push(format!(
-            "what {runs} processes could not write down: {lines} lines are missing, as their logs \
-             say"
+            "what {runs} processes could not write: {lines} lines are missing, as their logs report"
         ));
     }
     let mut ends = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What each participant was told: all of it, once, in order.
+//! The events that each participant received: all of them, once, in order.
 
 use super::{CheckReport, Rule, fold};
 use crate::{
@@ -6,8 +6,8 @@ use crate::{
     read::step::{LoggedEvent, LoggedKind, StepKind},
 };
 
-/// Of a gap so many positions are looked at, one by one.
-const LOOKED_AT: usize = 1000;
+/// How many positions of a gap are searched for a Joined or Left.
+const SEARCHED: usize = 1000;
 
 pub(super) fn check(index: &TraceIndex<'_>, report: &mut CheckReport) {
     let mut shown = DeliveryState::default();
@@ -59,7 +59,7 @@ pub(super) fn check(index: &TraceIndex<'_>, report: &mut CheckReport) {
     }
 }
 
-/// Whether lines are missing between these two.
+/// Whether lines are missing between these two steps of a run.
 fn has_hole(index: &TraceIndex<'_>, from: StepRef, to: StepRef) -> bool {
     let steps = &index.run(from.run).steps;
     steps[from.step..=to.step]
@@ -67,12 +67,12 @@ fn has_hole(index: &TraceIndex<'_>, from: StepRef, to: StepRef) -> bool {
         .any(|step| step.after_hole)
 }
 
-/// What a run was shown last.
+/// The last event that a run received, over all its streams.
 #[derive(Default)]
 struct DeliveryState {
     run: Option<usize>,
     last: Option<(u64, StepRef)>,
-    /// Lines are missing.
+    /// Lines are missing, so that `last` may not be the last.
     unknown: bool,
 }
 
@@ -96,6 +96,7 @@ fn reception(
     }
 }
 
+/// A message's `seen` is the last position that its author had received.
 fn seen_is_shown(seen: u64, shown: &DeliveryState, at: StepRef, report: &mut CheckReport) {
     let last = shown.last.map_or(0, |(last, _)| last);
     if shown.unknown || seen == 0 || seen == last {
@@ -108,11 +109,12 @@ fn seen_is_shown(seen: u64, shown: &DeliveryState, at: StepRef, report: &mut Che
         .chain([at])
         .collect();
     report.add(Rule::SeenNotReceived, &lines, || {
-        format!("it says that it had seen {seen}, and had been shown {last}")
+        format!("it claims to have seen {seen}, but had received up to {last}")
     });
 }
 
-/// Who resumes, does so from where it was, and gets what follows. Whether it goes on from there.
+/// A client that resumes does so from its last position, and gets what follows. Returns whether the
+/// stream continues there.
 fn resumption(
     index: &TraceIndex<'_>,
     span: &StreamSpan,
@@ -139,13 +141,13 @@ fn resumption(
         && last != resume
     {
         report.add(Rule::ResumedElsewhere, &[at, asked], || {
-            format!("it was shown {last}, and resumes behind {resume}")
+            format!("it had received up to {last}, and resumes after {resume}")
         });
     }
     if span.welcome.resumed && span.welcome.next != resume.saturating_add(1) {
         report.add(Rule::ResumedElsewhere, &[asked, span.at()], || {
             format!(
-                "it resumes behind {resume}, and gets what follows from {}",
+                "it resumes after {resume}, but its stream begins at {}",
                 span.welcome.next
             )
         });
@@ -153,14 +155,15 @@ fn resumption(
     span.welcome.next == resume.saturating_add(1)
 }
 
-/// The positions that a stint brings.
+/// Tracks the positions that a stream delivers, and the gaps between them.
 struct GapTracker {
-    /// What follows; `None` after a hole.
+    /// The next expected position; `None` after a hole.
     next: Option<u64>,
     last: StepRef,
     gaps: Vec<PositionGap>,
 }
 
+/// Positions that were not delivered, and the lines around them.
 struct PositionGap {
     first: u64,
     last: u64,
@@ -177,7 +180,7 @@ impl GapTracker {
         }
     }
 
-    /// It goes on behind what was shown before.
+    /// Continues after the last position of the stream before.
     fn follow(&mut self, last: u64, at: StepRef, span: &StreamSpan) {
         let next = last.saturating_add(1);
         if span.welcome.next > next {
@@ -222,7 +225,8 @@ impl GapTracker {
         self.last = at;
     }
 
-    /// Takes a position out of the gaps, if it is in one.
+    /// Takes a position out of the gap that it is in. Returns whether there was one: the position is
+    /// late then, and not a repeat.
     fn fill(&mut self, position: u64) -> bool {
         let within = |gap: &PositionGap| (gap.first..=gap.last).contains(&position);
         let Some(number) = self.gaps.iter().position(within) else {
@@ -240,16 +244,17 @@ impl GapTracker {
         true
     }
 
+    /// Reports the gaps that are left.
     fn finish(self, chat: &TracedChat, report: &mut CheckReport) {
         for gap in self.gaps {
             let lines = [gap.before, gap.after];
             let presence = (gap.first..=gap.last)
-                .take(LOOKED_AT)
+                .take(SEARCHED)
                 .filter_map(|position| chat.events.get(&position))
                 .find(|known| matches!(known.event.kind, LoggedKind::Joined | LoggedKind::Left));
             if let Some(known) = presence {
                 report.add(Rule::NotTold, &[known.at, gap.before, gap.after], || {
-                    format!("it was not told of position {}", known.event.position)
+                    format!("position {} was not delivered to it", known.event.position)
                 });
             } else {
                 report.add(Rule::Gap, &lines, || match gap.last - gap.first {

@@ -1,4 +1,4 @@
-//! Each request, its receipt, its event and its reply.
+//! Requests: each one's sending, receipt, event and reply belong together.
 
 mod events;
 mod replies;
@@ -20,13 +20,13 @@ pub(super) fn check(index: &TraceIndex<'_>, report: &mut CheckReport) {
     events::check(index, &requests, report);
 }
 
-/// What was sent.
+/// The requests of all clients, and the Welcomes of all servers, to compare others with.
 struct Requests<'f> {
-    /// The first sending of each message that has an id.
+    /// The first sending of each message, by its id.
     sent: HashMap<TextId, StepRef>,
-    /// The participations, by chat and number.
+    /// The first stream of each participation, by chat and number.
     spans: HashMap<(usize, u64), &'f StreamSpan>,
-    /// The Welcomes that servers gave, with their times.
+    /// The Welcomes that servers granted, by chat, with their times.
     grants: HashSet<(usize, LoggedWelcome, u64)>,
 }
 
@@ -63,8 +63,8 @@ impl<'f> Requests<'f> {
     }
 }
 
-/// Whether a sending at this time would be in the run's lines: they begin early enough, and are
-/// not lost behind its end, where it was killed.
+/// Whether a request sent at this time would be in the run's lines: there is no hole, they begin
+/// early enough, and the run did not break off before that time.
 fn would_show(run: &Run, time: u64) -> bool {
     let last = run.steps.iter().rev().find_map(|step| step.clock);
     let holes = run.steps.iter().any(|step| step.after_hole);

@@ -1,4 +1,4 @@
-//! One event is the same in every log.
+//! Each event is the same in every log.
 
 use super::{CheckReport, Rule};
 use crate::{
@@ -35,6 +35,7 @@ fn compare(
     });
 }
 
+/// The rule that is broken if a reception is not what is known of its position.
 fn differs(chat: &TracedChat, known: &KnownEvent, found: &LoggedEvent, lamport: u64) -> Rule {
     let event = &known.event;
     let fields = [
@@ -63,7 +64,7 @@ fn differs(chat: &TracedChat, known: &KnownEvent, found: &LoggedEvent, lamport: 
     if same_message || (same_presence && event.id.is_empty()) {
         return first;
     }
-    // It is another event: one that is elsewhere, or one that is nowhere.
+    // It is another event: one that is at another position, or one that was never broadcast.
     let elsewhere = if found.id.is_empty() {
         chat.events.values().any(|other| {
             other.event.position != found.position

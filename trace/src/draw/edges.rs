@@ -1,4 +1,4 @@
-//! Which reception is of which sending.
+//! Matches each reception with its sending.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// The sending behind each reception of a chat, replies included.
+/// The sending of each reception of a chat, including replies: reception to sending.
 pub(super) fn sources(index: &TraceIndex<'_>, chat: usize) -> HashMap<StepRef, StepRef> {
     let mut edges = Edges {
         server: ServerLines::of(index, chat),
@@ -37,13 +37,13 @@ struct Edges {
     sources: HashMap<StepRef, StepRef>,
 }
 
-/// Where a Join was received, and where it was granted.
+/// Where the server received a Join, if its lines have that, and where it granted it.
 type GrantedJoin = (Option<StepRef>, StepRef);
 
-/// The server's lines, by what ties them to a client's.
+/// The server's lines, by the fields that a client's lines have, too.
 #[derive(Default)]
 struct ServerLines {
-    /// Join received and granted.
+    /// Joins, by their Welcome and its time. Equal ones are matched in order.
     joins: HashMap<(LoggedWelcome, u64), VecDeque<GrantedJoin>>,
     published: HashMap<TextId, VecDeque<StepRef>>,
     publish_replies: HashMap<TextId, StepRef>,

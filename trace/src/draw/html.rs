@@ -1,18 +1,22 @@
-//! The diagram as a page that needs nothing else: scrolling, zoom, the log line of what is pointed at,
-//! participants that can be hidden, and what the author of a message could know.
+//! The diagram as a web page in one file: it scrolls and zooms, shows the log line under the pointer,
+//! hides participants, and shows what the author of a message could know.
 
 use std::io::{self, Write};
 
 use super::{Diagram, svg};
 use crate::chat::TraceIndex;
 
-/// What people wrote is in the drawing only, as escaped text; the script reads it from there as
-/// text. Should that ever fail, nothing can be loaded or sent.
+/// What people wrote is only in the drawing, as escaped text, and the script reads it from there as
+/// text. If the escaping ever failed, this policy still forbids to load or send anything.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
-/// Writes it.
+/// Writes the page.
+///
+/// # Errors
+///
+/// Fails if `out` cannot be written.
 pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,

@@ -1,4 +1,4 @@
-//! Where everything of a diagram is: processes from left to right, time goes down.
+//! The layout of the SVG diagram, in pixels: processes from left to right, time downwards.
 
 use std::collections::HashMap;
 
@@ -14,63 +14,65 @@ use crate::{
     read::step::{LoggedEvent, LoggedKind, StepKind},
 };
 
-/// Between two processes.
+/// The distance between two processes.
 const LANE: usize = 150;
-/// Left of the server: what was broadcast. As wide as the longest of that, up to a limit.
+/// The space left of the server, for the labels of broadcasts: as wide as the longest label, within
+/// these limits.
 const LEFT: std::ops::RangeInclusive<usize> = 190..=370;
-/// Of that for the time, and for the position.
+/// The part of that space for the time, and for the position.
 const LEFT_OF_TIME: usize = 56;
 const POSITION: usize = 50;
-/// A column of a terminal is about as wide in the drawing's letters.
+/// The width of a terminal column in the drawing's font, roughly.
 const COLUMN: usize = 7;
-/// What fits left of the server, in columns of a terminal.
+/// The longest label left of the server, in terminal columns.
 pub(super) const LONGEST_LABEL: usize = 38;
 const RIGHT: usize = 130;
-/// Above the first event.
+/// The space above the first event, for the names.
 pub(super) const TOP: usize = 86;
-/// Below the last event: the lines' ends, and the legend.
+/// The space below the last event, for the ends of the lines and the legend.
 const BOTTOM: usize = 54;
-/// Between two events of a process.
+/// The least distance between two events of a process.
 const ROW: usize = 24;
-/// Between what the server broadcasts and its reply to the author.
+/// The distance between a broadcast and the reply to its author.
 const REPLY: usize = 8;
-/// Above what nothing that is drawn has caused.
+/// The space above an event that has no cause in the diagram.
 const PAUSE: usize = 12;
-/// Where a server was started again.
+/// The space for a restart of the server.
 const RESTART: usize = 44;
-/// How much lower a message arrives for each process on its way: what is sent at once to all is
-/// one straight line. At most this, and less where there are many.
+/// How much lower a message arrives for each process that it passes, so that a broadcast to all is one
+/// straight line. With many processes the slope is smaller: the whole line falls by about
+/// `STEEPEST`.
 const SLOPE: usize = 14;
 const STEEPEST: usize = 80;
 
-/// A vertical line: a participant's run, or the server, which is one however often it is started.
+/// A vertical line: a run of a participant, or all runs of the server.
 pub(super) struct Lane {
     pub(super) title: String,
     pub(super) server: bool,
-    /// From where to where something is known of it; both 0: nothing is.
+    /// The heights of its first and its last event; both 0 if it has none.
     pub(super) extent: (usize, usize),
-    /// It was lost: the server said that it left, not it.
+    /// The participant was lost: the server ended the participation, and not the client.
     pub(super) lost: bool,
 }
 
-/// The places of a diagram.
+/// The coordinates of everything in a diagram.
 pub(super) struct Layout {
     pub(super) lanes: Vec<Lane>,
-    /// By column.
+    /// The lane of each column.
     pub(super) lane_of: Vec<usize>,
-    /// By node.
+    /// The height of each node.
     pub(super) y: Vec<usize>,
-    /// Where a server was started again.
+    /// The heights at which the server was started again.
     pub(super) restarts: Vec<usize>,
     pub(super) width: usize,
     pub(super) height: usize,
-    /// Where the server's line is.
+    /// The horizontal coordinate of the server's line.
     pub(super) left: usize,
-    /// Where the lines end.
+    /// The height at which the lines end.
     pub(super) bottom: usize,
-    /// By participant's number.
+    /// The lane of each participant, by number.
     whose: HashMap<u64, usize>,
-    /// How many messages its author had not seen, by position.
+    /// How many earlier messages the author of a message had not seen, by position; without zeros.
     unseen: HashMap<u64, usize>,
 }
 
@@ -109,7 +111,7 @@ impl Layout {
         self.lane_of.get(node.column).copied().unwrap_or(0)
     }
 
-    /// Whose event this is, as the number of a lane.
+    /// The lane of the participant that the node's event belongs to.
     pub(super) fn whose(
         &self,
         index: &TraceIndex<'_>,
@@ -127,13 +129,14 @@ impl Layout {
         }
     }
 
-    /// With how many messages above it this one crossed.
+    /// How many earlier messages this one crossed.
     pub(super) fn unseen(&self, event: &LoggedEvent) -> usize {
         self.unseen.get(&event.position).copied().unwrap_or(0)
     }
 
-    /// Each event is below what was before it in its process, and below its cause. What nothing
-    /// caused is below all that happened before it.
+    /// Computes the height of each node: below the event before it in its process, and below its
+    /// cause. A node without a cause is below all earlier requests and broadcasts, so that the order
+    /// by wall clocks shows.
     fn place_nodes(&mut self, diagram: &Diagram) {
         let slope = SLOPE.min(STEEPEST / self.lanes.len().max(1)).max(2);
         let mut next = vec![TOP; self.lanes.len()];
@@ -199,7 +202,7 @@ impl Layout {
     }
 }
 
-/// All runs of the server are one lane, the first.
+/// The lanes, and the lane of each column. All runs of the server share the first lane.
 pub(super) fn lanes(diagram: &Diagram) -> (Vec<Lane>, Vec<usize>) {
     let mut lanes: Vec<Lane> = Vec::new();
     let mut lane_of = Vec::new();
@@ -219,7 +222,7 @@ pub(super) fn lanes(diagram: &Diagram) -> (Vec<Lane>, Vec<usize>) {
     (lanes, lane_of)
 }
 
-/// How much room what was broadcast takes.
+/// The width of the space left of the server, from the longest label of a broadcast.
 fn left(index: &TraceIndex<'_>, diagram: &Diagram) -> usize {
     let broadcasts = diagram
         .nodes
@@ -228,11 +231,12 @@ fn left(index: &TraceIndex<'_>, diagram: &Diagram) -> usize {
     let longest = broadcasts
         .map(|node| display::width(&display::safe(&node.label)))
         .max();
-    // The mark of a message that crossed others, too.
+    // Including the mark of a message that crossed others.
     let columns = longest.unwrap_or(0).min(LONGEST_LABEL) + 4;
     (LEFT_OF_TIME + columns * COLUMN + POSITION).clamp(*LEFT.start(), *LEFT.end())
 }
 
+/// How many earlier messages each author had not seen, by the position of its message.
 fn unseen(chat: &TracedChat) -> HashMap<u64, usize> {
     let messages = chat
         .events

@@ -1,9 +1,10 @@
-//! The space-time diagram: who sent what to whom, in an order that keeps every cause before its
-//! effects.
+//! The space-time diagram: the messages between processes, in an order that has every cause before
+//! its effects.
 
 mod edges;
 pub mod html;
 mod layout;
+mod legend;
 mod order;
 pub mod svg;
 pub mod text;
@@ -15,58 +16,58 @@ use crate::{
     read::step::{LoggedKind, StepKind},
 };
 
-/// Which steps a diagram has.
+/// Which steps a diagram contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Those that logical time counts, sendings and receptions; and the replies that raised a
+    /// The events of logical time, that is sendings and receptions, and the replies that raised a
     /// clock, without which the times cannot be recomputed.
     Events,
-    /// All replies too.
+    /// All replies, too.
     All,
 }
 
-/// A line for each process, and what happened on it.
+/// The processes of a chat, and what happened in them.
 #[derive(Debug, Default)]
 pub struct Diagram {
     /// The processes: first the server's runs, then the participants'.
     pub columns: Vec<DiagramColumn>,
-    /// What happened, every cause before its effects.
+    /// The steps, every cause before its effects.
     pub nodes: Vec<DiagramNode>,
-    /// Which of the chats it is of.
+    /// The index of the chat.
     pub chat: usize,
 }
 
-/// A process.
+/// A process in a diagram: one run.
 #[derive(Debug)]
 pub struct DiagramColumn {
-    /// Its name; with a number where there are several runs of it.
+    /// The name of the process, with a number from the second run of that name on.
     pub title: String,
-    /// The same as one word.
+    /// The same as one word, as in the log.
     pub host: String,
-    /// It is the server's.
+    /// Whether it is a run of the server.
     pub server: bool,
-    /// Which run it is.
+    /// The index of the run.
     pub run: usize,
 }
 
-/// An event of a process.
+/// A step of a process in a diagram.
 #[derive(Clone, Debug)]
 pub struct DiagramNode {
-    /// Whose.
+    /// The index of the column.
     pub column: usize,
-    /// Its line.
+    /// The step that it shows.
     pub at: StepRef,
-    /// What it does to the process's clock.
+    /// What kind of step it is.
     pub kind: NodeKind,
-    /// The process's clock after it; `None`: it is no event of logical time.
+    /// The process's clock after the step; `None` if the step is no event of logical time.
     pub time: Option<u64>,
-    /// What it is, in a few words.
+    /// A short description; empty if the sending has it already.
     pub label: String,
-    /// The sending of what it received.
+    /// The index of the node that sent what this one received.
     pub source: Option<usize>,
 }
 
-/// What a node is to logical time.
+/// What a node means for logical time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
     /// A request or a broadcast is sent.
@@ -78,7 +79,7 @@ pub enum NodeKind {
 }
 
 impl Diagram {
-    /// Of one chat.
+    /// Makes the diagram of one chat.
     pub fn of(index: &TraceIndex<'_>, chat: usize, detail: Detail) -> Self {
         let mut runs = server_runs(index, chat);
         let servers = runs.len();
@@ -91,11 +92,11 @@ impl Diagram {
         let columns = columns(index, &runs);
         let mut nodes: Vec<Vec<DiagramNode>> = Vec::new();
         for (column, run) in runs.iter().enumerate() {
-            nodes.push(steps(index, *run, column, detail));
+            nodes.push(nodes_of(index, *run, column, detail));
         }
         let sources = edges::sources(index, chat);
         if detail == Detail::Events {
-            keep_told_replies(&mut nodes, &sources, servers);
+            keep_received_replies(&mut nodes, &sources, servers);
         }
         Self {
             columns,
@@ -104,7 +105,7 @@ impl Diagram {
         }
     }
 
-    /// The part of it that shows the last so many events of the chat.
+    /// Cuts the diagram to the last `count` events of the chat.
     pub fn last(&mut self, index: &TraceIndex<'_>, count: u64) {
         let position = |node: &DiagramNode| match index.step(node.at).kind {
             StepKind::BroadcastSent(event) | StepKind::BroadcastReceived(event) => {
@@ -140,7 +141,7 @@ impl Diagram {
     }
 }
 
-/// The server's runs, in the order of the log: wall clocks go back.
+/// The server's runs in the order of their positions: wall clocks can go back between runs.
 fn server_runs(index: &TraceIndex<'_>, chat: usize) -> Vec<usize> {
     let servers = index.chats.get(chat).map_or(&[][..], |chat| &chat.servers);
     let mut reached = 0;
@@ -161,8 +162,8 @@ fn server_runs(index: &TraceIndex<'_>, chat: usize) -> Vec<usize> {
     runs.into_iter().map(|(_, run)| run).collect()
 }
 
-/// Of the server's replies only those that are drawn at a client.
-fn keep_told_replies(
+/// Removes the server's replies that no client's node shows.
+fn keep_received_replies(
     nodes: &mut [Vec<DiagramNode>],
     sources: &HashMap<StepRef, StepRef>,
     servers: usize,
@@ -200,7 +201,8 @@ fn columns(index: &TraceIndex<'_>, runs: &[usize]) -> Vec<DiagramColumn> {
     titles.collect()
 }
 
-fn steps(index: &TraceIndex<'_>, run: usize, column: usize, detail: Detail) -> Vec<DiagramNode> {
+/// The nodes of one run.
+fn nodes_of(index: &TraceIndex<'_>, run: usize, column: usize, detail: Detail) -> Vec<DiagramNode> {
     let (mut since, mut before) = (None, 0);
     let mut nodes = Vec::new();
     for (step, line) in index.run(run).steps.iter().enumerate() {
@@ -227,7 +229,7 @@ fn steps(index: &TraceIndex<'_>, run: usize, column: usize, detail: Detail) -> V
                 NodeKind::Received,
                 since.is_none_or(|since| event.position >= since),
             ),
-            // Of a server's those are kept that come to a client.
+            // Those that no client's node shows are removed later.
             StepKind::JoinGranted(_) => ("reply".into(), NodeKind::Reply, true),
             StepKind::JoinReplied(_)
             | StepKind::PublishReplied { .. }

@@ -1,14 +1,16 @@
-//! One order of all that happened, which keeps every cause before its effects.
+//! Merges the steps of all processes into one order that has every cause before its effects.
 
 use std::collections::HashMap;
 
 use super::DiagramNode;
 use crate::chat::{StepRef, TraceIndex};
 
-/// Takes what is ready: first the reception of what was just sent, then what is earliest by the
-/// wall clocks. All runs of the server are one process, one after the other. While a request was on its way others may have sent theirs: these come first, so
-/// that what crossed is seen to. Where broken logs have no such order, a reception can come before
-/// its sending.
+/// Merges the columns. A node is ready if its sending is placed. Of those that are ready, receptions
+/// of what was just sent come first, then the earliest by the wall clocks. While a request was on its
+/// way, others may have sent theirs: these come before its receipt, so that the drawing shows what
+/// crossed. All runs of the server count as one process.
+///
+/// Broken logs may have no such order: then a reception can come before its sending.
 pub(super) fn merge(
     index: &TraceIndex<'_>,
     columns: Vec<Vec<DiagramNode>>,

@@ -1,5 +1,5 @@
-//! JSON lines: each event as it is in the log, with where it is, and where what it received was
-//! sent.
+//! The diagram as JSON lines: the fields of each step's log line, its file and line number (`at`), and
+//! those of the sending (`from`).
 
 use std::{
     fmt::Write as _,
@@ -14,7 +14,7 @@ use crate::{
     read::{LineLocation, LineLookup},
 };
 
-/// The fields that are numbers.
+/// The fields that are written as numbers.
 const NUMBERS: [&str; 16] = [
     "lamport",
     "clock",
@@ -34,7 +34,11 @@ const NUMBERS: [&str; 16] = [
     "retry_ms",
 ];
 
-/// Writes it.
+/// Writes one object a line, every cause before its effects.
+///
+/// # Errors
+///
+/// Fails if `out` cannot be written.
 pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     let mut lines = LineLookup::default();
     for node in &diagram.nodes {
@@ -94,7 +98,7 @@ fn push_text(out: &mut String, text: &str) {
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            // Hidden ones too, so that a line looks like what it is.
+            // Invisible characters, too, so that a line looks like what it is.
             c if c.is_control() || !(c.is_ascii() || c.is_alphanumeric()) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     // Writing to a string cannot fail.

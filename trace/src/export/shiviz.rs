@@ -1,5 +1,5 @@
-//! What [ShiViz](https://bestchai.bitbucket.io/shiviz/) reads: each event with a vector clock,
-//! which is made up anew from what was sent and received. A restarted process is another host.
+//! The diagram for [ShiViz](https://bestchai.bitbucket.io/shiviz/): each step with a vector clock, which
+//! is computed from the sendings and receptions. A restarted process is another host.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,11 @@ use chitty_chat::text::display;
 
 use crate::{chat::TraceIndex, draw::Diagram, read::LineLookup};
 
-/// Writes it. The first two lines are the parser and the delimiter that ShiViz asks for.
+/// Writes the log. Its first two lines are the parser and the delimiter that ShiViz requires.
+///
+/// # Errors
+///
+/// Fails if `out` cannot be written.
 pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "(?<host>\\S*) (?<clock>{{.*}})\\n(?<event>.*)\n")?;
     let clocks = vector_clocks(diagram);
@@ -23,7 +27,7 @@ pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> 
         let line = lines
             .get(&index.trace.sources, location)
             .unwrap_or_default();
-        // Without the time, the name and the run.
+        // The log line without its time, name and run: the host says whose it is.
         let event = line.splitn(4, ' ').nth(3).unwrap_or_default();
         let host = &diagram.columns[node.column].host;
         writeln!(out, "{host} {{{entries}}}\n{}", display::safe(event))?;
@@ -31,7 +35,7 @@ pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> 
     Ok(())
 }
 
-/// One for each node, with a count for each column.
+/// The vector clock of each node: a count for each column.
 fn vector_clocks(diagram: &Diagram) -> Vec<Vec<u64>> {
     let mut latest = vec![vec![0; diagram.columns.len()]; diagram.columns.len()];
     let mut clocks: Vec<Vec<u64>> = Vec::with_capacity(diagram.nodes.len());

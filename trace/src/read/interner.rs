@@ -1,22 +1,22 @@
-//! Texts, each kept once: names, ids and what was written come back in every log.
+//! An interner: names, ids and messages are repeated in every log, and each is stored once.
 
 use std::{collections::HashMap, sync::Arc};
 
-/// A text of a [`TextInterner`].
+/// The number of a text in its [`TextInterner`]. Two texts are equal if their numbers are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TextId(u32);
 
 impl TextId {
-    /// The empty text, also where a field is left out.
+    /// The empty text. It also stands for a field that a line does not have.
     pub const EMPTY: Self = Self(0);
 
-    /// Whether it is the empty one.
+    /// Whether this is the empty text.
     pub fn is_empty(self) -> bool {
         self == Self::EMPTY
     }
 }
 
-/// All texts of a trace.
+/// The distinct texts of a trace.
 #[derive(Debug)]
 pub struct TextInterner {
     numbers: HashMap<Arc<str>, TextId>,
@@ -34,7 +34,7 @@ impl Default for TextInterner {
 }
 
 impl TextInterner {
-    /// Takes a text in. Beyond 2^32 of them all are the empty one.
+    /// Stores a text if it is new. After 2^32 texts every further one becomes the empty text.
     pub fn intern(&mut self, text: &str) -> TextId {
         if let Some(number) = self.numbers.get(text) {
             return *number;
@@ -48,7 +48,7 @@ impl TextInterner {
         TextId(number)
     }
 
-    /// The text as it was.
+    /// The text of this number; empty if the number is of another interner.
     pub fn get(&self, text: TextId) -> &str {
         self.texts.get(text.0 as usize).map_or("", |text| text)
     }

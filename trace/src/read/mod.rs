@@ -1,4 +1,4 @@
-//! Log files, read into runs of typed steps.
+//! Reads log files into runs of processes, each a list of typed steps.
 
 mod files;
 mod interner;
@@ -28,73 +28,83 @@ use self::{
     step::StepKind,
 };
 
-/// Who speaks in a server's lines; no participant's name.
+/// The name that servers have in log lines. It is reserved: no participant can have it.
 pub const SERVER: &str = "server";
 
-/// Why a log cannot be read.
+/// A log file or folder cannot be read.
 #[derive(Debug, Error)]
 #[error("cannot read {}: {source}; give log files, or folders of them", path.display())]
 pub struct TraceReadError {
     /// The file or folder.
     pub path: PathBuf,
-    /// What the system says.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
-/// All that was read.
+/// All log lines that were read, by run.
 #[derive(Debug, Default)]
 pub struct Trace {
-    /// Where the lines are from.
+    /// The files that the lines are from, by the number in a [`LineLocation`].
     pub sources: Vec<LogSource>,
-    /// The texts in the steps.
+    /// The texts that the steps refer to.
     pub texts: TextInterner,
-    /// One for each run of a process, in the order of their first lines.
+    /// The runs of processes, in the order of their first lines.
     pub runs: Vec<Run>,
-    /// How many lines there are.
+    /// How many lines were read, including those that do not parse.
     pub lines: u64,
-    /// Lines that do not parse.
+    /// Where lines are that do not parse.
     pub unreadable: Vec<LineLocation>,
+    /// The index of each run, by its name and id in the log.
     numbers: HashMap<(TextId, TextId), usize>,
 }
 
-/// One run of a process.
+/// One run of a process, from its start to its end, as far as its lines are there.
 #[derive(Debug)]
 pub struct Run {
-    /// Whose, percent-encoded as in the log.
+    /// The name of the process, percent-encoded as in the log.
     pub word: TextId,
-    /// Whose.
+    /// The name of the process, decoded.
     pub who: TextId,
-    /// Its number.
+    /// The run id in the log, which tells runs of one name apart.
     pub id: TextId,
-    /// It is a server's.
+    /// Whether it is a run of a server.
     pub server: bool,
-    /// It is known from its beginning.
+    /// Whether the lines begin with the start of the process.
     pub begun: bool,
-    /// It ended in order.
+    /// Whether the lines end with an orderly end of the process.
     pub ended: bool,
-    /// Lines that are missing, as it says itself.
+    /// How many lines the process dropped, by its own report (`dropped=N`).
     pub dropped: u64,
-    /// What happened in it.
+    /// Its lines, apart from diagnostics.
     pub steps: Vec<TraceStep>,
     end: RunEnd,
 }
 
-/// What is known of a run's end so far.
+/// What is known of the end of a run's lines so far.
 #[derive(Debug, Default)]
 struct RunEnd {
     /// Lines are missing before the next one.
     hole: bool,
-    /// Its last line can be cut without that showing.
-    bare: bool,
+    /// The last line ends in an unquoted value. If it was cut, the rest still parses, and the value
+    /// may be too short.
+    unquoted: bool,
 }
 
 impl Trace {
-    /// Reads all log files at these paths.
+    /// Reads all log files at these paths; see [`find`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file or folder cannot be read.
     pub fn read(paths: &[PathBuf]) -> Result<Self, TraceReadError> {
         Self::from_sources(find(paths)?.into_iter().map(LogSource::file).collect())
     }
 
-    /// Reads these, in this order.
+    /// Reads these logs in this order.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read.
     pub fn from_sources(sources: Vec<LogSource>) -> Result<Self, TraceReadError> {
         let mut trace = Self::default();
         for (number, source) in sources.iter().enumerate() {
@@ -118,21 +128,22 @@ impl Trace {
         Ok(trace)
     }
 
-    /// Whether there was a run of a server of which nothing is left but that: it cannot be told
-    /// between which others it was, nor what it broadcast.
+    /// Whether there was a run of a server of which no step is left. Its place among the other runs
+    /// and its broadcasts are unknown, so that no gap between runs can be reported.
     pub(crate) fn lacks_a_server(&self) -> bool {
         let mut runs = self.runs.iter();
         runs.any(|run| run.server && run.steps.is_empty())
     }
 
+    /// Changes the path of a file that was renamed.
     fn rename(&mut self, file: u32, path: PathBuf) {
         if let Some(source) = self.sources.get_mut(file as usize) {
             *source = LogSource::file(path);
         }
     }
 
-    /// Reads from `place` on, which is where `reader` is, to the end; of a file that grows,
-    /// `whole` lines only.
+    /// Reads lines from `reader`, which is at `location`, to its end. With `whole`, for a file that
+    /// grows, a last line without a line feed is left for later.
     fn read_lines(
         &mut self,
         location: &mut LineLocation,
@@ -154,12 +165,13 @@ impl Trace {
                 .ok()
                 .and_then(|line| parse::parse(line, &mut self.texts));
             let run = parsed.and_then(|parsed| {
-                let bare_end = !buffer.trim_ascii_end().ends_with(b"\"");
-                self.take(*location, &parsed, bare_end)
+                let unquoted_end = !buffer.trim_ascii_end().ends_with(b"\"");
+                self.take(*location, &parsed, unquoted_end)
             });
             if run.is_some() {
                 *last_run = run;
             } else if !content.trim_ascii().is_empty() {
+                // Which run a torn line is of cannot be read: take it as a hole of the run before it.
                 self.unreadable.push(*location);
                 if let Some(run) = last_run.and_then(|run: usize| self.runs.get_mut(run)) {
                     run.end.hole = true;
@@ -169,20 +181,20 @@ impl Trace {
         }
     }
 
-    /// Gives the line to its run, and says which that is.
+    /// Adds the line to its run. Returns the index of the run, or `None` if the name is not valid.
     fn take(
         &mut self,
         location: LineLocation,
         parsed: &ParsedLine<'_>,
-        bare_end: bool,
+        unquoted_end: bool,
     ) -> Option<usize> {
         let number = self.run(parsed.head.who, parsed.head.run)?;
         let run = self.runs.get_mut(number)?;
-        run.end.bare = bare_end;
+        run.end.unquoted = unquoted_end;
         match parsed.meaning {
-            LineMeaning::Remark => run.end.bare = false,
+            LineMeaning::Remark => run.end.unquoted = false,
             LineMeaning::Dropped(lines) => {
-                run.end.bare = false;
+                run.end.unquoted = false;
                 run.end.hole = true;
                 run.dropped = run.dropped.saturating_add(lines);
             }
@@ -199,6 +211,7 @@ impl Trace {
         Some(number)
     }
 
+    /// The index of the run with this name and id; a new run if there is none yet.
     fn run(&mut self, word: &str, id: &str) -> Option<usize> {
         let key = (self.texts.intern(word), self.texts.intern(id));
         if let Some(number) = self.numbers.get(&key) {
@@ -225,6 +238,7 @@ impl Trace {
 impl Run {
     fn push(&mut self, step: TraceStep) {
         if self.steps.is_empty() && !step.after_hole {
+            // A client's first request has clock 1: nothing can be missing before it.
             self.begun = match step.kind {
                 StepKind::ServerStarted { .. } | StepKind::LinkBegan => true,
                 StepKind::JoinSent { .. } => step.clock == Some(1),
@@ -239,8 +253,9 @@ impl Run {
         self.steps.push(step);
     }
 
+    /// Marks the last step as frayed if the run breaks off there. More lines take that back.
     fn finish(&mut self) {
-        let frayed = !self.ended && self.end.bare;
+        let frayed = !self.ended && self.end.unquoted;
         if let Some(last) = self.steps.last_mut() {
             last.frayed = frayed;
         }

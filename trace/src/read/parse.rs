@@ -1,4 +1,4 @@
-//! From a line's text to a step.
+//! Parses the text of a log line into a step.
 
 use std::{borrow::Cow, time::UNIX_EPOCH};
 
@@ -9,27 +9,27 @@ use super::{
     step::{LoggedEvent, LoggedKind, LoggedWelcome, StepKind},
 };
 
-/// A line that could be read.
+/// A line that parses, with what all kinds of lines have in common.
 pub(super) struct ParsedLine<'a> {
     pub(super) head: LineHead<'a>,
-    /// Microseconds since 1970.
+    /// The wall clock in microseconds since 1970.
     pub(super) wall: u64,
     pub(super) lamport: u64,
     pub(super) clock: Option<u64>,
     pub(super) meaning: LineMeaning,
 }
 
-/// What a line is to a run.
+/// What a line means for its run.
 pub(super) enum LineMeaning {
-    /// A diagnostic.
+    /// A diagnostic, which has no part in logical time.
     Remark,
-    /// A diagnostic that says that so many lines are missing.
+    /// A diagnostic which reports that this many lines were dropped.
     Dropped(u64),
-    /// A step.
+    /// A call, a message, or the start or end of the process.
     Step(StepKind),
 }
 
-/// The fields that are known; others are passed over.
+/// The known fields of a line. Unknown ones are ignored: a later version may add fields.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "as a line has them")]
 struct Fields<'a> {
@@ -53,7 +53,7 @@ struct Fields<'a> {
     epoch: Option<Cow<'a, str>>,
     reason: Option<Cow<'a, str>>,
     kind: Option<Cow<'a, str>>,
-    /// A number that is none.
+    /// A numeric field does not hold a number.
     bad: bool,
 }
 
@@ -87,7 +87,7 @@ impl<'a> Fields<'a> {
             "resumed" => return self.resumed = value == "true",
             "retry" => return self.retry = value == "true",
             "repeated" => return self.repeated = value == "true",
-            // Lines are missing even if it cannot be read how many.
+            // Lines are missing, even if their number cannot be read.
             "dropped" => return self.dropped = Some(value.parse().unwrap_or(1)),
             _ => return,
         };
@@ -95,7 +95,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// `None` where it is no line, or a known one that lacks what it must have.
+/// Parses a line. Returns `None` if it has not the form of a log line, or if it is of a known kind
+/// and lacks a field that the kind always has.
 pub(super) fn parse<'a>(line: &'a str, texts: &mut TextInterner) -> Option<ParsedLine<'a>> {
     let mut fields = Fields::default();
     let head = scan_line(line, |key, value| fields.take(key, value))?;
@@ -179,7 +180,7 @@ fn step_kind(
     has_its_times(kind, fields, server).then_some(kind)
 }
 
-/// Whether the times that such a line always has are there.
+/// Whether the line has the times (`lamport`, `clock`) that lines of its kind always have.
 fn has_its_times(kind: StepKind, fields: &Fields<'_>, server: bool) -> bool {
     let (lamport, clock) = (fields.lamport.is_some(), fields.clock.is_some());
     match kind {

@@ -1,4 +1,4 @@
-//! Log files that are still being written.
+//! Reads log files that are still being written, and are rotated meanwhile.
 
 use std::{
     fs::File,
@@ -9,33 +9,35 @@ use std::{
 
 use super::{LineLocation, LogSource, Trace, TraceReadError, find};
 
-/// Reads on where it was, whatever the files are called by now.
+/// Reads a set of log files on as they grow. It recognises a file by its device and inode number, so
+/// that a renamed file is read on where the reading stopped.
 #[derive(Debug)]
 pub struct LogTailer {
     paths: Vec<PathBuf>,
-    /// All that was read so far.
+    /// Everything that was read so far.
     pub trace: Trace,
     files: Vec<TailedFile>,
 }
 
-/// A file that was there when the folder was last looked at. It is kept open, so that it can be
-/// read to its end when it is renamed, and no other file can have its number.
+/// A file that was there when the folder was last listed. It is kept open, for two reasons: it can be
+/// read to its end after it was renamed or removed, and no other file can get its inode number.
 #[derive(Debug)]
 struct TailedFile {
     identity: DeviceInode,
     file: File,
-    /// Where it is read on.
+    /// Where reading continues.
     next: LineLocation,
-    /// The run of the line before.
+    /// The run of the line before, to which a hole belongs if the next line does not parse.
     last_run: Option<usize>,
-    there: bool,
+    /// The file was found in the last listing.
+    listed: bool,
 }
 
-/// Which file it is, by the system's numbers.
+/// What identifies a file on this machine: its device and inode numbers.
 type DeviceInode = (u64, u64);
 
 impl LogTailer {
-    /// Of these files and folders; nothing is read yet.
+    /// Makes a tailer of these files and folders. Nothing is read yet.
     pub fn new(paths: Vec<PathBuf>) -> Self {
         Self {
             paths,
@@ -44,16 +46,21 @@ impl LogTailer {
         }
     }
 
-    /// Reads what was written since; whether that was anything. A line whose end is not written
-    /// yet is left for the next time.
+    /// Reads what was written since the last poll. Returns whether there were new lines. A line
+    /// whose line feed is not written yet is left for the next poll.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file or folder cannot be read.
     pub fn poll(&mut self) -> Result<bool, TraceReadError> {
-        let new = self.look()?;
+        let new = self.list()?;
         let lines = self.trace.lines;
-        // What was renamed is read to its end before what took its name.
+        // Known files first: a file that was rotated away is read to its end before the new file that
+        // took its name, so that the lines of a run stay in order.
         for file in &mut self.files {
             file.read_on(&mut self.trace)?;
         }
-        self.files.retain(|file| file.there);
+        self.files.retain(|file| file.listed);
         for (path, file, identity) in new {
             let number = u32::try_from(self.trace.sources.len()).unwrap_or(u32::MAX);
             self.trace.sources.push(LogSource::file(path));
@@ -62,7 +69,7 @@ impl LogTailer {
                 file,
                 next: LineLocation::start_of(number),
                 last_run: None,
-                there: true,
+                listed: true,
             };
             file.read_on(&mut self.trace)?;
             self.files.push(file);
@@ -73,11 +80,12 @@ impl LogTailer {
         Ok(self.trace.lines > lines)
     }
 
-    /// Finds out which files are gone, renamed and new.
-    fn look(&mut self) -> Result<Vec<(PathBuf, File, DeviceInode)>, TraceReadError> {
+    /// Lists the files again: marks those that are gone, updates the names of renamed ones, and
+    /// returns the new ones.
+    fn list(&mut self) -> Result<Vec<(PathBuf, File, DeviceInode)>, TraceReadError> {
         let found = match find(&self.paths) {
             Ok(found) => found,
-            // In the moment of its renaming a file has no successor yet.
+            // During a rotation there is a moment without a file of that name.
             Err(error)
                 if error.source.kind() == io::ErrorKind::NotFound && !self.files.is_empty() =>
             {
@@ -87,7 +95,7 @@ impl LogTailer {
         };
         let mut new = Vec::new();
         for file in &mut self.files {
-            file.there = false;
+            file.listed = false;
         }
         for path in found {
             let (file, identity, length) = match open(&path) {
@@ -98,7 +106,7 @@ impl LogTailer {
             let mut known = self.files.iter_mut();
             match known.find(|known| known.identity == identity && known.next.offset <= length) {
                 Some(known) => {
-                    known.there = true;
+                    known.listed = true;
                     self.trace.rename(known.next.file, path);
                 }
                 None => new.push((path, file, identity)),
@@ -115,6 +123,7 @@ fn open(path: &Path) -> io::Result<(File, DeviceInode, u64)> {
 }
 
 impl TailedFile {
+    /// Reads the complete lines that were added.
     fn read_on(&mut self, trace: &mut Trace) -> Result<(), TraceReadError> {
         let mut read = || {
             let mut file = &self.file;

@@ -1,4 +1,4 @@
-//! What became of what clients sent.
+//! Each broadcast event is what a client requested.
 
 use super::{CheckReport, Requests, would_show};
 use crate::{
@@ -90,7 +90,7 @@ fn message(
         if !same {
             report.add(rule, &[sent, known.at], || {
                 format!(
-                    "position {} has another {what} than was sent",
+                    "position {} has another {what} than its request",
                     event.position
                 )
             });
@@ -118,7 +118,7 @@ fn joined(
     if index.step(at).lamport != known.event.request {
         report.add(Rule::RequestDiffers, &[at, known.at], || {
             format!(
-                "it was asked for at {}, not at {}",
+                "it was requested at {}, not at {}",
                 index.step(at).lamport,
                 known.event.request
             )
@@ -170,7 +170,7 @@ fn received(
         if !same || asked.lamport != line.lamport {
             report.add(Rule::RequestDiffers, &[*sent, at], || {
                 format!(
-                    "sent at {}, and received as of {}",
+                    "sent at {}, but received with {}",
                     asked.lamport, line.lamport
                 )
             });

@@ -1,4 +1,4 @@
-//! What clients were answered.
+//! The replies that clients received are true.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,6 @@ pub(super) fn check(index: &TraceIndex<'_>, requests: &Requests<'_>, report: &mu
             spans: chat_of.get(&number).map_or(&[], Vec::as_slice),
             sent: HashMap::new(),
             leave: None,
-            // What is before the beginning, or in a hole, can be anything.
             whole: run.begun,
         };
         for (step, line) in run.steps.iter().enumerate() {
@@ -36,11 +35,15 @@ pub(super) fn check(index: &TraceIndex<'_>, requests: &Requests<'_>, report: &mu
     }
 }
 
+/// Checks the replies of one client's run.
 struct ReplyChecker<'f> {
     index: &'f TraceIndex<'f>,
+    /// The client's streams, in order.
     spans: &'f [&'f StreamSpan],
+    /// The first sending of each message, by its id.
     sent: HashMap<TextId, StepRef>,
     leave: Option<StepRef>,
+    /// The lines are complete so far. If not, a request may be missing whose reply is there.
     whole: bool,
 }
 
@@ -53,7 +56,7 @@ impl ReplyChecker<'_> {
             },
             StepKind::LeaveSent => self.leave = Some(at),
             StepKind::PublishReplied { position, id, .. } => {
-                self.published(at, position, id, report)
+                self.published(at, position, id, report);
             }
             StepKind::LeaveReplied { position, .. } => self.left(at, position, report),
             StepKind::PublishRefused { id } => self.refused(at, id, report),
@@ -68,7 +71,7 @@ impl ReplyChecker<'_> {
         self.spans.get(begun.checked_sub(1)?).copied()
     }
 
-    /// The participation, if it is certain that no other has begun since.
+    /// The stream that the step is in, if no other can have begun since.
     fn certain_stint(&self, at: StepRef) -> Option<&StreamSpan> {
         let span = self.span(at)?;
         let since = &self.index.run(at.run).steps[span.range.start + 1..=at.step];
@@ -97,7 +100,7 @@ impl ReplyChecker<'_> {
             || (again.frayed && self.index.text(text).starts_with(self.index.text(text_now)));
         if (before.lamport, seen) != (again.lamport, seen_now) || !same_text {
             report.add(Rule::RetryDiffers, &[first, at], || {
-                format!("{} was sent twice, and not the same", self.index.text(id))
+                format!("{} was sent again, but not the same", self.index.text(id))
             });
         }
     }
@@ -106,7 +109,7 @@ impl ReplyChecker<'_> {
         let sent = self.sent.get(&id).copied();
         if sent.is_none() && self.whole && !id.is_empty() {
             report.add(Rule::ReplyWithoutRequest, &[at], || {
-                "a Publish is answered that was not sent".to_owned()
+                "there is a reply to a Publish that was not sent".to_owned()
             });
         }
         let Some(chat) = self.chat(at).filter(|_| !id.is_empty()) else {
@@ -123,14 +126,14 @@ impl ReplyChecker<'_> {
             report.add(
                 Rule::AcknowledgedNotBroadcast,
                 &lines(known.map(|known| known.at)),
-                || format!("position {position} is acknowledged, and was not broadcast"),
+                || format!("position {position} is acknowledged, but was not broadcast"),
             );
         } else if let Some(known) = known
             && (known.event.id != id || known.lamport != self.index.step(at).lamport)
         {
             report.add(Rule::ReplyDiffers, &lines(Some(known.at)), || {
                 format!(
-                    "position {position} at {} is answered",
+                    "the reply says position {position} at {}",
                     self.index.step(at).lamport
                 )
             });
@@ -140,7 +143,7 @@ impl ReplyChecker<'_> {
     fn left(&self, at: StepRef, position: u64, report: &mut CheckReport) {
         if self.leave.is_none() && self.whole {
             report.add(Rule::ReplyWithoutRequest, &[at], || {
-                "a Leave is answered that was not sent".to_owned()
+                "there is a reply to a Leave that was not sent".to_owned()
             });
         }
         let (Some(span), Some(chat)) = (self.certain_stint(at), self.chat(at)) else {
@@ -155,7 +158,7 @@ impl ReplyChecker<'_> {
         match chat.events.get(&position) {
             None if chat.covers(position) => {
                 report.add(Rule::AcknowledgedNotBroadcast, &lines(None), || {
-                    format!("the leaving at {position} is acknowledged, and was not broadcast")
+                    format!("the Left at {position} is acknowledged, but was not broadcast")
                 });
             }
             Some(known)
@@ -167,7 +170,7 @@ impl ReplyChecker<'_> {
                     ) =>
             {
                 report.add(Rule::ReplyDiffers, &lines(Some(known.at)), || {
-                    format!("position {position} is not this leaving")
+                    format!("position {position} is not the Left of this participant")
                 });
             }
             _ => {}
@@ -182,14 +185,13 @@ impl ReplyChecker<'_> {
                 .and_then(|position| chat.events.get(position))
         {
             report.add(Rule::RefusedYetBroadcast, &[at, known.at], || {
-                format!("it is at position {}", known.event.position)
+                format!("it was broadcast at position {}", known.event.position)
             });
         }
     }
 }
 
-/// A Welcome is a reply to a Join, is one that the server gave, and tells of the Joined that is
-/// there.
+/// A Welcome answers a Join, was granted by the server, and names the Joined that is in the log.
 fn welcome(
     index: &TraceIndex<'_>,
     requests: &Requests<'_>,
@@ -201,7 +203,7 @@ fn welcome(
     let whole = run.begun && !run.steps[..=at.step].iter().any(|step| step.after_hole);
     if span.join.is_none() && whole {
         report.add(Rule::ReplyWithoutRequest, &[at], || {
-            "a Join is answered that was not sent".to_owned()
+            "there is a reply to a Join that was not sent".to_owned()
         });
     }
     let lamport = index.step(at).lamport;
@@ -210,7 +212,7 @@ fn welcome(
     if chat.covered.iter().any(within) && !requests.grants.contains(&key) {
         report.add(Rule::WelcomeWithoutGrant, &[at], || {
             format!(
-                "the server did not let participant {} in like this",
+                "the server did not grant this Welcome to participant {}",
                 welcome.participant
             )
         });
