@@ -1,4 +1,4 @@
-//! The simulated log keeps the contract of all logs, and loses what a crash loses.
+//! The simulated log keeps the contract of all logs, and loses in a crash what was not synced.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ async fn it_keeps_the_contract() {
     contract::keeps_the_contract(&SimLog::new(1)).await;
 }
 
-/// Whether what was being synced when the server crashed is there after its restart.
+/// Whether the batch whose sync was under way in a crash is there after the restart.
 async fn survives_a_crash(seed: u64) -> bool {
     let log = SimLog::new(seed);
     let first = log.append(Position::ZERO, contract::batch(1..=2)).await;

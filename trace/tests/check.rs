@@ -1,4 +1,4 @@
-//! Logs of runs that keep the rules are clean; each planted fault is found, under its name.
+//! Logs of runs that keep the rules have no violations.
 
 mod support;
 
@@ -37,7 +37,7 @@ fn so_is_every_subset_of_their_logs() {
     }
 }
 
-/// Recorded with the real programs: four clients, of whom one is killed, and a server that is
+/// Logs recorded with the real programs: four clients, one of which is killed, and a server that is
 /// killed, started again, stopped and started again.
 #[test]
 fn the_logs_of_a_real_run_are_clean() {
@@ -50,7 +50,7 @@ fn the_logs_of_a_real_run_are_clean() {
     assert_eq!(index.chats[0].events.len(), 16);
 }
 
-/// What the report tells of: three clients, of whom two publish concurrently and one is killed.
+/// The logs of docs/report: three clients, two of which publish concurrently and one is killed.
 #[test]
 fn the_logs_of_the_report_are_clean_and_have_its_times() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report/logs");
@@ -63,7 +63,7 @@ fn the_logs_of_the_report_are_clean_and_have_its_times() {
     assert_eq!((known[&5].event.seen, known[&6].event.seen), (4, 4));
 }
 
-/// A server and a client without an end of time: at the last number all stands still.
+/// A server and a client that ignore the end of time: at `u64::MAX` all clocks stand still.
 #[test]
 fn a_time_that_stands_still_is_found() {
     let line = |process: &str, text: &str| {
@@ -98,7 +98,7 @@ fn a_time_that_stands_still_is_found() {
     for rule in [Rule::TimeNotRising, Rule::TimeEnds] {
         assert!(found.contains(&rule), "{rule}: {found:?}");
     }
-    // Positions at the end of their numbers are no reason to panic.
+    // The last positions must not cause an overflow.
     for line in &mut server {
         *line = line.replace("position=8", &format!("position={end}"));
     }

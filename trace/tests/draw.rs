@@ -1,4 +1,4 @@
-//! The diagrams: causes come first, every reception has its arrow, and nothing in them can harm.
+//! The diagrams: causes come first, each reception has its arrow, and no text in them can do harm.
 
 mod support;
 
@@ -156,10 +156,10 @@ fn messages_that_crossed_others_are_marked() {
     assert!(marks > 20, "{marks}");
 }
 
-/// The times of each line, downwards.
+/// The times on each vertical line of the text diagram, downwards.
 type Times = BTreeMap<usize, Vec<u64>>;
 
-/// By the column in which the line is.
+/// The times by the column of the line.
 fn times_in_text(out: &str) -> Times {
     let is_sign = |c: &char| {
         let signs = [signs::SENT, signs::RECEIVED, signs::REPLY];
@@ -181,7 +181,7 @@ fn times_in_text(out: &str) -> Times {
     times
 }
 
-/// By the number of the line.
+/// The heights of the events by the number of the lane.
 fn times_in_svg(out: &str) -> Times {
     let after = |text: &str, mark: &str| {
         let (_, rest) = text.split_once(mark)?;
@@ -206,7 +206,7 @@ fn times_in_svg(out: &str) -> Times {
     times
 }
 
-/// The wall clocks of processes are anywhere, and so are the runs of the server.
+/// Wall clocks of processes can differ by any amount, also between runs of the server.
 fn with_other_wall_clocks(logs: &mut Logs, hours: &[u8]) {
     let mut runs = HashMap::new();
     for line in logs.values_mut().flatten() {
@@ -259,7 +259,7 @@ proptest! {
     }
 }
 
-/// Without them a number such as 18 after 13 and 15 could not be recomputed.
+/// Without replies a number such as 18 after 13 and 15 could not be recomputed.
 #[test]
 fn the_replies_that_raised_a_clock_are_drawn() {
     let mut drawn = 0;
@@ -285,7 +285,7 @@ fn the_replies_that_raised_a_clock_are_drawn() {
         assert!(replies.clone().all(|node| node.source.is_some()));
         assert_eq!(replies.count(), raised);
         let text = written(|out| text::write(&diagram, out));
-        // One is in the legend.
+        // One of them is in the legend.
         assert_eq!(text.matches(signs::REPLY.sign).count(), raised + 1);
         let svg = written(|out| svg::write(&index, &diagram, out));
         let arrows = svg.split("<g class=\"arrow ").skip(1);

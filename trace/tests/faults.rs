@@ -1,4 +1,4 @@
-//! Each planted fault is found, under its name.
+//! Faults that are planted into correct logs are found, each under its rule.
 #![expect(clippy::ptr_arg, reason = "each way to plant one has the same type")]
 
 mod support;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use chitty_trace::check::Rule;
 use support::{Logs, broken, run};
 
-/// Plants a fault; false where this run has no place for it.
+/// Plants a fault. Returns false if the logs have no line for it.
 type Plant = fn(&mut Logs) -> bool;
 
 const FAULTS: &[(Rule, &str, Plant)] = &[
@@ -154,9 +154,11 @@ const FAULTS: &[(Rule, &str, Plant)] = &[
         "a receipt's clock is shifted",
         |logs| server(logs, RECEIVED, |l, n| add(l, n, "clock", 1)),
     ),
-    (Rule::TakenBack, "the server comes back behind", |logs| {
-        server(logs, "Server started", |l, n| add(l, n, "position", -1))
-    }),
+    (
+        Rule::TakenBack,
+        "the server starts at an earlier position",
+        |logs| server(logs, "Server started", |l, n| add(l, n, "position", -1)),
+    ),
     (Rule::NotAnswered, "the server's reply is dropped", |logs| {
         server(logs, "Publish replied", remove)
     }),
@@ -249,10 +251,10 @@ const FAULTS: &[(Rule, &str, Plant)] = &[
     }),
 ];
 
-/// That of a line that was sent once, and acknowledged.
+/// The sending of a message that was sent once and acknowledged.
 const PUBLISH: &str = "Publish sent once";
 const MESSAGE: &str = "Broadcast received kind=message";
-/// That of a message with another behind it in the same run, which was acknowledged.
+/// The broadcast of a message that was acknowledged and has another one after it in the same run.
 const SENT: &str = "Broadcast sent inside";
 const RECEIVED: &str = "Publish received participant=";
 
@@ -293,7 +295,7 @@ fn every_rule_is_on_the_page() {
     }
 }
 
-/// Changes one client's log at a line with these words.
+/// Changes the log of one client at a line that has all of these words.
 fn client(logs: &mut Logs, words: &str, change: fn(&mut Vec<String>, usize) -> bool) -> bool {
     let mut files = logs.iter_mut().filter(|(name, _)| *name != "server.log");
     files.any(|(_, lines)| at(lines, words, change))
@@ -304,7 +306,7 @@ fn server(logs: &mut Logs, words: &str, change: fn(&mut Vec<String>, usize) -> b
         .is_some_and(|lines| at(lines, words, change))
 }
 
-/// In the middle, so that what is before and behind is there to compare with.
+/// Prefers a line in the middle, which has lines before and after it to compare with.
 fn at(lines: &mut Vec<String>, words: &str, change: fn(&mut Vec<String>, usize) -> bool) -> bool {
     let mut words = words.splitn(3, ' ');
     let step = format!(
@@ -399,7 +401,7 @@ fn twice(lines: &mut Vec<String>, number: usize) -> bool {
     true
 }
 
-/// The next message's line gets this one's words, and the other way round.
+/// Exchanges the words of this message's line and the next one's.
 fn other_order(lines: &mut Vec<String>, number: usize) -> bool {
     let next = (number + 1..lines.len()).find(|next| lines[*next].contains(" kind=message"));
     let Some(next) = next.filter(|next| lines[*next].contains("Broadcast received")) else {
@@ -427,7 +429,7 @@ fn forge(lines: &mut Vec<String>, number: usize) -> bool {
         && set(lines, number, "author", "mallory")
 }
 
-/// The next message is this one once more.
+/// Replaces the next message by a copy of this one.
 fn same_id(lines: &mut Vec<String>, number: usize) -> bool {
     let Some((start, end)) = value(&lines[number], "id") else {
         return false;
@@ -464,7 +466,7 @@ fn leave_again(lines: &mut Vec<String>, number: usize) -> bool {
         && set(lines, end, "lamport", &(lamport + 1).to_string())
 }
 
-/// A message that its author knows to be acknowledged is in nobody's log but its author's.
+/// Removes an acknowledged message from all logs but its author's.
 fn not_broadcast(logs: &mut Logs) -> bool {
     let acknowledged = |line: &&String| line.contains("Publish replied") && line.contains("clock=");
     let found = logs

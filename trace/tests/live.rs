@@ -1,4 +1,4 @@
-//! Logs that grow, are torn and rotated while they are read.
+//! Live reports on logs that grow, have half-written lines, and are rotated while they are read.
 
 mod support;
 
@@ -20,7 +20,7 @@ use chitty_trace::{
 use proptest::prelude::*;
 use support::{Logs, run};
 
-/// All lines, each with its file's name, in the order in which they were written.
+/// All lines, each with the name of its file, in the order in which they were written.
 fn by_time(logs: &Logs) -> Vec<(&str, &str)> {
     let lines = logs
         .iter()
@@ -50,22 +50,23 @@ fn rotate(folder: &Path, name: &str) {
     }
 }
 
-/// What is done beside writing the next line.
+/// What happens before the next line is written, or while it is.
 #[derive(Clone, Copy, Debug)]
 enum Between {
     Nothing,
     Refresh,
-    /// The line is seen when half of it is written.
+    /// The report is refreshed when half of the line is written.
     Torn,
     Rotate,
 }
 
-/// Writes the logs as their processes do, and looks at them now and then; what was said.
+/// Writes the logs line by line, as their processes do, and refreshes a report in between. Returns
+/// what the report wrote.
 fn watched(logs: &Logs, between: &[Between], show: LiveView) -> (String, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut report = LiveReport::new(vec![folder.path().to_owned()], show);
     let mut said = Vec::new();
-    // Rotated more than five times, a file's first lines would be gone.
+    // A file that is rotated more than five times would lose its first lines.
     let mut rotations = 0;
     for ((name, line), between) in by_time(logs).into_iter().zip(between.iter().cycle()) {
         let (one, other) = line.as_bytes().split_at(line.len() / 2);
@@ -100,13 +101,13 @@ fn between() -> impl Strategy<Value = Vec<Between>> {
     prop::collection::vec(one, 1..80)
 }
 
-/// How many nodes a diagram in the terminal has. There is one of each kind in the legend.
+/// How many nodes a text diagram has. The legend has one sign of each kind, which does not count.
 fn drawn(said: &str) -> usize {
     let signs = [SENT, RECEIVED, REPLY].map(|sign| said.matches(sign.sign).count());
     signs.iter().sum::<usize>().saturating_sub(signs.len())
 }
 
-/// That a server sends a reply is no event.
+/// How many nodes of a diagram are drawn: the sending of a reply by the server is not.
 fn events(diagram: &Diagram) -> usize {
     let is_event =
         |node: &&DiagramNode| node.kind != NodeKind::Reply || !diagram.columns[node.column].server;
@@ -134,7 +135,7 @@ proptest! {
         let index = TraceIndex::of(&trace);
         let mut expected: Vec<_> = check(&index).violations.iter().map(|found| format!("{}: {}", found.rule, found.message)).collect();
         prop_assert!(!expected.is_empty());
-        // Each with its lines, which begin with blanks, and each once.
+        // Each violation comes once, followed by its lines, which begin with blanks.
         let mut heads: Vec<_> = said.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')).map(str::to_owned).collect();
         expected.sort();
         heads.sort();
@@ -154,8 +155,8 @@ proptest! {
     }
 }
 
-/// The times of each process, downwards. A heading stands after each empty line, and says whose
-/// lines are where from then on.
+/// The times of each process, downwards. After each empty line there is a heading with the columns of
+/// the processes from there on.
 fn times(said: &str) -> BTreeMap<String, Vec<u64>> {
     let mut heading: Vec<char> = Vec::new();
     let mut times = BTreeMap::<String, Vec<u64>>::new();

@@ -1,5 +1,4 @@
-//! Logs whose bytes were changed anywhere: they are read, checked, drawn and exported all the
-//! same.
+//! Logs in which any bytes were replaced are still read, checked, drawn and exported.
 
 use std::{fs, path::Path};
 
@@ -18,7 +17,7 @@ use proptest::{
     test_runner::{FileFailurePersistence, TestRunner},
 };
 
-/// What is put in the place of some bytes.
+/// The replacement for some bytes.
 fn put() -> impl Strategy<Value = Vec<u8>> {
     let words = [
         "\n",
@@ -37,7 +36,7 @@ fn put() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Where, of which file, how many bytes are replaced, and by what.
+/// Which bytes of which file are replaced, and by what.
 type Change = (Index, Index, usize, Vec<u8>);
 
 fn changed(logs: &[(String, Vec<u8>)], changes: &[Change], folder: &Path) {

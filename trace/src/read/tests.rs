@@ -133,7 +133,7 @@ fn a_log_may_end_anywhere() {
         assert!(trace.unreadable.len() <= 1, "{end}");
         let whole = SERVER_LOG[..end].matches('\n').count();
         let read: usize = trace.runs.iter().map(|run| run.steps.len()).sum();
-        // Without the diagnostic.
+        // The lines without the diagnostic, which is no step.
         assert!(read + 1 >= whole, "{end}: {read} of {whole}");
     }
 }

@@ -1,4 +1,4 @@
-//! A chat in miniature, seeded, that writes the logs which the real processes would write.
+//! A seeded model of a chat, which writes the logs that real processes would write.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 mod model;
@@ -13,7 +13,7 @@ use chitty_trace::{
 
 pub(crate) use model::run;
 
-/// The lines of each file.
+/// The lines of each log, by the name of its file.
 pub(crate) type Logs = BTreeMap<String, Vec<String>>;
 
 pub(crate) fn trace(logs: &Logs) -> Trace {

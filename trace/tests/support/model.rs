@@ -1,4 +1,4 @@
-//! The server, its clients, and what is on its way between them.
+//! The model: a server, its clients, and the messages between them.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use chitty_chat::event::{joined_sentence, left_sentence};
 
 use super::Logs;
 
-/// The same seed gives the same logs.
+/// Runs a chat for a number of steps. The same seed always gives the same logs.
 pub(crate) fn run(seed: u64, steps: usize) -> Logs {
     let mut model = Model::new(seed);
     for _ in 0..steps {
@@ -16,7 +16,7 @@ pub(crate) fn run(seed: u64, steps: usize) -> Logs {
     model.logs
 }
 
-/// In the log, and as they are.
+/// The names of the clients: encoded as in the log, and decoded.
 const NAMES: [(&str, &str); 9] = [
     ("ada", "ada"),
     ("bob", "bob"),
@@ -32,7 +32,7 @@ const NAMES: [(&str, &str); 9] = [
 struct Event {
     lamport: u64,
     participant: u64,
-    /// From `kind=` to the last field but the clock.
+    /// The fields of its log lines, from `kind=` on, without the clock.
     body: String,
     left: bool,
 }
@@ -51,20 +51,20 @@ enum What {
 
 #[derive(Default)]
 struct Client {
-    /// As in the log.
+    /// The name, encoded as in the log.
     word: &'static str,
     name: &'static str,
     run: String,
     session: String,
     clock: u64,
-    /// The number of its participation, while that lasts.
+    /// The number of its participation, if it has one now.
     number: Option<u64>,
     old_number: u64,
     since: u64,
-    /// The last position shown.
+    /// The last position that it received.
     shown: u64,
     attached: bool,
-    /// What it sent and has no outcome of.
+    /// The request without an outcome, with its time.
     outstanding: Option<(u64, What)>,
     dead: bool,
     left: bool,
@@ -186,7 +186,7 @@ impl Model {
         self.enter(number, None, backlog);
     }
 
-    /// A new participation.
+    /// Starts a new participation.
     fn enter(&mut self, client: usize, resume: Option<u64>, backlog: u64) {
         let name = self.clients[client].name;
         let t = self.send(client);
@@ -247,7 +247,7 @@ impl Model {
         self.take(client);
     }
 
-    /// Whether something was there to take.
+    /// Delivers the next event. Returns whether there was one.
     fn take(&mut self, client: usize) -> bool {
         let Some(each) = self
             .clients
@@ -298,7 +298,8 @@ impl Model {
         }
     }
 
-    /// One request at a time, while attached; a line without an outcome is sent again.
+    /// Sends a request, one at a time and only if attached. A message without an outcome is sent
+    /// again instead.
     fn ask(&mut self, client: usize, what: &What) {
         let ready =
             |each: &&mut Client| each.attached && !each.dead && !each.left && each.number.is_some();
@@ -391,7 +392,7 @@ impl Model {
                 (self.clock, reply)
             }
         };
-        // A reply can be lost.
+        // Some replies are lost, so that there are retries.
         let is_leave = matches!(request.what, What::Leave);
         let lost = !is_leave && self.below(6) == 0;
         let each = &mut self.clients[request.client];

@@ -4,7 +4,8 @@ use super::*;
 
 const REFUSAL: &str = "a refusal is true";
 
-/// What is found where ada's client sends this in second 42, and hears that in second 43.
+/// The checks that fail if ada's client sends this request in second 42 and gets this refusal in
+/// second 43.
 fn refused(sent: &str, heard: &str, change: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
     found(|run| {
         let lines = &mut run.clients[0].lines;
@@ -119,15 +120,15 @@ fn who_writes_too_fast_has_written_before() {
 #[test]
 fn names_are_taken_by_those_who_are_present() {
     let taken = "Join refused lamport=12 status=ALREADY_EXISTS";
-    for (name, told, is_true) in [
+    for (name, reported, is_true) in [
         ("bob", 4, false),
-        // That he is gone is decided, and not told yet.
+        // The server has decided his Left, but not reported it yet.
         ("bob", 3, true),
         ("ada", 4, true),
         ("eve", 3, false),
     ] {
         let found = found(|run| {
-            if told == 3 {
+            if reported == 3 {
                 run.servers[0].lines.remove(3);
             }
             // Somebody else's client.
@@ -289,8 +290,7 @@ fn who_lost_the_thread_begins_anew_at_once() {
     assert!(message.contains(&"LOST after the grace"), "{message:?}");
 }
 
-/// ada types in second 22 while all is well, and something may be amiss from the second of
-/// `fault` on.
+/// The checks that fail if ada types in second 22, while all is well until the second `fault`.
 fn typed(end: u64, fault: Option<u64>, change: impl FnOnce(&mut ClientRun)) -> Vec<&'static str> {
     found(|run| {
         let client = &mut run.clients[0];

@@ -13,7 +13,7 @@ use super::*;
 
 const TEXT: &str = "hello";
 
-/// So many seconds after the run began; the event at position 3 is of second 30.
+/// The wall time this many seconds after the run began. The event at position 3 is of second 30.
 fn second(number: u64) -> SystemTime {
     const BEGIN: u64 = 1_767_225_600;
     UNIX_EPOCH + Duration::from_secs(BEGIN + number)
@@ -67,7 +67,7 @@ fn joined(position: u64, lamport: u64, name: &str) -> Record {
     }
 }
 
-/// ada joins, bob joins, ada writes, bob is lost.
+/// The log of the run: ada joins, bob joins, ada writes, bob is lost.
 fn log() -> Vec<Record> {
     vec![
         joined(1, 3, "ada"),
@@ -115,7 +115,7 @@ fn line_at(number: u64, body: &str) -> Line {
     }
 }
 
-/// Of the server: both come in, and bob's connection goes.
+/// The server's lines: both join, and bob's connection is lost.
 fn server() -> ServerRun {
     let lines = [
         (10, "Broadcast sent position=1"),
@@ -151,7 +151,7 @@ fn lines() -> Vec<Line> {
     .to_vec()
 }
 
-/// What ada's client left behind.
+/// The evidence of the run, with ada's client.
 fn evidence() -> Evidence {
     let log = log();
     let publish = Command::Publish {
@@ -339,7 +339,7 @@ fn an_end_that_nobody_asked_for() {
     assert_eq!(found, ["ends only when asked"]);
 }
 
-/// The log is replaced by one in which ada joins again, and nobody else is.
+/// Replaces the log by one in which ada joins again, and nobody else is present.
 fn replace(run: &mut Evidence) {
     let joined = EventKind::Joined { name: "ada".into() };
     run.logs.push(vec![record(1, 12, 14, joined)]);
