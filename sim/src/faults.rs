@@ -127,6 +127,7 @@ impl Faults {
     fn cause(&mut self, sim: &mut Sim<'_>, now: Duration) {
         let client = self.rng.random_range(0..self.clients.len());
         match self.rng.random_range(0..100) {
+            // Percentages. What they leave over, or meets a client that is cut already, is no fault.
             0..17 => self.crash_server(sim, now),
             17..20 => self.recorder.stop_server(),
             20..45 if !self.broken[client] => {

@@ -151,6 +151,7 @@ impl Disk {
             if tail != after {
                 return Err(AppendError::Conflict { tail });
             }
+            // From here on a crash may find the batch on the disk.
             state.unsynced = Some(Arc::clone(&batch));
             let conditions = state.conditions;
             state.failed = state.rng.random_bool(conditions.append_fails);

@@ -216,6 +216,7 @@ impl Recorder {
         let mut servers: Vec<ServerRun> = Vec::new();
         let mut log = 0;
         for (number, line) in lines.iter().enumerate() {
+            // Lines before a start belong to the server before it.
             while let Some((_, next)) = starts.next_if(|(before, _)| *before <= number) {
                 log = next.log;
                 servers.push(next);

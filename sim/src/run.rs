@@ -185,6 +185,7 @@ impl Simulation {
             self.faults.note(&mut self.sim);
             self.sim.step()?;
             let now = self.log.extent().head;
+            // Anything that moves, or a client that lags, starts the wait anew.
             if head != Some(now) || !self.recorder.all_live(now.get()) {
                 head = Some(now);
                 since = self.sim.elapsed();

@@ -122,13 +122,17 @@ impl TracedChat {
         let lacks_a_run = trace.lacks_a_server();
         for number in self.servers.clone() {
             let run = &trace.runs[number];
+            // The range of positions that the run's lines cover so far, first and last.
             let mut range: Option<(u64, u64)> = None;
             for (step, at) in run.steps.iter().zip(0..) {
                 if step.after_hole {
+                    // Broadcasts may be in the hole: the range ends before it, and the next
+                    // broadcast begins another one.
                     self.covered.extend(range.take());
                 }
                 match step.kind {
                     StepKind::ServerStarted { position, .. } => {
+                        // An empty range if nothing was skipped: a first position after its last.
                         let last = left_off.take().unwrap_or(position);
                         range = Some((last.min(position).saturating_add(1), position));
                     }
@@ -174,6 +178,8 @@ impl TracedChat {
                 .entry(event.participant)
                 .or_insert(event.position);
         }
+        // The first line wins. Broadcasts are added before receptions, so that the server's line is
+        // the one that others are compared with.
         self.events.entry(event.position).or_insert(KnownEvent {
             at,
             event,

@@ -38,7 +38,7 @@ pub enum LiveView {
 /// looks like a violation. Hence a violation is only reported if the next refresh finds it again.
 #[derive(Debug)]
 pub struct LiveReport {
-    follower: LogTailer,
+    tailer: LogTailer,
     show: LiveView,
     /// Violations that the last refresh found.
     suspected: HashSet<ViolationKey>,
@@ -64,7 +64,7 @@ impl LiveReport {
     /// Makes a report on these files and folders. Nothing is read yet.
     pub fn new(paths: Vec<PathBuf>, show: LiveView) -> Self {
         Self {
-            follower: LogTailer::new(paths),
+            tailer: LogTailer::new(paths),
             show,
             suspected: HashSet::new(),
             reported: HashSet::new(),
@@ -78,7 +78,7 @@ impl LiveReport {
 
     /// How long to wait before the next refresh.
     pub fn interval(&self) -> Duration {
-        let lines = u32::try_from(self.follower.trace.lines).unwrap_or(u32::MAX);
+        let lines = u32::try_from(self.tailer.trace.lines).unwrap_or(u32::MAX);
         INTERVAL + INTERVAL_PER_LINE * lines
     }
 
@@ -88,11 +88,12 @@ impl LiveReport {
     ///
     /// Fails if the logs cannot be read or `out` cannot be written.
     pub fn refresh(&mut self, out: &mut dyn Write) -> Result<(), RefreshError> {
-        let grown = self.follower.poll()?;
+        let grown = self.tailer.poll()?;
+        // Without new lines the result would be the same, unless something waits to be confirmed.
         if !grown && !self.unsure {
             return Ok(());
         }
-        let index = TraceIndex::of(&self.follower.trace);
+        let index = TraceIndex::of(&self.tailer.trace);
         if let LiveView::Rows(last) = self.show {
             draw(
                 &index,
@@ -151,6 +152,7 @@ fn draw(
     };
     let mut diagram = Diagram::of(index, chat, Detail::Events);
     let all: HashSet<StepRef> = diagram.nodes.iter().map(|node| node.at).collect();
+    // The first time: older nodes than the last ones count as drawn.
     if drawn.is_empty() && settled.is_empty() && last > 0 {
         diagram.last(index, last);
         let kept: HashSet<StepRef> = diagram.nodes.iter().map(|node| node.at).collect();

@@ -116,6 +116,7 @@ impl StreamLifetimes {
                 .iter_mut()
                 .rev()
                 .find(|stream| stream.generation == generation);
+            // Each resume of a participation has a stream of its own, with a higher generation.
             match (line.call.as_str(), line.step.as_str()) {
                 ("Join", "granted") => of.push(StreamLifetime {
                     generation,

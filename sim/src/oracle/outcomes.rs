@@ -72,6 +72,7 @@ fn check_lines(client: &ClientRun, evidence: &Evidence, verdict: &mut Verdict) {
             last = Some(ticket);
         }
     }
+    // The last lines of a client that was killed or left may have no outcome.
     let must_end = evidence.at_rest && client.fate == Fate::Runs;
     for (ticket, SentLine { ends, .. }) in sent {
         verdict.must(

@@ -35,6 +35,7 @@ pub(super) fn check(client: &ClientRun, presences: &[PresenceHistory], verdict: 
             Notice::Event { event, .. } => pane.event(event),
             _ => None,
         };
+        // Compare only when the pane is about a position of its own.
         let Some(position) = position else { continue };
         let presence = presences.get(client.log_after(welcomes));
         let there = presence.and_then(|presence| presence.at(position));

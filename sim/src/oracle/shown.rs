@@ -19,6 +19,7 @@ pub(super) fn check(client: &ClientRun, evidence: &Evidence, verdict: &mut Verdi
     let mut screen = ModelScreen::default();
     let mut welcomes = 0;
     let mut log = 0;
+    // Notices and log lines of events come in the same order: compare them pairwise.
     let mut received = client.calls("Broadcast", "received");
     for notice in client.notices() {
         match notice {
@@ -68,6 +69,7 @@ impl ModelScreen {
                 )
             });
         }
+        // Before the first event there is no timeline yet, which any Welcome may place.
         if self.begun && (another || self.next != Some(next)) {
             let expected = self.next.unwrap_or_default();
             let may_jump = another || welcome.first.get() > expected;

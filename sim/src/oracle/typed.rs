@@ -84,6 +84,7 @@ fn check_published(client: &ClientRun, verdict: &mut Verdict) {
                 unsent.insert(*ticket);
                 let lines = u32::try_from(unsent.len()).unwrap_or(u32::MAX);
                 let due = *now + BUSY + EACH.saturating_mul(lines);
+                // A line that was typed without a link is owed nothing.
                 if live {
                     waiting.insert(*ticket, TypedLine { typed: *now, due });
                 }
@@ -92,6 +93,7 @@ fn check_published(client: &ClientRun, verdict: &mut Verdict) {
             Exchange::Asked(Command::Leave) | Exchange::Notified(Notice::Ended(_)) => return,
             Exchange::Notified(Notice::Link(link)) => {
                 live = *link == Link::Live;
+                // Without a link a line may be late, or refused.
                 if !live {
                     waiting.clear();
                 }

@@ -17,6 +17,7 @@ pub(super) fn chats(trace: &Trace) -> (Vec<TracedChat>, HashMap<usize, usize>) {
     let mut servers: Vec<_> = (0..trace.runs.len())
         .filter(|run| trace.runs[*run].server && !trace.runs[*run].steps.is_empty())
         .collect();
+    // Wall clocks can be wrong, but nothing else orders runs of servers of different chats.
     servers.sort_by_key(|run| trace.runs[*run].steps.first().map(|step| step.wall));
     let mut chats: Vec<TracedChat> = Vec::new();
     let mut of_server: HashMap<usize, usize> = HashMap::new();
@@ -24,6 +25,7 @@ pub(super) fn chats(trace: &Trace) -> (Vec<TracedChat>, HashMap<usize, usize>) {
         let lines = &trace.runs[run];
         let next = servers.get(number + 1).map(|next| &trace.runs[*next]);
         let before = number.checked_sub(1).and_then(|before| servers.get(before));
+        // A run without a start gets the epoch of the next run if that one continues it.
         let epoch = epoch(lines).or_else(|| next.filter(|next| fits(lines, next)).and_then(epoch));
         let known = match epoch {
             Some(epoch) => chats.iter().position(|chat| chat.epoch == Some(epoch)),
@@ -99,6 +101,7 @@ pub(super) fn spans(trace: &Trace, chats: &mut Vec<TracedChat>, spans: &mut [Str
         span.chat = match best {
             Some((chat, common, far)) if common > 0 || far < FAR => chat,
             _ => {
+                // All streams without a server's log share one chat: nothing tells them apart.
                 if chats.len() == with_server {
                     chats.push(TracedChat::default());
                 }

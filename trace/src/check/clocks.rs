@@ -46,6 +46,7 @@ fn client(number: usize, run: &Run, report: &mut CheckReport) {
         if let StepKind::JoinReplied(welcome) = line.kind {
             since = Some(welcome.position);
         }
+        // A line without `clock` moves no clock.
         let Some(clock) = line.clock else { continue };
         let at = StepRef { run: number, step };
         let rule = rule(line, since);

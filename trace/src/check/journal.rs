@@ -43,6 +43,7 @@ struct Journal {
 impl Journal {
     fn run(&mut self, index: &TraceIndex<'_>, run: usize, report: &mut CheckReport) {
         let lines = index.run(run);
+        // A request that was pending when the run before broke off died with its server.
         self.pending = None;
         if !lines.begun {
             self.lose(StepRef { run, step: 0 });
@@ -109,6 +110,8 @@ impl Journal {
                 )
             });
         }
+        // After a crash the next run may start later: the last batch was durable, but the run broke
+        // off before it wrote the lines. Only an orderly end leaves no gap.
         if let Some(head) = self.head
             && self.ended
             && position > head.position

@@ -119,6 +119,7 @@ fn cut_runs(index: &TraceIndex<'_>, notes: &mut Vec<String>) {
             "what {runs} processes could not write: {lines} lines are missing, as their logs report"
         ));
     }
+    // A participation can have several streams: its own end is seen if any of them delivered it.
     let mut ends = BTreeMap::new();
     for span in &index.spans {
         let number = span.welcome.participant;

@@ -10,47 +10,51 @@ use crate::{
 const SEARCHED: usize = 1000;
 
 pub(super) fn check(index: &TraceIndex<'_>, report: &mut CheckReport) {
-    let mut shown = DeliveryState::default();
+    let mut delivered = DeliveryState::default();
     for span in &index.spans {
         let chat = &index.chats[span.chat];
-        if shown.run != Some(span.run) {
+        if delivered.run != Some(span.run) {
             let first = StepRef {
                 run: span.run,
                 step: 0,
             };
-            shown = DeliveryState {
+            // The first stream of a run: before it, the client had received nothing, unless lines are
+            // missing.
+            delivered = DeliveryState {
                 run: Some(span.run),
                 last: None,
                 unknown: !index.run(span.run).begun || has_hole(index, first, span.at()),
             };
         }
-        let goes_on = resumption(index, span, &shown, report);
+        let goes_on = resumption(index, span, &delivered, report);
         let mut tracker = GapTracker::new(span);
-        if let Some((last, at)) = shown.last
+        if let Some((last, at)) = delivered.last
             && goes_on
-            && !shown.unknown
+            && !delivered.unknown
         {
             tracker.follow(last, at, span);
-        } else if shown
+        // A stream that does not continue the one before begins another timeline, as after a stale
+        // resume: nothing is missing between the two.
+        } else if delivered
             .last
             .is_none_or(|(last, _)| last.saturating_add(1) != span.welcome.next)
         {
-            shown.last = None;
+            delivered.last = None;
         }
         for (at, step) in span.steps(index.trace) {
             if step.after_hole {
                 tracker.next = None;
-                shown.unknown = true;
+                delivered.unknown = true;
             }
             match step.kind {
                 StepKind::BroadcastReceived(event) => {
                     tracker.receive(event.position, at, report);
                     reception(index, chat, &event, at, report);
-                    shown.last = Some((event.position, at));
-                    shown.unknown = false;
+                    delivered.last = Some((event.position, at));
+                    delivered.unknown = false;
                 }
                 StepKind::PublishSent { seen, retry, .. } if !retry => {
-                    seen_is_shown(seen, &shown, at, report);
+                    seen_is_delivered(seen, &delivered, at, report);
                 }
                 _ => {}
             }
@@ -97,12 +101,12 @@ fn reception(
 }
 
 /// A message's `seen` is the last position that its author had received.
-fn seen_is_shown(seen: u64, shown: &DeliveryState, at: StepRef, report: &mut CheckReport) {
-    let last = shown.last.map_or(0, |(last, _)| last);
-    if shown.unknown || seen == 0 || seen == last {
+fn seen_is_delivered(seen: u64, delivered: &DeliveryState, at: StepRef, report: &mut CheckReport) {
+    let last = delivered.last.map_or(0, |(last, _)| last);
+    if delivered.unknown || seen == 0 || seen == last {
         return;
     }
-    let lines: Vec<_> = shown
+    let lines: Vec<_> = delivered
         .last
         .map(|(_, at)| at)
         .into_iter()
@@ -118,7 +122,7 @@ fn seen_is_shown(seen: u64, shown: &DeliveryState, at: StepRef, report: &mut Che
 fn resumption(
     index: &TraceIndex<'_>,
     span: &StreamSpan,
-    shown: &DeliveryState,
+    delivered: &DeliveryState,
     report: &mut CheckReport,
 ) -> bool {
     let run = index.run(span.run);
@@ -136,8 +140,8 @@ fn resumption(
         run: span.run,
         step: join,
     };
-    if let Some((last, at)) = shown.last
-        && !shown.unknown
+    if let Some((last, at)) = delivered.last
+        && !delivered.unknown
         && last != resume
     {
         report.add(Rule::ResumedElsewhere, &[at, asked], || {

@@ -62,12 +62,15 @@ impl ServerLines {
                     StepKind::JoinReceived { .. } => join = Some(at),
                     StepKind::JoinGranted(welcome) => {
                         let joins = server.joins.entry((welcome, line.lamport)).or_default();
+                        // The server answers a Join before it takes the next request, so that the
+                        // last Join that it received is the one that is granted.
                         joins.push_back((join.take(), at));
                     }
                     StepKind::PublishReceived { id, .. } => {
                         server.published.entry(id).or_default().push_back(at);
                     }
                     StepKind::PublishReplied { id, .. } => {
+                        // Replies to retries repeat the first one: draw them from there.
                         server.publish_replies.entry(id).or_insert(at);
                     }
                     StepKind::LeaveReceived {

@@ -153,6 +153,7 @@ impl Layout {
                 None if diagram.columns[node.column].server => 0,
                 None => last + PAUSE,
             };
+            // A server's reply has no dot: it is close to its broadcast, and takes less space.
             let is_reply = node.kind == NodeKind::Reply && diagram.columns[node.column].server;
             let least = if is_reply {
                 ends[lane] + REPLY
@@ -161,6 +162,7 @@ impl Layout {
             };
             let mut y = caused.max(least);
             if diagram.columns[node.column].server {
+                // Another column of the server is another run: leave space for the mark between them.
                 if server.is_some_and(|before| before != node.column) {
                     y = y.max(last + RESTART);
                     self.restarts.push(y - RESTART / 2);

@@ -27,6 +27,7 @@ pub(super) fn merge(
     let mut merged: Vec<DiagramNode> = Vec::with_capacity(all);
     let mut sent = None;
     while merged.len() < all {
+        // The wall time of the earliest request that is not placed yet.
         let others = waiting.iter_mut().filter_map(|nodes| {
             let node = nodes.peek()?;
             let root = !sources.contains_key(&node.at) && !index.run(node.at.run).server;
@@ -40,6 +41,8 @@ pub(super) fn merge(
             .filter_map(|(column, nodes)| {
                 let node = nodes.peek()?;
                 let server = index.run(node.at.run).server;
+                // Only the first of the server's runs that has nodes left takes part: its runs come
+                // one after the other, whatever their wall clocks say.
                 if server && std::mem::replace(&mut server_goes_on, true) {
                     return None;
                 }
@@ -52,6 +55,8 @@ pub(super) fn merge(
                     let broadcast = index.run(source.run).server;
                     Some(*source) == sent && (broadcast || wall <= earliest)
                 });
+                // The least key is next: ready before not ready, receptions of what was just sent
+                // before others, then by wall clock. The column only makes the order total.
                 Some((!ready, !after, wall, column))
             });
         let Some((.., column)) = heads.min() else {

@@ -192,7 +192,8 @@ impl Trace {
         let run = self.runs.get_mut(number)?;
         run.end.unquoted = unquoted_end;
         match parsed.meaning {
-            LineMeaning::Remark => run.end.unquoted = false,
+            // Diagnostics are not steps: if the last one is cut, nothing that is checked is lost.
+            LineMeaning::Diagnostic => run.end.unquoted = false,
             LineMeaning::Dropped(lines) => {
                 run.end.unquoted = false;
                 run.end.hole = true;
@@ -245,6 +246,7 @@ impl Run {
                 _ => false,
             };
         }
+        // Lines after an end take it back: then the process had not ended.
         self.ended = matches!(step.kind, StepKind::ServerStopped | StepKind::LinkEnded);
         self.end.hole = false;
         if let Some(last) = self.steps.last_mut() {

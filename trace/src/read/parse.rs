@@ -22,7 +22,7 @@ pub(super) struct ParsedLine<'a> {
 /// What a line means for its run.
 pub(super) enum LineMeaning {
     /// A diagnostic, which has no part in logical time.
-    Remark,
+    Diagnostic,
     /// A diagnostic which reports that this many lines were dropped.
     Dropped(u64),
     /// A call, a message, or the start or end of the process.
@@ -105,7 +105,7 @@ pub(super) fn parse<'a>(line: &'a str, texts: &mut TextInterner) -> Option<Parse
     let meaning = if head.call == "log" {
         fields
             .dropped
-            .map_or(LineMeaning::Remark, LineMeaning::Dropped)
+            .map_or(LineMeaning::Diagnostic, LineMeaning::Dropped)
     } else if fields.bad {
         return None;
     } else {

@@ -104,6 +104,7 @@ impl LogTailer {
                 Err(source) => return Err(TraceReadError { path, source }),
             };
             let mut known = self.files.iter_mut();
+            // A file that is shorter than what was read of it was truncated: it is read as a new one.
             match known.find(|known| known.identity == identity && known.next.offset <= length) {
                 Some(known) => {
                     known.listed = true;

@@ -53,6 +53,7 @@ fn message(
     let author = requests.spans.get(&(chat, event.participant));
     let sent = match requests.sent.get(&event.id) {
         Some(sent) => Some(*sent),
+        // Messages without an id are found by their author and time.
         None => author.and_then(|span| {
             let steps = &index.run(span.run).steps;
             let same = |step: &crate::read::TraceStep| {

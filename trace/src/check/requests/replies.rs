@@ -72,7 +72,7 @@ impl ReplyChecker<'_> {
     }
 
     /// The stream that the step is in, if no other can have begun since.
-    fn certain_stint(&self, at: StepRef) -> Option<&StreamSpan> {
+    fn certain_span(&self, at: StepRef) -> Option<&StreamSpan> {
         let span = self.span(at)?;
         let since = &self.index.run(at.run).steps[span.range.start + 1..=at.step];
         let whole = since.iter().all(|step| !step.after_hole);
@@ -121,6 +121,8 @@ impl ReplyChecker<'_> {
                 .flatten()
                 .collect::<Vec<_>>()
         };
+        // A position whose broadcast would be in the logs, and has another id: the message is lost.
+        // If the id is elsewhere, the reply is only wrong about its position.
         let known = chat.events.get(&position);
         if !chat.by_id.contains_key(&id) && (known.is_some() || chat.covers(position)) {
             report.add(
@@ -146,7 +148,7 @@ impl ReplyChecker<'_> {
                 "there is a reply to a Leave that was not sent".to_owned()
             });
         }
-        let (Some(span), Some(chat)) = (self.certain_stint(at), self.chat(at)) else {
+        let (Some(span), Some(chat)) = (self.certain_span(at), self.chat(at)) else {
             return;
         };
         let lines = |broadcast| {
