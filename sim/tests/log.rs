@@ -1,29 +1,31 @@
 //! The simulated log keeps the contract of all logs, and loses in a crash what was not synced.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use chitty_chat::{LamportTime, Position};
-use chitty_server::{log::*, record::Record};
+use chitty_chat::Position;
+use chitty_server::log::{AppendError, Keep, Log as _};
 use chitty_sim::log::{DiskConditions, SimLog};
+use chitty_testing::log_contract::batch;
 
-#[path = "../../server/src/log/contract.rs"]
-mod contract;
+chitty_testing::log_contract! {
+    #[tokio::test(start_paused = true)]
+    simulated => crate::simulated_log
+}
 
-#[tokio::test(start_paused = true)]
-async fn it_keeps_the_contract() {
-    contract::keeps_the_contract(&SimLog::new(1)).await;
+fn simulated_log() -> ((), SimLog) {
+    ((), SimLog::new(1))
 }
 
 /// Whether the batch whose sync was under way in a crash is there after the restart.
 async fn survives_a_crash(seed: u64) -> bool {
     let log = SimLog::new(seed);
-    let first = log.append(Position::ZERO, contract::batch(1..=2)).await;
+    let first = log.append(Position::ZERO, batch(1..=2)).await;
     assert!(first.is_ok());
     log.set_conditions(DiskConditions {
         sync: Duration::from_secs(1),
         ..DiskConditions::HEALTHY
     });
-    let second = log.append(Position::new(2), contract::batch(3..=5));
+    let second = log.append(Position::new(2), batch(3..=5));
     let crash = tokio::time::timeout(Duration::ZERO, second).await;
     assert!(crash.is_err());
     assert_eq!(log.extent().head, Position::new(2), "it is not synced");
@@ -50,15 +52,15 @@ async fn after_a_failure_nothing_is_taken_until_a_restart() {
         append_fails: 1.0,
         ..DiskConditions::HEALTHY
     });
-    let failed = log.append(Position::ZERO, contract::batch(1..=1)).await;
+    let failed = log.append(Position::ZERO, batch(1..=1)).await;
     assert!(matches!(failed, Err(AppendError::Failed(_))));
     log.set_conditions(DiskConditions::HEALTHY);
-    let failed = log.append(Position::ZERO, contract::batch(1..=1)).await;
+    let failed = log.append(Position::ZERO, batch(1..=1)).await;
     assert!(matches!(failed, Err(AppendError::Failed(_))));
     log.recover();
     let head = log.extent().head.get();
     let next = log
-        .append(Position::new(head), contract::batch(head + 1..=head + 1))
+        .append(Position::new(head), batch(head + 1..=head + 1))
         .await;
     assert!(next.is_ok());
 }
@@ -70,7 +72,7 @@ async fn another_writer_is_first_and_the_next_try_follows_it() {
         conflicts: 1.0,
         ..DiskConditions::HEALTHY
     });
-    let first = log.append(Position::ZERO, contract::batch(1..=3)).await;
+    let first = log.append(Position::ZERO, batch(1..=3)).await;
     let Err(AppendError::Conflict { tail }) = first else {
         panic!("{first:?}");
     };
@@ -78,14 +80,14 @@ async fn another_writer_is_first_and_the_next_try_follows_it() {
     assert_eq!(log.epochs()[0].len() as u64, tail.get());
     log.set_conditions(DiskConditions::HEALTHY);
     let next = tail.next().get();
-    let again = log.append(tail, contract::batch(next..=next)).await;
+    let again = log.append(tail, batch(next..=next)).await;
     assert!(again.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_trim_that_fails_ends_it_until_a_restart() {
     let log = SimLog::new(1);
-    let appended = log.append(Position::ZERO, contract::batch(1..=5)).await;
+    let appended = log.append(Position::ZERO, batch(1..=5)).await;
     assert!(appended.is_ok());
     log.set_conditions(DiskConditions {
         trim_fails: 1.0,
@@ -109,7 +111,7 @@ async fn a_log_that_is_replaced_begins_another_life() {
     for seed in 0..20 {
         let log = SimLog::new(seed);
         let before = log.epoch();
-        let appended = log.append(Position::ZERO, contract::batch(1..=5)).await;
+        let appended = log.append(Position::ZERO, batch(1..=5)).await;
         assert!(appended.is_ok());
         log.replace();
         assert_eq!(log.epoch(), before, "not under a server that runs");

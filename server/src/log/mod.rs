@@ -11,8 +11,6 @@ mod replay;
 mod sqlite;
 
 #[cfg(test)]
-mod contract;
-#[cfg(test)]
 mod tests;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
