@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 mod model;
+pub(crate) mod plant;
 
 use std::collections::BTreeMap;
 
