@@ -10,7 +10,7 @@ use chitty_server::{
     log::{
         AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError,
     },
-    record::Record,
+    record::{Batch, Record},
 };
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::sleep;
@@ -61,7 +61,7 @@ struct DiskState {
     synced: Arc<MemoryLog>,
     conditions: DiskConditions,
     /// The batch whose sync is under way: a crash keeps all of it or none.
-    unsynced: Option<Arc<[Record]>>,
+    unsynced: Option<Batch>,
     /// A sync failed: every append is refused until a restart.
     failed: bool,
     /// The next start finds another log in the place of this one.
@@ -137,7 +137,7 @@ impl Disk {
         Arc::clone(&self.state().synced)
     }
 
-    async fn append(&self, after: Position, batch: Arc<[Record]>) -> Result<(), AppendError> {
+    async fn append(&self, after: Position, batch: Batch) -> Result<(), AppendError> {
         let (time, fails) = {
             let mut state = self.state();
             if state.failed {
@@ -152,7 +152,7 @@ impl Disk {
                 return Err(AppendError::Conflict { tail });
             }
             // From here on a crash may find the batch on the disk.
-            state.unsynced = Some(Arc::clone(&batch));
+            state.unsynced = Some(batch.clone());
             let conditions = state.conditions;
             state.failed = state.rng.random_bool(conditions.append_fails);
             (up_to(&mut state.rng, conditions.sync), state.failed)
@@ -192,24 +192,24 @@ impl Disk {
 }
 
 impl DiskState {
-    fn sync(&mut self, batch: &Arc<[Record]>) {
+    fn sync(&mut self, batch: &Batch) {
         let after = self.synced.extent().head;
         // The log in memory has appended by the time it returns its future.
-        drop(self.synced.append(after, Arc::clone(batch)));
+        drop(self.synced.append(after, batch.clone()));
         self.unsynced = None;
         if let Some(records) = self.epochs.last_mut() {
-            records.extend_from_slice(batch);
+            records.extend(batch.iter().map(|record| (**record).clone()));
         }
     }
 
     /// Appends what another server could have appended first: some of the same requests, which
     /// their clients repeated to that server, or events of participants of its own.
-    fn append_as_another(&mut self, batch: &Arc<[Record]>) {
+    fn append_as_another(&mut self, batch: &Batch) {
         let after = self.synced.extent().head;
         let follows = batch
             .first()
             .is_some_and(|first| first.event.position == after.next());
-        let theirs: Arc<[Record]> = if follows && self.rng.random_bool(0.5) {
+        let theirs: Batch = if follows && self.rng.random_bool(0.5) {
             batch[..self.rng.random_range(1..=batch.len())].into()
         } else {
             self.strangers += 1;
@@ -226,15 +226,15 @@ impl DiskState {
             return;
         }
         let last = self.epochs.last().map_or(&[][..], Vec::as_slice);
-        let kept: Arc<[Record]> = if self.rng.random_bool(0.5) {
-            last[..self.rng.random_range(0..=last.len())].into()
+        let kept = if self.rng.random_bool(0.5) {
+            last[..self.rng.random_range(0..=last.len())].to_vec()
         } else {
-            Arc::new([])
+            Vec::new()
         };
         let rng = &mut self.rng;
         self.synced = Arc::new(MemoryLog::new(&mut |bytes| rng.fill_bytes(bytes)));
-        drop(self.synced.append(Position::ZERO, Arc::clone(&kept)));
-        self.epochs.push(kept.to_vec());
+        drop(self.synced.append(Position::ZERO, kept.clone().into()));
+        self.epochs.push(kept);
     }
 
     fn read_fails(&mut self) -> Result<Duration, ReadError> {
@@ -255,7 +255,7 @@ impl Log for SimLog {
         self.disk.synced().extent()
     }
 
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         let disk = Arc::clone(&self.disk);
         Box::pin(async move { disk.append(after, batch).await })
     }

@@ -3,12 +3,12 @@
 //! [`log_contract!`](crate::log_contract!) generates the tests. Each clause gets a new log and brings
 //! it into the state that it needs, so that a clause that fails says what is wrong.
 
-use std::{ops::RangeInclusive, sync::Arc, time::UNIX_EPOCH};
+use std::{ops::RangeInclusive, time::UNIX_EPOCH};
 
 use chitty_chat::{Event, EventKind, LamportTime, Position};
 use chitty_server::{
     log::{AppendError, Extent, Keep, Log, PageLimit, TRIM_STEP, lamport_at},
-    record::Record,
+    record::{Batch, EncodedRecord, Record},
 };
 
 /// Generates a module with a test for each clause of the contract.
@@ -32,6 +32,7 @@ macro_rules! log_contract {
             is_new_and_empty,
             appends_only_at_its_head,
             reads_pages_within_their_limits,
+            reads_encoded_events_as_they_are,
             finds_positions_by_their_times,
             refuses_a_snapshot_beyond_its_head,
             keeps_the_newest_snapshot,
@@ -78,7 +79,7 @@ pub fn record(position: u64) -> Record {
 }
 
 /// The records of these positions.
-pub fn batch(positions: RangeInclusive<u64>) -> Arc<[Record]> {
+pub fn batch(positions: RangeInclusive<u64>) -> Batch {
     positions.map(record).collect()
 }
 
@@ -108,7 +109,7 @@ pub async fn appends_only_at_its_head(log: &dyn Log) {
 pub async fn reads_pages_within_their_limits(log: &dyn Log) {
     fill(log).await;
     let page = log.read(at(0), ALL).await.expect("readable");
-    assert_eq!(page.as_slice(), &*batch(1..=10));
+    assert_eq!(Batch::from(page), batch(1..=10));
     let some = PageLimit { records: 3, ..ALL };
     assert_eq!(read(log, 4, some).await, [5, 6, 7]);
     let small = PageLimit { bytes: 1, ..ALL };
@@ -118,6 +119,24 @@ pub async fn reads_pages_within_their_limits(log: &dyn Log) {
         ..ALL
     };
     assert_eq!(read(log, 0, two).await, [1, 2]);
+}
+
+/// `read_events` gives the same page as `read`, as encoded events.
+pub async fn reads_encoded_events_as_they_are(log: &dyn Log) {
+    fill(log).await;
+    let events = log.read_events(at(0), ALL).await.expect("readable");
+    assert!(
+        events
+            .iter()
+            .eq(batch(1..=10).iter().map(EncodedRecord::event))
+    );
+    let some = PageLimit { records: 3, ..ALL };
+    let events = log.read_events(at(4), some).await.expect("readable");
+    assert!(
+        events
+            .iter()
+            .eq(batch(5..=7).iter().map(EncodedRecord::event))
+    );
 }
 
 /// `locate` finds the first position whose time is not earlier.

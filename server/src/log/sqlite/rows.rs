@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chitty_chat::{LamportTime, Position};
 use rusqlite::{Connection, Transaction, params};
 
@@ -10,7 +11,10 @@ use super::{
     Extent, Keep, PageLimit, Problem,
     checksum::{self, Checksum},
 };
-use crate::{record::Record, room::FoldError};
+use crate::{
+    record::{EncodedEvent, EncodedRecord, Record},
+    room::FoldError,
+};
 
 /// The row about the chat as a whole, but for its snapshot, which may be large.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +160,7 @@ impl Walk {
     }
 }
 
-/// The records behind `after`, up to the limits, each verified. The log is known to reach to
+/// The records after `after`, up to the limits, each verified. The log is known to reach to
 /// `head`: if nothing else ends the page, it has to.
 pub(super) fn read_page(
     connection: &Connection,
@@ -164,9 +168,36 @@ pub(super) fn read_page(
     limit: PageLimit,
     head: Position,
 ) -> Result<Vec<Record>, Problem> {
+    read_page_as(connection, after, limit, head, decode)
+}
+
+/// The same, but only the events, as they are encoded.
+pub(super) fn read_events(
+    connection: &Connection,
+    after: Position,
+    limit: PageLimit,
+    head: Position,
+) -> Result<Vec<EncodedEvent>, Problem> {
+    read_page_as(connection, after, limit, head, event)
+}
+
+fn read_page_as<T>(
+    connection: &Connection,
+    after: Position,
+    limit: PageLimit,
+    head: Position,
+    decode: Decode<T>,
+) -> Result<Vec<T>, Problem> {
     // The record at `after` comes first, for its chain; at the start of what is kept there is none.
     if after > Position::ZERO
-        && let Some(page) = page(connection, after.previous(), Some(after), limit, head)?
+        && let Some(page) = page(
+            connection,
+            after.previous(),
+            Some(after),
+            limit,
+            head,
+            decode,
+        )?
     {
         return Ok(page);
     }
@@ -175,17 +206,18 @@ pub(super) fn read_page(
         .prepare_cached("SELECT first FROM chat")?
         .query_row([], |row| row.get(0))?;
     let start = after.max(position(first).previous());
-    Ok(page(&transaction, start, None, limit, head)?.unwrap_or_default())
+    Ok(page(&transaction, start, None, limit, head, decode)?.unwrap_or_default())
 }
 
-/// What is behind `start`, without the first, which has to be at `anchor`; `None` if it is not.
-fn page(
+/// What is after `start`, without the first, which has to be at `anchor`; `None` if it is not.
+fn page<T>(
     connection: &Connection,
     start: Position,
     anchor: Option<Position>,
     limit: PageLimit,
     head: Position,
-) -> Result<Option<Vec<Record>>, Problem> {
+    decode: Decode<T>,
+) -> Result<Option<Vec<T>>, Problem> {
     let mut query = connection.prepare_cached(
         "SELECT position, record, checksum FROM records
          WHERE position > ?1 ORDER BY position LIMIT ?2",
@@ -252,13 +284,28 @@ pub(super) fn locate(
     while low < high {
         let middle = Position::new(low + (high - low) / 2);
         let start = middle.previous();
-        let page = page(&transaction, start, None, ONE, middle)?.unwrap_or_default();
+        let page = page(&transaction, start, None, ONE, middle, decode)?.unwrap_or_default();
         match page.first() {
             Some(record) if record.event.lamport >= lamport => high = middle.get(),
             _ => low = middle.get() + 1,
         }
     }
     Ok(Position::new(low))
+}
+
+/// What is made of the bytes of a record, which are at this position.
+type Decode<T> = fn(Position, &[u8]) -> Result<T, Problem>;
+
+/// The event of the record at this position, as it is encoded.
+fn event(position: Position, bytes: &[u8]) -> Result<EncodedEvent, Problem> {
+    let event = EncodedEvent::of_record(Bytes::copy_from_slice(bytes))
+        .map_err(|error| Problem::Record { position, error })?;
+    let found = event.position;
+    if found == position {
+        Ok(event)
+    } else {
+        Err(Problem::Misplaced { position, found })
+    }
 }
 
 /// The record at this position, if the bytes are one.
@@ -275,7 +322,7 @@ pub(super) fn decode(position: Position, bytes: &[u8]) -> Result<Record, Problem
 /// Puts a record at the end; returns its chain, and how many bytes it has.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
-    record: &Record,
+    record: &EncodedRecord,
     before: u32,
 ) -> rusqlite::Result<(u32, usize)> {
     let (position, bytes) = (record.event.position, record.encode());
