@@ -10,7 +10,6 @@ mod memory;
 mod replay;
 mod sqlite;
 
-// Its imports, and those of its contract.
 #[cfg(test)]
 mod tests;
 
