@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use chitty::session::{Command, Ended, Link, Notice};
+use chitty::session::{Ended, Link, Notice, SessionCommand};
 use chitty_chat::logging::{Line, parse_line};
 use tokio_util::sync::CancellationToken;
 
@@ -126,7 +126,7 @@ impl Recorder {
     }
 
     /// Records what the user asked the client for.
-    pub(crate) fn asked(&self, client: ClientRunId, command: Command) {
+    pub(crate) fn asked(&self, client: ClientRunId, command: SessionCommand) {
         let client = &mut self.state().clients[client.0];
         client.exchanges.push(Exchange::Asked(command));
         client.exchanged_at.push(network::wall());

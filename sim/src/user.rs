@@ -6,7 +6,8 @@ use std::{
 };
 
 use chitty::session::{
-    Command, HistoryPage, Notice, Refusal, SessionConfig, SessionHandle, Ticket, spawn,
+    HistoryPage, NameRefusal as Refusal, Notice, SessionCommand, SessionConfig, SessionHandle,
+    Ticket, spawn,
 };
 use chitty_chat::{MessageText, ParticipantName, Position, logging::CALL};
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -141,7 +142,7 @@ impl SimClient {
                 },
                 () = sleep_until(again_at.unwrap_or(self.act_at)), if again_at.is_some() => {
                     if let Some((_, name)) = self.name.take() {
-                        self.ask(Command::Join { name });
+                        self.ask(SessionCommand::Join { name });
                     }
                 }
                 () = sleep_until(self.act_at), if busy => self.act().await,
@@ -178,15 +179,15 @@ impl SimClient {
                     self.publish();
                 }
             }
-            68..74 => self.ask(Command::Hurry),
+            68..74 => self.ask(SessionCommand::Hurry),
             74..80 => {
                 let before = self.last_shown;
-                self.ask(Command::History {
+                self.ask(SessionCommand::History {
                     page: HistoryPage::Before(before),
                     limit: 10,
                 });
             }
-            80..85 => self.ask(Command::Leave),
+            80..85 => self.ask(SessionCommand::Leave),
             // A slow reader: notices are not taken meanwhile.
             85..90 => {
                 let time = self.user.up_to(12_000);
@@ -202,19 +203,19 @@ impl SimClient {
         if let Ok(text) = MessageText::parse(&self.user.text()) {
             self.next_ticket += 1;
             let ticket = Ticket(self.next_ticket);
-            self.ask(Command::Publish { ticket, text });
+            self.ask(SessionCommand::Publish { ticket, text });
         }
     }
 
     fn join(&mut self, name: &str) {
         if let Ok(name) = ParticipantName::parse(name) {
-            self.ask(Command::Join { name });
+            self.ask(SessionCommand::Join { name });
         }
     }
 
     /// Sends a command to the session. If the queue is full, the command is dropped: a user would
     /// wait instead of typing on.
-    fn ask(&mut self, command: Command) {
+    fn ask(&mut self, command: SessionCommand) {
         if self.session.commands.try_send(command.clone()).is_ok() {
             self.user.recorder.asked(self.id, command);
         }

@@ -1,5 +1,5 @@
-//! Measures how long it takes from a key to the whole frame that shows it, while nothing else
-//! happens: the real program in a real pseudo-terminal, by a thousand keys.
+//! Measures the time from a key to the whole frame that shows it, while nothing else happens: the
+//! real program in a real pseudo-terminal, with a thousand keys.
 //!
 //! ```sh
 //! cargo build --release --package chitty

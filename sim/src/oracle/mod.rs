@@ -22,7 +22,7 @@ use std::{fmt, time::SystemTime};
 
 pub use self::rules::{ConfiguredRules, PublishRate};
 
-use chitty::session::{Command, Notice};
+use chitty::session::{Notice, SessionCommand};
 use chitty_chat::logging::Line;
 use chitty_server::record::Record;
 
@@ -87,7 +87,7 @@ pub struct ClientRun {
 #[derive(Clone, Debug)]
 pub enum Exchange {
     /// The user gave a command.
-    Asked(Command),
+    Asked(SessionCommand),
     /// The client reported something to its user.
     Notified(Notice),
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chitty::session::{Command, Notice, Ticket};
+use chitty::session::{Notice, SessionCommand, Ticket};
 use chitty_chat::{Event, EventKind, LeftReason, MessageText, logging::Line};
 use chitty_server::record::Record;
 
@@ -29,7 +29,7 @@ fn check_lines(client: &ClientRun, evidence: &Evidence, verdict: &mut Verdict) {
     let mut welcomes = 0;
     for exchange in &client.exchanges {
         let (ticket, event) = match exchange {
-            Exchange::Asked(Command::Publish { ticket, text }) => {
+            Exchange::Asked(SessionCommand::Publish { ticket, text }) => {
                 sent.insert(*ticket, SentLine { text, ends: 0 });
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chitty::session::{Notice, Welcome};
+use chitty::session::{Notice, WelcomeNotice};
 use chitty_chat::{Event, EventKind};
 
 use super::{
@@ -83,7 +83,7 @@ fn own_number(client: &ClientRun) -> u64 {
 impl ModelPane {
     /// Takes a Welcome. Returns the position that the pane is about now, or `None` if the Welcome has
     /// no list and the pane stays as it is.
-    fn welcome(&mut self, welcome: &Welcome) -> Option<u64> {
+    fn welcome(&mut self, welcome: &WelcomeNotice) -> Option<u64> {
         self.number = welcome.number.get();
         self.since = welcome.position.get();
         let participants = welcome.participants.as_ref()?;

@@ -1,6 +1,6 @@
 //! What each screen showed: a contiguous run of the log, the same on all screens.
 
-use chitty::session::{Ended, Notice, Welcome};
+use chitty::session::{Ended, Notice, WelcomeNotice};
 use chitty_chat::{Event, logging::Line};
 use chitty_server::record::Record;
 
@@ -54,7 +54,7 @@ impl ModelScreen {
     /// if the log is `another` one.
     fn welcome(
         &mut self,
-        welcome: &Welcome,
+        welcome: &WelcomeNotice,
         another: bool,
         client: &ClientRun,
         verdict: &mut Verdict,
@@ -119,10 +119,12 @@ fn check_line(
 }
 
 fn check_end(ended: &Ended, client: &ClientRun, verdict: &mut Verdict) {
-    let asked = client
-        .exchanges
-        .iter()
-        .any(|exchange| matches!(exchange, Exchange::Asked(chitty::session::Command::Leave)));
+    let asked = client.exchanges.iter().any(|exchange| {
+        matches!(
+            exchange,
+            Exchange::Asked(chitty::session::SessionCommand::Leave)
+        )
+    });
     verdict.must(
         asked && *ended == Ended::Left,
         "ends only when asked",

@@ -4,7 +4,7 @@ mod faults;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chitty::session::{Ended, Link, Ticket, Welcome};
+use chitty::session::{Ended, Link, Ticket, WelcomeNotice};
 use chitty_chat::{
     EventKind, LeftReason, MessageText, ParticipantNumber, Position, Session, logging::parse_line,
 };
@@ -78,7 +78,7 @@ fn log() -> Vec<Record> {
 }
 
 fn welcome() -> Notice {
-    Notice::Welcome(Welcome {
+    Notice::Welcome(WelcomeNotice {
         name: "ada".into(),
         number: ParticipantNumber::new(1),
         participants: Some(vec![(ParticipantNumber::new(1), "ada".into())]),
@@ -154,7 +154,7 @@ fn lines() -> Vec<Line> {
 /// The evidence of the run, with ada's client.
 fn evidence() -> Evidence {
     let log = log();
-    let publish = Command::Publish {
+    let publish = SessionCommand::Publish {
         ticket: Ticket(1),
         text: MessageText::parse(TEXT).expect("it is valid"),
     };

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use chitty::session::{Command, Link, Notice, Ticket};
+use chitty::session::{Link, Notice, SessionCommand, Ticket};
 
 use super::{ClientRun, Exchange, Verdict, number};
 
@@ -80,7 +80,7 @@ fn check_published(client: &ClientRun, verdict: &mut Verdict) {
             !late
         });
         match exchange {
-            Exchange::Asked(Command::Publish { ticket, .. }) => {
+            Exchange::Asked(SessionCommand::Publish { ticket, .. }) => {
                 unsent.insert(*ticket);
                 let lines = u32::try_from(unsent.len()).unwrap_or(u32::MAX);
                 let due = *now + BUSY + EACH.saturating_mul(lines);
@@ -90,7 +90,7 @@ fn check_published(client: &ClientRun, verdict: &mut Verdict) {
                 }
             }
             // After this the lines that still wait need not be published.
-            Exchange::Asked(Command::Leave) | Exchange::Notified(Notice::Ended(_)) => return,
+            Exchange::Asked(SessionCommand::Leave) | Exchange::Notified(Notice::Ended(_)) => return,
             Exchange::Notified(Notice::Link(link)) => {
                 live = *link == Link::Live;
                 // Without a link a line may be late, or refused.

@@ -1,36 +1,36 @@
-//! What the keys and the mouse do in the messages: scroll, select, copy, search.
+//! Keys and mouse in the messages: scrolling, selecting, copying, searching.
 
 use chitty_chat::{LamportTime, Position, text::caseless::Needle};
 
 use super::{
-    App, Effect, Pane, Screen,
+    ActiveScreen, App, Effect, MainPane,
     composer::{Edit, Editor},
     keys::{Action, Mode},
-    search::{self, Origin, Outcome},
+    search::{self, SearchOrigin, SearchOutcome},
 };
-use crate::session::{Command, HistoryPage};
+use crate::session::{HistoryPage, SessionCommand};
 
-/// Rows by which the wheel scrolls.
+/// The rows by which the wheel scrolls.
 const WHEEL: usize = 3;
-/// Events in a page around a place one goes to.
+/// The number of events in a page around the target of a jump.
 const AROUND: u32 = 500;
 
-/// What the mouse did.
+/// An action of the mouse, at a column and row of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mouse {
-    /// The wheel was turned up at this column and row of the screen.
+    /// The wheel was turned up here.
     WheelUp(u16, u16),
-    /// The wheel was turned down there.
+    /// The wheel was turned down here.
     WheelDown(u16, u16),
-    /// The left button was pressed on this column and row of the screen.
+    /// The left button was pressed here.
     Press(u16, u16),
 }
 
-/// A page that one goes to when it has come.
+/// A jump that waits for its page.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Going {
+pub(super) struct PendingJump {
     page: HistoryPage,
-    /// What is there is to be selected.
+    /// Whether the target is selected on arrival.
     selects: bool,
 }
 
@@ -42,7 +42,7 @@ impl App {
         selected: Option<Action>,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        if self.screen != Screen::Chat || self.help.is_some() {
+        if self.screen != ActiveScreen::Chat || self.help.is_some() {
             return false;
         }
         if self.search.is_typing() {
@@ -50,20 +50,20 @@ impl App {
             return true;
         }
         if moves(action) {
-            self.go_no_further();
+            self.cancel_jump();
         }
-        if self.is_bare() && !keeps_bare(action) {
-            self.show_bare(false, effects);
+        if self.is_messages_only() && !keeps_messages_only(action) {
+            self.show_messages_only(false, effects);
             self.closed();
             return matches!(action, Some(Action::Leave));
         }
         if self.timeline.is_selecting() && self.selecting_key(selected.or(action), effects) {
             return true;
         }
-        if self.pane == Pane::Diagram
+        if self.pane == MainPane::Diagram
             && matches!(action, Some(Action::Search | Action::SelectOlder))
         {
-            self.pane = Pane::Messages;
+            self.pane = MainPane::Messages;
         }
         match action {
             Some(Action::Search) => self.open_search(),
@@ -75,7 +75,9 @@ impl App {
             Some(Action::Participants) => self.options.participants = !self.options.participants,
             Some(Action::ParticipantsUp) => return self.scroll_participants(false),
             Some(Action::ParticipantsDown) => return self.scroll_participants(true),
-            Some(Action::Bare) => self.show_bare(!self.is_bare(), effects),
+            Some(Action::MessagesOnly) => {
+                self.show_messages_only(!self.is_messages_only(), effects);
+            }
             Some(Action::Mouse) => self.toggle_mouse(effects),
             Some(Action::Expand) => {
                 let expanded = !self.timeline.expanded();
@@ -103,7 +105,7 @@ impl App {
             }
             Some(Action::CopyText) => self.copy(
                 self.timeline.selected_text(),
-                "The text is in the clipboard, if the terminal lets it in",
+                "The text is in the clipboard, if the terminal allows it",
                 effects,
             ),
             Some(Action::CopyTime) => {
@@ -121,7 +123,7 @@ impl App {
                 self.timeline.deselect();
                 self.end_search();
             }
-            // Something is written: the line has served its purpose.
+            // The user begins to write, so the selection has served its purpose.
             Some(Action::Edit(Edit::Insert(_))) => {
                 self.timeline.deselect();
                 return false;
@@ -142,20 +144,20 @@ impl App {
     }
 
     fn open_search(&mut self) {
-        self.go_no_further();
+        self.cancel_jump();
         let here = match self.timeline.selected_position() {
             None if self.timeline.below().is_some() => self.timeline.newest_on_screen(),
             selected => selected,
         };
         self.hint = None;
-        self.search.open(here.map(|position| Origin {
+        self.search.open(here.map(|position| SearchOrigin {
             position,
             time: self.timeline.lamport_of(position),
             place: self.timeline.place(),
         }));
     }
 
-    /// Opens the search with this in its prompt.
+    /// Opens the search with this query.
     pub(super) fn search_for(&mut self, text: &str, effects: &mut Vec<Effect>) {
         self.open_search();
         if !text.is_empty() {
@@ -193,7 +195,7 @@ impl App {
         }
     }
 
-    /// What is pasted while the prompt is open.
+    /// Pastes into the query if the prompt is open. Returns whether it is.
     pub(super) fn paste_search(&mut self, text: &str, effects: &mut Vec<Effect>) -> bool {
         let open = self.search.is_typing();
         if open {
@@ -210,21 +212,21 @@ impl App {
 
     fn search_on(&mut self, older: bool, effects: &mut Vec<Effect>) {
         if self.search.query().is_empty() {
-            self.timeline.look_for(Needle::default());
+            self.timeline.highlight(Needle::default());
             return;
         }
         let page = self.search.step(&mut self.timeline, older);
         ask(page, search::PAGE, effects);
-        self.tell_outcome(effects);
+        self.report_outcome(effects);
     }
 
-    /// Nothing is looked for any more, and no find is marked.
+    /// Ends the search and removes its highlights.
     fn end_search(&mut self) {
         self.search.end();
-        self.timeline.look_for(Needle::default());
+        self.timeline.highlight(Needle::default());
     }
 
-    /// To where the user was before the search.
+    /// Goes back to where the user was before the search.
     fn back_to_origin(&mut self, effects: &mut Vec<Effect>) {
         self.timeline.deselect();
         let Some(origin) = self.search.origin() else {
@@ -239,9 +241,9 @@ impl App {
         }
     }
 
-    /// How a search has ended whose prompt is closed, and so does not tell.
-    fn tell_outcome(&mut self, effects: &mut Vec<Effect>) {
-        if self.search.is_typing() && *self.search.outcome() == Outcome::Nothing {
+    /// Shows how a search ended as a hint, if its prompt, which would show it, is closed.
+    fn report_outcome(&mut self, effects: &mut Vec<Effect>) {
+        if self.search.is_typing() && *self.search.outcome() == SearchOutcome::Nothing {
             self.back_to_origin(effects);
         }
         if self.search.is_typing() || self.search.query().is_empty() {
@@ -250,15 +252,17 @@ impl App {
         let query = self.search.query();
         let older = self.search.is_older();
         let (text, error) = match self.search.outcome() {
-            Outcome::None | Outcome::Found => return self.hint = None,
-            Outcome::Asking => (
-                format!("Looking further {} …", if older { "up" } else { "down" }),
+            SearchOutcome::None | SearchOutcome::Found => return self.hint = None,
+            SearchOutcome::Asking => (
+                format!("Searching further {} …", if older { "up" } else { "down" }),
                 false,
             ),
-            Outcome::Wrapped if older => ("Found again from the newest line on".into(), false),
-            Outcome::Wrapped => ("Found again from the oldest line on".into(), false),
-            Outcome::Only => (format!("No other line has {query:?}"), false),
-            Outcome::NoMore => {
+            SearchOutcome::Wrapped if older => {
+                ("Found again from the newest line on".into(), false)
+            }
+            SearchOutcome::Wrapped => ("Found again from the oldest line on".into(), false),
+            SearchOutcome::Only => (format!("No other line has {query:?}"), false),
+            SearchOutcome::NoMore => {
                 let (direction, end, action) = if older {
                     ("older", "newest", Action::FindOlder)
                 } else {
@@ -269,13 +273,13 @@ impl App {
                 let on = on.unwrap_or_default();
                 (format!("No {direction} line has {query:?}{on}"), false)
             }
-            Outcome::Nothing => (format!("No line has {query:?}"), true),
-            Outcome::Failed(why) => (format!("Not found: {why}"), true),
+            SearchOutcome::Nothing => (format!("No line has {query:?}"), true),
+            SearchOutcome::Failed(why) => (format!("Not found: {why}"), true),
         };
         self.say(text, error);
     }
 
-    /// A page of the participants, up or down.
+    /// Scrolls the participants by a page.
     fn scroll_participants(&mut self, down: bool) -> bool {
         let Some(rows) = self.participant_rows() else {
             self.say("The participants are not on screen: /who lists them", false);
@@ -288,38 +292,39 @@ impl App {
         true
     }
 
-    /// The rows for people, where they are on screen.
+    /// The rows for participants, if their pane is on screen.
     fn participant_rows(&self) -> Option<usize> {
         let side = self.side()?;
         Some(self.participants.rows(side.height.into()))
     }
 
-    /// Goes to what happened at this time, or last before it.
+    /// Goes to the event at this time, or to the last one before it.
     pub(super) fn go_to(&mut self, lamport: LamportTime, effects: &mut Vec<Effect>) {
         self.ask_for(lamport, true, effects);
     }
 
-    /// Goes there when the page has come, and selects what is there or does not.
+    /// Requests the page around this time; when it arrives, the client goes there, and selects the
+    /// event if `selects` is set.
     fn ask_for(&mut self, lamport: LamportTime, selects: bool, effects: &mut Vec<Effect>) {
         let page = HistoryPage::At(lamport);
         self.reads_ahead = true;
-        self.going = Some(Going { page, selects });
+        self.jump = Some(PendingJump { page, selects });
         ask(Some(page), AROUND, effects);
     }
 
-    /// The user moves: a page that is still to come must not carry them away from there.
-    pub(super) fn go_no_further(&mut self) {
-        self.going = None;
+    /// Cancels a jump whose page has not arrived, because the user has moved elsewhere.
+    pub(super) fn cancel_jump(&mut self) {
+        self.jump = None;
     }
 
-    /// The user goes to the newest line.
+    /// Goes to the newest line.
     pub(super) fn go_to_newest(&mut self) {
-        self.go_no_further();
+        self.cancel_jump();
         self.timeline.follow();
     }
 
     fn go_to_oldest(&mut self, effects: &mut Vec<Effect>) {
-        self.go_no_further();
+        self.cancel_jump();
         self.reads_ahead = true;
         self.timeline.deselect();
         if self.timeline.has_first() {
@@ -329,7 +334,7 @@ impl App {
         }
     }
 
-    /// Takes a page of the log.
+    /// Takes a page of history, for a jump, the search or the timeline.
     pub(super) fn history(
         &mut self,
         page: HistoryPage,
@@ -337,18 +342,18 @@ impl App {
         start: bool,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(going) = self.going.filter(|going| going.page == page) else {
+        let Some(jump) = self.jump.filter(|jump| jump.page == page) else {
             let ours = self.search.awaits(page);
             let next = self.search.paged(&mut self.timeline, page, events, start);
             ask(next, search::PAGE, effects);
             let events = events.as_deref().ok();
             self.timeline.paged(page, events, start);
             if ours {
-                self.tell_outcome(effects);
+                self.report_outcome(effects);
             }
             return;
         };
-        self.going = None;
+        self.jump = None;
         let (HistoryPage::At(lamport), Ok(events)) = (page, events) else {
             if let Err(why) = events {
                 self.say(format!("Not found: {why}"), true);
@@ -357,28 +362,28 @@ impl App {
         };
         let until = events.iter().rfind(|event| event.lamport <= lamport);
         let Some(target) = until.or(events.first()).map(|event| event.position) else {
-            return self.say("The chat has nothing there", true);
+            return self.say("The chat has no event there", true);
         };
         self.timeline.jump(events, start, target);
         if lamport == LamportTime::new(1) {
             self.timeline.oldest();
-        } else if going.selects {
+        } else if jump.selects {
             self.timeline.select_position(shown(events, target));
         }
     }
 
-    /// Asks for what scrolling will need.
+    /// Requests the pages that scrolling will need soon.
     pub(super) fn read_ahead(&mut self, effects: &mut Vec<Effect>) {
-        // While the newest lines are coming in, nobody knows what the pane will lack.
+        // While the client catches up, it is not known yet which lines the pane will lack.
         let settled = self.timeline.below().is_some() || self.status.live();
         if settled && self.reads_ahead && self.welcomed && self.over.is_none() {
             ask(self.timeline.wanted(), AROUND, effects);
         }
     }
 
-    /// Returns whether the screen changed.
+    /// Applies a mouse action. Returns whether the screen changed.
     pub(super) fn mouse(&mut self, mouse: Mouse) -> bool {
-        if self.screen != Screen::Chat || self.help.is_some() {
+        if self.screen != ActiveScreen::Chat || self.help.is_some() {
             return false;
         }
         let messages = self.panes.messages;
@@ -390,17 +395,17 @@ impl App {
                 self.participants.scroll(if up { -by } else { by }, rows);
             }
             Mouse::WheelUp(..) => {
-                self.go_no_further();
+                self.cancel_jump();
                 self.reads_ahead = true;
                 self.timeline.retry_pages();
                 self.timeline.up(WHEEL);
             }
             Mouse::WheelDown(..) => {
-                self.go_no_further();
+                self.cancel_jump();
                 self.timeline.down(WHEEL);
             }
             Mouse::Press(x, y) if messages.contains((x, y).into()) => {
-                self.go_no_further();
+                self.cancel_jump();
                 self.timeline.select_row((y - messages.y).into());
             }
             Mouse::Press(x, y) if self.panes.status.contains((x, y).into()) => {
@@ -417,7 +422,9 @@ impl App {
 
     fn toggle_mouse(&mut self, effects: &mut Vec<Effect>) {
         self.options.mouse = !self.options.mouse;
-        effects.push(Effect::Mouse(self.options.mouse && !self.is_bare()));
+        effects.push(Effect::Mouse(
+            self.options.mouse && !self.is_messages_only(),
+        ));
         let keys = &self.options.keys;
         let (said, back) = if self.options.mouse {
             let back = keys.hint(Action::Mouse, "gives it back to the terminal");
@@ -430,9 +437,13 @@ impl App {
         self.say(format!("{said}{back}"), false);
     }
 
-    /// Only the messages, for the terminal's own selection.
-    pub(super) fn show_bare(&mut self, bare: bool, effects: &mut Vec<Effect>) {
-        self.pane = if bare { Pane::Bare } else { Pane::Messages };
+    /// Shows only the messages, for the terminal's own selection, or everything again.
+    pub(super) fn show_messages_only(&mut self, bare: bool, effects: &mut Vec<Effect>) {
+        self.pane = if bare {
+            MainPane::MessagesOnly
+        } else {
+            MainPane::Messages
+        };
         self.timeline.deselect();
         if self.options.mouse {
             effects.push(Effect::Mouse(!bare));
@@ -440,7 +451,7 @@ impl App {
     }
 }
 
-/// The nearest event that has a line.
+/// The position of the nearest event at or before the target that has a line.
 fn shown(events: &[chitty_chat::Event], target: Position) -> Position {
     let lined = |event: &&chitty_chat::Event| event.kind != chitty_chat::EventKind::Unknown;
     events
@@ -450,18 +461,18 @@ fn shown(events: &[chitty_chat::Event], target: Position) -> Position {
         .map_or(target, |event| event.position)
 }
 
-/// A query is one line.
+/// Pastes into a query, which is one line.
 fn paste(line: &mut Editor, text: &str) {
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     line.insert(&text);
 }
 
 fn ask(page: Option<HistoryPage>, limit: u32, effects: &mut Vec<Effect>) {
-    let ask = |page| Effect::Session(Command::History { page, limit });
+    let ask = |page| Effect::Session(SessionCommand::History { page, limit });
     effects.extend(page.map(ask));
 }
 
-/// Whether another part of the chat is shown after it.
+/// Whether the action scrolls the messages.
 fn scrolls(action: Option<Action>) -> bool {
     matches!(
         action,
@@ -476,18 +487,18 @@ fn scrolls(action: Option<Action>) -> bool {
     )
 }
 
-/// Whether the user goes elsewhere by it.
+/// Whether the action moves the user to another part of the chat.
 fn moves(action: Option<Action>) -> bool {
     scrolls(action) || matches!(action, Some(Action::SelectOlder | Action::SelectNewer))
 }
 
-/// Whether the messages stay alone on the screen for it.
-fn keeps_bare(action: Option<Action>) -> bool {
+/// Whether the messages stay alone on screen after the action.
+fn keeps_messages_only(action: Option<Action>) -> bool {
     scrolls(action)
         || matches!(
             action,
             Some(
-                Action::Bare
+                Action::MessagesOnly
                     | Action::Home
                     | Action::End
                     | Action::Expand

@@ -1,21 +1,21 @@
-//! What the keys do.
+//! What keys do.
 
 use std::time::SystemTime;
 
 use crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::{
-    App, Edited, Effect, Pane, Screen,
-    commands::{self, Line},
+    ActiveScreen, App, Edited, Effect, MainPane,
+    commands::{self, ParsedLine},
     composer::Edit,
     help,
-    keys::{Action, Key},
+    keys::{Action, KeyChord},
     leaving::Leaving,
 };
-use crate::session::{Command, Ticket};
+use crate::session::{SessionCommand, Ticket};
 
 impl App {
-    /// Returns whether the screen changed.
+    /// Handles a key. Returns whether the screen changed.
     pub(super) fn key(
         &mut self,
         key: KeyEvent,
@@ -28,11 +28,11 @@ impl App {
         let first = self.first.take();
         let keys = &self.options.keys;
         let action = match first {
-            Some(first) => keys.behind(first, key),
+            Some(first) => keys.after_prefix(first, key),
             None => keys.action(key),
         };
         let selected = keys.selected(key).filter(|_| first.is_none());
-        let busy = self.composer.looking().is_some();
+        let busy = self.composer.history_search().is_some();
         let before = self.leaving;
         let stays = self.leaving.stay();
         if stays {
@@ -43,32 +43,32 @@ impl App {
         }
         let Some(action) = action else {
             if first.is_some() {
-                // The two keys were not meant, and neither is a third.
+                // The key sequence was a mistake, so the key after it must not leave.
                 self.closed();
             }
-            // The word about the key before goes.
+            // The hint about the previous key disappears.
             return (first.is_some() && self.hint.take().is_some()) || stays;
         };
         self.hint = None;
         match action {
             Action::Repaint => effects.push(Effect::Repaint),
             Action::Suspend => effects.push(Effect::Suspend),
-            Action::Prefix(first) => self.wait_behind(first),
+            Action::Prefix(first) => self.await_second_key(first),
             _ if self.help.is_some() => self.help_key(action),
             Action::Help => self.help = Some(0),
-            _ if self.screen == Screen::Join && self.join.trying() => {
+            _ if self.screen == ActiveScreen::Join && self.join.trying() => {
                 self.early_key(action, before, effects);
             }
-            _ if self.screen == Screen::Join => self.join_key(action, before, effects),
+            _ if self.screen == ActiveScreen::Join => self.join_key(action, before, effects),
             _ => self.chat_key(action, before, wall, effects),
         }
         true
     }
 
-    /// The next key belongs to this one.
-    fn wait_behind(&mut self, first: Key) {
+    /// Waits for the second key of a key sequence.
+    fn await_second_key(&mut self, first: KeyChord) {
         self.first = Some(first);
-        if self.screen == Screen::Chat {
+        if self.screen == ActiveScreen::Chat {
             self.say(self.options.keys.offers(first), false);
         }
     }
@@ -80,14 +80,14 @@ impl App {
         if self.help.is_some() {
             return true;
         }
-        if self.is_bare() {
-            // So that it is seen where it goes.
-            self.show_bare(false, effects);
+        if self.is_messages_only() {
+            // The user has to see where the text goes.
+            self.show_messages_only(false, effects);
         }
         match self.screen {
-            Screen::Join if !self.join.trying() => self.join.paste(text),
-            Screen::Chat if self.composer.paste_query(text) => {}
-            Screen::Join | Screen::Chat => {
+            ActiveScreen::Join if !self.join.trying() => self.join.paste(text),
+            ActiveScreen::Chat if self.composer.paste_query(text) => {}
+            ActiveScreen::Join | ActiveScreen::Chat => {
                 if !self.composer.paste(text) {
                     self.say("Only a part of what was pasted fits", true);
                 }
@@ -96,13 +96,16 @@ impl App {
         true
     }
 
-    /// The user's editor has ended.
+    /// Takes the result of the user's editor.
     pub(super) fn edited(&mut self, edited: Result<Edited, String>) {
         match edited {
             Ok(Edited { text, whole }) => {
                 self.composer.replace(&text);
                 if let Some(file) = whole {
-                    self.say(format!("Only a part fits: all of it is in {file}"), true);
+                    self.say(
+                        format!("Only a part fits: all of it is in {file}"),
+                        true,
+                    );
                 }
             }
             Err(why) => self.say(format!("The draft is as it was: {why}"), true),
@@ -111,7 +114,7 @@ impl App {
 
     fn help_key(&mut self, action: Action) {
         let page = usize::from(self.size.1 / 2).max(1);
-        let last = help::Page::new(self.size.0, self.size.1, &self.options.keys).last_top();
+        let last = help::HelpPage::new(self.size.0, self.size.1, &self.options.keys).last_top();
         self.help = self.help.and_then(|top| match action {
             Action::Up | Action::Earlier | Action::RowUp => Some(top.saturating_sub(1)),
             Action::Down | Action::Later | Action::RowDown => Some((top + 1).min(last)),
@@ -139,7 +142,7 @@ impl App {
         }
     }
 
-    /// While the server is asked for the name: what is written already becomes the draft.
+    /// A key while the server is asked for the name: text that is typed already becomes the draft.
     fn early_key(&mut self, action: Action, before: Leaving, effects: &mut Vec<Effect>) {
         match action {
             Action::Leave => self.escape(before, effects),
@@ -149,7 +152,7 @@ impl App {
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
             Action::Edit(edit) => self.edit(edit),
-            // Nothing is sent to a chat that one has not seen.
+            // Nothing is sent to a chat that the user has not seen.
             _ => {}
         }
     }
@@ -161,7 +164,7 @@ impl App {
         wall: SystemTime,
         effects: &mut Vec<Effect>,
     ) {
-        if self.composer.looking().is_some() && self.look_key(action) {
+        if self.composer.history_search().is_some() && self.history_search_key(action) {
             return;
         }
         let empty = self.composer.draft().is_empty();
@@ -177,7 +180,7 @@ impl App {
             Action::Down => self.composer.down(),
             Action::Earlier => self.composer.earlier(),
             Action::Later => self.composer.later(),
-            Action::LookBack => self.composer.look_back(),
+            Action::SearchHistory => self.composer.search_history(),
             Action::Complete => self.complete(false),
             Action::CompleteBack => self.complete(true),
             Action::Editor => effects.push(Effect::Editor(self.composer.draft().to_owned())),
@@ -189,25 +192,26 @@ impl App {
             Action::End if empty => self.go_to_newest(),
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
-            Action::Diagram if self.pane == Pane::Diagram => self.pane = Pane::Messages,
-            Action::Diagram => self.pane = Pane::Diagram,
+            Action::Diagram if self.pane == MainPane::Diagram => self.pane = MainPane::Messages,
+            Action::Diagram => self.pane = MainPane::Diagram,
             // The others are taken by the reading, or before.
             _ => {}
         }
     }
 
-    /// Returns whether the key is done with: those that are no part of a search take what it
-    /// found, and then do what they do.
-    fn look_key(&mut self, action: Action) -> bool {
+    /// A key during a search of the history. Returns whether the key is done with: a key that is no
+    /// part of the search takes the match and then does what it usually does.
+    fn history_search_key(&mut self, action: Action) -> bool {
         match action {
-            Action::LookBack => self.composer.look_back(),
-            Action::LookOn => self.composer.look_on(),
-            // Nothing is sent that was not on the line before: it may be longer than the preview.
+            Action::SearchHistory => self.composer.search_history(),
+            Action::SearchHistoryNewer => self.composer.search_history_newer(),
+            // The line may be longer than its preview, so a first Enter shows it and does not send
+            // it.
             Action::Send | Action::Complete => self.composer.take_found(),
             Action::Leave | Action::EndOfInput | Action::Cancel => _ = self.close_topmost(),
             // Scrolling does not touch the line.
             Action::PageUp | Action::PageDown | Action::RowUp | Action::RowDown => return false,
-            Action::Edit(edit) if self.composer.look_for(edit) => {}
+            Action::Edit(edit) if self.composer.edit_query(edit) => {}
             _ => {
                 self.composer.take_found();
                 return false;
@@ -231,62 +235,62 @@ impl App {
 
     fn send(&mut self, wall: SystemTime, effects: &mut Vec<Effect>) {
         if self.status.lost() {
-            effects.push(Effect::Session(Command::Hurry));
+            effects.push(Effect::Session(SessionCommand::Hurry));
         }
         match commands::parse(self.composer.draft()) {
-            Line::Nothing => self.go_to_newest(),
-            Line::Wrong(why) => self.say(why, true),
-            Line::Help => {
+            ParsedLine::Nothing => self.go_to_newest(),
+            ParsedLine::Wrong(why) => self.say(why, true),
+            ParsedLine::Help => {
                 self.composer.take();
                 self.help = Some(0);
             }
-            Line::Time => {
+            ParsedLine::Time => {
                 self.composer.take();
                 self.timeline.note(self.recent.explain(), wall);
                 self.go_to_newest();
             }
-            Line::Who => {
+            ParsedLine::Who => {
                 self.composer.take();
                 for line in self.participants.list() {
                     self.timeline.note(line, wall);
                 }
                 self.go_to_newest();
             }
-            Line::Clear => {
+            ParsedLine::Clear => {
                 self.composer.take();
-                self.pane = Pane::Messages;
-                self.go_no_further();
+                self.pane = MainPane::Messages;
+                self.cancel_jump();
                 self.timeline.clear();
             }
-            Line::Search(text) => {
+            ParsedLine::Search(text) => {
                 self.composer.take();
-                self.pane = Pane::Messages;
+                self.pane = MainPane::Messages;
                 self.search_for(&text, effects);
             }
-            Line::At(lamport) => {
+            ParsedLine::At(lamport) => {
                 self.composer.take();
-                self.pane = Pane::Messages;
+                self.pane = MainPane::Messages;
                 self.go_to(lamport, effects);
             }
-            Line::Quit => {
+            ParsedLine::Quit => {
                 self.composer.take();
                 self.quit_by_word(effects);
             }
-            Line::Message(_) if self.over.is_some() || self.leaving.is_under_way() => {
+            ParsedLine::Message(_) if self.over.is_some() || self.leaving.is_under_way() => {
                 let key = self.leave_key();
                 let why = format!("Not sent: you are no longer in the chat, {key} leaves");
                 self.say(why, true);
             }
-            Line::Message(_) if !self.timeline.has_room() => {
+            ParsedLine::Message(_) if !self.timeline.has_space() => {
                 self.say("Not sent: too many lines wait for the server already", true);
             }
-            Line::Message(text) => {
+            ParsedLine::Message(text) => {
                 self.composer.take();
                 self.tickets += 1;
                 let ticket = Ticket(self.tickets);
-                self.go_no_further();
+                self.cancel_jump();
                 self.timeline.send(ticket, text.clone(), wall);
-                effects.push(Effect::Session(Command::Publish { ticket, text }));
+                effects.push(Effect::Session(SessionCommand::Publish { ticket, text }));
             }
         }
     }

@@ -184,7 +184,7 @@ fn a_status_that_no_rule_gives_is_no_refusal() {
 #[test]
 fn nobody_is_told_to_wait_for_longer_than_a_grace() {
     for (seconds, expected) in [(6, None), (7, Some(REFUSAL))] {
-        let refusal = Notice::Refused(chitty::session::Refusal {
+        let refusal = Notice::Refused(chitty::session::NameRefusal {
             name: "bob".into(),
             reason: String::new(),
             retry_in: Some(Duration::from_secs(seconds)),
@@ -316,7 +316,9 @@ fn what_is_typed_is_said() {
     let without_a_link = typed(30, None, |client| drop(client.exchanges.remove(2)));
     assert_eq!(without_a_link, [""; 0]);
     let left = typed(30, None, |client| {
-        client.exchanges.insert(5, Exchange::Asked(Command::Leave));
+        client
+            .exchanges
+            .insert(5, Exchange::Asked(SessionCommand::Leave));
         client.exchanged_at.insert(5, second(23));
     });
     assert_eq!(left, [""; 0]);
@@ -340,7 +342,7 @@ fn what_is_typed_is_not_refused_for_nothing() {
             let ticket = Ticket(ticket);
             client
                 .exchanges
-                .insert(5, Exchange::Asked(Command::Publish { ticket, text }));
+                .insert(5, Exchange::Asked(SessionCommand::Publish { ticket, text }));
             client.exchanged_at.insert(5, second(22));
         }
         client.exchanges.insert(105, rejected(101));

@@ -14,10 +14,10 @@ fn event(code: KeyCode, modifiers: KeyModifiers) -> KeyEvent {
     KeyEvent::new(code, modifiers)
 }
 
-fn change(mode: Mode, name: &str, keys: &[&str]) -> Change {
+fn change(mode: Mode, name: &str, keys: &[&str]) -> KeyChange {
     let mut bindings = mode.bindings();
     let keys = keys.iter().map(|keys| keys.parse().expect("a key"));
-    Change {
+    KeyChange {
         mode,
         binding: bindings
             .find(|binding| binding.name == name)
@@ -30,7 +30,7 @@ fn change(mode: Mode, name: &str, keys: &[&str]) -> Change {
 fn the_table_is_sound() {
     for mode in [Mode::Chat, Mode::Selected] {
         let mut names = HashSet::new();
-        let mut keys: Vec<Keys> = Vec::new();
+        let mut keys: Vec<KeySequence> = Vec::new();
         for binding in mode.bindings() {
             assert!(
                 names.insert(binding.name),
@@ -38,7 +38,7 @@ fn the_table_is_sound() {
                 binding.name
             );
             for text in binding.keys {
-                let own: Keys = text.parse().expect(text);
+                let own: KeySequence = text.parse().expect(text);
                 assert_eq!(own.to_string(), *text);
                 assert!(!keys.contains(&own), "{own} is bound twice");
                 assert!(mode == Mode::Selected || !own.first.writes(), "{own}");
@@ -85,10 +85,10 @@ fn what_terminals_cannot_tell_apart_is_one_key() {
         ("pageUP", "PageUp"),
         ("f12", "F12"),
     ] {
-        let key: Key = one.parse().expect(one);
+        let key: KeyChord = one.parse().expect(one);
         assert_eq!(key.to_string(), other);
     }
-    let of = |code, modifiers| Key::of(event(code, modifiers)).to_string();
+    let of = |code, modifiers| KeyChord::of(event(code, modifiers)).to_string();
     assert_eq!(of(KeyCode::BackTab, SHIFT), "Shift-Tab");
     assert_eq!(of(KeyCode::Char('B'), ALT | SHIFT), "Alt-Shift-B");
     assert_eq!(of(KeyCode::Char('B'), ALT), "Alt-Shift-B");
@@ -99,10 +99,10 @@ fn what_is_no_key_is_told() {
     for wrong in [
         "", "ctrl-", "hyper-x", "f0", "f25", "F+1", "return", "xy", "\t",
     ] {
-        let error = wrong.parse::<Keys>().expect_err(wrong);
+        let error = wrong.parse::<KeySequence>().expect_err(wrong);
         assert!(error.to_string().contains("is no key"), "{error}");
     }
-    let error = "Ctrl-X a b".parse::<Keys>().expect_err("three");
+    let error = "Ctrl-X a b".parse::<KeySequence>().expect_err("three");
     assert!(error.to_string().contains("more than two"), "{error}");
 }
 
@@ -118,22 +118,22 @@ fn a_key_that_is_given_to_something_is_taken_from_what_had_it() {
     assert_eq!(map.key(Action::Diagram), None);
     assert_eq!(map.action(event(KeyCode::PageUp, NONE)), None);
     assert_eq!(map.key(Action::Edit(Edit::CutSpacedLeft)), None);
-    // Others behind the same key stay.
+    // Other actions with the same prefix stay.
     let prefix = "Ctrl-X".parse().expect("a key");
     assert_eq!(
         map.action(event(KeyCode::Char('x'), CTRL)),
         Some(Action::Prefix(prefix))
     );
-    let behind = |c| map.behind(prefix, event(KeyCode::Char(c), NONE));
-    assert_eq!(behind('s'), Some(Action::Search));
-    assert_eq!(behind('e'), Some(Action::Editor));
-    assert_eq!(behind('q'), None);
+    let after_prefix = |c| map.after_prefix(prefix, event(KeyCode::Char(c), NONE));
+    assert_eq!(after_prefix('s'), Some(Action::Search));
+    assert_eq!(after_prefix('e'), Some(Action::Editor));
+    assert_eq!(after_prefix('q'), None);
     assert_eq!(
         map.offers(prefix),
         "Ctrl-X: s search · Ctrl-E editor · Ctrl-U undo"
     );
 
-    // What is one key now is not the first of two any more.
+    // A key that has an action by itself is no prefix any more.
     let map = Keymap::with(&[change(Mode::Chat, "expand", &["ctrl-x"])]).expect("sound");
     assert_eq!(map.key(Action::Editor), None);
     let rows = map.rows(Mode::Chat);
@@ -150,7 +150,7 @@ fn the_help_has_every_key_of_a_thing() {
             assert_eq!(label.split(", ").count(), keys.sum(), "{label}");
         }
     }
-    // Also where the usual ones need no telling.
+    // Even if the defaults need no explanation.
     let changes = [
         change(Mode::Chat, "left", &["Ctrl-X l", "Alt-4"]),
         change(Mode::Chat, "search", &["F7", "F8", "F9"]),
@@ -170,7 +170,7 @@ fn two_things_on_one_key_are_a_mistake() {
         let error = twice.expect_err("twice").to_string();
         assert!(error.contains("is taken by search"), "{error}");
     }
-    // On a selected line it is another matter, and so are characters alone.
+    // On a selected line the keys are independent, and single characters are allowed.
     let selected = change(Mode::Selected, "copy", &["f9", "x"]);
     assert_eq!(selected.check(std::slice::from_ref(&search)), Ok(()));
     for writes in ["x", "Ä", "space", "shift-x", "/ x"] {
@@ -181,7 +181,7 @@ fn two_things_on_one_key_are_a_mistake() {
     }
     assert_eq!(change(Mode::Chat, "help", &["alt-x"]).check(&[]), Ok(()));
     let two = change(Mode::Selected, "copy", &["a b"]).check(&[]);
-    assert!(matches!(two, Err(Conflict::Two(_))), "{two:?}");
+    assert!(matches!(two, Err(KeyConflict::Two(_))), "{two:?}");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn one_can_always_write_and_needs_no_key_to_leave() {
         assert_eq!(map.key(Action::Leave), None);
     }
     let sent = Keymap::with(&[change(Mode::Chat, "send", &[])]);
-    assert_eq!(sent, Err(Conflict::Needed("send")));
+    assert_eq!(sent, Err(KeyConflict::Needed("send")));
     let swapped = Keymap::with(&[
         change(Mode::Chat, "send", &["alt-enter"]),
         change(Mode::Chat, "newline", &["enter"]),
@@ -214,16 +214,16 @@ proptest! {
     fn keys_are_read_as_they_are_written(c: char, f in 1..=24_u8, held in 0..8_u8, which in 0..3_usize) {
         let codes = [KeyCode::Char(c), KeyCode::F(f), KeyCode::PageUp];
         let modifiers = KeyModifiers::from_bits_truncate(held);
-        let key = Key::of(event(codes[which], modifiers));
+        let key = KeyChord::of(event(codes[which], modifiers));
         let visible = !c.is_control() && (c == ' ' || !c.is_whitespace());
         prop_assume!(which > 0 || visible);
         prop_assert_eq!(key.to_string().parse(), Ok(key), "{}", key);
-        prop_assert_eq!(Key::of(key.event()), key, "there is one way to say it");
+        prop_assert_eq!(KeyChord::of(key.event()), key, "there is one way to say it");
     }
 
     #[test]
     fn no_text_breaks_the_reading(text: String) {
-        if let Ok(keys) = text.parse::<Keys>() {
+        if let Ok(keys) = text.parse::<KeySequence>() {
             prop_assert_eq!(keys.to_string().parse(), Ok(keys));
         }
     }

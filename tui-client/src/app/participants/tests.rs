@@ -100,7 +100,7 @@ fn everybody_can_be_scrolled_to() {
         participants.welcome(&welcome("p1", 1, &present));
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..=count {
-            let shown = Shown::new(participants.shown(), rows, participants.top());
+            let shown = VisibleRange::new(participants.shown(), rows, participants.top());
             let said = usize::from(shown.above() > 0) + usize::from(shown.below() > 0);
             assert!(rows < 3 || shown.people.len() + said <= rows, "{shown:?}");
             assert_eq!(
@@ -209,7 +209,7 @@ fn a_name_keeps_its_colour_when_others_go_and_when_it_comes_back() {
     }
     participants.apply(&joined(21, 21, "p5"), Duration::ZERO);
     assert_eq!(participants.hue("p5"), before[4]);
-    // After a break the chat is entered anew.
+    // After an interruption the chat is joined anew.
     participants.welcome(&welcome("p12", 40, &present));
     assert_eq!(hues(&participants), before);
 }

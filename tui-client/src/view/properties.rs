@@ -1,4 +1,4 @@
-//! Whatever is typed, pasted, received and resized: nothing panics, and every size can be drawn.
+//! Whatever is typed, pasted, received and resized, nothing panics, and every size can be drawn.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use super::{Theme, render};
 use crate::{
     app::{
         Edited, Input, Mouse,
-        keys::{Key, Keymap, Mode},
-        testing::{Driver, at, welcome},
+        keys::{KeyChord, Keymap, Mode},
+        testing::{TestApp, at, welcome},
     },
-    session::{Ended, HistoryPage, Link, Notice, Refusal, Ticket},
+    session::{Ended, HistoryPage, Link, NameRefusal, Notice, Ticket},
 };
 
 fn key() -> impl Strategy<Value = Input> {
     let map = Keymap::default();
     let all = map.all(Mode::Chat).chain(map.all(Mode::Selected));
     let bound = all.flat_map(|(_, keys)| [keys.first].into_iter().chain(keys.then));
-    let bound: Vec<_> = bound.map(Key::event).collect();
+    let bound: Vec<_> = bound.map(KeyChord::event).collect();
     let plain = |code| Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
     prop_oneof![
         prop::sample::select(bound).prop_map(Input::Key),
@@ -76,7 +76,7 @@ fn notice() -> impl Strategy<Value = Notice> {
     let link = prop_oneof![
         Just(Link::Live),
         Just(Link::StartingServer),
-        any::<u64>().prop_map(|behind| Link::CatchingUp { behind }),
+        any::<u64>().prop_map(|remaining| Link::CatchingUp { remaining }),
         (any::<String>(), 0..5000_u64).prop_map(|(reason, wait)| Link::Lost {
             reason,
             retry_in: Duration::from_millis(wait),
@@ -91,7 +91,7 @@ fn notice() -> impl Strategy<Value = Notice> {
             welcome.another_log = another;
             Notice::Welcome(welcome)
         }),
-        1 => (any::<String>(), any::<String>()).prop_map(|(name, reason)| Notice::Refused(Refusal {
+        1 => (any::<String>(), any::<String>()).prop_map(|(name, reason)| Notice::Refused(NameRefusal {
             name,
             reason,
             retry_in: Some(Duration::from_secs(1)),
@@ -150,12 +150,12 @@ proptest! {
         inputs in prop::collection::vec((input(), 0..2000_u64), 0..80),
         (width, height) in (0..100_u16, 0..40_u16),
     ) {
-        let mut driver = if joined { Driver::joined(80, 24) } else { Driver::new(80, 24) };
+        let mut driver = if joined { TestApp::joined(80, 24) } else { TestApp::new(80, 24) };
         for (input, wait) in inputs {
             driver.now += Duration::from_millis(wait);
             driver.input(input);
             let woken = driver.app.next_wake();
-            // The terminal's size may already be another one than the app knows.
+            // The terminal may already have another size than the app knows.
             for area in [driver.app.panes().screen, Rect::new(0, 0, width, height)] {
                 let mut buffer = Buffer::empty(area);
                 let mut links = Vec::new();
