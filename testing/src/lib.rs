@@ -5,4 +5,6 @@
 
 #![expect(clippy::missing_panics_doc, reason = "tests fail by panics")]
 
+pub mod fake_server;
 pub mod log_contract;
+pub mod terminal;

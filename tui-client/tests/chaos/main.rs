@@ -17,17 +17,14 @@ mod person;
 mod proxy;
 mod tail;
 
-#[path = "../terminal/support.rs"]
-mod support;
-
 use std::{path::Path, sync::Arc, time::Duration};
 
+use chitty_testing::terminal::{World, wait_until};
 use chitty_trace::{chat::TraceIndex, check, cli::write_report, read::Trace};
 use client::{Client, Report};
 use faults::Stage;
 use person::{Order, Person, Sitting};
 use proxy::Proxy;
-use support::{World, wait_until};
 
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name)

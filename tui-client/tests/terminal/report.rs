@@ -13,6 +13,7 @@ use chitty_chat::{
     logging::{Line, parse_line},
     proto::v1::{PublishRequest, chitty_chat_client::ChittyChatClient},
 };
+use chitty_testing::terminal::{Terminal, World, wait_until};
 use chitty_trace::{
     chat::TraceIndex,
     check::check,
@@ -26,7 +27,6 @@ use super::{
     broadcasts,
     gate::{Gate, Way},
     leaves,
-    support::{Terminal, World, wait_until},
 };
 
 /// The folder in which to keep the logs of the run.
