@@ -96,6 +96,18 @@ struct EventPeek {
     left: Option<v1::Left>,
 }
 
+/// The encoding of a record's event, which comes first: prost writes fields in the order of their
+/// numbers.
+fn event_of(record: &[u8]) -> Result<&[u8], RecordError> {
+    // Number 1, and "a length follows".
+    const EVENT: u8 = 1 << 3 | 2;
+    let Some((&EVENT, mut rest)) = record.split_first() else {
+        return Err(RecordError::NoEvent);
+    };
+    let length = prost::decode_length_delimiter(&mut rest)?;
+    rest.get(..length).ok_or(RecordError::NoEvent)
+}
+
 /// An event as protobuf, `chitty.v1.Event`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedEvent {
@@ -108,13 +120,16 @@ pub struct EncodedEvent {
 }
 
 impl EncodedEvent {
-    /// The event of a stored record, in the bytes in which it was stored.
+    /// The event of a stored record, in the bytes in which it was stored; `keep` makes them last.
     ///
     /// # Errors
     /// The bytes are no record, or its event has no readable position.
-    pub fn of_record(record: Bytes) -> Result<Self, RecordError> {
-        let bytes = RecordAround::decode(record)?.event;
-        let event = EventPeek::decode(&*bytes)?;
+    pub fn of_record(
+        record: &[u8],
+        keep: impl FnOnce(&[u8]) -> Bytes,
+    ) -> Result<Self, RecordError> {
+        let bytes = event_of(record)?;
+        let event = EventPeek::decode(bytes)?;
         if event.position == 0 {
             return Err(RecordError::NoEvent);
         }
@@ -125,7 +140,7 @@ impl EncodedEvent {
         Ok(Self {
             position: event.position.into(),
             left,
-            bytes,
+            bytes: keep(bytes),
         })
     }
 }
@@ -307,7 +322,7 @@ mod tests {
         #[test]
         fn what_is_read_back_is_what_was_encoded(record in any_record()) {
             let encoded = EncodedRecord::from(record.clone());
-            let event = EncodedEvent::of_record(encoded.encode().into());
+            let event = EncodedEvent::of_record(&encoded.encode(), Bytes::copy_from_slice);
             prop_assert_eq!(&event.expect("a record"), encoded.event());
             let read = v1::Event::decode(&*encoded.event().bytes).expect("an event");
             prop_assert_eq!(Event::from(read), record.event);
@@ -323,7 +338,7 @@ mod tests {
             b"\x12\x01x",
             b"\x0a\x02\x08\x00",
         ] {
-            EncodedEvent::of_record(Bytes::from_static(bytes)).expect_err("no record");
+            EncodedEvent::of_record(bytes, Bytes::copy_from_slice).expect_err("no record");
         }
     }
 }

@@ -79,8 +79,9 @@ impl Log for MemoryLog {
     ) -> LogFuture<Result<Vec<EncodedEvent>, ReadError>> {
         let state = self.state();
         let page = state.page(after, limit);
-        let page =
-            page.map(|record| EncodedEvent::of_record(record.bytes.clone()).map_err(read_error));
+        let page = page.map(|StoredRecord { bytes, .. }| {
+            EncodedEvent::of_record(bytes, |event| bytes.slice_ref(event)).map_err(read_error)
+        });
         Box::pin(ready(page.collect()))
     }
 
