@@ -3,8 +3,6 @@
 
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, chown, symlink},
@@ -14,22 +12,22 @@ use std::{
 };
 
 use chitty_chat::proto::v1::{PublishRequest, chitty_chat_client::ChittyChatClient};
+use chitty_testing::server::{PATIENCE, process::ServerChild};
 use chitty_trace::{chat::TraceIndex, check::check, cli::write_report, read::Trace};
-use support::{
-    PATIENCE,
-    process::{PROGRAM, Server},
-};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 use tonic::transport::Channel;
 
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chitty-server");
+
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// A server whose writes to its log are tampered with like this. What it says on standard error is
 /// in a file.
-fn start(folder: &Path, inject: &str) -> Server {
+fn start(folder: &Path, inject: &str) -> ServerChild {
     let log = folder.join("logs/server.log");
     fs::create_dir_all(folder.join("logs")).expect("made");
     fs::write(&log, "").expect("made");
@@ -39,7 +37,7 @@ fn start(folder: &Path, inject: &str) -> Server {
         trace.display()
     );
     let redirect = format!("exec 2>{}/stderr;", folder.display());
-    Server::start_under(folder, &redirect, &strace)
+    ServerChild::start_under(folder, &redirect, &strace)
 }
 
 fn said(folder: &Path) -> String {
@@ -73,7 +71,7 @@ async fn publish_many(client: &ChittyChatClient<Channel>, count: usize) {
 
 /// Waits for the end of a server one of whose threads strace holds: what is left of it then is that
 /// thread, which ends with the tracer.
-async fn ended_but_for_the_tracer(server: &mut Server) -> bool {
+async fn ended_but_for_the_tracer(server: &mut ServerChild) -> bool {
     let status = format!("/proc/{}/status", server.id());
     let deadline = Instant::now() + PATIENCE;
     let tracer = loop {

@@ -7,4 +7,5 @@
 
 pub mod fake_server;
 pub mod log_contract;
+pub mod server;
 pub mod terminal;
