@@ -2,7 +2,6 @@
 
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -12,7 +11,7 @@ use chitty_chat::{
 use chitty_server::{
     data::chat_file,
     log::{Log, SqliteLog},
-    record::Record,
+    record::{Batch, Record},
 };
 use color_eyre::eyre::Result;
 use tokio::time::{Instant, interval};
@@ -117,7 +116,7 @@ async fn fill(folder: &Path, events: u64, text: &str) -> Result<()> {
     Ok(())
 }
 
-async fn append(log: &SqliteLog, batch: Arc<[Record]>) -> Result<()> {
+async fn append(log: &SqliteLog, batch: Batch) -> Result<()> {
     let after = log.extent().head;
     log.append(after, batch).await?;
     Ok(())

@@ -9,13 +9,13 @@ use std::{
 
 use chitty_chat::{
     Event, EventKind, LamportTime, MessageId, MessageText, ParticipantName, Position, Session,
-    SessionHash, logging, proto::v1::broadcast::Kind,
+    SessionHash, logging,
 };
 use chitty_server::{
     data::DataDir,
     follower::{self, Hub},
-    log::{Log, MemoryLog, PageLimit, SqliteLog},
-    record::Record,
+    log::{Log, LogFuture, MemoryLog, PageLimit, SqliteLog},
+    record::{Batch, EncodedEvent, EncodedRecord, Record},
     room::{Command, Fold, Join, Now, Publish, Room, Rules},
 };
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
@@ -55,18 +55,18 @@ fn record(position: u64) -> Record {
     }
 }
 
-fn batch(after: Position, records: u64) -> Arc<[Record]> {
+fn batch(after: Position, records: u64) -> Batch {
     let first = after.get() + 1;
     (first..first + records).map(record).collect()
 }
 
-/// An event as the bytes that all participants share.
+/// An event as the bytes that are stored, and that all participants share.
 #[divan::bench]
 fn encode(bencher: Bencher) {
     let event = record(1).event;
     bencher
         .counter(ItemsCount::new(1_u64))
-        .bench(|| follower::frame(Kind::Event((&event).into())));
+        .bench(|| EncodedEvent::from(&event));
 }
 
 /// The line of a broadcast, up to where its bytes go to the thread that writes.
@@ -93,7 +93,7 @@ fn ring(bencher: Bencher, records: u64) {
     bencher
         .counter(ItemsCount::new(records))
         .with_inputs(|| batch(hub.head(), records))
-        .bench_values(|batch| hub.publish(batch.iter().map(|record| &record.event)));
+        .bench_values(|batch| hub.publish(batch.iter().map(EncodedRecord::event)));
 }
 
 fn session(number: u64) -> SessionHash {
@@ -209,9 +209,19 @@ fn append_in_memory(bencher: Bencher, records: u64) {
     append(bencher, &MemoryLog::new(&mut random), records);
 }
 
-/// A page of the log, as a follower that is behind reads it before it is encoded.
+/// A page of the log, as the fold and History read it.
 #[divan::bench]
 fn page(bencher: Bencher) {
+    page_by(bencher, SqliteLog::read);
+}
+
+/// The same as a follower that lags reads it.
+#[divan::bench]
+fn page_of_events(bencher: Bencher) {
+    page_by(bencher, SqliteLog::read_events);
+}
+
+fn page_by<T>(bencher: Bencher, read: impl Fn(&SqliteLog, Position, PageLimit) -> LogFuture<T>) {
     const RECORDS: u64 = 64;
     let (_folder, log) = sqlite();
     let runtime = runtime();
@@ -223,5 +233,5 @@ fn page(bencher: Bencher) {
     };
     bencher
         .counter(ItemsCount::new(RECORDS))
-        .bench_local(|| runtime.block_on(log.read(Position::ZERO, limit)).unwrap());
+        .bench_local(|| runtime.block_on(read(&log, Position::ZERO, limit)));
 }

@@ -10,7 +10,7 @@ use chitty_server::{
     log::{
         AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError,
     },
-    record::Record,
+    record::{Batch, Record},
 };
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::sleep;
@@ -61,7 +61,7 @@ struct State {
     synced: Arc<MemoryLog>,
     weather: Weather,
     /// Written, with a sync under way: a crash may lose it, as a whole.
-    unsynced: Option<Arc<[Record]>>,
+    unsynced: Option<Batch>,
     /// A sync failed: nothing is taken any more.
     failed: bool,
     /// While no server runs, somebody puts another log in the place of this one.
@@ -135,7 +135,7 @@ impl Disk {
         Arc::clone(&self.state().synced)
     }
 
-    async fn append(&self, after: Position, batch: Arc<[Record]>) -> Result<(), AppendError> {
+    async fn append(&self, after: Position, batch: Batch) -> Result<(), AppendError> {
         let (time, fails) = {
             let mut state = self.state();
             if state.failed {
@@ -149,7 +149,7 @@ impl Disk {
             if tail != after {
                 return Err(AppendError::Conflict { tail });
             }
-            state.unsynced = Some(Arc::clone(&batch));
+            state.unsynced = Some(batch.clone());
             let weather = state.weather;
             state.failed = state.rng.random_bool(weather.append_fails);
             (up_to(&mut state.rng, weather.sync), state.failed)
@@ -188,24 +188,24 @@ impl Disk {
 }
 
 impl State {
-    fn sync(&mut self, batch: &Arc<[Record]>) {
+    fn sync(&mut self, batch: &Batch) {
         let after = self.synced.extent().head;
         // In memory it is done by the time that the future is there.
-        drop(self.synced.append(after, Arc::clone(batch)));
+        drop(self.synced.append(after, batch.clone()));
         self.unsynced = None;
         if let Some(life) = self.lives.last_mut() {
-            life.extend_from_slice(batch);
+            life.extend(batch.iter().map(|record| (**record).clone()));
         }
     }
 
     /// What another server would do: it got some of the same requests, which their clients
     /// repeated, or others of its own.
-    fn append_as_another(&mut self, batch: &Arc<[Record]>) {
+    fn append_as_another(&mut self, batch: &Batch) {
         let after = self.synced.extent().head;
         let follows = batch
             .first()
             .is_some_and(|first| first.event.position == after.next());
-        let theirs: Arc<[Record]> = if follows && self.rng.random_bool(0.5) {
+        let theirs: Batch = if follows && self.rng.random_bool(0.5) {
             batch[..self.rng.random_range(1..=batch.len())].into()
         } else {
             self.strangers += 1;
@@ -222,15 +222,15 @@ impl State {
             return;
         }
         let last = self.lives.last().map_or(&[][..], Vec::as_slice);
-        let kept: Arc<[Record]> = if self.rng.random_bool(0.5) {
-            last[..self.rng.random_range(0..=last.len())].into()
+        let kept = if self.rng.random_bool(0.5) {
+            last[..self.rng.random_range(0..=last.len())].to_vec()
         } else {
-            Arc::new([])
+            Vec::new()
         };
         let rng = &mut self.rng;
         self.synced = Arc::new(MemoryLog::new(&mut |bytes| rng.fill_bytes(bytes)));
-        drop(self.synced.append(Position::ZERO, Arc::clone(&kept)));
-        self.lives.push(kept.to_vec());
+        drop(self.synced.append(Position::ZERO, kept.clone().into()));
+        self.lives.push(kept);
     }
 
     fn read_fails(&mut self) -> Result<Duration, ReadError> {
@@ -251,7 +251,7 @@ impl Log for SimLog {
         self.disk.synced().extent()
     }
 
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         let disk = Arc::clone(&self.disk);
         Box::pin(async move { disk.append(after, batch).await })
     }

@@ -1,9 +1,12 @@
 //! The simulated log keeps the contract of all logs, and loses what a crash loses.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chitty_chat::{LamportTime, Position};
-use chitty_server::{log::*, record::Record};
+use chitty_server::{
+    log::*,
+    record::{Batch, EncodedRecord, Record},
+};
 use chitty_sim::log::{SimLog, Weather};
 
 #[path = "../../server/src/log/contract.rs"]

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use chitty_chat::{
-    Event, EventKind, LeftReason, ParticipantNumber, Position,
+    LeftReason, ParticipantNumber, Position,
     proto::v1::{self, closing::Reason},
 };
 use http::HeaderMap;
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     log::{Log, LogFuture, PageLimit, ReadError},
     net::Entered,
-    record::Record,
+    record::EncodedEvent,
     room::Participant,
 };
 
@@ -54,7 +54,7 @@ pub struct Follower {
     /// The last position that was sent.
     cursor: Position,
     phase: Phase,
-    page: Option<LogFuture<Result<Vec<Record>, ReadError>>>,
+    page: Option<LogFuture<Result<Vec<EncodedEvent>, ReadError>>>,
     /// Makes the connection a participant's.
     entered: Option<Entered>,
 }
@@ -136,13 +136,13 @@ impl Follower {
                     return Poll::Ready(None);
                 }
                 (Taken::UpToDate, None) => return Poll::Pending,
-                (Taken::Behind, None) => self.page = Some(self.log.read(self.cursor, PAGE)),
+                (Taken::Behind, None) => self.page = Some(self.log.read_events(self.cursor, PAGE)),
             }
         }
     }
 
     /// A page from the log as bytes; `None` where nothing of it is to be sent.
-    fn take_page(&mut self, page: Result<Vec<Record>, ReadError>) -> Option<Bytes> {
+    fn take_page(&mut self, page: Result<Vec<EncodedEvent>, ReadError>) -> Option<Bytes> {
         let page = match page {
             Ok(page) => page,
             Err(error) => {
@@ -152,8 +152,7 @@ impl Follower {
             }
         };
         let mut bytes = BytesMut::new();
-        for record in page {
-            let event = &record.event;
+        for event in page {
             if event.position != self.cursor.next() {
                 // What follows was dropped from a capped log while the stream was behind: the
                 // client rejoins, and is told that its resume is stale.
@@ -161,8 +160,8 @@ impl Follower {
                 self.phase = Phase::Closing(Reason::TooSlow, status);
                 break;
             }
-            frame::put_event(&mut bytes, event);
-            self.advance(event.position, self.own_left(event));
+            frame::put_event(&mut bytes, &event);
+            self.advance(event.position, self.own_left(&event));
             if !matches!(self.phase, Phase::Following) {
                 break;
             }
@@ -170,15 +169,9 @@ impl Follower {
         (!bytes.is_empty()).then(|| frame::exactly(&bytes))
     }
 
-    fn own_left(&self, event: &Event) -> Option<LeftReason> {
-        match event.kind {
-            EventKind::Left {
-                participant,
-                reason,
-                ..
-            } if participant == self.attachment.participant() => Some(reason),
-            _ => None,
-        }
+    fn own_left(&self, event: &EncodedEvent) -> Option<LeftReason> {
+        let (participant, reason) = event.left?;
+        (participant == self.attachment.participant()).then_some(reason)
     }
 
     fn advance(&mut self, last: Position, own_left: Option<LeftReason>) {

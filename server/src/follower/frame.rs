@@ -2,10 +2,12 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use chitty_chat::{
-    Event, Position,
+    Position,
     proto::v1::{self, broadcast::Kind},
 };
 use prost::Message;
+
+use crate::record::EncodedEvent;
 
 /// In bytes, in front of each message: a flag for compression and the length:
 /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, Length-Prefixed-Message.
@@ -18,14 +20,17 @@ pub fn frame(kind: Kind) -> Bytes {
     buffer.freeze()
 }
 
-/// An event behind what is in the buffer already.
-pub(super) fn put_event(buffer: &mut BytesMut, event: &Event) {
-    put(
-        buffer,
-        &v1::Broadcast {
-            kind: Some(Kind::Event(event.into())),
-        },
-    );
+/// `chitty.v1.Broadcast` of an event that is encoded already.
+#[derive(Clone, PartialEq, prost::Message)]
+struct BroadcastAround {
+    #[prost(bytes = "bytes", tag = "2")]
+    event: Bytes,
+}
+
+/// An event after what is in the buffer already.
+pub(super) fn put_event(buffer: &mut BytesMut, event: &EncodedEvent) {
+    let event = event.bytes.clone();
+    put(buffer, &BroadcastAround { event });
 }
 
 /// These bytes in an allocation of their size: who does not read them holds no more than these.

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use chitty_chat::{Event, ParticipantNumber, Position};
+use chitty_chat::{ParticipantNumber, Position};
 use tokio::{sync::Notify, time::sleep};
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     subscription::{Subscription, TICKS},
     wave::{PART, Waves},
 };
-use crate::net::Cut;
+use crate::{net::Cut, record::EncodedEvent};
 
 /// Shared by the sequencer, which feeds it, and all followers.
 pub struct Hub {
@@ -104,7 +104,7 @@ impl Hub {
 
     /// What just became durable, in order: everybody is woken for it, at once where all has been
     /// calm.
-    pub fn publish<'a>(&self, events: impl Iterator<Item = &'a Event>) {
+    pub fn publish<'a>(&self, events: impl Iterator<Item = &'a EncodedEvent>) {
         let count = {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
             ring.push(events);

@@ -8,9 +8,10 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber, Position};
+use chitty_chat::{LeftReason, ParticipantNumber, Position};
 
 use super::frame;
+use crate::record::EncodedEvent;
 
 /// What the ring keeps, and how much a follower takes from it at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl Ring {
     }
 
     /// What was committed at once, in order, behind all that is there.
-    pub(super) fn push<'a>(&mut self, events: impl Iterator<Item = &'a Event>) {
+    pub(super) fn push<'a>(&mut self, events: impl Iterator<Item = &'a EncodedEvent>) {
         let mut events = events.peekable();
         while events.peek().is_some() {
             let chunk = Chunk::new(self.head, &mut events, self.limits.frame_bytes);
@@ -200,7 +201,7 @@ impl Chunk {
     /// What comes next, up to the first event that is not within `most` bytes any more.
     fn new<'a>(
         before: Position,
-        events: &mut Peekable<impl Iterator<Item = &'a Event>>,
+        events: &mut Peekable<impl Iterator<Item = &'a EncodedEvent>>,
         most: usize,
     ) -> Self {
         let mut frames = BytesMut::new();
@@ -222,12 +223,7 @@ impl Chunk {
             events.next();
             chunk.ends.push(frames.len());
             chunk.last = event.position;
-            if let EventKind::Left {
-                participant,
-                reason,
-                ..
-            } = event.kind
-            {
+            if let Some((participant, reason)) = event.left {
                 chunk.lefts.push((event.position, participant, reason));
             }
         }
@@ -268,11 +264,16 @@ fn index(distance: u64) -> usize {
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use chitty_chat::{Event, EventKind};
     use proptest::prelude::*;
 
     use super::*;
 
-    fn message(position: u64, text: &str) -> Event {
+    fn message(position: u64, text: &str) -> EncodedEvent {
+        (&message_event(position, text)).into()
+    }
+
+    fn message_event(position: u64, text: &str) -> Event {
         Event {
             position: position.into(),
             lamport: (position * 2).into(),
@@ -288,16 +289,17 @@ mod tests {
         }
     }
 
-    fn left(position: u64, participant: u64) -> Event {
+    fn left(position: u64, participant: u64) -> EncodedEvent {
         let kind = EventKind::Left {
             name: "bob".into(),
             reason: LeftReason::Left,
             participant: ParticipantNumber::new(participant),
         };
-        Event {
+        let event = Event {
             kind,
-            ..message(position, "")
-        }
+            ..message_event(position, "")
+        };
+        (&event).into()
     }
 
     /// All that a participant gets, as the bytes of each event.

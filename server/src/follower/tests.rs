@@ -71,7 +71,7 @@ fn publish(hub: &Hub) {
         request: 1.into(),
         kind: EventKind::Joined { name: "bob".into() },
     };
-    hub.publish([event].iter());
+    hub.publish([(&event).into()].iter());
 }
 
 impl Stream {

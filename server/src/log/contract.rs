@@ -21,7 +21,7 @@ pub(crate) fn record(position: u64) -> Record {
     }
 }
 
-pub(crate) fn batch(positions: std::ops::RangeInclusive<u64>) -> Arc<[Record]> {
+pub(crate) fn batch(positions: std::ops::RangeInclusive<u64>) -> Batch {
     positions.map(record).collect()
 }
 
@@ -79,8 +79,20 @@ async fn appends_where_it_ends(log: &dyn Log) {
 async fn gives_pages(log: &dyn Log) {
     let at = Position::new;
     let page = log.read(at(0), ALL).await.expect("readable");
-    assert_eq!(page.as_slice(), &*batch(1..=10));
+    assert_eq!(Batch::from(page), batch(1..=10));
+    let events = log.read_events(at(0), ALL).await.expect("readable");
+    assert!(
+        events
+            .iter()
+            .eq(batch(1..=10).iter().map(EncodedRecord::event))
+    );
     let some = PageLimit { records: 3, ..ALL };
+    let events = log.read_events(at(4), some).await.expect("readable");
+    assert!(
+        events
+            .iter()
+            .eq(batch(5..=7).iter().map(EncodedRecord::event))
+    );
     assert_eq!(
         positions(&log.read(at(4), some).await.expect("readable")),
         [5, 6, 7]

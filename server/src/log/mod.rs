@@ -10,6 +10,9 @@ mod memory;
 mod replay;
 mod sqlite;
 
+// Its imports, and those of its contract.
+#[cfg(test)]
+use crate::record::EncodedRecord;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
@@ -28,7 +31,7 @@ pub use sqlite::{
     SqliteLog, Summary, backup, check, recover,
 };
 
-use crate::record::Record;
+use crate::record::{Batch, EncodedEvent, Record};
 
 /// What a log's methods return: they are called through a trait object.
 pub type LogFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -42,11 +45,25 @@ pub trait Log: Send + Sync + 'static {
     fn extent(&self) -> Extent;
 
     /// Appends a batch behind `after`, all of it or nothing, and returns when it is durable.
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>>;
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>>;
 
     /// Reads what follows `after`, ascending, up to the limits; always at least one record where
     /// there is one.
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>>;
+
+    /// The same for whoever passes the events on as they are: a log that keeps them encoded need
+    /// not decode them.
+    fn read_events(
+        &self,
+        after: Position,
+        limit: PageLimit,
+    ) -> LogFuture<Result<Vec<EncodedEvent>, ReadError>> {
+        let page = self.read(after, limit);
+        Box::pin(async move {
+            let encode = |record: &Record| EncodedEvent::from(&record.event);
+            Ok(page.await?.iter().map(encode).collect())
+        })
+    }
 
     /// The first position whose time is at least `lamport`; one behind the head where there is
     /// none.

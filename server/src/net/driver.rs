@@ -87,11 +87,9 @@ where
 {
     fn execute(&self, stream: F) {
         let stream = super::stream::until_cut(stream, Arc::clone(&self.member));
-        self.add(async {
-            // Who panics is reset; the connection's other streams have no part in it.
-            let _ = AssertUnwindSafe(stream).catch_unwind().await;
-            End::Of
-        });
+        // Who panics is reset; the connection's other streams have no part in it. A combinator,
+        // because an `async` block would have space for the stream twice.
+        self.add(AssertUnwindSafe(stream).catch_unwind().map(|_| End::Of));
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::{
     cell::Cell,
-    future::poll_fn,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use futures_util::future::{AbortHandle, Abortable};
+use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::member::{Lingering, Member};
@@ -101,20 +101,37 @@ pub(super) fn until_cut<F: Future>(stream: F, member: Arc<Member>) -> impl Futur
         cut: Cut(handle),
         waits: Cell::new(Waits::Request),
     };
-    let stream = Abortable::new(stream, registration);
-    let mut patience = Patience {
-        member,
-        lingering: None,
-        deadline: None,
+    let stream = UntilCut {
+        stream: Abortable::new(stream, registration),
+        patience: Patience {
+            member,
+            lingering: None,
+            deadline: None,
+        },
     };
-    CURRENT.scope(current, async move {
-        let mut stream = pin!(stream);
-        poll_fn(|cx| match stream.as_mut().poll(cx) {
+    CURRENT.scope(current, stream)
+}
+
+pin_project! {
+    /// Not an `async` block, which has space for what it captures and again for what it awaits:
+    /// each participant has one of these for as long as it is there.
+    struct UntilCut<F> {
+        #[pin]
+        stream: Abortable<F>,
+        patience: Patience,
+    }
+}
+
+impl<F: Future> Future for UntilCut<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        match this.stream.poll(cx) {
             Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => patience.poll(cx),
-        })
-        .await;
-    })
+            Poll::Pending => this.patience.poll(cx),
+        }
+    }
 }
 
 /// What a stream gets that waits for its peer.

@@ -33,7 +33,7 @@ use crate::{
     follower::Hub,
     line_limit::{Cause, LineLimit},
     log::{AppendError, Keep, Log, ReplayError, catch_up, replay},
-    record::Record,
+    record::{Batch, EncodedRecord},
     room::{Accepted, Decision, Now, Refusal, Room, Rules, View},
 };
 
@@ -232,7 +232,7 @@ impl Sequencer {
                 .iter()
                 .flatten()
                 .flat_map(|decision| &decision.records);
-            let batch: Arc<[Record]> = expired.iter().chain(decided).cloned().collect();
+            let batch: Batch = expired.iter().chain(decided).cloned().collect();
             if self.append(&batch).await? {
                 self.room.adopt(scratch);
                 // Who is refused changes nothing.
@@ -259,13 +259,13 @@ impl Sequencer {
 
     /// Makes a batch durable; `false` where another writer was first, and all is to be decided
     /// again on the new tail.
-    async fn append(&mut self, batch: &Arc<[Record]>) -> Result<bool, SequencerError> {
+    async fn append(&mut self, batch: &Batch) -> Result<bool, SequencerError> {
         if batch.is_empty() {
             return Ok(true);
         }
         match self
             .log
-            .append(self.room.fold().head(), Arc::clone(batch))
+            .append(self.room.fold().head(), batch.clone())
             .await
         {
             Ok(()) => Ok(true),
@@ -282,9 +282,9 @@ impl Sequencer {
         self.view.send_replace(Arc::new(self.room.view()));
     }
 
-    fn broadcast(&self, batch: &[Record]) {
+    fn broadcast(&self, batch: &Batch) {
         if !batch.is_empty() {
-            self.hub.publish(batch.iter().map(|record| &record.event));
+            self.hub.publish(batch.iter().map(EncodedRecord::event));
         }
     }
 
@@ -301,7 +301,7 @@ impl Sequencer {
             for record in &records {
                 journal::broadcast(&record.event);
             }
-            self.broadcast(&records);
+            self.broadcast(&records.into());
         }
     }
 

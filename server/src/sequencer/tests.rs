@@ -14,6 +14,7 @@ use super::*;
 use crate::{
     follower::Limits,
     log::{Extent, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError, TRIM_STEP},
+    record::Record,
     room::{Join, Leave, Publish},
 };
 
@@ -104,7 +105,7 @@ impl Log for TestLog {
     fn extent(&self) -> Extent {
         self.inner.extent()
     }
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         let mut script = self.script.lock().expect("whole");
         if script.fail {
             return Box::pin(async { Err(AppendError::Failed("the disk is full".into())) });

@@ -2,12 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use chitty_chat::{
-    Position,
-    logging::CALL,
-    proto::v1::{Event, HistoryReply, HistoryRequest},
-};
-use prost::Message as _;
+use bytes::Bytes;
+use chitty_chat::{Position, logging::CALL, proto::v1::HistoryRequest};
 use tonic::Status;
 use tracing::info;
 
@@ -15,6 +11,7 @@ use super::{Chat, Refused, refused, replies::Permit, requests::parse_session, st
 use crate::{
     line_limit::Cause,
     log::{Extent, Log, PageLimit, ReadError},
+    record::EncodedEvent,
 };
 
 /// Where a request does not say how many events it wants.
@@ -30,7 +27,7 @@ impl Chat {
         &self,
         request: HistoryRequest,
         source: Option<IpAddr>,
-    ) -> Result<(HistoryReply, Permit), Refused> {
+    ) -> Result<(HistoryReplyAround, Permit), Refused> {
         let wanted = Wanted::parse(&request).map_err(|status| refused(0, status))?;
         let session = parse_session(&request.session).map_err(|status| refused(0, status))?;
         let participant = self
@@ -72,6 +69,15 @@ impl Chat {
         }
         Ok((reply, permit))
     }
+}
+
+/// `chitty.v1.HistoryReply` with its events as they are stored.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct HistoryReplyAround {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    events: Vec<Bytes>,
+    #[prost(bool, tag = "2")]
+    start: bool,
 }
 
 /// Which page.
@@ -129,7 +135,7 @@ impl Wanted {
     }
 }
 
-async fn read(log: &dyn Log, wanted: Wanted) -> Result<HistoryReply, ReadError> {
+async fn read(log: &dyn Log, wanted: Wanted) -> Result<HistoryReplyAround, ReadError> {
     let around = match wanted.place {
         Place::Around(lamport) => log.locate(lamport.into()).await?,
         Place::End | Place::Before(_) | Place::After(_) => Position::ZERO,
@@ -141,10 +147,10 @@ async fn read(log: &dyn Log, wanted: Wanted) -> Result<HistoryReply, ReadError> 
         Place::After(_) | Place::Around(_) => wanted.limit,
     };
     let records = usize::try_from(count).unwrap_or(usize::MAX);
-    let page = if records == 0 {
+    let mut page = if records == 0 {
         Vec::new()
     } else {
-        log.read(
+        log.read_events(
             after,
             PageLimit {
                 records,
@@ -153,21 +159,21 @@ async fn read(log: &dyn Log, wanted: Wanted) -> Result<HistoryReply, ReadError> 
         )
         .await?
     };
-    let mut events: Vec<Event> = page.iter().map(|record| (&record.event).into()).collect();
-    fit(&mut events, anchor);
-    let start = match events.first() {
-        Some(event) => event.position <= extent.first.get(),
+    fit(&mut page, anchor);
+    let start = match page.first() {
+        Some(event) => event.position <= extent.first,
         None => after < extent.first,
     };
-    Ok(HistoryReply { events, start })
+    let events = page.into_iter().map(|event| event.bytes).collect();
+    Ok(HistoryReplyAround { events, start })
 }
 
 /// Drops what is furthest from the anchor until the rest is small enough.
-fn fit(events: &mut Vec<Event>, anchor: Position) {
-    let mut bytes: usize = events.iter().map(prost::Message::encoded_len).sum();
+fn fit(events: &mut Vec<EncodedEvent>, anchor: Position) {
+    let mut bytes: usize = events.iter().map(|event| event.bytes.len()).sum();
     let mut kept = 0..events.len();
     while bytes > MAX_BYTES && kept.len() > 1 {
-        let distance = |index: usize| events[index].position.abs_diff(anchor.get());
+        let distance = |index: usize| events[index].position.get().abs_diff(anchor.get());
         let dropped = if distance(kept.start) > distance(kept.end - 1) {
             kept.start += 1;
             kept.start - 1
@@ -175,7 +181,7 @@ fn fit(events: &mut Vec<Event>, anchor: Position) {
             kept.end -= 1;
             kept.end
         };
-        bytes -= events[dropped].encoded_len();
+        bytes -= events[dropped].bytes.len();
     }
     events.truncate(kept.end);
     events.drain(..kept.start);

@@ -15,12 +15,13 @@ use tracing::info;
 use super::{
     Chat, Refused,
     join_queue::{Key, Newcomer, Turn},
-    refused, status, wire,
+    read, refused, status,
+    wire::Unread,
 };
 use crate::{
     follower::{Follower, Start},
     log::lamport_at,
-    net::{self, Peer},
+    net::Peer,
     room::{Granted, Join, Lookup, Outlook, Refusal, Resume},
     sequencer::Joined,
 };
@@ -31,13 +32,9 @@ const SEAT_LOOK_EVERY: Duration = Duration::from_millis(100);
 impl Chat {
     pub(super) async fn join(
         &self,
-        request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+        request: Unread<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
     ) -> Result<Follower, Refused> {
-        let peer = request.extensions().get::<Peer>().cloned();
-        let request: JoinRequest = wire::read(request)
-            .await
-            .map_err(|status| refused(0, status))?;
-        net::is_asked();
+        let (request, peer): (JoinRequest, _) = read(request).await?;
         let entered = peer.as_ref().map(Peer::enter);
         let lamport = request.lamport;
         let mut follower = self

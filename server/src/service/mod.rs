@@ -34,6 +34,7 @@ use chitty_chat::{
     SessionHash,
     proto::{status_name, v1},
 };
+use futures_util::TryFutureExt as _;
 use http_body_util::Either;
 use tokio::time::timeout;
 use tonic::{Status, body::Body, service::Routes};
@@ -44,6 +45,7 @@ use tracing::info;
 pub use self::wire::Reply;
 use self::{
     join_queue::JoinQueue, joining::Joining, look_ups::LookUps, quota::Quota, replies::Replies,
+    wire::Unread,
 };
 use crate::{
     follower::{self, Follower},
@@ -143,7 +145,8 @@ where
             }
         };
         let chat = Arc::clone(&self.chat);
-        let source = request.extensions().get::<Peer>().map(|peer| peer.source);
+        let request = Unread::from(request);
+        let source = request.peer.as_ref().map(|peer| peer.source);
         Box::pin(async move {
             let answer = timeout(ANSWER_WITHIN, chat.answer(call, request, source)).await;
             let answer = answer.unwrap_or_else(|_| {
@@ -162,7 +165,7 @@ impl Chat {
     async fn answer(
         &self,
         call: &'static str,
-        request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+        request: Unread<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
         source: Option<IpAddr>,
     ) -> Result<http::Response<Answer>, Refused> {
         match call {
@@ -193,7 +196,7 @@ impl Chat {
     /// History: its reply is large enough to be counted for as long as it waits.
     async fn page(
         &self,
-        request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+        request: Unread<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
         source: Option<IpAddr>,
     ) -> Result<http::Response<Answer>, Refused> {
         let (request, peer) = read(request).await?;
@@ -222,15 +225,10 @@ impl Chat {
 }
 
 /// The request, and who sends it.
-async fn read<Req: prost::Message + Default>(
-    request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
-) -> Result<(Req, Option<Peer>), Refused> {
-    let peer = request.extensions().get::<Peer>().cloned();
-    let request = wire::read(request)
-        .await
-        .map_err(|status| refused(0, status))?;
-    net::is_asked();
-    Ok((request, peer))
+fn read<Req: prost::Message + Default>(
+    request: Unread<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+) -> impl Future<Output = Result<(Req, Option<Peer>), Refused>> {
+    wire::read(request).map_err(|status| refused(0, status))
 }
 
 fn respond(reply: Bytes) -> http::Response<Answer> {

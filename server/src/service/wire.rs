@@ -17,27 +17,59 @@ use tonic::Status;
 use tower::BoxError;
 
 use super::status;
-use crate::follower::PREFIX;
+use crate::{
+    follower::PREFIX,
+    net::{self, Peer},
+};
 
 /// In bytes, of one request: the largest valid one is far below.
 pub(super) const MAX_REQUEST: usize = 16 << 10;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
-/// The one message of a request, as soon as it is there. What comes behind it is not looked at.
-pub(super) async fn read<Req: Message + Default>(
-    request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
-) -> Result<Req, Status> {
-    let encoding = request.headers().get("grpc-encoding");
-    if encoding.is_some_and(|encoding| encoding != "identity") {
+/// A request whose message is still to be read.
+///
+/// Without its head: what answers the request keeps it until the answer is there, and a head is
+/// 200 bytes that are kept for each participant who joins in the same moment.
+pub(super) struct Unread<B> {
+    body: B,
+    /// Why its message cannot be read.
+    unreadable: Option<Status>,
+    /// Who sends it.
+    pub(super) peer: Option<Peer>,
+}
+
+impl<B> From<http::Request<B>> for Unread<B> {
+    fn from(request: http::Request<B>) -> Self {
+        let (mut head, body) = request.into_parts();
+        let encoding = head.headers.get("grpc-encoding");
+        let is_compressed = encoding.is_some_and(|encoding| encoding != "identity");
         let text = "requests are not compressed here; send them as identity";
-        return Err(Status::unimplemented(text));
+        Self {
+            body,
+            unreadable: is_compressed.then(|| Status::unimplemented(text)),
+            peer: head.extensions.remove(),
+        }
     }
-    let mut body = pin!(request.into_body());
+}
+
+/// The one message of a request, as soon as it is there, and who sends it. What comes after the
+/// message is not looked at.
+pub(super) async fn read<Req, B>(request: Unread<B>) -> Result<(Req, Option<Peer>), Status>
+where
+    Req: Message + Default,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    if let Some(status) = request.unreadable {
+        return Err(status);
+    }
+    let mut body = pin!(request.body);
     let mut read = Bytes::new();
     loop {
         if let Some(message) = first_message(&read)? {
-            return Req::decode(message).map_err(|error| status::malformed(&error));
+            let message = Req::decode(message).map_err(|error| status::malformed(&error))?;
+            net::is_asked();
+            return Ok((message, request.peer));
         }
         // What was read before it may be a small part of a large buffer, which it would keep.
         read = Bytes::copy_from_slice(&read);

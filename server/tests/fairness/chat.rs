@@ -25,7 +25,7 @@ use chitty_server::{
     },
     net::{Cut, Peer},
     rate::Rate,
-    record::Record,
+    record::{Batch, Record},
     room::Rules,
     sequencer::Sequencer,
     service::{Answer, ChittyChat},
@@ -84,7 +84,7 @@ impl Log for SlowLog {
     fn extent(&self) -> Extent {
         self.inner.extent()
     }
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         let appended = self.inner.append(after, batch);
         let mut hangs = self.hangs.subscribe();
         Box::pin(async move {

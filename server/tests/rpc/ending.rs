@@ -22,7 +22,7 @@ use chitty_server::{
         SqliteLog,
     },
     net,
-    record::Record,
+    record::{Batch, Record},
     sequencer::End,
 };
 use tokio::time::timeout;
@@ -84,7 +84,7 @@ impl Log for Endless {
         self.0.extent()
     }
 
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         self.0.append(after, batch)
     }
 

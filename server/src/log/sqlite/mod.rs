@@ -59,7 +59,10 @@ pub use self::{
     verify::Summary,
 };
 use super::{AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError};
-use crate::{data::DataDir, record::Record};
+use crate::{
+    data::DataDir,
+    record::{Batch, EncodedEvent, Record},
+};
 
 /// SQLite before 3.51.3 could corrupt a WAL database that several connections have open.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -232,7 +235,7 @@ impl Log for SqliteLog {
         *self.extent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         self.writer.append(after, batch)
     }
 
@@ -243,6 +246,22 @@ impl Log for SqliteLog {
         Box::pin(async move {
             let read =
                 move |connection: &Connection| Ok(rows::read_page(connection, after, limit, head));
+            damage.tell(readers.run(read).await?)
+        })
+    }
+
+    fn read_events(
+        &self,
+        after: Position,
+        limit: PageLimit,
+    ) -> LogFuture<Result<Vec<EncodedEvent>, ReadError>> {
+        let readers = Arc::clone(&self.readers);
+        let damage = Arc::clone(&self.damage);
+        let head = self.extent().head;
+        Box::pin(async move {
+            let read = move |connection: &Connection| {
+                Ok(rows::read_events(connection, after, limit, head))
+            };
             damage.tell(readers.run(read).await?)
         })
     }

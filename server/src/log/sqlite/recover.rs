@@ -324,8 +324,8 @@ fn write(
 ) -> Result<Written, RecoverError> {
     let mut chain = checksum::START;
     let mut put = |records: Vec<Record>| -> Result<(), BackupError> {
-        for record in &records {
-            chain = rows::insert(transaction, record, chain)?.0;
+        for record in records {
+            chain = rows::insert(transaction, &record.into(), chain)?.0;
         }
         Ok(())
     };

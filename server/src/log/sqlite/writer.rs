@@ -20,7 +20,7 @@ use super::{
     open, rows,
     watch::{Changed, Watched},
 };
-use crate::record::Record;
+use crate::record::{Batch, EncodedRecord};
 
 /// Pages of the write-ahead log from which on it is folded into the file, as is SQLite's default.
 const CHECKPOINT_PAGES: u64 = 1_000;
@@ -30,7 +30,7 @@ type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
 enum Job {
     Append {
         after: Position,
-        batch: Arc<[Record]>,
+        batch: Batch,
         reply: Reply<()>,
     },
     Snapshot {
@@ -103,7 +103,7 @@ impl Writer {
     pub(super) fn append(
         &self,
         after: Position,
-        batch: Arc<[Record]>,
+        batch: Batch,
     ) -> LogFuture<Result<(), AppendError>> {
         self.submit(|reply| Job::Append {
             after,
@@ -217,7 +217,7 @@ impl State {
         })
     }
 
-    fn append(&mut self, after: Position, batch: &[Record]) -> Result<(), WriteError> {
+    fn append(&mut self, after: Position, batch: &[EncodedRecord]) -> Result<(), WriteError> {
         let mut extent = self.check_tail(after)?;
         self.check(Watched::before_commit)?;
         let mut chain = self.opened.chain;
