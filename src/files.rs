@@ -29,7 +29,7 @@ mod folder;
 mod home;
 
 pub use self::{
-    folder::{Folder, Identity},
+    folder::{FileIdentity, Folder},
     home::{UserPathError, user_path},
 };
 
@@ -96,7 +96,7 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(flags)
         .open(path)?;
-    check_kind(Facts::from(&file.metadata()?).kind)?;
+    check_kind(FileFacts::from(&file.metadata()?).kind)?;
     Ok(file)
 }
 
@@ -175,17 +175,17 @@ pub fn effective_user() -> u32 {
 }
 
 fn check_file(metadata: &Metadata) -> Result<(), Unsafe> {
-    Facts::from(metadata).check()
+    FileFacts::from(metadata).check()
 }
 
 /// What the system says of a file, whichever way it was asked.
-struct Facts {
+struct FileFacts {
     uid: u32,
     kind: FileType,
     links: u64,
 }
 
-impl From<&Metadata> for Facts {
+impl From<&Metadata> for FileFacts {
     fn from(metadata: &Metadata) -> Self {
         Self {
             uid: metadata.uid(),
@@ -195,7 +195,7 @@ impl From<&Metadata> for Facts {
     }
 }
 
-impl From<&Stat> for Facts {
+impl From<&Stat> for FileFacts {
     // The types of these fields differ between systems.
     #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
     fn from(stat: &Stat) -> Self {
@@ -207,7 +207,7 @@ impl From<&Stat> for Facts {
     }
 }
 
-impl Facts {
+impl FileFacts {
     fn check(&self) -> Result<(), Unsafe> {
         if self.kind.is_symlink() {
             return Err(Unsafe::Link);

@@ -16,14 +16,14 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Facts, OTHERS, check_file, check_owner, check_shared, in_our_words};
+use super::{FileFacts, OTHERS, check_file, check_owner, check_shared, in_our_words};
 
 /// An open folder in which nobody else can rename this user's files.
 #[derive(Debug)]
 pub struct Folder(File);
 
 /// Which file or folder it is: the numbers of the device and of the inode.
-pub type Identity = (u64, u64);
+pub type FileIdentity = (u64, u64);
 
 impl Folder {
     /// Opens a folder that is there, if [`check_shared_folder`](super::check_shared_folder) has
@@ -40,7 +40,7 @@ impl Folder {
     }
 
     /// Which folder it is.
-    pub fn identity(&self) -> io::Result<Identity> {
+    pub fn identity(&self) -> io::Result<FileIdentity> {
         let metadata = self.0.metadata()?;
         Ok((metadata.dev(), metadata.ino()))
     }
@@ -86,14 +86,14 @@ impl Folder {
     /// is not there, or a regular file of this user's with one name.
     pub fn check(&self, name: &OsStr) -> io::Result<()> {
         match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Facts::from(&stat).check()?),
+            Ok(stat) => Ok(FileFacts::from(&stat).check()?),
             Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Which file has this name; `None` if there is none.
-    pub fn find(&self, name: &OsStr) -> io::Result<Option<Identity>> {
+    pub fn find(&self, name: &OsStr) -> io::Result<Option<FileIdentity>> {
         match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
             // The types of these fields differ between systems.
             #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]

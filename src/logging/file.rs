@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{gap::Gap, progress::Progress};
-use crate::files::{Folder, Identity, make_folder};
+use crate::files::{FileIdentity, Folder, make_folder};
 
 /// Written out at the latest with this many bytes.
 const BUFFER: usize = 64 * 1024;
@@ -49,7 +49,7 @@ impl Default for Rotation {
 /// The file, behind a buffer. Takes whole lines, one per call of `write`, and never fails: what
 /// went wrong is kept in the [`Progress`], and what could not be written is tried again.
 pub(super) struct RotatingFile {
-    place: Place,
+    path: LogPath,
     rotation: Rotation,
     clock: fn() -> SystemTime,
     progress: Arc<Progress>,
@@ -74,12 +74,12 @@ pub(super) struct RotatingFile {
 }
 
 /// Where the file is.
-struct Place {
+struct LogPath {
     folder: PathBuf,
     name: OsString,
 }
 
-impl Place {
+impl LogPath {
     fn of(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         let folder = match path.parent() {
@@ -123,10 +123,10 @@ impl RotatingFile {
         clock: fn() -> SystemTime,
         progress: Arc<Progress>,
     ) -> io::Result<Self> {
-        let place = Place::of(path)?;
-        let (folder, file) = place.open()?;
+        let path = LogPath::of(path)?;
+        let (folder, file) = path.open()?;
         let mut opened = Self {
-            place,
+            path,
             rotation,
             clock,
             progress,
@@ -168,7 +168,7 @@ impl RotatingFile {
         self.lines_since_try += 1;
         // The gap is told before what follows it.
         let is_open = self.gap.is_empty() || self.push_notice();
-        if is_open && self.has_room(line.len()) {
+        if is_open && self.has_space(line.len()) {
             self.buffer.extend_from_slice(line);
         } else {
             self.gap.add_line(line);
@@ -178,7 +178,7 @@ impl RotatingFile {
 
     /// Whether so many bytes more may wait to be written. A file that cannot be put aside does not
     /// grow beyond what all of its files together may have.
-    fn has_room(&self, bytes: usize) -> bool {
+    fn has_space(&self, bytes: usize) -> bool {
         let files = u64::from(self.rotation.keep) + 1;
         let most = self.rotation.max_bytes.saturating_mul(files);
         let filled = self.size + self.buffer.len() as u64 + bytes as u64;
@@ -188,7 +188,7 @@ impl RotatingFile {
     /// Puts the line that stands for missing ones into the buffer, if there is room for it and for
     /// some more.
     fn push_notice(&mut self) -> bool {
-        if !self.has_room(BUFFER) {
+        if !self.has_space(BUFFER) {
             return false;
         }
         let notice = self.gap.take_notices((self.clock)(), MISSING);
@@ -263,17 +263,17 @@ impl RotatingFile {
 
     /// Whether the file's name, and its folder's, still lead to what is open.
     fn is_current(&self) -> io::Result<bool> {
-        let folder = match fs::metadata(&self.place.folder) {
+        let folder = match fs::metadata(&self.path.folder) {
             Ok(metadata) => identity(&metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
         let file = identity(&self.file.metadata()?);
-        Ok(folder == self.folder.identity()? && self.folder.find(&self.place.name)? == Some(file))
+        Ok(folder == self.folder.identity()? && self.folder.find(&self.path.name)? == Some(file))
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        (self.folder, self.file) = self.place.open()?;
+        (self.folder, self.file) = self.path.open()?;
         self.overdue = false;
         // The other file has only the beginning of that line; this one gets the whole of it.
         self.buffer.splice(0..0, self.torn.drain(..));
@@ -300,12 +300,12 @@ impl RotatingFile {
         let failed = |name: &OsStr, error: &io::Error| about(&name.display().to_string(), error);
         for number in 1..=self.rotation.keep {
             // Not over what is not ours, nor what we did not make.
-            let name = self.place.numbered(number);
+            let name = self.path.numbered(number);
             let check = self.folder.check(&name);
             check.map_err(|error| failed(&name, &error))?;
         }
         for number in (1..self.rotation.keep).rev() {
-            let (from, to) = (self.place.numbered(number), self.place.numbered(number + 1));
+            let (from, to) = (self.path.numbered(number), self.path.numbered(number + 1));
             match self.folder.rename(&from, &to) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(failed(&from, &error));
@@ -313,12 +313,11 @@ impl RotatingFile {
                 _ => {}
             }
         }
-        self.folder
-            .rename(&self.place.name, &self.place.numbered(1))
+        self.folder.rename(&self.path.name, &self.path.numbered(1))
     }
 }
 
-fn identity(metadata: &fs::Metadata) -> Identity {
+fn identity(metadata: &fs::Metadata) -> FileIdentity {
     (metadata.dev(), metadata.ino())
 }
 

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::{
     escape,
-    line::{Record, push_time},
+    line::{LineRecord, push_time},
 };
 
 /// So many runs are told apart. A process has one, unless several sessions share it.
@@ -13,12 +13,12 @@ const MAX_RUNS: usize = 64;
 /// What is missing at one place of a log.
 #[derive(Debug, Default)]
 pub(super) struct Gap {
-    runs: Vec<Missing>,
+    runs: Vec<MissingRun>,
 }
 
 /// What is missing of one run.
 #[derive(Debug)]
-struct Missing {
+struct MissingRun {
     /// Encoded, as in a line.
     who: String,
     run: String,
@@ -39,7 +39,7 @@ impl Gap {
     }
 
     /// Counts a record that did not become a line. `who` and `run` are the process's own.
-    pub(super) fn add_record(&mut self, record: &Record, who: &str, run: &str) {
+    pub(super) fn add_record(&mut self, record: &LineRecord, who: &str, run: &str) {
         let who = record.origin.who.as_deref().unwrap_or(who);
         let run = record.origin.run.as_deref().unwrap_or(run);
         let mut time = String::new();
@@ -57,7 +57,7 @@ impl Gap {
     }
 
     fn add(&mut self, time: &str, who: &str, run: &str) {
-        let known = |missing: &Missing| missing.run == run && missing.who == who;
+        let known = |missing: &MissingRun| missing.run == run && missing.who == who;
         let place = self.runs.iter().position(known);
         // With more runs than can be told apart, the count at least is right.
         let place = place.or((self.runs.len() >= MAX_RUNS).then_some(0));
@@ -66,7 +66,7 @@ impl Gap {
             time.clone_into(&mut missing.last);
             return;
         }
-        self.runs.push(Missing {
+        self.runs.push(MissingRun {
             who: who.to_owned(),
             run: run.to_owned(),
             lines: 1,
@@ -84,7 +84,7 @@ impl Gap {
         }
     }
 
-    /// The line that stands for the missing ones of one run; [`Gap::told`] goes on to the next.
+    /// The line that stands for the missing ones of one run; [`Gap::advance`] goes on to the next.
     /// It is no event of tracing's: a hole has to be told whatever diagnostics are wanted.
     pub(super) fn notice(&self, now: SystemTime, reason: &str) -> Option<String> {
         let missing = self.runs.first()?;
@@ -99,7 +99,7 @@ impl Gap {
     }
 
     /// The line that [`Gap::notice`] gives is on its way.
-    pub(super) fn told(&mut self) {
+    pub(super) fn advance(&mut self) {
         self.runs.remove(0);
     }
 
@@ -108,7 +108,7 @@ impl Gap {
         let mut notices = String::new();
         while let Some(notice) = self.notice(now, reason) {
             notices.push_str(&notice);
-            self.told();
+            self.advance();
         }
         notices
     }

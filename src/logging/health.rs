@@ -72,13 +72,13 @@ impl std::fmt::Display for LogNews {
 /// stops nothing else.
 pub(super) fn watch(
     outlet: &Arc<Outlet>,
-    mut tell: impl FnMut(LogNews) + Send + 'static,
+    mut report: impl FnMut(LogNews) + Send + 'static,
 ) -> io::Result<()> {
     let looked_at = Arc::downgrade(outlet);
     let thread = thread::Builder::new()
         .name("log watch".into())
         .spawn(move || {
-            let mut watch = Watch::default();
+            let mut watch = TroubleTracker::default();
             while let Some(outlet) = looked_at.upgrade() {
                 let Some((trouble, lost)) = outlet.check() else {
                     return;
@@ -88,7 +88,7 @@ pub(super) fn watch(
                 watch
                     .news(trouble, lost, path)
                     .into_iter()
-                    .for_each(&mut tell);
+                    .for_each(&mut report);
                 thread::park_timeout(EVERY);
             }
         })?;
@@ -100,11 +100,11 @@ pub(super) fn watch(
 
 /// What was said last.
 #[derive(Default)]
-struct Watch {
+struct TroubleTracker {
     trouble: Option<LogTrouble>,
 }
 
-impl Watch {
+impl TroubleTracker {
     /// What is new about it.
     fn news(
         &mut self,

@@ -19,7 +19,7 @@ use tracing_subscriber::{
 use super::{
     CALL, escape,
     limit::Limit,
-    line::{Origin, Record},
+    line::{LineOrigin, LineRecord},
 };
 
 /// What a line has of a value at most, in bytes: some of what is logged was sent by a peer.
@@ -33,7 +33,7 @@ pub(super) struct LineLayer<E> {
     emit: E,
 }
 
-impl<E: Fn(Record)> LineLayer<E> {
+impl<E: Fn(LineRecord)> LineLayer<E> {
     pub(super) const fn new(clock: fn() -> SystemTime, limit: Option<Limit>, emit: E) -> Self {
         Self { clock, limit, emit }
     }
@@ -43,10 +43,10 @@ impl<E: Fn(Record)> LineLayer<E> {
         let Some(limit) = &self.limit else {
             return true;
         };
-        if let Some(suppressed) = limit.untold(now) {
-            (self.emit)(Record {
+        if let Some(suppressed) = limit.unreported(now) {
+            (self.emit)(LineRecord {
                 time: now,
-                origin: Origin::default(),
+                origin: LineOrigin::default(),
                 body: format!(
                     "log warn target=chitty_chat::logging message=\"there were more diagnostics \
                      in a second than are written\" suppressed={suppressed}"
@@ -61,7 +61,7 @@ impl<E: Fn(Record)> LineLayer<E> {
 impl<S, E> Layer<S> for LineLayer<E>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    E: Fn(Record) + 'static,
+    E: Fn(LineRecord) + 'static,
 {
     /// Whose lines those of this span are is settled here, once, and handed down to the spans
     /// within, so that an event has to look at one span only.
@@ -69,7 +69,7 @@ where
         let Some(span) = ctx.span(id) else { return };
         let mut origin = span
             .parent()
-            .and_then(|parent| parent.extensions().get::<Origin>().cloned())
+            .and_then(|parent| parent.extensions().get::<LineOrigin>().cloned())
             .unwrap_or_default();
         if attributes.metadata().target() == CALL {
             attributes.record(&mut OriginVisitor(&mut origin));
@@ -86,9 +86,9 @@ where
         }
         let origin = ctx
             .event_span(event)
-            .and_then(|span| span.extensions().get::<Origin>().cloned())
+            .and_then(|span| span.extensions().get::<LineOrigin>().cloned())
             .unwrap_or_default();
-        (self.emit)(Record {
+        (self.emit)(LineRecord {
             time: now,
             origin,
             body: body(event),
@@ -211,7 +211,7 @@ impl Visit for FieldVisitor {
     }
 }
 
-struct OriginVisitor<'a>(&'a mut Origin);
+struct OriginVisitor<'a>(&'a mut LineOrigin);
 
 impl Visit for OriginVisitor<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {

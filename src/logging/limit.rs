@@ -22,7 +22,7 @@ pub(super) const IN_ALL: u32 = 200;
 pub(super) struct Limit {
     counts: Mutex<Counts>,
     /// Some were suppressed that nothing was said about: for a look without the lock.
-    untold: AtomicBool,
+    unreported: AtomicBool,
 }
 
 #[derive(Default)]
@@ -48,20 +48,20 @@ impl Limit {
             }
         }
         counts.suppressed += 1;
-        self.untold.store(true, Ordering::Relaxed);
+        self.unreported.store(true, Ordering::Relaxed);
         false
     }
 
     /// How many were suppressed, if that is to be said now: once the second is over.
-    pub(super) fn untold(&self, now: SystemTime) -> Option<u64> {
-        if !self.untold.load(Ordering::Relaxed) {
+    pub(super) fn unreported(&self, now: SystemTime) -> Option<u64> {
+        if !self.unreported.load(Ordering::Relaxed) {
             return None;
         }
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.second == second(now) {
             return None;
         }
-        self.untold.store(false, Ordering::Relaxed);
+        self.unreported.store(false, Ordering::Relaxed);
         let suppressed = std::mem::take(&mut counts.suppressed);
         (suppressed > 0).then_some(suppressed)
     }
@@ -124,12 +124,12 @@ mod tests {
                     *count += u32::from(limit.admit(place, at(second)));
                 }
             }
-            assert_eq!(limit.untold(at(second)), None, "once a second");
+            assert_eq!(limit.unreported(at(second)), None, "once a second");
         }
         let sum: u32 = admitted.iter().sum();
         assert_eq!(sum, 2 * IN_ALL);
         assert!(admitted.iter().all(|count| *count <= 2 * PER_PLACE));
-        assert_eq!(limit.untold(at(2)), Some(10_000 - u64::from(sum)));
-        assert_eq!(limit.untold(at(3)), None);
+        assert_eq!(limit.unreported(at(2)), Some(10_000 - u64::from(sum)));
+        assert_eq!(limit.unreported(at(3)), None);
     }
 }

@@ -12,7 +12,7 @@ use super::escape;
 
 /// Who speaks in a line, where it is not the process: several sessions can share one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Origin {
+pub(super) struct LineOrigin {
     /// Encoded as one word.
     pub(super) who: Option<Arc<str>>,
     /// One word.
@@ -21,14 +21,14 @@ pub(super) struct Origin {
 
 /// An event on its way to becoming a line, which it can once it is known whose log it is.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct LineRecord {
     pub(super) time: SystemTime,
-    pub(super) origin: Origin,
+    pub(super) origin: LineOrigin,
     /// From the call to the last field.
     pub(super) body: String,
 }
 
-impl Record {
+impl LineRecord {
     /// The line, with its end. `who` and `run` are words, and the process's own.
     pub(super) fn render(&self, who: &str, run: &str) -> String {
         let who = self.origin.who.as_deref().unwrap_or(who);
@@ -286,8 +286,8 @@ mod tests {
                 body.extend([" ", key, "="]);
                 escape::push_value(&mut body, value);
             }
-            let origin = Origin::default();
-            let again = Record { time: read.time, origin, body };
+            let origin = LineOrigin::default();
+            let again = LineRecord { time: read.time, origin, body };
             let again = again.render(&escape::encode(&read.who), &read.run);
             prop_assert_eq!(parse_line(&again), Some(read));
         }

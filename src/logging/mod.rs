@@ -160,8 +160,8 @@ impl Log {
     ///
     /// # Errors
     /// The system has no room for another thread.
-    pub fn watch(&self, tell: impl FnMut(LogNews) + Send + 'static) -> io::Result<()> {
-        health::watch(&self.outlet, tell)
+    pub fn watch(&self, report: impl FnMut(LogNews) + Send + 'static) -> io::Result<()> {
+        health::watch(&self.outlet, report)
     }
 
     /// What does not work now.

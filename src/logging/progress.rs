@@ -25,7 +25,7 @@ impl Watcher {
 /// Lines done with, and what went wrong.
 #[derive(Debug)]
 pub(super) struct Progress {
-    state: Mutex<State>,
+    state: Mutex<ProgressState>,
     changed: Condvar,
     /// The same as in the state, for a look without the lock.
     done: AtomicU64,
@@ -33,7 +33,7 @@ pub(super) struct Progress {
 }
 
 #[derive(Debug)]
-struct State {
+struct ProgressState {
     done: u64,
     /// When `done` last rose.
     moved: Instant,
@@ -60,7 +60,7 @@ impl Default for Progress {
 impl Progress {
     pub(super) fn new(watcher: Arc<Watcher>) -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(ProgressState {
                 done: 0,
                 moved: now(),
                 failure: None,
@@ -145,7 +145,7 @@ impl Progress {
         state.done >= lines
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProgressState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

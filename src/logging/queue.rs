@@ -16,7 +16,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuild
 
 use super::{
     gap::Gap,
-    line::Record,
+    line::LineRecord,
     progress::{Progress, now},
 };
 
@@ -34,7 +34,7 @@ const LAST_CHANCE: Duration = Duration::from_millis(200);
 /// What is said in the place of lines that were dropped.
 const NOT_TAKEN: &str = "lines are missing here, because the file system took none for too long";
 
-pub(super) struct Queue {
+pub(super) struct LineQueue {
     clock: fn() -> SystemTime,
     progress: Arc<Progress>,
     writer: NonBlocking,
@@ -68,7 +68,7 @@ impl Flush {
     }
 }
 
-impl Queue {
+impl LineQueue {
     /// Starts the thread. Lines that the writer is done with are counted in `progress` by it.
     ///
     /// An error: the system gives no thread.
@@ -101,8 +101,8 @@ impl Queue {
     }
 
     /// Sends a record's line, or counts it if that would take too long.
-    pub(super) fn send(&mut self, record: &Record, who: &str, run: &str) {
-        if self.is_stalled() || !self.tell_own_gap() {
+    pub(super) fn send(&mut self, record: &LineRecord, who: &str, run: &str) {
+        if self.is_stalled() || !self.write_own_gap() {
             return self.drop_line(record, who, run);
         }
         self.stalled = false;
@@ -112,13 +112,13 @@ impl Queue {
         }
     }
 
-    fn drop_line(&mut self, record: &Record, who: &str, run: &str) {
+    fn drop_line(&mut self, record: &LineRecord, who: &str, run: &str) {
         self.gap.add_record(record, who, run);
         self.progress.lose(1);
     }
 
     /// Sends the lines that stand for lines that were lost before this queue began.
-    pub(super) fn tell_gap(&mut self, mut gap: Gap, who: &str, reason: &str) {
+    pub(super) fn write_gap(&mut self, mut gap: Gap, who: &str, reason: &str) {
         self.progress.lose(gap.lines());
         gap.set_who(who);
         for line in gap
@@ -131,12 +131,12 @@ impl Queue {
 
     /// Sends the lines that stand for those that were dropped. Whether it did, so that what comes
     /// after them may be sent.
-    fn tell_own_gap(&mut self) -> bool {
+    fn write_own_gap(&mut self) -> bool {
         while let Some(notice) = self.gap.notice((self.clock)(), NOT_TAKEN) {
             if !self.offer(notice.as_bytes()) {
                 return false;
             }
-            self.gap.told();
+            self.gap.advance();
         }
         true
     }
@@ -196,7 +196,7 @@ impl Queue {
             let _ = self.writer.write_all(b"");
         }
         if !self.is_stalled() {
-            self.tell_own_gap();
+            self.write_own_gap();
         }
     }
 
@@ -243,7 +243,7 @@ impl Queue {
     pub(super) fn close(mut self) {
         if !self.is_stalled() {
             (self.patience, self.patience_at) = (Duration::ZERO, u64::MAX);
-            self.tell_own_gap();
+            self.write_own_gap();
         }
         if self.flush().wait() {
             drop(self.guard);

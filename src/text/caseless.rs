@@ -24,12 +24,12 @@ struct Folded {
     c: char,
     /// The bytes of the grapheme that it comes of.
     of: Range<usize>,
-    before: Cut,
+    before: Boundary,
 }
 
 /// Whether what is looked for may begin or end before a character.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Cut {
+enum Boundary {
     /// Inside of a letter: between it and its accent, inside of a Hangul syllable.
     Never,
     /// Inside of what is drawn as one, or was one character before it was folded: a part of a word
@@ -53,7 +53,7 @@ impl Needle {
     /// Where it is in a text: ranges of bytes that begin and end between graphemes, none of which
     /// overlaps another.
     pub fn find(&self, text: &str) -> impl Iterator<Item = Range<usize>> + use<> {
-        self.places(text, Cut::Part, |_| true)
+        self.places(text, Boundary::Part, |_| true)
     }
 
     /// Whether it is in a text.
@@ -68,7 +68,7 @@ impl Needle {
             !within(text[..range.start].chars().next_back())
                 && !within(text[range.end..].chars().next())
         };
-        self.places(text, Cut::Whole, lone)
+        self.places(text, Boundary::Whole, lone)
     }
 
     /// Whether a text begins with it.
@@ -78,13 +78,13 @@ impl Needle {
             && self.is_at(0, &text)
             && text
                 .get(self.0.len())
-                .is_none_or(|next| next.before != Cut::Never)
+                .is_none_or(|next| next.before != Boundary::Never)
     }
 
     fn places(
         &self,
         text: &str,
-        least: Cut,
+        least: Boundary,
         wanted: impl Fn(&Range<usize>) -> bool,
     ) -> std::vec::IntoIter<Range<usize>> {
         let len = self.0.len();
@@ -99,8 +99,8 @@ impl Needle {
         let text = fold(text);
         let may_cut = |at: usize| {
             text.get(at).is_none_or(|next| match least {
-                Cut::Whole => next.before == Cut::Whole,
-                Cut::Part | Cut::Never => next.before != Cut::Never,
+                Boundary::Whole => next.before == Boundary::Whole,
+                Boundary::Part | Boundary::Never => next.before != Boundary::Never,
             })
         };
         let starts = (0..text.len()).filter(|&at| {
@@ -149,7 +149,7 @@ fn fold(text: &str) -> Vec<Folded> {
         let folded = |(at, c): (usize, char)| Folded {
             c: c.to_ascii_lowercase(),
             of: at..at + 1,
-            before: Cut::Whole,
+            before: Boundary::Whole,
         };
         return text.char_indices().map(folded).collect();
     }
@@ -176,15 +176,15 @@ fn fold_grapheme(grapheme: &str, of: &Range<usize>, folded: &mut Vec<Folded>) {
         let letter;
         (letter, rest) = rest.split_at(end);
         let first = if letter.len() + rest.len() == composed.len() {
-            Cut::Whole
+            Boundary::Whole
         } else {
-            Cut::Part
+            Boundary::Part
         };
         fold_letter(letter, first, of, folded);
     }
 }
 
-fn fold_letter(letter: &str, first: Cut, of: &Range<usize>, folded: &mut Vec<Folded>) {
+fn fold_letter(letter: &str, first: Boundary, of: &Range<usize>, folded: &mut Vec<Folded>) {
     let nfd = DecomposingNormalizer::new_nfd();
     let decomposed = nfd.normalize(letter);
     let alone = decomposed.chars().nth(1).is_none();
@@ -194,8 +194,8 @@ fn fold_letter(letter: &str, first: Cut, of: &Range<usize>, folded: &mut Vec<Fol
         let before = match index {
             0 => first,
             // One character that folds to several: ß, ligatures.
-            _ if alone && is_starter(c) => Cut::Part,
-            _ => Cut::Never,
+            _ if alone && is_starter(c) => Boundary::Part,
+            _ => Boundary::Never,
         };
         let of = of.clone();
         folded.push(Folded { c, of, before });

@@ -56,7 +56,7 @@ pub fn safe_lines(text: &str) -> Cow<'_, str> {
 }
 
 /// What becomes of one character.
-enum Shown {
+enum DisplayChar {
     As,
     Instead(char),
     Tab,
@@ -104,50 +104,50 @@ impl Cleaner {
             }
             rest = &rest[c.len_utf8()..];
             let shown = cleaner.show(c, rest.chars().next());
-            if changed.is_none() && !matches!(shown, Shown::As) {
+            if changed.is_none() && !matches!(shown, DisplayChar::As) {
                 changed = Some(text[..done].to_owned());
             }
             if let Some(out) = &mut changed {
                 match shown {
-                    Shown::As => out.push(c),
-                    Shown::Instead(instead) => out.push(instead),
-                    Shown::Tab => out.push_str(TAB),
-                    Shown::OnCarrier => out.extend([CARRIER, c]),
-                    Shown::Nothing => {}
+                    DisplayChar::As => out.push(c),
+                    DisplayChar::Instead(instead) => out.push(instead),
+                    DisplayChar::Tab => out.push_str(TAB),
+                    DisplayChar::OnCarrier => out.extend([CARRIER, c]),
+                    DisplayChar::Nothing => {}
                 }
             }
         }
         changed.map_or(Cow::Borrowed(text), Cow::Owned)
     }
 
-    fn show(&mut self, c: char, next: Option<char>) -> Shown {
+    fn show(&mut self, c: char, next: Option<char>) -> DisplayChar {
         match c {
             '\n' if self.lines => {
                 *self = Self {
                     lines: true,
                     ..Self::default()
                 };
-                Shown::As
+                DisplayChar::As
             }
             '\t' if self.lines => {
                 self.start(' ');
-                Shown::Tab
+                DisplayChar::Tab
             }
             _ if c.is_control() => self.instead(picture(c)),
             ZERO_WIDTH_JOINER if self.joins_emoji(next) => {
                 self.joiners += 1;
                 self.last = Some(c);
-                Shown::As
+                DisplayChar::As
             }
             ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER
                 if chars::joiner_is_due(c, (self.last, self.base), next) =>
             {
                 self.last = Some(c);
-                Shown::As
+                DisplayChar::As
             }
             TEXT_STYLE | EMOJI_STYLE if self.selects(c, next) => {
                 self.last = Some(c);
-                Shown::As
+                DisplayChar::As
             }
             '\u{FF9E}' => self.instead('\u{309B}'),
             '\u{FF9F}' => self.instead('\u{309C}'),
@@ -156,7 +156,7 @@ impl Cleaner {
             _ if width::of_char(c) == 0 => self.jamo(c),
             _ => {
                 self.start(c);
-                Shown::As
+                DisplayChar::As
             }
         }
     }
@@ -177,34 +177,34 @@ impl Cleaner {
         self.marks = 0;
     }
 
-    fn instead(&mut self, c: char) -> Shown {
+    fn instead(&mut self, c: char) -> DisplayChar {
         self.start(c);
-        Shown::Instead(c)
+        DisplayChar::Instead(c)
     }
 
-    fn mark(&mut self, c: char) -> Shown {
+    fn mark(&mut self, c: char) -> DisplayChar {
         self.pictograph = false;
         if self.base.is_none() {
             self.start(CARRIER);
             self.marks = 1;
             self.last = Some(c);
-            return Shown::OnCarrier;
+            return DisplayChar::OnCarrier;
         }
         self.marks += 1;
         if self.marks > chars::MAX_MARKS + 1 {
-            return Shown::Nothing;
+            return DisplayChar::Nothing;
         }
         if self.marks > chars::MAX_MARKS {
             self.last = Some(SUBSTITUTE);
-            return Shown::Instead(SUBSTITUTE);
+            return DisplayChar::Instead(SUBSTITUTE);
         }
         self.last = Some(c);
-        Shown::As
+        DisplayChar::As
     }
 
     /// A Hangul vowel or final consonant, drawn only as part of a syllable; or something else
     /// without width that is no mark.
-    fn jamo(&mut self, c: char) -> Shown {
+    fn jamo(&mut self, c: char) -> DisplayChar {
         if self
             .last
             .is_some_and(|last| chars::continues_syllable(last, c))
@@ -212,7 +212,7 @@ impl Cleaner {
         {
             self.marks += 1;
             self.last = Some(c);
-            Shown::As
+            DisplayChar::As
         } else {
             self.instead(SUBSTITUTE)
         }
