@@ -16,7 +16,7 @@ use chitty_server::{
     follower::{self, Hub},
     log::{Log, MemoryLog, PageLimit, SqliteLog},
     record::Record,
-    room::{Command, Fold, Join, Now, Publish, Room, Rules},
+    room::{Command, DecisionTime, Fold, Join, Publish, Room, RoomRules},
 };
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use tempfile::TempDir;
@@ -89,7 +89,7 @@ fn log_line(bencher: Bencher) {
 /// A batch into the ring that all followers share, with nobody to wake.
 #[divan::bench(args = BATCHES)]
 fn ring(bencher: Bencher, records: u64) {
-    let hub = Hub::new(follower::Limits::default(), Position::ZERO);
+    let hub = Hub::new(follower::FollowerLimits::default(), Position::ZERO);
     bencher
         .counter(ItemsCount::new(records))
         .with_inputs(|| batch(hub.head(), records))
@@ -100,8 +100,8 @@ fn session(number: u64) -> SessionHash {
     Session::parse(&format!("{number:032x}")).unwrap().hash()
 }
 
-fn now() -> Now {
-    Now {
+fn now() -> DecisionTime {
+    DecisionTime {
         wall: UNIX_EPOCH,
         mono: Duration::ZERO,
     }
@@ -109,7 +109,7 @@ fn now() -> Now {
 
 /// A chat with its participants.
 fn room() -> Room {
-    let rules = Rules::default();
+    let rules = RoomRules::default();
     let first = Position::new(1);
     let mut room = Room::new(Fold::default(), "epoch".into(), first, rules, now());
     for number in 1..=PARTICIPANTS {

@@ -13,7 +13,7 @@ use crate::{
     follower,
     log::{Log, ReplayError},
     net::{self, Ends, Listener},
-    sequencer::{self, End, Handle, Sequencer, SequencerError},
+    sequencer::{self, Handle, Sequencer, SequencerError, StopReason},
     service::ChittyChat,
 };
 
@@ -23,11 +23,11 @@ const DRAIN_AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// What is configured about a server.
 #[derive(Clone, Copy, Debug)]
-pub struct Config {
+pub struct ServerConfig {
     /// The chat.
-    pub sequencer: sequencer::Config,
+    pub sequencer: sequencer::SequencerConfig,
     /// What followers keep and get.
-    pub followers: follower::Limits,
+    pub followers: follower::FollowerLimits,
     /// Connections.
     pub connections: net::Limits,
     /// Fills a buffer with what nobody can guess.
@@ -56,14 +56,14 @@ pub enum ServeError {
 pub async fn serve(
     listener: impl Listener,
     log: Arc<dyn Log>,
-    config: Config,
+    config: ServerConfig,
     shutdown: CancellationToken,
-) -> Result<End, ServeError> {
+) -> Result<StopReason, ServeError> {
     let started = Sequencer::start(Arc::clone(&log), config.followers, config.sequencer);
     let (sequencer, handle) = tokio::select! {
         biased;
         // To fold a large chat takes seconds.
-        () = shutdown.cancelled() => return Ok(End::Shutdown),
+        () = shutdown.cancelled() => return Ok(StopReason::Shutdown),
         started = started => started?,
     };
     let hub = Arc::clone(handle.hub());

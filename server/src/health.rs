@@ -19,12 +19,12 @@ use tonic_health::pb::{
 
 use crate::{
     cli::parse_seconds,
-    listen::{DEFAULT, Place},
+    listen::{DEFAULT, ListenAddress},
 };
 
 /// What is asked, and how long the answer may take.
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Args {
+pub struct HealthArgs {
     /// Address and port of the server; of one that listens on every address, this machine's own is
     /// asked
     #[arg(
@@ -32,7 +32,7 @@ pub struct Args {
         value_name = "ADDR",
         default_value = DEFAULT
     )]
-    address: Place,
+    address: ListenAddress,
 
     /// Seconds that the answer may take
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = parse_seconds)]
@@ -40,7 +40,7 @@ pub struct Args {
 }
 
 /// Says whether the server serves. The code is 0 if it does, and 1 if not.
-pub fn run(args: &Args) -> ExitCode {
+pub fn run(args: &HealthArgs) -> ExitCode {
     let place = own(&args.address);
     match ask(&place, args.within) {
         Ok(()) => {
@@ -56,19 +56,19 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 /// What listens everywhere cannot be connected to by that address on every system.
-fn own(place: &Place) -> Place {
+fn own(place: &ListenAddress) -> ListenAddress {
     let host = match place.host.as_str() {
         "0.0.0.0" => "127.0.0.1",
         "::" => "::1",
         host => host,
     };
-    Place {
+    ListenAddress {
         host: host.to_owned(),
         port: place.port,
     }
 }
 
-fn ask(place: &Place, within: Duration) -> Result<(), String> {
+fn ask(place: &ListenAddress, within: Duration) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -29,7 +29,7 @@ pub const SOURCE: Rate = Rate::per_second(200, 2_000);
 pub const REPEATS: Rate = Rate::per_second(50, 500);
 
 /// How often it is said how many calls are not written down.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Who causes lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,15 +44,15 @@ pub enum Cause {
 
 /// The limit. Clones share it.
 #[derive(Clone)]
-pub struct LineLimit(Arc<Shared>);
+pub struct LineLimit(Arc<SharedLimit>);
 
-struct Shared {
+struct SharedLimit {
     started: Instant,
-    state: Mutex<State>,
+    state: Mutex<LineLimitState>,
 }
 
 #[derive(Default)]
-struct State {
+struct LineLimitState {
     strangers: Bucket,
     repeats: Bucket,
     stranger: Buckets<IpAddr>,
@@ -60,7 +60,7 @@ struct State {
     participant: Buckets<SessionHash>,
     suppressed: Suppressed,
     /// A task will tell.
-    telling: bool,
+    report_pending: bool,
 }
 
 /// Calls that are not written down, since that was last said.
@@ -73,7 +73,7 @@ struct Suppressed {
 
 impl Default for LineLimit {
     fn default() -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(SharedLimit {
             started: Instant::now(),
             state: Mutex::default(),
         }))
@@ -89,19 +89,19 @@ impl LineLimit {
         if state.take(cause, now) {
             return true;
         }
-        if !std::mem::replace(&mut state.telling, true) {
+        if !std::mem::replace(&mut state.report_pending, true) {
             let limit = self.clone();
             tokio::spawn(async move {
-                sleep(TELL_EVERY).await;
-                limit.tell();
+                sleep(REPORT_EVERY).await;
+                limit.report();
             });
         }
         false
     }
 
-    fn tell(&self) {
+    fn report(&self) {
         let mut state = self.state();
-        state.telling = false;
+        state.report_pending = false;
         let Suppressed {
             strangers,
             participants,
@@ -116,12 +116,12 @@ impl LineLimit {
         );
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LineLimitState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl LineLimitState {
     fn take(&mut self, cause: Cause, now: Duration) -> bool {
         let (taken, suppressed) = match cause {
             Cause::Stranger(source) => (
@@ -161,7 +161,12 @@ mod tests {
         Ipv4Addr::from(number).into()
     }
 
-    fn count(state: &mut State, calls: u32, now: Duration, cause: impl Fn(u32) -> Cause) -> u32 {
+    fn count(
+        state: &mut LineLimitState,
+        calls: u32,
+        now: Duration,
+        cause: impl Fn(u32) -> Cause,
+    ) -> u32 {
         (0..calls)
             .map(|call| u32::from(state.take(cause(call), now)))
             .sum()
@@ -169,7 +174,7 @@ mod tests {
 
     #[test]
     fn strangers_have_a_limit_each_and_one_together() {
-        let mut state = State::default();
+        let mut state = LineLimitState::default();
         let from = |source| move |_| Cause::Stranger(Some(address(source)));
         let now = Duration::ZERO;
         assert_eq!(count(&mut state, 10_000, now, from(1)), 100);
@@ -185,7 +190,7 @@ mod tests {
 
     #[test]
     fn participants_have_limits_of_their_own() {
-        let mut state = State::default();
+        let mut state = LineLimitState::default();
         let hash = || Session::random(&mut { os_random }).hash();
         let now = Duration::ZERO;
         let (one, sessions) = (hash(), (0..20).map(|_| hash()).collect::<Vec<_>>());

@@ -22,16 +22,16 @@ pub(crate) const DEFAULT: &str = "127.0.0.1:50051";
 
 /// A host or an address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ListenAddress {
     /// A name, or an IP address without brackets.
     pub host: String,
     /// 0: a free one is picked.
     pub port: u16,
 }
 
-/// Why a text is no [`Place`].
+/// Why a text is no [`ListenAddress`].
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum PlaceError {
+pub enum ListenAddressError {
     /// There is no port, or what should be one is none.
     #[error("give an address and a port, 0 to 65535, such as {0}:50051")]
     Port(String),
@@ -46,10 +46,10 @@ pub enum PlaceError {
     Scheme(String),
 }
 
-impl FromStr for Place {
-    type Err = PlaceError;
+impl FromStr for ListenAddress {
+    type Err = ListenAddressError;
 
-    fn from_str(text: &str) -> Result<Self, PlaceError> {
+    fn from_str(text: &str) -> Result<Self, ListenAddressError> {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(Self {
                 host: address.ip().to_string(),
@@ -57,20 +57,20 @@ impl FromStr for Place {
             });
         }
         if let Some((scheme, _)) = text.split_once("://") {
-            return Err(PlaceError::Scheme(format!("{scheme}://")));
+            return Err(ListenAddressError::Scheme(format!("{scheme}://")));
         }
         if text.matches(':').count() > 1 && !text.starts_with('[') {
-            return Err(PlaceError::Brackets);
+            return Err(ListenAddressError::Brackets);
         }
         let is_host = |host: &str| {
             let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
             !host.is_empty() && host.chars().all(allowed)
         };
         match text.split_once(':') {
-            Some(("", port)) => Err(PlaceError::Host(port.to_owned())),
-            None if text.parse::<u16>().is_ok() => Err(PlaceError::Host(text.to_owned())),
+            Some(("", port)) => Err(ListenAddressError::Host(port.to_owned())),
+            None if text.parse::<u16>().is_ok() => Err(ListenAddressError::Host(text.to_owned())),
             Some((host, port)) if is_host(host) => port.parse().map_or_else(
-                |_| Err(PlaceError::Port(host.to_owned())),
+                |_| Err(ListenAddressError::Port(host.to_owned())),
                 |port| {
                     Ok(Self {
                         host: host.to_owned(),
@@ -78,13 +78,13 @@ impl FromStr for Place {
                     })
                 },
             ),
-            None if is_host(text) => Err(PlaceError::Port(text.to_owned())),
-            _ => Err(PlaceError::Port("127.0.0.1".to_owned())),
+            None if is_host(text) => Err(ListenAddressError::Port(text.to_owned())),
+            _ => Err(ListenAddressError::Port("127.0.0.1".to_owned())),
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.parse() {
             Ok(IpAddr::V6(host)) => write!(f, "[{host}]:{}", self.port),
@@ -148,7 +148,7 @@ impl Sockets {
     ///
     /// Addresses that this machine does not have, such as those of IPv6 where that is turned off,
     /// are left out if there is another one.
-    pub async fn bind(place: &Place) -> Result<Self, ListenError> {
+    pub async fn bind(place: &ListenAddress) -> Result<Self, ListenError> {
         let unknown = |source| ListenError::Unknown {
             host: place.host.clone(),
             source,
@@ -304,7 +304,7 @@ mod tests {
             ("[::1]:0", "::1", 0),
             ("chat.example.org:443", "chat.example.org", 443),
         ] {
-            let place: Place = text.parse().expect(text);
+            let place: ListenAddress = text.parse().expect(text);
             assert_eq!((&*place.host, place.port), (host, port));
             assert_eq!(place.to_string(), text);
         }
@@ -322,7 +322,7 @@ mod tests {
             ("http://localhost:50051", "without http://"),
             ("a b:1", "127.0.0.1:50051"),
         ] {
-            let error = text.parse::<Place>().expect_err(text).to_string();
+            let error = text.parse::<ListenAddress>().expect_err(text).to_string();
             assert!(error.contains(advice), "{text}: {error}");
         }
     }
@@ -332,7 +332,7 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = free.local_addr().expect("bound").port();
         drop(free);
-        let place = Place {
+        let place = ListenAddress {
             host: "localhost".into(),
             port,
         };
@@ -386,7 +386,7 @@ mod tests {
             ),
             ("nowhere.invalid:1", ["nowhere.invalid", "--listen"]),
         ] {
-            let place: Place = text.parse().expect("a place");
+            let place: ListenAddress = text.parse().expect("a place");
             let error = Sockets::bind(&place).await.expect_err(text).to_string();
             for part in parts {
                 assert!(error.contains(part), "{error}");

@@ -19,7 +19,7 @@ use crate::{
 
 /// What can be done beside serving.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Command {
+pub enum MaintainCommand {
     /// Copy the chat into a new file, consistently, also while a server has it
     ///
     /// To restore it, put it in an empty data folder as chat.db. That is another life of the chat:
@@ -54,19 +54,19 @@ pub enum Command {
         to: Option<PathBuf>,
     },
     /// Ask a server whether it serves: exit status 0 if it does, 1 if not
-    Health(health::Args),
+    Health(health::HealthArgs),
 }
 
 /// So many lost positions are listed; further ones are counted.
 const MOST_LISTED: usize = 100;
 
 /// Runs one of these. The code is 1 if a check finds something wrong, or a backup fails.
-pub fn run(command: &Command) -> ExitCode {
+pub fn run(command: &MaintainCommand) -> ExitCode {
     // What cannot be caught is no reason not to try.
     let _ = crate::cli::outlive_size_limits();
     let result = match command {
-        Command::Health(args) => return health::run(args),
-        Command::Backup { file, data } => {
+        MaintainCommand::Health(args) => return health::run(args),
+        MaintainCommand::Backup { file, data } => {
             let source = chat_in(data.as_deref());
             backup(&source, file, &mut secret::os_random)
                 .map(|()| {
@@ -75,13 +75,13 @@ pub fn run(command: &Command) -> ExitCode {
                 })
                 .map_err(|error| error.to_string())
         }
-        Command::Check { file, data } => {
+        MaintainCommand::Check { file, data } => {
             let file = file.clone().unwrap_or_else(|| chat_in(data.as_deref()));
             check(&file)
                 .map(|summary| print(&file, &summary))
                 .map_err(|error| error.to_string())
         }
-        Command::Recover { file, to } => {
+        MaintainCommand::Recover { file, to } => {
             let to = to.clone().unwrap_or_else(|| {
                 let mut name = file.clone().into_os_string();
                 name.push(".recovered");

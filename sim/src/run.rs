@@ -195,7 +195,7 @@ impl Theatre {
     }
 }
 
-fn serve(sim: &mut Sim<'static>, log: SimLog, stage: Stage, config: app::Config) {
+fn serve(sim: &mut Sim<'static>, log: SimLog, stage: Stage, config: app::ServerConfig) {
     sim.host(SERVER, move || {
         let (log, stage) = (log.clone(), stage.clone());
         async move {
@@ -218,7 +218,7 @@ fn serve(sim: &mut Sim<'static>, log: SimLog, stage: Stage, config: app::Config)
 }
 
 /// As the oracle is told.
-fn rules(rules: &room::Rules) -> Rules {
+fn rules(rules: &room::RoomRules) -> Rules {
     Rules {
         grace: rules.grace,
         restart_grace: rules.restart_grace,
@@ -230,7 +230,7 @@ fn rules(rules: &room::Rules) -> Rules {
     }
 }
 
-fn config(rng: &mut StdRng) -> app::Config {
+fn config(rng: &mut StdRng) -> app::ServerConfig {
     let keep = rng
         .random_bool(0.2)
         .then(|| Keep::Events(rng.random_range(1..40)));
@@ -240,9 +240,9 @@ fn config(rng: &mut StdRng) -> app::Config {
     });
     // Often so little that most is read from the log.
     let ring_bytes = if rng.random_bool(0.5) { 1 << 20 } else { 300 };
-    app::Config {
-        sequencer: sequencer::Config {
-            rules: room::Rules {
+    app::ServerConfig {
+        sequencer: sequencer::SequencerConfig {
+            rules: room::RoomRules {
                 grace: Duration::from_secs(3),
                 restart_grace: Duration::from_secs(6),
                 max_participants: 100,
@@ -255,9 +255,9 @@ fn config(rng: &mut StdRng) -> app::Config {
             idle_exit: None,
             wall: network::wall,
         },
-        followers: follower::Limits {
+        followers: follower::FollowerLimits {
             ring_bytes,
-            ..follower::Limits::default()
+            ..follower::FollowerLimits::default()
         },
         connections: net::Limits {
             keepalive_interval: Duration::from_secs(5),

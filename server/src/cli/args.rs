@@ -13,18 +13,18 @@ use super::values::{
     user_path,
 };
 use crate::{
-    app::Config,
+    app::ServerConfig,
     follower,
-    listen::{DEFAULT, Place},
+    listen::{DEFAULT, ListenAddress},
     log::Keep,
     net,
-    room::Rules,
+    room::RoomRules,
     sequencer,
 };
 
 /// The options of a server.
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Args {
+pub struct ServeArgs {
     /// Address or host name, and port, to listen on: 127.0.0.1 is for this machine only, 0.0.0.0
     /// for others, too. Port 0 picks a free one
     #[arg(
@@ -33,7 +33,7 @@ pub struct Args {
         value_name = "ADDR",
         default_value = DEFAULT
     )]
-    pub listen: Place,
+    pub listen: ListenAddress,
 
     /// Folder that the chat is kept in [default: chitty-chat in the XDG data folder]
     #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
@@ -149,10 +149,10 @@ fn default_per_address(max_participants: usize) -> usize {
     max_participants.div_ceil(2).min(MOST_PER_ADDRESS)
 }
 
-impl Args {
+impl ServeArgs {
     /// What these options say.
-    pub(super) fn config(&self) -> Config {
-        let rules = Rules {
+    pub(super) fn config(&self) -> ServerConfig {
+        let rules = RoomRules {
             grace: self.grace,
             restart_grace: self.restart_grace,
             max_participants: self.max_participants,
@@ -163,16 +163,16 @@ impl Args {
             join_rate: self.join_rate.0,
             stream_rate: self.stream_rate.0,
         };
-        Config {
-            sequencer: sequencer::Config {
+        ServerConfig {
+            sequencer: sequencer::SequencerConfig {
                 rules,
                 keep: self.keep,
                 idle_exit: self.idle_exit,
                 wall: wall_clock,
             },
-            followers: follower::Limits {
+            followers: follower::FollowerLimits {
                 stall: self.stall,
-                ..follower::Limits::default()
+                ..follower::FollowerLimits::default()
             },
             connections: net::Limits {
                 connections: self.max_connections,
@@ -184,7 +184,7 @@ impl Args {
                 ..net::Limits::default()
             },
             random: secret::os_random,
-            failed: super::tell_failure,
+            failed: super::report_failure,
         }
     }
 }

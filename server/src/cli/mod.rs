@@ -21,7 +21,7 @@ use color_eyre::eyre::{Result, WrapErr as _};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-pub use self::{args::Args, values::Limited};
+pub use self::{args::ServeArgs, values::Limited};
 
 use self::process::{
     END_WITHIN, allow_open_files, detach, end_within, leave_standard_error, signal,
@@ -36,7 +36,7 @@ use crate::{
     failure::describe,
     listen::{Sockets, own_addresses, ways_in},
     log::{Log, MemoryLog, SqliteLog},
-    sequencer::{End, SequencerError},
+    sequencer::{SequencerError, StopReason},
     threads,
 };
 
@@ -45,7 +45,7 @@ use crate::{
 pub const EXIT_LOCKED: u8 = 75;
 
 /// Runs a server until a signal, its idle end, or a failure.
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     if args.detach {
         detach();
     }
@@ -66,7 +66,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             "fewer connections than configured: the system allows no more open files (ulimit -n)",
         );
     }
-    let args = &Args {
+    let args = &ServeArgs {
         max_connections: connections,
         ..args.clone()
     };
@@ -100,7 +100,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// At once: the end of the process may have to wait for its peers.
-fn tell_failure(failure: &SequencerError) {
+fn report_failure(failure: &SequencerError) {
     error!(error = %failure, "the server failed");
     say(&failure.to_string());
 }
@@ -110,7 +110,7 @@ pub fn say(what: &str) {
     let _ = writeln!(io::stderr(), "chitty-server: {}", display::safe(what));
 }
 
-async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
+async fn serve(args: &ServeArgs, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
     let listener = Sockets::bind(&args.listen).await?;
     let shutdown = CancellationToken::new();
     let signals = shutdown.clone();
@@ -126,14 +126,14 @@ async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
     }
     let end = app::serve(listener, log, args.config(), shutdown).await?;
     let reason = match end {
-        End::Shutdown => "signal",
-        End::Idle => "idle",
+        StopReason::Shutdown => "signal",
+        StopReason::Idle => "idle",
     };
     info!(target: CALL, call = "Server", step = "stopped", reason);
     Ok(())
 }
 
-fn open_log(args: &Args) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
+fn open_log(args: &ServeArgs) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
     if args.ephemeral {
         return Ok((None, Arc::new(MemoryLog::new(&mut secret::os_random))));
     }
@@ -146,8 +146,8 @@ fn open_log(args: &Args) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
 fn announce(sockets: &Sockets, log: &dyn Log, log_path: &Path) -> io::Result<()> {
     let extent = log.extent();
     let listening = sockets.addresses()?;
-    let told: Vec<_> = listening.iter().map(ToString::to_string).collect();
-    let address = told.join(",");
+    let addresses: Vec<_> = listening.iter().map(ToString::to_string).collect();
+    let address = addresses.join(",");
     info!(
         target: CALL, call = "Server", step = "started", address = %address,
         epoch = &*log.epoch(), position = extent.head.get(), first = extent.first.get(),
@@ -161,7 +161,7 @@ fn announce(sockets: &Sockets, log: &dyn Log, log_path: &Path) -> io::Result<()>
     let _ = writeln!(
         io::stdout(),
         "chitty-server listens on {}\n  join it:  {}\n  its log:  {}",
-        told.join(", "),
+        addresses.join(", "),
         ways.join("\n            "),
         log_path.display()
     );

@@ -19,13 +19,13 @@ use tracing::info;
 
 use super::{
     frame,
-    hub::{Attachment, Order},
-    ring::Taken,
-    welcome::Welcome,
+    hub::{Attachment, CloseReason},
+    ring::RingRead,
+    welcome::WelcomeEncoder,
 };
 use crate::{
     log::{Log, LogFuture, PageLimit, ReadError},
-    net::Entered,
+    net::ParticipantGuard,
     record::Record,
     room::Participant,
 };
@@ -38,7 +38,7 @@ const PAGE: PageLimit = PageLimit {
 
 /// With what a stream begins.
 #[derive(Debug)]
-pub struct Start {
+pub struct StreamStart {
     /// The first message, without participants.
     pub welcome: v1::Welcome,
     /// Its participants: a share of the room's own map.
@@ -56,11 +56,11 @@ pub struct Follower {
     phase: Phase,
     page: Option<LogFuture<Result<Vec<Record>, ReadError>>>,
     /// Makes the connection a participant's.
-    entered: Option<Entered>,
+    entered: Option<ParticipantGuard>,
 }
 
 enum Phase {
-    Welcome(Box<Welcome>),
+    Welcome(Box<WelcomeEncoder>),
     Following,
     /// The participant is to be told why it ends.
     Closing(Reason, Status),
@@ -71,9 +71,9 @@ enum Phase {
 
 impl Follower {
     /// A stream that begins like this, on this log.
-    pub fn new(start: Start, log: Arc<dyn Log>) -> Self {
+    pub fn new(start: StreamStart, log: Arc<dyn Log>) -> Self {
         let cursor = Position::new(start.welcome.next).previous();
-        let welcome = Welcome::new(start.welcome, start.participants);
+        let welcome = WelcomeEncoder::new(start.welcome, start.participants);
         let phase = Phase::Welcome(Box::new(welcome));
         Self {
             attachment: start.attachment,
@@ -86,23 +86,23 @@ impl Follower {
     }
 
     /// Keeps this until the end.
-    pub fn keep(&mut self, entered: Option<Entered>) {
+    pub fn keep(&mut self, entered: Option<ParticipantGuard>) {
         self.entered = entered;
     }
 
     /// The next bytes of the log; none where the phase has changed instead.
     fn poll_follow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         // Most looks find something, and need no waker.
-        if let Poll::Ready(bytes) = self.look(cx) {
+        if let Poll::Ready(bytes) = self.poll_ring_or_log(cx) {
             return Poll::Ready(bytes);
         }
-        self.attachment.wake_by(cx.waker());
-        self.look(cx)
+        self.attachment.register_waker(cx.waker());
+        self.poll_ring_or_log(cx)
     }
 
-    fn look(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_ring_or_log(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
-            let order = self.attachment.order();
+            let order = self.attachment.close_reason();
             if let (None, Some(page)) = (order, &mut self.page) {
                 let Poll::Ready(page) = page.as_mut().poll(cx) else {
                     return Poll::Pending;
@@ -116,12 +116,12 @@ impl Follower {
             }
             let taken = match order {
                 // What is at hand goes out before the server goes down.
-                None | Some(Order::Shutdown) => self.attachment.take(self.cursor),
-                Some(Order::TakenOver | Order::TooSlow) => Taken::UpToDate,
+                None | Some(CloseReason::Shutdown) => self.attachment.take(self.cursor),
+                Some(CloseReason::TakenOver | CloseReason::TooSlow) => RingRead::UpToDate,
             };
             match (taken, order) {
                 (
-                    Taken::Frames {
+                    RingRead::Frames {
                         bytes,
                         last,
                         own_left,
@@ -131,12 +131,12 @@ impl Follower {
                     self.advance(last, own_left);
                     return Poll::Ready(Some(bytes));
                 }
-                (Taken::UpToDate | Taken::Behind, Some(order)) => {
-                    self.obey(order);
+                (RingRead::UpToDate | RingRead::Lagging, Some(order)) => {
+                    self.close(order);
                     return Poll::Ready(None);
                 }
-                (Taken::UpToDate, None) => return Poll::Pending,
-                (Taken::Behind, None) => self.page = Some(self.log.read(self.cursor, PAGE)),
+                (RingRead::UpToDate, None) => return Poll::Pending,
+                (RingRead::Lagging, None) => self.page = Some(self.log.read(self.cursor, PAGE)),
             }
         }
     }
@@ -193,17 +193,17 @@ impl Follower {
         }
     }
 
-    fn obey(&mut self, order: Order) {
+    fn close(&mut self, order: CloseReason) {
         let (reason, status) = match order {
-            Order::TakenOver => (
+            CloseReason::TakenOver => (
                 Reason::TakenOver,
                 Status::aborted("another stream of this session goes on; do not come back"),
             ),
-            Order::TooSlow => (
+            CloseReason::TooSlow => (
                 Reason::TooSlow,
                 Status::unavailable("the stream was not read for too long; join again to go on"),
             ),
-            Order::Shutdown => (
+            CloseReason::Shutdown => (
                 Reason::Shutdown,
                 Status::unavailable("the server goes down; come back later"),
             ),
@@ -220,7 +220,7 @@ impl http_body::Body for Follower {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.attachment.asked();
+        self.attachment.polled();
         let polled = self.poll_next(cx);
         if polled.is_ready() {
             self.attachment.handed_over(self.cursor);

@@ -17,12 +17,12 @@ use chitty_chat::{Event, ParticipantNumber, Position};
 use tokio::{sync::Notify, time::sleep};
 
 use super::{
-    Limits,
-    ring::{Ring, Taken},
+    FollowerLimits,
+    ring::{Ring, RingRead},
     subscription::{Subscription, TICKS},
     wave::{PART, Waves},
 };
-use crate::net::Cut;
+use crate::net::StreamAbort;
 
 /// Shared by the sequencer, which feeds it, and all followers.
 pub struct Hub {
@@ -49,7 +49,7 @@ pub struct Detached {
 
 /// What a follower is told beside events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum CloseReason {
     /// A newer stream of the same participation has come.
     TakenOver,
     /// It has not read for too long.
@@ -83,7 +83,7 @@ impl std::fmt::Debug for Hub {
 
 impl Hub {
     /// A hub behind `head`.
-    pub fn new(limits: Limits, head: Position) -> Self {
+    pub fn new(limits: FollowerLimits, head: Position) -> Self {
         Self {
             head: AtomicU64::new(head.get()),
             ring: RwLock::new(Ring::new(limits, head)),
@@ -128,7 +128,7 @@ impl Hub {
             older.take_over();
             // Else whoever joins in a loop and does not read has any number of streams.
             if let Some(oldest) = subscriptions.older.insert(participant, older) {
-                oldest.cut();
+                oldest.abort();
             }
         }
         drop(subscriptions);
@@ -154,7 +154,7 @@ impl Hub {
     /// Wakes followers for what came too soon after the last time, and looks after streams that do
     /// not read, for as long as it is polled.
     pub async fn run(&self) -> Infallible {
-        tokio::join!(self.make_waves(), self.watch()).0
+        tokio::join!(self.make_waves(), self.watch_stalls()).0
     }
 
     async fn make_waves(&self) -> Infallible {
@@ -167,18 +167,18 @@ impl Hub {
         }
     }
 
-    async fn watch(&self) -> Infallible {
+    async fn watch_stalls(&self) -> Infallible {
         // HTTP/2 asks a stream for nothing while its peer has no room for more, so that a stream
         // cannot notice by itself that it stands still.
         let pause = (self.stall / TICKS).max(Duration::from_millis(1));
         loop {
             sleep(pause).await;
-            self.look();
+            self.check_stalls();
         }
     }
 
     /// One look: [`TICKS`] of them are the time that a stream may stand still.
-    pub(super) fn look(&self) {
+    pub(super) fn check_stalls(&self) {
         let now = self.tick.fetch_add(1, Ordering::AcqRel) + 1;
         let head = self.head();
         let subscriptions = self.subscriptions();
@@ -187,7 +187,7 @@ impl Hub {
             .values()
             .chain(subscriptions.older.values())
         {
-            subscription.look(now, head);
+            subscription.check_stall(now, head);
         }
     }
 
@@ -266,8 +266,8 @@ impl Attachment {
     }
 
     /// Gives the means to end the stream while its body is not asked for anything.
-    pub fn cut_by(&self, cut: Cut) {
-        self.subscription.cut_by(cut);
+    pub fn set_abort(&self, abort: StreamAbort) {
+        self.subscription.set_abort(abort);
     }
 
     /// HTTP/2 got all of the Welcome.
@@ -276,14 +276,14 @@ impl Attachment {
     }
 
     /// HTTP/2 has room for more.
-    pub(super) fn asked(&self) {
+    pub(super) fn polled(&self) {
         self.hub.delivered(&self.subscription);
-        self.subscription.asked();
+        self.subscription.polled();
     }
 
     /// Called before the last look, so that nothing that comes meanwhile is missed.
-    pub(super) fn wake_by(&self, waker: &Waker) {
-        self.subscription.wake_by(waker);
+    pub(super) fn register_waker(&self, waker: &Waker) {
+        self.subscription.register_waker(waker);
     }
 
     /// HTTP/2 got something, the last of which is at `cursor`.
@@ -292,18 +292,18 @@ impl Attachment {
             .handed_over(cursor, self.hub.tick.load(Ordering::Acquire));
     }
 
-    pub(super) fn order(&self) -> Option<Order> {
-        self.subscription.order().or_else(|| {
+    pub(super) fn close_reason(&self) -> Option<CloseReason> {
+        self.subscription.close_reason().or_else(|| {
             self.hub
                 .closed
                 .load(Ordering::Acquire)
-                .then_some(Order::Shutdown)
+                .then_some(CloseReason::Shutdown)
         })
     }
 
-    pub(super) fn take(&self, after: Position) -> Taken {
+    pub(super) fn take(&self, after: Position) -> RingRead {
         if after >= self.hub.head() {
-            return Taken::UpToDate;
+            return RingRead::UpToDate;
         }
         self.hub
             .ring

@@ -20,7 +20,7 @@ mod welcome;
 #[cfg(test)]
 mod tests;
 
-pub use body::{Follower, Start};
+pub use body::{Follower, StreamStart};
 pub use frame::{PREFIX, frame, frame_message};
-pub use hub::{Attachment, Detached, Hub, Order};
-pub use ring::Limits;
+pub use hub::{Attachment, CloseReason, Detached, Hub};
+pub use ring::FollowerLimits;

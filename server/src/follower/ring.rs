@@ -14,7 +14,7 @@ use super::frame;
 
 /// What the ring keeps, and how much a follower takes from it at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct FollowerLimits {
     /// At most so many bytes of framed events are kept for those who are almost up to date.
     pub ring_bytes: usize,
     /// At most so many bytes in one DATA frame, but for a single event.
@@ -23,7 +23,7 @@ pub struct Limits {
     pub stall: Duration,
 }
 
-impl Default for Limits {
+impl Default for FollowerLimits {
     fn default() -> Self {
         Self {
             ring_bytes: 1 << 20,
@@ -36,20 +36,20 @@ impl Default for Limits {
 /// The newest events, in chunks of a commit, or of as much of a large one as fits in one DATA
 /// frame: whoever holds a part of a chunk holds all of it.
 pub(super) struct Ring {
-    limits: Limits,
+    limits: FollowerLimits,
     chunks: VecDeque<Chunk>,
     bytes: usize,
     head: Position,
     /// What the last follower took who was several commits behind: the next one is mostly at the
     /// same place.
-    joined: Mutex<Option<Joined>>,
+    merged: Mutex<Option<MergedChunks>>,
 }
 
 /// Several commits in one DATA frame, with nobody's Left among them.
 #[derive(Clone)]
-struct Joined {
+struct MergedChunks {
     after: Position,
-    /// The ring's head when they were joined.
+    /// The ring's head when they were merged.
     head: Position,
     bytes: Bytes,
     last: Position,
@@ -66,7 +66,7 @@ struct Chunk {
 
 /// What a follower gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) enum RingRead {
     /// Nothing is there yet.
     UpToDate,
     /// Events, the last of which is at `last`.
@@ -76,17 +76,17 @@ pub(super) enum Taken {
         own_left: Option<LeftReason>,
     },
     /// The log has it, the ring has not any more.
-    Behind,
+    Lagging,
 }
 
 impl Ring {
-    pub(super) fn new(limits: Limits, head: Position) -> Self {
+    pub(super) fn new(limits: FollowerLimits, head: Position) -> Self {
         Self {
             limits,
             chunks: VecDeque::new(),
             bytes: 0,
             head,
-            joined: Mutex::new(None),
+            merged: Mutex::new(None),
         }
     }
 
@@ -112,31 +112,31 @@ impl Ring {
 
     /// What follows `after`, as much as one DATA frame holds, ending with the participant's own
     /// Left where that comes.
-    pub(super) fn take(&self, after: Position, participant: ParticipantNumber) -> Taken {
+    pub(super) fn take(&self, after: Position, participant: ParticipantNumber) -> RingRead {
         if after >= self.head {
-            return Taken::UpToDate;
+            return RingRead::UpToDate;
         }
         let index = self.chunks.partition_point(|chunk| chunk.last <= after);
         let Some(chunk) = self.chunks.get(index).filter(|chunk| chunk.before <= after) else {
-            return Taken::Behind;
+            return RingRead::Lagging;
         };
         let taken = chunk.slice(after, participant, self.limits.frame_bytes);
         if taken.last == self.head || taken.own_left.is_some() {
             return taken.into();
         }
         // Several small commits are due: together in one frame, as HTTP/2 peers count frames.
-        let mut shared = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(joined) = &*shared
-            && (joined.after, joined.head) == (after, self.head)
+        let mut shared = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(merged) = &*shared
+            && (merged.after, merged.head) == (after, self.head)
         {
-            return Taken::Frames {
-                bytes: joined.bytes.clone(),
-                last: joined.last,
+            return RingRead::Frames {
+                bytes: merged.bytes.clone(),
+                last: merged.last,
                 own_left: None,
             };
         }
-        let (taken, anybodys) = self.join(index, taken, participant);
-        *shared = anybodys.then(|| Joined {
+        let (taken, anybodys) = self.merge(index, taken, participant);
+        *shared = anybodys.then(|| MergedChunks {
             after,
             head: self.head,
             bytes: taken.bytes.clone(),
@@ -147,34 +147,34 @@ impl Ring {
 
     /// What was taken of this chunk, and as many whole ones behind it as the frame has room for;
     /// and whether anybody would get the same there.
-    fn join(
+    fn merge(
         &self,
         index: usize,
         mut taken: Slice,
         participant: ParticipantNumber,
     ) -> (Slice, bool) {
         let mut anybodys = self.chunks[index].lefts.is_empty();
-        let mut joined = BytesMut::new();
+        let mut merged = BytesMut::new();
         for chunk in self.chunks.iter().skip(index + 1) {
             let room = self
                 .limits
                 .frame_bytes
-                .saturating_sub(taken.bytes.len() + joined.len());
+                .saturating_sub(taken.bytes.len() + merged.len());
             if taken.own_left.is_some() || taken.last != chunk.before || chunk.frames.len() > room {
                 break;
             }
-            if joined.is_empty() {
-                joined.extend_from_slice(&taken.bytes);
+            if merged.is_empty() {
+                merged.extend_from_slice(&taken.bytes);
                 taken.bytes = Bytes::new();
             }
             anybodys &= chunk.lefts.is_empty();
             let more = chunk.slice(taken.last, participant, room);
-            joined.extend_from_slice(&more.bytes);
+            merged.extend_from_slice(&more.bytes);
             taken.last = more.last;
             taken.own_left = more.own_left;
         }
-        if !joined.is_empty() {
-            taken.bytes = frame::exactly(&joined);
+        if !merged.is_empty() {
+            taken.bytes = frame::exactly(&merged);
         }
         (taken, anybodys)
     }
@@ -186,7 +186,7 @@ struct Slice {
     own_left: Option<LeftReason>,
 }
 
-impl From<Slice> for Taken {
+impl From<Slice> for RingRead {
     fn from(slice: Slice) -> Self {
         Self::Frames {
             bytes: slice.bytes,
@@ -305,9 +305,9 @@ mod tests {
         let mut all = BytesMut::new();
         loop {
             match ring.take(after, ParticipantNumber::new(participant)) {
-                Taken::UpToDate => return Some((all, after)),
-                Taken::Behind => return None,
-                Taken::Frames {
+                RingRead::UpToDate => return Some((all, after)),
+                RingRead::Lagging => return None,
+                RingRead::Frames {
                     bytes,
                     last,
                     own_left,
@@ -329,7 +329,7 @@ mod tests {
             commits in prop::collection::vec(1..6_u64, 1..20), after in 0..100_u64,
             frame_bytes in 1..400_usize,
         ) {
-            let limits = Limits { ring_bytes: 1 << 20, frame_bytes, ..Limits::default() };
+            let limits = FollowerLimits { ring_bytes: 1 << 20, frame_bytes, ..FollowerLimits::default() };
             let mut ring = Ring::new(limits, Position::ZERO);
             let mut expected = BytesMut::new();
             let mut position = 0;
@@ -349,7 +349,7 @@ mod tests {
 
         #[test]
         fn what_was_dropped_is_said_to_be_behind(count in 50..200_u64, after in 0..200_u64) {
-            let limits = Limits { ring_bytes: 1000, frame_bytes: 100, ..Limits::default() };
+            let limits = FollowerLimits { ring_bytes: 1000, frame_bytes: 100, ..FollowerLimits::default() };
             let mut ring = Ring::new(limits, Position::ZERO);
             for position in 1..=count {
                 ring.push([message(position, "hello")].iter());
@@ -357,13 +357,13 @@ mod tests {
             prop_assert!(ring.bytes <= limits.ring_bytes);
             let oldest = ring.chunks[0].before;
             let got = ring.take(after.into(), ParticipantNumber::new(1));
-            prop_assert_eq!(got == Taken::Behind, after < oldest.get());
+            prop_assert_eq!(got == RingRead::Lagging, after < oldest.get());
         }
     }
 
     #[test]
     fn a_stream_ends_with_its_own_left() {
-        let mut ring = Ring::new(Limits::default(), Position::ZERO);
+        let mut ring = Ring::new(FollowerLimits::default(), Position::ZERO);
         ring.push([message(1, "a"), left(2, 9), message(3, "b")].iter());
         ring.push([left(4, 8), message(5, "c")].iter());
         let (_, end) = follow(&ring, Position::ZERO, 9).expect("all is kept");
@@ -376,9 +376,9 @@ mod tests {
 
     #[test]
     fn no_chunk_of_a_large_commit_is_larger_than_a_frame() {
-        let limits = Limits {
+        let limits = FollowerLimits {
             frame_bytes: 1000,
-            ..Limits::default()
+            ..FollowerLimits::default()
         };
         let mut ring = Ring::new(limits, Position::ZERO);
         let events: Vec<_> = (1..=1000).map(|at| message(at, "hello")).collect();
@@ -391,11 +391,11 @@ mod tests {
 
     #[test]
     fn several_small_commits_go_in_one_frame() {
-        let mut ring = Ring::new(Limits::default(), Position::ZERO);
+        let mut ring = Ring::new(FollowerLimits::default(), Position::ZERO);
         for position in 1..=10 {
             ring.push([message(position, "hi")].iter());
         }
         let taken = ring.take(Position::new(3), ParticipantNumber::new(1));
-        assert!(matches!(taken, Taken::Frames { last, .. } if last.get() == 10));
+        assert!(matches!(taken, RingRead::Frames { last, .. } if last.get() == 10));
     }
 }

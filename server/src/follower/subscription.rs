@@ -15,8 +15,8 @@ use chitty_chat::Position;
 use chitty_wake::{Delivery, InFlight};
 use futures_util::task::AtomicWaker;
 
-use super::Order;
-use crate::net::Cut;
+use super::CloseReason;
+use crate::net::StreamAbort;
 
 /// Looks that find a stream standing still before it is told to end.
 pub(super) const TICKS: u32 = 8;
@@ -40,7 +40,7 @@ pub(super) struct Subscription {
     waiting_since: AtomicU64,
     /// The tick at which the stream began, until all of its Welcome was handed over; then 0.
     unwelcomed_since: AtomicU64,
-    cut: OnceLock<Cut>,
+    abort: OnceLock<StreamAbort>,
 }
 
 impl Subscription {
@@ -55,7 +55,7 @@ impl Subscription {
             cursor: AtomicU64::new(0),
             waiting_since: AtomicU64::new(0),
             unwelcomed_since: AtomicU64::new(tick),
-            cut: OnceLock::new(),
+            abort: OnceLock::new(),
         }
     }
 
@@ -95,16 +95,16 @@ impl Subscription {
         self.wake();
     }
 
-    pub(super) fn cut_by(&self, cut: Cut) {
+    pub(super) fn set_abort(&self, abort: StreamAbort) {
         // A stream has one beginning.
-        let _ = self.cut.set(cut);
+        let _ = self.abort.set(abort);
     }
 
-    pub(super) fn wake_by(&self, waker: &Waker) {
+    pub(super) fn register_waker(&self, waker: &Waker) {
         self.waker.register(waker);
     }
 
-    pub(super) fn asked(&self) {
+    pub(super) fn polled(&self) {
         self.waiting_since.store(0, Ordering::Release);
     }
 
@@ -118,11 +118,11 @@ impl Subscription {
         self.waiting_since.store(tick, Ordering::Release);
     }
 
-    pub(super) fn order(&self) -> Option<Order> {
+    pub(super) fn close_reason(&self) -> Option<CloseReason> {
         if self.taken_over.load(Ordering::Acquire) {
-            Some(Order::TakenOver)
+            Some(CloseReason::TakenOver)
         } else if self.too_slow.load(Ordering::Acquire) {
-            Some(Order::TooSlow)
+            Some(CloseReason::TooSlow)
         } else {
             None
         }
@@ -131,18 +131,18 @@ impl Subscription {
     /// Tells a stream to end that has not asked for what it is behind with for [`TICKS`]; one
     /// that does not even fetch its orders is cut at a later look, and so is one that does not
     /// take its Welcome.
-    pub(super) fn look(&self, now: u64, head: Position) {
+    pub(super) fn check_stall(&self, now: u64, head: Position) {
         let since = self.waiting_since.load(Ordering::Acquire);
         if since == 0 {
             return;
         }
         let waited = now.saturating_sub(since);
         if self.refuses_welcome(now, waited) {
-            self.cut();
-        } else if self.order().is_some() {
+            self.abort();
+        } else if self.close_reason().is_some() {
             // Not the first look: that may be right behind the order.
             if waited > 1 {
-                self.cut();
+                self.abort();
             }
         } else if waited > u64::from(TICKS) && self.cursor.load(Ordering::Acquire) < head.get() {
             self.too_slow.store(true, Ordering::Release);
@@ -159,9 +159,9 @@ impl Subscription {
     }
 
     /// Ends the stream though its body is not asked for anything.
-    pub(super) fn cut(&self) {
-        if let Some(cut) = self.cut.get() {
-            cut.cut();
+    pub(super) fn abort(&self) {
+        if let Some(abort) = self.abort.get() {
+            abort.abort();
         }
     }
 }

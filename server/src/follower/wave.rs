@@ -41,7 +41,7 @@ pub(super) const PART: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Waves {
-    state: Mutex<State>,
+    state: Mutex<WaveState>,
     changed: Notify,
     /// Those who were woken and have not come yet, and the wave that is waking them.
     in_flight: InFlight,
@@ -49,7 +49,7 @@ pub(super) struct Waves {
 }
 
 #[derive(Default)]
-struct State {
+struct WaveState {
     /// When the next wave would come if all of them kept to the pause.
     even: Option<Instant>,
     /// When the wave began that is not served yet.
@@ -62,7 +62,7 @@ struct State {
     rest: Option<ParticipantNumber>,
 }
 
-impl State {
+impl WaveState {
     fn earliest(&self) -> Option<Instant> {
         self.even.map(|even| even - TOLERANCE)
     }
@@ -111,7 +111,7 @@ impl State {
 
 /// Who is to be woken next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Next {
+pub(super) struct NextWave {
     /// Those after this one; `None`: all of them.
     pub(super) after: Option<ParticipantNumber>,
     /// Somebody was waited for in vain.
@@ -142,7 +142,7 @@ impl Waves {
     }
 
     /// Returns when somebody is to be woken: the rest of a wave, or all for what came too soon.
-    pub(super) async fn next(&self) -> Next {
+    pub(super) async fn next(&self) -> NextWave {
         loop {
             while !self.state().is_wanted() {
                 self.changed.notified().await;
@@ -150,7 +150,7 @@ impl Waves {
             let gave_up = timeout(PATIENCE, self.all_served()).await.is_err();
             let next = self.state().next(Instant::now(), gave_up);
             match next {
-                Ok(after) => return Next { after, gave_up },
+                Ok(after) => return NextWave { after, gave_up },
                 Err(earliest) => sleep_until(earliest).await,
             }
         }
@@ -178,7 +178,7 @@ impl Waves {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WaveState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -187,7 +187,7 @@ impl Waves {
 mod tests {
     use super::*;
 
-    const ALL: Next = Next {
+    const ALL: NextWave = NextWave {
         after: None,
         gave_up: false,
     };
@@ -270,7 +270,7 @@ mod tests {
         assert!(!waves.is_due(1));
         let begun = Instant::now();
         let after = Some(ParticipantNumber::new(7));
-        assert_eq!(waves.next().await, Next { after, ..ALL });
+        assert_eq!(waves.next().await, NextWave { after, ..ALL });
         assert_eq!(begun.elapsed(), Duration::ZERO);
         assert_eq!(waves.next().await, ALL);
         assert_eq!(begun.elapsed(), Duration::ZERO);

@@ -27,7 +27,7 @@ const WELCOME: u32 = 1;
 const PARTICIPANTS: u32 = 5;
 
 /// What of a Welcome has not been encoded yet.
-pub(super) struct Welcome {
+pub(super) struct WelcomeEncoder {
     /// All but the participants; `None` once it was handed over.
     head: Option<v1::Welcome>,
     participants: OrdMap<ParticipantNumber, Participant>,
@@ -35,7 +35,7 @@ pub(super) struct Welcome {
     last: Option<ParticipantNumber>,
 }
 
-impl Welcome {
+impl WelcomeEncoder {
     pub(super) fn new(
         head: v1::Welcome,
         participants: OrdMap<ParticipantNumber, Participant>,
@@ -56,7 +56,7 @@ impl Welcome {
         }
     }
 
-    /// Whether [`Welcome::next`] has no more.
+    /// Whether [`WelcomeEncoder::next`] has no more.
     pub(super) fn is_over(&self) -> bool {
         let last = self.participants.get_max().map(|(number, _)| *number);
         self.head.is_none() && self.last == last
@@ -152,7 +152,7 @@ mod tests {
     }
 
     /// All pieces, and the size of the largest.
-    fn pieces(mut welcome: Welcome) -> (Vec<u8>, usize) {
+    fn pieces(mut welcome: WelcomeEncoder) -> (Vec<u8>, usize) {
         let (mut all, mut largest) = (Vec::new(), 0);
         while !welcome.is_over() {
             let piece = welcome.next().expect("it is not over");
@@ -189,7 +189,7 @@ mod tests {
                 participants: participants.values().map(Into::into).collect(),
                 ..head.clone()
             };
-            let (bytes, largest) = pieces(Welcome::new(head, participants));
+            let (bytes, largest) = pieces(WelcomeEncoder::new(head, participants));
             prop_assert!(largest <= PIECE + 200, "{}", largest);
             let (prefix, message) = bytes.split_at(PREFIX);
             prop_assert_eq!(prefix[0], 0);
@@ -209,7 +209,7 @@ mod tests {
                 participant(number, &name, number),
             )
         });
-        let mut welcome = Welcome::new(v1::Welcome::default(), participants.collect());
+        let mut welcome = WelcomeEncoder::new(v1::Welcome::default(), participants.collect());
         assert!(welcome.next().is_some_and(|piece| piece.len() < 100));
         assert!(!welcome.is_over());
     }

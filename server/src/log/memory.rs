@@ -16,10 +16,10 @@ use crate::record::Record;
 /// A log in memory.
 pub struct MemoryLog {
     epoch: Arc<str>,
-    state: Mutex<State>,
+    state: Mutex<MemoryState>,
 }
 
-struct State {
+struct MemoryState {
     extent: Extent,
     /// Each with the length of its encoding.
     records: VecDeque<(Record, usize)>,
@@ -29,7 +29,7 @@ struct State {
 impl MemoryLog {
     /// An empty log, with an epoch of its own.
     pub fn new(random: secret::FillRandom<'_>) -> Self {
-        let state = State {
+        let state = MemoryState {
             extent: Extent::EMPTY,
             records: VecDeque::new(),
             snapshot: None,
@@ -40,7 +40,7 @@ impl MemoryLog {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, MemoryState> {
         // The state is whole after each statement: a panic elsewhere spoils nothing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,7 +84,7 @@ impl Log for MemoryLog {
     }
 }
 
-impl State {
+impl MemoryState {
     fn append(&mut self, after: Position, batch: &[Record]) -> Result<(), AppendError> {
         self.check_tail(after)?;
         for record in batch {

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::{
     Limits,
-    member::{Excess, Member, Shared, Source},
+    member::{Excess, Member, SharedUsage, SourceUsage},
 };
 pub(super) use crate::source::source;
 use crate::source::{NETWORK_SHARE, network};
@@ -23,13 +23,13 @@ use crate::source::{NETWORK_SHARE, network};
 /// All connections that are open.
 pub(super) struct Registry {
     pub(super) limits: Limits,
-    state: Mutex<State>,
+    state: Mutex<AdmissionState>,
     /// Streams that wait for their peers, of unjoined connections and of others.
-    pub(super) lingering: super::member::Pools,
+    pub(super) lingering: super::member::LingeringCounts,
 }
 
 #[derive(Default)]
-struct State {
+struct AdmissionState {
     all: usize,
     unjoined: usize,
     /// By the network of IPv6, or the address of IPv4, that connections come from. At most one for
@@ -48,16 +48,16 @@ struct State {
 struct Network {
     connections: usize,
     unjoined: usize,
-    sources: HashMap<IpAddr, Here>,
+    sources: HashMap<IpAddr, SourceEntry>,
     /// The sources that unjoined connections come from.
     crowds: Crowds,
     /// What IPv6 sources of it have in common.
-    shared: Option<Arc<Shared>>,
+    shared: Option<Arc<SharedUsage>>,
 }
 
 /// What is open from one source.
-struct Here {
-    source: Arc<Source>,
+struct SourceEntry {
+    source: Arc<SourceUsage>,
     connections: usize,
     /// By their latest activity.
     unjoined: BTreeMap<u64, Arc<Member>>,
@@ -90,7 +90,7 @@ impl Registry {
         Arc::new(Self {
             limits,
             state: Mutex::default(),
-            lingering: super::member::Pools::default(),
+            lingering: super::member::LingeringCounts::default(),
         })
     }
 
@@ -100,7 +100,7 @@ impl Registry {
         let most = limits.connections_per_source;
         let mut state = self.state();
         let (in_network, from_here) = state.count(address);
-        let has_room = if from_here >= most {
+        let is_free = if from_here >= most {
             state.close_idlest_of(address)
         } else if in_network >= most.saturating_mul(NETWORK_SHARE as usize) {
             state.close_idlest_in(network_of(address))
@@ -109,7 +109,7 @@ impl Registry {
         } else {
             true
         };
-        if !has_room {
+        if !is_free {
             state.refused += 1;
             // An attack must not fill the log.
             if state.refused.is_power_of_two() {
@@ -129,13 +129,13 @@ impl Registry {
 
     /// Closes the unjoined connection that has been idle for the longest, of the source that has
     /// most of them; `false` if there is none.
-    pub(super) fn make_room(&self) -> bool {
+    pub(super) fn evict_idlest(&self) -> bool {
         self.state().close_idlest()
     }
 
     /// The same for streams that wait for their peers: out of the connections of whoever has its
     /// share of them, and out of the largest crowd otherwise.
-    pub(super) fn make_room_of(&self, source: IpAddr, excess: Excess) -> bool {
+    pub(super) fn evict_for(&self, source: IpAddr, excess: Excess) -> bool {
         let mut state = self.state();
         match excess {
             Excess::Source => state.close_idlest_of(source),
@@ -178,12 +178,12 @@ impl Registry {
         state.forget(member);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, AdmissionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl AdmissionState {
     /// How many connections there are from the network of this source, and from itself.
     fn count(&self, address: IpAddr) -> (usize, usize) {
         let Some(network) = self.networks.get(&network_of(address)) else {
@@ -194,7 +194,7 @@ impl State {
     }
 
     /// One more connection from there.
-    fn open(&mut self, address: IpAddr) -> Arc<Source> {
+    fn open(&mut self, address: IpAddr) -> Arc<SourceUsage> {
         self.all += 1;
         let network = self.networks.entry(network_of(address)).or_default();
         network.connections += 1;
@@ -202,11 +202,14 @@ impl State {
             network.shared.get_or_insert_default();
         }
         let shared = &network.shared;
-        let here = network.sources.entry(address).or_insert_with(|| Here {
-            source: Arc::new(Source::new(address, shared.clone())),
-            connections: 0,
-            unjoined: BTreeMap::new(),
-        });
+        let here = network
+            .sources
+            .entry(address)
+            .or_insert_with(|| SourceEntry {
+                source: Arc::new(SourceUsage::new(address, shared.clone())),
+                connections: 0,
+                unjoined: BTreeMap::new(),
+            });
         here.connections += 1;
         Arc::clone(&here.source)
     }

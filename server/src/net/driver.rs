@@ -42,21 +42,21 @@ const ROUNDS: usize = 4;
 
 /// What a part of a connection has to say at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum PartEnd {
     /// Nothing: it goes on without it.
-    Of,
+    Done,
     /// The connection takes no new streams, and ends with the last.
     Closing,
     /// The connection is cut.
-    Cut,
+    Abort,
 }
 
-type Part = BoxFuture<'static, End>;
+type ConnectionPart = BoxFuture<'static, PartEnd>;
 
 /// New parts of a connection, from whichever part has them.
 #[derive(Clone)]
 pub(super) struct Parts {
-    added: Arc<Mutex<Vec<Part>>>,
+    added: Arc<Mutex<Vec<ConnectionPart>>>,
     ready: Arc<ReadySet>,
     member: Arc<Member>,
 }
@@ -71,12 +71,12 @@ impl Parts {
         }
     }
 
-    pub(super) fn add(&self, part: impl Future<Output = End> + Send + 'static) {
+    pub(super) fn add(&self, part: impl Future<Output = PartEnd> + Send + 'static) {
         self.added().push(Box::pin(part));
         self.ready.mark(ADDED);
     }
 
-    fn added(&self) -> MutexGuard<'_, Vec<Part>> {
+    fn added(&self) -> MutexGuard<'_, Vec<ConnectionPart>> {
         self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,17 +86,17 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let stream = super::stream::until_cut(stream, Arc::clone(&self.member));
+        let stream = super::stream::until_aborted(stream, Arc::clone(&self.member));
         self.add(async {
             // Who panics is reset; the connection's other streams have no part in it.
             let _ = AssertUnwindSafe(stream).catch_unwind().await;
-            End::Of
+            PartEnd::Done
         });
     }
 }
 
 /// The task of a connection.
-pub(super) struct Driver<C> {
+pub(super) struct ConnectionDriver<C> {
     connection: Pin<Box<C>>,
     /// Tells the connection to take no new streams.
     close: fn(Pin<&mut C>),
@@ -107,7 +107,7 @@ pub(super) struct Driver<C> {
 }
 
 struct Slot {
-    part: Option<Part>,
+    part: Option<ConnectionPart>,
     waker: Waker,
 }
 
@@ -119,7 +119,7 @@ const ADDED: u64 = 1 << (MEMBERS - 2);
 /// are polled together.
 const SLOT_BITS: usize = MEMBERS as usize - 2;
 
-impl<C, E> Driver<C>
+impl<C, E> ConnectionDriver<C>
 where
     C: Future<Output = Result<(), E>>,
 {
@@ -149,12 +149,12 @@ where
             slots &= slots - 1;
             for index in (first..self.slots.len()).step_by(SLOT_BITS) {
                 match self.slots[index].poll() {
-                    Poll::Pending | Poll::Ready(End::Of) => {}
-                    Poll::Ready(End::Closing) => {
+                    Poll::Pending | Poll::Ready(PartEnd::Done) => {}
+                    Poll::Ready(PartEnd::Closing) => {
                         (self.close)(self.connection.as_mut());
                         ready |= CONNECTION;
                     }
-                    Poll::Ready(End::Cut) => return Poll::Ready(Ok(())),
+                    Poll::Ready(PartEnd::Abort) => return Poll::Ready(Ok(())),
                 }
             }
         }
@@ -186,7 +186,7 @@ where
 }
 
 /// A stream that was never polled holds what it would add parts to.
-impl<C> Drop for Driver<C> {
+impl<C> Drop for ConnectionDriver<C> {
     fn drop(&mut self) {
         // Dropped when the lock is free again.
         let never_polled = std::mem::take(&mut *self.new_parts.added());
@@ -195,7 +195,7 @@ impl<C> Drop for Driver<C> {
 }
 
 impl Slot {
-    fn poll(&mut self) -> Poll<End> {
+    fn poll(&mut self) -> Poll<PartEnd> {
         let Some(part) = &mut self.part else {
             return Poll::Pending;
         };
@@ -207,7 +207,7 @@ impl Slot {
     }
 }
 
-impl<C, E> Future for Driver<C>
+impl<C, E> Future for ConnectionDriver<C>
 where
     C: Future<Output = Result<(), E>>,
 {

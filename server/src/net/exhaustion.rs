@@ -29,15 +29,15 @@ impl Exhaustion {
         }
     }
 
-    /// A connection could not be accepted. `make_room` closes one that can be spared, and says
+    /// A connection could not be accepted. `evict_idlest` closes one that can be spared, and says
     /// whether there was one.
-    pub(super) async fn failed(&mut self, error: &io::Error, make_room: impl FnOnce() -> bool) {
+    pub(super) async fn failed(&mut self, error: &io::Error, evict_idlest: impl FnOnce() -> bool) {
         if !is_exhaustion(error) {
             // This one connection was gone before it was accepted, or something like it.
             debug!(%error, "a connection could not be accepted");
             return;
         }
-        let has_made_room = make_room();
+        let has_made_room = evict_idlest();
         self.failures += 1;
         self.last = Some(Instant::now());
         if self.failures == 1 {
@@ -91,11 +91,11 @@ mod tests {
         let mut closed = 0;
         for _ in 0..5 {
             let error = Errno::MFILE.into();
-            let make_room = || {
+            let evict_idlest = || {
                 closed += 1;
                 true
             };
-            exhaustion.failed(&error, make_room).await;
+            exhaustion.failed(&error, evict_idlest).await;
             exhaustion.accepted();
         }
         assert_eq!((closed, exhaustion.failures), (5, 5));

@@ -14,7 +14,7 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, sleep_until};
 
-use super::{admission::Registry, pace::Pool};
+use super::{admission::Registry, pace::FramePool};
 use crate::source::{network_share, share};
 
 /// Streams of one unjoined connection that may wait for their peer at once.
@@ -26,19 +26,19 @@ const ALL_UNJOINED_STREAMS: usize = 1024;
 const ALL_JOINED_STREAMS: usize = 2048;
 
 /// From where connections come.
-pub(super) struct Source {
+pub(super) struct SourceUsage {
     pub(super) address: IpAddr,
-    pub(super) own: Shared,
+    pub(super) own: SharedUsage,
     /// Of the network that the source belongs to, if there is a larger one.
-    pub(super) network: Option<Arc<Shared>>,
+    pub(super) network: Option<Arc<SharedUsage>>,
 }
 
 /// What all connections of a source, or of a network, have in common.
 #[derive(Default)]
-pub(super) struct Shared {
-    lingering: Pools,
+pub(super) struct SharedUsage {
+    lingering: LingeringCounts,
     /// Frames without meaning.
-    pub(super) frames: Pool,
+    pub(super) frames: FramePool,
 }
 
 /// Who has more than its share of what all have together.
@@ -52,7 +52,7 @@ pub(super) enum Excess {
 
 /// How many streams wait for their peers.
 #[derive(Default)]
-pub(super) struct Pools {
+pub(super) struct LingeringCounts {
     unjoined: AtomicUsize,
     joined: AtomicUsize,
 }
@@ -60,7 +60,7 @@ pub(super) struct Pools {
 /// A connection that is open.
 pub(super) struct Member {
     pub(super) registry: Arc<Registry>,
-    pub(super) source: Arc<Source>,
+    pub(super) source: Arc<SourceUsage>,
     /// In the order of unjoined connections; 0 outside it.
     pub(super) place: AtomicU64,
     pub(super) participants: AtomicUsize,
@@ -86,31 +86,31 @@ struct Times {
 
 /// What a connection has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Over {
+pub(super) enum Expiry {
     /// It is to make room, or has not said anything.
     Closed,
     /// It has had its time without a participant.
     Unjoined,
 }
 
-impl Source {
-    pub(super) fn new(address: IpAddr, network: Option<Arc<Shared>>) -> Self {
+impl SourceUsage {
+    pub(super) fn new(address: IpAddr, network: Option<Arc<SharedUsage>>) -> Self {
         Self {
             address,
-            own: Shared::default(),
+            own: SharedUsage::default(),
             network,
         }
     }
 }
 
-impl Pools {
+impl LingeringCounts {
     const fn pool(&self, joined: bool) -> &AtomicUsize {
         if joined { &self.joined } else { &self.unjoined }
     }
 }
 
 impl Member {
-    pub(super) fn new(registry: Arc<Registry>, source: Arc<Source>) -> Self {
+    pub(super) fn new(registry: Arc<Registry>, source: Arc<SourceUsage>) -> Self {
         let now = super::admission::now();
         Self {
             registry,
@@ -131,9 +131,9 @@ impl Member {
     }
 
     /// Somebody joins on it, or is a participant, for as long as this lives.
-    pub(super) fn enter(self: &Arc<Self>) -> Entered {
+    pub(super) fn enter(self: &Arc<Self>) -> ParticipantGuard {
         self.registry.enter(self);
-        Entered(Arc::clone(self))
+        ParticipantGuard(Arc::clone(self))
     }
 
     /// A live session has called on it: it has its time again.
@@ -201,7 +201,7 @@ impl Member {
         };
         // Counted first, and given back by its drop.
         let mine = self.lingering.fetch_add(1, Ordering::AcqRel);
-        let count = |pools: &Pools| pools.pool(joined).fetch_add(1, Ordering::AcqRel);
+        let count = |pools: &LingeringCounts| pools.pool(joined).fetch_add(1, Ordering::AcqRel);
         let of_source = count(&self.source.own.lingering);
         let of_network = self.source.network.as_ref();
         let of_network = of_network.map_or(0, |network| count(&network.lingering));
@@ -221,13 +221,13 @@ impl Member {
         // source: the closed connection gives back all of its streams.
         let is_granted = mine < here
             && excess.is_none_or(|excess| {
-                !joined && self.registry.make_room_of(self.source.address, excess)
+                !joined && self.registry.evict_for(self.source.address, excess)
             });
         is_granted.then_some(lingering)
     }
 
     /// Returns when it is over.
-    pub(super) async fn over(&self) -> Over {
+    pub(super) async fn expired(&self) -> Expiry {
         loop {
             let deadline = self.deadline();
             let mut late = pin!(async {
@@ -245,7 +245,7 @@ impl Member {
             })
             .await;
             if self.is_closed() {
-                return Over::Closed;
+                return Expiry::Closed;
             }
             if self
                 .deadline()
@@ -253,9 +253,9 @@ impl Member {
             {
                 let has_spoken = self.has_spoken.load(Ordering::Acquire);
                 return if has_spoken {
-                    Over::Unjoined
+                    Expiry::Unjoined
                 } else {
-                    Over::Closed
+                    Expiry::Closed
                 };
             }
         }
@@ -280,17 +280,17 @@ impl Member {
 }
 
 /// Somebody on a connection who has joined, or is about to.
-pub struct Entered(Arc<Member>);
+pub struct ParticipantGuard(Arc<Member>);
 
-impl Drop for Entered {
+impl Drop for ParticipantGuard {
     fn drop(&mut self) {
         self.0.registry.exit(&self.0);
     }
 }
 
-impl std::fmt::Debug for Entered {
+impl std::fmt::Debug for ParticipantGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Entered")
+        f.debug_tuple("ParticipantGuard")
             .field(&self.0.source.address)
             .finish()
     }
@@ -306,7 +306,7 @@ impl Drop for Lingering {
     fn drop(&mut self) {
         let Self { member, joined } = self;
         member.lingering.fetch_sub(1, Ordering::AcqRel);
-        let Source { own, network, .. } = &*member.source;
+        let SourceUsage { own, network, .. } = &*member.source;
         let network = network.as_ref().map(|network| &network.lingering);
         for pools in [&own.lingering, &member.registry.lingering]
             .into_iter()

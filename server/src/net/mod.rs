@@ -32,16 +32,16 @@ use tracing::{debug, warn};
 
 pub use self::{
     listener::Listener,
-    member::Entered,
-    stream::{Cut, Endless, is_answered, is_asked, is_watched},
+    member::ParticipantGuard,
+    stream::{Endless, StreamAbort, set_waits_for_peer, set_waits_for_server, set_watches},
 };
 
 use self::{
     admission::{Admitted, Registry},
     burst::Bursts,
-    driver::{Driver, End, Parts},
+    driver::{ConnectionDriver, PartEnd, Parts},
     exhaustion::Exhaustion,
-    member::{Member, Over, Source},
+    member::{Expiry, Member, SourceUsage},
     pace::Paced,
 };
 
@@ -119,25 +119,25 @@ pub struct Peer {
     /// Which connection, by a number of its own.
     pub connection: u64,
     /// Ends the stream.
-    pub cut: Cut,
+    pub abort: StreamAbort,
     member: Arc<Member>,
 }
 
 impl Peer {
     /// A peer whose connection nobody counts: for a service that is called without `serve`.
-    pub fn uncounted(source: IpAddr, connection: u64, cut: Cut) -> Self {
+    pub fn uncounted(source: IpAddr, connection: u64, abort: StreamAbort) -> Self {
         let registry = Registry::new(Limits::default());
-        let member = Member::new(registry, Arc::new(Source::new(source, None)));
+        let member = Member::new(registry, Arc::new(SourceUsage::new(source, None)));
         Self {
             source,
             connection,
-            cut,
+            abort,
             member: Arc::new(member),
         }
     }
 
     /// Somebody joins: for as long as the result lives, the connection is a participant's.
-    pub fn enter(&self) -> Entered {
+    pub fn enter(&self) -> ParticipantGuard {
         self.member.enter()
     }
 
@@ -182,7 +182,7 @@ where
                     accepted
                 }
                 Err(error) => {
-                    exhaustion.failed(&error, || registry.make_room()).await;
+                    exhaustion.failed(&error, || registry.evict_idlest()).await;
                     continue;
                 }
             },
@@ -221,13 +221,13 @@ pub struct Ends {
 
 impl Ends {
     /// The part of a connection that hears of them.
-    async fn closing(self, parts: Parts) -> End {
+    async fn closing(self, parts: Parts) -> PartEnd {
         self.shutdown.cancelled().await;
         parts.add(async move {
             self.aborted.cancelled().await;
-            End::Cut
+            PartEnd::Abort
         });
-        End::Closing
+        PartEnd::Closing
     }
 }
 
@@ -250,7 +250,11 @@ where
 {
     let member = Arc::clone(&admitted.0);
     let parts = Parts::new(Arc::clone(&member));
-    parts.add(over(Arc::clone(&member), parts.clone(), limits.drain));
+    parts.add(end_when_expired(
+        Arc::clone(&member),
+        parts.clone(),
+        limits.drain,
+    ));
     parts.add(ends.closing(parts.clone()));
     let stream = Paced::new(stream, Arc::clone(&member));
     let service = service_fn(move |mut request: http::Request<Incoming>| {
@@ -260,24 +264,24 @@ where
         // In a box, as a stream would keep the room for it until its end.
         Box::pin(async move {
             // Here, as this is polled on the stream.
-            let (cut, source) = (stream::cut(), member.source.address);
+            let (abort, source) = (stream::abort_handle(), member.source.address);
             request.extensions_mut().insert(Peer {
                 source,
                 connection,
-                cut,
+                abort,
                 member,
             });
             let response = service.call(request).await;
             if let Ok(response) = &response
                 && response.extensions().get::<Endless>().is_none()
             {
-                is_answered(limits.taken_within);
+                set_waits_for_peer(limits.taken_within);
             }
             response
         })
     });
     let served = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
-    let driver = Driver::new(served, GracefulConnection::graceful_shutdown, parts);
+    let driver = ConnectionDriver::new(served, GracefulConnection::graceful_shutdown, parts);
     async move {
         if let Err(error) = driver.await {
             debug!(%error, "a connection ended");
@@ -287,24 +291,24 @@ where
 }
 
 /// The part of a connection that ends it when it is to make room, or has had its time.
-async fn over(member: Arc<Member>, parts: Parts, drain: Duration) -> End {
-    match member.over().await {
-        Over::Closed => {
+async fn end_when_expired(member: Arc<Member>, parts: Parts, drain: Duration) -> PartEnd {
+    match member.expired().await {
+        Expiry::Closed => {
             debug!("a connection is closed: it makes room, or has not sent a request");
-            End::Cut
+            PartEnd::Abort
         }
-        Over::Unjoined => {
+        Expiry::Unjoined => {
             debug!("a connection without a participant is closed");
             // Who joins at this very moment goes on.
             parts.add(async move {
                 sleep(drain).await;
                 if member.has_participants() {
-                    End::Of
+                    PartEnd::Done
                 } else {
-                    End::Cut
+                    PartEnd::Abort
                 }
             });
-            End::Closing
+            PartEnd::Closing
         }
     }
 }

@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::member::{Member, Source};
+use super::member::{Member, SourceUsage};
 use crate::source::NETWORK_SHARE;
 
 /// Frames that every connection has, whatever others of its source do: enough to begin with.
@@ -70,12 +70,12 @@ const CONTINUATION: u8 = 9;
 
 /// So many at once, and one more each interval, by the generic cell rate algorithm.
 #[derive(Clone, Copy, Default)]
-struct Bucket {
+struct FrameBucket {
     /// When all is there again.
     full_at: Option<Instant>,
 }
 
-impl Bucket {
+impl FrameBucket {
     /// As many as there are, and at most as many as are wanted.
     fn take(&mut self, wanted: u32, burst: u32, interval: Duration, now: Instant) -> u32 {
         let at = self.full_at.map_or(now, |at| at.max(now));
@@ -94,9 +94,9 @@ impl Bucket {
 
 /// What all connections of a source, or of a network, may still send.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<Bucket>);
+pub(super) struct FramePool(Mutex<FrameBucket>);
 
-impl Pool {
+impl FramePool {
     /// A network has so many `times` what a source has.
     fn take(&self, wanted: u32, times: u32, now: Instant) -> u32 {
         self.bucket()
@@ -107,13 +107,13 @@ impl Pool {
         self.bucket().give_back(count, SOURCE_INTERVAL);
     }
 
-    fn bucket(&self) -> MutexGuard<'_, Bucket> {
+    fn bucket(&self) -> MutexGuard<'_, FrameBucket> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// As many as a source and its network have, and at most as many as are wanted.
-fn take_of(source: &Source, wanted: u32, now: Instant) -> u32 {
+fn take_of(source: &SourceUsage, wanted: u32, now: Instant) -> u32 {
     let there = source.own.frames.take(wanted, 1, now);
     let Some(network) = &source.network else {
         return there;
@@ -172,7 +172,7 @@ pub(super) struct Paced<S> {
     scanner: Scanner,
     /// Frames that may still come; below 0, what came beyond that in one piece.
     left: i32,
-    bucket: Bucket,
+    bucket: FrameBucket,
     /// In bytes, sent and not counted yet.
     sent: usize,
     /// In bytes, of the headers that are coming in.
@@ -189,7 +189,7 @@ impl<S> Paced<S> {
             member,
             scanner: Scanner::new(),
             left: FREE,
-            bucket: Bucket::default(),
+            bucket: FrameBucket::default(),
             sent: 0,
             header_block: 0,
             pause: None,

@@ -16,18 +16,18 @@ use super::member::{Lingering, Member};
 
 tokio::task_local! {
     /// Of the stream that is polled.
-    static CURRENT: Current;
+    static CURRENT: CurrentStream;
 }
 
 /// What the stream that is polled has to do with whoever polls it.
-struct Current {
-    cut: Cut,
-    waits: Cell<Waits>,
+struct CurrentStream {
+    abort: StreamAbort,
+    waits: Cell<WaitState>,
 }
 
 /// For whom a stream waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waits {
+enum WaitState {
     /// For its peer, to send a request.
     Request,
     /// For the server: it is being answered, or it follows the log.
@@ -35,28 +35,28 @@ enum Waits {
     /// For the server, while it holds what only few may hold.
     Watch,
     /// For its peer, to take an answer by then.
-    Taken(Instant),
+    Peer(Instant),
 }
 
 /// Ends one stream, though nothing of it is polled any more: HTTP/2 does not ask a response's body
 /// for anything while the peer has no room for it.
 #[derive(Clone, Debug)]
-pub struct Cut(AbortHandle);
+pub struct StreamAbort(AbortHandle);
 
-impl Cut {
+impl StreamAbort {
     /// The stream is reset with CANCEL, and its unsent bytes are freed; its connection goes on.
-    pub fn cut(&self) {
+    pub fn abort(&self) {
         self.0.abort();
     }
 
     #[cfg(test)]
-    pub(crate) fn is_wanted(&self) -> bool {
+    pub(crate) fn is_aborted(&self) -> bool {
         self.0.is_aborted()
     }
 }
 
 /// Of no stream.
-impl Default for Cut {
+impl Default for StreamAbort {
     fn default() -> Self {
         Self(AbortHandle::new_pair().0)
     }
@@ -68,41 +68,41 @@ impl Default for Cut {
 pub struct Endless;
 
 /// The stream that is polled has all of its request, and waits for the server.
-pub fn is_asked() {
-    set(Waits::Server);
+pub fn set_waits_for_server() {
+    set(WaitState::Server);
 }
 
 /// The stream that is polled waits for the server, which keeps more for it than for others.
-pub fn is_watched() {
-    set(Waits::Watch);
+pub fn set_watches() {
+    set(WaitState::Watch);
 }
 
 /// The stream that is polled waits for its peer to take what there is, from now on for so long.
-pub fn is_answered(within: Duration) {
-    set(Waits::Taken(Instant::now() + within));
+pub fn set_waits_for_peer(within: Duration) {
+    set(WaitState::Peer(Instant::now() + within));
 }
 
-fn set(waits: Waits) {
+fn set(waits: WaitState) {
     // Elsewhere nobody looks at it.
     let _ = CURRENT.try_with(|current| current.waits.set(waits));
 }
 
 /// What ends the stream that is polled.
-pub(super) fn cut() -> Cut {
+pub(super) fn abort_handle() -> StreamAbort {
     CURRENT
-        .try_with(|current| current.cut.clone())
+        .try_with(|current| current.abort.clone())
         .unwrap_or_default()
 }
 
 /// The stream, until it ends, is cut, is too slow, or is one too many that waits for the peer.
-pub(super) fn until_cut<F: Future>(stream: F, member: Arc<Member>) -> impl Future<Output = ()> {
+pub(super) fn until_aborted<F: Future>(stream: F, member: Arc<Member>) -> impl Future<Output = ()> {
     let (handle, registration) = AbortHandle::new_pair();
-    let current = Current {
-        cut: Cut(handle),
-        waits: Cell::new(Waits::Request),
+    let current = CurrentStream {
+        abort: StreamAbort(handle),
+        waits: Cell::new(WaitState::Request),
     };
     let stream = Abortable::new(stream, registration);
-    let mut patience = Patience {
+    let mut patience = PeerWait {
         member,
         lingering: None,
         deadline: None,
@@ -118,17 +118,17 @@ pub(super) fn until_cut<F: Future>(stream: F, member: Arc<Member>) -> impl Futur
 }
 
 /// What a stream gets that waits for its peer.
-struct Patience {
+struct PeerWait {
     member: Arc<Member>,
     lingering: Option<Lingering>,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patience {
+impl PeerWait {
     /// Ready where it is over: then the stream is dropped, which resets it.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let waits = CURRENT.with(|current| current.waits.get());
-        if waits == Waits::Server {
+        if waits == WaitState::Server {
             self.lingering = None;
             return Poll::Pending;
         }
@@ -138,7 +138,7 @@ impl Patience {
                 return Poll::Ready(());
             }
         }
-        let Waits::Taken(by) = waits else {
+        let WaitState::Peer(by) = waits else {
             self.deadline = None;
             return Poll::Pending;
         };

@@ -91,7 +91,7 @@ pub struct Decision {
 #[derive(Clone, Debug)]
 pub enum Accepted {
     /// To a Join.
-    Joined(Granted),
+    Joined(JoinGrant),
     /// To a Publish.
     Published {
         /// Where the message is.
@@ -110,7 +110,7 @@ pub enum Accepted {
 
 /// What a stream begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Granted {
+pub struct JoinGrant {
     /// Which participation.
     pub participant: ParticipantNumber,
     /// Its name.

@@ -8,16 +8,17 @@ use chitty_chat::{
 };
 
 use super::{
-    Accepted, Command, Decision, Leave, Now, Publish, Receipt, Refusal, Room, SessionState,
+    Accepted, Command, Decision, DecisionTime, Leave, Publish, Receipt, Refusal, Room,
+    SessionState,
     jumps::{Jumps, MAX_AHEAD},
-    published::Known,
+    published::IdMatch,
 };
 use crate::record::Record;
 
 impl Room {
     /// Decides a command. What is decided is applied to this room at once; whoever needs to take
     /// it back decides on a clone.
-    pub fn decide(&mut self, command: &Command, now: Now) -> Result<Decision, Refusal> {
+    pub fn decide(&mut self, command: &Command, now: DecisionTime) -> Result<Decision, Refusal> {
         match command {
             Command::Join(join) => self.join(join, now),
             Command::Publish(publish) => self.publish(publish, now),
@@ -26,13 +27,13 @@ impl Room {
     }
 
     /// A stream ended: the participant has the grace to come back.
-    pub fn detach(&mut self, participant: ParticipantNumber, generation: u64, now: Now) {
+    pub fn detach(&mut self, participant: ParticipantNumber, generation: u64, now: DecisionTime) {
         self.presence
             .detach(participant, generation, now.mono + self.rules.grace);
     }
 
     /// Announces those whose grace is over.
-    pub fn expire(&mut self, now: Now) -> Vec<Record> {
+    pub fn expire(&mut self, now: DecisionTime) -> Vec<Record> {
         self.presence
             .expired(now.mono)
             .into_iter()
@@ -42,11 +43,11 @@ impl Room {
             .collect()
     }
 
-    fn publish(&mut self, publish: &Publish, now: Now) -> Result<Decision, Refusal> {
+    fn publish(&mut self, publish: &Publish, now: DecisionTime) -> Result<Decision, Refusal> {
         self.check_time(publish.lamport)?;
         if let Some(id) = &publish.id {
             match self.fold.find_published(id.as_str(), publish.text.as_str()) {
-                Some(Known::Same(receipt)) => {
+                Some(IdMatch::Same(receipt)) => {
                     let accepted = Accepted::Published {
                         receipt,
                         duplicate: true,
@@ -56,7 +57,7 @@ impl Room {
                         accepted,
                     });
                 }
-                Some(Known::Other(position)) => return Err(Refusal::IdTaken { position }),
+                Some(IdMatch::Other(position)) => return Err(Refusal::IdTaken { position }),
                 None => {}
             }
         }
@@ -99,7 +100,7 @@ impl Room {
         })
     }
 
-    fn leave(&mut self, leave: &Leave, now: Now) -> Result<Decision, Refusal> {
+    fn leave(&mut self, leave: &Leave, now: DecisionTime) -> Result<Decision, Refusal> {
         self.check_time(leave.lamport)?;
         match self.fold.session(&leave.session) {
             Some(SessionState::Present(participant)) => {
@@ -142,7 +143,7 @@ impl Room {
         participant: ParticipantNumber,
         reason: LeftReason,
         request: LamportTime,
-        now: Now,
+        now: DecisionTime,
     ) -> Option<Record> {
         let name = Arc::clone(&self.fold.participant(participant)?.name);
         let kind = EventKind::Left {
@@ -162,7 +163,7 @@ impl Room {
         kind: EventKind,
         request: LamportTime,
         session: Option<SessionHash>,
-        now: Now,
+        now: DecisionTime,
     ) -> Record {
         let event = Event {
             position: self.fold.head().next(),

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::{
     Receipt, SessionState,
-    published::{Known, Published},
+    published::{IdMatch, Published},
     sessions::Sessions,
 };
 use crate::record::Record;
@@ -151,7 +151,7 @@ impl Fold {
         }
     }
 
-    pub(super) fn find_published(&self, id: &str, text: &str) -> Option<Known> {
+    pub(super) fn find_published(&self, id: &str, text: &str) -> Option<IdMatch> {
         self.published.find(id, digest(text))
     }
 

@@ -8,7 +8,9 @@ use chitty_chat::{
 };
 use imbl::OrdMap;
 
-use super::{Accepted, Decision, Granted, Join, Now, Refusal, Resume, Room, SessionState};
+use super::{
+    Accepted, Decision, DecisionTime, Join, JoinGrant, Refusal, Resume, Room, SessionState,
+};
 
 /// What a Join comes to, if nothing else is in its way.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +31,7 @@ pub(super) enum Course<'a> {
 const SOONEST: Duration = Duration::from_secs(1);
 
 impl Room {
-    pub(super) fn join(&mut self, join: &Join, now: Now) -> Result<Decision, Refusal> {
+    pub(super) fn join(&mut self, join: &Join, now: DecisionTime) -> Result<Decision, Refusal> {
         let valid = join.resume.as_ref().filter(|resume| self.is_valid(resume));
         let course = self.course(join, valid.is_some(), now.mono)?;
         if let Course::Begin { instead_of, .. } = course {
@@ -131,7 +133,11 @@ impl Room {
             .map_err(|retry_in| Refusal::TooManyJoins { retry_in })
     }
 
-    fn count_stream(&mut self, participant: ParticipantNumber, now: Now) -> Result<(), Refusal> {
+    fn count_stream(
+        &mut self,
+        participant: ParticipantNumber,
+        now: DecisionTime,
+    ) -> Result<(), Refusal> {
         let Some(rate) = self.rules.stream_rate else {
             return Ok(());
         };
@@ -140,7 +146,7 @@ impl Room {
             .map_err(|retry_in| Refusal::TooManyJoins { retry_in })
     }
 
-    fn count_arrival(&mut self, join: &Join, now: Now) -> Result<(), Refusal> {
+    fn count_arrival(&mut self, join: &Join, now: DecisionTime) -> Result<(), Refusal> {
         match (self.rules.join_rate, join.source) {
             (Some(rate), Some(source)) => self
                 .arrivals
@@ -165,7 +171,7 @@ impl Room {
             .participant(participant)
             .map_or_else(|| "".into(), |p| Arc::clone(&p.name));
         let granted = match resume {
-            Some(resume) => Granted {
+            Some(resume) => JoinGrant {
                 participant,
                 name,
                 generation,
@@ -177,7 +183,7 @@ impl Room {
                 head,
                 first: self.first,
             },
-            None => Granted {
+            None => JoinGrant {
                 participant,
                 name,
                 generation,
@@ -202,7 +208,7 @@ impl Room {
         join: &Join,
         name: &ParticipantName,
         resume: Option<&Resume>,
-        now: Now,
+        now: DecisionTime,
     ) -> Decision {
         let kind = EventKind::Joined {
             name: name.shared(),
@@ -217,7 +223,7 @@ impl Room {
                 .max(self.first)
                 .max(Position::new(1)),
         };
-        let granted = Granted {
+        let granted = JoinGrant {
             participant,
             name: name.shared(),
             generation,

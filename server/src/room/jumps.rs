@@ -35,7 +35,7 @@ const SAVED: u32 = 2;
 /// What is left of the budget, by the generic cell rate algorithm, as in [`crate::rate`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Jumps {
-    /// When all of it is there again, on the clock of `Now::mono`.
+    /// When all of it is there again, on the clock of `DecisionTime::mono`.
     full_at: Duration,
 }
 

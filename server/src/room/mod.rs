@@ -34,7 +34,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-pub use command::{Accepted, Command, Decision, Granted, Join, Leave, Publish, Refusal, Resume};
+pub use command::{Accepted, Command, Decision, Join, JoinGrant, Leave, Publish, Refusal, Resume};
 pub use fold::{Fold, FoldError, Participant};
 pub(crate) use fold::{check_rises, time_after};
 pub use presence::Presence;
@@ -50,7 +50,7 @@ use crate::rate::{Rate, Sources};
 
 /// The moment at which something is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
+pub struct DecisionTime {
     /// The wall clock, for people.
     pub wall: SystemTime,
     /// Since the process began; never goes back. Graces are counted in it.
@@ -59,7 +59,7 @@ pub struct Now {
 
 /// What is configured about a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct RoomRules {
     /// How long a participant whose stream ended may come back before it is announced as lost.
     pub grace: Duration,
     /// How long those who were present when the server died may come back after its restart.
@@ -81,7 +81,7 @@ pub struct Rules {
     pub stream_rate: Option<Rate>,
 }
 
-impl Default for Rules {
+impl Default for RoomRules {
     fn default() -> Self {
         Self {
             grace: Duration::from_secs(10),
@@ -104,7 +104,7 @@ pub struct Room {
     arrivals: Sources,
     /// How far the log's clock was brought forward lately.
     jumps: Jumps,
-    rules: Rules,
+    rules: RoomRules,
     epoch: Arc<str>,
     first: Position,
 }
@@ -114,7 +114,13 @@ impl Room {
     /// back.
     ///
     /// `epoch` is the life of the log, `first` the oldest position that it keeps.
-    pub fn new(fold: Fold, epoch: Arc<str>, first: Position, rules: Rules, now: Now) -> Self {
+    pub fn new(
+        fold: Fold,
+        epoch: Arc<str>,
+        first: Position,
+        rules: RoomRules,
+        now: DecisionTime,
+    ) -> Self {
         let presence = Presence::after_restart(&fold, now.mono + rules.restart_grace);
         Self {
             fold,
@@ -156,7 +162,7 @@ impl Room {
         self.fold.settle();
     }
 
-    /// When [`Room::expire`] next has something to do, on the clock of [`Now::mono`].
+    /// When [`Room::expire`] next has something to do, on the clock of [`DecisionTime::mono`].
     pub fn next_deadline(&self) -> Option<Duration> {
         self.presence.next_deadline()
     }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use chitty_chat::{LeftReason, ParticipantNumber};
 use imbl::{OrdMap, OrdSet};
 
-use super::{Fold, Refusal, Rules, seats::Seats};
+use super::{Fold, Refusal, RoomRules, seats::Seats};
 use crate::rate::{Bucket, Rate};
 
 /// The connections of those who are present.
@@ -22,7 +22,7 @@ struct Connection {
     generation: u64,
     /// Where the participant joined from; after a restart, where it first resumed from.
     source: Option<IpAddr>,
-    lost: Option<Lost>,
+    lost: Option<GraceDeadline>,
     /// How much it has published lately.
     published: Bucket,
     /// How many streams it has begun lately.
@@ -30,7 +30,7 @@ struct Connection {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Lost {
+struct GraceDeadline {
     deadline: Duration,
     /// With which reason it will be announced.
     reason: LeftReason,
@@ -54,7 +54,7 @@ impl Presence {
     pub(super) fn after_restart(fold: &Fold, deadline: Duration) -> Self {
         let mut presence = Self::default();
         for participant in fold.participants() {
-            let lost = Lost {
+            let lost = GraceDeadline {
                 deadline,
                 reason: LeftReason::Closed,
             };
@@ -101,7 +101,7 @@ impl Presence {
         source: IpAddr,
         but: Option<ParticipantNumber>,
         count: usize,
-        rules: &Rules,
+        rules: &RoomRules,
     ) -> Result<(), Refusal> {
         let leaving = but.and_then(|number| self.connections.get(&number)?.source);
         self.seats.check(source, leaving, count, rules)
@@ -157,7 +157,7 @@ impl Presence {
             && connection.generation == generation
             && connection.lost.is_none()
         {
-            connection.lost = Some(Lost {
+            connection.lost = Some(GraceDeadline {
                 deadline,
                 reason: LeftReason::Lost,
             });

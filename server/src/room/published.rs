@@ -27,46 +27,46 @@ pub struct Receipt {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Published {
     settled: Arc<Settled>,
-    recent: HashMap<Arc<str>, Entry>,
+    recent: HashMap<Arc<str>, PublishedEntry>,
     head: Position,
 }
 
 #[derive(Debug, Default)]
 struct Settled {
-    by_id: HashMap<Arc<str>, Entry>,
+    by_id: HashMap<Arc<str>, PublishedEntry>,
     in_order: VecDeque<(Position, Arc<str>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
+struct PublishedEntry {
     receipt: Receipt,
     text: [u8; 16],
 }
 
 /// What is known of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum IdMatch {
     Same(Receipt),
     Other(Position),
 }
 
 impl Published {
     /// What is known of this id, asked for with the digest of a text.
-    pub(super) fn find(&self, id: &str, text: [u8; 16]) -> Option<Known> {
+    pub(super) fn find(&self, id: &str, text: [u8; 16]) -> Option<IdMatch> {
         let entry = self
             .recent
             .get(id)
             .or_else(|| self.settled.by_id.get(id))
             .filter(|entry| is_remembered(entry.receipt.position, self.head))?;
         Some(if entry.text == text {
-            Known::Same(entry.receipt)
+            IdMatch::Same(entry.receipt)
         } else {
-            Known::Other(entry.receipt.position)
+            IdMatch::Other(entry.receipt.position)
         })
     }
 
     pub(super) fn insert(&mut self, id: Arc<str>, receipt: Receipt, text: [u8; 16]) {
-        let entry = Entry { receipt, text };
+        let entry = PublishedEntry { receipt, text };
         match Arc::get_mut(&mut self.settled) {
             Some(settled) if self.recent.is_empty() => settled.insert(id, entry),
             _ => drop(self.recent.insert(id, entry)),
@@ -121,7 +121,7 @@ impl PartialEq for Published {
 }
 
 impl Settled {
-    fn insert(&mut self, id: Arc<str>, entry: Entry) {
+    fn insert(&mut self, id: Arc<str>, entry: PublishedEntry) {
         self.in_order
             .push_back((entry.receipt.position, Arc::clone(&id)));
         self.by_id.insert(id, entry);
@@ -156,9 +156,9 @@ mod tests {
     use chitty_chat::{MessageId, MessageText, ParticipantName, Session};
 
     use super::*;
-    use crate::room::{Command, Fold, Join, Now, Publish, Room, Rules};
+    use crate::room::{Command, DecisionTime, Fold, Join, Publish, Room, RoomRules};
 
-    const START: Now = Now {
+    const START: DecisionTime = DecisionTime {
         wall: std::time::UNIX_EPOCH,
         mono: std::time::Duration::ZERO,
     };
@@ -189,7 +189,13 @@ mod tests {
     #[test]
     fn what_takes_the_place_of_the_original_is_settled() {
         let first = Position::new(1);
-        let mut room = Room::new(Fold::default(), "".into(), first, Rules::default(), START);
+        let mut room = Room::new(
+            Fold::default(),
+            "".into(),
+            first,
+            RoomRules::default(),
+            START,
+        );
         let mut decided = room.clone();
         write(&mut decided, 1);
         assert_eq!(decided.fold().published.recent.len(), 1);
@@ -321,7 +327,7 @@ mod tests {
                     let expected = plain.iter().find(|(_, known)| *known == id);
                     prop_assert_eq!(
                         found,
-                        expected.map(|(position, _)| Known::Same(receipt(*position)))
+                        expected.map(|(position, _)| IdMatch::Same(receipt(*position)))
                     );
                 }
                 if !batch.is_held {

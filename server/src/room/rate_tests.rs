@@ -15,15 +15,15 @@ fn session(name: &str) -> SessionHash {
         .hash()
 }
 
-fn at(millis: u64) -> Now {
+fn at(millis: u64) -> DecisionTime {
     let mono = Duration::from_millis(millis);
-    Now {
+    DecisionTime {
         wall: std::time::UNIX_EPOCH + mono,
         mono,
     }
 }
 
-fn room(rules: Rules) -> Room {
+fn room(rules: RoomRules) -> Room {
     Room::new(
         Fold::default(),
         "epoch".into(),
@@ -73,9 +73,9 @@ const HOME: [u8; 4] = [192, 0, 2, 1];
 
 #[test]
 fn messages_come_in_bursts_and_then_steadily_and_retries_are_free() {
-    let mut room = room(Rules {
+    let mut room = room(RoomRules {
         publish_rate: Some(Rate::per_second(5, 10)),
-        ..Rules::default()
+        ..RoomRules::default()
     });
     room.decide(&join("ada", "ada", HOME), at(0)).expect("free");
     room.decide(&join("bob", "bob", HOME), at(0)).expect("free");
@@ -109,9 +109,9 @@ fn messages_come_in_bursts_and_then_steadily_and_retries_are_free() {
 
 #[test]
 fn newcomers_are_counted_by_address_and_who_resumes_is_not() {
-    let mut room = room(Rules {
+    let mut room = room(RoomRules {
         join_rate: Some(Rate::per_second(1, 3)),
-        ..Rules::default()
+        ..RoomRules::default()
     });
     for name in ["ada", "bob", "eve"] {
         room.decide(&join(name, name, HOME), at(0)).expect("free");
@@ -134,7 +134,7 @@ fn newcomers_are_counted_by_address_and_who_resumes_is_not() {
 
 #[test]
 fn who_is_refused_a_new_participation_keeps_the_old_one() {
-    let mut room = room(Rules::default());
+    let mut room = room(RoomRules::default());
     room.decide(&join("ada", "ada", HOME), at(0)).expect("free");
     room.decide(&join("bob", "bob", HOME), at(0)).expect("free");
     let Command::Join(mut stale) = join("ada", "bob", HOME) else {
@@ -156,9 +156,9 @@ fn who_is_refused_a_new_participation_keeps_the_old_one() {
 
 #[test]
 fn a_stream_in_a_loop_is_slowed_down_and_nobody_else() {
-    let mut room = room(Rules {
+    let mut room = room(RoomRules {
         stream_rate: Some(Rate::per_second(1, 3)),
-        ..Rules::default()
+        ..RoomRules::default()
     });
     room.decide(&join("ada", "ada", HOME), at(0)).expect("free");
     room.decide(&join("bob", "bob", HOME), at(0)).expect("free");
@@ -180,7 +180,7 @@ fn a_stream_in_a_loop_is_slowed_down_and_nobody_else() {
 
 #[test]
 fn streams_are_counted_on_by_what_the_log_has() {
-    let rules = Rules::default();
+    let rules = RoomRules::default();
     let mut room = room(rules);
     let mut log = Vec::new();
     let mut decide = |room: &mut Room, command: &Command| {

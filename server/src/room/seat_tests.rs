@@ -6,18 +6,18 @@ use chitty_chat::{ParticipantName, ParticipantNumber, Session};
 
 use super::*;
 
-fn at(seconds: u64) -> Now {
+fn at(seconds: u64) -> DecisionTime {
     let mono = Duration::from_secs(seconds);
-    Now {
+    DecisionTime {
         wall: UNIX_EPOCH + mono,
         mono,
     }
 }
 
 fn room(limit: usize) -> Room {
-    let rules = Rules {
+    let rules = RoomRules {
         max_participants_per_source: limit,
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let first = Position::new(1);
     Room::new(Fold::default(), "epoch".into(), first, rules, at(0))
@@ -109,9 +109,9 @@ fn after_a_restart_seats_are_counted_where_they_resume_from() {
     for name in ["ada", "bob", "eve"] {
         enter(&mut before, name, "192.0.2.1").expect("a seat");
     }
-    let rules = Rules {
+    let rules = RoomRules {
         max_participants_per_source: 2,
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let fold = before.fold().clone();
     let mut room = Room::new(fold, "epoch".into(), Position::new(1), rules, at(0));

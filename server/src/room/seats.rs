@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use imbl::HashMap;
 
-use super::{Refusal, Rules};
+use super::{Refusal, RoomRules};
 use crate::source::{NETWORK_SHARE, network};
 
 /// Counts participants by source and by network. Cloning is cheap.
@@ -23,7 +23,7 @@ impl Seats {
         source: IpAddr,
         leaving: Option<IpAddr>,
         more: usize,
-        rules: &Rules,
+        rules: &RoomRules,
     ) -> Result<(), Refusal> {
         let limit = rules.max_participants_per_source;
         let freed = usize::from(leaving == Some(source));

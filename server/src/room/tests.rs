@@ -23,9 +23,9 @@ fn session(name: &str) -> chitty_chat::SessionHash {
         .hash()
 }
 
-fn now(seconds: u64) -> Now {
+fn now(seconds: u64) -> DecisionTime {
     let mono = Duration::from_secs(seconds);
-    Now {
+    DecisionTime {
         wall: std::time::UNIX_EPOCH + mono,
         mono,
     }
@@ -36,7 +36,7 @@ fn room() -> Room {
         Fold::default(),
         EPOCH.into(),
         Position::new(1),
-        Rules::default(),
+        RoomRules::default(),
         now(0),
     )
 }
@@ -89,7 +89,7 @@ impl Chat {
         Ok(decision)
     }
 
-    fn join(&mut self, join: Join, seconds: u64) -> Result<Granted, Refusal> {
+    fn join(&mut self, join: Join, seconds: u64) -> Result<JoinGrant, Refusal> {
         match self.decide(&Command::Join(join), seconds)?.accepted {
             Accepted::Joined(granted) => Ok(granted),
             other => panic!("{other:?}"),

@@ -8,7 +8,7 @@ use std::{net::IpAddr, time::Duration};
 
 use chitty_chat::{LamportTime, ParticipantNumber, Position, SessionHash};
 
-use super::{Join, Refusal, Room, Rules, SessionState, joining::Course};
+use super::{Join, Refusal, Room, RoomRules, SessionState, joining::Course};
 
 /// A room that does not change, without the ids of what was published: these are shared by no two
 /// rooms for long ([`Fold`](super::Fold)).
@@ -69,7 +69,7 @@ impl View {
     }
 
     /// What is configured about the room.
-    pub const fn rules(&self) -> &Rules {
+    pub const fn rules(&self) -> &RoomRules {
         &self.0.rules
     }
 

@@ -11,15 +11,15 @@ use tokio::{
 use crate::{
     follower::{Attachment, Hub},
     log::Log,
-    room::{Command, Granted, Join, Leave, Publish, Receipt, Refusal, View},
+    room::{Command, Join, JoinGrant, Leave, Publish, Receipt, Refusal, View},
 };
 
-type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+type ReplySender<T> = oneshot::Sender<Result<T, Refusal>>;
 
 pub(super) enum Request {
-    Join(Command, Reply<Joined>),
-    Publish(Command, Reply<Receipt>),
-    Leave(Command, Reply<Receipt>),
+    Join(Command, ReplySender<JoinReply>),
+    Publish(Command, ReplySender<Receipt>),
+    Leave(Command, ReplySender<Receipt>),
 }
 
 impl Request {
@@ -32,9 +32,9 @@ impl Request {
 
 /// The answer to a Join: what the stream begins with, and its place among the followers.
 #[derive(Debug)]
-pub struct Joined {
+pub struct JoinReply {
     /// What the stream begins with.
-    pub granted: Granted,
+    pub granted: JoinGrant,
     /// Dropping it ends the stream's claim on the participation.
     pub attachment: Attachment,
 }
@@ -42,17 +42,17 @@ pub struct Joined {
 /// No answer came: the server goes down. Whether the command was carried out is unknown.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the server goes down; try again")]
-pub struct Gone;
+pub struct SequencerGone;
 
 /// Why a command has no result.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Refused {
+pub enum RequestError {
     /// The room refused it; nothing changed.
     #[error(transparent)]
     Refusal(#[from] Refusal),
     /// The server goes down.
     #[error(transparent)]
-    Gone(#[from] Gone),
+    Gone(#[from] SequencerGone),
 }
 
 /// The way to a sequencer. When all are dropped, it ends.
@@ -88,7 +88,7 @@ impl Handle {
         Arc::clone(&self.view.borrow())
     }
 
-    /// The sequencer's clock ([`Now::mono`](crate::room::Now::mono)).
+    /// The sequencer's clock ([`DecisionTime::mono`](crate::room::DecisionTime::mono)).
     pub fn now(&self) -> Duration {
         self.started.elapsed()
     }
@@ -104,26 +104,32 @@ impl Handle {
     }
 
     /// Enters, or goes on. Answered when it is durable.
-    pub async fn join(&self, join: Join) -> Result<Joined, Refused> {
+    pub async fn join(&self, join: Join) -> Result<JoinReply, RequestError> {
         self.ask(|reply| Request::Join(Command::Join(join), reply))
             .await
     }
 
     /// Writes. Answered when it is durable.
-    pub async fn publish(&self, publish: Publish) -> Result<Receipt, Refused> {
+    pub async fn publish(&self, publish: Publish) -> Result<Receipt, RequestError> {
         self.ask(|reply| Request::Publish(Command::Publish(publish), reply))
             .await
     }
 
     /// Leaves. Answered when it is durable.
-    pub async fn leave(&self, leave: Leave) -> Result<Receipt, Refused> {
+    pub async fn leave(&self, leave: Leave) -> Result<Receipt, RequestError> {
         self.ask(|reply| Request::Leave(Command::Leave(leave), reply))
             .await
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refused> {
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(ReplySender<T>) -> Request,
+    ) -> Result<T, RequestError> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(request(reply)).await.map_err(|_| Gone)?;
-        Ok(answer.await.map_err(|_| Gone)??)
+        self.requests
+            .send(request(reply))
+            .await
+            .map_err(|_| SequencerGone)?;
+        Ok(answer.await.map_err(|_| SequencerGone)??)
     }
 }

@@ -26,7 +26,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use handle::{Gone, Handle, Joined, Refused};
+pub use handle::{Handle, JoinReply, RequestError, SequencerGone};
 
 use self::handle::Request;
 use crate::{
@@ -34,7 +34,7 @@ use crate::{
     line_limit::{Cause, LineLimit},
     log::{AppendError, Keep, Log, ReplayError, catch_up, replay},
     record::Record,
-    room::{Accepted, Decision, Now, Refusal, Room, Rules, View},
+    room::{Accepted, Decision, DecisionTime, Refusal, Room, RoomRules, View},
 };
 
 /// So many requests wait for the sequencer at most; further ones wait with their callers.
@@ -54,9 +54,9 @@ const TRIM_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is configured.
 #[derive(Clone, Copy, Debug)]
-pub struct Config {
+pub struct SequencerConfig {
     /// The rules of the room.
-    pub rules: Rules,
+    pub rules: RoomRules,
     /// The cap on the log.
     pub keep: Option<Keep>,
     /// End when nobody has been present for so long.
@@ -67,7 +67,7 @@ pub struct Config {
 
 /// Why a sequencer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum StopReason {
     /// It was told to.
     Shutdown,
     /// Nobody was present for as long as is configured.
@@ -94,7 +94,7 @@ pub struct Sequencer {
     /// The room as of the last batch, for who reads beside it.
     view: watch::Sender<Arc<View>>,
     requests: mpsc::Receiver<Request>,
-    config: Config,
+    config: SequencerConfig,
     started: Instant,
     /// Since when nobody has been present.
     idle_since: Option<Instant>,
@@ -109,12 +109,12 @@ impl Sequencer {
     /// Folds the log; everybody who was present in it has the restart grace to come back.
     pub async fn start(
         log: Arc<dyn Log>,
-        limits: crate::follower::Limits,
-        config: Config,
+        limits: crate::follower::FollowerLimits,
+        config: SequencerConfig,
     ) -> Result<(Self, Handle), ReplayError> {
         let fold = replay(&*log).await?;
         let started = Instant::now();
-        let now = Now {
+        let now = DecisionTime {
             wall: (config.wall)(),
             mono: Duration::ZERO,
         };
@@ -146,7 +146,7 @@ impl Sequencer {
 
     /// Serves until told to end, idle for long enough, or the store fails. When it returns, all
     /// streams are told to end.
-    pub async fn run(mut self, shutdown: CancellationToken) -> Result<End, SequencerError> {
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<StopReason, SequencerError> {
         let log = Arc::clone(&self.log);
         let result = tokio::select! {
             biased;
@@ -161,7 +161,7 @@ impl Sequencer {
         result
     }
 
-    async fn serve(&mut self, shutdown: CancellationToken) -> Result<End, SequencerError> {
+    async fn serve(&mut self, shutdown: CancellationToken) -> Result<StopReason, SequencerError> {
         let mut requests = Vec::with_capacity(BATCH);
         let mut next_trim = Instant::now() + TRIM_EVERY;
         loop {
@@ -176,16 +176,16 @@ impl Sequencer {
             let hub = Arc::clone(&self.hub);
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return Ok(End::Shutdown),
+                () = shutdown.cancelled() => return Ok(StopReason::Shutdown),
                 count = self.requests.recv_many(&mut requests, BATCH) => {
                     if count == 0 {
-                        return Ok(End::Shutdown);
+                        return Ok(StopReason::Shutdown);
                     }
                     self.gather(&mut requests).await;
                 }
                 () = hub.detachment() => {}
                 () = at(deadline) => {}
-                () = at(idle_end) => return Ok(End::Idle),
+                () = at(idle_end) => return Ok(StopReason::Idle),
                 () = at(self.config.keep.map(|_| next_trim)) => continue,
             }
             self.serve_batch(&mut requests).await?;
@@ -311,7 +311,7 @@ impl Sequencer {
                 (Request::Join(_, reply), Ok(Accepted::Joined(granted))) => {
                     // Attached even where the caller is gone: dropping it detaches.
                     let attachment = self.hub.attach(granted.participant, granted.generation);
-                    let _ = reply.send(Ok(Joined {
+                    let _ = reply.send(Ok(JoinReply {
                         granted,
                         attachment,
                     }));
@@ -370,8 +370,8 @@ impl Sequencer {
         Ok(())
     }
 
-    fn now(&self) -> Now {
-        Now {
+    fn now(&self) -> DecisionTime {
+        DecisionTime {
             wall: (self.config.wall)(),
             mono: self.started.elapsed(),
         }

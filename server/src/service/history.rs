@@ -11,7 +11,9 @@ use prost::Message as _;
 use tonic::Status;
 use tracing::info;
 
-use super::{Chat, Refused, refused, replies::Permit, requests::parse_session, status};
+use super::{
+    RefusedCall, ServiceState, refused, replies::ReplyPermit, requests::parse_session, status,
+};
 use crate::{
     line_limit::Cause,
     log::{Extent, Log, PageLimit, ReadError},
@@ -23,15 +25,15 @@ const MAX_LIMIT: u64 = 1000;
 /// Of the events of a reply.
 const MAX_BYTES: usize = 256 << 10;
 
-impl Chat {
+impl ServiceState {
     /// A page, and the permit for it, which is to be held until the page is taken. `source` is where
     /// the request came from.
     pub(super) async fn history(
         &self,
         request: HistoryRequest,
         source: Option<IpAddr>,
-    ) -> Result<(HistoryReply, Permit), Refused> {
-        let wanted = Wanted::parse(&request).map_err(|status| refused(0, status))?;
+    ) -> Result<(HistoryReply, ReplyPermit), RefusedCall> {
+        let wanted = PageRequest::parse(&request).map_err(|status| refused(0, status))?;
         let session = parse_session(&request.session).map_err(|status| refused(0, status))?;
         let participant = self
             .sequencer
@@ -76,26 +78,26 @@ impl Chat {
 
 /// Which page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Wanted {
-    place: Place,
+struct PageRequest {
+    place: PageStart,
     limit: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum PageStart {
     End,
     Before(u64),
     After(u64),
     Around(u64),
 }
 
-impl Wanted {
+impl PageRequest {
     fn parse(request: &HistoryRequest) -> Result<Self, Status> {
         let place = match (request.before, request.after, request.at_lamport) {
-            (0, 0, 0) => Place::End,
-            (before, 0, 0) => Place::Before(before),
-            (0, after, 0) => Place::After(after),
-            (0, 0, lamport) => Place::Around(lamport),
+            (0, 0, 0) => PageStart::End,
+            (before, 0, 0) => PageStart::Before(before),
+            (0, after, 0) => PageStart::After(after),
+            (0, 0, lamport) => PageStart::Around(lamport),
             _ => {
                 let reason = "give one of before, after and at_lamport, or none";
                 return Err(status::bad_field("before", reason));
@@ -113,32 +115,34 @@ impl Wanted {
         let Self { place, limit } = self;
         let end = extent.head.get() + 1;
         let (from, anchor) = match place {
-            Place::End => (end.saturating_sub(limit), end - 1),
-            Place::Before(before) => {
+            PageStart::End => (end.saturating_sub(limit), end - 1),
+            PageStart::Before(before) => {
                 let before = before.min(end);
                 (before.saturating_sub(limit), before.saturating_sub(1))
             }
-            Place::After(after) => {
+            PageStart::After(after) => {
                 let next = after.min(extent.head.get()) + 1;
                 (next, next)
             }
-            Place::Around(_) => (around.get().saturating_sub(limit / 2), around.get()),
+            PageStart::Around(_) => (around.get().saturating_sub(limit / 2), around.get()),
         };
         let from = Position::new(from).max(extent.first);
         (from.previous(), Position::new(anchor))
     }
 }
 
-async fn read(log: &dyn Log, wanted: Wanted) -> Result<HistoryReply, ReadError> {
+async fn read(log: &dyn Log, wanted: PageRequest) -> Result<HistoryReply, ReadError> {
     let around = match wanted.place {
-        Place::Around(lamport) => log.locate(lamport.into()).await?,
-        Place::End | Place::Before(_) | Place::After(_) => Position::ZERO,
+        PageStart::Around(lamport) => log.locate(lamport.into()).await?,
+        PageStart::End | PageStart::Before(_) | PageStart::After(_) => Position::ZERO,
     };
     let extent = log.extent();
     let (after, anchor) = wanted.resolve(extent, around);
     let count = match wanted.place {
-        Place::Before(_) | Place::End => wanted.limit.min(anchor.get().saturating_sub(after.get())),
-        Place::After(_) | Place::Around(_) => wanted.limit,
+        PageStart::Before(_) | PageStart::End => {
+            wanted.limit.min(anchor.get().saturating_sub(after.get()))
+        }
+        PageStart::After(_) | PageStart::Around(_) => wanted.limit,
     };
     let records = usize::try_from(count).unwrap_or(usize::MAX);
     let page = if records == 0 {

@@ -13,31 +13,31 @@ use tower::BoxError;
 use tracing::info;
 
 use super::{
-    Chat, Refused,
-    join_queue::{Key, Newcomer, Turn},
+    RefusedCall, ServiceState,
+    join_queue::{Newcomer, NewcomerKey, Turn},
     refused, status, wire,
 };
 use crate::{
-    follower::{Follower, Start},
+    follower::{Follower, StreamStart},
     log::lamport_at,
     net::{self, Peer},
-    room::{Granted, Join, Lookup, Outlook, Refusal, Resume},
-    sequencer::Joined,
+    room::{Join, JoinGrant, Lookup, Outlook, Refusal, Resume},
+    sequencer::JoinReply,
 };
 
 /// How often those who wait for a seat look for one.
 const SEAT_LOOK_EVERY: Duration = Duration::from_millis(100);
 
-impl Chat {
+impl ServiceState {
     pub(super) async fn join(
         &self,
         request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
-    ) -> Result<Follower, Refused> {
+    ) -> Result<Follower, RefusedCall> {
         let peer = request.extensions().get::<Peer>().cloned();
         let request: JoinRequest = wire::read(request)
             .await
             .map_err(|status| refused(0, status))?;
-        net::is_asked();
+        net::set_waits_for_server();
         let entered = peer.as_ref().map(Peer::enter);
         let lamport = request.lamport;
         let mut follower = self
@@ -66,15 +66,15 @@ impl Chat {
             source: peer.as_ref().map(|peer| peer.source),
         };
         let key = match &join.name {
-            Ok(name) if request.session.is_empty() => Key::Name(name.shared()),
-            _ => Key::Session(join.session),
+            Ok(name) if request.session.is_empty() => NewcomerKey::Name(name.shared()),
+            _ => NewcomerKey::Session(join.session),
         };
         let joined = self.admit(&mut join, key, peer.as_ref()).await?;
         if let Some(peer) = peer {
             // As after its other calls: what is still to be sent when its stream breaks may be sent
             // on this connection all the same.
             peer.renew();
-            joined.attachment.cut_by(peer.cut);
+            joined.attachment.set_abort(peer.abort);
         }
         Ok(self.follow(joined, &session))
     }
@@ -85,9 +85,9 @@ impl Chat {
     async fn admit(
         &self,
         join: &mut Join,
-        key: Key,
+        key: NewcomerKey,
         peer: Option<&Peer>,
-    ) -> Result<Joined, Status> {
+    ) -> Result<JoinReply, Status> {
         let mut outlook = self.outlook(join)?;
         let turn = match peer {
             Some(peer) if outlook.is_arrival => self.turn(key, outlook, peer).await?,
@@ -118,7 +118,12 @@ impl Chat {
     }
 
     /// A turn among the newcomers of the same network; `None` where these are not limited.
-    async fn turn(&self, key: Key, outlook: Outlook, peer: &Peer) -> Result<Option<Turn>, Status> {
+    async fn turn(
+        &self,
+        key: NewcomerKey,
+        outlook: Outlook,
+        peer: &Peer,
+    ) -> Result<Option<Turn>, Status> {
         let Some(rate) = self.sequencer.view().rules().join_rate else {
             return Ok(None);
         };
@@ -163,8 +168,8 @@ impl Chat {
             .map_err(|error| status::unreadable(&error))
     }
 
-    fn follow(&self, joined: Joined, session: &Session) -> Follower {
-        let Joined {
+    fn follow(&self, joined: JoinReply, session: &Session) -> Follower {
+        let JoinReply {
             granted,
             attachment,
         } = joined;
@@ -175,7 +180,7 @@ impl Chat {
         let log = self.sequencer.log();
         let welcome = welcome(&granted, session, &log.epoch());
         Follower::new(
-            Start {
+            StreamStart {
                 welcome,
                 participants: granted.participants,
                 attachment,
@@ -196,7 +201,7 @@ fn unverified(resume: v1::Resume) -> Resume {
 }
 
 /// All but the participants, who are encoded when there is room for them.
-fn welcome(granted: &Granted, session: &Session, epoch: &str) -> Welcome {
+fn welcome(granted: &JoinGrant, session: &Session, epoch: &str) -> Welcome {
     Welcome {
         session: session.reveal().to_owned(),
         epoch: epoch.to_owned(),

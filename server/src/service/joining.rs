@@ -13,15 +13,15 @@ use chitty_chat::SessionHash;
 pub(super) struct Joining(Mutex<HashMap<SessionHash, usize>>);
 
 /// A Join is being decided for as long as this lives.
-pub(super) struct Begun<'a> {
+pub(super) struct JoiningGuard<'a> {
     joining: &'a Joining,
     session: SessionHash,
 }
 
 impl Joining {
-    pub(super) fn begin(&self, session: SessionHash) -> Begun<'_> {
+    pub(super) fn begin(&self, session: SessionHash) -> JoiningGuard<'_> {
         *self.lock().entry(session).or_default() += 1;
-        Begun {
+        JoiningGuard {
             joining: self,
             session,
         }
@@ -36,7 +36,7 @@ impl Joining {
     }
 }
 
-impl Drop for Begun<'_> {
+impl Drop for JoiningGuard<'_> {
     fn drop(&mut self) {
         let mut sessions = self.joining.lock();
         if let Some(count) = sessions.get_mut(&self.session) {

@@ -10,7 +10,7 @@ use chitty_chat::ParticipantNumber;
 
 use crate::{
     rate::{Buckets, Rate, Sources},
-    room::{Lookup, Outlook, Rules},
+    room::{Lookup, Outlook, RoomRules},
 };
 
 /// Of newcomers: so many times as often as they may join, so that whoever breaks off before the
@@ -47,7 +47,7 @@ impl LookUps {
         &self,
         outlook: Outlook,
         source: Option<IpAddr>,
-        rules: &Rules,
+        rules: &RoomRules,
         now: Duration,
     ) -> Result<(), Duration> {
         match (outlook.participant, source) {

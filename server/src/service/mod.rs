@@ -41,7 +41,7 @@ use tower::BoxError;
 use tower_service::Service;
 use tracing::info;
 
-pub use self::wire::Reply;
+pub use self::wire::UnaryReply;
 use self::{
     join_queue::JoinQueue, joining::Joining, look_ups::LookUps, quota::Quota, replies::Replies,
 };
@@ -65,12 +65,12 @@ const MAX_REASON: usize = 200;
 /// The service of the wire contract, and others beside it.
 #[derive(Clone)]
 pub struct ChittyChat {
-    chat: Arc<Chat>,
+    chat: Arc<ServiceState>,
     /// Whatever is not the chat's own.
     others: Routes,
 }
 
-struct Chat {
+struct ServiceState {
     sequencer: Handle,
     quota: Quota,
     newcomers: Arc<JoinQueue>,
@@ -82,13 +82,13 @@ struct Chat {
 }
 
 /// What an answer consists of: a stream that follows the log, one reply, or what tonic makes.
-pub type Answer = Either<Follower, Either<Reply, Body>>;
+pub type Answer = Either<Follower, Either<UnaryReply, Body>>;
 
 impl ChittyChat {
     /// A service on this chat, beside others. `random` fills a buffer with what nobody can guess.
     pub fn new(sequencer: Handle, random: fn(&mut [u8]), others: Routes) -> Self {
         Self {
-            chat: Arc::new(Chat {
+            chat: Arc::new(ServiceState {
                 sequencer,
                 quota: Quota::new(),
                 newcomers: Arc::default(),
@@ -158,13 +158,13 @@ where
     }
 }
 
-impl Chat {
+impl ServiceState {
     async fn answer(
         &self,
         call: &'static str,
         request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
         source: Option<IpAddr>,
-    ) -> Result<http::Response<Answer>, Refused> {
+    ) -> Result<http::Response<Answer>, RefusedCall> {
         match call {
             "Join" => self.join(request).await.map(|follower| {
                 let mut response = wire::respond(Either::Left(follower));
@@ -195,7 +195,7 @@ impl Chat {
         &self,
         request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
         source: Option<IpAddr>,
-    ) -> Result<http::Response<Answer>, Refused> {
+    ) -> Result<http::Response<Answer>, RefusedCall> {
         let (request, peer) = read(request).await?;
         let (reply, permit) = self.history(request, source).await?;
         if let Some(peer) = peer {
@@ -205,7 +205,7 @@ impl Chat {
     }
 
     /// Writes down that a call was refused, and with what.
-    fn write_down(&self, call: &'static str, refused: &Refused, source: Option<IpAddr>) {
+    fn write_down(&self, call: &'static str, refused: &RefusedCall, source: Option<IpAddr>) {
         let cause = match refused.participant {
             Some(session) => Cause::Participant(session, source),
             None => Cause::Stranger(source),
@@ -224,12 +224,12 @@ impl Chat {
 /// The request, and who sends it.
 async fn read<Req: prost::Message + Default>(
     request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
-) -> Result<(Req, Option<Peer>), Refused> {
+) -> Result<(Req, Option<Peer>), RefusedCall> {
     let peer = request.extensions().get::<Peer>().cloned();
     let request = wire::read(request)
         .await
         .map_err(|status| refused(0, status))?;
-    net::is_asked();
+    net::set_waits_for_server();
     Ok((request, peer))
 }
 
@@ -247,7 +247,7 @@ const fn tonics(body: Body) -> Answer {
 }
 
 /// A call that is refused.
-struct Refused {
+struct RefusedCall {
     /// The request's.
     lamport: u64,
     status: Status,
@@ -255,15 +255,15 @@ struct Refused {
     participant: Option<SessionHash>,
 }
 
-const fn refused(lamport: u64, status: Status) -> Refused {
-    Refused {
+const fn refused(lamport: u64, status: Status) -> RefusedCall {
+    RefusedCall {
         lamport,
         status,
         participant: None,
     }
 }
 
-impl Refused {
+impl RefusedCall {
     /// It was looked up that this participant is present.
     fn of(self, participant: SessionHash) -> Self {
         Self {

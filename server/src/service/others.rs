@@ -37,7 +37,7 @@ where
     let called = routes.oneshot(stripped(request, gone));
     match timeout(ANSWER_WITHIN, called).await {
         Ok(Ok(response)) => {
-            let mut response = response.map(|body| tonics(Body::new(Taken(body, alive))));
+            let mut response = response.map(|body| tonics(Body::new(TimedReply(body, alive))));
             response.extensions_mut().insert(net::Endless);
             response
         }
@@ -51,7 +51,7 @@ where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let (parts, body) = request.into_parts();
-    let brief = Brief {
+    let brief = BoundedRequest {
         body: Box::pin(body),
         left: PREFIX + MAX_REQUEST,
         gone: Some(gone),
@@ -72,7 +72,7 @@ where
 }
 
 /// A request, of which so much may still come.
-struct Brief<B> {
+struct BoundedRequest<B> {
     body: Pin<Box<B>>,
     left: usize,
     /// The call is over: reflection reads its requests in a task of its own, which would keep them.
@@ -80,7 +80,9 @@ struct Brief<B> {
     gone: Option<oneshot::Receiver<()>>,
 }
 
-impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body for Brief<B> {
+impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body
+    for BoundedRequest<B>
+{
     type Data = Bytes;
     type Error = Status;
 
@@ -124,12 +126,12 @@ impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body fo
 
 /// An answer of tonic's. While it has nothing to say, nobody waits for the peer; what it says is
 /// to be taken in time. Its end is told by dropping the sender.
-struct Taken(
+struct TimedReply(
     Body,
     #[expect(dead_code, reason = "it is dropped")] oneshot::Sender<()>,
 );
 
-impl http_body::Body for Taken {
+impl http_body::Body for TimedReply {
     type Data = Bytes;
     type Error = Status;
 
@@ -139,9 +141,9 @@ impl http_body::Body for Taken {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let polled = Pin::new(&mut self.0).poll_frame(cx);
         if polled.is_ready() {
-            net::is_answered(TAKEN_WITHIN);
+            net::set_waits_for_peer(TAKEN_WITHIN);
         } else {
-            net::is_watched();
+            net::set_watches();
         }
         polled
     }

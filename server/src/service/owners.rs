@@ -11,16 +11,16 @@ const SWEEP_FROM: usize = 1024;
 
 /// A share for each owner. One is kept for as long as somebody holds it, or it says that it is not
 /// idle: then it is as good as a new one.
-pub(super) struct Owners<K, V>(Mutex<Table<K, V>>);
+pub(super) struct Owners<K, V>(Mutex<ShareTable<K, V>>);
 
-struct Table<K, V> {
+struct ShareTable<K, V> {
     shares: HashMap<K, Arc<V>>,
     sweep_at: usize,
 }
 
 impl<K, V> Default for Owners<K, V> {
     fn default() -> Self {
-        Self(Mutex::new(Table {
+        Self(Mutex::new(ShareTable {
             shares: HashMap::new(),
             sweep_at: SWEEP_FROM,
         }))

@@ -52,7 +52,7 @@ pub(super) struct Quota {
 }
 
 /// A page may be read for as long as this lives.
-pub(super) struct Permit(#[expect(dead_code, reason = "held")] Vec<OwnedSemaphorePermit>);
+pub(super) struct ReadPermit(#[expect(dead_code, reason = "held")] Vec<OwnedSemaphorePermit>);
 
 impl Quota {
     pub(super) fn new() -> Self {
@@ -71,7 +71,7 @@ impl Quota {
     }
 
     /// Waits until a page may be read.
-    pub(super) async fn turn(&self, waiting: Waiting, source: Option<IpAddr>) -> Permit {
+    pub(super) async fn turn(&self, waiting: Waiting, source: Option<IpAddr>) -> ReadPermit {
         let mut turns = Vec::with_capacity(3);
         turns.extend(self.participants.turn(&waiting.0).await);
         if let Some(source) = source {
@@ -79,7 +79,7 @@ impl Quota {
         }
         // Closed by nobody, as are the others.
         turns.extend(Arc::clone(&self.readers).acquire_owned().await.ok());
-        Permit(turns)
+        ReadPermit(turns)
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
             &self,
             participant: ParticipantNumber,
             source: Option<IpAddr>,
-        ) -> Result<Permit, Duration> {
+        ) -> Result<ReadPermit, Duration> {
             let waiting = self.wait(participant)?;
             Ok(self.turn(waiting, source).await)
         }

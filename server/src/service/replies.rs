@@ -43,7 +43,7 @@ enum Owner {
 }
 
 /// Room for a page: of the participant's share, of its source's and network's, and of all.
-pub(super) struct Permit(Vec<OwnedSemaphorePermit>);
+pub(super) struct ReplyPermit(Vec<OwnedSemaphorePermit>);
 
 impl Replies {
     /// So many bytes for all. A source has half of them, and an IPv6 /48 network three quarters.
@@ -63,7 +63,7 @@ impl Replies {
         self: &Arc<Self>,
         session: SessionHash,
         source: impl Into<Option<IpAddr>>,
-    ) -> Result<Permit, Status> {
+    ) -> Result<ReplyPermit, Status> {
         let participant = self.share(Owner::Participant(session), PARTICIPANT as usize);
         // The table has one, and each call that holds or waits has one.
         if Arc::strong_count(&participant) > 1 + WAITING {
@@ -83,7 +83,7 @@ impl Replies {
                 let acquired = share.acquire_many_owned(PAGE).await;
                 permits.push(acquired.map_err(|_| exhausted())?);
             }
-            Ok(Permit(permits))
+            Ok(ReplyPermit(permits))
         });
         acquired.await.unwrap_or_else(|_| Err(exhausted()))
     }
@@ -94,7 +94,7 @@ impl Replies {
     }
 }
 
-impl Permit {
+impl ReplyPermit {
     /// The same bytes, which hold the permit; what they do not need of it is given back.
     pub(super) fn hold(mut self, bytes: Bytes) -> Bytes {
         let needed = u32::try_from(bytes.len() >> 10).unwrap_or(PAGE) + 1;
@@ -102,19 +102,19 @@ impl Permit {
             let excess = (permit.num_permits()).saturating_sub(needed as usize);
             drop(permit.split(excess));
         }
-        Bytes::from_owner(Held {
+        Bytes::from_owner(HeldReply {
             bytes,
             _permit: self,
         })
     }
 }
 
-struct Held {
+struct HeldReply {
     bytes: Bytes,
-    _permit: Permit,
+    _permit: ReplyPermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for HeldReply {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }

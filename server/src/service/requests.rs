@@ -6,14 +6,17 @@ use chitty_chat::{
 };
 use tonic::Status;
 
-use super::{Chat, Refused, refused, status};
+use super::{RefusedCall, ServiceState, refused, status};
 use crate::{
     room::{Leave, Publish, Refusal},
     sequencer,
 };
 
-impl Chat {
-    pub(super) async fn publish(&self, request: PublishRequest) -> Result<PublishReply, Refused> {
+impl ServiceState {
+    pub(super) async fn publish(
+        &self,
+        request: PublishRequest,
+    ) -> Result<PublishReply, RefusedCall> {
         let lamport = request.lamport;
         let publish = parse_publish(&request).map_err(|status| refused(lamport, status))?;
         let session = publish.session;
@@ -38,7 +41,7 @@ impl Chat {
         }
     }
 
-    pub(super) async fn leave(&self, request: LeaveRequest) -> Result<LeaveReply, Refused> {
+    pub(super) async fn leave(&self, request: LeaveRequest) -> Result<LeaveReply, RefusedCall> {
         let lamport = request.lamport;
         let session = parse_session(&request.session).map_err(|status| refused(lamport, status))?;
         let known = self.require_known(&session);
@@ -57,7 +60,7 @@ impl Chat {
     }
 }
 
-impl Chat {
+impl ServiceState {
     /// Refuses, without a turn of the sequencer, a session of which nothing is known.
     fn require_known(&self, session: &SessionHash) -> Result<(), Status> {
         // In this order: a Join that ends in between is published by then.
@@ -70,10 +73,10 @@ impl Chat {
 
 /// Whether a Publish was refused after its session had been found. The other reasons are looked
 /// for before.
-const fn is_of_a_participant(error: &sequencer::Refused) -> bool {
+const fn is_of_a_participant(error: &sequencer::RequestError) -> bool {
     matches!(
         error,
-        sequencer::Refused::Refusal(
+        sequencer::RequestError::Refusal(
             Refusal::TooFast { .. } | Refusal::SeenAhead { .. } | Refusal::SeenFell { .. }
         )
     )

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{log::ReadError, room::Refusal, sequencer::Refused};
+use crate::{log::ReadError, room::Refusal, sequencer::RequestError};
 
 /// The request's field has a value that it may not have.
 #[expect(
@@ -34,10 +34,10 @@ pub(super) fn malformed(error: &prost::DecodeError) -> Status {
     }
 }
 
-pub(super) fn refused(error: &Refused) -> Status {
+pub(super) fn refused(error: &RequestError) -> Status {
     match error {
-        Refused::Gone(gone) => Status::unavailable(gone.to_string()),
-        Refused::Refusal(refused) => refusal(refused),
+        RequestError::Gone(gone) => Status::unavailable(gone.to_string()),
+        RequestError::Refusal(refused) => refusal(refused),
     }
 }
 

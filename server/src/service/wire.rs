@@ -81,10 +81,10 @@ fn first_message(read: &[u8]) -> Result<Option<&[u8]>, Status> {
 }
 
 /// One message and its status.
-pub type Reply = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
+pub type UnaryReply = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
 
 /// The body of a response of one message, with its prefix.
-pub(super) fn reply(message: Bytes) -> Reply {
+pub(super) fn reply(message: Bytes) -> UnaryReply {
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
     Full::new(message).with_trailers(ready(Some(Ok(trailers))))

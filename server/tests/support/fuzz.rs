@@ -82,7 +82,7 @@ pub(crate) enum Mutation {
     Set(Index, u8),
     Insert(Index, Vec<u8>),
     Remove(Index),
-    Cut(Index),
+    StreamAbort(Index),
     Repeat(Index),
 }
 
@@ -104,7 +104,7 @@ impl Mutation {
                 let at = at(index);
                 bytes.drain(at..bytes.len().min(at + 1));
             }
-            Self::Cut(index) => bytes.truncate(at(index)),
+            Self::StreamAbort(index) => bytes.truncate(at(index)),
             Self::Repeat(index) => bytes.extend_from_within(at(index)..),
         }
     }
@@ -122,7 +122,7 @@ pub(crate) fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
         (any::<Index>(), vec(any::<u8>(), 1..12))
             .prop_map(|(index, more)| Mutation::Insert(index, more)),
         any::<Index>().prop_map(Mutation::Remove),
-        any::<Index>().prop_map(Mutation::Cut),
+        any::<Index>().prop_map(Mutation::StreamAbort),
         any::<Index>().prop_map(Mutation::Repeat),
     ];
     prop_oneof![2 => Just(Vec::new()), 1 => vec(mutation, 1..4)]

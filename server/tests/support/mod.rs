@@ -16,12 +16,12 @@ use chitty_chat::{
     secret::os_random,
 };
 use chitty_server::{
-    app::{self, Config, ServeError},
+    app::{self, ServeError, ServerConfig},
     follower,
     log::{Log, MemoryLog},
     net,
-    room::Rules,
-    sequencer::{self, End},
+    room::RoomRules,
+    sequencer::{self, StopReason},
 };
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -33,26 +33,26 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) shutdown: CancellationToken,
-    pub(crate) task: JoinHandle<Result<End, ServeError>>,
+    pub(crate) task: JoinHandle<Result<StopReason, ServeError>>,
 }
 
-pub(crate) fn config() -> Config {
+pub(crate) fn config() -> ServerConfig {
     #[expect(clippy::disallowed_methods, reason = "a test is an edge")]
     let wall = std::time::SystemTime::now;
-    Config {
-        sequencer: sequencer::Config {
-            rules: Rules {
+    ServerConfig {
+        sequencer: sequencer::SequencerConfig {
+            rules: RoomRules {
                 grace: Duration::from_millis(300),
                 publish_rate: None,
                 join_rate: None,
                 stream_rate: None,
-                ..Rules::default()
+                ..RoomRules::default()
             },
             keep: None,
             idle_exit: None,
             wall,
         },
-        followers: follower::Limits::default(),
+        followers: follower::FollowerLimits::default(),
         connections: net::Limits::default(),
         random: os_random,
         failed: |_| {},
@@ -65,7 +65,7 @@ impl TestServer {
     }
 
     #[allow(clippy::large_types_passed_by_value, reason = "once for each server")]
-    pub(crate) async fn on(log: Arc<dyn Log>, config: Config) -> Self {
+    pub(crate) async fn on(log: Arc<dyn Log>, config: ServerConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let shutdown = CancellationToken::new();
@@ -119,7 +119,7 @@ impl TestServer {
         })
     }
 
-    pub(crate) async fn stop(self) -> End {
+    pub(crate) async fn stop(self) -> StopReason {
         self.shutdown.cancel();
         timeout(PATIENCE, self.task)
             .await

@@ -109,13 +109,13 @@ impl ReadySet {
 
 /// The waker of one member marks it as ready.
 #[cfg(not(feature = "loom"))]
-struct Member {
+struct MemberWaker {
     bit: u64,
     set: Arc<ReadySet>,
 }
 
 #[cfg(not(feature = "loom"))]
-impl Wake for Member {
+impl Wake for MemberWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -130,7 +130,7 @@ impl ReadySet {
     /// A waker that marks the member with this bit.
     pub fn waker(self: &Arc<Self>, bit: u64) -> Waker {
         let set = Arc::clone(self);
-        Waker::from(Arc::new(Member { bit, set }))
+        Waker::from(Arc::new(MemberWaker { bit, set }))
     }
 }
 

@@ -79,7 +79,7 @@ impl Marked {
 
 /// The mark of a log that is open.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct MarkFile {
     file: File,
     epoch: String,
     /// Of the slot that is written next: the newer of two has the greater number.
@@ -100,7 +100,7 @@ pub(super) fn read(chat: &Path) -> io::Result<Option<Acknowledged>> {
     }
 }
 
-impl Mark {
+impl MarkFile {
     /// Opens the mark of a chat to write to it; made only if asked, `None` if it is not there.
     pub(super) fn open(chat: &Path, epoch: &str, create: bool) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
@@ -203,7 +203,7 @@ mod tests {
         let chat = folder.path().join("chat.db");
         let length = || std::fs::metadata(mark_file(&chat)).expect("there").len();
         let open = || {
-            let mark = Mark::open(&chat, "life", true).expect("ours");
+            let mark = MarkFile::open(&chat, "life", true).expect("ours");
             mark.expect("made")
         };
         open().write(Position::new(7), 70).expect("written");
@@ -223,7 +223,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let chat = folder.path().join("chat.db");
         for position in 1..=5 {
-            let mark = Mark::open(&chat, "life", true).expect("ours");
+            let mark = MarkFile::open(&chat, "life", true).expect("ours");
             let mut mark = mark.expect("made");
             mark.write(Position::new(position), 70).expect("written");
             let marked = read(&chat).expect("readable").expect("whole");
@@ -243,12 +243,12 @@ mod tests {
         std::fs::create_dir(mark_file(&chat)).expect("made");
         read(&chat).expect_err("no file");
         for create in [false, true] {
-            Mark::open(&chat, "life", create).expect_err("no file");
+            MarkFile::open(&chat, "life", create).expect_err("no file");
         }
         let elsewhere = folder.path().join("no/such/chat.db");
-        Mark::open(&elsewhere, "life", true).expect_err("no folder");
+        MarkFile::open(&elsewhere, "life", true).expect_err("no folder");
         assert!(
-            Mark::open(&elsewhere, "life", false)
+            MarkFile::open(&elsewhere, "life", false)
                 .expect("none")
                 .is_none()
         );
@@ -259,8 +259,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let chat = folder.path().join("chat.db");
         assert_eq!(read(&chat).expect("none"), None);
-        assert!(Mark::open(&chat, "life", false).expect("none").is_none());
-        let mut mark = Mark::open(&chat, "life", true)
+        assert!(
+            MarkFile::open(&chat, "life", false)
+                .expect("none")
+                .is_none()
+        );
+        let mut mark = MarkFile::open(&chat, "life", true)
             .expect("ours")
             .expect("made");
         assert_eq!(read(&chat).expect("empty"), None);

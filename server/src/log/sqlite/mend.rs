@@ -25,12 +25,12 @@ use crate::{
 
 /// Who is spoken of in records that are whole, and whose Joined is lost.
 #[derive(Default)]
-pub(super) struct Lost {
+pub(super) struct LostParticipants {
     known: BTreeSet<Position>,
     names: BTreeMap<Position, Arc<str>>,
 }
 
-impl Lost {
+impl LostParticipants {
     /// What is known before the first record.
     pub(super) fn after(fold: &Fold) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Lost {
     }
 
     /// To be called with each record, in order.
-    pub(super) fn hear(&mut self, event: &Event) {
+    pub(super) fn observe(&mut self, event: &Event) {
         let (participant, name) = match &event.kind {
             EventKind::Joined { .. } => {
                 self.known.insert(event.position);
@@ -141,13 +141,13 @@ pub(super) struct Mender<'a> {
     at: Position,
     time: LamportTime,
     wall: SystemTime,
-    lost: &'a Lost,
-    pub(super) told: Told,
+    lost: &'a LostParticipants,
+    pub(super) report: MendReport,
 }
 
 /// What was done to get one log.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct MendReport {
     pub(super) kept: u64,
     /// Positions that were filled.
     pub(super) filled: Vec<(Position, Position)>,
@@ -159,7 +159,12 @@ pub(super) struct Told {
 
 impl<'a> Mender<'a> {
     /// Begins behind `at`, whose time this is.
-    pub(super) const fn new(fold: Fold, at: Position, time: LamportTime, lost: &'a Lost) -> Self {
+    pub(super) const fn new(
+        fold: Fold,
+        at: Position,
+        time: LamportTime,
+        lost: &'a LostParticipants,
+    ) -> Self {
         Self {
             folded: fold.head(),
             fold,
@@ -167,7 +172,7 @@ impl<'a> Mender<'a> {
             time,
             wall: UNIX_EPOCH,
             lost,
-            told: Told {
+            report: MendReport {
                 kept: 0,
                 filled: Vec::new(),
                 joined: 0,
@@ -184,18 +189,18 @@ impl<'a> Mender<'a> {
     pub(super) fn take(&mut self, record: Record, random: FillRandom<'_>) -> Vec<Record> {
         let filling = self.fill(record.event.position, Before::of(&record.event), random);
         let Some(mut records) = filling else {
-            self.told.contradicting += 1;
+            self.report.contradicting += 1;
             return Vec::new();
         };
         self.adopt(&records);
         let event = &record.event;
         if event.position > self.folded && self.fold.apply(&record).is_err() {
-            self.told.contradicting += 1;
+            self.report.contradicting += 1;
             return records;
         }
         self.wall = event.at;
         (self.at, self.time) = (event.position, event.lamport);
-        self.told.kept += 1;
+        self.report.kept += 1;
         records.push(record);
         records
     }
@@ -216,7 +221,7 @@ impl<'a> Mender<'a> {
             return;
         };
         let hole = (first.event.position, last.event.position);
-        self.told.filled.push(hole);
+        self.report.filled.push(hole);
         for record in filling {
             if record.event.position > self.folded {
                 // An event of no kind, or somebody new, at a time by the rules.
@@ -227,7 +232,7 @@ impl<'a> Mender<'a> {
         let joined = filling
             .iter()
             .filter(|record| matches!(record.event.kind, EventKind::Joined { .. }));
-        self.told.joined += joined.count() as u64;
+        self.report.joined += joined.count() as u64;
     }
 
     /// What is between here and `next`, if there are times for it by the rules.
@@ -330,14 +335,14 @@ mod tests {
 
     #[test]
     fn only_who_is_not_known_is_lost() {
-        let mut lost = Lost::after(&fold());
+        let mut lost = LostParticipants::after(&fold());
         // Of one who is known, of itself, of one who comes later.
         for (position, participant) in [(5, 1), (6, 6), (7, 9)] {
-            lost.hear(&record(position, 0, 0, message(participant)).event);
+            lost.observe(&record(position, 0, 0, message(participant)).event);
         }
         assert!(lost.names.is_empty());
         for (position, participant) in [(8, 4), (9, 3), (10, 9)] {
-            lost.hear(&record(position, 0, 0, message(participant)).event);
+            lost.observe(&record(position, 0, 0, message(participant)).event);
         }
         let numbers: Vec<_> = lost.names.keys().map(|number| number.get()).collect();
         assert_eq!(numbers, [3, 4, 9]);
@@ -354,15 +359,15 @@ mod tests {
 
     #[test]
     fn a_hole_is_filled_if_there_are_times_for_it() {
-        let lost = Lost::default();
+        let lost = LostParticipants::default();
         // Nobody asked for it, so the time before is one less; the position between needs one.
         for (lamport, taken) in [(4, 0), (5, 2), (6, 2), (90, 2)] {
             let mut mender = Mender::new(fold(), 1.into(), 3.into(), &lost);
             let found = record(3, lamport, 0, EventKind::Unknown);
             let records = mender.take(found, &mut os_random);
             assert_eq!(records.len(), taken, "{lamport}");
-            assert_eq!(mender.told.kept, taken as u64 / 2);
-            assert_eq!(mender.told.contradicting, 1 - taken as u64 / 2);
+            assert_eq!(mender.report.kept, taken as u64 / 2);
+            assert_eq!(mender.report.contradicting, 1 - taken as u64 / 2);
             let mut fold = fold();
             for record in &records {
                 fold.apply(record).expect("by the rules");
@@ -372,20 +377,20 @@ mod tests {
 
     #[test]
     fn what_contradicts_is_counted_and_left_out() {
-        let lost = Lost::default();
+        let lost = LostParticipants::default();
         let mut mender = Mender::new(fold(), 1.into(), 3.into(), &lost);
         for count in 1..=3 {
             let stranger = record(2, 5, 1, message(9));
             assert!(mender.take(stranger, &mut os_random).is_empty());
-            assert_eq!(mender.told.contradicting, count);
+            assert_eq!(mender.report.contradicting, count);
         }
         let records = mender.take(record(2, 5, 1, message(1)), &mut os_random);
-        assert_eq!((records.len(), mender.told.kept), (1, 1));
+        assert_eq!((records.len(), mender.report.kept), (1, 1));
     }
 
     #[test]
     fn what_a_snapshot_covers_is_filled_up_to_its_time() {
-        let lost = Lost::default();
+        let lost = LostParticipants::default();
         let fold = lost.fold_before(6.into(), 20.into(), &mut os_random);
         let mut mender = Mender::new(fold.expect("whole"), 2.into(), 6.into(), &lost);
         let filled = mender.fill_to_snapshot(&mut os_random).expect("there is");

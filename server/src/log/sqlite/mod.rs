@@ -50,7 +50,7 @@ use chitty_chat::{LamportTime, Position, files, secret::FillRandom};
 use rusqlite::Connection;
 use thiserror::Error;
 
-use self::{damage::Damage, prepare::prepare, readers::Readers, writer::Writer};
+use self::{damage::Damage, prepare::prepare, readers::Readers, writer::LogWriter};
 pub use self::{
     maintain::{BackupError, CheckError, backup, check},
     mark::Marked,
@@ -71,7 +71,7 @@ pub struct SqliteLog {
     // Before the writer, since fields drop in this order: the last to close the file folds the
     // write-ahead log in, which a reader may not.
     readers: Arc<Readers>,
-    writer: Arc<Writer>,
+    writer: Arc<LogWriter>,
     damage: Arc<Damage>,
 }
 
@@ -204,7 +204,7 @@ impl SqliteLog {
             let file = beside(path, suffix);
             files::check_own(&file).map_err(OpenError::file(&file))?;
         }
-        let found = open::look(path)?;
+        let found = open::examine(path)?;
         for file in &found.foreign {
             open::put_aside(file)?;
         }
@@ -212,7 +212,7 @@ impl SqliteLog {
         let readers = Readers::connect(path).map_err(schema::failed(path))?;
         let readers = Readers::spawn(readers).map_err(OpenError::file(path))?;
         let extent = Arc::clone(&opened.extent);
-        let writer = Writer::spawn(opened).map_err(OpenError::file(path))?;
+        let writer = LogWriter::spawn(opened).map_err(OpenError::file(path))?;
         Ok(Self {
             epoch,
             extent,
@@ -243,7 +243,7 @@ impl Log for SqliteLog {
         Box::pin(async move {
             let read =
                 move |connection: &Connection| Ok(rows::read_page(connection, after, limit, head));
-            damage.tell(readers.run(read).await?)
+            damage.report(readers.run(read).await?)
         })
     }
 
@@ -253,7 +253,7 @@ impl Log for SqliteLog {
         let head = self.extent().head;
         Box::pin(async move {
             let find = move |connection: &Connection| Ok(rows::locate(connection, lamport, head));
-            damage.tell(readers.run(find).await?)
+            damage.report(readers.run(find).await?)
         })
     }
 
@@ -262,7 +262,7 @@ impl Log for SqliteLog {
         let damage = Arc::clone(&self.damage);
         Box::pin(async move {
             let read = |connection: &Connection| Ok(rows::read_snapshot(connection));
-            damage.tell(readers.run(read).await?)
+            damage.report(readers.run(read).await?)
         })
     }
 
@@ -283,7 +283,7 @@ impl Log for SqliteLog {
         Box::pin(async move {
             loop {
                 tokio::time::sleep(every).await;
-                if let Err(error) = writer.look().await {
+                if let Err(error) = writer.check_files().await {
                     return error;
                 }
             }

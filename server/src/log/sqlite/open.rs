@@ -20,18 +20,18 @@ use super::{
     OpenError, Problem, beside, mark,
     mark::{Acknowledged, Marked},
     read_only::connect,
-    rows::{self, Chat},
+    rows::{self, ChatRow},
     schema,
-    verify::{State, scan},
+    verify::{ScannedChat, scan},
 };
 
 /// What is in a file, and in what lies beside it.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundFiles {
     /// Of the schema; 0 if the file is empty, or not there.
     pub(super) version: usize,
     /// `None` if it is empty.
-    pub(super) state: Option<State>,
+    pub(super) state: Option<ScannedChat>,
     /// What lies beside it and belongs to another file.
     pub(super) foreign: Vec<PathBuf>,
     /// The mark of another log: this one was put in its place.
@@ -40,7 +40,7 @@ pub(super) struct Found {
     pub(super) marked: Marked,
 }
 
-impl Found {
+impl FoundFiles {
     /// It is a backup that was not opened as a chat yet.
     pub(super) fn is_backup(&self) -> bool {
         self.state.as_ref().is_some_and(|state| state.chat.restored)
@@ -49,7 +49,7 @@ impl Found {
 
 /// Reads and verifies all of the chat in this file, which nobody writes to. Neither the file nor
 /// its write-ahead log is changed, unless it has to be rolled back first.
-pub(super) fn look(path: &Path) -> Result<Found, OpenError> {
+pub(super) fn examine(path: &Path) -> Result<FoundFiles, OpenError> {
     let failed = |source| OpenError::File {
         path: path.into(),
         source,
@@ -57,14 +57,14 @@ pub(super) fn look(path: &Path) -> Result<Found, OpenError> {
     let marked = mark::read(path).map_err(failed)?;
     let has_log = has_write_ahead_log(path);
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
-        let mut found = look_at_all(path, has_log)?;
+        let mut found = examine_all(path, has_log)?;
         compare(path, &mut found, marked)?;
         return Ok(found);
     }
     // SQLite would delete the write-ahead log, and begin anew.
     let acknowledged = marked.map(|marked| marked.position);
     match acknowledged.filter(|position| *position > Position::ZERO) {
-        None if !has_log => Ok(Found::default()),
+        None if !has_log => Ok(FoundFiles::default()),
         acknowledged => Err(OpenError::Gone {
             path: path.into(),
             acknowledged,
@@ -72,7 +72,7 @@ pub(super) fn look(path: &Path) -> Result<Found, OpenError> {
     }
 }
 
-fn look_at_all(path: &Path, has_log: bool) -> Result<Found, OpenError> {
+fn examine_all(path: &Path, has_log: bool) -> Result<FoundFiles, OpenError> {
     let log = beside(path, "-wal");
     let journal = beside(path, "-journal");
     let mut foreign = Vec::new();
@@ -90,7 +90,7 @@ fn look_at_all(path: &Path, has_log: bool) -> Result<Found, OpenError> {
         foreign.push(log);
     }
     let (version, state) = read(path, !has_log || is_foreign)?;
-    Ok(Found {
+    Ok(FoundFiles {
         version,
         state,
         foreign,
@@ -123,11 +123,11 @@ pub(super) fn log_belongs(path: &Path) -> bool {
 /// A file without its write-ahead log is older than with it, and of the same life: another life is
 /// written to the file itself before anything is appended. What a crash left half written may be
 /// unreadable alone, and contradicts nothing.
-fn contradicts(path: &Path, both: &State) -> bool {
+fn contradicts(path: &Path, both: &ScannedChat) -> bool {
     let Ok((connection, version)) = connect(path, true) else {
         return false;
     };
-    let Ok((alone, _)) = Chat::read(&connection, version) else {
+    let Ok((alone, _)) = ChatRow::read(&connection, version) else {
         return false;
     };
     // Earlier versions began another life in the write-ahead log.
@@ -144,7 +144,7 @@ fn last(connection: &Connection) -> rusqlite::Result<Option<Position>> {
     Ok(last.map(rows::position))
 }
 
-fn read(path: &Path, alone: bool) -> Result<(usize, Option<State>), OpenError> {
+fn read(path: &Path, alone: bool) -> Result<(usize, Option<ScannedChat>), OpenError> {
     let (connection, version) = connect(path, alone)?;
     if version == 0 {
         return Ok((0, None));
@@ -154,8 +154,12 @@ fn read(path: &Path, alone: bool) -> Result<(usize, Option<State>), OpenError> {
 }
 
 /// Whether all is there that was acknowledged. A backup is meant to end earlier.
-fn compare(path: &Path, found: &mut Found, marked: Option<Acknowledged>) -> Result<(), OpenError> {
-    if let Some(State { chat, extent, .. }) = &found.state {
+fn compare(
+    path: &Path,
+    found: &mut FoundFiles,
+    marked: Option<Acknowledged>,
+) -> Result<(), OpenError> {
+    if let Some(ScannedChat { chat, extent, .. }) = &found.state {
         let kind = (chat.restored, found.version);
         found.marked = Marked::of(marked.as_ref(), &chat.epoch, extent.head, kind);
     }

@@ -27,13 +27,13 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// Records are read one after the other and seldom twice, and the system keeps them, too.
 const CACHE: i64 = 512;
 
-type Job = Box<dyn FnOnce(&Connection) + Send>;
+type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
 
 pub(super) struct Readers {
     /// One for each thread: a job that has one is run at once.
     permits: Arc<Semaphore>,
     /// `None` once the log is being closed.
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Sender<ReadJob>>,
     /// Disconnected when all threads have closed their connections.
     closed: Receiver<Infallible>,
 }
@@ -52,7 +52,7 @@ impl Readers {
 
     pub(super) fn spawn(connections: Vec<Connection>) -> io::Result<Self> {
         let permits = Arc::new(Semaphore::new(connections.len()));
-        let (jobs, queue) = crossbeam_channel::unbounded::<Job>();
+        let (jobs, queue) = crossbeam_channel::unbounded::<ReadJob>();
         let (open, closed) = crossbeam_channel::bounded(0);
         for connection in connections {
             let (queue, open) = (queue.clone(), open.clone());
@@ -102,7 +102,7 @@ impl Drop for Readers {
     }
 }
 
-fn serve(connection: &Connection, queue: &Receiver<Job>) {
+fn serve(connection: &Connection, queue: &Receiver<ReadJob>) {
     for job in queue {
         // Its caller hears of a panic by the reply that is dropped; the thread goes on.
         let _ = catch_unwind(AssertUnwindSafe(|| job(connection)));

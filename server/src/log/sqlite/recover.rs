@@ -14,10 +14,10 @@ use super::{
     carve::carve,
     checksum,
     maintain::{BackupError, write_new},
-    mend::{Lost, Mender, Told, time_before},
+    mend::{LostParticipants, MendReport, Mender, time_before},
     open,
     read_only::{self, connect},
-    rows::{self, Chat},
+    rows::{self, ChatRow},
     schema,
     verify::inspect,
 };
@@ -130,7 +130,7 @@ fn fill(
         .map_err(BackupError::from)?;
     let with_log = open::has_write_ahead_log(source) && open::log_belongs(source);
     collect(source, connection, with_log)?;
-    let known = Known::read(source, !with_log);
+    let known = KnownChat::read(source, !with_log);
     let transaction = connection.transaction().map_err(BackupError::from)?;
     let recovered = mend(source, &transaction, known, random)?;
     transaction.commit().map_err(BackupError::from)?;
@@ -141,12 +141,12 @@ fn fill(
 }
 
 /// What a file says about the chat as a whole, as far as that can be believed.
-struct Known {
-    chat: Option<Chat>,
+struct KnownChat {
+    chat: Option<ChatRow>,
     fold: Option<Fold>,
 }
 
-impl Known {
+impl KnownChat {
     fn read(source: &Path, alone: bool) -> Self {
         let mut known = Self {
             chat: None,
@@ -155,7 +155,7 @@ impl Known {
         let Ok((connection, version)) = connect(source, alone) else {
             return known;
         };
-        let Ok((chat, checksum)) = Chat::read(&connection, version) else {
+        let Ok((chat, checksum)) = ChatRow::read(&connection, version) else {
             return known;
         };
         let has_checksums = version >= schema::WITH_CHECKSUMS;
@@ -233,7 +233,7 @@ fn for_each(
 fn mend(
     source: &Path,
     connection: &rusqlite::Transaction<'_>,
-    known: Known,
+    known: KnownChat,
     random: FillRandom<'_>,
 ) -> Result<Recovered, RecoverError> {
     let nothing = || RecoverError::Nothing(source.into());
@@ -242,26 +242,29 @@ fn mend(
         .as_ref()
         .map_or(Position::ZERO, |chat| chat.first);
     let first = first_record(connection, from)?;
-    let mut lost = known.fold.as_ref().map_or_else(Lost::default, Lost::after);
+    let mut lost = known
+        .fold
+        .as_ref()
+        .map_or_else(LostParticipants::default, LostParticipants::after);
     for_each(connection, from, |record| {
-        lost.hear(&record.event);
+        lost.observe(&record.event);
         Ok(())
     })?;
     let start = match (known.fold, first) {
-        (Some(fold), _) => Start::of(known.chat.as_ref(), fold),
-        (None, Some(first)) => Start::at(&first, &lost, random).map_err(|_| nothing())?,
+        (Some(fold), _) => RecoveredStart::of(known.chat.as_ref(), fold),
+        (None, Some(first)) => RecoveredStart::at(&first, &lost, random).map_err(|_| nothing())?,
         (None, None) => return Err(nothing()),
     };
     let written = write(connection, start, &lost, random)?;
-    if written.told.kept == 0 && written.head == written.first.previous() {
+    if written.report.kept == 0 && written.head == written.first.previous() {
         return Err(nothing());
     }
     Ok(Recovered {
         positions: (written.first, written.head),
-        kept: written.told.kept,
-        filled: written.told.filled,
-        joined: written.told.joined,
-        contradicting: written.told.contradicting,
+        kept: written.report.kept,
+        filled: written.report.filled,
+        joined: written.report.joined,
+        contradicting: written.report.contradicting,
     })
 }
 
@@ -275,7 +278,7 @@ fn first_record(connection: &Connection, from: Position) -> Result<Option<Record
 }
 
 /// Where the new log begins.
-struct Start {
+struct RecoveredStart {
     first: Position,
     base: LamportTime,
     fold: Fold,
@@ -283,8 +286,8 @@ struct Start {
     has_snapshot: bool,
 }
 
-impl Start {
-    fn of(chat: Option<&Chat>, fold: Fold) -> Self {
+impl RecoveredStart {
+    fn of(chat: Option<&ChatRow>, fold: Fold) -> Self {
         let has_snapshot = fold.head() > Position::ZERO;
         Self {
             first: chat.map_or(Position::new(1), |chat| chat.first),
@@ -295,7 +298,11 @@ impl Start {
     }
 
     /// At the first record that was found: what was before is lost.
-    fn at(record: &Record, lost: &Lost, random: FillRandom<'_>) -> Result<Self, SnapshotError> {
+    fn at(
+        record: &Record,
+        lost: &LostParticipants,
+        random: FillRandom<'_>,
+    ) -> Result<Self, SnapshotError> {
         let first = record.event.position;
         let base = match first.previous() {
             Position::ZERO => LamportTime::ZERO,
@@ -313,13 +320,13 @@ impl Start {
 struct Written {
     first: Position,
     head: Position,
-    told: Told,
+    report: MendReport,
 }
 
 fn write(
     transaction: &rusqlite::Transaction<'_>,
-    start: Start,
-    lost: &Lost,
+    start: RecoveredStart,
+    lost: &LostParticipants,
     random: FillRandom<'_>,
 ) -> Result<Written, RecoverError> {
     let mut chain = checksum::START;
@@ -340,14 +347,14 @@ fn write(
             reached = Position::new(u64::MAX);
         }
         if position.get() - mender.at().get() > MOST_FILLED {
-            mender.told.contradicting += 1;
+            mender.report.contradicting += 1;
             return Ok(());
         }
         put(mender.take(record, random))
     })?;
     put(mender.fill_to_snapshot(random).unwrap_or_default())?;
-    let (head, told) = (mender.at(), mender.told);
-    let (mut chat, _) = Chat::read(transaction, usize::MAX).map_err(BackupError::from)?;
+    let (head, report) = (mender.at(), mender.report);
+    let (mut chat, _) = ChatRow::read(transaction, usize::MAX).map_err(BackupError::from)?;
     chat.first = start.first;
     chat.base = start.base;
     chat.chain = checksum::START;
@@ -360,6 +367,6 @@ fn write(
     Ok(Written {
         first: start.first,
         head,
-        told,
+        report,
     })
 }

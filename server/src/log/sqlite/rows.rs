@@ -14,7 +14,7 @@ use crate::{record::Record, room::FoldError};
 
 /// The row about the chat as a whole, but for its snapshot, which may be large.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chat {
+pub(super) struct ChatRow {
     pub(super) epoch: Arc<str>,
     /// The oldest position that is kept.
     pub(super) first: Position,
@@ -28,7 +28,7 @@ pub(super) struct Chat {
     pub(super) snapshot: Option<u32>,
 }
 
-impl Chat {
+impl ChatRow {
     /// As it is in this version of the schema, and the checksum beside it.
     pub(super) fn read(
         connection: &Connection,
@@ -105,7 +105,7 @@ pub(super) fn read_snapshot(connection: &Connection) -> Result<Option<Vec<u8>>, 
 
 /// The same within a transaction.
 pub(super) fn read_snapshot_in(transaction: &Transaction<'_>) -> Result<Option<Vec<u8>>, Problem> {
-    let chat = Chat::verified(transaction)?;
+    let chat = ChatRow::verified(transaction)?;
     let snapshot = raw_snapshot(transaction)?;
     if snapshot.as_deref().map(crc32c::crc32c) == chat.snapshot {
         Ok(snapshot)
@@ -116,7 +116,7 @@ pub(super) fn read_snapshot_in(transaction: &Transaction<'_>) -> Result<Option<V
 
 pub(super) fn keep_snapshot(connection: &mut Connection, snapshot: &[u8]) -> Result<(), Problem> {
     let transaction = connection.transaction()?;
-    let mut chat = Chat::verified(&transaction)?;
+    let mut chat = ChatRow::verified(&transaction)?;
     chat.snapshot = Some(crc32c::crc32c(snapshot));
     transaction.execute("UPDATE chat SET snapshot = ?1", [snapshot])?;
     chat.write(&transaction)?;
@@ -293,7 +293,7 @@ pub(super) fn trim(
     covered: Position,
     extent: Extent,
 ) -> Result<Extent, Problem> {
-    let mut chat = Chat::verified(transaction)?;
+    let mut chat = ChatRow::verified(transaction)?;
     let mut trimmed = extent;
     let mut walk = Walk {
         at: chat.first.previous(),

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction, params};
 use super::{
     OpenError, Problem,
     checksum::{self, Checksum},
-    rows::{self, Chat},
+    rows::{self, ChatRow},
 };
 
 /// "Chit", in the header of each of our files (<https://www.sqlite.org/pragma.html#pragma_application_id>).
@@ -91,7 +91,7 @@ pub(super) fn upgrade(
 
 /// For a chat from before there were any.
 fn add_checksums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    let (mut chat, _) = Chat::read(transaction, WITH_CHECKSUMS)?;
+    let (mut chat, _) = ChatRow::read(transaction, WITH_CHECKSUMS)?;
     chat.chain = checksum::START;
     chat.snapshot = rows::raw_snapshot(transaction)?
         .as_deref()
@@ -122,7 +122,7 @@ fn add_checksums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 
 /// Marks the copy as one: in the newest schema.
 pub(super) fn mark_restored(connection: &Connection) -> Result<(), Problem> {
-    let mut chat = Chat::verified(connection)?;
+    let mut chat = ChatRow::verified(connection)?;
     chat.restored = true;
     Ok(chat.write(connection)?)
 }
@@ -132,7 +132,7 @@ pub(super) fn begin_new_life(
     connection: &Connection,
     random: FillRandom<'_>,
 ) -> Result<Arc<str>, Problem> {
-    let mut chat = Chat::verified(connection)?;
+    let mut chat = ChatRow::verified(connection)?;
     chat.epoch = secret::epoch(random).into();
     chat.restored = false;
     chat.write(connection)?;

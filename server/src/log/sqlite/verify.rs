@@ -10,7 +10,7 @@ use super::{
     checksum::Checksum,
     mark::Marked,
     problem::{MOST_LISTED, Problems},
-    rows::{self, Chat, Walk},
+    rows::{self, ChatRow, Walk},
     schema::{self, WITH_CHECKSUMS},
 };
 use crate::{
@@ -39,8 +39,8 @@ pub struct Summary {
 
 /// What is known of a chat whose every checksum was found to be right.
 #[derive(Clone, Debug)]
-pub(super) struct State {
-    pub(super) chat: Chat,
+pub(super) struct ScannedChat {
+    pub(super) chat: ChatRow,
     pub(super) extent: Extent,
     /// The chain at the head.
     pub(super) chain: u32,
@@ -49,7 +49,7 @@ pub(super) struct State {
 /// Reads all of a chat of this version of the schema, and says the first thing that is wrong. It
 /// costs less than to fold it, and so is done at each start. Older versions have no checksums:
 /// they are folded. Writes nothing.
-pub(super) fn scan(connection: &Connection, version: usize) -> Result<State, Problem> {
+pub(super) fn scan(connection: &Connection, version: usize) -> Result<ScannedChat, Problem> {
     if version < WITH_CHECKSUMS {
         let (problems, _) = inspect(connection, version);
         if let Some(problem) = problems.into_first() {
@@ -65,7 +65,7 @@ pub(super) fn scan(connection: &Connection, version: usize) -> Result<State, Pro
     if version >= WITH_CHECKSUMS {
         rows::read_snapshot_in(&transaction)?;
     }
-    let (chat, _) = Chat::read(&transaction, version)?;
+    let (chat, _) = ChatRow::read(&transaction, version)?;
     let mut extent = empty(&chat);
     let mut walk = Walk {
         at: extent.head,
@@ -84,7 +84,7 @@ pub(super) fn scan(connection: &Connection, version: usize) -> Result<State, Pro
         extent.bytes += bytes.len() as u64;
     }
     extent.head = walk.at;
-    Ok(State {
+    Ok(ScannedChat {
         chain: walk.chain.unwrap_or(chat.chain),
         chat,
         extent,
@@ -99,7 +99,7 @@ const fn select(version: usize) -> &'static str {
     }
 }
 
-fn empty(chat: &Chat) -> Extent {
+fn empty(chat: &ChatRow) -> Extent {
     Extent {
         first: chat.first,
         head: chat.first.previous(),
@@ -140,7 +140,7 @@ fn inspect_rows(
     version: usize,
     problems: &mut Problems,
 ) -> Option<Summary> {
-    let (chat, checksum) = problems.note(Chat::read(connection, version))?;
+    let (chat, checksum) = problems.note(ChatRow::read(connection, version))?;
     if version >= WITH_CHECKSUMS && checksum != Some(chat.checksum()) {
         problems.add(Problem::Chat);
     }

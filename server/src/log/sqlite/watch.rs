@@ -38,12 +38,12 @@ pub(super) enum Changed {
 pub(super) struct Watched {
     chat: PathBuf,
     /// Which file each name was.
-    files: Vec<(PathBuf, Identity)>,
+    files: Vec<(PathBuf, FileId)>,
     /// The main file as the last checkpoint left it.
-    main: Contents,
+    main: FileStamp,
     log: File,
     /// The write-ahead log as the last commit left it.
-    log_contents: Option<Contents>,
+    log_contents: Option<FileStamp>,
     log_path: PathBuf,
     page: u64,
     /// So many pages are in the write-ahead log.
@@ -52,13 +52,13 @@ pub(super) struct Watched {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
+struct FileId {
     device: u64,
     inode: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Contents {
+struct FileStamp {
     size: u64,
     /// Seconds and nanoseconds.
     modified: (i64, i64),
@@ -115,7 +115,7 @@ impl Watched {
         }
     }
 
-    fn log_now(&self) -> Option<Contents> {
+    fn log_now(&self) -> Option<FileStamp> {
         let metadata = self.log.metadata().ok()?;
         Some(contents(&metadata))
     }
@@ -127,7 +127,7 @@ impl Watched {
     }
 
     /// Whether all files are as they were.
-    pub(super) fn look(&self) -> Result<(), Changed> {
+    pub(super) fn check(&self) -> Result<(), Changed> {
         for (path, expected) in &self.files {
             if identity(&stat(path)?) != *expected {
                 return Err(Changed::Replaced { path: path.clone() });
@@ -168,15 +168,15 @@ fn stat(path: &Path) -> Result<Metadata, Changed> {
     })
 }
 
-fn identity(metadata: &Metadata) -> Identity {
-    Identity {
+fn identity(metadata: &Metadata) -> FileId {
+    FileId {
         device: metadata.dev(),
         inode: metadata.ino(),
     }
 }
 
-fn contents(metadata: &Metadata) -> Contents {
-    Contents {
+fn contents(metadata: &Metadata) -> FileStamp {
+    FileStamp {
         size: metadata.size(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
     }
@@ -251,20 +251,20 @@ mod tests {
     fn files_that_nobody_touched_are_the_same() {
         let files = Files::new();
         let mut watched = files.watched();
-        watched.look().expect("nothing happened");
+        watched.check().expect("nothing happened");
         for pages in 1..4 {
             files.write_log(7, pages, 0);
             watched.committed(pages as u64);
-            watched.look().expect("only what was committed");
+            watched.check().expect("only what was committed");
             watched.before_commit().expect("only what was committed");
         }
         // It begins anew, and the rest of it is left there.
         files.write_log(8, 1, 0);
         watched.committed(1);
-        watched.look().expect("only what was committed");
+        watched.check().expect("only what was committed");
         write_over(&files.chat, 0, b"more of a chat");
         watched.checkpointed().expect("it is there");
-        watched.look().expect("only what was folded in");
+        watched.check().expect("only what was folded in");
     }
 
     #[test]
@@ -281,19 +281,19 @@ mod tests {
             let path = files.folder.path().join(name);
             let aside = files.folder.path().join("aside");
             fs::rename(&path, &aside).expect("renamed");
-            let gone = watched.look().expect_err(name);
+            let gone = watched.check().expect_err(name);
             assert!(
                 matches!(&gone, Changed::Gone { path: gone, .. } if *gone == path),
                 "{gone}"
             );
             fs::copy(&aside, &path).expect("copied");
-            let replaced = watched.look().expect_err(name);
+            let replaced = watched.check().expect_err(name);
             assert!(
                 matches!(&replaced, Changed::Replaced { path: other } if *other == path),
                 "{replaced}"
             );
             fs::rename(&aside, &path).expect("renamed");
-            watched.look().expect("it is back");
+            watched.check().expect("it is back");
         }
     }
 
@@ -302,13 +302,13 @@ mod tests {
         let files = Files::new();
         let mut watched = files.watched();
         write_over(&files.chat, 4, b"more");
-        assert_eq!(changed_file(watched.look()), Some(files.chat.clone()));
+        assert_eq!(changed_file(watched.check()), Some(files.chat.clone()));
         watched.checkpointed().expect("it is there");
-        watched.look().expect("it was folded in");
+        watched.check().expect("it was folded in");
         // Of the same size, at another time.
         let file = File::options().write(true).open(&files.chat).expect("ours");
         file.set_modified(std::time::UNIX_EPOCH).expect("set");
-        assert_eq!(changed_file(watched.look()), Some(files.chat.clone()));
+        assert_eq!(changed_file(watched.check()), Some(files.chat.clone()));
         fs::remove_file(&files.chat).expect("there");
         watched.checkpointed().expect_err("it is gone");
     }
@@ -320,7 +320,7 @@ mod tests {
         files.write_log(7, 2, 0);
         watched.committed(2);
         files.write_log(7, 3, 0);
-        for found in [watched.before_commit(), watched.look()] {
+        for found in [watched.before_commit(), watched.check()] {
             assert_eq!(changed_file(found), Some(files.log.clone()));
         }
     }
@@ -345,7 +345,7 @@ mod tests {
                 .before_commit()
                 .expect("its size and time are the same");
             assert_eq!(
-                changed_file(watched.look()),
+                changed_file(watched.check()),
                 Some(files.log.clone()),
                 "{what}"
             );
@@ -357,7 +357,7 @@ mod tests {
             files.write_log(7, 2, 0);
             watched.committed(2);
             write_over(&files.log, at, &[9]);
-            watched.look().expect("not looked at");
+            watched.check().expect("not looked at");
         }
     }
 
@@ -370,7 +370,7 @@ mod tests {
             // The salts of the last page.
             write_over(&files.log, HEADER as u64 + FRAME + PAGE + 8, &[7; 8]);
             watched.committed(2);
-            assert_eq!(watched.look().is_ok(), is_whole, "{more}");
+            assert_eq!(watched.check().is_ok(), is_whole, "{more}");
         }
     }
 
@@ -383,7 +383,7 @@ mod tests {
             watched.committed(2);
             files.write_log(8, 3, 0);
             watched.committed(pages);
-            assert_eq!(watched.look().is_ok(), is_believed, "{pages} pages");
+            assert_eq!(watched.check().is_ok(), is_believed, "{pages} pages");
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{
     AppendError, Extent, Keep, LogFuture, MakeSnapshot, Problem,
-    mark::Mark,
+    mark::MarkFile,
     open, rows,
     watch::{Changed, Watched},
 };
@@ -25,47 +25,47 @@ use crate::record::Record;
 /// Pages of the write-ahead log from which on it is folded into the file, as is SQLite's default.
 const CHECKPOINT_PAGES: u64 = 1_000;
 
-type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
+type WriteReply<T> = oneshot::Sender<Result<T, AppendError>>;
 
-enum Job {
+enum WriteJob {
     Append {
         after: Position,
         batch: Arc<[Record]>,
-        reply: Reply<()>,
+        reply: WriteReply<()>,
     },
     Snapshot {
         at: Position,
         make: MakeSnapshot,
-        reply: Reply<()>,
+        reply: WriteReply<()>,
     },
     Trim {
         keep: Keep,
         covered: Position,
-        reply: Reply<Extent>,
+        reply: WriteReply<Extent>,
     },
-    Look {
-        reply: Reply<()>,
+    CheckFiles {
+        reply: WriteReply<()>,
     },
 }
 
 /// What the thread begins with.
-pub(super) struct Opened {
+pub(super) struct OpenedChat {
     pub(super) connection: Connection,
     pub(super) extent: Arc<Mutex<Extent>>,
     /// At the head.
     pub(super) chain: u32,
-    pub(super) mark: Option<Mark>,
+    pub(super) mark: Option<MarkFile>,
     pub(super) watched: Watched,
 }
 
 /// The handle of the thread: it ends when the handle is dropped.
-pub(super) struct Writer {
-    jobs: Option<mpsc::SyncSender<Job>>,
+pub(super) struct LogWriter {
+    jobs: Option<mpsc::SyncSender<WriteJob>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-impl Writer {
-    pub(super) fn spawn(mut opened: Opened) -> io::Result<Self> {
+impl LogWriter {
+    pub(super) fn spawn(mut opened: OpenedChat) -> io::Result<Self> {
         // The sequencer waits for each job, and whoever looks at the files for each look, so there
         // are never more than two.
         let (jobs, queue) = mpsc::sync_channel(2);
@@ -81,7 +81,7 @@ impl Writer {
             .connection
             .wal_hook(Some(count))
             .map_err(io::Error::other)?;
-        let mut state = State {
+        let mut state = WriterState {
             opened,
             pages,
             failed: None,
@@ -105,7 +105,7 @@ impl Writer {
         after: Position,
         batch: Arc<[Record]>,
     ) -> LogFuture<Result<(), AppendError>> {
-        self.submit(|reply| Job::Append {
+        self.submit(|reply| WriteJob::Append {
             after,
             batch,
             reply,
@@ -117,7 +117,7 @@ impl Writer {
         at: Position,
         make: MakeSnapshot,
     ) -> LogFuture<Result<(), AppendError>> {
-        self.submit(|reply| Job::Snapshot { at, make, reply })
+        self.submit(|reply| WriteJob::Snapshot { at, make, reply })
     }
 
     pub(super) fn trim(
@@ -125,7 +125,7 @@ impl Writer {
         keep: Keep,
         covered: Position,
     ) -> LogFuture<Result<Extent, AppendError>> {
-        self.submit(|reply| Job::Trim {
+        self.submit(|reply| WriteJob::Trim {
             keep,
             covered,
             reply,
@@ -133,13 +133,13 @@ impl Writer {
     }
 
     /// Whether the files are still those that were opened.
-    pub(super) fn look(&self) -> LogFuture<Result<(), AppendError>> {
-        self.submit(|reply| Job::Look { reply })
+    pub(super) fn check_files(&self) -> LogFuture<Result<(), AppendError>> {
+        self.submit(|reply| WriteJob::CheckFiles { reply })
     }
 
     fn submit<T: Send + 'static>(
         &self,
-        job: impl FnOnce(Reply<T>) -> Job,
+        job: impl FnOnce(WriteReply<T>) -> WriteJob,
     ) -> LogFuture<Result<T, AppendError>> {
         let (reply, answer) = oneshot::channel();
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(job(reply)));
@@ -153,7 +153,7 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for LogWriter {
     fn drop(&mut self) {
         // The file is closed, and its write-ahead log folded in, before anybody else opens it.
         drop(self.jobs.take());
@@ -163,8 +163,8 @@ impl Drop for Writer {
     }
 }
 
-struct State {
-    opened: Opened,
+struct WriterState {
+    opened: OpenedChat,
     /// In the write-ahead log after the last commit.
     pages: Arc<AtomicU64>,
     /// The first failure: after it nothing is written any more, since what a failed sync left on
@@ -172,28 +172,28 @@ struct State {
     failed: Option<Arc<str>>,
 }
 
-impl State {
-    fn run(&mut self, job: Job) {
+impl WriterState {
+    fn run(&mut self, job: WriteJob) {
         match job {
-            Job::Append {
+            WriteJob::Append {
                 after,
                 batch,
                 reply,
             } => {
                 let _ = reply.send(self.attempt(|state| state.append(after, &batch)));
             }
-            Job::Snapshot { at, make, reply } => {
+            WriteJob::Snapshot { at, make, reply } => {
                 let _ = reply.send(self.attempt(|state| state.keep_snapshot(at, make)));
             }
-            Job::Trim {
+            WriteJob::Trim {
                 keep,
                 covered,
                 reply,
             } => {
                 let _ = reply.send(self.attempt(|state| state.trim(keep, covered)));
             }
-            Job::Look { reply } => {
-                let _ = reply.send(self.attempt(Self::look));
+            WriteJob::CheckFiles { reply } => {
+                let _ = reply.send(self.attempt(Self::check_files));
                 return;
             }
         }
@@ -271,7 +271,7 @@ impl State {
             return Ok(());
         }
         // Else what somebody else did to the files could not be told from what this does.
-        self.look()?;
+        self.check_files()?;
         self.opened
             .connection
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
@@ -281,14 +281,14 @@ impl State {
             .map_err(|changed| failed(&changed))
     }
 
-    fn look(&mut self) -> Result<(), WriteError> {
-        self.check(Watched::look)
+    fn check_files(&mut self) -> Result<(), WriteError> {
+        self.check(Watched::check)
     }
 
     /// Before the file is closed, and its write-ahead log folded in.
     fn end(&mut self) {
         if self.failed.is_none()
-            && let Err(error) = self.attempt(Self::look)
+            && let Err(error) = self.attempt(Self::check_files)
         {
             open::say(&error.to_string());
         }

@@ -4,7 +4,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-fn joined(admitted: &Admitted) -> crate::net::Entered {
+fn joined(admitted: &Admitted) -> crate::net::ParticipantGuard {
     admitted.0.enter()
 }
 

@@ -27,7 +27,7 @@ use tokio::{
     task::{JoinSet, yield_now},
 };
 
-use self::stream::Stream;
+use self::stream::BurstStream;
 
 /// In bytes, how much is kept of all connections of a group before it is sent without waiting for
 /// more: as much as one event for each of a part of a wave. Large writes are dear by themselves,
@@ -37,44 +37,44 @@ const BURST: usize = 16 << 10;
 /// Sends for connections, for as long as it lives.
 pub(super) struct Bursts<S> {
     /// One for each of the runtime's threads, so that all of them can send at once.
-    groups: Vec<Arc<Group<S>>>,
+    groups: Vec<Arc<BurstGroup<S>>>,
     /// The groups' own.
     _tasks: JoinSet<Infallible>,
     next: usize,
 }
 
 /// Connections for which one task sends.
-struct Group<S> {
+struct BurstGroup<S> {
     /// In bytes, how much of one connection is kept at most.
     limit: usize,
-    due: Mutex<Due<S>>,
-    spare: Mutex<Spare>,
+    due: Mutex<NextBurst<S>>,
+    spare: Mutex<SpareBuffers>,
     scheduled: Notify,
 }
 
 /// The next burst.
-struct Due<S> {
+struct NextBurst<S> {
     /// Who has something to be sent: each connection once at most.
-    connections: Vec<Arc<Connection<S>>>,
+    connections: Vec<Arc<BurstConnection<S>>>,
     /// So much has been written for it.
     bytes: usize,
 }
 
 /// Empty buffers for who writes next: a connection has one only while something is in it.
 #[derive(Default)]
-struct Spare {
+struct SpareBuffers {
     buffers: Vec<Vec<u8>>,
     /// What all of them have room for: at most as much as one burst needs.
     bytes: usize,
 }
 
-struct Connection<S> {
-    group: Arc<Group<S>>,
+struct BurstConnection<S> {
+    group: Arc<BurstGroup<S>>,
     is_due: DueFlag,
-    state: Mutex<State<S>>,
+    state: Mutex<SendState<S>>,
 }
 
-struct State<S> {
+struct SendState<S> {
     /// `None` when HTTP/2 has dropped its end.
     socket: Option<S>,
     /// Without an allocation while nothing is in it.
@@ -92,7 +92,9 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
     /// Sends for connections; of each, so many bytes are kept at most.
     pub(super) fn new(limit: usize) -> Self {
         let count = Handle::current().metrics().num_workers();
-        let groups: Vec<_> = (0..count).map(|_| Arc::new(Group::new(limit))).collect();
+        let groups: Vec<_> = (0..count)
+            .map(|_| Arc::new(BurstGroup::new(limit)))
+            .collect();
         let mut tasks = JoinSet::new();
         for group in &groups {
             let group = Arc::clone(group);
@@ -106,10 +108,10 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
     }
 
     /// Another connection.
-    pub(super) fn add(&mut self, socket: S) -> Stream<S> {
+    pub(super) fn add(&mut self, socket: S) -> BurstStream<S> {
         let group = &self.groups[self.next];
         self.next = (self.next + 1) % self.groups.len();
-        let state = State {
+        let state = SendState {
             socket: Some(socket),
             unsent: Vec::new(),
             sent: 0,
@@ -117,7 +119,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
             waiter: None,
             failure: None,
         };
-        Stream(Arc::new(Connection {
+        BurstStream(Arc::new(BurstConnection {
             group: Arc::clone(group),
             is_due: DueFlag::default(),
             state: Mutex::new(state),
@@ -134,31 +136,31 @@ impl<S> Drop for Bursts<S> {
     }
 }
 
-impl<S> Group<S> {
+impl<S> BurstGroup<S> {
     fn new(limit: usize) -> Self {
         Self {
             limit,
-            due: Mutex::new(Due::NONE),
+            due: Mutex::new(NextBurst::NONE),
             spare: Mutex::default(),
             scheduled: Notify::const_new(),
         }
     }
 
-    fn due(&self) -> MutexGuard<'_, Due<S>> {
+    fn due(&self) -> MutexGuard<'_, NextBurst<S>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The lock is free again when they are sent for, or dropped.
-    fn take_due(&self) -> Vec<Arc<Connection<S>>> {
-        std::mem::replace(&mut *self.due(), Due::NONE).connections
+    fn take_due(&self) -> Vec<Arc<BurstConnection<S>>> {
+        std::mem::replace(&mut *self.due(), NextBurst::NONE).connections
     }
 
-    fn spare(&self) -> MutexGuard<'_, Spare> {
+    fn spare(&self) -> MutexGuard<'_, SpareBuffers> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Spare {
+impl SpareBuffers {
     fn take(&mut self) -> Vec<u8> {
         let buffer = self.buffers.pop().unwrap_or_default();
         self.bytes -= buffer.capacity();
@@ -174,14 +176,14 @@ impl Spare {
     }
 }
 
-impl<S> Due<S> {
+impl<S> NextBurst<S> {
     const NONE: Self = Self {
         connections: Vec::new(),
         bytes: 0,
     };
 }
 
-impl<S: AsyncWrite + Send + Unpin + 'static> Group<S> {
+impl<S: AsyncWrite + Send + Unpin + 'static> BurstGroup<S> {
     async fn run(&self) -> Infallible {
         loop {
             self.scheduled.notified().await;
@@ -198,8 +200,8 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Group<S> {
     }
 }
 
-impl<S> Connection<S> {
-    fn state(&self) -> MutexGuard<'_, State<S>> {
+impl<S> BurstConnection<S> {
+    fn state(&self) -> MutexGuard<'_, SendState<S>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -218,7 +220,7 @@ impl<S> Connection<S> {
     }
 }
 
-impl<S: AsyncWrite + Send + Unpin + 'static> Connection<S> {
+impl<S: AsyncWrite + Send + Unpin + 'static> BurstConnection<S> {
     fn send(self: Arc<Self>) {
         // Before the lock, so that whoever writes after this is put on the list again.
         self.is_due.lower();
@@ -239,13 +241,13 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Connection<S> {
 }
 
 /// The socket has room again.
-impl<S: Send + 'static> Wake for Connection<S> {
+impl<S: Send + 'static> Wake for BurstConnection<S> {
     fn wake(self: Arc<Self>) {
         self.schedule(0);
     }
 }
 
-impl<S: AsyncWrite + Unpin> State<S> {
+impl<S: AsyncWrite + Unpin> SendState<S> {
     /// Sends what is unsent, or notes why that is not possible.
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(socket) = &mut self.socket
@@ -273,7 +275,7 @@ impl<S: AsyncWrite + Unpin> State<S> {
     /// A burst by itself goes to the socket as it is: pages from the log, to who catches up.
     fn pass_on(
         &mut self,
-        connection: &Arc<Connection<S>>,
+        connection: &Arc<BurstConnection<S>>,
         cx: &Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>

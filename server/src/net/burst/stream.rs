@@ -9,16 +9,16 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{BURST, Connection};
+use super::{BURST, BurstConnection};
 
 /// The end of a connection that HTTP/2 has. What is written to it, and flushed, is sent in the
 /// next burst; a failure of that is told to whoever writes next. To shut it down waits until all
 /// is sent.
-pub(in crate::net) struct Stream<S: AsyncWrite + Unpin>(pub(super) Arc<Connection<S>>);
+pub(in crate::net) struct BurstStream<S: AsyncWrite + Unpin>(pub(super) Arc<BurstConnection<S>>);
 
 /// What was flushed goes out as far as the socket takes it, and the socket is closed, whoever else
 /// holds the connection: a full socket itself does, by the waker that it was given.
-impl<S: AsyncWrite + Unpin> Drop for Stream<S> {
+impl<S: AsyncWrite + Unpin> Drop for BurstStream<S> {
     fn drop(&mut self) {
         let mut state = self.0.state();
         let _ = state.send(&mut Context::from_waker(Waker::noop()));
@@ -27,7 +27,7 @@ impl<S: AsyncWrite + Unpin> Drop for Stream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for BurstStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -40,7 +40,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
     }
 }
 
-impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for Stream<S> {
+impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for BurstStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

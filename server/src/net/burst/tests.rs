@@ -10,7 +10,13 @@ use super::*;
 const LIMIT: usize = 1000;
 const PATIENCE: Duration = Duration::from_millis(20);
 
-fn pair(room: usize) -> (Bursts<DuplexStream>, Stream<DuplexStream>, DuplexStream) {
+fn pair(
+    room: usize,
+) -> (
+    Bursts<DuplexStream>,
+    BurstStream<DuplexStream>,
+    DuplexStream,
+) {
     let (near, far) = duplex(room);
     let mut bursts = Bursts::new(LIMIT);
     let stream = bursts.add(near);

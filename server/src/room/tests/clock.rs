@@ -10,7 +10,7 @@ fn at(time: u64) -> Chat {
     let mut fold = Fold::default();
     let record = joined(&fold, time - 2);
     fold.apply(&record).expect("follows");
-    let rules = Rules::default();
+    let rules = RoomRules::default();
     let mut room = Room::new(fold, EPOCH.into(), Position::new(1), rules, now(0));
     let mut again = join("ada", time);
     again.resume = Some(Resume {

@@ -224,7 +224,7 @@ fn those_present_at_the_servers_death_have_a_grace_and_leave_once() {
         fold,
         EPOCH.into(),
         Position::new(1),
-        Rules::default(),
+        RoomRules::default(),
         now(0),
     );
     let mut back = join("ada", 5);
@@ -242,9 +242,9 @@ fn those_present_at_the_servers_death_have_a_grace_and_leave_once() {
 
 #[test]
 fn a_full_room_says_so() {
-    let rules = Rules {
+    let rules = RoomRules {
         max_participants: 1,
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let mut room = Room::new(
         Fold::default(),

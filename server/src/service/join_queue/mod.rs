@@ -20,8 +20,8 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-pub(super) use self::queue::{Key, Newcomer};
-use self::queue::{LONGEST_WAIT, Moment, Place, Queue, Step};
+use self::queue::{LONGEST_WAIT, NetworkQueue, QueueContext, QueuePlace, QueueVerdict};
+pub(super) use self::queue::{Newcomer, NewcomerKey};
 use crate::source::network;
 
 /// Reservations in all, of some 150 bytes each.
@@ -33,13 +33,13 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// All who are about to join.
 #[derive(Default)]
 pub(super) struct JoinQueue {
-    state: Mutex<State>,
+    state: Mutex<JoinQueueState>,
 }
 
 #[derive(Default)]
-struct State {
+struct JoinQueueState {
     /// By network, or by source of IPv4. None is idle.
-    queues: HashMap<IpAddr, Queue>,
+    queues: HashMap<IpAddr, NetworkQueue>,
     reserved: usize,
     number: u64,
     next_sweep: Option<Instant>,
@@ -67,28 +67,28 @@ impl JoinQueue {
     ) -> Result<Turn, Duration> {
         let network = network(newcomer.source).unwrap_or(newcomer.source);
         let until = Instant::now() + LONGEST_WAIT;
-        let ask = |queue: &mut Queue, moment| queue.ask(&newcomer, &ready, until, moment);
+        let ask = |queue: &mut NetworkQueue, moment| queue.ask(&newcomer, &ready, until, moment);
         let mut step = self.with(network, interval, ask);
         let mut waits = None;
         loop {
             match step {
-                Step::Go => {
+                QueueVerdict::Go => {
                     return Ok(Turn {
                         queue: Arc::clone(self),
                         network,
                         has_waited: waits.is_some(),
                     });
                 }
-                Step::Refuse(retry_in) => return Err(retry_in),
-                Step::Wait(place, pause) => {
-                    waits.get_or_insert(Waits {
+                QueueVerdict::Refuse(retry_in) => return Err(retry_in),
+                QueueVerdict::Wait(place, pause) => {
+                    waits.get_or_insert(WaitGuard {
                         queue: self,
                         network,
                         place,
                     });
                     sleep(pause).await;
-                    let look = |queue: &mut Queue, moment| {
-                        queue.look(place, &newcomer.key, &ready, until, moment)
+                    let look = |queue: &mut NetworkQueue, moment| {
+                        queue.check_turn(place, &newcomer.key, &ready, until, moment)
                     };
                     step = self.with(network, interval, look);
                 }
@@ -100,16 +100,16 @@ impl JoinQueue {
         &self,
         network: IpAddr,
         interval: Duration,
-        work: impl FnOnce(&mut Queue, Moment) -> T,
+        work: impl FnOnce(&mut NetworkQueue, QueueContext) -> T,
     ) -> T {
         let mut state = self.lock();
         let now = Instant::now();
         state.sweep(now);
         state.number += 1;
-        let moment = Moment {
+        let moment = QueueContext {
             now,
             number: state.number,
-            has_room: state.reserved < MOST_RESERVED_IN_ALL,
+            has_space: state.reserved < MOST_RESERVED_IN_ALL,
             interval,
         };
         let queue = state.queues.entry(network).or_default();
@@ -123,12 +123,12 @@ impl JoinQueue {
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, JoinQueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl JoinQueueState {
     /// Drops what has expired.
     fn sweep(&mut self, now: Instant) {
         if self.next_sweep.is_some_and(|next| now < next) {
@@ -145,13 +145,13 @@ impl State {
 }
 
 /// Waits at a place for as long as it lives.
-struct Waits<'a> {
+struct WaitGuard<'a> {
     queue: &'a JoinQueue,
     network: IpAddr,
-    place: Place,
+    place: QueuePlace,
 }
 
-impl Drop for Waits<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         if let Some(queue) = self.queue.lock().queues.get_mut(&self.network) {
             queue.waiting.remove(&self.place);

@@ -32,7 +32,7 @@ pub(super) const MOST_RESERVED: usize = 4_096;
 
 /// By what a newcomer is known when it comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(in crate::service) enum Key {
+pub(in crate::service) enum NewcomerKey {
     /// Nobody else knows its session.
     Session(SessionHash),
     /// It has the server pick one. Others may use the name, too.
@@ -42,25 +42,25 @@ pub(in crate::service) enum Key {
 /// Who wants to join.
 #[derive(Clone, Debug)]
 pub(in crate::service) struct Newcomer {
-    pub(in crate::service) key: Key,
+    pub(in crate::service) key: NewcomerKey,
     pub(in crate::service) source: IpAddr,
     pub(in crate::service) connection: u64,
 }
 
 /// The newcomers of one network.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct NetworkQueue {
     /// Joins that were let through and are not answered yet.
     pub(super) under_way: u32,
     /// Those who came back as told, by when they were first refused.
-    pub(super) waiting: BTreeSet<Place>,
-    pub(super) reservations: HashMap<Key, Reservation>,
-    by_connection: HashMap<u64, Key>,
+    pub(super) waiting: BTreeSet<QueuePlace>,
+    pub(super) reservations: HashMap<NewcomerKey, Reservation>,
+    by_connection: HashMap<u64, NewcomerKey>,
     /// From the oldest reservation on, and some that are no more.
-    order: VecDeque<Key>,
+    order: VecDeque<NewcomerKey>,
 }
 
-pub(super) type Place = (Instant, u64);
+pub(super) type QueuePlace = (Instant, u64);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reservation {
@@ -69,38 +69,38 @@ pub(super) struct Reservation {
     /// When its owner may come back.
     from: Instant,
     /// Where its owner waits, or waited.
-    place: Option<Place>,
+    place: Option<QueuePlace>,
 }
 
 /// What becomes of somebody who asks.
-pub(super) enum Step {
+pub(super) enum QueueVerdict {
     Go,
     /// To come back in so long.
     Refuse(Duration),
     /// To look again in so long.
-    Wait(Place, Duration),
+    Wait(QueuePlace, Duration),
 }
 
 /// What a queue is told of the moment, and of the others.
 #[derive(Clone, Copy)]
-pub(super) struct Moment {
+pub(super) struct QueueContext {
     pub(super) now: Instant,
     /// Different each time.
     pub(super) number: u64,
     /// One more reservation may be made.
-    pub(super) has_room: bool,
+    pub(super) has_space: bool,
     /// Between two joins.
     pub(super) interval: Duration,
 }
 
-impl Queue {
+impl NetworkQueue {
     pub(super) fn ask(
         &mut self,
         newcomer: &Newcomer,
         ready: impl Fn(u32) -> Result<(), Duration>,
         until: Instant,
-        moment: Moment,
-    ) -> Step {
+        moment: QueueContext,
+    ) -> QueueVerdict {
         let now = moment.now;
         let reserved = self.reservations.get(&newcomer.key).copied();
         match reserved.filter(|reservation| reservation.until() >= now) {
@@ -108,15 +108,15 @@ impl Queue {
                 self.line_up(newcomer, reservation, ready, until, moment)
             }
             // That may be somebody else under the same name: its owner's stays as it is.
-            Some(reservation) if matches!(newcomer.key, Key::Name(_)) => {
-                Step::Refuse(reservation.from - now)
+            Some(reservation) if matches!(newcomer.key, NewcomerKey::Name(_)) => {
+                QueueVerdict::Refuse(reservation.from - now)
             }
             // Too early, or for the first time.
             early => {
                 let wait = match ready(self.under_way + 1) {
                     Ok(()) if early.is_none() && !self.is_anybody_first(now) => {
                         self.under_way += 1;
-                        return Step::Go;
+                        return QueueVerdict::Go;
                     }
                     Ok(()) => Duration::ZERO,
                     Err(wait) => wait,
@@ -140,8 +140,8 @@ impl Queue {
         reservation: Reservation,
         ready: impl Fn(u32) -> Result<(), Duration>,
         until: Instant,
-        moment: Moment,
-    ) -> Step {
+        moment: QueueContext,
+    ) -> QueueVerdict {
         let place = (reservation.since, moment.number);
         // One that is sent again waits in the place of the first.
         if let Some(older) = reservation.place {
@@ -154,18 +154,18 @@ impl Queue {
         if self.waiting.len() > MOST_WAITING {
             self.waiting.pop_last();
         }
-        self.look(place, &newcomer.key, ready, until, moment)
+        self.check_turn(place, &newcomer.key, ready, until, moment)
     }
 
     /// Whether it is this one's turn.
-    pub(super) fn look(
+    pub(super) fn check_turn(
         &mut self,
-        place: Place,
-        key: &Key,
+        place: QueuePlace,
+        key: &NewcomerKey,
         ready: impl Fn(u32) -> Result<(), Duration>,
         until: Instant,
-        moment: Moment,
-    ) -> Step {
+        moment: QueueContext,
+    ) -> QueueVerdict {
         if !self.waiting.contains(&place) {
             return self.put_off(key, Duration::ZERO, moment);
         }
@@ -175,7 +175,7 @@ impl Queue {
                     self.waiting.remove(&place);
                     self.reservations.remove(key);
                     self.under_way += 1;
-                    return Step::Go;
+                    return QueueVerdict::Go;
                 }
                 Err(wait) => wait,
             }
@@ -183,22 +183,27 @@ impl Queue {
             LOOK_EVERY
         };
         if moment.now + wait <= until {
-            return Step::Wait(place, wait);
+            return QueueVerdict::Wait(place, wait);
         }
         self.waiting.remove(&place);
         self.put_off(key, wait, moment)
     }
 
     /// The reservation stays as old as it is.
-    fn put_off(&mut self, key: &Key, wait: Duration, moment: Moment) -> Step {
+    fn put_off(&mut self, key: &NewcomerKey, wait: Duration, moment: QueueContext) -> QueueVerdict {
         let retry_in = self.retry_in(wait, moment);
         if let Some(reservation) = self.reservations.get_mut(key) {
             reservation.from = moment.now + retry_in;
         }
-        Step::Refuse(retry_in)
+        QueueVerdict::Refuse(retry_in)
     }
 
-    fn reserve(&mut self, newcomer: &Newcomer, wait: Duration, moment: Moment) -> Step {
+    fn reserve(
+        &mut self,
+        newcomer: &Newcomer,
+        wait: Duration,
+        moment: QueueContext,
+    ) -> QueueVerdict {
         let Newcomer {
             key, connection, ..
         } = newcomer;
@@ -212,7 +217,7 @@ impl Queue {
             self.reservations.remove(&oldest);
         }
         let retry_in = self.retry_in(wait, moment);
-        if moment.has_room || self.reservations.contains_key(key) {
+        if moment.has_space || self.reservations.contains_key(key) {
             let reservation = Reservation {
                 since: moment.now,
                 from: moment.now + retry_in,
@@ -224,11 +229,11 @@ impl Queue {
         if self.order.len() > 2 * MOST_RESERVED {
             self.sweep(moment.now);
         }
-        Step::Refuse(retry_in)
+        QueueVerdict::Refuse(retry_in)
     }
 
     /// Not all who are refused are to come back at the same time.
-    fn retry_in(&self, wait: Duration, moment: Moment) -> Duration {
+    fn retry_in(&self, wait: Duration, moment: QueueContext) -> Duration {
         let before = u32::try_from(self.reservations.len()).unwrap_or(u32::MAX);
         let others = moment.interval.saturating_mul(before.saturating_add(1));
         wait.max(others.min(LONGEST_RETRY))
