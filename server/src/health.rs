@@ -1,4 +1,5 @@
-//! Asks a server whether it serves: for containers, service managers and scripts.
+//! The `health` command: asks a server whether it serves, for containers, service managers and
+//! scripts.
 
 use std::{
     io::{self, Write as _},
@@ -22,7 +23,7 @@ use crate::{
     listen::{DEFAULT, ListenAddress},
 };
 
-/// What is asked, and how long the answer may take.
+/// The options of `health`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct HealthArgs {
     /// Address and port of the server; of one that listens on every address, this machine's own is
@@ -39,7 +40,7 @@ pub struct HealthArgs {
     within: Duration,
 }
 
-/// Says whether the server serves. The code is 0 if it does, and 1 if not.
+/// Prints whether the server serves. The exit code is 0 if it does, and 1 if not.
 pub fn run(args: &HealthArgs) -> ExitCode {
     let place = own(&args.address);
     match ask(&place, args.within) {
@@ -55,7 +56,8 @@ pub fn run(args: &HealthArgs) -> ExitCode {
     }
 }
 
-/// What listens everywhere cannot be connected to by that address on every system.
+/// The loopback address of a server that listens on every address: not every system can connect to
+/// the unspecified address.
 fn own(place: &ListenAddress) -> ListenAddress {
     let host = match place.host.as_str() {
         "0.0.0.0" => "127.0.0.1",

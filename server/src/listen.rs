@@ -1,4 +1,5 @@
-//! Where a server listens: what a user wrote, the sockets, and what to tell others.
+//! Where a server listens: the address as the user wrote it, the sockets, and the addresses by
+//! which others reach them.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream, lookup_host};
 
 use crate::net::Listener;
 
-/// Where a server listens if nothing else is said.
+/// The default address.
 pub(crate) const DEFAULT: &str = "127.0.0.1:50051";
 
 /// A host or an address, and a port.
@@ -25,14 +26,14 @@ pub(crate) const DEFAULT: &str = "127.0.0.1:50051";
 pub struct ListenAddress {
     /// A name, or an IP address without brackets.
     pub host: String,
-    /// 0: a free one is picked.
+    /// The port; 0 picks a free one.
     pub port: u16,
 }
 
-/// Why a text is no [`ListenAddress`].
+/// Why a text is not a [`ListenAddress`].
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ListenAddressError {
-    /// There is no port, or what should be one is none.
+    /// The port is missing or invalid.
     #[error("give an address and a port, 0 to 65535, such as {0}:50051")]
     Port(String),
     /// There is only a port.
@@ -41,7 +42,7 @@ pub enum ListenAddressError {
     /// An IPv6 address needs brackets.
     #[error("write an IPv6 address in brackets, such as [::1]:50051")]
     Brackets,
-    /// A URL.
+    /// The text is a URL.
     #[error("give an address and a port without {0}, such as 0.0.0.0:50051")]
     Scheme(String),
 }
@@ -96,21 +97,21 @@ impl fmt::Display for ListenAddress {
 /// Why a server cannot listen.
 #[derive(Debug, Error)]
 pub enum ListenError {
-    /// The name leads nowhere.
+    /// The name cannot be resolved.
     #[error(
         "cannot find the address of {host}: {source}; give an address of this machine with \
          --listen, such as 0.0.0.0:50051"
     )]
     Unknown {
-        /// The name.
+        /// The host name.
         host: String,
         /// What the system says.
         source: io::Error,
     },
-    /// The system refuses.
+    /// The system refuses to listen there.
     #[error("cannot listen on {address}: {source}; {}", advice(source))]
     Refused {
-        /// The address.
+        /// The address that was tried.
         address: SocketAddr,
         /// What the system says.
         source: io::Error,
@@ -138,16 +139,16 @@ fn advice(error: &io::Error) -> &'static str {
 #[derive(Debug)]
 pub struct Sockets {
     sockets: Vec<TcpListener>,
-    /// Which is asked first: none of them is to wait for another.
+    /// Counts the accepts: each begins with another socket, so that none of them starves.
     turn: AtomicUsize,
 }
 
 impl Sockets {
-    /// Listens on each address that this place has, such as 127.0.0.1 and `[::1]` for localhost.
-    /// Without a port it is the first address only, since no port is free on all of them for sure.
+    /// Listens on each address that the host has, such as 127.0.0.1 and `[::1]` for localhost. With
+    /// port 0 it is the first address only, because no port is sure to be free on all of them.
     ///
-    /// Addresses that this machine does not have, such as those of IPv6 where that is turned off,
-    /// are left out if there is another one.
+    /// Addresses that this machine does not have, such as IPv6 ones if IPv6 is turned off, are left
+    /// out if there is another one.
     pub async fn bind(place: &ListenAddress) -> Result<Self, ListenError> {
         let unknown = |source| ListenError::Unknown {
             host: place.host.clone(),
@@ -187,12 +188,12 @@ impl Sockets {
         }
     }
 
-    /// Where they listen.
+    /// The addresses that the sockets listen on.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         self.sockets.iter().map(TcpListener::local_addr).collect()
     }
 
-    /// Whether a socket for all addresses of IPv6 takes connections to those of IPv4, too.
+    /// Whether an IPv6 socket for all addresses accepts IPv4 connections, too.
     pub fn takes_both(&self) -> bool {
         self.sockets
             .iter()
@@ -222,11 +223,12 @@ impl Listener for Sockets {
     }
 }
 
-/// More addresses are no help.
+/// How many addresses are shown at most.
 const MANY: usize = 4;
 
-/// By which addresses a server can be joined, and what to say about them. `machine` are the
-/// addresses of this machine; `both`: an IPv6 socket for all of them takes those of IPv4, too.
+/// The addresses by which others can join, and a note about them. `machine` has the addresses of
+/// this machine. `both` says whether an IPv6 socket for all addresses accepts IPv4 connections,
+/// too.
 pub fn ways_in(
     listening: &[SocketAddr],
     both: bool,
@@ -242,7 +244,7 @@ pub fn ways_in(
         let found = machine.iter().filter(fits);
         ways.extend(found.map(|ip| SocketAddr::new(*ip, address.port())));
     }
-    // Those of IPv4 are easier to type, and work in more networks.
+    // IPv4 addresses first: they are easier to type, and work in more networks.
     ways.sort_by_key(SocketAddr::is_ipv6);
     ways.truncate(MANY);
     if ways.is_empty() {
@@ -283,7 +285,8 @@ pub fn own_addresses() -> Vec<IpAddr> {
     found.into_iter().collect()
 }
 
-/// Without an interface's name nobody finds a link-local address.
+/// Whether others can reach this address. A link-local address is of no use without an interface's
+/// name.
 fn is_reachable(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),

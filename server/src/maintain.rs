@@ -1,4 +1,4 @@
-//! The commands beside serving: `backup`, `check`, `recover` and `health`.
+//! The commands other than serving: `backup`, `check`, `recover` and `health`.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use crate::{
     log::{Marked, Recovered, Summary, backup, check, recover},
 };
 
-/// What can be done beside serving.
+/// The subcommands of `chitty-server`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum MaintainCommand {
     /// Copy the chat into a new file, consistently, also while a server has it
@@ -57,12 +57,12 @@ pub enum MaintainCommand {
     Health(health::HealthArgs),
 }
 
-/// So many lost positions are listed; further ones are counted.
+/// Ranges of lost positions that are listed; further ones are counted.
 const MOST_LISTED: usize = 100;
 
-/// Runs one of these. The code is 1 if a check finds something wrong, or a backup fails.
+/// Runs a command. The exit code is 1 if a check finds problems, or a command fails.
 pub fn run(command: &MaintainCommand) -> ExitCode {
-    // What cannot be caught is no reason not to try.
+    // If the signal cannot be caught, the command is tried all the same.
     let _ = crate::cli::outlive_size_limits();
     let result = match command {
         MaintainCommand::Health(args) => return health::run(args),
@@ -101,7 +101,7 @@ pub fn run(command: &MaintainCommand) -> ExitCode {
     }
 }
 
-/// Whoever asked may not listen any more, as the head of a pipe.
+/// Prints a line. The reader of a pipe may be gone, as after `head`, which is no error.
 fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }

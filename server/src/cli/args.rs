@@ -1,4 +1,4 @@
-//! The options of a server, and what is configured by them.
+//! The options of a server, and the configuration that they make.
 
 use std::{
     path::PathBuf,
@@ -141,16 +141,16 @@ pub struct ServeArgs {
     pub detach: bool,
 }
 
-/// More than an office or a lecture hall needs, and a tenth of the seats by default.
+/// More participants than an office or a lecture hall has, and a tenth of all seats by default.
 const MOST_PER_ADDRESS: usize = 1_000;
 
-/// Whatever is configured, one address leaves room for others.
+/// The default limit for one address: it always leaves half of the seats to others.
 fn default_per_address(max_participants: usize) -> usize {
     max_participants.div_ceil(2).min(MOST_PER_ADDRESS)
 }
 
 impl ServeArgs {
-    /// What these options say.
+    /// The configuration that these options make.
     pub(super) fn config(&self) -> ServerConfig {
         let rules = RoomRules {
             grace: self.grace,

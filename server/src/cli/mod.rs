@@ -1,4 +1,4 @@
-//! The command line, and a process's life around a server.
+//! The command line, and the life of the process around a server.
 
 mod args;
 mod process;
@@ -40,11 +40,11 @@ use crate::{
     threads,
 };
 
-/// Another process has the data folder (`EX_TEMPFAIL` of sysexits.h): whoever started this server
-/// connects to that one, or tries again.
+/// The exit code if another process uses the data folder (`EX_TEMPFAIL` of sysexits.h). The program
+/// that started this server connects to the other one, or tries again.
 pub const EXIT_LOCKED: u8 = 75;
 
-/// Runs a server until a signal, its idle end, or a failure.
+/// Runs a server until a signal, the idle time, or a failure ends it.
 pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     if args.detach {
         detach();
@@ -76,15 +76,15 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
         Ok((data, log)) => (data, runtime.block_on(serve(args, log, &log_path))),
         Err(error) => (None, Err(error)),
     };
-    // A reader of the log that hangs on the disk must not keep the process.
+    // A reader of the log that hangs on the disk must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(200));
-    // Not before the log is closed: then another server may have it.
+    // The folder is unlocked only after the log is closed, because another server may open it then.
     drop(data);
     let Err(error) = result else {
         return Ok(ExitCode::SUCCESS);
     };
     if matches!(error.downcast_ref(), Some(ServeError::Sequencer(_))) {
-        // It was said when it happened.
+        // It was reported when it happened.
         return Ok(ExitCode::FAILURE);
     }
     error!(error = describe(&error), "the server failed");
@@ -99,13 +99,13 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     Err(error)
 }
 
-/// At once: the end of the process may have to wait for its peers.
+/// Reports a failure at once, because the process may have to wait for its peers before it ends.
 fn report_failure(failure: &SequencerError) {
     error!(error = %failure, "the server failed");
     say(&failure.to_string());
 }
 
-/// On standard error, which nobody may read: that is no reason not to serve.
+/// Writes to standard error. It is no reason to stop if nobody reads it.
 pub fn say(what: &str) {
     let _ = writeln!(io::stderr(), "chitty-server: {}", display::safe(what));
 }
@@ -157,7 +157,7 @@ fn announce(sockets: &Sockets, log: &dyn Log, log_path: &Path) -> io::Result<()>
         .iter()
         .map(|way| format!("chitty --server http://{way}"));
     let ways: Vec<_> = ways.chain(note.map(|note| format!("({note})"))).collect();
-    // Whoever started it may not listen: that is no reason not to serve.
+    // Standard output may be closed, which is no reason not to serve.
     let _ = writeln!(
         io::stdout(),
         "chitty-server listens on {}\n  join it:  {}\n  its log:  {}",

@@ -1,4 +1,4 @@
-//! The stream itself.
+//! A follower: the HTTP/2 response body that a participant's stream consists of.
 
 use std::{
     pin::Pin,
@@ -30,20 +30,21 @@ use crate::{
     room::Participant,
 };
 
-/// From the log, a page becomes one DATA frame.
+/// How much of the log is read at once. A page becomes one DATA frame.
 const PAGE: PageLimit = PageLimit {
     records: 256,
     bytes: 16 << 10,
 };
 
-/// With what a stream begins.
+/// What a stream starts with, as the room granted it.
 #[derive(Debug)]
 pub struct StreamStart {
-    /// The first message, without participants.
+    /// The first message, without its participants.
     pub welcome: v1::Welcome,
-    /// Its participants: a share of the room's own map.
+    /// The participants of the first message: a reference to the room's own persistent map, not a
+    /// copy.
     pub participants: OrdMap<ParticipantNumber, Participant>,
-    /// The place among the followers.
+    /// The stream's registration at the hub.
     pub attachment: Attachment,
 }
 
@@ -51,26 +52,26 @@ pub struct StreamStart {
 pub struct Follower {
     attachment: Attachment,
     log: Arc<dyn Log>,
-    /// The last position that was sent.
+    /// The last position that was handed to HTTP/2.
     cursor: Position,
     phase: Phase,
     page: Option<LogFuture<Result<Vec<Record>, ReadError>>>,
-    /// Makes the connection a participant's.
+    /// Marks the connection as one that carries a participant; `None` if nobody counts connections.
     entered: Option<ParticipantGuard>,
 }
 
 enum Phase {
     Welcome(Box<WelcomeEncoder>),
     Following,
-    /// The participant is to be told why it ends.
+    /// The next message is a Closing that gives the reason.
     Closing(Reason, Status),
-    /// All is said but the status.
+    /// Only the trailers with the status are left.
     Ending(Status),
     Ended,
 }
 
 impl Follower {
-    /// A stream that begins like this, on this log.
+    /// A stream that starts as `start` says and reads from this log.
     pub fn new(start: StreamStart, log: Arc<dyn Log>) -> Self {
         let cursor = Position::new(start.welcome.next).previous();
         let welcome = WelcomeEncoder::new(start.welcome, start.participants);
@@ -85,14 +86,15 @@ impl Follower {
         }
     }
 
-    /// Keeps this until the end.
+    /// Holds the connection's guard until the stream ends.
     pub fn keep(&mut self, entered: Option<ParticipantGuard>) {
         self.entered = entered;
     }
 
-    /// The next bytes of the log; none where the phase has changed instead.
+    /// The next bytes of the log; `None` if the phase has changed instead.
     fn poll_follow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        // Most looks find something, and need no waker.
+        // Most polls find something to send, and then no waker is needed. Registering one costs a
+        // few atomic operations for each event and participant.
         if let Poll::Ready(bytes) = self.poll_ring_or_log(cx) {
             return Poll::Ready(bytes);
         }
@@ -115,7 +117,8 @@ impl Follower {
                 continue;
             }
             let taken = match order {
-                // What is at hand goes out before the server goes down.
+                // Before a shutdown the events that the ring still has are sent. A stream that was
+                // taken over or is too slow ends at once.
                 None | Some(CloseReason::Shutdown) => self.attachment.take(self.cursor),
                 Some(CloseReason::TakenOver | CloseReason::TooSlow) => RingRead::UpToDate,
             };
@@ -141,7 +144,7 @@ impl Follower {
         }
     }
 
-    /// A page from the log as bytes; `None` where nothing of it is to be sent.
+    /// A page from the log as bytes; `None` if nothing of it is to be sent.
     fn take_page(&mut self, page: Result<Vec<Record>, ReadError>) -> Option<Bytes> {
         let page = match page {
             Ok(page) => page,
@@ -155,8 +158,8 @@ impl Follower {
         for record in page {
             let event = &record.event;
             if event.position != self.cursor.next() {
-                // What follows was dropped from a capped log while the stream was behind: the
-                // client rejoins, and is told that its resume is stale.
+                // A capped log dropped the next event while the stream lagged. The client joins
+                // again, and the server finds its resume stale.
                 let status = Status::unavailable("what follows is not kept any more; join again");
                 self.phase = Phase::Closing(Reason::TooSlow, status);
                 break;

@@ -18,7 +18,7 @@ pub fn frame(kind: Kind) -> Bytes {
     buffer.freeze()
 }
 
-/// An event behind what is in the buffer already.
+/// Appends an event to the buffer, as a length-prefixed broadcast.
 pub(super) fn put_event(buffer: &mut BytesMut, event: &Event) {
     put(
         buffer,
@@ -28,7 +28,8 @@ pub(super) fn put_event(buffer: &mut BytesMut, event: &Event) {
     );
 }
 
-/// These bytes in an allocation of their size: who does not read them holds no more than these.
+/// A copy of these bytes in an allocation of exactly their size. A peer that does not read them
+/// makes the server hold no more than that.
 pub(super) fn exactly(buffer: &[u8]) -> Bytes {
     Bytes::copy_from_slice(buffer)
 }
@@ -49,7 +50,8 @@ fn put(buffer: &mut BytesMut, message: &impl Message) {
     let _ = message.encode(buffer);
 }
 
-/// The last message of a stream that the server ends.
+/// The last message of a stream that the server ends: the reason, and the last position that was
+/// sent.
 pub(super) fn closing(reason: v1::closing::Reason, position: Position, detail: &str) -> Bytes {
     frame(Kind::Closing(v1::Closing {
         reason: reason.into(),

@@ -1,11 +1,11 @@
 //! A participant's stream: a cursor into the log as an HTTP/2 response body.
 //!
-//! A follower holds a position and a waker. There is no queue and no task of its own: HTTP/2 asks
-//! for the next bytes when the participant has room for them, and gets whatever the log holds
-//! behind the cursor: from the ring of recent events, or, further behind, a page from the log.
+//! A follower holds a position and a waker. It has no queue and no task of its own. HTTP/2 polls it
+//! for the next bytes when the peer has window for them, and gets what the log holds after the
+//! cursor: from the ring of recent events or, if the follower lags further, a page from the log.
 //!
-//! A stream that stands still costs nobody but itself, and is ended after a while, so that who
-//! has vanished behind a live connection is announced.
+//! A stream that stalls costs nobody else anything. It is ended after a while, so that a
+//! participant that has vanished while its connection looks alive is announced as lost.
 //!
 //! Deliberately absent: who publishes, and why.
 

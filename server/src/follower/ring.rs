@@ -12,14 +12,15 @@ use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber, Position};
 
 use super::frame;
 
-/// What the ring keeps, and how much a follower takes from it at once.
+/// What is configured about followers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FollowerLimits {
-    /// At most so many bytes of framed events are kept for those who are almost up to date.
+    /// Size of the ring in bytes of framed events. Followers that lag further read the log.
     pub ring_bytes: usize,
-    /// At most so many bytes in one DATA frame, but for a single event.
+    /// Size of one DATA frame in bytes at most. A single event that is larger gets a frame of its
+    /// own.
     pub frame_bytes: usize,
-    /// A stream that is behind and does not read is ended after so long.
+    /// How long a lagging stream may go without reading before it is ended.
     pub stall: Duration,
 }
 
@@ -33,19 +34,20 @@ impl Default for FollowerLimits {
     }
 }
 
-/// The newest events, in chunks of a commit, or of as much of a large one as fits in one DATA
-/// frame: whoever holds a part of a chunk holds all of it.
+/// The newest events, in chunks. A chunk is one commit, or as much of a large commit as fits in one
+/// DATA frame: a peer that holds a slice of a chunk keeps all of it in memory.
 pub(super) struct Ring {
     limits: FollowerLimits,
     chunks: VecDeque<Chunk>,
     bytes: usize,
     head: Position,
-    /// What the last follower took who was several commits behind: the next one is mostly at the
-    /// same place.
+    /// The frame that was merged last for a follower that lagged by several commits. The next
+    /// follower mostly needs the same one.
     merged: Mutex<Option<MergedChunks>>,
 }
 
-/// Several commits in one DATA frame, with nobody's Left among them.
+/// Several commits merged into one DATA frame. No participant's Left is among them, so that the
+/// frame suits every follower.
 #[derive(Clone)]
 struct MergedChunks {
     after: Position,
@@ -64,18 +66,19 @@ struct Chunk {
     lefts: Vec<(Position, ParticipantNumber, LeftReason)>,
 }
 
-/// What a follower gets.
+/// What a follower finds in the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RingRead {
-    /// Nothing is there yet.
+    /// There is nothing after the follower's position yet.
     UpToDate,
-    /// Events, the last of which is at `last`.
+    /// Events up to position `last`. `own_left` says why the participant left if its own Left is
+    /// the last of them.
     Frames {
         bytes: Bytes,
         last: Position,
         own_left: Option<LeftReason>,
     },
-    /// The log has it, the ring has not any more.
+    /// The follower lags too far: only the log still has the next event.
     Lagging,
 }
 
@@ -94,7 +97,7 @@ impl Ring {
         self.head
     }
 
-    /// What was committed at once, in order, behind all that is there.
+    /// Appends the events of one commit, and evicts the oldest chunks if the ring is too large.
     pub(super) fn push<'a>(&mut self, events: impl Iterator<Item = &'a Event>) {
         let mut events = events.peekable();
         while events.peek().is_some() {
@@ -110,8 +113,8 @@ impl Ring {
         }
     }
 
-    /// What follows `after`, as much as one DATA frame holds, ending with the participant's own
-    /// Left where that comes.
+    /// The events after `after`, as many as fit in one DATA frame. They end with the participant's
+    /// own Left if it is among them.
     pub(super) fn take(&self, after: Position, participant: ParticipantNumber) -> RingRead {
         if after >= self.head {
             return RingRead::UpToDate;
@@ -124,7 +127,8 @@ impl Ring {
         if taken.last == self.head || taken.own_left.is_some() {
             return taken.into();
         }
-        // Several small commits are due: together in one frame, as HTTP/2 peers count frames.
+        // Several small commits are due. They go into one frame, because peers limit how many small
+        // frames they accept.
         let mut shared = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(merged) = &*shared
             && (merged.after, merged.head) == (after, self.head)
@@ -145,8 +149,8 @@ impl Ring {
         taken.into()
     }
 
-    /// What was taken of this chunk, and as many whole ones behind it as the frame has room for;
-    /// and whether anybody would get the same there.
+    /// Appends as many whole chunks after this one as the frame has space for. Also says whether
+    /// every follower at that position would get the same bytes.
     fn merge(
         &self,
         index: usize,
@@ -197,7 +201,7 @@ impl From<Slice> for RingRead {
 }
 
 impl Chunk {
-    /// What comes next, up to the first event that is not within `most` bytes any more.
+    /// A chunk of the next events, up to `most` bytes but with at least one event.
     fn new<'a>(
         before: Position,
         events: &mut Peekable<impl Iterator<Item = &'a Event>>,
@@ -235,7 +239,7 @@ impl Chunk {
         chunk
     }
 
-    /// What of this chunk follows `after`, in at most `most` bytes but for a single event.
+    /// The events of this chunk after `after`, in at most `most` bytes but at least one event.
     fn slice(&self, after: Position, participant: ParticipantNumber, most: usize) -> Slice {
         let own_left = self
             .lefts
@@ -259,7 +263,7 @@ impl Chunk {
     }
 }
 
-/// Within a chunk, whose length is a `usize`.
+/// A distance within a chunk, which fits because the chunk's length is a `usize`.
 fn index(distance: u64) -> usize {
     usize::try_from(distance).unwrap_or(usize::MAX)
 }
@@ -300,7 +304,7 @@ mod tests {
         }
     }
 
-    /// All that a participant gets, as the bytes of each event.
+    /// All that a participant gets from the ring: the bytes of all events, and the last position.
     fn follow(ring: &Ring, mut after: Position, participant: u64) -> Option<(BytesMut, Position)> {
         let mut all = BytesMut::new();
         loop {

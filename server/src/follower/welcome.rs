@@ -1,8 +1,8 @@
-//! A Welcome in pieces, each encoded when the peer has room for it.
+//! A Welcome in pieces, each of which is encoded when the peer has window for it.
 //!
 //! A Welcome to a full chat is hundreds of kilobytes, and a peer may ask for one and never read it.
-//! What waits for such a peer is the persistent map of the participants, which all share, and one
-//! piece.
+//! For such a peer the server holds only one piece and a reference to the persistent map of
+//! participants, which all streams share.
 
 use std::ops::Bound;
 
@@ -17,18 +17,18 @@ use prost::{
 use super::frame::PREFIX;
 use crate::room::Participant;
 
-/// In bytes, of participants in one piece, which becomes one DATA frame; the last one may go over
-/// it.
+/// Bytes of participants in one piece, which becomes one DATA frame. The last participant may
+/// exceed it.
 const PIECE: usize = 8 << 10;
 
-/// `Broadcast.welcome`.
+/// The field number of `Broadcast.welcome`.
 const WELCOME: u32 = 1;
-/// `Welcome.participants`.
+/// The field number of `Welcome.participants`.
 const PARTICIPANTS: u32 = 5;
 
-/// What of a Welcome has not been encoded yet.
+/// The part of a Welcome that has not been encoded yet.
 pub(super) struct WelcomeEncoder {
-    /// All but the participants; `None` once it was handed over.
+    /// All fields but the participants; `None` once they were handed over.
     head: Option<v1::Welcome>,
     participants: OrdMap<ParticipantNumber, Participant>,
     /// The last participant that was encoded.
@@ -47,8 +47,8 @@ impl WelcomeEncoder {
         }
     }
 
-    /// The next piece of the message: first its length and all but the participants, as small as
-    /// it is, since that is what waits for a peer without any room.
+    /// The next piece of the message. The first one has the message's length and all fields but the
+    /// participants. It is small, because it is what waits for a peer that grants no window at all.
     pub(super) fn next(&mut self) -> Option<Bytes> {
         match self.head.take() {
             Some(head) => Some(begin(&head, &self.participants)),
@@ -76,7 +76,8 @@ impl WelcomeEncoder {
     }
 }
 
-/// Protobuf's fields may come in any order, so that participants can be the last.
+/// The first piece: the prefix of the whole message, and all fields but the participants. Protobuf
+/// allows fields in any order, so the participants can come last.
 fn begin(head: &v1::Welcome, participants: &OrdMap<ParticipantNumber, Participant>) -> Bytes {
     let of_participants: usize = participants
         .values()

@@ -1,5 +1,5 @@
-//! What every log does. Included also by crates that have a log of their own; what they call a
-//! log is in the scope around it.
+//! The contract of every log. Crates that have a log of their own include this file, too; the names
+//! that it uses come from the scope around it.
 
 use std::time::UNIX_EPOCH;
 
@@ -36,7 +36,7 @@ pub(crate) const ALL: PageLimit = PageLimit {
     bytes: usize::MAX,
 };
 
-/// A log that is new is taken through its life, clause by clause.
+/// Takes a new log through its life, clause by clause.
 pub(crate) async fn keeps_the_contract(log: &dyn Log) {
     begins_empty(log).await;
     appends_where_it_ends(log).await;
@@ -162,7 +162,7 @@ async fn keeps_the_newest_bytes(log: &dyn Log) {
 
 async fn trims_step_by_step(log: &dyn Log) {
     let at = Position::new;
-    // A step at a time, so that what is appended meanwhile does not wait for long.
+    // One step at a time, so that appends in between do not wait for long.
     let many = 12 + TRIM_STEP as u64 + 5;
     log.append(at(12), batch(13..=many)).await.expect("goes on");
     let extent = log.trim(Keep::Events(1), at(many)).await.expect("trimmed");

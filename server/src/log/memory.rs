@@ -13,7 +13,7 @@ use super::{
 };
 use crate::record::Record;
 
-/// A log in memory.
+/// A log in memory, gone with the process.
 pub struct MemoryLog {
     epoch: Arc<str>,
     state: Mutex<MemoryState>,
@@ -21,7 +21,7 @@ pub struct MemoryLog {
 
 struct MemoryState {
     extent: Extent,
-    /// Each with the length of its encoding.
+    /// The records, each with the length of its encoding in bytes.
     records: VecDeque<(Record, usize)>,
     snapshot: Option<Vec<u8>>,
 }
@@ -41,7 +41,7 @@ impl MemoryLog {
     }
 
     fn state(&self) -> MutexGuard<'_, MemoryState> {
-        // The state is whole after each statement: a panic elsewhere spoils nothing.
+        // The state is consistent after each statement, so that a poisoned lock can still be used.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
-//! Who may connect, and who has to go when there is no room.
+//! Which connections are admitted, and which are closed when there are too many.
 //!
-//! A connection without a participant is *unjoined*. It has a limited time, and when connections
-//! run out, the one of them that has been idle for the longest is closed, so that a newcomer can
-//! always connect. A participant's connection is never closed to make room.
+//! A connection without a participant is *unjoined*. It has a limited time. When connections run
+//! out, the unjoined one that has been idle for the longest is evicted, so that a newcomer can
+//! always connect. A participant's connection is never evicted.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -20,11 +20,11 @@ use super::{
 pub(super) use crate::source::source;
 use crate::source::{NETWORK_SHARE, network};
 
-/// All connections that are open.
+/// All open connections, counted by where they come from.
 pub(super) struct Registry {
     pub(super) limits: Limits,
     state: Mutex<AdmissionState>,
-    /// Streams that wait for their peers, of unjoined connections and of others.
+    /// How many streams wait for their peers, on all connections together.
     pub(super) lingering: super::member::LingeringCounts,
 }
 
@@ -32,38 +32,39 @@ pub(super) struct Registry {
 struct AdmissionState {
     all: usize,
     unjoined: usize,
-    /// By the network of IPv6, or the address of IPv4, that connections come from. At most one for
-    /// each open connection.
+    /// By the IPv6 /48 network or the IPv4 address that connections come from. There are at most as
+    /// many as open connections.
     networks: HashMap<IpAddr, Network>,
-    /// The networks that unjoined connections come from.
+    /// The networks that unjoined connections come from, by how many there are.
     crowds: Crowds,
-    /// Counts what unjoined connections did: where one stands in the order of activity.
+    /// A counter of activities on unjoined connections. Its value at a connection's latest activity
+    /// is that connection's rank among the unjoined.
     activity: u64,
     refused: u64,
     closed: u64,
 }
 
-/// What is open from one network.
+/// The open connections from one network.
 #[derive(Default)]
 struct Network {
     connections: usize,
     unjoined: usize,
     sources: HashMap<IpAddr, SourceEntry>,
-    /// The sources that unjoined connections come from.
+    /// The sources that unjoined connections come from, by how many there are.
     crowds: Crowds,
-    /// What IPv6 sources of it have in common.
+    /// What the sources of an IPv6 network use up together; `None` for IPv4.
     shared: Option<Arc<SharedUsage>>,
 }
 
-/// What is open from one source.
+/// The open connections from one source.
 struct SourceEntry {
     source: Arc<SourceUsage>,
     connections: usize,
-    /// By their latest activity.
+    /// The unjoined ones by their rank: the first one has been idle for the longest.
     unjoined: BTreeMap<u64, Arc<Member>>,
 }
 
-/// Where connections come from, in the order of how many there are.
+/// Addresses in the order of how many unjoined connections come from them.
 #[derive(Default)]
 struct Crowds(BTreeSet<(usize, IpAddr)>);
 
@@ -80,7 +81,7 @@ impl Crowds {
     }
 }
 
-/// Of an address of IPv4, itself.
+/// The network that a source counts for; an IPv4 address counts for itself.
 fn network_of(source: IpAddr) -> IpAddr {
     network(source).unwrap_or(source)
 }
@@ -94,7 +95,8 @@ impl Registry {
         })
     }
 
-    /// Counts a connection, after making room for it; `None` if all the others are participants'.
+    /// Admits a connection, and evicts another one for it if there are too many. `None` if all the
+    /// others carry participants.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Admitted> {
         let limits = self.limits;
         let most = limits.connections_per_source;
@@ -111,7 +113,7 @@ impl Registry {
         };
         if !is_free {
             state.refused += 1;
-            // An attack must not fill the log.
+            // Logged at powers of two only: an attack must not fill the log.
             if state.refused.is_power_of_two() {
                 warn!(
                     refused = state.refused, source = %address, from_here, in_network,
@@ -127,14 +129,14 @@ impl Registry {
         Some(Admitted(member))
     }
 
-    /// Closes the unjoined connection that has been idle for the longest, of the source that has
-    /// most of them; `false` if there is none.
+    /// Evicts an unjoined connection: of the source with most of them, the one that has been idle
+    /// for the longest. `false` if there is none.
     pub(super) fn evict_idlest(&self) -> bool {
         self.state().close_idlest()
     }
 
-    /// The same for streams that wait for their peers: out of the connections of whoever has its
-    /// share of them, and out of the largest crowd otherwise.
+    /// The same if too many streams wait for their peers: evicts a connection of the source or
+    /// network that has more than its share, and of the largest crowd otherwise.
     pub(super) fn evict_for(&self, source: IpAddr, excess: Excess) -> bool {
         let mut state = self.state();
         match excess {
@@ -144,7 +146,7 @@ impl Registry {
         }
     }
 
-    /// It has done something, if it is still unjoined.
+    /// Records an activity on the connection if it is still unjoined.
     pub(super) fn touch(&self, member: &Arc<Member>) {
         let mut state = self.state();
         if state.take(member) {
@@ -152,14 +154,14 @@ impl Registry {
         }
     }
 
-    /// One more participant, or somebody who is about to be one, is on this connection.
+    /// Counts one more participant on this connection, or a client that is about to join.
     pub(super) fn enter(&self, member: &Arc<Member>) {
         let mut state = self.state();
         member.participants.fetch_add(1, Ordering::AcqRel);
         state.take(member);
     }
 
-    /// One of them is gone.
+    /// Counts one participant less. The connection is unjoined again after the last one.
     pub(super) fn exit(&self, member: &Arc<Member>) {
         let mut state = self.state();
         if member.participants.fetch_sub(1, Ordering::AcqRel) > 1 || member.is_gone() {
@@ -184,7 +186,7 @@ impl Registry {
 }
 
 impl AdmissionState {
-    /// How many connections there are from the network of this source, and from itself.
+    /// How many connections there are from the network of this source, and from the source itself.
     fn count(&self, address: IpAddr) -> (usize, usize) {
         let Some(network) = self.networks.get(&network_of(address)) else {
             return (0, 0);
@@ -193,7 +195,7 @@ impl AdmissionState {
         (network.connections, here.map_or(0, |here| here.connections))
     }
 
-    /// One more connection from there.
+    /// Counts one more connection from this source.
     fn open(&mut self, address: IpAddr) -> Arc<SourceUsage> {
         self.all += 1;
         let network = self.networks.entry(network_of(address)).or_default();
@@ -214,7 +216,7 @@ impl AdmissionState {
         Arc::clone(&here.source)
     }
 
-    /// Puts it among the unjoined, as the one that was active last.
+    /// Puts a connection among the unjoined, as the one that was active last.
     fn put(&mut self, member: &Arc<Member>) {
         let address = member.source.address;
         let in_network = network_of(address);
@@ -235,7 +237,7 @@ impl AdmissionState {
         self.unjoined += 1;
     }
 
-    /// Takes it out of the unjoined; `false` if it was none of them.
+    /// Takes a connection out of the unjoined; `false` if it was not among them.
     fn take(&mut self, member: &Arc<Member>) -> bool {
         let address = member.source.address;
         let in_network = network_of(address);
@@ -258,7 +260,7 @@ impl AdmissionState {
         true
     }
 
-    /// It does not count any more.
+    /// Stops counting a connection. Does nothing the second time.
     fn forget(&mut self, member: &Arc<Member>) {
         if !member.set_gone() {
             return;
@@ -281,13 +283,13 @@ impl AdmissionState {
         }
     }
 
-    /// Of the network with the largest crowd.
+    /// Evicts a connection of the network with the largest crowd.
     fn close_idlest(&mut self) -> bool {
         let crowd = self.crowds.largest();
         crowd.is_some_and(|network| self.close_idlest_in(network))
     }
 
-    /// Of the source with the largest crowd in this network.
+    /// Evicts a connection of the source with the largest crowd in this network.
     fn close_idlest_in(&mut self, network: IpAddr) -> bool {
         let network = self.networks.get(&network);
         let crowd = network.and_then(|network| network.crowds.largest());
@@ -319,7 +321,7 @@ impl AdmissionState {
     }
 }
 
-/// A connection that counts for as long as this lives.
+/// A guard: the connection counts as open until this is dropped.
 pub(super) struct Admitted(pub(super) Arc<Member>);
 
 impl Drop for Admitted {
@@ -328,7 +330,7 @@ impl Drop for Admitted {
     }
 }
 
-/// Since when a connection is unjoined.
+/// The clock by which connections are idle. Tests pause it.
 pub(super) fn now() -> Instant {
     Instant::now()
 }

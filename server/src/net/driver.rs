@@ -1,8 +1,8 @@
 //! A connection and its streams, as one task.
 //!
-//! hyper gives each stream to an executor, and the usual one makes a task of each. Then every
-//! event costs each participant two tasks' turns: its stream's, which hands bytes to HTTP/2, and
-//! then the connection's, which writes them. Here both are done in one turn.
+//! hyper gives each stream to an executor, and the usual one spawns a task for each. Then every
+//! event costs two task switches for each participant: one to the stream's task, which hands bytes
+//! to HTTP/2, and one to the connection's, which writes them. Here one task does both in one turn.
 //!
 //! ```text
 //!   a waker of a part, of the connection, or of who adds a part
@@ -36,24 +36,24 @@ use super::member::Member;
 #[cfg(test)]
 mod tests;
 
-/// How often connection and streams are looked at in one turn: a request's headers, its body and
-/// its answer. Others' turns come in between the rest.
+/// Rounds in one turn: enough for a request's headers, its body and its answer. If there is more to
+/// do, other tasks run first.
 const ROUNDS: usize = 4;
 
-/// What a part of a connection has to say at its end.
+/// What the end of a part means for its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PartEnd {
-    /// Nothing: it goes on without it.
+    /// Nothing: the connection goes on without it.
     Done,
     /// The connection takes no new streams, and ends with the last.
     Closing,
-    /// The connection is cut.
+    /// The connection is closed at once.
     Abort,
 }
 
 type ConnectionPart = BoxFuture<'static, PartEnd>;
 
-/// New parts of a connection, from whichever part has them.
+/// Where new parts of a connection are added, by HTTP/2 or by another part.
 #[derive(Clone)]
 pub(super) struct Parts {
     added: Arc<Mutex<Vec<ConnectionPart>>>,
@@ -62,7 +62,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Of a connection to come.
+    /// The parts of a connection that is about to be served.
     pub(super) fn new(member: Arc<Member>) -> Self {
         Self {
             added: Arc::default(),
@@ -88,7 +88,7 @@ where
     fn execute(&self, stream: F) {
         let stream = super::stream::until_aborted(stream, Arc::clone(&self.member));
         self.add(async {
-            // Who panics is reset; the connection's other streams have no part in it.
+            // A stream whose handler panics is reset; the connection's other streams go on.
             let _ = AssertUnwindSafe(stream).catch_unwind().await;
             PartEnd::Done
         });
@@ -98,10 +98,10 @@ where
 /// The task of a connection.
 pub(super) struct ConnectionDriver<C> {
     connection: Pin<Box<C>>,
-    /// Tells the connection to take no new streams.
+    /// Makes the connection take no new streams.
     close: fn(Pin<&mut C>),
     for_connection: Waker,
-    /// A slot is used again when its part has ended, and its waker with it.
+    /// A slot and its waker are reused when its part has ended.
     slots: Vec<Slot>,
     new_parts: Parts,
 }
@@ -111,12 +111,12 @@ struct Slot {
     waker: Waker,
 }
 
-/// The connection is ready.
+/// The bit of the connection itself.
 const CONNECTION: u64 = 1 << (MEMBERS - 1);
-/// There are new parts.
+/// The bit for new parts.
 const ADDED: u64 = 1 << (MEMBERS - 2);
-/// The bits below are those of the slots. If there are more slots than bits, those that share a bit
-/// are polled together.
+/// The bits below are those of the slots. If there are more slots than bits, the slots that share a
+/// bit are polled together.
 const SLOT_BITS: usize = MEMBERS as usize - 2;
 
 impl<C, E> ConnectionDriver<C>
@@ -185,10 +185,10 @@ where
     }
 }
 
-/// A stream that was never polled holds what it would add parts to.
+/// Breaks a cycle: a stream that was never polled holds the `Parts` that hold it.
 impl<C> Drop for ConnectionDriver<C> {
     fn drop(&mut self) {
-        // Dropped when the lock is free again.
+        // Dropped after the lock is released, because dropping a stream may add parts.
         let never_polled = std::mem::take(&mut *self.new_parts.added());
         drop(never_polled);
     }

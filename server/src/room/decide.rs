@@ -1,5 +1,4 @@
-//! What becomes of a command: the rules of publishing and leaving
-//! (docs/protocol.md).
+//! The rules of publishing and leaving (docs/protocol.md).
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,8 +15,8 @@ use super::{
 use crate::record::Record;
 
 impl Room {
-    /// Decides a command. What is decided is applied to this room at once; whoever needs to take
-    /// it back decides on a clone.
+    /// Decides a request. The decision is applied to this room at once; a caller that may have to
+    /// take it back decides on a clone.
     pub fn decide(&mut self, command: &Command, now: DecisionTime) -> Result<Decision, Refusal> {
         match command {
             Command::Join(join) => self.join(join, now),
@@ -26,13 +25,13 @@ impl Room {
         }
     }
 
-    /// A stream ended: the participant has the grace to come back.
+    /// Detaches a stream that ended: the participant's grace begins.
     pub fn detach(&mut self, participant: ParticipantNumber, generation: u64, now: DecisionTime) {
         self.presence
             .detach(participant, generation, now.mono + self.rules.grace);
     }
 
-    /// Announces those whose grace is over.
+    /// Ends the participations whose grace is over, and returns the records of that.
     pub fn expire(&mut self, now: DecisionTime) -> Vec<Record> {
         self.presence
             .expired(now.mono)
@@ -71,7 +70,7 @@ impl Room {
         check_seen(publish.seen, author.seen, self.fold.head())?;
         self.check_end(publish.lamport, LamportTime::LAST_ENTRY)?;
         let jumps = self.check_jump(publish.lamport, now.mono)?;
-        // Last, so that what is refused, or was published before, is not counted.
+        // Counted last, so that refused messages and retries do not count.
         if let Some(rate) = self.rules.publish_rate {
             self.presence
                 .count_message(number, rate, now.mono)
@@ -136,8 +135,9 @@ impl Room {
         }
     }
 
-    /// Ends a participation; `None` if it is over already, or if there is no later time, which only
-    /// a log that others have written without the rules comes to: it stays as it is then.
+    /// Ends a participation. `None` if it is over already, or if there is no later Lamport time.
+    /// The latter can happen only in a log that was written by others against the rules; such a
+    /// participation stays as it is.
     pub(super) fn end(
         &mut self,
         participant: ParticipantNumber,
@@ -157,7 +157,7 @@ impl Room {
         record
     }
 
-    /// The next record of the log, applied.
+    /// Makes the next record of the log, and applies it to the fold.
     pub(super) fn record(
         &mut self,
         kind: EventKind,
@@ -182,10 +182,10 @@ impl Room {
         record
     }
 
-    /// Which stream of the participation is the latest.
+    /// The number of the participation's latest stream.
     fn generation(&self, kind: &EventKind) -> u64 {
         match kind {
-            // Its first one begins with it.
+            // The first stream begins with the Joined.
             EventKind::Joined { .. } => 1,
             EventKind::Left { participant, .. } | EventKind::Message { participant, .. } => self
                 .presence
@@ -206,8 +206,8 @@ impl Room {
         }
     }
 
-    /// Whether the event of a request that carries this time comes before `last`: times never stand
-    /// still, so the chat ends before its numbers do.
+    /// Refuses a request whose event would get a time after `last`. Times never stand still, so the
+    /// chat has to end before its numbers do.
     pub(super) fn check_end(&self, request: LamportTime, last: LamportTime) -> Result<(), Refusal> {
         if self.fold.next_time(request) > last {
             let clock = self.fold.now();
@@ -216,8 +216,8 @@ impl Room {
         Ok(())
     }
 
-    /// What is left of the budget after a request that carries this time. To be taken once nothing
-    /// else is in the way, so that what is refused is not counted.
+    /// The jump budget after a request that carries this time. The caller stores it once nothing
+    /// else can refuse the request, so that refused requests do not count.
     pub(super) fn check_jump(&self, lamport: LamportTime, now: Duration) -> Result<Jumps, Refusal> {
         let clock = self.fold.now();
         let ahead = lamport.get().saturating_sub(clock.get());

@@ -1,5 +1,5 @@
-//! What becomes of a Join. It is checked in the order of cost, and nothing changes before all
-//! checks have passed, so that [`View`](super::View) can refuse what the room would refuse.
+//! The rules of joining. The checks come in the order of their cost, and nothing changes before all
+//! of them have passed, so that [`View`](super::View) can refuse what the room would refuse.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -12,22 +12,22 @@ use super::{
     Accepted, Decision, DecisionTime, Join, JoinGrant, Refusal, Resume, Room, SessionState,
 };
 
-/// What a Join comes to, if nothing else is in its way.
+/// What a Join leads to if it is not refused.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Course<'a> {
-    /// The participation goes on.
+    /// The session's participation goes on.
     GoOn(ParticipantNumber),
-    /// A new one begins under this name.
+    /// A new participation begins under this name.
     Begin {
         name: &'a ParticipantName,
-        /// The session's old participation, which ends: its client has lost the thread, and there
-        /// are never two of one session.
+        /// The session's old participation, which ends first, because a session never has two. Its
+        /// client cannot continue from where it was.
         instead_of: Option<ParticipantNumber>,
     },
 }
 
-/// A name whose owner's grace is over is free once that is durable, so that "at once" would be a
-/// promise that a slow disk breaks.
+/// Shortest retry time for a taken name. When the owner's grace is over, the name is free only once
+/// its Left is durable, so that "at once" would be a promise that a slow disk breaks.
 const SOONEST: Duration = Duration::from_secs(1);
 
 impl Room {
@@ -56,8 +56,8 @@ impl Room {
         }
     }
 
-    /// Where a Join leads if its resume is valid or not, unless it is refused for another reason
-    /// than that there is no seat, or that too many come.
+    /// What a Join leads to, depending on whether its resume is valid. Makes all checks but those
+    /// for seats and for rates.
     pub(super) fn course<'a>(
         &self,
         join: &'a Join,
@@ -85,7 +85,7 @@ impl Room {
         Ok(Course::Begin { name, instead_of })
     }
 
-    /// Refuses so many more participants if there are not as many seats for them.
+    /// Refuses `count` more participants if there are not enough seats.
     pub(super) fn check_seats(
         &self,
         source: Option<IpAddr>,
@@ -123,7 +123,7 @@ impl Room {
         }
     }
 
-    /// A client that joins in a loop must not burn the server.
+    /// Refuses a stream if the participant begins streams faster than it may.
     fn check_stream(&self, participant: ParticipantNumber, now: Duration) -> Result<(), Refusal> {
         let Some(rate) = self.rules.stream_rate else {
             return Ok(());
@@ -156,7 +156,7 @@ impl Room {
         }
     }
 
-    /// The same participation goes on: an event of nobody's.
+    /// Continues a participation on a new stream. This leads to no event.
     fn go_on(
         &mut self,
         join: &Join,
@@ -202,7 +202,7 @@ impl Room {
         }
     }
 
-    /// A new participation.
+    /// Begins a new participation.
     fn begin(
         &mut self,
         join: &Join,
@@ -241,7 +241,7 @@ impl Room {
         }
     }
 
-    /// There is such a position in this log, whatever its time.
+    /// Whether this log has such a position, regardless of its time.
     pub(super) fn is_plausible(&self, resume: &Resume) -> bool {
         *resume.epoch == *self.epoch
             && resume.position <= self.fold.head()
@@ -254,8 +254,8 @@ impl Room {
 }
 
 impl Course<'_> {
-    /// Whether it counts against the rate of its source: who goes on without a resume does, since
-    /// it is told as much as somebody new.
+    /// Whether it counts against the rate of its source. A Join that continues a participation
+    /// without a position does, because its Welcome is as large as a newcomer's.
     pub(super) const fn is_arrival(&self, join: &Join) -> bool {
         match self {
             Self::GoOn(_) => join.resume.is_none(),

@@ -1,12 +1,12 @@
-//! The chat itself, pure: commands and the time in, events out.
+//! The chat itself, as a pure state machine: requests and the time go in, decisions come out.
 //!
-//! [`Fold`] is what the log says, and nothing else: the same log gives the same fold everywhere.
-//! [`Presence`] is what only this process knows: whose stream is attached, and whose grace runs.
-//! A [`Room`] is both, and decides. A [`View`] of it is for whoever only reads.
+//! [`Fold`] is the state that follows from the log, and nothing else: the same log gives the same
+//! fold everywhere. [`Presence`] is what only this process knows: whose stream is attached, and
+//! whose grace runs. A [`Room`] has both, and decides. A [`View`] of it is for those who only read.
 //!
-//! Deliberately absent: tasks, sockets, files, the time of day. All parts are persistent maps, or
-//! shared by clones, so that a clone, on which a batch is decided and which is dropped when the
-//! append fails, costs nothing.
+//! Deliberately absent: tasks, sockets, files, the time of day. All parts are persistent maps or
+//! shared between clones, so that a clone is cheap: a batch is decided on one, which is dropped if
+//! the append fails.
 
 mod command;
 mod decide;
@@ -53,7 +53,7 @@ use crate::rate::{Rate, Sources};
 pub struct DecisionTime {
     /// The wall clock, for people.
     pub wall: SystemTime,
-    /// Since the process began; never goes back. Graces are counted in it.
+    /// The time since the process began; it never goes back. Graces are measured by it.
     pub mono: Duration,
 }
 
@@ -73,9 +73,9 @@ pub struct RoomRules {
     /// How often a participant may publish; `None`: without limit. What is refused, or is a retry
     /// of what was published, does not count.
     pub publish_rate: Option<Rate>,
-    /// How often somebody new may come from one address; `None`: without limit. Who goes on from a
-    /// position does not count, so that all may come back at once after a restart; who goes on
-    /// without one does, since it is told as much as somebody new.
+    /// How often a newcomer may join from one address; `None`: without limit. A client that resumes
+    /// from a position does not count, so that all may come back at once after a restart. One that
+    /// resumes without a position does, because its Welcome is as large as a newcomer's.
     pub join_rate: Option<Rate>,
     /// How often a participant may begin a new stream; `None`: without limit.
     pub stream_rate: Option<Rate>,
@@ -100,9 +100,9 @@ impl Default for RoomRules {
 pub struct Room {
     fold: Fold,
     presence: Presence,
-    /// From where somebody came lately.
+    /// How many newcomers have joined lately, by source.
     arrivals: Sources,
-    /// How far the log's clock was brought forward lately.
+    /// How far the log's clock was moved ahead lately.
     jumps: Jumps,
     rules: RoomRules,
     epoch: Arc<str>,
@@ -110,8 +110,8 @@ pub struct Room {
 }
 
 impl Room {
-    /// A room on what the log holds. Everybody who is present in it has the restart grace to come
-    /// back.
+    /// A room for the state of the log. All participants that are present in it have the restart
+    /// grace to come back.
     ///
     /// `epoch` is the life of the log, `first` the oldest position that it keeps.
     pub fn new(
@@ -133,22 +133,22 @@ impl Room {
         }
     }
 
-    /// What the log says.
+    /// The state that follows from the log.
     pub const fn fold(&self) -> &Fold {
         &self.fold
     }
 
-    /// The life of the log.
+    /// The epoch of the log.
     pub fn epoch(&self) -> &Arc<str> {
         &self.epoch
     }
 
-    /// Takes note that the log now keeps nothing before this position.
+    /// Records that the log keeps nothing before this position any more.
     pub fn set_first(&mut self, first: Position) {
         self.first = first;
     }
 
-    /// Takes what the log says now that another writer has appended to it.
+    /// Replaces the fold after another writer has appended to the log.
     pub fn advance(&mut self, fold: Fold) {
         self.presence
             .keep_only(|participant| fold.participant(participant).is_some());
@@ -156,7 +156,7 @@ impl Room {
         self.fold.settle();
     }
 
-    /// A clone on which something was decided takes the place of the original: it is durable now.
+    /// Replaces the room by the clone on which a batch was decided, once that is durable.
     pub fn adopt(&mut self, decided: Self) {
         *self = decided;
         self.fold.settle();

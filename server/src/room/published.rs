@@ -1,4 +1,4 @@
-//! The ids of what was published lately, by which a retry is told from a new message.
+//! The ids of recent messages, by which a retry is told from a new message.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,23 +7,23 @@ use std::{
 
 use chitty_chat::{LamportTime, Position};
 
-/// Ids are remembered for so many positions: by position, never by wall time, so that every reader
-/// of the log remembers the same ones.
+/// How many positions an id is remembered for. It is counted by position and never by wall time, so
+/// that every reader of the log remembers the same ids.
 pub const REMEMBERED_POSITIONS: u64 = 100_000;
 
-/// Where an event is, and its time.
+/// The position and time of an event, as a reply states them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// Its position.
+    /// The event's position.
     pub position: Position,
-    /// Its time.
+    /// The event's Lamport time.
     pub lamport: LamportTime,
 }
 
 /// The ids of the last [`REMEMBERED_POSITIONS`] positions.
 ///
-/// Ids come with nearly every message, and a persistent map would copy a path of its tree for
-/// each. So clones share what is settled, and each has its own of what came since.
+/// Nearly every message has an id, and a persistent map would copy a path of its tree for each. So
+/// clones share the settled ids, and each clone has its own map of the ids that came since.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Published {
     settled: Arc<Settled>,
@@ -43,7 +43,7 @@ struct PublishedEntry {
     text: [u8; 16],
 }
 
-/// What is known of an id.
+/// What an id was used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IdMatch {
     Same(Receipt),
@@ -51,7 +51,7 @@ pub(super) enum IdMatch {
 }
 
 impl Published {
-    /// What is known of this id, asked for with the digest of a text.
+    /// What this id was used for, compared with the digest of a text.
     pub(super) fn find(&self, id: &str, text: [u8; 16]) -> Option<IdMatch> {
         let entry = self
             .recent
@@ -73,7 +73,7 @@ impl Published {
         }
     }
 
-    /// Forgets what is too old now that the log ends at `head`.
+    /// Forgets the ids that are too old now that the log ends at `head`.
     pub(super) fn forget(&mut self, head: Position) {
         self.head = head;
         if self.recent.is_empty()
@@ -83,8 +83,9 @@ impl Published {
         }
     }
 
-    /// Settles what came since this was cloned; to be called where the clone has taken the place
-    /// of the original. It waits for the next time while there still is another clone.
+    /// Settles the ids that came since this was cloned. Called when the clone has replaced the
+    /// original. While another clone is still alive, it does nothing, and the next call settles
+    /// them.
     pub(super) fn settle(&mut self) {
         let Some(settled) = Arc::get_mut(&mut self.settled) else {
             return;
@@ -97,7 +98,7 @@ impl Published {
         settled.forget(self.head);
     }
 
-    /// In the order of positions.
+    /// All remembered ids, in the order of their positions.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, Receipt, [u8; 16])> {
         let settled = self.settled.in_order.iter().filter_map(|(position, id)| {
             let entry = self.settled.by_id.get(id)?;
@@ -113,7 +114,7 @@ impl Published {
     }
 }
 
-/// Whatever is settled.
+/// Equal if they remember the same ids, settled or not.
 impl PartialEq for Published {
     fn eq(&self, other: &Self) -> bool {
         self.head == other.head && self.iter().eq(other.iter())
@@ -132,7 +133,8 @@ impl Settled {
             if is_remembered(*position, head) {
                 return;
             }
-            // Only its own entry: an id that came again after its time has a newer one.
+            // Only if it is the entry of this position: an id that was used again after it was
+            // forgotten has a newer entry.
             if self
                 .by_id
                 .get(id)

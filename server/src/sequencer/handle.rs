@@ -1,4 +1,4 @@
-//! What callers see of the sequencer: a clone-able handle that hides the queue and the reply.
+//! The handle by which others use the sequencer. It hides the queue and the reply channels.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,32 +30,33 @@ impl Request {
     }
 }
 
-/// The answer to a Join: what the stream begins with, and its place among the followers.
+/// The reply to a Join: what the stream begins with, and its registration among the followers.
 #[derive(Debug)]
 pub struct JoinReply {
     /// What the stream begins with.
     pub granted: JoinGrant,
-    /// Dropping it ends the stream's claim on the participation.
+    /// The stream's registration. Dropping it detaches the stream.
     pub attachment: Attachment,
 }
 
-/// No answer came: the server goes down. Whether the command was carried out is unknown.
+/// The server is shutting down, and there is no reply. Whether the request was carried out is
+/// unknown.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the server goes down; try again")]
 pub struct SequencerGone;
 
-/// Why a command has no result.
+/// Why a request was not granted.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum RequestError {
     /// The room refused it; nothing changed.
     #[error(transparent)]
     Refusal(#[from] Refusal),
-    /// The server goes down.
+    /// The server is shutting down.
     #[error(transparent)]
     Gone(#[from] SequencerGone),
 }
 
-/// The way to a sequencer. When all are dropped, it ends.
+/// A handle to the sequencer. When all of them are dropped, the sequencer ends.
 #[derive(Clone)]
 pub struct Handle {
     requests: mpsc::Sender<Request>,
@@ -82,8 +83,8 @@ impl Handle {
         }
     }
 
-    /// The room as of the last batch that is durable: what can be answered from it needs no turn
-    /// of the sequencer. Whatever was answered before this call is in it.
+    /// The room as of the last durable batch, for what can be answered without a turn of the
+    /// sequencer. It reflects everything that was replied to before this call.
     pub fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.borrow())
     }
@@ -93,29 +94,29 @@ impl Handle {
         self.started.elapsed()
     }
 
-    /// Where followers get their events.
+    /// The hub, from which followers get their events.
     pub const fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
 
-    /// The log behind it all.
+    /// The log that the sequencer appends to.
     pub const fn log(&self) -> &Arc<dyn Log> {
         &self.log
     }
 
-    /// Enters, or goes on. Answered when it is durable.
+    /// Joins or resumes. Returns when the Joined is durable.
     pub async fn join(&self, join: Join) -> Result<JoinReply, RequestError> {
         self.ask(|reply| Request::Join(Command::Join(join), reply))
             .await
     }
 
-    /// Writes. Answered when it is durable.
+    /// Publishes a message. Returns when it is durable.
     pub async fn publish(&self, publish: Publish) -> Result<Receipt, RequestError> {
         self.ask(|reply| Request::Publish(Command::Publish(publish), reply))
             .await
     }
 
-    /// Leaves. Answered when it is durable.
+    /// Leaves. Returns when the Left is durable.
     pub async fn leave(&self, leave: Leave) -> Result<Receipt, RequestError> {
         self.ask(|reply| Request::Leave(Command::Leave(leave), reply))
             .await

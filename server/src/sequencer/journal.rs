@@ -1,4 +1,4 @@
-//! The log lines of what the sequencer does (docs/log-format.md).
+//! The log lines that the sequencer writes (docs/log-format.md).
 
 use chitty_chat::{
     Event, EventKind, MessageId, ParticipantName,
@@ -8,13 +8,13 @@ use tracing::info;
 
 use crate::room::{Accepted, Command, Decision, Receipt};
 
-/// What went to everybody: the log's clock is at the time of the broadcast.
+/// Writes the line of a broadcast; the log's clock is at the event's time.
 pub(super) fn broadcast(event: &Event) {
     logging::broadcast("sent", event, event.lamport);
 }
 
-/// What became of a request that was accepted, with the broadcasts that it led to. Written when
-/// all is durable.
+/// Writes the lines of a request that was accepted: its receipt, the broadcasts that it led to, and
+/// its reply. Called when all of it is durable.
 pub(super) fn decided(command: &Command, decision: &Decision) {
     received(command, decision);
     for record in &decision.records {
@@ -34,8 +34,8 @@ pub(super) fn decided(command: &Command, decision: &Decision) {
     }
 }
 
-/// Whether the request only got the answer that it, or one like it, had got before. Nothing limits
-/// how often somebody asks for that.
+/// Whether the request only got an earlier reply again. The chat's rules do not limit such
+/// requests, so their lines are limited.
 pub(super) const fn is_repeat(decision: &Decision) -> bool {
     matches!(
         decision.accepted,
@@ -46,8 +46,8 @@ pub(super) const fn is_repeat(decision: &Decision) -> bool {
     )
 }
 
-/// `clock` is the log's at the receipt, the step before its event's broadcast; a request that
-/// leads to no event moves no clock.
+/// Writes the line of a receipt. `clock` is the log's clock at the receipt, one step before the
+/// broadcast of its event. A request that leads to no event moves no clock.
 fn received(command: &Command, decision: &Decision) {
     let clock = decision
         .records
@@ -71,7 +71,7 @@ fn received(command: &Command, decision: &Decision) {
     }
 }
 
-/// Whose event came of it.
+/// The participant whose event the request led to; `None` for a Joined, whose broadcast names it.
 fn participant_of(decision: &Decision) -> Option<u64> {
     match &decision.records.last()?.event.kind {
         EventKind::Message { participant, .. } | EventKind::Left { participant, .. } => {

@@ -19,15 +19,15 @@ use crate::{
     log::{Extent, Log, PageLimit, ReadError},
 };
 
-/// Where a request does not say how many events it wants.
+/// Events of a page if the request does not say how many.
 const DEFAULT_LIMIT: u64 = 100;
 const MAX_LIMIT: u64 = 1000;
-/// Of the events of a reply.
+/// Bytes of all events in one reply.
 const MAX_BYTES: usize = 256 << 10;
 
 impl ServiceState {
-    /// A page, and the permit for it, which is to be held until the page is taken. `source` is where
-    /// the request came from.
+    /// Reads a page, and returns it with its permit, which is to be held until the peer has
+    /// received the page. `source` is where the request came from.
     pub(super) async fn history(
         &self,
         request: HistoryRequest,
@@ -51,13 +51,14 @@ impl ServiceState {
         let waiting = self.quota.wait(participant);
         let waiting =
             waiting.map_err(|retry_in| of_participant(status::too_many_pages(retry_in)))?;
-        // Memory before a turn: whoever does not get it must not keep a reader of the log waiting.
+        // The memory first, then the turn: a request that waits for memory must not block a reader
+        // of the log.
         let permit = self.replies.permit(session, source).await;
         let permit = permit.map_err(of_participant)?;
         let turn = self.quota.turn(waiting, source).await;
         let log = Arc::clone(self.sequencer.log());
-        // A task of its own, so that the turn lasts until the log has been read, whether or not
-        // the caller still waits.
+        // In a task of its own, so that the turn lasts until the log has been read, even if the
+        // caller has given up meanwhile.
         let page = tokio::spawn(async move {
             let _turn = turn;
             read(&*log, wanted).await
@@ -76,7 +77,7 @@ impl ServiceState {
     }
 }
 
-/// Which page.
+/// The page that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct PageRequest {
     place: PageStart,
@@ -166,7 +167,7 @@ async fn read(log: &dyn Log, wanted: PageRequest) -> Result<HistoryReply, ReadEr
     Ok(HistoryReply { events, start })
 }
 
-/// Drops what is furthest from the anchor until the rest is small enough.
+/// Drops the events that are furthest from the anchor until the rest is small enough.
 fn fit(events: &mut Vec<Event>, anchor: Position) {
     let mut bytes: usize = events.iter().map(prost::Message::encoded_len).sum();
     let mut kept = 0..events.len();

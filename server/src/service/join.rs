@@ -1,4 +1,4 @@
-//! Join: one request, and a stream without end.
+//! Join: one request, answered by a stream that follows the log.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::{
     sequencer::JoinReply,
 };
 
-/// How often those who wait for a seat look for one.
+/// How often a Join that waits for a seat checks whether there is one.
 const SEAT_LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl ServiceState {
@@ -71,17 +71,17 @@ impl ServiceState {
         };
         let joined = self.admit(&mut join, key, peer.as_ref()).await?;
         if let Some(peer) = peer {
-            // As after its other calls: what is still to be sent when its stream breaks may be sent
-            // on this connection all the same.
+            // As after every request of a participant: if its stream breaks, it may still publish
+            // on this connection.
             peer.renew();
             joined.attachment.set_abort(peer.abort);
         }
         Ok(self.follow(joined, &session))
     }
 
-    /// From what costs nothing to what costs most: what was published last says who is refused
-    /// anyway, then newcomers take turns, then the log is read for a resume, and at last the
-    /// sequencer decides.
+    /// Admits a Join, by checks in the order of their cost: the published view refuses what the
+    /// room would refuse, then newcomers take turns, then the log is read for a resume, and only
+    /// then the sequencer decides.
     async fn admit(
         &self,
         join: &mut Join,
@@ -117,7 +117,7 @@ impl ServiceState {
             .map_err(|refusal| status::refusal(&refusal))
     }
 
-    /// A turn among the newcomers of the same network; `None` where these are not limited.
+    /// Waits for a turn among the newcomers of the same network; `None` if these are not limited.
     async fn turn(
         &self,
         key: NewcomerKey,
@@ -147,7 +147,8 @@ impl ServiceState {
         })
     }
 
-    /// The time that the log has for the position of a resume. Counted before it is read.
+    /// The time that the log has at a resume's position. The look-up is counted before the log is
+    /// read.
     async fn look_up(
         &self,
         outlook: Outlook,
@@ -190,7 +191,7 @@ impl ServiceState {
     }
 }
 
-/// Where the client says that it is; what the log says to that is still to be looked up.
+/// The resume as the client claims it. What the log has at that position is still to be looked up.
 fn unverified(resume: v1::Resume) -> Resume {
     Resume {
         position: resume.position.into(),
@@ -200,7 +201,7 @@ fn unverified(resume: v1::Resume) -> Resume {
     }
 }
 
-/// All but the participants, who are encoded when there is room for them.
+/// The Welcome without its participants, which are encoded when the peer has window for them.
 fn welcome(granted: &JoinGrant, session: &Session, epoch: &str) -> Welcome {
     Welcome {
         session: session.reveal().to_owned(),

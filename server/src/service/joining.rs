@@ -1,5 +1,5 @@
-//! The sessions whose Joins are being decided: a room that does not know one of them yet may know
-//! it in a moment.
+//! The sessions whose Joins are being decided. The published view does not know them yet, but may
+//! in a moment.
 
 use std::{
     collections::HashMap,
@@ -8,11 +8,12 @@ use std::{
 
 use chitty_chat::SessionHash;
 
-/// At most as many as requests to the sequencer that wait.
+/// Sessions with the number of their Joins under way. There are at most as many as requests that
+/// wait for the sequencer.
 #[derive(Default)]
 pub(super) struct Joining(Mutex<HashMap<SessionHash, usize>>);
 
-/// A Join is being decided for as long as this lives.
+/// A guard: a Join of this session is being decided until it is dropped.
 pub(super) struct JoiningGuard<'a> {
     joining: &'a Joining,
     session: SessionHash,

@@ -1,7 +1,7 @@
 //! The gRPC service, thin: proto to domain, errors to statuses.
 //!
-//! Routed by hand, since a Join is answered with a body of our own ([`Follower`]), which sends bytes
-//! that are shared by all participants, and is not to be put into boxes on its way.
+//! Requests are routed by hand because a Join is answered with a body of our own ([`Follower`]). It
+//! sends bytes that all participants share, and tonic's router would box it once more.
 //!
 //! Deliberately absent: storage, and every decision about the chat.
 
@@ -52,21 +52,21 @@ use crate::{
     sequencer::Handle,
 };
 
-/// From the headers of a request to its answer, or to the beginning of its stream. It ends those
-/// who send half a request.
+/// Deadline from a request's headers to its reply, or to the beginning of its stream. It also ends
+/// requests that are never sent completely.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// What tonic says is to be taken so soon.
+/// How long a peer may take to receive a reply of tonic's services.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 
-/// What a log line has of the reason of a refusal at most, in characters: it may quote the request.
+/// Characters of a refusal's reason in a log line. It is limited because it may quote the request.
 const MAX_REASON: usize = 200;
 
-/// The service of the wire contract, and others beside it.
+/// The gRPC services of a server: the wire contract's, and tonic's health and reflection.
 #[derive(Clone)]
 pub struct ChittyChat {
     chat: Arc<ServiceState>,
-    /// Whatever is not the chat's own.
+    /// The services that tonic provides.
     others: Routes,
 }
 
@@ -81,11 +81,12 @@ struct ServiceState {
     lines: LineLimit,
 }
 
-/// What an answer consists of: a stream that follows the log, one reply, or what tonic makes.
+/// The body of a response: a stream that follows the log, one reply, or what tonic makes.
 pub type Answer = Either<Follower, Either<UnaryReply, Body>>;
 
 impl ChittyChat {
-    /// A service on this chat, beside others. `random` fills a buffer with what nobody can guess.
+    /// A service for this chat, beside other services. `random` fills a buffer with unpredictable
+    /// bytes, for sessions that the server picks.
     pub fn new(sequencer: Handle, random: fn(&mut [u8]), others: Routes) -> Self {
         Self {
             chat: Arc::new(ServiceState {
@@ -102,10 +103,10 @@ impl ChittyChat {
         }
     }
 
-    /// The same with so many bytes for replies that wait to be taken.
+    /// The same with this many bytes for replies that wait to be received.
     #[must_use]
     pub fn with_replies(mut self, bytes: usize) -> Self {
-        // Nobody else has it before the first clone, which is made for a connection.
+        // It is not shared before the first clone, which is made for a connection.
         if let Some(chat) = Arc::get_mut(&mut self.chat) {
             chat.replies = Replies::new(bytes);
         }
@@ -168,7 +169,7 @@ impl ServiceState {
         match call {
             "Join" => self.join(request).await.map(|follower| {
                 let mut response = wire::respond(Either::Left(follower));
-                // Its reader has limits of its own.
+                // A stream that follows the log is checked for stalls by the hub instead.
                 response.extensions_mut().insert(Endless);
                 response
             }),
@@ -181,7 +182,7 @@ impl ServiceState {
                 Ok(respond(follower::frame_message(&reply)))
             }
             "Leave" => {
-                // Whoever leaves has no time to be given.
+                // A participant that leaves needs no more idle time.
                 let (leave, _) = read(request).await?;
                 let reply = self.leave(leave).await?;
                 Ok(respond(follower::frame_message(&reply)))
@@ -190,7 +191,7 @@ impl ServiceState {
         }
     }
 
-    /// History: its reply is large enough to be counted for as long as it waits.
+    /// Answers History. Its reply is large, so it counts against the budget until it is received.
     async fn page(
         &self,
         request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
@@ -204,7 +205,7 @@ impl ServiceState {
         Ok(respond(permit.hold(follower::frame_message(&reply))))
     }
 
-    /// Writes down that a call was refused, and with what.
+    /// Logs that a call was refused, and with what status.
     fn write_down(&self, call: &'static str, refused: &RefusedCall, source: Option<IpAddr>) {
         let cause = match refused.participant {
             Some(session) => Cause::Participant(session, source),
@@ -221,7 +222,7 @@ impl ServiceState {
     }
 }
 
-/// The request, and who sends it.
+/// Reads the request, and returns it with its sender.
 async fn read<Req: prost::Message + Default>(
     request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
 ) -> Result<(Req, Option<Peer>), RefusedCall> {
@@ -237,7 +238,7 @@ fn respond(reply: Bytes) -> http::Response<Answer> {
     wire::respond(Either::Right(Either::Left(wire::reply(reply))))
 }
 
-/// A response that says why there is no other.
+/// A response that consists of a status only.
 fn refuse(status: Status) -> http::Response<Answer> {
     status.into_http().map(tonics)
 }
@@ -246,12 +247,12 @@ const fn tonics(body: Body) -> Answer {
     Either::Right(Either::Right(body))
 }
 
-/// A call that is refused.
+/// Why a call is refused, with what its log line says.
 struct RefusedCall {
-    /// The request's.
+    /// The Lamport time that the request carried; 0 if it was not read.
     lamport: u64,
     status: Status,
-    /// Whose call it is, if a participant's: of others fewer are written down.
+    /// The session, if it is a present participant's. Fewer calls of others are logged.
     participant: Option<SessionHash>,
 }
 
@@ -264,7 +265,7 @@ const fn refused(lamport: u64, status: Status) -> RefusedCall {
 }
 
 impl RefusedCall {
-    /// It was looked up that this participant is present.
+    /// Says whose call it is, once its session is known to be present.
     fn of(self, participant: SessionHash) -> Self {
         Self {
             participant: Some(participant),

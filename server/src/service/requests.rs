@@ -1,4 +1,4 @@
-//! Publish and Leave.
+//! Publish and Leave: a request, a decision of the sequencer, a reply.
 
 use chitty_chat::{
     MessageId, MessageText, Session, SessionHash,
@@ -20,7 +20,8 @@ impl ServiceState {
         let lamport = request.lamport;
         let publish = parse_publish(&request).map_err(|status| refused(lamport, status))?;
         let session = publish.session;
-        // Of what has an id only the room knows whether it was published before, by whom ever.
+        // A message with an id goes to the room, even if the session is unknown: it may have been
+        // published before.
         if publish.id.is_none() {
             let known = self.require_known(&session);
             known.map_err(|status| refused(lamport, status))?;
@@ -61,9 +62,9 @@ impl ServiceState {
 }
 
 impl ServiceState {
-    /// Refuses, without a turn of the sequencer, a session of which nothing is known.
+    /// Refuses an unknown session without a turn of the sequencer.
     fn require_known(&self, session: &SessionHash) -> Result<(), Status> {
-        // In this order: a Join that ends in between is published by then.
+        // The order matters: a Join that is decided between the two checks is in the view by then.
         if self.joining.contains(session) || self.sequencer.view().knows(session) {
             return Ok(());
         }
@@ -71,8 +72,8 @@ impl ServiceState {
     }
 }
 
-/// Whether a Publish was refused after its session had been found. The other reasons are looked
-/// for before.
+/// Whether a Publish was refused after its session was found to be present. The other refusals come
+/// before that check.
 const fn is_of_a_participant(error: &sequencer::RequestError) -> bool {
     matches!(
         error,
@@ -98,7 +99,7 @@ fn parse_publish(request: &PublishRequest) -> Result<Publish, Status> {
     })
 }
 
-/// What is no session at all is an unknown one.
+/// Parses a session. A malformed one is refused like an unknown one.
 pub(super) fn parse_session(session: &str) -> Result<SessionHash, Status> {
     Session::parse(session)
         .map(|session| session.hash())

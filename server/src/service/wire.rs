@@ -1,7 +1,7 @@
-//! One request in, one reply out, as gRPC puts them on the wire.
+//! gRPC on the wire for calls with one request and one reply.
 //!
-//! By hand, so that statuses are the contract's: what is malformed is the client's mistake, and
-//! never INTERNAL, which tonic's own reading makes of it.
+//! Written by hand so that the statuses are those of the contract: a malformed request is the
+//! client's mistake, and never INTERNAL, which tonic's decoder makes of it.
 
 use std::{
     convert::Infallible,
@@ -19,12 +19,13 @@ use tower::BoxError;
 use super::status;
 use crate::follower::PREFIX;
 
-/// In bytes, of one request: the largest valid one is far below.
+/// Size of a request in bytes at most. The largest valid one is far below.
 pub(super) const MAX_REQUEST: usize = 16 << 10;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
-/// The one message of a request, as soon as it is there. What comes behind it is not looked at.
+/// Reads the one message of a request. It returns as soon as the message is complete; anything
+/// after it is ignored.
 pub(super) async fn read<Req: Message + Default>(
     request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
 ) -> Result<Req, Status> {
@@ -39,7 +40,8 @@ pub(super) async fn read<Req: Message + Default>(
         if let Some(message) = first_message(&read)? {
             return Req::decode(message).map_err(|error| status::malformed(&error));
         }
-        // What was read before it may be a small part of a large buffer, which it would keep.
+        // Copied, because these few bytes may be a slice of a large buffer that they would keep in
+        // memory.
         read = Bytes::copy_from_slice(&read);
         let Some(frame) = body.frame().await else {
             return Err(Status::invalid_argument("a call carries one request"));
@@ -51,7 +53,7 @@ pub(super) async fn read<Req: Message + Default>(
     }
 }
 
-/// A request is one piece as a rule, which is not copied.
+/// Joins two pieces. A request mostly comes in one piece, which is not copied.
 fn joined(before: Bytes, data: Bytes) -> Bytes {
     if before.is_empty() {
         return data;
@@ -61,9 +63,9 @@ fn joined(before: Bytes, data: Bytes) -> Bytes {
     both.freeze()
 }
 
-/// The message behind its prefix
-/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>); `None` while some of it is
-/// still to come.
+/// The message after its length prefix
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>); `None` while it is not
+/// complete.
 fn first_message(read: &[u8]) -> Result<Option<&[u8]>, Status> {
     let Some((mut prefix, rest)) = read.split_at_checked(PREFIX) else {
         return Ok(None);
@@ -80,10 +82,10 @@ fn first_message(read: &[u8]) -> Result<Option<&[u8]>, Status> {
     Ok(rest.get(..length))
 }
 
-/// One message and its status.
+/// The body of a unary response: one message, and the status OK.
 pub type UnaryReply = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
 
-/// The body of a response of one message, with its prefix.
+/// A body with this message, which has its length prefix already.
 pub(super) fn reply(message: Bytes) -> UnaryReply {
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));

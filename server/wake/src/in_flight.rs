@@ -28,7 +28,7 @@ impl Default for InFlight {
 }
 
 impl InFlight {
-    /// Adds one.
+    /// Adds a wake-up.
     pub fn add(&self) {
         // Relaxed, as in `Arc::clone`: whoever adds holds one already (the wave its own) or begins
         // when there is none, and only the end of all has to see what was done before.

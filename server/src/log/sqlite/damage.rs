@@ -1,4 +1,4 @@
-//! Damage that is found while a chat is served.
+//! Reports of damage that is found while a chat is served.
 
 use std::{
     collections::BTreeSet,
@@ -8,10 +8,11 @@ use std::{
 
 use super::{Problem, ReadError, open};
 
-/// So many different problems are told; then it is known that the file is damaged.
+/// Different problems that are reported at most. After that it is known well enough that the file
+/// is damaged.
 const MOST_REPORTED: usize = 20;
 
-/// Tells whoever runs the server of what is found damaged, each once.
+/// Reports each problem once to the operator of the server.
 pub(super) struct Damage {
     path: PathBuf,
     reported: Mutex<BTreeSet<String>>,

@@ -1,8 +1,8 @@
-//! Makes one log again of records between which some are missing.
+//! Mending: makes one log of records between which some are missing.
 //!
-//! A log has no holes: positions are dense, and times follow from those before. So each position
-//! that is lost is filled with an event of no kind, which takes a position and a time and changes
-//! nothing, or with the Joined of a participant of whom later records tell. All records that are
+//! A log has no holes: positions are dense, and each time follows from the one before. So each lost
+//! position is filled with an event of unknown kind, which takes a position and a time and changes
+//! nothing, or with the Joined of a participant that later records mention. All records that are
 //! whole keep their positions, their times and their meaning.
 
 use std::{
@@ -23,7 +23,7 @@ use crate::{
     room::{Fold, SnapshotError, time_after},
 };
 
-/// Who is spoken of in records that are whole, and whose Joined is lost.
+/// The participants that whole records mention, and whose Joined is lost.
 #[derive(Default)]
 pub(super) struct LostParticipants {
     known: BTreeSet<Position>,
@@ -31,7 +31,7 @@ pub(super) struct LostParticipants {
 }
 
 impl LostParticipants {
-    /// What is known before the first record.
+    /// The participants that are known before the first record.
     pub(super) fn after(fold: &Fold) -> Self {
         Self {
             known: fold
@@ -42,7 +42,7 @@ impl LostParticipants {
         }
     }
 
-    /// To be called with each record, in order.
+    /// Takes note of the participants of an event. Called with each record, in order.
     pub(super) fn observe(&mut self, event: &Event) {
         let (participant, name) = match &event.kind {
             EventKind::Joined { .. } => {
@@ -65,8 +65,8 @@ impl LostParticipants {
         }
     }
 
-    /// The fold before `first`, of which nothing is left but what is told later: those who are
-    /// spoken of are present.
+    /// A fold for the position before `first`, made of what later records mention: the participants
+    /// that they mention are present.
     pub(super) fn fold_before(
         &self,
         first: Position,
@@ -95,14 +95,14 @@ impl LostParticipants {
     }
 }
 
-/// Of a session that nobody has: whose it was is lost.
+/// A session that nobody has, in place of one that is lost.
 fn session(random: FillRandom<'_>) -> [u8; 16] {
     let mut session = [0; 16];
     random(&mut session);
     session
 }
 
-/// The time that the position before this record has to have had.
+/// The Lamport time that the position before a record must have had.
 #[derive(Clone, Copy)]
 enum Before {
     Exactly(u64),
@@ -128,15 +128,15 @@ impl Before {
     }
 }
 
-/// The latest time that may be before this record.
+/// The latest time that the position before this record can have had.
 pub(super) fn time_before(event: &Event) -> LamportTime {
     Before::of(event).latest().into()
 }
 
-/// Takes records in the order of their positions, and gives a log without holes.
+/// Takes records in the order of their positions, and returns a log without holes.
 pub(super) struct Mender<'a> {
     fold: Fold,
-    /// What the fold has behind it already, if it comes of a snapshot.
+    /// The position up to which the fold came from a snapshot.
     folded: Position,
     at: Position,
     time: LamportTime,
@@ -145,20 +145,20 @@ pub(super) struct Mender<'a> {
     pub(super) report: MendReport,
 }
 
-/// What was done to get one log.
+/// What was kept, filled in and left out.
 #[derive(Debug, Default)]
 pub(super) struct MendReport {
     pub(super) kept: u64,
     /// Positions that were filled.
     pub(super) filled: Vec<(Position, Position)>,
-    /// So many of these are those of a participant who joined.
+    /// How many of these positions were filled with a Joined.
     pub(super) joined: u64,
-    /// Records that were whole, and contradict those before.
+    /// Records that were whole and contradict those before.
     pub(super) contradicting: u64,
 }
 
 impl<'a> Mender<'a> {
-    /// Begins behind `at`, whose time this is.
+    /// Begins after position `at`, which has this time.
     pub(super) const fn new(
         fold: Fold,
         at: Position,
@@ -185,7 +185,8 @@ impl<'a> Mender<'a> {
         self.at
     }
 
-    /// The records that follow, up to this one, which is whole; none if it contradicts those before.
+    /// Takes a whole record, and returns the records that fill the hole before it, and the record
+    /// itself. None if it contradicts those before.
     pub(super) fn take(&mut self, record: Record, random: FillRandom<'_>) -> Vec<Record> {
         let filling = self.fill(record.event.position, Before::of(&record.event), random);
         let Some(mut records) = filling else {
@@ -205,7 +206,8 @@ impl<'a> Mender<'a> {
         records
     }
 
-    /// Fills up to where the snapshot is, whose time is known; `None` if that cannot be.
+    /// Fills the hole up to the snapshot's position, whose time is known; `None` if that is
+    /// impossible.
     pub(super) fn fill_to_snapshot(&mut self, random: FillRandom<'_>) -> Option<Vec<Record>> {
         let (position, time) = (self.folded, self.fold.now());
         if self.at >= position {
@@ -224,7 +226,7 @@ impl<'a> Mender<'a> {
         self.report.filled.push(hole);
         for record in filling {
             if record.event.position > self.folded {
-                // An event of no kind, or somebody new, at a time by the rules.
+                // It cannot fail: the event has no effect, or is a Joined, at a time by the rules.
                 let _ = self.fold.apply(record);
             }
         }
@@ -235,7 +237,7 @@ impl<'a> Mender<'a> {
         self.report.joined += joined.count() as u64;
     }
 
-    /// What is between here and `next`, if there are times for it by the rules.
+    /// The records that fill the hole before `next`, if the rules allow times for them.
     fn fill(&self, next: Position, before: Before, random: FillRandom<'_>) -> Option<Vec<Record>> {
         let count = next.get().checked_sub(self.at.get() + 1)?;
         if count == 0 {
@@ -257,7 +259,7 @@ impl<'a> Mender<'a> {
         let mut time = self.time;
         let mut records = Vec::new();
         for position in self.at.get() + 1..next.get() {
-            // All are a tick apart, but for the last, which has to reach the end.
+            // All are one tick apart but the last, which has to reach the end.
             let is_last = position + 1 == next.get();
             let request = match end - time.get() {
                 distance if is_last && distance > 1 => end - 2,

@@ -1,4 +1,4 @@
-//! Makes a chat that can be written to of what was found in a file.
+//! Prepares a chat's file for writing, after it was examined.
 
 use std::{
     fs::OpenOptions,
@@ -21,7 +21,8 @@ use super::{
     writer::OpenedChat,
 };
 
-/// Makes a chat of the newest schema of what was found in this file, and no backup any more.
+/// Upgrades the chat in this file to the newest schema, begins a new epoch if it is a backup, and
+/// opens everything that the writer needs.
 pub(super) fn prepare(
     path: &Path,
     found: &FoundFiles,
@@ -70,8 +71,9 @@ pub(super) fn prepare(
     Ok((epoch, opened))
 }
 
-/// A mark that is lost, or older than the chat, is no reason not to serve: a power cut may leave
-/// an older one, and a chat that was moved none. Yet an end that is missing is not found then.
+/// Reports a mark that is missing, or older than the chat. That is no reason not to serve: a power
+/// cut may leave an older one, and a chat may have been moved without it. But then a missing end
+/// cannot be detected.
 fn say_what_is_not_known(path: &Path, found: &FoundFiles) {
     let (path, mark) = (path.display(), mark::mark_file(path));
     let mark = mark.display();
@@ -88,10 +90,10 @@ fn say_what_is_not_known(path: &Path, found: &FoundFiles) {
     }
 }
 
-/// Brings the schema up to date, and begins another life of what was a backup.
+/// Upgrades the schema, and begins a new epoch if the file is a backup.
 ///
-/// A backup is not in WAL mode. Its new life is in the file itself before there is a write-ahead
-/// log: whose log that is can be told ever after.
+/// A backup is not in WAL mode. Its new epoch is in the file itself before there is a write-ahead
+/// log, so that later a foreign write-ahead log can be told by its epoch.
 fn renew(
     connection: &mut Connection,
     path: &Path,
@@ -117,7 +119,7 @@ const fn is_old(found: &FoundFiles) -> bool {
     found.version < schema::WITH_CHECKSUMS
 }
 
-/// What is held, and the chain at its end.
+/// What the log holds, and the chain at its end.
 fn reach(
     connection: &Connection,
     path: &Path,
@@ -132,7 +134,7 @@ fn reach(
     }
 }
 
-/// A chat is its participants' business: the file is readable by its owner only.
+/// Creates the file if needed, readable by its owner only: a chat is private to its participants.
 fn make_private(path: &Path) -> io::Result<()> {
     files::open_own(path, OpenOptions::new().create(true).append(true)).map(drop)
 }

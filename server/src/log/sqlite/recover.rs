@@ -1,4 +1,4 @@
-//! A new chat of all that is whole in a damaged one.
+//! Recovery: makes a new chat of all that is whole in a damaged one.
 
 use std::{
     io,
@@ -26,8 +26,7 @@ use crate::{
     room::{Fold, SnapshotError},
 };
 
-/// So many positions are filled at most: a hole that is longer is none, but a number that is
-/// damaged itself.
+/// The longest hole that is filled. A longer one means that a position itself is damaged.
 const MOST_FILLED: u64 = 1_000_000;
 
 /// What was rescued.
@@ -37,15 +36,15 @@ pub struct Recovered {
     pub positions: (Position, Position),
     /// Events that were whole.
     pub kept: u64,
-    /// Positions whose events are lost. In the new chat there are events without a meaning.
+    /// Positions whose events are lost. The new chat has events without a meaning there.
     pub filled: Vec<(Position, Position)>,
-    /// In so many of these places somebody joined, as later events tell.
+    /// How many of the lost events were Joineds, which later events show.
     pub joined: u64,
-    /// Events that were whole, and could not be kept, since they contradict others.
+    /// Events that were whole and could not be kept because they contradict others.
     pub contradicting: u64,
 }
 
-/// Why nothing was rescued. There is no new file.
+/// Why nothing was rescued. No new file was made.
 #[derive(Debug, Error)]
 pub enum RecoverError {
     /// The file cannot be read.
@@ -56,16 +55,16 @@ pub enum RecoverError {
         /// What the system says.
         source: io::Error,
     },
-    /// A server has it.
+    /// A server is using the file.
     #[error("a server has the chat in {}; stop it first", .0.display())]
     Live(PathBuf),
-    /// There is no record in it.
+    /// No record was found in it.
     #[error("nothing of a chat was found in {}", .0.display())]
     Nothing(PathBuf),
     /// The new file cannot be written.
     #[error(transparent)]
     Target(#[from] BackupError),
-    /// What was put together is not in order.
+    /// The new chat is not in order, which is a bug.
     #[error("what was put together of {} is not in order: {problems}; please report this", path.display())]
     Result {
         /// The damaged file.
@@ -75,8 +74,9 @@ pub enum RecoverError {
     },
 }
 
-/// Writes all that is whole in the chat in `source`, which is not touched, to a new file, which is
-/// there whole and synced or not at all. Opened as a chat it is another life of the log.
+/// Writes all that is whole in the chat in `source` to a new file. `source` is not touched, and
+/// `target` is there whole and synced afterwards, or not at all. Opening it as a chat begins
+/// another life of the log.
 pub fn recover(
     source: &Path,
     target: &Path,
@@ -121,7 +121,7 @@ fn fill(
     random: FillRandom<'_>,
 ) -> Result<Recovered, RecoverError> {
     schema::upgrade(connection, 0, random).map_err(BackupError::from)?;
-    // Whatever is left of a partial file is removed: nothing of it needs to be synced before.
+    // Not synced until the end, because an unfinished file is removed anyway.
     connection
         .execute_batch(
             "PRAGMA synchronous = OFF;
@@ -140,7 +140,7 @@ fn fill(
     Ok(recovered)
 }
 
-/// What a file says about the chat as a whole, as far as that can be believed.
+/// What the file says about the chat as a whole, as far as its checksums are right.
 struct KnownChat {
     chat: Option<ChatRow>,
     fold: Option<Fold>,
@@ -177,7 +177,8 @@ impl KnownChat {
     }
 }
 
-/// Puts each record that is found into a table of its own, so that there may be any number of them.
+/// Collects the records that are found in a temporary table, so that their number is not limited by
+/// memory.
 fn collect(source: &Path, connection: &mut Connection, with_log: bool) -> Result<(), RecoverError> {
     enum Failed {
         Read(io::Error),
@@ -212,7 +213,7 @@ fn collect(source: &Path, connection: &mut Connection, with_log: bool) -> Result
     }
 }
 
-/// Hands on what was found from this position on, in order.
+/// Calls `take` with the records found from this position on, in order.
 fn for_each(
     connection: &Connection,
     from: Position,
@@ -277,12 +278,12 @@ fn first_record(connection: &Connection, from: Position) -> Result<Option<Record
     Ok(bytes.and_then(|bytes| Record::decode(&bytes).ok()))
 }
 
-/// Where the new log begins.
+/// How the new log begins.
 struct RecoveredStart {
     first: Position,
     base: LamportTime,
     fold: Fold,
-    /// There is something before it that was dropped.
+    /// Whether it needs a snapshot, because records before it were dropped or lost.
     has_snapshot: bool,
 }
 
@@ -297,7 +298,7 @@ impl RecoveredStart {
         }
     }
 
-    /// At the first record that was found: what was before is lost.
+    /// Begins at the first record that was found; everything before it is lost.
     fn at(
         record: &Record,
         lost: &LostParticipants,
@@ -341,7 +342,7 @@ fn write(
     let mut mender = Mender::new(start.fold, start.first.previous(), start.base, lost);
     for_each(transaction, start.first, |record| {
         let position = record.event.position;
-        // What the snapshot covers ends with its time, which is known.
+        // The part that the snapshot covers ends at the snapshot's time, which is known.
         if position > reached {
             put(mender.fill_to_snapshot(random).unwrap_or_default())?;
             reached = Position::new(u64::MAX);

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{record::Record, room::FoldError};
 
-/// The row about the chat as a whole, but for its snapshot, which may be large.
+/// The row about the chat as a whole, without its snapshot, which may be large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ChatRow {
     pub(super) epoch: Arc<str>,
@@ -20,7 +20,7 @@ pub(super) struct ChatRow {
     pub(super) first: Position,
     /// The Lamport time of the position before.
     pub(super) base: LamportTime,
-    /// It is a backup that was not opened as a chat yet.
+    /// Whether it is a backup that was not opened as a chat yet.
     pub(super) restored: bool,
     /// The chain of the position before `first`.
     pub(super) chain: u32,
@@ -29,7 +29,7 @@ pub(super) struct ChatRow {
 }
 
 impl ChatRow {
-    /// As it is in this version of the schema, and the checksum beside it.
+    /// Reads the row in this version of the schema, and the checksum stored in it.
     pub(super) fn read(
         connection: &Connection,
         version: usize,
@@ -53,7 +53,7 @@ impl ChatRow {
         })
     }
 
-    /// Of the newest schema, if it is as it was written.
+    /// Reads the row of the newest schema, and verifies its checksum.
     pub(super) fn verified(connection: &Connection) -> Result<Self, Problem> {
         match Self::read(connection, usize::MAX)? {
             (chat, Some(checksum)) if chat.checksum() == checksum => Ok(chat),
@@ -92,13 +92,13 @@ impl ChatRow {
     }
 }
 
-/// The snapshot as it is, in any version of the schema.
+/// The snapshot in any version of the schema, not verified.
 pub(super) fn raw_snapshot(connection: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
     connection.query_row("SELECT snapshot FROM chat", [], |row| row.get(0))
 }
 
 pub(super) fn read_snapshot(connection: &Connection) -> Result<Option<Vec<u8>>, Problem> {
-    // One moment: the row is read twice.
+    // In a transaction, because the row is read twice.
     let transaction = connection.unchecked_transaction()?;
     read_snapshot_in(&transaction)
 }
@@ -123,16 +123,16 @@ pub(super) fn keep_snapshot(connection: &mut Connection, snapshot: &[u8]) -> Res
     Ok(transaction.commit()?)
 }
 
-/// Goes along the records, each of which has to follow on the one before.
+/// A walk along the records, which verifies that each follows from the one before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk {
     pub(super) at: Position,
-    /// The chain there, if it is known.
+    /// The chain at that position, if it is known.
     pub(super) chain: Option<u32>,
 }
 
 impl Walk {
-    /// To the record at this position. After an error it stands where it stood.
+    /// Goes on to the record at this position. After an error it has not moved.
     pub(super) fn step(
         &mut self,
         position: Position,
@@ -156,15 +156,15 @@ impl Walk {
     }
 }
 
-/// The records behind `after`, up to the limits, each verified. The log is known to reach to
-/// `head`: if nothing else ends the page, it has to.
+/// The records after position `after`, up to the limits, each of them verified. The log is known to
+/// reach to `head`, so it is an error if the page ends earlier for no other reason.
 pub(super) fn read_page(
     connection: &Connection,
     after: Position,
     limit: PageLimit,
     head: Position,
 ) -> Result<Vec<Record>, Problem> {
-    // The record at `after` comes first, for its chain; at the start of what is kept there is none.
+    // The record at `after` is read first, for its chain; it may not be kept any more.
     if after > Position::ZERO
         && let Some(page) = page(connection, after.previous(), Some(after), limit, head)?
     {
@@ -178,7 +178,8 @@ pub(super) fn read_page(
     Ok(page(&transaction, start, None, limit, head)?.unwrap_or_default())
 }
 
-/// What is behind `start`, without the first, which has to be at `anchor`; `None` if it is not.
+/// The records after `start`. If `anchor` is given, the first one has to be at that position and is
+/// left out; `None` if it is not there.
 fn page(
     connection: &Connection,
     start: Position,
@@ -198,7 +199,8 @@ fn page(
         chain: None,
     };
     let mut anchor = anchor;
-    // Most pages are short, and a long one costs more than to grow a few times.
+    // Most pages are short. Growing a few times costs less than allocating for a long one each
+    // time.
     let mut page = Vec::with_capacity(limit.records.min(64));
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
@@ -209,7 +211,7 @@ fn page(
             if anchor != position {
                 return Ok(None);
             }
-            // If it is damaged, it is no reason not to read what is behind it.
+            // If it is damaged, the records after it can still be read.
             let is_whole = checksum.covers(position, record);
             walk.at = position;
             walk.chain = is_whole.then_some(checksum.chain);
@@ -272,7 +274,7 @@ pub(super) fn decode(position: Position, bytes: &[u8]) -> Result<Record, Problem
     }
 }
 
-/// Puts a record at the end; returns its chain, and how many bytes it has.
+/// Appends a record. Returns its chain, and its length in bytes.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     record: &Record,
@@ -286,7 +288,7 @@ pub(super) fn insert(
     Ok((checksum.chain, bytes.len()))
 }
 
-/// Drops a step of records from the beginning, or until the cap is kept to.
+/// Drops one step of records from the beginning, or fewer if the cap is met before.
 pub(super) fn trim(
     transaction: &Transaction<'_>,
     keep: Keep,

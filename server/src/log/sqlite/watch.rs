@@ -1,9 +1,9 @@
-//! Whether the files of a log that is open are still the same.
+//! Watches the files of an open log: whether they are still the same.
 //!
-//! A file that was deleted, moved or replaced can be written to as if nothing was: everything is
-//! acknowledged, and gone when the process ends. A file that is overwritten in place is mixed with
-//! what comes next. So the files are looked at again and again, between two commits, when nobody
-//! but somebody else can be writing to them.
+//! A process can go on writing to a file that was deleted, moved or replaced: everything is
+//! acknowledged, and lost when the process ends. A file that is overwritten in place is mixed with
+//! what is written next. So the files are checked regularly between two commits. Any change at that
+//! time is somebody else's.
 
 use std::{
     fs::{self, File, Metadata},
@@ -16,10 +16,11 @@ use thiserror::Error;
 
 use super::{beside, mark};
 
-/// The header of a write-ahead log: <https://www.sqlite.org/fileformat2.html#walformat>. It has
-/// new salts each time that the log begins anew.
+/// The length in bytes of a write-ahead log's header
+/// (<https://www.sqlite.org/fileformat2.html#walformat>). It gets new salts each time the log
+/// restarts.
 const HEADER: usize = 32;
-/// The header of each page in it.
+/// The length in bytes of the header of each page in it.
 const FRAME: u64 = 24;
 
 /// What happened to a file.
@@ -33,11 +34,11 @@ pub(super) enum Changed {
     Written { path: PathBuf },
 }
 
-/// The files of an open log, as they were when only it had written to them.
+/// The files of an open log, as it last left them.
 #[derive(Debug)]
 pub(super) struct Watched {
     chat: PathBuf,
-    /// Which file each name was.
+    /// The file that each path led to.
     files: Vec<(PathBuf, FileId)>,
     /// The main file as the last checkpoint left it.
     main: FileStamp,
@@ -46,7 +47,7 @@ pub(super) struct Watched {
     log_contents: Option<FileStamp>,
     log_path: PathBuf,
     page: u64,
-    /// So many pages are in the write-ahead log.
+    /// The number of pages in the write-ahead log.
     pages: u64,
     header: [u8; HEADER],
 }
@@ -60,13 +61,13 @@ struct FileId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileStamp {
     size: u64,
-    /// Seconds and nanoseconds.
+    /// Time of the last modification, in seconds and nanoseconds.
     modified: (i64, i64),
 }
 
 impl Watched {
-    /// Takes note of the files of this chat, which is open, and of `others`. It has pages of so
-    /// many bytes.
+    /// Records the files of this chat, which is open, and `others`. `page` is the page size in
+    /// bytes.
     pub(super) fn new(chat: &Path, others: &[PathBuf], page: u64) -> Result<Self, Changed> {
         let log_path = beside(chat, "-wal");
         let log = File::open(&log_path).map_err(|source| Changed::Gone {
@@ -94,18 +95,19 @@ impl Watched {
         Ok(watched)
     }
 
-    /// After a commit: so many pages are in the write-ahead log now.
+    /// Called after a commit, with the number of pages in the write-ahead log.
     pub(super) fn committed(&mut self, pages: u64) {
-        // It began anew, or was empty.
+        // It has restarted, or was empty.
         if pages < self.pages || self.pages == 0 {
-            // If it cannot be read, the next look finds that.
+            // If it cannot be read, the next check finds that.
             let _ = self.log.read_exact_at(&mut self.header, 0);
         }
         self.pages = pages;
         self.log_contents = self.log_now();
     }
 
-    /// Before a commit, which would hide what somebody else did to the write-ahead log.
+    /// Checks the write-ahead log. Called before a commit, which would hide changes by somebody
+    /// else.
     pub(super) fn before_commit(&self) -> Result<(), Changed> {
         if self.log_now() == self.log_contents {
             Ok(())
@@ -120,13 +122,13 @@ impl Watched {
         Some(contents(&metadata))
     }
 
-    /// After a checkpoint, which alone writes to the main file.
+    /// Called after a checkpoint, the only operation that writes to the main file.
     pub(super) fn checkpointed(&mut self) -> Result<(), Changed> {
         self.main = contents(&stat(&self.chat)?);
         Ok(())
     }
 
-    /// Whether all files are as they were.
+    /// Checks that all files are as they were left.
     pub(super) fn check(&self) -> Result<(), Changed> {
         for (path, expected) in &self.files {
             if identity(&stat(path)?) != *expected {
@@ -143,8 +145,8 @@ impl Watched {
         self.before_commit()
     }
 
-    /// The header is as it was, and the last page is where it was written, of the same log: finds
-    /// what was changed in the very moment of a commit.
+    /// Whether the write-ahead log's header is as it was, and its last page is where it was written
+    /// and has the same salts. This finds changes that were made during a commit.
     fn log_is_ours(&self) -> bool {
         let mut header = [0; HEADER];
         let mut salts = [0; 8];

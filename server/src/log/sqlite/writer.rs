@@ -1,4 +1,5 @@
-//! The one thread that writes. A commit blocks on the disk, so it is off the runtime's threads.
+//! The one thread that writes. A commit blocks on the disk, so it must not run on the runtime's
+//! threads.
 
 use std::{
     io,
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::record::Record;
 
-/// Pages of the write-ahead log from which on it is folded into the file, as is SQLite's default.
+/// Pages in the write-ahead log from which on it is checkpointed: SQLite's default.
 const CHECKPOINT_PAGES: u64 = 1_000;
 
 type WriteReply<T> = oneshot::Sender<Result<T, AppendError>>;
@@ -48,17 +49,17 @@ enum WriteJob {
     },
 }
 
-/// What the thread begins with.
+/// Everything that the thread needs to begin.
 pub(super) struct OpenedChat {
     pub(super) connection: Connection,
     pub(super) extent: Arc<Mutex<Extent>>,
-    /// At the head.
+    /// The checksum chain at the head.
     pub(super) chain: u32,
     pub(super) mark: Option<MarkFile>,
     pub(super) watched: Watched,
 }
 
-/// The handle of the thread: it ends when the handle is dropped.
+/// The handle of the thread, which ends when the handle is dropped.
 pub(super) struct LogWriter {
     jobs: Option<mpsc::SyncSender<WriteJob>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -66,8 +67,8 @@ pub(super) struct LogWriter {
 
 impl LogWriter {
     pub(super) fn spawn(mut opened: OpenedChat) -> io::Result<Self> {
-        // The sequencer waits for each job, and whoever looks at the files for each look, so there
-        // are never more than two.
+        // The sequencer waits for each of its jobs, and `Log::watch` for each check, so there are
+        // never more than two.
         let (jobs, queue) = mpsc::sync_channel(2);
         let pages = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&pages);
@@ -75,8 +76,9 @@ impl LogWriter {
             counted.store(pages.try_into().unwrap_or(0), Ordering::Relaxed);
             Ok(())
         };
-        // Instead of SQLite's own, which folds the log in whenever it is long, without a word: to
-        // tell its writing from somebody else's, one has to know when it writes.
+        // It replaces SQLite's own hook, which checkpoints silently when the log is long. To tell
+        // SQLite's writing to the main file from somebody else's, it has to be known when a
+        // checkpoint runs.
         opened
             .connection
             .wal_hook(Some(count))
@@ -132,7 +134,7 @@ impl LogWriter {
         })
     }
 
-    /// Whether the files are still those that were opened.
+    /// Checks that the files are still those that were opened.
     pub(super) fn check_files(&self) -> LogFuture<Result<(), AppendError>> {
         self.submit(|reply| WriteJob::CheckFiles { reply })
     }
@@ -155,7 +157,8 @@ impl LogWriter {
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        // The file is closed, and its write-ahead log folded in, before anybody else opens it.
+        // Waits until the file is closed and its write-ahead log checkpointed, before somebody else
+        // opens it.
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -165,10 +168,10 @@ impl Drop for LogWriter {
 
 struct WriterState {
     opened: OpenedChat,
-    /// In the write-ahead log after the last commit.
+    /// Pages in the write-ahead log after the last commit.
     pages: Arc<AtomicU64>,
-    /// The first failure: after it nothing is written any more, since what a failed sync left on
-    /// the disk is unknown.
+    /// The first failure. Nothing is written after it, because what a failed sync left on the disk
+    /// is unknown.
     failed: Option<Arc<str>>,
 }
 
@@ -197,7 +200,7 @@ impl WriterState {
                 return;
             }
         }
-        // Nobody waits for it. What fails here is heard of with the next job, or the next look.
+        // Nobody waits for this. If it fails, the next job or check returns the error.
         let _ = self.attempt(Self::settle);
     }
 
@@ -232,7 +235,8 @@ impl WriterState {
             extent.bytes += bytes as u64;
         }
         transaction.commit()?;
-        // Before anybody hears of it: what is acknowledged is never behind the mark.
+        // Before the commit is acknowledged, so that the mark is never older than what was
+        // acknowledged.
         if let Some(mark) = &mut self.opened.mark {
             mark.write(extent.head, chain)
                 .map_err(|error| failed(&format!("the mark cannot be written: {error}")))?;
@@ -263,14 +267,14 @@ impl WriterState {
         Ok(trimmed)
     }
 
-    /// After a commit: takes note of it, and folds the write-ahead log in if it is long.
+    /// Records a commit, and checkpoints the write-ahead log if it is long.
     fn settle(&mut self) -> Result<(), WriteError> {
         let pages = self.pages.load(Ordering::Relaxed);
         self.opened.watched.committed(pages);
         if pages < CHECKPOINT_PAGES {
             return Ok(());
         }
-        // Else what somebody else did to the files could not be told from what this does.
+        // Checked before the checkpoint, which would hide changes by somebody else.
         self.check_files()?;
         self.opened
             .connection
@@ -285,7 +289,7 @@ impl WriterState {
         self.check(Watched::check)
     }
 
-    /// Before the file is closed, and its write-ahead log folded in.
+    /// Makes a last check before the file is closed and its write-ahead log checkpointed.
     fn end(&mut self) {
         if self.failed.is_none()
             && let Err(error) = self.attempt(Self::check_files)
@@ -299,7 +303,7 @@ impl WriterState {
         whether: impl FnOnce(&Watched) -> Result<(), Changed>,
     ) -> Result<(), WriteError> {
         whether(&self.opened.watched).map_err(|changed| {
-            // What is there now is somebody else's: nothing is to be folded into it.
+            // The files are somebody else's now, so nothing may be checkpointed into them.
             let _ = self
                 .opened
                 .connection
@@ -308,7 +312,7 @@ impl WriterState {
         })
     }
 
-    /// This log's file has one writer, which is this thread: its memory is what is held.
+    /// The extent. This thread is the file's only writer, so the copy in memory is right.
     fn extent(&self) -> Extent {
         *self
             .opened

@@ -1,10 +1,10 @@
-//! What connections write is sent in bursts.
+//! Bursts: the output of many connections, sent to their sockets one right after the other.
 //!
-//! An event goes out over every connection. If each connection sent its own share in its own turn,
-//! the work of HTTP/2 for the next one would come between two sends: long enough for whoever
-//! receives on the same machine to fall asleep, so that each send has to wake it, and for the
-//! system's network code to leave the caches. So what connections write is kept, and sent when
-//! all who have something to write at this moment have written, one send right behind the other.
+//! An event goes out over every connection. If each connection sent its output in its own turn, the
+//! HTTP/2 work for the next one would come between two sends. That is long enough for a receiver on
+//! the same machine to fall asleep, so that each send has to wake it, and for the kernel's network
+//! code to leave the caches. So the output is buffered until all connections that are ready at this
+//! moment have written theirs, and then it is sent in one go.
 
 mod stream;
 
@@ -29,42 +29,43 @@ use tokio::{
 
 use self::stream::BurstStream;
 
-/// In bytes, how much is kept of all connections of a group before it is sent without waiting for
-/// more: as much as one event for each of a part of a wave. Large writes are dear by themselves,
-/// and many of them would only take memory.
+/// Bytes that a group buffers before it sends without waiting for more: about one event for each
+/// follower in a part of a wave. Large writes are expensive by themselves, so that collecting many
+/// of them would only cost memory.
 const BURST: usize = 16 << 10;
 
-/// Sends for connections, for as long as it lives.
+/// Sends the output of connections until it is dropped.
 pub(super) struct Bursts<S> {
     /// One for each of the runtime's threads, so that all of them can send at once.
     groups: Vec<Arc<BurstGroup<S>>>,
-    /// The groups' own.
+    /// The groups' tasks, which end when this is dropped.
     _tasks: JoinSet<Infallible>,
     next: usize,
 }
 
-/// Connections for which one task sends.
+/// The connections whose output one task sends.
 struct BurstGroup<S> {
-    /// In bytes, how much of one connection is kept at most.
+    /// Bytes that are buffered for one connection at most.
     limit: usize,
     due: Mutex<NextBurst<S>>,
     spare: Mutex<SpareBuffers>,
     scheduled: Notify,
 }
 
-/// The next burst.
+/// The connections and bytes of the next burst.
 struct NextBurst<S> {
-    /// Who has something to be sent: each connection once at most.
+    /// The connections with something to send, each of them once.
     connections: Vec<Arc<BurstConnection<S>>>,
-    /// So much has been written for it.
+    /// Bytes that were written for this burst.
     bytes: usize,
 }
 
-/// Empty buffers for who writes next: a connection has one only while something is in it.
+/// Empty buffers for reuse. A connection has a buffer only while something is in it, so that idle
+/// connections cost no memory for it.
 #[derive(Default)]
 struct SpareBuffers {
     buffers: Vec<Vec<u8>>,
-    /// What all of them have room for: at most as much as one burst needs.
+    /// The capacity of all of them together: at most as much as one burst needs.
     bytes: usize,
 }
 
@@ -77,19 +78,20 @@ struct BurstConnection<S> {
 struct SendState<S> {
     /// `None` when HTTP/2 has dropped its end.
     socket: Option<S>,
-    /// Without an allocation while nothing is in it.
+    /// Written and not sent yet. It has no allocation while it is empty.
     unsent: Vec<u8>,
-    /// So much of it is sent.
+    /// How many bytes of `unsent` the socket has taken already.
     sent: usize,
-    /// The socket took no more when it was last tried.
+    /// The socket's buffer was full at the last attempt.
     is_full: bool,
-    /// Of who waits for room, or for the end.
+    /// The waker of the HTTP/2 side if it waits for space or for the end of the output.
     waiter: Option<Waker>,
     failure: Option<ErrorKind>,
 }
 
 impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
-    /// Sends for connections; of each, so many bytes are kept at most.
+    /// Starts one sending task for each of the runtime's threads. `limit` is how many bytes are
+    /// buffered for one connection at most.
     pub(super) fn new(limit: usize) -> Self {
         let count = Handle::current().metrics().num_workers();
         let groups: Vec<_> = (0..count)
@@ -107,7 +109,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
         }
     }
 
-    /// Another connection.
+    /// Adds a connection, and returns the end of it that HTTP/2 gets.
     pub(super) fn add(&mut self, socket: S) -> BurstStream<S> {
         let group = &self.groups[self.next];
         self.next = (self.next + 1) % self.groups.len();
@@ -127,7 +129,8 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
     }
 }
 
-/// Whoever is due holds its group.
+/// A connection that is due holds its group, and the group holds it: the lists are emptied to break
+/// these cycles.
 impl<S> Drop for Bursts<S> {
     fn drop(&mut self) {
         for group in &self.groups {
@@ -150,7 +153,7 @@ impl<S> BurstGroup<S> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lock is free again when they are sent for, or dropped.
+    /// Takes the list out, so that the lock is free while its connections are sent or dropped.
     fn take_due(&self) -> Vec<Arc<BurstConnection<S>>> {
         std::mem::replace(&mut *self.due(), NextBurst::NONE).connections
     }
@@ -187,7 +190,8 @@ impl<S: AsyncWrite + Send + Unpin + 'static> BurstGroup<S> {
     async fn run(&self) -> Infallible {
         loop {
             self.scheduled.notified().await;
-            // Behind all who were woken together with the first of them.
+            // Let the other tasks that were woken together with the first writer run before this
+            // sends.
             yield_now().await;
             self.send();
         }
@@ -205,8 +209,8 @@ impl<S> BurstConnection<S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts this connection, for which so many more bytes were written, into the next burst. Says
-    /// whether the burst is large enough to be sent now.
+    /// Puts this connection into the next burst, after so many more bytes were written for it.
+    /// Returns whether the burst is large enough to be sent now.
     fn schedule(self: &Arc<Self>, bytes: usize) -> bool {
         let mut due = self.group.due();
         due.bytes += bytes;
@@ -222,7 +226,8 @@ impl<S> BurstConnection<S> {
 
 impl<S: AsyncWrite + Send + Unpin + 'static> BurstConnection<S> {
     fn send(self: Arc<Self>) {
-        // Before the lock, so that whoever writes after this is put on the list again.
+        // Before the lock is taken, so that a writer that comes after this puts the connection on
+        // the list again.
         self.is_due.lower();
         let mut state = self.state();
         let waker = Waker::from(Arc::clone(&self));
@@ -240,7 +245,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> BurstConnection<S> {
     }
 }
 
-/// The socket has room again.
+/// The socket's waker: it has space again, so the rest goes into the next burst.
 impl<S: Send + 'static> Wake for BurstConnection<S> {
     fn wake(self: Arc<Self>) {
         self.schedule(0);
@@ -248,7 +253,7 @@ impl<S: Send + 'static> Wake for BurstConnection<S> {
 }
 
 impl<S: AsyncWrite + Unpin> SendState<S> {
-    /// Sends what is unsent, or notes why that is not possible.
+    /// Sends what is unsent, or records why that is not possible.
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(socket) = &mut self.socket
             && self.sent < self.unsent.len()
@@ -272,7 +277,8 @@ impl<S: AsyncWrite + Unpin> SendState<S> {
         Poll::Ready(())
     }
 
-    /// A burst by itself goes to the socket as it is: pages from the log, to who catches up.
+    /// Writes pieces that are a burst by themselves to the socket without copying them: pages from
+    /// the log for a follower that catches up.
     fn pass_on(
         &mut self,
         connection: &Arc<BurstConnection<S>>,

@@ -1,4 +1,4 @@
-//! A connection, as HTTP/2 sees it.
+//! A connection as HTTP/2 sees it.
 
 use std::{
     io::{self, IoSlice},
@@ -11,13 +11,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{BURST, BurstConnection};
 
-/// The end of a connection that HTTP/2 has. What is written to it, and flushed, is sent in the
-/// next burst; a failure of that is told to whoever writes next. To shut it down waits until all
-/// is sent.
+/// The end of a connection that HTTP/2 writes to. What is written is sent in the next burst, and if
+/// that fails, the next write returns the error. Shutting it down waits until all is sent.
 pub(in crate::net) struct BurstStream<S: AsyncWrite + Unpin>(pub(super) Arc<BurstConnection<S>>);
 
-/// What was flushed goes out as far as the socket takes it, and the socket is closed, whoever else
-/// holds the connection: a full socket itself does, by the waker that it was given.
+/// Sends what the socket takes at once, and closes it. The connection itself may live on, because a
+/// full socket holds it through the waker that it was given.
 impl<S: AsyncWrite + Unpin> Drop for BurstStream<S> {
     fn drop(&mut self) {
         let mut state = self.0.state();

@@ -1,4 +1,4 @@
-//! The newcomers of one network, and in which order they are let in.
+//! The newcomers of one network, and the order in which they are let in.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -10,36 +10,37 @@ use std::{
 use chitty_chat::SessionHash;
 use tokio::time::Instant;
 
-/// Whoever is refused waits for no longer than this because of others who were refused.
+/// A refused newcomer is asked to wait at most this long because of others that were refused
+/// before.
 pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(2);
 
-/// After the time at which it may come back, a reservation is kept for so long: twice the longest
-/// pause between two tries of a client.
+/// How long a reservation is kept after its owner may come back: twice the longest pause between
+/// two attempts of a client.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// Joins of one network that wait for their turns.
+/// Joins of one network that may wait for their turns at once.
 const MOST_WAITING: usize = 32;
 
-/// A turn that is further away is not waited for: a client gives up after 5 s.
+/// Longest wait for a turn; a client gives up after 5 s.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
-/// How often those who are not the next look whether they are.
+/// How often a Join that is not first in the queue checks whether it is.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Reservations of one network. When it has more, the oldest is dropped: with this many, one that
 /// is kept for 2 s outlives 2,000 refused connections a second.
 pub(super) const MOST_RESERVED: usize = 4_096;
 
-/// By what a newcomer is known when it comes back.
+/// How a newcomer is recognised when it comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::service) enum NewcomerKey {
-    /// Nobody else knows its session.
+    /// By its session, which nobody else knows.
     Session(SessionHash),
-    /// It has the server pick one. Others may use the name, too.
+    /// By its name, if the server is to pick the session. Others may use the same name.
     Name(Arc<str>),
 }
 
-/// Who wants to join.
+/// A client that wants to join.
 #[derive(Clone, Debug)]
 pub(in crate::service) struct Newcomer {
     pub(in crate::service) key: NewcomerKey,
@@ -50,13 +51,14 @@ pub(in crate::service) struct Newcomer {
 /// The newcomers of one network.
 #[derive(Default)]
 pub(super) struct NetworkQueue {
-    /// Joins that were let through and are not answered yet.
+    /// Joins that got their turns and are not answered yet.
     pub(super) under_way: u32,
-    /// Those who came back as told, by when they were first refused.
+    /// The newcomers that came back as asked, by when they were first refused.
     pub(super) waiting: BTreeSet<QueuePlace>,
     pub(super) reservations: HashMap<NewcomerKey, Reservation>,
     by_connection: HashMap<u64, NewcomerKey>,
-    /// From the oldest reservation on, and some that are no more.
+    /// The reservations from the oldest on. Some keys in it have none any more; `sweep` removes
+    /// those.
     order: VecDeque<NewcomerKey>,
 }
 
@@ -64,32 +66,32 @@ pub(super) type QueuePlace = (Instant, u64);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reservation {
-    /// When it was made.
+    /// When the newcomer was first refused.
     since: Instant,
     /// When its owner may come back.
     from: Instant,
-    /// Where its owner waits, or waited.
+    /// The place at which its owner waits, or waited.
     place: Option<QueuePlace>,
 }
 
-/// What becomes of somebody who asks.
+/// What is decided about a newcomer.
 pub(super) enum QueueVerdict {
     Go,
-    /// To come back in so long.
+    /// It is refused, and may come back after so long.
     Refuse(Duration),
-    /// To look again in so long.
+    /// It waits at this place, and is to check again after so long.
     Wait(QueuePlace, Duration),
 }
 
-/// What a queue is told of the moment, and of the others.
+/// What a queue needs to know about the moment and about the other queues.
 #[derive(Clone, Copy)]
 pub(super) struct QueueContext {
     pub(super) now: Instant,
-    /// Different each time.
+    /// A number that is different each time, so that places are unique.
     pub(super) number: u64,
-    /// One more reservation may be made.
+    /// Whether one more reservation may be made.
     pub(super) has_space: bool,
-    /// Between two joins.
+    /// The time between two Joins at the configured rate.
     pub(super) interval: Duration,
 }
 
@@ -107,11 +109,11 @@ impl NetworkQueue {
             Some(reservation) if now >= reservation.from => {
                 self.line_up(newcomer, reservation, ready, until, moment)
             }
-            // That may be somebody else under the same name: its owner's stays as it is.
+            // This may be somebody else with the same name, so the reservation is left as it is.
             Some(reservation) if matches!(newcomer.key, NewcomerKey::Name(_)) => {
                 QueueVerdict::Refuse(reservation.from - now)
             }
-            // Too early, or for the first time.
+            // It comes too early, or for the first time.
             early => {
                 let wait = match ready(self.under_way + 1) {
                     Ok(()) if early.is_none() && !self.is_anybody_first(now) => {
@@ -126,14 +128,14 @@ impl NetworkQueue {
         }
     }
 
-    /// Somebody who came back as told waits, or was put off and is about to come again.
+    /// Whether a newcomer that came back as asked waits, or was put off and is due to come again.
     fn is_anybody_first(&self, now: Instant) -> bool {
         let is_first = |held: &Reservation| held.place.is_some() && held.until() >= now;
         !self.waiting.is_empty() || self.reservations.values().any(is_first)
     }
 
-    /// Somebody comes back as told. Of too many who wait, the one that was refused last waits no
-    /// longer.
+    /// Lines up a newcomer that came back as asked. If too many wait, the one that was refused last
+    /// is put off.
     fn line_up(
         &mut self,
         newcomer: &Newcomer,
@@ -143,7 +145,7 @@ impl NetworkQueue {
         moment: QueueContext,
     ) -> QueueVerdict {
         let place = (reservation.since, moment.number);
-        // One that is sent again waits in the place of the first.
+        // A request that is sent again takes the place of the first one.
         if let Some(older) = reservation.place {
             self.waiting.remove(&older);
         }
@@ -157,7 +159,7 @@ impl NetworkQueue {
         self.check_turn(place, &newcomer.key, ready, until, moment)
     }
 
-    /// Whether it is this one's turn.
+    /// Checks whether it is this newcomer's turn.
     pub(super) fn check_turn(
         &mut self,
         place: QueuePlace,
@@ -189,7 +191,7 @@ impl NetworkQueue {
         self.put_off(key, wait, moment)
     }
 
-    /// The reservation stays as old as it is.
+    /// Refuses a newcomer once more. Its reservation keeps its age.
     fn put_off(&mut self, key: &NewcomerKey, wait: Duration, moment: QueueContext) -> QueueVerdict {
         let retry_in = self.retry_in(wait, moment);
         if let Some(reservation) = self.reservations.get_mut(key) {
@@ -232,7 +234,8 @@ impl NetworkQueue {
         QueueVerdict::Refuse(retry_in)
     }
 
-    /// Not all who are refused are to come back at the same time.
+    /// After which time a refused newcomer is to come back: later, the more others there are, so
+    /// that they do not all come at once.
     fn retry_in(&self, wait: Duration, moment: QueueContext) -> Duration {
         let before = u32::try_from(self.reservations.len()).unwrap_or(u32::MAX);
         let others = moment.interval.saturating_mul(before.saturating_add(1));
