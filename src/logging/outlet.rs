@@ -1,4 +1,4 @@
-//! Where a process's lines go: first into memory, then to a file, in the end nowhere.
+//! Where a process's lines go: first to memory, then to a file, and nowhere after it was closed.
 
 use std::{
     io, mem,
@@ -17,12 +17,12 @@ use super::{
     queue::LineQueue,
 };
 
-/// What is held before a file is open, in bytes of bodies.
+/// Bytes of lines that are held before a file is open.
 const MAX_HELD: usize = 1024 * 1024;
-/// What is said in the place of lines that there was no room for.
+/// The message in place of lines that could not be held.
 const NOT_HELD: &str = "more lines than can be held before the log is open";
 
-/// What the layer puts records into, and [`Log`](super::Log) opens.
+/// The destination of the layer's records, which [`Log`](super::Log) opens.
 pub(super) struct Outlet {
     clock: fn() -> SystemTime,
     run: Arc<str>,
@@ -32,7 +32,7 @@ pub(super) struct Outlet {
 
 struct OutletState {
     lines: LineSink,
-    /// The file that could not be opened yet.
+    /// The file that could not be opened yet, if there is one.
     pending: Option<PendingFile>,
 }
 
@@ -42,14 +42,14 @@ enum LineSink {
     Closed,
 }
 
-/// A file that is still to be opened.
+/// A file that is still to be opened, and why it could not be.
 struct PendingFile {
     who: String,
     directory: PathBuf,
     reason: String,
 }
 
-/// Records without a file yet.
+/// Records that wait for a file.
 #[derive(Default)]
 struct HeldRecords {
     records: Vec<LineRecord>,
@@ -58,7 +58,7 @@ struct HeldRecords {
 }
 
 struct OpenLog {
-    /// Encoded.
+    /// The name, encoded as in a line.
     who: String,
     path: PathBuf,
     queue: LineQueue,
@@ -93,8 +93,8 @@ impl Outlet {
         }
     }
 
-    /// Opens the file; lines go there from now on, those held first. If that fails, it is tried
-    /// again by [`Outlet::check`].
+    /// Opens the file. Lines go there from now on, beginning with those held. If it fails,
+    /// [`Outlet::check`] tries again.
     pub(super) fn open(
         &self,
         who: &str,
@@ -119,7 +119,7 @@ impl Outlet {
         }
         let opened = OpenLog::new(who, &path, self.clock, &self.watcher)
             .map_err(|error| (path.clone(), error))?;
-        // The lock is not held while the old file is closed: that can take a while.
+        // The old file is closed without the lock, because that can take a while.
         if let LineSink::Open(old) = self.replace_with(opened) {
             old.queue.close();
         }
@@ -133,19 +133,19 @@ impl Outlet {
                 for record in held.records.drain(..) {
                     opened.queue.send(&record, &opened.who, &self.run);
                 }
-                // The records that are missing come after those that are there.
+                // The records that could not be held come after those that were.
                 let gap = mem::take(&mut held.gap);
                 opened.queue.write_gap(gap, &opened.who, NOT_HELD);
             }
             LineSink::Open(_) => {}
-            // It was too late.
+            // The log was closed meanwhile.
             LineSink::Closed => return LineSink::Open(opened),
         }
         mem::replace(&mut state.lines, LineSink::Open(opened))
     }
 
-    /// Tries again what failed. Returns what does not work now, and how many lines are missing
-    /// from the file; `None` when the log is closed.
+    /// Retries what failed. Returns what does not work at the moment, and how many lines are
+    /// missing from the file; `None` if the log is closed.
     pub(super) fn check(&self) -> Option<(Option<LogTrouble>, u64)> {
         let pending = match &*self.state() {
             OutletState {
@@ -167,7 +167,7 @@ impl Outlet {
         Some((self.trouble(), self.lost()))
     }
 
-    /// What does not work now.
+    /// What does not work at the moment.
     pub(super) fn trouble(&self) -> Option<LogTrouble> {
         let state = self.state();
         if let Some(PendingFile {
@@ -239,11 +239,12 @@ fn path_of(who: &str, directory: &Path) -> PathBuf {
 }
 
 impl HeldRecords {
-    /// The first lines say most about how a process began, so the later ones are dropped.
+    /// Holds a record. If there is no space, later records are dropped, because the first ones say
+    /// most about how a process began.
     fn push(&mut self, record: LineRecord, run: &str) {
         let bytes = self.bytes + record.body.len() + size_of::<LineRecord>();
         if !self.gap.is_empty() || bytes > MAX_HELD {
-            // Whose they are is not known yet.
+            // The name is not known yet; `set_who` adds it.
             self.gap.add_record(&record, "", run);
             return;
         }

@@ -1,10 +1,9 @@
-//! Whether texts say the same, in capitals or not: canonical caseless matching (The Unicode
-//! Standard, section 3.13, D145).
+//! Canonical caseless matching of texts (The Unicode Standard, section 3.13, D145).
 //!
-//! Composed and decomposed letters are equal (`café`), and what full case folding makes equal is:
-//! `ΟΔΟΣ`, `οδος` and `οδοσ`; `Straße` and `STRASSE`. Accents count: `cafe` is not in `café`. A
-//! search, a mention and the rest of a name are all found by this, so that none of them disagrees
-//! with another.
+//! Composed and decomposed letters are equal (`café`), and so is everything that full case folding
+//! makes equal: `ΟΔΟΣ`, `οδος` and `οδοσ`; `Straße` and `STRASSE`. Accents matter: `cafe` is not in
+//! `café`. Searches, mentions and the completion of names all use this matching, so that they never
+//! disagree.
 
 use std::ops::Range;
 
@@ -15,53 +14,53 @@ use icu_normalizer::{
 
 use super::{chars, display::graphemes};
 
-/// What to look for, however it is written.
+/// A text to find, whatever its case and form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needle(Vec<char>);
 
 /// A character of a folded text.
 struct Folded {
     c: char,
-    /// The bytes of the grapheme that it comes of.
+    /// The bytes of the grapheme that it comes from.
     of: Range<usize>,
     before: Boundary,
 }
 
-/// Whether what is looked for may begin or end before a character.
+/// Whether a match may begin or end before a character.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Boundary {
-    /// Inside of a letter: between it and its accent, inside of a Hangul syllable.
+    /// No: inside a letter, between it and its accent, or inside a Hangul syllable.
     Never,
-    /// Inside of what is drawn as one, or was one character before it was folded: a part of a word
-    /// may end there, a whole word does not.
+    /// Only a match of a part of a word: inside a grapheme, or inside what was one character before
+    /// folding.
     Part,
-    /// Between graphemes.
+    /// Yes: between two graphemes.
     Whole,
 }
 
 impl Needle {
-    /// Looks for this text.
+    /// A needle for this text.
     pub fn new(text: &str) -> Self {
         Self(fold(text).into_iter().map(|folded| folded.c).collect())
     }
 
-    /// Nothing is looked for, and nothing is found.
+    /// Whether the needle is empty, so that it is never found.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Where it is in a text: ranges of bytes that begin and end between graphemes, none of which
-    /// overlaps another.
+    /// The matches in a text, as ranges of bytes that begin and end between graphemes and do not
+    /// overlap.
     pub fn find(&self, text: &str) -> impl Iterator<Item = Range<usize>> + use<> {
         self.places(text, Boundary::Part, |_| true)
     }
 
-    /// Whether it is in a text.
+    /// Whether a text contains it.
     pub fn is_in(&self, text: &str) -> bool {
         self.find(text).next().is_some()
     }
 
-    /// Where it stands in a text as a word of its own, as somebody's name does who is spoken to.
+    /// The matches in a text that are words of their own, as in a mention of somebody's name.
     pub fn words(&self, text: &str) -> impl Iterator<Item = Range<usize>> + use<> {
         let within = |c: Option<char>| c.is_some_and(is_of_word);
         let lone = |range: &Range<usize>| {
@@ -91,7 +90,7 @@ impl Needle {
         if len == 0 {
             return Vec::new().into_iter();
         }
-        // Most of what is searched, and by far the quickest: a byte is a letter.
+        // Most texts are ASCII, where each byte is a letter, which is by far the fastest case.
         if text.is_ascii() {
             let ranges = (0..text.len()).filter(|&at| self.is_at_ascii(&text.as_bytes()[at..]));
             return apart(ranges.map(|at| at..at + len).filter(wanted));
@@ -123,7 +122,7 @@ impl Needle {
     }
 }
 
-/// Of these, in their order, those that overlap none before.
+/// Those of the ranges, in order, that overlap none before them.
 fn apart(ranges: impl Iterator<Item = Range<usize>>) -> std::vec::IntoIter<Range<usize>> {
     let mut places: Vec<Range<usize>> = Vec::new();
     for range in ranges {
@@ -134,12 +133,12 @@ fn apart(ranges: impl Iterator<Item = Range<usize>>) -> std::vec::IntoIter<Range
     places.into_iter()
 }
 
-/// By what texts are put in order, so that those that say the same stand together.
+/// A sort key that is equal for texts that match.
 pub fn key(text: &str) -> String {
     fold(text).into_iter().map(|folded| folded.c).collect()
 }
 
-/// A part of a word. A mark belongs to the letter before it.
+/// Whether it is part of a word. A mark belongs to the letter before it.
 fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || chars::is_mark(c)
 }
@@ -167,7 +166,7 @@ fn fold_grapheme(grapheme: &str, of: &Range<usize>, folded: &mut Vec<Folded>) {
     let composed = ComposingNormalizer::new_nfc().normalize(grapheme);
     let mut rest = &*composed;
     while !rest.is_empty() {
-        // A character, and the marks that are put in order behind it.
+        // A character, and the marks after it that normalisation puts in order.
         let end = rest
             .char_indices()
             .skip(1)
@@ -193,7 +192,7 @@ fn fold_letter(letter: &str, first: Boundary, of: &Range<usize>, folded: &mut Ve
     for (index, c) in nfd.normalize(&mapped).chars().enumerate() {
         let before = match index {
             0 => first,
-            // One character that folds to several: ß, ligatures.
+            // A single character that folds to several, such as ß or a ligature.
             _ if alone && is_starter(c) => Boundary::Part,
             _ => Boundary::Never,
         };

@@ -1,9 +1,9 @@
 //! How any text is shown: made safe for a terminal, and measured in cells.
 //!
-//! Texts come from others and are kept as they came. Before one is drawn, put into a title or
-//! handed to any other escape sequence, or written where people read it, it passes through
-//! [`safe`] or [`safe_lines`]. These are the rules, each of them visible, so that no two texts
-//! look the same because something in one of them is hidden:
+//! Texts come from others and are stored as they came. Before a text is drawn, put into a title or
+//! any other escape sequence, or written where people read it, it passes through [`safe`] or
+//! [`safe_lines`]. The result of each rule is visible, so that no two texts look the same because
+//! one of them hides something:
 //!
 //! - Control characters become their pictures (`␛`), C1 ones U+FFFD.
 //! - What is hidden (bidirectional controls, zero-width and other format characters, tags, fillers,
@@ -23,7 +23,7 @@ pub use width::{graphemes, is_doubtful, widest, width};
 
 use super::chars::{self, ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER};
 
-/// Stands for what cannot be shown.
+/// Replaces what cannot be shown.
 const SUBSTITUTE: char = char::REPLACEMENT_CHARACTER;
 /// Carries a mark that has no character of its own.
 const CARRIER: char = '\u{25CC}';
@@ -43,19 +43,19 @@ const TAG_FLAGS: [&str; 3] = [
 
 /// The text as a single line: newline and tab become their pictures (`␊`, `␉`).
 ///
-/// Borrows where nothing has to change. Idempotent.
+/// Borrows the text if nothing has to change. Idempotent.
 pub fn safe(text: &str) -> Cow<'_, str> {
     Cleaner::clean(text, false)
 }
 
 /// The text with its line breaks (`\n`) kept; a tab becomes four spaces.
 ///
-/// Borrows where nothing has to change. Idempotent.
+/// Borrows the text if nothing has to change. Idempotent.
 pub fn safe_lines(text: &str) -> Cow<'_, str> {
     Cleaner::clean(text, true)
 }
 
-/// What becomes of one character.
+/// How one character is shown.
 enum DisplayChar {
     As,
     Instead(char),
@@ -64,17 +64,17 @@ enum DisplayChar {
     Nothing,
 }
 
-/// What the last characters shown mean for the next one.
+/// The state that the characters so far leave for the next one.
 #[derive(Default)]
 struct Cleaner {
     lines: bool,
     /// The last character shown.
     last: Option<char>,
-    /// The last one that was neither a mark nor a joiner or selector that stayed.
+    /// The last character that was neither a mark nor a joiner or selector that was kept.
     base: Option<char>,
-    /// How many marks are on `base`; one more than allowed: the rest is cut.
+    /// How many marks are on `base`. One more than allowed means that the rest is dropped.
     marks: usize,
-    /// An emoji is open, to which a joiner can add another.
+    /// Whether a joiner can add another emoji to the last one.
     pictograph: bool,
     joiners: usize,
 }
@@ -94,7 +94,7 @@ impl Cleaner {
             let done = text.len() - rest.len();
             if let Some(flag) = TAG_FLAGS.iter().find(|flag| rest.starts_with(**flag)) {
                 cleaner.start(c);
-                // Nothing joins on to a flag of this kind.
+                // No joiner can add anything to a flag of this kind.
                 cleaner.pictograph = false;
                 if let Some(out) = &mut changed {
                     out.push_str(flag);
@@ -161,7 +161,7 @@ impl Cleaner {
         }
     }
 
-    /// A new base.
+    /// Begins a new base character.
     fn start(&mut self, c: char) {
         let joined = self.last == Some(ZERO_WIDTH_JOINER) && self.pictograph;
         if chars::is_emoji_modifier(c) && self.pictograph {
@@ -202,8 +202,8 @@ impl Cleaner {
         DisplayChar::As
     }
 
-    /// A Hangul vowel or final consonant, drawn only as part of a syllable; or something else
-    /// without width that is no mark.
+    /// Shows a Hangul vowel or final consonant, which is drawn only as part of a syllable, or
+    /// another character without width that is not a mark.
     fn jamo(&mut self, c: char) -> DisplayChar {
         if self
             .last
