@@ -21,7 +21,7 @@ use crate::event::{Event, EventKind, LeftReason, ParticipantNumber, Position};
 /// A request of a participant, named by the event that it led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sending {
-    /// The event's position.
+    /// The position of the event.
     pub position: Position,
     /// The participant that sent it.
     pub participant: ParticipantNumber,

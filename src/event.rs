@@ -103,30 +103,30 @@ pub struct Event {
 pub enum EventKind {
     /// A participant joined; its number is the event's position.
     Joined {
-        /// The participant's name.
+        /// The name of the participant.
         name: Arc<str>,
     },
-    /// A participation ended.
+    /// The participation of a participant ended.
     Left {
-        /// The participant's name.
+        /// The name of the participant.
         name: Arc<str>,
-        /// Why it ended.
+        /// The reason why it ended.
         reason: LeftReason,
         /// The participation that ended.
         participant: ParticipantNumber,
     },
     /// A participant published a message.
     Message {
-        /// The participant's name.
+        /// The name of the participant.
         author: Arc<str>,
-        /// The message's text.
+        /// The text of the message.
         text: Arc<str>,
         /// The id that the client picked; empty if it picked none.
         id: Arc<str>,
         /// The last position that the author had been shown when it sent the message; 0 if the
         /// client did not say.
         seen: Position,
-        /// The author's participation.
+        /// The participation of the author.
         participant: ParticipantNumber,
     },
     /// An event of a kind that this version does not know. It has a position and a time, and no

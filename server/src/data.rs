@@ -30,7 +30,7 @@ pub enum DataError {
     /// Another server is using it.
     #[error("another server{} has the chat in {}; connect to it, or choose another folder with --data", of_process(*owner), path.display())]
     Locked {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
         /// The other server's process id, if it is known.
         owner: Option<u32>,
@@ -38,13 +38,13 @@ pub enum DataError {
     /// `check` or `backup` is reading it, and no server is using it.
     #[error("the chat in {} is being checked or copied; try again when that is done, or choose another folder with --data", path.display())]
     Read {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
     },
     /// The lock belongs to another user, or cannot be created.
     #[error("cannot use {}: {source}; remove it if it is not yours, or choose another folder with --data", path.display())]
     Lock {
-        /// The lock's file.
+        /// The path of the lock.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -52,7 +52,7 @@ pub enum DataError {
     /// The folder cannot be created or written.
     #[error("cannot use the folder {}: {source}; choose another with --data", path.display())]
     Folder {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
         /// What the system says.
         source: io::Error,

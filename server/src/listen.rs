@@ -103,7 +103,7 @@ pub enum ListenError {
          --listen, such as 0.0.0.0:50051"
     )]
     Unknown {
-        /// The host name.
+        /// The name of the host.
         host: String,
         /// What the system says.
         source: io::Error,

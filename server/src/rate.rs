@@ -247,7 +247,7 @@ mod tests {
             .filter(|key| buckets.take_or_refuse(*key, RATE, at(0)))
             .count();
         assert_eq!(taken, MOST_BUCKETS);
-        // Whoever is kept has what it had, and the others have room when it is idle.
+        // A key that is kept has what it had, and the others get buckets when there are idle ones.
         assert!((1..10).all(|_| buckets.take_or_refuse(0, RATE, at(0))));
         assert!(!buckets.take_or_refuse(0, RATE, at(0)));
         assert!(buckets.take_or_refuse(MOST_BUCKETS, RATE, at(5000)));

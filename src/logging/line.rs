@@ -221,7 +221,7 @@ mod tests {
             .filter(|&end| whole.is_char_boundary(end) && parse_line(&whole[..end]).is_some())
             .map(|end| &whole[..end])
             .collect();
-        // Where it is torn inside of a bare value or behind a field, nothing shows it.
+        // If it is torn inside a bare value or after a field, nothing shows it.
         for torn in complete {
             let next = &whole[torn.len()..];
             let inside_bare = next.starts_with(escape::is_word) && !torn.ends_with('"');

@@ -71,7 +71,7 @@ pub enum LogError {
     /// The file cannot be written.
     #[error("cannot write the log file {}: {source}; choose another folder with --log-dir", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -79,7 +79,7 @@ pub enum LogError {
     /// The folder cannot be created, or is not safe.
     #[error("cannot keep log files in {}: {source}; choose another folder with --log-dir", path.display())]
     Directory {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
         /// What is wrong with it, including the owner if it belongs to another user.
         source: io::Error,
@@ -92,7 +92,7 @@ pub enum LogError {
         "{FILTER_VARIABLE}={value:?} is not understood; write it like \"info,h2=debug\", or unset it"
     )]
     Filter {
-        /// The variable's value.
+        /// The value of the variable.
         value: String,
     },
 }

@@ -31,7 +31,7 @@ pub struct ParticipantName(Arc<str>);
 /// Why a name was refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ParticipantNameError {
-    /// It is empty.
+    /// The name is empty.
     #[error("a name needs at least one character; type one")]
     Empty,
     /// It has more than 32 characters.
@@ -59,7 +59,7 @@ pub enum ParticipantNameError {
     /// It has a combining mark at the start or after a space.
     #[error("a combining mark needs a letter before it; remove U+{:04X} or put a letter before it", *character as u32)]
     LooseMark {
-        /// The combining mark.
+        /// The mark that is refused.
         character: char,
     },
     /// It has too many combining marks on one letter.
@@ -71,7 +71,7 @@ pub enum ParticipantNameError {
     /// It has a combining mark twice on one letter.
     #[error("a letter has each combining mark once; remove the doubled U+{:04X}", *character as u32)]
     DoubledMark {
-        /// The combining mark.
+        /// The mark that is refused.
         character: char,
     },
     /// It has a dot above i, j or a similar letter, where it would not be noticed.

@@ -128,7 +128,7 @@ pub struct ServeArgs {
     #[arg(long, env = "CHITTY_FIRST_REQUEST", value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub first_request: Duration,
 
-    /// Seconds after which a participant that is behind and does not read is cut off
+    /// Seconds after which a lagging participant that does not read is cut off
     #[arg(long, env = "CHITTY_STALL", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub stall: Duration,
 
@@ -136,7 +136,7 @@ pub struct ServeArgs {
     #[arg(long, env = "CHITTY_IDLE_EXIT", value_name = "SECONDS", value_parser = parse_seconds)]
     pub idle_exit: Option<Duration>,
 
-    /// Leave whoever started it, for a server that a client starts
+    /// Detach from the parent process, for a server that a client starts
     #[arg(long, hide = true)]
     pub detach: bool,
 }

@@ -11,7 +11,7 @@ use prost::Message;
 /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, Length-Prefixed-Message.
 pub const PREFIX: usize = 5;
 
-/// One broadcast, length-prefixed.
+/// Encodes one broadcast, with its length prefix.
 pub fn frame(kind: Kind) -> Bytes {
     let mut buffer = BytesMut::new();
     put(&mut buffer, &v1::Broadcast { kind: Some(kind) });
@@ -34,7 +34,7 @@ pub(super) fn exactly(buffer: &[u8]) -> Bytes {
     Bytes::copy_from_slice(buffer)
 }
 
-/// Any message, length-prefixed.
+/// Encodes any message, with its length prefix.
 pub fn frame_message(message: &impl Message) -> Bytes {
     let mut buffer = BytesMut::new();
     put(&mut buffer, message);

@@ -58,7 +58,7 @@ pub struct Resume {
 pub struct Publish {
     /// The hash of the session that sends it.
     pub session: SessionHash,
-    /// The message's text.
+    /// The text of the message.
     pub text: MessageText,
     /// The id by which a retry is recognised; a message without one is never deduplicated.
     pub id: Option<MessageId>,
@@ -112,7 +112,7 @@ pub enum Accepted {
 pub struct JoinGrant {
     /// The participation that was joined or resumed.
     pub participant: ParticipantNumber,
-    /// The participant's name.
+    /// The name of the participant.
     pub name: Arc<str>,
     /// The number of the stream within this participation, from 1.
     pub generation: u64,
@@ -162,7 +162,7 @@ pub enum Refusal {
     TimeAhead {
         /// The value that the request carried.
         lamport: LamportTime,
-        /// The log's clock.
+        /// The Lamport time of the log.
         clock: LamportTime,
     },
     /// The clock was moved far ahead too often.
@@ -173,7 +173,7 @@ pub enum Refusal {
     TimeJump {
         /// The value that the request carried.
         lamport: LamportTime,
-        /// The log's clock.
+        /// The Lamport time of the log.
         clock: LamportTime,
         /// The time after which the request may be sent again.
         retry_in: Duration,
@@ -184,7 +184,7 @@ pub enum Refusal {
          any more; begin a new chat in another data folder"
     )]
     TimeEnds {
-        /// The log's clock.
+        /// The Lamport time of the log.
         clock: LamportTime,
     },
     /// `seen` is beyond the log's end.
@@ -214,7 +214,7 @@ pub enum Refusal {
     /// As many participants are present as are allowed.
     #[error("{limit} participants are present, which is the limit; try again later")]
     Full {
-        /// The limit.
+        /// The limit on participants.
         limit: usize,
     },
     /// As many participants are present from one source as are allowed.
@@ -223,7 +223,7 @@ pub enum Refusal {
          try again later"
     )]
     FullSource {
-        /// The limit.
+        /// The limit on participants.
         limit: usize,
     },
     /// As many participants are present from one network as are allowed.
@@ -232,7 +232,7 @@ pub enum Refusal {
          try again later"
     )]
     FullNetwork {
-        /// The limit.
+        /// The limit on participants.
         limit: usize,
     },
     /// The participant publishes faster than it may.

@@ -33,7 +33,7 @@ pub struct Fold {
 pub struct Participant {
     /// The position of its Joined.
     pub number: ParticipantNumber,
-    /// Its name.
+    /// The name that it joined with.
     pub name: Arc<str>,
     /// The hash of its session.
     pub session: SessionHash,
@@ -50,39 +50,39 @@ pub enum FoldError {
     /// Positions have no gaps.
     #[error("the log has position {found} where {expected} follows")]
     Position {
-        /// The next position.
+        /// The position that follows.
         expected: Position,
-        /// The record's position.
+        /// The position of the record.
         found: Position,
     },
     /// A time follows from the one before and from the request's.
     #[error("position {position} has Lamport time {found}; the rules give {expected}")]
     Time {
-        /// The record's position.
+        /// The position of the record.
         position: Position,
         /// The time by the rules.
         expected: LamportTime,
-        /// The record's time.
+        /// The Lamport time of the record.
         found: LamportTime,
     },
     /// Times rise, so none can follow the last number.
     #[error("position {position} has Lamport time {found}, as the one before: time stands still")]
     StandsStill {
-        /// The record's position.
+        /// The position of the record.
         position: Position,
-        /// The record's time.
+        /// The Lamport time of the record.
         found: LamportTime,
     },
     /// A Joined belongs to a session.
     #[error("the Joined at position {position} has no session")]
     NoSession {
-        /// The record's position.
+        /// The position of the record.
         position: Position,
     },
     /// Only a present participant can write or leave.
     #[error("position {position} speaks of participant {participant}, who is not present")]
     NotPresent {
-        /// The record's position.
+        /// The position of the record.
         position: Position,
         /// The participant that is not present.
         participant: ParticipantNumber,
@@ -110,7 +110,7 @@ impl Fold {
         self.present.len()
     }
 
-    /// A present participant.
+    /// The present participant with this number.
     pub fn participant(&self, number: ParticipantNumber) -> Option<&Participant> {
         self.present.get(&number)
     }

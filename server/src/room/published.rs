@@ -14,7 +14,7 @@ pub const REMEMBERED_POSITIONS: u64 = 100_000;
 /// The position and time of an event, as a reply states them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The event's position.
+    /// The position of the event.
     pub position: Position,
     /// The event's Lamport time.
     pub lamport: LamportTime,
@@ -187,7 +187,7 @@ mod tests {
         }
     }
 
-    /// Else each clone would copy all ids that ever came.
+    /// Otherwise each clone would copy all ids that ever came.
     #[test]
     fn what_takes_the_place_of_the_original_is_settled() {
         let first = Position::new(1);

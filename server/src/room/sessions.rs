@@ -16,7 +16,7 @@ pub enum SessionState {
     Present(ParticipantNumber),
     /// Its last participation ended.
     Ended {
-        /// Why it ended.
+        /// The reason why it ended.
         reason: LeftReason,
         /// Where the Left is.
         receipt: Receipt,

@@ -28,9 +28,9 @@ pub enum CheckError {
     /// The chat is damaged.
     #[error("the chat in {} is damaged: {problems}", path.display())]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// All problems that were found.
         problems: Problems,
     },
 }
@@ -47,18 +47,18 @@ pub enum BackupError {
     /// The copy cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
-    /// SQLite cannot copy.
+    /// SQLite fails to copy the chat.
     #[error("cannot copy the chat: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// The source is damaged.
     #[error("the chat in {0} is damaged: {problem}; chitty-server recover {0} --to NEW.db rescues what is whole", path.display())]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The first thing that is wrong.
         problem: Problem,

@@ -82,15 +82,15 @@ pub enum OpenError {
     /// SQLite cannot open it.
     #[error("cannot open the chat in {}: {source}", path.display())]
     Sqlite {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error that SQLite reports.
         source: rusqlite::Error,
     },
     /// The file cannot be created or read.
     #[error("cannot open the chat in {}: {source}; choose another folder with --data", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -98,13 +98,13 @@ pub enum OpenError {
     /// The file is something else than a chat.
     #[error("{} is not a chat of Chitty-Chat; choose another folder with --data", path.display())]
     Foreign {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// The chat is damaged.
     #[error("the chat in {0} is damaged: {problem}; chitty-server recover {0} --to NEW.db rescues what is whole, or restore a backup, or choose another folder with --data", path.display())]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The first thing that is wrong.
         problem: Box<Problem>,
@@ -112,7 +112,7 @@ pub enum OpenError {
     /// The chat is whole, but some of what was acknowledged is missing.
     #[error("the chat in {0} is not complete: {problem}; put the file or its write-ahead log back, or, to go on without, put in its place what chitty-server recover {0} --to NEW.db makes", path.display())]
     Incomplete {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What is missing.
         problem: Box<Problem>,
@@ -120,7 +120,7 @@ pub enum OpenError {
     /// The file is empty or missing, but its mark or its write-ahead log is there.
     #[error("{0} is empty or not there, but {1} is; put the chat back, or, to begin a new one, move that away", path.display(), remains(path, *acknowledged))]
     Gone {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The last position that was acknowledged, if it is known.
         acknowledged: Option<Position>,
@@ -128,7 +128,7 @@ pub enum OpenError {
     /// A newer version wrote the file.
     #[error("the chat in {} has schema {found}, and this version knows up to {known}; use a newer chitty-server", path.display())]
     Newer {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The version of its schema.
         found: u32,

@@ -74,11 +74,11 @@ pub enum Problem {
     /// A part of the file cannot be read.
     #[error("positions {from} to {to} cannot be read: {error}")]
     Unreadable {
-        /// The first one.
+        /// The first of these positions.
         from: Position,
         /// The last of them.
         to: Position,
-        /// What SQLite says.
+        /// The error that SQLite reports.
         error: rusqlite::Error,
     },
     /// Records do not follow from each other.
@@ -131,7 +131,7 @@ impl Problems {
         self.listed.is_empty()
     }
 
-    /// The first one.
+    /// The first problem, if there is any.
     pub(super) fn into_first(self) -> Option<Problem> {
         self.listed.into_iter().next()
     }

@@ -29,7 +29,7 @@ use crate::{
 /// The longest hole that is filled. A longer one means that a position itself is damaged.
 const MOST_FILLED: u64 = 1_000_000;
 
-/// What was rescued.
+/// The result of a recovery.
 #[derive(Debug)]
 pub struct Recovered {
     /// The first and the last position of the new chat.
@@ -50,7 +50,7 @@ pub enum RecoverError {
     /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Source {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -69,7 +69,7 @@ pub enum RecoverError {
     Result {
         /// The damaged file.
         path: PathBuf,
-        /// What is wrong.
+        /// All problems that were found.
         problems: Problems,
     },
 }

@@ -192,7 +192,7 @@ mod tests {
 
     const PAGE: u64 = 512;
 
-    /// A chat's files, as far as they are looked at.
+    /// The files of a chat that are watched.
     struct Files {
         folder: TempDir,
         chat: PathBuf,
@@ -352,7 +352,7 @@ mod tests {
                 "{what}"
             );
         }
-        // What is before is not looked at, nor what is in the page.
+        // The bytes before these are not checked, nor the page's contents.
         for at in [HEADER as u64 + 8, last + 7, last + 16] {
             let files = Files::new();
             let mut watched = files.watched();

@@ -130,7 +130,7 @@ impl JoinQueue {
 }
 
 impl JoinQueueState {
-    /// Drops expired reservations.
+    /// Drops the reservations that have expired.
     fn sweep(&mut self, now: Instant) {
         if self.next_sweep.is_some_and(|next| now < next) {
             return;
