@@ -14,7 +14,8 @@ pub type FillRandom<'a> = &'a mut dyn FnMut(&mut [u8]);
 
 /// Fills the buffer from the operating system.
 ///
-/// # Panics If the operating system has no randomness to give, because nothing secret can be made
+/// # Panics
+/// If the operating system has no randomness to give, because nothing secret can be made
 /// then.
 #[expect(clippy::disallowed_methods, reason = "this is the edge")]
 pub fn os_random(buffer: &mut [u8]) {

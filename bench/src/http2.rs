@@ -167,14 +167,14 @@ pub(crate) async fn exchange(
     stream: &mut TcpStream,
     parser: &mut Parser,
     waiting: &mut Vec<u8>,
-    room: &mut [u8],
+    buffer: &mut [u8],
 ) -> Result<u64> {
     stream.write_all(waiting).await?;
     waiting.clear();
-    let read = stream.read(room).await?;
+    let read = stream.read(buffer).await?;
     ensure!(read > 0, "the server closed a connection");
     parser
-        .feed(&room[..read], waiting)
+        .feed(&buffer[..read], waiting)
         .map_err(|error| eyre!(error))
 }
 

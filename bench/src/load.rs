@@ -138,8 +138,8 @@ impl Load {
     pub(crate) async fn saturate(&mut self, in_flight: usize, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while Instant::now() < end {
-            let room = in_flight.saturating_sub(self.tally.in_flight());
-            for _ in 0..room {
+            let free = in_flight.saturating_sub(self.tally.in_flight());
+            for _ in 0..free {
                 self.put_message();
             }
             self.flush().await?;

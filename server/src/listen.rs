@@ -412,18 +412,18 @@ mod tests {
             let ways: Vec<_> = ways.iter().map(ToString::to_string).collect();
             (ways.join(" "), note.is_some())
         };
-        for (listening, both, told) in [
+        for (listening, both, expected) in [
             ("0.0.0.0:1", false, "192.0.2.7:1"),
             ("[::]:1", true, "192.0.2.7:1 [2001:db8::7]:1"),
             ("[::]:1", false, "[2001:db8::7]:1"),
             ("192.0.2.7:1", false, "192.0.2.7:1"),
         ] {
-            assert_eq!(ways(&[listening], both, &machine), (told.into(), false));
+            assert_eq!(ways(&[listening], both, &machine), (expected.into(), false));
         }
         let local = ways(&["127.0.0.1:1", "[::1]:1"], false, &machine);
         assert_eq!(local, ("127.0.0.1:1 [::1]:1".into(), true));
-        for (listening, told) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1")] {
-            assert_eq!(ways(&[listening], false, &[]), (told.into(), true));
+        for (listening, expected) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1")] {
+            assert_eq!(ways(&[listening], false, &[]), (expected.into(), true));
         }
     }
 }

@@ -81,9 +81,9 @@ pub fn try_out(whose: &'static str, needed: usize) -> Result<(), TooFew> {
     let mut threads = Vec::with_capacity(needed);
     let mut failure = None;
     for given in 0..needed {
-        let (end, told) = mpsc::channel::<()>();
+        let (end, ended) = mpsc::channel::<()>();
         // It ends when its sender does.
-        match thread::Builder::new().spawn(move || told.recv()) {
+        match thread::Builder::new().spawn(move || ended.recv()) {
             Ok(thread) => threads.push((thread, end)),
             Err(reason) => {
                 failure = Some(TooFew {
@@ -117,10 +117,10 @@ mod tests {
             given: 2,
             reason: io::ErrorKind::WouldBlock.into(),
         };
-        let told = few.to_string();
+        let text = few.to_string();
         assert!(
-            told.contains("a server needs 13 threads") && told.contains("ulimit -u"),
-            "{told}"
+            text.contains("a server needs 13 threads") && text.contains("ulimit -u"),
+            "{text}"
         );
     }
 }

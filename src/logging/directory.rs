@@ -63,7 +63,8 @@ fn choose(local: Option<io::Result<()>>, state: Option<PathBuf>) -> LogDirectory
 /// Prepares the folder for log files: `asked`, or [`default_directory`]. It is created with mode
 /// 0700 if it does not exist.
 ///
-/// # Errors The folder cannot be created. Or it is not safe: it belongs neither to this user nor to
+/// # Errors
+/// The folder cannot be created. Or it is not safe: it belongs neither to this user nor to
 /// root, or others can rename files in it.
 pub fn prepare_directory(asked: Option<&Path>) -> Result<LogDirectory, LogError> {
     let chosen = match asked {

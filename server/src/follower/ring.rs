@@ -160,11 +160,12 @@ impl Ring {
         let mut anybodys = self.chunks[index].lefts.is_empty();
         let mut merged = BytesMut::new();
         for chunk in self.chunks.iter().skip(index + 1) {
-            let room = self
+            let space = self
                 .limits
                 .frame_bytes
                 .saturating_sub(taken.bytes.len() + merged.len());
-            if taken.own_left.is_some() || taken.last != chunk.before || chunk.frames.len() > room {
+            if taken.own_left.is_some() || taken.last != chunk.before || chunk.frames.len() > space
+            {
                 break;
             }
             if merged.is_empty() {
@@ -172,7 +173,7 @@ impl Ring {
                 taken.bytes = Bytes::new();
             }
             anybodys &= chunk.lefts.is_empty();
-            let more = chunk.slice(taken.last, participant, room);
+            let more = chunk.slice(taken.last, participant, space);
             merged.extend_from_slice(&more.bytes);
             taken.last = more.last;
             taken.own_left = more.own_left;

@@ -274,8 +274,8 @@ impl<S: AsyncRead + Unpin> Paced<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut bytes = [0; UNJOINED_READ];
-        let room = buffer.remaining().min(UNJOINED_READ);
-        let mut little = ReadBuf::new(&mut bytes[..room]);
+        let space = buffer.remaining().min(UNJOINED_READ);
+        let mut little = ReadBuf::new(&mut bytes[..space]);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut little))?;
         buffer.put_slice(little.filled());
         Poll::Ready(self.count(little.filled()))

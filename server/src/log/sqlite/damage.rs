@@ -61,7 +61,7 @@ mod tests {
             move |line| sink.lock().expect("whole").push(line.to_owned()),
         );
         let damage = Damage::new(Path::new("chat.db"));
-        let told = |position: u64| {
+        let reported = |position: u64| {
             let position = Position::new(position);
             let result: Result<(), _> = Err(Problem::Checksum { position });
             let error = damage.report(result).expect_err("damaged").to_string();
@@ -71,7 +71,10 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             for position in 1..=30 {
                 let expected = MOST_REPORTED.min(usize::try_from(position).expect("small"));
-                assert_eq!((told(position), told(position)), (expected, expected));
+                assert_eq!(
+                    (reported(position), reported(position)),
+                    (expected, expected)
+                );
             }
             damage.report::<()>(Ok(())).expect("whole");
         });

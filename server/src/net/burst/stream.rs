@@ -72,8 +72,8 @@ impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for BurstStream<S> {
         }
         state.unsent.reserve(count);
         for piece in pieces {
-            let room = before + count - state.unsent.len();
-            let taken = &piece[..piece.len().min(room)];
+            let space = before + count - state.unsent.len();
+            let taken = &piece[..piece.len().min(space)];
             state.unsent.extend_from_slice(taken);
         }
         drop(state);

@@ -64,7 +64,7 @@ impl Bed {
     fn new() -> Self {
         let registry = Registry::new(Limits::default());
         let admitted = registry.admit(Ipv4Addr::LOCALHOST.into());
-        let parts = Parts::new(Arc::clone(&admitted.expect("room").0));
+        let parts = Parts::new(Arc::clone(&admitted.expect("space").0));
         let (seen, connection) = (Seen::default(), Arc::<Kept>::default());
         let is_over = Arc::<AtomicBool>::default();
         let fake = Fake {
