@@ -248,6 +248,8 @@ impl From<v1::Event> for Event {
         Self {
             position: Position(event.position),
             lamport: event.lamport.into(),
+            // The wall clock is only shown, so a missing or impossible time is no reason to refuse
+            // the event.
             at: event.at.map_or(UNIX_EPOCH, system_time),
             request: event.request.into(),
             kind,

@@ -82,6 +82,7 @@ pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let metadata = file.metadata()?;
     check_file(&metadata)?;
     if metadata.mode() & OTHERS != 0 {
+        // By the open file and not by its path, which may lead to another file by now.
         file.set_permissions(Permissions::from_mode(metadata.mode() & 0o700))?;
     }
     Ok(file)

@@ -79,6 +79,7 @@ impl LamportClock {
     ///
     /// Returns the event's time, which a message carries.
     pub fn tick(&mut self) -> LamportTime {
+        // A clock that wrapped would order new events before old ones.
         self.now = LamportTime(self.now.0.saturating_add(1));
         self.now
     }

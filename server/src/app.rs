@@ -70,6 +70,7 @@ pub async fn serve(
     let hub = Arc::clone(handle.hub());
     let (health, service) = services(handle, config.random).await?;
     let service = service.with_replies(config.connections.replies);
+    // A child token, so that ending the connections does not cancel the caller's token.
     let ends = Ends {
         shutdown: shutdown.child_token(),
         ..Ends::default()

@@ -64,6 +64,7 @@ impl Bucket {
         let taken = rate.interval.saturating_mul(count);
         let full_at = self.full_at.max(now).saturating_add(taken);
         let burst = rate.interval.saturating_mul(rate.burst);
+        // Taking is allowed as long as the bucket is full again within the time of one burst.
         let over = full_at.saturating_sub(now).saturating_sub(burst);
         if over > Duration::ZERO {
             return Err(over);
@@ -148,6 +149,7 @@ impl Sources {
     /// Takes one from the bucket of this source. The error is the time after which there is one.
     /// `rate` is that of a source; its network has [`NETWORK_SHARE`] times as much.
     pub fn take(&mut self, source: IpAddr, rate: Rate, now: Duration) -> Result<(), Duration> {
+        // Both buckets are checked before either is charged, so that a refusal costs nothing.
         self.check(source, 1, rate, now)?;
         self.sources.take(source, rate, now)?;
         match network(source) {

@@ -98,14 +98,16 @@ impl Follower {
         if let Poll::Ready(bytes) = self.poll_ring_or_log(cx) {
             return Poll::Ready(bytes);
         }
+        // Registered before the second poll: an event that is published after the first one is
+        // found by the second one, and one that comes later wakes this follower.
         self.attachment.register_waker(cx.waker());
         self.poll_ring_or_log(cx)
     }
 
     fn poll_ring_or_log(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
-            let order = self.attachment.close_reason();
-            if let (None, Some(page)) = (order, &mut self.page) {
+            let close_reason = self.attachment.close_reason();
+            if let (None, Some(page)) = (close_reason, &mut self.page) {
                 let Poll::Ready(page) = page.as_mut().poll(cx) else {
                     return Poll::Pending;
                 };
@@ -116,13 +118,13 @@ impl Follower {
                 }
                 continue;
             }
-            let taken = match order {
+            let taken = match close_reason {
                 // Before a shutdown the events that the ring still has are sent. A stream that was
                 // taken over or is too slow ends at once.
                 None | Some(CloseReason::Shutdown) => self.attachment.take(self.cursor),
                 Some(CloseReason::TakenOver | CloseReason::TooSlow) => RingRead::UpToDate,
             };
-            match (taken, order) {
+            match (taken, close_reason) {
                 (
                     RingRead::Frames {
                         bytes,
@@ -134,8 +136,8 @@ impl Follower {
                     self.advance(last, own_left);
                     return Poll::Ready(Some(bytes));
                 }
-                (RingRead::UpToDate | RingRead::Lagging, Some(order)) => {
-                    self.close(order);
+                (RingRead::UpToDate | RingRead::Lagging, Some(close_reason)) => {
+                    self.close(close_reason);
                     return Poll::Ready(None);
                 }
                 (RingRead::UpToDate, None) => return Poll::Pending,
@@ -196,8 +198,8 @@ impl Follower {
         }
     }
 
-    fn close(&mut self, order: CloseReason) {
-        let (reason, status) = match order {
+    fn close(&mut self, close_reason: CloseReason) {
+        let (reason, status) = match close_reason {
             CloseReason::TakenOver => (
                 Reason::TakenOver,
                 Status::aborted("another stream of this session goes on; do not come back"),
@@ -223,9 +225,12 @@ impl http_body::Body for Follower {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        // First of all, so that the wave is answered even if there is nothing to send.
         self.attachment.polled();
         let polled = self.poll_next(cx);
         if polled.is_ready() {
+            // Only when there are bytes: a follower that is pending waits for the server, and its
+            // peer is not stalling.
             self.attachment.handed_over(self.cursor);
         }
         polled

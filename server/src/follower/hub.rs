@@ -116,6 +116,7 @@ impl Hub {
             // in the ring, or finds that they were evicted from it.
             head - self.head.swap(head, Ordering::AcqRel)
         };
+        // A calm chat wakes its followers right here, without a trip through the timer task.
         if self.waves.is_due(u32::try_from(count).unwrap_or(u32::MAX)) {
             self.wake_wave(None);
         }
@@ -147,6 +148,7 @@ impl Hub {
 
     /// Ends every stream, because the server is shutting down.
     pub fn close(&self) {
+        // Stored before the wake-ups, so that a follower that is polled because of one sees it.
         self.closed.store(true, Ordering::Release);
         self.wake_all();
     }
@@ -176,6 +178,7 @@ impl Hub {
     async fn watch_stalls(&self) -> Infallible {
         // A stream cannot notice by itself that it stalls: HTTP/2 does not poll it while its peer
         // grants no window.
+        // At least a millisecond, so that a stall time of 0 does not make a busy loop.
         let pause = (self.stall / TICKS).max(Duration::from_millis(1));
         loop {
             sleep(pause).await;
@@ -208,6 +211,7 @@ impl Hub {
     }
 
     fn wake_all(&self) {
+        // The older streams were woken when they were taken over.
         for subscription in self.subscriptions().current.values() {
             subscription.wake();
         }
@@ -228,12 +232,15 @@ impl Hub {
             if subscription.deliver(head, in_flight) {
                 woken += 1;
             }
+            // The rest is woken after other tasks have run. `Waves` remembers where to go on.
             if woken == PART {
                 self.waves.go_on_after(participant);
                 break;
             }
         }
         drop(subscriptions);
+        // After the lock is released, because the end of a wave wakes the timer task, which locks
+        // again.
         self.waves.ended(in_flight.remove());
     }
 
@@ -312,6 +319,7 @@ impl Attachment {
     }
 
     pub(super) fn take(&self, after: Position) -> RingRead {
+        // Checked without the ring's lock: in a calm chat most polls end here.
         if after >= self.hub.head() {
             return RingRead::UpToDate;
         }
@@ -331,6 +339,8 @@ impl Drop for Attachment {
             for subscriptions in [current, older] {
                 let subscription = subscriptions.get(&self.participant);
                 if subscription
+                    // Only its own entry: a newer stream of the same participant may have replaced
+                    // it.
                     .is_some_and(|subscription| Arc::ptr_eq(subscription, &self.subscription))
                 {
                     subscriptions.remove(&self.participant);

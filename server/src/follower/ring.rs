@@ -106,6 +106,8 @@ impl Ring {
             self.bytes += chunk.frames.len();
             self.chunks.push_back(chunk);
         }
+        // The newest chunk is kept even if it is larger than the ring. Otherwise followers that are
+        // up to date would have to read it from the log.
         while self.bytes > self.limits.ring_bytes && self.chunks.len() > 1 {
             if let Some(oldest) = self.chunks.pop_front() {
                 self.bytes -= oldest.frames.len();
@@ -164,6 +166,8 @@ impl Ring {
                 .limits
                 .frame_bytes
                 .saturating_sub(taken.bytes.len() + merged.len());
+            // The stream ends at its own Left, and a chunk of which only a part was taken cannot be
+            // followed by another.
             if taken.own_left.is_some() || taken.last != chunk.before || chunk.frames.len() > space
             {
                 break;
@@ -220,6 +224,8 @@ impl Chunk {
             debug_assert_eq!(event.position, chunk.last.next());
             let before = frames.len();
             frame::put_event(&mut frames, event);
+            // An event's size is known only after encoding it. Taking it back costs one encoding
+            // for each chunk.
             if before > 0 && frames.len() > most {
                 frames.truncate(before);
                 break;
@@ -236,6 +242,8 @@ impl Chunk {
                 chunk.lefts.push((event.position, participant, reason));
             }
         }
+        // A growing buffer may be twice as large as its contents, and the ring holds them for a
+        // while.
         chunk.frames = frame::exactly(&frames);
         chunk
     }
@@ -248,6 +256,7 @@ impl Chunk {
             .find(|(position, left, _)| *position > after && *left == participant);
         let skip = index(after.get() - self.before.get());
         let start = skip.checked_sub(1).map_or(0, |index| self.ends[index]);
+        // Nothing after its own Left belongs to the stream.
         let stop = own_left.map_or(self.ends.len(), |(position, ..)| {
             index(position.get() - self.before.get())
         });

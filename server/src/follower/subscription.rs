@@ -135,6 +135,7 @@ impl Subscription {
     /// take its Welcome.
     pub(super) fn check_stall(&self, now: u64, head: Position) {
         let since = self.waiting_since.load(Ordering::Acquire);
+        // The server has nothing to send, so the peer is not stalling.
         if since == 0 {
             return;
         }

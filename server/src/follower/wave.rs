@@ -75,6 +75,7 @@ impl WaveState {
     /// The participant after whom followers are to be woken now, or `None` for all of them. The
     /// error is the time at which to ask again.
     fn next(&mut self, now: Instant, gave_up: bool) -> Result<Option<ParticipantNumber>, Instant> {
+        // The rest of a wave belongs to the same wave, so the pause does not apply.
         if let Some(rest) = self.rest.take() {
             return Ok(Some(rest));
         }
@@ -89,6 +90,7 @@ impl WaveState {
 
     /// Begins a wave that carries all the events that wait.
     fn begin(&mut self, now: Instant) {
+        // Never in the past: a calm time, however long, saves up no more than the tolerance.
         self.even = Some(self.even.map_or(now, |even| even.max(now)) + PAUSE);
         self.begun = Some(now);
         self.carried = std::mem::take(&mut self.waiting);
@@ -106,6 +108,7 @@ impl WaveState {
             } else {
                 took + PAUSE
             };
+            // `begin` has added one pause already.
             self.even = Some(even + interval.saturating_sub(PAUSE));
         }
     }
@@ -128,6 +131,8 @@ impl Waves {
         let mut state = self.state();
         state.waiting = state.waiting.saturating_add(events);
         let calm = state.earliest().is_none_or(|earliest| now >= earliest);
+        // No wave begins while one is under way: the followers that it has woken take the new
+        // events, too.
         if calm && state.rest.is_none() && self.in_flight.is_empty() {
             state.begin(now);
             return true;
@@ -147,9 +152,12 @@ impl Waves {
     /// came too soon after the last wave.
     pub(super) async fn next(&self) -> NextWave {
         loop {
+            // `Notify` stores one permit, so a change between the check and the wait is not missed.
             while !self.state().is_wanted() {
                 self.changed.notified().await;
             }
+            // A follower whose peer grants no window is not polled, and must not hold up the
+            // others.
             let gave_up = timeout(PATIENCE, self.all_served()).await.is_err();
             let next = self.state().next(Instant::now(), gave_up);
             match next {

@@ -34,6 +34,7 @@ pub async fn replay(log: &dyn Log) -> Result<Fold, ReplayError> {
         Some(bytes) => Fold::decode(&bytes)?,
         None => Fold::default(),
     };
+    // Page by page, so that a long log is never in memory as a whole.
     while !catch_up(log, &mut fold).await?.is_empty() {}
     Ok(fold)
 }

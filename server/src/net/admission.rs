@@ -164,6 +164,7 @@ impl Registry {
     /// Counts one participant less. The connection is unjoined again after the last one.
     pub(super) fn exit(&self, member: &Arc<Member>) {
         let mut state = self.state();
+        // Changed under the lock, so that the count and the place among the unjoined always agree.
         if member.participants.fetch_sub(1, Ordering::AcqRel) > 1 || member.is_gone() {
             return;
         }
@@ -308,6 +309,7 @@ impl AdmissionState {
         };
         self.take(&member);
         self.forget(&member);
+        // After it was forgotten, so that its place is free for the newcomer at once.
         member.close();
         self.closed += 1;
         if self.closed.is_power_of_two() {

@@ -171,6 +171,8 @@ where
     fn add_parts(&mut self) -> u64 {
         let mut bits = 0;
         for part in self.new_parts.added().drain(..) {
+            // A linear search: a connection has a handful of parts, and at most as many streams as
+            // are allowed.
             let free = self.slots.iter().position(|slot| slot.part.is_none());
             let index = free.unwrap_or(self.slots.len());
             let bit = 1 << (index % SLOT_BITS);
@@ -178,6 +180,7 @@ where
                 let waker = self.new_parts.ready.waker(bit);
                 self.slots.push(Slot { part: None, waker });
             }
+            // New parts are polled in this round, as a task is when it is spawned.
             self.slots[index].part = Some(part);
             bits |= bit;
         }
@@ -200,6 +203,8 @@ impl Slot {
             return Poll::Pending;
         };
         let polled = part.as_mut().poll(&mut Context::from_waker(&self.waker));
+        // Dropped at once and not when the slot is reused, because a stream holds memory and
+        // guards.
         if polled.is_ready() {
             self.part = None;
         }

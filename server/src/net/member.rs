@@ -194,6 +194,8 @@ impl Member {
     /// there are too many on unjoined connections, the idlest of these is evicted instead, so that
     /// peers that stall keep nobody out.
     pub(super) fn linger(self: &Arc<Self>) -> Option<Lingering> {
+        // Decided once and stored in the guard, so that its drop gives back what was taken, even if
+        // the connection gets a participant in between.
         let joined = self.is_trusted();
         let (here, all) = if joined {
             (self.registry.limits.streams as usize, ALL_JOINED_STREAMS)
@@ -209,6 +211,7 @@ impl Member {
         let of_network = of_network.map_or(0, |network| count(&network.lingering));
         let in_all = count(&self.registry.lingering);
         let lingering = Lingering {
+            // From here on, every return gives the counts back.
             member: Arc::clone(self),
             joined,
         };
@@ -239,6 +242,8 @@ impl Member {
                 }
             });
             std::future::poll_fn(|cx| {
+                // Registered before the checks, so that a change right after them wakes this part
+                // again.
                 self.waker.register(cx.waker());
                 if self.is_closed() || self.deadline() != deadline {
                     return Poll::Ready(());

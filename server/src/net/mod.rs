@@ -177,6 +177,7 @@ where
     loop {
         let (stream, address) = tokio::select! {
             biased;
+            // First, so that a shutdown is noticed even while connections come in without a pause.
             () = ends.shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => {
@@ -204,6 +205,7 @@ where
         let connection = serve_connection(stream, peer, service.clone(), limits, ends.clone());
         connections.spawn(connection);
     }
+    // New connections are refused while the open ones end.
     drop(listener);
     connections.close();
     if timeout(limits.drain, connections.wait()).await.is_err() {
@@ -252,6 +254,7 @@ where
 {
     let member = Arc::clone(&admitted.0);
     let parts = Parts::new(Arc::clone(&member));
+    // Timers and signals are parts of the connection, too, so that it needs no other task.
     parts.add(end_when_expired(
         Arc::clone(&member),
         parts.clone(),

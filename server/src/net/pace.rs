@@ -212,6 +212,7 @@ impl<S> Paced<S> {
             if self.left > 0 {
                 return Poll::Ready(());
             }
+            // Even with new credit, other tasks run before more is read.
             if self.earn() && self.left > 0 {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -257,6 +258,7 @@ impl<S> Paced<S> {
             calls += u32::from(kind == HEADERS);
         });
         let most = if is_trusted { CALLS_AT_ONCE } else { 0 };
+        // Without a participant, one request is enough to let other tasks run.
         self.has_begun_calls = calls > most;
         (self.left, self.header_block) = (left, header_block);
         if is_too_large {

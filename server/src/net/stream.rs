@@ -130,6 +130,7 @@ impl PeerWait {
     /// Ready if the stream may not wait any longer. It is dropped then, which resets it.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let waits = CURRENT.with(|current| current.waits.get());
+        // It does not wait for its peer, so it gives its place back.
         if waits == WaitState::Server {
             self.lingering = None;
             return Poll::Pending;

@@ -45,6 +45,8 @@ impl Room {
     fn publish(&mut self, publish: &Publish, now: DecisionTime) -> Result<Decision, Refusal> {
         self.check_time(publish.lamport)?;
         if let Some(id) = &publish.id {
+            // Before the session is checked: a retry gets its receipt even after the participation
+            // has ended.
             match self.fold.find_published(id.as_str(), publish.text.as_str()) {
                 Some(IdMatch::Same(receipt)) => {
                     let accepted = Accepted::Published {
@@ -151,6 +153,8 @@ impl Room {
             reason,
             participant,
         };
+        // Presence forgets the participant in any case; otherwise its grace would expire again and
+        // again.
         let rises = self.fold.next_time(request) > self.fold.now();
         let record = rises.then(|| self.record(kind, request, None, now));
         self.presence.remove(participant);

@@ -167,6 +167,7 @@ impl Fold {
     /// nothing has changed.
     pub fn apply(&mut self, record: &Record) -> Result<(), FoldError> {
         let event = &record.event;
+        // Every check comes before the first change, so that an error leaves the fold as it was.
         self.check(event)?;
         match &event.kind {
             EventKind::Joined { name } => {
@@ -281,6 +282,8 @@ impl Fold {
             return;
         };
         for key in NameKey::of(&participant.name) {
+            // Only its own keys: in a log written under older rules, two present participants may
+            // share one.
             if self.names.get(&key) == Some(&number) {
                 self.names.remove(&key);
             }

@@ -50,6 +50,8 @@ impl Room {
                 let ended = instead_of
                     .and_then(|old| self.end(old, LeftReason::Lost, LamportTime::ZERO, now));
                 let mut decision = self.begin(join, name, valid, now);
+                // The Left of the old participation comes first, so that a session never has two at
+                // once.
                 decision.records.splice(0..0, ended);
                 Ok(decision)
             }
@@ -163,6 +165,7 @@ impl Room {
         participant: ParticipantNumber,
         resume: Option<&Resume>,
     ) -> Decision {
+        // Stream numbers continue from the log's, which survives a restart.
         let known = self.fold.generation(participant);
         let generation = self.presence.attach(participant, known, join.source);
         let head = self.fold.head();

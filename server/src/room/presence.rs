@@ -79,6 +79,7 @@ impl Presence {
         let older = self.forget(participant);
         let mut connection = older.unwrap_or_else(|| Connection::new(known));
         connection.generation = connection.generation.max(known) + 1;
+        // A participant keeps the seat of the source that it joined from, wherever it resumes from.
         connection.source = connection.source.or(source);
         connection.lost = None;
         if let Some(source) = connection.source {

@@ -68,6 +68,7 @@ impl Published {
     pub(super) fn insert(&mut self, id: Arc<str>, receipt: Receipt, text: [u8; 16]) {
         let entry = PublishedEntry { receipt, text };
         match Arc::get_mut(&mut self.settled) {
+            // No clone shares the map, as during a replay, so there is no need for a second one.
             Some(settled) if self.recent.is_empty() => settled.insert(id, entry),
             _ => drop(self.recent.insert(id, entry)),
         }

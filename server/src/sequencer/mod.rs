@@ -178,6 +178,7 @@ impl Sequencer {
             let hub = Arc::clone(&self.hub);
             tokio::select! {
                 biased;
+                // First, so that a busy queue does not delay the shutdown.
                 () = shutdown.cancelled() => return Ok(StopReason::Shutdown),
                 count = self.requests.recv_many(&mut requests, BATCH) => {
                     if count == 0 {
@@ -225,6 +226,7 @@ impl Sequencer {
         let detached = self.hub.take_detached();
         loop {
             let now = self.now();
+            // A clone, so that a failed append leaves the room as it is in the log.
             let mut scratch = self.room.clone();
             for stream in &detached {
                 scratch.detach(stream.participant, stream.generation, now);
@@ -239,6 +241,8 @@ impl Sequencer {
                 .flatten()
                 .flat_map(|decision| &decision.records);
             let batch: Arc<[Record]> = expired.iter().chain(decided).cloned().collect();
+            // If another writer was first, nothing of the scratch copy is kept, and the loop
+            // decides everything again on the new tail.
             if self.append(&batch).await? {
                 self.room.adopt(scratch);
                 // A refusal changes nothing, so that a batch of refusals needs no new view.

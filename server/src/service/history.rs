@@ -127,6 +127,7 @@ impl PageRequest {
             }
             PageStart::Around(_) => (around.get().saturating_sub(limit / 2), around.get()),
         };
+        // A trimmed log begins later than position 1.
         let from = Position::new(from).max(extent.first);
         (from.previous(), Position::new(anchor))
     }
@@ -153,6 +154,8 @@ async fn read(log: &dyn Log, wanted: PageRequest) -> Result<HistoryReply, ReadEr
             after,
             PageLimit {
                 records,
+                // Not limited by bytes here: `fit` drops what is too large from the end that is
+                // further from the anchor, which may be the beginning.
                 bytes: usize::MAX,
             },
         )

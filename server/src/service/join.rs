@@ -93,6 +93,7 @@ impl ServiceState {
             Some(peer) if outlook.is_arrival => self.turn(key, outlook, peer).await?,
             _ => None,
         };
+        // The room may have changed during the wait.
         if turn.as_ref().is_some_and(|turn| turn.has_waited) {
             outlook = self.outlook(join)?;
         }
@@ -103,6 +104,8 @@ impl ServiceState {
         if let Some(resume) = &mut join.resume {
             resume.actual = self.look_up(outlook, join.source).await?;
         }
+        // From here on, a Publish of this session must not be refused as unknown: the participation
+        // may be durable before the view shows it.
         let _joining = self.joining.begin(join.session);
         self.sequencer
             .join(join.clone())

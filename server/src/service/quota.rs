@@ -73,6 +73,8 @@ impl Quota {
     /// Waits until a page may be read.
     pub(super) async fn turn(&self, waiting: Waiting, source: Option<IpAddr>) -> ReadPermit {
         let mut turns = Vec::with_capacity(3);
+        // One after the other: a participant's next page enters the source's queue only when its
+        // last one was read.
         turns.extend(self.participants.turn(&waiting.0).await);
         if let Some(source) = source {
             turns.extend(self.sources.turn(&self.sources.get(source)).await);

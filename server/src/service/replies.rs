@@ -82,6 +82,8 @@ impl Replies {
         ];
         let acquired = timeout(WAIT, async {
             let mut permits = Vec::with_capacity(shares.len());
+            // Always in this order, so that requests cannot block each other for ever, and one that
+            // waits for its participant's share holds nothing of the others.
             for share in shares.into_iter().flatten() {
                 let acquired = share.acquire_many_owned(PAGE).await;
                 permits.push(acquired.map_err(|_| exhausted())?);

@@ -84,6 +84,8 @@ pub(super) fn upgrade(
             add_checksums(&transaction)?;
         }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        // In the same transaction as the migration: after a crash the file has the old version or
+        // the new one, and nothing in between.
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
     }

@@ -223,6 +223,7 @@ impl WriterState {
     fn append(&mut self, after: Position, batch: &[Record]) -> Result<(), WriteError> {
         let mut extent = self.check_tail(after)?;
         self.check(Watched::before_commit)?;
+        // Copies of the extent and the chain, so that a batch that fails changes neither.
         let mut chain = self.opened.chain;
         let transaction = self
             .opened

@@ -216,6 +216,8 @@ impl<S> BurstConnection<S> {
         due.bytes += bytes;
         if self.is_due.raise() {
             due.connections.push(Arc::clone(self));
+            // Only the first connection wakes the group's task; the others are sent in the same
+            // burst.
             if due.connections.len() == 1 {
                 self.group.scheduled.notify_one();
             }
@@ -230,11 +232,13 @@ impl<S: AsyncWrite + Send + Unpin + 'static> BurstConnection<S> {
         // the list again.
         self.is_due.lower();
         let mut state = self.state();
+        // A full socket wakes the connection itself, which puts it into a later burst.
         let waker = Waker::from(Arc::clone(&self));
         let result = state.send(&mut Context::from_waker(&waker));
         if result.is_pending() {
             return;
         }
+        // The buffer goes back even after an error: its bytes cannot be sent any more.
         let sent = std::mem::take(&mut state.unsent);
         let waiter = state.waiter.take();
         drop(state);

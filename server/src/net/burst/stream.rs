@@ -57,6 +57,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for BurstStream<S> {
         let mut state = connection.state();
         state.check()?;
         let limit = connection.group.limit;
+        // Backpressure: HTTP/2 waits here, so that a slow peer costs at most `limit` bytes.
         if state.is_full || state.unsent.len() >= limit {
             state.wait(cx);
             return Poll::Pending;
@@ -77,6 +78,8 @@ impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for BurstStream<S> {
             state.unsent.extend_from_slice(taken);
         }
         drop(state);
+        // The connection is unlocked before the group's list is locked, because the sender holds
+        // neither while it takes the other.
         if connection.schedule(count) {
             connection.group.send();
         }

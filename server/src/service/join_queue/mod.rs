@@ -120,6 +120,7 @@ impl JoinQueue {
         if queue.is_idle() {
             state.queues.remove(&network);
         }
+        // Kept as a running sum: counting all reservations at each request would be linear.
         state.reserved = (state.reserved + after).saturating_sub(before);
         result
     }
