@@ -58,26 +58,23 @@ pub enum Relation {
 impl Sending {
     /// The sending that led to this event; `None` if no request did.
     pub const fn of(event: &Event) -> Option<Self> {
-        let (participant, kind) = match event.kind {
-            EventKind::Joined { .. } => (
-                ParticipantNumber::new(event.position.get()),
-                SendingKind::Join,
-            ),
+        let kind = match event.kind {
+            EventKind::Joined { .. } => SendingKind::Join,
             EventKind::Left {
                 reason: LeftReason::Left,
-                participant,
                 ..
-            } => (participant, SendingKind::Leave),
-            EventKind::Message {
-                participant, seen, ..
-            } => (participant, SendingKind::Message(seen)),
+            } => SendingKind::Leave,
+            EventKind::Message { seen, .. } => SendingKind::Message(seen),
             EventKind::Left { .. } | EventKind::Unknown => return None,
         };
-        Some(Self {
-            position: event.position,
-            participant,
-            kind,
-        })
+        match event.participant() {
+            Some(participant) => Some(Self {
+                position: event.position,
+                participant,
+                kind,
+            }),
+            None => None,
+        }
     }
 
     /// How this one is related to the other.

@@ -204,6 +204,19 @@ impl Event {
         }
     }
 
+    /// The participant that the event is about: who joined, left or wrote. `None` if this version
+    /// does not know the kind of event.
+    pub const fn participant(&self) -> Option<ParticipantNumber> {
+        match self.kind {
+            // A participation's number is the position of its Joined.
+            EventKind::Joined { .. } => Some(ParticipantNumber(self.position.0)),
+            EventKind::Left { participant, .. } | EventKind::Message { participant, .. } => {
+                Some(participant)
+            }
+            EventKind::Unknown => None,
+        }
+    }
+
     /// One word for what happened, as in logs.
     pub const fn kind_str(&self) -> &'static str {
         match self.kind {

@@ -16,7 +16,7 @@ use chitty_server::{
     follower::{self, Hub},
     log::{Log, MemoryLog, PageLimit, SqliteLog},
     record::Record,
-    room::{Command, DecisionTime, Fold, Join, Publish, Room, RoomRules},
+    room::{DecisionTime, Fold, Join, Publish, Room, RoomRules},
 };
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use tempfile::TempDir;
@@ -121,7 +121,7 @@ fn room() -> Room {
             backlog: 0,
             source: None,
         };
-        room.decide(&Command::Join(join), now()).unwrap();
+        room.join(&join, now()).unwrap();
     }
     room
 }
@@ -146,21 +146,21 @@ fn decide_and(bencher: Bencher, records: u64, publish_view: impl Fn(&Room)) {
     let mut ids = 0_u64;
     let mut publish = || {
         ids += 1;
-        Command::Publish(Publish {
+        Publish {
             session: session(1 + ids % PARTICIPANTS),
             text: MessageText::parse(TEXT).unwrap(),
             id: Some(MessageId::parse(&format!("{ids:022}")).unwrap()),
             seen: Position::ZERO,
             lamport: LamportTime::new(1),
-        })
+        }
     };
     bencher
         .counter(ItemsCount::new(records))
         .with_inputs(|| (0..records).map(|_| publish()).collect::<Vec<_>>())
-        .bench_local_refs(|commands| {
+        .bench_local_refs(|messages| {
             let mut scratch = room.clone();
-            for command in commands {
-                divan::black_box(scratch.decide(command, now()).unwrap());
+            for message in messages {
+                divan::black_box(scratch.publish(message, now()).unwrap());
             }
             room.adopt(scratch);
             publish_view(&room);

@@ -9,19 +9,8 @@ use chitty_chat::{
 use imbl::OrdMap;
 use thiserror::Error;
 
-use super::{Participant, Receipt};
+use super::Participant;
 use crate::record::Record;
-
-/// A request that is valid by itself. The room decides whether it is granted.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// Join the chat, or resume a participation.
-    Join(Join),
-    /// Publish a message.
-    Publish(Publish),
-    /// Leave the chat.
-    Leave(Leave),
-}
 
 /// A request to join the chat, or to resume a participation.
 #[derive(Clone, Debug)]
@@ -79,32 +68,33 @@ pub struct Leave {
 
 /// What a request leads to: records for the log, and the reply that is sent once these are durable.
 #[derive(Clone, Debug)]
-pub struct Decision {
+pub struct Decision<R> {
     /// The records to append. They are already applied to the room that decided.
     pub records: Vec<Record>,
-    /// The reply.
-    pub accepted: Accepted,
+    /// The reply to the request.
+    pub reply: R,
+    /// Whether the request was decided before, so that it only gets that reply again.
+    pub repeated: bool,
 }
 
-/// The reply to a request.
-#[derive(Clone, Debug)]
-pub enum Accepted {
-    /// The reply to a Join.
-    Joined(JoinGrant),
-    /// The reply to a Publish.
-    Published {
-        /// The position and time of the message.
-        receipt: Receipt,
-        /// Whether it is a retry of a message that was published before.
-        duplicate: bool,
-    },
-    /// The reply to a Leave.
-    Left {
-        /// The position and time of the Left.
-        receipt: Receipt,
-        /// Whether it is a retry of an earlier Leave.
-        repeated: bool,
-    },
+impl<R> Decision<R> {
+    /// A decision that leads to these records.
+    pub(super) const fn new(records: Vec<Record>, reply: R) -> Self {
+        Self {
+            records,
+            reply,
+            repeated: false,
+        }
+    }
+
+    /// The reply to an earlier request once more.
+    pub(super) const fn repeat(reply: R) -> Self {
+        Self {
+            records: Vec::new(),
+            reply,
+            repeated: true,
+        }
+    }
 }
 
 /// What a stream begins with.
@@ -112,8 +102,6 @@ pub enum Accepted {
 pub struct JoinGrant {
     /// The participation that was joined or resumed.
     pub participant: ParticipantNumber,
-    /// The name of the participant.
-    pub name: Arc<str>,
     /// The number of the stream within this participation, from 1.
     pub generation: u64,
     /// The position as of which the time and the participants are given.

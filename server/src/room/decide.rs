@@ -7,24 +7,13 @@ use chitty_chat::{
 };
 
 use super::{
-    Accepted, Command, Decision, DecisionTime, Leave, Publish, Receipt, Refusal, Room,
-    SessionState,
+    Decision, DecisionTime, Leave, Publish, Receipt, Refusal, Room, SessionState,
     jumps::{Jumps, MAX_AHEAD},
     published::IdMatch,
 };
 use crate::record::Record;
 
 impl Room {
-    /// Decides a request. The decision is applied to this room at once; a caller that may have to
-    /// take it back decides on a clone.
-    pub fn decide(&mut self, command: &Command, now: DecisionTime) -> Result<Decision, Refusal> {
-        match command {
-            Command::Join(join) => self.join(join, now),
-            Command::Publish(publish) => self.publish(publish, now),
-            Command::Leave(leave) => self.leave(leave, now),
-        }
-    }
-
     /// Detaches a stream that ended: the participant's grace begins.
     pub fn detach(&mut self, participant: ParticipantNumber, generation: u64, now: DecisionTime) {
         self.presence
@@ -42,22 +31,19 @@ impl Room {
             .collect()
     }
 
-    fn publish(&mut self, publish: &Publish, now: DecisionTime) -> Result<Decision, Refusal> {
+    /// Decides a Publish. The decision is applied to this room at once; a caller that may have to
+    /// take it back decides on a clone.
+    pub fn publish(
+        &mut self,
+        publish: &Publish,
+        now: DecisionTime,
+    ) -> Result<Decision<Receipt>, Refusal> {
         self.check_time(publish.lamport)?;
         if let Some(id) = &publish.id {
             // Before the session is checked: a retry gets its receipt even after the participation
             // has ended.
             match self.fold.find_published(id.as_str(), publish.text.as_str()) {
-                Some(IdMatch::Same(receipt)) => {
-                    let accepted = Accepted::Published {
-                        receipt,
-                        duplicate: true,
-                    };
-                    return Ok(Decision {
-                        records: Vec::new(),
-                        accepted,
-                    });
-                }
+                Some(IdMatch::Same(receipt)) => return Ok(Decision::repeat(receipt)),
                 Some(IdMatch::Other(position)) => return Err(Refusal::IdTaken { position }),
                 None => {}
             }
@@ -91,17 +77,15 @@ impl Room {
         };
         let record = self.record(kind, publish.lamport, None, now);
         let receipt = Receipt::of(&record.event);
-        let accepted = Accepted::Published {
-            receipt,
-            duplicate: false,
-        };
-        Ok(Decision {
-            records: vec![record],
-            accepted,
-        })
+        Ok(Decision::new(vec![record], receipt))
     }
 
-    fn leave(&mut self, leave: &Leave, now: DecisionTime) -> Result<Decision, Refusal> {
+    /// Decides a Leave, like [`Room::publish`].
+    pub fn leave(
+        &mut self,
+        leave: &Leave,
+        now: DecisionTime,
+    ) -> Result<Decision<Receipt>, Refusal> {
         self.check_time(leave.lamport)?;
         match self.fold.session(&leave.session) {
             Some(SessionState::Present(participant)) => {
@@ -111,28 +95,12 @@ impl Room {
                     .end(participant, LeftReason::Left, leave.lamport, now)
                     .ok_or(Refusal::UnknownSession)?;
                 let receipt = Receipt::of(&record.event);
-                let accepted = Accepted::Left {
-                    receipt,
-                    repeated: false,
-                };
-                Ok(Decision {
-                    records: vec![record],
-                    accepted,
-                })
+                Ok(Decision::new(vec![record], receipt))
             }
             Some(SessionState::Ended {
                 reason: LeftReason::Left,
                 receipt,
-            }) => {
-                let accepted = Accepted::Left {
-                    receipt,
-                    repeated: true,
-                };
-                Ok(Decision {
-                    records: Vec::new(),
-                    accepted,
-                })
-            }
+            }) => Ok(Decision::repeat(receipt)),
             Some(SessionState::Ended { .. }) | None => Err(Refusal::UnknownSession),
         }
     }
@@ -177,7 +145,7 @@ impl Room {
             kind,
         };
         let record = Record {
-            generation: self.generation(&event.kind),
+            generation: self.generation(&event),
             event,
             session,
         };
@@ -186,16 +154,16 @@ impl Room {
         record
     }
 
-    /// The number of the participation's latest stream.
-    fn generation(&self, kind: &EventKind) -> u64 {
-        match kind {
+    /// The number of the latest stream of the event's participation.
+    fn generation(&self, event: &Event) -> u64 {
+        match (&event.kind, event.participant()) {
             // The first stream begins with the Joined.
-            EventKind::Joined { .. } => 1,
-            EventKind::Left { participant, .. } | EventKind::Message { participant, .. } => self
+            (EventKind::Joined { .. }, _) => 1,
+            (_, Some(participant)) => self
                 .presence
-                .generation(*participant)
-                .unwrap_or_else(|| self.fold.generation(*participant)),
-            EventKind::Unknown => 0,
+                .generation(participant)
+                .unwrap_or_else(|| self.fold.generation(participant)),
+            (_, None) => 0,
         }
     }
 

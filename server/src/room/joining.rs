@@ -8,9 +8,7 @@ use chitty_chat::{
 };
 use imbl::OrdMap;
 
-use super::{
-    Accepted, Decision, DecisionTime, Join, JoinGrant, Refusal, Resume, Room, SessionState,
-};
+use super::{Decision, DecisionTime, Join, JoinGrant, Refusal, Resume, Room, SessionState};
 
 /// What a Join leads to if it is not refused.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +29,8 @@ pub(super) enum Course<'a> {
 const SOONEST: Duration = Duration::from_secs(1);
 
 impl Room {
-    pub(super) fn join(&mut self, join: &Join, now: DecisionTime) -> Result<Decision, Refusal> {
+    /// Decides a Join, like [`Room::publish`].
+    pub fn join(&mut self, join: &Join, now: DecisionTime) -> Result<Decision<JoinGrant>, Refusal> {
         let valid = join.resume.as_ref().filter(|resume| self.is_valid(resume));
         let course = self.course(join, valid.is_some(), now.mono)?;
         if let Course::Begin { instead_of, .. } = course {
@@ -164,19 +163,14 @@ impl Room {
         join: &Join,
         participant: ParticipantNumber,
         resume: Option<&Resume>,
-    ) -> Decision {
+    ) -> Decision<JoinGrant> {
         // Stream numbers continue from the log's, which survives a restart.
         let known = self.fold.generation(participant);
         let generation = self.presence.attach(participant, known, join.source);
         let head = self.fold.head();
-        let name = self
-            .fold
-            .participant(participant)
-            .map_or_else(|| "".into(), |p| Arc::clone(&p.name));
         let granted = match resume {
             Some(resume) => JoinGrant {
                 participant,
-                name,
                 generation,
                 position: resume.position,
                 lamport: resume.lamport,
@@ -188,7 +182,6 @@ impl Room {
             },
             None => JoinGrant {
                 participant,
-                name,
                 generation,
                 position: head,
                 lamport: self.fold.now(),
@@ -199,10 +192,7 @@ impl Room {
                 first: self.first,
             },
         };
-        Decision {
-            records: Vec::new(),
-            accepted: Accepted::Joined(granted),
-        }
+        Decision::new(Vec::new(), granted)
     }
 
     /// Begins a new participation.
@@ -212,7 +202,7 @@ impl Room {
         name: &ParticipantName,
         resume: Option<&Resume>,
         now: DecisionTime,
-    ) -> Decision {
+    ) -> Decision<JoinGrant> {
         let kind = EventKind::Joined {
             name: name.shared(),
         };
@@ -228,7 +218,6 @@ impl Room {
         };
         let granted = JoinGrant {
             participant,
-            name: name.shared(),
             generation,
             position,
             lamport: record.event.lamport,
@@ -238,10 +227,7 @@ impl Room {
             head: position,
             first: self.first,
         };
-        Decision {
-            records: vec![record],
-            accepted: Accepted::Joined(granted),
-        }
+        Decision::new(vec![record], granted)
     }
 
     /// Whether this log has such a position, regardless of its time.

@@ -34,7 +34,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-pub use command::{Accepted, Command, Decision, Join, JoinGrant, Leave, Publish, Refusal, Resume};
+pub use command::{Decision, Join, JoinGrant, Leave, Publish, Refusal, Resume};
 pub use fold::{Fold, FoldError, Participant};
 pub(crate) use fold::{check_rises, time_after};
 pub use presence::Presence;

@@ -159,7 +159,7 @@ mod tests {
     use chitty_chat::{MessageId, MessageText, ParticipantName, Session};
 
     use super::*;
-    use crate::room::{Command, DecisionTime, Fold, Join, Publish, Room, RoomRules};
+    use crate::room::{DecisionTime, Fold, Join, Publish, Room, RoomRules};
 
     const START: DecisionTime = DecisionTime {
         wall: std::time::UNIX_EPOCH,
@@ -183,9 +183,8 @@ mod tests {
             seen: Position::ZERO,
             lamport: 1.into(),
         };
-        for command in [Command::Join(join), Command::Publish(publish)] {
-            room.decide(&command, START).expect("free, or present");
-        }
+        room.join(&join, START).expect("free, or present");
+        room.publish(&publish, START).expect("present");
     }
 
     /// Otherwise each clone would copy all ids that ever came.

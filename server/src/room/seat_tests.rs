@@ -37,18 +37,15 @@ fn join(name: &str, from: &str) -> Join {
 }
 
 fn enter(room: &mut Room, name: &str, from: &str) -> Result<ParticipantNumber, Refusal> {
-    let decision = room.decide(&Command::Join(join(name, from)), at(0))?;
-    match decision.accepted {
-        Accepted::Joined(granted) => Ok(granted.participant),
-        other => panic!("{other:?}"),
-    }
+    let decision = room.join(&join(name, from), at(0))?;
+    Ok(decision.reply.participant)
 }
 
 fn leave(room: &mut Room, name: &str) {
     let session = join(name, "192.0.2.1").session;
     let lamport = 1.into();
-    let leave = Command::Leave(Leave { session, lamport });
-    room.decide(&leave, at(0)).expect("present");
+    let leave = Leave { session, lamport };
+    room.leave(&leave, at(0)).expect("present");
 }
 
 #[test]
@@ -134,8 +131,7 @@ fn who_begins_anew_needs_no_second_seat() {
         lamport: 3.into(),
         actual: None,
     });
-    room.decide(&Command::Join(stale), at(0))
-        .expect("its own seat");
+    room.join(&stale, at(0)).expect("its own seat");
     assert_eq!(room.fold().count(), 1);
     assert!(enter(&mut room, "bob", "192.0.2.1").is_err());
 }

@@ -40,14 +40,14 @@ fn room(rules: RoomRules) -> Room {
     let first = Position::new(1);
     let mut room = Room::new(Fold::default(), "epoch".into(), first, rules, at(0));
     for name in ["ada", "bob", "eve", "joe"] {
-        let join = Command::Join(join(name, name));
-        room.decide(&join, at(0)).expect("free");
+        let join = join(name, name);
+        room.join(&join, at(0)).expect("free");
     }
     let leave = Leave {
         session: join("joe", "joe").session,
         lamport: 1.into(),
     };
-    room.decide(&Command::Leave(leave), at(0)).expect("present");
+    room.leave(&leave, at(0)).expect("present");
     room
 }
 
@@ -58,8 +58,8 @@ fn who_is_refused_anyway_costs_no_look_at_the_log() {
         ..RoomRules::default()
     };
     let mut full = room(rules);
-    let last = Command::Join(join("amy", "amy"));
-    full.decide(&last, at(0)).expect("a seat");
+    let last = join("amy", "amy");
+    full.join(&last, at(0)).expect("a seat");
     let full = full.view();
     let view = room(RoomRules::default()).view();
     let outlook = |view: &View, owner: &str, name: &str, lamport: u64| {
@@ -129,8 +129,7 @@ fn streams_that_begin_too_often_are_refused_without_the_room() {
     for _ in 0..2 {
         let ask = |room: &Room| room.view().outlook(&again, Duration::ZERO);
         assert!(ask(&room).is_ok() && ask(&room).is_ok(), "asking is free");
-        let again = Command::Join(again.clone());
-        room.decide(&again, at(0)).expect("a burst");
+        room.join(&again, at(0)).expect("a burst");
     }
     let retry_in = Duration::from_secs(1);
     let refused = room.view().outlook(&again, Duration::ZERO);

@@ -8,27 +8,12 @@ use tokio::{
     time::Instant,
 };
 
+use super::request::{ReplySender, Request};
 use crate::{
     follower::{Attachment, Hub},
     log::Log,
-    room::{Command, Join, JoinGrant, Leave, Publish, Receipt, Refusal, View},
+    room::{Join, JoinGrant, Leave, Publish, Receipt, Refusal, View},
 };
-
-type ReplySender<T> = oneshot::Sender<Result<T, Refusal>>;
-
-pub(super) enum Request {
-    Join(Command, ReplySender<JoinReply>),
-    Publish(Command, ReplySender<Receipt>),
-    Leave(Command, ReplySender<Receipt>),
-}
-
-impl Request {
-    pub(super) const fn command(&self) -> &Command {
-        match self {
-            Self::Join(command, _) | Self::Publish(command, _) | Self::Leave(command, _) => command,
-        }
-    }
-}
 
 /// The reply to a Join: what the stream begins with, and its registration among the followers.
 #[derive(Debug)]
@@ -106,20 +91,17 @@ impl Handle {
 
     /// Joins or resumes. Returns when the Joined is durable.
     pub async fn join(&self, join: Join) -> Result<JoinReply, RequestError> {
-        self.ask(|reply| Request::Join(Command::Join(join), reply))
-            .await
+        self.ask(|reply| Request::Join(join, reply)).await
     }
 
     /// Publishes a message. Returns when it is durable.
     pub async fn publish(&self, publish: Publish) -> Result<Receipt, RequestError> {
-        self.ask(|reply| Request::Publish(Command::Publish(publish), reply))
-            .await
+        self.ask(|reply| Request::Publish(publish, reply)).await
     }
 
     /// Leaves. Returns when the Left is durable.
     pub async fn leave(&self, leave: Leave) -> Result<Receipt, RequestError> {
-        self.ask(|reply| Request::Leave(Command::Leave(leave), reply))
-            .await
+        self.ask(|reply| Request::Leave(leave, reply)).await
     }
 
     async fn ask<T>(

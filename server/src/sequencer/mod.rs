@@ -9,6 +9,7 @@
 
 mod handle;
 mod journal;
+mod request;
 
 #[cfg(test)]
 mod tests;
@@ -28,13 +29,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use handle::{Handle, JoinReply, RequestError, SequencerGone};
 
-use self::handle::Request;
+use self::request::{DecidedRequest, Request};
 use crate::{
     follower::Hub,
     line_limit::{Cause, LineLimit},
     log::{AppendError, Keep, Log, ReplayError, catch_up, replay},
     record::Record,
-    room::{Accepted, Decision, DecisionTime, Refusal, Room, RoomRules, View},
+    room::{DecisionTime, Room, RoomRules, View},
 };
 
 /// Requests that may wait for the sequencer; further ones wait with their callers.
@@ -232,39 +233,43 @@ impl Sequencer {
                 scratch.detach(stream.participant, stream.generation, now);
             }
             let expired = scratch.expire(now);
-            let decisions: Vec<_> = requests
-                .iter()
-                .map(|request| scratch.decide(request.command(), now))
+            let decided: Vec<_> = requests
+                .drain(..)
+                .map(|request| request.decide(&mut scratch, now))
                 .collect();
-            let decided = decisions
-                .iter()
-                .flatten()
-                .flat_map(|decision| &decision.records);
-            let batch: Arc<[Record]> = expired.iter().chain(decided).cloned().collect();
-            // If another writer was first, nothing of the scratch copy is kept, and the loop
-            // decides everything again on the new tail.
+            let records = decided.iter().flat_map(DecidedRequest::records);
+            let batch: Arc<[Record]> = expired.iter().chain(records).cloned().collect();
             if self.append(&batch).await? {
                 self.room.adopt(scratch);
                 // A refusal changes nothing, so that a batch of refusals needs no new view.
-                if !detached.is_empty() || !batch.is_empty() || decisions.iter().any(Result::is_ok)
-                {
+                let is_changed = !detached.is_empty()
+                    || !batch.is_empty()
+                    || decided.iter().any(DecidedRequest::is_granted);
+                if is_changed {
                     self.publish_view();
                 }
-                // Log lines come before the broadcasts and replies, so that a trace of all log
-                // files never shows a receipt before its sending.
-                for record in &expired {
-                    journal::broadcast(&record.event);
-                }
-                for (request, decision) in requests.iter().zip(&decisions) {
-                    if let Ok(decision) = decision
-                        && (!journal::is_repeat(decision) || self.lines.admits(Cause::Repeat))
-                    {
-                        journal::decided(request.command(), decision);
-                    }
-                }
+                self.write_lines(&expired, &decided);
                 self.broadcast(&batch);
-                self.answer(requests, decisions);
+                for request in decided {
+                    request.reply(&self.hub);
+                }
                 return Ok(());
+            }
+            // Another writer was first: nothing of the scratch copy is kept, and everything is
+            // decided again on the new tail.
+            requests.extend(decided.into_iter().map(DecidedRequest::undecided));
+        }
+    }
+
+    /// Writes the log lines of a batch. They come before its broadcasts and replies, so that a
+    /// trace of all log files never shows a receipt before its sending.
+    fn write_lines(&self, expired: &[Record], decided: &[DecidedRequest]) {
+        for record in expired {
+            journal::broadcast(&record.event);
+        }
+        for request in decided {
+            if !request.is_repeated() || self.lines.admits(Cause::Repeat) {
+                request.write_lines();
             }
         }
     }
@@ -315,33 +320,6 @@ impl Sequencer {
                 journal::broadcast(&record.event);
             }
             self.broadcast(&records);
-        }
-    }
-
-    fn answer(&self, requests: &mut Vec<Request>, decisions: Vec<Result<Decision, Refusal>>) {
-        for (request, decision) in requests.drain(..).zip(decisions) {
-            match (request, decision.map(|decision| decision.accepted)) {
-                (Request::Join(_, reply), Ok(Accepted::Joined(granted))) => {
-                    // Attached even if the caller is gone: dropping the reply detaches it again,
-                    // and starts the grace.
-                    let attachment = self.hub.attach(granted.participant, granted.generation);
-                    let _ = reply.send(Ok(JoinReply {
-                        granted,
-                        attachment,
-                    }));
-                }
-                (Request::Publish(_, reply), Ok(Accepted::Published { receipt, .. }))
-                | (Request::Leave(_, reply), Ok(Accepted::Left { receipt, .. })) => {
-                    let _ = reply.send(Ok(receipt));
-                }
-                (Request::Join(_, reply), Err(refusal)) => drop(reply.send(Err(refusal))),
-                (Request::Publish(_, reply) | Request::Leave(_, reply), Err(refusal)) => {
-                    drop(reply.send(Err(refusal)));
-                }
-                // Each command has its own answer, which the room's types do not say: without one
-                // the caller hears that the server is gone.
-                (request, Ok(_)) => drop(request),
-            }
         }
     }
 

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     follower::FollowerLimits,
     log::{Extent, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError, TRIM_STEP},
-    room::{Join, Leave, Publish},
+    room::{Join, Leave, Publish, Refusal},
 };
 
 fn config() -> SequencerConfig {
@@ -270,12 +270,11 @@ async fn after_a_conflict_all_is_decided_again_on_the_new_tail() {
     );
     let mut elsewhere = join("ada");
     elsewhere.session = join("elsewhere").session;
-    let command = crate::room::Command::Join(elsewhere);
     let now = DecisionTime {
         wall: UNIX_EPOCH,
         mono: Duration::ZERO,
     };
-    let records = other.decide(&command, now).expect("free").records;
+    let records = other.join(&elsewhere, now).expect("free").records;
     let intruder = records.into_iter().next();
     let log = TestLog::new(Script {
         intruder,
