@@ -10,6 +10,7 @@ mod join;
 mod join_queue;
 mod joining;
 mod look_ups;
+mod method;
 mod others;
 mod owners;
 mod quota;
@@ -43,7 +44,8 @@ use tracing::info;
 
 pub use self::wire::UnaryReply;
 use self::{
-    join_queue::JoinQueue, joining::Joining, look_ups::LookUps, quota::Quota, replies::Replies,
+    join_queue::JoinQueue, joining::Joining, look_ups::LookUps, method::Method, quota::Quota,
+    replies::Replies,
 };
 use crate::{
     follower::{self, Follower},
@@ -129,30 +131,24 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let path = request.uri().path().strip_prefix('/');
         let method = path.and_then(|path| path.strip_prefix(v1::SERVICE_NAME)?.strip_prefix('/'));
-        let call = match method {
-            Some("Join") => "Join",
-            Some("Publish") => "Publish",
-            Some("Leave") => "Leave",
-            Some("History") => "History",
-            Some(_) => {
-                let text = "no such method; see the service's reflection";
-                return Box::pin(ready(Ok(refuse(Status::unimplemented(text)))));
-            }
-            None => {
-                let others = self.others.clone();
-                return Box::pin(async { Ok(others::answer(others, request).await) });
-            }
+        let Some(method) = method else {
+            let others = self.others.clone();
+            return Box::pin(async { Ok(others::answer(others, request).await) });
+        };
+        let Some(method) = Method::parse(method) else {
+            let text = "no such method; see the service's reflection";
+            return Box::pin(ready(Ok(refuse(Status::unimplemented(text)))));
         };
         let chat = Arc::clone(&self.chat);
         let source = request.extensions().get::<Peer>().map(|peer| peer.source);
         Box::pin(async move {
-            let answer = timeout(ANSWER_WITHIN, chat.answer(call, request, source)).await;
+            let answer = timeout(ANSWER_WITHIN, chat.answer(method, request, source)).await;
             let answer = answer.unwrap_or_else(|_| {
                 let late = "no answer in 30 s; a retry with the same id or session is harmless";
                 Err(refused(0, Status::deadline_exceeded(late)))
             });
             Ok(answer.unwrap_or_else(|refused| {
-                chat.write_down(call, &refused, source);
+                chat.write_down(method, &refused, source);
                 refuse(refused.status)
             }))
         })
@@ -162,18 +158,18 @@ where
 impl ServiceState {
     async fn answer(
         &self,
-        call: &'static str,
+        method: Method,
         request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
         source: Option<IpAddr>,
     ) -> Result<http::Response<Answer>, RefusedCall> {
-        match call {
-            "Join" => self.join(request).await.map(|follower| {
+        match method {
+            Method::Join => self.join(request).await.map(|follower| {
                 let mut response = wire::respond(Either::Left(follower));
                 // A stream that follows the log is checked for stalls by the hub instead.
                 response.extensions_mut().insert(Endless);
                 response
             }),
-            "Publish" => {
+            Method::Publish => {
                 let (publish, peer) = read(request).await?;
                 let reply = self.publish(publish).await?;
                 if let Some(peer) = peer {
@@ -181,13 +177,13 @@ impl ServiceState {
                 }
                 Ok(respond(follower::frame_message(&reply)))
             }
-            "Leave" => {
+            Method::Leave => {
                 // A participant that leaves needs no more idle time.
                 let (leave, _) = read(request).await?;
                 let reply = self.leave(leave).await?;
                 Ok(respond(follower::frame_message(&reply)))
             }
-            _ => self.page(request, source).await,
+            Method::History => self.page(request, source).await,
         }
     }
 
@@ -206,7 +202,7 @@ impl ServiceState {
     }
 
     /// Logs that a call was refused, and with what status.
-    fn write_down(&self, call: &'static str, refused: &RefusedCall, source: Option<IpAddr>) {
+    fn write_down(&self, method: Method, refused: &RefusedCall, source: Option<IpAddr>) {
         let cause = match refused.participant {
             Some(session) => Cause::Participant(session, source),
             None => Cause::Stranger(source),
@@ -214,7 +210,7 @@ impl ServiceState {
         if self.lines.admits(cause) {
             info!(
                 target: chitty_chat::logging::CALL,
-                call, step = "refused", lamport = refused.lamport,
+                call = method.as_str(), step = "refused", lamport = refused.lamport,
                 status = status_name(refused.status.code()),
                 reason = &*shortened(refused.status.message()),
             );
