@@ -10,6 +10,7 @@ pub mod data;
 pub mod environment;
 pub mod failure;
 pub mod follower;
+pub mod grpc;
 pub mod health;
 pub mod line_limit;
 pub mod listen;

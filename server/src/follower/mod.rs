@@ -12,6 +12,7 @@
 mod body;
 mod frame;
 mod hub;
+mod limits;
 mod ring;
 mod subscription;
 mod wave;
@@ -21,6 +22,6 @@ mod welcome;
 mod tests;
 
 pub use body::{Follower, StreamStart};
-pub use frame::{PREFIX, frame, frame_message};
+pub use frame::frame;
 pub use hub::{Attachment, CloseReason, Detached, Hub};
-pub use ring::FollowerLimits;
+pub use limits::FollowerLimits;

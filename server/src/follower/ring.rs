@@ -4,35 +4,12 @@ use std::{
     collections::VecDeque,
     iter::Peekable,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber, Position};
 
-use super::frame;
-
-/// What is configured about followers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FollowerLimits {
-    /// Size of the ring in bytes of framed events. Followers that lag further read the log.
-    pub ring_bytes: usize,
-    /// Size of one DATA frame in bytes at most. A single event that is larger gets a frame of its
-    /// own.
-    pub frame_bytes: usize,
-    /// How long a lagging stream may go without reading before it is ended.
-    pub stall: Duration,
-}
-
-impl Default for FollowerLimits {
-    fn default() -> Self {
-        Self {
-            ring_bytes: 1 << 20,
-            frame_bytes: 16 << 10,
-            stall: Duration::from_secs(60),
-        }
-    }
-}
+use super::{FollowerLimits, frame};
 
 /// The newest events, in chunks. A chunk is one commit, or as much of a large commit as fits in one
 /// DATA frame: a peer that holds a slice of a chunk keeps all of it in memory.

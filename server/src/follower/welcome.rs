@@ -14,8 +14,10 @@ use prost::{
     encoding::{WireType, encode_key, encode_varint, encoded_len_varint},
 };
 
-use super::frame::PREFIX;
-use crate::room::Participant;
+use crate::{
+    grpc::{self, PREFIX},
+    room::Participant,
+};
 
 /// Bytes of participants in one piece, which becomes one DATA frame. The last participant may
 /// exceed it.
@@ -85,9 +87,7 @@ fn begin(head: &v1::Welcome, participants: &OrdMap<ParticipantNumber, Participan
         .sum();
     let length = head.encoded_len() + of_participants;
     let mut piece = BytesMut::with_capacity(PREFIX + 11 + head.encoded_len());
-    piece.put_u8(0);
-    // Bounded by the limits on names and participants: far below 4 GiB.
-    piece.put_u32(u32::try_from(field_len(length)).unwrap_or(u32::MAX));
+    piece.put_slice(&grpc::prefix(field_len(length)));
     put_field(&mut piece, WELCOME, length);
     // Into memory, which grows.
     let _ = head.encode(&mut piece);

@@ -48,7 +48,8 @@ use self::{
     replies::Replies,
 };
 use crate::{
-    follower::{self, Follower},
+    follower::Follower,
+    grpc,
     line_limit::{Cause, LineLimit},
     net::{self, Endless, Peer},
     sequencer::Handle,
@@ -175,13 +176,13 @@ impl ServiceState {
                 if let Some(peer) = peer {
                     peer.renew();
                 }
-                Ok(respond(follower::frame_message(&reply)))
+                Ok(respond(grpc::frame_message(&reply)))
             }
             Method::Leave => {
                 // A participant that leaves needs no more idle time.
                 let (leave, _) = read(request).await?;
                 let reply = self.leave(leave).await?;
-                Ok(respond(follower::frame_message(&reply)))
+                Ok(respond(grpc::frame_message(&reply)))
             }
             Method::History => self.page(request, source).await,
         }
@@ -198,7 +199,7 @@ impl ServiceState {
         if let Some(peer) = peer {
             peer.renew();
         }
-        Ok(respond(permit.hold(follower::frame_message(&reply))))
+        Ok(respond(permit.hold(grpc::frame_message(&reply))))
     }
 
     /// Logs that a call was refused, and with what status.

@@ -18,7 +18,7 @@ use tonic::{Status, body::Body, service::Routes};
 use tower::{BoxError, ServiceExt as _};
 
 use super::{ANSWER_WITHIN, Answer, TAKEN_WITHIN, refuse, tonics, wire::MAX_REQUEST};
-use crate::{follower::PREFIX, net};
+use crate::{grpc::PREFIX, net};
 
 /// The headers that tonic reads.
 const HEADERS: [HeaderName; 4] = [

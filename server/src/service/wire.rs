@@ -17,7 +17,7 @@ use tonic::Status;
 use tower::BoxError;
 
 use super::status;
-use crate::follower::PREFIX;
+use crate::grpc::PREFIX;
 
 /// Size of a request in bytes at most. The largest valid one is far below.
 pub(super) const MAX_REQUEST: usize = 16 << 10;
