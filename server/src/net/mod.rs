@@ -12,9 +12,10 @@ mod exhaustion;
 mod listener;
 mod member;
 mod pace;
+mod peer;
 mod stream;
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -33,6 +34,7 @@ use tracing::{debug, warn};
 pub use self::{
     listener::Listener,
     member::ParticipantGuard,
+    peer::Peer,
     stream::{Endless, StreamAbort, set_waits_for_peer, set_waits_for_server, set_watches},
 };
 
@@ -41,7 +43,7 @@ use self::{
     burst::Bursts,
     driver::{ConnectionDriver, PartEnd, Parts},
     exhaustion::Exhaustion,
-    member::{Expiry, Member, SourceUsage},
+    member::{Expiry, Member},
     pace::Paced,
 };
 
@@ -108,51 +110,6 @@ impl Default for Limits {
             headers: 16 << 10,
             drain: Duration::from_secs(2),
         }
-    }
-}
-
-/// The sender of a request, and the stream that it came on. It is an extension of each request.
-#[derive(Clone)]
-pub struct Peer {
-    /// The source of the connection, for limits: an address, or an IPv6 /64 network, all of which
-    /// belongs to one subscriber.
-    pub source: IpAddr,
-    /// The connection's number, unique within this process.
-    pub connection: u64,
-    /// Ends the stream from outside.
-    pub abort: StreamAbort,
-    member: Arc<Member>,
-}
-
-impl Peer {
-    /// A peer whose connection is not counted, for a service that is called without [`serve`].
-    pub fn uncounted(source: IpAddr, connection: u64, abort: StreamAbort) -> Self {
-        let registry = Registry::new(Limits::default());
-        let member = Member::new(registry, Arc::new(SourceUsage::new(source, None)));
-        Self {
-            source,
-            connection,
-            abort,
-            member: Arc::new(member),
-        }
-    }
-
-    /// A client joins: until the guard is dropped, the connection counts as one with a participant.
-    pub fn enter(&self) -> ParticipantGuard {
-        self.member.enter()
-    }
-
-    /// A present participant has sent a request: the connection's idle time begins again.
-    pub fn renew(&self) {
-        self.member.renew();
-    }
-}
-
-impl std::fmt::Debug for Peer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Peer")
-            .field("source", &self.source)
-            .finish_non_exhaustive()
     }
 }
 
