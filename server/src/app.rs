@@ -108,6 +108,7 @@ pub async fn serve(
     }
     match result {
         Ok(result) => Ok(result?),
+        // The task is never cancelled, so it can only have panicked.
         Err(failure) => std::panic::resume_unwind(failure.into_panic()),
     }
 }

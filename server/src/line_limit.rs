@@ -89,6 +89,7 @@ impl LineLimit {
         if state.take(cause, now) {
             return true;
         }
+        // One task at a time, which reports everything that was suppressed until it runs.
         if !std::mem::replace(&mut state.report_pending, true) {
             let limit = self.clone();
             tokio::spawn(async move {

@@ -115,6 +115,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
 
     /// Keeps a bucket; `false` if there are too many.
     fn keep(&mut self, key: K, bucket: Bucket, now: Duration) -> bool {
+        // At most once a second, because a sweep visits every bucket.
         if self.buckets.len() >= MOST_BUCKETS && now >= self.next_sweep {
             self.next_sweep = now + Duration::from_secs(1);
             self.buckets.retain(|_, bucket| !bucket.is_full(now));

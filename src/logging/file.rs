@@ -156,6 +156,7 @@ impl RotatingFile {
         let mut end = [b'\n'];
         self.file.read_at(&mut end, last)?;
         if end != [b'\n'] {
+            // It ends the torn line, so that the next one begins on a line of its own.
             self.buffer.insert(0, b'\n');
         }
         Ok(())
@@ -245,6 +246,7 @@ impl RotatingFile {
         let now = (self.clock)();
         let elapsed = now
             .duration_since(self.checked_at)
+            // A clock that was set back counts as time that has passed, too.
             .unwrap_or_else(|back| back.duration());
         if elapsed < CHECK_EVERY && self.lines_since_check < CHECK_EVERY_LINES {
             return Ok(());
@@ -304,6 +306,7 @@ impl RotatingFile {
             let check = self.folder.check(&name);
             check.map_err(|error| failed(&name, &error))?;
         }
+        // From the oldest on, so that each name is free before the next file gets it.
         for number in (1..self.rotation.keep).rev() {
             let (from, to) = (self.path.numbered(number), self.path.numbered(number + 1));
             match self.folder.rename(&from, &to) {

@@ -156,6 +156,7 @@ impl FieldVisitor {
         if value.len() <= MAX_VALUE {
             return escape::push_value(&mut self.fields, value);
         }
+        // Cut between two characters, and not within one.
         let end = (0..=MAX_VALUE)
             .rfind(|&end| value.is_char_boundary(end))
             .unwrap_or(0);

@@ -58,6 +58,7 @@ impl Limit {
             return None;
         }
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        // Reported when the second is over, so that the number is final.
         if counts.second == second(now) {
             return None;
         }

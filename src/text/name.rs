@@ -133,6 +133,7 @@ impl ParticipantName {
     /// Parses a name as it was typed or received. Only its Unicode form is changed, to NFC.
     pub fn parse(name: &str) -> Result<Self, ParticipantNameError> {
         let length = name.chars().count();
+        // Checked before normalising, which is expensive for a long text.
         if length > Self::MAX_CHARS * MAX_COMPOSED {
             return Err(ParticipantNameError::TooLong { length });
         }

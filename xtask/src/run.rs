@@ -1,4 +1,4 @@
-//! Running other programs, aloud.
+//! Runs other programs, and prints each command.
 
 use std::{
     ffi::OsStr,
@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What failed, in a sentence.
+/// What failed, as a sentence.
 pub(crate) struct Failed(pub(crate) String);
 
 impl Failed {
@@ -40,7 +40,7 @@ impl Step {
         self
     }
 
-    /// Runs it, and says so.
+    /// Prints the command, and runs it.
     pub(crate) fn run(mut self) -> Result<(), Failed> {
         println!("+ {}", self.line());
         match self.0.status() {
@@ -50,7 +50,7 @@ impl Step {
         }
     }
 
-    /// Runs it in silence: it is only asked.
+    /// Runs it without printing anything, to check something.
     pub(crate) fn succeeds(mut self) -> bool {
         self.0.stdout(Stdio::null()).stderr(Stdio::null());
         self.0.status().is_ok_and(|status| status.success())
@@ -66,7 +66,7 @@ impl Step {
     }
 }
 
-/// Runs the cargo that runs this.
+/// The cargo that runs this program.
 pub(crate) fn cargo(args: &[&str]) -> Result<(), Failed> {
     Step::new("cargo").args(args).run()
 }

@@ -66,6 +66,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
             "fewer connections than configured: the system allows no more open files (ulimit -n)",
         );
     }
+    // With as many connections as the system allows.
     let args = &ServeArgs {
         max_connections: connections,
         ..args.clone()

@@ -115,6 +115,8 @@ impl MemoryState {
             .enumerate()
             .take_while(|(index, (_, length))| {
                 bytes += length;
+                // The first record is returned even if it is too large, so that a reader always
+                // gets on.
                 *index == 0 || bytes <= limit.bytes
             })
             .map(|(_, (record, _))| record.clone())

@@ -54,6 +54,7 @@ pub async fn lamport_at(
     position: Position,
 ) -> Result<Option<LamportTime>, ReadError> {
     let extent = log.extent();
+    // The log keeps the time of the position before its first one, for a resume that ends there.
     if position == extent.first.previous() {
         return Ok(Some(extent.base));
     }

@@ -102,6 +102,8 @@ impl Registry {
         let most = limits.connections_per_source;
         let mut state = self.state();
         let (in_network, from_here) = state.count(address);
+        // A source that is at its limit can only push out its own connections, and a network its
+        // own.
         let is_free = if from_here >= most {
             state.close_idlest_of(address)
         } else if in_network >= most.saturating_mul(NETWORK_SHARE as usize) {

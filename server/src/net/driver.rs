@@ -151,6 +151,7 @@ where
                 match self.slots[index].poll() {
                     Poll::Pending | Poll::Ready(PartEnd::Done) => {}
                     Poll::Ready(PartEnd::Closing) => {
+                        // The connection is polled next, so that it sends its GOAWAY.
                         (self.close)(self.connection.as_mut());
                         ready |= CONNECTION;
                     }

@@ -48,6 +48,8 @@ impl Exhaustion {
                  and those of participants go on",
             );
         }
+        // The listener stays ready while nothing can be accepted: without a pause this would be a
+        // busy loop.
         sleep(PAUSE).await;
     }
 }

@@ -1,5 +1,9 @@
 //! A connection as the limits count it: whether it carries participants, and how many of its
 //! streams wait for the peer.
+//!
+//! Its atomics are counters and flags that guard no other data, so each is right by itself, and
+//! Acquire and Release are more than they need. The two that have to agree, the number of
+//! participants and the place among the unjoined, are changed under the registry's lock.
 
 use std::{
     net::IpAddr,

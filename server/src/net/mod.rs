@@ -153,6 +153,7 @@ where
         let Some(admitted) = registry.admit(source) else {
             continue;
         };
+        // A socket without these options works, too, only less well.
         if let Err(error) = L::prepare(&stream, limits.send_buffer) {
             debug!(%error, "a connection without its socket options");
         }

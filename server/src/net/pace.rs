@@ -217,6 +217,7 @@ impl<S> Paced<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            // Long enough to earn back what is missing.
             let missing = self.left.unsigned_abs() + 1;
             let time = (INTERVAL * missing).clamp(PAUSE, LONGEST_PAUSE);
             self.pause = Some(Box::pin(sleep(time)));
@@ -246,6 +247,7 @@ impl<S> Paced<S> {
             let worth = match kind {
                 HEADERS if is_trusted => CALL_WORTH - 1,
                 HEADERS => -UNJOINED_CALL,
+                // Any other frame costs one, and more if its payload is long.
                 _ => -1 - payload,
             };
             left = left.saturating_add(worth).min(MOST_LEFT);

@@ -55,6 +55,7 @@ impl Room {
             .fold
             .participant(number)
             .ok_or(Refusal::UnknownSession)?;
+        // Readers compute causality from `seen`, so it may not point beyond the log, nor go back.
         check_seen(publish.seen, author.seen, self.fold.head())?;
         self.check_end(publish.lamport, LamportTime::LAST_ENTRY)?;
         let jumps = self.check_jump(publish.lamport, now.mono)?;
@@ -173,6 +174,7 @@ impl Room {
 
     pub(super) fn check_time(&self, lamport: LamportTime) -> Result<(), Refusal> {
         let clock = self.fold.now();
+        // In a record, 0 means that no request led to the event.
         if lamport == LamportTime::ZERO {
             Err(Refusal::NoTime)
         } else if lamport.get() > clock.get().saturating_add(MAX_AHEAD) {

@@ -198,6 +198,7 @@ impl Fold {
                         .insert(Arc::clone(id), Receipt::of(event), digest(text));
                 }
             }
+            // It still takes its position and its time, so that this version can read a newer log.
             EventKind::Unknown => {}
         }
         self.head = event.position;
@@ -216,6 +217,7 @@ impl Fold {
             });
         }
         let expected = self.next_time(event.request);
+        // Computed again and not believed: a log with other times is damaged, or broke the rules.
         if event.lamport != expected {
             return Err(FoldError::Time {
                 position: event.position,

@@ -68,6 +68,9 @@ impl Room {
         self.check_time(join.lamport)?;
         let stale = join.resume.is_some() && !is_valid;
         let instead_of = match self.fold.session(&join.session) {
+            // Without a resume, or with a valid one, the client continues its participation. With a
+            // stale one it has events that this log does not have, so it begins a new
+            // participation.
             Some(SessionState::Present(participant)) if !stale => {
                 self.check_stream(participant, now)?;
                 return Ok(Course::GoOn(participant));
@@ -94,6 +97,7 @@ impl Room {
         count: usize,
     ) -> Result<(), Refusal> {
         let limit = self.rules.max_participants;
+        // The old participation gives up its seat.
         let freed = usize::from(instead_of.is_some());
         if self.fold.count() + count > limit.saturating_add(freed) {
             return Err(Refusal::Full { limit });
@@ -187,6 +191,7 @@ impl Room {
                 lamport: self.fold.now(),
                 participants: self.fold.present.clone(),
                 resumed: true,
+                // Without a position, the client gets everything since its own Joined again.
                 next: Position::new(participant.get()).max(self.first),
                 head,
                 first: self.first,
@@ -210,6 +215,8 @@ impl Room {
         let position = record.event.position;
         let participant = ParticipantNumber::from(position);
         let generation = self.presence.attach(participant, 0, join.source);
+        // A session that was lost may come back with a valid position, and its stream goes on from
+        // there. Any other stream begins with the backlog.
         let next = match resume {
             Some(resume) => resume.position.next(),
             None => Position::new(position.get().saturating_sub(join.backlog.into()))

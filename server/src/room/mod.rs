@@ -151,6 +151,7 @@ impl Room {
     /// Replaces the fold after another writer has appended to the log.
     pub fn advance(&mut self, fold: Fold) {
         self.presence
+            // Participants that left through another server are not waited for any more.
             .keep_only(|participant| fold.participant(participant).is_some());
         self.fold = fold;
         self.fold.settle();

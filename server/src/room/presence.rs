@@ -157,6 +157,7 @@ impl Presence {
         deadline: Duration,
     ) {
         if let Some(connection) = self.connections.get_mut(&participant)
+            // The end of a stream that was taken over starts no grace.
             && connection.generation == generation
             && connection.lost.is_none()
         {
@@ -189,6 +190,7 @@ impl Presence {
     fn forget(&mut self, participant: ParticipantNumber) -> Option<Connection> {
         let connection = self.connections.remove(&participant)?;
         if let Some(lost) = connection.lost {
+            // `deadlines` is an index of those that are lost, and always agrees with `connections`.
             self.deadlines.remove(&(lost.deadline, participant));
         }
         if let Some(source) = connection.source {

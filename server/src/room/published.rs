@@ -57,6 +57,7 @@ impl Published {
             .recent
             .get(id)
             .or_else(|| self.settled.by_id.get(id))
+            // A settled entry may outlive its time until the next `settle`.
             .filter(|entry| is_remembered(entry.receipt.position, self.head))?;
         Some(if entry.text == text {
             IdMatch::Same(entry.receipt)
@@ -103,6 +104,7 @@ impl Published {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, Receipt, [u8; 16])> {
         let settled = self.settled.in_order.iter().filter_map(|(position, id)| {
             let entry = self.settled.by_id.get(id)?;
+            // An id that was used again has a newer entry, in `recent` or later in the order.
             (entry.receipt.position == *position && !self.recent.contains_key(id))
                 .then_some((id, entry))
         });

@@ -37,6 +37,7 @@ impl Sessions {
     }
 
     pub(super) fn begin(&mut self, session: SessionHash, participant: ParticipantNumber) {
+        // A session that was lost may join again, and is not among the ended ones then.
         if let Some(SessionState::Ended { receipt, .. }) = self
             .states
             .insert(session, SessionState::Present(participant))

@@ -84,6 +84,7 @@ impl View {
         let course = room.course(join, plausible.is_some(), now)?;
         let lamport = match plausible.map(|resume| resume.position) {
             None => Lookup::None,
+            // After a short break most clients resume at the head, which needs no read of the log.
             Some(position) if position == room.fold.head() => Lookup::Known(room.fold.now()),
             Some(position) => Lookup::InLog(position),
         };

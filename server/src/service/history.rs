@@ -174,6 +174,7 @@ async fn read(log: &dyn Log, wanted: PageRequest) -> Result<HistoryReply, ReadEr
 fn fit(events: &mut Vec<Event>, anchor: Position) {
     let mut bytes: usize = events.iter().map(prost::Message::encoded_len).sum();
     let mut kept = 0..events.len();
+    // At least one event is kept, so that a client always gets on.
     while bytes > MAX_BYTES && kept.len() > 1 {
         let distance = |index: usize| events[index].position.abs_diff(anchor.get());
         let dropped = if distance(kept.start) > distance(kept.end - 1) {

@@ -106,6 +106,7 @@ impl ReplyPermit {
         let needed = u32::try_from(bytes.len() >> 10).unwrap_or(PAGE) + 1;
         for permit in &mut self.0 {
             let excess = (permit.num_permits()).saturating_sub(needed as usize);
+            // A short page must not hold the memory of a full one until it is received.
             drop(permit.split(excess));
         }
         Bytes::from_owner(HeldReply {

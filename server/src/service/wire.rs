@@ -30,6 +30,7 @@ pub(super) async fn read<Req: Message + Default>(
     request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
 ) -> Result<Req, Status> {
     let encoding = request.headers().get("grpc-encoding");
+    // gRPC asks for UNIMPLEMENTED if a server does not know the compression.
     if encoding.is_some_and(|encoding| encoding != "identity") {
         let text = "requests are not compressed here; send them as identity";
         return Err(Status::unimplemented(text));
@@ -75,6 +76,7 @@ fn first_message(read: &[u8]) -> Result<Option<&[u8]>, Status> {
         return Err(Status::invalid_argument(text));
     }
     let length = prefix.get_u32() as usize;
+    // Refused as soon as the prefix is there, before anything more is buffered.
     if length > MAX_REQUEST {
         let text = format!("a request of {length} bytes is too large; {MAX_REQUEST} are the most");
         return Err(Status::out_of_range(text));

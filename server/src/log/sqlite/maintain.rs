@@ -188,6 +188,7 @@ fn copy(
     let mut copy = Connection::open(to)?;
     // The copy has the same rows with the same checksums, so that verifying it verifies the chat.
     scan(&copy, chat.version).map_err(&damaged)?;
+    // A backup of an older chat gets the newest schema, and with it checksums.
     schema::upgrade(&mut copy, chat.version, random)?;
     schema::mark_restored(&copy).map_err(&damaged)?;
     copy.close().map_err(|(_, error)| error.into())

@@ -129,6 +129,7 @@ impl MarkFile {
     /// Records that the log is durable up to this position.
     pub(super) fn write(&mut self, position: Position, chain: u32) -> io::Result<()> {
         let slot = encode(self.next, &self.epoch, position, chain);
+        // In turn: the slot with the last good mark is not the one that is overwritten.
         self.file.write_all_at(&slot, self.next % 2 * STRIDE)?;
         self.next += 1;
         Ok(())

@@ -203,6 +203,7 @@ impl SqliteLog {
         }
         for suffix in ["", "-wal", "-shm", "-journal", "-mark"] {
             let file = beside(path, suffix);
+            // SQLite opens these files by their names, so they are checked before it does.
             files::check_own(&file).map_err(OpenError::file(&file))?;
         }
         let found = open::examine(path)?;

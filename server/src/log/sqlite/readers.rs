@@ -44,6 +44,7 @@ impl Readers {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connect = || {
             let connection = Connection::open_with_flags(path, flags)?;
+            // A negative size is in KiB, a positive one in pages.
             connection.pragma_update(None, "cache_size", -CACHE)?;
             Ok(connection)
         };

@@ -191,6 +191,8 @@ fn collect(source: &Path, connection: &mut Connection, with_log: bool) -> Result
     }
     let transaction = connection.transaction().map_err(BackupError::from)?;
     let result = carve(source, with_log, &mut |carved| {
+        // A verified record replaces one that was found before it: the write-ahead log comes last
+        // and is newer. Without a checksum, the first one found is kept.
         let query = if carved.is_verified {
             "INSERT OR REPLACE INTO found VALUES (?1, ?2)"
         } else {

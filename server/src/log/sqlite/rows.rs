@@ -191,6 +191,7 @@ fn page(
         "SELECT position, record, checksum FROM records
          WHERE position > ?1 ORDER BY position LIMIT ?2",
     )?;
+    // One more for the anchor.
     let most = limit.records.saturating_add(anchor.is_some().into());
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut rows = query.query(params![signed(start), most])?;
@@ -312,6 +313,7 @@ pub(super) fn trim(
             let Some(row) = rows.next()? else { break };
             let position = position(row.get(0)?);
             let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            // Verified before it is dropped: damage must not vanish with a trim.
             walk.step(position, bytes, Checksum::unpack(row.get(2)?))?;
             trimmed.first = position.next();
             trimmed.base = decode(position, bytes)?.event.lamport;
@@ -324,6 +326,7 @@ pub(super) fn trim(
     )?;
     chat.first = trimmed.first;
     chat.base = trimmed.base;
+    // The chain of what is kept goes on from the last record that was dropped.
     chat.chain = walk.chain.unwrap_or(chat.chain);
     chat.write(transaction)?;
     Ok(trimmed)

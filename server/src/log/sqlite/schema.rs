@@ -203,6 +203,7 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // In WAL mode only FULL syncs at each commit: what is acknowledged survives a power loss.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // A file from elsewhere must not run functions out of its schema.
     connection.pragma_update(None, "trusted_schema", false)?;
     // Readers have connections of their own; this one never waits for them in WAL mode, but a
     // checkpoint may.

@@ -57,6 +57,7 @@ pub(super) fn scan(connection: &Connection, version: usize) -> Result<ScannedCha
         }
     }
     schema::check_tables(connection, version)?;
+    // One problem is enough here; `inspect` lists all of them.
     let pages: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if pages != "ok" {
         return Err(Problem::Pages(pages));

@@ -144,6 +144,8 @@ impl LogWriter {
         job: impl FnOnce(WriteReply<T>) -> WriteJob,
     ) -> LogFuture<Result<T, AppendError>> {
         let (reply, answer) = oneshot::channel();
+        // Sent at once and not when the future is first polled, so that jobs run in the order of
+        // the calls.
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(job(reply)));
         Box::pin(async move {
             let gone = || AppendError::Failed("the thread that writes is gone".into());

@@ -111,6 +111,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
 
     /// Adds a connection, and returns the end of it that HTTP/2 gets.
     pub(super) fn add(&mut self, socket: S) -> BurstStream<S> {
+        // In turn, so that the groups have equally many connections.
         let group = &self.groups[self.next];
         self.next = (self.next + 1) % self.groups.len();
         let state = SendState {

@@ -116,6 +116,8 @@ impl NetworkQueue {
             // It comes too early, or for the first time.
             early => {
                 let wait = match ready(self.under_way + 1) {
+                    // A newcomer that comes too early, or while others wait as asked, is refused
+                    // even if there is a seat for it.
                     Ok(()) if early.is_none() && !self.is_anybody_first(now) => {
                         self.under_way += 1;
                         return QueueVerdict::Go;
@@ -209,6 +211,7 @@ impl NetworkQueue {
         let Newcomer {
             key, connection, ..
         } = newcomer;
+        // One reservation for each connection: one that asks under many keys loses the older ones.
         let older = self.by_connection.insert(*connection, key.clone());
         if let Some(older) = older.filter(|older| older != key) {
             self.reservations.remove(&older);
@@ -228,6 +231,7 @@ impl NetworkQueue {
             self.reservations.insert(key.clone(), reservation);
             self.order.push_back(key.clone());
         }
+        // `order` collects keys whose reservations are gone.
         if self.order.len() > 2 * MOST_RESERVED {
             self.sweep(moment.now);
         }
