@@ -26,8 +26,8 @@ use crate::{
 /// The options of `health`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct HealthArgs {
-    /// Address and port of the server; of one that listens on every address, this machine's own is
-    /// asked
+    /// Address and port of the server; for one that listens on every address, this machine's own is
+    /// used
     #[arg(
         env = "CHITTY_LISTEN",
         value_name = "ADDR",

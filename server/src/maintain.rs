@@ -20,10 +20,10 @@ use crate::{
 /// The subcommands of `chitty-server`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum MaintainCommand {
-    /// Copy the chat into a new file, consistently, also while a server has it
+    /// Copy the chat into a new file, consistently, even while a server is using it
     ///
     /// To restore it, put it in an empty data folder as chat.db. That is another life of the chat:
-    /// who took part in the original joins anew.
+    /// the participants of the original join again.
     Backup {
         /// The file to make
         file: PathBuf,
@@ -32,7 +32,7 @@ pub enum MaintainCommand {
         #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
         data: Option<PathBuf>,
     },
-    /// Read all of a chat, and list all that is damaged; the file is not touched
+    /// Read all of a chat, and list everything that is damaged; the file is not touched
     Check {
         /// The file [default: the chat in the data folder]
         file: Option<PathBuf>,
@@ -41,12 +41,13 @@ pub enum MaintainCommand {
         #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
         data: Option<PathBuf>,
     },
-    /// Write all that is whole in a damaged chat to a new file; the damaged one is not touched
+    /// Write everything that is whole in a damaged chat to a new file; the damaged one is not
+    /// touched
     ///
     /// Put the new file in the place of the damaged one as chat.db. That is another life of the
-    /// chat, as with a backup. An event that is lost leaves its place empty.
+    /// chat, as with a backup. A lost event leaves its place empty.
     Recover {
-        /// The damaged file, which no server has
+        /// The damaged file, which no server may be using
         file: PathBuf,
 
         /// The file to make [default: FILE.recovered]

@@ -42,8 +42,8 @@ const IP: Need = Need {
 
 const NGIRCD: Need = beside(&["test", "-x", "/usr/sbin/ngircd"], &["ngircd"]);
 
-/// Checks for a server that is measured beside this one. Debian's servers are not in every user's
-/// PATH.
+/// A program that is measured beside this one. `probe` is a path if Debian's package puts it where
+/// not every user's PATH leads.
 const fn beside(probe: &'static [&'static str], packages: &'static [&'static str]) -> Need {
     Need {
         probe,

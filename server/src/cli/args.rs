@@ -26,7 +26,7 @@ use crate::{
 #[derive(Clone, Debug, ClapArgs)]
 pub struct ServeArgs {
     /// Address or host name, and port, to listen on: 127.0.0.1 is for this machine only, 0.0.0.0
-    /// for others, too. Port 0 picks a free one
+    /// also for others. Port 0 picks a free one
     #[arg(
         long,
         env = "CHITTY_LISTEN",
@@ -40,8 +40,8 @@ pub struct ServeArgs {
     pub data: Option<PathBuf>,
 
     /// Folder for log files, which must be yours or root's; others may write to it only if they
-    /// cannot rename your files there, as in /tmp [default: ./logs if it is there, yours, and
-    /// closed to others' writing, else chitty-chat in the XDG state folder]
+    /// cannot rename your files there, as in /tmp [default: ./logs if it exists, is yours, and
+    /// others cannot write to it, otherwise chitty-chat in the XDG state folder]
     #[arg(long, env = "CHITTY_LOG_DIR", value_name = "DIR", value_parser = user_path())]
     pub log_dir: Option<PathBuf>,
 
@@ -51,8 +51,8 @@ pub struct ServeArgs {
 
     /// Keep only the newest events: a number of them (100000), or a size (64MiB) [default: all]
     ///
-    /// Up to a tenth more is kept in between. What is remembered of the rest, to tell retries and
-    /// sessions, adds at most 20 MB.
+    /// Up to a tenth more is kept in between. What is remembered of the older events, to recognise
+    /// retries and sessions, adds at most 20 MB.
     #[arg(long, env = "CHITTY_KEEP", value_name = "EVENTS|SIZE", value_parser = parse_keep)]
     pub keep: Option<Keep>,
 
@@ -64,7 +64,7 @@ pub struct ServeArgs {
     #[arg(long, env = "CHITTY_RESTART_GRACE", value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub restart_grace: Duration,
 
-    /// Participants who may be present at once; at most 20000
+    /// Participants that may be present at once; at most 20000
     #[arg(
         long,
         env = "CHITTY_MAX_PARTICIPANTS",
@@ -74,7 +74,7 @@ pub struct ServeArgs {
     )]
     pub max_participants: usize,
 
-    /// Participants who may join from one address [default: half of --max-participants, at most
+    /// Participants that may join from one address [default: half of --max-participants, at most
     /// 1000]
     ///
     /// All loopback addresses count as one, and so does an IPv6 /64 network. An IPv6 /48 network
@@ -88,12 +88,14 @@ pub struct ServeArgs {
     pub max_participants_per_address: Option<usize>,
 
     /// Messages that a participant may send: RATE a second, and BURST at once after a pause; or off
+    /// for no limit
     #[arg(long, env = "CHITTY_PUBLISH_RATE", value_name = "RATE/BURST|off", default_value = "5/10", value_parser = parse_rate)]
     pub publish_rate: Limited,
 
-    /// Participants who may join from one address: RATE a second, and BURST at once; or off
+    /// Participants that may join from one address: RATE a second, and BURST at once; or off for no
+    /// limit
     ///
-    /// Who resumes after a lost connection is not counted here, but by --stream-rate.
+    /// A participant that resumes after a lost connection counts against --stream-rate instead.
     #[arg(long, env = "CHITTY_JOIN_RATE", value_name = "RATE/BURST|off", default_value = "10/50", value_parser = parse_rate)]
     pub join_rate: Limited,
 
@@ -110,9 +112,11 @@ pub struct ServeArgs {
     #[arg(long, env = "CHITTY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value_t = net::Limits::default().connections_per_source, value_parser = parse_number)]
     pub max_connections_per_address: usize,
 
-    /// Connections without a participant; beyond that, the one idle for the longest is closed
+    /// Connections without a participant; beyond that, the one that was idle for the longest is
+    /// closed
     ///
-    /// One is closed also when connections run out. A participant's connection never is.
+    /// One is also closed when connections run out. A participant's connection is never closed for
+    /// this.
     #[arg(long, env = "CHITTY_MAX_UNJOINED", value_name = "NUMBER", default_value_t = net::Limits::default().unjoined, value_parser = parse_number)]
     pub max_unjoined: usize,
 
@@ -120,7 +124,7 @@ pub struct ServeArgs {
     #[arg(long, env = "CHITTY_JOIN_WITHIN", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub join_within: Duration,
 
-    /// Memory for replies that are not taken yet, in all; at least 528KiB
+    /// Memory for replies that clients have not received yet, in all; at least 528KiB
     #[arg(long, env = "CHITTY_REPLY_BUDGET", value_name = "SIZE", default_value = "32MiB", value_parser = parse_size)]
     pub reply_budget: usize,
 
@@ -132,7 +136,7 @@ pub struct ServeArgs {
     #[arg(long, env = "CHITTY_STALL", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub stall: Duration,
 
-    /// Seconds without a participant after which the server ends [default: never]
+    /// Seconds without a participant after which the server exits [default: never]
     #[arg(long, env = "CHITTY_IDLE_EXIT", value_name = "SECONDS", value_parser = parse_seconds)]
     pub idle_exit: Option<Duration>,
 
