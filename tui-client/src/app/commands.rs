@@ -37,8 +37,14 @@ const ALIASES: [(&str, &str); 8] = [
     ("/?", "/help"),
 ];
 
-/// A word that needs more edits than this to become a command is not taken for a misspelling.
-const MOST_MISSPELT: usize = 2;
+/// How many letters of a misspelt command may be wrong: of a short word, one leaves little of it.
+fn misspelt(word: &str) -> usize {
+    if word.chars().count() > "/clear".len() {
+        2
+    } else {
+        1
+    }
+}
 
 /// What to do with a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +133,9 @@ fn unknown(word: &str) -> String {
     let nearest = commands
         .map(|command| (strsim::osa_distance(word, command), command))
         .min()
-        .filter(|(distance, _)| *distance <= MOST_MISSPELT && word.chars().count() > *distance + 1);
+        .filter(|(distance, _)| {
+            *distance <= misspelt(word) && word.chars().count() > *distance + 1
+        });
     let advice = match nearest {
         Some((_, command)) => format!("did you mean {command}? A"),
         None => "/help lists them, a".to_owned(),
@@ -208,6 +216,9 @@ mod tests {
             ("/tine", Some("/time")),
             ("/etc/hosts", None),
             ("/x", None),
+            ("/msg bob hi", None),
+            ("/part", None),
+            ("/bye", None),
         ] {
             let ParsedLine::Wrong(why) = parse(wrong) else {
                 panic!("{wrong} is no command");
