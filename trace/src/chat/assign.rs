@@ -128,10 +128,12 @@ pub(super) fn spans(
     chats.rotate_left(with_server);
     let without = chats.len() - with_server;
     let moved = |chat: usize| (chat + without) % chats.len();
-    spans
-        .iter_mut()
-        .for_each(|span| span.chat = moved(span.chat));
-    of_server.values_mut().for_each(|chat| *chat = moved(*chat));
+    for span in spans {
+        span.chat = moved(span.chat);
+    }
+    for chat in of_server.values_mut() {
+        *chat = moved(*chat);
+    }
 }
 
 /// The chat of a stream without a server's log: the one of these that nothing in the stream excludes
