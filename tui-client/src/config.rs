@@ -87,6 +87,17 @@ pub struct ScreenTable {
 }
 
 impl ScreenTable {
+    /// Leaves the mouse to GNU screen, unless the user has chosen: while a program has the mouse,
+    /// screen holds every Esc back until the next key, because the two might begin a mouse report.
+    /// `variable` looks up the environment variable `STY`, which screen sets.
+    #[must_use]
+    pub fn within(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        if self.mouse.is_none() && variable("STY").is_some_and(|name| !name.is_empty()) {
+            self.mouse = Some(false);
+        }
+        self
+    }
+
     /// The options with these key bindings, and with defaults for what is not set.
     pub fn options(self, keys: Keymap) -> Options {
         let default = Options::default();
@@ -377,6 +388,19 @@ mod tests {
                 assert!(problem.contains(part), "{text:?}: {problem}");
             }
         }
+    }
+
+    #[test]
+    fn gnu_screen_keeps_the_mouse_unless_it_is_wanted() {
+        let mouse = |text: &str, name: &str, value: &str| {
+            let variable = |asked: &str| (asked == name).then(|| value.to_owned());
+            let config = ConfigFile::parse(text).expect("understood");
+            config.screen.within(variable).options(config.keys).mouse
+        };
+        assert!(!mouse("", "STY", "1234.pts-0.host"));
+        assert!(mouse("", "STY", ""));
+        assert!(mouse("", "TMUX", "/tmp/tmux-0/default"));
+        assert!(mouse("[screen]\nmouse = true", "STY", "1234.pts-0.host"));
     }
 
     #[test]

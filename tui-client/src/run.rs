@@ -5,12 +5,13 @@ mod away;
 mod drawing;
 mod editor;
 mod host;
+mod kind;
 mod rows;
 mod signals;
 
 use std::{
     collections::VecDeque,
-    io::{self, IsTerminal},
+    io,
     time::{Duration, SystemTime},
 };
 
@@ -24,6 +25,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+pub use self::kind::{has_screen, marks_pastes};
 use self::{
     editor::Editing,
     host::{HOST, Host},
@@ -58,6 +60,8 @@ pub struct ScreenConfig {
     pub time_zone: TimeZone,
     /// The clock for times of day, passed in for tests.
     pub wall: fn() -> SystemTime,
+    /// Whether the terminal marks what is pasted, as [`marks_pastes`] finds out.
+    pub marks_pastes: bool,
     /// How the terminal shows notifications.
     pub notifier: Notifier,
     /// Whether history is fetched without being asked for.
@@ -79,7 +83,7 @@ pub enum RunError {
     #[error("standard input and output must be a terminal; --plain does without one")]
     NoTerminal,
     /// The terminal cannot place the cursor, or its type is unknown.
-    #[error("{} cannot show a screen: use --plain, or set TERM to what your terminal is", kind(.0))]
+    #[error("{} cannot show a screen: use --plain, or set TERM to what your terminal is", kind::words(.0))]
     NoScreen(String),
     /// The terminal does not accept its settings.
     #[error("cannot use the terminal: {0}")]
@@ -87,26 +91,6 @@ pub enum RunError {
     /// The handlers for signals cannot be installed.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
-}
-
-fn kind(term: &str) -> String {
-    match term {
-        "" => "a terminal of an unknown kind (TERM is not set)".into(),
-        _ => format!("a terminal of the kind {term:?} (TERM)"),
-    }
-}
-
-/// Checks that there is a terminal that can show a screen, before anything is started for it.
-/// `term` is its type, from `TERM`.
-pub fn has_screen(term: &str) -> Result<(), RunError> {
-    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Err(RunError::NoTerminal);
-    }
-    // The types without cursor addressing in terminfo.
-    if matches!(term, "" | "dumb" | "unknown" | "network" | "dialup") {
-        return Err(RunError::NoScreen(term.into()));
-    }
-    Ok(())
 }
 
 /// Shows the chat until the user leaves, and restores the terminal. `log` reports the state of the
@@ -224,6 +208,8 @@ struct ScreenClient<'a, B: Backend> {
     /// Whether the terminal was asked for unambiguous key reports.
     asked: bool,
     theme: Theme,
+    /// How much of a read is a paste that the terminal did not mark, in bytes.
+    unmarked_paste: fn(&[u8]) -> usize,
     wall: fn() -> SystemTime,
     start: Instant,
     decoder: Decoder,
@@ -276,6 +262,11 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
             suspended: false,
             asked: false,
             theme: Theme::of(config.palette).in_ascii(config.characters.ascii),
+            unmarked_paste: if config.marks_pastes {
+                |_| 0
+            } else {
+                input::unmarked_paste
+            },
             wall: config.wall,
             start,
             decoder: Decoder::default(),
@@ -322,6 +313,16 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
     }
 
     fn typed(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes;
+        // The rest of a key or of a marked paste is the decoder's.
+        if self.decoder.timeout().is_none() {
+            let (pasted, rest) = bytes.split_at((self.unmarked_paste)(bytes));
+            if !pasted.is_empty() {
+                let text = String::from_utf8_lossy(pasted).into_owned();
+                self.input(Input::UnmarkedPaste(text));
+            }
+            bytes = rest;
+        }
         let typed = self.decoder.feed(bytes);
         self.take(typed);
     }

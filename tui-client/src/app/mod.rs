@@ -12,6 +12,7 @@ pub mod join;
 pub mod keys;
 pub mod layout;
 mod leaving;
+mod letters;
 mod mode;
 mod mouse;
 mod new_since_draft;
@@ -42,9 +43,22 @@ mod tests;
 use std::time::Duration;
 
 use self::{
-    attention::Attention, composer::Composer, join::JoinForm, keys::KeyChord, layout::Panes,
-    leaving::Leaving, new_since_draft::NewSinceDraft, options::Options, participants::Participants,
-    reading::PendingJump, recent::Recent, search::Search, status::Status, timeline::Timeline,
+    attention::Attention,
+    composer::Composer,
+    join::JoinForm,
+    keys::{Action, KeyChord},
+    layout::Panes,
+    leaving::Leaving,
+    letters::Letters,
+    mode::Mode,
+    new_since_draft::NewSinceDraft,
+    options::Options,
+    participants::Participants,
+    reading::PendingJump,
+    recent::Recent,
+    search::Search,
+    status::Status,
+    timeline::Timeline,
 };
 pub use self::{
     io::{Edited, Effect, ExitReason, Input, InputTime, Settings},
@@ -121,6 +135,7 @@ pub struct App {
     leaving: Leaving,
     /// The first key of a key sequence that waits for its second.
     first: Option<KeyChord>,
+    letters: Letters,
     tickets: u64,
     welcomed: bool,
     /// Whether history may be fetched before the user scrolls up to it.
@@ -158,6 +173,7 @@ impl App {
             help: None,
             leaving: Leaving::default(),
             first: None,
+            letters: Letters::default(),
             tickets: 0,
             welcomed: false,
             reads_ahead: settings.backlog,
@@ -187,6 +203,18 @@ impl App {
         let changed = match input {
             Input::Key(key) => self.key(key, now.wall, &mut effects),
             Input::Paste(text) => self.paste(&text, &mut effects),
+            Input::UnmarkedPaste(text) => {
+                self.paste(&text, &mut effects);
+                if self.hint.is_none() && self.mode() == Mode::Chat {
+                    let send = self.options.keys.hint(Action::Send, "sends them");
+                    let send = send.map(|send| format!(": {send}")).unwrap_or_default();
+                    self.say(
+                        format!("Lines that arrive at once are a paste{send}"),
+                        Tone::Info,
+                    );
+                }
+                true
+            }
             Input::PasteStalls => {
                 self.say(
                     "Waiting for the rest of a paste: Esc ends it here",

@@ -50,7 +50,8 @@ impl App {
                     self.participants.apply(&event, self.now);
                 }
                 self.recent.event(&event, clock, live);
-                if own.is_none() {
+                // History that comes with the Welcome is no news to a draft begun before it.
+                if live && own.is_none() {
                     self.new_since_draft.event(&event);
                 }
                 if live {

@@ -304,3 +304,26 @@ fn a_page_that_is_late_carries_nobody_away() {
     driver.answer(page, 1..200, line);
     assert_eq!(driver.selected(), Some(3));
 }
+
+#[test]
+fn nothing_is_done_to_messages_behind_the_diagram() {
+    let mut driver = driver();
+    driver.key(KeyCode::Up, KeyModifiers::CONTROL);
+    driver.press(KeyCode::F(2));
+    driver.effects();
+    for mouse in [
+        Mouse::WheelUp(5, 5),
+        Mouse::WheelDown(5, 5),
+        Mouse::Press(10, 3),
+    ] {
+        driver.input(Input::Mouse(mouse));
+    }
+    driver.press(KeyCode::Char('c'));
+    let timeline = driver.app.timeline();
+    assert_eq!((driver.selected(), timeline.below()), (None, None));
+    assert_eq!(driver.app.composer().draft(), "c");
+    assert_eq!(driver.effects(), [], "nothing is copied");
+    driver.press(KeyCode::PageUp);
+    assert!(driver.app.diagram().is_none(), "the messages are on screen");
+    assert!(driver.app.timeline().below().is_some());
+}
