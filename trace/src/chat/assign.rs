@@ -136,8 +136,8 @@ pub(super) fn spans(
     }
 }
 
-/// The chat of a stream without a server's log: the one of these that nothing in the stream excludes
-/// and that has most in common with it, or else a new one.
+/// The chat of a stream without a server's log: the one that has most in common with it, or that of
+/// the run's last stream; a new one if there is none, or if the stream's events exclude it.
 fn without_server(
     trace: &Trace,
     chats: &mut Vec<TracedChat>,
@@ -146,11 +146,10 @@ fn without_server(
 ) -> usize {
     let best = (with_server..chats.len())
         .map(|chat| (chat, Evidence::of(trace, &chats[chat], None, span)))
-        .filter(|(_, evidence)| !evidence.excludes())
-        .max_by_key(|(chat, evidence)| {
-            let goes_on = before == Some(*chat);
-            (evidence.common, goes_on, std::cmp::Reverse(*chat))
-        });
+        .filter(|(chat, evidence)| {
+            !evidence.excludes() && (evidence.common > 0 || before == Some(*chat))
+        })
+        .max_by_key(|(chat, evidence)| (evidence.common, std::cmp::Reverse(*chat)));
     let chat = best.map_or_else(
         || {
             chats.push(TracedChat::default());
