@@ -114,8 +114,9 @@ pub(super) fn spans(
                 (chat, evidence, far)
             })
             .filter(|(chat, evidence, far)| {
-                let is_near = *far < FAR && before.is_none_or(|before| before == *chat);
-                !evidence.excludes() && (evidence.common > 0 || is_near)
+                let goes_on = before == Some(*chat);
+                let is_near = *far < FAR && before.is_none() && evidence.received == 0;
+                !evidence.excludes() && (evidence.common > 0 || goes_on || is_near)
             })
             .max_by_key(|(_, evidence, far)| (evidence.common, std::cmp::Reverse(*far)));
         span.chat = match best {
@@ -187,6 +188,8 @@ struct Evidence {
     messages: usize,
     /// The events that cannot be in it.
     foreign: usize,
+    /// All events that were compared.
+    received: usize,
 }
 
 impl Evidence {
@@ -223,6 +226,7 @@ impl Evidence {
                 None => is_beyond(event.position, step).then_some(false),
             };
             evidence.add(is_common);
+            evidence.received += 1;
             evidence.messages += usize::from(is_common == Some(true) && !event.id.is_empty());
         }
         evidence
