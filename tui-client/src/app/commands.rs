@@ -71,6 +71,13 @@ pub enum ParsedLine {
     Wrong(String),
 }
 
+impl ParsedLine {
+    /// Whether it is a command that does something to the screen.
+    pub fn needs_screen(&self) -> bool {
+        matches!(self, Self::At(_) | Self::Clear | Self::Search(_))
+    }
+}
+
 /// The text that a draft would send. A second leading slash marks text that is not a command; one
 /// of the two is removed.
 pub fn outgoing(draft: &str) -> &str {

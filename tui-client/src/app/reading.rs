@@ -242,6 +242,11 @@ impl App {
             self.timeline.oldest();
         } else if jump.on_arrival == OnArrival::Select {
             self.timeline.select_position(shown(events, target));
+            if events.iter().all(|event| event.lamport != lamport) {
+                // Before the oldest line that is kept, or beyond the newest, that is no small thing.
+                let hint = format!("No event has the time L{lamport}: this is the nearest");
+                self.say(hint, Tone::Info);
+            }
         }
     }
 

@@ -121,6 +121,8 @@ fn one_goes_to_a_lamport_time() {
     assert_eq!(asked(&mut driver), [page]);
     driver.answer(page, 1..200, line);
     assert_eq!(driver.selected(), Some(12), "the last one before it");
+    let hint = driver.app.hint().map(|hint| hint.text.as_str());
+    assert_eq!(hint, Some("No event has the time L50: this is the nearest"));
     driver.press(KeyCode::Char('h'));
     assert_eq!(driver.app.composer().draft(), "h", "typing goes on");
     driver.press(KeyCode::Backspace);

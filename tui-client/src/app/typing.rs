@@ -114,8 +114,16 @@ impl App {
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
             Action::Edit(edit) => self.edit(edit),
-            // Nothing is sent to a chat that the user has not seen, and there is nothing to read yet.
-            // The first four are done in every mode.
+            // Nothing is sent to a chat that the user has not seen.
+            Action::Send if !self.composer.draft().is_empty() => {
+                let key = self.options.keys.hint(Action::Send, "sends it");
+                let key = key.map(|key| format!(": {key}")).unwrap_or_default();
+                self.say(
+                    format!("Not sent before you were in the chat{key}"),
+                    Tone::Info,
+                );
+            }
+            // There is nothing to read yet. The first four are done in every mode.
             Action::Repaint
             | Action::Suspend
             | Action::Prefix(_)

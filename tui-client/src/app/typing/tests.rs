@@ -315,3 +315,18 @@ fn history_is_no_news_to_a_draft_that_was_begun_while_joining() {
     driver.event(message(4, 9, "bob", "now"));
     assert_eq!(driver.app.new_since_draft(), 1);
 }
+
+#[test]
+fn an_enter_that_came_too_early_is_said() {
+    let mut driver = TestApp::new(80, 24);
+    driver.press(KeyCode::Enter);
+    driver.type_in("hello");
+    driver.press(KeyCode::Enter);
+    driver.welcome(&[(1, "bob"), (2, "ada")]);
+    assert_eq!(draft(&driver), "hello");
+    assert!(
+        hint(&driver).contains("Enter sends it"),
+        "{}",
+        hint(&driver)
+    );
+}
