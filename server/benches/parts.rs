@@ -209,7 +209,7 @@ fn append_in_memory(bencher: Bencher, records: u64) {
     append(bencher, &MemoryLog::new(&mut random), records);
 }
 
-/// A page of the log, as a follower that is behind reads it before it is encoded.
+/// A page of the log, as a lagging follower reads it before it is encoded.
 #[divan::bench]
 fn page(bencher: Bencher) {
     const RECORDS: u64 = 64;

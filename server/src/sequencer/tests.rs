@@ -182,7 +182,7 @@ async fn what_comes_in_the_same_turn_is_one_commit() {
     let _ada = running.handle.join(join("ada")).await.expect("free");
     let before = log.commits.load(Ordering::Relaxed);
     let handle = running.handle.clone();
-    // The second comes behind the sequencer, which the first has woken.
+    // The second comes after the sequencer, which the first has woken.
     let (first, second) =
         tokio::join!(running.handle.publish(publish("ada", "one", None)), async {
             tokio::spawn(async move { handle.publish(publish("ada", "two", None)).await }).await
