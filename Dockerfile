@@ -12,9 +12,9 @@ COPY . .
 # therefore compiles only what depends on it, as in a checkout. The images get the two programs only.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --release --locked --package chitty-server --package chitty \
+    cargo build --profile dist --locked --package chitty-server --package chitty \
     && install --directory /out \
-    && install target/release/chitty-server target/release/chitty /out
+    && install target/dist/chitty-server target/dist/chitty /out
 
 FROM debian:bookworm-slim AS base
 # The programs do not run as root. Both folders belong to their user, so volumes on them are writable.

@@ -135,7 +135,7 @@ pub(crate) fn beside_this_program() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("chitty-server");
     if !program.exists() {
         bail!(
-            "{} is not there; build it in the same profile: cargo build --release -p chitty-server",
+            "{} is not there; build it in the same profile: cargo build --profile dist -p chitty-server",
             program.display()
         );
     }

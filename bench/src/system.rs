@@ -223,7 +223,7 @@ fn own_server() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("chitty-server");
     if !program.exists() {
         bail!(
-            "{} is not there; build it in the same profile: cargo build --release -p chitty-server",
+            "{} is not there; build it in the same profile: cargo build --profile dist -p chitty-server",
             program.display()
         );
     }

@@ -1,4 +1,4 @@
-//! Who writes: a participant whose own screen nobody looks at.
+//! The author of a flood: a participant without a screen.
 
 use std::{
     fmt::Write as _,
@@ -15,27 +15,27 @@ use tonic::transport::Channel;
 
 use crate::edge;
 
-/// Calls that are under way at once.
+/// How many calls may be in flight.
 const IN_FLIGHT: usize = 128;
-/// Lines that are written at once to an IRC server.
+/// How many lines are written at once to an IRC server.
 const BATCH: u64 = 1000;
-/// In this step what is due is sent.
+/// The interval at which due lines are sent.
 const STEP: Duration = Duration::from_millis(2);
-/// A secret: nobody else is here to guess it.
+/// The session's secret, which nobody can abuse here.
 const SESSION: &str = "0123456789012345678901";
-/// The channel.
+/// The channel of the IRC chats.
 pub(crate) const CHANNEL: &str = "#all";
 
-/// How much is written.
+/// How much is written, and how fast.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flood {
     pub(crate) messages: u64,
-    /// `None`: as fast as the server takes them.
+    /// The rate; `None` for as fast as the server takes the lines.
     pub(crate) per_second: Option<u64>,
 }
 
 impl Flood {
-    /// How many are due after this time.
+    /// How many lines are due after this time.
     fn due(self, since: Duration) -> u64 {
         let due = self.per_second.map_or(u128::MAX, |per_second| {
             since.as_micros() * u128::from(per_second) / 1_000_000
@@ -46,20 +46,20 @@ impl Flood {
 
 /// A connection that writes.
 pub(crate) enum Author {
-    /// To this server.
+    /// A connection to a Chitty-Chat server.
     Chitty(Calls),
-    /// To an IRC server.
+    /// A connection to an IRC server.
     Irc(TcpStream),
 }
 
-/// The calls to this server.
+/// The calls to a Chitty-Chat server.
 pub(crate) struct Calls {
     runtime: runtime::Runtime,
     channel: Channel,
     sent: u64,
 }
 
-/// Lines as people write them, each another one.
+/// Lines as people write them, each different.
 fn text(number: u64) -> String {
     format!("{number:07} the quick brown fox jumps over the lazy dog")
 }
@@ -78,7 +78,7 @@ impl Author {
                 lamport: 1,
                 ..JoinRequest::default()
             };
-            // The stream ends here; within the server's grace one may write all the same.
+            // The stream ends here; within the server's grace the participant may still write.
             let welcome = client.join(join).await?.into_inner().message().await?;
             welcome.ok_or_else(|| eyre!("no welcome"))?;
             Ok::<_, color_eyre::Report>(channel)
@@ -108,15 +108,15 @@ impl Author {
             bail!("the IRC server closed the connection")
         };
         stream.write_all(b"NICK bob\r\nUSER bob 0 * :bob\r\n")?;
-        // The end of the greeting, and of the channel's names.
+        // The end of the greeting and of the channel's names.
         until(&["376", "422"])?;
         stream.write_all(format!("JOIN {CHANNEL}\r\n").as_bytes())?;
         until(&["366"])?;
         Ok(Self::Irc(stream))
     }
 
-    /// Writes from a thread of its own, and at the end one line with this sign.
-    /// The thread gives the author back, and tells how long the flood took.
+    /// Writes on a thread of its own, and ends with a line that contains this sign. The thread
+    /// returns the author and how long the flood took.
     pub(crate) fn write(
         mut self,
         flood: Flood,
@@ -181,7 +181,7 @@ fn write_irc(stream: &mut TcpStream, flood: Flood, sign: char) -> Result<()> {
     let begun = edge::now();
     let mut sent = 0;
     while sent < flood.messages {
-        // What the server has not taken yet waits here, not in memory.
+        // Lines that the server has not taken yet wait here, not in memory.
         let due = flood.due(begun.elapsed()).min(sent + BATCH);
         let mut lines = String::new();
         for number in sent..due {

@@ -1,4 +1,4 @@
-//! The chats under test: each client, with a server of its kind and somebody who writes.
+//! The chats to measure: each client with a server of its kind and an author.
 
 use std::{
     fs,
@@ -16,35 +16,35 @@ use tempfile::TempDir;
 use crate::{
     author::{Author, CHANNEL},
     edge,
-    terminal::Terminal,
+    terminal::BenchTerminal,
 };
 
-/// A client under test.
+/// A client to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum MeasuredClient {
     Chitty,
     Irssi,
     Weechat,
 }
 
-impl Client {
+impl MeasuredClient {
     pub(crate) const ALL: [Self; 3] = [Self::Chitty, Self::Irssi, Self::Weechat];
 }
 
-/// A server, and folders for its clients. All end when this is dropped.
-pub(crate) struct Chat {
-    client: Client,
+/// A server, with folders for its clients. Dropping it ends everything.
+pub(crate) struct BenchChat {
+    client: MeasuredClient,
     server: Child,
     address: SocketAddr,
     folder: TempDir,
 }
 
-impl Chat {
-    pub(crate) fn open(client: Client) -> Result<Self> {
+impl BenchChat {
+    pub(crate) fn open(client: MeasuredClient) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (server, address) = match client {
-            Client::Chitty => chitty_server(folder.path())?,
-            Client::Irssi | Client::Weechat => ngircd(folder.path())?,
+            MeasuredClient::Chitty => chitty_server(folder.path())?,
+            MeasuredClient::Irssi | MeasuredClient::Weechat => ngircd(folder.path())?,
         };
         Ok(Self {
             client,
@@ -56,19 +56,19 @@ impl Chat {
 
     pub(crate) fn author(&self) -> Result<Author> {
         match self.client {
-            Client::Chitty => Author::on_chitty(&self.url()),
-            Client::Irssi | Client::Weechat => Author::on_irc(self.address),
+            MeasuredClient::Chitty => Author::on_chitty(&self.url()),
+            MeasuredClient::Irssi | MeasuredClient::Weechat => Author::on_irc(self.address),
         }
     }
 
-    /// Starts the client, with its log switched on.
-    pub(crate) fn start(&self) -> Result<Terminal> {
+    /// Starts the client with its log turned on.
+    pub(crate) fn start(&self) -> Result<BenchTerminal> {
         let home = self.folder.path();
         let mut command = match self.client {
-            Client::Chitty => CommandBuilder::new(chitty()?),
-            // Where Debian has them.
-            Client::Irssi => CommandBuilder::new("/usr/bin/irssi"),
-            Client::Weechat => CommandBuilder::new("/usr/bin/weechat"),
+            MeasuredClient::Chitty => CommandBuilder::new(chitty()?),
+            // The paths on Debian.
+            MeasuredClient::Irssi => CommandBuilder::new("/usr/bin/irssi"),
+            MeasuredClient::Weechat => CommandBuilder::new("/usr/bin/weechat"),
         };
         command.env_clear();
         command.env("TERM", "xterm-256color");
@@ -77,15 +77,15 @@ impl Chat {
         command.env("HOME", home);
         command.cwd(home);
         match self.client {
-            Client::Chitty => {
+            MeasuredClient::Chitty => {
                 command.args(["--name", "ada", "--server", &self.url(), "--log-dir"]);
                 command.arg(home.join("logs"));
             }
-            Client::Irssi => {
+            MeasuredClient::Irssi => {
                 fs::write(home.join("config"), self.irssi_config())?;
                 command.arg(format!("--home={}", home.display()));
             }
-            Client::Weechat => {
+            MeasuredClient::Weechat => {
                 command.arg("--dir");
                 command.arg(home.join("weechat"));
                 command.arg("--run-command");
@@ -96,32 +96,32 @@ impl Chat {
                 ));
             }
         }
-        Terminal::start(command)
+        BenchTerminal::start(command)
     }
 
-    /// Starts the client, and waits until it is in the chat and has nothing more to say.
-    pub(crate) fn join(&self) -> Result<Terminal> {
+    /// Starts the client and waits until it has joined and is quiet.
+    pub(crate) fn join(&self) -> Result<BenchTerminal> {
         let mut terminal = self.start()?;
         match self.client {
-            Client::Chitty => terminal.wait_for("Participant ada joined")?,
-            Client::Irssi => {
-                // Its greeting ends so: there is no message of the day.
+            MeasuredClient::Chitty => terminal.wait_for("Participant ada joined")?,
+            MeasuredClient::Irssi => {
+                // Its greeting ends like this, because there is no message of the day.
                 terminal.wait_for("End of")?;
                 terminal.send(&format!("/JOIN {CHANNEL}\r"))?;
                 terminal.wait_for("Join to")?;
             }
-            Client::Weechat => terminal.wait_for(&format!("Channel {CHANNEL}:"))?,
+            MeasuredClient::Weechat => terminal.wait_for(&format!("Channel {CHANNEL}:"))?,
         }
         terminal.quiet(Duration::from_millis(500));
         terminal.look_away();
         Ok(terminal)
     }
 
-    /// In bytes, of all log files of the client.
+    /// The size of all log files of the client, in bytes.
     pub(crate) fn log_size(&self) -> Result<u64> {
         let logs = match self.client {
-            Client::Chitty | Client::Irssi => "logs",
-            Client::Weechat => "weechat/logs",
+            MeasuredClient::Chitty | MeasuredClient::Irssi => "logs",
+            MeasuredClient::Weechat => "weechat/logs",
         };
         size(&self.folder.path().join(logs))
     }
@@ -142,7 +142,7 @@ impl Chat {
     }
 }
 
-impl Drop for Chat {
+impl Drop for BenchChat {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
@@ -162,12 +162,12 @@ fn size(folder: &Path) -> Result<u64> {
     Ok(all)
 }
 
-/// The program is built beside this one.
+/// The program, which is built beside this one.
 fn chitty() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("chitty");
     if !program.exists() {
         bail!(
-            "{} is not there; build it in the same profile: cargo build --release -p chitty",
+            "{} is not there; build it in the same profile: cargo build --profile dist -p chitty",
             program.display()
         );
     }
@@ -175,7 +175,7 @@ fn chitty() -> Result<PathBuf> {
 }
 
 fn chitty_server(folder: &Path) -> Result<(Child, SocketAddr)> {
-    // What the client logs is measured by itself.
+    // The client's log is measured alone, so the server has none.
     let mut server = Command::new(chitty()?)
         .args(["serve", "--listen", "127.0.0.1:0", "--publish-rate", "off"])
         .args(["--join-rate", "off", "--grace", "86400", "--log-dir"])
@@ -197,7 +197,7 @@ fn chitty_server(folder: &Path) -> Result<(Child, SocketAddr)> {
     Ok((server, address))
 }
 
-/// Without any limit on how much one writes.
+/// Starts ngircd without a limit on the rate of messages.
 fn ngircd(folder: &Path) -> Result<(Child, SocketAddr)> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let config = folder.join("ngircd.conf");
@@ -210,7 +210,7 @@ fn ngircd(folder: &Path) -> Result<(Child, SocketAddr)> {
              [Options]\nDNS = no\nIdent = no\nPAM = no\n"
         ),
     )?;
-    // Where Debian has it, which is not on everybody's path.
+    // The path on Debian, which is not on every user's PATH.
     let mut server = Command::new("/usr/sbin/ngircd")
         .args(["--nodaemon", "--config"])
         .arg(&config)

@@ -1,4 +1,4 @@
-//! What is ambient here, as real time and real processes are what is measured.
+//! The ambient functions: real time and real processes are what is measured here.
 
 use std::{
     fs, io,
@@ -19,12 +19,12 @@ pub(crate) fn sleep_until(at: Instant) {
     sleep(at.saturating_duration_since(now()));
 }
 
-/// The CPU time of all threads that a process has, to the nanosecond. What threads used that have
-/// ended meanwhile is not in it.
+/// The CPU time of all threads of a process, to the nanosecond. It does not include threads that
+/// have ended.
 pub(crate) fn cpu(process: u32) -> io::Result<Duration> {
     let mut all = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
-        // It may have ended since.
+        // The thread may have ended meanwhile.
         let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
             continue;
         };

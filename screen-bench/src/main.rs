@@ -1,7 +1,7 @@
-//! What the client's screen costs, beside irssi and weechat, in one run: each in a pseudo-terminal
-//! of the same size, with a real server, and with its log written.
+//! Measures what the client's screen costs, beside irssi and weechat, in one run: each in a
+//! pseudo-terminal of the same size, with a real server, and with its log written.
 //!
-//! `cargo xtask screen-bench` installs what is missing, and runs this.
+//! `cargo xtask screen-bench` installs what is missing and runs this.
 
 mod author;
 mod chat;
@@ -15,14 +15,14 @@ use std::time::Duration;
 use clap::Parser;
 use color_eyre::eyre::Result;
 
-use self::{author::Flood, chat::Client, table::Table};
+use self::{author::Flood, chat::MeasuredClient, table::ReportTable};
 
 #[derive(Parser)]
 #[command(
     about = "Measures the client's screen beside other chats, and prints a table",
     version
 )]
-struct Args {
+struct ScreenBenchArgs {
     /// A moment for each measurement: does all of it work?
     #[arg(long)]
     quick: bool,
@@ -36,7 +36,7 @@ struct Args {
     only: Option<String>,
 }
 
-/// How much of each.
+/// How much is measured.
 struct Plan {
     flood: Flood,
     keys: u32,
@@ -75,10 +75,11 @@ impl Plan {
 }
 
 impl Plan {
-    /// Ours takes a million as fast as they come. The others are given time, and fewer: an IRC
-    /// server drops who is behind, and both keep no more than some hundreds or thousands of lines.
-    fn memory(&self, client: Client) -> Flood {
-        if client == Client::Chitty {
+    /// Our client takes a million messages as fast as they come. The others get more time and fewer
+    /// messages: an IRC server drops a client that lags, and both keep only some hundreds or
+    /// thousands of lines.
+    fn memory(&self, client: MeasuredClient) -> Flood {
+        if client == MeasuredClient::Chitty {
             Flood {
                 messages: self.memory,
                 per_second: None,
@@ -94,23 +95,23 @@ impl Plan {
 
 fn main() -> Result<()> {
     color_eyre::install()?;
-    let args = Args::parse();
-    let mut table = Table::default();
+    let args = ScreenBenchArgs::parse();
+    let mut table = ReportTable::default();
     let measured = measure(&args, &mut table);
-    // Also where a later measurement failed.
+    // Printed even if a later measurement failed.
     table.print()?;
     measured
 }
 
-fn measure(args: &Args, table: &mut Table) -> Result<()> {
+fn measure(args: &ScreenBenchArgs, table: &mut ReportTable) -> Result<()> {
     let plan = Plan::new(args.quick);
     let runs = if args.quick { 1 } else { args.runs };
     let wanted = |part: &str| args.only.as_deref().is_none_or(|only| only == part);
     if wanted("flood") {
         let mut all = [Vec::new(), Vec::new(), Vec::new()];
-        // By turns, so that what else happens on the machine hits all alike.
+        // The clients take turns, so that other load on the machine affects all of them alike.
         for _ in 0..runs {
-            for (client, runs) in Client::ALL.into_iter().zip(&mut all) {
+            for (client, runs) in MeasuredClient::ALL.into_iter().zip(&mut all) {
                 runs.push(measure::flood(client, plan.flood, plan.keys)?);
             }
         }
@@ -121,17 +122,20 @@ fn measure(args: &Args, table: &mut Table) -> Result<()> {
     }
     if wanted("start") {
         let mut all = Vec::new();
-        for client in Client::ALL {
+        for client in MeasuredClient::ALL {
             all.push(measure::start(client, runs * plan.starts)?);
         }
         table.start(&all);
     }
     if wanted("memory") {
         let mut all = Vec::new();
-        for client in Client::ALL {
+        for client in MeasuredClient::ALL {
             all.push(measure::memory(client, plan.memory(client))?);
         }
-        table.memory(Client::ALL.map(|client| plan.memory(client).messages), &all);
+        table.memory(
+            MeasuredClient::ALL.map(|client| plan.memory(client).messages),
+            &all,
+        );
     }
     if wanted("scroll") {
         table.scroll(plan.scroll, &measure::scroll(plan.scroll)?);

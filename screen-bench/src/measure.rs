@@ -6,37 +6,37 @@ use color_eyre::eyre::{Result, WrapErr as _, eyre};
 
 use crate::{
     author::{Author, Flood},
-    chat::{Chat, Client},
+    chat::{BenchChat, MeasuredClient},
     edge,
-    terminal::Terminal,
+    terminal::BenchTerminal,
 };
 
-/// What ends a flood: each has its own, which is nowhere else on the screen.
+/// The signs that end a flood; each is different and appears nowhere else on the screen.
 const SIGNS: [char; 4] = ['Γ', 'Δ', 'Θ', 'Λ'];
-/// Letters that nobody else writes, so that they are found in whatever is drawn.
+/// Letters that nobody else writes, so that they can be found in the output.
 const LETTERS: &str = "αβγδεζηθικλμνξοπρστυφχψω";
 const BACKSPACE: &str = "\u{7f}";
-/// Another window is in front now (mode 1004).
+/// Reports that another window has the keyboard (mode 1004).
 const LOOK_AWAY: &str = "\u{1b}[O";
 const PAGE_UP: &str = "\u{1b}[5~";
-/// How a frame of this client ends: the terminal may show it (mode 2026).
+/// The end of a frame of this client: the terminal may show it (mode 2026).
 const FRAME_END: &str = "\u{1b}[?2026l";
 /// How long a key may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// What comes later than this is another thing.
+/// Output that comes later than this has another cause.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Times from keys to the screens that show them, ascending.
+/// Times from keys to the screens that show them, in ascending order.
 #[derive(Clone, Debug)]
-pub(crate) struct Keys(Vec<Duration>);
+pub(crate) struct KeyLatencies(Vec<Duration>);
 
-impl Keys {
+impl KeyLatencies {
     fn new(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         Self(times)
     }
 
-    /// The time that so many of a hundred do not exceed.
+    /// The time that this percentage of keys does not exceed.
     pub(crate) fn at(&self, percent: usize) -> Duration {
         let rank = (self.0.len() * percent).div_ceil(100).max(1);
         self.0.get(rank - 1).copied().unwrap_or_default()
@@ -45,32 +45,32 @@ impl Keys {
 
 /// One run of floods.
 pub(crate) struct Flooded {
-    /// CPU time for a message.
+    /// The CPU time of one message.
     pub(crate) cpu: Duration,
-    /// What was written to the terminal for a message, in bytes.
+    /// The bytes that were written to the terminal for one message.
     pub(crate) bytes: f64,
-    /// What was written to the log for a message, in bytes.
+    /// The bytes that were written to the log for one message.
     pub(crate) logged: f64,
-    /// Messages a second that came.
+    /// The rate of received messages, per second.
     pub(crate) rate: f64,
-    pub(crate) idle_keys: Keys,
-    pub(crate) flood_keys: Keys,
-    /// CPU time for a message, and bytes, while another window is in front, where the client is
-    /// told of that.
+    pub(crate) idle_keys: KeyLatencies,
+    pub(crate) flood_keys: KeyLatencies,
+    /// The CPU time and bytes of one message while another window has the keyboard, if the client
+    /// is informed of that.
     pub(crate) away: Option<(Duration, f64)>,
 }
 
 /// A client in a chat, and the author there.
 struct Setting {
-    chat: Chat,
-    terminal: Terminal,
+    chat: BenchChat,
+    terminal: BenchTerminal,
     author: Option<Author>,
     floods: usize,
 }
 
 impl Setting {
-    fn new(client: Client) -> Result<Self> {
-        let chat = Chat::open(client)?;
+    fn new(client: MeasuredClient) -> Result<Self> {
+        let chat = BenchChat::open(client)?;
         let author = chat.author().wrap_err("nobody can write")?;
         let terminal = chat.join()?;
         Ok(Self {
@@ -81,12 +81,12 @@ impl Setting {
         })
     }
 
-    /// Floods the chat, and does this meanwhile. Returns how long it took until the last message
-    /// was on the screen.
+    /// Floods the chat and runs `meanwhile`. Returns how long it took until the last message was on
+    /// the screen.
     fn flood(
         &mut self,
         flood: Flood,
-        meanwhile: impl FnOnce(&mut Terminal) -> Result<()>,
+        meanwhile: impl FnOnce(&mut BenchTerminal) -> Result<()>,
     ) -> Result<Duration> {
         let author = self.author.take().ok_or_else(|| eyre!("no author"))?;
         let sign = SIGNS[self.floods % SIGNS.len()];
@@ -103,7 +103,7 @@ impl Setting {
         Ok(end - begun)
     }
 
-    /// What a message of a flood costs.
+    /// Measures the cost of one message of a flood.
     fn costs(&mut self, flood: Flood) -> Result<Costs> {
         let process = self.terminal.process()?;
         let (cpu, bytes) = (edge::cpu(process)?, self.terminal.bytes());
@@ -117,18 +117,18 @@ impl Setting {
     }
 }
 
-/// For a message.
+/// The cost of one message.
 struct Costs {
     cpu: Duration,
     bytes: f64,
-    /// Messages a second that came.
+    /// The rate of received messages, per second.
     rate: f64,
 }
 
-/// The cost of a message, and the time that keys take, idle and in a flood.
-pub(crate) fn flood(client: Client, flood: Flood, keys: u32) -> Result<Flooded> {
+/// Measures the cost of a message, and the time that keys take, idle and in a flood.
+pub(crate) fn flood(client: MeasuredClient, flood: Flood, keys: u32) -> Result<Flooded> {
     let mut setting = Setting::new(client)?;
-    // Buffers and caches have their size by then, and the pane is full.
+    // Afterwards buffers and caches have their final size, and the pane is full.
     let warm = Flood {
         messages: flood.messages / 10,
         ..flood
@@ -151,7 +151,7 @@ pub(crate) fn flood(client: Client, flood: Flood, keys: u32) -> Result<Flooded> 
         flood_keys = Some(type_keys(terminal, count, pause)?);
         Ok(())
     })?;
-    let away = if client == Client::Chitty {
+    let away = if client == MeasuredClient::Chitty {
         setting.terminal.send(LOOK_AWAY)?;
         let costs = setting.costs(flood)?;
         Some((costs.cpu, costs.bytes))
@@ -169,8 +169,8 @@ pub(crate) fn flood(client: Client, flood: Flood, keys: u32) -> Result<Flooded> 
     })
 }
 
-/// Types letters, each of which is deleted again, in this rhythm.
-fn type_keys(terminal: &mut Terminal, count: u32, pause: Duration) -> Result<Keys> {
+/// Types letters at this interval, and deletes each again.
+fn type_keys(terminal: &mut BenchTerminal, count: u32, pause: Duration) -> Result<KeyLatencies> {
     let mut times = Vec::new();
     let begun = edge::now();
     for (number, letter) in (0..count).zip(LETTERS.chars().cycle()) {
@@ -182,21 +182,21 @@ fn type_keys(terminal: &mut Terminal, count: u32, pause: Duration) -> Result<Key
         times.push(terminal.found(PATIENCE)? - start);
         terminal.send(BACKSPACE)?;
     }
-    Ok(Keys::new(times))
+    Ok(KeyLatencies::new(times))
 }
 
-/// What a client does while nothing happens.
+/// The activity of an idle client.
 pub(crate) struct Idle {
-    /// Written to the terminal.
+    /// The bytes that were written to the terminal.
     pub(crate) bytes: u64,
-    /// Part of a core.
+    /// The CPU time as a part of one core.
     pub(crate) cpu: f64,
 }
 
-/// All clients at once: what they do is next to nothing.
+/// Measures all clients at once, because they do next to nothing.
 pub(crate) fn idle(time: Duration) -> Result<Vec<Idle>> {
     let mut settings = Vec::new();
-    for client in Client::ALL {
+    for client in MeasuredClient::ALL {
         let mut setting = Setting::new(client)?;
         let some = Flood {
             messages: 100,
@@ -223,9 +223,9 @@ pub(crate) fn idle(time: Duration) -> Result<Vec<Idle>> {
     Ok(idle)
 }
 
-/// From the start of the program until something can be read on the screen, while its server runs.
-pub(crate) fn start(client: Client, runs: usize) -> Result<Vec<Duration>> {
-    let chat = Chat::open(client)?;
+/// The time from the start of the program until there is text on the screen, while its server runs.
+pub(crate) fn start(client: MeasuredClient, runs: usize) -> Result<Vec<Duration>> {
+    let chat = BenchChat::open(client)?;
     let mut times = Vec::new();
     for _ in 0..runs {
         let terminal = chat.start()?;
@@ -235,8 +235,8 @@ pub(crate) fn start(client: Client, runs: usize) -> Result<Vec<Duration>> {
     Ok(times)
 }
 
-/// Resident memory after the start, and after so many messages, in bytes.
-pub(crate) fn memory(client: Client, flood: Flood) -> Result<(u64, u64)> {
+/// The resident memory after the start, and after this many messages, in bytes.
+pub(crate) fn memory(client: MeasuredClient, flood: Flood) -> Result<(u64, u64)> {
     let mut setting = Setting::new(client)?;
     let process = setting.terminal.process()?;
     let before = edge::memory(process)?;
@@ -244,17 +244,17 @@ pub(crate) fn memory(client: Client, flood: Flood) -> Result<(u64, u64)> {
     Ok((before, edge::memory(process)?))
 }
 
-/// What scrolling costs.
+/// The cost of scrolling.
 pub(crate) struct Scrolled {
-    /// From each key to the end of its frame.
-    pub(crate) frames: Keys,
-    /// The first event of the chat was on the screen at the end.
+    /// The times from each key to the end of its frame.
+    pub(crate) frames: KeyLatencies,
+    /// Whether the first event of the chat was on the screen at the end.
     pub(crate) reached_top: bool,
 }
 
-/// From the bottom to the top of so many events by `PageUp`, in this client.
+/// Scrolls with `PageUp` from the bottom to the top of this many events, in this client.
 pub(crate) fn scroll(events: u64) -> Result<Scrolled> {
-    let chat = Chat::open(Client::Chitty)?;
+    let chat = BenchChat::open(MeasuredClient::Chitty)?;
     let author = chat.author()?;
     let flood = Flood {
         messages: events,
@@ -266,7 +266,7 @@ pub(crate) fn scroll(events: u64) -> Result<Scrolled> {
     terminal.wait_for("Participant ada joined")?;
     terminal.quiet(QUIET);
     let mut times = Vec::new();
-    // As many pages as there are if each shows only half of its rows anew.
+    // As many pages as there are if each shows only half of its rows for the first time.
     for _ in 0..events / 18 {
         terminal.expect(FRAME_END);
         let start = edge::now();
@@ -275,11 +275,11 @@ pub(crate) fn scroll(events: u64) -> Result<Scrolled> {
         if terminal.shows("Participant bob joined") {
             break;
         }
-        // As a key that is held down repeats.
+        // The rate at which a held key repeats.
         edge::sleep_until(start + Duration::from_millis(30));
     }
     Ok(Scrolled {
-        frames: Keys::new(times),
+        frames: KeyLatencies::new(times),
         reached_top: terminal.shows("Participant bob joined"),
     })
 }

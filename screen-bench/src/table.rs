@@ -1,4 +1,4 @@
-//! The figures, side by side.
+//! Prints the figures side by side.
 
 use std::{
     io::{self, Write as _},
@@ -9,20 +9,20 @@ use color_eyre::eyre::Result;
 
 use crate::measure::{Flooded, Idle, Scrolled};
 
-/// Rows of what was measured.
+/// The rows of the table.
 #[derive(Default)]
-pub(crate) struct Table(Vec<Row>);
+pub(crate) struct ReportTable(Vec<ReportRow>);
 
-struct Row {
+struct ReportRow {
     what: String,
     bar: &'static str,
-    /// In the order of the clients.
+    /// The figures, in the order of the clients.
     figures: Vec<String>,
-    /// `None`: there is no bar.
+    /// Whether the bar is met; `None` if there is none.
     met: Option<bool>,
 }
 
-impl Table {
+impl ReportTable {
     pub(crate) fn flood(&mut self, all: &[Vec<Flooded>; 3]) {
         let each = |what: fn(&Flooded) -> Duration| -> [Vec<Duration>; 3] {
             all.each_ref().map(|runs| runs.iter().map(what).collect())
@@ -207,7 +207,7 @@ impl Table {
         figures: Vec<String>,
         met: Option<bool>,
     ) {
-        self.0.push(Row {
+        self.0.push(ReportRow {
             what: what.into(),
             bar,
             figures,
@@ -255,7 +255,7 @@ impl Unit {
     }
 }
 
-/// The median of each client's runs, and behind it the lowest and the highest.
+/// The median of each client's runs, followed by the lowest and the highest.
 fn with_spread(all: &[Vec<Duration>], unit: Unit) -> Vec<String> {
     all.iter()
         .map(|runs| {

@@ -1,4 +1,4 @@
-//! A program in a pseudo-terminal, and an eye on what it writes that costs next to nothing.
+//! A program in a pseudo-terminal; observing its output costs next to nothing.
 
 use std::{
     io::{Read, Write},
@@ -16,11 +16,11 @@ use crate::edge;
 pub(crate) const ROWS: u16 = 40;
 pub(crate) const COLUMNS: u16 = 120;
 
-/// Longer than anything takes that is waited for.
+/// Longer than anything that is waited for should take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running program. It is killed when this is dropped.
-pub(crate) struct Terminal {
+pub(crate) struct BenchTerminal {
     output: Arc<Output>,
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
@@ -30,27 +30,27 @@ pub(crate) struct Terminal {
 
 #[derive(Default)]
 struct Output {
-    seen: Mutex<Seen>,
+    seen: Mutex<ScreenSeen>,
     changed: Condvar,
 }
 
-/// What has come.
+/// What has been written so far.
 #[derive(Default)]
-struct Seen {
+struct ScreenSeen {
     bytes: u64,
-    /// What is waited for.
+    /// The bytes that are waited for.
     needle: Vec<u8>,
-    /// The end of what came, which may be the beginning of the needle.
+    /// The end of the output, which may be the beginning of the needle.
     tail: Vec<u8>,
     found: Option<Instant>,
-    /// The screen, as long as somebody looks at it.
+    /// The screen, while it is being observed.
     screen: Option<vt100::Parser>,
-    /// When anything was first to be read on it.
+    /// When the screen first had text on it.
     first_text: Option<Instant>,
     ended: bool,
 }
 
-impl Terminal {
+impl BenchTerminal {
     pub(crate) fn start(command: CommandBuilder) -> Result<Self> {
         let size = PtySize {
             rows: ROWS,
@@ -106,9 +106,9 @@ impl Terminal {
             .wrap_err("the program reads no keys")
     }
 
-    /// From its start until something could be read on the screen.
+    /// The time from the start until the screen had text on it.
     pub(crate) fn first_text(&self) -> Result<Duration> {
-        let shown = |seen: &mut Seen| seen.first_text;
+        let shown = |seen: &mut ScreenSeen| seen.first_text;
         let at = self.wait("anything on the screen", PATIENCE, shown)?;
         Ok(at - self.started)
     }
@@ -128,12 +128,12 @@ impl Terminal {
         screen.is_some_and(|parser| parser.screen().contents().contains(text))
     }
 
-    /// From now on bytes are only counted, and looked through for a needle.
+    /// Stops observing the screen: from now on bytes are only counted and searched for a needle.
     pub(crate) fn look_away(&self) {
         self.output.seen().screen = None;
     }
 
-    /// Looks for this in what comes from now on.
+    /// Searches the output from now on for this.
     pub(crate) fn expect(&self, needle: &str) {
         let mut seen = self.output.seen();
         seen.needle = needle.as_bytes().to_vec();
@@ -141,12 +141,12 @@ impl Terminal {
         seen.found = None;
     }
 
-    /// When what is expected came.
+    /// The time at which the needle was found.
     pub(crate) fn found(&self, patience: Duration) -> Result<Instant> {
         self.wait("what was expected", patience, |seen| seen.found)
     }
 
-    /// Waits until nothing has come for so long.
+    /// Waits until nothing has been written for this long.
     pub(crate) fn quiet(&self, time: Duration) {
         loop {
             let before = self.bytes();
@@ -161,7 +161,7 @@ impl Terminal {
         &self,
         what: &str,
         patience: Duration,
-        mut ask: impl FnMut(&mut Seen) -> Option<T>,
+        mut ask: impl FnMut(&mut ScreenSeen) -> Option<T>,
     ) -> Result<T> {
         let end = edge::now() + patience;
         let mut seen = self.output.seen();
@@ -181,7 +181,7 @@ impl Terminal {
     }
 }
 
-impl Drop for Terminal {
+impl Drop for BenchTerminal {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -189,7 +189,7 @@ impl Drop for Terminal {
 }
 
 impl Output {
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, ScreenSeen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -205,7 +205,7 @@ impl Output {
     }
 }
 
-impl Seen {
+impl ScreenSeen {
     fn take(&mut self, bytes: &[u8], at: Instant) {
         self.bytes += bytes.len() as u64;
         if let Some(parser) = &mut self.screen {
@@ -239,9 +239,9 @@ mod tests {
     fn a_needle_is_found_however_it_is_cut() {
         let at = edge::now();
         for cut in 0..=4 {
-            let mut seen = Seen {
+            let mut seen = ScreenSeen {
                 needle: "αβ".into(),
-                ..Seen::default()
+                ..ScreenSeen::default()
             };
             let bytes = "αβ".as_bytes();
             seen.take(b"before ", at);
@@ -254,9 +254,9 @@ mod tests {
 
     #[test]
     fn another_text_is_not_what_was_expected() {
-        let mut seen = Seen {
+        let mut seen = ScreenSeen {
             needle: "αβ".into(),
-            ..Seen::default()
+            ..ScreenSeen::default()
         };
         seen.take("αγ β α".as_bytes(), edge::now());
         assert_eq!(seen.found, None);

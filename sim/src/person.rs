@@ -6,7 +6,8 @@ use std::{
 };
 
 use chitty::session::{
-    Command, HistoryPage, Notice, Refusal, SessionConfig, SessionHandle, Ticket, spawn,
+    HistoryPage, NameRefusal as Refusal, Notice, SessionCommand as Command, SessionConfig,
+    SessionHandle, Ticket, spawn,
 };
 use chitty_chat::{MessageText, ParticipantName, Position, logging::CALL};
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};

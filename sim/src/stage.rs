@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use chitty::session::{Command, Ended, Link, Notice};
+use chitty::session::{Ended, Link, Notice, SessionCommand as Command};
 use chitty_chat::logging::{Line, parse_line};
 use tokio_util::sync::CancellationToken;
 

@@ -77,8 +77,14 @@ impl MessageText {
 
     /// What its author does, without the `/me `; `None` where it is not an action.
     pub fn action(&self) -> Option<&str> {
-        self.0.strip_prefix(ACTION)
+        action_of(&self.0)
     }
+}
+
+/// What the author of a message with this text does, without the `/me `; `None` if the text is not
+/// an action. For texts that come from a log or a server, and so may not be a [`MessageText`].
+pub fn action_of(text: &str) -> Option<&str> {
+    text.strip_prefix(ACTION)
 }
 
 /// What there is to read: a `/me` with nothing behind it says nothing.

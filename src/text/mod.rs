@@ -9,6 +9,6 @@ mod name;
 mod name_key;
 mod reserved;
 
-pub use message::{MessageText, MessageTextError};
+pub use message::{MessageText, MessageTextError, action_of};
 pub use name::{Forbidden, ParticipantName, ParticipantNameError};
 pub use name_key::NameKey;

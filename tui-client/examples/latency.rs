@@ -1,9 +1,9 @@
-//! Measures how long it takes from a key to the whole frame that shows it, while nothing else
-//! happens: the real program in a real pseudo-terminal, by a thousand keys.
+//! Measures the time from a key to the whole frame that shows it, while nothing else happens: the
+//! real program in a real pseudo-terminal, with a thousand keys.
 //!
 //! ```sh
-//! cargo build --release --package chitty
-//! cargo run --release --package chitty --example latency
+//! cargo build --profile dist --package chitty
+//! cargo run --profile dist --package chitty --example latency
 //! ```
 
 #[path = "../tests/terminal/support.rs"]

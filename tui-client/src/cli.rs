@@ -12,13 +12,13 @@ use clap::builder::{BoolishValueParser, PathBufValueParser, TypedValueParser};
 
 use crate::{
     app,
-    config::{Colours, Config},
+    config::{ColourTable, ConfigFile},
     launch::ServerUrl,
 };
 
 /// The options of a client.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub struct ClientArgs {
     /// The server to use, as http://host:port. Without one, a server of your own on this machine
     /// is used, and started if there is none.
     #[arg(long, value_name = "URL", env = "CHITTY_SERVER")]
@@ -79,46 +79,48 @@ pub struct Args {
     pub config: Option<PathBuf>,
 }
 
-/// The options, with the configuration file and the defaults behind them.
+/// The options in force: the command line and the environment, then the configuration file, then
+/// the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// The server that was named.
+pub struct ClientOptions {
+    /// The server that was chosen.
     pub server: Option<ServerUrl>,
     /// The name that was given.
     pub name: Option<String>,
-    /// Where the log file goes; `None`: in the usual folder.
+    /// The folder for the log file; `None` for the default one.
     pub log_dir: Option<PathBuf>,
-    /// Where a server of one's own keeps its chat; `None`: in the usual folder.
+    /// The folder in which a local server keeps its chat; `None` for the default one.
     pub data: Option<PathBuf>,
-    /// Where a server of one's own is.
+    /// The address of the local server.
     pub local: SocketAddr,
-    /// After how many seconds without participants it ends.
+    /// After how many seconds without participants a local server ends.
     pub idle_exit: u64,
-    /// How many earlier events are wanted.
+    /// How many earlier events to request on joining.
     pub backlog: u32,
-    /// Lines instead of a screen.
+    /// Whether lines are read and written instead of showing a screen.
     pub plain: bool,
-    /// How long a client without a screen waits for a server; `None`: for ever.
+    /// How long a plain client waits for a server; `None` to wait forever.
     pub wait: Option<Duration>,
-    /// Signs and frames in ASCII; `None`: where the locale asks for it.
+    /// Whether signs and frames are ASCII; `None` if the locale decides.
     pub ascii: Option<bool>,
-    /// What is on the screen and beside it.
+    /// The preferences for the screen and its surroundings.
     pub screen: app::options::Options,
     /// The colours of the screen.
-    pub colours: Colours,
+    pub colours: ColourTable,
 }
 
-impl Args {
-    /// What is in force: the command line and the environment, then the file, then the defaults.
-    pub fn with(self, config: Config) -> Options {
-        Options {
+impl ClientArgs {
+    /// The options in force: the command line and the environment take precedence over the file,
+    /// and the file over the defaults.
+    pub fn with(self, config: ConfigFile) -> ClientOptions {
+        ClientOptions {
             server: self.server.or(config.server),
             name: self.name.or(config.name),
             log_dir: self.log_dir.or(config.log_dir),
             data: self.data.or(config.data),
             local: self.local.or(config.local).unwrap_or(LOCAL),
             idle_exit: self.idle_exit.or(config.idle_exit).unwrap_or(IDLE_EXIT),
-            // What a script reads is what happens; who reads a screen wants to know what about.
+            // A script wants only what happens from now on; a person wants some context.
             backlog: self.backlog.unwrap_or(match config.backlog {
                 _ if self.plain => 0,
                 Some(backlog) => backlog,
@@ -138,14 +140,14 @@ const IDLE_EXIT: u64 = 60;
 const BACKLOG: u32 = 200;
 /// Longer than a server with a large chat takes to start.
 const WAIT: Duration = Duration::from_secs(30);
-/// What no clock overflows by.
+/// The longest wait, short enough that no clock overflows.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// How long to wait; `None`: for ever.
+/// How long to wait; `None` means forever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait(pub Option<Duration>);
 
-/// A path that a user writes where no shell has read it, as in a variable.
+/// Parses a path that no shell has expanded, as in an environment variable.
 fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(files::user_path)
 }
@@ -167,7 +169,7 @@ fn wait(text: &str) -> Result<Wait, String> {
 
 const WAIT_HELP: &str = "give a number of seconds, such as 10, or forever";
 
-/// For the end of the help.
+/// Examples for the end of the help.
 pub const EXAMPLES: &str = "\
 Examples:
   chitty --name ada
@@ -181,10 +183,10 @@ Examples:
 
 In the chat, /help lists the keys and commands, and /quit leaves.";
 
-/// Whoever can reach a server can read and write its chat: one that starts by itself is for this
-/// machine alone.
+/// Parses the address of a local server. Everybody who can reach a server can read and write its
+/// chat, so a server that starts by itself accepts only addresses of this machine.
 pub(crate) fn local(address: &str) -> Result<SocketAddr, String> {
-    // Which is this machine whatever a file says (RFC 6761, section 6.3).
+    // `localhost` means this machine, whatever the hosts file says (RFC 6761, section 6.3).
     let address = address.strip_prefix("localhost:").map_or_else(
         || address.to_owned(),
         |port| format!("{}:{port}", Ipv4Addr::LOCALHOST),
@@ -213,18 +215,18 @@ mod tests {
 
     #[derive(Parser)]
     #[command(after_help = EXAMPLES)]
-    struct Cli {
+    struct TestCli {
         #[command(flatten)]
-        args: Args,
+        args: ClientArgs,
     }
 
     #[test]
     fn the_command_line_comes_first_then_the_file_then_the_default() {
-        let args = |line: &str| Cli::parse_from(line.split(' ')).args;
-        let config = Config {
+        let args = |line: &str| TestCli::parse_from(line.split(' ')).args;
+        let config = ConfigFile {
             name: Some("file".into()),
             backlog: Some(7),
-            ..Config::default()
+            ..ConfigFile::default()
         };
         let options = args("chitty --name line").with(config.clone());
         assert_eq!(options.name.as_deref(), Some("line"));
@@ -235,13 +237,13 @@ mod tests {
         assert_eq!(options.backlog, 0);
         let options = args("chitty --plain --backlog 3").with(config);
         assert_eq!(options.backlog, 3);
-        assert_eq!(args("chitty").with(Config::default()).backlog, 200);
+        assert_eq!(args("chitty").with(ConfigFile::default()).backlog, 200);
     }
 
     #[test]
     fn ascii_is_wanted_or_not_or_left_to_the_locale() {
-        let args = |line: &str| Cli::parse_from(line.split(' ')).args;
-        let mut config = Config::default();
+        let args = |line: &str| TestCli::parse_from(line.split(' ')).args;
+        let mut config = ConfigFile::default();
         assert_eq!(args("chitty").with(config.clone()).ascii, None);
         assert_eq!(
             args("chitty --ascii").with(config.clone()).ascii,
@@ -256,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
+        TestCli::command().debug_assert();
     }
 
     #[test]
@@ -284,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_help_shows_defaults_examples_and_variables() {
-        let help = Cli::command().render_long_help().to_string();
+        let help = TestCli::command().render_long_help().to_string();
         for part in [
             "127.0.0.1:50051",
             "default: 200",

@@ -1,4 +1,4 @@
-//! The configuration file: what the command line and the environment do not say.
+//! The configuration file, which supplies what the command line and the environment do not.
 
 mod keys;
 
@@ -21,49 +21,49 @@ use crate::{
     view::{Depth, Palette},
 };
 
-/// All but the keys of the keyboard, which have their own table.
+/// The example of everything but the key bindings, which have a table of their own.
 const EXAMPLE: &str = include_str!("config/example.toml");
 
-/// A file with every key, its default and what it is for.
+/// An example file with every key, its default and its purpose.
 pub fn example() -> String {
     format!("{EXAMPLE}\n{}", keys::example())
 }
 
-/// The folder of this program among the configuration of all.
+/// The name of this program's folder in the configuration folder.
 const PROGRAM: &str = "chitty-chat";
 const FILE: &str = "config.toml";
-/// More than anybody writes by hand: what is longer is another file.
+/// The largest file that is read, in bytes: more than anybody writes by hand.
 const MAX_BYTES: u64 = 64 << 10;
-/// So much of a line is shown that is wrong, in characters.
+/// How much of an incorrect line an error message shows, in characters.
 const MAX_SHOWN: usize = 60;
 
-/// What a file says; `None` where it says nothing.
+/// The content of a configuration file; `None` for what it does not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Config {
-    /// As `--name`.
+pub struct ConfigFile {
+    /// The same as `--name`.
     pub name: Option<String>,
-    /// As `--server`.
+    /// The same as `--server`.
     #[serde(deserialize_with = "parsed")]
     pub server: Option<ServerUrl>,
-    /// As `--local`.
+    /// The same as `--local`.
     #[serde(deserialize_with = "local")]
     pub local: Option<SocketAddr>,
-    /// As `--data`.
+    /// The same as `--data`.
     #[serde(deserialize_with = "path")]
     pub data: Option<PathBuf>,
-    /// As `--idle-exit`, in seconds.
+    /// The same as `--idle-exit`, in seconds.
     pub idle_exit: Option<u64>,
-    /// As `--backlog`, in events.
+    /// The same as `--backlog`, in events.
     pub backlog: Option<u32>,
-    /// As `--log-dir`.
+    /// The same as `--log-dir`.
     #[serde(deserialize_with = "path")]
     pub log_dir: Option<PathBuf>,
-    /// What is on the screen and beside it.
-    pub screen: Screen,
+    /// The preferences for the screen and its surroundings.
+    pub screen: ScreenTable,
     /// The colours of the screen.
-    pub colours: Colours,
-    /// Which keys do what: the tables `[keys]` and `[keys.selected]`.
+    pub colours: ColourTable,
+    /// The key bindings, from the tables `[keys]` and `[keys.selected]`.
     #[serde(deserialize_with = "keys::keymap")]
     pub keys: Keymap,
 }
@@ -71,23 +71,23 @@ pub struct Config {
 /// The table `[screen]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Screen {
-    /// The wheel scrolls, a click selects.
+pub struct ScreenTable {
+    /// Whether the wheel scrolls and a click selects.
     pub mouse: Option<bool>,
-    /// The participants are shown where there is room.
+    /// Whether the participants are shown if there is space.
     pub participants: Option<bool>,
-    /// The bell sounds for who is spoken to and does not see it.
+    /// Whether the bell rings when the user is mentioned and does not see it.
     pub bell: Option<bool>,
-    /// The terminal notifies them.
+    /// Whether the terminal shows a notification for that.
     pub notifications: Option<bool>,
-    /// The window's title tells how much is unread.
+    /// Whether the window's title shows how much is unread.
     pub title: Option<bool>,
-    /// As `--ascii`.
+    /// The same as `--ascii`.
     pub ascii: Option<bool>,
 }
 
-impl Screen {
-    /// With these keys, and with the defaults for what is not said.
+impl ScreenTable {
+    /// The options with these key bindings, and with defaults for what is not set.
     pub fn options(self, keys: Keymap) -> Options {
         let default = Options::default();
         Options {
@@ -101,26 +101,27 @@ impl Screen {
     }
 }
 
-/// The table `[colours]`: names of the terminal's colours, numbers of its 256, or `#rrggbb`.
+/// The table `[colours]`: names of the terminal's colours, numbers of its 256 colours, or
+/// `#rrggbb`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Colours {
-    /// For the names of people: one or more, each once.
+pub struct ColourTable {
+    /// The colours of participants' names: one or more, without repeats.
     #[serde(deserialize_with = "names")]
     pub names: Option<Vec<Colour>>,
-    /// All is well.
+    /// The colour of a good state.
     pub good: Option<Colour>,
-    /// It takes a moment, or wants to be looked at.
+    /// The colour of waiting and of warnings.
     pub waiting: Option<Colour>,
-    /// It does not work, or goes too far.
+    /// The colour of errors and of text beyond the limit.
     pub bad: Option<Colour>,
-    /// What is searched for.
+    /// The colour of matches of a search.
     pub found: Option<Colour>,
-    /// The user is spoken to.
+    /// The colour of mentions of the user.
     pub mention: Option<Colour>,
 }
 
-/// A colour, as it is written in the file.
+/// A colour in the notation of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Colour(Color);
@@ -135,11 +136,11 @@ impl TryFrom<String> for Colour {
     }
 }
 
-impl Colours {
-    /// The colours in a terminal of this depth, with its own for what is not said.
+impl ColourTable {
+    /// The palette for a terminal of this depth, with defaults for the colours that are not set.
     ///
-    /// Each call keeps the colours of names for as long as the process runs, as it does its
-    /// configuration.
+    /// The colours of names are leaked: each call keeps them in memory until the process ends,
+    /// which is fine for a configuration that is loaded once.
     pub fn palette(self, depth: Depth) -> Palette {
         let default = Palette::of(depth);
         let known = |Colour(colour)| depth.nearest(colour);
@@ -157,23 +158,23 @@ impl Colours {
     }
 }
 
-/// Why a file cannot be used.
+/// Why a configuration file cannot be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// It was asked for and cannot be read.
+    /// A file that was asked for cannot be read.
     #[error("cannot read the configuration {}: {source}; choose another with --config", path.display())]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// It says something that is not understood.
+    /// The content of the file is not understood.
     #[error("{}, {problem}; `chitty config --example` prints a file with every key", path.display())]
     Wrong {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Where and what.
+        /// The line, the key, and what is wrong.
         problem: String,
     },
 }
@@ -227,8 +228,8 @@ where
         .map_err(serde::de::Error::custom)
 }
 
-impl Config {
-    /// Reads the file that was asked for; without one, the usual file, if there is one.
+impl ConfigFile {
+    /// Loads the file that was asked for or, without one, the default file if it exists.
     pub fn load(asked: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = asked.map(Path::to_owned).or_else(default_path) else {
             return Ok(Self::default());
@@ -242,10 +243,10 @@ impl Config {
         }
     }
 
-    /// What this text says.
+    /// Parses the content of a file.
     ///
     /// # Errors
-    /// The line, the key and what is wrong with it.
+    /// The line, the key, and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| {
             let message = error.message().trim_end().replace('\n', ", ");
@@ -286,10 +287,10 @@ mod tests {
 
     #[test]
     fn the_example_is_a_file_that_changes_nothing() {
-        assert_eq!(Config::parse(&example()), Ok(Config::default()));
+        assert_eq!(ConfigFile::parse(&example()), Ok(ConfigFile::default()));
     }
 
-    /// With the signs before its keys taken away, so that each of them is one.
+    /// The example with its settings uncommented, so that each of them counts.
     #[test]
     fn the_example_has_every_key() {
         let example = example();
@@ -300,8 +301,8 @@ mod tests {
                 None => Some(line),
             })
             .collect();
-        let config = Config::parse(&keys.join("\n")).expect("every key is one");
-        let Config {
+        let config = ConfigFile::parse(&keys.join("\n")).expect("every key is one");
+        let ConfigFile {
             name: Some(_),
             server: Some(_),
             local: Some(_),
@@ -310,7 +311,7 @@ mod tests {
             backlog: Some(200),
             log_dir: Some(_),
             screen:
-                Screen {
+                ScreenTable {
                     mouse: Some(true),
                     participants: Some(true),
                     bell: Some(true),
@@ -324,7 +325,7 @@ mod tests {
         else {
             panic!("a key is missing: {config:?}");
         };
-        let Colours {
+        let ColourTable {
             names: Some(_),
             good: Some(_),
             waiting: Some(_),
@@ -337,7 +338,7 @@ mod tests {
         };
         assert_eq!(colours.palette(Depth::Indexed), Palette::of(Depth::Indexed));
         assert_eq!(keys, Keymap::default());
-        let options = Screen::default().options(Keymap::default());
+        let options = ScreenTable::default().options(Keymap::default());
         assert_eq!(options, Options::default());
     }
 
@@ -370,7 +371,7 @@ mod tests {
                 ["line 2", "no colour"],
             ),
         ] {
-            let problem = Config::parse(text).expect_err(text);
+            let problem = ConfigFile::parse(text).expect_err(text);
             assert_eq!(problem.lines().count(), 1, "{problem}");
             for part in parts {
                 assert!(problem.contains(part), "{text:?}: {problem}");
@@ -380,9 +381,10 @@ mod tests {
 
     #[test]
     fn what_is_said_counts_and_the_rest_is_as_ever() {
-        let config =
-            Config::parse("[screen]\nmouse = false\n[colours]\nbad = \"#ff8800\"\ngood = \"12\"")
-                .expect("understood");
+        let config = ConfigFile::parse(
+            "[screen]\nmouse = false\n[colours]\nbad = \"#ff8800\"\ngood = \"12\"",
+        )
+        .expect("understood");
         let options = config.screen.options(config.keys);
         assert!(!options.mouse && options.bell);
         let palette = config.colours.palette(Depth::Direct);
@@ -396,7 +398,7 @@ mod tests {
         for count in [1, 3, 40] {
             let names: Vec<_> = (0..count).map(|n| format!("\"#1020{n:02x}\"")).collect();
             let text = format!("[colours]\nnames = [{}]", names.join(", "));
-            let config = Config::parse(&text).expect("understood");
+            let config = ConfigFile::parse(&text).expect("understood");
             let palette = config.colours.clone().palette(Depth::Direct);
             assert_eq!(palette.names.len(), count);
             assert_eq!(palette.names[0], Color::Rgb(16, 32, 0));
@@ -410,15 +412,15 @@ mod tests {
     fn only_a_file_that_was_asked_for_must_be_there() {
         let folder = tempfile::tempdir().expect("a folder");
         let missing = folder.path().join("none.toml");
-        let error = Config::load(Some(&missing)).expect_err("it is not there");
+        let error = ConfigFile::load(Some(&missing)).expect_err("it is not there");
         assert!(error.to_string().contains("none.toml"), "{error}");
         let large = folder.path().join("large.toml");
         std::fs::write(&large, " ".repeat(70_000)).expect("written");
-        let error = Config::load(Some(&large)).expect_err("it is too large");
+        let error = ConfigFile::load(Some(&large)).expect_err("it is too large");
         assert!(error.to_string().contains("larger"), "{error}");
         let wrong = folder.path().join("wrong.toml");
         std::fs::write(&wrong, "x = 1").expect("written");
-        let error = Config::load(Some(&wrong)).expect_err("there is no such key");
+        let error = ConfigFile::load(Some(&wrong)).expect_err("there is no such key");
         assert!(error.to_string().contains("config --example"), "{error}");
     }
 }

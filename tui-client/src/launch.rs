@@ -1,5 +1,4 @@
-//! Finding a server: the one that was named, or one of one's own on this machine, which is started
-//! where there is none.
+//! Finds a server: the one that was named, or a local one, which is started if none is running.
 
 mod owner;
 mod probe;
@@ -25,77 +24,77 @@ use tokio::{
 };
 use tonic::transport::Channel;
 
-use self::probe::{Absent, Choice, Target, find};
+use self::probe::{ProbeFailure, ProbeTarget, ServerOption, find};
 use crate::session::{Attempt, ConnectError, Connector, endpoint};
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(10);
-/// How often a starting server is looked for.
+/// The interval at which a starting server is probed.
 const POLL: Duration = Duration::from_millis(50);
-/// How long until a server that lost the data folder is started again.
+/// How long until a server that found the data folder locked is started again.
 const AGAIN: Duration = Duration::from_millis(500);
-/// How much of what a failed server said is shown, in bytes.
+/// How much of a failed server's output is shown, in bytes.
 const LAST_WORDS: usize = 4096;
 
-/// A server of one's own.
+/// A local server, which the client starts if necessary.
 #[derive(Clone, Debug)]
-pub struct Local {
-    /// Where it listens: an address of this machine.
+pub struct LocalServer {
+    /// The address at which it listens, on this machine.
     pub address: SocketAddr,
-    /// What is run where nothing listens there. It detaches itself from the terminal.
+    /// The program to run if nothing listens there. It detaches itself from the terminal.
     pub program: PathBuf,
-    /// The program's arguments.
+    /// The arguments of the program.
     pub arguments: Vec<OsString>,
-    /// With which status it ends when another process has its data folder.
+    /// The exit status of the program if another process holds its data folder.
     pub locked: u8,
 }
 
-/// Why a server's URL cannot be used.
+/// Why the URL of a server cannot be used.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ServerUrlError {
-    /// Not a URL.
+    /// It is not a URL.
     #[error("{0:?} is not the URL of a server; give one such as http://host:50051")]
     Invalid(String),
-    /// Encrypted.
+    /// It asks for encryption.
     #[error(
         "https is not supported yet; give a URL such as http://host:50051, through a tunnel if \
          the network is not to be trusted"
     )]
     Https,
-    /// Another scheme.
+    /// It has another scheme.
     #[error("the scheme {0:?} is not supported; give a URL such as http://host:50051")]
     Scheme(String),
-    /// Nowhere to connect to.
+    /// It has no port.
     #[error("the URL of a server needs a port, 1 to 65535; try http://{0}:50051")]
     NoPort(String),
-    /// More than a server.
+    /// It has a path.
     #[error("the URL of a server has no path; try http://{0}")]
     Path(String),
 }
 
-/// The URL of a server: `http://host:port`, where the scheme may be left out.
+/// The URL of a server: `http://host:port`; the scheme is optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerUrl(Uri);
 
-/// Reaches the server with this URL.
+/// A connector for the server with this URL.
 pub fn remote(ServerUrl(server): ServerUrl) -> Connector {
     let name = server
         .authority()
         .map_or_else(|| server.to_string(), ToString::to_string);
-    let target = Target::of_anybody(endpoint(server));
+    let target = ProbeTarget::of_anybody(endpoint(server));
     Connector::new(name.clone(), move |attempt| {
         let (target, name) = (target.clone(), name.clone());
         async move {
             let found = find(&target).await;
-            found.map_err(|absent| absent.into_error(&name, &attempt, Choice::Server))
+            found.map_err(|absent| absent.into_error(&name, &attempt, ServerOption::Server))
         }
     })
 }
 
-/// Reaches the server of one's own, and starts it if nothing listens: at each try, so that one that
-/// ended in between is started again. On Linux, one that belongs neither to this user nor to root
-/// is refused before anything is sent to it.
-pub fn local(local: Local) -> Connector {
+/// A connector for the local server. Each try starts the server if nothing listens, so that one
+/// that ended in between is started again. On Linux, a server that belongs neither to this user nor
+/// to root is refused before anything is sent to it.
+pub fn local(local: LocalServer) -> Connector {
     let local = Arc::new(local);
     Connector::new(local.address.to_string(), move |attempt| {
         let local = Arc::clone(&local);
@@ -136,35 +135,39 @@ impl FromStr for ServerUrl {
     }
 }
 
-async fn find_or_start(local: &Local, attempt: &Attempt) -> Result<Channel, ConnectError> {
+async fn find_or_start(local: &LocalServer, attempt: &Attempt) -> Result<Channel, ConnectError> {
     let name = local.address.to_string();
     let ServerUrl(server) = name
         .parse()
         .map_err(|error: ServerUrlError| ConnectError::Unusable(error.to_string()))?;
-    let target = Target::own(endpoint(server), local.address);
+    let target = ProbeTarget::own(endpoint(server), local.address);
     match find(&target).await {
         Ok(channel) => Ok(channel),
-        Err(Absent::Refused(_)) => {
+        Err(ProbeFailure::Refused(_)) => {
             attempt.starting_server();
             start(local, &target, attempt).await
         }
-        Err(absent) => Err(absent.into_error(&name, attempt, Choice::Local)),
+        Err(absent) => Err(absent.into_error(&name, attempt, ServerOption::Local)),
     }
 }
 
-/// Starts a server and waits until one answers, which may be another client's.
-async fn start(local: &Local, target: &Target, attempt: &Attempt) -> Result<Channel, ConnectError> {
-    let mut server = Starting::spawn(local)?;
+/// Starts a server and waits until one answers, which may be one that another client started.
+async fn start(
+    local: &LocalServer,
+    target: &ProbeTarget,
+    attempt: &Attempt,
+) -> Result<Channel, ConnectError> {
+    let mut server = StartingServer::spawn(local)?;
     let give_up = Instant::now() + START;
     loop {
         sleep(POLL).await;
         match find(target).await {
             Ok(channel) => return Ok(channel),
-            Err(Absent::Refused(_)) => server.look()?,
-            Err(Absent::Unavailable(_) | Absent::Cut(_) | Absent::Silent) => {}
-            Err(absent @ (Absent::Foreign(_) | Absent::NotOwn(_))) => {
+            Err(ProbeFailure::Refused(_)) => server.check_exit()?,
+            Err(ProbeFailure::Unavailable(_) | ProbeFailure::Cut(_) | ProbeFailure::Silent) => {}
+            Err(absent @ (ProbeFailure::Foreign(_) | ProbeFailure::NotOwn(_))) => {
                 let name = local.address.to_string();
-                return Err(absent.into_error(&name, attempt, Choice::Local));
+                return Err(absent.into_error(&name, attempt, ServerOption::Local));
             }
         }
         if Instant::now() >= give_up {
@@ -174,19 +177,19 @@ async fn start(local: &Local, target: &Target, attempt: &Attempt) -> Result<Chan
 }
 
 /// A server that was started and does not answer yet.
-struct Starting<'a> {
-    local: &'a Local,
+struct StartingServer<'a> {
+    local: &'a LocalServer,
     child: Child,
-    /// What it writes to stderr. A file without a name rather than a pipe: the server outlives
-    /// this process, and must be able to write there then.
+    /// The server's stderr. It is a nameless file rather than a pipe, because the server outlives
+    /// this process and must be able to write afterwards.
     stderr: File,
-    /// It ended, as another server has the data folder; then it is tried again, for that one may
-    /// be ending.
+    /// When to start the server again. It ended because another server holds the data folder, and
+    /// that one may be about to end.
     again_at: Option<Instant>,
 }
 
-impl<'a> Starting<'a> {
-    fn spawn(local: &'a Local) -> Result<Self, ConnectError> {
+impl<'a> StartingServer<'a> {
+    fn spawn(local: &'a LocalServer) -> Result<Self, ConnectError> {
         let (child, stderr) =
             run(local).map_err(|error| ConnectError::Unusable(error.to_string()))?;
         Ok(Self {
@@ -197,8 +200,8 @@ impl<'a> Starting<'a> {
         })
     }
 
-    /// Whether it ended already, as nothing listens.
-    fn look(&mut self) -> Result<(), ConnectError> {
+    /// Checks whether the process ended, since nothing listens yet.
+    fn check_exit(&mut self) -> Result<(), ConnectError> {
         if let Some(again_at) = self.again_at {
             if Instant::now() >= again_at {
                 *self = Self::spawn(self.local)?;
@@ -213,8 +216,8 @@ impl<'a> Starting<'a> {
             }
             Ok(Some(status)) => Err(ConnectError::Unusable(self.failed(status))),
             Err(error) => Err(ConnectError::Unusable(format!(
-                "cannot tell whether the server was started: {error}; start one by \
-                 chitty-server, and name it with --server"
+                "cannot find out whether the server was started: {error}; run \
+                 chitty-server, and name its address with --server"
             ))),
         }
     }
@@ -222,7 +225,7 @@ impl<'a> Starting<'a> {
     fn failed(&self, status: ExitStatus) -> String {
         let said = self.last_words();
         if said.is_empty() {
-            format!("the server ended while it started ({status}); its log may tell why")
+            format!("the server ended while starting ({status}); its log may say why")
         } else {
             format!("the server could not be started: {said}")
         }
@@ -238,17 +241,17 @@ impl<'a> Starting<'a> {
                  {said}"
             )
         } else {
-            format!("the server that was started does not answer on {address} for {seconds} s")
+            format!("the server that was started did not answer on {address} within {seconds} s")
         })
     }
 
     fn last_words(&self) -> String {
         let mut words = vec![0; LAST_WORDS];
-        // By position: the server writes on at the offset that it shares with this file.
+        // A positioned read, because the server shares the file's offset and keeps writing at it.
         let length = self.stderr.read_at(&mut words, 0).unwrap_or(0);
         words.truncate(length);
         let words = String::from_utf8_lossy(&words);
-        // It is this program, and says so.
+        // The server is this program and prefixes its messages with its name.
         let lines = words.trim().lines().map(|line| {
             let said = line.strip_prefix("chitty-server: ");
             said.or_else(|| line.strip_prefix("chitty: "))
@@ -262,18 +265,18 @@ impl<'a> Starting<'a> {
 #[derive(Debug, Error)]
 enum StartError {
     #[error(
-        "cannot make a temporary file for a server that is started: {0}; set TMPDIR to a folder that is there"
+        "cannot make a temporary file for a server that is started: {0}; set TMPDIR to an existing folder"
     )]
     Words(io::Error),
     #[error(
-        "cannot start a server by {}: {source}; start one by chitty-server, and name it with \
+        "cannot start a server with {}: {source}; run chitty-server, and name its address with \
          --server",
         program.display()
     )]
     Run { program: PathBuf, source: io::Error },
 }
 
-/// What a server writes before it serves.
+/// A file for what a server writes before it serves.
 fn words_file() -> io::Result<File> {
     #[cfg(target_os = "linux")]
     if let Ok(memory) = rustix::fs::memfd_create("words", rustix::fs::MemfdFlags::CLOEXEC) {
@@ -282,22 +285,23 @@ fn words_file() -> io::Result<File> {
     tempfile::tempfile()
 }
 
-/// Runs the server. It outlives this process, so it gets nothing that belongs to whoever started
-/// that: no open files, such as the lock of `flock` or the pipe of `$(…)`, which would be held for
-/// as long as it runs, and no folder, which could not be unmounted. Its terminal it leaves by
-/// itself.
-fn run(local: &Local) -> Result<(Child, File), StartError> {
+/// Runs the server. It outlives this process, so it inherits nothing of whatever started this
+/// process: no open files, such as the lock of `flock` or the pipe of `$(…)`, which it would hold
+/// for as long as it runs, and no working folder, which could then not be unmounted. The server
+/// leaves the terminal by itself.
+fn run(local: &LocalServer) -> Result<(Child, File), StartError> {
     let stderr = words_file().map_err(StartError::Words)?;
     let failed = |source| StartError::Run {
         program: local.program.clone(),
         source,
     };
     let said = stderr.try_clone().map_err(failed)?;
-    // All but standard input, output and error; files of this process are closed like that anyway.
+    // Everything but standard input, output and error. This process opens its own files with
+    // close-on-exec anyway.
     close_fds::set_fds_cloexec_threadsafe(3, &[]);
     let child = Command::new(&local.program)
         .args(&local.arguments)
-        // Said by the arguments, or meant for a server of another kind.
+        // The arguments decide that; the variable may be meant for another server.
         .env_remove("CHITTY_EPHEMERAL")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

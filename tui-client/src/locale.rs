@@ -1,29 +1,30 @@
-//! Of which characters the screen is made, and what the locale says about that.
+//! The characters of which the screen is made, depending on the locale.
 
-/// Of which characters the screen is made.
+/// The characters of which the screen is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Look {
-    /// The program's own signs and frames are ASCII. What people write is not changed.
+pub struct CharacterSet {
+    /// Whether the program's own signs and frames are ASCII. What people write is not changed.
     pub ascii: bool,
-    /// The terminal may take two cells for characters that East Asian fonts draw so: Greek letters,
-    /// frames, arrows (UAX #11, ambiguous).
+    /// Whether the terminal may use two cells for characters that are wide in East Asian fonts:
+    /// Greek letters, frames, arrows (ambiguous width in UAX #11).
     pub ambiguous_is_wide: bool,
-    /// What the user is to be told about it, who has not chosen.
+    /// A hint about it for a user who has made no choice.
     pub word: Option<&'static str>,
 }
 
 const NOT_UTF_8: &str = "Signs and frames are ASCII, because the locale is not UTF-8: \
-    --ascii=false draws them all the same, and --ascii silences this word";
+    --ascii=false draws them anyway, and --ascii silences this hint";
 const TWO_WIDE: &str =
     "If lines and columns look torn, signs are two cells wide here: --ascii does without them";
 
-impl Look {
-    /// What the user wants, or what suits the locale (`LC_ALL`, `LC_CTYPE`, `LANG`), which
-    /// `variable` tells.
+impl CharacterSet {
+    /// The character set that the user wants, or else the one for the locale. `variable` looks up
+    /// the environment variables `LC_ALL`, `LC_CTYPE` and `LANG`.
     ///
-    /// The first of the three that is set and not empty counts, as in POSIX; without any, the locale
-    /// is `C`. Where it is not UTF-8, the look is ASCII. Where it is Chinese, Japanese or Korean,
-    /// it is not, since most terminals take one cell for a sign there, too; it is proposed.
+    /// The first of the three that is set and not empty counts, as in POSIX; without any, the
+    /// locale is `C`. If the locale is not UTF-8, the set is ASCII. If it is Chinese, Japanese or
+    /// Korean, the set is not ASCII, because most terminals use one cell for a sign there, too; a
+    /// hint offers it.
     pub fn of(wanted: Option<bool>, variable: impl Fn(&str) -> Option<String>) -> Self {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
@@ -44,8 +45,8 @@ impl Look {
     }
 }
 
-/// `language_TERRITORY.codeset@modifier`: a locale without a codeset has that of its language from
-/// before Unicode.
+/// Whether the locale, `language_TERRITORY.codeset@modifier`, is UTF-8. Without a codeset it uses
+/// the one that its language had before Unicode.
 fn is_utf_8(locale: &str) -> bool {
     let codeset = locale.split_once('.').map_or("", |(_, codeset)| codeset);
     let codeset = codeset.split('@').next().unwrap_or_default();
@@ -61,8 +62,8 @@ fn is_east_asian(locale: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn look(wanted: Option<bool>, variables: &[(&str, &str)]) -> Look {
-        Look::of(wanted, |name| {
+    fn characters(wanted: Option<bool>, variables: &[(&str, &str)]) -> CharacterSet {
+        CharacterSet::of(wanted, |name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         })
@@ -71,8 +72,8 @@ mod tests {
     #[test]
     fn the_locale_proposes_and_the_user_decides() {
         let ascii = |variables: &[(&str, &str)]| {
-            let look = look(None, variables);
-            (look.ascii, look.word.is_some())
+            let characters = characters(None, variables);
+            (characters.ascii, characters.word.is_some())
         };
         for utf_8 in ["C.UTF-8", "en_US.utf8", "da_DK.UTF-8@euro", "C.utf-8"] {
             assert_eq!(ascii(&[("LANG", utf_8)]), (false, false), "{utf_8}");
@@ -89,7 +90,7 @@ mod tests {
         }
         for wide in ["ja_JP.UTF-8", "zh_TW.utf8", "ko_KR.UTF-8"] {
             assert_eq!(ascii(&[("LANG", wide)]), (false, true), "{wide}");
-            assert!(look(None, &[("LANG", wide)]).ambiguous_is_wide);
+            assert!(characters(None, &[("LANG", wide)]).ambiguous_is_wide);
         }
         assert_eq!(ascii(&[]), (true, true), "no locale is C");
         assert_eq!(
@@ -99,8 +100,8 @@ mod tests {
         );
         assert_eq!(ascii(&[("LANG", "C.UTF-8"), ("LC_ALL", "C")]), (true, true));
         for wanted in [true, false] {
-            let look = look(Some(wanted), &[("LANG", "C")]);
-            assert_eq!((look.ascii, look.word), (wanted, None));
+            let characters = characters(Some(wanted), &[("LANG", "C")]);
+            assert_eq!((characters.ascii, characters.word), (wanted, None));
         }
     }
 }

@@ -1,6 +1,6 @@
-//! `chitty`: the full-screen client, and a server for those who have none.
+//! `chitty`: the full-screen client, with a server for users who have none.
 //!
-//! The one place where the client and the server meet: one file is a whole chat.
+//! This is the only place where client and server meet, so that one file is a whole chat.
 
 use std::{
     ffi::OsString,
@@ -12,14 +12,14 @@ use std::{
 };
 
 use chitty::{
-    app::Outcome,
-    cli::{self, Args, Options},
-    config::{self, Config},
-    launch::{self, Local},
-    locale::Look,
+    app::ExitReason,
+    cli::{self, ClientArgs, ClientOptions},
+    config::{self, ConfigFile},
+    launch::{self, LocalServer},
+    locale::CharacterSet,
     manual,
     osc::Notifier,
-    plain::{self, Plain, PlainConfig},
+    plain::{self, PlainConfig, PlainOutcome},
     run::{self, ScreenConfig, run},
     session::{self, Connector, Ended, SessionConfig, SessionHandle},
     view::Depth,
@@ -48,11 +48,11 @@ use tokio::sync::mpsc;
     after_help = cli::EXAMPLES,
     args_conflicts_with_subcommands = true
 )]
-struct Cli {
+struct ChittyCli {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
     #[command(flatten)]
-    args: Args,
+    args: ClientArgs,
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -65,7 +65,7 @@ Examples:
 chitty-server also copies and checks chats: see chitty-server --help.";
 
 #[derive(Subcommand)]
-enum Command {
+enum CliCommand {
     /// Run the headless server, as chitty-server does
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<chitty_server::cli::Args>),
@@ -94,44 +94,44 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "chitty: {error}");
     }
     run_command(environment::parse()).unwrap_or_else(|error| {
-        // What a user can do something about needs no places in the source.
+        // An error that the user can correct needs no location in the source.
         let _ = writeln!(io::stderr(), "chitty: {}", describe(&error));
         ExitCode::FAILURE
     })
 }
 
-fn run_command(cli: Cli) -> Result<ExitCode> {
+fn run_command(cli: ChittyCli) -> Result<ExitCode> {
     match cli {
-        Cli {
-            command: Some(Command::Serve(args)),
+        ChittyCli {
+            command: Some(CliCommand::Serve(args)),
             ..
         } => chitty_server::cli::run(&args),
-        Cli {
-            command: Some(Command::Trace(args)),
+        ChittyCli {
+            command: Some(CliCommand::Trace(args)),
             ..
         } => Ok(chitty_trace::cli::run(&args)),
-        Cli {
-            command: Some(Command::Config(wanted)),
+        ChittyCli {
+            command: Some(CliCommand::Config(wanted)),
             ..
         } => show_config(&wanted),
-        Cli {
-            command: Some(Command::Completions { shell }),
+        ChittyCli {
+            command: Some(CliCommand::Completions { shell }),
             ..
         } => {
             let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "chitty", &mut text);
+            clap_complete::generate(shell, &mut ChittyCli::command(), "chitty", &mut text);
             print(&text)
         }
-        Cli {
-            command: Some(Command::Man),
+        ChittyCli {
+            command: Some(CliCommand::Man),
             ..
         } => {
             let mut text = Vec::new();
-            manual::write(Cli::command(), &mut text)?;
+            manual::write(ChittyCli::command(), &mut text)?;
             print(&text)
         }
-        Cli { args, .. } => {
-            let config = Config::load(args.config.as_deref())?;
+        ChittyCli { args, .. } => {
+            let config = ConfigFile::load(args.config.as_deref())?;
             chat(args.with(config))
         }
     }
@@ -139,7 +139,7 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
 
 fn print(text: &[u8]) -> Result<ExitCode> {
     match io::stdout().write_all(text) {
-        // Who read it, as `head` does, has enough.
+        // A reader such as `head` has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         written => written?,
     }
@@ -159,26 +159,27 @@ fn show_config(wanted: &ConfigArgs) -> Result<ExitCode> {
     print(format!("{}{there}\n", path.display()).as_bytes())
 }
 
-/// What there is to say about the log, and is not said yet. Whoever has more to say waits.
+/// How many reports about the log may wait; a sender of more of them blocks.
 const MANY_NEWS: usize = 8;
 
-/// No server could be reached (`EX_UNAVAILABLE` of sysexits.h): a script may try again later.
+/// The exit status if no server could be reached (`EX_UNAVAILABLE` of sysexits.h): a script may try
+/// again later.
 const EXIT_UNREACHABLE: u8 = 69;
 
-/// How long the last words may take: whoever reads them may not read any more.
+/// How long writing the last messages may take, because their reader may have stopped reading.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Whose log it is where nobody joined: a name that no participant can have.
+/// The name in the log's file name if nobody joined; no participant can have it.
 const NOBODY: &str = "system";
 
-/// The log's writer and who looks at it, the terminal's writer, and five that block: standard
-/// input, output and error, a name that is resolved, whose a server is.
+/// The threads of a client: the log's writer and its watcher, the terminal's writer, and five that
+/// block: standard input, output and error, name resolution, and the check of a server's owner.
 const THREADS: usize = 8;
 
-/// As for an option that is wrong: nothing was begun.
+/// The exit status for an invalid option, also used here because nothing was started.
 const EXIT_USAGE: u8 = 2;
 
-fn chat(options: Options) -> Result<ExitCode> {
+fn chat(options: ClientOptions) -> Result<ExitCode> {
     let term = std::env::var("TERM").unwrap_or_default();
     if !options.plain
         && let Err(error) = run::has_screen(&term)
@@ -194,7 +195,7 @@ fn chat(options: Options) -> Result<ExitCode> {
     if directory.passed_over.is_some() {
         tell.try_send(LogNews::Elsewhere(directory))?;
     }
-    // When nobody listens any more, the chat is over.
+    // Without a receiver the chat is over.
     log.watch(move |news| drop(tell.blocking_send(news)))?;
     let connector = connector(&options, &log_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -207,24 +208,24 @@ fn chat(options: Options) -> Result<ExitCode> {
             follow_plainly(options, session, news).await
         } else {
             let outcome = show(options, session, news).await?;
-            Ok(Plain {
+            Ok(PlainOutcome {
                 outcome,
                 unsent: 0,
                 unreachable: false,
             })
         }
     });
-    // A thread may wait in a read of standard input for ever.
+    // A thread may block forever in a read of standard input.
     runtime.shutdown_background();
-    if let Ok(Plain {
-        outcome: Outcome::NeverJoined(_),
+    if let Ok(PlainOutcome {
+        outcome: ExitReason::NeverJoined(_),
         ..
     }) = ended
     {
-        // What was tried is of use.
+        // The log of the failed attempt is useful.
         let _ = log.open(NOBODY, &log_dir);
     }
-    let Plain {
+    let PlainOutcome {
         outcome,
         unsent,
         unreachable,
@@ -237,8 +238,8 @@ fn chat(options: Options) -> Result<ExitCode> {
     })
 }
 
-/// The way to the server that was named, or to one of one's own.
-fn connector(args: &Options, log_dir: &Path) -> Result<Connector> {
+/// The connector for the server that was named, or for the local one.
+fn connector(args: &ClientOptions, log_dir: &Path) -> Result<Connector> {
     if let Some(server) = &args.server {
         return Ok(launch::remote(server.clone()));
     }
@@ -259,7 +260,7 @@ fn connector(args: &Options, log_dir: &Path) -> Result<Connector> {
         "--idle-exit".into(),
         args.idle_exit.to_string().into(),
     ];
-    Ok(launch::local(Local {
+    Ok(launch::local(LocalServer {
         address: args.local,
         program,
         arguments,
@@ -272,7 +273,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 }
 
 fn open_session(
-    options: &Options,
+    options: &ClientOptions,
     connector: Connector,
     log: &Arc<Log>,
     log_dir: &Path,
@@ -293,12 +294,12 @@ fn open_session(
     (server, session)
 }
 
-/// On the full screen.
+/// Runs the client on the full screen.
 async fn show(
-    options: Options,
+    options: ClientOptions,
     (server, session): (String, SessionHandle),
     log: mpsc::Receiver<LogNews>,
-) -> Result<Outcome> {
+) -> Result<ExitReason> {
     let config = ScreenConfig {
         name: options.name,
         login: login(),
@@ -319,17 +320,17 @@ async fn show(
             .filter_map(|name| std::env::var(name).ok())
             .find(|command| !command.trim().is_empty())
             .unwrap_or_else(|| "vi".into()),
-        look: Look::of(options.ascii, |name| std::env::var(name).ok()),
+        characters: CharacterSet::of(options.ascii, |name| std::env::var(name).ok()),
     };
     Ok(run(config, session, log).await?)
 }
 
-/// As lines.
+/// Runs the client without a screen.
 async fn follow_plainly(
-    options: Options,
+    options: ClientOptions,
     (_, session): (String, SessionHandle),
     log: mpsc::Receiver<LogNews>,
-) -> Result<Plain> {
+) -> Result<PlainOutcome> {
     let name = options.name.unwrap_or_else(login);
     let config = PlainConfig {
         name: ParticipantName::parse(&name)
@@ -350,24 +351,24 @@ fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
-/// The last words, on the terminal that is the user's again.
-fn say_goodbye(outcome: Outcome, log: &Log, plain: bool) -> ExitCode {
+/// Prints the last messages, after the terminal was restored.
+fn say_goodbye(outcome: ExitReason, log: &Log, plain: bool) -> ExitCode {
     log.flush();
     let mut words = Vec::new();
     let code = match outcome {
-        Outcome::Left | Outcome::Over(Ended::Left) => ExitCode::SUCCESS,
-        Outcome::Over(Ended::TakenOver) => {
+        ExitReason::Left | ExitReason::Over(Ended::Left) => ExitCode::SUCCESS,
+        ExitReason::Over(Ended::TakenOver) => {
             words.push("this chat goes on in another process".to_owned());
             ExitCode::FAILURE
         }
-        Outcome::Over(Ended::Removed(reason) | Ended::Failed(reason))
-        | Outcome::NeverJoined(reason) => {
-            // It may be a server's word.
+        ExitReason::Over(Ended::Removed(reason) | Ended::Failed(reason))
+        | ExitReason::NeverJoined(reason) => {
+            // The reason may come from the server.
             words.push(display::safe_lines(&reason).into_owned());
             ExitCode::FAILURE
         }
     };
-    // What was on the screen is gone.
+    // The screen that showed the trouble is gone.
     let lost = log.lost();
     if let Some(trouble) = log.trouble() {
         words.push(display::safe(&trouble.to_string()).into_owned());
@@ -385,7 +386,7 @@ fn say_goodbye(outcome: Outcome, log: &Log, plain: bool) -> ExitCode {
     code
 }
 
-/// Says this on standard error. Whoever stalls there must not keep the process.
+/// Prints these lines on standard error, but does not wait for a reader that stalls.
 fn say_within(time: Duration, words: Vec<String>) {
     if words.is_empty() {
         return;
@@ -408,7 +409,7 @@ mod tests {
 
     #[test]
     fn each_help_is_of_the_program_that_is_asked() {
-        let mut cli = Cli::command();
+        let mut cli = ChittyCli::command();
         cli.clone().debug_assert();
         cli.build();
         let serve = cli.find_subcommand_mut("serve").expect("it is there");

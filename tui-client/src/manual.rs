@@ -1,7 +1,7 @@
-//! The manual page: what the command line takes, and the keys and commands of the screen.
+//! The manual page: the options of the command line, and the keys and commands of the screen.
 //!
-//! It is one page, with the commands in it: clap's own would name a page of its own for each of
-//! them, which nobody has installed.
+//! It is a single page that contains the subcommands. clap's own generator would refer to a
+//! separate page for each of them, which nobody has installed.
 
 use std::io;
 
@@ -12,12 +12,12 @@ use clap_mangen::{
 
 use crate::app::{help, keys::Keymap};
 
-/// Writes it as roff, for `man -l -`.
+/// Writes the page as roff, for `man -l -`.
 ///
 /// # Errors
 /// Those of the writer.
 pub fn write(command: clap::Command, out: &mut dyn io::Write) -> io::Result<()> {
-    // `chitty help serve` prints what is in this page, too.
+    // `chitty help serve` prints what this page contains anyway.
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let man = Man::new(command.clone());
@@ -71,7 +71,7 @@ pub fn write(command: clap::Command, out: &mut dyn io::Write) -> io::Result<()> 
     Ok(())
 }
 
-/// How a command is written, what it does, and its options.
+/// Writes a subcommand: its usage, its purpose and its options.
 fn write_command(command: &mut clap::Command, out: &mut dyn io::Write) -> io::Result<()> {
     let usage = command.render_usage().to_string();
     let mut roff = Roff::new();
@@ -82,7 +82,7 @@ fn write_command(command: &mut clap::Command, out: &mut dyn io::Write) -> io::Re
     roff.to_writer(out)?;
     let mut options = Vec::new();
     Man::new(command.clone()).render_options_section(&mut options)?;
-    // They stand below the command's own heading.
+    // The options stand below the subcommand's own heading.
     let options = String::from_utf8(options).map_err(io::Error::other)?;
     let lines = options.lines().filter(|line| *line != ".SH OPTIONS");
     for line in lines {
@@ -96,7 +96,7 @@ fn write_command(command: &mut clap::Command, out: &mut dyn io::Write) -> io::Re
     roff.to_writer(out)
 }
 
-/// Line by line, as it is.
+/// Adds the text line by line, without filling.
 fn literally(text: &str, roff: &mut Roff) {
     roff.control("nf", []);
     for line in text.lines() {
@@ -118,7 +118,7 @@ const COLOURS: [&str; 3] = [
 mod tests {
     use super::*;
 
-    /// Also for those who read it without the other pages: it names none that is not there.
+    /// The page can be read without others: it refers to no page that is not installed.
     #[test]
     fn it_is_one_page_with_all_commands() {
         let command = || {

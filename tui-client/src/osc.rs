@@ -1,6 +1,6 @@
-//! What is told to the terminal beside the screen: its title, the clipboard, notifications,
-//! addresses that can be opened. Whatever comes in from outside is cut and cleaned here once more:
-//! no text can end a sequence or begin another.
+//! Escape sequences beside the screen: the window's title, the clipboard, notifications,
+//! hyperlinks. Text from outside is cut and cleaned here once more, so that it can neither end a
+//! sequence nor begin another.
 
 use std::io::{self, Write};
 
@@ -10,32 +10,32 @@ use ratatui::{
     buffer::{Buffer, Cell},
 };
 
-use crate::view::{Link, glyphs};
+use crate::{glyphs, view::Hyperlink};
 
-/// In bytes: a terminal may refuse more.
+/// The largest text that is copied, in bytes: a terminal may refuse more.
 const MAX_COPY: usize = 64 * 1024;
-/// In columns.
+/// The longest title or notification, in columns.
 const MAX_TEXT: usize = 200;
 
 const END: &str = "\x1b\\";
 
-/// Keeps the terminal's own title.
+/// Saves the terminal's own title.
 pub(crate) const SAVE_TITLE: &str = "\x1b[22;0t";
-/// Gives it back.
+/// Restores the saved title.
 pub(crate) const RESTORE_TITLE: &str = "\x1b[23;0t";
-/// Reports of buttons and the wheel, with numbers that fit any screen.
+/// Turns on reports of buttons and the wheel, in the encoding for screens of any size.
 pub(crate) const TAKE_MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
-/// No more reports.
+/// Turns the reports off.
 pub(crate) const LEAVE_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
-/// A sound.
+/// Rings the bell.
 pub(crate) const BELL: &str = "\x07";
 
-/// OSC 2: the window's title.
+/// OSC 2: sets the window's title.
 pub(crate) fn title(text: &str) -> String {
     format!("\x1b]2;{}{END}", clean(text))
 }
 
-/// OSC 52: into the clipboard, also over SSH.
+/// OSC 52: copies to the clipboard, also over SSH.
 pub(crate) fn copy(text: &str) -> String {
     let mut end = text.len().min(MAX_COPY);
     while !text.is_char_boundary(end) {
@@ -45,18 +45,18 @@ pub(crate) fn copy(text: &str) -> String {
     format!("\x1b]52;c;{encoded}{END}")
 }
 
-/// How a terminal is asked to notify its user.
+/// The sequence by which a terminal shows a notification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Notifier {
-    /// OSC 9: most terminals.
+    /// OSC 9, which most terminals know.
     #[default]
     Osc9,
-    /// OSC 777: rxvt, foot.
+    /// OSC 777, for rxvt and foot.
     Osc777,
 }
 
 impl Notifier {
-    /// The one that a terminal of this kind (`TERM`) knows.
+    /// The sequence for a terminal of this type (`TERM`).
     pub fn of(term: &str) -> Self {
         if term.starts_with("rxvt") || term.starts_with("foot") {
             Self::Osc777
@@ -68,7 +68,7 @@ impl Notifier {
     pub(crate) fn notify(self, text: &str) -> String {
         let text = clean(text);
         match self {
-            // What begins with a number means something else to some terminals.
+            // To some terminals a text that begins with a number means something else.
             Self::Osc9 => format!("\x1b]9;Chitty-Chat: {text}{END}"),
             Self::Osc777 => {
                 let text = text.replace(';', ",");
@@ -83,26 +83,31 @@ fn clean(text: &str) -> String {
     glyphs::fit(&safe, MAX_TEXT).into_owned()
 }
 
-/// The addresses on screen. A frame does not tell of them, so they are written over what it drew.
+/// The hyperlinks on screen. A frame has no place for them, so they are written over what it drew.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    shown: Vec<Piece>,
+    shown: Vec<LinkCells>,
 }
 
-/// A part of an address, as it was drawn.
+/// A part of a hyperlink with the cells that were drawn for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
-    link: Link,
+pub(crate) struct LinkCells {
+    link: Hyperlink,
     cells: Vec<Cell>,
-    /// Else it is not an address any more.
+    /// Whether it still opens; otherwise its cells become plain text again.
     opens: bool,
 }
 
 impl Links {
-    /// What is to be written so that the screen's addresses are these. `rewritten`: some may have been
-    /// written over with the same text.
-    pub(crate) fn show(&mut self, links: Vec<Link>, drawn: &Buffer, rewritten: bool) -> Vec<Piece> {
-        let piece = |link, opens| Piece {
+    /// What has to be written so that the screen has exactly these hyperlinks. `rewritten` means
+    /// that some cells may have been written again with the same text.
+    pub(crate) fn show(
+        &mut self,
+        links: Vec<Hyperlink>,
+        drawn: &Buffer,
+        rewritten: bool,
+    ) -> Vec<LinkCells> {
+        let piece = |link, opens| LinkCells {
             cells: cells(&link, drawn),
             link,
             opens,
@@ -114,19 +119,19 @@ impl Links {
         let old = std::mem::replace(&mut self.shown, new);
         let gone = old.into_iter().filter(|old| !self.shown.contains(old));
         let gone = gone.map(|old| piece(old.link, false));
-        // All of them: one may lie where another was taken away.
+        // All of them, because one may overlap another that was removed.
         gone.chain(self.shown.iter().cloned()).collect()
     }
 
-    /// The screen is drawn anew.
+    /// Forgets what is on screen, because the screen is drawn again.
     pub(crate) fn forget(&mut self) {
         self.shown.clear();
     }
 }
 
-/// Writes addresses over what was drawn. The cursor is elsewhere then.
+/// Writes hyperlinks over what was drawn. It moves the cursor.
 pub(crate) fn write_links<B: Backend>(
-    pieces: &[Piece],
+    pieces: &[LinkCells],
     backend: &mut B,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -139,15 +144,15 @@ pub(crate) fn write_links<B: Backend>(
     Ok(())
 }
 
-/// DECSC: keeps where the cursor is.
+/// DECSC: saves the position of the cursor.
 pub(crate) const SAVE_CURSOR: &str = "\x1b7";
-/// DECRC: puts it there again.
+/// DECRC: restores the position of the cursor.
 pub(crate) const RESTORE_CURSOR: &str = "\x1b8";
-/// OSC 8: the end of an address.
+/// OSC 8: ends a hyperlink.
 pub(crate) const CLOSE: &str = "\x1b]8;;\x1b\\";
 
-/// OSC 8.
-fn open(link: &Link) -> String {
+/// OSC 8: begins a hyperlink.
+fn open(link: &Hyperlink) -> String {
     let (position, which) = link.id;
     let address: String = link
         .address
@@ -157,7 +162,7 @@ fn open(link: &Link) -> String {
     format!("\x1b]8;id={position}-{which};{address}{END}")
 }
 
-fn cells(link: &Link, drawn: &Buffer) -> Vec<Cell> {
+fn cells(link: &Hyperlink, drawn: &Buffer) -> Vec<Cell> {
     let cells = link
         .columns
         .clone()
@@ -165,18 +170,18 @@ fn cells(link: &Link, drawn: &Buffer) -> Vec<Cell> {
     cells.map(Option::unwrap_or_default).collect()
 }
 
-impl Piece {
-    /// The screen's row.
+impl LinkCells {
+    /// The row on the screen.
     pub(crate) fn row(&self) -> u16 {
         self.link.y
     }
 
-    /// Whether it is an address in this column.
+    /// Whether it opens at this column.
     pub(crate) fn opens_at(&self, x: u16) -> bool {
         self.opens && self.link.columns.contains(&x)
     }
 
-    /// What makes an address of what is written next.
+    /// The sequence that makes a hyperlink of what is written next.
     pub(crate) fn opening(&self) -> String {
         if self.opens {
             open(&self.link)
@@ -185,7 +190,7 @@ impl Piece {
         }
     }
 
-    /// Its cells, but for the places behind wide characters, which are these characters'.
+    /// Its cells without the ones that wide characters cover.
     fn visible(&self) -> impl Iterator<Item = (u16, u16, &Cell)> {
         let mut skip = 0;
         let columns = self.link.columns.clone();
@@ -209,8 +214,8 @@ mod tests {
 
     use super::*;
 
-    fn link(from: u16, address: &str) -> Link {
-        Link {
+    fn link(from: u16, address: &str) -> Hyperlink {
+        Hyperlink {
             y: 0,
             columns: from..from + 3,
             address: address.into(),

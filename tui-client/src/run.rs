@@ -1,11 +1,12 @@
-//! The one loop: keys, notices, timers and signals in, effects out. It owns the [`App`] by value.
+//! The main loop of the screen: keys, notices, timers and signals in, effects out. It owns the
+//! [`App`] by value.
 
 mod away;
 mod drawing;
 mod editor;
 mod host;
 mod rows;
-mod told;
+mod signals;
 
 use std::{
     collections::VecDeque,
@@ -26,64 +27,64 @@ use tokio::{
 use self::{
     editor::Editing,
     host::{HOST, Host},
-    rows::Rows,
-    told::Told,
+    rows::DoubtfulRows,
+    signals::ProcessSignal,
 };
 use crate::{
-    app::{App, Effect, Input, Now, Outcome, Settings, options::Options},
-    input::{self, Decoder, Typed},
-    locale::Look,
+    app::{App, Effect, ExitReason, Input, InputTime, Settings, options::Options},
+    input::{self, Decoder, TerminalInput},
+    locale::CharacterSet,
     osc::{self, Links, Notifier},
-    session::{Command, Ended, Notice, SessionHandle},
-    terminal::{Screen, Untaken},
+    session::{Ended, Notice, SessionCommand, SessionHandle},
+    terminal::{TerminalGuard, Unwritten},
     view::{Palette, Theme},
 };
 
-/// Notices alone bring a new frame at most this often; a key brings one at once.
+/// The shortest time between two frames that only notices cause; a key causes one at once.
 const FRAME: Duration = Duration::from_micros(16_667);
-/// Notices that are taken between two looks at the keys.
+/// How many notices are processed before the keys are checked again.
 const BURST: usize = 512;
 
-/// What the screen begins with.
+/// The settings of a client with a screen.
 #[derive(Clone, Debug)]
 pub struct ScreenConfig {
-    /// The name to enter under; without one the join screen asks.
+    /// The name to join under; without one, the join screen asks.
     pub name: Option<String>,
-    /// The name that the join screen offers.
+    /// The name that the join screen proposes.
     pub login: String,
-    /// Where the server is, until a welcome tells.
+    /// The address of the server, until the first Welcome.
     pub server: String,
-    /// In which times of day are shown.
+    /// The time zone of the times of day on screen.
     pub time_zone: TimeZone,
-    /// The wall clock.
+    /// The clock for times of day, passed in for tests.
     pub wall: fn() -> SystemTime,
-    /// How the terminal notifies.
+    /// How the terminal shows notifications.
     pub notifier: Notifier,
-    /// What was said before is shown without being asked for.
+    /// Whether history is fetched without being asked for.
     pub backlog: bool,
-    /// What the user likes.
+    /// The user's preferences.
     pub options: Options,
-    /// The colours, where any may be used (`NO_COLOR`).
+    /// The colours; `None` if none may be used (`NO_COLOR`).
     pub palette: Option<Palette>,
     /// The command of the user's editor, which may have arguments.
     pub editor: String,
-    /// Of which characters the screen is made.
-    pub look: Look,
+    /// The characters of which the screen is made.
+    pub characters: CharacterSet,
 }
 
-/// Why there is no screen.
+/// Why the screen cannot be shown.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// A pipe or a file stands where a terminal is needed.
+    /// Standard input or output is not a terminal.
     #[error("standard input and output must be a terminal; --plain does without one")]
     NoTerminal,
-    /// The terminal has no cursor that can be placed, or it is not said which one it is.
+    /// The terminal cannot place the cursor, or its type is unknown.
     #[error("{} cannot show a screen: use --plain, or set TERM to what your terminal is", kind(.0))]
     NoScreen(String),
-    /// The terminal refuses.
+    /// The terminal does not accept its settings.
     #[error("cannot use the terminal: {0}")]
     Terminal(#[source] io::Error),
-    /// The signals cannot be waited for.
+    /// The handlers for signals cannot be installed.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
 }
@@ -95,55 +96,64 @@ fn kind(term: &str) -> String {
     }
 }
 
-/// Whether there is a terminal that a screen can be shown on: to be asked before anything is
-/// started for it. `term` is its kind, from `TERM`.
+/// Checks that there is a terminal that can show a screen, before anything is started for it.
+/// `term` is its type, from `TERM`.
 pub fn has_screen(term: &str) -> Result<(), RunError> {
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(RunError::NoTerminal);
     }
-    // What terminfo knows without cursor addressing.
+    // The types without cursor addressing in terminfo.
     if matches!(term, "" | "dumb" | "unknown" | "network" | "dialup") {
         return Err(RunError::NoScreen(term.into()));
     }
     Ok(())
 }
 
-/// Shows the chat until the user leaves. The terminal is as it was when this returns. `log` is what
-/// there is to say about the log file. [`has_screen`] tells whether there is a terminal for it.
+/// Shows the chat until the user leaves, and restores the terminal. `log` reports the state of the
+/// log file. Call [`has_screen`] first.
 ///
-/// Needs a Tokio runtime with I/O and time.
+/// Must be called within a Tokio runtime with I/O and time.
 pub async fn run(
     config: ScreenConfig,
     session: SessionHandle,
     log: mpsc::Receiver<LogNews>,
-) -> Result<Outcome, RunError> {
-    let told = told::signals().map_err(RunError::Signals)?;
-    let mut screen = Screen::enter().map_err(RunError::Terminal)?;
+) -> Result<ExitReason, RunError> {
+    let signals = signals::signals().map_err(RunError::Signals)?;
+    let mut screen = TerminalGuard::enter().map_err(RunError::Terminal)?;
     let bytes = input::bytes().map_err(RunError::Terminal)?;
-    Ok(drive(screen.terminal(), HOST, bytes, told, config, session, log).await)
+    Ok(drive(
+        screen.terminal(),
+        HOST,
+        bytes,
+        signals,
+        config,
+        session,
+        log,
+    )
+    .await)
 }
 
-/// Yields when a process without a screen is told to end.
+/// Yields whenever a signal asks a plain client to end.
 ///
-/// Needs a Tokio runtime with I/O.
+/// Must be called within a Tokio runtime with I/O.
 pub fn asked_to_leave() -> io::Result<impl Stream<Item = ()> + Unpin> {
-    told::ends()
+    signals::termination_signals()
 }
 
 /// The loop, on any terminal.
 async fn drive<B, I, S>(
-    terminal: (&mut Terminal<B>, Untaken),
+    terminal: (&mut Terminal<B>, Unwritten),
     host: Host,
     mut bytes: I,
-    mut told: S,
+    mut signals: S,
     config: ScreenConfig,
     session: SessionHandle,
     mut log: mpsc::Receiver<LogNews>,
-) -> Outcome
+) -> ExitReason
 where
     B: Backend,
     I: Stream<Item = io::Result<Vec<u8>>> + Unpin,
-    S: Stream<Item = Told> + Unpin,
+    S: Stream<Item = ProcessSignal> + Unpin,
 {
     let SessionHandle {
         commands,
@@ -151,22 +161,22 @@ where
         ..
     } = session;
     let (mut client, mut more_notices, mut more_bytes) =
-        (Client::new(terminal, host, config), true, true);
+        (ScreenClient::new(terminal, host, config), true, true);
     loop {
         client.draw_if_due();
         if let Some(outcome) = client.outcome.take() {
             client.close_editor().await;
             return outcome;
         }
-        // Asked once: the terminal may take a frame at any moment, and either that or the time to
-        // draw must be waited for.
+        // Evaluated once per turn. The terminal may take a frame at any moment, so two evaluations
+        // could disagree, and the loop would then wait for neither the terminal nor the next frame.
         let hangs = client.hangs();
         let wake = client.wake(hangs);
         tokio::select! {
             biased;
-            Some(told) = told.next() => client.told(told),
+            Some(signal) = signals.next() => client.signal(signal),
             status = away::editor_ends(&mut client.editing) => client.edited(status),
-            // While the editor runs, the keys are its own.
+            // While the editor runs, the keys belong to it.
             piece = bytes.next(), if more_bytes && client.editing.is_none() => if let Some(Ok(piece)) = piece {
                 client.typed(&piece);
             } else {
@@ -188,30 +198,30 @@ where
             },
             Some(news) = log.recv() => client.input(Input::Log(news)),
             () = sleep_until(wake.unwrap_or(client.start)), if wake.is_some() => client.woken(),
-            Ok(()) = client.untaken.changed(), if hangs => {}
+            Ok(()) = client.unwritten.changed(), if hangs => {}
         }
     }
 }
 
-/// The app with what it needs around it.
-struct Client<'a, B: Backend> {
+/// The app with everything that it needs around it.
+struct ScreenClient<'a, B: Backend> {
     app: App,
     terminal: &'a mut Terminal<B>,
     host: Host,
     notifier: Notifier,
     links: Links,
-    rows: Rows,
-    /// What the window's title says.
+    rows: DoubtfulRows,
+    /// The title that the app wants.
     title: Option<String>,
-    /// What the window was told last.
-    title_told: Option<String>,
+    /// The title that was last written to the terminal.
+    title_written: Option<String>,
     /// The command of the user's editor.
     editor: String,
-    /// The editor that has the terminal.
+    /// The running editor, which has the terminal.
     editing: Option<Editing>,
-    /// The shell has the terminal.
+    /// Whether the shell has the terminal.
     suspended: bool,
-    /// The terminal was asked whether it tells all keys apart.
+    /// Whether the terminal was asked for unambiguous key reports.
     asked: bool,
     theme: Theme,
     wall: fn() -> SystemTime,
@@ -219,21 +229,22 @@ struct Client<'a, B: Backend> {
     decoder: Decoder,
     /// When to stop waiting for the rest of a key or paste.
     give_up_at: Option<Instant>,
-    /// Commands that the session has no room for yet: lines that wait are bounded by the app.
-    outbox: VecDeque<Command>,
-    /// When the changed screen is to be drawn.
+    /// Commands that the session's channel has no space for yet. The app bounds the lines among
+    /// them.
+    outbox: VecDeque<SessionCommand>,
+    /// When to draw the changed screen.
     draw_at: Option<Instant>,
     drawn_at: Instant,
-    /// How much the terminal has not taken yet.
-    untaken: Untaken,
-    /// The session has said its last word.
+    /// How many pieces the terminal has not taken yet.
+    unwritten: Unwritten,
+    /// Whether the session has sent its last notice.
     ended: bool,
-    outcome: Option<Outcome>,
+    outcome: Option<ExitReason>,
 }
 
-impl<'a, B: Backend> Client<'a, B> {
+impl<'a, B: Backend> ScreenClient<'a, B> {
     fn new(
-        (terminal, untaken): (&'a mut Terminal<B>, Untaken),
+        (terminal, unwritten): (&'a mut Terminal<B>, Unwritten),
         host: Host,
         config: ScreenConfig,
     ) -> Self {
@@ -257,14 +268,14 @@ impl<'a, B: Backend> Client<'a, B> {
             host,
             notifier: config.notifier,
             links: Links::default(),
-            rows: Rows::new(config.look.ambiguous_is_wide),
+            rows: DoubtfulRows::new(config.characters.ambiguous_is_wide),
             title: None,
-            title_told: None,
+            title_written: None,
             editor: config.editor,
             editing: None,
             suspended: false,
             asked: false,
-            theme: Theme::of(config.palette).in_ascii(config.look.ascii),
+            theme: Theme::of(config.palette).in_ascii(config.characters.ascii),
             wall: config.wall,
             start,
             decoder: Decoder::default(),
@@ -272,18 +283,18 @@ impl<'a, B: Backend> Client<'a, B> {
             outbox: VecDeque::new(),
             draw_at: None,
             drawn_at: start,
-            untaken,
+            unwritten,
             ended: false,
             outcome: None,
         };
         client.apply(effects, Duration::ZERO);
-        if let Some(word) = config.look.word {
+        if let Some(word) = config.characters.word {
             client.app.propose(word);
         }
         client
     }
 
-    /// Something that the user waits for: the answer is on screen at once.
+    /// Processes an input of the user, whose result is drawn at once.
     fn input(&mut self, input: Input) {
         let effects = self.app.update(input, self.now());
         self.apply(effects, Duration::ZERO);
@@ -306,8 +317,7 @@ impl<'a, B: Backend> Client<'a, B> {
 
     fn session_gone(&mut self) {
         if !self.ended {
-            let why = "the connection to the server ended unexpectedly; start chitty again";
-            self.input(Input::Session(Notice::Ended(Ended::Failed(why.into()))));
+            self.input(Input::Session(Notice::Ended(Ended::vanished())));
         }
     }
 
@@ -316,22 +326,22 @@ impl<'a, B: Backend> Client<'a, B> {
         self.take(typed);
     }
 
-    fn take(&mut self, typed: Vec<Typed>) {
+    fn take(&mut self, typed: Vec<TerminalInput>) {
         for typed in typed {
             match typed {
-                Typed::Key(key) => self.input(Input::Key(key)),
-                Typed::Paste(text) => self.input(Input::Paste(text)),
-                Typed::Mouse(mouse) => self.input(Input::Mouse(mouse)),
-                Typed::Focus(focused) => self.input(Input::Focus(focused)),
-                Typed::TellsKeys => (self.host.tells_keys)(),
-                Typed::AskStatus => self.tell(input::ASK_STATUS),
-                Typed::PasteStalls => self.input(Input::PasteStalls),
+                TerminalInput::Key(key) => self.input(Input::Key(key)),
+                TerminalInput::Paste(text) => self.input(Input::Paste(text)),
+                TerminalInput::Mouse(mouse) => self.input(Input::Mouse(mouse)),
+                TerminalInput::Focus(focused) => self.input(Input::Focus(focused)),
+                TerminalInput::ReportsKeys => (self.host.enable_key_reports)(),
+                TerminalInput::AskStatus => self.write_sequence(input::ASK_STATUS),
+                TerminalInput::PasteStalls => self.input(Input::PasteStalls),
             }
         }
         self.give_up_at = self
             .decoder
-            .patience()
-            .map(|patience| Instant::now() + patience);
+            .timeout()
+            .map(|timeout| Instant::now() + timeout);
     }
 
     fn resized(&mut self) {
@@ -343,7 +353,7 @@ impl<'a, B: Backend> Client<'a, B> {
         }
     }
 
-    /// When the loop has something to do by itself.
+    /// The time at which the loop has something to do by itself.
     fn wake(&self, hangs: bool) -> Option<Instant> {
         let app = self.app.next_wake().map(|wake| self.start + wake);
         let draw_at = self.draw_at.filter(|_| !hangs && !self.away());
@@ -365,7 +375,7 @@ impl<'a, B: Backend> Client<'a, B> {
         }
     }
 
-    /// A change is drawn when `pace` has passed since the last frame.
+    /// Carries out effects. A change is drawn once `pace` has passed since the last frame.
     fn apply(&mut self, effects: Vec<Effect>, pace: Duration) {
         for effect in effects {
             match effect {
@@ -374,22 +384,23 @@ impl<'a, B: Backend> Client<'a, B> {
                 Effect::Repaint => self.repaint(),
                 Effect::Editor(draft) => self.edit(&draft),
                 Effect::Suspend => self.suspend(),
-                Effect::Copy(text) => self.tell(&osc::copy(&text)),
+                Effect::Copy(text) => self.write_sequence(&osc::copy(&text)),
                 Effect::Title(text) => {
-                    // With the next frame: it counts what is unread, maybe thousands a second.
+                    // The title is written with the next frame, because the unread count may change
+                    // thousands of times a second.
                     self.title = Some(text);
                     self.draw_within(pace);
                 }
-                Effect::Notify(text) => self.tell(&self.notifier.notify(&text)),
-                Effect::Bell => self.tell(osc::BELL),
+                Effect::Notify(text) => self.write_sequence(&self.notifier.notify(&text)),
+                Effect::Bell => self.write_sequence(osc::BELL),
                 Effect::Mouse(take) => (self.host.take_mouse)(take),
                 Effect::Quit(outcome) => self.outcome = self.outcome.take().or(Some(outcome)),
             }
         }
     }
 
-    fn now(&self) -> Now {
-        Now {
+    fn now(&self) -> InputTime {
+        InputTime {
             mono: self.start.elapsed(),
             wall: (self.wall)(),
         }

@@ -1,8 +1,8 @@
-//! The terminal's modes: what is set here is undone here, once, on every way out.
+//! The terminal's modes: what is set here is undone here, once, whichever way the program ends.
 
-mod paper;
 mod size;
 mod tty;
+mod writer;
 
 use std::{
     io::{self, Write},
@@ -29,11 +29,11 @@ use rustix::{
     termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
 };
 
-pub(crate) use self::paper::Untaken;
+pub(crate) use self::writer::Unwritten;
 use self::{
-    paper::{Paper, Writing},
     size::Measured,
     tty::Tty,
+    writer::{FrameWriter, WriterThread},
 };
 
 use crate::osc;
@@ -46,82 +46,84 @@ const TITLE: u8 = 1 << 4;
 const MOUSE: u8 = 1 << 5;
 const KEYS: u8 = 1 << 6;
 
-/// The modes that are set and not undone yet. The process has one terminal, and a panic hook has
-/// nothing else to go by.
+/// The modes that are set and not undone yet. A static, because the process has one terminal, and a
+/// panic hook can reach nothing else.
 static SET: AtomicU8 = AtomicU8::new(0);
 
-/// A task of this process panicked while the screen was up.
+/// Whether a task of this process panicked while the screen was up.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
-/// The terminal has said that it can tell all keys apart.
-static TELLS_KEYS: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal has said that it can report all keys unambiguously.
+static REPORTS_KEYS: AtomicBool = AtomicBool::new(false);
 
-/// The mouse is wanted here.
+/// Whether the app wants the mouse.
 static WANTS_MOUSE: AtomicBool = AtomicBool::new(false);
 
-/// The terminal's line settings, as they were at the start.
+/// The terminal's line settings at the start.
 static ORIGINAL: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// Where what is drawn goes, while there is a screen.
-static PAPER: Mutex<Option<Paper>> = Mutex::new(None);
+/// The writer of the terminal, while there is a screen.
+static WRITER: Mutex<Option<FrameWriter>> = Mutex::new(None);
 
 /// The frame that is being drawn.
 static FRAME: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// Whether the terminal was given back by a panic, maybe of another task: nothing may be drawn on
-/// it any more.
+/// Whether a panic, maybe of another task, has restored the terminal, so that nothing may be drawn
+/// any more.
 pub(crate) fn panicked() -> bool {
     PANICKED.load(Ordering::SeqCst)
 }
 
-/// A terminal in the state that a full-screen program needs; dropping it gives the terminal back.
-pub(crate) struct Screen {
+/// Holds the terminal in the state that a full-screen program needs; dropping it restores the
+/// terminal.
+pub(crate) struct TerminalGuard {
     terminal: Terminal<Measured<Frames>>,
-    untaken: Untaken,
-    // In the order in which they are dropped: what was drawn comes before what undoes it.
-    _writing: Writing,
-    _undo: Undo,
+    unwritten: Unwritten,
+    // The order of these fields is the order of drops: the writer finishes before the modes are
+    // restored.
+    _writer_thread: WriterThread,
+    _undo: RestoreModes,
 }
 
-impl Screen {
-    /// Takes the terminal. It is asked nothing, so that the first frame comes at once.
+impl TerminalGuard {
+    /// Takes the terminal. It asks the terminal nothing, so that the first frame comes at once.
     pub(crate) fn enter() -> io::Result<Self> {
         restore_on_panic();
-        // Undoes what was set when a later step fails.
-        let undo = Undo;
-        // Whether there are colours is the theme's decision. Left to itself, crossterm drops bold
-        // and reverse along with them.
+        // If a later step fails, dropping this undoes the earlier ones.
+        let undo = RestoreModes;
+        // The theme decides whether there are colours. Left to itself, crossterm would also drop
+        // bold and reverse.
         force_color_output(true);
         take()?;
-        let (paper, writing) = paper::on_stdout()?;
-        let untaken = writing.untaken();
-        *lock(&PAPER) = Some(paper);
+        let (writer, thread) = writer::on_stdout()?;
+        let unwritten = thread.unwritten();
+        *lock(&WRITER) = Some(writer);
         let environment = size::environment(|name| std::env::var(name).ok());
         let terminal = Terminal::new(Measured::new(Frames, environment))?;
         Ok(Self {
             terminal,
-            untaken,
-            _writing: writing,
+            unwritten,
+            _writer_thread: thread,
             _undo: undo,
         })
     }
 
-    /// What is drawn on, and whether it has taken the last frame.
-    pub(crate) fn terminal(&mut self) -> (&mut Terminal<Measured<Frames>>, Untaken) {
-        (&mut self.terminal, self.untaken.clone())
+    /// The terminal to draw on, and the number of pieces that it has not taken.
+    pub(crate) fn terminal(&mut self) -> (&mut Terminal<Measured<Frames>>, Unwritten) {
+        (&mut self.terminal, self.unwritten.clone())
     }
 }
 
-impl Drop for Screen {
+impl Drop for TerminalGuard {
     fn drop(&mut self) {
-        // Nothing more comes: the thread that writes ends with what it has.
-        *lock(&PAPER) = None;
+        // Nothing more is sent: the writer thread ends after what it has.
+        *lock(&WRITER) = None;
     }
 }
 
-struct Undo;
+struct RestoreModes;
 
-impl Drop for Undo {
+impl Drop for RestoreModes {
     fn drop(&mut self) {
         give_up();
     }
@@ -134,20 +136,20 @@ impl Write for Frames {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut frame = lock(&FRAME);
         if frame.is_empty() {
-            // The terminal shows nothing of the frame before it has all of it.
+            // Synchronized output: the terminal shows the frame only when it is complete.
             frame.extend_from_slice(b"\x1b[?2026h");
         }
         frame.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
-    /// ratatui asks for this several times within a frame.
+    /// Does nothing, because ratatui calls it several times within a frame.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Sends the frame to the terminal, in one piece, without waiting for it.
+/// Sends the frame to the terminal in one piece, without waiting for it.
 pub(crate) fn present() -> io::Result<()> {
     let mut frame = std::mem::take(&mut *lock(&FRAME));
     if frame.is_empty() {
@@ -157,12 +159,12 @@ pub(crate) fn present() -> io::Result<()> {
     send(frame)
 }
 
-/// Tells the terminal something beside the screen.
-pub(crate) fn tell(sequence: &str) -> io::Result<()> {
+/// Writes an escape sequence beside the screen.
+pub(crate) fn write_sequence(sequence: &str) -> io::Result<()> {
     send(sequence.as_bytes().to_vec())
 }
 
-/// Takes the mouse, or leaves it to the terminal.
+/// Captures the mouse, or leaves it to the terminal.
 pub(crate) fn take_mouse(wanted: bool) {
     WANTS_MOUSE.store(wanted, Ordering::SeqCst);
     if is_given_back() {
@@ -170,24 +172,24 @@ pub(crate) fn take_mouse(wanted: bool) {
     }
     if wanted {
         set(MOUSE);
-        let _ = tell(osc::TAKE_MOUSE);
+        let _ = write_sequence(osc::TAKE_MOUSE);
     } else {
         SET.fetch_and(!MOUSE, Ordering::SeqCst);
-        let _ = tell(osc::LEAVE_MOUSE);
+        let _ = write_sequence(osc::LEAVE_MOUSE);
     }
 }
 
-/// Sends this behind all that was sent before.
+/// Queues these bytes after everything that was sent before.
 fn send(piece: Vec<u8>) -> io::Result<()> {
-    lock(&PAPER)
+    lock(&WRITER)
         .as_ref()
-        .map_or(Ok(()), |paper| paper.give(piece))
+        .map_or(Ok(()), |writer| writer.send(piece))
 }
 
-/// Sets the modes, anew where they are set already: another program may have changed them.
+/// Sets all modes, even those that are set already, because another program may have changed them.
 pub(crate) fn take() -> io::Result<()> {
     give_up();
-    let _turn = paper::turn();
+    let _turn = writer::turn();
     raw()?;
     execute!(Tty, EnterAlternateScreen)?;
     set(SCREEN);
@@ -201,14 +203,14 @@ pub(crate) fn take() -> io::Result<()> {
         Tty.write_all(osc::TAKE_MOUSE.as_bytes())?;
         set(MOUSE);
     }
-    if TELLS_KEYS.load(Ordering::SeqCst) {
-        Tty.write_all(&tell_keys())?;
+    if REPORTS_KEYS.load(Ordering::SeqCst) {
+        Tty.write_all(&request_key_reports())?;
         set(KEYS);
     }
     Tty.flush()
 }
 
-/// Keys come one by one, and unseen.
+/// Switches to raw mode: keys arrive one by one and are not echoed.
 fn raw() -> io::Result<()> {
     let mut original = lock(&ORIGINAL);
     let mut settings = match &*original {
@@ -221,21 +223,21 @@ fn raw() -> io::Result<()> {
     Ok(())
 }
 
-/// Asks the terminal whether it can tell all keys apart. Where it can, the answer comes among the
-/// keys; where it cannot, none does.
-pub(crate) fn ask_for_keys() {
+/// Asks the terminal whether it can report all keys unambiguously. If it can, the answer arrives
+/// among the keys; if not, there is no answer.
+pub(crate) fn query_key_reports() {
     let _ = send(b"\x1b[?u".to_vec());
 }
 
-/// The terminal has said that it can tell all keys apart: it shall.
-pub(crate) fn tells_keys() {
-    let told_before = TELLS_KEYS.swap(true, Ordering::SeqCst);
-    if !told_before && !is_given_back() && send(tell_keys()).is_ok() {
+/// Turns unambiguous key reports on, because the terminal has said that it knows them.
+pub(crate) fn enable_key_reports() {
+    let enabled_before = REPORTS_KEYS.swap(true, Ordering::SeqCst);
+    if !enabled_before && !is_given_back() && send(request_key_reports()).is_ok() {
         set(KEYS);
     }
 }
 
-fn tell_keys() -> Vec<u8> {
+fn request_key_reports() -> Vec<u8> {
     let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES
         | KeyboardEnhancementFlags::REPORT_ALTERNATE_KEYS;
     let mut ask = Vec::new();
@@ -251,17 +253,17 @@ fn is_given_back() -> bool {
     SET.load(Ordering::SeqCst) == 0
 }
 
-/// Undoes exactly what is set; a second call does nothing. Errors are of no use to anybody here:
-/// the terminal may be gone.
+/// Undoes exactly what is set; a second call does nothing. Errors are ignored, because the terminal
+/// may be gone.
 pub(crate) fn give_up() {
     let modes = SET.swap(0, Ordering::SeqCst);
     if modes == 0 {
         return;
     }
-    // Not into a frame; one that has not begun yet is not written any more.
-    let _turn = paper::turn();
+    // Waits for the end of the current frame; a frame that has not begun is not written any more.
+    let _turn = writer::turn();
     let mut out = Tty;
-    // Each screen of a terminal has its own.
+    // Popped before the screen is left, because each screen of a terminal has its own stack.
     if modes & KEYS != 0 {
         let _ = queue!(out, PopKeyboardEnhancementFlags);
     }
@@ -278,7 +280,7 @@ pub(crate) fn give_up() {
         let _ = queue!(out, DisableBracketedPaste);
     }
     if modes & SCREEN != 0 {
-        // ratatui hides the cursor while nothing is being written.
+        // ratatui hides the cursor between frames.
         let _ = queue!(out, Show, LeaveAlternateScreen);
     }
     let _ = out.flush();
@@ -289,11 +291,11 @@ pub(crate) fn give_up() {
     }
 }
 
-/// Stops this process, and those that a shell started together with it, until the shell lets them
-/// go on. Returns whether there is a shell that will.
+/// Stops this process, and those that a shell started together with it, until the shell continues
+/// them. Returns whether there is a shell that will.
 pub(crate) fn stop() -> bool {
-    // Without job control everything in a session is one group, that of the session's leader: a
-    // window of its own, ssh with a command, a container.
+    // Without job control all processes of a session are in the group of its leader: in a window of
+    // its own, with ssh and a command, in a container.
     let a_shell_waits = getsid(None).is_ok_and(|session| session != getpgrp());
     a_shell_waits && kill_current_process_group(Signal::STOP).is_ok()
 }
@@ -302,7 +304,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A report of a panic is of no use on a screen that is about to vanish, in raw mode.
+/// Restores the terminal before a panic is reported, because a report on a screen in raw mode that
+/// is about to vanish would be lost.
 fn restore_on_panic() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {

@@ -1,13 +1,13 @@
 //! A second implementation of the protocol, against the real server.
 
 use std::{
-    env, fs,
+    fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use crate::run::{Failed, Step, cargo};
+use crate::run::{Failed, Step, programs, target};
 
 const SCRIPT: &str = "server/tests/conformance/client.py";
 const REQUIREMENTS: &str = "server/tests/conformance/requirements.txt";
@@ -17,19 +17,13 @@ pub(crate) fn run() -> Result<(), Failed> {
     let target = target();
     let python = venv("conformance", Path::new(REQUIREMENTS))?;
     let stubs = stubs(&target, &python)?;
-    cargo(&["build", "--locked", "--package", "chitty-server"])?;
-    let mut server = Server::start(&target)?;
+    let mut server = Server::start(&programs()?, &target)?;
     let address = server.address()?;
     Step::new(python)
         .arg(SCRIPT)
         .arg(address)
         .env("PYTHONPATH", stubs)
         .run()
-}
-
-/// Where cargo builds.
-pub(crate) fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }
 
 /// A Python with the packages of the requirements, made once for each state of these.
@@ -69,8 +63,8 @@ fn stubs(target: &Path, python: &Path) -> Result<PathBuf, Failed> {
 struct Server(Child);
 
 impl Server {
-    fn start(target: &Path) -> Result<Self, Failed> {
-        let program = target.join("debug/chitty-server");
+    fn start(programs: &Path, target: &Path) -> Result<Self, Failed> {
+        let program = programs.join("chitty-server");
         let logs = target.join("conformance/logs");
         let args = [
             "--ephemeral",

@@ -12,7 +12,7 @@ mod screen;
 
 use std::process::ExitCode;
 
-use run::{Failed, Step, cargo};
+use run::{Failed, Step, cargo, programs, shipped};
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -114,13 +114,11 @@ fn is_smoke(arguments: &[String]) -> bool {
 
 /// Builds the server and the program of a package beside it, which is run with these arguments.
 fn beside_the_server(package: &str, arguments: &[String]) -> Result<(), Failed> {
-    let profile = if is_smoke(arguments) {
-        "dev"
+    let folder = if is_smoke(arguments) {
+        programs()?
     } else {
-        "release"
+        shipped(&["chitty-server", package])?
     };
-    let options = ["--profile", profile, "--locked", "-p"];
-    cargo(&[&["build"], &options[..], &["chitty-server"]].concat())?;
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    cargo(&[&["run"], &options[..], &[package, "--"], &arguments].concat())
+    Step::new(folder.join(package)).args(&arguments).run()
 }

@@ -7,9 +7,8 @@ use std::{
 };
 
 use crate::{
-    conformance::target,
     install,
-    run::{Failed, Step, cargo},
+    run::{Failed, Step, programs, target},
 };
 
 const LOGS: &str = "trace/tests/real";
@@ -23,14 +22,14 @@ const WELL: &str = "data-checked=\"well\"";
 /// Makes a page of recorded logs with something hostile in them, and has it tried out.
 pub(crate) fn run() -> Result<(), Failed> {
     install::browser()?;
-    cargo(&["build", "--locked", "--package", "chitty"])?;
+    let programs = programs()?;
     let folder = env::current_dir()
         .map_err(Failed::new)?
         .join(target())
         .join("page");
     let logs = hostile_logs(&folder)?;
     let page = folder.join("page.html");
-    Step::new(target().join("debug/chitty"))
+    Step::new(programs.join("chitty"))
         .args(&["trace", "--last", "0", "--html"])
         .arg(&page)
         .arg(logs)

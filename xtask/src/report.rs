@@ -9,9 +9,9 @@ use std::{
 };
 
 use crate::{
-    conformance::{target, venv},
+    conformance::venv,
     install, page,
-    run::{Failed, Step, cargo},
+    run::{Failed, Step, programs, target},
 };
 
 const FOLDER: &str = "docs/report";
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
         .arg("the_run_of_the_report")
         .env("CHITTY_REPORT_LOGS", &logs)
         .run()?;
-    cargo(&["build", "--locked", "--package", "chitty"])?;
+    programs()?;
     for (name, options) in [
         ("check.txt", &[][..]),
         ("diagram.svg", &["--last", "0", "--svg", "-"]),

@@ -1,8 +1,10 @@
 //! Running other programs, aloud.
 
 use std::{
+    env,
     ffi::OsStr,
     fmt,
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -64,6 +66,30 @@ impl Step {
             .collect::<Vec<_>>()
             .join(" ")
     }
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
+}
+
+/// Builds all programs of the workspace for development, and returns the folder that they are in.
+///
+/// All of them at once, and with the examples, because cargo then chooses the same features for the
+/// libraries as for the tests. Each program by itself would have tokio, tonic and SQLite compiled
+/// again.
+pub(crate) fn programs() -> Result<PathBuf, Failed> {
+    cargo(&["build", "--locked", "--workspace", "--bins", "--examples"])?;
+    Ok(target().join("debug"))
+}
+
+/// Builds these packages as they are shipped and measured, and returns the folder that their
+/// programs are in.
+pub(crate) fn shipped(packages: &[&str]) -> Result<PathBuf, Failed> {
+    let packages = packages.iter().flat_map(|package| ["--package", package]);
+    let options = ["build", "--locked", "--profile", "dist"];
+    cargo(&options.into_iter().chain(packages).collect::<Vec<_>>())?;
+    Ok(target().join("dist"))
 }
 
 /// Runs the cargo that runs this.

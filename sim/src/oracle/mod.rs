@@ -21,7 +21,7 @@ use std::{fmt, time::SystemTime};
 
 pub use self::rules::{PublishRate, Rules};
 
-use chitty::session::{Command, Notice};
+use chitty::session::{Notice, SessionCommand as Command};
 use chitty_chat::logging::Line;
 use chitty_server::record::Record;
 

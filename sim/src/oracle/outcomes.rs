@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chitty::session::{Command, Notice, Ticket};
+use chitty::session::{Notice, SessionCommand as Command, Ticket};
 use chitty_chat::{Event, EventKind, LeftReason, MessageText, logging::Line};
 use chitty_server::record::Record;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chitty::session::{Notice, Welcome};
+use chitty::session::{Notice, WelcomeNotice as Welcome};
 use chitty_chat::{Event, EventKind};
 
 use super::{

@@ -1,6 +1,6 @@
 //! What a screen showed: a contiguous run of the log, the same on all.
 
-use chitty::session::{Ended, Notice, Welcome};
+use chitty::session::{Ended, Notice, WelcomeNotice as Welcome};
 use chitty_chat::{Event, logging::Line};
 use chitty_server::record::Record;
 
@@ -105,7 +105,7 @@ fn check_end(ended: &Ended, life: &Life, verdict: &mut Verdict) {
     let asked = life
         .said
         .iter()
-        .any(|said| matches!(said, Said::Asked(chitty::session::Command::Leave)));
+        .any(|said| matches!(said, Said::Asked(chitty::session::SessionCommand::Leave)));
     verdict.must(
         asked && *ended == Ended::Left,
         "ends only when asked",

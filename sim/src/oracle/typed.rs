@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use chitty::session::{Command, Link, Notice, Ticket};
+use chitty::session::{Link, Notice, SessionCommand as Command, Ticket};
 
 use super::{Life, Said, Verdict, number};
 

@@ -19,7 +19,7 @@ fn main() -> io::Result<()> {
     join()
 }
 
-/// Three people, some lines, one who leaves.
+/// Three participants, some lines, and one who leaves.
 fn chat() -> io::Result<()> {
     let world = World::with_size(24, 92);
     let server = world.server(&[]);
@@ -57,7 +57,7 @@ fn chat() -> io::Result<()> {
     save("help", &ada, &DARK)
 }
 
-/// The same chat as it looks in logical time.
+/// The same chat in logical time.
 fn diagram() -> io::Result<()> {
     let world = World::with_size(20, 92);
     let server = world.server(&[]);
@@ -70,7 +70,7 @@ fn diagram() -> io::Result<()> {
     grace.say("Shall we meet at nine?");
     ada.wait_for("at nine");
     barbara.wait_for("at nine");
-    // Sent while the server stands still, so that they cross.
+    // Sent while the server is stopped, so that they cross.
     signal(server.process(), "STOP");
     ada.say("Nine is fine");
     barbara.say("Rather at ten, I think");

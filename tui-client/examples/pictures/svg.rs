@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use vt100::{Cell, Color, Screen};
 
-/// In pixels: a monospaced font of 14 pixels has about this cell.
+/// The size of a cell in pixels, for a monospaced font of 14 pixels.
 const CELL: (f32, f32) = (8.4, 18.0);
 const MARGIN: f32 = 12.0;
 
-/// What a terminal makes of the sixteen colours.
+/// A terminal's rendering of the sixteen colours.
 pub(crate) struct Theme {
     background: &'static str,
     foreground: &'static str,
@@ -50,7 +50,7 @@ impl Theme {
     }
 }
 
-/// The whole screen, with the cursor.
+/// Draws the whole screen with the cursor.
 pub(crate) fn draw(screen: &Screen, theme: &Theme) -> String {
     let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
     let (width, height) = (x(columns) + MARGIN, y(rows) + MARGIN);

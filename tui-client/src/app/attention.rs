@@ -1,20 +1,20 @@
-//! What is told outside of the screen: the window's title, a bell, a notification.
+//! What reaches the user outside the screen: the window's title, the bell, notifications.
 
 use std::time::Duration;
 
 use chitty_chat::{Event, EventKind};
 
-use super::{App, Effect, Pane, Screen};
-use crate::view::glyphs;
+use super::{ActiveScreen, App, Effect, MainPane};
+use crate::glyphs;
 
-/// Between two alerts at least.
+/// The shortest time between two alerts.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Of a notification, in columns.
+/// The longest notification, in columns.
 const NOTIFICATION: usize = 160;
-/// Of a title, in columns.
+/// The longest title, in columns.
 const TITLE: usize = 80;
 
-/// What came while the user looks elsewhere.
+/// What came while the terminal window did not have the keyboard.
 #[derive(Debug, Default)]
 pub(super) struct Attention {
     away: bool,
@@ -26,44 +26,43 @@ pub(super) struct Attention {
 }
 
 impl App {
-    /// The terminal got or lost the keyboard. Returns whether the screen changed.
+    /// Takes the news that the terminal window got or lost the keyboard. Returns whether the screen
+    /// changed.
     pub(super) fn focus(&mut self, focused: bool, effects: &mut Vec<Effect>) -> bool {
         if self.attention.away != focused {
             return false;
         }
         self.attention.away = !focused;
         (self.attention.unread, self.attention.mentioned) = (0, false);
-        self.entitle(effects);
-        !focused && self.timeline.look_away()
+        self.update_title(effects);
+        !focused && self.timeline.begin_unread()
     }
 
     /// Whether the newest line is on screen.
     fn sees_the_newest(&self) -> bool {
-        let covered = self.help.is_some() || self.pane == Pane::Diagram;
-        self.screen == Screen::Chat && !covered && self.timeline.below().is_none()
+        let covered = self.help.is_some() || self.pane == MainPane::Diagram;
+        self.screen == ActiveScreen::Chat && !covered && self.timeline.below().is_none()
     }
 
-    /// The messages are on screen again.
+    /// Resets the counter of covered mentions if the messages are on screen again.
     pub(super) fn uncover(&mut self) {
-        if self.pane != Pane::Diagram && self.help.is_none() {
+        if self.pane != MainPane::Diagram && self.help.is_none() {
             self.attention.covered = 0;
         }
     }
 
-    /// How many lines have spoken to the user behind the diagram.
+    /// How many messages mentioned the user while the diagram covered the messages.
     pub fn covered_mentions(&self) -> u64 {
         self.attention.covered
     }
 
-    /// Something was said: takes note of it, and calls where the user is spoken to and does not
-    /// see it.
+    /// Takes note of a live message, and alerts the user if it mentions them and they cannot see it.
     pub(super) fn heard(&mut self, event: &Event, effects: &mut Vec<Effect>) {
         let EventKind::Message { author, text, .. } = &event.kind else {
             return;
         };
-        let old = self.participants.is_history(event);
         let away = self.attention.away;
-        if (!away && self.sees_the_newest()) || old || author.as_ref() == self.name {
+        if (!away && self.sees_the_newest()) || author.as_ref() == self.name {
             return;
         }
         self.attention.unread += u64::from(away);
@@ -71,7 +70,7 @@ impl App {
             return;
         }
         self.attention.mentioned |= away;
-        self.attention.covered += u64::from(self.pane == Pane::Diagram);
+        self.attention.covered += u64::from(self.pane == MainPane::Diagram);
         let waited = |at| self.now.saturating_sub(at) >= PAUSE;
         if self.attention.alerted.is_none_or(waited) {
             self.attention.alerted = Some(self.now);
@@ -86,8 +85,8 @@ impl App {
         }
     }
 
-    /// Tells the title where it is another one now.
-    pub(super) fn entitle(&mut self, effects: &mut Vec<Effect>) {
+    /// Sets the window's title if it changed.
+    pub(super) fn update_title(&mut self, effects: &mut Vec<Effect>) {
         if !self.options.title || !self.welcomed {
             return;
         }

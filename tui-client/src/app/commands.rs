@@ -1,31 +1,31 @@
-//! What a line that was typed means: a message, a command, or neither.
+//! What a typed line means: a message, a command, or neither.
 
 use chitty_chat::{LamportTime, MessageText, text::MessageTextError};
 
-/// A row of the help.
+/// A row of the help that explains a command.
 #[derive(Clone, Copy)]
-pub struct Help {
-    /// The command, as people write it.
+pub struct CommandHelp {
+    /// The command with an example of its argument, as the user types it.
     pub command: &'static str,
-    /// What it does.
+    /// What the command does, in a few words.
     pub what: &'static str,
 }
 
-/// The help's rows for the commands.
+/// The rows of the help for the commands.
 #[rustfmt::skip]
-pub const COMMANDS: &[Help] = &[
-    Help { command: "/me waves", what: "an action: * ada waves" },
-    Help { command: "/who", what: "everybody who is present" },
-    Help { command: "/search text", what: "search what was said" },
-    Help { command: "/time", what: "your Lamport clock, and why" },
-    Help { command: "/at 412", what: "go to Lamport time 412" },
-    Help { command: "/clear", what: "empty the screen" },
-    Help { command: "/help", what: "this help" },
-    Help { command: "/quit", what: "leave" },
-    Help { command: "//text", what: "send text that begins with /" },
+pub const COMMANDS: &[CommandHelp] = &[
+    CommandHelp { command: "/me waves", what: "an action: * ada waves" },
+    CommandHelp { command: "/who", what: "everybody who is present" },
+    CommandHelp { command: "/search text", what: "search what was said" },
+    CommandHelp { command: "/time", what: "your Lamport clock, and why" },
+    CommandHelp { command: "/at 412", what: "go to Lamport time 412" },
+    CommandHelp { command: "/clear", what: "empty the screen" },
+    CommandHelp { command: "/help", what: "this help" },
+    CommandHelp { command: "/quit", what: "leave" },
+    CommandHelp { command: "//text", what: "send text that begins with /" },
 ];
 
-/// Other words for a command, which IRC clients and shells have taught.
+/// Other names of commands, which users know from IRC clients and shells.
 const ALIASES: [(&str, &str); 8] = [
     ("/exit", "/quit"),
     ("/q", "/quit"),
@@ -37,15 +37,15 @@ const ALIASES: [(&str, &str); 8] = [
     ("/?", "/help"),
 ];
 
-/// A word that differs by more than this many letters is no misspelt command.
+/// A word that needs more edits than this to become a command is not taken for a misspelling.
 const MOST_MISSPELT: usize = 2;
 
-/// What to do about a line.
+/// What to do with a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line {
-    /// Nothing was typed.
+pub enum ParsedLine {
+    /// Nothing: the line is empty.
     Nothing,
-    /// To be sent.
+    /// Send this message.
     Message(MessageText),
     /// Leave the chat.
     Quit,
@@ -57,15 +57,16 @@ pub enum Line {
     Who,
     /// Empty the screen.
     Clear,
-    /// Search for this in what was said; empty: ask for what.
+    /// Search the messages for this text; if it is empty, ask for one.
     Search(String),
-    /// Go to what happened at this time.
+    /// Go to the event at this Lamport time.
     At(LamportTime),
-    /// Not to be sent; the text says why and what to do.
+    /// Do not send it; the text says why and what to do.
     Wrong(String),
 }
 
-/// The text that a draft would send: without the slash that keeps it from being a command.
+/// The text that a draft would send. A second leading slash marks text that is not a command; one
+/// of the two is removed.
 pub fn outgoing(draft: &str) -> &str {
     if draft.starts_with("//") {
         &draft[1..]
@@ -74,10 +75,10 @@ pub fn outgoing(draft: &str) -> &str {
     }
 }
 
-/// What a draft means. Commands are read in capitals, too.
-pub fn parse(draft: &str) -> Line {
+/// What a draft means. The case of a command does not matter.
+pub fn parse(draft: &str) -> ParsedLine {
     if draft.is_empty() {
-        Line::Nothing
+        ParsedLine::Nothing
     } else if draft.starts_with('/') && !draft.starts_with("//") {
         command(draft)
     } else {
@@ -85,7 +86,7 @@ pub fn parse(draft: &str) -> Line {
     }
 }
 
-fn command(draft: &str) -> Line {
+fn command(draft: &str) -> ParsedLine {
     let (word, rest) = draft
         .split_once(char::is_whitespace)
         .map_or((draft, ""), |(word, rest)| (word, rest.trim()));
@@ -93,28 +94,28 @@ fn command(draft: &str) -> Line {
     let known = ALIASES.iter().find(|(alias, _)| *alias == word);
     let command = known.map_or(word.as_str(), |(_, command)| command);
     match (command, rest) {
-        // What follows is the farewell that IRC clients send. Nobody would see it here.
-        ("/quit", _) => Line::Quit,
-        ("/help", _) => Line::Help,
-        ("/search", text) => Line::Search(text.to_owned()),
-        ("/time", "") => Line::Time,
-        ("/who", "") => Line::Who,
-        ("/clear", "") => Line::Clear,
+        // IRC clients send a farewell after it. Nobody would see one here.
+        ("/quit", _) => ParsedLine::Quit,
+        ("/help", _) => ParsedLine::Help,
+        ("/search", text) => ParsedLine::Search(text.to_owned()),
+        ("/time", "") => ParsedLine::Time,
+        ("/who", "") => ParsedLine::Who,
+        ("/clear", "") => ParsedLine::Clear,
         ("/time" | "/who" | "/clear", _) => {
-            Line::Wrong(format!("{command} takes nothing after it"))
+            ParsedLine::Wrong(format!("{command} takes nothing after it"))
         }
         ("/at", time) => at(time),
-        ("/me", "") => Line::Wrong("/me needs what you do, as in: /me waves".into()),
+        ("/me", "") => ParsedLine::Wrong("/me needs what you do, as in: /me waves".into()),
         ("/me", _) if draft[3..].starts_with(' ') => message(&format!("/me{}", &draft[3..])),
-        _ => Line::Wrong(unknown(&word)),
+        _ => ParsedLine::Wrong(unknown(&word)),
     }
 }
 
-fn at(time: &str) -> Line {
+fn at(time: &str) -> ParsedLine {
     let digits = time.strip_prefix(['L', 'l']).unwrap_or(time);
     match digits.parse() {
-        Ok(time @ 1..) => Line::At(LamportTime::new(time)),
-        _ => Line::Wrong("/at needs a Lamport time, as in: /at 412".into()),
+        Ok(time @ 1..) => ParsedLine::At(LamportTime::new(time)),
+        _ => ParsedLine::Wrong("/at needs a Lamport time, as in: /at 412".into()),
     }
 }
 
@@ -134,15 +135,15 @@ fn unknown(word: &str) -> String {
     format!("No command {word}: {advice} second / sends it as text")
 }
 
-fn message(text: &str) -> Line {
+fn message(text: &str) -> ParsedLine {
     match MessageText::parse(text) {
-        Ok(text) => Line::Message(text),
-        Err(MessageTextError::TooLong { length }) => Line::Wrong(format!(
+        Ok(text) => ParsedLine::Message(text),
+        Err(MessageTextError::TooLong { length }) => ParsedLine::Wrong(format!(
             "Not sent: {} too many, a message has at most {} characters",
             length - MessageText::MAX_CHARS,
             MessageText::MAX_CHARS
         )),
-        Err(error) => Line::Wrong(format!("Not sent: {error}")),
+        Err(error) => ParsedLine::Wrong(format!("Not sent: {error}")),
     }
 }
 
@@ -152,7 +153,7 @@ mod tests {
 
     fn message(draft: &str) -> String {
         match parse(draft) {
-            Line::Message(text) => text.as_str().to_owned(),
+            ParsedLine::Message(text) => text.as_str().to_owned(),
             other => panic!("{draft:?} is {other:?}"),
         }
     }
@@ -167,19 +168,22 @@ mod tests {
 
     #[test]
     fn commands_are_not_sent() {
-        assert_eq!(parse(""), Line::Nothing);
-        assert_eq!(parse("/quit"), Line::Quit);
-        assert_eq!(parse("/help "), Line::Help);
-        assert_eq!(parse("/time"), Line::Time);
+        assert_eq!(parse(""), ParsedLine::Nothing);
+        assert_eq!(parse("/quit"), ParsedLine::Quit);
+        assert_eq!(parse("/help "), ParsedLine::Help);
+        assert_eq!(parse("/time"), ParsedLine::Time);
         for quit in ["/exit", "/q", "/QUIT", "/quit bye all", "/Exit"] {
-            assert_eq!(parse(quit), Line::Quit, "{quit}");
+            assert_eq!(parse(quit), ParsedLine::Quit, "{quit}");
         }
-        assert_eq!(parse("/HELP"), Line::Help);
+        assert_eq!(parse("/HELP"), ParsedLine::Help);
         for who in ["/who", "/names", "/WHO"] {
-            assert_eq!(parse(who), Line::Who, "{who}");
+            assert_eq!(parse(who), ParsedLine::Who, "{who}");
         }
-        assert_eq!(parse("/clear"), Line::Clear);
-        assert_eq!(parse("/search two words"), Line::Search("two words".into()));
+        assert_eq!(parse("/clear"), ParsedLine::Clear);
+        assert_eq!(
+            parse("/search two words"),
+            ParsedLine::Search("two words".into())
+        );
         assert_eq!(message("/ME waves"), "/me waves");
         for wrong in [
             "/",
@@ -191,7 +195,7 @@ mod tests {
             "/İ",
             "   ",
         ] {
-            assert!(matches!(parse(wrong), Line::Wrong(_)), "{wrong:?}");
+            assert!(matches!(parse(wrong), ParsedLine::Wrong(_)), "{wrong:?}");
         }
     }
 
@@ -205,7 +209,7 @@ mod tests {
             ("/etc/hosts", None),
             ("/x", None),
         ] {
-            let Line::Wrong(why) = parse(wrong) else {
+            let ParsedLine::Wrong(why) = parse(wrong) else {
                 panic!("{wrong} is no command");
             };
             match nearest {
@@ -217,7 +221,7 @@ mod tests {
 
     #[test]
     fn too_long_says_by_how_much() {
-        let Line::Wrong(why) = parse(&"Æ".repeat(130)) else {
+        let ParsedLine::Wrong(why) = parse(&"Æ".repeat(130)) else {
             panic!("130 characters are too many");
         };
         assert!(why.contains("2 too many"), "{why}");

@@ -1,10 +1,10 @@
-//! The space-time diagram of the newest events, as one sees it from here: a line for oneself, one
-//! for the server, one for each of the others, and time running down.
+//! The space-time diagram of the newest events, seen from this participant: one line for the user,
+//! one for the server, one for each other participant, with time running down.
 //!
-//! What is on it is what this participant knows: its own receipts with its own clock, the replies
-//! that raised that clock, and what the others sent, placed above what they had not seen when they
-//! sent it. So sendings that crossed are seen to cross. When the others received something is not
-//! known here.
+//! It shows what this participant knows: its own receipts with its own clock, the replies that
+//! raised that clock, and the messages of others, placed above the events that their authors had
+//! not seen. Crossed messages therefore cross in the diagram. It does not show when others received
+//! something, because that is not known here.
 
 mod rows;
 #[cfg(test)]
@@ -16,97 +16,95 @@ use chitty_chat::{Event, EventKind, LamportTime, LeftReason, ParticipantNumber, 
 
 use super::recent::{Received, Recent};
 
-/// A diagram, as logical rows.
+/// A diagram as rows, before it is drawn.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Diagram {
-    /// The others who did something, in the order in which they joined; the view gives each a
-    /// column.
+pub struct LocalDiagram {
+    /// The names of the other participants with a column, in the order in which they joined.
     pub others: Vec<Arc<str>>,
-    /// From the oldest on. The times of one line rise downwards.
-    pub rows: Vec<Row>,
+    /// The rows, oldest first. The times on one line rise from top to bottom.
+    pub rows: Vec<DiagramRow>,
 }
 
-/// Somebody's line.
+/// The line of a participant in the diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Line {
-    /// The user's own.
+pub enum Lifeline {
+    /// The user's own line.
     Own,
-    /// One of [`Diagram::others`].
+    /// The line of one of [`LocalDiagram::others`], by its index.
     Other(usize),
-    /// Somebody for whom there is no room.
+    /// The line of a participant for which there is no space.
     Hidden,
 }
 
-/// One row.
+/// One row of the diagram.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Row {
-    /// What happens in it.
-    pub step: Step,
-    /// Whose sendings are on their way to the server, between this row and the next.
-    pub under_way: Vec<Line>,
-    /// Which of [`Diagram::others`] are present in this row.
+pub struct DiagramRow {
+    /// What happens in the row.
+    pub step: DiagramStep,
+    /// The lines that have a message on its way to the server between this row and the next.
+    pub under_way: Vec<Lifeline>,
+    /// Which of [`LocalDiagram::others`] are present in this row.
     pub present: Vec<bool>,
 }
 
-/// What happens in a row.
+/// What happens in one row.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A sending that something else overtakes: it arrives further down.
+pub enum DiagramStep {
+    /// A message is sent that other events overtake: it arrives in a row further down.
     Sent {
-        /// Whose.
-        line: Line,
-        /// Its author's clock.
+        /// The line of its author.
+        line: Lifeline,
+        /// The author's clock after sending.
         time: LamportTime,
     },
     /// The server broadcasts an event.
     Broadcast {
-        /// Where the sending behind it comes from; `None`: nobody asked for it.
-        from: Option<Line>,
-        /// The author's clock, where it was sent in this very row.
+        /// The line of the participant whose request led to the event, or `None` if no request did.
+        from: Option<Lifeline>,
+        /// The author's clock after sending, if the message was sent in this row.
         sent: Option<LamportTime>,
-        /// The event's time.
+        /// The event's Lamport time.
         time: LamportTime,
-        /// The user's own clock after the receipt, where it is in this very row.
+        /// The user's clock after the receipt, if the event was received in this row.
         received: Option<LamportTime>,
-        /// What it is.
+        /// A short description of the event.
         label: String,
     },
-    /// The user gets an event that was broadcast further up.
+    /// The user receives an event that was broadcast in a row further up.
     Received {
-        /// Their clock after it.
+        /// The user's clock after the receipt.
         time: LamportTime,
-        /// Which event, where it is not that of the row above: its time, and what it is.
+        /// The time and description of the event, if it is not the one in the row above.
         event: Option<(LamportTime, String)>,
     },
-    /// A reply, the Welcome or history told the user of an event, and raised their clock to its
-    /// time.
-    Told {
-        /// Their clock after it.
+    /// A reply, a Welcome or history reported a later time and raised the user's clock to it.
+    Observed {
+        /// The user's clock afterwards.
         time: LamportTime,
     },
 }
 
-/// An event, and where its sending belongs.
+/// An event, with the line of the request that led to it.
 #[derive(Debug)]
-struct Place<'a> {
+struct PlacedEvent<'a> {
     received: &'a Received,
-    /// Whose line its sending is on; `None`: nobody asked for it.
-    from: Option<Line>,
-    /// Which participant's, if not the user's own.
+    /// The line of its author, or `None` if no request led to it.
+    from: Option<Lifeline>,
+    /// The number of its participant, or `None` if it is the user's own.
     participant: Option<ParticipantNumber>,
     own: bool,
 }
 
-impl Diagram {
+impl LocalDiagram {
     /// The diagram of the newest events, in at most `rows` rows and with at most `columns` others.
     pub fn new(recent: &Recent, rows: usize, columns: usize) -> Self {
-        // Each takes a row at least.
+        // Each event takes at least one row.
         let mut events: Vec<_> = recent.events().rev().take(rows).collect();
         events.reverse();
         let others = others(&events, recent, columns);
         let places: Vec<_> = events
             .iter()
-            .map(|received| Place::new(received, recent, &others))
+            .map(|received| PlacedEvent::new(received, recent, &others))
             .collect();
         let numbers = others.iter().map(|(number, _)| *number).collect();
         let mut built = rows::build(&places, recent, numbers);
@@ -119,7 +117,7 @@ impl Diagram {
     }
 }
 
-/// Those with a column: the latest to do something.
+/// The participants that get a column: those that did something last.
 fn others(
     events: &[&Received],
     recent: &Recent,
@@ -154,7 +152,7 @@ fn who(event: &Event) -> Option<(ParticipantNumber, &Arc<str>)> {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> PlacedEvent<'a> {
     fn new(
         received: &'a Received,
         recent: &Recent,
@@ -166,10 +164,10 @@ impl<'a> Place<'a> {
         let asked = event.request > LamportTime::ZERO;
         let line = |number: ParticipantNumber| {
             if own {
-                return Line::Own;
+                return Lifeline::Own;
             }
             let found = others.iter().position(|(other, _)| *other == number);
-            found.map_or(Line::Hidden, Line::Other)
+            found.map_or(Lifeline::Hidden, Lifeline::Other)
         };
         Self {
             received,
@@ -179,7 +177,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Up to where its author had seen the chat, where that is told.
+    /// The position up to which the author had seen the chat, if the message reports it.
     fn seen(&self) -> Option<Position> {
         match self.received.event.kind {
             EventKind::Message { seen, .. } if seen > Position::ZERO => Some(seen),

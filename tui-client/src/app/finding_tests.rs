@@ -5,14 +5,14 @@ use std::time::Duration;
 use chitty_chat::LamportTime;
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{search::Outcome, testing::*, *};
+use super::{search::SearchOutcome, testing::*, *};
 use crate::session::{HistoryPage, Notice};
 
 const CTRL: KeyModifiers = KeyModifiers::CONTROL;
 
-/// In a chat of a thousand events, of which the last hundred are at hand.
-fn driver() -> Driver {
-    Driver::late(line)
+/// In a chat of a thousand events, of which the last hundred are loaded.
+fn driver() -> TestApp {
+    TestApp::late(line)
 }
 
 fn line(position: u64) -> chitty_chat::Event {
@@ -25,11 +25,11 @@ fn line(position: u64) -> chitty_chat::Event {
     message(position, position * 4, "bob", &text)
 }
 
-fn asked(driver: &mut Driver) -> Vec<HistoryPage> {
+fn asked(driver: &mut TestApp) -> Vec<HistoryPage> {
     driver.asked(|limit| limit == search::PAGE)
 }
 
-fn look_for(driver: &mut Driver, text: &str) {
+fn search_for(driver: &mut TestApp, text: &str) {
     driver.key(KeyCode::Char('f'), CTRL);
     driver.type_in(text);
 }
@@ -41,30 +41,30 @@ fn before(position: u64) -> HistoryPage {
 #[test]
 fn a_term_that_comes_in_a_burst_asks_for_one_page_and_is_found_in_it() {
     let mut driver = driver();
-    look_for(&mut driver, "the first");
+    search_for(&mut driver, "the first");
     assert_eq!(
         asked(&mut driver),
         [before(901)],
         "each letter waits for it"
     );
-    assert_eq!(driver.app.search().outcome(), &Outcome::Asking);
+    assert_eq!(driver.app.search().outcome(), &SearchOutcome::Asking);
     driver.answer(before(901), 101..901, line);
     assert_eq!(asked(&mut driver), [before(101)]);
     driver.type_in(" coff");
     assert_eq!(asked(&mut driver), []);
-    // It was asked for by what was typed before.
+    // The earlier query requested it.
     driver.answer(before(101), 1..101, line);
     assert_eq!(driver.selected(), Some(3));
-    assert_eq!(driver.app.search().outcome(), &Outcome::Found);
+    assert_eq!(driver.app.search().outcome(), &SearchOutcome::Found);
 }
 
 #[test]
 fn a_search_that_is_opened_again_waits_for_the_page_that_is_under_way() {
     let mut driver = driver();
-    look_for(&mut driver, "tea");
+    search_for(&mut driver, "tea");
     assert_eq!(asked(&mut driver), [before(901)]);
     driver.press(KeyCode::Esc);
-    look_for(&mut driver, "first");
+    search_for(&mut driver, "first");
     assert_eq!(asked(&mut driver), []);
     driver.answer(before(901), 1..901, line);
     assert_eq!(driver.selected(), Some(3));
@@ -73,39 +73,39 @@ fn a_search_that_is_opened_again_waits_for_the_page_that_is_under_way() {
 #[test]
 fn nothing_and_no_more_and_the_other_end_are_told_apart() {
     let mut driver = driver();
-    look_for(&mut driver, "coffee");
+    search_for(&mut driver, "coffee");
     assert_eq!(driver.selected(), Some(950));
     driver.press(KeyCode::Up);
     driver.answer(before(901), 1..901, line);
     assert_eq!(driver.selected(), Some(3));
     driver.press(KeyCode::Up);
-    assert_eq!(driver.app.search().outcome(), &Outcome::NoMore);
+    assert_eq!(driver.app.search().outcome(), &SearchOutcome::NoMore);
     assert_eq!(driver.selected(), Some(3), "there it stays");
     driver.press(KeyCode::Up);
-    assert_eq!(driver.app.search().outcome(), &Outcome::Wrapped);
+    assert_eq!(driver.app.search().outcome(), &SearchOutcome::Wrapped);
     assert_eq!(driver.selected(), Some(950));
-    // The other way round.
+    // The other direction.
     driver.press(KeyCode::Down);
-    assert_eq!(driver.app.search().outcome(), &Outcome::NoMore);
+    assert_eq!(driver.app.search().outcome(), &SearchOutcome::NoMore);
     driver.press(KeyCode::Down);
-    if driver.app.search().outcome() == &Outcome::Asking {
+    if driver.app.search().outcome() == &SearchOutcome::Asking {
         driver.answer(HistoryPage::At(LamportTime::new(1)), 1..901, line);
     }
-    assert_eq!(driver.app.search().outcome(), &Outcome::Wrapped);
+    assert_eq!(driver.app.search().outcome(), &SearchOutcome::Wrapped);
     assert_eq!(driver.selected(), Some(3));
     driver.type_in(" that nobody had");
     driver.answer(before(901), 1..901, line);
-    assert_eq!(driver.app.search().outcome(), &Outcome::Nothing);
+    assert_eq!(driver.app.search().outcome(), &SearchOutcome::Nothing);
 }
 
 #[test]
 fn the_only_one_is_said_to_be_that() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.event(message(3, 11, "bob", "tea"));
-    look_for(&mut driver, "tea");
+    search_for(&mut driver, "tea");
     driver.press(KeyCode::Enter);
     driver.press(KeyCode::Char('n'));
-    let hint = |driver: &Driver| driver.app.hint().map(|hint| hint.text.clone());
+    let hint = |driver: &TestApp| driver.app.hint().map(|hint| hint.text.clone());
     assert_eq!(
         hint(&driver).as_deref(),
         Some("No older line has \"tea\": n again goes on from the newest")
@@ -121,7 +121,7 @@ fn who_reads_further_up_finds_what_was_said_below() {
     for _ in 0..4 {
         driver.press(KeyCode::PageUp);
     }
-    let last = |driver: &Driver| {
+    let last = |driver: &TestApp| {
         driver
             .app
             .timeline()
@@ -132,14 +132,14 @@ fn who_reads_further_up_finds_what_was_said_below() {
     };
     let bottom = last(&driver);
     driver.effects();
-    look_for(&mut driver, "ada");
+    search_for(&mut driver, "ada");
     assert_eq!(asked(&mut driver), [before(901)]);
     driver.answer(before(901), 1..901, line);
     assert_eq!(driver.selected(), Some(1000), "her joining");
-    assert_eq!(driver.app.search().outcome(), &Outcome::Wrapped);
+    assert_eq!(driver.app.search().outcome(), &SearchOutcome::Wrapped);
     driver.type_in(" or nobody");
     driver.answer(before(901), 1..901, line);
-    assert_eq!(driver.app.search().outcome(), &Outcome::Nothing);
+    assert_eq!(driver.app.search().outcome(), &SearchOutcome::Nothing);
     assert_eq!(last(&driver), bottom, "back there");
     assert_eq!(driver.selected(), None);
     driver.press(KeyCode::Esc);
@@ -149,7 +149,7 @@ fn who_reads_further_up_finds_what_was_said_below() {
 #[test]
 fn a_find_has_what_is_around_it_and_nothing_is_dimmed() {
     let mut driver = driver();
-    look_for(&mut driver, "line 910");
+    search_for(&mut driver, "line 910");
     let (blocks, _) = driver.app.timeline().visible();
     let at = |wanted: u64| {
         let wanted = Some(wanted.into());
@@ -172,17 +172,17 @@ fn a_find_has_what_is_around_it_and_nothing_is_dimmed() {
 #[test]
 fn letters_are_found_however_they_are_written() {
     let mut driver = driver();
-    look_for(&mut driver, "CAFE\u{301}");
+    search_for(&mut driver, "CAFE\u{301}");
     assert_eq!(driver.selected(), Some(960));
     driver.press(KeyCode::Esc);
     driver.event(message(1001, 4100, "bob", "ΟΔΟΣ"));
-    look_for(&mut driver, "οδος");
+    search_for(&mut driver, "οδος");
     assert_eq!(driver.selected(), Some(1001));
 }
 
 /// In the chat under this name, with bob.
-fn named(name: &str) -> Driver {
-    let mut driver = Driver::joined(80, 24);
+fn named(name: &str) -> TestApp {
+    let mut driver = TestApp::joined(80, 24);
     let again = welcome(name, 2, &[(1, "bob"), (2, name)]);
     driver.notice(Notice::Welcome(again));
     driver.effects();
@@ -205,8 +205,8 @@ fn a_name_is_known_however_others_write_it() {
     }
 }
 
-fn scrolled_up() -> Driver {
-    let mut driver = Driver::joined(80, 24);
+fn scrolled_up() -> TestApp {
+    let mut driver = TestApp::joined(80, 24);
     for n in 3..60 {
         driver.event(message(n, n * 4, "bob", "hm"));
     }
@@ -230,7 +230,7 @@ fn who_reads_further_up_hears_of_being_spoken_to() {
         .below()
         .expect("there are newer lines");
     assert_eq!((below.new, below.mentions), (3, 2));
-    // One's own name in one's own line is none.
+    // The user's own name in an own line is no mention.
     driver.event(message(63, 312, "ada", "I am ada"));
     assert_eq!(
         driver.app.timeline().below().map(|below| below.mentions),
@@ -251,7 +251,7 @@ fn who_reads_further_up_hears_of_being_spoken_to() {
 #[test]
 fn a_mention_behind_the_diagram_or_the_help_is_heard() {
     for key in [KeyCode::F(2), KeyCode::F(1)] {
-        let mut driver = Driver::joined(80, 24);
+        let mut driver = TestApp::joined(80, 24);
         driver.press(key);
         driver.effects();
         driver.event(message(3, 11, "bob", "ada?"));
@@ -266,7 +266,7 @@ fn a_mention_behind_the_diagram_or_the_help_is_heard() {
 
 #[test]
 fn the_participants_are_scrolled_by_keys_and_by_the_wheel_over_them() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     for n in 3..80 {
         driver.event(joined(n, n * 4, &format!("guest-{n:02}")));
     }
@@ -302,7 +302,7 @@ fn the_participants_are_scrolled_by_keys_and_by_the_wheel_over_them() {
 #[test]
 fn who_lists_two_hundred_at_any_size() {
     for (width, height) in [(80, 24), (40, 12), (200, 60)] {
-        let mut driver = Driver::joined(width, height);
+        let mut driver = TestApp::joined(width, height);
         let names: Vec<_> = (0..200)
             .map(|n| format!("participant-number-{n:03}"))
             .collect();
@@ -313,7 +313,7 @@ fn who_lists_two_hundred_at_any_size() {
         let mut seen = std::collections::HashSet::new();
         for _ in 0..300 {
             let (blocks, above) = driver.app.timeline().visible();
-            // What is on screen, row by row.
+            // The rows on screen.
             let rows: Vec<String> = blocks
                 .iter()
                 .filter(|block| {
@@ -338,13 +338,13 @@ fn a_search_that_has_gone_far_leads_back() {
     for _ in 0..3 {
         driver.press(KeyCode::PageUp);
     }
-    let last = |driver: &Driver| {
+    let last = |driver: &TestApp| {
         let blocks = driver.app.timeline().visible().0;
         blocks.last().and_then(|block| block.position)
     };
     let here = last(&driver).expect("an event");
     driver.effects();
-    look_for(&mut driver, "the first");
+    search_for(&mut driver, "the first");
     driver.notice(Notice::History {
         page: before(901),
         start: false,
@@ -352,10 +352,10 @@ fn a_search_that_has_gone_far_leads_back() {
     });
     assert_eq!(
         driver.app.search().outcome(),
-        &Outcome::Failed("busy".into())
+        &SearchOutcome::Failed("busy".into())
     );
     driver.press(KeyCode::Up);
-    // Two pages further up, which do not reach the window.
+    // Two pages further up, which do not meet the loaded part.
     driver.answer(before(901), 500..901, line);
     driver.answer(before(500), 1..100, line);
     assert_eq!(driver.selected(), Some(3));
@@ -363,7 +363,7 @@ fn a_search_that_has_gone_far_leads_back() {
     driver.press(KeyCode::Esc);
     let page = HistoryPage::At(LamportTime::new(4 * here.get()));
     let effects = driver.effects();
-    let asks = |effect: &Effect| matches!(effect, Effect::Session(Command::History { page: asked, .. }) if *asked == page);
+    let asks = |effect: &Effect| matches!(effect, Effect::Session(SessionCommand::History { page: asked, .. }) if *asked == page);
     assert!(effects.iter().any(asks), "{effects:?}");
     driver.answer(page, 800..1000, line);
     assert_eq!(driver.selected(), None);

@@ -1,5 +1,5 @@
-//! The help: the signs on the screen, then the keys that matter most, then every command and key,
-//! from the tables that these are looked up in.
+//! The help: first the signs on the screen, then the most important keys, then every command and
+//! key, made from the tables in which these are looked up.
 
 use std::borrow::Cow;
 
@@ -7,94 +7,94 @@ use chitty_chat::signs::{self, Sign};
 
 use super::{
     commands::COMMANDS,
-    keys::{Action, Keymap, Mode, Row as KeyRow},
+    keys::{Action, KeyContext, KeyRow, Keymap},
     wrap,
 };
-use crate::view::glyphs;
+use crate::glyphs;
 
-/// The help as it fits a screen.
+/// The help, laid out for a screen.
 #[derive(Debug)]
-pub struct Page {
-    /// The columns between the sides of its frame.
+pub struct HelpPage {
+    /// The columns between the sides of the frame.
     pub width: usize,
     /// The rows that are visible at once.
     pub height: usize,
-    /// Whether there is room for a frame.
+    /// Whether there is space for a frame.
     pub framed: bool,
     /// All rows.
-    pub rows: Vec<Row>,
+    pub rows: Vec<HelpRow>,
 }
 
-/// A row of the help.
+/// A row of the laid-out help.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Row {
-    /// What the rows below are about.
+pub enum HelpRow {
+    /// The title of the rows below.
     Title(&'static str),
-    /// Keys, and what they do from this column on.
+    /// Keys or a command, with what they do.
     Entry {
-        /// The keys or the command.
+        /// The keys or the command, as the user types them.
         keys: Cow<'static, str>,
-        /// The column of `what`.
+        /// The column at which `what` begins.
         column: usize,
-        /// What they do; empty where it has rows of its own.
+        /// What they do; empty if it has rows of its own.
         what: Cow<'static, str>,
     },
-    /// More of what the keys above do, from this column on.
+    /// A further row of what the keys above do.
     More {
-        /// The column.
+        /// The column at which the text begins.
         column: usize,
-        /// What they do.
+        /// A part of what they do.
         what: String,
     },
-    /// Between two parts.
+    /// An empty row between two sections.
     Gap,
 }
 
-/// Beside the text: the frame, and a margin.
+/// Columns beside the text: the frame and a margin.
 const MARGIN: usize = 3;
 
-/// A part of the help.
-pub(crate) struct Part {
+/// A section of the help.
+pub(crate) struct HelpSection {
     pub(crate) title: &'static str,
-    /// The table of the configuration that changes it.
+    /// The table of the configuration file that changes these keys.
     pub(crate) table: Option<&'static str>,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<HelpEntry>,
 }
 
-/// A key or a command.
-pub(crate) struct Entry {
-    /// As people write it.
+/// A key or a command with its explanation.
+pub(crate) struct HelpEntry {
+    /// The keys or the command, as the user types them.
     pub(crate) keys: Cow<'static, str>,
     pub(crate) what: &'static str,
-    /// What the configuration calls it.
+    /// The names of the bindings in the configuration file.
     pub(crate) names: Vec<&'static str>,
 }
 
-impl Page {
-    /// The help on a screen of so many columns and rows.
+impl HelpPage {
+    /// Lays the help out for a screen of this size.
     pub fn new(width: u16, height: u16, keys: &Keymap) -> Self {
         let (screen, height) = (usize::from(width), usize::from(height));
         let parts = parts(keys);
         let margin = if screen > 30 { MARGIN } else { 1 };
-        let room = screen.saturating_sub(2 * margin);
+        let space = screen.saturating_sub(2 * margin);
         let all = || parts.iter().flat_map(|part| &part.entries);
         let column = column(all());
         let what = all().map(|entry| glyphs::width(entry.what)).max();
         let wanted = column + what.unwrap_or(0);
-        let width = wanted.min(room);
+        let width = wanted.min(space);
         let mut rows = Vec::new();
         for part in parts {
             if !rows.is_empty() {
-                rows.push(Row::Gap);
+                rows.push(HelpRow::Gap);
             }
-            rows.push(Row::Title(part.title));
-            // In a narrow window each part is laid out by itself.
-            let column = if wanted <= room {
+            rows.push(HelpRow::Title(part.title));
+            // On a narrow screen each section gets a column width of its own.
+            let column = if wanted <= space {
                 column
             } else {
                 self::column(part.entries.iter())
             };
-            for Entry { keys, what, .. } in part.entries {
+            for HelpEntry { keys, what, .. } in part.entries {
                 entry(keys, what, column, width, &mut rows);
             }
         }
@@ -114,8 +114,8 @@ impl Page {
     }
 }
 
-/// Where what keys do begins.
-fn column<'a>(entries: impl Iterator<Item = &'a Entry>) -> usize {
+/// The column at which the explanations begin.
+fn column<'a>(entries: impl Iterator<Item = &'a HelpEntry>) -> usize {
     entries
         .map(|entry| glyphs::width(&entry.keys))
         .max()
@@ -123,7 +123,7 @@ fn column<'a>(entries: impl Iterator<Item = &'a Entry>) -> usize {
         + 2
 }
 
-/// What is most wanted: the first things of their rows.
+/// The keys that matter most: the first bindings of their rows.
 const MAIN: [Action; 10] = [
     Action::Send,
     Action::Newline,
@@ -142,32 +142,32 @@ fn is_main(row: &KeyRow) -> bool {
     first.is_some_and(|binding| MAIN.contains(&binding.action))
 }
 
-/// All of the help, with these keys.
-pub(crate) fn parts(keys: &Keymap) -> [Part; 6] {
-    let commands = COMMANDS.iter().map(|help| Entry {
+/// All sections of the help with these keys.
+pub(crate) fn parts(keys: &Keymap) -> [HelpSection; 6] {
+    let commands = COMMANDS.iter().map(|help| HelpEntry {
         keys: help.command.into(),
         what: help.what,
         names: Vec::new(),
     });
-    let back = keys.key(Action::Leave).map(|key| Entry {
+    let back = keys.key(Action::Leave).map(|key| HelpEntry {
         keys: key.to_string().into(),
         what: "back to the draft",
         names: Vec::new(),
     });
-    let part = |title, table, entries| Part {
+    let part = |title, table, entries| HelpSection {
         title,
         table,
         entries,
     };
-    let mut main = of(keys, Mode::Chat, is_main);
+    let mut main = of(keys, KeyContext::Chat, is_main);
     main.sort_by_key(|(row, _)| {
         let first = row.bindings.first();
         MAIN.iter()
             .position(|action| first.is_some_and(|first| first.action == *action))
     });
-    let rest = of(keys, Mode::Chat, |row| !is_main(row));
-    let selected = of(keys, Mode::Selected, |_| true);
-    let entries = |rows: Vec<(_, Entry)>| rows.into_iter().map(|(_, entry)| entry);
+    let rest = of(keys, KeyContext::Chat, |row| !is_main(row));
+    let selected = of(keys, KeyContext::Selected, |_| true);
+    let entries = |rows: Vec<(_, HelpEntry)>| rows.into_iter().map(|(_, entry)| entry);
     [
         part("Signs", None, signs::SCREEN.map(sign).into()),
         part(
@@ -186,19 +186,23 @@ pub(crate) fn parts(keys: &Keymap) -> [Part; 6] {
     ]
 }
 
-fn sign(sign: Sign) -> Entry {
-    Entry {
+fn sign(sign: Sign) -> HelpEntry {
+    HelpEntry {
         keys: sign.sign.into(),
         what: sign.means,
         names: Vec::new(),
     }
 }
 
-/// The rows of keys that these are.
-fn of(keys: &Keymap, mode: Mode, which: impl Fn(&KeyRow) -> bool) -> Vec<(&'static KeyRow, Entry)> {
-    let rows = keys.rows(mode).filter(|(_, row)| which(row));
+/// The rows of this context that `which` selects, as entries of the help.
+fn of(
+    keys: &Keymap,
+    context: KeyContext,
+    which: impl Fn(&KeyRow) -> bool,
+) -> Vec<(&'static KeyRow, HelpEntry)> {
+    let rows = keys.rows(context).filter(|(_, row)| which(row));
     let entry = |(keys, row): (String, &'static KeyRow)| {
-        let entry = Entry {
+        let entry = HelpEntry {
             keys: keys.into(),
             what: row.what,
             names: row.bindings.iter().map(|binding| binding.name).collect(),
@@ -208,7 +212,8 @@ fn of(keys: &Keymap, mode: Mode, which: impl Fn(&KeyRow) -> bool) -> Vec<(&'stat
     rows.map(entry).collect()
 }
 
-/// Beside the keys there is room for so many columns of what they do, or it goes below them.
+/// An explanation stands beside its keys if it gets this many columns; otherwise it goes below
+/// them.
 const LEAST: usize = 14;
 
 fn entry(
@@ -216,20 +221,20 @@ fn entry(
     what: &'static str,
     column: usize,
     width: usize,
-    rows: &mut Vec<Row>,
+    rows: &mut Vec<HelpRow>,
 ) {
-    let room = width.saturating_sub(column);
-    let beside = room >= glyphs::width(what) || room >= LEAST;
+    let space = width.saturating_sub(column);
+    let beside = space >= glyphs::width(what) || space >= LEAST;
     let indent = if beside { column } else { 2 };
     let mut more = wrap::rows(what, width.saturating_sub(indent), 0)
         .into_iter()
         .peekable();
-    rows.push(Row::Entry {
+    rows.push(HelpRow::Entry {
         keys,
         column,
         what: more.next_if(|_| beside).unwrap_or_default().into(),
     });
-    rows.extend(more.map(|what| Row::More {
+    rows.extend(more.map(|what| HelpRow::More {
         column: indent,
         what,
     }));
@@ -243,10 +248,9 @@ mod tests {
     fn every_key_and_command_is_in_it_at_any_size() {
         let map = Keymap::default();
         for (width, height) in [(200, 60), (80, 24), (40, 10), (20, 5), (1, 1), (0, 0)] {
-            let page = Page::new(width, height, &map);
+            let page = HelpPage::new(width, height, &map);
             for wanted in parts(&map).iter().flat_map(|part| &part.entries) {
-                let known =
-                    |row: &Row| matches!(row, Row::Entry { keys, .. } if *keys == wanted.keys);
+                let known = |row: &HelpRow| matches!(row, HelpRow::Entry { keys, .. } if *keys == wanted.keys);
                 let wanted = &wanted.keys;
                 assert!(page.rows.iter().any(known), "{wanted} at {width}x{height}");
             }
@@ -267,21 +271,24 @@ mod tests {
             .collect();
         assert_eq!(names.len(), MAIN.len());
         assert_eq!((names[0], names[9]), ("send", "leave"));
-        // Nothing is left out or there twice.
+        // No row is missing or repeated.
         let keys = [&parts[2], &parts[4]].map(|part| part.entries.len());
-        assert_eq!(keys.iter().sum::<usize>(), map.rows(Mode::Chat).count());
+        assert_eq!(
+            keys.iter().sum::<usize>(),
+            map.rows(KeyContext::Chat).count()
+        );
     }
 
     #[test]
     fn what_keys_do_is_read_whole_at_any_width() {
         let map = Keymap::default();
         for width in [20, 32, 40, 50, 60, 80, 200] {
-            let page = Page::new(width, 24, &map);
+            let page = HelpPage::new(width, 24, &map);
             let mut told = String::new();
             for row in &page.rows {
                 let (column, what) = match row {
-                    Row::Entry { column, what, .. } => (*column, &**what),
-                    Row::More { column, what } => (*column, &**what),
+                    HelpRow::Entry { column, what, .. } => (*column, &**what),
+                    HelpRow::More { column, what } => (*column, &**what),
                     _ => continue,
                 };
                 assert!(
@@ -302,7 +309,7 @@ mod tests {
         }
     }
 
-    /// Its tables are these: what this prints when it fails is to be put there.
+    /// The manual has these tables. If this fails, copy what it prints into the manual.
     #[test]
     fn the_manual_has_the_same() {
         let manual = include_str!("../../../docs/manual.md");
@@ -314,7 +321,7 @@ mod tests {
                 }
                 None => "| command | does |\n| --- | --- |\n".to_owned(),
             };
-            let row = |Entry { keys, what, names }| {
+            let row = |HelpEntry { keys, what, names }| {
                 let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
                 let names = names.join(", ");
                 let last = part.table.map(|_| format!(" {names} |"));

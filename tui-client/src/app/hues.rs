@@ -1,25 +1,25 @@
-//! Which of the colours of names each name has.
+//! Assigns a colour to each name.
 //!
-//! A name asks for the colour that its hash gives, so that it has the same one on every screen;
-//! where somebody present has that already, it takes the next that is free. Names are given theirs
-//! in the order of the log, so that all who saw the same people come see the same colours. Who has
-//! a colour keeps it while present, and gets it back later if it is free; so a screen that was
-//! started after a namesake in colour has left may show another one.
+//! A name prefers the colour that its hash gives, so that it has the same one on every screen. If a
+//! participant who is present has that colour already, the name gets the next free one. Names get
+//! their colours in the order of the log, so that all clients that saw the same joins show the same
+//! colours. A participant keeps its colour while present, and gets it back on return if it is free;
+//! a client that started after another holder of the colour had left may show another one.
 
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
 };
 
-/// Names whose colours are remembered after their leaving: more than fit on any screen.
+/// How many names of participants that left keep their colour in memory: more than fit on a screen.
 const MANY_GONE: usize = 1_000;
 
-/// The colours of names, by their numbers.
+/// The colours of names, by number.
 #[derive(Debug)]
 pub(super) struct Hues {
-    /// How many of those present have each.
+    /// The number of participants present with each colour.
     holders: Vec<usize>,
-    /// Of who is present, and of who was.
+    /// The colours of the names of present participants, and of those that left.
     known: HashMap<Arc<str>, usize>,
     gone: VecDeque<Arc<str>>,
 }
@@ -31,7 +31,7 @@ impl Default for Hues {
 }
 
 impl Hues {
-    /// So many colours, at least one, and nobody present.
+    /// This many colours, at least one, and nobody present.
     pub(super) fn new(count: usize) -> Self {
         Self {
             holders: vec![0; count.max(1)],
@@ -40,7 +40,7 @@ impl Hues {
         }
     }
 
-    /// The colour of a name.
+    /// The number of a name's colour.
     pub(super) fn of(&self, name: &str) -> usize {
         self.known
             .get(name)
@@ -48,21 +48,21 @@ impl Hues {
             .unwrap_or_else(|| self.asked(name))
     }
 
-    /// Somebody comes. Returns their colour.
+    /// Assigns a colour to a participant that joins, and returns its number.
     pub(super) fn give(&mut self, name: &Arc<str>) -> usize {
         let asked = self.asked(name);
         let had = self.known.get(name).copied();
         let had = had.filter(|&hue| self.holders[hue] == 0);
         let hue = had.or_else(|| self.free(asked)).unwrap_or(asked);
         self.holders[hue] += 1;
-        // Who has gone is known: a name that is new need not be looked for among them.
+        // A name that left is still in `known`, so a new name does not have to be searched for.
         if self.known.insert(Arc::clone(name), hue).is_some() {
             self.gone.retain(|gone| gone != name);
         }
         hue
     }
 
-    /// Somebody leaves, whose lines stay on screen as they are.
+    /// Releases the colour of a participant that leaves; its lines on screen keep it.
     pub(super) fn leave(&mut self, name: &Arc<str>, hue: usize) {
         self.holders[hue] = self.holders[hue].saturating_sub(1);
         self.gone.push_back(Arc::clone(name));
@@ -73,12 +73,12 @@ impl Hues {
         }
     }
 
-    /// Whether some of so many who are present look alike and need not.
+    /// Whether some of this many participants share a colour although there are enough for all.
     pub(super) fn is_crowded(&self, present: usize) -> bool {
         present <= self.holders.len() && self.holders.iter().any(|&holders| holders > 1)
     }
 
-    /// Gives one who has somebody else's colour another one that nobody has.
+    /// Gives a participant that shares its colour a free one, if there is one.
     pub(super) fn part(&mut self, name: &Arc<str>, hue: usize) -> usize {
         match self.free(self.asked(name)) {
             Some(free) if self.holders[hue] > 1 => {
@@ -104,7 +104,7 @@ impl Hues {
     }
 
     fn asked(&self, name: &str) -> usize {
-        // FNV-1a, whose result no release of Rust changes.
+        // FNV-1a, because no Rust release changes its result.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });

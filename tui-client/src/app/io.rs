@@ -1,4 +1,4 @@
-//! What goes into the app, and what comes out of it.
+//! The inputs and effects of the app.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,108 +7,108 @@ use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
 
 use super::{Mouse, options::Options};
-use crate::session::{Command, Ended, Notice};
+use crate::session::{Ended, Notice, SessionCommand};
 
-/// What happened around the app.
+/// Something that happened outside the app.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A key was pressed.
     Key(KeyEvent),
     /// Text was pasted.
     Paste(String),
-    /// Nothing more comes of a paste that has begun.
+    /// A paste has begun, and no more of it arrives.
     PasteStalls,
-    /// The mouse was used.
+    /// The mouse wheel or a button was used.
     Mouse(Mouse),
-    /// The screen has so many columns and rows.
+    /// The screen has this many columns and rows.
     Resize(u16, u16),
-    /// The terminal window got or lost the keyboard.
+    /// The terminal window got (`true`) or lost the keyboard.
     Focus(bool),
-    /// The session says something.
+    /// The session reports something.
     Session(Notice),
-    /// The user's editor has ended: with the text, or for this reason without one.
+    /// The user's editor has ended, with the text or with the reason why there is none.
     Edited(Result<Edited, String>),
-    /// There is something to say about the log file.
+    /// The state of the log file changed.
     Log(LogNews),
-    /// There is no shell to go back to for a while.
+    /// The process cannot be suspended because no shell would continue it.
     NoShell,
-    /// The time that [`next_wake`](super::App::next_wake) asked for has come.
+    /// The time that [`next_wake`](super::App::next_wake) returned has come.
     Tick,
-    /// The user cannot stay: a signal, or the terminal is gone.
+    /// The client must end: a signal arrived, or the terminal is gone.
     Leave,
 }
 
-/// What was written in the user's editor.
+/// The text from the user's editor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edited {
-    /// As much as a draft has room for.
+    /// As much of the text as a draft can hold.
     pub text: String,
-    /// The file with the whole of it, if that is more.
+    /// The file with the whole text, if it is longer than that.
     pub whole: Option<String>,
 }
 
-/// What the app wants done.
+/// Something that the app wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Tell the session.
-    Session(Command),
-    /// The screen is not what the app looks like any more.
+    /// Send this command to the session.
+    Session(SessionCommand),
+    /// Draw the screen: the state has changed.
     Draw,
-    /// Draw every cell anew: something else has written to the terminal.
+    /// Draw every cell again: another program has written to the terminal.
     Repaint,
-    /// Let the user write this in an editor, and tell by [`Input::Edited`].
+    /// Open this draft in the user's editor, and report the result as [`Input::Edited`].
     Editor(String),
-    /// Give the terminal back to the shell until the user returns.
+    /// Suspend the process and give the terminal back to the shell.
     Suspend,
-    /// Put this into the clipboard.
+    /// Copy this text to the clipboard.
     Copy(String),
-    /// The window's title.
+    /// Set the window's title.
     Title(String),
-    /// Sound the bell.
+    /// Ring the bell.
     Bell,
-    /// Tell the user who looks elsewhere.
+    /// Show a notification.
     Notify(String),
-    /// Take the mouse, or leave it to the terminal.
+    /// Capture the mouse (`true`), or leave it to the terminal.
     Mouse(bool),
-    /// The client is done.
-    Quit(Outcome),
+    /// End the client.
+    Quit(ExitReason),
 }
 
-/// How the client ended.
+/// Why the client ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ExitReason {
     /// The user left.
     Left,
-    /// The session ended under the user, who then left the screen.
+    /// The session ended first, and the user left the screen afterwards.
     Over(Ended),
-    /// The chat was never entered; the text says why.
+    /// The client never entered the chat; the text says why.
     NeverJoined(String),
 }
 
-/// What time it is.
+/// The time of an input, on two clocks.
 #[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// Since the client's start.
+pub struct InputTime {
+    /// The time since the client's start, which never goes back.
     pub mono: Duration,
-    /// For people.
+    /// The time of day, for display only.
     pub wall: SystemTime,
 }
 
-/// What the app begins with.
+/// The settings with which the app starts.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The name to enter under; without one the join screen asks.
+    /// The name to enter the chat under; without one, the join screen asks.
     pub name: Option<String>,
-    /// The name that the join screen offers.
+    /// The name that the join screen proposes.
     pub login: String,
-    /// Where the server is, for the status line, until a welcome tells.
+    /// The address of the server for the status line, until the first Welcome.
     pub server: String,
-    /// In which times of day are shown.
+    /// The time zone of the times of day on screen.
     pub time_zone: TimeZone,
-    /// Columns and rows of the screen.
+    /// The columns and rows of the screen.
     pub size: (u16, u16),
-    /// What was said before is shown without being asked for.
+    /// Whether history is fetched without being asked for.
     pub backlog: bool,
-    /// What the user likes.
+    /// The user's preferences.
     pub options: Options,
 }

@@ -1,36 +1,36 @@
-//! The join screen: under which name to enter.
+//! The join screen, which asks for a name.
 
 use std::time::Duration;
 
 use chitty_chat::ParticipantName;
 
 use super::composer::{Edit, Editor};
-use crate::session::Refusal;
+use crate::session::NameRefusal;
 
-/// In characters: enough to see that a name is too long.
+/// The longest content of the field, in characters: enough to see that a name is too long.
 const MAX_FIELD: usize = 64;
 
-/// The name field and what was wrong with the last name.
+/// The name field, and what was wrong with the last name.
 #[derive(Debug)]
-pub struct Join {
+pub struct JoinForm {
     editor: Editor,
-    /// The name in the field is only offered: what is written takes its place.
+    /// The name in the field is a proposal, which typed text replaces.
     offered: bool,
     refusal: Option<String>,
     free_at: Option<Duration>,
     trying: bool,
 }
 
-impl Join {
-    /// A field with this name offered in it, as a selected text is: the first character that is
-    /// written replaces it, and moving the caret keeps it.
+impl JoinForm {
+    /// A field that proposes this name. It behaves like selected text: the first typed character
+    /// replaces it, and moving the caret keeps it.
     pub(super) fn offering(name: &str) -> Self {
         let mut join = Self::new(name);
         join.offered = !join.name().is_empty();
         join
     }
 
-    /// A field with this name in it.
+    /// A field that contains this name.
     pub(super) fn new(name: &str) -> Self {
         let name: String = name.chars().filter(|c| !c.is_control()).collect();
         Self {
@@ -42,22 +42,22 @@ impl Join {
         }
     }
 
-    /// What is in the field.
+    /// The content of the field.
     pub fn name(&self) -> &str {
         self.editor.draft().text()
     }
 
-    /// What is before the caret, and what is behind it.
+    /// The text before the caret, and the text after it.
     pub fn halves(&self) -> (&str, &str) {
         self.editor.draft().halves()
     }
 
-    /// Whether the name in the field is only offered.
+    /// Whether the name in the field is a proposal.
     pub fn is_offered(&self) -> bool {
         self.offered && !self.trying
     }
 
-    /// A name was sent and not answered yet.
+    /// Whether a name was sent and no answer has come.
     pub fn trying(&self) -> bool {
         self.trying
     }
@@ -71,13 +71,13 @@ impl Join {
         self.refusal.as_deref().map(|refusal| (refusal, wait))
     }
 
-    /// Until when a countdown is shown.
+    /// The time at which the countdown ends.
     pub(super) fn free_at(&self) -> Option<Duration> {
         self.free_at
     }
 
     pub(super) fn edit(&mut self, edit: Edit) {
-        // A name is one line.
+        // A name has no line breaks.
         let breaks = matches!(edit, Edit::Insert(c) if c.is_control());
         if self.trying || breaks {
             return;
@@ -106,7 +106,7 @@ impl Join {
         }
     }
 
-    /// The name to try, if it can be one; else the screen explains what is wrong.
+    /// The name to send, if it is valid; otherwise the screen explains what is wrong.
     pub(super) fn submit(&mut self) -> Option<ParticipantName> {
         if self.trying {
             return None;
@@ -126,14 +126,14 @@ impl Join {
         }
     }
 
-    pub(super) fn refused(&mut self, refusal: &Refusal, now: Duration) {
+    pub(super) fn refused(&mut self, refusal: &NameRefusal, now: Duration) {
         *self = Self::new(&refusal.name);
         self.refusal = Some(sentence(&refusal.reason));
         self.free_at = refusal.retry_in.map(|wait| now.saturating_add(wait));
     }
 }
 
-/// With a capital and a full stop, as it stands alone.
+/// Adds a capital and a full stop, because the reason stands alone.
 fn sentence(reason: &str) -> String {
     let reason = reason.trim();
     let mut chars = reason.chars();
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_bad_name_is_explained_and_not_tried() {
-        let mut join = Join::new("");
+        let mut join = JoinForm::new("");
         assert_eq!(join.submit(), None);
         let (why, _) = join.refusal(Duration::ZERO).expect("a reason");
         assert!(why.starts_with("A name") && why.ends_with('.'), "{why}");
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_refused_name_can_be_changed() {
-        let mut join = Join::new("ada");
+        let mut join = JoinForm::new("ada");
         assert_eq!(
             join.submit().map(|name| name.as_str().to_owned()),
             Some("ada".into())
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(join.name(), "ada");
         let now = Duration::from_secs(5);
         join.refused(
-            &Refusal {
+            &NameRefusal {
                 name: "ada".into(),
                 reason: "the name is taken".into(),
                 retry_in: Some(Duration::from_secs(8)),
@@ -196,11 +196,11 @@ mod tests {
 
     #[test]
     fn the_field_is_bounded_and_takes_one_line() {
-        let mut join = Join::new(&"x".repeat(1000));
+        let mut join = JoinForm::new(&"x".repeat(1000));
         assert_eq!(join.name().len(), MAX_FIELD);
         join.edit(Edit::Insert('y'));
         assert_eq!(join.name().len(), MAX_FIELD);
-        let mut join = Join::new("");
+        let mut join = JoinForm::new("");
         join.paste("ada\nsecret");
         assert_eq!(join.name(), "ada");
     }

@@ -1,41 +1,41 @@
-//! Which pane is where: pure geometry.
+//! The layout of the screen: pure geometry.
 
 use ratatui::layout::Rect;
 
-/// A screen of fewer columns has no participants pane.
+/// The participants pane is shown on screens of at least this many columns.
 pub const PARTICIPANTS_FROM: u16 = 60;
 
-/// The panes of the chat. A pane without room is empty.
+/// The panes of the chat. A pane for which there is no space is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Panes {
     /// The whole screen.
     pub screen: Rect,
-    /// What was said.
+    /// The messages.
     pub messages: Rect,
-    /// Who is present, with the rule on its left.
+    /// The participants, with the rule on their left.
     pub participants: Option<Rect>,
-    /// What must not be overlooked: above the status.
+    /// The alarm, above the status line.
     pub alarm: Rect,
-    /// The rule with the status.
+    /// The rule with the status line.
     pub status: Rect,
-    /// A word to the user about the draft.
+    /// A hint for the user about the draft.
     pub hint: Rect,
     /// The rows of the draft, with prompt and counter.
     pub input: Rect,
 }
 
-/// How an input row is divided: prompt, draft, counter.
+/// How an input row is divided into prompt, draft and counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InputColumns {
-    /// Columns of the prompt, with the space behind it.
+    /// The columns of the prompt, with the space after it.
     pub prompt: u16,
-    /// Columns of the draft.
+    /// The columns of the draft.
     pub draft: u16,
-    /// Columns of the counter, with the space before it.
+    /// The columns of the counter, with the space before it.
     pub counter: u16,
 }
 
-/// Divides an input row of `width`; `name` is how wide the name before it is.
+/// Divides an input row of `width` columns; `name` is the width of the prompt's name.
 pub fn input_columns(width: u16, name: usize) -> InputColumns {
     let counter = match width {
         0..12 => 0,
@@ -56,19 +56,19 @@ pub fn input_columns(width: u16, name: usize) -> InputColumns {
     }
 }
 
-/// How many rows the parts of a screen would like.
+/// How many rows each part of the screen asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// What must not be overlooked.
+pub struct WantedRows {
+    /// The rows of the alarm.
     pub alarm: usize,
-    /// A word to the user.
+    /// The rows of the hint.
     pub hint: usize,
-    /// The draft.
+    /// The rows of the draft.
     pub draft: usize,
 }
 
-/// Divides a screen. The participants are shown where there is room, and they are wanted.
-pub fn panes(width: u16, height: u16, wanted: Wanted, participants: bool) -> Panes {
+/// Divides a screen. The participants are shown if they are wanted and there is space.
+pub fn panes(width: u16, height: u16, wanted: WantedRows, participants: bool) -> Panes {
     let most = (height / 3).max(2);
     let input = u16::try_from(wanted.draft)
         .unwrap_or(most)
@@ -76,7 +76,7 @@ pub fn panes(width: u16, height: u16, wanted: Wanted, participants: bool) -> Pan
         .min(height);
     let status = u16::from(height > input);
     let spare = (height - input - status).min(3);
-    // A row of the alarm comes before a word to the user.
+    // The first row of the alarm has priority over the hint.
     let first = u16::from(wanted.alarm > 0 && spare > 0);
     let hint = u16::try_from(wanted.hint)
         .unwrap_or(spare)
@@ -102,7 +102,7 @@ pub fn panes(width: u16, height: u16, wanted: Wanted, participants: bool) -> Pan
     }
 }
 
-/// The messages have the whole screen, but for so many rows that must not be overlooked.
+/// Gives the whole screen to the messages, except for the rows of the alarm.
 pub fn bare(width: u16, height: u16, alarm: usize) -> Panes {
     let alarm = alarm_rows(height, alarm);
     let messages = height - alarm;
@@ -114,9 +114,9 @@ pub fn bare(width: u16, height: u16, alarm: usize) -> Panes {
     }
 }
 
-/// At most half of the rows that there are, and at most four.
-fn alarm_rows(room: u16, wanted: usize) -> u16 {
-    let most = room.div_ceil(2).min(4);
+/// At most half of the available rows, and at most four.
+fn alarm_rows(space: u16, wanted: usize) -> u16 {
+    let most = space.div_ceil(2).min(4);
     u16::try_from(wanted).unwrap_or(most).min(most)
 }
 
@@ -131,7 +131,7 @@ mod tests {
         fn the_panes_fill_the_screen(width: u16, height: u16, draft in 0..100_usize, hint in 0..9_usize, alarm in 0..9_usize, side: bool) {
             let bare = bare(width, height, alarm);
             prop_assert_eq!(bare.messages.height + bare.alarm.height, height);
-            let panes = panes(width, height, Wanted { alarm, hint, draft }, side);
+            let panes = panes(width, height, WantedRows { alarm, hint, draft }, side);
             prop_assert_eq!(
                 panes.messages.height
                     + panes.alarm.height

@@ -1,78 +1,78 @@
-//! How the screen is left without leaving it by accident.
+//! Leaving without leaving by accident.
 //!
-//! Esc is the key that people press to get out of something, and the byte that begins Alt with a
-//! letter. So at rest it announces that it leaves and waits: any other key stays. Closing
-//! something and leaving are kept apart by a pause, because one press too many is common.
+//! Esc is the key that users press to get out of something, and also the byte that begins Alt with
+//! a letter. With nothing open, it therefore announces that the client will leave, and waits: any
+//! other key cancels that. A pause separates closing something from leaving, because one press too
+//! many is common.
 
 use std::time::Duration;
 
-use super::{App, Effect, FAREWELL, Outcome, Pane, Screen};
-use crate::{app::keys::Action, session::Command};
+use super::{ActiveScreen, App, Effect, ExitReason, FAREWELL, MainPane, Tone};
+use crate::{app::keys::Action, session::SessionCommand};
 
-/// From the announcement until the chat is left.
+/// The time from the announcement until the client leaves.
 pub(super) const ANNOUNCED: Duration = Duration::from_millis(1500);
-/// After something was closed, the key that closed it does nothing at rest for this time.
+/// For this long after something was closed, the key that closed it does not leave.
 pub(super) const REST: Duration = Duration::from_secs(1);
 
-/// Where the user is on the way out.
+/// How far the user is on the way out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Leaving {
-    /// The key that leaves was pressed with a draft or unsent lines: the next press leaves them.
+    /// The leave key was pressed with a draft or unsent lines: the next press discards them.
     warned: bool,
-    /// `/quit` was sent with lines that wait: the next one leaves them.
+    /// `/quit` was typed with lines that wait: the next one discards them.
     quit_warned: bool,
-    /// When an announced leave happens.
+    /// The time at which an announced leave happens.
     announced: Option<Duration>,
-    /// When something was last closed.
+    /// The time at which something was last closed.
     closed: Option<Duration>,
-    /// When the screen goes, whatever the session does.
+    /// The time at which the screen ends, whatever the session does.
     by: Option<Duration>,
 }
 
 impl Leaving {
-    /// Another key or a paste: whoever was about to leave stays. Returns whether a leave was
+    /// Cancels an announced leave because of another key or a paste. Returns whether one was
     /// announced.
     pub(super) fn stay(&mut self) -> bool {
         self.warned = false;
         self.announced.take().is_some()
     }
 
-    /// Whether the next press leaves what would be lost.
+    /// Whether the next press leaves and discards what is not sent.
     pub(super) const fn is_warned(&self) -> bool {
         self.warned
     }
 
-    /// Whether the session was asked for a farewell.
+    /// Whether the session was asked to leave.
     pub(super) const fn is_under_way(&self) -> bool {
         self.by.is_some()
     }
 
-    /// When the next step is due.
+    /// The times at which something is due.
     pub(super) fn due(&self) -> impl Iterator<Item = Duration> {
         self.by.into_iter().chain(self.announced)
     }
 }
 
 impl App {
-    /// Something was closed at this moment.
+    /// Takes note that something was closed now.
     pub(super) fn closed(&mut self) {
         self.leaving.closed = Some(self.now);
     }
 
-    /// The key that leaves: it closes what is open first.
+    /// The leave key: closes what is open first.
     pub(super) fn close_or_escape(&mut self, before: Leaving, effects: &mut Vec<Effect>) {
         if !self.close_topmost() {
             self.escape(before, effects);
         }
     }
 
-    /// The key that leaves, pressed where nothing is open. `before` is what earlier presses
-    /// have said.
+    /// The leave key, pressed with nothing open. `before` is the state before this press.
     pub(super) fn escape(&mut self, before: Leaving, effects: &mut Vec<Effect>) {
         if before.announced.is_some() || before.warned {
             return self.leave(effects);
         }
-        if self.screen == Screen::Chat && self.timeline.below().is_some() {
+        if self.screen == ActiveScreen::Chat && self.timeline.below().is_some() {
             self.go_to_newest();
             return self.closed();
         }
@@ -84,31 +84,31 @@ impl App {
             Some(lost) => {
                 self.leaving.warned = true;
                 let key = self.leave_key();
-                self.say(format!("{lost}: {key} again leaves without it"), false);
+                self.say(format!("{lost}: {key} again leaves without it"), Tone::Info);
             }
-            // The chat is over: there is nothing to stay for.
+            // The session has ended, so nothing can be lost.
             None if self.over.is_some() => self.leave(effects),
             None => {
                 self.leaving.announced = Some(self.now + ANNOUNCED);
-                self.say("Leaving … any key stays", false);
+                self.say("Leaving … any key stays", Tone::Info);
             }
         }
     }
 
-    /// Leaves by a word, or by the end of the input, which have nothing to do with the draft.
+    /// Leaves by a command or by the end of the input; the draft does not matter for these.
     pub(super) fn quit(&mut self, was_warned: bool, effects: &mut Vec<Effect>) {
         if !was_warned && self.over.is_none() && self.lines_would_stay() {
             self.leaving.warned = true;
             self.leaving.quit_warned = true;
             let key = self.leave_key();
             let hint = format!("The lines marked … are not sent: {key} leaves without them");
-            self.say(hint, false);
+            self.say(hint, Tone::Info);
         } else {
             self.leave(effects);
         }
     }
 
-    /// `/quit`, the second of which does not ask again.
+    /// `/quit`; the second one does not ask again.
     pub(super) fn quit_by_word(&mut self, effects: &mut Vec<Effect>) {
         let was_warned = std::mem::take(&mut self.leaving.quit_warned);
         self.quit(was_warned, effects);
@@ -121,7 +121,7 @@ impl App {
         } else if !self.leaving.is_under_way() {
             self.leaving.by = Some(self.now + FAREWELL);
             self.status.leaving();
-            effects.push(Effect::Session(Command::Leave));
+            effects.push(Effect::Session(SessionCommand::Leave));
         }
     }
 
@@ -132,16 +132,17 @@ impl App {
             self.leave(effects);
         }
         if self.leaving.by.is_some_and(|by| by <= self.now) {
-            effects.push(Effect::Quit(Outcome::Left));
+            effects.push(Effect::Quit(ExitReason::Left));
         }
     }
 
-    /// Closes the diagram, or the search or choice beside the draft; returns whether one was open.
+    /// Closes the search of the history, the completion or the diagram. Returns whether one was
+    /// open.
     pub(super) fn close_topmost(&mut self) -> bool {
         let closed = if self.composer.cancel() {
             true
-        } else if self.pane == Pane::Diagram {
-            self.pane = Pane::Messages;
+        } else if self.pane == MainPane::Diagram {
+            self.pane = MainPane::Messages;
             true
         } else {
             false
@@ -152,7 +153,7 @@ impl App {
         closed
     }
 
-    /// The name of the key that leaves, or the word where no key does.
+    /// The name of the leave key, or `/quit` if no key leaves.
     pub(super) fn leave_key(&self) -> String {
         let key = self.options.keys.key(Action::Leave);
         key.map_or_else(|| "/quit".to_owned(), |key| key.to_string())
@@ -169,8 +170,8 @@ impl App {
         }
     }
 
-    /// Leaving waits for the outcome of a line that is under way, but not for the link, nor for a
-    /// server that wants fewer of them.
+    /// Whether lines would be discarded. Leaving waits for the outcome of one line that is being
+    /// sent, but not for a connection, nor for a server that limits the rate.
     fn lines_would_stay(&self) -> bool {
         let pending = self.timeline.pending();
         pending > 1 || (pending > 0 && !self.status.live())

@@ -1,25 +1,25 @@
-//! Leaving on purpose, and staying otherwise.
+//! Leaving on purpose, and not by accident.
 
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::{
-    Effect, Input, Screen,
+    ActiveScreen, Effect, Input,
     leaving::{ANNOUNCED, REST},
-    testing::{Driver, message},
+    testing::{TestApp, message},
 };
-use crate::{config::Config, session::Command};
+use crate::{config::ConfigFile, session::SessionCommand};
 
-const LEAVE: Effect = Effect::Session(Command::Leave);
+const LEAVE: Effect = Effect::Session(SessionCommand::Leave);
 const CTRL: KeyModifiers = KeyModifiers::CONTROL;
 
-fn hint(driver: &Driver) -> &str {
+fn hint(driver: &TestApp) -> &str {
     driver.app.hint().map_or("", |hint| &hint.text)
 }
 
-/// Lets time pass, as the loop around the app does.
-fn pass(driver: &mut Driver, time: Duration) {
+/// Lets time pass, as the main loop does.
+fn pass(driver: &mut TestApp, time: Duration) {
     let end = driver.now + time;
     while let Some(wake) = driver.app.next_wake().filter(|wake| *wake <= end) {
         driver.now = wake;
@@ -29,8 +29,8 @@ fn pass(driver: &mut Driver, time: Duration) {
 }
 
 /// In a chat that is longer than the screen.
-fn long_chat() -> Driver {
-    let mut driver = Driver::joined(80, 12);
+fn long_chat() -> TestApp {
+    let mut driver = TestApp::joined(80, 12);
     for number in 3..100 {
         driver.event(message(number, 4 * number, "bob", "hello"));
     }
@@ -40,7 +40,7 @@ fn long_chat() -> Driver {
 
 #[test]
 fn esc_at_rest_announces_that_it_leaves_and_then_does() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.press(KeyCode::Esc);
     assert_eq!(hint(&driver), "Leaving … any key stays");
     pass(
@@ -54,9 +54,9 @@ fn esc_at_rest_announces_that_it_leaves_and_then_does() {
 
 #[test]
 fn any_key_stays_and_does_what_it_does() {
-    type Way = fn(&mut Driver);
+    type Way = fn(&mut TestApp);
     let ways: [(Way, &str); 4] = [
-        // As whoever presses Esc and then a letter for Alt with it.
+        // Like a user who presses Esc and then a letter in place of Alt.
         (|driver| driver.press(KeyCode::Char('b')), "b"),
         (
             |driver| driver.input(Input::Paste("pasted".into())),
@@ -66,7 +66,7 @@ fn any_key_stays_and_does_what_it_does() {
         (|driver| driver.press(KeyCode::Up), ""),
     ];
     for (way, draft) in ways {
-        let mut driver = Driver::joined(80, 24);
+        let mut driver = TestApp::joined(80, 24);
         driver.press(KeyCode::Esc);
         way(&mut driver);
         assert_eq!(hint(&driver), "");
@@ -78,7 +78,7 @@ fn any_key_stays_and_does_what_it_does() {
 
 #[test]
 fn what_others_say_does_not_stop_an_announced_leave() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.press(KeyCode::Esc);
     driver.event(message(3, 11, "bob", "wait"));
     pass(&mut driver, ANNOUNCED);
@@ -101,7 +101,7 @@ fn esc_while_scrolled_up_returns_to_the_newest_line() {
 
 #[test]
 fn within_a_second_of_having_closed_something_esc_does_nothing_at_rest() {
-    type Step = fn(&mut Driver);
+    type Step = fn(&mut TestApp);
     let esc: Step = |driver| driver.press(KeyCode::Esc);
     let cases: [(&str, Step, Step); 10] = [
         ("help", |driver| driver.press(KeyCode::F(1)), esc),
@@ -151,7 +151,7 @@ fn within_a_second_of_having_closed_something_esc_does_nothing_at_rest() {
 
 #[test]
 fn a_draft_is_not_left_by_time() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.type_in("half");
     driver.press(KeyCode::Esc);
     assert!(hint(&driver).contains("not sent"));
@@ -163,14 +163,14 @@ fn a_draft_is_not_left_by_time() {
 
 #[test]
 fn the_join_screen_is_left_in_the_same_way() {
-    let mut driver = Driver::new(80, 24);
+    let mut driver = TestApp::new(80, 24);
     driver.effects();
     driver.press(KeyCode::Esc);
     assert_eq!(driver.effects(), []);
     driver.press(KeyCode::Char('b'));
     pass(&mut driver, ANNOUNCED * 2);
     assert_eq!(driver.effects(), []);
-    assert_eq!(driver.app.screen(), Screen::Join);
+    assert_eq!(driver.app.screen(), ActiveScreen::Join);
     driver.press(KeyCode::Esc);
     pass(&mut driver, ANNOUNCED);
     assert_eq!(driver.effects(), [LEAVE]);
@@ -178,8 +178,8 @@ fn the_join_screen_is_left_in_the_same_way() {
 
 #[test]
 fn without_a_key_that_leaves_there_is_a_word() {
-    let config = Config::parse("[keys]\nleave = []").expect("understood");
-    let mut driver = Driver::configured(80, 24, config.screen.options(config.keys));
+    let config = ConfigFile::parse("[keys]\nleave = []").expect("understood");
+    let mut driver = TestApp::configured(80, 24, config.screen.options(config.keys));
     driver.press(KeyCode::Esc);
     driver.press(KeyCode::Esc);
     pass(&mut driver, ANNOUNCED * 2);
@@ -201,21 +201,21 @@ fn without_a_key_that_leaves_there_is_a_word() {
 
 #[test]
 fn an_offered_name_is_replaced_by_what_is_written() {
-    let mut driver = Driver::new(80, 24);
+    let mut driver = TestApp::new(80, 24);
     assert!(driver.app.join().is_offered());
     driver.type_in("bob");
     assert_eq!(driver.app.join().name(), "bob");
 
-    let mut driver = Driver::new(80, 24);
+    let mut driver = TestApp::new(80, 24);
     driver.input(Input::Paste("bob".into()));
     assert_eq!(driver.app.join().name(), "bob");
 
-    let mut driver = Driver::new(80, 24);
+    let mut driver = TestApp::new(80, 24);
     driver.press(KeyCode::End);
     driver.type_in("2");
     assert_eq!(driver.app.join().name(), "ada2", "a moved caret keeps it");
 
-    let mut driver = Driver::new(80, 24);
+    let mut driver = TestApp::new(80, 24);
     driver.press(KeyCode::Backspace);
     assert_eq!(driver.app.join().name(), "");
 }

@@ -1,5 +1,5 @@
 //! The client as a pure state machine: [`Input`] in, [`Effect`] out. It knows no clock, no network
-//! and no terminal; `view` draws it, `run` drives it.
+//! and no terminal; `view` draws it, and `run` drives it.
 
 mod attention;
 pub mod commands;
@@ -12,13 +12,16 @@ pub mod join;
 pub mod keys;
 pub mod layout;
 mod leaving;
+mod mode;
+mod mouse;
+mod new_since_draft;
 mod notices;
 pub mod options;
-mod overtaken;
 pub mod participants;
 mod reading;
 pub mod recent;
 pub mod search;
+mod searching;
 mod shown;
 pub mod status;
 pub mod timeline;
@@ -39,81 +42,90 @@ mod tests;
 use std::time::Duration;
 
 use self::{
-    attention::Attention, composer::Composer, join::Join, keys::Key, layout::Panes,
-    leaving::Leaving, options::Options, overtaken::Overtaken, participants::Participants,
-    reading::Going, recent::Recent, search::Search, status::Status, timeline::Timeline,
+    attention::Attention, composer::Composer, join::JoinForm, keys::KeyChord, layout::Panes,
+    leaving::Leaving, new_since_draft::NewSinceDraft, options::Options, participants::Participants,
+    reading::PendingJump, recent::Recent, search::Search, status::Status, timeline::Timeline,
 };
 pub use self::{
-    io::{Edited, Effect, Input, Now, Outcome, Settings},
-    reading::Mouse,
+    io::{Edited, Effect, ExitReason, Input, InputTime, Settings},
+    mouse::Mouse,
 };
 use crate::{
-    session::{Command, Ended},
-    view::glyphs,
+    glyphs,
+    session::{Ended, SessionCommand},
 };
 
-/// How long the session has for a farewell before the screen goes anyway.
+/// How long the session may take to leave before the screen ends anyway.
 pub const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What is on screen.
+/// Which of the two screens is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Screen {
-    /// The question for a name.
+pub enum ActiveScreen {
+    /// The screen that asks for a name.
     Join,
-    /// The chat.
+    /// The screen of the chat.
     Chat,
 }
 
-/// What is shown of the chat.
+/// What fills the main part of the chat's screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pane {
-    /// Messages, with everything around them.
+enum MainPane {
+    /// The messages, with the other panes around them.
     Messages,
     /// Only the messages, for the terminal's own selection.
-    Bare,
-    /// The diagram, in the place of the messages.
+    MessagesOnly,
+    /// The diagram, in place of the messages.
     Diagram,
 }
 
-/// A word to the user, until the next key.
+/// A message to the user, shown until the next key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
-    /// The sentence.
+    /// The sentence to show.
     pub text: String,
-    /// Something was refused.
-    pub error: bool,
+    /// Whether something was refused.
+    pub tone: Tone,
 }
 
-/// The client.
+/// How a hint is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// It informs.
+    Info,
+    /// It says that something was refused or has failed.
+    Error,
+}
+
+/// The state of the client.
 #[derive(Debug)]
 pub struct App {
-    screen: Screen,
-    join: Join,
+    screen: ActiveScreen,
+    join: JoinForm,
     composer: Composer,
     timeline: Timeline,
     participants: Participants,
     status: Status,
     recent: Recent,
-    overtaken: Overtaken,
+    new_since_draft: NewSinceDraft,
     search: Search,
     attention: Attention,
     options: Options,
-    pane: Pane,
-    /// The page that one goes to when it has come.
-    going: Option<Going>,
-    /// The accepted name.
+    pane: MainPane,
+    /// The jump that waits for its page.
+    jump: Option<PendingJump>,
+    /// The accepted name; empty before the first Welcome.
     name: String,
     hint: Option<Hint>,
-    /// The first row of the help on screen, while it is open.
+    /// The first visible row of the help, while it is open.
     help: Option<usize>,
     leaving: Leaving,
-    /// This key was pressed, and the next one belongs to it.
-    first: Option<Key>,
+    /// The first key of a key sequence that waits for its second.
+    first: Option<KeyChord>,
     tickets: u64,
     welcomed: bool,
-    /// What was said before may be fetched before anybody scrolls up to it.
+    /// Whether history may be fetched before the user scrolls up to it.
     reads_ahead: bool,
-    /// Events that came while the link was down, and are being read.
+    /// How many events were missed while the link was down and are being caught up with.
     missed: u64,
     over: Option<Ended>,
     size: (u16, u16),
@@ -122,25 +134,25 @@ pub struct App {
 }
 
 impl App {
-    /// The client at its start, and what it wants done first.
+    /// The app in its first state, with the effects of the start.
     pub fn new(settings: Settings) -> (Self, Vec<Effect>) {
         let mut app = Self {
-            screen: Screen::Join,
+            screen: ActiveScreen::Join,
             join: match &settings.name {
-                Some(name) => Join::new(name),
-                None => Join::offering(&settings.login),
+                Some(name) => JoinForm::new(name),
+                None => JoinForm::offering(&settings.login),
             },
             composer: Composer::default(),
             timeline: Timeline::new(settings.time_zone),
             participants: Participants::default(),
             status: Status::new(settings.server),
             recent: Recent::default(),
-            overtaken: Overtaken::default(),
+            new_since_draft: NewSinceDraft::default(),
             search: Search::default(),
             attention: Attention::default(),
             options: settings.options,
-            pane: Pane::Messages,
-            going: None,
+            pane: MainPane::Messages,
+            jump: None,
             name: String::new(),
             hint: None,
             help: None,
@@ -163,22 +175,23 @@ impl App {
         (app, effects)
     }
 
-    /// There are so many colours for names.
+    /// Sets the number of colours for names.
     pub fn paint(&mut self, names: usize) {
         self.participants.paint(names);
     }
 
-    /// Takes one input.
-    pub fn update(&mut self, input: Input, now: Now) -> Vec<Effect> {
+    /// Processes one input.
+    pub fn update(&mut self, input: Input, now: InputTime) -> Vec<Effect> {
         self.now = now.mono;
         let mut effects = Vec::new();
         let changed = match input {
             Input::Key(key) => self.key(key, now.wall, &mut effects),
-            Input::Paste(text) => {
-                self.paste_search(&text, &mut effects) || self.paste(&text, &mut effects)
-            }
+            Input::Paste(text) => self.paste(&text, &mut effects),
             Input::PasteStalls => {
-                self.say("The end of a paste is awaited: Esc ends it here", false);
+                self.say(
+                    "Waiting for the rest of a paste: Esc ends it here",
+                    Tone::Info,
+                );
                 true
             }
             Input::Mouse(mouse) => self.mouse(mouse),
@@ -189,7 +202,7 @@ impl App {
             }
             Input::Focus(focused) => {
                 if focused && self.status.lost() {
-                    effects.push(Effect::Session(Command::Hurry));
+                    effects.push(Effect::Session(SessionCommand::Hurry));
                 }
                 self.focus(focused, &mut effects)
             }
@@ -203,7 +216,10 @@ impl App {
                 true
             }
             Input::NoShell => {
-                self.say("There is no shell behind this window to go back to", true);
+                self.say(
+                    "There is no shell behind this window to go back to",
+                    Tone::Error,
+                );
                 true
             }
             Input::Tick => self.tick(&mut effects),
@@ -214,20 +230,20 @@ impl App {
         };
         if changed {
             self.uncover();
-            self.overtaken.draft(self.composer.draft().is_empty());
+            self.new_since_draft.draft(self.composer.draft().is_empty());
             self.lay_out();
             self.read_ahead(&mut effects);
-            self.entitle(&mut effects);
+            self.update_title(&mut effects);
             effects.push(Effect::Draw);
         }
         effects
     }
 
-    /// When the app wants a [`Input::Tick`], as time since the start.
+    /// The time of the next [`Input::Tick`] that the app wants, since the start.
     pub fn next_wake(&self) -> Option<Duration> {
         let countdowns = [self.status.retry_at(), self.join.free_at()];
         let next_second = countdowns.into_iter().flatten().filter_map(|at| {
-            // When the seconds shown become one less.
+            // The moment at which the seconds on screen decrease by one.
             let fewer = status::seconds(at.saturating_sub(self.now)).checked_sub(1)?;
             Some(at.saturating_sub(Duration::from_secs(fewer)))
         });
@@ -242,30 +258,32 @@ impl App {
         true
     }
 
-    fn outcome(&self, ended: Ended) -> Outcome {
+    fn outcome(&self, ended: Ended) -> ExitReason {
         match ended {
-            Ended::Left => Outcome::Left,
-            Ended::Failed(why) | Ended::Removed(why) if !self.welcomed => Outcome::NeverJoined(why),
-            ended => Outcome::Over(ended),
+            Ended::Left => ExitReason::Left,
+            Ended::Failed(why) | Ended::Removed(why) if !self.welcomed => {
+                ExitReason::NeverJoined(why)
+            }
+            ended => ExitReason::Over(ended),
         }
     }
 
     fn try_name(&mut self, effects: &mut Vec<Effect>) {
         if let Some(name) = self.join.submit() {
-            effects.push(Effect::Session(Command::Join { name }));
+            effects.push(Effect::Session(SessionCommand::Join { name }));
         }
     }
 
-    /// Says something that the user may want to do, until the next key.
+    /// Shows a suggestion to the user until the next key.
     pub fn propose(&mut self, text: &str) {
-        self.say(text, false);
+        self.say(text, Tone::Info);
         self.lay_out();
     }
 
-    fn say(&mut self, text: impl Into<String>, error: bool) {
+    fn say(&mut self, text: impl Into<String>, tone: Tone) {
         self.hint = Some(Hint {
             text: text.into(),
-            error,
+            tone,
         });
     }
 
@@ -274,13 +292,14 @@ impl App {
         let columns = layout::input_columns(width, glyphs::width(&self.prompt()));
         self.composer.lay(columns.draft.into());
         let draft = self.composer.laid().rows.len();
-        let opened = self.composer.looking().is_some() || self.composer.completion().is_some();
+        let opened =
+            self.composer.history_search().is_some() || self.composer.completion().is_some();
         let hint = usize::from(opened).max(self.hint_rows().len());
         let alarm = self.alarm_rows().len();
-        self.panes = if self.is_bare() {
+        self.panes = if self.is_messages_only() {
             layout::bare(width, height, alarm)
         } else {
-            let wanted = layout::Wanted { alarm, hint, draft };
+            let wanted = layout::WantedRows { alarm, hint, draft };
             layout::panes(width, height, wanted, self.options.participants)
         };
         let messages = self.panes.messages;

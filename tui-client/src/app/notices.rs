@@ -1,14 +1,14 @@
-//! What the session says, taken into the state.
+//! Applies the session's notices to the state.
 
 use std::time::SystemTime;
 
 use chitty_chat::logging::LogNews;
 
-use super::{App, Effect, Outcome, Screen, keys::Action};
-use crate::session::{Ended, Link, Notice, Welcome};
+use super::{ActiveScreen, App, Effect, ExitReason, keys::Action};
+use crate::session::{Ended, Link, Notice, WelcomeNotice};
 
 impl App {
-    /// Returns whether the screen changed.
+    /// Applies a notice. Returns whether the screen changed.
     pub(super) fn notice(
         &mut self,
         notice: Notice,
@@ -34,18 +34,28 @@ impl App {
             }
             Notice::Refused(refusal) => {
                 self.join.refused(&refusal, self.now);
-                self.screen = Screen::Join;
+                self.screen = ActiveScreen::Join;
                 self.help = None;
             }
             Notice::Welcome(welcome) => self.welcome(welcome, wall, effects),
-            Notice::Event { event, clock, own } => {
+            Notice::Event {
+                event,
+                clock,
+                own,
+                live,
+            } => {
                 self.status.clock_is(clock);
-                self.participants.apply(&event, self.now);
-                self.recent.event(&event, clock);
-                if own.is_none() {
-                    self.overtaken.event(&event);
+                self.participants.fade(self.now);
+                if live {
+                    self.participants.apply(&event, self.now);
                 }
-                self.heard(&event, effects);
+                self.recent.event(&event, clock, live);
+                if own.is_none() {
+                    self.new_since_draft.event(&event);
+                }
+                if live {
+                    self.heard(&event, effects);
+                }
                 self.timeline.event(event, own);
             }
             Notice::Rejected { ticket, reason } => {
@@ -69,7 +79,7 @@ impl App {
         true
     }
 
-    /// A log that cannot be written is said at once, and shown until it can.
+    /// Reports a log file that cannot be written at once, and shows it until it can.
     pub(super) fn log_news(&mut self, news: &LogNews, wall: SystemTime) {
         self.status.log_fails(matches!(news, LogNews::Fails(_)));
         let mut text = news.to_string();
@@ -79,7 +89,7 @@ impl App {
         self.timeline.note(format!("{text}."), wall);
     }
 
-    /// After a pause: how much of the chat went on meanwhile.
+    /// Reports how much happened while the link was down.
     fn caught_up(&mut self, wall: SystemTime) {
         match std::mem::take(&mut self.missed) {
             0 => {}
@@ -93,13 +103,13 @@ impl App {
         }
     }
 
-    fn welcome(&mut self, welcome: Welcome, wall: SystemTime, effects: &mut Vec<Effect>) {
+    fn welcome(&mut self, welcome: WelcomeNotice, wall: SystemTime, effects: &mut Vec<Effect>) {
         if self.welcomed && !welcome.another_log {
             self.missed = welcome.head.next().get().saturating_sub(welcome.next.get());
         }
         if welcome.another_log {
             self.search.restart();
-            self.going = None;
+            self.jump = None;
         }
         self.timeline.welcome(&welcome, wall);
         self.recent.welcome(&welcome);
@@ -111,14 +121,15 @@ impl App {
             effects.push(Effect::Mouse(true));
         }
         self.welcomed = true;
-        self.screen = Screen::Chat;
+        self.screen = ActiveScreen::Chat;
     }
 
     fn ended(&mut self, ended: Ended, effects: &mut Vec<Effect>) {
         let quit = match &ended {
-            _ if self.leaving.is_under_way() => Some(Outcome::Left),
-            Ended::Left => Some(Outcome::Left),
-            // There is nothing to look at: say it where it can be read, scrolled and piped.
+            _ if self.leaving.is_under_way() => Some(ExitReason::Left),
+            Ended::Left => Some(ExitReason::Left),
+            // There is nothing to see on screen: the reason goes to the terminal, where it can be
+            // read and piped.
             Ended::Failed(_) | Ended::Removed(_) if !self.welcomed => {
                 Some(self.outcome(ended.clone()))
             }
@@ -127,7 +138,7 @@ impl App {
         effects.extend(quit.map(Effect::Quit));
         self.participants.clear();
         self.screen = if self.welcomed {
-            Screen::Chat
+            ActiveScreen::Chat
         } else {
             self.screen
         };

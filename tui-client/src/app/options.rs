@@ -1,22 +1,22 @@
-//! What a user may like one way or another.
+//! The user's preferences.
 
 use super::keys::Keymap;
 
-/// The switches can be changed by the user; these are their values at the start.
+/// The initial values of switches that the user can change later, and the key bindings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Options {
-    /// The wheel scrolls, a click selects; else the mouse is the terminal's.
+    /// Whether the wheel scrolls and a click selects; otherwise the terminal handles the mouse.
     pub mouse: bool,
-    /// The participants are shown where there is room.
+    /// Whether the participants are shown if there is space.
     pub participants: bool,
-    /// The bell sounds when one is spoken to and does not see it.
+    /// Whether the bell rings when the user is mentioned and does not see it.
     pub bell: bool,
-    /// The terminal is asked to notify, if one looks elsewhere.
+    /// Whether the terminal shows a notification if its window does not have the keyboard.
     pub notify: bool,
-    /// The window's title tells how much is unread.
+    /// Whether the window's title shows how much is unread.
     pub title: bool,
-    /// Which keys do what.
+    /// The key bindings.
     pub keys: Keymap,
 }
 

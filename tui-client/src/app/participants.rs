@@ -1,4 +1,4 @@
-//! Who is present: a fold over the log, from what a welcome told.
+//! The participants that are present: a fold over the log, starting from a Welcome.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,81 +10,78 @@ use std::{
 use chitty_chat::{Event, EventKind, ParticipantNumber, Position, text::caseless};
 
 use super::hues::Hues;
-use crate::session::Welcome;
+use crate::session::WelcomeNotice;
 
-/// How long those stay in sight who are gone.
+/// How long a participant that left stays visible.
 const FADING: Duration = Duration::from_secs(5);
-/// So many of them at most.
+/// The largest number of participants that left and are still visible.
 const MAX_GONE: usize = 16;
-/// So many are present at most; who joins beyond that is not listed. Twice a server's limit unless
-/// configured otherwise.
+/// The largest number of participants that are listed: twice a server's default limit.
 const MAX_PRESENT: usize = 20_000;
-/// A pane of so many rows has room to explain its signs.
+/// The fewest rows of a pane that explains its signs.
 const EXPLAINED_FROM: usize = 10;
-/// The rows that this takes, with a gap above.
+/// The rows of the explanation, with a gap above.
 const EXPLANATION: usize = 3;
-/// Names in a line of the list.
+/// The number of names in one line of the list.
 const LISTED: usize = 50;
 
-/// Who is present.
+/// The participants of the chat.
 #[derive(Debug, Default)]
 pub struct Participants {
-    present: BTreeMap<ParticipantNumber, Present>,
-    /// By name, in capitals or not.
+    present: BTreeMap<ParticipantNumber, PresentParticipant>,
+    /// The present participants, sorted by name without regard to case.
     sorted: Vec<(String, ParticipantNumber)>,
-    gone: VecDeque<Gone>,
+    gone: VecDeque<Departed>,
     hues: Hues,
     own: Option<ParticipantNumber>,
-    /// Events below it are history.
-    from: Position,
-    /// Somebody else has told what it has received.
-    told: bool,
-    /// Of the people in the pane, so many are above it.
+    /// Whether another participant has reported what it has received.
+    others_have_seen: bool,
+    /// How many entries of the pane are scrolled out above it.
     top: usize,
 }
 
 #[derive(Debug)]
-struct Present {
+struct PresentParticipant {
     name: Arc<str>,
     hue: usize,
     seen: Position,
 }
 
 #[derive(Debug)]
-struct Gone {
+struct Departed {
     number: ParticipantNumber,
     name: Arc<str>,
     until: Duration,
 }
 
-/// Somebody in the pane.
+/// An entry of the participants pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Person<'a> {
-    /// This participation.
+pub struct ListedParticipant<'a> {
+    /// The number of the participation.
     pub number: ParticipantNumber,
-    /// The name, as it came.
+    /// The name, as the server sent it.
     pub name: &'a str,
-    /// It is the user.
+    /// Whether this is the user.
     pub own: bool,
-    /// It has left a moment ago.
+    /// Whether it left a moment ago.
     pub gone: bool,
-    /// What its stream had delivered when it last wrote, up to here: no more than that is told. 0:
-    /// it has not written.
+    /// The position up to which it had received the log when it last wrote, which is all that is
+    /// known; 0 if it has not written.
     pub seen: Position,
 }
 
-/// What of a list is on screen.
+/// The visible part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// Those on screen.
+pub struct VisibleRange {
+    /// The indices of the visible entries.
     pub people: Range<usize>,
-    /// How many there are.
+    /// The number of entries.
     pub count: usize,
 }
 
-impl Shown {
-    /// So many rows of a list of `count`, from `top` on or as far down as it goes. Where not all fit,
-    /// a row at the end tells how many are left out there.
+impl VisibleRange {
+    /// The part of a list of `count` entries that `rows` rows show from `top` on, or as far down as
+    /// possible. If not all entries fit, one row at each cut end reports how many are missing.
     pub fn new(count: usize, rows: usize, top: usize) -> Self {
         let last = match count.saturating_sub(rows) {
             0 => 0,
@@ -104,24 +101,24 @@ impl Shown {
         }
     }
 
-    /// How many are above.
+    /// How many entries are above the visible ones.
     pub fn above(&self) -> usize {
         self.people.start
     }
 
-    /// How many are below.
+    /// How many entries are below the visible ones.
     pub fn below(&self) -> usize {
         self.count - self.people.end
     }
 }
 
 impl Participants {
-    /// How many.
+    /// The number of present participants.
     pub fn count(&self) -> usize {
         self.present.len()
     }
 
-    /// There are so many colours for names.
+    /// Sets the number of colours for names.
     pub(super) fn paint(&mut self, hues: usize) {
         self.hues = Hues::new(hues);
         for present in self.present.values_mut() {
@@ -134,29 +131,30 @@ impl Participants {
         self.hues.of(name)
     }
 
-    /// Name, and whether it is the user's own participation: that first, the others by name.
+    /// The names, each with whether it is the user's own participation. The user comes first, the
+    /// others follow by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, bool)> {
         self.ordered()
             .map(|(number, present)| (&*present.name, Some(number) == self.own))
     }
 
-    fn ordered(&self) -> impl Iterator<Item = (ParticipantNumber, &Present)> {
+    fn ordered(&self) -> impl Iterator<Item = (ParticipantNumber, &PresentParticipant)> {
         let others = self.sorted.iter().map(|(_, number)| *number);
         let others = others.filter(|number| Some(*number) != self.own);
         let numbers = self.own.into_iter().chain(others);
         numbers.filter_map(|number| Some((number, self.present.get(&number)?)))
     }
 
-    /// Everybody in the pane: the user, the others by name, and those who have just left.
-    pub fn people(&self) -> impl Iterator<Item = Person<'_>> {
-        let present = self.ordered().map(|(number, present)| Person {
+    /// The entries of the pane: the user, the others by name, and those that have just left.
+    pub fn people(&self) -> impl Iterator<Item = ListedParticipant<'_>> {
+        let present = self.ordered().map(|(number, present)| ListedParticipant {
             number,
             name: &present.name,
             own: Some(number) == self.own,
             gone: false,
             seen: present.seen,
         });
-        present.chain(self.gone.iter().map(|gone| Person {
+        present.chain(self.gone.iter().map(|gone| ListedParticipant {
             number: gone.number,
             name: &gone.name,
             own: false,
@@ -165,8 +163,8 @@ impl Participants {
         }))
     }
 
-    /// Everybody, in lines: "3 present: ada (you), bob, eve". Many take several, each of which is
-    /// quickly laid out.
+    /// All participants as lines of text: "3 present: ada (you), bob, eve". A long list takes
+    /// several lines, because each has to be laid out quickly.
     pub(crate) fn list(&self) -> Vec<String> {
         let names: Vec<String> = self
             .iter()
@@ -193,13 +191,12 @@ impl Participants {
         names.chunks(LISTED).map(line).collect()
     }
 
-    /// How many are in the pane.
+    /// The number of entries in the pane.
     pub fn shown(&self) -> usize {
         self.present.len() + self.gone.len()
     }
 
-    /// The rows for people in a pane of this height: below its title, and above what explains its
-    /// signs.
+    /// How many rows for entries a pane of this height has, without the title and the explanation.
     pub fn rows(&self, height: usize) -> usize {
         let explained = if self.explains(height) {
             EXPLANATION
@@ -209,29 +206,24 @@ impl Participants {
         height.saturating_sub(1 + explained)
     }
 
-    /// Whether a pane of this height has signs to explain, and room for that.
+    /// Whether a pane of this height explains its signs.
     pub fn explains(&self, height: usize) -> bool {
-        self.told && height >= EXPLAINED_FROM
+        self.others_have_seen && height >= EXPLAINED_FROM
     }
 
-    /// How many of them are scrolled out above it.
+    /// How many entries are scrolled out above the pane.
     pub fn top(&self) -> usize {
         self.top
     }
 
-    /// Scrolls a pane in which people have so many rows.
+    /// Scrolls a pane that has this many rows for entries.
     pub(super) fn scroll(&mut self, by: isize, rows: usize) {
-        let shown = Shown::new(self.shown(), rows, self.top);
+        let shown = VisibleRange::new(self.shown(), rows, self.top);
         let top = shown.above().saturating_add_signed(by);
-        self.top = Shown::new(self.shown(), rows, top).above();
+        self.top = VisibleRange::new(self.shown(), rows, top).above();
     }
 
-    /// Whether this event was before the user's time.
-    pub(super) fn is_history(&self, event: &Event) -> bool {
-        event.position < self.from
-    }
-
-    /// When the next one fades.
+    /// The time at which the next entry disappears.
     pub(super) fn fades_at(&self) -> Option<Duration> {
         self.gone.iter().map(|gone| gone.until).min()
     }
@@ -240,7 +232,7 @@ impl Participants {
         self.gone.retain(|gone| gone.until > now);
     }
 
-    pub(crate) fn welcome(&mut self, welcome: &Welcome) {
+    pub(crate) fn welcome(&mut self, welcome: &WelcomeNotice) {
         self.own = Some(welcome.number);
         if let Some(participants) = &welcome.participants {
             self.clear();
@@ -255,18 +247,15 @@ impl Participants {
                 .map(|(number, present)| (caseless::key(&present.name), *number))
                 .collect();
             self.sorted.sort_unstable();
-            self.from = welcome.position;
         }
         for (number, seen) in &welcome.seen {
             self.has_seen(*number, *seen);
         }
     }
 
+    /// Applies a live event. History must not come here: it changes nobody's presence.
     pub(crate) fn apply(&mut self, event: &Event, now: Duration) {
         self.fade(now);
-        if self.is_history(event) {
-            return;
-        }
         match &event.kind {
             EventKind::Joined { name } if self.present.len() < MAX_PRESENT => {
                 let number = event.position.into();
@@ -289,12 +278,12 @@ impl Participants {
     fn has_seen(&mut self, number: ParticipantNumber, seen: Position) {
         if let Some(present) = self.present.get_mut(&number) {
             present.seen = present.seen.max(seen);
-            self.told |= seen > Position::ZERO && Some(number) != self.own;
+            self.others_have_seen |= seen > Position::ZERO && Some(number) != self.own;
         }
     }
 
     fn enter(&mut self, number: ParticipantNumber, name: &Arc<str>) {
-        let present = Present {
+        let present = PresentParticipant {
             name: Arc::clone(name),
             hue: self.hues.give(name),
             seen: Position::ZERO,
@@ -315,14 +304,14 @@ impl Participants {
         if self.gone.len() >= MAX_GONE {
             self.gone.pop_front();
         }
-        self.gone.push_back(Gone {
+        self.gone.push_back(Departed {
             number,
             name: present.name,
             until: now.saturating_add(FADING),
         });
     }
 
-    /// Where there are colours enough again, those who came last give up what others have.
+    /// If there are enough colours again, the participants that joined last give up shared ones.
     fn part(&mut self) {
         if !self.hues.is_crowded(self.present.len()) {
             return;
@@ -332,14 +321,14 @@ impl Participants {
         }
     }
 
-    /// Nobody can be known to be present any more.
+    /// Forgets everybody, because the client no longer learns of changes.
     pub(super) fn clear(&mut self) {
         for present in std::mem::take(&mut self.present).into_values() {
             self.hues.leave(&present.name, present.hue);
         }
         self.sorted.clear();
         self.gone.clear();
-        self.told = false;
+        self.others_have_seen = false;
     }
 }
 

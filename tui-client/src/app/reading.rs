@@ -1,87 +1,66 @@
-//! What the keys and the mouse do in the messages: scroll, select, copy, search.
+//! Keys in the messages: scrolling, selecting, copying; and the pages of history that they need.
 
-use chitty_chat::{LamportTime, Position, text::caseless::Needle};
+use chitty_chat::{Event, EventKind, LamportTime, Position};
 
 use super::{
-    App, Effect, Pane, Screen,
-    composer::{Edit, Editor},
-    keys::{Action, Mode},
-    search::{self, Origin, Outcome},
+    App, Effect, MainPane, Tone, composer::Edit, keys::Action, mode::KeyPress, search,
+    timeline::Direction,
 };
-use crate::session::{Command, HistoryPage};
+use crate::session::{HistoryPage, SessionCommand};
 
-/// Rows by which the wheel scrolls.
-const WHEEL: usize = 3;
-/// Events in a page around a place one goes to.
+/// The number of events in a page around the target of a jump.
 const AROUND: u32 = 500;
 
-/// What the mouse did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mouse {
-    /// The wheel was turned up at this column and row of the screen.
-    WheelUp(u16, u16),
-    /// The wheel was turned down there.
-    WheelDown(u16, u16),
-    /// The left button was pressed on this column and row of the screen.
-    Press(u16, u16),
+/// A jump that waits for its page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PendingJump {
+    page: HistoryPage,
+    on_arrival: OnArrival,
 }
 
-/// A page that one goes to when it has come.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Going {
-    page: HistoryPage,
-    /// What is there is to be selected.
-    selects: bool,
+/// What happens to the target of a jump when its page has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnArrival {
+    /// It is shown and selected.
+    Select,
+    /// It is only shown.
+    Show,
 }
 
 impl App {
-    /// Does what is about reading, or about the selected line. Returns whether it was that.
+    /// A key that is about reading. Returns whether the key is done with.
     pub(super) fn reading_key(
         &mut self,
         action: Option<Action>,
-        selected: Option<Action>,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        if self.screen != Screen::Chat || self.help.is_some() {
-            return false;
+        let Some(action) = action else { return false };
+        if action.moves() {
+            self.cancel_jump();
         }
-        if self.search.is_typing() {
-            self.search_key(action, effects);
-            return true;
-        }
-        if moves(action) {
-            self.go_no_further();
-        }
-        if self.is_bare() && !keeps_bare(action) {
-            self.show_bare(false, effects);
-            self.closed();
-            return matches!(action, Some(Action::Leave));
-        }
-        if self.timeline.is_selecting() && self.selecting_key(selected.or(action), effects) {
-            return true;
-        }
-        if self.pane == Pane::Diagram
-            && matches!(action, Some(Action::Search | Action::SelectOlder))
+        if self.pane == MainPane::Diagram && matches!(action, Action::Search | Action::SelectOlder)
         {
-            self.pane = Pane::Messages;
+            self.pane = MainPane::Messages;
         }
         match action {
-            Some(Action::Search) => self.open_search(),
-            Some(Action::SelectOlder) => self.timeline.select_older(),
-            Some(Action::SelectNewer) => {}
-            Some(Action::Newest) => self.go_to_newest(),
-            Some(Action::Oldest) => self.go_to_oldest(effects),
-            Some(Action::Home) if self.composer.draft().is_empty() => self.go_to_oldest(effects),
-            Some(Action::Participants) => self.options.participants = !self.options.participants,
-            Some(Action::ParticipantsUp) => return self.scroll_participants(false),
-            Some(Action::ParticipantsDown) => return self.scroll_participants(true),
-            Some(Action::Bare) => self.show_bare(!self.is_bare(), effects),
-            Some(Action::Mouse) => self.toggle_mouse(effects),
-            Some(Action::Expand) => {
+            Action::Search => self.open_search(),
+            Action::SelectOlder => self.timeline.select_older(),
+            // Nothing is selected, so there is nothing below it.
+            Action::SelectNewer => {}
+            Action::Newest => self.go_to_newest(),
+            Action::Oldest => self.go_to_oldest(effects),
+            Action::Home if self.composer.draft().is_empty() => self.go_to_oldest(effects),
+            Action::Participants => self.options.participants = !self.options.participants,
+            Action::ParticipantsUp => return self.page_participants(-1),
+            Action::ParticipantsDown => return self.page_participants(1),
+            Action::MessagesOnly if self.is_messages_only() => self.show_all_panes(effects),
+            Action::MessagesOnly => self.show_messages_only(effects),
+            Action::Mouse => self.toggle_mouse(effects),
+            Action::Expand => {
                 let expanded = !self.timeline.expanded();
                 self.timeline.expand(expanded);
             }
-            Some(Action::PageUp | Action::RowUp) => {
+            Action::PageUp | Action::RowUp => {
                 self.reads_ahead = true;
                 self.timeline.retry_pages();
                 return false;
@@ -92,37 +71,44 @@ impl App {
         true
     }
 
-    fn selecting_key(&mut self, action: Option<Action>, effects: &mut Vec<Effect>) -> bool {
+    /// A key while a line is selected. Returns whether the key is done with.
+    pub(super) fn selecting_key(&mut self, press: KeyPress, effects: &mut Vec<Effect>) -> bool {
+        if press.action.is_some_and(Action::moves) {
+            self.cancel_jump();
+        }
         self.hint = None;
+        let Some(action) = press.on_selection.or(press.action) else {
+            return false;
+        };
         match action {
-            Some(Action::SelectOlder) => self.timeline.select_older(),
-            Some(Action::SelectNewer) => {
+            Action::SelectOlder => self.timeline.select_older(),
+            Action::SelectNewer => {
                 if !self.timeline.select_newer() {
                     self.timeline.deselect();
                 }
             }
-            Some(Action::CopyText) => self.copy(
+            Action::CopyText => self.copy(
                 self.timeline.selected_text(),
-                "The text is in the clipboard, if the terminal lets it in",
+                "The text is in the clipboard, if the terminal allows it",
                 effects,
             ),
-            Some(Action::CopyTime) => {
+            Action::CopyTime => {
                 let reference = self.timeline.selected_reference();
                 let said = reference
                     .as_ref()
                     .map(|reference| format!("Copied: {reference}"));
                 self.copy(reference, &said.unwrap_or_default(), effects);
             }
-            Some(Action::Search) => self.open_search(),
-            Some(Action::FindOlder) => self.search_on(true, effects),
-            Some(Action::FindNewer) => self.search_on(false, effects),
-            Some(Action::Leave | Action::Cancel) => {
+            Action::Search => self.open_search(),
+            Action::FindOlder => self.search_on(Direction::Older, effects),
+            Action::FindNewer => self.search_on(Direction::Newer, effects),
+            Action::Leave | Action::Cancel => {
                 self.closed();
                 self.timeline.deselect();
                 self.end_search();
             }
-            // Something is written: the line has served its purpose.
-            Some(Action::Edit(Edit::Insert(_))) => {
+            // The user begins to write, so the selection has served its purpose.
+            Action::Edit(Edit::Insert(_)) => {
                 self.timeline.deselect();
                 return false;
             }
@@ -135,191 +121,63 @@ impl App {
         match text {
             Some(text) => {
                 effects.push(Effect::Copy(text));
-                self.say(said, false);
+                self.say(said, Tone::Info);
             }
-            None => self.say("This line has no time in this chat", true),
+            None => self.say("This line has no time in this chat", Tone::Error),
         }
     }
 
-    fn open_search(&mut self) {
-        self.go_no_further();
-        let here = match self.timeline.selected_position() {
-            None if self.timeline.below().is_some() => self.timeline.newest_on_screen(),
-            selected => selected,
-        };
-        self.hint = None;
-        self.search.open(here.map(|position| Origin {
-            position,
-            time: self.timeline.lamport_of(position),
-            place: self.timeline.place(),
-        }));
-    }
-
-    /// Opens the search with this in its prompt.
-    pub(super) fn search_for(&mut self, text: &str, effects: &mut Vec<Effect>) {
-        self.open_search();
-        if !text.is_empty() {
-            self.search_edit(|line| paste(line, text), effects);
-        }
-    }
-
-    fn search_key(&mut self, action: Option<Action>, effects: &mut Vec<Effect>) {
-        match action {
-            Some(Action::Send) => {
-                self.search.accept();
-                if !self.timeline.is_selecting() {
-                    self.end_search();
-                }
-            }
-            Some(Action::Leave | Action::Cancel) => {
-                self.closed();
-                self.back_to_origin(effects);
-                self.end_search();
-            }
-            Some(Action::Up | Action::Search | Action::Earlier | Action::SelectOlder) => {
-                self.search_on(true, effects);
-            }
-            Some(Action::Down | Action::Later | Action::SelectNewer) => {
-                self.search_on(false, effects);
-            }
-            Some(Action::Home) => self.search_edit(|line| _ = line.edit(Edit::LineStart), effects),
-            Some(Action::End) => self.search_edit(|line| _ = line.edit(Edit::LineEnd), effects),
-            Some(Action::EndOfInput) => {
-                self.search_edit(|line| _ = line.edit(Edit::DeleteRight), effects);
-            }
-            Some(Action::Edit(Edit::Insert(c))) if c.is_control() => {}
-            Some(Action::Edit(edit)) => self.search_edit(|line| _ = line.edit(edit), effects),
-            _ => {}
-        }
-    }
-
-    /// What is pasted while the prompt is open.
-    pub(super) fn paste_search(&mut self, text: &str, effects: &mut Vec<Effect>) -> bool {
-        let open = self.search.is_typing();
-        if open {
-            self.search_edit(|line| paste(line, text), effects);
-        }
-        open
-    }
-
-    fn search_edit(&mut self, change: impl FnOnce(&mut Editor), effects: &mut Vec<Effect>) {
-        if self.search.edit(change) {
-            self.search_on(true, effects);
-        }
-    }
-
-    fn search_on(&mut self, older: bool, effects: &mut Vec<Effect>) {
-        if self.search.query().is_empty() {
-            self.timeline.look_for(Needle::default());
-            return;
-        }
-        let page = self.search.step(&mut self.timeline, older);
-        ask(page, search::PAGE, effects);
-        self.tell_outcome(effects);
-    }
-
-    /// Nothing is looked for any more, and no find is marked.
-    fn end_search(&mut self) {
-        self.search.end();
-        self.timeline.look_for(Needle::default());
-    }
-
-    /// To where the user was before the search.
-    fn back_to_origin(&mut self, effects: &mut Vec<Effect>) {
-        self.timeline.deselect();
-        let Some(origin) = self.search.origin() else {
-            return self.timeline.follow();
-        };
-        match (origin.place, origin.time) {
-            (Some(place), _) if self.timeline.go_back(place) => {}
-            (_, Some(time)) if !self.timeline.has(origin.position) => {
-                self.ask_for(time, false, effects);
-            }
-            _ => self.timeline.jump(&[], false, origin.position),
-        }
-    }
-
-    /// How a search has ended whose prompt is closed, and so does not tell.
-    fn tell_outcome(&mut self, effects: &mut Vec<Effect>) {
-        if self.search.is_typing() && *self.search.outcome() == Outcome::Nothing {
-            self.back_to_origin(effects);
-        }
-        if self.search.is_typing() || self.search.query().is_empty() {
-            return;
-        }
-        let query = self.search.query();
-        let older = self.search.is_older();
-        let (text, error) = match self.search.outcome() {
-            Outcome::None | Outcome::Found => return self.hint = None,
-            Outcome::Asking => (
-                format!("Looking further {} …", if older { "up" } else { "down" }),
-                false,
-            ),
-            Outcome::Wrapped if older => ("Found again from the newest line on".into(), false),
-            Outcome::Wrapped => ("Found again from the oldest line on".into(), false),
-            Outcome::Only => (format!("No other line has {query:?}"), false),
-            Outcome::NoMore => {
-                let (direction, end, action) = if older {
-                    ("older", "newest", Action::FindOlder)
-                } else {
-                    ("newer", "oldest", Action::FindNewer)
-                };
-                let key = self.options.keys.key_in(Mode::Selected, action);
-                let on = key.map(|key| format!(": {key} again goes on from the {end}"));
-                let on = on.unwrap_or_default();
-                (format!("No {direction} line has {query:?}{on}"), false)
-            }
-            Outcome::Nothing => (format!("No line has {query:?}"), true),
-            Outcome::Failed(why) => (format!("Not found: {why}"), true),
-        };
-        self.say(text, error);
-    }
-
-    /// A page of the participants, up or down.
-    fn scroll_participants(&mut self, down: bool) -> bool {
+    /// Scrolls the participants down by this many pages; a negative number scrolls up. Returns true,
+    /// because the key is done with.
+    fn page_participants(&mut self, pages: isize) -> bool {
         let Some(rows) = self.participant_rows() else {
-            self.say("The participants are not on screen: /who lists them", false);
+            let hint = "The participants are not on screen: /who lists them";
+            self.say(hint, Tone::Info);
             return true;
         };
         let page = rows.saturating_sub(2).max(1).cast_signed();
-        self.participants
-            .scroll(if down { page } else { -page }, rows);
+        self.participants.scroll(pages * page, rows);
         self.hint = None;
         true
     }
 
-    /// The rows for people, where they are on screen.
-    fn participant_rows(&self) -> Option<usize> {
+    /// The rows for participants, if their pane is on screen.
+    pub(super) fn participant_rows(&self) -> Option<usize> {
         let side = self.side()?;
         Some(self.participants.rows(side.height.into()))
     }
 
-    /// Goes to what happened at this time, or last before it.
+    /// Goes to the event at this time, or to the last one before it.
     pub(super) fn go_to(&mut self, lamport: LamportTime, effects: &mut Vec<Effect>) {
-        self.ask_for(lamport, true, effects);
+        self.jump_to(lamport, OnArrival::Select, effects);
     }
 
-    /// Goes there when the page has come, and selects what is there or does not.
-    fn ask_for(&mut self, lamport: LamportTime, selects: bool, effects: &mut Vec<Effect>) {
+    /// Requests the page around this time; the client goes there when it arrives.
+    pub(super) fn jump_to(
+        &mut self,
+        lamport: LamportTime,
+        on_arrival: OnArrival,
+        effects: &mut Vec<Effect>,
+    ) {
         let page = HistoryPage::At(lamport);
         self.reads_ahead = true;
-        self.going = Some(Going { page, selects });
-        ask(Some(page), AROUND, effects);
+        self.jump = Some(PendingJump { page, on_arrival });
+        request(Some(page), AROUND, effects);
     }
 
-    /// The user moves: a page that is still to come must not carry them away from there.
-    pub(super) fn go_no_further(&mut self) {
-        self.going = None;
+    /// Cancels a jump whose page has not arrived, because the user has moved elsewhere.
+    pub(super) fn cancel_jump(&mut self) {
+        self.jump = None;
     }
 
-    /// The user goes to the newest line.
+    /// Goes to the newest line.
     pub(super) fn go_to_newest(&mut self) {
-        self.go_no_further();
+        self.cancel_jump();
         self.timeline.follow();
     }
 
     fn go_to_oldest(&mut self, effects: &mut Vec<Effect>) {
-        self.go_no_further();
+        self.cancel_jump();
         self.reads_ahead = true;
         self.timeline.deselect();
         if self.timeline.has_first() {
@@ -329,120 +187,57 @@ impl App {
         }
     }
 
-    /// Takes a page of the log.
+    /// Takes a page of history, for a jump, the search or the timeline.
     pub(super) fn history(
         &mut self,
         page: HistoryPage,
-        events: &Result<Vec<chitty_chat::Event>, String>,
+        events: &Result<Vec<Event>, String>,
         start: bool,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(going) = self.going.filter(|going| going.page == page) else {
+        let Some(jump) = self.jump.filter(|jump| jump.page == page) else {
             let ours = self.search.awaits(page);
             let next = self.search.paged(&mut self.timeline, page, events, start);
-            ask(next, search::PAGE, effects);
+            request(next, search::PAGE, effects);
             let events = events.as_deref().ok();
             self.timeline.paged(page, events, start);
             if ours {
-                self.tell_outcome(effects);
+                self.report_outcome(effects);
             }
             return;
         };
-        self.going = None;
+        self.jump = None;
         let (HistoryPage::At(lamport), Ok(events)) = (page, events) else {
             if let Err(why) = events {
-                self.say(format!("Not found: {why}"), true);
+                self.say(format!("Not found: {why}"), Tone::Error);
             }
             return;
         };
         let until = events.iter().rfind(|event| event.lamport <= lamport);
         let Some(target) = until.or(events.first()).map(|event| event.position) else {
-            return self.say("The chat has nothing there", true);
+            return self.say("The chat has no event there", Tone::Error);
         };
         self.timeline.jump(events, start, target);
         if lamport == LamportTime::new(1) {
             self.timeline.oldest();
-        } else if going.selects {
+        } else if jump.on_arrival == OnArrival::Select {
             self.timeline.select_position(shown(events, target));
         }
     }
 
-    /// Asks for what scrolling will need.
+    /// Requests the pages that scrolling will need soon.
     pub(super) fn read_ahead(&mut self, effects: &mut Vec<Effect>) {
-        // While the newest lines are coming in, nobody knows what the pane will lack.
+        // While the client catches up, it is not known yet which lines the pane will lack.
         let settled = self.timeline.below().is_some() || self.status.live();
         if settled && self.reads_ahead && self.welcomed && self.over.is_none() {
-            ask(self.timeline.wanted(), AROUND, effects);
-        }
-    }
-
-    /// Returns whether the screen changed.
-    pub(super) fn mouse(&mut self, mouse: Mouse) -> bool {
-        if self.screen != Screen::Chat || self.help.is_some() {
-            return false;
-        }
-        let messages = self.panes.messages;
-        match mouse {
-            Mouse::WheelUp(x, y) | Mouse::WheelDown(x, y) if self.is_at_participants(x, y) => {
-                let rows = self.participant_rows().unwrap_or_default();
-                let by = WHEEL.cast_signed();
-                let up = matches!(mouse, Mouse::WheelUp(..));
-                self.participants.scroll(if up { -by } else { by }, rows);
-            }
-            Mouse::WheelUp(..) => {
-                self.go_no_further();
-                self.reads_ahead = true;
-                self.timeline.retry_pages();
-                self.timeline.up(WHEEL);
-            }
-            Mouse::WheelDown(..) => {
-                self.go_no_further();
-                self.timeline.down(WHEEL);
-            }
-            Mouse::Press(x, y) if messages.contains((x, y).into()) => {
-                self.go_no_further();
-                self.timeline.select_row((y - messages.y).into());
-            }
-            Mouse::Press(x, y) if self.panes.status.contains((x, y).into()) => {
-                self.go_to_newest();
-            }
-            Mouse::Press(..) => return false,
-        }
-        true
-    }
-
-    fn is_at_participants(&self, x: u16, y: u16) -> bool {
-        self.side().is_some_and(|side| side.contains((x, y).into()))
-    }
-
-    fn toggle_mouse(&mut self, effects: &mut Vec<Effect>) {
-        self.options.mouse = !self.options.mouse;
-        effects.push(Effect::Mouse(self.options.mouse && !self.is_bare()));
-        let keys = &self.options.keys;
-        let (said, back) = if self.options.mouse {
-            let back = keys.hint(Action::Mouse, "gives it back to the terminal");
-            ("The mouse scrolls and selects here", back)
-        } else {
-            let back = keys.hint(Action::Mouse, "takes it back");
-            ("The mouse is the terminal's", back)
-        };
-        let back = back.map(|back| format!("; {back}")).unwrap_or_default();
-        self.say(format!("{said}{back}"), false);
-    }
-
-    /// Only the messages, for the terminal's own selection.
-    pub(super) fn show_bare(&mut self, bare: bool, effects: &mut Vec<Effect>) {
-        self.pane = if bare { Pane::Bare } else { Pane::Messages };
-        self.timeline.deselect();
-        if self.options.mouse {
-            effects.push(Effect::Mouse(!bare));
+            request(self.timeline.wanted(), AROUND, effects);
         }
     }
 }
 
-/// The nearest event that has a line.
-fn shown(events: &[chitty_chat::Event], target: Position) -> Position {
-    let lined = |event: &&chitty_chat::Event| event.kind != chitty_chat::EventKind::Unknown;
+/// The position of the nearest event at or before the target that has a line.
+fn shown(events: &[Event], target: Position) -> Position {
+    let lined = |event: &&Event| event.kind != EventKind::Unknown;
     events
         .iter()
         .filter(lined)
@@ -450,49 +245,8 @@ fn shown(events: &[chitty_chat::Event], target: Position) -> Position {
         .map_or(target, |event| event.position)
 }
 
-/// A query is one line.
-fn paste(line: &mut Editor, text: &str) {
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
-    line.insert(&text);
-}
-
-fn ask(page: Option<HistoryPage>, limit: u32, effects: &mut Vec<Effect>) {
-    let ask = |page| Effect::Session(Command::History { page, limit });
+/// Requests a page of history, if there is one to request.
+pub(super) fn request(page: Option<HistoryPage>, limit: u32, effects: &mut Vec<Effect>) {
+    let ask = |page| Effect::Session(SessionCommand::History { page, limit });
     effects.extend(page.map(ask));
-}
-
-/// Whether another part of the chat is shown after it.
-fn scrolls(action: Option<Action>) -> bool {
-    matches!(
-        action,
-        Some(
-            Action::PageUp
-                | Action::PageDown
-                | Action::RowUp
-                | Action::RowDown
-                | Action::Newest
-                | Action::Oldest
-        )
-    )
-}
-
-/// Whether the user goes elsewhere by it.
-fn moves(action: Option<Action>) -> bool {
-    scrolls(action) || matches!(action, Some(Action::SelectOlder | Action::SelectNewer))
-}
-
-/// Whether the messages stay alone on the screen for it.
-fn keeps_bare(action: Option<Action>) -> bool {
-    scrolls(action)
-        || matches!(
-            action,
-            Some(
-                Action::Bare
-                    | Action::Home
-                    | Action::End
-                    | Action::Expand
-                    | Action::Repaint
-                    | Action::Prefix(_)
-            )
-        )
 }

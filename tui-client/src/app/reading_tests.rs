@@ -1,4 +1,4 @@
-//! Scrolling, selecting, searching and what is told outside of the screen, through the whole app.
+//! Scrolling, selecting, searching and alerts, through the whole app.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crossterm::event::{KeyCode, KeyModifiers};
 use super::{testing::*, *};
 use crate::session::{HistoryPage, Notice};
 
-/// In a chat that goes back to the beginning, of which ada has the end from position 901 on.
-fn driver() -> Driver {
-    Driver::late(line)
+/// In a chat of which ada has the events from position 901 to the end.
+fn driver() -> TestApp {
+    TestApp::late(line)
 }
 
 fn line(position: u64) -> chitty_chat::Event {
@@ -22,7 +22,7 @@ fn line(position: u64) -> chitty_chat::Event {
     message(position, position * 4, "bob", &text)
 }
 
-fn asked(driver: &mut Driver) -> Vec<HistoryPage> {
+fn asked(driver: &mut TestApp) -> Vec<HistoryPage> {
     driver.asked(|_| true)
 }
 
@@ -126,7 +126,12 @@ fn one_goes_to_a_lamport_time() {
     driver.press(KeyCode::Backspace);
     for wrong in ["/at", "/at x", "/at 0"] {
         driver.say(wrong);
-        assert!(driver.app.hint().is_some_and(|hint| hint.error));
+        assert!(
+            driver
+                .app
+                .hint()
+                .is_some_and(|hint| hint.tone == Tone::Error)
+        );
         driver.key(KeyCode::Char('u'), KeyModifiers::CONTROL);
     }
 }
@@ -196,15 +201,15 @@ fn the_mouse_scrolls_selects_and_can_be_given_back() {
         driver.effects(),
         [Effect::Mouse(true), Effect::Mouse(false)]
     );
-    assert!(driver.app.is_bare());
+    assert!(driver.app.is_messages_only());
     driver.press(KeyCode::Char('x'));
     assert_eq!(driver.app.composer().draft(), "x");
-    assert!(!driver.app.is_bare());
+    assert!(!driver.app.is_messages_only());
 }
 
 #[test]
 fn who_lists_everybody() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.say("/who");
     let shown = driver.app.timeline().visible().0;
     let text = format!("{:?}", shown.last().expect("a line"));
@@ -213,7 +218,7 @@ fn who_lists_everybody() {
 
 #[test]
 fn a_cleared_screen_begins_anew_and_scrolling_up_shows_all() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     for number in 3..60 {
         driver.event(message(number, 4 * number, "bob", "before"));
     }
@@ -229,7 +234,7 @@ fn a_cleared_screen_begins_anew_and_scrolling_up_shows_all() {
 
 #[test]
 fn search_by_word_opens_the_prompt_with_the_text() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.event(message(3, 11, "bob", "there is coffee"));
     driver.event(message(4, 15, "bob", "and tea"));
     driver.say("/search coffee");
@@ -244,7 +249,7 @@ fn search_by_word_opens_the_prompt_with_the_text() {
 
 #[test]
 fn without_a_backlog_nothing_earlier_is_fetched_before_somebody_scrolls_up() {
-    let mut driver = Driver::with(Settings {
+    let mut driver = TestApp::with(Settings {
         name: None,
         login: "ada".into(),
         server: "here".into(),
@@ -259,8 +264,9 @@ fn without_a_backlog_nothing_earlier_is_fetched_before_somebody_scrolls_up() {
     driver.notice(Notice::Welcome(late));
     driver.notice(Notice::Link(crate::session::Link::Live));
     driver.event(joined(1000, 4000, "ada"));
-    let asks = |driver: &mut Driver| {
-        let history = |effect: &Effect| matches!(effect, Effect::Session(Command::History { .. }));
+    let asks = |driver: &mut TestApp| {
+        let history =
+            |effect: &Effect| matches!(effect, Effect::Session(SessionCommand::History { .. }));
         driver.effects().iter().any(history)
     };
     assert!(!asks(&mut driver));
@@ -270,11 +276,11 @@ fn without_a_backlog_nothing_earlier_is_fetched_before_somebody_scrolls_up() {
     assert!(asks(&mut driver));
 }
 
-/// The page of `/at` comes when the user has gone elsewhere already.
+/// The page of `/at` arrives after the user has moved elsewhere.
 #[test]
 fn a_page_that_is_late_carries_nobody_away() {
     let mut driver = driver();
-    let ways: [fn(&mut Driver); 5] = [
+    let ways: [fn(&mut TestApp); 5] = [
         |driver| driver.key(KeyCode::End, KeyModifiers::CONTROL),
         |driver| driver.press(KeyCode::End),
         |driver| driver.say("hello"),
@@ -292,7 +298,7 @@ fn a_page_that_is_late_carries_nobody_away() {
             "{way}: at the newest line"
         );
     }
-    // The next one is gone to.
+    // The next jump works.
     driver.say("/at 12");
     let page = asked(&mut driver)[0];
     driver.answer(page, 1..200, line);

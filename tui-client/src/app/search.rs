@@ -1,75 +1,74 @@
-//! Looking for something that was said: as one types, in what is at hand, then page by page in
-//! what the server keeps. At the end of the chat it goes on from the other end.
+//! Searching the messages: while the user types, in the loaded part; then page by page in what the
+//! server keeps. At the end of the chat the search continues from the other end.
 
 use chitty_chat::{Event, LamportTime, Position, text::caseless::Needle};
 
 use super::{
     composer::Editor,
-    timeline::{Timeline, has, needle},
+    timeline::{Direction, Timeline, has, needle},
 };
 use crate::session::HistoryPage;
 
-/// Events in a page that is searched.
+/// The number of events in a page that is searched.
 pub const PAGE: u32 = 1000;
-/// In characters.
+/// The longest query, in characters.
 const MAX_QUERY: usize = 128;
 
-/// A search, and where it has come to.
+/// A search and its progress.
 #[derive(Debug)]
 pub struct Search {
-    /// What is looked for.
+    /// The query, with its caret.
     line: Editor,
     needle: Needle,
-    /// The prompt is open.
+    /// Whether the prompt is open.
     typing: bool,
-    /// From where it goes on; `None`: from the end that it comes from.
+    /// The position from which the search continues; `None` at the end of the chat where it begins.
     at: Option<Position>,
-    /// Where the user was before; `None`: at the chat's end.
-    origin: Option<Origin>,
-    /// The find that it goes on from.
+    /// Where the user was before the search; `None` at the end of the chat.
+    origin: Option<SearchOrigin>,
+    /// The current match.
     found: Option<Position>,
-    /// It goes on from the other end.
+    /// Whether the search has continued from the other end of the chat.
     wrapped: bool,
-    /// Towards older lines.
-    older: bool,
-    /// The page that is searched next.
+    direction: Direction,
+    /// The page that has to be searched next.
     wanted: Option<HistoryPage>,
-    /// The page that the server was asked for. There is one at a time: what is typed meanwhile
-    /// waits for it, and is looked for in it.
+    /// The page that was requested from the server. There is only one at a time: a query typed
+    /// meanwhile waits for it and is then searched for in it.
     in_flight: Option<HistoryPage>,
-    outcome: Outcome,
+    outcome: SearchOutcome,
 }
 
 /// Where the user was before a search.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
-    /// From here it goes up.
+pub(super) struct SearchOrigin {
+    /// The position below which the search begins.
     pub(super) position: Position,
-    /// The time of what is there.
+    /// The Lamport time of the event at that position.
     pub(super) time: Option<LamportTime>,
-    /// What was at the bottom of the screen: an event, and which of its rows.
+    /// The event at the bottom of the screen, and which of its rows.
     pub(super) place: Option<(Position, isize)>,
 }
 
-/// How looking for something has ended.
+/// How a search ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing was looked for yet.
+pub enum SearchOutcome {
+    /// Nothing was searched for yet.
     #[default]
     None,
-    /// There it is.
+    /// A match was found.
     Found,
-    /// There it is, when the search had gone on from the other end.
+    /// A match was found after the search had continued from the other end.
     Wrapped,
-    /// There is no other than the one that was found.
+    /// There is no other match.
     Only,
-    /// The server is being asked.
+    /// The server is being asked for a page.
     Asking,
-    /// There is no more of it in this direction; the next step goes on from the other end.
+    /// There is no further match in this direction; the next step continues from the other end.
     NoMore,
-    /// It was never said.
+    /// There is no match at all.
     Nothing,
-    /// The server did not answer.
+    /// The server did not answer; the text says why.
     Failed(String),
 }
 
@@ -83,21 +82,21 @@ impl Default for Search {
             origin: None,
             found: None,
             wrapped: false,
-            older: false,
+            direction: Direction::Newer,
             wanted: None,
             in_flight: None,
-            outcome: Outcome::None,
+            outcome: SearchOutcome::None,
         }
     }
 }
 
 impl Search {
-    /// What is looked for.
+    /// The text that is searched for.
     pub fn query(&self) -> &str {
         self.line.draft().text()
     }
 
-    /// What of it is before the caret, and what is after it.
+    /// The query before the caret, and after it.
     pub fn halves(&self) -> (&str, &str) {
         self.line.draft().halves()
     }
@@ -107,40 +106,40 @@ impl Search {
         self.typing
     }
 
-    /// Whether it looks towards older lines.
-    pub fn is_older(&self) -> bool {
-        self.older
+    /// The direction of the search.
+    pub fn direction(&self) -> Direction {
+        self.direction
     }
 
-    /// How the last look ended.
-    pub fn outcome(&self) -> &Outcome {
+    /// How the last search ended.
+    pub fn outcome(&self) -> &SearchOutcome {
         &self.outcome
     }
 
-    /// Where the user was before; `None`: at the chat's end.
-    pub(super) fn origin(&self) -> Option<Origin> {
+    /// Where the user was before the search; `None` at the end of the chat.
+    pub(super) fn origin(&self) -> Option<SearchOrigin> {
         self.origin
     }
 
-    /// Opens the prompt, for somebody who is here; `None`: at the chat's end.
-    pub(super) fn open(&mut self, origin: Option<Origin>) {
+    /// Opens the prompt for a user at `origin`; `None` means the end of the chat.
+    pub(super) fn open(&mut self, origin: Option<SearchOrigin>) {
         self.end();
         self.typing = true;
         self.origin = origin;
         self.at = self.start();
     }
 
-    /// From where a search goes up first.
+    /// The position from which the first search goes up.
     fn start(&self) -> Option<Position> {
         self.origin.map(|origin| origin.position.next())
     }
 
-    /// Closes the prompt: what was found stays.
+    /// Closes the prompt and keeps the match.
     pub(super) fn accept(&mut self) {
         self.typing = false;
     }
 
-    /// Ends the search.
+    /// Ends the search; a requested page stays in flight.
     pub(super) fn end(&mut self) {
         *self = Self {
             in_flight: self.in_flight,
@@ -148,14 +147,14 @@ impl Search {
         };
     }
 
-    /// The server has another chat: what was found, and where, is of no use in it.
+    /// Forgets all positions, because the server has another chat now.
     pub(super) fn restart(&mut self) {
         (self.at, self.origin, self.found) = (None, None, None);
         self.again();
     }
 
-    /// Changes what is looked for, and looks from where the search began. Returns whether it is
-    /// another thing now: a move of the caret is no change.
+    /// Edits the query and restarts the search from its origin. Returns whether the text changed:
+    /// moving the caret does not change it.
     pub(super) fn edit(&mut self, change: impl FnOnce(&mut Editor)) -> bool {
         let before = self.query().to_owned();
         change(&mut self.line);
@@ -172,32 +171,36 @@ impl Search {
     fn again(&mut self) {
         self.wanted = None;
         self.wrapped = false;
-        self.outcome = Outcome::None;
+        self.outcome = SearchOutcome::None;
     }
 
-    /// Looks for the next one, older or newer. Returns a page to ask the server for.
-    pub(super) fn step(&mut self, timeline: &mut Timeline, older: bool) -> Option<HistoryPage> {
-        timeline.look_for(self.needle.clone());
-        let at_end = self.outcome == Outcome::NoMore && self.older == older;
+    /// Searches for the next match in a direction. Returns a page to request from the server.
+    pub(super) fn step(
+        &mut self,
+        timeline: &mut Timeline,
+        direction: Direction,
+    ) -> Option<HistoryPage> {
+        timeline.highlight(self.needle.clone());
+        let at_end = self.outcome == SearchOutcome::NoMore && self.direction == direction;
         self.again();
-        self.older = older;
+        self.direction = direction;
         if self.needle.is_empty() {
             return None;
         }
         if at_end {
             return self.wrap(timeline);
         }
-        self.look(timeline)
+        self.search_loaded(timeline)
     }
 
-    /// From here on in what is at hand, then beyond it.
-    fn look(&mut self, timeline: &mut Timeline) -> Option<HistoryPage> {
-        if let Some(found) = timeline.find(&self.needle, self.at, self.older) {
+    /// Searches the loaded part, then requests the page beyond it.
+    fn search_loaded(&mut self, timeline: &mut Timeline) -> Option<HistoryPage> {
+        if let Some(found) = timeline.find(&self.needle, self.at, self.direction) {
             self.finds(timeline, found);
             return None;
         }
         let (low, high) = timeline.ends();
-        let page = if self.older {
+        let page = if self.direction == Direction::Older {
             low.map(HistoryPage::Before)
         } else {
             high.map(HistoryPage::After)
@@ -205,11 +208,11 @@ impl Search {
         self.ask(page, timeline)
     }
 
-    /// From the other end of the chat.
+    /// Continues from the other end of the chat.
     fn wrap(&mut self, timeline: &mut Timeline) -> Option<HistoryPage> {
         self.wrapped = true;
         self.at = None;
-        if self.older {
+        if self.direction == Direction::Older {
             let newest = timeline.find_newest(&self.needle);
             if let Some(found) = newest {
                 timeline.attach_again();
@@ -219,7 +222,7 @@ impl Search {
             let page = timeline.before_newest().map(HistoryPage::Before);
             self.ask(page, timeline)
         } else if timeline.has_first() {
-            self.look(timeline)
+            self.search_loaded(timeline)
         } else {
             self.ask(Some(HistoryPage::At(LamportTime::new(1))), timeline)
         }
@@ -227,9 +230,9 @@ impl Search {
 
     fn finds(&mut self, timeline: &mut Timeline, at: Position) {
         self.outcome = match self.wrapped {
-            true if self.found == Some(at) => Outcome::Only,
-            true => Outcome::Wrapped,
-            false => Outcome::Found,
+            true if self.found == Some(at) => SearchOutcome::Only,
+            true => SearchOutcome::Wrapped,
+            false => SearchOutcome::Found,
         };
         self.at = Some(at);
         self.found = Some(at);
@@ -238,25 +241,25 @@ impl Search {
         timeline.select_position(at);
     }
 
-    /// Wants a page; without one, this end of the chat is reached.
+    /// Requests a page; without one, this end of the chat is reached.
     fn ask(&mut self, page: Option<HistoryPage>, timeline: &mut Timeline) -> Option<HistoryPage> {
         self.wanted = page;
         if page.is_some() {
-            self.outcome = Outcome::Asking;
+            self.outcome = SearchOutcome::Asking;
             return self.next();
         }
         if self.found.is_some() && !self.wrapped {
-            self.outcome = Outcome::NoMore;
-        } else if self.wrapped || (self.origin.is_none() && self.older) {
-            self.outcome = Outcome::Nothing;
+            self.outcome = SearchOutcome::NoMore;
+        } else if self.wrapped || (self.origin.is_none() && self.direction == Direction::Older) {
+            self.outcome = SearchOutcome::Nothing;
         } else {
-            // Nothing is known of what is on the other side of where one was.
+            // The part on the other side of the origin has not been searched.
             return self.wrap(timeline);
         }
         None
     }
 
-    /// The page to ask for now.
+    /// The page to request now, if none is in flight.
     fn next(&mut self) -> Option<HistoryPage> {
         if self.in_flight.is_some() {
             return None;
@@ -265,12 +268,12 @@ impl Search {
         self.wanted
     }
 
-    /// Whether this page is what the server was asked for.
+    /// Whether this page was requested by the search.
     pub(super) fn awaits(&self, page: HistoryPage) -> bool {
         self.in_flight == Some(page)
     }
 
-    /// Takes a page, if it is this search's. Returns the next one to ask for.
+    /// Searches a page if the search requested it. Returns the next page to request.
     pub(super) fn paged(
         &mut self,
         timeline: &mut Timeline,
@@ -289,12 +292,12 @@ impl Search {
             Ok(events) => events,
             Err(why) => {
                 self.wanted = None;
-                self.outcome = Outcome::Failed(why.clone());
+                self.outcome = SearchOutcome::Failed(why.clone());
                 return None;
             }
         };
         let mut hits = events.iter().filter(|event| has(event, &self.needle));
-        let hit = if self.older {
+        let hit = if self.direction == Direction::Older {
             hits.next_back()
         } else {
             hits.next()
@@ -306,27 +309,27 @@ impl Search {
             return None;
         }
         let beyond = self.beyond(events, start);
-        // A page that leads to itself would be asked for without end.
+        // A page that leads to itself would be requested without end.
         self.ask(beyond.filter(|beyond| *beyond != page), timeline)
     }
 
-    /// The page behind this one, where there is any use in it.
+    /// The page after this one in the direction of the search, if it is of any use.
     fn beyond(&self, events: &[Event], start: bool) -> Option<HistoryPage> {
         let (first, last) = (events.first()?.position, events.last()?.position);
-        // The rest was looked through before the search went on from the other end.
+        // The rest was searched before the search continued from the other end.
         let done = self.wrapped
             && self.found.is_none()
-            && self.origin.is_some_and(|Origin { position, .. }| {
-                if self.older {
+            && self.origin.is_some_and(|SearchOrigin { position, .. }| {
+                if self.direction == Direction::Older {
                     first <= position
                 } else {
                     last >= position
                 }
             });
-        match self.older {
+        match self.direction {
             _ if done => None,
-            true => (!start).then_some(HistoryPage::Before(first)),
-            false => Some(HistoryPage::After(last)),
+            Direction::Older => (!start).then_some(HistoryPage::Before(first)),
+            Direction::Newer => Some(HistoryPage::After(last)),
         }
     }
 }

@@ -1,36 +1,36 @@
-//! What the view shows of the app.
+//! What the view reads from the app.
 
 use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
 use ratatui::layout::Rect;
 
 use super::{
-    App, Hint, Pane, Screen, composer::Composer, join::Join, layout::Panes, options::Options,
-    participants::Participants, recent::Recent, search::Search, status::Status, timeline::Timeline,
-    wrap,
+    ActiveScreen, App, Hint, MainPane, composer::Composer, join::JoinForm, layout::Panes,
+    options::Options, participants::Participants, recent::Recent, search::Search, status::Status,
+    timeline::Timeline, wrap,
 };
-use crate::view::glyphs;
+use crate::glyphs;
 
-/// The sign of an alarm, and what is around it.
+/// The columns of the alarm's sign and margins.
 const ALARM_MARGIN: usize = 4;
 
 impl App {
-    /// What is on screen.
-    pub fn screen(&self) -> Screen {
+    /// The screen that is shown.
+    pub fn screen(&self) -> ActiveScreen {
         self.screen
     }
 
     /// The join screen.
-    pub fn join(&self) -> &Join {
+    pub fn join(&self) -> &JoinForm {
         &self.join
     }
 
-    /// The draft.
+    /// The composer with the draft.
     pub fn composer(&self) -> &Composer {
         &self.composer
     }
 
-    /// What was said.
+    /// The messages.
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
     }
@@ -40,46 +40,46 @@ impl App {
         &mut self.timeline
     }
 
-    /// Who is present.
+    /// The participants.
     pub fn participants(&self) -> &Participants {
         &self.participants
     }
 
-    /// How the link is doing.
+    /// The state of the link.
     pub fn status(&self) -> &Status {
         &self.status
     }
 
-    /// The newest events, where their diagram is on screen.
+    /// The newest events, if their diagram is on screen.
     pub fn diagram(&self) -> Option<&Recent> {
-        (self.pane == Pane::Diagram).then_some(&self.recent)
+        (self.pane == MainPane::Diagram).then_some(&self.recent)
     }
 
-    /// The participants' pane, if it is on screen: the diagram leaves no room for it.
+    /// The participants pane, if it is on screen: the diagram leaves no space for it.
     pub fn side(&self) -> Option<Rect> {
         self.panes
             .participants
-            .filter(|_| self.pane == Pane::Messages)
+            .filter(|_| self.pane == MainPane::Messages)
     }
 
     /// How many messages of others have come since the draft was begun.
-    pub fn overtaken(&self) -> u64 {
-        self.overtaken.count()
+    pub fn new_since_draft(&self) -> u64 {
+        self.new_since_draft.count()
     }
 
-    /// What is searched for.
+    /// The search of the messages.
     pub fn search(&self) -> &Search {
         &self.search
     }
 
-    /// What the user likes.
+    /// The user's preferences.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
     /// Whether only the messages are shown.
-    pub fn is_bare(&self) -> bool {
-        self.pane == Pane::Bare
+    pub fn is_messages_only(&self) -> bool {
+        self.pane == MainPane::MessagesOnly
     }
 
     /// The accepted name; empty before the first welcome.
@@ -87,17 +87,17 @@ impl App {
         &self.name
     }
 
-    /// A word to the user.
+    /// The hint, if there is one.
     pub fn hint(&self) -> Option<&Hint> {
         self.hint.as_ref()
     }
 
-    /// The first row of the help on screen, while it is open.
+    /// The first visible row of the help, while it is open.
     pub fn help(&self) -> Option<usize> {
         self.help
     }
 
-    /// Where the panes are.
+    /// The positions of the panes.
     pub fn panes(&self) -> Panes {
         self.panes
     }
@@ -107,11 +107,11 @@ impl App {
         self.now
     }
 
-    /// The rows of the hint, in the screen's width.
+    /// The rows of the hint, broken to the screen's width.
     pub fn hint_rows(&self) -> Vec<String> {
         let columns = usize::from(self.size.0).saturating_sub(2);
         if self.search.is_typing() {
-            // Its prompt.
+            // The prompt of the search takes the row.
             return vec![String::new()];
         }
         self.hint
@@ -120,7 +120,7 @@ impl App {
             .unwrap_or_default()
     }
 
-    /// What must not be overlooked, in the screen's width.
+    /// The rows of the alarm, broken to the screen's width.
     pub fn alarm_rows(&self) -> Vec<String> {
         let columns = usize::from(self.size.0).saturating_sub(ALARM_MARGIN);
         let Some(mut alarm) = self.status.alarm(self.now) else {
@@ -132,7 +132,7 @@ impl App {
             1 => alarm.push_str(" · 1 line waits"),
             lines => _ = write!(alarm, " · {lines} lines wait"),
         }
-        // What stands behind the reason is not broken.
+        // The parts after the reason are kept whole.
         let mut parts = alarm.split(" · ");
         let mut text = parts.next().unwrap_or_default().to_owned();
         for part in parts {
@@ -142,9 +142,9 @@ impl App {
         rows.iter().map(|row| row.replace('\u{a0}', " ")).collect()
     }
 
-    /// What stands before the line being written, safe to show: whose it is, or what it is for.
+    /// The prompt before the draft, safe to show: the user's name, or the purpose of the line.
     pub fn prompt(&self) -> Cow<'_, str> {
-        if self.composer.looking().is_some() {
+        if self.composer.history_search().is_some() {
             "search".into()
         } else {
             glyphs::safe(&self.name)

@@ -1,4 +1,4 @@
-//! How the link is doing, in words.
+//! The state of the link, in words.
 
 use std::time::Duration;
 
@@ -6,36 +6,36 @@ use chitty_chat::LamportTime;
 
 use crate::session::{Ended, Link};
 
-/// What the status line tells.
+/// The content of the status line.
 #[derive(Debug)]
 pub struct Status {
     server: String,
     clock: LamportTime,
-    state: State,
-    /// How the link went down; `None` where it is up, or never was.
-    lost: Option<Lost>,
+    state: ConnectionState,
+    /// Since when and why the link is down; `None` while it is up, or before it ever was.
+    lost: Option<Outage>,
     log_fails: bool,
 }
 
 #[derive(Debug)]
-struct Lost {
+struct Outage {
     since: Duration,
-    /// Of the last try.
+    /// The reason of the last failed try.
     reason: String,
 }
 
 #[derive(Debug)]
-enum State {
+enum ConnectionState {
     Link(Link),
     Lost { retry_at: Duration },
     Leaving,
     Over(Ended),
 }
 
-/// How good that is: a colour and a sign.
+/// How good a state is, which the view shows as a colour and a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// All is well.
+    /// Everything works.
     Good,
     /// It takes a moment.
     Waiting,
@@ -48,13 +48,13 @@ impl Status {
         Self {
             server,
             clock: LamportTime::ZERO,
-            state: State::Link(Link::Connecting),
+            state: ConnectionState::Link(Link::Connecting),
             lost: None,
             log_fails: false,
         }
     }
 
-    /// Where the server is.
+    /// The address of the server.
     pub fn server(&self) -> &str {
         &self.server
     }
@@ -64,40 +64,42 @@ impl Status {
         self.clock
     }
 
-    /// The connection state in words: a short form, and the rest of it.
+    /// The state in words: how good it is, a short form, and the details.
     pub fn words(&self, now: Duration) -> (Health, &'static str, String) {
         match &self.state {
-            State::Leaving => (Health::Waiting, "leaving", String::new()),
-            State::Over(Ended::Left) => (Health::Waiting, "left", String::new()),
-            State::Over(Ended::TakenOver) => {
+            ConnectionState::Leaving => (Health::Waiting, "leaving", String::new()),
+            ConnectionState::Over(Ended::Left) => (Health::Waiting, "left", String::new()),
+            ConnectionState::Over(Ended::TakenOver) => {
                 (Health::Bad, "over", "taken over by another process".into())
             }
-            State::Over(Ended::Removed(why) | Ended::Failed(why)) => {
+            ConnectionState::Over(Ended::Removed(why) | Ended::Failed(why)) => {
                 (Health::Bad, "over", why.clone())
             }
-            State::Lost { .. } => (Health::Bad, "offline", self.loss(now)),
-            // Between two tries nothing has become better yet.
-            State::Link(Link::Connecting) if self.lost.is_some() => {
+            ConnectionState::Lost { .. } => (Health::Bad, "offline", self.loss(now)),
+            // Between two tries the situation has not improved yet.
+            ConnectionState::Link(Link::Connecting) if self.lost.is_some() => {
                 (Health::Bad, "offline", self.loss(now))
             }
-            State::Link(Link::StartingServer) => {
+            ConnectionState::Link(Link::StartingServer) => {
                 (Health::Waiting, "starting a server", String::new())
             }
-            State::Link(Link::Connecting | Link::Lost { .. }) => {
+            ConnectionState::Link(Link::Connecting | Link::Lost { .. }) => {
                 (Health::Waiting, "connecting", String::new())
             }
-            State::Link(Link::Live) => (Health::Good, "connected", String::new()),
-            State::Link(Link::CatchingUp { behind }) => {
-                (Health::Waiting, "catching up", format!("{behind} to come"))
-            }
+            ConnectionState::Link(Link::Live) => (Health::Good, "connected", String::new()),
+            ConnectionState::Link(Link::CatchingUp { remaining }) => (
+                Health::Waiting,
+                "catching up",
+                format!("{remaining} to come"),
+            ),
         }
     }
 
-    /// Why there is no link, and what comes of it: the reason first, since it is what one can do
-    /// something about.
+    /// Why there is no link, and when the next try is. The reason comes first, because the user may
+    /// be able to do something about it.
     fn loss(&self, now: Duration) -> String {
         let wait = match self.state {
-            State::Lost { retry_at } => retry_at.saturating_sub(now),
+            ConnectionState::Lost { retry_at } => retry_at.saturating_sub(now),
             _ => Duration::ZERO,
         };
         let mut parts = Vec::new();
@@ -114,56 +116,61 @@ impl Status {
         parts.join(" · ")
     }
 
-    /// What must not be overlooked, while it lasts: that nothing comes or goes, and why.
+    /// The alarm, while there is one: nothing is sent or received, and why.
     pub fn alarm(&self, now: Duration) -> Option<String> {
         match (&self.state, self.words(now)) {
-            (State::Over(Ended::Left), _) => None,
-            (State::Over(_), (_, _, why)) if why.is_empty() => Some("The chat is over".into()),
-            (State::Over(_), (_, _, why)) => Some(format!("The chat is over: {why}")),
+            (ConnectionState::Over(Ended::Left), _) => None,
+            (ConnectionState::Over(_), (_, _, why)) if why.is_empty() => {
+                Some("The chat is over".into())
+            }
+            (ConnectionState::Over(_), (_, _, why)) => Some(format!("The chat is over: {why}")),
             (_, (Health::Bad, _, rest)) => Some(format!("Offline: {rest}")),
             _ => None,
         }
     }
 
-    /// Whether the log file is not written now.
+    /// Whether the log file cannot be written now.
     pub fn has_no_log(&self) -> bool {
         self.log_fails
     }
 
-    /// Whether lines go out at once.
+    /// Whether lines are sent at once.
     pub fn live(&self) -> bool {
-        matches!(self.state, State::Link(Link::Live))
+        matches!(self.state, ConnectionState::Link(Link::Live))
     }
 
     pub(super) fn lost(&self) -> bool {
-        matches!(self.state, State::Lost { .. })
+        matches!(self.state, ConnectionState::Lost { .. })
     }
 
-    /// Until when a countdown is shown.
+    /// The time at which the countdown to the next try ends.
     pub(super) fn retry_at(&self) -> Option<Duration> {
         match self.state {
-            State::Lost { retry_at } => Some(retry_at),
+            ConnectionState::Lost { retry_at } => Some(retry_at),
             _ => None,
         }
     }
 
     pub(super) fn link(&mut self, link: Link, now: Duration) {
-        if matches!(self.state, State::Leaving | State::Over(_)) {
+        if matches!(
+            self.state,
+            ConnectionState::Leaving | ConnectionState::Over(_)
+        ) {
             return;
         }
         self.state = match link {
             Link::Lost { reason, retry_in } => {
                 let since = self.lost.take().map_or(now, |lost| lost.since);
                 let reason = without_codes(&reason);
-                self.lost = Some(Lost { since, reason });
+                self.lost = Some(Outage { since, reason });
                 let retry_at = now.saturating_add(retry_in);
-                State::Lost { retry_at }
+                ConnectionState::Lost { retry_at }
             }
             link => {
                 if matches!(link, Link::Live | Link::CatchingUp { .. }) {
                     self.lost = None;
                 }
-                State::Link(link)
+                ConnectionState::Link(link)
             }
         };
     }
@@ -183,20 +190,20 @@ impl Status {
     }
 
     pub(super) fn leaving(&mut self) {
-        self.state = State::Leaving;
+        self.state = ConnectionState::Leaving;
     }
 
     pub(super) fn ended(&mut self, ended: Ended) {
-        self.state = State::Over(ended);
+        self.state = ConnectionState::Over(ended);
     }
 }
 
-/// Whole seconds, as a countdown shows them: 0 only when it is over.
+/// Whole seconds, as a countdown shows them: 0 only when it has ended.
 pub fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-/// Without the numbers of the system's errors, which stand behind their names.
+/// Removes the numbers of system errors, which follow their names.
 fn without_codes(reason: &str) -> String {
     const CODE: &str = " (os error ";
     let mut parts = reason.split(CODE);
@@ -214,7 +221,7 @@ fn without_codes(reason: &str) -> String {
     text
 }
 
-/// How long something has lasted, in the largest unit of which it is two.
+/// A duration in the largest unit of which it has at least two.
 fn roughly(lasting: Duration) -> String {
     match lasting.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
@@ -247,7 +254,7 @@ mod tests {
             words(Duration::from_secs(13)).2,
             "refused · for 3 s · trying again"
         );
-        // Trying in between does not make it another loss.
+        // Trying again in between does not begin another outage.
         status.link(Link::Connecting, Duration::from_secs(13));
         let (health, _, rest) = status.words(Duration::from_secs(14));
         assert_eq!(health, Health::Bad);

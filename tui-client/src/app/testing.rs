@@ -1,4 +1,4 @@
-//! What the tests of the app and of its pictures are made from.
+//! Support for the tests of the app and of the view.
 
 use std::{
     ops::Range,
@@ -10,8 +10,8 @@ use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber, Position};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 
-use super::{App, Effect, Input, Now, Settings, options::Options};
-use crate::session::{Command, HistoryPage, Notice, Ticket, Welcome};
+use super::{App, Effect, Input, InputTime, Settings, options::Options};
+use crate::session::{HistoryPage, Notice, SessionCommand, Ticket, WelcomeNotice};
 
 /// Monday 23 November 2026, 14:03 UTC, and half a minute per position.
 pub(crate) fn at(position: u64) -> SystemTime {
@@ -63,8 +63,8 @@ pub(crate) fn written(
     event(position, lamport, kind)
 }
 
-pub(crate) fn welcome(name: &str, position: u64, present: &[(u64, &str)]) -> Welcome {
-    Welcome {
+pub(crate) fn welcome(name: &str, position: u64, present: &[(u64, &str)]) -> WelcomeNotice {
+    WelcomeNotice {
         name: name.into(),
         number: ParticipantNumber::new(position),
         participants: Some(
@@ -85,14 +85,16 @@ pub(crate) fn welcome(name: &str, position: u64, present: &[(u64, &str)]) -> Wel
     }
 }
 
-/// An app, and a hand to drive it with.
-pub(crate) struct Driver {
+/// An app that a test drives.
+pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) now: Duration,
     pub(crate) effects: Vec<Effect>,
+    /// Events from this position on are live, as the session decides it by the last Welcome.
+    live_from: Position,
 }
 
-impl Driver {
+impl TestApp {
     /// On the join screen, with the name "ada" offered.
     pub(crate) fn new(width: u16, height: u16) -> Self {
         Self::liking(width, height, Options::default())
@@ -117,6 +119,7 @@ impl Driver {
             app,
             now: Duration::ZERO,
             effects,
+            live_from: Position::ZERO,
         }
     }
 
@@ -125,7 +128,7 @@ impl Driver {
         Self::configured(width, height, Options::default())
     }
 
-    /// The same, where the user likes something else.
+    /// The same with other preferences.
     pub(crate) fn configured(width: u16, height: u16, options: Options) -> Self {
         let mut driver = Self::liking(width, height, options);
         driver.press(KeyCode::Enter);
@@ -136,8 +139,8 @@ impl Driver {
         driver
     }
 
-    /// ada in a chat of a thousand events, of which she has the last hundred; `line` is what was
-    /// said at each position.
+    /// ada in a chat of a thousand events, of which she has the last hundred; `line` makes the
+    /// event at each position.
     pub(crate) fn late(line: fn(u64) -> Event) -> Self {
         let mut driver = Self::new(80, 24);
         driver.press(KeyCode::Enter);
@@ -152,18 +155,20 @@ impl Driver {
         driver
     }
 
-    /// The pages that were asked for since the effects were last taken, of limits for which this is
+    /// The requested pages since the effects were last taken, with a limit for which `which` is
     /// true.
     pub(crate) fn asked(&mut self, which: fn(u32) -> bool) -> Vec<HistoryPage> {
         let effects = self.effects();
         let page = |effect: &Effect| match effect {
-            Effect::Session(Command::History { page, limit }) if which(*limit) => Some(*page),
+            Effect::Session(SessionCommand::History { page, limit }) if which(*limit) => {
+                Some(*page)
+            }
             _ => None,
         };
         effects.iter().filter_map(page).collect()
     }
 
-    /// The server's answer for this page: what was said at these positions.
+    /// Answers this page with the events at these positions.
     pub(crate) fn answer(
         &mut self,
         page: HistoryPage,
@@ -183,7 +188,7 @@ impl Driver {
     }
 
     pub(crate) fn input(&mut self, input: Input) {
-        let now = Now {
+        let now = InputTime {
             mono: self.now,
             wall: at(100),
         };
@@ -210,6 +215,9 @@ impl Driver {
     }
 
     pub(crate) fn notice(&mut self, notice: Notice) {
+        if let Notice::Welcome(welcome) = &notice {
+            self.live_from = welcome.position;
+        }
         self.input(Input::Session(notice));
     }
 
@@ -226,10 +234,16 @@ impl Driver {
     pub(crate) fn own(&mut self, event: Event, own: Option<u64>) {
         let clock = (event.lamport.get() + 1).into();
         let own = own.map(Ticket);
-        self.notice(Notice::Event { event, clock, own });
+        let live = event.position >= self.live_from;
+        self.notice(Notice::Event {
+            event,
+            clock,
+            own,
+            live,
+        });
     }
 
-    /// The effects so far that are not about drawing.
+    /// The effects so far, except for those about drawing.
     pub(crate) fn effects(&mut self) -> Vec<Effect> {
         self.effects.retain(|effect| *effect != Effect::Draw);
         std::mem::take(&mut self.effects)

@@ -1,117 +1,37 @@
-//! What the keys do.
+//! Keys in the chat's draft, in the help and on the join screen, and what sending a line does.
 
 use std::time::SystemTime;
 
-use crossterm::event::{KeyEvent, KeyEventKind};
-
 use super::{
-    App, Edited, Effect, Pane, Screen,
-    commands::{self, Line},
-    composer::Edit,
+    App, Edited, Effect, MainPane, Tone,
+    commands::{self, ParsedLine},
+    composer::{CompletionStep, Edit},
     help,
-    keys::{Action, Key},
+    keys::Action,
     leaving::Leaving,
 };
-use crate::session::{Command, Ticket};
+use crate::session::{SessionCommand, Ticket};
 
 impl App {
-    /// Returns whether the screen changed.
-    pub(super) fn key(
-        &mut self,
-        key: KeyEvent,
-        wall: SystemTime,
-        effects: &mut Vec<Effect>,
-    ) -> bool {
-        if key.kind == KeyEventKind::Release {
-            return false;
-        }
-        let first = self.first.take();
-        let keys = &self.options.keys;
-        let action = match first {
-            Some(first) => keys.behind(first, key),
-            None => keys.action(key),
-        };
-        let selected = keys.selected(key).filter(|_| first.is_none());
-        let busy = self.composer.looking().is_some();
-        let before = self.leaving;
-        let stays = self.leaving.stay();
-        if stays {
-            self.hint = None;
-        }
-        if !busy && self.reading_key(action, selected, effects) {
-            return true;
-        }
-        let Some(action) = action else {
-            if first.is_some() {
-                // The two keys were not meant, and neither is a third.
-                self.closed();
-            }
-            // The word about the key before goes.
-            return (first.is_some() && self.hint.take().is_some()) || stays;
-        };
-        self.hint = None;
-        match action {
-            Action::Repaint => effects.push(Effect::Repaint),
-            Action::Suspend => effects.push(Effect::Suspend),
-            Action::Prefix(first) => self.wait_behind(first),
-            _ if self.help.is_some() => self.help_key(action),
-            Action::Help => self.help = Some(0),
-            _ if self.screen == Screen::Join && self.join.trying() => {
-                self.early_key(action, before, effects);
-            }
-            _ if self.screen == Screen::Join => self.join_key(action, before, effects),
-            _ => self.chat_key(action, before, wall, effects),
-        }
-        true
-    }
-
-    /// The next key belongs to this one.
-    fn wait_behind(&mut self, first: Key) {
-        self.first = Some(first);
-        if self.screen == Screen::Chat {
-            self.say(self.options.keys.offers(first), false);
-        }
-    }
-
-    pub(super) fn paste(&mut self, text: &str, effects: &mut Vec<Effect>) -> bool {
-        self.hint = None;
-        self.leaving.stay();
-        self.first = None;
-        if self.help.is_some() {
-            return true;
-        }
-        if self.is_bare() {
-            // So that it is seen where it goes.
-            self.show_bare(false, effects);
-        }
-        match self.screen {
-            Screen::Join if !self.join.trying() => self.join.paste(text),
-            Screen::Chat if self.composer.paste_query(text) => {}
-            Screen::Join | Screen::Chat => {
-                if !self.composer.paste(text) {
-                    self.say("Only a part of what was pasted fits", true);
-                }
-            }
-        }
-        true
-    }
-
-    /// The user's editor has ended.
+    /// Takes the result of the user's editor.
     pub(super) fn edited(&mut self, edited: Result<Edited, String>) {
         match edited {
             Ok(Edited { text, whole }) => {
                 self.composer.replace(&text);
                 if let Some(file) = whole {
-                    self.say(format!("Only a part fits: all of it is in {file}"), true);
+                    self.say(
+                        format!("Only a part fits: all of it is in {file}"),
+                        Tone::Error,
+                    );
                 }
             }
-            Err(why) => self.say(format!("The draft is as it was: {why}"), true),
+            Err(why) => self.say(format!("The draft is as it was: {why}"), Tone::Error),
         }
     }
 
-    fn help_key(&mut self, action: Action) {
+    pub(super) fn help_key(&mut self, action: Action) {
         let page = usize::from(self.size.1 / 2).max(1);
-        let last = help::Page::new(self.size.0, self.size.1, &self.options.keys).last_top();
+        let last = help::HelpPage::new(self.size.0, self.size.1, &self.options.keys).last_top();
         self.help = self.help.and_then(|top| match action {
             Action::Up | Action::Earlier | Action::RowUp => Some(top.saturating_sub(1)),
             Action::Down | Action::Later | Action::RowDown => Some((top + 1).min(last)),
@@ -119,6 +39,7 @@ impl App {
             Action::PageDown => Some((top + page).min(last)),
             Action::Home => Some(0),
             Action::End => Some(last),
+            // Any other key closes the help.
             _ => None,
         });
         if self.help.is_none() {
@@ -126,7 +47,8 @@ impl App {
         }
     }
 
-    fn join_key(&mut self, action: Action, before: Leaving, effects: &mut Vec<Effect>) {
+    /// A key on the join screen.
+    pub(super) fn join_key(&mut self, action: Action, before: Leaving, effects: &mut Vec<Effect>) {
         match action {
             Action::Send => self.try_name(effects),
             Action::Leave => self.escape(before, effects),
@@ -135,12 +57,53 @@ impl App {
             Action::Home => self.join.edit(Edit::LineStart),
             Action::End => self.join.edit(Edit::LineEnd),
             Action::Edit(edit) => self.join.edit(edit),
-            _ => {}
+            // There is no chat on this screen, and a name has neither lines nor completions. The
+            // first four are done in every mode.
+            Action::Repaint
+            | Action::Suspend
+            | Action::Prefix(_)
+            | Action::Help
+            | Action::Newline
+            | Action::Cancel
+            | Action::Diagram
+            | Action::Up
+            | Action::Down
+            | Action::Earlier
+            | Action::Later
+            | Action::SearchHistory
+            | Action::SearchHistoryNewer
+            | Action::Complete
+            | Action::CompleteBack
+            | Action::Editor
+            | Action::PageUp
+            | Action::PageDown
+            | Action::RowUp
+            | Action::RowDown
+            | Action::Search
+            | Action::FindOlder
+            | Action::FindNewer
+            | Action::SelectOlder
+            | Action::SelectNewer
+            | Action::CopyText
+            | Action::CopyTime
+            | Action::Oldest
+            | Action::Newest
+            | Action::Participants
+            | Action::ParticipantsUp
+            | Action::ParticipantsDown
+            | Action::MessagesOnly
+            | Action::Mouse
+            | Action::Expand => {}
         }
     }
 
-    /// While the server is asked for the name: what is written already becomes the draft.
-    fn early_key(&mut self, action: Action, before: Leaving, effects: &mut Vec<Effect>) {
+    /// A key while the server is asked for the name: text that is typed already becomes the draft.
+    pub(super) fn joining_key(
+        &mut self,
+        action: Action,
+        before: Leaving,
+        effects: &mut Vec<Effect>,
+    ) {
         match action {
             Action::Leave => self.escape(before, effects),
             Action::EndOfInput if self.composer.draft().is_empty() => self.leave(effects),
@@ -149,21 +112,54 @@ impl App {
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
             Action::Edit(edit) => self.edit(edit),
-            // Nothing is sent to a chat that one has not seen.
-            _ => {}
+            // Nothing is sent to a chat that the user has not seen, and there is nothing to read yet.
+            // The first four are done in every mode.
+            Action::Repaint
+            | Action::Suspend
+            | Action::Prefix(_)
+            | Action::Help
+            | Action::Send
+            | Action::Cancel
+            | Action::Diagram
+            | Action::Up
+            | Action::Down
+            | Action::Earlier
+            | Action::Later
+            | Action::SearchHistory
+            | Action::SearchHistoryNewer
+            | Action::Complete
+            | Action::CompleteBack
+            | Action::Editor
+            | Action::PageUp
+            | Action::PageDown
+            | Action::RowUp
+            | Action::RowDown
+            | Action::Search
+            | Action::FindOlder
+            | Action::FindNewer
+            | Action::SelectOlder
+            | Action::SelectNewer
+            | Action::CopyText
+            | Action::CopyTime
+            | Action::Oldest
+            | Action::Newest
+            | Action::Participants
+            | Action::ParticipantsUp
+            | Action::ParticipantsDown
+            | Action::MessagesOnly
+            | Action::Mouse
+            | Action::Expand => {}
         }
     }
 
-    fn chat_key(
+    /// A key of the chat that [`Self::reading_key`] has not taken.
+    pub(super) fn chat_key(
         &mut self,
         action: Action,
         before: Leaving,
         wall: SystemTime,
         effects: &mut Vec<Effect>,
     ) {
-        if self.composer.looking().is_some() && self.look_key(action) {
-            return;
-        }
         let empty = self.composer.draft().is_empty();
         match action {
             Action::Send => self.send(wall, effects),
@@ -177,9 +173,9 @@ impl App {
             Action::Down => self.composer.down(),
             Action::Earlier => self.composer.earlier(),
             Action::Later => self.composer.later(),
-            Action::LookBack => self.composer.look_back(),
-            Action::Complete => self.complete(false),
-            Action::CompleteBack => self.complete(true),
+            Action::SearchHistory => self.composer.search_history(),
+            Action::Complete => self.complete(CompletionStep::Next),
+            Action::CompleteBack => self.complete(CompletionStep::Previous),
             Action::Editor => effects.push(Effect::Editor(self.composer.draft().to_owned())),
             Action::PageUp => self.timeline.page_up(),
             Action::PageDown => self.timeline.page_down(),
@@ -189,25 +185,47 @@ impl App {
             Action::End if empty => self.go_to_newest(),
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
-            Action::Diagram if self.pane == Pane::Diagram => self.pane = Pane::Messages,
-            Action::Diagram => self.pane = Pane::Diagram,
-            // The others are taken by the reading, or before.
-            _ => {}
+            Action::Diagram if self.pane == MainPane::Diagram => self.pane = MainPane::Messages,
+            Action::Diagram => self.pane = MainPane::Diagram,
+            // The first four are done in every mode, and the fifth only in a search of the history. The
+            // others are taken by `reading_key` or `selecting_key`: one that comes here has just
+            // closed the search of the history, or brought the other panes back, and does no more.
+            Action::Repaint
+            | Action::Suspend
+            | Action::Prefix(_)
+            | Action::Help
+            | Action::SearchHistoryNewer
+            | Action::Search
+            | Action::FindOlder
+            | Action::FindNewer
+            | Action::SelectOlder
+            | Action::SelectNewer
+            | Action::CopyText
+            | Action::CopyTime
+            | Action::Oldest
+            | Action::Newest
+            | Action::Participants
+            | Action::ParticipantsUp
+            | Action::ParticipantsDown
+            | Action::MessagesOnly
+            | Action::Mouse
+            | Action::Expand => {}
         }
     }
 
-    /// Returns whether the key is done with: those that are no part of a search take what it
-    /// found, and then do what they do.
-    fn look_key(&mut self, action: Action) -> bool {
+    /// A key during a search of the history. Returns whether the key is done with: a key that is no
+    /// part of the search takes the match and then does what it usually does.
+    pub(super) fn history_search_key(&mut self, action: Action) -> bool {
         match action {
-            Action::LookBack => self.composer.look_back(),
-            Action::LookOn => self.composer.look_on(),
-            // Nothing is sent that was not on the line before: it may be longer than the preview.
+            Action::SearchHistory => self.composer.search_history(),
+            Action::SearchHistoryNewer => self.composer.search_history_newer(),
+            // The line may be longer than its preview, so a first Enter shows it and does not send
+            // it.
             Action::Send | Action::Complete => self.composer.take_found(),
             Action::Leave | Action::EndOfInput | Action::Cancel => _ = self.close_topmost(),
             // Scrolling does not touch the line.
             Action::PageUp | Action::PageDown | Action::RowUp | Action::RowDown => return false,
-            Action::Edit(edit) if self.composer.look_for(edit) => {}
+            Action::Edit(edit) if self.composer.edit_query(edit) => {}
             _ => {
                 self.composer.take_found();
                 return false;
@@ -218,75 +236,78 @@ impl App {
 
     fn edit(&mut self, edit: Edit) {
         if !self.composer.edit(edit) {
-            self.say("The line is full", true);
+            self.say("The line is full", Tone::Error);
         }
     }
 
-    fn complete(&mut self, back: bool) {
+    fn complete(&mut self, step: CompletionStep) {
         let others = self.participants.iter().filter(|(_, own)| !own);
-        if !self.composer.complete(back, others.map(|(name, _)| name)) {
-            self.say("No name or command begins like this", false);
+        if !self.composer.complete(step, others.map(|(name, _)| name)) {
+            self.say("No name or command begins like this", Tone::Info);
         }
     }
 
     fn send(&mut self, wall: SystemTime, effects: &mut Vec<Effect>) {
         if self.status.lost() {
-            effects.push(Effect::Session(Command::Hurry));
+            effects.push(Effect::Session(SessionCommand::Hurry));
         }
         match commands::parse(self.composer.draft()) {
-            Line::Nothing => self.go_to_newest(),
-            Line::Wrong(why) => self.say(why, true),
-            Line::Help => {
+            ParsedLine::Nothing => self.go_to_newest(),
+            ParsedLine::Wrong(why) => self.say(why, Tone::Error),
+            ParsedLine::Help => {
                 self.composer.take();
                 self.help = Some(0);
             }
-            Line::Time => {
+            ParsedLine::Time => {
                 self.composer.take();
                 self.timeline.note(self.recent.explain(), wall);
                 self.go_to_newest();
             }
-            Line::Who => {
+            ParsedLine::Who => {
                 self.composer.take();
                 for line in self.participants.list() {
                     self.timeline.note(line, wall);
                 }
                 self.go_to_newest();
             }
-            Line::Clear => {
+            ParsedLine::Clear => {
                 self.composer.take();
-                self.pane = Pane::Messages;
-                self.go_no_further();
+                self.pane = MainPane::Messages;
+                self.cancel_jump();
                 self.timeline.clear();
             }
-            Line::Search(text) => {
+            ParsedLine::Search(text) => {
                 self.composer.take();
-                self.pane = Pane::Messages;
+                self.pane = MainPane::Messages;
                 self.search_for(&text, effects);
             }
-            Line::At(lamport) => {
+            ParsedLine::At(lamport) => {
                 self.composer.take();
-                self.pane = Pane::Messages;
+                self.pane = MainPane::Messages;
                 self.go_to(lamport, effects);
             }
-            Line::Quit => {
+            ParsedLine::Quit => {
                 self.composer.take();
                 self.quit_by_word(effects);
             }
-            Line::Message(_) if self.over.is_some() || self.leaving.is_under_way() => {
+            ParsedLine::Message(_) if self.over.is_some() || self.leaving.is_under_way() => {
                 let key = self.leave_key();
                 let why = format!("Not sent: you are no longer in the chat, {key} leaves");
-                self.say(why, true);
+                self.say(why, Tone::Error);
             }
-            Line::Message(_) if !self.timeline.has_room() => {
-                self.say("Not sent: too many lines wait for the server already", true);
+            ParsedLine::Message(_) if !self.timeline.has_space() => {
+                self.say(
+                    "Not sent: too many lines wait for the server already",
+                    Tone::Error,
+                );
             }
-            Line::Message(text) => {
+            ParsedLine::Message(text) => {
                 self.composer.take();
                 self.tickets += 1;
                 let ticket = Ticket(self.tickets);
-                self.go_no_further();
+                self.cancel_jump();
                 self.timeline.send(ticket, text.clone(), wall);
-                effects.push(Effect::Session(Command::Publish { ticket, text }));
+                effects.push(Effect::Session(SessionCommand::Publish { ticket, text }));
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use crate::view::glyphs;
+use crate::glyphs;
 
-/// The rows of `text` in a pane of `columns`, of which the first row has `taken` less. A row breaks
-/// at the last space that fits, or within a word that is wider than a row. There is at least one.
+/// The rows of `text` in a pane of `columns`; the first row has `taken` columns less. A row breaks
+/// at the last space that fits, or within a word that is wider than a row. There is at least one
+/// row.
 ///
 /// Line breaks of the text are kept; each row is safe to show.
 pub(crate) fn rows(text: &str, columns: usize, taken: usize) -> Vec<String> {
@@ -17,52 +18,53 @@ pub(crate) fn rows(text: &str, columns: usize, taken: usize) -> Vec<String> {
         .collect()
 }
 
-/// The same as parts of a text that is safe already: what is not in any of them are the breaks.
+/// The rows as ranges of a text that is safe already. The characters at which it breaks are in none
+/// of them.
 pub(crate) fn spans(text: &str, columns: usize, taken: usize) -> Vec<Range<usize>> {
     let columns = columns.max(1);
     let mut rows = Vec::new();
-    let mut room = columns.saturating_sub(taken);
-    if room == 0 {
+    let mut available = columns.saturating_sub(taken);
+    if available == 0 {
         rows.push(0..0);
-        room = columns;
+        available = columns;
     }
     let mut start = 0;
     for line in text.split('\n') {
-        break_line(line, start, columns, room, &mut rows);
+        break_line(line, start, columns, available, &mut rows);
         start += line.len() + 1;
-        room = columns;
+        available = columns;
     }
     rows
 }
 
 fn break_line(line: &str, at: usize, columns: usize, first: usize, rows: &mut Vec<Range<usize>>) {
-    let mut room = first;
+    let mut available = first;
     let (mut row, mut end, mut used) = (at..at, at, 0);
-    // The end of the last space within the row.
+    // The byte after the last space within the row.
     let mut space = None;
     for (grapheme, width) in glyphs::graphemes(line) {
         let next = end + grapheme.len();
-        if used + width > room && !row.is_empty() {
+        if used + width > available && !row.is_empty() {
             if grapheme == " " {
                 // A space at the edge is the break itself.
                 rows.push(std::mem::replace(&mut row, next..next));
-                (end, used, room, space) = (next, 0, columns, None);
+                (end, used, available, space) = (next, 0, columns, None);
                 continue;
             }
             let break_at = space.unwrap_or(end);
             rows.push(row.start..break_at);
             row = break_at..end;
             used = glyphs::width(&line[break_at - at..end - at]);
-            (room, space) = (columns, None);
-            if used + width > room && !row.is_empty() {
-                // What was carried over fills the row by itself.
+            (available, space) = (columns, None);
+            if used + width > available && !row.is_empty() {
+                // The word that was moved to this row fills it.
                 rows.push(std::mem::replace(&mut row, end..end));
                 used = 0;
             }
-        } else if used + width > room && room < columns {
-            // Not even one fits beside what the first row begins with.
+        } else if used + width > available && available < columns {
+            // Not even one grapheme fits beside what the first row begins with.
             rows.push(end..end);
-            room = columns;
+            available = columns;
         }
         (row.end, end) = (next, next);
         used += width;

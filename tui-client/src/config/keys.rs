@@ -1,15 +1,15 @@
-//! The tables `[keys]` and `[keys.selected]`: which keys do what.
+//! The tables `[keys]` and `[keys.selected]` of key bindings.
 
 use std::fmt::{self, Write as _};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::app::keys::{Binding, Change, Keymap, Keys, Mode};
+use crate::app::keys::{Binding, KeyChange, KeyContext, KeySequence, Keymap};
 
-/// The table within, for a selected line.
+/// The name of the inner table, for a selected line.
 const SELECTED: &str = "selected";
 
-/// As the last part of the example.
+/// The last part of the example file.
 pub(super) fn example() -> String {
     let mut text = String::from(
         "\
@@ -20,19 +20,19 @@ pub(super) fn example() -> String {
 # takes all keys from something. Something must send; /quit always leaves.
 ",
     );
-    table(&mut text, "keys", Mode::Chat);
+    table(&mut text, "keys", KeyContext::Chat);
     text.push_str(
         "\n# While a line is selected, before what the keys do otherwise. Here a character alone is \
          a key.\n",
     );
-    table(&mut text, "keys.selected", Mode::Selected);
+    table(&mut text, "keys.selected", KeyContext::Selected);
     text
 }
 
-fn table(text: &mut String, name: &str, mode: Mode) {
-    // Nothing fails to be written into a string.
+fn table(text: &mut String, name: &str, context: KeyContext) {
+    // Writing to a string never fails.
     let _ = writeln!(text, "[{name}]");
-    for row in mode.rows() {
+    for row in context.rows() {
         let _ = writeln!(text, "\n# {}", capital(row.what));
         for binding in row.bindings {
             let _ = match binding.keys {
@@ -51,46 +51,46 @@ fn capital(what: &str) -> String {
 
 pub(super) fn keymap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Keymap, D::Error> {
     let mut changes = Vec::new();
-    deserializer.deserialize_map(Table {
-        mode: Mode::Chat,
+    deserializer.deserialize_map(KeyTable {
+        context: KeyContext::Chat,
         changes: &mut changes,
     })?;
     Keymap::with(&changes).map_err(Error::custom)
 }
 
-/// A table of things and keys.
-struct Table<'a> {
-    mode: Mode,
-    changes: &'a mut Vec<Change>,
+/// A table that maps bindings to keys.
+struct KeyTable<'a> {
+    context: KeyContext,
+    changes: &'a mut Vec<KeyChange>,
 }
 
-/// The name of a thing; `None`: of the table within.
-struct Name(Mode);
+/// The name of a binding, or `None` for the name of the inner table.
+struct BindingName(KeyContext);
 
-/// The keys for a thing.
+/// The keys of one binding.
 struct Value<'a> {
-    mode: Mode,
+    context: KeyContext,
     binding: &'static Binding,
-    changes: &'a mut Vec<Change>,
+    changes: &'a mut Vec<KeyChange>,
 }
 
-impl<'de> Visitor<'de> for Table<'_> {
+impl<'de> Visitor<'de> for KeyTable<'_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a table of things and the keys for them")
+        out.write_str("a table of bindings and their keys")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key_seed(Name(self.mode))? {
+        while let Some(name) = map.next_key_seed(BindingName(self.context))? {
             match name {
                 Some(binding) => map.next_value_seed(Value {
-                    mode: self.mode,
+                    context: self.context,
                     binding,
                     changes: self.changes,
                 })?,
-                None => map.next_value_seed(Table {
-                    mode: Mode::Selected,
+                None => map.next_value_seed(KeyTable {
+                    context: KeyContext::Selected,
                     changes: self.changes,
                 })?,
             }
@@ -99,7 +99,7 @@ impl<'de> Visitor<'de> for Table<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Table<'_> {
+impl<'de> DeserializeSeed<'de> for KeyTable<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -107,7 +107,7 @@ impl<'de> DeserializeSeed<'de> for Table<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Name {
+impl<'de> DeserializeSeed<'de> for BindingName {
     type Value = Option<&'static Binding>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -115,15 +115,15 @@ impl<'de> DeserializeSeed<'de> for Name {
     }
 }
 
-impl Visitor<'_> for Name {
+impl Visitor<'_> for BindingName {
     type Value = Option<&'static Binding>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("something that keys can do")
+        out.write_str("the name of a key binding")
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        if self.0 == Mode::Chat && name == SELECTED {
+        if self.0 == KeyContext::Chat && name == SELECTED {
             return Ok(None);
         }
         let mut bindings = self.0.bindings();
@@ -131,20 +131,20 @@ impl Visitor<'_> for Name {
         known.map(Some).ok_or_else(|| {
             let near = near(self.0, name);
             E::custom(format!(
-                "there is nothing called {name:?} for a key to do; did you mean {near}?"
+                "no key binding is called {name:?}; did you mean {near}?"
             ))
         })
     }
 }
 
-/// How many names are offered for one that does not exist.
+/// How many names are suggested for an unknown one.
 const NEAR: usize = 3;
-/// How much they have to be like it, from 0 to 1, but for the first.
+/// How similar a suggestion must be, from 0 to 1; the best one is always suggested.
 const ALIKE: f64 = 0.75;
 
-fn near(mode: Mode, name: &str) -> String {
-    let mut names: Vec<&str> = mode.bindings().map(|binding| binding.name).collect();
-    // A stable sort: among equals the order of the table.
+fn near(context: KeyContext, name: &str) -> String {
+    let mut names: Vec<&str> = context.bindings().map(|binding| binding.name).collect();
+    // A stable sort keeps the order of the table among equals.
     names.sort_by(|one, other| {
         let likeness = |candidate| strsim::jaro_winkler(candidate, name);
         likeness(other).total_cmp(&likeness(one))
@@ -186,10 +186,12 @@ impl<'de> Visitor<'de> for Value<'_> {
 impl Value<'_> {
     fn take<E: Error>(self, keys: impl IntoIterator<Item = String>) -> Result<(), E> {
         let keys = keys.into_iter().map(|key| key.parse());
-        let change = Change {
-            mode: self.mode,
+        let change = KeyChange {
+            context: self.context,
             binding: self.binding,
-            keys: keys.collect::<Result<Vec<Keys>, _>>().map_err(E::custom)?,
+            keys: keys
+                .collect::<Result<Vec<KeySequence>, _>>()
+                .map_err(E::custom)?,
         };
         change.check(self.changes).map_err(E::custom)?;
         self.changes.push(change);
@@ -199,8 +201,8 @@ impl Value<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Config;
-    use crate::app::keys::{Action, Mode};
+    use super::super::ConfigFile;
+    use crate::app::keys::{Action, KeyContext};
 
     #[test]
     fn a_mistake_is_said_with_its_line_its_name_and_what_would_do() {
@@ -233,7 +235,7 @@ mod tests {
             ),
             ("keys = \"f9\"", ["line 1", "keys", "a table"]),
         ] {
-            let problem = Config::parse(text).expect_err(text);
+            let problem = ConfigFile::parse(text).expect_err(text);
             for part in parts {
                 assert!(problem.contains(part), "{text:?}: {problem}");
             }
@@ -243,13 +245,16 @@ mod tests {
     #[test]
     fn what_is_said_counts() {
         let text = "[keys]\nsearch = [\"f9\", \"ctrl-x s\"]\n[keys.selected]\ncopy = \"space\"";
-        let keys = Config::parse(text).expect("understood").keys;
-        let key = |mode, action| keys.key_in(mode, action).map(|key| key.to_string());
-        assert_eq!(key(Mode::Chat, Action::Search).as_deref(), Some("F9"));
+        let keys = ConfigFile::parse(text).expect("understood").keys;
+        let key = |context, action| keys.key_in(context, action).map(|key| key.to_string());
+        assert_eq!(key(KeyContext::Chat, Action::Search).as_deref(), Some("F9"));
         assert_eq!(
-            key(Mode::Selected, Action::CopyText).as_deref(),
+            key(KeyContext::Selected, Action::CopyText).as_deref(),
             Some("Space")
         );
-        assert_eq!(key(Mode::Selected, Action::Search).as_deref(), Some("/"));
+        assert_eq!(
+            key(KeyContext::Selected, Action::Search).as_deref(),
+            Some("/")
+        );
     }
 }

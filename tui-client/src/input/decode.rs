@@ -1,4 +1,4 @@
-//! From bytes to keys and pastes, whatever way the bytes are split.
+//! Decodes bytes into keys and pastes, however the bytes are split.
 
 use std::time::Duration;
 
@@ -7,94 +7,95 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::escape::{self, Sequence};
 use crate::app::Mouse;
 
-/// What a terminal sends.
+/// An input from the terminal, or something to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Typed {
-    /// A key.
+pub(crate) enum TerminalInput {
+    /// A key was pressed.
     Key(KeyEvent),
-    /// Text that was pasted, or a part of it, as it came.
+    /// Text was pasted; a long paste may come in parts.
     Paste(String),
-    /// The window got or lost the keyboard.
+    /// The window got (`true`) or lost the keyboard.
     Focus(bool),
-    /// The terminal's answer: it can tell all keys apart, by kitty's keyboard protocol.
-    TellsKeys,
+    /// The terminal's answer that it can report all keys unambiguously, by kitty's keyboard
+    /// protocol.
+    ReportsKeys,
     /// The mouse was used.
     Mouse(Mouse),
-    /// Ask the terminal for its status ([`ASK_STATUS`]): its answer comes after everything that
-    /// was typed before it.
+    /// The terminal has to be asked for its status ([`ASK_STATUS`]): the answer comes after
+    /// everything that was typed before it.
     AskStatus,
-    /// A paste has begun and nothing more of it comes: say that Esc ends it.
+    /// A paste has begun and no more of it arrives; Esc ends it.
     PasteStalls,
 }
 
-/// DSR, device status report: every terminal answers it, in the order of what it reads and sends
-/// (ECMA-48, 8.3.35).
+/// DSR, device status report. Every terminal answers it, in the order in which it sends everything
+/// else (ECMA-48, 8.3.35).
 pub(crate) const ASK_STATUS: &str = "\x1b[5n";
 
-/// The start of a key whose rest does not come within this time makes the terminal be asked.
+/// If the rest of a sequence does not come within this time, the terminal is asked for its status.
 const SEQUENCE: Duration = Duration::from_millis(50);
-/// How long a terminal that was asked may take to answer, before the start is taken for a key.
-/// Longer than the way to a terminal on the other side of the world and back.
+/// How long a terminal may take to answer before the start of a sequence is taken for a key. Longer
+/// than a round trip to the other side of the world.
 const ANSWER: Duration = Duration::from_millis(400);
-/// How long a terminal that does not answer may take to send the rest of a key after all.
+/// How long a terminal that does not answer may take to send the rest of a sequence after all.
 const LATE: Duration = Duration::from_secs(2);
-/// A paste of which nothing comes for this time is shown as far as it came.
+/// If nothing of a paste arrives for this time, the part that has arrived is shown.
 const PASTE: Duration = Duration::from_secs(1);
-/// In bytes. What is pasted beyond it is dropped.
+/// The largest paste, in bytes; the rest is dropped.
 const MAX_PASTE: usize = 64 * 1024;
-/// In bytes. No key has a longer sequence.
+/// The longest sequence of a key, in bytes.
 const MAX_SEQUENCE: usize = 64;
 
 const ESC: u8 = 0x1b;
 const CTRL_C: u8 = 0x03;
 const PASTE_END: &[u8] = b"\x1b[201~";
 
-/// Takes bytes, gives what was typed.
+/// Decodes the terminal's bytes.
 ///
 /// A terminal sends many keys as several bytes that begin with Esc, and nothing marks the end of a
-/// lone Esc. Time alone cannot tell the two apart: the bytes of one key may be far apart on a slow
-/// line. So when the rest of a key is late, the terminal is asked for its status. If the answer
-/// comes next, the Esc was a key; if anything else comes next, it belongs to the Esc. Only a
-/// terminal that does not answer at all is judged by time.
+/// lone Esc. Time alone cannot distinguish the two, because the bytes of one key may be far apart
+/// on a slow line. If the rest of a key is late, the terminal is therefore asked for its status. If
+/// the answer comes next, the Esc was a key; if anything else comes next, it belongs to the Esc.
+/// Only a terminal that does not answer at all is judged by time.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    /// The start of something that is not whole yet.
+    /// The start of an incomplete sequence.
     pending: Vec<u8>,
-    /// What was done about the start that is pending, or about an Esc before it.
+    /// What was done about the pending start, or about an Esc before it.
     doubt: Doubt,
-    /// What was pasted so far, while a paste goes on.
+    /// The paste in progress.
     paste: Option<Paste>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Doubt {
-    /// Nothing.
+    /// Nothing was done.
     #[default]
     None,
-    /// The terminal was asked, and has not answered.
+    /// The terminal was asked for its status and has not answered.
     Asked,
-    /// The terminal does not answer. An Esc was taken for a key; what comes next may belong to
-    /// it all the same.
+    /// The terminal does not answer. An Esc was taken for a key, but what comes next may still
+    /// belong to it.
     Guessed,
 }
 
 #[derive(Debug, Default)]
 struct Paste {
     bytes: Vec<u8>,
-    /// So many bytes were handed over in earlier parts.
+    /// How many bytes were handed over in earlier parts.
     taken: usize,
-    /// Nothing came for a while.
+    /// Whether nothing has arrived for a while.
     stalls: bool,
 }
 
 impl Decoder {
-    /// Takes the next bytes, as one read gave them.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Typed> {
+    /// Decodes the bytes of one read.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<TerminalInput> {
         let mut typed = Vec::new();
         if self.paste.as_ref().is_some_and(|paste| paste.stalls) && matches!(bytes, [ESC | CTRL_C])
         {
-            // The end of the paste is lost, and the user wants out. What is in the paste may be
-            // anything, but no terminal sends such a byte of it all by itself.
+            // The end of the paste was lost, and the user wants to get out. A paste may contain any
+            // byte, but no terminal sends such a byte of it alone in a read.
             self.end_paste(&mut typed);
             return typed;
         }
@@ -111,8 +112,9 @@ impl Decoder {
         typed
     }
 
-    /// How long to wait for more before [`Decoder::give_up`]; `None`: nothing is unfinished.
-    pub(crate) fn patience(&self) -> Option<Duration> {
+    /// How long to wait for more bytes before [`Decoder::give_up`]; `None` if nothing is
+    /// incomplete.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
         match (&self.paste, self.pending.is_empty(), self.doubt) {
             (Some(paste), ..) if paste.stalls && paste.whole() == 0 => None,
             (Some(paste), ..) if paste.stalls => Some(SEQUENCE),
@@ -124,20 +126,20 @@ impl Decoder {
         }
     }
 
-    /// Nothing more came in the time that [`Decoder::patience`] gave.
-    pub(crate) fn give_up(&mut self) -> Vec<Typed> {
+    /// Takes note that nothing arrived within [`Decoder::timeout`].
+    pub(crate) fn give_up(&mut self) -> Vec<TerminalInput> {
         let mut typed = Vec::new();
         if let Some(paste) = &mut self.paste {
             let said = std::mem::replace(&mut paste.stalls, true);
             typed.extend(paste.take_part());
             if !said {
-                typed.push(Typed::PasteStalls);
+                typed.push(TerminalInput::PasteStalls);
             }
         } else if self.pending.is_empty() {
             self.doubt = Doubt::None;
         } else if self.doubt == Doubt::None {
             self.doubt = Doubt::Asked;
-            typed.push(Typed::AskStatus);
+            typed.push(TerminalInput::AskStatus);
         } else {
             let was_guessed = self.doubt == Doubt::Guessed;
             self.settle(was_guessed, &mut typed);
@@ -145,8 +147,8 @@ impl Decoder {
         typed
     }
 
-    /// The rest of what is pending does not come.
-    fn settle(&mut self, was_guessed: bool, typed: &mut Vec<Typed>) {
+    /// Decides about the pending bytes, because their rest does not come.
+    fn settle(&mut self, was_guessed: bool, typed: &mut Vec<TerminalInput>) {
         self.doubt = Doubt::None;
         let pending = std::mem::take(&mut self.pending);
         match pending[..] {
@@ -158,37 +160,37 @@ impl Decoder {
                 typed.extend([plain(KeyCode::Esc), plain(KeyCode::Esc)]);
                 self.doubt = Doubt::Guessed;
             }
-            // The Esc was a key, and so is this: it began nothing.
+            // The Esc was a key, and so is this character: it began nothing.
             [ESC, c @ (b'[' | b'O')] if was_guessed => {
                 typed.push(plain(KeyCode::Char(char::from(c))));
             }
-            // Alt with a character that could have begun something longer.
+            // Alt with a character that can also begin a longer sequence.
             [ESC, c @ (b']' | b'P' | b'X' | b'^' | b'_')] => {
                 let key = KeyEvent::new(KeyCode::Char(char::from(c)), KeyModifiers::ALT);
-                typed.push(Typed::Key(key));
+                typed.push(TerminalInput::Key(key));
             }
-            // A part of a key is no key.
+            // An incomplete sequence is no key.
             _ => {}
         }
     }
 
-    fn end_paste(&mut self, typed: &mut Vec<Typed>) {
+    fn end_paste(&mut self, typed: &mut Vec<TerminalInput>) {
         if let Some(paste) = self.paste.take() {
             typed.extend(paste.rest());
         }
     }
 
-    fn decode(&mut self, typed: &mut Vec<Typed>) {
+    fn decode(&mut self, typed: &mut Vec<TerminalInput>) {
         if self.doubt == Doubt::Guessed {
             match self.pending[..] {
-                // The rest of a key, after all: its Esc is done with.
+                // This is the rest of a sequence after all, whose Esc was taken for a key.
                 [b'[' | b'O'] => self.pending.insert(0, ESC),
-                // Alt-Enter in two pieces, or Esc and Enter. It sends nothing while that is open.
+                // Either Alt-Enter in two pieces, or Esc and Enter. In doubt, nothing is sent.
                 [b'\r' | b'\n'] => {
                     self.doubt = Doubt::None;
                     self.pending.clear();
                     let key = KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT);
-                    return typed.push(Typed::Key(key));
+                    return typed.push(TerminalInput::Key(key));
                 }
                 _ => {}
             }
@@ -199,13 +201,13 @@ impl Decoder {
         };
         match sequence {
             Sequence::Partial if self.pending.len() < MAX_SEQUENCE => return,
-            Sequence::Key(key) => typed.push(Typed::Key(key)),
-            Sequence::Focus(focused) => typed.push(Typed::Focus(focused)),
-            Sequence::TellsKeys => typed.push(Typed::TellsKeys),
-            Sequence::Mouse(mouse) => typed.push(Typed::Mouse(mouse)),
+            Sequence::Key(key) => typed.push(TerminalInput::Key(key)),
+            Sequence::Focus(focused) => typed.push(TerminalInput::Focus(focused)),
+            Sequence::ReportsKeys => typed.push(TerminalInput::ReportsKeys),
+            Sequence::Mouse(mouse) => typed.push(TerminalInput::Mouse(mouse)),
             Sequence::PasteStart => self.paste = Some(Paste::default()),
             Sequence::Again(from) => {
-                // The Esc was a key of its own, and something else begins after it.
+                // The Esc was a key by itself, and something else begins after it.
                 typed.push(plain(KeyCode::Esc));
                 self.pending.drain(..from);
                 return self.decode(typed);
@@ -218,9 +220,10 @@ impl Decoder {
 }
 
 impl Paste {
-    /// Takes a byte; returns whether it was the last one.
+    /// Takes a byte. Returns whether it was the last one.
     fn push(&mut self, byte: u8) -> bool {
-        // The end is kept, which must be found; what is too much goes before it.
+        // The last bytes are kept because they may be the end mark; excess bytes before them are
+        // dropped.
         if self.taken + self.bytes.len() >= MAX_PASTE + PASTE_END.len() && !self.bytes.is_empty() {
             let first = self.bytes.len().saturating_sub(PASTE_END.len());
             self.bytes.remove(first);
@@ -233,8 +236,8 @@ impl Paste {
         is_over
     }
 
-    /// In bytes, how much can be handed over now: not a part of a character or of the end mark,
-    /// and no line breaks at the end, which the draft would take for the end of all that was pasted.
+    /// How many bytes can be handed over now: no part of a character or of the end mark, and no
+    /// line breaks at the end, because the draft removes those from the end of a paste.
     fn whole(&self) -> usize {
         let mut end = self.bytes.len();
         let marks = (1..PASTE_END.len()).rev();
@@ -253,32 +256,32 @@ impl Paste {
         }
     }
 
-    fn take_part(&mut self) -> Option<Typed> {
+    fn take_part(&mut self) -> Option<TerminalInput> {
         let whole = self.whole();
         let part: Vec<u8> = self.bytes.drain(..whole).collect();
         self.taken += whole;
         text(&part)
     }
 
-    fn rest(self) -> Option<Typed> {
-        // Nothing at all is a paste, too: an empty clipboard.
+    fn rest(self) -> Option<TerminalInput> {
+        // An empty paste, from an empty clipboard, is reported as well.
         match text(&self.bytes) {
-            None if self.taken == 0 => Some(Typed::Paste(String::new())),
+            None if self.taken == 0 => Some(TerminalInput::Paste(String::new())),
             rest => rest,
         }
     }
 }
 
-fn text(bytes: &[u8]) -> Option<Typed> {
+fn text(bytes: &[u8]) -> Option<TerminalInput> {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    (!text.is_empty()).then_some(Typed::Paste(text))
+    (!text.is_empty()).then_some(TerminalInput::Paste(text))
 }
 
-fn plain(code: KeyCode) -> Typed {
-    Typed::Key(KeyEvent::new(code, KeyModifiers::NONE))
+fn plain(code: KeyCode) -> TerminalInput {
+    TerminalInput::Key(KeyEvent::new(code, KeyModifiers::NONE))
 }
 
-/// A key without Esc: a control character, or a character in UTF-8.
+/// Decodes a key without Esc: a control character, or a character in UTF-8.
 pub(super) fn plain_key(bytes: &[u8]) -> Sequence {
     let key = |code, modifiers| Sequence::Key(KeyEvent::new(code, modifiers));
     let control = |c: u8| key(KeyCode::Char(char::from(c)), KeyModifiers::CONTROL);
@@ -311,21 +314,23 @@ mod tests {
 
     use super::*;
 
-    fn key(code: KeyCode, modifiers: KeyModifiers) -> Typed {
-        Typed::Key(KeyEvent::new(code, modifiers))
+    fn key(code: KeyCode, modifiers: KeyModifiers) -> TerminalInput {
+        TerminalInput::Key(KeyEvent::new(code, modifiers))
     }
 
     /// What was typed once nothing more comes, from a terminal that answers nothing.
-    fn rest(decoder: &mut Decoder) -> Vec<Typed> {
+    fn rest(decoder: &mut Decoder) -> Vec<TerminalInput> {
         let mut typed = Vec::new();
-        while decoder.patience().is_some() {
+        while decoder.timeout().is_some() {
             typed.extend(decoder.give_up());
         }
-        typed.retain(|typed| !matches!(typed, Typed::AskStatus | Typed::PasteStalls));
+        typed.retain(|typed| {
+            !matches!(typed, TerminalInput::AskStatus | TerminalInput::PasteStalls)
+        });
         typed
     }
 
-    fn all(bytes: &[u8]) -> Vec<Typed> {
+    fn all(bytes: &[u8]) -> Vec<TerminalInput> {
         let mut decoder = Decoder::default();
         let mut typed = decoder.feed(bytes);
         typed.extend(rest(&mut decoder));
@@ -416,13 +421,13 @@ mod tests {
     fn esc_is_a_key_only_when_nothing_follows() {
         let mut decoder = Decoder::default();
         assert_eq!(decoder.feed(b"\x1b"), []);
-        assert_eq!(decoder.patience(), Some(SEQUENCE));
+        assert_eq!(decoder.timeout(), Some(SEQUENCE));
         assert_eq!(decoder.feed(b"[A"), [key(KeyCode::Up, NONE)]);
-        assert_eq!(decoder.patience(), None);
+        assert_eq!(decoder.timeout(), None);
         assert_eq!(decoder.feed(b"\x1b"), []);
-        assert_eq!(decoder.give_up(), [Typed::AskStatus]);
+        assert_eq!(decoder.give_up(), [TerminalInput::AskStatus]);
         assert_eq!(decoder.feed(b"\x1b[0n"), [key(KeyCode::Esc, NONE)]);
-        assert_eq!(decoder.patience(), None);
+        assert_eq!(decoder.timeout(), None);
         assert_eq!(
             all(b"\x1b\x1b"),
             [key(KeyCode::Esc, NONE), key(KeyCode::Esc, NONE)]
@@ -432,19 +437,19 @@ mod tests {
 
     #[test]
     fn a_paste_is_one_thing_and_keys_in_it_are_none() {
-        let pasted = |text: &str| Typed::Paste(text.into());
+        let pasted = |text: &str| TerminalInput::Paste(text.into());
         assert_eq!(
             all(b"\x1b[200~a\rb\x1b[Ac\x1b[201~d"),
             [pasted("a\rb\x1b[Ac"), key(KeyCode::Char('d'), NONE)]
         );
         let mut decoder = Decoder::default();
         assert_eq!(decoder.feed(b"\x1b[200~never ends"), []);
-        assert_eq!(decoder.patience(), Some(PASTE));
+        assert_eq!(decoder.timeout(), Some(PASTE));
         assert_eq!(
             decoder.give_up(),
-            [pasted("never ends"), Typed::PasteStalls]
+            [pasted("never ends"), TerminalInput::PasteStalls]
         );
-        assert_eq!(decoder.patience(), None);
+        assert_eq!(decoder.timeout(), None);
         assert_eq!(decoder.feed(b"\x1b"), [], "the user's way out");
         assert_eq!(decoder.feed(b"x"), [key(KeyCode::Char('x'), NONE)]);
     }
@@ -457,7 +462,7 @@ mod tests {
             let mut decoder = Decoder::default();
             let mut typed = decoder.feed(&bytes[..split]);
             for _ in 0..3 {
-                if decoder.patience().is_some() {
+                if decoder.timeout().is_some() {
                     typed.extend(decoder.give_up());
                 }
             }
@@ -465,13 +470,13 @@ mod tests {
             let mut text = String::new();
             for typed in typed {
                 match typed {
-                    Typed::Paste(part) => text.push_str(&part),
-                    Typed::PasteStalls => {}
+                    TerminalInput::Paste(part) => text.push_str(&part),
+                    TerminalInput::PasteStalls => {}
                     other => panic!("{other:?} at {split}"),
                 }
             }
             assert_eq!(text, whole, "at {split}");
-            assert_eq!(decoder.patience(), None);
+            assert_eq!(decoder.timeout(), None);
         }
     }
 
@@ -493,11 +498,11 @@ mod tests {
             let mut typed = Vec::new();
             for byte in bytes {
                 typed.extend(decoder.feed(&[*byte]));
-                if decoder.patience() == Some(SEQUENCE) {
+                if decoder.timeout() == Some(SEQUENCE) {
                     typed.extend(decoder.give_up());
                 }
             }
-            typed.retain(|typed| *typed != Typed::AskStatus);
+            typed.retain(|typed| *typed != TerminalInput::AskStatus);
             assert_eq!(typed, [expected], "{bytes:?}");
             // The answer comes at last, and is no key.
             assert_eq!(decoder.feed(b"\x1b[0n"), []);
@@ -509,10 +514,10 @@ mod tests {
         let guessed = || {
             let mut decoder = Decoder::default();
             assert_eq!(decoder.feed(b"\x1b"), []);
-            assert_eq!(decoder.give_up(), [Typed::AskStatus]);
-            assert_eq!(decoder.patience(), Some(ANSWER));
+            assert_eq!(decoder.give_up(), [TerminalInput::AskStatus]);
+            assert_eq!(decoder.timeout(), Some(ANSWER));
             assert_eq!(decoder.give_up(), [key(KeyCode::Esc, NONE)]);
-            assert_eq!(decoder.patience(), Some(LATE));
+            assert_eq!(decoder.timeout(), Some(LATE));
             decoder
         };
         assert_eq!(guessed().feed(b"[A"), [key(KeyCode::Up, NONE)]);
@@ -524,7 +529,7 @@ mod tests {
         assert_eq!(rest(&mut decoder), [key(KeyCode::Char('['), NONE)]);
         let mut decoder = guessed();
         assert_eq!(decoder.give_up(), []);
-        assert_eq!(decoder.patience(), None);
+        assert_eq!(decoder.timeout(), None);
         assert_eq!(decoder.feed(b"\r"), [key(KeyCode::Enter, NONE)]);
     }
 
@@ -534,7 +539,7 @@ mod tests {
         bytes.extend(std::iter::repeat_n(b'x', MAX_PASTE * 2));
         bytes.extend(PASTE_END);
         match &all(&bytes)[..] {
-            [Typed::Paste(text)] => assert!(text.len() <= MAX_PASTE + PASTE_END.len()),
+            [TerminalInput::Paste(text)] => assert!(text.len() <= MAX_PASTE + PASTE_END.len()),
             other => panic!("{} things", other.len()),
         }
     }
@@ -543,7 +548,7 @@ mod tests {
     fn the_answer_about_keys_is_no_key() {
         assert_eq!(
             all(b"\x1b[?0ua"),
-            [Typed::TellsKeys, key(KeyCode::Char('a'), NONE)]
+            [TerminalInput::ReportsKeys, key(KeyCode::Char('a'), NONE)]
         );
     }
 
@@ -551,7 +556,7 @@ mod tests {
     fn focus_is_told() {
         assert_eq!(
             all(b"\x1b[I\x1b[O"),
-            [Typed::Focus(true), Typed::Focus(false)]
+            [TerminalInput::Focus(true), TerminalInput::Focus(false)]
         );
     }
 
@@ -560,9 +565,9 @@ mod tests {
         assert_eq!(
             all(b"\x1b[<64;1;1M\x1b[<65;200;300M\x1b[<0;5;3M"),
             [
-                Typed::Mouse(Mouse::WheelUp(0, 0)),
-                Typed::Mouse(Mouse::WheelDown(199, 299)),
-                Typed::Mouse(Mouse::Press(4, 2)),
+                TerminalInput::Mouse(Mouse::WheelUp(0, 0)),
+                TerminalInput::Mouse(Mouse::WheelDown(199, 299)),
+                TerminalInput::Mouse(Mouse::Press(4, 2)),
             ]
         );
         for nothing in [
@@ -592,7 +597,7 @@ mod tests {
             let typed: String = all(text.as_bytes())
                 .into_iter()
                 .map(|typed| match typed {
-                    Typed::Key(KeyEvent { code: KeyCode::Char(c), .. }) => c,
+                    TerminalInput::Key(KeyEvent { code: KeyCode::Char(c), .. }) => c,
                     other => panic!("{other:?}"),
                 })
                 .collect();

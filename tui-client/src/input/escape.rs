@@ -1,44 +1,44 @@
-//! Sequences that begin with Esc.
+//! Parses sequences that begin with Esc.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::decode::plain_key;
 use crate::app::Mouse;
 
-/// What the bytes so far are.
+/// The meaning of the bytes so far.
 #[derive(Debug)]
 pub(super) enum Sequence {
-    /// The start of something.
+    /// The start of a longer sequence.
     Partial,
-    /// A key.
+    /// A key was pressed.
     Key(KeyEvent),
-    /// The window got or lost the keyboard.
+    /// The window got (`true`) or lost the keyboard.
     Focus(bool),
-    /// The terminal can tell all keys apart.
-    TellsKeys,
+    /// The terminal can report all keys unambiguously.
+    ReportsKeys,
     /// The terminal's status, which it was asked for.
     Status,
     /// The mouse was used.
     Mouse(Mouse),
     /// A paste begins.
     PasteStart,
-    /// The first so many bytes are an Esc; another thing begins behind them.
+    /// The first bytes, this many, are an Esc; something else begins after them.
     Again(usize),
-    /// Nothing that means something here.
+    /// A complete sequence without a meaning here.
     Unknown,
 }
 
-/// Takes what follows an Esc.
+/// Parses what follows an Esc.
 pub(super) fn parse(rest: &[u8]) -> Sequence {
     match rest {
         // Some terminals send Alt with a key as two Escs.
         [] | [0x1b] => Sequence::Partial,
         [b'[', body @ ..] => csi(body),
         [b'O', body @ ..] => ss3(body),
-        // OSC, DCS, SOS, PM, APC: replies to questions that nobody here asks.
+        // OSC, DCS, SOS, PM and APC: replies to questions that this program does not ask.
         [b']' | b'P' | b'X' | b'^' | b'_', body @ ..] => string(body),
         [0x1b, b'[' | b'O', ..] => match parse(&rest[1..]) {
-            // The status after a lone Esc: that was a key.
+            // The status after a lone Esc: the Esc was a key.
             Sequence::Status => Sequence::Again(1),
             other => with_alt(other),
         },
@@ -76,22 +76,22 @@ fn string(body: &[u8]) -> Sequence {
     }
 }
 
-/// Parameters, then a final byte.
+/// Parses parameters followed by a final byte.
 fn csi(body: &[u8]) -> Sequence {
     let (last, parameters) = match body {
         // The Linux console's F1 to F5.
         [b'[', c @ b'A'..=b'E'] => return key(KeyCode::F(1 + c - b'A'), KeyModifiers::NONE),
         [b'['] | [] => return Sequence::Partial,
-        // A mouse report of the oldest kind: three more bytes.
+        // A mouse report of the oldest format has three more bytes.
         [b'M', rest @ ..] if rest.len() < 3 => return Sequence::Partial,
-        // That, or a byte that is not a part of any such sequence: no key.
+        // Such a report, or a byte that belongs to no sequence of this kind.
         [b'M', ..] | [.., 0..=0x1f | 0x7f..] => return Sequence::Unknown,
         [b'<', report @ .., b'M'] => return mouse(report),
         [parameters @ .., last @ 0x40..=0x7e] => (*last, parameters),
         _ => return Sequence::Partial,
     };
     if let ([b'?', ..], b'u') = (parameters, last) {
-        return Sequence::TellsKeys;
+        return Sequence::ReportsKeys;
     }
     let Some(numbers) = numbers(parameters) else {
         return Sequence::Unknown;
@@ -101,7 +101,7 @@ fn csi(body: &[u8]) -> Sequence {
     match last {
         b'I' => Sequence::Focus(true),
         b'O' => Sequence::Focus(false),
-        // "Ready", or "malfunction": it is the answer that counts.
+        // "Ready" or "malfunction": only the fact of an answer matters.
         b'n' if matches!(number(0), 0 | 3) => Sequence::Status,
         b'Z' => key(KeyCode::BackTab, modifiers | KeyModifiers::SHIFT),
         b'~' if number(0) == 200 => Sequence::PasteStart,
@@ -111,7 +111,7 @@ fn csi(body: &[u8]) -> Sequence {
     }
 }
 
-/// Button, column and row, from 1 on.
+/// Parses a mouse report: button, column and row, each from 1 on.
 fn mouse(report: &[u8]) -> Sequence {
     let place = |number: u32| u16::try_from(number).ok()?.checked_sub(1);
     let mouse = match numbers(report).as_deref() {
@@ -128,8 +128,7 @@ fn mouse(report: &[u8]) -> Sequence {
     mouse.map_or(Sequence::Unknown, Sequence::Mouse)
 }
 
-/// At most three parameters, of each of which at most three parts between colons; 0 where there is
-/// none.
+/// At most three parameters, each with at most three parts between colons; a missing part is 0.
 fn numbers(parameters: &[u8]) -> Option<Vec<[u32; 3]>> {
     let text = std::str::from_utf8(parameters).ok()?;
     if text.is_empty() {
@@ -149,8 +148,8 @@ fn numbers(parameters: &[u8]) -> Option<Vec<[u32; 3]>> {
         .collect()
 }
 
-/// xterm's and kitty's: one more than a sum of 1 (Shift), 2 (Alt), 4 (Ctrl) and so on; the locks
-/// that kitty adds mean nothing here.
+/// The encoding of xterm and kitty: one more than the sum of 1 (Shift), 2 (Alt), 4 (Ctrl) and so
+/// on. The locks that kitty adds are ignored.
 fn modifiers(parameter: u32) -> KeyModifiers {
     let bits = parameter.saturating_sub(1);
     let mut modifiers = KeyModifiers::NONE;
@@ -199,9 +198,9 @@ fn tilde(number: u32) -> Option<KeyCode> {
     }
 }
 
-/// A key by its code point, as terminals send it that tell all keys apart
-/// (<https://sw.kovidgoyal.net/kitty/keyboard-protocol/>): what it is, what it is with Shift, and
-/// what is in its place on an English keyboard.
+/// A key by its code point, from terminals that report all keys
+/// (<https://sw.kovidgoyal.net/kitty/keyboard-protocol/>): the key, the key with Shift, and the key
+/// at its place on an English keyboard.
 fn unicode([code, shifted, english]: [u32; 3], mut modifiers: KeyModifiers) -> Sequence {
     let character = |code| char::from_u32(code).filter(|&c| c != '\0' && !c.is_control());
     let code = match code {
@@ -220,10 +219,10 @@ fn unicode([code, shifted, english]: [u32; 3], mut modifiers: KeyModifiers) -> S
             let with_shift = character(shifted).filter(|_| modifiers.contains(KeyModifiers::SHIFT));
             if let Some(with_shift) = with_shift {
                 c = with_shift;
-                // As in a terminal that tells less: Shift is a part of all signs but letters.
+                // As with other terminals, Shift counts as held only for letters.
                 modifiers.set(KeyModifiers::SHIFT, c.is_alphabetic());
             }
-            // Ctrl-C is in the same place whatever the alphabet.
+            // Ctrl-C is at the same place on every keyboard, whatever the alphabet.
             let shortcut = modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
             match character(english).filter(|_| shortcut && !c.is_ascii()) {
                 Some(english) => KeyCode::Char(english),
@@ -234,7 +233,7 @@ fn unicode([code, shifted, english]: [u32; 3], mut modifiers: KeyModifiers) -> S
     key(code, modifiers)
 }
 
-/// The keypad's keys, which kitty's protocol gives numbers of their own.
+/// The keys of the keypad, which have numbers of their own in kitty's protocol.
 fn keypad(code: u32) -> Option<KeyCode> {
     Some(match code {
         57_399..=57_408 => KeyCode::Char(char::from_digit(code - 57_399, 10)?),

@@ -1,34 +1,34 @@
-//! The terminal's bytes, taken for what they are: keys, pastes, focus.
+//! Decodes the terminal's bytes into keys, pastes, mouse actions and focus changes.
 //!
-//! What a key is (`KeyEvent`, `KeyCode`, `KeyModifiers`) is crossterm's. How it is read is not: this
-//! was compared with crossterm 0.29, whose parser is private to it (`parse_event` in
-//! `event/sys/unix/parse.rs`), so that bytes cannot be given to it. The way in is `event::read`,
-//! `poll` and `EventStream`, which read standard input themselves, and with them come these, none of
-//! which can be switched off:
+//! The types of keys (`KeyEvent`, `KeyCode`, `KeyModifiers`) are crossterm's; the parser is not. The
+//! parser of crossterm 0.29 is private (`parse_event` in `event/sys/unix/parse.rs`), so it cannot be
+//! given bytes. The public functions `event::read`, `poll` and `EventStream` read standard input
+//! themselves, and they bring the following behaviour, none of which can be switched off:
 //!
-//! - A lone Esc byte at the end of a read is the key Esc, unless the read has filled the buffer of 1,024
-//!   bytes. An arrow key in two pieces is Esc, `[` and `A` then. Here the terminal is asked whether more
-//!   was on its way ([`Decoder`]).
-//! - A paste is nothing until its end mark has come (`parse_csi_bracketed_paste`): where the mark is
-//!   lost, every key after it is swallowed. Here a paste that stalls is shown as far as it came, and can
-//!   be ended.
-//! - The source reads again until the terminal would block (`event/source/unix/mio.rs`). It does not make
-//!   the terminal non-blocking, which would be to make it so for the shell, too; so after a piece of a
-//!   key it blocks, and `EventStream` needs a thread for that. Here a read is made only when there is
-//!   something to read, and none by a thread.
-//! - The end of the file is a read of 0 bytes, after which the source reads again, at once and for ever;
-//!   any other error than `EAGAIN` and `EINTR` is passed over likewise. Here the end ends.
+//! - A lone Esc byte at the end of a read is the key Esc, unless the read filled the buffer of 1,024
+//!   bytes. An arrow key in two pieces then becomes Esc, `[` and `A`. Here the terminal is asked
+//!   whether more was on its way ([`Decoder`]).
+//! - A paste is not reported before its end mark (`parse_csi_bracketed_paste`): if the mark is lost,
+//!   every later key is swallowed. Here a paste that stalls is shown as far as it came, and the user
+//!   can end it.
+//! - The source reads until the terminal would block (`event/source/unix/mio.rs`), but does not make
+//!   the terminal non-blocking, because that would change it for the shell, too. After a part of a
+//!   key it therefore blocks, and `EventStream` needs a thread for that. Here a read is made only if
+//!   there is something to read, and no thread is needed.
+//! - The end of the file is a read of 0 bytes, after which the source reads again, at once and
+//!   forever; every error but `EAGAIN` and `EINTR` is ignored likewise. Here the input ends.
 //! - Replies are dropped (the status that settles an Esc) or taken for keys (what follows `ESC ]`).
-//! - Of a key as kitty's protocol reports it, its place on an English keyboard is not read, by which
-//!   Ctrl-C is Ctrl-C in Cyrillic; and two Escs before an arrow, Alt in some terminals, are the key Esc.
+//! - The position of a key on an English keyboard, which kitty's protocol reports and by which Ctrl-C
+//!   is Ctrl-C in Cyrillic, is ignored; and two Escs before an arrow, which mean Alt in some
+//!   terminals, are read as the key Esc.
 //!
-//! All of it is pure but for `source`, and without a thread.
+//! Everything but `source` is pure.
 
 mod decode;
 mod escape;
 mod source;
 
 pub(crate) use self::{
-    decode::{ASK_STATUS, Decoder, Typed},
+    decode::{ASK_STATUS, Decoder, TerminalInput},
     source::bytes,
 };

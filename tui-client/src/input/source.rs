@@ -1,4 +1,4 @@
-//! The bytes of the terminal, as they come.
+//! Reads the terminal's bytes as they arrive.
 
 use std::{
     io,
@@ -12,10 +12,10 @@ use rustix::{
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
-/// What is typed on standard input, in pieces. Ends when the terminal is gone.
+/// The bytes of standard input, in pieces. The stream ends when the terminal is gone.
 ///
-/// Its descriptor is left in blocking mode: that is a property of the open terminal, which the
-/// shell and its other programs share.
+/// The descriptor stays in blocking mode, because that mode is a property of the open terminal,
+/// which the shell and its other programs share.
 pub(crate) fn bytes() -> io::Result<impl Stream<Item = io::Result<Vec<u8>>> + Unpin> {
     let descriptor = io::stdin().as_fd().try_clone_to_owned()?;
     #[expect(
@@ -47,7 +47,7 @@ pub(crate) fn bytes() -> io::Result<impl Stream<Item = io::Result<Vec<u8>>> + Un
     }))
 }
 
-/// Whether a read would return at once, be it with the news that the terminal is gone.
+/// Whether a read would return at once, even if only to report that the terminal is gone.
 fn readable(descriptor: &OwnedFd) -> io::Result<bool> {
     let mut descriptors = [PollFd::new(descriptor, PollFlags::IN)];
     Ok(poll(&mut descriptors, Some(&Timespec::default()))? > 0)

@@ -1,12 +1,12 @@
-//! Whose the server at the other end of a connection is.
+//! Finds out who owns the server at the other end of a connection.
 //!
-//! Any user of a machine can listen on a port of it. A server that a client takes for its own, and
-//! tells its user's name and session, must therefore be this user's, or root's, who can read all of
-//! it anyway. That is looked up for each connection after it is made and before anything is sent
-//! on it, since a look before would be at whoever listened then.
+//! Any user of a machine can listen on one of its ports. The client reveals its user's name and
+//! session to a local server, so that server must belong to this user, or to root, who can read
+//! everything anyway. The owner is looked up for each connection, after it was made and before
+//! anything is sent on it: an earlier check might concern another process.
 //!
-//! Linux tells the owners of sockets in `/proc/net/tcp` and `tcp6` (proc(5)). Other systems have no
-//! such file that every user can read: there a local server is used whoever owns it.
+//! Linux lists the owners of sockets in `/proc/net/tcp` and `tcp6` (proc(5)). Other systems have no
+//! such file that every user can read; there a local server is used whoever owns it.
 
 use std::{
     io,
@@ -21,30 +21,31 @@ use tokio::net::TcpStream;
 use tonic::transport::{self, Channel, Endpoint};
 use tower::service_fn;
 
-/// Why a server is not taken for one's own.
+/// Why a server is not accepted as one's own.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub(super) enum NotOwn {
-    /// It is another user's.
+pub(super) enum OwnershipError {
+    /// It belongs to another user.
     #[error("it belongs to {0}, another user of this machine")]
     Stranger(String),
-    /// Nobody is known to own it.
-    #[error("nothing tells to which user it belongs: {0}")]
+    /// Its owner is unknown.
+    #[error("nothing shows to which user it belongs: {0}")]
     Unknown(String),
 }
 
-/// A socket of this machine.
+/// A TCP socket of this machine.
 #[derive(Clone, Copy, Debug)]
 struct Socket {
     local: SocketAddr,
     remote: SocketAddr,
     listens: bool,
     owner: u32,
-    /// A process has it. A connection that nobody has accepted yet may be listed as root's.
+    /// Whether a process holds it. A connection that has not been accepted yet may be listed as
+    /// root's.
     held: bool,
 }
 
-/// Connects to this address, which is the endpoint's, if the server there is this user's or root's.
-/// Each connection that the channel makes anew is looked at like the first.
+/// Connects to the endpoint, whose address this is, if the server there belongs to this user or
+/// root. Every later connection of the channel is checked in the same way.
 pub(super) async fn connect_to_own(
     endpoint: &Endpoint,
     address: SocketAddr,
@@ -58,26 +59,26 @@ pub(super) async fn connect_to_own(
     endpoint.connect_with_connector(connector).await
 }
 
-async fn check(stream: &TcpStream) -> Result<(), NotOwn> {
-    let unknown = |error: io::Error| NotOwn::Unknown(error.to_string());
+async fn check(stream: &TcpStream) -> Result<(), OwnershipError> {
+    let unknown = |error: io::Error| OwnershipError::Unknown(error.to_string());
     let here = stream.local_addr().map_err(unknown)?;
     let there = stream.peer_addr().map_err(unknown)?;
-    // A file of a line for each socket of the machine is read.
+    // The system lists one line for each socket of the machine, which may take a while to read.
     tokio::task::spawn_blocking(move || {
         let sockets = sockets()?;
         sockets.map_or(Ok(()), |sockets| judge(&sockets, here, there))
     })
     .await
-    .map_err(|error| NotOwn::Unknown(error.to_string()))?
+    .map_err(|error| OwnershipError::Unknown(error.to_string()))?
 }
 
-/// All TCP sockets of this process's network namespace; `None` on a system that does not tell.
+/// All TCP sockets of this process's network namespace; `None` on a system without such a list.
 #[cfg(target_os = "linux")]
-fn sockets() -> Result<Option<Vec<Socket>>, NotOwn> {
+fn sockets() -> Result<Option<Vec<Socket>>, OwnershipError> {
     use procfs::net::{TcpState, tcp, tcp6};
 
-    let mut sockets = tcp().map_err(|error| NotOwn::Unknown(error.to_string()))?;
-    // Not there where IPv6 is turned off.
+    let mut sockets = tcp().map_err(|error| OwnershipError::Unknown(error.to_string()))?;
+    // The file is missing if IPv6 is turned off.
     sockets.extend(tcp6().unwrap_or_default());
     let sockets = sockets.into_iter().map(|socket| Socket {
         local: socket.local_address,
@@ -90,15 +91,16 @@ fn sockets() -> Result<Option<Vec<Socket>>, NotOwn> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sockets() -> Result<Option<Vec<Socket>>, NotOwn> {
+fn sockets() -> Result<Option<Vec<Socket>>, OwnershipError> {
     Ok(None)
 }
 
-/// Whether the server's end of the connection from `here` to `there` is this user's or root's.
+/// Checks that the server's end of the connection from `here` to `there` belongs to this user or
+/// root.
 ///
-/// While the connection waits to be accepted it is nobody's yet: then all who listen where it could
-/// have come to must be trusted.
-fn judge(sockets: &[Socket], here: SocketAddr, there: SocketAddr) -> Result<(), NotOwn> {
+/// A connection that waits to be accepted belongs to nobody yet. In that case every process that
+/// listens where the connection may have arrived must be trusted.
+fn judge(sockets: &[Socket], here: SocketAddr, there: SocketAddr) -> Result<(), OwnershipError> {
     let is = |a: SocketAddr, b: SocketAddr| {
         a.port() == b.port() && a.ip().to_canonical() == b.ip().to_canonical()
     };
@@ -114,24 +116,24 @@ fn judge(sockets: &[Socket], here: SocketAddr, there: SocketAddr) -> Result<(), 
     });
     let Some(first) = listeners.next() else {
         let why = format!("this system lists no socket that listens on {there}");
-        return Err(NotOwn::Unknown(why));
+        return Err(OwnershipError::Unknown(why));
     };
     trust(first.owner)?;
     listeners.try_for_each(|listener| trust(listener.owner))
 }
 
-/// Whether who listens on this address takes connections to every address of the other's kind:
-/// `[::]` takes IPv4 ones, too.
+/// Whether a listener on this address takes connections to any address of the same kind; `[::]`
+/// takes those to IPv4 addresses, too.
 fn takes_any(listener: IpAddr, address: IpAddr) -> bool {
     listener.to_canonical().is_unspecified()
         && (listener.is_ipv6() || address.to_canonical().is_ipv4())
 }
 
-fn trust(owner: u32) -> Result<(), NotOwn> {
+fn trust(owner: u32) -> Result<(), OwnershipError> {
     if owner == 0 || owner == files::effective_user() {
         Ok(())
     } else {
-        Err(NotOwn::Stranger(files::user_name(owner)))
+        Err(OwnershipError::Stranger(files::user_name(owner)))
     }
 }
 
@@ -156,7 +158,7 @@ mod tests {
         }
     }
 
-    fn judged(sockets: &[Socket], here: &str, there: &str) -> Result<(), NotOwn> {
+    fn judged(sockets: &[Socket], here: &str, there: &str) -> Result<(), OwnershipError> {
         let address = |address: &str| address.parse().expect("an address");
         judge(sockets, address(here), address(there))
     }
@@ -211,7 +213,10 @@ mod tests {
             assert_eq!(judged(&sockets, HERE, THERE), Ok(()), "{address}");
             let sockets = [waiting, listener(address, stranger())];
             let judged = judged(&sockets, HERE, THERE);
-            assert!(matches!(judged, Err(NotOwn::Stranger(_))), "{address}");
+            assert!(
+                matches!(judged, Err(OwnershipError::Stranger(_))),
+                "{address}"
+            );
         }
         // One of two is enough to be wary.
         let sockets = [listener(THERE, own), listener("0.0.0.0:50051", stranger())];
@@ -231,6 +236,6 @@ mod tests {
     #[test]
     fn what_is_not_listed_is_not_trusted() {
         let judged = judged(&[], HERE, THERE);
-        assert!(matches!(judged, Err(NotOwn::Unknown(_))));
+        assert!(matches!(judged, Err(OwnershipError::Unknown(_))));
     }
 }

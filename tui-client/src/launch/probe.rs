@@ -1,4 +1,4 @@
-//! Telling a Chitty-Chat from nothing, and from something else.
+//! Distinguishes a Chitty-Chat server from no server and from another program.
 
 use std::{error::Error, io, net::SocketAddr, time::Duration};
 
@@ -17,32 +17,32 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use super::owner::{NotOwn, connect_to_own};
+use super::owner::{OwnershipError, connect_to_own};
 use crate::session::{Attempt, ConnectError, REPLY};
 
-/// How long a server may take to say that it is one.
+/// How long a server may take to answer the health check.
 const CHECK: Duration = Duration::from_secs(2);
-/// The length of an HTTP/2 frame's header, in bytes; its fourth is the type.
+/// The length of an HTTP/2 frame header, in bytes; its fourth byte is the type.
 const FRAME_HEADER: usize = 9;
 /// The type of the frame that each side of an HTTP/2 connection sends first.
 const SETTINGS: u8 = 4;
 
-/// Where to look for a server.
+/// Where to probe for a server.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub(super) struct ProbeTarget {
     endpoint: Endpoint,
-    /// This address, if only a server of this user's or root's will do.
+    /// The address to check for ownership, if the server must belong to this user or root.
     own: Option<SocketAddr>,
 }
 
-impl Target {
-    /// Whoever's server this is: it was named on purpose.
+impl ProbeTarget {
+    /// A server of any user, because it was named on purpose.
     pub(super) fn of_anybody(endpoint: Endpoint) -> Self {
         let own = None;
         Self { endpoint, own }
     }
 
-    /// The endpoint of this address of this machine.
+    /// A server at this local address, which must belong to this user or root.
     pub(super) fn own(endpoint: Endpoint, address: SocketAddr) -> Self {
         let own = Some(address);
         Self { endpoint, own }
@@ -56,32 +56,37 @@ impl Target {
     }
 }
 
-/// Why a server cannot be talked to.
+/// Why a server cannot be used.
 #[derive(Debug)]
-pub(super) enum Absent {
-    /// Nothing listens.
+pub(super) enum ProbeFailure {
+    /// Nothing listens there.
     Refused(String),
-    /// Not now.
+    /// It is not available now.
     Unavailable(String),
-    /// It ended the connection without an answer that could be read.
+    /// It closed the connection without a readable answer.
     Cut(String),
-    /// It took the connection and said nothing.
+    /// It accepted the connection and did not answer.
     Silent,
-    /// It is something else.
+    /// It is another program.
     Foreign(String),
-    /// It is not this user's.
-    NotOwn(NotOwn),
+    /// It belongs to another user.
+    NotOwn(OwnershipError),
 }
 
-/// Which option would choose another server.
+/// The option by which the user can choose another server.
 #[derive(Clone, Copy)]
-pub(super) enum Choice {
+pub(super) enum ServerOption {
     Local,
     Server,
 }
 
-impl Absent {
-    pub(super) fn into_error(self, name: &str, attempt: &Attempt, choice: Choice) -> ConnectError {
+impl ProbeFailure {
+    pub(super) fn into_error(
+        self,
+        name: &str,
+        attempt: &Attempt,
+        choice: ServerOption,
+    ) -> ConnectError {
         match self {
             Self::Refused(cause) => {
                 ConnectError::Unreachable(format!("no server listens on {name} ({cause})"))
@@ -97,46 +102,46 @@ impl Absent {
     }
 }
 
-fn foreign(name: &str, cause: &str, choice: Choice) -> ConnectError {
+fn foreign(name: &str, cause: &str, choice: ServerOption) -> ConnectError {
     let what = format!("something that is not a Chitty-Chat server listens on {name} ({cause})");
     ConnectError::Unusable(match choice {
-        Choice::Local => format!(
+        ServerOption::Local => format!(
             "{what}; stop it, or choose another address with --local, or another server with \
              --server"
         ),
-        Choice::Server => format!("{what}; choose another server with --server"),
+        ServerOption::Server => format!("{what}; choose another server with --server"),
     })
 }
 
-fn not_own(name: &str, cause: &NotOwn) -> ConnectError {
+fn not_own(name: &str, cause: &OwnershipError) -> ConnectError {
     ConnectError::Unusable(format!(
         "the server on {name} is not used: {cause}; give your own server another address with \
          --local, or join this one on purpose with --server http://{name}"
     ))
 }
 
-/// Connects, and asks what is there whether it is a Chitty-Chat.
-pub(super) async fn find(target: &Target) -> Result<Channel, Absent> {
+/// Connects and checks that a Chitty-Chat server answers.
+pub(super) async fn find(target: &ProbeTarget) -> Result<Channel, ProbeFailure> {
     match check(target).await {
-        Err(Absent::Cut(_)) if speaks_otherwise(target.endpoint.uri()).await => {
-            Err(Absent::Foreign("it does not speak HTTP/2".to_owned()))
+        Err(ProbeFailure::Cut(_)) if speaks_otherwise(target.endpoint.uri()).await => {
+            Err(ProbeFailure::Foreign("it does not speak HTTP/2".to_owned()))
         }
         found => found,
     }
 }
 
-async fn check(target: &Target) -> Result<Channel, Absent> {
+async fn check(target: &ProbeTarget) -> Result<Channel, ProbeFailure> {
     let channel = target.connect().await.map_err(|error| {
-        if let Some(cause) = find_source::<NotOwn>(Some(&error)) {
-            return Absent::NotOwn(cause.clone());
+        if let Some(cause) = find_source::<OwnershipError>(Some(&error)) {
+            return ProbeFailure::NotOwn(cause.clone());
         }
         let cause = root_cause(&error);
         if io_kind(&error) == Some(io::ErrorKind::ConnectionRefused) {
-            Absent::Refused(cause)
+            ProbeFailure::Refused(cause)
         } else {
             let server = target.endpoint.uri().authority();
             let server = server.map_or("the server", |server| server.as_str());
-            Absent::Unavailable(format!("cannot reach {server}: {cause}"))
+            ProbeFailure::Unavailable(format!("cannot reach {server}: {cause}"))
         }
     })?;
     let mut health = HealthClient::new(channel.clone()).max_decoding_message_size(REPLY);
@@ -144,20 +149,22 @@ async fn check(target: &Target) -> Result<Channel, Absent> {
         service: SERVICE_NAME.to_owned(),
     });
     let Ok(checked) = timeout(CHECK, check).await else {
-        return Err(Absent::Silent);
+        return Err(ProbeFailure::Silent);
     };
     match checked.map(|response| response.into_inner().status()) {
         Ok(ServingStatus::Serving) => Ok(channel),
-        Ok(ServingStatus::NotServing) => {
-            Err(Absent::Unavailable("the server is not ready".to_owned()))
-        }
-        Ok(_) => Err(Absent::Foreign("it does not know this service".to_owned())),
+        Ok(ServingStatus::NotServing) => Err(ProbeFailure::Unavailable(
+            "the server is not ready".to_owned(),
+        )),
+        Ok(_) => Err(ProbeFailure::Foreign(
+            "it does not know this service".to_owned(),
+        )),
         Err(status) => Err(absent(&status)),
     }
 }
 
-/// What a failed health check tells: a server that is just ending, or something else.
-fn absent(status: &Status) -> Absent {
+/// What a failed health check means: a server that is ending, or another program.
+fn absent(status: &Status) -> ProbeFailure {
     let cause = status
         .source()
         .map_or_else(|| status.message().to_owned(), root_cause);
@@ -166,16 +173,17 @@ fn absent(status: &Status) -> Absent {
         Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::ResourceExhausted
     );
     if not_now {
-        Absent::Unavailable(cause)
+        ProbeFailure::Unavailable(cause)
     } else if was_cut(status) {
-        Absent::Cut(cause)
+        ProbeFailure::Cut(cause)
     } else {
-        Absent::Foreign(cause)
+        ProbeFailure::Foreign(cause)
     }
 }
 
-/// Whether what listens there answers HTTP/2's first words by something else: what an HTTP/1 or
-/// SSH server says is lost to the client where the server ends the connection right behind it.
+/// Whether the program that listens there answers the preface of HTTP/2 with something else. If it
+/// closes the connection right after its answer, as HTTP/1 and SSH servers do, the HTTP/2 client
+/// does not see that answer.
 async fn speaks_otherwise(server: &Uri) -> bool {
     let Some((host, port)) = server.host().zip(server.port_u16()) else {
         return false;
@@ -191,7 +199,7 @@ async fn speaks_otherwise(server: &Uri) -> bool {
     matches!(timeout(CHECK, ask).await, Ok(Ok(_))) && header[3] != SETTINGS
 }
 
-/// The connection ended before there was an answer.
+/// Whether the connection ended before there was an answer.
 fn was_cut(status: &Status) -> bool {
     if status.source().and_then(io_kind).is_some() {
         return true;

@@ -1,4 +1,4 @@
-//! The state of the client between two things that happen.
+//! The state of the plain client between two events.
 
 use std::{collections::BTreeMap, io, time::Duration};
 
@@ -6,90 +6,91 @@ use chitty_chat::{Position, text::display};
 use tokio::{io::AsyncWrite, time::Instant};
 
 use super::{
-    Plain, PlainConfig,
-    lines::Piece,
-    out::Out,
-    patience::{Due, Patience},
-    show::Show,
+    PlainConfig, PlainOutcome,
+    deadlines::{DueAction, WaitDeadlines},
+    format::EventFormatter,
+    lines::ReadLine,
+    output::OutputBuffer,
 };
 use crate::{
     app::{
-        Outcome,
-        commands::{self, Line},
+        ExitReason,
+        commands::{self, ParsedLine},
         participants::Participants,
         recent::Recent,
     },
-    session::{Command, Ended, Link, Notice, Refusal, Ticket, Welcome},
+    session::{Ended, Link, NameRefusal, Notice, SessionCommand, Ticket, WelcomeNotice},
 };
 
-/// Own lines that wait for the server at most; beyond that the input is not read on.
-pub(super) const MAX_PENDING: usize = 16;
+/// How many of its own lines may be unconfirmed; the input is not read beyond that. Fewer than the
+/// session would take, so that little is in doubt if the client has to end.
+pub(super) const MAX_UNCONFIRMED: usize = 16;
 
-pub(super) struct Client<O, E> {
+pub(super) struct PlainClient<O, E> {
     config: PlainConfig,
-    show: Show,
+    show: EventFormatter,
     recent: Recent,
     participants: Participants,
-    pub(super) output: Out<O>,
-    pub(super) errors: Out<E>,
-    /// What the session is to be asked next.
-    pub(super) next: Option<Command>,
-    /// Lines under way, with their numbers in the input.
+    pub(super) output: OutputBuffer<O>,
+    pub(super) errors: OutputBuffer<E>,
+    /// The next command for the session.
+    pub(super) next: Option<SessionCommand>,
+    /// Lines that are not confirmed, with their line numbers in the input.
     pending: BTreeMap<Ticket, u64>,
     joined: bool,
-    link: LinkState,
-    patience: Patience,
-    /// Up to this position everything is to be shown before the client leaves by itself: the end of
-    /// the chat when it was entered.
+    link: LinkReport,
+    deadlines: WaitDeadlines,
+    /// The client does not leave by itself before everything up to this position was shown: the end
+    /// of the chat at the time of joining.
     awaited: Option<Position>,
     reading: bool,
-    leaving: Leaving,
-    /// Lines read so far.
+    leaving: LeaveReason,
+    /// The number of lines that were read.
     line: u64,
     unsent: usize,
     unreachable: bool,
-    outcome: Option<Outcome>,
+    outcome: Option<ExitReason>,
 }
 
-/// Whether the session was asked to leave.
+/// Whether and why the session was asked to leave.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Leaving {
+enum LeaveReason {
     No,
-    /// There is nothing more to do.
+    /// Everything is done.
     Done,
-    /// Somebody wants the client to end, whether all is sent or not.
-    Told,
+    /// A signal asks the client to end, whether all is sent or not.
+    Asked,
 }
 
-/// What is known of the link, and what of that was said.
+/// What is known of the link, and what of it was reported.
 #[derive(Default)]
-struct LinkState {
-    /// It is down, for this reason.
+struct LinkReport {
+    /// The reason why it is down, if it is.
     down: Option<String>,
-    /// That was said, and that it is up again was not.
+    /// Whether the loss was reported and the recovery was not.
     said: bool,
-    /// It was said that a server is started.
+    /// Whether the start of a server was reported.
     starting: bool,
 }
 
-impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
+impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
     pub(super) fn new(config: PlainConfig, output: O, errors: E) -> Self {
         Self {
-            show: Show::new(config.time_zone.clone()),
+            show: EventFormatter::new(config.time_zone.clone()),
             recent: Recent::default(),
             participants: Participants::default(),
-            output: Out::new(output),
-            errors: Out::new(errors),
-            next: Some(Command::Join {
+            output: OutputBuffer::new(output),
+            errors: OutputBuffer::new(errors),
+            next: Some(SessionCommand::Join {
                 name: config.name.clone(),
             }),
             pending: BTreeMap::new(),
             joined: false,
-            link: LinkState::default(),
-            patience: Patience::new(config.wait),
+            link: LinkReport::default(),
+            deadlines: WaitDeadlines::new(config.wait),
             awaited: None,
             reading: true,
-            leaving: Leaving::No,
+            leaving: LeaveReason::No,
             line: 0,
             unsent: 0,
             unreachable: false,
@@ -102,17 +103,17 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
         self.outcome.is_some()
     }
 
-    pub(super) fn is_told_to_leave(&self) -> bool {
-        self.leaving == Leaving::Told
+    pub(super) fn was_asked_to_leave(&self) -> bool {
+        self.leaving == LeaveReason::Asked
     }
 
-    /// Whether more may be said: whoever reads has taken most of what was said before.
-    pub(super) fn has_room(&self) -> bool {
-        self.output.has_room() && self.errors.has_room()
+    /// Whether more output may be produced: its readers have taken most of the earlier output.
+    pub(super) fn has_space(&self) -> bool {
+        self.output.has_space() && self.errors.has_space()
     }
 
     pub(super) fn leaves(&self) -> bool {
-        self.leaving != Leaving::No
+        self.leaving != LeaveReason::No
     }
 
     pub(super) fn wants_line(&self) -> bool {
@@ -120,60 +121,60 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
             && self.reading
             && !self.leaves()
             && self.next.is_none()
-            && self.pending.len() < MAX_PENDING
+            && self.pending.len() < MAX_UNCONFIRMED
     }
 
-    /// When something is due next.
+    /// The time of the next deadline.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.patience.due()
+        self.deadlines.due()
     }
 
-    /// What follows from what has happened.
-    pub(super) fn mind(&mut self, now: Instant) {
+    /// Sets the deadlines that follow from the current state, and leaves if everything is done.
+    pub(super) fn update_deadlines(&mut self, now: Instant) {
         let failed = self.link.down.is_some();
         let needed = !self.leaves() && (!self.joined || (failed && !self.reading));
-        self.patience.needs_server(needed, failed, now);
+        self.deadlines.needs_server(needed, failed, now);
         let done = !self.reading
             && self.pending.is_empty()
             && self.joined
             && self.awaited.is_none()
             && self.next.is_none();
         if done && !self.leaves() {
-            self.leave(Leaving::Done);
+            self.leave(LeaveReason::Done);
         }
     }
 
-    fn leave(&mut self, why: Leaving) {
+    fn leave(&mut self, why: LeaveReason) {
         self.leaving = why;
-        if let Some(Command::Publish { ticket, .. }) = self.next.take() {
+        if let Some(SessionCommand::Publish { ticket, .. }) = self.next.take() {
             let line = self.pending.remove(&ticket).unwrap_or(self.line);
-            self.not_sent(line, "the client was told to leave");
+            self.not_sent(line, "the client was asked to leave");
         }
-        self.next = Some(Command::Leave);
+        self.next = Some(SessionCommand::Leave);
     }
 
-    /// Whoever says so twice does not want to wait for a farewell.
-    pub(super) fn told_to_leave(&mut self) {
+    /// A second request does not wait for the server's answer.
+    pub(super) fn asked_to_leave(&mut self) {
         match self.leaving {
-            Leaving::No => self.leave(Leaving::Told),
-            Leaving::Done => self.leaving = Leaving::Told,
-            Leaving::Told => self.ended(Ended::Left),
+            LeaveReason::No => self.leave(LeaveReason::Asked),
+            LeaveReason::Done => self.leaving = LeaveReason::Asked,
+            LeaveReason::Asked => self.ended(Ended::Left),
         }
     }
 
     pub(super) fn time_has_come(&mut self, now: Instant) {
-        match self.patience.take(now) {
-            Some(Due::AskAgain) => {
+        match self.deadlines.take(now) {
+            Some(DueAction::AskAgain) => {
                 let name = self.config.name.clone();
-                self.next = Some(Command::Join { name });
+                self.next = Some(SessionCommand::Join { name });
             }
-            Some(Due::GiveUp) => self.give_up(),
+            Some(DueAction::GiveUp) => self.give_up(),
             None => {}
         }
     }
 
     fn give_up(&mut self) {
-        let after = match self.patience.wait().unwrap_or_default() {
+        let after = match self.deadlines.wait().unwrap_or_default() {
             Duration::ZERO => "at the first failure".to_owned(),
             wait => format!("after {} s", wait.as_secs_f64()),
         };
@@ -189,31 +190,38 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
         );
         self.unreachable = true;
         self.outcome = Some(if self.joined {
-            Outcome::Over(Ended::Failed(text))
+            ExitReason::Over(Ended::Failed(text))
         } else {
-            Outcome::NeverJoined(text)
+            ExitReason::NeverJoined(text)
         });
     }
 
     pub(super) fn wrote(&mut self, written: io::Result<()>) {
         let Err(error) = written else { return };
-        // Whoever reads, as `head` does, has enough: nobody is left to show anything to.
+        // A reader such as `head` has read enough, so there is nobody to show anything to.
         if error.kind() != io::ErrorKind::BrokenPipe {
             self.say(&format!("cannot write the output: {error}"));
             self.unsent += 1;
         }
         if !self.leaves() {
-            self.leave(Leaving::Done);
+            self.leave(LeaveReason::Done);
         }
     }
 
     pub(super) fn notice(&mut self, notice: Option<Notice>) {
         match notice {
-            Some(Notice::Event { event, clock, own }) => {
+            Some(Notice::Event {
+                event,
+                clock,
+                own,
+                live,
+            }) => {
                 self.awaited = self.awaited.filter(|end| event.position < *end);
-                self.recent.event(&event, clock);
-                // The fading of those who are gone is for a screen.
-                self.participants.apply(&event, Duration::ZERO);
+                self.recent.event(&event, clock, live);
+                // Participants that left stay visible for a while only on a screen.
+                if live {
+                    self.participants.apply(&event, Duration::ZERO);
+                }
                 if let Some(ticket) = own {
                     self.pending.remove(&ticket);
                 }
@@ -233,18 +241,17 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
             Some(Notice::Ended(ended)) => self.ended(ended),
             None if self.leaves() => self.ended(Ended::Left),
             None => {
-                let why = "the connection to the server ended unexpectedly; start chitty again";
-                self.ended(Ended::Failed(why.into()));
+                self.ended(Ended::vanished());
             }
             Some(Notice::Clock { clock, moved }) => self.recent.moved(clock, moved),
             Some(Notice::History { .. }) => {}
         }
     }
 
-    fn welcome(&mut self, welcome: &Welcome) {
+    fn welcome(&mut self, welcome: &WelcomeNotice) {
         self.joined = true;
         self.link.down = None;
-        self.patience.entered();
+        self.deadlines.entered();
         self.awaited = Some(welcome.head).filter(|head| welcome.next <= *head);
         self.recent.welcome(welcome);
         self.participants.welcome(welcome);
@@ -253,7 +260,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
         }
     }
 
-    /// What changes is said once: who tries again for days must not fill a log by that.
+    /// Each change is reported once: a client that tries for days must not fill a log.
     fn link(&mut self, link: Link) {
         match link {
             Link::StartingServer if !self.link.starting => {
@@ -261,8 +268,9 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
                 self.say("no server is running here: one is started");
             }
             Link::Lost { reason, .. } => {
-                // Else it is given up now, which is said with the same reason.
-                let tries = self.joined || self.patience.wait() != Some(Duration::ZERO);
+                // Without any waiting the client gives up now, and the final message has the same
+                // reason.
+                let tries = self.joined || self.deadlines.wait() != Some(Duration::ZERO);
                 if tries && !self.link.said {
                     self.link.said = true;
                     let how_long = self.how_long();
@@ -271,7 +279,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
                 self.link.down = Some(reason);
             }
             Link::Live if self.joined => {
-                self.link = LinkState::default();
+                self.link = LinkReport::default();
                 self.say("connected");
             }
             Link::StartingServer | Link::Live | Link::Connecting | Link::CatchingUp { .. } => {}
@@ -279,21 +287,21 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
     }
 
     fn how_long(&self) -> String {
-        match self.patience.wait() {
+        match self.deadlines.wait() {
             Some(wait) if !self.joined => format!("for {} s", wait.as_secs_f64()),
             _ => "again".to_owned(),
         }
     }
 
-    fn refused(&mut self, refusal: &Refusal) {
+    fn refused(&mut self, refusal: &NameRefusal) {
         let name = self.config.name.as_str();
-        let waited_for = self.patience.waits_for_name();
+        let waited_for = self.deadlines.waits_for_name();
         let waits = refusal
             .retry_in
-            .is_some_and(|free_in| self.patience.name_is_taken(free_in, Instant::now()));
+            .is_some_and(|free_in| self.deadlines.name_is_taken(free_in, Instant::now()));
         if !waits {
             let reason = format!("the name {name:?} is refused: {}", refusal.reason);
-            self.outcome = Some(Outcome::NeverJoined(reason));
+            self.outcome = Some(ExitReason::NeverJoined(reason));
         } else if !waited_for {
             self.say(&format!(
                 "{}; waiting until the name is free",
@@ -305,50 +313,50 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
     fn ended(&mut self, ended: Ended) {
         self.outcome = Some(match ended {
             Ended::Left if !self.joined => {
-                Outcome::NeverJoined("told to end before it was in the chat".into())
+                ExitReason::NeverJoined("asked to end before it had joined the chat".into())
             }
-            ended => Outcome::Over(ended),
+            ended => ExitReason::Over(ended),
         });
     }
 
-    pub(super) fn typed(&mut self, piece: Option<Piece>) {
+    pub(super) fn typed(&mut self, piece: Option<ReadLine>) {
         let Some(piece) = piece else {
             self.reading = false;
             return;
         };
         self.line += 1;
         let text = match piece {
-            Piece::Line(text) => text,
-            Piece::Wrong(why) => return self.not_sent(self.line, &why),
-            Piece::Broken(error) => {
+            ReadLine::Line(text) => text,
+            ReadLine::Wrong(why) => return self.not_sent(self.line, &why),
+            ReadLine::Broken(error) => {
                 self.reading = false;
                 self.unsent += 1;
                 return self.say(&format!("cannot read the input: {error}"));
             }
         };
         match commands::parse(&text) {
-            Line::Nothing => {}
-            Line::Message(text) => {
+            ParsedLine::Nothing => {}
+            ParsedLine::Message(text) => {
                 let ticket = Ticket(self.line);
                 self.pending.insert(ticket, self.line);
-                self.next = Some(Command::Publish { ticket, text });
+                self.next = Some(SessionCommand::Publish { ticket, text });
             }
-            Line::Quit => self.reading = false,
-            Line::Time => self.say(&self.recent.explain()),
-            Line::Help => {
+            ParsedLine::Quit => self.reading = false,
+            ParsedLine::Time => self.say(&self.recent.explain()),
+            ParsedLine::Help => {
                 for row in commands::COMMANDS {
                     self.say(&format!("{}: {}", row.command, row.what));
                 }
             }
-            Line::Who => {
+            ParsedLine::Who => {
                 for line in self.participants.list() {
                     self.say(&line);
                 }
             }
-            Line::At(_) | Line::Clear | Line::Search(_) => {
+            ParsedLine::At(_) | ParsedLine::Clear | ParsedLine::Search(_) => {
                 self.not_sent(self.line, "/at, /clear and /search need a screen");
             }
-            Line::Wrong(why) => self.not_sent(self.line, &why),
+            ParsedLine::Wrong(why) => self.not_sent(self.line, &why),
         }
     }
 
@@ -363,22 +371,22 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> Client<O, E> {
             .push(&format!("chitty: {}\n", display::safe(what)));
     }
 
-    /// How it went. What is still to be written tells the rest.
-    pub(super) fn end(&mut self) -> Plain {
+    /// The result of the run; lines that are not confirmed count as not sent.
+    pub(super) fn end(&mut self) -> PlainOutcome {
         for line in std::mem::take(&mut self.pending).into_values() {
             self.unsent += 1;
             self.say(&format!(
                 "line {line} is not confirmed: it may be in the chat or not"
             ));
         }
-        Plain {
-            outcome: self.outcome.take().unwrap_or(Outcome::Left),
+        PlainOutcome {
+            outcome: self.outcome.take().unwrap_or(ExitReason::Left),
             unsent: self.unsent,
             unreachable: self.unreachable,
         }
     }
 
-    /// Writes all that waits, for as long as that takes.
+    /// Writes all pending output, however long that takes.
     pub(super) async fn write_all(&mut self) {
         tokio::join!(self.output.finish(), self.errors.finish());
     }

@@ -1,30 +1,30 @@
-//! The input in lines, each of a bounded length.
+//! Splits the input into lines of a bounded length.
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 
-/// More than any message or command: what is longer is told from a file that was piped in by
-/// mistake, and not kept.
+/// The longest line, in bytes: more than any message or command. A longer one is probably from a
+/// file that was piped in by mistake, and is dropped.
 const MAX_BYTES: usize = 4096;
 
-/// One line of the input.
+/// An item of the input.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
-    /// Without its end.
+pub(super) enum ReadLine {
+    /// A line without its line break.
     Line(String),
-    /// It cannot be a message; the text says why.
+    /// A line that cannot be a message; the text says why.
     Wrong(String),
-    /// The input cannot be read any more, which is not its end.
+    /// Reading failed, which is not the same as the end of the input.
     Broken(String),
 }
 
-/// Splits the input. Nothing is lost when [`Lines::next`] is dropped half-way.
-pub(super) struct Lines<I> {
+/// The lines of an input. Dropping the future of [`InputLines::next`] loses nothing.
+pub(super) struct InputLines<I> {
     input: I,
     line: Vec<u8>,
     too_long: bool,
 }
 
-impl<I: AsyncBufRead + Unpin> Lines<I> {
+impl<I: AsyncBufRead + Unpin> InputLines<I> {
     pub(super) fn new(input: I) -> Self {
         Self {
             input,
@@ -33,12 +33,12 @@ impl<I: AsyncBufRead + Unpin> Lines<I> {
         }
     }
 
-    /// The next line; `None` at the end.
-    pub(super) async fn next(&mut self) -> Option<Piece> {
+    /// The next line; `None` at the end of the input.
+    pub(super) async fn next(&mut self) -> Option<ReadLine> {
         loop {
             let read = match self.input.fill_buf().await {
                 Ok(read) => read,
-                Err(error) => return Some(Piece::Broken(error.to_string())),
+                Err(error) => return Some(ReadLine::Broken(error.to_string())),
             };
             if read.is_empty() {
                 let rest = !self.line.is_empty() || self.too_long;
@@ -60,16 +60,18 @@ impl<I: AsyncBufRead + Unpin> Lines<I> {
         }
     }
 
-    fn take(&mut self) -> Piece {
+    fn take(&mut self) -> ReadLine {
         let mut line = std::mem::take(&mut self.line);
         if std::mem::take(&mut self.too_long) {
-            return Piece::Wrong(format!("it is longer than {MAX_BYTES} bytes"));
+            return ReadLine::Wrong(format!("it is longer than {MAX_BYTES} bytes"));
         }
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        String::from_utf8(line)
-            .map_or_else(|_| Piece::Wrong("it is not UTF-8 text".into()), Piece::Line)
+        String::from_utf8(line).map_or_else(
+            |_| ReadLine::Wrong("it is not UTF-8 text".into()),
+            ReadLine::Line,
+        )
     }
 }
 
@@ -79,8 +81,8 @@ mod tests {
 
     use super::*;
 
-    async fn split(input: &[u8], buffer: usize) -> Vec<Piece> {
-        let mut lines = Lines::new(BufReader::with_capacity(buffer, input));
+    async fn split(input: &[u8], buffer: usize) -> Vec<ReadLine> {
+        let mut lines = InputLines::new(BufReader::with_capacity(buffer, input));
         let mut all = Vec::new();
         while let Some(piece) = lines.next().await {
             all.push(piece);
@@ -96,18 +98,18 @@ mod tests {
         for buffer in [1, 2, 7, 5000, 1 << 16] {
             let pieces = split(&input, buffer).await;
             assert_eq!(pieces.len(), 6, "{buffer}");
-            assert_eq!(pieces[0], Piece::Line("one".into()));
-            assert_eq!(pieces[1], Piece::Line(String::new()));
-            assert_eq!(pieces[2], Piece::Line("twö".into()));
-            assert!(matches!(&pieces[3], Piece::Wrong(why) if why.contains("longer")));
-            assert!(matches!(&pieces[4], Piece::Wrong(why) if why.contains("UTF-8")));
-            assert_eq!(pieces[5], Piece::Line("last".into()));
+            assert_eq!(pieces[0], ReadLine::Line("one".into()));
+            assert_eq!(pieces[1], ReadLine::Line(String::new()));
+            assert_eq!(pieces[2], ReadLine::Line("twö".into()));
+            assert!(matches!(&pieces[3], ReadLine::Wrong(why) if why.contains("longer")));
+            assert!(matches!(&pieces[4], ReadLine::Wrong(why) if why.contains("UTF-8")));
+            assert_eq!(pieces[5], ReadLine::Line("last".into()));
         }
     }
 
     #[tokio::test]
     async fn the_longest_line_is_taken() {
         let pieces = split(&[b'x'; MAX_BYTES], 100).await;
-        assert_eq!(pieces, [Piece::Line("x".repeat(MAX_BYTES))]);
+        assert_eq!(pieces, [ReadLine::Line("x".repeat(MAX_BYTES))]);
     }
 }

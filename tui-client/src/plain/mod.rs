@@ -1,14 +1,14 @@
-//! The chat as lines, in and out: for screen readers, scripts and pipes. No screen, no colours, no
-//! escape sequences.
+//! The client without a screen: lines in and lines out, for screen readers, scripts and pipes. It
+//! uses no colours and no escape sequences.
 //!
-//! Nobody may be there to look after it. So nothing here waits for ever unless that was asked for:
-//! not for a server, not for a name, and, once the client is told to end, not for whoever reads.
+//! Nobody may be watching it. Unless the user asks for it, it therefore never waits forever: not
+//! for a server, not for a name and, once it was asked to end, not for a reader of its output.
 
 mod client;
+mod deadlines;
+mod format;
 mod lines;
-mod out;
-mod patience;
-mod show;
+mod output;
 mod standard;
 #[cfg(test)]
 mod tests;
@@ -24,61 +24,62 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use self::{client::Client, lines::Lines};
-use crate::{app::Outcome, session::SessionHandle};
+use self::{client::PlainClient, lines::InputLines};
+use crate::{app::ExitReason, session::SessionHandle};
 
-pub use self::standard::{Writer, streams};
+pub use self::standard::{StdWriter, streams};
 
-/// How long whoever reads has for the last lines, after the client was told to end.
+/// How long the reader of the output has for the last lines after the client was asked to end.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// The name to enter under, how to show what happens, and how long to wait.
+/// The settings of a plain client.
 #[derive(Clone, Debug)]
 pub struct PlainConfig {
-    /// The name.
+    /// The name to join under.
     pub name: ParticipantName,
-    /// In which times of day are shown.
+    /// The time zone of the times of day.
     pub time_zone: TimeZone,
-    /// How long a server is waited for on entering, and again if it is lost when all of the input
-    /// is read; `None`: for ever.
+    /// How long to wait for a server on joining, and again if it is lost after the end of the
+    /// input; `None` to wait forever.
     pub wait: Option<Duration>,
 }
 
-/// How it went.
+/// The result of a plain client's run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plain {
-    /// How the client ended.
-    pub outcome: Outcome,
-    /// Lines of the input that were not sent, or of which that is not known. What could not be
-    /// read counts as one.
+pub struct PlainOutcome {
+    /// Why the client ended.
+    pub outcome: ExitReason,
+    /// The number of input lines that were not sent, or whose outcome is unknown. A read error
+    /// counts as one.
     pub unsent: usize,
-    /// It ended because no server could be reached.
+    /// Whether it ended because no server could be reached.
     pub unreachable: bool,
 }
 
-/// Where lines come from and go to.
+/// The input and outputs of a plain client.
 #[derive(Debug)]
-pub struct Streams<I, O, E> {
-    /// Each line is a message or a command; at its end the client leaves, once all is sent.
+pub struct PlainStreams<I, O, E> {
+    /// The input; each line is a message or a command. At its end the client leaves once everything
+    /// is sent.
     pub input: I,
-    /// What happens in the chat.
+    /// The events of the chat.
     pub output: O,
-    /// What happens to the client.
+    /// Messages about the client itself.
     pub errors: E,
 }
 
-/// Follows the chat and sends the input's lines until either ends, or `leave` yields; when that
-/// yields again, it ends at once. `log` is what there is to say about the log file.
+/// Follows the chat and sends the lines of the input until either ends or `leave` yields; if it
+/// yields again, the client ends at once. `log` reports the state of the log file.
 ///
-/// The session's notices are not read on while a reader of the output stalls, which the server
-/// feels.
+/// While a reader of the output stalls, the session's notices are not read, so that the server's
+/// flow control takes effect.
 pub async fn run<I, O, E>(
     config: PlainConfig,
     session: SessionHandle,
-    streams: Streams<I, O, E>,
+    streams: PlainStreams<I, O, E>,
     mut leave: impl Stream<Item = ()> + Unpin,
     mut log: mpsc::Receiver<LogNews>,
-) -> Plain
+) -> PlainOutcome
 where
     I: AsyncBufRead + Unpin,
     O: AsyncWrite + Unpin,
@@ -89,37 +90,38 @@ where
         mut notices,
         ..
     } = session;
-    let mut lines = Lines::new(streams.input);
-    let mut client = Client::new(config, streams.output, streams.errors);
+    let mut lines = InputLines::new(streams.input);
+    let mut client = PlainClient::new(config, streams.output, streams.errors);
     while !client.is_over() {
-        client.mind(Instant::now());
-        let (has_room, leaves) = (client.has_room(), client.leaves());
+        client.update_deadlines(Instant::now());
+        let (has_space, leaves) = (client.has_space(), client.leaves());
         let (wants_line, due) = (client.wants_line(), client.due());
         tokio::select! {
             biased;
-            Some(()) = leave.next() => client.told_to_leave(),
+            Some(()) = leave.next() => client.asked_to_leave(),
             permit = commands.reserve(), if client.next.is_some() => match permit {
                 Ok(permit) => if let Some(command) = client.next.take() {
                     permit.send(command);
                 },
-                // Its last notice says why.
+                // The session has ended; its last notice says why.
                 Err(_) => client.next = None,
             },
             written = client.output.write(), if client.output.waits() => client.wrote(written),
-            // Nobody is left to be told.
+            // There is nowhere to report an error of the error output.
             _ = client.errors.write(), if client.errors.waits() => {}
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                 client.time_has_come(Instant::now());
             }
-            Some(news) = log.recv(), if has_room => client.say(&news.to_string()),
-            // The last of them must be taken, whoever reads what they tell.
-            notice = notices.recv(), if has_room || leaves => client.notice(notice),
-            piece = lines.next(), if wants_line && has_room => client.typed(piece),
+            Some(news) = log.recv(), if has_space => client.say(&news.to_string()),
+            // While leaving, the last notices must be taken even if the reader of the output
+            // stalls.
+            notice = notices.recv(), if has_space || leaves => client.notice(notice),
+            piece = lines.next(), if wants_line && has_space => client.typed(piece),
         }
     }
     let end = client.end();
-    let told = client.is_told_to_leave();
-    let patience = async {
+    let told = client.was_asked_to_leave();
+    let deadlines = async {
         if !told {
             leave.next().await;
         }
@@ -127,7 +129,7 @@ where
     };
     tokio::select! {
         () = client.write_all() => {}
-        () = patience => {}
+        () = deadlines => {}
     }
     end
 }

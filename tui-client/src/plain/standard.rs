@@ -1,6 +1,6 @@
-//! Standard input, output and error of this process, also if another program left them
-//! non-blocking: that is a property of the open pipe or terminal, which others share. Each is
-//! waited for on a thread of the runtime, because files and some devices cannot be polled.
+//! Standard input, output and error of this process, even if another program left them
+//! non-blocking: that mode is a property of the open pipe or terminal, which others share. Blocking
+//! calls run on threads of the runtime, because files and some devices cannot be polled.
 
 use std::{
     future::Future as _,
@@ -22,25 +22,25 @@ use tokio::{
 };
 use tokio_util::io::StreamReader;
 
-use super::Streams;
+use super::PlainStreams;
 
-/// Read at once, in bytes.
+/// The largest read, in bytes.
 const PIECE: usize = 8 << 10;
-/// Written at once, in bytes: what a pipe holds.
+/// The largest write, in bytes: the capacity of a pipe.
 const CHUNK: usize = 64 << 10;
 
-/// Those of this process.
+/// The standard streams of this process.
 ///
-/// Needs a Tokio runtime.
-pub fn streams() -> Streams<impl AsyncBufRead + Unpin, Writer, Writer> {
-    Streams {
+/// Must be called within a Tokio runtime.
+pub fn streams() -> PlainStreams<impl AsyncBufRead + Unpin, StdWriter, StdWriter> {
+    PlainStreams {
         input: StreamReader::new(Box::pin(pieces())),
-        output: Writer::new(stdio::stdout()),
-        errors: Writer::new(stdio::stderr()),
+        output: StdWriter::new(stdio::stdout()),
+        errors: StdWriter::new(stdio::stderr()),
     }
 }
 
-/// What is read from standard input, to its end or to an error.
+/// The pieces that are read from standard input, up to its end or an error.
 fn pieces() -> impl Stream<Item = io::Result<io::Cursor<Vec<u8>>>> {
     stream::try_unfold((), |()| async {
         let read = spawn_blocking(|| read_from(stdio::stdin())).await;
@@ -60,17 +60,17 @@ fn read_from(input: impl AsFd) -> io::Result<Vec<u8>> {
 
 /// Writes to a descriptor, one chunk at a time.
 #[derive(Debug)]
-pub struct Writer {
+pub struct StdWriter {
     to: BorrowedFd<'static>,
     writing: Option<JoinHandle<io::Result<()>>>,
 }
 
-impl Writer {
+impl StdWriter {
     fn new(to: BorrowedFd<'static>) -> Self {
         Self { to, writing: None }
     }
 
-    /// Waits for the chunk under way.
+    /// Waits for the chunk that is being written.
     fn poll_written(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(writing) = &mut self.writing else {
             return Poll::Ready(Ok(()));
@@ -81,7 +81,7 @@ impl Writer {
     }
 }
 
-impl AsyncWrite for Writer {
+impl AsyncWrite for StdWriter {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -111,7 +111,7 @@ fn write_all(to: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Tries again when the descriptor is ready, if it is not now.
+/// Repeats an operation until the descriptor is ready for it.
 fn patiently<T>(
     descriptor: &impl AsFd,
     ready: PollFlags,
@@ -123,7 +123,7 @@ fn patiently<T>(
             Err(Errno::AGAIN) => {
                 let mut descriptors = [PollFd::new(descriptor, ready)];
                 match poll(&mut descriptors, None) {
-                    // What is gone is said by the next call.
+                    // The next try reports it if the other end is gone.
                     Ok(_) | Err(Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 }

@@ -9,19 +9,19 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{client::MAX_PENDING, *};
-use crate::session::{Command, Ended, Link, Notice, Refusal, Ticket, Welcome};
+use super::{client::MAX_UNCONFIRMED, *};
+use crate::session::{Ended, Link, NameRefusal, Notice, SessionCommand, Ticket, WelcomeNotice};
 
-/// A client, and the session that the test plays.
+/// A plain client whose session the test plays.
 struct Play {
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<SessionCommand>,
     notices: mpsc::Sender<Notice>,
     log: mpsc::Sender<LogNews>,
     leave: mpsc::Sender<()>,
     input: Option<DuplexStream>,
     output: DuplexStream,
     errors: DuplexStream,
-    done: JoinHandle<Plain>,
+    done: JoinHandle<PlainOutcome>,
 }
 
 impl Play {
@@ -29,7 +29,7 @@ impl Play {
         Self::waiting(Some(WAIT))
     }
 
-    /// A client that waits so long for a server.
+    /// A client that waits this long for a server.
     fn waiting(wait: Option<Duration>) -> Self {
         let (asked, commands) = mpsc::channel(64);
         let (notices, told) = mpsc::channel(256);
@@ -49,7 +49,7 @@ impl Play {
             time_zone: TimeZone::UTC,
             wait,
         };
-        let streams = Streams {
+        let streams = PlainStreams {
             input: BufReader::new(typed),
             output: shown,
             errors: said,
@@ -66,7 +66,7 @@ impl Play {
         }
     }
 
-    /// The link is down.
+    /// Takes the link down.
     async fn lose(&self) {
         self.tell(Notice::Link(Link::Lost {
             reason: "refused".into(),
@@ -76,7 +76,7 @@ impl Play {
     }
 
     async fn refuse(&self, retry_in: Option<Duration>) {
-        self.tell(Notice::Refused(Refusal {
+        self.tell(Notice::Refused(NameRefusal {
             name: "ada".into(),
             reason: "the name ada is taken".into(),
             retry_in,
@@ -86,7 +86,9 @@ impl Play {
 
     async fn joined() -> Self {
         let mut play = Self::start();
-        assert!(matches!(play.command().await, Command::Join { name } if name.as_str() == "ada"));
+        assert!(
+            matches!(play.command().await, SessionCommand::Join { name } if name.as_str() == "ada")
+        );
         play.tell(Notice::Welcome(welcome())).await;
         play
     }
@@ -95,13 +97,13 @@ impl Play {
         self.notices.send(notice).await.expect("the client listens");
     }
 
-    async fn command(&mut self) -> Command {
+    async fn command(&mut self) -> SessionCommand {
         self.commands.recv().await.expect("the client asks")
     }
 
     async fn publish(&mut self) -> (Ticket, String) {
         match self.command().await {
-            Command::Publish { ticket, text } => (ticket, text.as_str().to_owned()),
+            SessionCommand::Publish { ticket, text } => (ticket, text.as_str().to_owned()),
             other => panic!("{other:?}"),
         }
     }
@@ -129,12 +131,13 @@ impl Play {
             event,
             clock: LamportTime::new(1),
             own: Some(ticket),
+            live: true,
         })
         .await;
     }
 
-    /// How it went, what was shown and what was said.
-    async fn end(mut self) -> (Plain, String, String) {
+    /// The outcome, the output and the error output.
+    async fn end(mut self) -> (PlainOutcome, String, String) {
         let plain = self.done.await.expect("no panic");
         let (mut output, mut errors) = (String::new(), String::new());
         let _ = self.output.read_to_string(&mut output).await;
@@ -144,16 +147,16 @@ impl Play {
 }
 
 const WAIT: Duration = Duration::from_secs(30);
-/// Nothing happens in this time, which does not pass really.
+/// Nothing happens in this time, which passes only virtually.
 const LONG: Duration = Duration::from_secs(100_000);
 
-fn welcome() -> Welcome {
-    Welcome {
+fn welcome() -> WelcomeNotice {
+    WelcomeNotice {
         name: "ada".into(),
         number: ParticipantNumber::new(1),
         participants: Some(Vec::new()),
         position: Position::new(1),
-        // Nothing of what was said before follows.
+        // No earlier events follow.
         next: Position::new(2),
         head: Position::new(1),
         first: Position::new(1),
@@ -185,10 +188,10 @@ async fn a_pipe_leaves_when_all_is_sent() {
         "one is not confirmed yet"
     );
     play.confirm(second, "/me waves").await;
-    assert_eq!(play.command().await, Command::Leave);
+    assert_eq!(play.command().await, SessionCommand::Leave);
     play.tell(Notice::Ended(Ended::Left)).await;
     let (plain, output, errors) = play.end().await;
-    assert_eq!(plain.outcome, Outcome::Over(Ended::Left));
+    assert_eq!(plain.outcome, ExitReason::Over(Ended::Left));
     assert_eq!(plain.unsent, 0);
     assert_eq!(output, "00:01 L10 ada: hello\n00:01 L30 * ada waves\n");
     assert_eq!(errors, "");
@@ -207,7 +210,7 @@ async fn what_cannot_be_sent_is_said_and_counted() {
     })
     .await;
     play.input = None;
-    assert_eq!(play.command().await, Command::Leave);
+    assert_eq!(play.command().await, SessionCommand::Leave);
     play.tell(Notice::Ended(Ended::Left)).await;
     let (plain, output, errors) = play.end().await;
     assert_eq!(plain.unsent, 3);
@@ -225,7 +228,7 @@ async fn the_input_waits_for_the_server() {
     let mut play = Play::joined().await;
     play.type_in(&"hi\n".repeat(100)).await;
     let mut tickets = Vec::new();
-    for _ in 0..MAX_PENDING {
+    for _ in 0..MAX_UNCONFIRMED {
         tickets.push(play.publish().await.0);
     }
     for _ in 0..10 {
@@ -240,7 +243,7 @@ async fn the_input_waits_for_the_server() {
 async fn quit_leaves_though_there_is_more() {
     let mut play = Play::joined().await;
     play.type_in("/quit\nmore\n").await;
-    assert_eq!(play.command().await, Command::Leave);
+    assert_eq!(play.command().await, SessionCommand::Leave);
 }
 
 #[tokio::test]
@@ -250,7 +253,7 @@ async fn a_refused_name_ends_it() {
     let (plain, ..) = play.end().await;
     assert_eq!(
         plain.outcome,
-        Outcome::NeverJoined("the name \"ada\" is refused: the name ada is taken".into())
+        ExitReason::NeverJoined("the name \"ada\" is refused: the name ada is taken".into())
     );
     assert!(!plain.unreachable);
 }
@@ -258,7 +261,7 @@ async fn a_refused_name_ends_it() {
 #[tokio::test]
 async fn a_lost_link_is_said_and_lines_are_kept() {
     let mut play = Play::joined().await;
-    // Each try that fails is told; what that says is said once.
+    // Each failed try is reported to the client, which says so once.
     for _ in 0..50 {
         play.lose().await;
         play.tell(Notice::Link(Link::Connecting)).await;
@@ -270,7 +273,10 @@ async fn a_lost_link_is_said_and_lines_are_kept() {
     play.confirm(ticket, "kept").await;
     play.tell(Notice::Ended(Ended::Failed("gone".into()))).await;
     let (plain, _, errors) = play.end().await;
-    assert_eq!(plain.outcome, Outcome::Over(Ended::Failed("gone".into())));
+    assert_eq!(
+        plain.outcome,
+        ExitReason::Over(Ended::Failed("gone".into()))
+    );
     assert_eq!(
         errors,
         "chitty: not connected (refused); trying again\nchitty: no server is running here: one is \
@@ -290,7 +296,7 @@ async fn a_server_that_is_not_there_is_waited_for_as_long_as_was_said() {
         let (plain, _, errors) = play.end().await;
         assert_eq!(start.elapsed().as_secs(), wait.as_secs());
         assert!(plain.unreachable);
-        let Outcome::NeverJoined(reason) = plain.outcome else {
+        let ExitReason::NeverJoined(reason) = plain.outcome else {
             panic!("{:?}", plain.outcome);
         };
         assert!(
@@ -320,11 +326,11 @@ async fn a_server_that_is_lost_is_waited_for_while_there_is_input() {
     let (plain, _, errors) = play.end().await;
     assert_eq!(start.elapsed().as_secs(), WAIT.as_secs());
     assert!(plain.unreachable);
-    assert!(matches!(plain.outcome, Outcome::Over(Ended::Failed(_))));
+    assert!(matches!(plain.outcome, ExitReason::Over(Ended::Failed(_))));
     assert_eq!(plain.unsent, 1);
     assert!(errors.contains("line 1 is not confirmed"), "{errors}");
 
-    // It is given its time again when it was back.
+    // After a recovery the full time is granted again.
     let mut play = Play::joined().await;
     play.type_in("hello\n").await;
     let (ticket, _) = play.publish().await;
@@ -335,7 +341,7 @@ async fn a_server_that_is_lost_is_waited_for_while_there_is_input() {
     play.tell(Notice::Link(Link::Live)).await;
     assert!(timeout(LONG, &mut play.done).await.is_err());
     play.confirm(ticket, "hello").await;
-    assert_eq!(play.command().await, Command::Leave);
+    assert_eq!(play.command().await, SessionCommand::Leave);
 }
 
 #[tokio::test(start_paused = true)]
@@ -347,7 +353,9 @@ async fn a_name_that_a_lost_participant_holds_is_waited_for() {
     for free_in in [free_in, free_in * 4, Duration::ZERO] {
         let start = Instant::now();
         play.refuse(Some(free_in)).await;
-        assert!(matches!(play.command().await, Command::Join { name } if name.as_str() == "ada"));
+        assert!(
+            matches!(play.command().await, SessionCommand::Join { name } if name.as_str() == "ada")
+        );
         assert_eq!(start.elapsed().as_secs(), free_in.as_secs().max(1));
     }
     play.tell(Notice::Welcome(welcome())).await;
@@ -358,7 +366,7 @@ async fn a_name_that_a_lost_participant_holds_is_waited_for() {
         "chitty: the name ada is taken; waiting until the name is free\n"
     );
 
-    // Whoever flickers may hold it for ever; and somebody else may take it.
+    // A participant that keeps reconnecting may hold the name forever, and another one may take it.
     for then in [Some(free_in), None] {
         let mut play = Play::start();
         play.command().await;
@@ -373,11 +381,11 @@ async fn a_name_that_a_lost_participant_holds_is_waited_for() {
         }
         assert_eq!(asked, if then.is_some() { 6 } else { 1 });
         let (plain, ..) = play.end().await;
-        assert!(matches!(plain.outcome, Outcome::NeverJoined(_)));
+        assert!(matches!(plain.outcome, ExitReason::NeverJoined(_)));
     }
 }
 
-/// Fills what the client writes to, which nobody reads.
+/// Fills the client's output, which nobody reads.
 async fn stall(play: &mut Play) {
     let text = "x".repeat(128);
     for number in 0..5000 {
@@ -394,15 +402,15 @@ async fn a_reader_that_stalls_is_felt_and_does_not_keep_a_client_that_is_to_end(
     let mut play = Play::joined().await;
     stall(&mut play).await;
     play.leave.send(()).await.expect("it listens");
-    assert_eq!(play.command().await, Command::Leave);
-    // It takes what comes after that.
+    assert_eq!(play.command().await, SessionCommand::Leave);
+    // The client still takes what comes afterwards.
     for number in 0..20_000 {
         play.confirm(Ticket(number), &"x".repeat(128)).await;
     }
     play.tell(Notice::Ended(Ended::Left)).await;
     let start = Instant::now();
     let plain = play.done.await.expect("no panic");
-    assert_eq!(plain.outcome, Outcome::Over(Ended::Left));
+    assert_eq!(plain.outcome, ExitReason::Over(Ended::Left));
     assert!(start.elapsed() < LAST_LINES * 2);
 }
 
@@ -422,7 +430,7 @@ async fn told_twice_to_end_it_does_at_once() {
     play.leave.send(()).await.expect("it listens");
     play.tell(Notice::Ended(Ended::Left)).await;
     let (plain, ..) = play.end().await;
-    assert!(matches!(plain.outcome, Outcome::NeverJoined(_)));
+    assert!(matches!(plain.outcome, ExitReason::NeverJoined(_)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -450,7 +458,7 @@ async fn a_reader_that_has_enough_ends_the_client() {
     let mut play = Play::joined().await;
     drop(std::mem::replace(&mut play.output, duplex(1).0));
     play.confirm(Ticket(5), "hello").await;
-    assert_eq!(play.command().await, Command::Leave);
+    assert_eq!(play.command().await, SessionCommand::Leave);
     play.tell(Notice::Ended(Ended::Left)).await;
     let (plain, _, errors) = play.end().await;
     assert_eq!((plain.unsent, &*errors), (0, ""));

@@ -1,13 +1,13 @@
-//! While another program has the terminal: a shell, the user's editor.
+//! While another program has the terminal: a shell, or the user's editor.
 
 use std::{future::pending, io, process::ExitStatus, time::Duration};
 
 use ratatui::backend::Backend;
 
-use super::{Client, editor::Editing, told::Told};
+use super::{ScreenClient, editor::Editing, signals::ProcessSignal};
 use crate::app::{Effect, Input};
 
-/// Waits for the editor's end, which does not come when there is none.
+/// Waits until the editor ends; pending forever if there is none.
 pub(super) async fn editor_ends(editing: &mut Option<Editing>) -> io::Result<ExitStatus> {
     match editing {
         Some(editing) => editing.wait().await,
@@ -15,40 +15,40 @@ pub(super) async fn editor_ends(editing: &mut Option<Editing>) -> io::Result<Exi
     }
 }
 
-impl<B: Backend> Client<'_, B> {
-    /// Whether another program has the terminal: nothing may be drawn on it.
+impl<B: Backend> ScreenClient<'_, B> {
+    /// Whether another program has the terminal, so that nothing may be drawn.
     pub(super) fn away(&self) -> bool {
         self.suspended || self.editing.is_some()
     }
 
-    pub(super) fn told(&mut self, told: Told) {
-        match told {
-            Told::Resized => self.resized(),
-            Told::Leave => {
+    pub(super) fn signal(&mut self, signal: ProcessSignal) {
+        match signal {
+            ProcessSignal::Resized => self.resized(),
+            ProcessSignal::Leave => {
                 if let Some(editing) = &self.editing {
                     editing.terminate();
                 }
                 self.input(Input::Leave);
             }
-            // What is in front is the editor.
-            Told::Interrupted if self.editing.is_some() => {}
-            Told::Interrupted => self.input(Input::Leave),
-            Told::Stop => self.suspend(),
-            Told::Continued => self.back(),
+            // The key was meant for the editor, which is in the foreground.
+            ProcessSignal::Interrupted if self.editing.is_some() => {}
+            ProcessSignal::Interrupted => self.input(Input::Leave),
+            ProcessSignal::Stop => self.suspend(),
+            ProcessSignal::Continued => self.back(),
         }
     }
 
     pub(super) fn suspend(&mut self) {
         self.suspended = true;
         (self.host.give_up)();
-        // It comes back by `Told::Continued`.
+        // `ProcessSignal::Continued` brings the client back.
         if !(self.host.stop)() {
             self.back();
             self.input(Input::NoShell);
         }
     }
 
-    /// The terminal is this program's again, and anything may be on it.
+    /// Takes the terminal back, whatever is on it now.
     fn back(&mut self) {
         self.suspended = false;
         if self.editing.is_some() {
@@ -57,8 +57,8 @@ impl<B: Backend> Client<'_, B> {
         if (self.host.take)().is_err() {
             return self.input(Input::Leave);
         }
-        // The other program may have given the window another one.
-        self.title_told = None;
+        // The other program may have changed the title.
+        self.title_written = None;
         self.resized();
         self.repaint();
         self.apply(vec![Effect::Draw], Duration::ZERO);
@@ -86,7 +86,7 @@ impl<B: Backend> Client<'_, B> {
         }
     }
 
-    /// The editor does not outlive this program; the terminal is what it was before both.
+    /// Ends the editor, which must not outlive this program, and restores the terminal.
     pub(super) async fn close_editor(&mut self) {
         if let Some(editing) = self.editing.take() {
             editing.close().await;

@@ -1,44 +1,44 @@
-//! When the screen is drawn, and what the terminal is told beside it.
+//! Drawing the screen, and the sequences beside it.
 
 use std::{io, time::Duration};
 
 use ratatui::{backend::Backend, layout::Rect};
 use tokio::time::Instant;
 
-use super::Client;
+use super::ScreenClient;
 use crate::{
-    app::{Input, Outcome},
-    osc::{self, Piece, RESTORE_CURSOR, SAVE_CURSOR},
+    app::{ExitReason, Input},
+    osc::{self, LinkCells, RESTORE_CURSOR, SAVE_CURSOR},
     session::Ended,
     terminal, view,
 };
 
-impl<B: Backend> Client<'_, B> {
+impl<B: Backend> ScreenClient<'_, B> {
     pub(super) fn draw_within(&mut self, pace: Duration) {
         let at = self.drawn_at + pace;
         self.draw_at = Some(self.draw_at.map_or(at, |already| already.min(at)));
     }
 
-    /// Tells the window its title, unless it knows.
-    pub(super) fn entitle(&mut self) {
-        if self.title != self.title_told
+    /// Writes the window's title if it changed.
+    pub(super) fn write_title(&mut self) {
+        if self.title != self.title_written
             && let Some(title) = &self.title
         {
-            self.tell(&osc::title(title));
-            self.title_told.clone_from(&self.title);
+            self.write_sequence(&osc::title(title));
+            self.title_written.clone_from(&self.title);
         }
     }
 
-    /// A terminal that is gone is noticed when something is drawn.
-    pub(super) fn tell(&self, sequence: &str) {
-        let _ = (self.host.tell)(sequence);
+    /// Writes an escape sequence. The next frame notices if the terminal is gone.
+    pub(super) fn write_sequence(&self, sequence: &str) {
+        let _ = (self.host.write_sequence)(sequence);
     }
 
     pub(super) fn repaint(&mut self) {
         self.links.forget();
         self.rows.forget();
-        // Clears all without asking the terminal where its cursor is, as `Terminal::clear` does:
-        // the answer would come in among the keys.
+        // Clears the screen without asking the terminal for the cursor's position, as
+        // `Terminal::clear` does: the answer would arrive among the keys.
         if let Ok(size) = self.terminal.size() {
             let _ = self
                 .terminal
@@ -49,7 +49,7 @@ impl<B: Backend> Client<'_, B> {
     pub(super) fn draw_if_due(&mut self) {
         if terminal::panicked() {
             let why = "an internal error, which is reported above".into();
-            self.outcome = Some(Outcome::Over(Ended::Failed(why)));
+            self.outcome = Some(ExitReason::Over(Ended::Failed(why)));
             return;
         }
         let now = Instant::now();
@@ -77,17 +77,17 @@ impl<B: Backend> Client<'_, B> {
             self.apply(effects, Duration::from_secs(3600));
             return;
         }
-        self.entitle();
+        self.write_title();
         if !self.asked {
-            // Not before the first frame, which waits for nothing.
+            // Asked after the first frame, so that the frame waits for nothing.
             self.asked = true;
-            (self.host.ask_for_keys)();
+            (self.host.query_key_reports)();
         }
     }
 
-    /// Writes what ratatui does not get right and what it has no place for: rows, and addresses. The
-    /// cursor stays where it is.
-    fn complete(&mut self, pieces: &[Piece]) -> io::Result<()> {
+    /// Writes what ratatui gets wrong or has no place for: rows of doubtful width, and hyperlinks.
+    /// The cursor stays where it is.
+    fn complete(&mut self, pieces: &[LinkCells]) -> io::Result<()> {
         if pieces.is_empty() && !self.rows.are_due() {
             return Ok(());
         }
@@ -99,8 +99,8 @@ impl<B: Backend> Client<'_, B> {
         out.write_all(RESTORE_CURSOR.as_bytes())
     }
 
-    /// The terminal has not taken the last frame yet: the next one waits for that.
+    /// Whether the terminal has not taken the last frame yet, so that the next one has to wait.
     pub(super) fn hangs(&self) -> bool {
-        *self.untaken.borrow() > 0
+        *self.unwritten.borrow() > 0
     }
 }

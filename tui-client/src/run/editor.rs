@@ -17,15 +17,15 @@ use tokio::{
 
 use crate::app::{Edited, composer::MAX_DRAFT};
 
-/// In bytes: more of the file is not looked at.
+/// How much of the file is read at most, in bytes.
 const MOST: u64 = 1024 * 1024;
-/// How long an editor that was told to end has for it.
+/// How long an editor may take to end after it was asked to.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why there is no text.
+/// Why the editor returned no text.
 #[derive(Debug, Error)]
 pub(super) enum EditorError {
-    #[error("cannot write a file for the editor: {0}; set TMPDIR to a folder that is there")]
+    #[error("cannot write a file for the editor: {0}; set TMPDIR to an existing folder")]
     File(#[source] io::Error),
     #[error("cannot start sh for the editor: {0}")]
     Start(#[source] io::Error),
@@ -41,7 +41,7 @@ pub(super) enum EditorError {
     NotText,
 }
 
-/// An editor that runs.
+/// A running editor.
 pub(super) struct Editing {
     command: String,
     child: Child,
@@ -49,8 +49,7 @@ pub(super) struct Editing {
 }
 
 impl Editing {
-    /// Starts the editor, whose command may have arguments, on a file of the user's own with the
-    /// draft in it.
+    /// Starts the editor on a private file that contains the draft. The command may have arguments.
     pub(super) fn start(command: &str, draft: &str) -> Result<Self, EditorError> {
         let file = tempfile::Builder::new()
             .prefix("chitty-")
@@ -70,21 +69,21 @@ impl Editing {
         })
     }
 
-    /// Waits for its end. Dropping this future loses nothing.
+    /// Waits for the editor to end. Dropping the future loses nothing.
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.child.wait().await
     }
 
-    /// What it wrote.
+    /// The text that the editor wrote.
     pub(super) fn result(self, status: io::Result<ExitStatus>) -> Result<Edited, EditorError> {
         let status = status.map_err(EditorError::Wait)?;
         match status.code() {
             Some(0) => {}
-            // What sh says of a command that it does not find.
+            // The status of sh if it does not find the command.
             Some(127) => return Err(EditorError::None(self.command)),
             _ => return Err(EditorError::Failed(self.command, status)),
         }
-        // By its path: many editors write another file and give it this one's name.
+        // Opened by its path, because many editors write a new file and rename it.
         let mut bytes = Vec::new();
         File::open(self.file.path())
             .and_then(|file| file.take(MOST).read_to_end(&mut bytes))
@@ -102,7 +101,7 @@ impl Editing {
         Ok(Edited { text, whole })
     }
 
-    /// Tells the editor to end.
+    /// Asks the editor to end.
     pub(super) fn terminate(&self) {
         let process = self.child.id().and_then(|id| i32::try_from(id).ok());
         if let Some(process) = process.and_then(Pid::from_raw) {
@@ -110,7 +109,7 @@ impl Editing {
         }
     }
 
-    /// Sees to it that it has ended.
+    /// Ends the editor, by force if necessary.
     pub(super) async fn close(mut self) {
         self.terminate();
         if timeout(PATIENCE, self.child.wait()).await.is_err() {

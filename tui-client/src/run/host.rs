@@ -1,39 +1,39 @@
-//! The terminal around the frames.
+//! The terminal operations other than drawing.
 
 use std::io::{self, Write};
 
 use crate::terminal;
 
-/// What is done with the terminal beside drawing on it: a test has none.
+/// The operations on the terminal other than drawing; tests replace them.
 #[derive(Clone, Copy)]
 pub(super) struct Host {
-    /// The frame that is being drawn, for what ratatui knows nothing of.
+    /// A writer into the current frame, for what ratatui does not know.
     pub(super) frame: fn() -> Box<dyn Write>,
-    /// Sends what was drawn.
+    /// Sends the frame to the terminal.
     pub(super) present: fn() -> io::Result<()>,
-    /// Tells it something beside the screen.
-    pub(super) tell: fn(&str) -> io::Result<()>,
-    /// Takes the mouse, or leaves it to the terminal.
+    /// Writes an escape sequence beside the screen.
+    pub(super) write_sequence: fn(&str) -> io::Result<()>,
+    /// Captures the mouse, or leaves it to the terminal.
     pub(super) take_mouse: fn(bool),
-    /// Asks whether it tells all keys apart; the answer comes among the keys.
-    pub(super) ask_for_keys: fn(),
-    /// It does.
-    pub(super) tells_keys: fn(),
-    /// Makes it what other programs expect.
+    /// Asks whether the terminal can report all keys; the answer arrives among the keys.
+    pub(super) query_key_reports: fn(),
+    /// Turns these reports on.
+    pub(super) enable_key_reports: fn(),
+    /// Restores the terminal for other programs.
     pub(super) give_up: fn(),
-    /// Makes it what this one needs.
+    /// Sets the terminal up for this program.
     pub(super) take: fn() -> io::Result<()>,
-    /// Stops the process until a shell lets it go on; returns whether there is one.
+    /// Stops the process until a shell continues it. Returns whether there is such a shell.
     pub(super) stop: fn() -> bool,
 }
 
 pub(super) const HOST: Host = Host {
     frame: || Box::new(terminal::Frames),
     present: terminal::present,
-    tell: terminal::tell,
+    write_sequence: terminal::write_sequence,
     take_mouse: terminal::take_mouse,
-    ask_for_keys: terminal::ask_for_keys,
-    tells_keys: terminal::tells_keys,
+    query_key_reports: terminal::query_key_reports,
+    enable_key_reports: terminal::enable_key_reports,
     give_up: terminal::give_up,
     take: terminal::take,
     stop: terminal::stop,

@@ -1,14 +1,14 @@
-//! The rows with text on whose width terminals disagree.
+//! Rows that contain text on whose width terminals disagree.
 //!
-//! ratatui writes the cells that changed, and takes it for granted that a grapheme fills the cells
-//! that it reckons with (<https://github.com/ratatui/ratatui/issues/2585>). A terminal that places each character by itself, or counts
-//! otherwise for another reason, then shows the rest of the row at another place, and keeps what it
-//! drew beside those cells, in whatever is written there later.
+//! ratatui writes only the cells that changed, and assumes that a grapheme fills as many cells as
+//! it computes (<https://github.com/ratatui/ratatui/issues/2585>). A terminal that places each
+//! character by itself, or counts differently for another reason, then shows the rest of the row at
+//! another place, and leaves parts of it beside whatever is written there later.
 //!
-//! So a row with such a grapheme is kept out of ratatui's comparison. When it changes, it is cleared
-//! and written as a whole, with the cursor placed anew after each of them: whatever the terminal has
-//! made of one, what follows stands where it belongs, and nothing of it is left in the next frame.
-//! Rows without them, and rows of ASCII above all, are not touched.
+//! A row with such a grapheme is therefore excluded from ratatui's comparison. When it changes, it
+//! is cleared and written as a whole, and the cursor is placed again after each doubtful grapheme:
+//! whatever the terminal makes of one, what follows stands where it belongs, and nothing is left
+//! over in the next frame. Other rows, above all those of ASCII, are not affected.
 
 use std::io::{self, Write};
 
@@ -20,25 +20,25 @@ use ratatui::{
 };
 
 use crate::{
-    osc::{self, Piece},
-    view::glyphs,
+    glyphs,
+    osc::{self, LinkCells},
 };
 
-/// What the screen shows in such rows.
+/// The rows of doubtful width on screen, and those to be written.
 #[derive(Debug, Default)]
-pub(super) struct Rows {
-    /// Characters of East Asian fonts may take two cells.
+pub(super) struct DoubtfulRows {
+    /// Whether East Asian ambiguous characters may take two cells.
     ambiguous_is_wide: bool,
     area: Rect,
-    /// Each row that has such a grapheme on the screen.
+    /// For each row of the screen, its cells if it has a doubtful grapheme.
     shown: Vec<Option<Vec<Cell>>>,
-    /// The rows that are to be written now, from above, and what is in them.
+    /// The rows to write after this frame, with their cells, from top to bottom.
     due: Vec<(u16, Vec<Cell>)>,
-    /// The addresses in them.
-    links: Vec<Piece>,
+    /// The hyperlinks in these rows.
+    links: Vec<LinkCells>,
 }
 
-impl Rows {
+impl DoubtfulRows {
     pub(super) fn new(ambiguous_is_wide: bool) -> Self {
         Self {
             ambiguous_is_wide,
@@ -46,12 +46,13 @@ impl Rows {
         }
     }
 
-    /// The screen is empty.
+    /// Forgets the rows, because the screen is empty.
     pub(super) fn forget(&mut self) {
         self.shown.clear();
     }
 
-    /// Takes out of the next comparison what is written by [`Rows::write`] after it.
+    /// Excludes from ratatui's next comparison the rows that [`DoubtfulRows::write`] will write
+    /// after it.
     pub(super) fn take_out(&mut self, next: &mut Buffer) {
         self.due.clear();
         self.links.clear();
@@ -88,16 +89,16 @@ impl Rows {
         }
     }
 
-    /// Whether some are to be written.
+    /// Whether there are rows to write.
     pub(super) fn are_due(&self) -> bool {
         !self.due.is_empty()
     }
 
-    /// Takes those addresses for itself that stand in such rows: written over them as elsewhere, they
-    /// would be of another length again. Returns the others.
-    pub(super) fn take_links(&mut self, links: Vec<Piece>) -> Vec<Piece> {
+    /// Takes the hyperlinks in such rows over; written separately they would have the wrong length
+    /// again. Returns the others.
+    pub(super) fn take_links(&mut self, links: Vec<LinkCells>) -> Vec<LinkCells> {
         let (own, others): (Vec<_>, _) = links.into_iter().partition(|link| self.has(link.row()));
-        for y in own.iter().map(Piece::row) {
+        for y in own.iter().map(LinkCells::row) {
             let shown = usize::from(y - self.area.y);
             if let Some(Some(row)) = self.shown.get(shown)
                 && !self.due.iter().any(|(due, _)| *due == y)
@@ -115,10 +116,10 @@ impl Rows {
         is_shown || self.due.iter().any(|(due, _)| *due == y)
     }
 
-    /// Writes what was taken out. The cursor is elsewhere then.
+    /// Writes the excluded rows. It moves the cursor.
     pub(super) fn write<B: Backend>(&self, backend: &mut B, out: &mut dyn Write) -> io::Result<()> {
         for (y, row) in &self.due {
-            // At the end of the last row the whole screen would move.
+            // Overflowing the last row would scroll the whole screen.
             let held = y + 1 == self.area.bottom() && flows_over(row, self.ambiguous_is_wide);
             if held {
                 out.write_all(NO_WRAP.as_bytes())?;
@@ -160,12 +161,12 @@ impl Rows {
         Ok(())
     }
 
-    /// The cells of an empty row in the order in which they are written. A backend places the cursor
-    /// before a cell that is not right of the one before it.
+    /// The cells of a cleared row in the order in which they are written. A backend places the
+    /// cursor before each cell that does not follow the previous one.
     fn cells<'a>(&self, row: &'a [Cell]) -> Vec<(u16, &'a Cell)> {
         let mut cells = Vec::with_capacity(row.len());
-        // Up to there a grapheme has cells; and up to there a terminal may draw it, which is left to it
-        // where nothing else stands: the letters are there to be read.
+        // `covered` is where the cells of the last grapheme end. `spared` is how far a terminal may
+        // draw it; blank cells up to there are not written, so that the letters stay readable.
         let (mut covered, mut spared) = (0, 0);
         for (x, cell) in row.iter().enumerate() {
             if x < covered || x < spared && is_blank(cell) {
@@ -184,7 +185,8 @@ impl Rows {
                 .get(covered)
                 .filter(|next| covered == x + 1 && !is_blank(next))
             {
-                // Written where the cursor happens to be, it is written over by its own place.
+                // Written first where the cursor happens to be, the cell is then written again at
+                // its own place.
                 cells.push((at + 1, next));
             }
         }
@@ -192,7 +194,7 @@ impl Rows {
     }
 }
 
-/// As it is where nothing is.
+/// Whether the cell looks like an empty one.
 fn is_blank(cell: &Cell) -> bool {
     let Cell {
         fg, bg, modifier, ..
@@ -200,20 +202,20 @@ fn is_blank(cell: &Cell) -> bool {
     cell.symbol() == " " && (*fg, *bg) == (Color::Reset, Color::Reset) && modifier.is_empty()
 }
 
-/// Asked for each cell of each frame: most have one byte.
+/// Called for each cell of each frame, so it checks the length first: most cells have one byte.
 fn is_doubtful(cell: &Cell, wide: bool) -> bool {
     let symbol = cell.symbol();
     symbol.len() > 1 && glyphs::is_doubtful(symbol, wide)
 }
 
-/// Whether a terminal may draw over the end of the row, into the next one.
+/// Whether a terminal may draw beyond the end of the row, into the next one.
 fn flows_over(row: &[Cell], wide: bool) -> bool {
     row.iter()
         .enumerate()
         .any(|(x, cell)| is_doubtful(cell, wide) && x + glyphs::widest(cell.symbol()) > row.len())
 }
 
-/// DECAWM, autowrap (DEC STD 070).
+/// DECAWM: turns autowrap off and on (DEC STD 070).
 const NO_WRAP: &str = "\x1b[?7l";
 const WRAP: &str = "\x1b[?7h";
 

@@ -13,25 +13,25 @@ use crate::{
 };
 
 thread_local! {
-    /// How often the terminal was told something beside the screen: each test has its own thread.
-    static TOLD: Cell<usize> = const { Cell::new(0) };
+    /// How many sequences the terminal was sent beside the screen; each test has its own thread.
+    static WRITTEN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A running screen, and its surroundings.
+/// A running screen with its surroundings.
 struct Bench {
     keys: Option<mpsc::UnboundedSender<io::Result<Vec<u8>>>>,
-    told: mpsc::UnboundedSender<Told>,
-    commands: mpsc::Receiver<Command>,
+    signals: mpsc::UnboundedSender<ProcessSignal>,
+    commands: mpsc::Receiver<SessionCommand>,
     notices: mpsc::Sender<Notice>,
     /// How many pieces the terminal has not taken.
-    untaken: watch::Sender<usize>,
+    unwritten: watch::Sender<usize>,
     log: mpsc::Sender<LogNews>,
-    screen: JoinHandle<(Outcome, String)>,
+    screen: JoinHandle<(ExitReason, String)>,
 }
 
 fn bench() -> Bench {
     let (keys, bytes) = mpsc::unbounded_channel();
-    let (told, signals) = mpsc::unbounded_channel();
+    let (send_signal, signals) = mpsc::unbounded_channel();
     let (commands_in, commands) = mpsc::channel(1);
     let (notices, notices_out) = mpsc::channel(10_000);
     let config = ScreenConfig {
@@ -45,14 +45,14 @@ fn bench() -> Bench {
         options: Options::default(),
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),
-        look: Look::default(),
+        characters: CharacterSet::default(),
     };
     let session = SessionHandle {
         commands: commands_in,
         notices: notices_out,
         task: tokio::spawn(async {}),
     };
-    let (untaken, follow) = watch::channel(0);
+    let (unwritten, follow) = watch::channel(0);
     let (log_news, log) = mpsc::channel(1);
     let screen = tokio::spawn(async move {
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("in memory");
@@ -61,13 +61,13 @@ fn bench() -> Bench {
         let host = Host {
             frame: || Box::new(io::sink()),
             present: || Ok(()),
-            tell: |_| {
-                TOLD.set(TOLD.get() + 1);
+            write_sequence: |_| {
+                WRITTEN.set(WRITTEN.get() + 1);
                 Ok(())
             },
             take_mouse: |_| {},
-            ask_for_keys: || {},
-            tells_keys: || {},
+            query_key_reports: || {},
+            enable_key_reports: || {},
             give_up: || {},
             take: || Ok(()),
             stop: || false,
@@ -78,10 +78,10 @@ fn bench() -> Bench {
     });
     Bench {
         keys: Some(keys),
-        told,
+        signals: send_signal,
         commands,
         notices,
-        untaken,
+        unwritten,
         log: log_news,
         screen,
     }
@@ -90,18 +90,18 @@ fn bench() -> Bench {
 impl Bench {
     async fn joined() -> Self {
         let mut bench = bench();
-        assert!(matches!(bench.command().await, Command::Join { .. }));
+        assert!(matches!(bench.command().await, SessionCommand::Join { .. }));
         bench
             .notice(Notice::Welcome(welcome("ada", 1, &[(1, "ada")])))
             .await;
         bench.notice(Notice::Link(Link::Live)).await;
         bench.event(joined(1, 3, "ada")).await;
-        // Keys go before notices: these are to be taken first.
+        // Keys take precedence over notices, which must be processed first here.
         tokio::time::sleep(Duration::from_millis(100)).await;
         bench
     }
 
-    async fn command(&mut self) -> Command {
+    async fn command(&mut self) -> SessionCommand {
         self.commands.recv().await.expect("the screen runs")
     }
 
@@ -115,6 +115,7 @@ impl Bench {
             event,
             clock,
             own: None,
+            live: true,
         })
         .await;
     }
@@ -124,7 +125,7 @@ impl Bench {
         keys.send(Ok(bytes.to_vec())).expect("the screen runs");
     }
 
-    async fn end(self) -> (Outcome, String) {
+    async fn end(self) -> (ExitReason, String) {
         self.screen.await.expect("no panic")
     }
 }
@@ -133,15 +134,15 @@ impl Bench {
 async fn a_line_goes_out_and_esc_leaves() {
     let mut bench = Bench::joined().await;
     bench.press(b"hello\r");
-    let Command::Publish { ticket, text } = bench.command().await else {
+    let SessionCommand::Publish { ticket, text } = bench.command().await else {
         panic!("the line is sent");
     };
     assert_eq!((ticket, text.as_str()), (Ticket(1), "hello"));
     bench.press(b"\x1b");
-    assert_eq!(bench.command().await, Command::Leave);
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (outcome, screen) = bench.end().await;
-    assert_eq!(outcome, Outcome::Left);
+    assert_eq!(outcome, ExitReason::Left);
     assert!(screen.contains("hello"), "{screen}");
 }
 
@@ -155,7 +156,7 @@ async fn a_split_arrow_key_does_not_leave() {
     bench.press(b"[A");
     tokio::time::sleep(Duration::from_secs(1)).await;
     bench.press(b"y\r");
-    let Command::Publish { text, .. } = bench.command().await else {
+    let SessionCommand::Publish { text, .. } = bench.command().await else {
         panic!("still in the chat");
     };
     assert_eq!(text.as_str(), "xy", "Up has brought back x");
@@ -165,10 +166,13 @@ async fn a_split_arrow_key_does_not_leave() {
 async fn a_session_that_does_not_answer_holds_the_screen_for_a_second() {
     let mut bench = Bench::joined().await;
     let start = Instant::now();
-    bench.told.send(Told::Leave).expect("the screen runs");
-    assert_eq!(bench.command().await, Command::Leave);
+    bench
+        .signals
+        .send(ProcessSignal::Leave)
+        .expect("the screen runs");
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     let (outcome, _) = bench.end().await;
-    assert_eq!(outcome, Outcome::Left);
+    assert_eq!(outcome, ExitReason::Left);
     assert_eq!(start.elapsed().as_secs(), 1);
 }
 
@@ -176,9 +180,9 @@ async fn a_session_that_does_not_answer_holds_the_screen_for_a_second() {
 async fn a_hang_up_leaves_without_spinning() {
     let mut bench = Bench::joined().await;
     bench.keys = None;
-    assert_eq!(bench.command().await, Command::Leave);
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     let (outcome, _) = bench.end().await;
-    assert_eq!(outcome, Outcome::Left);
+    assert_eq!(outcome, ExitReason::Left);
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,7 +193,7 @@ async fn a_session_that_takes_no_commands_does_not_block_the_screen() {
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
     for n in 0..10 {
-        let Command::Publish { text, .. } = bench.command().await else {
+        let SessionCommand::Publish { text, .. } = bench.command().await else {
             panic!("the lines are sent");
         };
         assert_eq!(text.as_str(), n.to_string());
@@ -204,14 +208,14 @@ async fn a_session_that_vanishes_is_told() {
         notices,
         screen,
         keys,
-        told,
-        untaken,
+        signals,
+        unwritten,
         log,
     } = bench;
     drop((commands, notices));
     let (outcome, _) = screen.await.expect("no panic");
-    assert!(matches!(outcome, Outcome::NeverJoined(_)), "{outcome:?}");
-    drop((keys, told, untaken, log));
+    assert!(matches!(outcome, ExitReason::NeverJoined(_)), "{outcome:?}");
+    drop((keys, signals, unwritten, log));
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,7 +229,7 @@ async fn a_log_that_fails_is_shown() {
     sent.expect("the screen runs");
     tokio::time::sleep(Duration::from_secs(1)).await;
     bench.press(b"\x03");
-    assert_eq!(bench.command().await, Command::Leave);
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("/logs/ada.log"), "{screen}");
@@ -242,7 +246,7 @@ async fn a_flood_is_shown_to_its_end() {
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     bench.press(b"\x03");
-    assert_eq!(bench.command().await, Command::Leave);
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("line 5000"), "{screen}");
@@ -253,40 +257,40 @@ async fn the_title_is_told_with_the_frame_however_much_is_unread() {
     let bench = Bench::joined().await;
     bench.press(b"\x1b[O");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let before = TOLD.get();
+    let before = WRITTEN.get();
     for n in 2..=1000 {
         bench
             .event(message(n, n * 4, "bob", &format!("line {n}")))
             .await;
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let told = TOLD.get() - before;
-    assert!((1..=10).contains(&told), "{told} titles");
+    let titles = WRITTEN.get() - before;
+    assert!((1..=10).contains(&titles), "{titles} titles");
     bench.press(b"\x1b[I");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(TOLD.get() - before, told + 1, "nothing is unread");
+    assert_eq!(WRITTEN.get() - before, titles + 1, "nothing is unread");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_terminal_that_hangs_stops_nothing_but_the_screen() {
     let mut bench = Bench::joined().await;
-    bench.untaken.send_replace(1);
+    bench.unwritten.send_replace(1);
     for n in 2..=2000 {
         bench
             .event(message(n, n * 4, "bob", &format!("line {n}")))
             .await;
     }
     bench.press(b"hello\r");
-    let Command::Publish { text, .. } = bench.command().await else {
+    let SessionCommand::Publish { text, .. } = bench.command().await else {
         panic!("the line is sent");
     };
     assert_eq!(text.as_str(), "hello");
     tokio::time::sleep(Duration::from_secs(3600)).await;
-    bench.untaken.send_replace(0);
-    // What is due since long is drawn then.
+    bench.unwritten.send_replace(0);
+    // A frame that has been due for long is drawn then.
     tokio::time::sleep(Duration::from_millis(1)).await;
     bench.press(b"\x03");
-    assert_eq!(bench.command().await, Command::Leave);
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("line 2000"), "{screen}");
@@ -302,7 +306,7 @@ async fn a_paste_without_an_end_sends_nothing_until_esc_ends_it() {
     bench.press(b"\x1b");
     tokio::time::sleep(Duration::from_secs(2)).await;
     bench.press(b"?\r");
-    let Command::Publish { text, .. } = bench.command().await else {
+    let SessionCommand::Publish { text, .. } = bench.command().await else {
         panic!("still in the chat");
     };
     assert_eq!(text.as_str(), "pasted\nlines!?");
@@ -313,8 +317,11 @@ async fn a_window_without_a_shell_is_not_left_stopped() {
     let mut bench = Bench::joined().await;
     bench.press(b"\x1a");
     tokio::time::sleep(Duration::from_millis(100)).await;
-    bench.told.send(Told::Interrupted).expect("the screen runs");
-    assert_eq!(bench.command().await, Command::Leave);
+    bench
+        .signals
+        .send(ProcessSignal::Interrupted)
+        .expect("the screen runs");
+    assert_eq!(bench.command().await, SessionCommand::Leave);
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("no shell"), "{screen}");

@@ -1,9 +1,9 @@
-//! How long to wait between tries.
+//! The time between tries to connect.
 
 use std::time::Duration;
 
-/// Full jitter: a random part of a ceiling that doubles from 100 ms to 5 s, so that many clients
-/// of one server that comes back do not come in step.
+/// Exponential backoff with full jitter: a random part of a ceiling that doubles from 100 ms to 5
+/// s, so that the many clients of a server that comes back do not all come at once.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
@@ -13,7 +13,7 @@ impl Backoff {
     const FIRST: Duration = Duration::from_millis(100);
     const LAST: Duration = Duration::from_secs(5);
 
-    /// The wait after one more failure.
+    /// The time to wait after one more failure.
     pub(super) fn next(&mut self, random: u64) -> Duration {
         let ceiling = Self::FIRST
             .saturating_mul(1 << self.failures.min(16))
@@ -23,7 +23,7 @@ impl Backoff {
         Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
 
-    /// It works again.
+    /// Starts over after a success.
     pub(super) fn reset(&mut self) {
         self.failures = 0;
     }

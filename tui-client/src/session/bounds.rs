@@ -1,8 +1,8 @@
-//! What a server can make this client wait for, and keep: every number, text and list that comes
-//! from it is bounded here, where it is read, before it is logged, kept or shown.
+//! Bounds on what a server can make this client keep or wait for: every number, text and list from
+//! it is bounded here, where it is read, before it is logged, kept or shown.
 //!
-//! A server that keeps the contract (docs/protocol.md) never meets these bounds. One that does not
-//! is told from that by what is shown: a text that was cut ends in `…`.
+//! A server that keeps the contract (docs/protocol.md) never reaches these bounds. If one does not,
+//! the user can see it: a text that was cut ends in `…`.
 
 use std::time::Duration;
 
@@ -14,37 +14,37 @@ use thiserror::Error;
 
 use super::HistoryPage;
 
-/// A server may ask to wait this long before the next try, and no longer.
+/// The longest time that a server can ask the client to wait before the next try.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
-/// The largest message of a stream, in bytes: a Welcome that tells of [`PARTICIPANTS`], whose names
-/// and numbers are as long as they can be, and of some other things.
+/// The largest message of a stream, in bytes: a Welcome with [`PARTICIPANTS`] of the largest size,
+/// and its other fields.
 pub(super) const STREAM_MESSAGE: usize = PARTICIPANTS * PARTICIPANT + (64 << 10);
-/// The largest page of the log, in bytes: its events have at most 256 KiB, and each has a key and
-/// a length beside.
+/// The largest page of the log, in bytes: its events have at most 256 KiB, and each has a key and a
+/// length in addition.
 pub(super) const PAGE: usize = 384 << 10;
-/// The largest reply to anything else, in bytes: a few numbers, and room for fields to come.
+/// The largest reply to any other call, in bytes: a few numbers, and space for fields to come.
 pub(crate) const REPLY: usize = 16 << 10;
-/// The headers and trailers of one answer, in bytes: a status with its text and details is there.
+/// The largest headers and trailers of an answer, in bytes: they contain a status with its text and
+/// details.
 pub(super) const HEADERS: u32 = 16 << 10;
 
-/// Participants that a Welcome can tell of, which is as many as a server can be configured to have;
-/// others are left out.
+/// How many participants of a Welcome are kept: as many as a server can be configured to have.
 const PARTICIPANTS: usize = 20_000;
-/// One of them in a Welcome, in bytes: a name of 32 characters of 4 bytes, two numbers of 10, the
-/// tags and lengths of these and of the whole, and some room.
+/// The size of a participant in a Welcome, in bytes: a name of 32 characters of 4 bytes, two
+/// numbers of 10, the tags and lengths, and some reserve.
 const PARTICIPANT: usize = 160;
-/// The longest texts, in bytes. Twice or three times what today's rules allow, so that what a newer
-/// server allows is shown whole; an event has less than 1.6 KiB of them.
+/// The longest texts, in bytes: two or three times today's limits, so that what a newer server
+/// allows is shown whole. The texts of one event have less than 1.6 KiB.
 const TEXT: usize = 1024;
 const NAME: usize = 384;
 const ID: usize = 160;
-/// The longest name of a log's life, in bytes.
+/// The longest epoch, in bytes.
 const EPOCH: usize = 64;
 /// The longest reason that is shown, in bytes: some rows of a screen.
 const REASON: usize = 1024;
 
-/// What is not the page that was asked for.
+/// How a page differs from what was requested.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(super) enum WrongPage {
     #[error("the server sent {events} events where {limit} were asked for")]
@@ -55,7 +55,7 @@ pub(super) enum WrongPage {
     OutOfOrder(Position),
 }
 
-/// A message of the stream.
+/// Bounds a message of the stream.
 pub(super) fn broadcast(broadcast: &mut v1::Broadcast) {
     match &mut broadcast.kind {
         Some(Kind::Welcome(each)) => welcome(each),
@@ -66,7 +66,7 @@ pub(super) fn broadcast(broadcast: &mut v1::Broadcast) {
 }
 
 fn welcome(welcome: &mut v1::Welcome) {
-    // This client picks its session, and there is one room: neither is read.
+    // Neither is read: this client picks its own session, and there is one room.
     welcome.session = String::new();
     welcome.room = String::new();
     cut(&mut welcome.epoch, EPOCH);
@@ -90,8 +90,8 @@ fn event(event: &mut v1::Event) {
     }
 }
 
-/// A page of the log: at most as many events as were asked for, of where they were asked for, and
-/// in order: positions follow each other, and times rise.
+/// Checks a page of the log: it has at most as many events as were requested, from the requested
+/// part, with consecutive positions and rising times.
 pub(super) fn page(
     page: HistoryPage,
     limit: u32,
@@ -106,7 +106,7 @@ pub(super) fn page(
         event(each);
         let position = Position::new(each.position);
         let belongs = match page {
-            // The bound itself does no harm: the timeline has it.
+            // The bound itself does no harm, because the timeline has it already.
             HistoryPage::Before(end) => position <= end || end == Position::ZERO,
             HistoryPage::After(start) => position >= start,
             HistoryPage::At(_) => true,
@@ -125,20 +125,20 @@ pub(super) fn page(
     Ok((events, reply.start))
 }
 
-/// How long the server asks to wait.
+/// How long the server asks the client to wait, within bounds.
 pub(super) fn wait(asked: &prost_types::Duration) -> Duration {
     let seconds = u64::try_from(asked.seconds).unwrap_or(0);
     let nanos = u32::try_from(asked.nanos).unwrap_or(0).min(999_999_999);
     Duration::new(seconds, nanos).min(LONGEST_WAIT)
 }
 
-/// Why something did not work, in the server's words.
+/// The server's reason for a failure, within bounds.
 pub(super) fn reason(mut reason: String) -> String {
     cut(&mut reason, REASON);
     reason
 }
 
-/// Cuts what is longer than so many bytes, and says so by an ellipsis.
+/// Cuts a text that is longer than `max` bytes, and marks the cut with an ellipsis.
 fn cut(text: &mut String, max: usize) {
     if text.len() <= max {
         return;

@@ -1,5 +1,5 @@
-//! How a session reaches its server: passed in, so that tests and simulations can supply their
-//! own.
+//! How a session reaches its server. It is passed in, so that tests and simulations can supply
+//! their own.
 
 use std::{fmt, future::Future, pin::Pin};
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tonic::transport::Channel;
 
-/// A connection being made.
+/// A connection in progress.
 pub type Connecting = Pin<Box<dyn Future<Output = Result<Channel, ConnectError>> + Send>>;
 
 /// Makes connections, a new one for each try to join.
@@ -19,10 +19,10 @@ pub struct Connector {
 /// Why there is no connection.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ConnectError {
-    /// It may work later: the session tries again.
+    /// It may work later, so the session tries again.
     #[error("{0}")]
     Unreachable(String),
-    /// It will not work: the session ends. The text says what to do.
+    /// It will not work, so the session ends. The text says what to do.
     #[error("{0}")]
     Unusable(String),
 }
@@ -35,7 +35,7 @@ pub struct Attempt {
 }
 
 impl Connector {
-    /// Connects by `dial`; `server` is what people call the server, for the status line.
+    /// A connector that connects by `dial`; `server` is the address that the status line shows.
     pub fn new<F, C>(server: impl Into<String>, mut dial: F) -> Self
     where
         F: FnMut(Attempt) -> C + Send + 'static,
@@ -47,7 +47,7 @@ impl Connector {
         }
     }
 
-    /// What people call the server.
+    /// The address of the server, as users write it.
     pub fn server(&self) -> &str {
         &self.server
     }
@@ -61,12 +61,13 @@ impl Connector {
 }
 
 impl Attempt {
-    /// Tells the user that a server of one's own is being started.
+    /// Reports that a local server is being started.
     pub fn starting_server(&self) {
         self.starting.send_replace(true);
     }
 
-    /// This session was welcomed there before: what does not answer now is not another program.
+    /// Whether this session was welcomed there before: then a server that does not answer is not
+    /// another program.
     pub fn welcomed(&self) -> bool {
         self.welcomed
     }

@@ -1,49 +1,49 @@
-//! The place in the log: what was shown, and what may be shown next.
+//! The position in the log: what was shown, and what may be shown next.
 
 use chitty_chat::{LamportTime, Position, proto::v1};
 
-/// What was shown is a contiguous run of positions of one log: nothing twice, nothing left out.
+/// What was shown is a contiguous run of positions of one log, without repeats or gaps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cursor {
-    place: Option<Place>,
+    place: Option<CursorPlace>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct CursorPlace {
     epoch: Box<str>,
-    /// The last position shown, or the one before the first that will be.
+    /// The last position that was shown, or the one before the first that will be.
     last: Position,
     /// The time of the event at `last`; `None` while nothing was shown.
     lamport: Option<LamportTime>,
 }
 
-/// What a welcome means for the timeline.
+/// How a stream continues what was shown before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum Continuity {
     /// Nothing was shown before.
     First,
-    /// The next event follows the last one shown.
+    /// The next event follows the last one that was shown.
     GoesOn,
-    /// It does not: the timeline starts afresh.
+    /// The next event does not follow: the timeline starts afresh.
     Afresh {
-        /// For it is another log.
+        /// Whether the reason is that the server has another log.
         another_log: bool,
     },
 }
 
-/// What to do with an event.
+/// What to do with an event from the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) enum Arrival {
     /// It is the next one: show it.
     Show,
-    /// It was shown before.
+    /// It was shown before: ignore it.
     Repeat,
-    /// Something before it is missing: join again.
+    /// An event before it is missing: join again.
     Gap,
 }
 
 impl Cursor {
-    /// What to ask for when joining again; nothing where nothing was shown.
+    /// What to ask for when joining again; `None` if nothing was shown.
     pub(super) fn resume(&self) -> Option<v1::Resume> {
         let place = self.place.as_ref()?;
         Some(v1::Resume {
@@ -53,19 +53,19 @@ impl Cursor {
         })
     }
 
-    /// A stream of this log begins at this position.
-    pub(super) fn welcome(&mut self, epoch: &str, next: Position) -> Entry {
+    /// Takes the beginning of a stream: the log's epoch and the first position.
+    pub(super) fn welcome(&mut self, epoch: &str, next: Position) -> Continuity {
         let entry = match &self.place {
             Some(place) if place.lamport.is_some() => {
                 let another_log = *place.epoch != *epoch;
                 if !another_log && next == place.last.next() {
-                    return Entry::GoesOn;
+                    return Continuity::GoesOn;
                 }
-                Entry::Afresh { another_log }
+                Continuity::Afresh { another_log }
             }
-            _ => Entry::First,
+            _ => Continuity::First,
         };
-        self.place = Some(Place {
+        self.place = Some(CursorPlace {
             epoch: epoch.into(),
             last: next.previous(),
             lamport: None,
@@ -73,23 +73,23 @@ impl Cursor {
         entry
     }
 
-    /// The stream brought the event at this position.
-    pub(super) fn take(&mut self, position: Position, lamport: LamportTime) -> Taken {
+    /// Takes the next event of the stream.
+    pub(super) fn take(&mut self, position: Position, lamport: LamportTime) -> Arrival {
         let Some(place) = &mut self.place else {
-            return Taken::Gap;
+            return Arrival::Gap;
         };
         if position <= place.last {
-            Taken::Repeat
+            Arrival::Repeat
         } else if position == place.last.next() {
             place.last = position;
             place.lamport = Some(lamport);
-            Taken::Show
+            Arrival::Show
         } else {
-            Taken::Gap
+            Arrival::Gap
         }
     }
 
-    /// The last position that needs no more showing; 0 before the first welcome.
+    /// The last position that does not have to be shown any more; 0 before the first Welcome.
     pub(super) fn last(&self) -> Position {
         self.place
             .as_ref()
@@ -119,11 +119,11 @@ mod tests {
     fn without_anything_shown_there_is_nothing_to_resume() {
         let mut cursor = Cursor::default();
         assert_eq!(cursor.resume(), None);
-        assert_eq!(cursor.welcome("e", 5.into()), Entry::First);
+        assert_eq!(cursor.welcome("e", 5.into()), Continuity::First);
         assert_eq!(cursor.resume(), None);
         assert_eq!(cursor.seen(), Position::ZERO);
         // The first welcome was of no use: another one counts as the first.
-        assert_eq!(cursor.welcome("e", 9.into()), Entry::First);
+        assert_eq!(cursor.welcome("e", 9.into()), Continuity::First);
         assert_eq!(cursor.last(), 8.into());
     }
 
@@ -132,14 +132,14 @@ mod tests {
         let mut cursor = Cursor::default();
         cursor.welcome("e", 5.into());
         let (position, lamport) = at(5);
-        assert_eq!(cursor.take(position, lamport), Taken::Show);
+        assert_eq!(cursor.take(position, lamport), Arrival::Show);
         let resume = v1::Resume {
             position: 5,
             epoch: "e".into(),
             lamport: 11,
         };
         assert_eq!(cursor.resume(), Some(resume));
-        assert_eq!(cursor.welcome("e", 6.into()), Entry::GoesOn);
+        assert_eq!(cursor.welcome("e", 6.into()), Continuity::GoesOn);
         assert_eq!(cursor.seen(), 5.into());
     }
 
@@ -151,7 +151,7 @@ mod tests {
             let (position, lamport) = at(5);
             cursor.take(position, lamport);
             let entry = cursor.welcome(epoch, next.into());
-            assert_eq!(entry, Entry::Afresh { another_log });
+            assert_eq!(entry, Continuity::Afresh { another_log });
             assert_eq!(cursor.resume(), None);
             assert_eq!(cursor.last(), Position::new(next - 1));
         }
@@ -170,12 +170,12 @@ mod tests {
                 let expected = first + shown.len() as u64;
                 let (place, lamport) = at(position);
                 match cursor.take(place, lamport) {
-                    Taken::Show => {
+                    Arrival::Show => {
                         prop_assert_eq!(position, expected);
                         shown.push(position);
                     }
-                    Taken::Repeat => prop_assert!(position < expected),
-                    Taken::Gap => prop_assert!(position > expected),
+                    Arrival::Repeat => prop_assert!(position < expected),
+                    Arrival::Gap => prop_assert!(position > expected),
                 }
             }
             prop_assert_eq!(cursor.last().get(), first + shown.len() as u64 - 1);

@@ -1,4 +1,4 @@
-//! The one task of a session: everything that happens to it, one after the other.
+//! The one task of a session, which handles everything that happens to it one after the other.
 
 use std::{collections::VecDeque, ops::ControlFlow};
 
@@ -14,32 +14,32 @@ use tokio::{
 use tonic::transport::Channel;
 
 use super::{
-    Command, Connector, Ended, HistoryPage, Moved, Notice, OnAccepted, Random, SessionConfig,
-    Ticket,
+    ClockCause, Connector, Ended, HistoryPage, Notice, OnAccepted, Random, SessionCommand,
+    SessionConfig, Ticket,
     backoff::Backoff,
     cursor::Cursor,
-    follow::Page,
-    leave::{LeaveOutcome, Leaving},
-    link::{BoxFuture, State, Step},
+    follow::FetchedPage,
+    leave::{LeaveOutcome, LeavePhase},
+    link::{BoxFuture, LinkEvent, LinkState},
     log,
-    out::Out,
+    notice_queue::NoticeQueue,
     outbox::Outbox,
-    publish::{InFlight, PublishOutcome},
+    publish::{PublishInFlight, PublishOutcome},
 };
 
-/// Goes on, or ends the session.
+/// Whether the session continues, or why it ends.
 pub(super) type Flow = ControlFlow<Ended>;
 
-/// All of a session's state. Its methods are in the files of their subjects.
-pub(super) struct Driver {
+/// The state of a session. Its methods are in the files of their subjects.
+pub(super) struct SessionDriver {
     pub(super) connector: Connector,
     pub(super) random: Random,
     pub(super) backlog: u32,
     pub(super) on_accepted: OnAccepted,
-    commands: mpsc::Receiver<Command>,
-    pub(super) out: Out,
+    commands: mpsc::Receiver<SessionCommand>,
+    pub(super) out: NoticeQueue,
 
-    /// The secret by which the server knows this process; kept for its whole life.
+    /// The secret by which the server knows this process; it never changes.
     pub(super) session: Session,
     pub(super) clock: LamportClock,
     pub(super) cursor: Cursor,
@@ -48,55 +48,55 @@ pub(super) struct Driver {
     /// The name to join under.
     pub(super) name: Option<ParticipantName>,
     pub(super) participation: Option<Participation>,
-    /// This participation was announced as lost or closed.
+    /// Whether this participation was announced as LOST or CLOSED.
     pub(super) announced_gone: bool,
-    /// How often the timeline started afresh.
+    /// How often the timeline has started afresh. It tells pages of earlier timelines apart.
     pub(super) timeline: u64,
-    /// The time that the last Join carried.
+    /// The clock that the last Join carried.
     pub(super) join_lamport: LamportTime,
-    /// The log's end when this stream began: up to there it catches up.
+    /// The end of the log when this stream began; the session catches up to there.
     pub(super) head: Position,
-    /// Since when it follows at the end of the log, if it does: lines may be sent then.
+    /// Since when the session follows at the end of the log. Lines are sent only then.
     pub(super) live: Option<Instant>,
 
-    pub(super) state: State,
-    /// The last connection, also when its stream has ended.
+    pub(super) state: LinkState,
+    /// The last connection, even after its stream has ended.
     pub(super) channel: Option<Channel>,
     pub(super) backoff: Backoff,
-    pub(super) publishing: Option<InFlight>,
+    pub(super) publishing: Option<PublishInFlight>,
     pub(super) publish_backoff: Backoff,
-    pub(super) pages: FuturesUnordered<BoxFuture<Page>>,
-    /// Those that are asked for when others have come.
+    pub(super) pages: FuturesUnordered<BoxFuture<FetchedPage>>,
+    /// Requests for pages that wait until others are answered.
     pub(super) waiting_pages: VecDeque<(HistoryPage, u32)>,
-    pub(super) leaving: Leaving,
+    pub(super) leaving: LeavePhase,
 }
 
-/// What the last welcome said of this participant.
+/// What the last Welcome said about this participant.
 pub(super) struct Participation {
-    /// The name under which it was accepted.
+    /// The name that was accepted.
     pub(super) name: ParticipantName,
     pub(super) number: ParticipantNumber,
-    /// Events below are history.
+    /// Events below this position are history.
     pub(super) since: Position,
 }
 
 /// Everything that can happen to a session.
-enum Happened {
-    /// The app took a notice, or a timer ran out: what is due will be seen.
+enum Occurrence {
+    /// The app took a notice, or a timer ran out; what is due is checked afterwards.
     Nothing,
-    /// The app does not listen, or cannot ask for anything more.
+    /// The app no longer listens, or can no longer send commands.
     AppGone,
-    Asked(Command),
-    Link(Step),
+    Asked(SessionCommand),
+    Link(LinkEvent),
     Published(PublishOutcome),
-    Paged(Page),
+    Paged(FetchedPage),
     Left(LeaveOutcome),
 }
 
-impl Driver {
+impl SessionDriver {
     pub(super) fn new(
         mut config: SessionConfig,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::Receiver<SessionCommand>,
         notices: mpsc::Sender<Notice>,
     ) -> Self {
         Self {
@@ -106,7 +106,7 @@ impl Driver {
             backlog: config.backlog,
             on_accepted: config.on_accepted,
             commands,
-            out: Out::new(notices),
+            out: NoticeQueue::new(notices),
             clock: LamportClock::new(),
             cursor: Cursor::default(),
             outbox: Outbox::default(),
@@ -117,14 +117,14 @@ impl Driver {
             join_lamport: LamportTime::ZERO,
             head: Position::ZERO,
             live: None,
-            state: State::Idle,
+            state: LinkState::Idle,
             channel: None,
             backoff: Backoff::default(),
             publishing: None,
             publish_backoff: Backoff::default(),
             pages: FuturesUnordered::new(),
             waiting_pages: VecDeque::new(),
-            leaving: Leaving::No,
+            leaving: LeavePhase::No,
         }
     }
 
@@ -140,76 +140,77 @@ impl Driver {
             if let ControlFlow::Break(ended) = self.check_clock() {
                 break ended;
             }
-            self.out.clock(self.clock.now(), Moved::Told);
+            self.out.clock(self.clock.now(), ClockCause::Observed);
         };
-        self.out.clock(self.clock.now(), Moved::Told);
+        self.out.clock(self.clock.now(), ClockCause::Observed);
         log::link_ended(self.connector.server(), &ended);
-        self.out.tell(Notice::Ended(ended));
+        self.out.push(Notice::Ended(ended));
         self.out.finish().await;
     }
 
-    async fn next(&mut self) -> Happened {
-        let room = self.out.waiting.is_empty();
+    async fn next(&mut self) -> Occurrence {
+        let all_taken = self.out.waiting.is_empty();
         let timer = self.timer();
         tokio::select! {
             biased;
-            permit = self.out.notices.reserve(), if !room => {
+            permit = self.out.notices.reserve(), if !all_taken => {
                 if let Ok(permit) = permit {
                     if let Some(notice) = self.out.waiting.pop_front() {
                         permit.send(notice);
                     }
-                    Happened::Nothing
+                    Occurrence::Nothing
                 } else {
                     self.out.waiting.clear();
-                    Happened::AppGone
+                    Occurrence::AppGone
                 }
             }
-            () = self.out.notices.closed(), if !self.leaving.is_wanted() => Happened::AppGone,
+            () = self.out.notices.closed(), if !self.leaving.is_wanted() => Occurrence::AppGone,
             asked = self.commands.recv(),
-                if self.out.waiting.len() < Out::MANY && !self.leaving.is_wanted() =>
+                if self.out.waiting.len() < NoticeQueue::MANY && !self.leaving.is_wanted() =>
             {
-                asked.map_or(Happened::AppGone, Happened::Asked)
+                asked.map_or(Occurrence::AppGone, Occurrence::Asked)
             }
             outcome = outcome(&mut self.publishing), if self.publishing.is_some() => {
                 self.publishing = None;
-                Happened::Published(outcome)
+                Occurrence::Published(outcome)
             }
-            outcome = self.leaving.outcome(), if self.leaving.is_sent() => Happened::Left(outcome),
-            // A slow app is felt by the server: see `Out`.
-            step = next_step(&mut self.state, &self.out), if room || !self.state.is_following() => {
-                Happened::Link(step)
+            outcome = self.leaving.outcome(), if self.leaving.is_sent() => Occurrence::Left(outcome),
+            // The stream is not read while notices wait, so a slow app reaches the server's flow
+            // control: see `NoticeQueue`.
+            step = next_step(&mut self.state, &self.out), if all_taken || !self.state.is_following() => {
+                Occurrence::Link(step)
             }
-            Some(page) = self.pages.next(), if !self.pages.is_empty() => Happened::Paged(page),
+            Some(page) = self.pages.next(), if !self.pages.is_empty() => Occurrence::Paged(page),
             () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {
-                Happened::Nothing
+                Occurrence::Nothing
             }
         }
     }
 
-    fn handle(&mut self, happened: Happened) -> Flow {
+    fn handle(&mut self, happened: Occurrence) -> Flow {
         match happened {
-            Happened::Nothing => {}
-            Happened::AppGone => self.begin_to_leave(),
-            Happened::Asked(command) => self.command(command),
-            Happened::Link(step) => return self.link_step(step),
-            Happened::Published(outcome) => self.published(outcome),
-            Happened::Paged(page) => self.paged(page),
-            Happened::Left(outcome) => return self.left(outcome),
+            Occurrence::Nothing => {}
+            Occurrence::AppGone => self.begin_to_leave(),
+            Occurrence::Asked(command) => self.command(command),
+            Occurrence::Link(step) => return self.link_step(step),
+            Occurrence::Published(outcome) => self.published(outcome),
+            Occurrence::Paged(page) => self.paged(page),
+            Occurrence::Left(outcome) => return self.left(outcome),
         }
         Flow::Continue(())
     }
 
-    fn command(&mut self, command: Command) {
+    fn command(&mut self, command: SessionCommand) {
         match command {
-            Command::Join { name } => self.join_as(name),
-            Command::Publish { ticket, text } => self.accept_line(ticket, text),
-            Command::Leave => self.begin_to_leave(),
-            Command::Hurry => {
-                if let State::Waiting { until, not_before } = &mut self.state {
+            SessionCommand::Join { name } => self.join_as(name),
+            SessionCommand::Publish { ticket, text } => self.accept_line(ticket, text),
+            SessionCommand::Leave => self.begin_to_leave(),
+            SessionCommand::Hurry => {
+                if let LinkState::Waiting { until, not_before } = &mut self.state {
                     *until = *not_before;
                 }
             }
-            Command::History { page, limit } => self.ask_history(page, limit),
+            SessionCommand::History { page, limit } => self.ask_history(page, limit),
         }
     }
 
@@ -217,29 +218,29 @@ impl Driver {
         let id = MessageId::random(&mut self.random);
         if let Err(full) = self.outbox.push(ticket, text, id) {
             let reason = full.to_string();
-            self.out.tell(Notice::Rejected { ticket, reason });
+            self.out.push(Notice::Rejected { ticket, reason });
         }
     }
 
-    fn link_step(&mut self, step: Step) -> Flow {
+    fn link_step(&mut self, step: LinkEvent) -> Flow {
         match step {
-            Step::StartingServer => self.starting_server(),
-            Step::Retry => self.connect(),
-            Step::Connected(connected) => return self.connected(connected),
-            Step::Joined(joined) => return self.joined(joined),
-            Step::Broadcast(broadcast) => return self.broadcast(broadcast),
+            LinkEvent::StartingServer => self.starting_server(),
+            LinkEvent::Retry => self.connect(),
+            LinkEvent::Connected(connected) => return self.connected(connected),
+            LinkEvent::Joined(joined) => return self.joined(joined),
+            LinkEvent::Broadcast(broadcast) => return self.broadcast(broadcast),
         }
         Flow::Continue(())
     }
 
-    /// A clock at its last number would stand still at whatever comes next: the session ends
-    /// instead. Only a server that breaks the rules of logical time brings it there.
+    /// Ends the session if the clock is at its last number, because it could not rise any more.
+    /// Only a server that breaks the rules of logical time brings it there.
     pub(super) fn check_clock(&self) -> Flow {
         if !self.clock.is_at_end() {
             return Flow::Continue(());
         }
         Flow::Break(Ended::Failed(format!(
-            "the server told of Lamport time {}, after which there is no other; the chat has come \
+            "the server reported Lamport time {}, after which there is no other; the chat has come \
              to its end, so choose another server with --server",
             self.clock.now()
         )))
@@ -257,7 +258,7 @@ impl Driver {
         }
     }
 
-    /// When something is due next, whatever happens.
+    /// The time at which something is due by itself.
     pub(super) fn timer(&self) -> Option<Instant> {
         if self.leaving.is_wanted() {
             self.leaving.until()
@@ -275,17 +276,17 @@ impl Driver {
     }
 }
 
-/// What happens next to the link. It is not tried again before the app has taken most of what it
-/// was told: a server that welcomes and falls again and again is not to fill the memory by that.
-async fn next_step(state: &mut State, out: &Out) -> Step {
+/// The next event of the link. It is not tried again before the app has taken most of the notices:
+/// a server that welcomes and fails again and again must not fill the memory.
+async fn next_step(state: &mut LinkState, out: &NoticeQueue) -> LinkEvent {
     let step = state.next().await;
-    if matches!(step, Step::Retry) {
+    if matches!(step, LinkEvent::Retry) {
         out.taken().await;
     }
     step
 }
 
-async fn outcome(publishing: &mut Option<InFlight>) -> PublishOutcome {
+async fn outcome(publishing: &mut Option<PublishInFlight>) -> PublishOutcome {
     match publishing {
         Some(publishing) => publishing.await,
         None => std::future::pending().await,

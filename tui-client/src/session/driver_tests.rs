@@ -1,4 +1,4 @@
-//! What a session waits for, and how long, in a time that does not pass by itself.
+//! What a session waits for, and how long, in paused time.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use tonic_prost::ProstCodec;
 
 use super::{
     Ended, Link, Notice, Ticket,
-    any::driver,
-    driver::{Driver, Flow},
-    leave::{LeaveOutcome, Leaving},
-    link::State,
-    out::Out,
+    driver::{Flow, SessionDriver},
+    leave::{LeaveOutcome, LeavePhase},
+    link::LinkState,
+    notice_queue::NoticeQueue,
+    properties::driver,
 };
 
 const STEP: Duration = Duration::from_millis(200);
 const A_MOMENT: Duration = Duration::from_nanos(1);
 
-type Prepare = fn(&mut Driver);
+type Prepare = fn(&mut SessionDriver);
 
-/// In the chat, at the end of its log; of a server that nobody calls.
-fn in_chat() -> (Driver, mpsc::Receiver<Notice>) {
+/// In the chat at the end of its log; no server is called.
+fn in_chat() -> (SessionDriver, mpsc::Receiver<Notice>) {
     let (mut driver, notices) = driver();
     driver.channel = Some(Endpoint::from_static("http://127.0.0.1:9").connect_lazy());
     driver.state = following();
@@ -37,9 +37,9 @@ fn in_chat() -> (Driver, mpsc::Receiver<Notice>) {
     (driver, notices)
 }
 
-fn following() -> State {
+fn following() -> LinkState {
     let decoder = ProstCodec::<(), v1::Broadcast>::default().decoder();
-    State::Following(Box::new(tonic::Streaming::new_empty(
+    LinkState::Following(Box::new(tonic::Streaming::new_empty(
         decoder,
         Body::empty(),
     )))
@@ -49,13 +49,13 @@ fn id() -> MessageId {
     MessageId::parse(&"7".repeat(32)).expect("it is printable")
 }
 
-fn with_line(driver: &mut Driver) {
+fn with_line(driver: &mut SessionDriver) {
     let text = MessageText::parse("hello").expect("it is valid");
     let pushed = driver.outbox.push(Ticket(1), text, id());
     assert!(pushed.is_ok());
 }
 
-fn in_flight(driver: &mut Driver) {
+fn in_flight(driver: &mut SessionDriver) {
     driver.publishing = Some(Box::pin(std::future::pending()));
 }
 
@@ -88,8 +88,8 @@ fn goes_on(flow: &Flow) {
     assert!(flow.is_continue(), "{flow:?}");
 }
 
-/// The reason and the wait that the app was told.
-fn told_lost(driver: &Driver) -> Option<(&str, Duration)> {
+/// The reason and the wait that were reported to the app.
+fn reported_lost(driver: &SessionDriver) -> Option<(&str, Duration)> {
     driver
         .out
         .waiting
@@ -125,7 +125,7 @@ async fn leaving_waits_for_what_is_under_way_and_half_a_second_at_most() {
         ),
         (
             "it is joining",
-            |driver| driver.state = State::Joining(Box::pin(std::future::pending())),
+            |driver| driver.state = LinkState::Joining(Box::pin(std::future::pending())),
             true,
         ),
     ];
@@ -156,17 +156,17 @@ async fn leaving_waits_for_what_is_under_way_and_half_a_second_at_most() {
 async fn who_has_left_reads_on_while_there_is_a_stream_but_not_for_long() {
     let (mut driver, _notices) = in_chat();
     let until = Instant::now() + STEP;
-    driver.leaving = Leaving::Done { until };
+    driver.leaving = LeavePhase::Done { until };
     assert_eq!(driver.timer(), Some(until));
     goes_on(&driver.go_on_leaving());
     tokio::time::advance(STEP).await;
     assert_eq!(driver.go_on_leaving(), Flow::Break(Ended::Left));
 
-    driver.leaving = Leaving::Done {
+    driver.leaving = LeavePhase::Done {
         until: Instant::now() + STEP,
     };
     goes_on(&driver.go_on_leaving());
-    driver.state = State::Idle;
+    driver.state = LinkState::Idle;
     assert_eq!(driver.go_on_leaving(), Flow::Break(Ended::Left));
 }
 
@@ -201,7 +201,7 @@ async fn without_a_server_or_a_name_there_is_nobody_to_tell() {
     }
 }
 
-/// The end was asked for: whatever the server says of it is no news.
+/// The user wants to leave, so whatever the server says about the end is no news.
 #[tokio::test(start_paused = true)]
 async fn while_the_user_leaves_the_server_cannot_remove_anybody() {
     use v1::{closing::Reason, left};
@@ -217,16 +217,16 @@ async fn while_the_user_leaves_the_server_cannot_remove_anybody() {
         let what = format!("{news:?}");
         assert!(stays.broadcast(news.clone()).is_break(), "{what}");
         goes_on(&leaves.broadcast(news));
-        assert_eq!(told_lost(&leaves), None, "{what}");
+        assert_eq!(reported_lost(&leaves), None, "{what}");
     }
-    // What is lost while the user leaves is not tried again.
+    // A link that is lost while the user leaves is not tried again.
     let (mut leaves, _notices) = in_chat();
     in_flight(&mut leaves);
     leaves.begin_to_leave();
     goes_on(&leaves.broadcast(Ok(Some(closing(Reason::Shutdown)))));
-    assert!(matches!(leaves.state, State::Idle));
+    assert!(matches!(leaves.state, LinkState::Idle));
     assert!(leaves.publishing.is_none());
-    assert_eq!(told_lost(&leaves), None);
+    assert_eq!(reported_lost(&leaves), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,7 +246,7 @@ async fn only_the_own_left_says_that_this_participation_is_given_up() {
     goes_on(&driver.broadcast(Ok(Some(left_event(1, left::Reason::Lost)))));
     assert!(driver.announced_gone);
     goes_on(&driver.broadcast(Ok(Some(closing(Reason::Ended)))));
-    let lost = told_lost(&driver).map(|(reason, _)| reason);
+    let lost = reported_lost(&driver).map(|(reason, _)| reason);
     assert_eq!(lost, Some("this participation was given up"));
 }
 
@@ -272,12 +272,15 @@ async fn every_way_in_which_a_stream_ends_has_its_end() {
     ] {
         let (mut driver, _notices) = in_chat();
         goes_on(&driver.broadcast(news));
-        assert_eq!(told_lost(&driver).map(|(reason, _)| reason), Some(reason));
-        assert!(matches!(driver.state, State::Waiting { .. }));
+        assert_eq!(
+            reported_lost(&driver).map(|(reason, _)| reason),
+            Some(reason)
+        );
+        assert!(matches!(driver.state, LinkState::Waiting { .. }));
     }
     let (mut driver, _notices) = in_chat();
     goes_on(&driver.broadcast(Ok(Some(closing(Reason::Unspecified)))));
-    assert_eq!(told_lost(&driver), None);
+    assert_eq!(reported_lost(&driver), None);
     assert!(driver.state.is_following());
 }
 
@@ -291,7 +294,7 @@ async fn a_link_that_was_live_for_a_second_is_tried_again_as_the_first_time() {
         }
         tokio::time::advance(live).await;
         driver.lost("the cable".into(), Duration::ZERO);
-        told_lost(&driver).expect("it is told").1
+        reported_lost(&driver).expect("it is told").1
     };
     let second = Duration::from_secs(1);
     assert!(wait_after(Duration::from_millis(999)).await > second);
@@ -304,14 +307,14 @@ async fn a_lost_link_is_tried_again_after_the_wait_and_sooner_in_a_hurry() {
     let (mut driver, _notices) = in_chat();
     driver.random = Box::new(|bytes| bytes.fill(0xff));
     let now = Instant::now();
-    // Not before a time that the server asks for.
+    // Not before the time for which the server asks.
     driver.lost("full".into(), STEP);
-    let State::Waiting { until, not_before } = driver.state else {
+    let LinkState::Waiting { until, not_before } = driver.state else {
         panic!("it waits");
     };
     assert_eq!((until, not_before), (now + STEP, now + STEP));
     driver.lost("the cable".into(), A_MOMENT);
-    let State::Waiting { until, not_before } = driver.state else {
+    let LinkState::Waiting { until, not_before } = driver.state else {
         panic!("it waits");
     };
     assert_eq!(until, now + Duration::from_micros(199_999));
@@ -332,13 +335,13 @@ async fn a_line_of_unknown_outcome_waits_longer_each_time() {
         assert_eq!(driver.timer(), Some(now + wait));
         driver.outbox.refused(&id());
     }
-    // An answer, whatever it is, ends that.
+    // Any answer ends that.
     driver.not_published(&id(), 1.into(), &Status::invalid_argument("rude"));
     with_line(&mut driver);
     driver.not_published(&id(), 1.into(), &Status::unavailable("?"));
     let wait = Duration::from_micros(99_999);
     assert_eq!(driver.outbox.due(), Some(now + wait));
-    // Nothing is due while a line is on its way, or without a link.
+    // Nothing is due while a line is in flight, or without a link.
     in_flight(&mut driver);
     assert_eq!(driver.timer(), None);
     driver.publishing = None;
@@ -362,14 +365,14 @@ async fn a_participation_that_is_over_is_renewed_after_a_wait() {
         driver.backoff.reset();
         driver.not_published(&id(), 1.into(), &Status::unauthenticated("over"));
         let wait = Duration::from_micros(most * 1000 - 1);
-        assert_eq!(told_lost(&driver), Some(("over", wait)));
+        assert_eq!(reported_lost(&driver), Some(("over", wait)));
     }
 }
 
 #[tokio::test]
 async fn the_app_has_taken_most_when_three_quarters_are_free() {
     let (told, mut notices) = mpsc::channel(8);
-    let out = Out::new(told);
+    let out = NoticeQueue::new(told);
     for _ in 0..8 {
         let sent = out.notices.try_send(Notice::Link(Link::Live));
         assert!(sent.is_ok());
@@ -379,7 +382,7 @@ async fn the_app_has_taken_most_when_three_quarters_are_free() {
         notices.recv().await;
     }
     assert_eq!(out.taken().now_or_never(), Some(()));
-    // Nor is an app waited for that does not listen.
+    // An app that does not listen is not waited for either.
     for _ in 0..6 {
         let sent = out.notices.try_send(Notice::Link(Link::Live));
         assert!(sent.is_ok());

@@ -1,4 +1,4 @@
-//! Following the log, and reading back in it.
+//! Following the log, and reading its history.
 
 use std::time::Duration;
 
@@ -8,31 +8,40 @@ use tonic::{Code, Status};
 
 use super::{
     Ended, HistoryPage, Link, Notice, bounds,
-    cursor::Taken,
-    driver::{Driver, Flow},
+    cursor::Arrival,
+    driver::{Flow, SessionDriver},
     grpc, log,
 };
 
-/// How many pages may be asked for at a time.
+/// How many pages may be requested at a time.
 const MAX_PAGES: usize = 4;
-/// How many may wait for that.
+/// How many requests for pages may wait for that.
 const MAX_WAITING: usize = 64;
-/// Catching up is told every so many events.
+/// Progress in catching up is reported once for this many events.
 const PROGRESS: u64 = 100;
 
+/// When the progress in catching up is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReportProgress {
+    /// Even if few events have come: after a Welcome, since the app knows nothing yet.
+    Always,
+    /// Once for every [`PROGRESS`] events.
+    NowAndThen,
+}
+
 /// A page of the log, or why there is none.
-pub(super) struct Page {
-    /// Of which timeline.
+pub(super) struct FetchedPage {
+    /// The count of timelines at the time of the request.
     timeline: u64,
     wanted: HistoryPage,
-    /// How many events were asked for.
+    /// How many events were requested.
     limit: u32,
     reply: Result<v1::HistoryReply, Status>,
 }
 
 #[cfg(test)]
-impl Page {
-    /// Of a timeline that has not started afresh.
+impl FetchedPage {
+    /// A page of the first timeline.
     pub(super) fn answered(wanted: HistoryPage, limit: u32, reply: v1::HistoryReply) -> Self {
         Self {
             timeline: 0,
@@ -43,7 +52,7 @@ impl Page {
     }
 }
 
-impl Driver {
+impl SessionDriver {
     pub(super) fn broadcast(&mut self, broadcast: Result<Option<v1::Broadcast>, Status>) -> Flow {
         use v1::broadcast::Kind;
 
@@ -53,7 +62,8 @@ impl Driver {
                 match broadcast.kind {
                     Some(Kind::Event(event)) => return self.event(event.into()),
                     Some(Kind::Closing(closing)) => return self.closing(closing),
-                    // One is enough; and what this version does not know says nothing to it.
+                    // A second Welcome adds nothing, and what this version does not know means
+                    // nothing to it.
                     Some(Kind::Welcome(_)) | None => {}
                 }
             }
@@ -65,21 +75,22 @@ impl Driver {
 
     fn event(&mut self, event: Event) -> Flow {
         match self.cursor.take(event.position, event.lamport) {
-            Taken::Show => {}
-            Taken::Repeat => {
+            Arrival::Show => {}
+            Arrival::Repeat => {
                 tracing::debug!(position = event.position.get(), "shown before");
                 return Flow::Continue(());
             }
-            Taken::Gap => {
-                let reason = format!("the stream left out what is before {}", event.position);
+            Arrival::Gap => {
+                let reason = format!("the stream left out what comes before {}", event.position);
                 self.lost(reason, Duration::ZERO);
                 return Flow::Continue(());
             }
         }
-        if self.is_history(event.position) {
-            self.clock.observe(event.lamport);
-        } else {
+        let live = self.is_live(event.position);
+        if live {
             self.clock.receive(event.lamport);
+        } else {
+            self.clock.observe(event.lamport);
         }
         let clock = self.clock.now();
         logging::broadcast("received", &event, clock);
@@ -88,20 +99,27 @@ impl Driver {
             _ => None,
         };
         let ended = self.own_end(&event);
-        self.out.told_clock(clock);
-        self.out.tell(Notice::Event { event, clock, own });
-        self.note_progress(false);
+        self.out.note_clock(clock);
+        self.out.push(Notice::Event {
+            event,
+            clock,
+            own,
+            live,
+        });
+        self.note_progress(ReportProgress::NowAndThen);
         ended.map_or(Flow::Continue(()), Flow::Break)
     }
 
-    fn is_history(&self, position: Position) -> bool {
+    /// Whether an event at this position belongs to this participation. This is the only place that
+    /// decides so; everything else goes by [`Notice::Event`].
+    fn is_live(&self, position: Position) -> bool {
         self.participation
             .as_ref()
-            .is_some_and(|participation| position < participation.since)
+            .is_none_or(|participation| position >= participation.since)
     }
 
-    /// Whether this event ends the participation for good, without this client's doing. After a
-    /// Left LOST or CLOSED joining again is right.
+    /// Whether this event ends the participation for good, without this client asking for it. After
+    /// a Left with the reason LOST or CLOSED, joining again is right.
     fn own_end(&mut self, event: &Event) -> Option<Ended> {
         let number = self.participation.as_ref()?.number;
         match &event.kind {
@@ -125,18 +143,18 @@ impl Driver {
         }
     }
 
-    /// After a welcome (with `welcomed`) or an event: whether the end of the log is reached.
-    pub(super) fn note_progress(&mut self, welcomed: bool) {
+    /// Takes note of how far the session has caught up, and reports it.
+    pub(super) fn note_progress(&mut self, report: ReportProgress) {
         if self.live.is_some() {
             return;
         }
-        let behind = self.head.get().saturating_sub(self.cursor.last().get());
-        if behind == 0 {
+        let remaining = self.head.get().saturating_sub(self.cursor.last().get());
+        if remaining == 0 {
             self.live = Some(Instant::now());
             log::link("live", self.connector.server());
             self.out.link(Link::Live);
-        } else if welcomed || behind.is_multiple_of(PROGRESS) {
-            self.out.link(Link::CatchingUp { behind });
+        } else if report == ReportProgress::Always || remaining.is_multiple_of(PROGRESS) {
+            self.out.link(Link::CatchingUp { remaining });
         }
     }
 
@@ -146,7 +164,7 @@ impl Driver {
         log::closing_received(&closing);
         match closing.reason() {
             Reason::TakenOver => return Flow::Break(Ended::TakenOver),
-            // Announced as lost while it was not: joining again is right.
+            // The participant was announced as LOST although it was not: joining again is right.
             Reason::Ended if self.announced_gone => {
                 self.lost("this participation was given up".into(), Duration::ZERO);
             }
@@ -155,7 +173,7 @@ impl Driver {
             }
             Reason::Shutdown => self.lost("the server shuts down".into(), Duration::ZERO),
             Reason::TooSlow => self.lost("this client read too slowly".into(), Duration::ZERO),
-            // The status that follows tells.
+            // The status that follows says more.
             Reason::Ended | Reason::Unspecified => {}
         }
         Flow::Continue(())
@@ -192,7 +210,7 @@ impl Driver {
                 self.pages.push(Box::pin(async move {
                     let request = grpc::request(request, grpc::CALL);
                     let reply = grpc::answer(grpc::CALL, client.history(request)).await;
-                    Page {
+                    FetchedPage {
                         timeline,
                         wanted: page,
                         limit,
@@ -206,8 +224,8 @@ impl Driver {
         self.no_history(page, None, reason.to_owned());
     }
 
-    /// A page has come, or will not: the next one has its turn.
-    pub(super) fn paged(&mut self, read: Page) {
+    /// Takes an answer for a page, and sends the next waiting request.
+    pub(super) fn paged(&mut self, read: FetchedPage) {
         self.show_page(read);
         while self.pages.len() < MAX_PAGES
             && let Some((page, limit)) = self.waiting_pages.pop_front()
@@ -216,8 +234,8 @@ impl Driver {
         }
     }
 
-    fn show_page(&mut self, read: Page) {
-        let Page {
+    fn show_page(&mut self, read: FetchedPage) {
+        let FetchedPage {
             timeline,
             wanted: page,
             limit,
@@ -240,7 +258,7 @@ impl Driver {
                 let newest = newest.unwrap_or_default();
                 self.clock.observe(newest);
                 log::history_replied(page, events.len(), start, newest, self.clock.now());
-                self.out.tell(Notice::History {
+                self.out.push(Notice::History {
                     page,
                     events: Ok(events),
                     start,
@@ -252,7 +270,7 @@ impl Driver {
 
     fn no_history(&mut self, page: HistoryPage, status: Option<&Status>, reason: String) {
         log::history_refused(page, status, &reason);
-        self.out.tell(Notice::History {
+        self.out.push(Notice::History {
             page,
             events: Err(reason),
             start: false,

@@ -1,4 +1,4 @@
-//! What is particular to gRPC: the connection's settings, deadlines, and what a status means.
+//! What is specific to gRPC: the settings of a connection, deadlines, and the meaning of a status.
 
 use std::{future::Future, time::Duration};
 
@@ -17,13 +17,14 @@ use super::bounds;
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long the answer to a unary call, or the first message of a stream, may take.
 pub(super) const CALL: Duration = Duration::from_secs(5);
-/// Leaving waits for nobody.
+/// How long the answer to Leave may take, because the user waits for it.
 pub(super) const LEAVE: Duration = Duration::from_secs(1);
 
-/// A stream that is not read holds this much, in bytes.
+/// The flow-control window of a stream, in bytes: how much a stream that is not read can hold.
 const STREAM_WINDOW: u32 = 64 * 1024;
-/// Much larger, so that unary calls get through beside a stream that is not read, and so that h2's
-/// budget for small frames is not spent by one.
+/// The flow-control window of a connection, in bytes. It is much larger, so that unary calls get
+/// through beside a stream that is not read, and so that one such stream does not use up h2's
+/// budget for small frames.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// The settings of a connection to a Chitty-Chat server.
@@ -39,20 +40,20 @@ pub fn endpoint(server: Uri) -> Endpoint {
         .http2_max_header_list_size(bounds::HEADERS)
 }
 
-/// Calls whose answers have messages of at most so many bytes; what is larger fails with
+/// A client whose answers have messages of at most `largest` bytes; a larger one fails with
 /// `OUT_OF_RANGE` before it is read.
 pub(super) fn client(channel: Channel, largest: usize) -> ChittyChatClient<Channel> {
     ChittyChatClient::new(channel).max_decoding_message_size(largest)
 }
 
-/// A request that the server may drop after this time.
+/// A request that the server may drop after the deadline.
 pub(super) fn request<T>(message: T, deadline: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(deadline);
     request
 }
 
-/// The answer, or `DEADLINE_EXCEEDED` after this time.
+/// The answer of a call, or `DEADLINE_EXCEEDED` after the deadline.
 pub(super) async fn answer<T>(
     deadline: Duration,
     call: impl Future<Output = Result<Response<T>, Status>>,
@@ -63,12 +64,12 @@ pub(super) async fn answer<T>(
     }
 }
 
-/// What becomes of a call without an answer.
+/// The status of a call without an answer.
 pub(super) fn no_answer(deadline: Duration) -> Status {
     Status::deadline_exceeded(format!("no answer for {} s", deadline.as_secs()))
 }
 
-/// What a failed Join means.
+/// The meaning of a failed Join.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum JoinFailure {
     /// Another name is needed, or the same one later.
@@ -76,13 +77,13 @@ pub(super) enum JoinFailure {
         reason: String,
         retry_in: Option<Duration>,
     },
-    /// The session goes on elsewhere.
+    /// The session continues in another process.
     TakenOver,
-    /// The session was ended: it is not revived.
+    /// The session was ended, and cannot be revived.
     Removed(String),
-    /// There is no use in trying again.
+    /// Trying again is useless.
     Failed(String),
-    /// Try again, but not before this time.
+    /// Try again, but not before this time has passed.
     Lost { reason: String, wait: Duration },
 }
 
@@ -116,16 +117,16 @@ impl JoinFailure {
     }
 }
 
-/// What a failed Publish means.
+/// The meaning of a failed Publish.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PublishFailure {
     /// The line is not in the log and will not be.
     Refused(String),
-    /// Too fast: again after this time.
+    /// The rate limit was exceeded: try again after this time.
     Wait(Duration),
     /// The participation is over: join again, then retry.
     Rejoin(String),
-    /// It may be in the log, or may get there: retry.
+    /// The line may be in the log or still get there: retry.
     Unknown,
 }
 
@@ -149,7 +150,7 @@ impl PublishFailure {
     }
 }
 
-/// What a status says to people: what is wrong with the request's fields, or why there is no
+/// The text of a status for the user: what is wrong with the request's fields, or why there is no
 /// answer.
 pub(super) fn reason(status: &Status) -> String {
     bounds::reason(unbounded_reason(status))
@@ -170,7 +171,8 @@ fn unbounded_reason(status: &Status) -> String {
 }
 
 fn retry_in(status: &Status) -> Option<Duration> {
-    // Not by `get_details_retry_info`, whose conversion overflows at the least number of seconds.
+    // `get_details_retry_info` is not used, because its conversion overflows at the least number of
+    // seconds.
     let details = pb::Status::decode(status.details()).ok()?.details;
     let info = details
         .iter()
@@ -179,7 +181,7 @@ fn retry_in(status: &Status) -> Option<Duration> {
     info.retry_delay.as_ref().map(bounds::wait)
 }
 
-/// Whether the violated fields are this one; without details that is assumed.
+/// Whether the violated fields are only this one; without details that is assumed.
 fn is_about(status: &Status, field: &str) -> bool {
     status
         .get_details_bad_request()

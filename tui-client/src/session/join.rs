@@ -1,4 +1,4 @@
-//! Getting into the chat, and back into it.
+//! Joining the chat, and joining it again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,29 +7,30 @@ use tokio::time::Instant;
 use tonic::{Status, transport::Channel};
 
 use super::{
-    ConnectError, Ended, Link, Moved, Notice, Refusal, Welcome, bounds,
-    cursor::Entry,
-    driver::{Driver, Flow, Participation},
+    ClockCause, ConnectError, Ended, Link, NameRefusal, Notice, WelcomeNotice, bounds,
+    cursor::Continuity,
+    driver::{Flow, Participation, SessionDriver},
+    follow::ReportProgress,
     grpc::{self, JoinFailure},
-    link::{Entered, State},
+    link::{LinkState, OpenedStream},
     log,
 };
 
-/// A link that was live for less is taken for another failure: a server that welcomes and falls
-/// is not to be joined in a tight loop.
+/// A link that was live for less than this counts as another failure, so that the client does not
+/// join in a tight loop a server that welcomes and fails.
 const STABLE: Duration = Duration::from_secs(1);
 
-impl Driver {
-    /// The user wants to enter under this name.
+impl SessionDriver {
+    /// Takes the user's wish to join under this name.
     pub(super) fn join_as(&mut self, name: ParticipantName) {
-        // Joining or in already: the name cannot be changed any more.
+        // While joining and afterwards the name cannot be changed.
         let under_way = self.state.is_joining() || self.state.is_following();
         if under_way || (self.participation.is_some() && self.name.is_some()) {
             tracing::debug!(name = name.as_str(), "joined already");
             return;
         }
         self.name = Some(name);
-        if !matches!(self.state, State::Connecting(..)) {
+        if !matches!(self.state, LinkState::Connecting(..)) {
             self.connect();
         }
     }
@@ -37,7 +38,7 @@ impl Driver {
     pub(super) fn connect(&mut self) {
         let welcomed = self.participation.is_some();
         let (connecting, starting) = self.connector.connect(welcomed);
-        self.state = State::Connecting(connecting, starting);
+        self.state = LinkState::Connecting(connecting, starting);
         log::link("connecting", self.connector.server());
         self.out.link(Link::Connecting);
     }
@@ -64,7 +65,7 @@ impl Driver {
 
     fn send_join(&mut self, channel: Channel) {
         let Some(name) = &self.name else {
-            self.state = State::Idle;
+            self.state = LinkState::Idle;
             return;
         };
         self.join_lamport = self.clock.tick();
@@ -76,20 +77,20 @@ impl Driver {
             session: self.session.reveal().to_owned(),
             room: String::new(),
         };
-        self.out.clock(self.clock.now(), Moved::Sent);
+        self.out.clock(self.clock.now(), ClockCause::Sent);
         log::join_sent(&request, self.clock.now());
         self.out.link(Link::Connecting);
-        self.state = State::Joining(Box::pin(async move {
+        self.state = LinkState::Joining(Box::pin(async move {
             tokio::time::timeout(grpc::CALL, enter(channel, request))
                 .await
                 .unwrap_or_else(|_| Err(grpc::no_answer(grpc::CALL)))
         }));
     }
 
-    pub(super) fn joined(&mut self, joined: Result<Entered, Status>) -> Flow {
+    pub(super) fn joined(&mut self, joined: Result<OpenedStream, Status>) -> Flow {
         match joined {
             Ok((welcome, stream)) => {
-                self.state = State::Following(stream);
+                self.state = LinkState::Following(stream);
                 self.welcomed(&welcome);
                 Flow::Continue(())
             }
@@ -109,16 +110,17 @@ impl Driver {
         let next = Position::new(welcome.next);
         let asked_to_resume = self.cursor.resume().is_some();
         let entry = self.cursor.welcome(&welcome.epoch, next);
-        if matches!(entry, Entry::Afresh { .. }) {
+        if matches!(entry, Continuity::Afresh { .. }) {
             self.timeline += 1;
             self.outbox.renew();
         }
-        let granted = welcome.resumed && asked_to_resume && entry == Entry::GoesOn;
+        let granted = welcome.resumed && asked_to_resume && entry == Continuity::GoesOn;
         let number = match &self.participation {
-            // A welcome to a new participation may have been lost meanwhile.
+            // The Welcome to a new participation may have been lost, so the server's number takes
+            // precedence.
             _ if welcome.participant != 0 => ParticipantNumber::new(welcome.participant),
             Some(participation) if granted => participation.number,
-            // The first welcome was lost: the stream begins at this participant's own Joined.
+            // The first Welcome was lost: the stream begins at this participant's own Joined.
             _ if welcome.resumed => ParticipantNumber::from(next),
             _ => ParticipantNumber::new(welcome.position),
         };
@@ -144,8 +146,8 @@ impl Driver {
             since: position,
         });
         self.head = welcome.head.into();
-        self.out.told_clock(self.clock.now());
-        self.out.tell(Notice::Welcome(Welcome {
+        self.out.note_clock(self.clock.now());
+        self.out.push(Notice::Welcome(WelcomeNotice {
             name: shown_name,
             number,
             participants: (!granted).then_some(participants),
@@ -160,10 +162,10 @@ impl Driver {
             first: welcome.first.into(),
             clock: self.clock.now(),
             resumed: welcome.resumed,
-            another_log: entry == Entry::Afresh { another_log: true },
+            another_log: entry == Continuity::Afresh { another_log: true },
             server: self.connector.server().to_owned(),
         }));
-        self.note_progress(true);
+        self.note_progress(ReportProgress::Always);
     }
 
     fn not_joined(&mut self, status: &Status) -> Flow {
@@ -190,35 +192,36 @@ impl Driver {
         };
         let accepted = self.participation.as_ref().map(|before| &before.name);
         if let (Some(wait), true) = (retry_in, accepted == Some(&name)) {
-            // This participant's own name, held by what the server still takes for another one.
+            // The server still takes the holder of this participant's own name for another one.
             self.name = Some(name);
             self.lost(reason, wait);
             return;
         }
-        self.state = State::Idle;
-        self.out.tell(Notice::Refused(Refusal {
+        self.state = LinkState::Idle;
+        self.out.push(Notice::Refused(NameRefusal {
             name: name.to_string(),
             reason,
             retry_in,
         }));
     }
 
-    /// The link is down: it is tried again after a while, but not before `wait`.
+    /// Takes note that the link is down; it is tried again after a backoff, but not before `wait`
+    /// has passed.
     pub(super) fn lost(&mut self, reason: String, wait: Duration) {
         let now = Instant::now();
         if self.live.take().is_some_and(|since| now - since >= STABLE) {
             self.backoff.reset();
         }
-        // What became of the line in flight is not known: it is sent again, the same.
+        // The outcome of the line in flight is unknown: the same request is sent again.
         self.publishing = None;
         if self.leaving.is_wanted() {
-            self.state = State::Idle;
+            self.state = LinkState::Idle;
             return;
         }
         let random = self.random_u64();
         let retry_in = self.backoff.next(random).max(wait);
         log::link_lost(self.connector.server(), &reason, retry_in);
-        self.state = State::Waiting {
+        self.state = LinkState::Waiting {
             until: now + retry_in,
             not_before: now + wait,
         };
@@ -226,11 +229,11 @@ impl Driver {
     }
 }
 
-/// Joins, and waits for the welcome.
-async fn enter(channel: Channel, request: v1::JoinRequest) -> Result<Entered, Status> {
+/// Sends Join and waits for the Welcome.
+async fn enter(channel: Channel, request: v1::JoinRequest) -> Result<OpenedStream, Status> {
     use v1::broadcast::Kind;
 
-    // Without a deadline on the wire: the stream has no end.
+    // The call has no deadline on the wire, because the stream has no end.
     let mut client = grpc::client(channel, bounds::STREAM_MESSAGE);
     let mut stream = client.join(request).await?.into_inner();
     let mut first = stream.message().await?;
@@ -245,13 +248,13 @@ async fn enter(channel: Channel, request: v1::JoinRequest) -> Result<Entered, St
             kind: Some(Kind::Closing(closing)),
         }) => {
             log::closing_received(&closing);
-            // The status follows.
+            // The status follows the Closing.
             match stream.message().await {
                 Err(status) => Err(status),
                 Ok(_) => Err(Status::unavailable(closing.detail)),
             }
         }
-        Some(_) => Err(Status::unimplemented("its stream begins without a welcome")),
+        Some(_) => Err(Status::unimplemented("its stream begins without a Welcome")),
         None => Err(Status::unavailable("the server ended the stream at once")),
     }
 }

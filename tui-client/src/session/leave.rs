@@ -1,4 +1,4 @@
-//! Leaving: properly if that is possible, soon in any case.
+//! Leaving: properly if possible, and soon in any case.
 
 use std::time::Duration;
 
@@ -8,42 +8,42 @@ use tonic::Status;
 
 use super::{
     Ended, bounds,
-    driver::{Driver, Flow},
+    driver::{Flow, SessionDriver},
     grpc,
-    link::{BoxFuture, State},
+    link::{BoxFuture, LinkState},
     log,
 };
 
-/// How long leaving waits for the outcome of what is under way.
+/// How long leaving waits for the outcome of lines that were sent.
 const OUTCOMES: Duration = Duration::from_millis(500);
-/// How long the stream is read on for this participant's own Left.
+/// How long the stream is still read for this participant's own Left.
 const OWN_LEFT: Duration = Duration::from_millis(250);
 
-/// How far leaving is.
-pub(super) enum Leaving {
+/// How far leaving has progressed.
+pub(super) enum LeavePhase {
     /// The user stays.
     No,
-    /// Waiting for the outcome of what is under way.
+    /// Leave was asked for; lines that were sent before may still be confirmed.
     Wanted { until: Instant },
-    /// Leave is sent.
+    /// Leave was sent.
     Sent(BoxFuture<LeaveOutcome>),
-    /// Left; the stream is read to its end.
+    /// Leave was answered; the stream is read to its end.
     Done { until: Instant },
 }
 
-/// What came of Leave.
+/// The result of Leave.
 pub(super) struct LeaveOutcome {
     pub(super) lamport: LamportTime,
     pub(super) reply: Result<v1::LeaveReply, Status>,
 }
 
-impl Leaving {
-    /// The user does not stay.
+impl LeavePhase {
+    /// Whether the user wants to leave.
     pub(super) fn is_wanted(&self) -> bool {
         !matches!(self, Self::No)
     }
 
-    /// Lines that were typed before still go out.
+    /// Whether lines that were typed before may still be sent.
     pub(super) fn waits_for_outcomes(&self) -> bool {
         matches!(self, Self::Wanted { .. })
     }
@@ -52,7 +52,7 @@ impl Leaving {
         matches!(self, Self::Sent(_))
     }
 
-    /// The outcome of what is sent.
+    /// The result of the Leave that was sent; pending forever if none was.
     pub(super) async fn outcome(&mut self) -> LeaveOutcome {
         match self {
             Self::Sent(call) => call.await,
@@ -60,7 +60,7 @@ impl Leaving {
         }
     }
 
-    /// When this step is over at the latest.
+    /// When this phase ends at the latest.
     pub(super) fn until(&self) -> Option<Instant> {
         match self {
             Self::Wanted { until } | Self::Done { until } => Some(*until),
@@ -69,17 +69,20 @@ impl Leaving {
     }
 }
 
-impl Driver {
+impl SessionDriver {
     pub(super) fn begin_to_leave(&mut self) {
         if self.leaving.is_wanted() {
             return;
         }
         log::link("leaving", self.connector.server());
-        if matches!(self.state, State::Connecting(..) | State::Waiting { .. }) {
-            // No server is started, nor waited for, to be told of a leaving.
-            self.state = State::Idle;
+        if matches!(
+            self.state,
+            LinkState::Connecting(..) | LinkState::Waiting { .. }
+        ) {
+            // No server is started or waited for just to send it a Leave.
+            self.state = LinkState::Idle;
         }
-        self.leaving = Leaving::Wanted {
+        self.leaving = LeavePhase::Wanted {
             until: Instant::now() + OUTCOMES,
         };
     }
@@ -87,7 +90,7 @@ impl Driver {
     pub(super) fn go_on_leaving(&mut self) -> Flow {
         let now = Instant::now();
         match &self.leaving {
-            Leaving::Wanted { until } => {
+            LeavePhase::Wanted { until } => {
                 let to_send = self.live.is_some() && !self.outbox.is_settled();
                 let under_way = to_send || self.publishing.is_some() || self.state.is_joining();
                 if under_way && now < *until {
@@ -95,14 +98,14 @@ impl Driver {
                 }
                 self.send_leave()
             }
-            Leaving::Done { until } if now >= *until || !self.state.is_following() => {
+            LeavePhase::Done { until } if now >= *until || !self.state.is_following() => {
                 Flow::Break(Ended::Left)
             }
             _ => Flow::Continue(()),
         }
     }
 
-    /// Also without a stream: the connection is made anew if that is quickly done.
+    /// Sends Leave, even without a stream: the channel reconnects if that is quickly done.
     fn send_leave(&mut self) -> Flow {
         let Some(channel) = self.channel.clone() else {
             return Flow::Break(Ended::Left);
@@ -117,7 +120,7 @@ impl Driver {
         };
         log::leave_sent(lamport);
         let mut client = grpc::client(channel, bounds::REPLY);
-        self.leaving = Leaving::Sent(Box::pin(async move {
+        self.leaving = LeavePhase::Sent(Box::pin(async move {
             let request = grpc::request(request, grpc::LEAVE);
             let reply = grpc::answer(grpc::LEAVE, client.leave(request)).await;
             LeaveOutcome { lamport, reply }
@@ -130,7 +133,7 @@ impl Driver {
             Ok(reply) => {
                 self.clock.observe(reply.lamport.into());
                 log::leave_replied(reply, self.clock.now());
-                self.leaving = Leaving::Done {
+                self.leaving = LeavePhase::Done {
                     until: Instant::now() + OWN_LEFT,
                 };
                 Flow::Continue(())

@@ -1,4 +1,4 @@
-//! The states of the link, and what can happen next in each.
+//! The states of the link, and what can happen in each of them.
 
 use std::{future::Future, pin::Pin};
 
@@ -13,53 +13,53 @@ use super::{ConnectError, Connecting};
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A stream and its first message.
-pub(super) type Entered = (Box<v1::Welcome>, Box<Streaming<v1::Broadcast>>);
+/// A stream with its first message.
+pub(super) type OpenedStream = (Box<v1::Welcome>, Box<Streaming<v1::Broadcast>>);
 
-/// What a link is doing.
-pub(super) enum State {
-    /// Nothing: there is no name to join under, or the user leaves.
+/// The state of a link.
+pub(super) enum LinkState {
+    /// The link does nothing: there is no name to join under, or the user leaves.
     Idle,
-    /// Connecting; the receiver turns true when a server is being started.
+    /// The link connects; the receiver turns true when a server is being started.
     Connecting(Connecting, watch::Receiver<bool>),
-    /// Join is sent.
-    Joining(BoxFuture<Result<Entered, Status>>),
-    /// Following the log.
+    /// Join was sent.
+    Joining(BoxFuture<Result<OpenedStream, Status>>),
+    /// The link follows the log.
     Following(Box<Streaming<v1::Broadcast>>),
-    /// The link is down; it is tried again at `until`, and not before `not_before`, for which the
-    /// server asked, whoever is in a hurry.
+    /// The link is down. It is tried again at `until`; even in a hurry not before `not_before`, for
+    /// which the server asked.
     Waiting { until: Instant, not_before: Instant },
 }
 
-/// What happened to the link.
-pub(super) enum Step {
-    /// A server of one's own is being started.
+/// Something that happened to the link.
+pub(super) enum LinkEvent {
+    /// A local server is being started.
     StartingServer,
     /// Connecting is over.
     Connected(Result<Channel, ConnectError>),
     /// Joining is over.
-    Joined(Result<Entered, Status>),
-    /// The stream brought something, or ended.
+    Joined(Result<OpenedStream, Status>),
+    /// The stream delivered a message, or ended.
     Broadcast(Result<Option<v1::Broadcast>, Status>),
     /// It is time to try again.
     Retry,
 }
 
-impl State {
-    /// Waits for what happens next. Nothing is lost when this is dropped and called again.
-    pub(super) async fn next(&mut self) -> Step {
+impl LinkState {
+    /// Waits for the next event. Cancel-safe: dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> LinkEvent {
         match self {
             Self::Idle => std::future::pending().await,
             Self::Connecting(connecting, starting) => tokio::select! {
                 biased;
-                Ok(()) = starting.changed() => Step::StartingServer,
-                connected = connecting => Step::Connected(connected),
+                Ok(()) = starting.changed() => LinkEvent::StartingServer,
+                connected = connecting => LinkEvent::Connected(connected),
             },
-            Self::Joining(joining) => Step::Joined(joining.await),
-            Self::Following(stream) => Step::Broadcast(stream.message().await),
+            Self::Joining(joining) => LinkEvent::Joined(joining.await),
+            Self::Following(stream) => LinkEvent::Broadcast(stream.message().await),
             Self::Waiting { until, .. } => {
                 sleep_until(*until).await;
-                Step::Retry
+                LinkEvent::Retry
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The log lines of a client: one for each sending and each receipt. `lamport` is the time that
-//! the message itself carries, `clock` this process's own after the line's event.
+//! The log lines of a client: one for each sending and each receipt. `lamport` is the time that the
+//! message itself carries, `clock` is this process's own clock after the event.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ pub(super) fn publish_replied(id: &str, reply: &v1::PublishReply, clock: Lamport
     );
 }
 
-/// `outcome`: what follows of it, "refused" or "failed", where the line will be sent again.
+/// `outcome` says what follows: "refused", or "failed" if the line will be sent again.
 pub(super) fn publish_not_accepted(
     outcome: &str,
     id: &str,
@@ -103,7 +103,7 @@ pub(super) fn leave_refused(lamport: LamportTime, status: &Status, reason: &str)
     );
 }
 
-/// The one of a page's fields that is given.
+/// The fields of a page, exactly one of which is set.
 #[derive(Default)]
 struct PageFields {
     before: Option<u64>,
@@ -150,7 +150,7 @@ pub(super) fn history_replied(
     );
 }
 
-/// `status`: what the server said, where it is the server that refused.
+/// `status` is the server's, if it was the server that refused.
 pub(super) fn history_refused(page: HistoryPage, status: Option<&Status>, reason: &str) {
     let place = PageFields::of(page);
     info!(

@@ -1,10 +1,8 @@
 //! The link to a server: joins, follows, publishes, reconnects. It knows nothing of the screen.
 //!
-//! One task owns everything: the clock, the place in the log, the lines still to be sent, the
-//! stream. [`spawn`] starts it; commands go in, notices come out.
+//! One task owns everything: the clock, the position in the log, the lines still to be sent, the
+//! stream. [`spawn`] starts it; commands go in, and notices come out.
 
-#[cfg(test)]
-mod any;
 mod backoff;
 mod bounds;
 mod connector;
@@ -18,9 +16,11 @@ mod join;
 mod leave;
 mod link;
 mod log;
-mod out;
+mod notice_queue;
 mod outbox;
 mod port;
+#[cfg(test)]
+mod properties;
 mod publish;
 
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -28,56 +28,60 @@ use tracing::Instrument as _;
 
 pub use connector::{Attempt, ConnectError, Connecting, Connector};
 pub use grpc::endpoint;
-pub use port::{Command, Ended, HistoryPage, Link, Moved, Notice, Refusal, Ticket, Welcome};
+pub use port::{
+    ClockCause, Ended, HistoryPage, Link, MAX_PENDING, NameRefusal, Notice, SessionCommand, Ticket,
+    WelcomeNotice,
+};
 
 pub(crate) use bounds::REPLY;
 
-/// How many commands wait at most.
+/// How many commands may wait.
 const COMMANDS: usize = 64;
-/// How many notices wait for the app at most; behind that the stream is not read on.
+/// How many notices may wait for the app; beyond that the stream is not read.
 const NOTICES: usize = 256;
 
-/// The source of randomness of a session: fills the buffer.
+/// The source of randomness of a session; it fills the buffer.
 pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
 
-/// What is done with each accepted name.
+/// A callback for each accepted name.
 pub type OnAccepted = Box<dyn FnMut(&str) + Send>;
 
-/// What a session needs.
+/// The configuration of a session.
 pub struct SessionConfig {
     /// How to reach the server.
     pub connector: Connector,
-    /// For the session's secret, the ids of messages and the waiting between tries.
+    /// The source of the session's secret, of message ids and of jitter.
     pub random: Random,
-    /// How many older events are wanted on entering.
+    /// How many earlier events to request on joining.
     pub backlog: u32,
-    /// Called with the name when it is accepted, and with each other one after that: the log file
-    /// is named after it.
+    /// Called with the name when it is accepted, and again with each other name later, because the
+    /// log file is named after it.
     pub on_accepted: OnAccepted,
-    /// What the task's log lines belong to, where several sessions share a process.
+    /// The span of the task's log lines, if several sessions share a process.
     pub span: Option<tracing::Span>,
 }
 
 /// A running session.
 pub struct SessionHandle {
-    /// What is asked of it. Dropping this is as good as [`Command::Leave`].
-    pub commands: mpsc::Sender<Command>,
-    /// What it tells; [`Notice::Ended`] is the last. While this is not read, neither is the
-    /// stream: nothing is dropped.
+    /// The commands to the session. Dropping this sender has the effect of
+    /// [`SessionCommand::Leave`].
+    pub commands: mpsc::Sender<SessionCommand>,
+    /// The notices of the session; [`Notice::Ended`] is the last one. While they are not read,
+    /// neither is the stream, and nothing is dropped.
     pub notices: mpsc::Receiver<Notice>,
-    /// Ends soon after [`Notice::Ended`].
+    /// The task, which ends soon after [`Notice::Ended`].
     pub task: JoinHandle<()>,
 }
 
-/// Starts a session. It waits for [`Command::Join`] before it connects.
+/// Starts a session. It waits for [`SessionCommand::Join`] before it connects.
 ///
 /// # Panics
-/// Outside of a tokio runtime.
+/// Outside of a Tokio runtime.
 pub fn spawn(config: SessionConfig) -> SessionHandle {
     let (commands, asked) = mpsc::channel(COMMANDS);
     let (told, notices) = mpsc::channel(NOTICES);
     let span = config.span.clone().unwrap_or_else(tracing::Span::none);
-    let driver = driver::Driver::new(config, asked, told);
+    let driver = driver::SessionDriver::new(config, asked, told);
     let task = tokio::spawn(driver.run().instrument(span));
     SessionHandle {
         commands,

@@ -1,4 +1,4 @@
-//! The lines that the user sent and that were not shown in the chat yet.
+//! The user's lines that are sent or waiting, and not shown in the chat yet.
 
 use std::collections::VecDeque;
 
@@ -6,59 +6,57 @@ use chitty_chat::{MessageId, MessageText, Position, proto::v1::PublishRequest};
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::Ticket;
+use super::{MAX_PENDING, Ticket};
 
-/// In the order in which they were typed. A line leaves when its event is shown, when it is
-/// refused, or when it is known that its event will not be shown.
+/// The lines, in the order in which they were typed. A line leaves when its event is shown, when it
+/// is refused, or when its event will certainly not be shown.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    lines: VecDeque<Line>,
-    /// The server asked to wait until then.
+    lines: VecDeque<OutboxLine>,
+    /// The time before which the server does not want another line.
     not_before: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct OutboxLine {
     ticket: Ticket,
     id: MessageId,
     text: MessageText,
-    /// As it was first sent: every retry is the same to the byte.
+    /// The request of the first try: every retry is identical to the byte.
     request: Option<PublishRequest>,
-    /// The server has it there; its event is to come.
+    /// Whether the server has accepted it; its event is still to come.
     accepted: bool,
 }
 
-/// What to send now.
+/// The request to send now.
 #[derive(Debug)]
-pub(super) struct Sending {
+pub(super) struct NextRequest {
     pub(super) id: MessageId,
     pub(super) request: PublishRequest,
-    /// It was sent before.
+    /// Whether it was sent before.
     pub(super) retry: bool,
 }
 
-/// No room for one more line.
+/// There is no space for another line.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
     "{max} lines wait to be sent already; send this one again when they are through",
-    max = Outbox::MAX_LINES
+    max = MAX_PENDING
 )]
-pub(super) struct Full;
+pub(super) struct OutboxFull;
 
 impl Outbox {
-    pub(super) const MAX_LINES: usize = 100;
-
-    /// Takes a line, to be sent under this id.
+    /// Adds a line, to be sent under this id.
     pub(super) fn push(
         &mut self,
         ticket: Ticket,
         text: MessageText,
         id: MessageId,
-    ) -> Result<(), Full> {
-        if self.lines.len() >= Self::MAX_LINES {
-            return Err(Full);
+    ) -> Result<(), OutboxFull> {
+        if self.lines.len() >= MAX_PENDING {
+            return Err(OutboxFull);
         }
-        self.lines.push_back(Line {
+        self.lines.push_back(OutboxLine {
             ticket,
             id,
             text,
@@ -68,13 +66,13 @@ impl Outbox {
         Ok(())
     }
 
-    /// The next line to send, if it is time for one; to be asked only while none is in flight.
+    /// The next line to send, if it is time for one; call it only while none is in flight.
     /// `request` makes the request of a line that is sent for the first time.
     pub(super) fn next(
         &mut self,
         now: Instant,
         request: impl FnOnce(&MessageId, &MessageText) -> PublishRequest,
-    ) -> Option<Sending> {
+    ) -> Option<NextRequest> {
         if self.not_before.is_some_and(|then| now < then) {
             return None;
         }
@@ -85,31 +83,31 @@ impl Outbox {
             .request
             .get_or_insert_with(|| request(&line.id, &line.text))
             .clone();
-        Some(Sending {
+        Some(NextRequest {
             id: line.id.clone(),
             request,
             retry,
         })
     }
 
-    /// No line is to be sent, nor is the outcome of one unknown.
+    /// Whether no line is to be sent, and no outcome is unknown.
     pub(super) fn is_settled(&self) -> bool {
         self.lines.iter().all(|line| line.accepted)
     }
 
-    /// When the next line may be sent, if it has to wait.
+    /// The time at which the next line may be sent, if it has to wait.
     pub(super) fn due(&self) -> Option<Instant> {
         let waits = self.lines.iter().any(|line| !line.accepted);
         self.not_before.filter(|_| waits)
     }
 
-    /// Nothing is sent before this time.
+    /// Sends nothing before this time.
     pub(super) fn wait_until(&mut self, then: Instant) {
         self.not_before = Some(then);
     }
 
-    /// The server has this line at `position`, and what was shown ends at `last`. Returns the
-    /// line's ticket if its event will not be shown any more.
+    /// Takes note that the server accepted this line at `position`, while the run that was shown
+    /// ends at `last`. Returns the line's ticket if its event will not be shown any more.
     pub(super) fn accepted(
         &mut self,
         id: &MessageId,
@@ -125,19 +123,20 @@ impl Outbox {
         None
     }
 
-    /// The event with this id is shown. Returns its ticket if it is one of these lines.
+    /// Takes note that the event with this id is shown. Returns the ticket if it is one of these
+    /// lines.
     pub(super) fn shown(&mut self, id: &str) -> Option<Ticket> {
         self.remove(id)
     }
 
-    /// The server refused this line: it drops out.
+    /// Removes a line that the server refused.
     pub(super) fn refused(&mut self, id: &MessageId) -> Option<Ticket> {
         self.remove(id.as_str())
     }
 
-    /// The timeline starts afresh: `seen` of what was sent before may not exist in this log, and
-    /// what was accepted may not be shown. All is sent anew, under the same ids, so that a log
-    /// that has it does not take it twice.
+    /// Prepares all lines to be sent again, because the timeline starts afresh: the `seen` of
+    /// earlier requests may not exist in this log, and accepted lines may not be shown. The ids
+    /// stay, so that a log that has a line already does not take it twice.
     pub(super) fn renew(&mut self) {
         for line in &mut self.lines {
             line.request = None;
@@ -187,9 +186,9 @@ mod tests {
 
     #[test]
     fn it_is_bounded() {
-        let mut outbox = outbox(Outbox::MAX_LINES as u64);
+        let mut outbox = outbox(MAX_PENDING as u64);
         let one_more = outbox.push(Ticket(100), text("hello"), id(100));
-        assert_eq!(one_more, Err(Full));
+        assert_eq!(one_more, Err(OutboxFull));
         assert_eq!(outbox.shown(id(0).as_str()), Some(Ticket(0)));
         let one_more = outbox.push(Ticket(100), text("hello"), id(100));
         assert_eq!(one_more, Ok(()));
@@ -235,7 +234,7 @@ mod tests {
 
     /// What can become of a sending.
     #[derive(Clone, Copy, Debug)]
-    enum Outcome {
+    enum LineOutcome {
         ShownFirst,
         RepliedFirst,
         Refused,
@@ -243,13 +242,13 @@ mod tests {
         LostAfter,
     }
 
-    fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {
+    fn outcomes() -> impl Strategy<Value = Vec<LineOutcome>> {
         let outcome = prop_oneof![
-            Just(Outcome::ShownFirst),
-            Just(Outcome::RepliedFirst),
-            Just(Outcome::Refused),
-            Just(Outcome::LostBefore),
-            Just(Outcome::LostAfter),
+            Just(LineOutcome::ShownFirst),
+            Just(LineOutcome::RepliedFirst),
+            Just(LineOutcome::Refused),
+            Just(LineOutcome::LostBefore),
+            Just(LineOutcome::LostAfter),
         ];
         prop::collection::vec(outcome, 0..60)
     }
@@ -266,20 +265,20 @@ mod tests {
             let mut sent: HashMap<String, PublishRequest> = HashMap::new();
             let mut ended: Vec<u64> = Vec::new();
             let mut lamport = 0;
-            let mut outcomes = outcomes.into_iter().chain(std::iter::repeat(Outcome::RepliedFirst));
+            let mut outcomes = outcomes.into_iter().chain(std::iter::repeat(LineOutcome::RepliedFirst));
             loop {
                 lamport += 1;
-                let Some(Sending { id, request, retry }) = outbox.next(now, request(lamport))
+                let Some(NextRequest { id, request, retry }) = outbox.next(now, request(lamport))
                 else { break };
                 let first = sent.insert(id.to_string(), request.clone());
                 prop_assert_eq!(retry, first.is_some());
                 prop_assert!(first.is_none_or(|first| first == request));
 
-                let outcome = outcomes.next().unwrap_or(Outcome::Refused);
+                let outcome = outcomes.next().unwrap_or(LineOutcome::Refused);
                 let known = log.contains(&request.id);
                 match outcome {
-                    Outcome::LostBefore => {}
-                    Outcome::Refused if !known => {
+                    LineOutcome::LostBefore => {}
+                    LineOutcome::Refused if !known => {
                         ended.extend(outbox.refused(&id).map(|ticket| ticket.0));
                     }
                     _ => {
@@ -288,12 +287,12 @@ mod tests {
                         }
                         let position = log.iter().position(|each| *each == request.id);
                         let position = position.map_or(0, |index| index as u64 + 1);
-                        if matches!(outcome, Outcome::RepliedFirst) {
+                        if matches!(outcome, LineOutcome::RepliedFirst) {
                             let last = Position::new(shown as u64);
                             let gone = outbox.accepted(&id, position.into(), last);
                             prop_assert_eq!(gone, None, "it is shown after that");
                         }
-                        if !matches!(outcome, Outcome::LostAfter) {
+                        if !matches!(outcome, LineOutcome::LostAfter) {
                             for id in &log[shown..] {
                                 ended.extend(outbox.shown(id).map(|ticket| ticket.0));
                             }

@@ -1,4 +1,4 @@
-//! Sending lines: in order, one at a time, until their outcome is known.
+//! Sending lines: in order, one at a time, until each outcome is known.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::{
-    Moved, Notice, bounds,
-    driver::Driver,
+    ClockCause, Notice, bounds,
+    driver::SessionDriver,
     grpc::{self, PublishFailure},
     link::BoxFuture,
     log,
-    outbox::Sending,
+    outbox::NextRequest,
 };
 
-/// The one line that is being sent.
-pub(super) type InFlight = BoxFuture<PublishOutcome>;
+/// The publish call in flight.
+pub(super) type PublishInFlight = BoxFuture<PublishOutcome>;
 
-/// What came of it.
+/// The result of a publish call.
 pub(super) struct PublishOutcome {
     id: MessageId,
     lamport: LamportTime,
     reply: Result<v1::PublishReply, Status>,
 }
 
-impl Driver {
-    /// Sends the next line, if there is one and the link allows.
+impl SessionDriver {
+    /// Sends the next line, if there is one and the link allows it.
     pub(super) fn send_next_line(&mut self) {
         let Some(channel) = self.channel.clone() else {
             return;
@@ -44,10 +44,10 @@ impl Driver {
                 seen: cursor.seen().get(),
                 lamport: clock.tick().get(),
             });
-        let Some(Sending { id, request, retry }) = next else {
+        let Some(NextRequest { id, request, retry }) = next else {
             return;
         };
-        self.out.clock(self.clock.now(), Moved::Sent);
+        self.out.clock(self.clock.now(), ClockCause::Sent);
         log::publish_sent(&request, retry, self.clock.now());
         let mut client = grpc::client(channel, bounds::REPLY);
         self.publishing = Some(Box::pin(async move {
@@ -64,11 +64,11 @@ impl Driver {
             Ok(reply) => {
                 self.publish_backoff.reset();
                 self.clock.observe(reply.lamport.into());
-                self.out.clock(self.clock.now(), Moved::Told);
+                self.out.clock(self.clock.now(), ClockCause::Observed);
                 log::publish_replied(id.as_str(), &reply, self.clock.now());
                 let position = Position::new(reply.position);
                 if let Some(ticket) = self.outbox.accepted(&id, position, self.cursor.last()) {
-                    self.out.tell(Notice::Accepted { ticket, position });
+                    self.out.push(Notice::Accepted { ticket, position });
                 }
             }
             Err(status) => self.not_published(&id, lamport, &status),
@@ -87,7 +87,7 @@ impl Driver {
             PublishFailure::Refused(reason) => {
                 self.publish_backoff.reset();
                 if let Some(ticket) = self.outbox.refused(id) {
-                    self.out.tell(Notice::Rejected { ticket, reason });
+                    self.out.push(Notice::Rejected { ticket, reason });
                 }
             }
             PublishFailure::Wait(wait) => self.outbox.wait_until(Instant::now() + wait),
@@ -102,7 +102,7 @@ impl Driver {
         }
     }
 
-    /// How long to wait until the line is sent again: longer each time that it came to nothing.
+    /// How long to wait before the line is sent again; longer after each failure.
     fn publish_wait(&mut self) -> Duration {
         let random = self.random_u64();
         self.publish_backoff.next(random)

@@ -1,4 +1,5 @@
-//! How large the terminal is, also where it does not say so, or says what cannot be.
+//! The size of the terminal, even if the terminal does not report one, or reports an impossible
+//! one.
 
 use std::{
     cell::Cell as Remembered,
@@ -12,24 +13,23 @@ use ratatui::{
 };
 use rustix::{stdio, termios::tcgetwinsize};
 
-/// Where nothing tells, as terminals were for decades.
+/// The size if nothing reports one, as terminals had for decades.
 const USUAL: Size = Size {
     width: 80,
     height: 24,
 };
-/// Columns or rows: whoever tells more does not know.
+/// The largest plausible number of columns or rows.
 const MAX_SIDE: u16 = 10_000;
-/// No screen has more, and each cell of it costs memory twice.
+/// The largest number of cells that is drawn; each costs memory twice.
 const MAX_CELLS: u32 = 1 << 18;
 const MAX_ROWS: u16 = 1000;
 
 /// crossterm's backend, with a size that can be drawn on.
 ///
-/// crossterm hands on what the terminal says: nothing by nothing on a serial line, and whatever
-/// somebody has set.
+/// crossterm passes on what the terminal reports: 0 by 0 on a serial line, or whatever was set.
 pub(crate) struct Measured<W: Write> {
     backend: CrosstermBackend<W>,
-    /// `COLUMNS` and `LINES`; 0: not told.
+    /// The values of `COLUMNS` and `LINES`; 0 if they are not set.
     environment: Size,
     known: Remembered<Size>,
 }
@@ -44,7 +44,7 @@ impl<W: Write> Measured<W> {
     }
 }
 
-/// What `COLUMNS` and `LINES` say; 0: nothing.
+/// The size in `COLUMNS` and `LINES`; 0 for what is not set.
 pub(super) fn environment(variable: impl Fn(&str) -> Option<String>) -> Size {
     let number = |name| {
         let value = variable(name)?;
@@ -56,13 +56,13 @@ pub(super) fn environment(variable: impl Fn(&str) -> Option<String>) -> Size {
     }
 }
 
-/// The first that tells, for columns and rows each: the terminal now, the terminal before, the
-/// environment.
+/// The first plausible value, for columns and rows each: what the terminal reports now, what it
+/// reported before, the environment.
 fn settle(now: Size, before: Size, environment: Size) -> Size {
-    let told = [now, before, environment, USUAL];
+    let reported = [now, before, environment, USUAL];
     let first = |pick: fn(&Size) -> u16| {
-        let mut told = told.iter().map(pick);
-        told.find(|&side| is_told(side)).unwrap_or(1)
+        let mut reported = reported.iter().map(pick);
+        reported.find(|&side| is_reported(side)).unwrap_or(1)
     };
     Size {
         width: first(|size| size.width),
@@ -70,11 +70,11 @@ fn settle(now: Size, before: Size, environment: Size) -> Size {
     }
 }
 
-fn is_told(side: u16) -> bool {
+fn is_reported(side: u16) -> bool {
     (1..=MAX_SIDE).contains(&side)
 }
 
-/// As much of it as can be drawn on.
+/// As much of the size as can be drawn on.
 fn bounded(size: Size) -> Size {
     let height = size.height.min(MAX_ROWS);
     let most = MAX_CELLS / u32::from(height.max(1));
@@ -88,12 +88,12 @@ impl<W: Write> Backend for Measured<W> {
     type Error = io::Error;
 
     fn size(&self) -> io::Result<Size> {
-        let now = tcgetwinsize(stdio::stdout()).map_or(Size::ZERO, |told| Size {
-            width: told.ws_col,
-            height: told.ws_row,
+        let now = tcgetwinsize(stdio::stdout()).map_or(Size::ZERO, |reported| Size {
+            width: reported.ws_col,
+            height: reported.ws_row,
         });
         let size = settle(now, self.known.get(), self.environment);
-        if is_told(now.width) && is_told(now.height) {
+        if is_reported(now.width) && is_reported(now.height) {
             self.known.set(now);
         }
         Ok(bounded(size))

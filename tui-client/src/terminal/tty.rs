@@ -1,4 +1,4 @@
-//! Standard output as it is written to, also where another program left it non-blocking.
+//! Writing to standard output, even if another program left it non-blocking.
 
 use std::io::{self, Write};
 
@@ -11,8 +11,8 @@ use rustix::{
 /// The terminal of standard output.
 ///
 /// Whether it blocks is a property of the open terminal, which the shell and its other programs
-/// share: one that ran before may have left it non-blocking, and to change that would be to change
-/// it for them. So a terminal that is busy for a moment is waited for. Nothing is buffered.
+/// share. A program that ran before may have left it non-blocking, and changing that would change
+/// it for all of them. A busy terminal is therefore waited for here. Nothing is buffered.
 pub(super) struct Tty;
 
 impl Write for Tty {
@@ -43,7 +43,7 @@ fn wait_for_space() -> io::Result<()> {
     let stdout = stdio::stdout();
     let mut descriptors = [PollFd::new(&stdout, PollFlags::OUT)];
     match poll(&mut descriptors, None) {
-        // A terminal that is gone is said by the next write.
+        // The next write reports it if the terminal is gone.
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,11 +1,11 @@
-//! What must not be overlooked: that the link is down, and why.
+//! The alarm: that the link is down, and why.
 
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
 use super::{Theme, glyphs, put};
 use crate::app::App;
 
-/// Rows above the status, from edge to edge.
+/// The rows of the alarm above the status line, from edge to edge.
 pub(super) struct Alarm<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
@@ -19,7 +19,7 @@ impl Widget for Alarm<'_> {
         for y in 0..usize::from(area.height) {
             put(buf, area, (0, y), &" ".repeat(width), style);
             let Some(row) = rows.get(y) else { continue };
-            // Where there is no room for the rest.
+            // The last row shows that some are missing.
             let cut = y + 1 == usize::from(area.height) && y + 1 < rows.len();
             let row = if cut {
                 format!("{row} …")

@@ -1,20 +1,20 @@
-//! What stands above the line being written while something is open: the line that a search has
-//! found, the names that are offered.
+//! The row above the draft while something is open: the match of a history search, or the offered
+//! completions.
 
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
 use super::{Theme, glyphs, put, put_said, theme};
-use crate::app::composer::{Completion, Looking};
+use crate::app::composer::{Completion, HistoryMatch};
 
-/// The line that a search has found.
-pub(super) struct Found<'a> {
-    pub(super) looking: Looking<'a>,
+/// The line that a history search has found.
+pub(super) struct FoundLine<'a> {
+    pub(super) history_search: HistoryMatch<'a>,
     pub(super) theme: Theme,
 }
 
-impl Widget for Found<'_> {
+impl Widget for FoundLine<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let Looking { query, found, end } = self.looking;
+        let HistoryMatch { query, found, end } = self.history_search;
         let Some((line, place)) = found else {
             let (sign, text, style) = if query.is_empty() {
                 ("! ", "Write a part of a line that you sent", theme::DIM)
@@ -26,8 +26,8 @@ impl Widget for Found<'_> {
                 )
             };
             let x = put(buf, area, (0, 0), sign, style);
-            let room = usize::from(area.width).saturating_sub(x);
-            put(buf, area, (x, 0), &glyphs::fit(text, room), style);
+            let space = usize::from(area.width).saturating_sub(x);
+            put(buf, area, (x, 0), &glyphs::fit(text, space), style);
             return;
         };
         let sign = if end { "✗ no other: " } else { "↑ " };
@@ -35,11 +35,11 @@ impl Widget for Found<'_> {
         let width = usize::from(area.width);
         let part = |range| glyphs::safe(&line[range]).into_owned();
         let (mut before, within) = (part(0..place.start), part(place.clone()));
-        // What was looked for is on screen, with what stands before it as far as there is room.
+        // The match itself is always visible, with as much of the text before it as fits.
         let least = glyphs::width(&within).min(width.saturating_sub(x)) + 1;
-        let room = width.saturating_sub(x + least);
-        if glyphs::width(&before) > room {
-            let fitted = fit_end(&before, room);
+        let space = width.saturating_sub(x + least);
+        if glyphs::width(&before) > space {
+            let fitted = fit_end(&before, space);
             if fitted.is_some() {
                 x = put(buf, area, (x, 0), "…", theme::TEXT);
             }
@@ -50,27 +50,27 @@ impl Widget for Found<'_> {
             (within, self.theme.found()),
             (part(place.end..line.len()), theme::TEXT),
         ] {
-            let room = width.saturating_sub(x);
-            let fitted = glyphs::fit(&text, room);
+            let space = width.saturating_sub(x);
+            let fitted = glyphs::fit(&text, space);
             x = put_said(buf, area, (x, 0), (&fitted, &text), style, self.theme);
         }
     }
 }
 
-/// As much of the end of a text as fits into `columns` after an ellipsis, for which there may be no
-/// room.
+/// As much of the end of a text as fits into `columns` after an ellipsis; `None` if not even the
+/// ellipsis fits.
 fn fit_end(text: &str, columns: usize) -> Option<String> {
-    let mut room = glyphs::width(text);
+    let mut space = glyphs::width(text);
     let mut rest = text;
-    while room + 1 > columns {
+    while space + 1 > columns {
         let (first, width) = glyphs::graphemes(rest).next()?;
         rest = &rest[first.len()..];
-        room = room.saturating_sub(width);
+        space = space.saturating_sub(width);
     }
     Some(rest.to_owned())
 }
 
-/// The names or commands that are offered.
+/// The offered names or commands.
 pub(super) struct Offers<'a> {
     pub(super) completion: &'a Completion,
     pub(super) theme: Theme,
@@ -82,7 +82,7 @@ impl Widget for Offers<'_> {
         let taken = self.completion.taken();
         let width = usize::from(area.width);
         let cell = |offer: &String| glyphs::width(&glyphs::safe(offer)) + 2;
-        // The one that was taken is on screen, as far left as there is more than what fits.
+        // The chosen offer is visible; offers before it are dropped until it fits.
         let mut first = 0;
         let until = taken.map_or(0, |taken| taken + 1);
         while first + 1 < until && offers[first..until].iter().map(cell).sum::<usize>() > width {

@@ -1,4 +1,4 @@
-//! How many colours a terminal knows, and what becomes of a colour that it does not know.
+//! How many colours a terminal knows, and how other colours are replaced.
 
 use anstyle::{Ansi256Color, AnsiColor, RgbColor};
 use ratatui::style::Color;
@@ -6,16 +6,17 @@ use ratatui::style::Color;
 /// How many colours a terminal knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// The sixteen whose look its user has chosen.
+    /// The sixteen colours whose look the user has chosen.
     Sixteen,
-    /// 256: those, a cube of 216 and 24 greys, which look the same everywhere.
+    /// 256 colours: the sixteen, a cube of 216 and 24 greys; all but the sixteen look the same
+    /// everywhere.
     Indexed,
-    /// All, by red, green and blue.
+    /// All colours, by red, green and blue.
     Direct,
 }
 
 /// Terminals that know 256 colours without saying so in `TERM`. GNU screen and tmux translate
-/// what the terminal around them does not know.
+/// colours that the terminal around them does not know.
 const INDEXED: [&str; 15] = [
     "alacritty",
     "contour",
@@ -35,7 +36,7 @@ const INDEXED: [&str; 15] = [
 ];
 
 impl Depth {
-    /// What the environment says of the terminal, by `COLORTERM`, `TERM` and `TMUX`.
+    /// The depth according to the variables `COLORTERM`, `TERM` and `TMUX`.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name| variable(name).unwrap_or_default();
         let term = variable("TERM");

@@ -1,4 +1,4 @@
-//! The space-time diagram, in the place of the messages.
+//! The space-time diagram, in place of the messages.
 
 use chitty_chat::{
     LamportTime,
@@ -13,14 +13,14 @@ use ratatui::{
 
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
-    diagram::{Diagram, Line, Row, Step},
+    diagram::{DiagramRow, DiagramStep, Lifeline, LocalDiagram},
     keys::{Action, Keymap},
     participants::Participants,
     recent::Recent,
 };
 
-/// The diagram of what was received.
-pub(super) struct Pane<'a> {
+/// The pane with the diagram.
+pub(super) struct DiagramPane<'a> {
     pub(super) recent: &'a Recent,
     pub(super) name: &'a str,
     pub(super) participants: &'a Participants,
@@ -28,28 +28,28 @@ pub(super) struct Pane<'a> {
     pub(super) theme: Theme,
 }
 
-/// Where the lines stand.
+/// The columns of the lines.
 #[derive(Clone, Copy, Debug)]
-struct Columns {
+struct DiagramColumns {
     own: usize,
     server: usize,
-    /// The first of the others, and the way from one to the next.
+    /// The column of the first of the others; `step` is the distance from one to the next.
     others: usize,
     step: usize,
-    /// How many of them there is room for.
+    /// How many of the others fit.
     count: usize,
-    /// Whether events are named beside the lines.
+    /// Whether events are described beside the lines.
     labels: bool,
 }
 
-/// Columns that the names of events should have at least.
+/// The smallest width of the descriptions, in columns.
 const LABEL: usize = 18;
 
-/// The legend may take one row of so many. In a small window each is needed for what happens, and
-/// the help tells the signs.
+/// The legend takes at most one row out of this many. On a small screen every row is needed for the
+/// events, and the help explains the signs.
 const PART_OF_LEGEND: usize = 8;
 
-/// What the signs mean, in rows of so many columns.
+/// The meaning of the signs, in rows of this width.
 fn legend(width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
     for sign in client_diagram() {
@@ -68,30 +68,30 @@ fn legend(width: usize) -> Vec<String> {
     rows
 }
 
-impl Columns {
+impl DiagramColumns {
     fn new(width: usize) -> Self {
         let (own, server, others, step, labels) = match width {
             0..30 => (5, 12, 21, 9, false),
             30..60 => (6, 15, 25, 9, false),
             _ => (8, 20, 33, 12, true),
         };
-        let room = width.saturating_sub(others + if labels { LABEL } else { 0 });
+        let space = width.saturating_sub(others + if labels { LABEL } else { 0 });
         Self {
             own,
             server,
             others,
             step,
-            count: (room / step).min(8),
+            count: (space / step).min(8),
             labels,
         }
     }
 
-    /// Where a line stands; `None`: it has no column.
-    fn of(&self, line: Line) -> Option<usize> {
+    /// The column of a line; `None` if it has none.
+    fn of(&self, line: Lifeline) -> Option<usize> {
         match line {
-            Line::Own => Some(self.own),
-            Line::Other(index) => Some(self.others + index * self.step),
-            Line::Hidden => None,
+            Lifeline::Own => Some(self.own),
+            Lifeline::Other(index) => Some(self.others + index * self.step),
+            Lifeline::Hidden => None,
         }
     }
 
@@ -100,18 +100,18 @@ impl Columns {
     }
 }
 
-impl Widget for Pane<'_> {
+impl Widget for DiagramPane<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         Clear.render(area, buf);
-        let columns = Columns::new(area.width.into());
+        let columns = DiagramColumns::new(area.width.into());
         let height = usize::from(area.height);
         let legend = Some(legend(area.width.into()));
         let legend = legend.filter(|legend| legend.len() * PART_OF_LEGEND <= height);
-        // Below the names, and above what the signs mean.
+        // The rows between the names and the legend.
         let rows = height.saturating_sub(1 + legend.as_ref().map_or(0, Vec::len));
-        let diagram = Diagram::new(self.recent, rows, columns.count);
+        let diagram = LocalDiagram::new(self.recent, rows, columns.count);
         let close = self.keys.hint(Action::Diagram, "closes");
-        let mut canvas = Canvas {
+        let mut canvas = DiagramCanvas {
             buf,
             area,
             columns,
@@ -135,19 +135,19 @@ impl Widget for Pane<'_> {
     }
 }
 
-struct Canvas<'a> {
+struct DiagramCanvas<'a> {
     buf: &'a mut Buffer,
     area: Rect,
-    columns: Columns,
+    columns: DiagramColumns,
     theme: Theme,
     name: &'a str,
     participants: &'a Participants,
-    /// How to get back to the messages.
+    /// How to return to the messages.
     close: Option<&'a str>,
-    diagram: &'a Diagram,
+    diagram: &'a LocalDiagram,
 }
 
-impl Canvas<'_> {
+impl DiagramCanvas<'_> {
     fn put(&mut self, x: usize, y: usize, text: &str, style: Style) {
         put(self.buf, self.area, (x, y), text, style);
     }
@@ -175,32 +175,32 @@ impl Canvas<'_> {
         }
     }
 
-    fn style(&self, line: Line) -> Style {
+    fn style(&self, line: Lifeline) -> Style {
         match line {
-            Line::Own => self.theme.name(self.participants.hue(self.name), true),
-            Line::Other(index) => self.diagram.others.get(index).map_or(theme::TEXT, |name| {
+            Lifeline::Own => self.theme.name(self.participants.hue(self.name), true),
+            Lifeline::Other(index) => self.diagram.others.get(index).map_or(theme::TEXT, |name| {
                 self.theme.name(self.participants.hue(name), false)
             }),
-            Line::Hidden => theme::DIM,
+            Lifeline::Hidden => theme::DIM,
         }
     }
 
-    fn row(&mut self, y: usize, row: &Row) {
+    fn row(&mut self, y: usize, row: &DiagramRow) {
         self.lines(y, row);
         match &row.step {
-            Step::Sent { line, time } => self.dot(y, *line, SENT.sign, *time),
-            Step::Received { time, event } => {
+            DiagramStep::Sent { line, time } => self.dot(y, *line, SENT.sign, *time),
+            DiagramStep::Received { time, event } => {
                 self.put(self.columns.server, y, "┤", theme::DIM);
                 self.receipt(y, *time, RECEIVED);
                 if let Some((sent, label)) = event {
                     self.label(y, &format!("sent at {sent}: {label}"));
                 }
             }
-            Step::Told { time } => {
+            DiagramStep::Observed { time } => {
                 self.put(self.columns.server, y, "┤", theme::DIM);
                 self.receipt(y, *time, REPLY);
             }
-            Step::Broadcast {
+            DiagramStep::Broadcast {
                 from,
                 sent,
                 time,
@@ -221,8 +221,8 @@ impl Canvas<'_> {
         }
     }
 
-    /// The lines of all who are there, thick where something of theirs is on its way.
-    fn lines(&mut self, y: usize, row: &Row) {
+    /// Draws the lines of all present participants, thick while a message of theirs is on its way.
+    fn lines(&mut self, y: usize, row: &DiagramRow) {
         self.put(self.columns.own, y, "│", theme::DIM);
         self.put(self.columns.server, y, "│", theme::DIM);
         for (index, present) in row.present.iter().enumerate() {
@@ -238,32 +238,33 @@ impl Canvas<'_> {
         }
     }
 
-    fn dot(&mut self, y: usize, line: Line, dot: &str, time: LamportTime) {
+    fn dot(&mut self, y: usize, line: Lifeline, dot: &str, time: LamportTime) {
         let Some(x) = self.columns.of(line) else {
             return;
         };
         self.put(x, y, dot, self.style(line));
         let time = time.to_string();
         let at = match line {
-            Line::Own => x.saturating_sub(time.len() + 1),
+            Lifeline::Own => x.saturating_sub(time.len() + 1),
             _ => x + 2,
         };
         self.put(at, y, &time, theme::TEXT);
     }
 
-    /// From the server to the user: an event, or a reply, whose arrow is thinner.
+    /// An arrow from the server to the user: an event, or a reply with a thinner line.
     fn receipt(&mut self, y: usize, time: LamportTime, sign: Sign) {
-        let Columns { own, server, .. } = self.columns;
+        let DiagramColumns { own, server, .. } = self.columns;
         let line = if sign == REPLY { "╌" } else { "─" };
         let line = line.repeat(server.saturating_sub(own + 2));
         self.put(own + 1, y, &format!("{TO_LEFT}{line}"), theme::DIM);
-        self.dot(y, Line::Own, sign.sign, time);
+        self.dot(y, Lifeline::Own, sign.sign, time);
     }
 
-    /// From its author to the server, whose time is so many columns wide.
-    fn sending(&mut self, y: usize, from: Line, sent: Option<LamportTime>, time: usize) {
-        let Columns { server, others, .. } = self.columns;
-        if from == Line::Own {
+    /// An arrow from the author to the server; the server's time beside its line is `time` columns
+    /// wide.
+    fn sending(&mut self, y: usize, from: Lifeline, sent: Option<LamportTime>, time: usize) {
+        let DiagramColumns { server, others, .. } = self.columns;
+        if from == Lifeline::Own {
             let own = self.columns.own;
             let line = "─".repeat(server.saturating_sub(own + 2));
             self.put(own + 1, y, &format!("{line}{TO_RIGHT}"), theme::DIM);
@@ -271,7 +272,7 @@ impl Canvas<'_> {
             return;
         }
         let start = server + 2 + time + 1;
-        // Who has no column sends from beyond the last one.
+        // A participant without a column sends from beyond the last one.
         let end = self
             .columns
             .of(from)
@@ -289,8 +290,9 @@ impl Canvas<'_> {
         self.arrival(y, from, sent, "┤");
     }
 
-    /// Where an arrow begins: at the sending, or where its way down the author's line ends.
-    fn arrival(&mut self, y: usize, from: Line, sent: Option<LamportTime>, bend: &str) {
+    /// The beginning of an arrow: the sending itself, or the bend at the end of its way down the
+    /// author's line.
+    fn arrival(&mut self, y: usize, from: Lifeline, sent: Option<LamportTime>, bend: &str) {
         match (sent, self.columns.of(from)) {
             (Some(sent), Some(_)) => self.dot(y, from, SENT.sign, sent),
             (None, Some(x)) => self.put(x, y, bend, self.style(from)),
@@ -301,9 +303,9 @@ impl Canvas<'_> {
     fn label(&mut self, y: usize, label: &str) {
         if self.columns.labels {
             let x = self.columns.label(self.diagram.others.len());
-            let room = usize::from(self.area.width).saturating_sub(x + 1);
+            let space = usize::from(self.area.width).saturating_sub(x + 1);
             let safe = glyphs::safe(label);
-            self.said((x, y), (&glyphs::fit(&safe, room), &safe), theme::DIM);
+            self.said((x, y), (&glyphs::fit(&safe, space), &safe), theme::DIM);
         }
     }
 }

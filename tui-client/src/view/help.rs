@@ -1,4 +1,4 @@
-//! The help, over what else is on screen.
+//! The help, over everything else on screen.
 
 use ratatui::{
     buffer::Buffer,
@@ -8,23 +8,23 @@ use ratatui::{
 
 use super::{Theme, glyphs, put, theme};
 use crate::app::{
-    help::{Page, Row},
+    help::{HelpPage, HelpRow},
     keys::{Action, Keymap},
 };
 
-/// The help overlay.
-pub(super) struct Overlay<'a> {
-    /// The first row to show.
+/// The overlay with the help.
+pub(super) struct HelpOverlay<'a> {
+    /// The first visible row.
     pub(super) top: usize,
     pub(super) keys: &'a Keymap,
     pub(super) theme: Theme,
 }
 
-impl Widget for Overlay<'_> {
+impl Widget for HelpOverlay<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let page = Page::new(area.width, area.height, self.keys);
+        let page = HelpPage::new(area.width, area.height, self.keys);
         let frame = frame(&page, area);
-        // A column stays free on both sides, so that nothing runs into the frame.
+        // One column stays free on both sides, so that nothing touches the frame.
         let around = Rect::new(
             frame.x.saturating_sub(1),
             frame.y,
@@ -43,25 +43,25 @@ impl Widget for Overlay<'_> {
         for (y, row) in rows.enumerate() {
             let y = y + usize::from(page.framed);
             match row {
-                Row::Title(title) => {
+                HelpRow::Title(title) => {
                     put(buf, frame, (inset, y), title, theme::STRONG);
                 }
-                Row::Entry { keys, column, what } => {
+                HelpRow::Entry { keys, column, what } => {
                     put(buf, frame, (inset, y), keys, theme::TEXT);
                     put(buf, frame, (inset + column, y), what, theme::DIM);
                 }
-                Row::More { column, what } => {
+                HelpRow::More { column, what } => {
                     put(buf, frame, (inset + column, y), what, theme::DIM);
                 }
-                Row::Gap => {}
+                HelpRow::Gap => {}
             }
         }
     }
 }
 
-impl Overlay<'_> {
-    /// Whether there is more, and how to get back.
-    fn foot(&self, page: &Page, frame: Rect, top: usize, buf: &mut Buffer) {
+impl HelpOverlay<'_> {
+    /// The lower edge: whether there is more, and how to close the help.
+    fn foot(&self, page: &HelpPage, frame: Rect, top: usize, buf: &mut Buffer) {
         let bottom = usize::from(frame.height).saturating_sub(1);
         let more = match (top > 0, top < page.last_top()) {
             (_, true) => " ↓ more ",
@@ -79,8 +79,8 @@ impl Overlay<'_> {
     }
 }
 
-/// In the middle of the screen.
-fn frame(page: &Page, area: Rect) -> Rect {
+/// The rectangle of the frame, in the middle of the screen.
+fn frame(page: &HelpPage, area: Rect) -> Rect {
     let fit = |wanted: usize, most: u16| u16::try_from(wanted).unwrap_or(most).min(most);
     let margins = if area.width > 30 { 6 } else { 2 };
     let width = fit(page.width + margins, area.width);

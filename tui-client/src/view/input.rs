@@ -1,4 +1,4 @@
-//! The line being written, with the characters left.
+//! The draft, with the number of characters left.
 
 use ratatui::{
     buffer::Buffer,
@@ -10,21 +10,21 @@ use ratatui::{
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
-    composer::{Kind, Laid},
+    composer::{DraftLayout, SpanKind},
     layout::{InputColumns, input_columns},
 };
 
-/// So few characters left are shown loudly.
+/// With this few characters left, the counter becomes a warning.
 const LOW: isize = 16;
 
-/// The input pane.
+/// The pane of the draft.
 pub(super) struct InputLine<'a> {
     app: &'a App,
     theme: Theme,
     area: Rect,
     columns: InputColumns,
-    laid: &'a Laid,
-    /// The first row of the draft on screen.
+    laid: &'a DraftLayout,
+    /// The first visible row of the draft.
     top: usize,
 }
 
@@ -32,7 +32,7 @@ impl<'a> InputLine<'a> {
     pub(super) fn new(app: &'a App, theme: Theme, area: Rect) -> Self {
         let columns = input_columns(area.width, glyphs::width(&app.prompt()));
         let laid = app.composer().laid();
-        // The caret's row is on screen, with the rows before it.
+        // The caret's row is visible, with the rows before it.
         let top = (laid.caret.0 + 1).saturating_sub(area.height.max(1).into());
         Self {
             app,
@@ -57,7 +57,7 @@ impl<'a> InputLine<'a> {
 
     fn prompt(&self, area: Rect, buf: &mut Buffer) {
         let prompt = usize::from(self.columns.prompt);
-        let searching = self.app.composer().looking().is_some();
+        let searching = self.app.composer().history_search().is_some();
         if prompt > 2 {
             let name = self.app.prompt();
             let style = if searching {
@@ -72,7 +72,7 @@ impl<'a> InputLine<'a> {
         if prompt > 0 {
             let sign = if searching { "?" } else { "›" };
             put(buf, area, (prompt - 2, 0), sign, theme::DIM);
-            // Rows of the draft for which there is no room.
+            // Arrows mark the directions in which rows do not fit.
             let warning = self.theme.warning();
             let height = usize::from(area.height);
             if self.top + height < self.laid.rows.len() {
@@ -90,13 +90,13 @@ impl<'a> InputLine<'a> {
         }
     }
 
-    fn style(&self, kind: Kind) -> Style {
+    fn style(&self, kind: SpanKind) -> Style {
         match kind {
-            Kind::Text => self.theme.said(theme::TEXT),
-            Kind::Limit => self.theme.error(),
-            Kind::Over => self.theme.said(self.theme.over()),
-            Kind::Break { over: false } => theme::TEXT,
-            Kind::Break { over: true } => self.theme.over(),
+            SpanKind::Text => self.theme.said(theme::TEXT),
+            SpanKind::Limit => self.theme.error(),
+            SpanKind::Over => self.theme.said(self.theme.over()),
+            SpanKind::Break { over: false } => theme::TEXT,
+            SpanKind::Break { over: true } => self.theme.over(),
         }
     }
 
@@ -106,7 +106,7 @@ impl<'a> InputLine<'a> {
             draft,
             counter,
         } = self.columns;
-        if counter == 0 || self.app.composer().looking().is_some() {
+        if counter == 0 || self.app.composer().history_search().is_some() {
             return;
         }
         let left = self.app.composer().left();

@@ -10,36 +10,36 @@ use ratatui::{
 
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
-    App,
+    App, Tone,
     keys::Action,
     status::{Health, seconds},
     wrap,
 };
 
-/// The question for a name, in the middle of the screen.
+/// The form that asks for a name, in the middle of the screen.
 pub(super) struct JoinScreen<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
 }
 
 const LABEL: &str = "Your name  ";
-/// The widest that the block of lines gets.
+/// The largest width of the form.
 const WIDTH: u16 = 56;
 
-/// Where things are.
-struct Places {
+/// The positions on the join screen.
+struct FieldPlaces {
     block: Rect,
-    /// Row and column of the field within the block.
+    /// The row and column of the field within the block.
     field: (usize, usize),
-    /// Whether there is room for more than the field and what is wrong.
-    roomy: bool,
+    /// Whether there is space for more than the field and its error.
+    spacious: bool,
 }
 
 impl JoinScreen<'_> {
-    fn places(area: Rect) -> Places {
+    fn places(area: Rect) -> FieldPlaces {
         let width = area.width.min(WIDTH);
-        let roomy = area.height >= 10;
-        let height = area.height.min(if roomy { 12 } else { 5 });
+        let spacious = area.height >= 10;
+        let height = area.height.min(if spacious { 12 } else { 5 });
         let block = Rect::new(
             area.x + (area.width - width) / 2,
             area.y + (area.height - height) / 3,
@@ -48,20 +48,20 @@ impl JoinScreen<'_> {
         );
         let label = if width >= 36 { LABEL.len() } else { 2 };
         let label = if width < 8 { 0 } else { label };
-        Places {
+        FieldPlaces {
             block,
-            field: (if roomy { 3 } else { 0 }, label),
-            roomy,
+            field: (if spacious { 3 } else { 0 }, label),
+            spacious,
         }
     }
 
-    /// The part of the name that fits, and the caret's column in it.
-    fn field(&self, room: usize) -> (String, usize) {
-        glyphs::field(self.app.join().halves(), room)
+    /// The visible part of the name, and the caret's column in it.
+    fn field(&self, space: usize) -> (String, usize) {
+        glyphs::field(self.app.join().halves(), space)
     }
 
     pub(super) fn caret(&self, area: Rect) -> Option<Position> {
-        let Places { block, field, .. } = Self::places(area);
+        let FieldPlaces { block, field, .. } = Self::places(area);
         if self.app.join().trying() || block.is_empty() {
             return None;
         }
@@ -72,7 +72,7 @@ impl JoinScreen<'_> {
         Some(Position::new(x, y))
     }
 
-    /// What is going on with the server.
+    /// The state of the link, in words.
     fn link(&self) -> (String, Style) {
         let status = self.app.status();
         let (health, short, rest) = status.words(self.app.now());
@@ -90,7 +90,7 @@ impl JoinScreen<'_> {
         (text, style)
     }
 
-    /// What is below the field.
+    /// The lines below the field.
     fn remarks(&self) -> Vec<(String, Style)> {
         let (app, theme) = (self.app, self.theme);
         let mut remarks = Vec::new();
@@ -113,7 +113,7 @@ impl JoinScreen<'_> {
             remarks.push((format!("Your draft: {}", glyphs::safe(draft)), theme::DIM));
         }
         if let Some(hint) = app.hint() {
-            let style = if hint.error {
+            let style = if hint.tone == Tone::Error {
                 theme.error()
             } else {
                 theme::DIM
@@ -132,13 +132,13 @@ impl JoinScreen<'_> {
 
 impl Widget for JoinScreen<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let Places {
+        let FieldPlaces {
             block,
             field,
-            roomy,
+            spacious,
         } = Self::places(area);
         let width = usize::from(block.width);
-        if roomy {
+        if spacious {
             put(buf, block, (0, 0), "Chitty-Chat", theme::STRONG);
             let server = glyphs::safe(self.app.status().server());
             put(buf, block, (0, 1), &glyphs::fit(&server, width), theme::DIM);
@@ -155,12 +155,12 @@ impl Widget for JoinScreen<'_> {
             theme::STRONG
         };
         put_said(buf, block, (column, row), (&name, &name), style, self.theme);
-        if roomy {
+        if spacious {
             let line = "─".repeat(ParticipantName::MAX_CHARS);
             put(buf, block, (column, row + 1), &line, theme::DIM);
         }
 
-        let mut y = row + 2 * usize::from(roomy) + 1;
+        let mut y = row + 2 * usize::from(spacious) + 1;
         for (text, style) in self.remarks() {
             for line in wrap::rows(&text, width, 0) {
                 put(buf, block, (0, y), &line, style);
@@ -177,7 +177,7 @@ impl Widget for JoinScreen<'_> {
         let keys: Vec<_> = keys.into_iter().flatten().collect();
         let bottom = usize::from(block.height).saturating_sub(1);
         let y = (y + 1).min(bottom);
-        if roomy {
+        if spacious {
             put(
                 buf,
                 block,

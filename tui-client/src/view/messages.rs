@@ -1,4 +1,4 @@
-//! What was said.
+//! The messages pane.
 
 use std::ops::Range;
 
@@ -8,19 +8,19 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     participants::Participants,
-    timeline::{Block, Columns, Timeline, Tone, marks::Mark},
+    timeline::{Block, BlockKind, MessageColumns, Timeline, marks::TextMark},
 };
 
-/// A part of an address on screen.
+/// A part of a hyperlink on screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// The screen's row.
+pub struct Hyperlink {
+    /// The row on the screen.
     pub y: u16,
-    /// The screen's columns.
+    /// The columns on the screen.
     pub columns: Range<u16>,
-    /// What it opens, in printable ASCII.
+    /// The address that it opens, in printable ASCII.
     pub address: String,
-    /// Parts of one address have the same.
+    /// The identity of the hyperlink; its parts share it.
     pub id: (u64, usize),
 }
 
@@ -29,13 +29,13 @@ pub(super) struct Messages<'a> {
     pub(super) timeline: &'a Timeline,
     pub(super) participants: &'a Participants,
     pub(super) theme: Theme,
-    /// Where addresses are put down that can be opened.
-    pub(super) links: &'a mut Vec<Link>,
+    /// Collects the hyperlinks on screen.
+    pub(super) links: &'a mut Vec<Hyperlink>,
 }
 
 impl Widget for Messages<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let canvas = Canvas {
+        let canvas = MessageCanvas {
             area,
             columns: self.timeline.columns(),
             participants: self.participants,
@@ -46,19 +46,19 @@ impl Widget for Messages<'_> {
     }
 }
 
-struct Canvas<'a> {
+struct MessageCanvas<'a> {
     area: Rect,
-    columns: &'a Columns,
+    columns: &'a MessageColumns,
     participants: &'a Participants,
     theme: Theme,
-    links: &'a mut Vec<Link>,
+    links: &'a mut Vec<Hyperlink>,
 }
 
-impl Canvas<'_> {
+impl MessageCanvas<'_> {
     fn blocks(mut self, (blocks, above): (Vec<Block<'_>>, usize), buf: &mut Buffer) {
         let height: usize = blocks.iter().map(Block::height).sum();
         let rows = height.saturating_sub(above);
-        // Drawn from the bottom: a chat that has only begun stands above the line one writes in.
+        // Drawn from the bottom: a short chat stands right above the draft.
         let empty = usize::from(self.area.height).saturating_sub(rows);
         let mut y = empty.cast_signed() - above.cast_signed();
         for block in &blocks {
@@ -70,8 +70,8 @@ impl Canvas<'_> {
         }
     }
 
-    /// The author of the first row, where that is not the beginning of a line, or of one that has
-    /// its author above.
+    /// Draws the author on the top row, if that row continues a message or a sequence of messages
+    /// whose author is named above the pane.
     fn author_on_top(&self, block: &Block<'_>, (empty, above): (usize, usize), buf: &mut Buffer) {
         let head = usize::from(block.date.is_some()) + usize::from(block.unread);
         let is_rest = above > head;
@@ -82,12 +82,12 @@ impl Canvas<'_> {
         let name = glyphs::safe(author);
         let style = self.name(author, block.own);
         let columns = self.columns;
-        let (x, room) = match (columns.name(), columns.time()) {
+        let (x, space) = match (columns.name(), columns.time()) {
             (Some(width), _) => {
                 let indent = width.saturating_sub(glyphs::width(&name));
                 (columns.name_start() + indent, width)
             }
-            // The margin is empty there.
+            // The margin is empty on such a row.
             (None, _) if is_rest => (0, columns.text().saturating_sub(2)),
             (None, Some(time)) => {
                 self.put(time, y, &" ".repeat(block.time.len()), style, buf);
@@ -95,14 +95,14 @@ impl Canvas<'_> {
             }
             (None, None) => return,
         };
-        let shown = glyphs::fit(&name, room);
+        let shown = glyphs::fit(&name, space);
         self.said(x, y, (&shown, &name), style, buf);
-        if columns.name().is_none() && is_rest && room > 0 {
+        if columns.name().is_none() && is_rest && space > 0 {
             self.put(glyphs::width(&shown), y, ":", style, buf);
         }
     }
 
-    /// Writes what a person wrote, as it is shown, and the whole of it.
+    /// Writes a participant's text as it is shown; `text` also has the whole of it.
     fn said(&self, x: usize, y: isize, text: (&str, &str), style: Style, buf: &mut Buffer) {
         if let Ok(y) = usize::try_from(y) {
             put_said(buf, self.area, (x, y), text, style, self.theme);
@@ -143,7 +143,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// Gives these rows this style as well.
+    /// Adds a style to these rows.
     fn patch(&self, (from, to): (isize, isize), style: Style, buf: &mut Buffer) {
         let height = self.area.height;
         let row = |y: isize| u16::try_from(y.max(0)).unwrap_or(height).min(height);
@@ -156,19 +156,19 @@ impl Canvas<'_> {
         buf.set_style(rows.intersection(*buf.area()), style);
     }
 
-    /// ── Monday, 23 November 2026 ─────
+    /// Draws a rule with a text: `── Monday, 23 November 2026 ─────`.
     fn rule(&self, text: &str, style: Style, y: isize, buf: &mut Buffer) {
         let width = usize::from(self.area.width);
         let lead = if self.columns.time().is_some() { 2 } else { 0 };
         let text = glyphs::fit(text, width.saturating_sub(lead + 4));
         let x = self.put(0, y, &"─".repeat(lead), style, buf);
         let x = self.put(x, y, &format!(" {text} "), style, buf);
-        // A column stays free beside the participants.
+        // One column stays free beside the participants.
         let rest = width.saturating_sub(x + usize::from(self.columns.name().is_some()));
         self.put(x, y, &"─".repeat(rest), style, buf);
     }
 
-    /// Time of day, Lamport time, author.
+    /// Draws the time of day, the Lamport time and the author.
     fn margin(&self, block: &Block<'_>, y: isize, buf: &mut Buffer) {
         let columns = self.columns;
         if columns.text() == 0 {
@@ -177,9 +177,9 @@ impl Canvas<'_> {
         if let Some(time) = columns.time() {
             self.put(time, y, &block.time, theme::DIM, buf);
         }
-        let style = match block.tone {
-            Tone::Rejected => self.theme.error(),
-            Tone::Pending => self.theme.warning(),
+        let style = match block.kind {
+            BlockKind::Rejected => self.theme.error(),
+            BlockKind::Pending => self.theme.warning(),
             _ => theme::DIM,
         };
         let lamport =
@@ -187,7 +187,7 @@ impl Canvas<'_> {
         self.put(lamport, y, &block.lamport, style, buf);
         self.crossing(block, y, buf);
         match columns.name() {
-            // A sign stands before its sentence, a name ends before its text.
+            // A sign is aligned to the start of its sentence, a name to the end before its text.
             Some(_) if block.author.is_none() => self.label(block, columns.name_start(), y, buf),
             Some(name) => {
                 let indent = name.saturating_sub(glyphs::width(&block.label));
@@ -197,8 +197,8 @@ impl Canvas<'_> {
         }
     }
 
-    /// Behind the Lamport time, where nothing else stands: that its author had not seen what is
-    /// above it; where a message is selected, that it crossed with that one.
+    /// Draws the crossing sign after the Lamport time, where the space is free: the author had not
+    /// seen messages above; or, if a message is selected, this one crossed with it.
     fn crossing(&self, block: &Block<'_>, y: isize, buf: &mut Buffer) {
         let columns = self.columns;
         let x = columns.lamport_end();
@@ -211,7 +211,7 @@ impl Canvas<'_> {
                     columns.name_start() + name.saturating_sub(glyphs::width(&block.label))
                 });
                 let count = block.crossed.to_string();
-                // Not so that it runs into the author.
+                // The count must not touch the author.
                 let count = if x + 1 + count.len() < name {
                     &*count
                 } else {
@@ -225,8 +225,8 @@ impl Canvas<'_> {
 
     fn label(&self, block: &Block<'_>, x: usize, y: isize, buf: &mut Buffer) {
         let is_said = matches!(
-            block.tone,
-            Tone::Message | Tone::Action | Tone::Pending | Tone::Rejected
+            block.kind,
+            BlockKind::Message | BlockKind::Action | BlockKind::Pending | BlockKind::Rejected
         );
         let Some(author) = block.author.filter(|_| is_said) else {
             self.put(x, y, &block.label, theme::DIM, buf);
@@ -240,8 +240,8 @@ impl Canvas<'_> {
     fn row(&mut self, block: &Block<'_>, index: usize, y: isize, buf: &mut Buffer) {
         let span = block.rows[index].clone();
         let row = &block.text[span.clone()];
-        let style = match block.tone {
-            Tone::Message | Tone::Action => theme::TEXT,
+        let style = match block.kind {
+            BlockKind::Message | BlockKind::Action => theme::TEXT,
             _ => theme::DIM,
         };
         let lead = if index == 0 {
@@ -249,16 +249,16 @@ impl Canvas<'_> {
         } else {
             0
         };
-        // A notice is the program's own word; the other sentences are fixed but for the name.
-        let style = if matches!(block.tone, Tone::Notice | Tone::Run) {
+        // A notice is the program's own text; the other sentences contain a participant's name.
+        let style = if matches!(block.kind, BlockKind::Notice | BlockKind::Run) {
             style
         } else {
             self.theme.said(style)
         };
         let x = block.start + lead;
         self.put(x, y, row, style, buf);
-        // An action's text begins with its author.
-        if let (Tone::Action, 0, Some(author)) = (block.tone, index, block.author) {
+        // The text of an action begins with its author.
+        if let (BlockKind::Action, 0, Some(author)) = (block.kind, index, block.author) {
             let name = glyphs::safe(author);
             if row.starts_with(&*name) {
                 let style = self.name(author, block.own);
@@ -270,23 +270,25 @@ impl Canvas<'_> {
             if part.is_empty() {
                 continue;
             }
-            // What is written over a part of a grapheme takes the rest of it away.
+            // Writing over a part of a grapheme would erase the rest of it, so the range covers
+            // whole ones.
             let part = glyphs::whole(&block.text[span.clone()], span.start, part);
             let before = glyphs::width(&block.text[span.start..part.start]);
             let text = &block.text[part];
             let style = match mark {
-                Mark::Found => self.theme.said(self.theme.found()),
-                Mark::Mention => self.theme.said(self.theme.mention()),
-                Mark::Link(_) => style.patch(theme::LINK),
+                TextMark::Found => self.theme.said(self.theme.found()),
+                TextMark::Mention => self.theme.said(self.theme.mention()),
+                TextMark::Link(_) => style.patch(theme::LINK),
             };
             let end = self.put(x + before, y, text, style, buf);
-            if let Mark::Link(address) = mark {
+            if let TextMark::Link(address) = mark {
                 self.link(block, which, address, (x + before, end, y));
             }
         }
     }
 
-    /// The parts of an address have the same id, so that the terminal takes them for one.
+    /// Records a part of a hyperlink. The parts of one address share an id, so that the terminal
+    /// takes them for one.
     fn link(
         &mut self,
         block: &Block<'_>,
@@ -300,7 +302,7 @@ impl Canvas<'_> {
         };
         let width = self.area.width;
         if y < self.area.height && from < to.min(width) {
-            self.links.push(Link {
+            self.links.push(Hyperlink {
                 y: self.area.y + y,
                 columns: self.area.x + from..self.area.x + to.min(width),
                 address: address.to_owned(),

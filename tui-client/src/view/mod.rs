@@ -1,10 +1,10 @@
-//! Draws an [`App`]: one small widget per pane. A frame costs the visible rows only.
+//! Draws an [`App`] with one small widget for each pane. The cost of a frame depends only on the
+//! visible rows.
 
 mod alarm;
 mod aside;
 mod depth;
 mod diagram;
-pub(crate) mod glyphs;
 mod help;
 mod input;
 mod join;
@@ -14,7 +14,7 @@ mod status;
 mod theme;
 
 #[cfg(test)]
-mod any;
+mod properties;
 #[cfg(test)]
 mod tests;
 
@@ -28,14 +28,16 @@ use ratatui::{
 
 pub use self::{
     depth::Depth,
-    messages::Link,
+    messages::Hyperlink,
     theme::{Palette, Theme},
 };
-use crate::app::{App, Screen};
+use crate::{
+    app::{ActiveScreen, App},
+    glyphs,
+};
 
-/// Draws the app, and puts the cursor where the next character comes. Returns the addresses that
-/// can be opened: a buffer has no place for them.
-pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> Vec<Link> {
+/// Draws the app and places the cursor. Returns the hyperlinks, for which a buffer has no place.
+pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> Vec<Hyperlink> {
     let mut links = Vec::new();
     let caret = render(app, theme, frame.buffer_mut(), &mut links);
     if let Some(caret) = caret {
@@ -44,12 +46,12 @@ pub fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> Vec<Link> {
     links
 }
 
-/// Draws the app into a buffer. Returns where the caret is.
+/// Draws the app into a buffer. Returns the position of the caret.
 pub(crate) fn render(
     app: &App,
     theme: Theme,
     buf: &mut Buffer,
-    links: &mut Vec<Link>,
+    links: &mut Vec<Hyperlink>,
 ) -> Option<Position> {
     let caret = panes(app, theme, buf, links);
     if theme.is_ascii() {
@@ -58,25 +60,34 @@ pub(crate) fn render(
     caret
 }
 
-fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Link>) -> Option<Position> {
+fn panes(
+    app: &App,
+    theme: Theme,
+    buf: &mut Buffer,
+    links: &mut Vec<Hyperlink>,
+) -> Option<Position> {
     let screen = *buf.area();
-    // Between a change of size and the app's learning of it the two differ.
+    // After a resize the buffer and the app's layout may differ for a moment.
     let area = |rect: Rect| rect.intersection(screen);
     let panes = app.panes();
     let caret = match app.screen() {
-        Screen::Join => {
+        ActiveScreen::Join => {
             let widget = join::JoinScreen { app, theme };
             let caret = widget.caret(area(panes.screen));
             widget.render(area(panes.screen), buf);
             caret
         }
-        Screen::Chat => {
+        ActiveScreen::Chat => {
             main_panes(app, theme, area, links, buf);
             alarm::Alarm { app, theme }.render(area(panes.alarm), buf);
-            status::Line { app, theme }.render(area(panes.status), buf);
+            status::StatusLine { app, theme }.render(area(panes.status), buf);
             let composer = app.composer();
-            if let Some(looking) = composer.looking() {
-                aside::Found { looking, theme }.render(area(panes.hint), buf);
+            if let Some(history_search) = composer.history_search() {
+                aside::FoundLine {
+                    history_search,
+                    theme,
+                }
+                .render(area(panes.hint), buf);
             } else if let Some(completion) = composer.completion() {
                 aside::Offers { completion, theme }.render(area(panes.hint), buf);
             } else {
@@ -85,8 +96,8 @@ fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Link>) -> Op
             let widget = input::InputLine::new(app, theme, panes.input);
             let caret = widget.caret();
             widget.render(area(panes.input), buf);
-            // Somebody who reads or selects has no place to write.
-            if app.is_bare() {
+            // There is no caret while only the messages are shown.
+            if app.is_messages_only() {
                 None
             } else if app.search().is_typing() {
                 status::search_caret(app)
@@ -97,19 +108,19 @@ fn panes(app: &App, theme: Theme, buf: &mut Buffer, links: &mut Vec<Link>) -> Op
     };
     if let Some(top) = app.help() {
         let keys = &app.options().keys;
-        help::Overlay { top, keys, theme }.render(screen, buf);
+        help::HelpOverlay { top, keys, theme }.render(screen, buf);
         links.clear();
         return None;
     }
     caret.filter(|&caret| screen.contains(caret))
 }
 
-/// The messages and the participants, or the diagram in their place.
+/// Draws the messages and the participants, or the diagram in their place.
 fn main_panes(
     app: &App,
     theme: Theme,
     area: impl Fn(Rect) -> Rect,
-    links: &mut Vec<Link>,
+    links: &mut Vec<Hyperlink>,
     buf: &mut Buffer,
 ) {
     let panes = app.panes();
@@ -118,7 +129,7 @@ fn main_panes(
             width: panes.screen.width,
             ..panes.messages
         };
-        diagram::Pane {
+        diagram::DiagramPane {
             recent,
             name: app.name(),
             participants: app.participants(),
@@ -136,11 +147,11 @@ fn main_panes(
     }
     .render(area(panes.messages), buf);
     if let Some(side) = panes.participants {
-        participants::Pane { app, theme }.render(area(side), buf);
+        participants::ParticipantsPane { app, theme }.render(area(side), buf);
     }
 }
 
-/// Writes text at a column of an area's row, as far as it fits. Returns the column behind it.
+/// Writes text at a column of an area's row, as far as it fits. Returns the column after it.
 ///
 /// The text must be safe already.
 fn put(buf: &mut Buffer, area: Rect, (x, y): (usize, usize), text: &str, style: Style) -> usize {
@@ -151,12 +162,12 @@ fn put(buf: &mut Buffer, area: Rect, (x, y): (usize, usize), text: &str, style: 
     if column >= area.width || row >= area.height {
         return x;
     }
-    let room = usize::from(area.width - column);
-    let (end, _) = buf.set_stringn(area.x + column, area.y + row, text, room, style);
+    let space = usize::from(area.width - column);
+    let (end, _) = buf.set_stringn(area.x + column, area.y + row, text, space, style);
     usize::from(end - area.x)
 }
 
-/// Writes what a person wrote, as it is `shown`: maybe cut, and with a sign after it. Returns the
+/// Writes a participant's text as it is `shown`: it may be cut, with a sign after it. Returns the
 /// column after it.
 fn put_said(
     buf: &mut Buffer,

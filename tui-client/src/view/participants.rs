@@ -1,4 +1,4 @@
-//! Who is present.
+//! The participants pane.
 
 use chitty_chat::{Event, EventKind, Position};
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
@@ -7,22 +7,22 @@ use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
     App,
     keys::Action,
-    participants::{Person, Shown},
+    participants::{ListedParticipant, VisibleRange},
     wrap,
 };
 
-/// The participants pane, with a rule on its left.
-pub(super) struct Pane<'a> {
+/// The pane, with a rule on its left.
+pub(super) struct ParticipantsPane<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
 }
 
 const SELF: &str = " (you)";
 const GONE: &str = " left";
-/// The column where names begin.
+/// The column at which names begin.
 const NAMES: usize = 2;
 
-impl Widget for Pane<'_> {
+impl Widget for ParticipantsPane<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let height = usize::from(area.height);
         for y in 0..height {
@@ -34,7 +34,7 @@ impl Widget for Pane<'_> {
         put(buf, area, (x + 1, 0), &count, theme::DIM);
 
         let rows = participants.rows(height);
-        let shown = Shown::new(participants.shown(), rows, participants.top());
+        let shown = VisibleRange::new(participants.shown(), rows, participants.top());
         let mut y = 1;
         if shown.above() > 0 && rows > 0 {
             let more = format!("▲ {} more", shown.above());
@@ -61,21 +61,21 @@ impl Widget for Pane<'_> {
     }
 }
 
-impl Pane<'_> {
-    /// How many are below, and how to get there if there is room for that.
+impl ParticipantsPane<'_> {
+    /// How many entries are below, with the key that scrolls to them if it fits.
     fn more(&self, below: usize, area: Rect) -> String {
         let more = format!("▼ {below} more");
         let key = self.app.options().keys.key(Action::ParticipantsDown);
         let long = key.map(|key| format!("{more}, {key}"));
-        let room = usize::from(area.width).saturating_sub(NAMES);
-        long.filter(|long| glyphs::width(long) <= room)
+        let space = usize::from(area.width).saturating_sub(NAMES);
+        long.filter(|long| glyphs::width(long) <= space)
             .unwrap_or(more)
     }
 
-    fn person(&self, person: Person<'_>, y: usize, area: Rect, buf: &mut Buffer) {
+    fn person(&self, person: ListedParticipant<'_>, y: usize, area: Rect, buf: &mut Buffer) {
         let mark = match person {
-            Person { gone: true, .. } => GONE,
-            Person { own: true, .. } => SELF,
+            ListedParticipant { gone: true, .. } => GONE,
+            ListedParticipant { own: true, .. } => SELF,
             _ => "",
         };
         let received = self.received(person);
@@ -96,8 +96,9 @@ impl Pane<'_> {
         put(buf, area, (x, y), &received, theme::DIM);
     }
 
-    /// What somebody told of having received: up to which time, or whether the selected line.
-    fn received(&self, person: Person<'_>) -> String {
+    /// What a participant has reported of its receipts: the last time, or whether they include the
+    /// selected line.
+    fn received(&self, person: ListedParticipant<'_>) -> String {
         if person.own || person.seen == Position::ZERO {
             return String::new();
         }
@@ -111,7 +112,7 @@ impl Pane<'_> {
         }
     }
 
-    /// What the signs mean, below all.
+    /// Draws the meaning of the signs at the bottom.
     fn explain(&self, area: Rect, buf: &mut Buffer) {
         let sign = if self.app.timeline().selected().is_some() {
             "✓"
@@ -119,8 +120,8 @@ impl Pane<'_> {
             "L"
         };
         let text = format!("{sign}: received when last writing");
-        let room = usize::from(area.width).saturating_sub(NAMES);
-        let rows = wrap::rows(&text, room, 0);
+        let space = usize::from(area.width).saturating_sub(NAMES);
+        let rows = wrap::rows(&text, space, 0);
         let from = usize::from(area.height).saturating_sub(rows.len());
         for (index, row) in rows.iter().enumerate() {
             put(buf, area, (NAMES, from + index), row, theme::DIM);
@@ -128,7 +129,7 @@ impl Pane<'_> {
     }
 }
 
-/// Whether the selected line is this one's own.
-fn wrote(person: Person<'_>, selected: &Event) -> bool {
+/// Whether this participant wrote the selected line.
+fn wrote(person: ListedParticipant<'_>, selected: &Event) -> bool {
     matches!(&selected.kind, EventKind::Message { participant, .. } if *participant == person.number)
 }

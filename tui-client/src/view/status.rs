@@ -1,4 +1,4 @@
-//! The rule between what was said and what is being written: state, clock, what is below.
+//! The status line between the messages and the draft: state, clock, and what is below.
 
 use chitty_chat::signs::CONNECTED;
 use ratatui::{
@@ -10,25 +10,25 @@ use ratatui::{
 
 use super::{Theme, glyphs, put, put_said, theme};
 use crate::app::{
-    App,
-    keys::{Action, Mode},
-    search::Outcome,
+    App, Tone,
+    keys::{Action, KeyContext},
+    search::SearchOutcome,
     status::Health,
-    timeline::{Below, Fetching},
+    timeline::{Below, Direction, Fetching},
 };
 
-/// ── ◉ connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──
-pub(super) struct Line<'a> {
+/// The status line: `── ◉ connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──`.
+pub(super) struct StatusLine<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
 }
 
-impl Widget for Line<'_> {
+impl Widget for StatusLine<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let width = usize::from(area.width);
         let dim = theme::DIM;
         put(buf, area, (0, 0), &"─".repeat(width), dim);
-        // Where the rule beside the participants ends.
+        // The joint with the rule beside the participants.
         if let Some(side) = self.app.side() {
             let joint = width.saturating_sub(side.width.into());
             put(buf, area, (joint, 0), "┴", dim);
@@ -43,7 +43,7 @@ impl Widget for Line<'_> {
             .enumerate()
         {
             let before = if index == 0 { " " } else { "· " };
-            // At the very edge the space would only cost room.
+            // At the edge the space would be wasted.
             let before = if x == 0 { "" } else { before };
             x = put(buf, area, (x, 0), before, dim);
             x = put(buf, area, (x, 0), &text, style);
@@ -54,10 +54,10 @@ impl Widget for Line<'_> {
     }
 }
 
-/// The columns for the state, with what is around it.
+/// The smallest width of the state with its margins, in columns.
 const LEAST: usize = 17;
 
-/// How many of the new ones are for the user.
+/// How many of the new messages mention the user.
 fn mentions(mentions: usize) -> String {
     match mentions {
         0 => String::new(),
@@ -66,14 +66,14 @@ fn mentions(mentions: usize) -> String {
     }
 }
 
-/// Shown for as long as the log file is not written.
+/// The warning while the log file cannot be written.
 const NO_LOG: &str = "! no log";
 
-impl Line<'_> {
-    /// What is below the messages, or how to get help. Returns the column before it.
+impl StatusLine<'_> {
+    /// Draws what is below the messages, or the key of the help. Returns the column before it.
     fn right(&self, area: Rect, buf: &mut Buffer) -> usize {
         let width = usize::from(area.width);
-        let roomy = width >= 60;
+        let spacious = width >= 60;
         let timeline = self.app.timeline();
         let selecting = timeline.is_selecting() && !self.app.search().is_typing();
         let keys = &self.app.options().keys;
@@ -81,19 +81,22 @@ impl Line<'_> {
         let (text, style) = match timeline.below() {
             Some(below) if below.mentions > 0 => (self.news(below, width), self.theme.mention()),
             _ if covered > 0 => (self.covered(covered), self.theme.mention()),
-            _ if selecting && roomy => (self.selecting(), self.theme.warning()),
+            _ if selecting && spacious => (self.selecting(), self.theme.warning()),
             Some(below) if below.new > 0 => (self.news(below, width), self.theme.loud()),
-            Some(_) if roomy => match timeline.fetching() {
+            Some(_) if spacious => match timeline.fetching() {
                 Some(Fetching::Older) => (" ▲ fetching older lines ".into(), self.theme.warning()),
                 Some(Fetching::Newer) => (" ▼ fetching newer lines ".into(), self.theme.warning()),
                 None => (self.down(" ▼ newer lines", "returns"), self.theme.warning()),
             },
             Some(_) => ("▼ newer".into(), self.theme.warning()),
-            None if self.app.overtaken() > 0 && roomy => (
-                format!(" {} new since you began to write ", self.app.overtaken()),
+            None if self.app.new_since_draft() > 0 && spacious => (
+                format!(
+                    " {} new since you began to write ",
+                    self.app.new_since_draft()
+                ),
                 self.theme.warning(),
             ),
-            None if roomy => match keys.hint(Action::Help, "help") {
+            None if spacious => match keys.hint(Action::Help, "help") {
                 Some(help) => (format!(" {help} "), theme::DIM),
                 None => return width,
             },
@@ -105,18 +108,18 @@ impl Line<'_> {
         x
     }
 
-    /// What has come below, and how to get there if there is room for that.
+    /// What has arrived below, with the key that goes there if it fits.
     fn news(&self, below: Below, width: usize) -> String {
         let text = format!("▼ {} new{}", below.new, mentions(below.mentions));
-        let room = width.saturating_sub(LEAST);
+        let space = width.saturating_sub(LEAST);
         match below.mentions {
             _ if width >= 60 => self.down(&format!(" {text}"), "shows"),
-            1.. if glyphs::width(&text) > room => format!("▼ {} @you", below.mentions),
+            1.. if glyphs::width(&text) > space => format!("▼ {} @you", below.mentions),
             _ => text,
         }
     }
 
-    /// Who has spoken to the user behind the diagram.
+    /// How many messages mentioned the user while the diagram covered them.
     fn covered(&self, mentions: u64) -> String {
         let keys = &self.app.options().keys;
         let back = keys.hint(Action::Diagram, "shows");
@@ -129,7 +132,7 @@ impl Line<'_> {
         format!(" {mentions} {mention} you{back} ")
     }
 
-    /// With the key that goes down to the newest line: at a draft, End moves in it.
+    /// Adds the key that goes to the newest line. With a draft, End moves within the draft instead.
     fn down(&self, text: &str, does: &str) -> String {
         let keys = &self.app.options().keys;
         let end = keys
@@ -144,7 +147,7 @@ impl Line<'_> {
     fn selecting(&self) -> String {
         let keys = &self.app.options().keys;
         let key = |action| {
-            let key = keys.key_in(Mode::Selected, action);
+            let key = keys.key_in(KeyContext::Selected, action);
             key.map(|key| key.to_string())
         };
         let find = [Action::Search, Action::FindOlder, Action::FindNewer];
@@ -159,9 +162,9 @@ impl Line<'_> {
         format!(" {} ", parts.join(" · "))
     }
 
-    /// As many of the parts as fit into `room`: the state first, then that there is no log, the
-    /// clock, what the state is about, and where the server is.
-    fn parts(&self, room: usize) -> Vec<(String, Style)> {
+    /// As many parts as fit into `space`, in this order: the state, a missing log, the clock, the
+    /// details of the state, the address of the server.
+    fn parts(&self, space: usize) -> Vec<(String, Style)> {
         let status = self.app.status();
         let (health, short, rest) = status.words(self.app.now());
         let sign = match health {
@@ -170,8 +173,8 @@ impl Line<'_> {
             Health::Bad => "✗",
         };
         let state = format!("{sign} {short}");
-        let mut left = room.saturating_sub(glyphs::width(&state));
-        // Takes a text, cut where there is room for at least so much of it.
+        let mut left = space.saturating_sub(glyphs::width(&state));
+        // Takes a text; it is cut if at least `least` columns are left.
         let mut take = |text: &str, least: usize| {
             let space = left.saturating_sub(3);
             let fits = glyphs::width(text) <= space || space >= least;
@@ -184,7 +187,7 @@ impl Line<'_> {
         let clock = status.clock();
         let clock = take(&format!("Lamport {clock}"), usize::MAX)
             .or_else(|| take(&format!("L{clock}"), usize::MAX));
-        // What is wrong has rows of its own.
+        // While the alarm has rows of its own, the details would be repeated here.
         let alarmed = self.app.panes().alarm.height > 0;
         let rest = if alarmed { String::new() } else { rest };
         let rest = take(&glyphs::safe(&rest), 13);
@@ -204,7 +207,7 @@ impl Line<'_> {
     }
 }
 
-/// A word to the user, above the line one writes in.
+/// The hint above the draft.
 pub(super) struct HintLine<'a> {
     pub(super) app: &'a App,
     pub(super) theme: Theme,
@@ -216,7 +219,7 @@ impl Widget for HintLine<'_> {
             return self.prompt(area, buf);
         }
         let Some(hint) = self.app.hint() else { return };
-        let (sign, style) = if hint.error {
+        let (sign, style) = if hint.tone == Tone::Error {
             ("✗ ", self.theme.error())
         } else {
             ("! ", self.theme.warning())
@@ -231,15 +234,15 @@ impl Widget for HintLine<'_> {
 const PROMPT: &str = "Search: ";
 
 impl HintLine<'_> {
-    /// Search: coffee                     found · Up older · Enter keeps · Esc back
+    /// Draws the prompt: `Search: coffee         found · Up older · Enter keeps · Esc back`.
     fn prompt(&self, area: Rect, buf: &mut Buffer) {
         let (query, _) = query(self.app, area);
         let x = put(buf, area, (0, 0), PROMPT, theme::STRONG);
         let text = (query.as_str(), query.as_str());
         let x = put_said(buf, area, (x, 0), text, theme::TEXT, self.theme);
-        let room = usize::from(area.width).saturating_sub(x + 2);
+        let space = usize::from(area.width).saturating_sub(x + 2);
         let map = &self.app.options().keys;
-        let (state, style) = self.outcome(room);
+        let (state, style) = self.outcome(space);
         let state = if state.is_empty() {
             state
         } else {
@@ -255,9 +258,9 @@ impl HintLine<'_> {
         let all: Vec<_> = all.into_iter().flatten().collect();
         let keys = [all.join(" · "), back.unwrap_or_default()]
             .into_iter()
-            .find(|keys| glyphs::width(&state) + glyphs::width(keys) <= room)
+            .find(|keys| glyphs::width(&state) + glyphs::width(keys) <= space)
             .unwrap_or_default();
-        let state = glyphs::fit(&state, room.saturating_sub(glyphs::width(&keys)));
+        let state = glyphs::fit(&state, space.saturating_sub(glyphs::width(&keys)));
         let width = glyphs::width(&state) + glyphs::width(&keys);
         let x = usize::from(area.width).saturating_sub(width).max(x + 1);
         let x = put(buf, area, (x, 0), &state, style);
@@ -265,43 +268,43 @@ impl HintLine<'_> {
     }
 }
 
-/// What is looked for, as it is shown, and the caret's column in it.
+/// The query as it is shown, and the caret's column in it.
 fn query(app: &App, area: Rect) -> (String, usize) {
-    let room = usize::from(area.width).saturating_sub(PROMPT.len());
-    glyphs::field(app.search().halves(), room)
+    let space = usize::from(area.width).saturating_sub(PROMPT.len());
+    glyphs::field(app.search().halves(), space)
 }
 
 impl HintLine<'_> {
-    /// How the search has ended, in so many columns.
-    fn outcome(&self, room: usize) -> (String, Style) {
+    /// How the search ended, in a text that fits.
+    fn outcome(&self, space: usize) -> (String, Style) {
         let (search, theme) = (self.app.search(), self.theme);
         let keys = &self.app.options().keys;
-        let older = search.is_older();
+        let older = search.direction() == Direction::Older;
         match search.outcome() {
-            Outcome::None => (String::new(), theme::DIM),
-            Outcome::Found => ("found".into(), theme::DIM),
-            Outcome::Wrapped if older => ("found from the newest on".into(), theme.warning()),
-            Outcome::Wrapped => ("found from the oldest on".into(), theme.warning()),
-            Outcome::Only => ("the only one".into(), theme.warning()),
-            Outcome::Asking if older => ("looking further up …".into(), theme.warning()),
-            Outcome::Asking => ("looking further down …".into(), theme.warning()),
-            Outcome::NoMore => {
+            SearchOutcome::None => (String::new(), theme::DIM),
+            SearchOutcome::Found => ("found".into(), theme::DIM),
+            SearchOutcome::Wrapped if older => ("found from the newest on".into(), theme.warning()),
+            SearchOutcome::Wrapped => ("found from the oldest on".into(), theme.warning()),
+            SearchOutcome::Only => ("the only one".into(), theme.warning()),
+            SearchOutcome::Asking if older => ("searching further up …".into(), theme.warning()),
+            SearchOutcome::Asking => ("searching further down …".into(), theme.warning()),
+            SearchOutcome::NoMore => {
                 let (none, end, key) = if older {
                     ("no older one", "newest", keys.key(Action::Up))
                 } else {
                     ("no newer one", "oldest", keys.key(Action::Down))
                 };
                 let on = key.map(|key| format!("{none}: {key} goes on from the {end}"));
-                let fitting = on.filter(|on| glyphs::width(on) <= room);
+                let fitting = on.filter(|on| glyphs::width(on) <= space);
                 (fitting.unwrap_or_else(|| none.into()), theme.warning())
             }
-            Outcome::Nothing => ("✗ nothing found".into(), theme.error()),
-            Outcome::Failed(why) => (format!("✗ {}", glyphs::safe(why)), theme.error()),
+            SearchOutcome::Nothing => ("✗ nothing found".into(), theme.error()),
+            SearchOutcome::Failed(why) => (format!("✗ {}", glyphs::safe(why)), theme.error()),
         }
     }
 }
 
-/// Where the next character of the search comes.
+/// The position of the caret in the search prompt.
 pub(super) fn search_caret(app: &App) -> Option<Position> {
     let area = app.panes().hint;
     let (_, caret) = query(app, area);

@@ -1,4 +1,4 @@
-//! The screens as text: renewed with `INSTA_UPDATE=always cargo test -p chitty`, and then read.
+//! The screens as text. `INSTA_UPDATE=always cargo test -p chitty` renews them; read the changes.
 
 mod ascii;
 mod causality;
@@ -17,15 +17,15 @@ use super::*;
 use crate::{
     app::{
         Input, Settings,
-        testing::{Driver, at, joined, left, message, written},
+        testing::{TestApp, at, joined, left, message, written},
     },
-    session::{Ended, Link, Notice, Refusal, Ticket},
+    session::{Ended, Link, NameRefusal, Notice, Ticket},
 };
 
 const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (40, 10), (20, 5), (1, 1)];
 
-/// The screen between bars, a wide character as it looks, and where the cursor is.
-pub(super) fn shot(driver: &Driver, width: u16, height: u16) -> String {
+/// The screen between bars, with wide characters as they look, and the position of the cursor.
+pub(super) fn shot(driver: &TestApp, width: u16, height: u16) -> String {
     let theme = Theme::new(true);
     ascii::assert_ascii(driver, width, height);
     let backend = TestBackend::new(width, height);
@@ -54,7 +54,7 @@ pub(super) fn shot(driver: &Driver, width: u16, height: u16) -> String {
 }
 
 /// One snapshot per size.
-pub(super) fn shots(name: &str, act: impl Fn(&mut Driver), start: impl Fn(u16, u16) -> Driver) {
+pub(super) fn shots(name: &str, act: impl Fn(&mut TestApp), start: impl Fn(u16, u16) -> TestApp) {
     for (width, height) in SIZES {
         let mut driver = start(width, height);
         act(&mut driver);
@@ -66,7 +66,7 @@ pub(super) fn shots(name: &str, act: impl Fn(&mut Driver), start: impl Fn(u16, u
 }
 
 /// A chat of some length.
-fn chat(driver: &mut Driver) {
+fn chat(driver: &mut TestApp) {
     driver.event(message(
         3,
         11,
@@ -98,52 +98,52 @@ fn chat(driver: &mut Driver) {
 
 #[test]
 fn join_screen() {
-    shots("join", |_| {}, Driver::new);
+    shots("join", |_| {}, TestApp::new);
 }
 
 #[test]
 fn join_refused() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         driver.press(KeyCode::Enter);
-        driver.notice(Notice::Refused(Refusal {
+        driver.notice(Notice::Refused(NameRefusal {
             name: "ada".into(),
             reason: "the name ada is taken by somebody present; choose another".into(),
             retry_in: Some(Duration::from_secs(8)),
         }));
     };
-    shots("join_refused", act, Driver::new);
+    shots("join_refused", act, TestApp::new);
 }
 
 #[test]
 fn joining() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         driver.press(KeyCode::Enter);
         driver.notice(Notice::Link(Link::StartingServer));
     };
-    shots("joining", act, Driver::new);
-    let act = |driver: &mut Driver| {
+    shots("joining", act, TestApp::new);
+    let act = |driver: &mut TestApp| {
         act(driver);
         driver.say("hello");
         driver.input(Input::Paste(" to all of you".into()));
     };
-    shots("joining_with_a_draft", act, Driver::new);
+    shots("joining_with_a_draft", act, TestApp::new);
 }
 
 #[test]
 fn just_joined() {
-    shots("just_joined", |_| {}, Driver::joined);
+    shots("just_joined", |_| {}, TestApp::joined);
 }
 
 #[test]
 fn conversation() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         chat(driver);
         driver.type_in("See you tomorr");
     };
-    shots("chat", act, Driver::joined);
+    shots("chat", act, TestApp::joined);
 }
 
-fn log_fails(driver: &mut Driver) {
+fn log_fails(driver: &mut TestApp) {
     driver.input(Input::Log(LogNews::Fails(LogTrouble {
         path: "/home/ada/.local/state/chitty-chat/ada.log".into(),
         reason: "it belongs to root, and this process runs as ada".into(),
@@ -152,14 +152,14 @@ fn log_fails(driver: &mut Driver) {
 
 #[test]
 fn a_log_that_fails() {
-    shots("log_fails", log_fails, Driver::joined);
+    shots("log_fails", log_fails, TestApp::joined);
 }
 
 #[test]
 fn a_log_that_works_again() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     log_fails(&mut driver);
-    // It is shown for as long as it fails, whatever else there is to say.
+    // The warning stays for as long as the log fails, whatever else there is to say.
     driver.type_in("x");
     driver.notice(Notice::Link(Link::Connecting));
     assert!(shot(&driver, 80, 24).contains("! no log"));
@@ -174,7 +174,7 @@ fn a_log_that_works_again() {
 
 #[test]
 fn hostile_text() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         let text =
             "\u{1b}[2J\u{1b}]0;owned\u{7} \u{202e}desrever\u{202c} zero\u{200b}width \u{9b}31m";
         driver.event(message(3, 11, "bob\u{202e}\u{1b}[31m", text));
@@ -187,21 +187,21 @@ fn hostile_text() {
         ));
         driver.input(crate::app::Input::Paste("paste\u{1b}[201~\u{7}d".into()));
     };
-    shots("hostile", act, Driver::joined);
+    shots("hostile", act, TestApp::joined);
 }
 
 #[test]
 fn help() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         chat(driver);
         driver.press(KeyCode::F(1));
     };
-    shots("help", act, Driver::joined);
+    shots("help", act, TestApp::joined);
 }
 
 #[test]
 fn link_lost() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         driver.event(message(3, 11, "bob", "Good morning!"));
         driver.notice(Notice::Link(Link::Lost {
             reason: "connection refused".into(),
@@ -212,12 +212,12 @@ fn link_lost() {
         driver.press(KeyCode::Char('x'));
         driver.press(KeyCode::Esc);
     };
-    shots("lost", act, Driver::joined);
+    shots("lost", act, TestApp::joined);
 }
 
 #[test]
 fn rejected() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         driver.say("hello hello hello");
         driver.say("again");
         driver.notice(Notice::Rejected {
@@ -227,46 +227,46 @@ fn rejected() {
         driver.type_in("/foo bar");
         driver.press(KeyCode::Enter);
     };
-    shots("rejected", act, Driver::joined);
+    shots("rejected", act, TestApp::joined);
 }
 
 #[test]
 fn over_the_limit() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         driver.type_in(&"Ærø ".repeat(35));
         driver.press(KeyCode::Enter);
     };
-    shots("over", act, Driver::joined);
+    shots("over", act, TestApp::joined);
 }
 
 #[test]
 fn taken_over() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         chat(driver);
         driver.notice(Notice::Ended(Ended::TakenOver));
     };
-    shots("taken_over", act, Driver::joined);
+    shots("taken_over", act, TestApp::joined);
 }
 
 #[test]
 fn many_are_present() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         for n in 3..60 {
             driver.event(joined(n, n * 2, &format!("participant-{n}")));
         }
     };
-    shots("many", act, Driver::joined);
+    shots("many", act, TestApp::joined);
 }
 
 #[test]
 fn a_wide_screen() {
-    let mut driver = Driver::joined(200, 60);
+    let mut driver = TestApp::joined(200, 60);
     chat(&mut driver);
     insta::assert_snapshot!("chat_200x60", shot(&driver, 200, 60));
 }
 
 /// Foreground and modifiers of the cells of a text on screen.
-pub(super) fn style_of(driver: &Driver, theme: Theme, text: &str) -> Style {
+pub(super) fn style_of(driver: &TestApp, theme: Theme, text: &str) -> Style {
     let mut buffer = Buffer::empty(driver.app.panes().screen);
     render(&driver.app, theme, &mut buffer, &mut Vec::new());
     for y in 0..buffer.area.height {
@@ -286,7 +286,7 @@ pub(super) fn style_of(driver: &Driver, theme: Theme, text: &str) -> Style {
 #[test]
 fn days_are_local() {
     let zone = TimeZone::fixed(jiff::tz::offset(10));
-    let mut driver = Driver::with(Settings {
+    let mut driver = TestApp::with(Settings {
         name: Some("ada".into()),
         login: String::new(),
         server: "here".into(),
@@ -307,7 +307,7 @@ fn days_are_local() {
 
 #[test]
 fn the_caret_moves_by_what_is_seen() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.type_in("日本e\u{301}");
     let end = shot(&driver, 80, 24);
     assert!(end.ends_with("cursor at 12, 23"), "{end}");
@@ -320,7 +320,7 @@ fn the_caret_moves_by_what_is_seen() {
 #[test]
 fn why_there_is_no_link_can_be_read() {
     let reason = "no server answers at http://chat.example.org:50051: Connection refused";
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         driver.event(message(3, 11, "bob", "Good morning!"));
         driver.notice(Notice::Link(Link::Lost {
             reason: reason.into(),
@@ -329,9 +329,9 @@ fn why_there_is_no_link_can_be_read() {
         driver.now = Duration::from_secs(2);
         driver.say("is anybody there?");
     };
-    shots("offline", act, Driver::joined);
+    shots("offline", act, TestApp::joined);
     for (width, height) in [(200, 60), (80, 24), (40, 12), (40, 10)] {
-        let mut driver = Driver::joined(width, height);
+        let mut driver = TestApp::joined(width, height);
         act(&mut driver);
         for bare in [false, true] {
             let screen = shot(&driver, width, height);
@@ -348,7 +348,7 @@ fn why_there_is_no_link_can_be_read() {
         }
     }
     // It is the loudest thing on the screen.
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     act(&mut driver);
     let style = style_of(&driver, Theme::new(true), "✗ Offline");
     assert_eq!(

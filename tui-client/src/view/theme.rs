@@ -20,33 +20,33 @@ use ratatui::style::{Color, Modifier, Style};
 use super::{Depth, glyphs};
 use crate::app::status::Health;
 
-/// The styles. Whatever a colour says is also said by a sign, a word or a modifier.
+/// The styles. Everything that a colour says is also said by a sign, a word or a modifier.
 #[derive(Clone, Copy, Debug)]
 pub struct Theme {
-    /// `None`: without colours; modifiers (bold, dim, reverse) stay.
+    /// The colours; `None` to use only modifiers (bold, dim, reverse).
     palette: Option<Palette>,
-    /// The program's own signs are ASCII.
+    /// Whether the program's own signs are ASCII.
     ascii: bool,
 }
 
-/// The colours. A background is never set: the terminal's own is the one that is legible.
+/// The colours. A background is never set, because the terminal's own is the one that is legible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Palette {
-    /// For names, one or more; who is present has one of them.
+    /// The colours of names, one or more.
     pub names: &'static [Color],
-    /// All is well.
+    /// A good state.
     pub good: Color,
-    /// It takes a moment, or wants to be looked at.
+    /// Waiting, and warnings.
     pub waiting: Color,
-    /// It does not work, or goes too far.
+    /// Errors, and text beyond the limit.
     pub bad: Color,
-    /// What is searched for, in what was said or in the lines that one sent.
+    /// Matches of a search, in the messages or in the lines sent before.
     pub found: Color,
-    /// The user is spoken to.
+    /// Mentions of the user.
     pub mention: Color,
 }
 
-/// For names, in terminals that know 256 colours.
+/// The colours of names in terminals that know 256 colours.
 pub(crate) const NAMES: [Color; 12] = [
     Color::Indexed(105),
     Color::Indexed(202),
@@ -63,8 +63,8 @@ pub(crate) const NAMES: [Color; 12] = [
 ];
 
 impl Palette {
-    /// The terminal's sixteen, which its user has made legible. For names each hue once, without
-    /// dark blue, which is unreadable on black, and without dark red, which means trouble.
+    /// The terminal's sixteen colours, which its user has made legible. Names use each hue once,
+    /// without dark blue, which is unreadable on black, and without dark red, which means trouble.
     pub const TERMINAL: Self = Self {
         names: &[
             Color::Green,
@@ -81,7 +81,7 @@ impl Palette {
         mention: Color::Magenta,
     };
 
-    /// What a terminal of this depth shows unless the user wants something else.
+    /// The default palette for a terminal of this depth.
     pub const fn of(depth: Depth) -> Self {
         match depth {
             Depth::Sixteen => Self::TERMINAL,
@@ -93,19 +93,19 @@ impl Palette {
     }
 }
 
-/// What people read.
+/// The style of text that people read.
 pub(super) const TEXT: Style = Style::new();
-/// What stands around it.
+/// The style of everything around it.
 pub(super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
-/// Titles.
+/// The style of titles.
 pub(super) const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
-/// The selected line.
+/// The style of the selected line.
 pub(super) const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
-/// An address that can be opened.
+/// The style of a hyperlink.
 pub(super) const LINK: Style = Style::new().add_modifier(Modifier::UNDERLINED);
 
 impl Theme {
-    /// These colours, or none.
+    /// A theme with these colours, or with none.
     pub const fn of(palette: Option<Palette>) -> Self {
         Self {
             palette,
@@ -113,7 +113,7 @@ impl Theme {
         }
     }
 
-    /// With the program's own signs and frames in ASCII, or not.
+    /// The same theme with the program's own signs and frames in ASCII, or not.
     #[must_use]
     pub const fn in_ascii(self, ascii: bool) -> Self {
         Self { ascii, ..self }
@@ -123,7 +123,8 @@ impl Theme {
         self.ascii
     }
 
-    /// In this style, what a person wrote: it stays as it is where the program's own signs do not.
+    /// The style for a participant's text, which stays as it is when the program's own signs become
+    /// ASCII.
     pub(super) fn said(self, style: Style) -> Style {
         if self.ascii {
             style.add_modifier(glyphs::SAID)
@@ -142,7 +143,7 @@ impl Theme {
         coloured(self.palette.as_ref().map(pick))
     }
 
-    /// How a name looks that has this colour, by its number among those of names.
+    /// The style of a name with the colour of this number.
     pub(super) fn name(self, hue: usize, own: bool) -> Style {
         let colour = |palette: &Palette| {
             let names = palette.names;
@@ -178,19 +179,19 @@ impl Theme {
             .add_modifier(Modifier::BOLD | Modifier::REVERSED)
     }
 
-    /// What is wrong for as long as it is on screen.
+    /// The alarm.
     pub(super) fn alarm(self) -> Style {
         self.colour(|palette| palette.bad)
             .add_modifier(Modifier::BOLD | Modifier::REVERSED)
     }
 
-    /// What is searched for.
+    /// A match of a search.
     pub(super) fn found(self) -> Style {
         self.colour(|palette| palette.found)
             .add_modifier(Modifier::REVERSED)
     }
 
-    /// The user is spoken to.
+    /// A mention of the user.
     pub(super) fn mention(self) -> Style {
         self.colour(|palette| palette.mention)
             .add_modifier(Modifier::BOLD | Modifier::REVERSED)

@@ -1,10 +1,10 @@
-//! A client without a screen: it writes without end and keeps what it is told.
+//! A client without a screen, which writes without end and keeps what it receives.
 
 use std::{collections::HashMap, time::Duration};
 
 use chitty::{
     launch,
-    session::{Command, Link, Notice, SessionConfig, Ticket, Welcome, spawn},
+    session::{Link, Notice, SessionCommand, SessionConfig, Ticket, WelcomeNotice, spawn},
 };
 use chitty_chat::{Event, MessageText, ParticipantName, secret::os_random};
 use tokio::{
@@ -13,19 +13,19 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Longer than anything here takes: only a run that fails waits for it.
+/// Longer than anything here should take; only a run that fails waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// So many lines wait for their confirmation at most.
+/// How many lines may wait for their confirmation.
 const UNDER_WAY: usize = 8;
 
-/// What a client was told, in order, and what became of its lines.
+/// What a client received, in order, and what became of its lines.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) name: String,
     pub(crate) events: Vec<Event>,
     /// Welcomes, each with how many events were shown before it.
-    pub(crate) welcomes: Vec<(usize, Welcome)>,
+    pub(crate) welcomes: Vec<(usize, WelcomeNotice)>,
     /// Lines that were confirmed by their own broadcast, or by the reply.
     pub(crate) confirmed: Vec<String>,
     /// Lines that were refused.
@@ -33,14 +33,14 @@ pub(crate) struct Report {
 }
 
 pub(crate) struct Client {
-    /// How often it came to follow the log at its end.
+    /// How often it has followed the log at its end.
     live: watch::Receiver<u64>,
     stop: watch::Sender<bool>,
     task: JoinHandle<Report>,
 }
 
 impl Client {
-    /// `pace`: from one line to the next.
+    /// Starts a client; `pace` is the time from one line to the next.
     pub(crate) fn start(name: &str, server: String, pace: Duration) -> Self {
         let (live_now, live) = watch::channel(0);
         let (stop, stopped) = watch::channel(false);
@@ -48,12 +48,12 @@ impl Client {
         Self { live, stop, task }
     }
 
-    /// How often it came to follow the log at its end.
+    /// How often it has followed the log at its end.
     pub(crate) fn times_live(&self) -> u64 {
         *self.live.borrow()
     }
 
-    /// Waits until it has come to follow the log at its end more often than that.
+    /// Waits until it has followed the log at its end more often than `before`.
     pub(crate) async fn live_again(&mut self, before: u64) {
         let live = self.live.wait_for(|times| *times > before);
         timeout(PATIENCE, live)
@@ -62,7 +62,7 @@ impl Client {
             .expect("it runs");
     }
 
-    /// Writes no more, waits until every line has its end, and leaves.
+    /// Stops writing, waits for the outcome of every line, and leaves.
     pub(crate) async fn finish(self) -> Report {
         self.stop.send_replace(true);
         timeout(PATIENCE, self.task)
@@ -88,7 +88,7 @@ async fn run(
         span: None,
     });
     let (commands, mut notices) = (session.commands, session.notices);
-    let join = Command::Join {
+    let join = SessionCommand::Join {
         name: ParticipantName::parse(&name).expect("a name"),
     };
     commands.send(join).await.expect("it runs");
@@ -103,7 +103,7 @@ async fn run(
         let stopped = *stop.borrow_and_update();
         if stopped && under_way.is_empty() && !leaving {
             leaving = true;
-            commands.send(Command::Leave).await.expect("it runs");
+            commands.send(SessionCommand::Leave).await.expect("it runs");
         }
         tokio::select! {
             notice = notices.recv() => match notice {
@@ -121,10 +121,10 @@ async fn run(
     }
 }
 
-async fn write(commands: &mpsc::Sender<Command>, ticket: Ticket, line: &str) {
+async fn write(commands: &mpsc::Sender<SessionCommand>, ticket: Ticket, line: &str) {
     let text = MessageText::parse(line).expect("a text");
     commands
-        .send(Command::Publish { ticket, text })
+        .send(SessionCommand::Publish { ticket, text })
         .await
         .expect("it runs");
 }

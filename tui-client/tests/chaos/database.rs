@@ -5,8 +5,8 @@ use std::path::Path;
 use chitty_chat::{Event, Position, secret::os_random};
 use chitty_server::log::{Log as _, PageLimit, SqliteLog, check};
 
-/// Whether nobody is present at its end, or what it holds instead. It must be in order, whoever
-/// has it.
+/// Whether nobody is present at the end of the log, or what it holds instead. The file must be in
+/// order, whoever has it open.
 pub(crate) fn is_empty(file: &Path) -> Result<(), String> {
     let summary = check(file).expect("it is in order");
     match summary.present {
@@ -15,7 +15,7 @@ pub(crate) fn is_empty(file: &Path) -> Result<(), String> {
     }
 }
 
-/// All that is in it.
+/// All events in the file.
 pub(crate) async fn read(file: &Path) -> Vec<Event> {
     let log = SqliteLog::open(file, &mut os_random).expect("a chat");
     let limit = PageLimit {

@@ -1,4 +1,4 @@
-//! What goes wrong, drawn from a seed.
+//! The faults, drawn from a seed.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -31,7 +31,7 @@ enum Fault {
     KillProcess { renamed: bool },
 }
 
-/// So many faults make a deck, which is shuffled, and played to its end before the next.
+/// The number of faults in a deck, which is shuffled and played to its end before the next one.
 pub(crate) const DECK: usize = FAULTS.len();
 
 const FAULTS: [Fault; 11] = [
@@ -48,14 +48,14 @@ const FAULTS: [Fault; 11] = [
     Fault::KillProcess { renamed: true },
 ];
 
-/// What was done.
+/// The faults that were injected.
 #[derive(Default)]
 pub(crate) struct Counts {
     server_kills: usize,
     process_kills: usize,
     stops: usize,
     links: usize,
-    /// The longest from the beginning of a restart until all sessions followed again.
+    /// The longest time from the beginning of a restart until all sessions followed again.
     away: Duration,
 }
 
@@ -108,7 +108,7 @@ impl Stage {
         &self.address
     }
 
-    /// A while of peace, and a fault.
+    /// A while without faults, then a fault.
     pub(crate) async fn cycle(&mut self) {
         sleep(self.between(50, 400)).await;
         match self.draw() {

@@ -1,4 +1,4 @@
-//! What the log files of real clients tell, against what is in the database.
+//! Compares the log files of real clients with the database.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,14 +14,14 @@ use chitty_chat::{
 
 use crate::person::Sitting;
 
-/// What was counted.
+/// The counts of a check.
 #[derive(Default)]
 pub(crate) struct Counts {
     /// Runs of clients.
     pub(crate) runs: usize,
-    /// Lines that a process wrote down as acknowledged.
+    /// Lines that a process logged as acknowledged.
     pub(crate) acknowledged: usize,
-    /// Of these, those that are not in the database as they were said to be.
+    /// Those of them that are not in the database as they were acknowledged.
     pub(crate) lost: usize,
     /// Broadcasts that were received.
     pub(crate) received: usize,
@@ -29,7 +29,7 @@ pub(crate) struct Counts {
     pub(crate) torn: usize,
 }
 
-/// The database, and what is looked up in it.
+/// The database, with indices.
 struct Chat<'a> {
     events: &'a [Event],
     by_id: HashMap<&'a str, &'a Event>,
@@ -45,7 +45,7 @@ struct Run {
     participants: Vec<u64>,
 }
 
-/// Checks the log of every client, and what became of what was typed.
+/// Checks the log of every client, and the fate of every typed line.
 pub(crate) fn check(folder: &Path, events: &[Event], sittings: &[Sitting]) -> Counts {
     let chat = Chat::of(events);
     let mut counts = Counts::default();
@@ -120,7 +120,8 @@ impl<'a> Chat<'a> {
         }
     }
 
-    /// A contiguous run without repeats, each event as it is in the database.
+    /// Checks that it received a contiguous run without repeats, each event as it is in the
+    /// database.
     fn check_received(&self, line: &Line, run: &mut Run) {
         let position = number(line, "position");
         if let Some(last) = run.last.replace(position) {
@@ -140,8 +141,8 @@ impl<'a> Chat<'a> {
         );
     }
 
-    /// What was typed is there in its order; all of it, unless the process was killed: then it
-    /// breaks off somewhere.
+    /// Checks that typed lines are in the log in their order: all of them, or up to some line if
+    /// the process was killed.
     fn check_typed(&self, sitting: &Sitting) {
         let positions: Vec<Option<u64>> = sitting
             .typed
@@ -159,7 +160,7 @@ impl<'a> Chat<'a> {
         );
     }
 
-    /// Who was killed did not leave, and is gone once.
+    /// Checks that a killed process did not leave, and was announced as gone once.
     fn check_end(&self, sitting: &Sitting, run: &Run) {
         let Some(last) = run.participants.last() else {
             return;

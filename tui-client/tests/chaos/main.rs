@@ -1,8 +1,8 @@
 //! Chaos: a real server that is killed with -9 under load, again and again; real clients in
-//! pseudo-terminals that are killed and stopped; connections that are cut, delayed and stalled.
-//! Nobody who lives may notice more than a pause.
+//! pseudo-terminals that are killed and stopped; connections that are cut, delayed and stalled. A
+//! surviving client must notice no more than a pause.
 //!
-//! Short by default; as long as asked by hand:
+//! The test is short by default. For a longer one:
 //!
 //! ```sh
 //! CHITTY_CHAOS_CLIENTS=50 CHITTY_CHAOS_CYCLES=450 cargo test -p chitty --test chaos -- --nocapture
@@ -38,16 +38,16 @@ fn from_environment(name: &str, default: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_shown_twice() {
-    // One of every fault, and five kills of the server.
+    // Every fault once, and five kills of the server.
     let cycles = from_environment("CHITTY_CHAOS_CYCLES", faults::DECK as u64);
     let seed = from_environment("CHITTY_CHAOS_SEED", 1);
-    // Sessions in this process, and processes.
+    // Sessions in this process, and client processes.
     let sessions = from_environment("CHITTY_CHAOS_CLIENTS", 4);
     let processes = from_environment("CHITTY_CHAOS_PROCESSES", 3);
 
     let world = Arc::new(World::new());
     let mut stage = Stage::new(Arc::clone(&world), seed);
-    // All write some 400 lines a second together.
+    // Together they write some 400 lines a second.
     let pace = Duration::from_micros(2500) * u32::try_from(sessions).expect("small");
     for number in 0..sessions {
         let proxy = Proxy::start(stage.address()).await;
@@ -74,7 +74,7 @@ async fn nothing_is_lost_or_shown_twice() {
     finish(stage, &world).await;
 }
 
-/// Everything comes to rest; then the database and the logs are judged.
+/// Lets everything come to rest, and then checks the database and the logs.
 async fn finish(mut stage: Stage, world: &World) {
     for person in &stage.people {
         person.order(Order::Finish);
@@ -112,7 +112,7 @@ async fn finish(mut stage: Stage, world: &World) {
     check_times(&world.logs());
 }
 
-/// The logs of all processes keep the rules of logical time.
+/// Checks the logs of all processes against the rules of logical time.
 fn check_times(folder: &Path) {
     let trace = Trace::read(&[folder.to_owned()]).expect("readable");
     let facts = Facts::of(&trace);

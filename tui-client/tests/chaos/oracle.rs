@@ -1,4 +1,4 @@
-//! What must be true whatever happened, said again from the protocol and not from the server.
+//! What must be true whatever happened, derived from the protocol and not from the server.
 
 use std::collections::HashMap;
 
@@ -6,11 +6,11 @@ use chitty_chat::{Event, EventKind};
 
 use crate::client::Report;
 
-/// What was counted.
+/// The counts of a check.
 pub(crate) struct Sum {
-    /// Lines whose outcome their author was told.
+    /// Lines whose outcome was reported to their author.
     pub(crate) acknowledged: usize,
-    /// Of these, those that are not in the log.
+    /// Those of them that are not in the log.
     pub(crate) lost: usize,
     /// Lines that are in the log more than once.
     pub(crate) duplicated: usize,
@@ -46,7 +46,8 @@ pub(crate) fn check(log: &[Event], reports: &[Report]) -> Sum {
     sum
 }
 
-/// Positions are dense, times are those of the rules, who speaks is present, each leaves once.
+/// Checks that positions are dense, times follow the rules, authors are present, and everybody
+/// leaves once.
 fn check_log(log: &[Event]) {
     let mut clock = 0;
     let mut present: HashMap<u64, &str> = HashMap::new();
@@ -83,7 +84,7 @@ fn check_log(log: &[Event]) {
     assert!(present.is_empty(), "still present: {present:?}");
 }
 
-/// What a client was shown is a contiguous run of the log, each event as it is there.
+/// Checks that a client was shown a contiguous run of the log, each event as it is there.
 fn check_client(log: &[Event], report: &Report) {
     let name = &report.name;
     for pair in report.events.windows(2) {

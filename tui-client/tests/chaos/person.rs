@@ -1,5 +1,5 @@
-//! Somebody at a real client process in a pseudo-terminal, who types lines, and whose process is
-//! stopped, killed and started again.
+//! A person with a real client process in a pseudo-terminal, who types lines, and whose process is
+//! stopped, killed and restarted.
 
 use std::{
     collections::HashSet,
@@ -13,32 +13,32 @@ use crate::{
     tail::Tail,
 };
 
-/// From one line to the next.
+/// The time from one line to the next.
 const PACE: Duration = Duration::from_millis(60);
 
-/// So many lines wait for their confirmation at most, as far as their author's log tells: far from
-/// what a client takes.
+/// How many lines may wait for their confirmation, as far as the client's log shows: far below the
+/// client's own limit.
 const UNDER_WAY: usize = 20;
 
-/// What is done to somebody.
+/// An order to a person.
 pub(crate) enum Order {
-    /// SIGSTOP, and SIGCONT so much later.
+    /// Send SIGSTOP, and SIGCONT after this time.
     Stop(Duration),
-    /// SIGKILL; then a new process, under the same name or another one.
+    /// Send SIGKILL, and start a new process, under the same name or another one.
     Kill { renamed: bool },
-    /// Types no more, waits until every line has its end, and leaves.
+    /// Stop typing, wait for the outcome of every line, and leave.
     Finish,
 }
 
-/// What a process was, for the oracle.
+/// A process and its input, for the oracle.
 pub(crate) struct Sitting {
-    /// The name that it was started with.
+    /// The name with which it was started.
     pub(crate) name: String,
-    /// Its run, where its log tells of one.
+    /// Its run in the logs, if there is one.
     pub(crate) run: Option<String>,
     /// The lines that were typed, in order.
     pub(crate) typed: Vec<String>,
-    /// It was killed, and did not leave.
+    /// Whether it was killed, so that it did not leave.
     pub(crate) killed: bool,
 }
 
@@ -59,7 +59,7 @@ impl Person {
         self.orders.send(order).expect("it lives");
     }
 
-    /// All its processes, when the last has left.
+    /// All its processes, after the last one has left.
     pub(crate) fn sittings(self) -> Vec<Sitting> {
         self.thread.join().expect("it lived")
     }
@@ -96,17 +96,17 @@ struct Process {
     terminal: Terminal,
     log: Tail,
     sitting: Sitting,
-    /// It was let in.
+    /// Whether it has joined.
     entered: bool,
-    /// What it typed and has not been shown yet.
+    /// Its lines that it has not been shown yet.
     under_way: HashSet<String>,
-    /// Its lines begin with this, and no others.
+    /// The prefix of its lines, and of no others.
     prefix: String,
 }
 
 impl Process {
     fn start(world: &World, name: &str, server: &str, prefix: String) -> Self {
-        // What is there is of those before it.
+        // Skips the log lines of earlier processes.
         let log = Tail::from_end(world.logs().join(format!("{name}.log")));
         Self {
             terminal: world.client(&format!("http://{server}"), &["--name", name]),
@@ -123,7 +123,7 @@ impl Process {
         }
     }
 
-    /// Types a line, where it can.
+    /// Types a line if it may.
     fn go_on(&mut self) {
         self.read();
         if !self.entered {
@@ -136,19 +136,19 @@ impl Process {
         }
     }
 
-    /// Keys are for the name before that.
+    /// Before that, keys would go to the name field.
     fn shows_chat(&self) -> bool {
         !self.terminal.screen().contains("Your name")
     }
 
-    /// The name is another's until the grace is over: of the process before, which was killed.
+    /// Tries again to join: the name belongs to the killed process until its grace is over.
     fn ask_again(&mut self) {
         if self.terminal.screen().contains("taken") {
             self.terminal.send("\r");
         }
     }
 
-    /// Reads what the process wrote down.
+    /// Reads the new log lines of the process.
     fn read(&mut self) {
         for line in self.log.lines() {
             self.sitting.run.get_or_insert_with(|| line.run.clone());

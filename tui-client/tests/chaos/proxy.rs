@@ -1,4 +1,4 @@
-//! A connection that can be cut, delayed and stalled.
+//! A proxy for connections that can be cut, delayed and stalled.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,14 +9,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// What becomes of what is sent.
+/// What happens to the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// It passes.
+    /// They pass.
     Pass,
-    /// It passes so much later.
+    /// They pass after this delay.
     Delay(Duration),
-    /// Nothing passes, and nobody is told.
+    /// Nothing passes, and neither side is informed.
     Stall,
     /// All connections end; new ones pass.
     Cut,
@@ -24,7 +24,7 @@ pub(crate) enum Mode {
 
 pub(crate) struct Proxy {
     address: SocketAddr,
-    /// The mode, and how often it was cut.
+    /// The mode, and how often connections were cut.
     mode: watch::Sender<(Mode, u64)>,
 }
 
@@ -36,7 +36,7 @@ impl Proxy {
         let target = target.to_owned();
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                // Without a server the client hears a connection that ends at once.
+                // Without a server the client's connection ends at once.
                 let Ok(far) = TcpStream::connect(&target).await else {
                     continue;
                 };

@@ -12,12 +12,12 @@ use chitty_chat::logging::{Line, parse_line};
 pub(crate) struct Tail {
     path: PathBuf,
     file: Option<File>,
-    /// The beginning of a line.
+    /// The beginning of a line that is not complete.
     rest: Vec<u8>,
 }
 
 impl Tail {
-    /// Of what is written from now on.
+    /// Follows what is written from now on.
     pub(crate) fn from_end(path: PathBuf) -> Self {
         let mut file = File::open(&path).ok();
         if let Some(file) = &mut file {
@@ -30,7 +30,7 @@ impl Tail {
         }
     }
 
-    /// The lines since the last time; torn ones are passed over.
+    /// The lines since the last call; torn ones are skipped.
     pub(crate) fn lines(&mut self) -> Vec<Line> {
         let mut text = std::mem::take(&mut self.rest);
         self.read(&mut text);

@@ -13,7 +13,7 @@ use std::{
 
 use support::{World, wait_until};
 
-/// `chitty --plain`, of which nothing is taken from the environment.
+/// `chitty --plain` with a clean environment.
 fn client(world: &World, server: &str, name: &str) -> Command {
     let mut client = Command::new(env!("CARGO_BIN_EXE_chitty"));
     client
@@ -29,7 +29,7 @@ fn client(world: &World, server: &str, name: &str) -> Command {
     client
 }
 
-/// Pipes this into `chitty --plain`, and waits for its end.
+/// Pipes this into `chitty --plain`, and waits for it to end.
 fn pipe(world: &World, server: &str, name: &str, input: &[u8], arguments: &[&str]) -> Output {
     let mut client = client(world, server, name)
         .args(arguments)
@@ -37,7 +37,7 @@ fn pipe(world: &World, server: &str, name: &str, input: &[u8], arguments: &[&str
         .expect("it starts");
     let mut stdin = client.stdin.take().expect("a pipe");
     let input = input.to_vec();
-    // It reads on only as its output is read, too.
+    // It reads on only while its output is read.
     let written = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let output = client.wait_with_output().expect("it ends");
     written.join().expect("no panic");
@@ -108,7 +108,7 @@ fn it_shows_what_was_said_before_where_it_is_asked_to() {
     assert!(text(&told.stdout).contains("ada: first\n"));
 }
 
-/// What is shown must not depend on how quickly the end of the input is noticed.
+/// The output must not depend on how quickly the end of the input is noticed.
 #[test]
 fn all_that_was_asked_for_is_shown_before_it_leaves() {
     const LINES: usize = 3000;
@@ -180,7 +180,7 @@ fn a_name_that_is_taken_is_said() {
     assert!(errors.contains("the name \"ada\" is refused"), "{errors}");
 }
 
-/// In the place of the client's log is what it must not write to.
+/// Puts something in place of the client's log that it must not write to.
 fn block(world: &World, name: &str) {
     std::fs::create_dir_all(world.logs()).expect("made");
     let log = world.logs().join(format!("{name}.log"));
@@ -231,8 +231,8 @@ fn a_client_without_its_threads_says_so() {
     let server = world.server(&[]);
     let program = world.path("chitty");
     std::fs::copy(env!("CARGO_BIN_EXE_chitty"), &program).expect("copied");
-    // As a user who has no other threads. The limit does not hold for root, and only root can
-    // become somebody else.
+    // Run as a user without other threads. The limit does not apply to root, and only root can
+    // change the user.
     let script = format!(
         "chmod 755 {0} && setpriv --reuid {1} --regid {1} --clear-groups true",
         world.folder().display(),
@@ -255,7 +255,7 @@ fn a_client_without_its_threads_says_so() {
         let output = Command::new("sh")
             .args(["-c", &script])
             .env_remove("XDG_CONFIG_HOME")
-            // Where there is no configuration that is closed to that user.
+            // A place without a configuration that is closed to that user.
             .env("HOME", world.folder())
             .output();
         let output = output.expect("there is a shell");

@@ -1,4 +1,4 @@
-//! The server that a client starts has nothing of what the client's caller has.
+//! The server that a client starts inherits nothing from the client's caller.
 
 use std::{
     net::TcpListener,
@@ -11,7 +11,7 @@ use crate::{
     text,
 };
 
-/// A server of one's own, which a client starts by this script's `"$@"`.
+/// A local server, which a client starts from a script with `"$@"`.
 struct Own {
     world: World,
     address: String,
@@ -45,7 +45,7 @@ impl Own {
             .expect("there is a shell")
     }
 
-    /// Waits for the end of a script whose client has ended.
+    /// Waits for a script to end after its client has ended.
     fn ended(&self, mut shell: Child) {
         let status = wait_until("it ends before the server does", || {
             let status = shell.try_wait().expect("a child");
@@ -62,7 +62,7 @@ impl Own {
         lock.ok()?.trim().parse().ok()
     }
 
-    /// What Linux tells of the server.
+    /// What Linux reports of the server.
     fn proc(&self, what: &str) -> PathBuf {
         let process = self.process().unwrap_or(0);
         format!("/proc/{process}/{what}").into()
@@ -81,7 +81,7 @@ impl Drop for Own {
 fn no_lock_and_no_pipe_is_held() {
     let own = Own::new();
     let lock = own.world.path("job.lock");
-    // The pipes of the pipeline and of $( ) are open in the client, too, by other numbers.
+    // The pipes of the pipeline and of $( ) are open in the client, too, under other numbers.
     let script = format!(
         "exec 9>&1; flock {0} \"$@\" 8>&1 | cat; x=$(\"$@\" 7>&1 2>&1); flock --nonblock {0} true",
         lock.display()
@@ -95,7 +95,7 @@ fn it_is_nowhere_and_has_nothing_but_its_own() {
     let own = Own::new();
     let marks = own.world.path("marks");
     std::fs::create_dir(&marks).expect("made");
-    // Also by numbers of two digits, for which sh has no words.
+    // Descriptors with two digits, for which sh has no syntax.
     let script = format!(
         "umask 000; exec 3>{0}/a 5<{0} 9>>{0}/b; exec env --block-signal=TERM,USR1 bash -c \
          'exec 42>{0}/c; exec \"$@\"' bash \"$@\"",

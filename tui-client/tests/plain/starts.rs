@@ -1,10 +1,10 @@
-//! Starts that cannot work: what is said must help whoever reads it, also in a file.
+//! Starts that must fail: the message must help the user, even in a file.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use crate::{support::World, text};
 
-/// What it said: one line, or some of clap's, with each cause once and no colours.
+/// The message: one line, or clap's usage, with each cause once and no colours.
 fn complaint(world: &World, args: &[&str], environment: &[(&str, &str)]) -> String {
     let done = Command::new(env!("CARGO_BIN_EXE_chitty"))
         .args(args)
@@ -19,7 +19,7 @@ fn complaint(world: &World, args: &[&str], environment: &[(&str, &str)]) -> Stri
     let lines = said.lines().filter(|line| !line.is_empty()).count();
     assert!(matches!(done.status.code(), Some(1 | 2 | 69)), "{said}");
     let usage = done.status.code() == Some(2);
-    // Each option that something collides with has a line of its own.
+    // clap prints each option of a conflict on a line of its own.
     assert!(lines == 1 || (usage && lines <= 8), "{said}");
     assert!(
         !said.contains('\u{1b}') && !said.contains("backtrace"),
@@ -96,7 +96,7 @@ fn a_start_that_cannot_work_says_why_and_what_to_do() {
     ];
     for (args, parts) in cases {
         let plain = ["--plain", "--wait", "0", "--name", "bot"];
-        // The name is said twice in two cases, which is another mistake.
+        // In two cases the message repeats the name, which is another matter.
         let plain = if args[0] == "--name" {
             &plain[..3]
         } else {
@@ -142,7 +142,7 @@ fn home_is_known_where_no_shell_reads_it() {
     assert!(!world.path("~").exists());
 }
 
-/// Whoever the client starts a server for reads one message, of one program.
+/// A user whose client starts a server reads one message, from one program.
 #[test]
 fn a_server_that_cannot_be_started_is_told_once() {
     let world = World::new();

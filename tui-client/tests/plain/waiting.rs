@@ -1,4 +1,4 @@
-//! For whom a client without a screen waits, and that it always ends when it is told to.
+//! What a plain client waits for, and that it always ends when it is asked to.
 
 use std::{
     fs::File,
@@ -13,7 +13,7 @@ use crate::{
     text,
 };
 
-/// Waits for its end.
+/// Waits for the process to end.
 fn ended(child: &mut Child) -> ExitStatus {
     wait_until("it ends", || {
         let status = child.try_wait().expect("a child");
@@ -21,7 +21,7 @@ fn ended(child: &mut Child) -> ExitStatus {
     })
 }
 
-/// With this many lines in the chat.
+/// A chat with this many lines.
 fn chat(world: &World, lines: usize) -> Server {
     let server = world.server(&["--publish-rate", "off"]);
     let lines = vec!["x".repeat(120); lines].join("\n");
@@ -30,7 +30,7 @@ fn chat(world: &World, lines: usize) -> Server {
     server
 }
 
-/// More than pipes and the client hold.
+/// More lines than pipes and the client hold.
 const MANY: usize = 3000;
 
 #[test]
@@ -38,7 +38,7 @@ fn a_reader_that_stalls_does_not_keep_a_client_that_is_to_end() {
     let world = World::new();
     let server = chat(&world, MANY);
     for name in ["TERM", "INT", "HUP"] {
-        // What it says on standard error is not read either.
+        // Its error output is not read either.
         let (reader, writer) = std::io::pipe().expect("a pipe");
         let mut stalled = client(&world, server.address(), "bob")
             .args(["--backlog", "100000"])
@@ -57,7 +57,7 @@ fn a_reader_that_stalls_does_not_keep_a_client_that_is_to_end() {
         signal(stalled.id(), name);
         ended(&mut stalled);
         drop(reader);
-        // It has said goodbye: the name is free.
+        // It has left properly, so the name is free.
         let done = pipe(&world, server.address(), "bob", b"", &[]);
         assert!(done.status.success(), "{name}: {}", text(&done.stderr));
         assert!(!text(&done.stderr).contains("waiting"), "{name}");
@@ -77,7 +77,7 @@ fn a_reader_that_has_enough_ends_it_in_order() {
     BufReader::new(bob.stdout.take().expect("a pipe"))
         .read_line(&mut line)
         .expect("it writes");
-    // Its reader is gone, and its input is open.
+    // The reader of its output is gone, while its input is open.
     assert_eq!(ended(&mut bob).code(), Some(0));
     let again = pipe(&world, server.address(), "bob", b"", &[]);
     assert!(!text(&again.stderr).contains("waiting"));
@@ -182,7 +182,7 @@ fn a_disk_that_is_full_is_said() {
     );
 }
 
-/// As `nohup` starts it, and a shell a job in the background.
+/// As started by `nohup`, or by a shell in the background.
 #[cfg(target_os = "linux")]
 #[test]
 fn signals_that_are_to_be_ignored_are() {

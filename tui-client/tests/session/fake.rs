@@ -1,4 +1,4 @@
-//! A server by hand: each call is handed to the test, which answers it. It stands behind a proxy
+//! A server by hand: each call is passed to the test, which answers it. It stands behind a proxy
 //! that can cut connections.
 
 use std::{
@@ -28,7 +28,7 @@ use tonic_health::pb::{
 use tonic_prost::ProstCodec;
 use tower::service_fn;
 
-/// Long enough for a busy machine; nothing waits so long where all is well.
+/// Long enough for a busy machine; a test that passes never waits this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 type Events = UnboundedReceiverStream<Result<v1::Broadcast, Status>>;
@@ -75,7 +75,8 @@ impl Call<v1::JoinRequest, Events> {
         Stream(events)
     }
 
-    /// Accepts as the first participant of an empty chat: Joined at position 1, Lamport time 3.
+    /// Accepts the call as the first participant of an empty chat: Joined at position 1, Lamport
+    /// time 3.
     pub(crate) fn welcome_first(self) -> Stream {
         let name = self.request.name.clone();
         let lamport = self.request.lamport;
@@ -86,7 +87,7 @@ impl Call<v1::JoinRequest, Events> {
     }
 }
 
-/// The welcome of a new participation at this position, the only one.
+/// The Welcome of a new and only participation at this position.
 pub(crate) fn welcome(name: &str, position: u64, lamport: u64) -> v1::Welcome {
     v1::Welcome {
         epoch: "epoch".into(),
@@ -104,7 +105,7 @@ pub(crate) fn welcome(name: &str, position: u64, lamport: u64) -> v1::Welcome {
     }
 }
 
-/// The welcome of a granted resume.
+/// The Welcome of a granted resume.
 pub(crate) fn resumed(resume: &v1::Resume, head: u64) -> v1::Welcome {
     v1::Welcome {
         epoch: resume.epoch.clone(),
@@ -152,7 +153,7 @@ impl Stream {
         self.event(position, lamport, lamport - 2, kind);
     }
 
-    /// Announced as lost.
+    /// Announces a participant as LOST.
     pub(crate) fn lost(&self, position: u64, lamport: u64, name: &str, participant: u64) {
         let kind = v1::event::Kind::Left(v1::Left {
             name: name.to_owned(),
@@ -162,7 +163,7 @@ impl Stream {
         self.event(position, lamport, 0, kind);
     }
 
-    /// Removed by an operator.
+    /// Announces that an operator removed a participant.
     pub(crate) fn removed(&self, position: u64, lamport: u64, name: &str, participant: u64) {
         let kind = v1::event::Kind::Left(v1::Left {
             name: name.to_owned(),
@@ -172,7 +173,7 @@ impl Stream {
         self.event(position, lamport, 0, kind);
     }
 
-    /// A message by another participant.
+    /// Sends a message of another participant.
     pub(crate) fn message(&self, position: u64, lamport: u64, text: &str) {
         let request = v1::PublishRequest {
             text: text.into(),
@@ -284,7 +285,7 @@ impl Fake {
         }
     }
 
-    /// No call comes for this long.
+    /// Checks that no call arrives for this long.
     pub(crate) async fn quiet(&mut self, time: Duration) {
         if let Ok(Some(call)) = timeout(time, self.calls.recv()).await {
             panic!("a call of {}", call.name());
@@ -374,7 +375,7 @@ async fn answer(
     }
 }
 
-/// Hands each call to the test, and waits for its answer.
+/// Passes each call to the test, and waits for its answer.
 fn hand_over<Q: Send + 'static, R: Send + 'static>(
     calls: mpsc::UnboundedSender<AnyCall>,
     kind: fn(Call<Q, R>) -> AnyCall,

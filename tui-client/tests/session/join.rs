@@ -1,8 +1,8 @@
-//! Entering the chat.
+//! Joining the chat.
 
 use std::time::Duration;
 
-use chitty::session::{Command, Ended, HistoryPage, Moved, Notice};
+use chitty::session::{ClockCause, Ended, HistoryPage, Notice, SessionCommand};
 use chitty_chat::{LamportTime, ParticipantNumber, proto::v1};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -57,7 +57,7 @@ async fn the_first_join_has_the_numbers_of_the_design() {
     let shown = user.event().await;
     assert_eq!(shown.clock, LamportTime::new(12));
     assert_eq!(shown.own.map(|ticket| ticket.0), Some(1));
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     assert_eq!(server.leave().await.request.lamport, 13);
 }
 
@@ -78,10 +78,10 @@ async fn history_only_raises_the_clock() {
     assert_eq!(user.event().await.clock, LamportTime::new(9));
     assert_eq!(user.event().await.clock, LamportTime::new(10));
 
-    // Also a page of it, however late its times are.
+    // A page of it as well, however late its times are.
     let before = 1.into();
     let limit = 50;
-    user.ask(Command::History {
+    user.ask(SessionCommand::History {
         page: HistoryPage::Before(before),
         limit,
     })
@@ -108,7 +108,7 @@ async fn history_only_raises_the_clock() {
     let clock = user.notice().await;
     let expected = Notice::Clock {
         clock: LamportTime::new(20),
-        moved: Moved::Told,
+        moved: ClockCause::Observed,
     };
     assert_eq!(clock, expected);
 }
@@ -158,7 +158,7 @@ async fn a_lost_welcome_is_made_up_for() {
     user.join("ada").await;
     let call = server.join().await;
     let session = call.request.session.clone();
-    // It was accepted, at position 2; then the answer was lost, and somebody wrote.
+    // The line was accepted at position 2; then the answer was lost, and another participant wrote.
     call.refuse(Status::unavailable("lost"));
     let call = server.join().await;
     assert_eq!(call.request.session, session);
@@ -206,7 +206,7 @@ async fn a_session_that_was_taken_over_does_not_come_back() {
     server.quiet(Duration::from_millis(200)).await;
 }
 
-/// Typing and scrolling may ask for many pages at a time: each has its turn, and is answered once.
+/// Typing and scrolling may request many pages at a time: each gets its turn and one answer.
 #[tokio::test]
 async fn many_pages_wait_for_their_turn() {
     let mut server = Fake::start().await;
@@ -215,7 +215,7 @@ async fn many_pages_wait_for_their_turn() {
         .map(|before| HistoryPage::Before(before.into()))
         .collect();
     for page in pages.clone() {
-        user.ask(Command::History { page, limit: 10 }).await;
+        user.ask(SessionCommand::History { page, limit: 10 }).await;
     }
     for _ in &pages {
         let call = server.history().await;

@@ -1,9 +1,9 @@
-//! Finding a server, and telling it from something else.
+//! Finding a server, and distinguishing it from other programs.
 
 use std::{io::Read as _, net::SocketAddr, path::PathBuf, sync::mpsc, thread, time::Duration};
 
 use chitty::{
-    launch::{Local, local, remote},
+    launch::{LocalServer, local, remote},
     session::{Connector, Ended, Link, Notice},
 };
 use tokio::{
@@ -14,9 +14,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::{fake::Fake, user::User};
 
-/// A server of one's own that is started by this shell script.
+/// A local server that is started by this shell script.
 fn script(address: SocketAddr, script: &str) -> Connector {
-    local(Local {
+    local(LocalServer {
         address,
         program: PathBuf::from("/bin/sh"),
         arguments: vec!["-c".into(), script.into()],
@@ -29,7 +29,7 @@ async fn free_address() -> SocketAddr {
     listener.local_addr().expect("it is bound")
 }
 
-/// Something that answers each connection with these bytes, once it was spoken to.
+/// A program that answers each connection with these bytes after it received some.
 async fn something_else(answer: &'static [u8], then_close: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
@@ -171,7 +171,7 @@ async fn one_that_cannot_start_says_why() {
     let ended = user.ended().await;
     assert!(matches!(ended, Ended::Failed(reason) if reason.contains("the disk is full")));
 
-    let user = User::new(local(Local {
+    let user = User::new(local(LocalServer {
         address,
         program: PathBuf::from("/nowhere/chitty"),
         arguments: Vec::new(),
@@ -182,8 +182,9 @@ async fn one_that_cannot_start_says_why() {
     assert!(matches!(ended, Ended::Failed(reason) if reason.contains("/nowhere/chitty")));
 }
 
-/// Another user's process, as far as the kernel knows: a thread of its own user, which listens and
-/// sends all that it gets. With `accepts`, it takes connections; else it leaves them waiting.
+/// Another user's process, as far as the kernel knows: a thread of another user that listens and
+/// records all that it receives. With `accepts` it accepts connections; otherwise it leaves them
+/// waiting.
 #[cfg(target_os = "linux")]
 fn stranger(listens_on: &str, accepts: bool) -> Option<(SocketAddr, mpsc::Receiver<Vec<u8>>)> {
     use rustix::{process::Uid, thread::set_thread_res_uid};
@@ -249,7 +250,7 @@ async fn another_users_server_is_told_nothing_and_its_owner_is_named() {
     }
 }
 
-/// Whoever takes the port while the user's own server is away does not get the session.
+/// A program that takes the port while the user's own server is away does not get the session.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_server_that_became_another_users_is_told_nothing() {
@@ -273,7 +274,7 @@ async fn a_server_that_became_another_users_is_told_nothing() {
     assert_eq!(bytes, Ok(Vec::new()));
 }
 
-/// Named on purpose, anybody's server will do.
+/// If it is named on purpose, a server may belong to anybody.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn another_users_server_can_be_named() {

@@ -1,15 +1,15 @@
-//! Leaving: properly if that is possible, soon in any case.
+//! Leaving: properly if possible, and soon in any case.
 
 use std::time::Duration;
 
-use chitty::session::{Command, Ended};
+use chitty::session::{Ended, SessionCommand};
 use chitty_chat::proto::v1::{LeaveReply, PublishReply};
 use tokio::time::Instant;
 use tonic::Status;
 
 use crate::{fake::Fake, user::User};
 
-/// What "soon" is, with some room for a busy machine.
+/// The meaning of "soon", with some reserve for a busy machine.
 const SOON: Duration = Duration::from_millis(2500);
 
 #[tokio::test]
@@ -18,7 +18,7 @@ async fn leaving_waits_for_the_line_in_flight() {
     let (user, _stream) = User::in_chat(&mut server, "ada").await;
     user.publish(1, "bye").await;
     let publish = server.publish().await;
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     server.quiet(Duration::from_millis(150)).await;
     publish.reply(PublishReply {
         position: 2,
@@ -40,7 +40,7 @@ async fn all_that_was_typed_goes_out_before() {
     for (ticket, text) in [(1, "one"), (2, "two"), (3, "three")] {
         user.publish(ticket, text).await;
     }
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     for (position, text) in [(2, "one"), (3, "two"), (4, "three")] {
         let publish = server.publish().await;
         assert_eq!(publish.request.text, text);
@@ -57,7 +57,7 @@ async fn all_that_was_typed_goes_out_before() {
 async fn the_own_left_is_the_last_that_is_shown() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     let leave = server.leave().await;
     assert_eq!(leave.request.lamport, 5);
     stream.left(2, 7, "ada", 1);
@@ -78,7 +78,7 @@ async fn it_does_not_wait_for_a_silent_server() {
     user.publish(1, "bye").await;
     let _publish = server.publish().await;
     let asked = Instant::now();
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     let _leave = server.leave().await;
     assert_eq!(user.ended().await, Ended::Left);
     assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
@@ -91,7 +91,7 @@ async fn it_does_not_wait_for_a_dead_server() {
     server.down().await;
     user.lost().await;
     let asked = Instant::now();
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     assert_eq!(user.ended().await, Ended::Left);
     assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
 }
@@ -100,7 +100,7 @@ async fn it_does_not_wait_for_a_dead_server() {
 async fn one_who_never_came_leaves_at_once() {
     let mut server = Fake::start().await;
     let user = User::of(&server);
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     assert_eq!(user.ended().await, Ended::Left);
     server.quiet(Duration::from_millis(50)).await;
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use chitty::session::{Command, HistoryPage, Notice};
+use chitty::session::{HistoryPage, Notice, SessionCommand};
 use chitty_chat::proto::v1::{HistoryReply, LeaveReply, PublishReply, closing::Reason};
 use tonic::Status;
 use tracing::{
@@ -20,7 +20,7 @@ use tracing_subscriber::{
 
 use crate::{fake::Fake, user::User};
 
-/// Takes what is logged as calls on this thread: `Join sent lamport=1 ...`.
+/// Collects the CALL lines of this thread: `Join sent lamport=1 ...`.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -57,11 +57,12 @@ impl<S: Subscriber> Layer<S> for Lines {
     }
 }
 
-/// Until the guards are dropped, lines of this thread are taken.
+/// Collects the lines of this thread until the guards are dropped.
 fn catch() -> (Lines, impl Sized) {
     let lines = Lines::default();
-    // With a single subscriber, tracing asks that of the thread which first comes to a line of code
-    // whether it is wanted, for good; in another test's thread there is none. With two it asks all.
+    // With a single subscriber, tracing asks the thread that first reaches a line of code whether
+    // the line is wanted, and keeps the answer; a thread of another test has no subscriber. With
+    // two it asks all of them.
     let second = tracing::Dispatch::new(tracing_subscriber::registry());
     let guard = set_default(tracing_subscriber::registry().with(lines.clone()));
     (lines, (second, guard))
@@ -84,9 +85,9 @@ async fn what_is_refused_and_what_is_read_back_are_lines_too() {
         HistoryPage::After(8.into()),
         HistoryPage::At(7.into()),
     ] {
-        user.ask(Command::History { page, limit: 10 }).await;
+        user.ask(SessionCommand::History { page, limit: 10 }).await;
         server.history().await.refuse(Status::unavailable("later"));
-        user.ask(Command::History { page, limit: 10 }).await;
+        user.ask(SessionCommand::History { page, limit: 10 }).await;
         let start = true;
         let events = Vec::new();
         server.history().await.reply(HistoryReply { events, start });
@@ -104,7 +105,7 @@ async fn what_is_refused_and_what_is_read_back_are_lines_too() {
     user.lost().await;
     let _stream = server.join().await.welcome_first();
     user.welcome().await;
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     server.leave().await.refuse(Status::unavailable("too late"));
     user.ended().await;
     let address = server.address;
@@ -148,7 +149,7 @@ async fn every_sending_and_every_receipt_is_a_line() {
         position: 2,
         lamport: 7,
     });
-    user.ask(Command::Leave).await;
+    user.ask(SessionCommand::Leave).await;
     server.leave().await.reply(LeaveReply {
         lamport: 11,
         position: 3,
@@ -179,7 +180,7 @@ async fn every_sending_and_every_receipt_is_a_line() {
         format!("Link ended server=\"{address}\" reason=\"left\""),
     ];
     let mut lines = lines.0.lock().expect("nothing failed").clone();
-    // The reply and the wish to leave come at once, in either order.
+    // The reply and the command to leave arrive at once, in either order.
     let leaving = &expected[10];
     lines.retain(|line| line != leaving);
     let expected: Vec<&String> = expected.iter().filter(|line| *line != leaving).collect();

@@ -1,4 +1,4 @@
-//! The session against a server that does what the test says, over real sockets.
+//! The session against a server that follows the test's script, over real sockets.
 
 mod fake;
 mod join;

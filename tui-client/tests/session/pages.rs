@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chitty::session::{Command, HistoryPage, Notice};
+use chitty::session::{HistoryPage, Notice, SessionCommand};
 use chitty_chat::{Event, Position, proto::v1};
 use tonic::Status;
 
@@ -13,7 +13,7 @@ use crate::{
 
 async fn ask(user: &User) {
     let page = HistoryPage::Before(Position::ZERO);
-    user.ask(Command::History { page, limit: 10 }).await;
+    user.ask(SessionCommand::History { page, limit: 10 }).await;
 }
 
 async fn page(user: &mut User) -> Result<Vec<Event>, String> {
@@ -40,7 +40,7 @@ async fn a_few_pages_are_asked_for_at_a_time_and_some_more_wait() {
     ask(&user).await;
     let refused = page(&mut user).await.expect_err("too many");
     assert!(refused.contains("too many pages"), "{refused}");
-    // Each answer has the next one asked for.
+    // Each answer lets the next request go out.
     for answered in 0..68 {
         let call = calls.remove(0);
         call.reply(v1::HistoryReply::default());

@@ -1,4 +1,4 @@
-//! Sending lines.
+//! Publishing lines.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn an_unknown_outcome_is_retried_byte_for_byte() {
     first.refuse(Status::unavailable("try again"));
     let second = server.publish().await;
     assert_eq!(second.request, request);
-    // Its outcome is unknown, too: the connection is cut; and it is not in the log.
+    // Its outcome is unknown, too, because the connection is cut; it is not in the log.
     stream.message(2, 9, "meanwhile");
     user.event().await;
     server.cut();
@@ -157,7 +157,7 @@ async fn in_another_log_lines_are_sent_anew_under_their_ids() {
     assert_eq!(again.request.id, first.request.id);
     assert_eq!(again.request.seen, 1);
     assert!(again.request.lamport > first.request.lamport);
-    // It is in that log already, where this timeline does not show it.
+    // The line is in that log already, where this timeline does not show it.
     again.reply(reply(1, 12));
     assert_eq!(user.accepted().await, (Ticket(1), 1.into()));
 }
@@ -184,7 +184,7 @@ async fn nothing_is_dropped_for_an_app_that_does_not_read() {
         stream.message(position, position * 2 + 1, "hello");
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
-    // Commands are taken all the same.
+    // Commands are still taken.
     user.publish(1, "mine").await;
     assert_eq!(server.publish().await.request.text, "mine");
     for position in 2..=MANY {

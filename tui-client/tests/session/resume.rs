@@ -1,8 +1,10 @@
-//! Coming back after the link was lost.
+//! Reconnecting after the link was lost.
 
 use std::time::Duration;
 
-use chitty::session::{Attempt, Command, ConnectError, Connector, Ended, Link, Notice, endpoint};
+use chitty::session::{
+    Attempt, ConnectError, Connector, Ended, Link, Notice, SessionCommand, endpoint,
+};
 use chitty_chat::{
     LamportTime, ParticipantNumber,
     proto::v1::{self, closing::Reason},
@@ -47,9 +49,9 @@ async fn after_a_cut_the_chat_goes_on_where_it_was() {
     assert_eq!(welcome.number, ParticipantNumber::new(1));
     assert_eq!(
         user.notice().await,
-        Notice::Link(Link::CatchingUp { behind: 2 })
+        Notice::Link(Link::CatchingUp { remaining: 2 })
     );
-    // Replayed on a granted resume: receipts like any other.
+    // Events that are replayed on a granted resume are receipts like any other.
     let (two, three) = (user.event().await, user.event().await);
     assert_eq!(two.event.position.get(), 3);
     assert_eq!(two.clock, LamportTime::new(13));
@@ -57,7 +59,8 @@ async fn after_a_cut_the_chat_goes_on_where_it_was() {
     user.live().await;
 }
 
-/// What does not answer where this session was welcomed is not another program.
+/// If a session was welcomed by a server, one that does not answer there now is not another
+/// program.
 #[tokio::test]
 async fn who_connects_is_told_whether_it_was_welcomed_there_before() {
     let mut server = Fake::start().await;
@@ -82,8 +85,8 @@ async fn who_connects_is_told_whether_it_was_welcomed_there_before() {
     assert_eq!(tries.recv().await, Some(true));
 }
 
-/// The server began a new participation after the old one was lost, but its welcome did not come
-/// through: the next one resumes the new participation, from where this client is.
+/// The server began a new participation after the old one was lost, but its Welcome did not arrive:
+/// the next Join resumes the new participation from the client's position.
 #[tokio::test]
 async fn a_participation_whose_welcome_was_lost_is_known_by_the_next_one() {
     let mut server = Fake::start().await;
@@ -156,9 +159,11 @@ async fn a_new_participation_goes_on_without_a_gap() {
     assert_eq!(welcome.number, ParticipantNumber::new(3));
     assert!(welcome.participants.is_some());
     assert_eq!(welcome.clock, LamportTime::new(9));
-    // Below the welcome's position it is history.
-    assert_eq!(user.event().await.clock, LamportTime::new(9));
-    assert_eq!(user.event().await.clock, LamportTime::new(10));
+    // Below the Welcome's position it is history.
+    let (history, own) = (user.event().await, user.event().await);
+    assert_eq!(history.clock, LamportTime::new(9));
+    assert_eq!(own.clock, LamportTime::new(10));
+    assert_eq!((history.live, own.live), (false, true));
 }
 
 #[tokio::test]
@@ -198,17 +203,17 @@ async fn the_own_name_held_by_a_lost_one_is_waited_for() {
 #[tokio::test]
 async fn a_user_in_a_hurry_is_not_kept_waiting_but_by_the_server() {
     let mut server = Fake::start().await;
-    // The longest waits that the backoff has.
+    // The longest waits of the backoff.
     let mut user = User::with_random(&server, |bytes| bytes.fill(0xff));
     user.join("ada").await;
     for _ in 0..6 {
-        user.ask(Command::Hurry).await;
+        user.ask(SessionCommand::Hurry).await;
         let call = server.join().await;
         call.refuse(Status::unavailable("not yet"));
         user.lost().await;
     }
     let asked = Instant::now();
-    user.ask(Command::Hurry).await;
+    user.ask(SessionCommand::Hurry).await;
     let call = server.join().await;
     assert!(asked.elapsed() < Duration::from_secs(3));
     let wait = Duration::from_millis(300);
@@ -217,7 +222,7 @@ async fn a_user_in_a_hurry_is_not_kept_waiting_but_by_the_server() {
     let code = Code::ResourceExhausted;
     call.refuse(Status::with_error_details(code, "full", details));
     user.lost().await;
-    user.ask(Command::Hurry).await;
+    user.ask(SessionCommand::Hurry).await;
     server.join().await;
     assert!(asked.elapsed() >= wait);
 }
@@ -252,8 +257,8 @@ async fn an_ended_session_is_not_revived() {
     assert_eq!(user.ended().await, ended);
 }
 
-/// Its own Left tells that the server has given it up, maybe by mistake: whoever is still there
-/// comes back, and misses nothing.
+/// A client that sees its own Left learns that the server has given it up, maybe by mistake: it
+/// joins again and misses nothing.
 #[tokio::test]
 async fn who_was_announced_as_lost_comes_back() {
     let mut server = Fake::start().await;
@@ -282,7 +287,7 @@ async fn another_name_is_told_when_it_is_accepted() {
     user.join("ada").await;
     let stream = server.join().await.welcome_first();
     user.live().await;
-    // Back under the same name, which is no news.
+    // The same name again is no news.
     stream.fail(Status::unavailable("down"));
     let stream = server.join().await.accept();
     stream.welcome(resumed(&resume(1, 3), 1));

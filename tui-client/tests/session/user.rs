@@ -5,8 +5,8 @@ use std::time::Duration;
 use chitty::{
     launch,
     session::{
-        Command, Connector, Ended, Link, Notice, OnAccepted, Random, Refusal, SessionConfig,
-        SessionHandle, Ticket, Welcome, spawn,
+        Connector, Ended, Link, NameRefusal, Notice, OnAccepted, Random, SessionCommand,
+        SessionConfig, SessionHandle, Ticket, WelcomeNotice, spawn,
     },
 };
 use chitty_chat::{Event, LamportTime, MessageText, ParticipantName, Position, secret::os_random};
@@ -16,11 +16,12 @@ use crate::fake::{Fake, PATIENCE};
 
 pub(crate) struct User(pub(crate) SessionHandle);
 
-/// An event, as the app is told of it.
+/// An event as it is reported to the app.
 pub(crate) struct Shown {
     pub(crate) event: Event,
     pub(crate) clock: LamportTime,
     pub(crate) own: Option<Ticket>,
+    pub(crate) live: bool,
 }
 
 impl User {
@@ -32,7 +33,7 @@ impl User {
         Self::told(connector, random, Box::new(|_| {}))
     }
 
-    /// Whose accepted names are handed to `on_accepted`.
+    /// A session whose accepted names are passed to `on_accepted`.
     pub(crate) fn told_names(server: &Fake, on_accepted: OnAccepted) -> Self {
         let connector = launch::remote(server.url().parse().expect("the URL is valid"));
         Self::told(connector, Box::new(os_random), on_accepted)
@@ -59,7 +60,7 @@ impl User {
         ))
     }
 
-    /// The first participant of a chat, shown its own Joined.
+    /// The first participant of a chat, after it was shown its own Joined.
     pub(crate) async fn in_chat(server: &mut Fake, name: &str) -> (Self, crate::fake::Stream) {
         let mut user = Self::of(server);
         user.join(name).await;
@@ -69,7 +70,7 @@ impl User {
         (user, stream)
     }
 
-    pub(crate) async fn ask(&self, command: Command) {
+    pub(crate) async fn ask(&self, command: SessionCommand) {
         self.0
             .commands
             .send(command)
@@ -79,13 +80,13 @@ impl User {
 
     pub(crate) async fn join(&self, name: &str) {
         let name = ParticipantName::parse(name).expect("the name is valid");
-        self.ask(Command::Join { name }).await;
+        self.ask(SessionCommand::Join { name }).await;
     }
 
     pub(crate) async fn publish(&self, ticket: u64, text: &str) {
         let text = MessageText::parse(text).expect("the text is valid");
         let ticket = Ticket(ticket);
-        self.ask(Command::Publish { ticket, text }).await;
+        self.ask(SessionCommand::Publish { ticket, text }).await;
     }
 
     pub(crate) async fn notice(&mut self) -> Notice {
@@ -93,7 +94,7 @@ impl User {
         notice.expect("a notice comes").expect("the session lives")
     }
 
-    /// The next notice of which `pick` makes something; the others are passed over.
+    /// The next notice for which `pick` returns something; others are skipped.
     pub(crate) async fn until<T>(&mut self, mut pick: impl FnMut(Notice) -> Option<T>) -> T {
         loop {
             if let Some(picked) = pick(self.notice().await) {
@@ -102,7 +103,7 @@ impl User {
         }
     }
 
-    pub(crate) async fn welcome(&mut self) -> Welcome {
+    pub(crate) async fn welcome(&mut self) -> WelcomeNotice {
         self.until(|notice| match notice {
             Notice::Welcome(welcome) => Some(welcome),
             Notice::Event { event, .. } => panic!("an event: {event:?}"),
@@ -113,7 +114,17 @@ impl User {
 
     pub(crate) async fn event(&mut self) -> Shown {
         self.until(|notice| match notice {
-            Notice::Event { event, clock, own } => Some(Shown { event, clock, own }),
+            Notice::Event {
+                event,
+                clock,
+                own,
+                live,
+            } => Some(Shown {
+                event,
+                clock,
+                own,
+                live,
+            }),
             _ => None,
         })
         .await
@@ -132,7 +143,7 @@ impl User {
         .await
     }
 
-    pub(crate) async fn refused(&mut self) -> Refusal {
+    pub(crate) async fn refused(&mut self) -> NameRefusal {
         self.until(|notice| match notice {
             Notice::Refused(refusal) => Some(refusal),
             _ => None,
@@ -156,7 +167,7 @@ impl User {
         .await
     }
 
-    /// The end, behind which nothing comes.
+    /// The end of the session, after which no notice follows.
     pub(crate) async fn ended(mut self) -> Ended {
         let ended = self
             .until(|notice| match notice {

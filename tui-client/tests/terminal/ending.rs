@@ -1,4 +1,4 @@
-//! The end of a client that is told to end, of its log, and of the server that it started.
+//! The end of a client that is asked to end, of its log, and of the server that it started.
 
 use chitty_chat::logging::Line;
 
@@ -7,7 +7,7 @@ use crate::{
     support::{World, signal, wait_until},
 };
 
-/// Its log ends with its leaving: the reply, and its own Left as the last broadcast.
+/// Checks that its log ends with its leaving: the reply, and its own Left as the last broadcast.
 fn ends_with_its_leaving(log: &[Line]) {
     let last = |call: &str, step: &str| {
         let found = log
@@ -58,7 +58,7 @@ fn a_server_of_ones_own_ends_after_a_client_that_was_told_to_end() {
             last => Err(format!("{last:?}")),
         }
     });
-    // The folder is free again, and nothing that was said is lost.
+    // The folder is free again, and no message was lost.
     let mut eve = world.local_client(&address, &["--name", "eve", "--idle-exit", "1"]);
     eve.wait_for("keep this");
     eve.wait_for("Participant eve joined");

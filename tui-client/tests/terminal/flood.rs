@@ -1,4 +1,4 @@
-//! Somebody who writes a great deal.
+//! A participant that writes a great deal.
 
 use chitty_chat::{
     Session,
@@ -10,7 +10,7 @@ use tonic::transport::Channel;
 
 const WRITERS: u32 = 8;
 
-/// Joins, and writes so many lines, `line 1 …` and so on, of which the last comes last.
+/// Joins, and writes this many lines, `line 1 …` and so on, in order.
 pub(crate) fn flood(server: &str, name: &str, lines: u32) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -43,7 +43,7 @@ pub(crate) fn flood(server: &str, name: &str, lines: u32) {
 }
 
 async fn publish(client: &mut ChittyChatClient<Channel>, session: &str, line: u32) {
-    // No two alike, so that a screen is drawn anew by each.
+    // No two lines are alike, so that each changes the whole screen.
     let filler = char::from(b'a' + u8::try_from(line % 26).expect("small"));
     let request = PublishRequest {
         session: session.into(),

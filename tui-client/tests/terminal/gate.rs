@@ -1,4 +1,4 @@
-//! A connection that can be held: what is sent either way waits until it is let through.
+//! A connection that can be held: what is sent in either direction waits until it is released.
 
 use std::{
     io::{Read as _, Write as _},
@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-/// One way of a connection.
+/// A direction of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way {
     /// To the server.
@@ -16,14 +16,14 @@ pub(crate) enum Way {
     Down,
 }
 
-/// It stands before a server.
+/// A gate in front of a server.
 pub(crate) struct Gate {
     pub(crate) url: String,
     up: Arc<Bar>,
     down: Arc<Bar>,
 }
 
-/// Whether it is held, and word of each change.
+/// Whether it is held, with a signal for each change.
 #[derive(Default)]
 struct Bar(Mutex<bool>, Condvar);
 
@@ -40,7 +40,7 @@ impl Bar {
 }
 
 impl Gate {
-    /// Before the server at this address.
+    /// A gate in front of the server at this address.
     pub(crate) fn before(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -69,13 +69,13 @@ impl Gate {
         }
     }
 
-    /// Nothing passes both ways.
+    /// Holds both directions.
     pub(crate) fn hold(&self) {
         self.up.set(true);
         self.down.set(true);
     }
 
-    /// What was held this way passes, and what follows.
+    /// Releases what was held in this direction, and what follows.
     pub(crate) fn release(&self, way: Way) {
         match way {
             Way::Up => self.up.set(false),

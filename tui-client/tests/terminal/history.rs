@@ -1,4 +1,4 @@
-//! A chat that was going on before, with what no server of today would take.
+//! A chat with a past that no server of today would accept.
 
 use std::{fs, path::Path, time::UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use chitty_server::{
     room::Fold,
 };
 
-/// Somebody of this name joined, and wrote this.
+/// Writes a Joined of this name and a message with this text.
 pub(crate) fn write(folder: &Path, name: &str, text: &str) {
     let joined = EventKind::Joined { name: name.into() };
     let message = EventKind::Message {

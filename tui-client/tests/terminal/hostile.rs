@@ -1,5 +1,5 @@
-//! A server that means harm: whatever it says, the terminal gets no sequence but the client's own,
-//! and no character that could pass for something else.
+//! A malicious server: whatever it says, the terminal gets only the client's own sequences, and no
+//! character that could pass for something else.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chitty_chat::proto::v1;
@@ -10,8 +10,8 @@ use crate::{
     support::{Terminal, World},
 };
 
-/// Sequences for the title, the clipboard, the screen and an answer of the terminal, as seven and
-/// as eight bits; controls; and characters that turn, hide or fake a text.
+/// Sequences for the title, the clipboard, the screen and an answer of the terminal, with seven and
+/// with eight bits; control characters; and characters that reverse, hide or fake a text.
 const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}]52;c;b3duZWQ=\u{1b}\\\u{1b}[2J\u{1b}[?1049l\
     \u{1b}[6n\u{1b}P+q544e\u{1b}\\\u{9b}31m\u{9d}0;owned\u{9c}\u{7}\u{8}\r\n\u{b}\u{0}\u{7f}\
     \u{202e}\u{2066}\u{200b}\u{200f}\u{feff}\u{e0041}\u{ad}\u{1b}";
@@ -21,7 +21,7 @@ const MODES: [&str; 10] = [
     "?7", "?25", "?1000", "?1002", "?1003", "?1004", "?1006", "?1049", "?2004", "?2026",
 ];
 
-/// What the terminal was told beside the screen.
+/// What the terminal was sent beside the screen.
 #[derive(Default)]
 struct Told {
     bells: usize,
@@ -29,7 +29,7 @@ struct Told {
     commands: Vec<String>,
 }
 
-/// What was written, if it is nothing but text and the client's own sequences.
+/// Parses the output, if it consists of text and the client's own sequences.
 fn read(raw: &str) -> Result<Told, String> {
     let mut told = Told::default();
     let mut chars = raw.chars().peekable();
@@ -63,7 +63,7 @@ fn read(raw: &str) -> Result<Told, String> {
                     }
                     told.commands.push(command);
                 }
-                // The cursor is put aside while links are written.
+                // The cursor's position is saved while hyperlinks are written.
                 Some('7' | '8') => {}
                 other => return Err(format!("ESC {other:?} behind {:?}", around())),
             },
@@ -122,7 +122,7 @@ fn hostile(marker: &str) -> String {
     format!("{HOSTILE} {marker} {HOSTILE}")
 }
 
-/// Ada, in a chat with somebody of a hostile name.
+/// ada, in a chat with a participant of a hostile name.
 async fn enter(world: &World, server: &mut Fake) -> (Terminal, crate::fake::Stream) {
     let ada = world.client(&server.url(), &["--name", "ada"]);
     let stream = server.join().await.accept();
@@ -148,7 +148,7 @@ async fn whatever_a_server_says_the_terminal_gets_the_clients_own_sequences_only
     let (mut ada, stream) = enter(&world, &mut server).await;
     ada.wait_for("mallory");
 
-    // Spoken to while looking elsewhere: a bell, a notification, a title.
+    // A mention while another window has the keyboard: a bell, a notification, a title.
     ada.send("\u{1b}[O");
     ada.say("/time");
     ada.wait_for("Your Lamport clock");
@@ -182,7 +182,7 @@ async fn whatever_a_server_says_the_terminal_gets_the_clients_own_sequences_only
     ada.send("\r");
     ada.wait_for("in the clipboard");
 
-    // The end: at last on the terminal that is the user's again.
+    // The end: the last message, on the restored terminal.
     stream.close(v1::closing::Reason::Shutdown, &hostile("closing"));
     stream.fail(Status::unavailable(hostile("going")));
     let again = server.join().await;
@@ -236,7 +236,7 @@ async fn who_never_got_in_is_told_why_in_plain_text() {
     read(&raw).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
 
-/// What a process has in memory at most so far, in bytes.
+/// The largest memory use of a process so far, in bytes.
 #[cfg(target_os = "linux")]
 fn peak(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");

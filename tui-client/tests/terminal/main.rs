@@ -1,4 +1,4 @@
-//! The real binaries in real pseudo-terminals: what people see, and what the logs say of it.
+//! The real binaries in real pseudo-terminals: what users see, and what the logs say about it.
 
 mod ending;
 #[path = "../session/fake.rs"]
@@ -69,7 +69,7 @@ fn three_clients_see_each_other_join_talk_and_leave() {
         terminal.wait_for("waves to ada");
         terminal.wait_for("grüß euch, 你好");
     }
-    // One leaves by word, one by kill -9, one by key.
+    // One leaves by a command, one is killed with -9, one leaves by a key.
     bob.say("/quit");
     leaves(bob);
     ada.wait_for("Participant bob left Chitty-Chat at Lamport time");
@@ -123,7 +123,7 @@ fn without_a_server_the_first_client_starts_one_and_the_chat_is_kept() {
     bob.wait_for("keep this");
     ada.say("/quit");
     leaves(ada);
-    // The server outlives whoever started it.
+    // The server outlives the client that started it.
     bob.wait_for("Participant ada left Chitty-Chat");
     bob.say("still here");
     bob.wait_for("still here");
@@ -183,7 +183,7 @@ fn a_log_that_cannot_be_opened_is_shown_until_it_can() {
     ada.send("\u{3}");
     assert_eq!(ada.wait(), 0);
     assert!(!world.path("victim").exists());
-    // With what was held until then.
+    // The log includes what was held until then.
     let lines = world.log("ada");
     assert_eq!(
         (lines[0].call.as_str(), lines[0].step.as_str()),
@@ -212,8 +212,8 @@ fn a_draft_is_not_lost_by_one_escape_and_an_unknown_command_is_not_sent() {
     leaves(ada);
 }
 
-/// That one which comes in two parts does not leave the chat is a question of time, and so tested
-/// where time stands still (`run::tests`).
+/// Whether a sequence in two parts leaves the chat is a question of time, so that is tested in
+/// paused time (`run::tests`).
 #[test]
 fn an_arrow_key_moves_the_caret() {
     let world = World::new();
@@ -254,7 +254,7 @@ fn a_terminal_that_hangs_stops_the_screen_only() {
         let is_there = texts.any(|text| text.contains("line 4000 "));
         is_there.then_some(()).ok_or(format!("{:?}", got.last()))
     });
-    // So what she types arrives.
+    // What she types still arrives.
     ada.say("still here");
     let sent = |part: &str| -> Vec<_> {
         let sent = broadcasts(&world.log("server"), "sent").into_iter();
@@ -271,7 +271,7 @@ fn a_terminal_that_hangs_stops_the_screen_only() {
     ada.wait_for("still here");
     ada.read(false);
     flood::flood(&server.url, "eve", 1000);
-    // She can leave, too; the process waits for its terminal alone, to give it back.
+    // She can leave, too; the process waits only for its terminal, to restore it.
     support::signal(ada.process(), "TERM");
     wait_for_sent("ada left Chitty-Chat");
     ada.read(true);
@@ -283,14 +283,14 @@ fn a_terminal_that_hangs_stops_the_screen_only() {
 #[test]
 fn hostile_text_does_not_reach_the_terminal() {
     let world = World::new();
-    // What no server of today takes, but one of others may send: an override, zero-width
+    // Text that no server of today accepts but another one may send: an override, zero-width
     // characters, controls of C0 and C1.
     let hostile = "abc\u{202e}def\u{200b}ghi\u{9b}31m\u{1b}]0;title\u{7}\u{90}jkl";
     history::write(&world.data(), "e\u{9b}ve\u{202e}", hostile);
     let server = world.server(&[]);
     let mut ada = world.client(&server.url, &["--name", "ada"]);
     ada.wait_for("jkl");
-    // What a person can paste comes to the same.
+    // Pasting has the same effect.
     let bob = world.client(&server.url, &["--name", "bob"]);
     bob.wait_for("Participant bob joined");
     ada.send("\u{1b}[200~mno\u{202e}pqr\u{200b}stu\u{9b}31m\u{1b}[201~\r");

@@ -1,11 +1,11 @@
-//! Every mode of the terminal that is set is undone, on every way out and in between.
+//! Every mode that the client sets is undone, on every way out and in between.
 
 use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
 use chitty::{
     app::options::Options,
     launch,
-    locale::Look,
+    locale::CharacterSet,
     osc::Notifier,
     run::{ScreenConfig, run},
     session::{self, SessionConfig},
@@ -14,14 +14,14 @@ use chitty::{
 
 use crate::support::{self, Terminal, World, wait_until};
 
-/// What is set by what was written.
+/// The modes that a program's output has set.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Modes {
-    /// DEC's private modes, beside the cursor's.
+    /// DEC private modes, except for the cursor's.
     pub(crate) set: BTreeSet<String>,
     pub(crate) cursor_hidden: bool,
     pub(crate) no_wrap: bool,
-    /// How often keyboard flags were pushed and not popped.
+    /// How many keyboard flags were pushed and not popped.
     pub(crate) keyboard: i32,
 }
 
@@ -58,7 +58,7 @@ impl Modes {
     }
 }
 
-/// Fails when a mode is set that was not before the program started.
+/// Fails if a mode is set that was not set before the program started.
 pub(crate) fn assert_restored(terminal: &Terminal, why: &str) {
     let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
     assert_eq!(
@@ -75,7 +75,7 @@ pub(crate) fn assert_restored(terminal: &Terminal, why: &str) {
     assert_eq!(now, before, "{why}: the line settings");
 }
 
-/// Fails when something was drawn while another program had the terminal.
+/// Fails if something was drawn while another program had the terminal.
 pub(crate) fn assert_nothing_drawn_meanwhile(terminal: &Terminal) {
     let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
     let (_, rest) = raw.split_once("\u{1b}[?1049l").expect("it was given up");
@@ -83,7 +83,7 @@ pub(crate) fn assert_nothing_drawn_meanwhile(terminal: &Terminal) {
     assert!(!meanwhile.contains("\u{1b}[?2026h"), "{meanwhile:?}");
 }
 
-/// As a terminal that tells all keys apart answers the question for that.
+/// Answers the query as a terminal that reports all keys does.
 fn tell_keys(terminal: &mut Terminal) {
     terminal.wait_written(0, "\u{1b}[?u");
     terminal.send("\u{1b}[?0u");
@@ -97,7 +97,7 @@ fn the_terminal_is_restored_on_every_way_out() {
     let server = world.server(&["--grace", "1"]);
     let ways: [Way; 6] = [
         ("escape", |terminal| terminal.send("\u{1b}")),
-        // As sent by a terminal that tells all keys apart.
+        // As sent by a terminal that reports all keys.
         ("escape-key", |terminal| terminal.send("\u{1b}[27u")),
         ("quit", |terminal| terminal.say("/quit")),
         ("sigterm", |terminal| {
@@ -168,7 +168,7 @@ fn a_panic_restores_the_terminal_before_it_is_reported() {
     assert_restored(&terminal, "panic");
 }
 
-/// Panics from when the other test has said so in their folder.
+/// Panics once the other test has asked for it by a file in their folder.
 fn clock() -> SystemTime {
     assert!(!Path::new("stop").exists(), "the clock has stopped");
     SystemTime::UNIX_EPOCH
@@ -196,7 +196,7 @@ async fn a_screen_that_panics() {
         options: Options::default(),
         palette: Some(Palette::TERMINAL),
         editor: "false".into(),
-        look: Look::default(),
+        characters: CharacterSet::default(),
     };
     let (_log, news) = tokio::sync::mpsc::channel(1);
     let outcome = run(config, session, news).await;

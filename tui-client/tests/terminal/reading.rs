@@ -1,11 +1,11 @@
-//! What the messages do to a real terminal.
+//! What messages do to a real terminal.
 
 use std::collections::BTreeSet;
 
 use crate::support::{Terminal, World, wait_until};
 
-/// Every kind of sequence in what a program wrote: "CSI H", "OSC 8". Anything that is no sequence
-/// of a terminal's, nor text, panics.
+/// Every kind of sequence in a program's output: "CSI H", "OSC 8". Panics at anything that is
+/// neither a sequence nor text.
 fn sequences(raw: &[u8]) -> BTreeSet<String> {
     let text = std::str::from_utf8(raw).expect("UTF-8");
     let mut kinds = BTreeSet::new();
@@ -55,8 +55,8 @@ fn sequences(raw: &[u8]) -> BTreeSet<String> {
     kinds
 }
 
-/// What may ever be written: cursor, colours, erasing, modes, a question for the status, the title's
-/// stack, and what is told beside the screen.
+/// What may be written: cursor, colours, erasing, modes, a query for the status, the stack of
+/// titles, and the sequences beside the screen.
 const ALLOWED: &[&str] = &[
     "BEL", "CSI ?h", "CSI ?l", "CSI ?u", "CSI >u", "CSI <u", "CSI A", "CSI B", "CSI C", "CSI D",
     "CSI G", "CSI H", "CSI J", "CSI K", "CSI m", "CSI n", "CSI t", "ESC 7", "ESC 8", "OSC 2",
@@ -82,7 +82,7 @@ fn hostile_text_reaches_the_terminal_only_in_what_is_allowed() {
     ada.wait_for("Participant ada joined");
     let mut bob = world.client(&server.url, &["--name", "bob];9;x"]);
     ada.wait_for("Participant bob];9;x joined");
-    // She looks elsewhere: what is typed behind it tells that this was read.
+    // She looks elsewhere; the letter typed after it shows when that was read.
     ada.send("\u{1b}[Oz");
     ada.wait_for("› z");
     ada.send("\u{7f}");
@@ -95,7 +95,7 @@ fn hostile_text_reaches_the_terminal_only_in_what_is_allowed() {
     wait_for_bytes(&ada, ";http://a.example/;x]52;c;eA==\u{1b}\\");
     ada.send("\u{1b}[I");
     wait_for_bytes(&ada, "\u{1b}]2;Chitty-Chat · ada\u{1b}\\");
-    // The line by its time, and back.
+    // To the line by its time, and back.
     ada.send("\u{1b}[1;5A");
     ada.wait_for("Enter copies");
     ada.send("l");
@@ -135,7 +135,7 @@ fn old_lines_are_fetched_searched_and_left_again() {
     bob.wait_for("line number 7.");
     bob.send("\r");
     bob.wait_for("Enter copies");
-    // With what is typed at once behind it, it would be Alt with that.
+    // Anything typed right after it would be read as Alt with that key.
     bob.send("\u{1b}");
     bob.wait_without("Enter copies");
     bob.say("/at 3");
@@ -144,7 +144,7 @@ fn old_lines_are_fetched_searched_and_left_again() {
     bob.wait_for("Participant bob joined");
     bob.send("\u{1b}[1;5H");
     bob.wait_for("Participant ada joined Chitty-Chat at Lamport time 3");
-    // The wheel, until the newest is there again.
+    // The wheel, until the newest line is there again.
     for _ in 0..40 {
         bob.send("\u{1b}[<65;5;5M");
     }

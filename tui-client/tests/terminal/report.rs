@@ -1,6 +1,6 @@
-//! The run that the report (docs/report) tells of: who joins, publishes and leaves when, and at
-//! which Lamport times. The run is driven so that it has one course only, and every number of the
-//! report's tables is required of its logs: of a new run's, and of those that the report shows.
+//! The run of the report (docs/report): who joins, publishes and leaves when, and at which Lamport
+//! times. The run is driven so that it can take only one course, and every number of the report's
+//! tables is required of its logs: of a new run's, and of those that the report shows.
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,7 @@ use super::{
     support::{Terminal, World, wait_until},
 };
 
-/// Where to keep the logs of the run.
+/// The folder in which to keep the logs of the run.
 const KEEP: &str = "CHITTY_REPORT_LOGS";
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/report");
 /// The processes, as the report has them from left to right.
@@ -65,7 +65,7 @@ fn the_report_shows_such_a_run() {
     };
     require(&WHO.map(|who| (who, lines(who))).into());
 
-    // What is made of them is made of these.
+    // The report's figures are made from these sources.
     let sources = WHO.map(|who| Source::memory(&format!("logs/{who}.log"), &text(who)));
     let trace = Trace::from_sources(sources.into()).expect("memory can be read");
     let facts = Facts::of(&trace);
@@ -79,7 +79,8 @@ fn the_report_shows_such_a_run() {
     }
 }
 
-/// On paper, where the drawing is as wide as the text, its letters have 7 points at least.
+/// Checks that on paper, where the drawing is as wide as the text, its letters have at least 7
+/// points.
 fn is_legible(svg: &str) {
     let number = |mark: &str| -> f64 {
         let (_, rest) = svg.split_once(mark).expect(mark);
@@ -88,7 +89,7 @@ fn is_legible(svg: &str) {
             .expect("it goes on");
         rest[..end].parse().expect("a number")
     };
-    // A4 without report.typ's margins: 210 mm less twice 23.
+    // A4 without the margins of report.typ: 210 mm less twice 23.
     let text_width = (210.0 - 2.0 * 23.0) / 25.4 * 72.0;
     let points = number("text{font:") * text_width / number(" width=\"");
     assert!(points >= 7.0, "{points}");
@@ -112,8 +113,8 @@ fn run(world: &World) {
     x.say("hello from X");
     all_have(world, &["X", "Y", "Z"], 4);
     answered(world, "X");
-    // While nothing passes between Z and the server, neither of Y and Z can know of the other's
-    // line. Z's comes to the server when Y's is in the log, so that their order is always this.
+    // While nothing passes between Z and the server, neither Y nor Z can know of the other's line.
+    // Z's line reaches the server after Y's is in the log, so that their order is always the same.
     draft(&mut y, "Y answers");
     draft(&mut z, "Z answers too");
     gate.hold();
@@ -127,7 +128,7 @@ fn run(world: &World) {
     gate.release(Way::Up);
     all_have(world, &["X", "Y", "Z"], 6);
     answered(world, "Z");
-    // The client keeps what is too long, and says by how much; the server refuses it.
+    // The client keeps a text that is too long, and says by how much; the server refuses it.
     x.send(&too_long());
     x.wait_for("✗-1");
     x.send("\r\u{15}");
@@ -180,7 +181,7 @@ fn too_long() -> String {
     "Æ".repeat(MessageText::MAX_CHARS + 1)
 }
 
-/// The client does not send what is too long; so this calls by itself.
+/// The client does not send a text that is too long, so this calls the server itself.
 fn is_refused(url: &str) {
     let request = PublishRequest {
         session: "the session of nobody who is here".to_owned(),
@@ -200,8 +201,8 @@ fn is_refused(url: &str) {
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
 }
 
-/// An event of the run: what it is, the times of its request, of its receipt by the log and of its
-/// broadcast, and the clocks of X, Y and Z when they received it.
+/// An event of the run: a description, the times of its request, of its receipt by the log and of
+/// its broadcast, and the clocks of X, Y and Z after they received it.
 struct Expected {
     what: &'static str,
     request: Option<u64>,
@@ -226,7 +227,8 @@ const fn event(
     }
 }
 
-/// The report's table. What nobody received has no number: Y and Z were not there yet, or no more.
+/// The report's table. An event that a process did not receive has no number: Y and Z had not
+/// joined yet, or had left.
 #[rustfmt::skip]
 const EVENTS: [Expected; 9] = [
     event("joined X", Some(1), Some(2), 3, [Some(4), None, None]),
@@ -240,7 +242,7 @@ const EVENTS: [Expected; 9] = [
     event("left X", Some(24), Some(25), 26, [Some(27), None, None]),
 ];
 
-/// Every number of the report's tables is in these logs, and follows from the rules.
+/// Checks that every number of the report's tables is in these logs, and follows from the rules.
 fn require(logs: &Logs) {
     let server = &logs["server"];
     let broadcasts = of(server, "Broadcast", "sent");
@@ -290,7 +292,8 @@ fn require(logs: &Logs) {
     assert!(reason.contains("129"), "{reason}");
 }
 
-/// Y's and Z's lines: sent at the same time of their clocks, and neither had seen the other.
+/// Checks that Y's and Z's lines were sent at the same time of their clocks, and that neither
+/// author had seen the other's.
 fn knows_no_other(logs: &Logs) {
     for who in ["Y", "Z"] {
         let sent = of(&logs[who], "Publish", "sent");
@@ -302,7 +305,7 @@ fn knows_no_other(logs: &Logs) {
     }
 }
 
-/// Each line's clock follows from the line before, as the report's rules say.
+/// Checks that each line's clock follows from the line before, as the report's rules say.
 fn clock_is_by_the_rules(who: &str, lines: &[Line]) {
     let mut clock = 0;
     for line in lines {

@@ -16,10 +16,10 @@ use chitty_trace::{chat::Facts, check::check, cli::write_report, read::Trace};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tempfile::TempDir;
 
-/// Longer than anything here takes: only a test that fails waits for it.
+/// Longer than anything here should take; only a test that fails waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The binary: where cargo says that it is, in a test; beside this program's folder else.
+/// The binary: the one that cargo names in a test, otherwise the one beside this program's folder.
 fn chitty() -> PathBuf {
     option_env!("CARGO_BIN_EXE_chitty").map_or_else(
         || {
@@ -38,7 +38,7 @@ pub(crate) fn pause(time: Duration) {
     thread::sleep(time);
 }
 
-/// Asks until it is so, or fails with what is there instead.
+/// Polls until the condition holds, or fails with what is there instead.
 pub(crate) fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
     #[expect(clippy::disallowed_methods, reason = "real processes take real time")]
     let (now, sleep) = (std::time::Instant::now, thread::sleep);
@@ -52,10 +52,10 @@ pub(crate) fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Result<T, Strin
     }
 }
 
-/// Folders of one test.
+/// The folders of one test.
 pub(crate) struct World {
     folder: TempDir,
-    /// Rows and columns of its terminals.
+    /// The rows and columns of its terminals.
     size: (u16, u16),
 }
 
@@ -79,7 +79,7 @@ impl World {
         self.folder.path().join("data")
     }
 
-    /// The lines of a log file so far, each of which must be one.
+    /// The lines of a log file so far; each must be complete.
     pub(crate) fn log(&self, who: &str) -> Vec<Line> {
         let text =
             std::fs::read_to_string(self.logs().join(format!("{who}.log"))).unwrap_or_default();
@@ -117,7 +117,7 @@ impl World {
         Terminal::start(command, self.size)
     }
 
-    /// A client of this server whose user has this script as an editor.
+    /// A client of this server whose user has this script as the editor.
     pub(crate) fn client_with_editor(&self, server: &str, name: &str, script: &str) -> Terminal {
         let path = self.path("editor");
         std::fs::write(&path, script).expect("written");
@@ -127,7 +127,7 @@ impl World {
         Terminal::start(command, self.size)
     }
 
-    /// A client of this server that a shell starts by `"$@"`.
+    /// A client of this server that a shell starts with `"$@"`.
     pub(crate) fn client_of_shell(&self, server: &str, name: &str, script: &str) -> Terminal {
         let mut command = self.command();
         let shell = ["sh", "-c", script, "sh"].map(Into::into);
@@ -136,10 +136,10 @@ impl World {
         Terminal::start(command, self.size)
     }
 
-    /// A client of this server in a window of its own, whose process this terminal runs: killed,
-    /// it closes the client's terminal, as the end of every terminal emulator does.
+    /// A client of this server in a window of its own: this terminal runs the window's process, and
+    /// killing that closes the client's terminal, as the end of a terminal emulator does.
     pub(crate) fn client_in_window(&self, server: &str, name: &str) -> Terminal {
-        // The words go through another shell: none of them has a space.
+        // The words go through another shell; none of them has a space.
         let script = "exec script --quiet --command \"$*\" /dev/null";
         self.client_of_shell(server, name, script)
     }
@@ -159,7 +159,7 @@ impl World {
         });
     }
 
-    /// A test of this very program, which is to be ignored else.
+    /// Another test of this program, which is ignored otherwise.
     pub(crate) fn own_test(&self, name: &str, server: &str) -> Terminal {
         let mut command = self.command();
         let own = std::env::current_exe().expect("this program has a path");
@@ -169,12 +169,12 @@ impl World {
         Terminal::start(command, self.size)
     }
 
-    /// In this test's folder.
+    /// A path in this test's folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// A client that looks for a server of its own at this address.
+    /// A client that looks for a local server at this address.
     pub(crate) fn local_client(&self, address: &str, arguments: &[&str]) -> Terminal {
         let mut command = self.command();
         command.args(["--local", address]);
@@ -214,11 +214,11 @@ impl World {
     }
 }
 
-/// Whatever happened, the logs keep every rule of logical time. The processes have ended by now:
-/// they are dropped before.
+/// Whatever happened, the logs keep every rule of logical time. The processes have ended before,
+/// because they are dropped first.
 impl Drop for World {
     fn drop(&mut self) {
-        // What a test that fails leaves behind tells why.
+        // The files of a failed test are kept to show the reason.
         self.folder.disable_cleanup(thread::panicking());
         if thread::panicking() || !self.logs().exists() {
             return;
@@ -283,9 +283,9 @@ pub(crate) fn signal(process: u32, name: &str) {
 /// A client in a pseudo-terminal.
 pub(crate) struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
-    /// Every byte written, and word of each more.
+    /// Every byte that was written, with a signal for more.
     raw: Arc<(Mutex<Vec<u8>>, Condvar)>,
-    /// Whether it is being read what the program writes.
+    /// Whether the terminal reads what the program writes.
     reads: Arc<(Mutex<bool>, Condvar)>,
     /// The line settings before the program started.
     settings: String,
@@ -365,8 +365,8 @@ impl Terminal {
         lock(&self.raw.0).clone()
     }
 
-    /// Waits until this is written, behind the first `from` bytes of all. Returns how many bytes
-    /// there are then.
+    /// Waits until this is written after the first `from` bytes. Returns the number of bytes by
+    /// then.
     pub(crate) fn wait_written(&self, from: usize, sequence: &str) -> usize {
         let (raw, more) = &*self.raw;
         let missing = |raw: &mut Vec<u8>| {
@@ -400,7 +400,7 @@ impl Terminal {
         self.send("\r");
     }
 
-    /// Leaves by this key, after the pause in which it does nothing because it closed something.
+    /// Leaves with this key, after the pause in which it does nothing because it closed something.
     /// The first press may only return to the newest line.
     pub(crate) fn leave_by(&mut self, key: &str) {
         for _ in 0..2 {
@@ -440,7 +440,7 @@ impl Terminal {
         self.tell_size(rows, columns);
     }
 
-    /// The program is told another size than what is shown has.
+    /// Reports another size to the program than the screen has.
     pub(crate) fn tell_size(&self, rows: u16, columns: u16) {
         let size = PtySize {
             rows,
@@ -451,7 +451,7 @@ impl Terminal {
         self.master.resize(size).expect("resized");
     }
 
-    /// The terminal hangs, as where it was stopped, until this is called with `true`.
+    /// Makes the terminal hang, as if stopped, until this is called with `true`.
     pub(crate) fn read(&self, reads: bool) {
         *lock(&self.reads.0) = reads;
         self.reads.1.notify_all();
@@ -466,7 +466,8 @@ impl Terminal {
         let _ = self.child.wait();
     }
 
-    /// Waits until the process has ended and all that it wrote is on the screen; its exit code.
+    /// Waits until the process has ended and all its output is on the screen. Returns its exit
+    /// code.
     pub(crate) fn wait(&mut self) -> u32 {
         let status = wait_until("the process ends", || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status),
@@ -492,7 +493,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is whole of this, with another sign for U+FFFD, which vt100 gives no cell.
+/// The complete part of the bytes, with another sign for U+FFFD, for which vt100 has no cell.
 fn drawable(bytes: &mut Vec<u8>) -> Vec<u8> {
     const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
     let begun = (1..REPLACEMENT.len()).rev();

@@ -1,11 +1,12 @@
-//! Terminals of no size, of sizes that cannot be, of kinds without a screen, and in other locales.
+//! Terminals without a size, with impossible sizes, of types without a screen, and in other
+//! locales.
 
 use crate::{
     modes::assert_restored,
     support::{Terminal, World, wait_until},
 };
 
-/// Which row of the screen has this, from 0.
+/// The row of the screen that has this text, from 0 on.
 fn row(terminal: &Terminal, text: &str) -> usize {
     wait_until(text, || {
         let screen = terminal.screen();
@@ -22,7 +23,7 @@ fn a_terminal_that_tells_no_size_is_as_large_as_the_environment_says() {
     let mut terminal = world.client_of_shell(&server.url, "ada", nothing);
     terminal.wait_for("Participant ada joined");
     assert_eq!(row(&terminal, "ada ›"), 11);
-    // Told later, it is believed, and remembered when it is not told any more.
+    // A size that is reported later is believed, and remembered when it is no longer reported.
     for (rows, columns, prompt) in [(16, 60, 15), (0, 0, 15), (20, 60, 19)] {
         terminal.tell_size(rows, columns);
         wait_until("the prompt is in the last row", || {
@@ -50,7 +51,7 @@ fn sizes_that_cannot_be_end_nothing() {
         let mut terminal = world.client_of_shell(&server.url, &name, &size);
         terminal.wait_written(0, "\u{1b}[?2026l");
         if rows == columns && rows > 2 {
-            // That is no size: it is drawn as if none were told, where it can be seen.
+            // That is no size: the screen is drawn as if none were reported, where it can be seen.
             assert_eq!(row(&terminal, "ada0 ›"), 23);
         }
         for (rows, columns) in [(65_535, 65_535), (0, 0), (2, 2), (24, 120)] {
@@ -150,7 +151,7 @@ fn no_letter_of_any_script_stays_in_the_rows_of_others() {
                 .ok_or_else(|| format!("{anew:#?}\nbefore: {seen:#?}"))
         });
     };
-    // The last of them has come, and the clock has gone on from it: nothing more is to come.
+    // The last of them has arrived, and the clock has moved on: nothing more will come.
     wait_until("the last line is received", || {
         let screen = terminal.screen();
         let last = screen.lines().find(|line| line.contains("line 6"));

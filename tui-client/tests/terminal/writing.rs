@@ -1,4 +1,4 @@
-//! What people write, with the terminal between: pastes, the shell, one's own editor.
+//! Writing, with the terminal in between: pastes, the shell, the user's own editor.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn a_paste_without_an_end_is_ended_by_esc_and_sends_nothing_before() {
         !bob.screen().contains("first"),
         "Enter belongs to the paste"
     );
-    // By itself, as a key is.
+    // Sent alone, as a key is.
     pause(Duration::from_millis(200));
     ada.send("\u{1b}");
     pause(Duration::from_millis(200));
@@ -84,7 +84,7 @@ fn a_window_without_a_shell_is_not_stopped() {
     ada.wait_for("still here");
 }
 
-/// Shows what it was given, waits until it may go on, and writes something else.
+/// An editor that shows its input, waits until it may continue, and writes something else.
 const EDITOR: &str =
     "trap '' INT; echo editing: $(cat \"$1\"); while [ ! -e go ]; do sleep 0.02; done
     echo 'written elsewhere' > \"$1\"";
@@ -110,7 +110,7 @@ fn the_editor_gets_the_terminal_while_the_chat_goes_on() {
             .ok_or(format!("{} lines", log.len()))
     });
     assert!(!ada.screen().contains("news"), "the screen is the editor's");
-    // Ctrl-C is the editor's, too; this one ignores it.
+    // Ctrl-C goes to the editor, too; this one ignores it.
     ada.send("\u{3}");
     ada.wait_for("^C");
     std::fs::write(world.path("go"), "").expect("written");

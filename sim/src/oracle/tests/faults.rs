@@ -183,7 +183,7 @@ fn a_status_that_no_rule_gives_is_no_refusal() {
 #[test]
 fn nobody_is_told_to_wait_for_longer_than_a_grace() {
     for (seconds, expected) in [(6, None), (7, Some(REFUSAL))] {
-        let refusal = Notice::Refused(chitty::session::Refusal {
+        let refusal = Notice::Refused(chitty::session::NameRefusal {
             name: "bob".into(),
             reason: String::new(),
             retry_in: Some(Duration::from_secs(seconds)),

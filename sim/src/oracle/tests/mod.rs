@@ -4,7 +4,7 @@ mod faults;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chitty::session::{Ended, Link, Ticket, Welcome};
+use chitty::session::{Ended, Link, Ticket, WelcomeNotice as Welcome};
 use chitty_chat::{
     EventKind, LeftReason, MessageText, ParticipantNumber, Position, Session, logging::parse_line,
 };
@@ -100,6 +100,7 @@ fn shown(record: &Record, clock: u64) -> Said {
         event: record.event.clone(),
         clock: clock.into(),
         own,
+        live: true,
     })
 }
 

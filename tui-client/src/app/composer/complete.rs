@@ -1,4 +1,4 @@
-//! The rest of a name or of a command.
+//! Completion of the name or command at the caret.
 
 use std::ops::Range;
 
@@ -6,34 +6,43 @@ use chitty_chat::text::caseless::{self, Needle};
 
 use crate::app::commands::COMMANDS;
 
-/// More are not offered: write another letter.
+/// The largest number of offers; another letter narrows them down.
 const MOST: usize = 64;
-/// In characters: no name is longer.
+/// The longest name, in characters.
 const LONGEST: usize = 32;
 
-/// The ways in which a word can go on.
+/// The possible completions of one word.
 #[derive(Debug)]
 pub struct Completion {
-    /// The word's place in the draft, as it is now.
+    /// The range of the word in the draft, in bytes; it follows the chosen offer.
     pub(super) place: Range<usize>,
-    /// What was typed, then what is offered.
+    /// The typed word, followed by the offers.
     words: Vec<String>,
-    /// Which of these is in the draft.
+    /// The index in `words` of the word that is in the draft.
     at: usize,
-    /// What stands behind a word that was taken.
+    /// What is inserted after a completed word.
     suffix: &'static str,
 }
 
+/// Which completion is offered next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::app) enum CompletionStep {
+    /// The one after the current one.
+    Next,
+    /// The one before it.
+    Previous,
+}
+
 impl Completion {
-    /// What there is for the word that ends at the caret; `None`: nothing.
+    /// The completions of the word that ends at the caret, or `None` if there are none.
     pub(super) fn new<'a>(
         before: &str,
-        behind: &str,
+        after: &str,
         names: impl Iterator<Item = &'a str>,
     ) -> Option<Self> {
         let spaced = before.contains(char::is_whitespace);
         if before.starts_with('/') && !before.starts_with("//") && !spaced {
-            return Self::command(before, behind);
+            return Self::command(before, after);
         }
         let names: Vec<&str> = names
             .filter(|name| !name.contains(char::is_control))
@@ -48,7 +57,7 @@ impl Completion {
                 .collect();
             words.sort_by_cached_key(|name| (caseless::key(name), name.clone()));
             let first = before[..start].ends_with('\n') || start == 0;
-            let suffix = match (first, behind.starts_with(char::is_whitespace)) {
+            let suffix = match (first, after.starts_with(char::is_whitespace)) {
                 (true, false) => ": ",
                 (true, true) => ":",
                 (false, false) => " ",
@@ -58,7 +67,7 @@ impl Completion {
         })
     }
 
-    fn command(before: &str, behind: &str) -> Option<Self> {
+    fn command(before: &str, after: &str) -> Option<Self> {
         let mut suffix = "";
         let words: Vec<String> = COMMANDS
             .iter()
@@ -66,7 +75,7 @@ impl Completion {
                 let mut parts = help.command.split_whitespace();
                 let command = parts.next().filter(|word| !word.starts_with("//"))?;
                 let wanted = command.starts_with(before);
-                if wanted && parts.next().is_some() && !behind.starts_with(' ') {
+                if wanted && parts.next().is_some() && !after.starts_with(' ') {
                     suffix = " ";
                 }
                 wanted.then(|| command.to_owned())
@@ -98,32 +107,37 @@ impl Completion {
         })
     }
 
-    /// What is offered.
+    /// The offered words.
     pub fn offers(&self) -> &[String] {
         &self.words[1..]
     }
 
-    /// Which of the offers is in the draft; `None`: what was typed.
+    /// The index of the offer that is in the draft, or `None` if it is the typed word.
     pub fn taken(&self) -> Option<usize> {
         self.at.checked_sub(1)
     }
 
-    /// Goes on to the next word or back to the last one. Returns what is to be in its place.
-    pub(super) fn turn(&mut self, back: bool) -> String {
+    /// Moves to the next or the previous word. Returns the text to put in the word's place.
+    pub(super) fn turn(&mut self, step: CompletionStep) -> String {
         let count = self.words.len();
-        self.at = (self.at + if back { count - 1 } else { 1 }) % count;
+        // The typed word is one of them, so that going round returns to it.
+        let by = match step {
+            CompletionStep::Next => 1,
+            CompletionStep::Previous => count - 1,
+        };
+        self.at = (self.at + by) % count;
         let suffix = if self.at == 0 { "" } else { self.suffix };
         format!("{}{suffix}", self.words[self.at])
     }
 
-    /// What was typed.
+    /// The word as the user typed it.
     pub(super) fn typed(&self) -> &str {
         &self.words[0]
     }
 }
 
-/// Where a name that ends at the end may have begun: it can have spaces in it, so the longest way
-/// first; at last, right there.
+/// The positions at which a name that ends at the caret may begin. A name can contain spaces, so
+/// the longest candidate comes first.
 fn starts(before: &str) -> impl Iterator<Item = usize> {
     let from = before
         .char_indices()
@@ -153,18 +167,18 @@ mod tests {
             ("STRAUSS", "Strauß: "),
         ] {
             let mut completion = Completion::new(typed, "", names.into_iter()).expect(typed);
-            assert_eq!(completion.turn(false), name);
+            assert_eq!(completion.turn(CompletionStep::Next), name);
         }
     }
 
-    fn all(before: &str, behind: &str) -> Vec<String> {
-        let Some(mut completion) = Completion::new(before, behind, NAMES.into_iter()) else {
+    fn all(before: &str, after: &str) -> Vec<String> {
+        let Some(mut completion) = Completion::new(before, after, NAMES.into_iter()) else {
             return Vec::new();
         };
         let head = &before[..completion.place.start];
         let count = completion.offers().len();
         (0..count)
-            .map(|_| format!("{head}{}", completion.turn(false)))
+            .map(|_| format!("{head}{}", completion.turn(CompletionStep::Next)))
             .collect()
     }
 
@@ -200,10 +214,12 @@ mod tests {
 
     #[test]
     fn around_and_back() {
+        use CompletionStep::{Next, Previous};
+
         let mut completion =
             Completion::new("b", "", NAMES.into_iter()).expect("two begin with it");
-        let turns: Vec<_> = [false, false, false, true, true]
-            .map(|back| completion.turn(back))
+        let turns: Vec<_> = [Next, Next, Next, Previous, Previous]
+            .map(|step| completion.turn(step))
             .into();
         assert_eq!(turns, ["Bea: ", "bob: ", "b", "bob: ", "Bea: "]);
         assert_eq!(completion.taken(), Some(0));

@@ -1,52 +1,52 @@
 //! A text with a caret: moving, inserting, deleting, undoing.
 //!
-//! The buffer and the caret are tui-input's, and so are the steps: by character, by word to the left,
-//! to the start and the end, and the deletion of a character. The caret stands between what people
-//! see as characters (grapheme clusters), never within one.
+//! The buffer and the caret are tui-input's, and so are these steps: by character, by word to the
+//! left, to the start and to the end, and the deletion of a character. The caret always stands
+//! between two characters as people see them (grapheme clusters), never within one.
 //!
-//! What tui-input 0.15 lacks is worked around here and in [`words`], and nowhere else:
+//! What tui-input 0.15 lacks is added here and in [`words`], and nowhere else:
 //!
-//! - It has no undo, no limit, no lines within its text, and one cut instead of a ring of them; it
-//!   does not hand over what it cut. So words and lines are cut here, as ranges.
-//! - It cannot take a text in the place of a range: [`Draft::replace`] makes it anew.
-//! - A character that is inserted, and one that is deleted, can make one cluster of what stood on
-//!   both sides of the caret; a word boundary can be within a cluster (Thai SARA AM). The caret would
-//!   then be within it, and is moved out of it here.
-//! - Its step by a word to the right goes to the start of the next word; readline's, which is the one
-//!   that people's hands know, goes to the end of this one: [`words::end`].
-//! - It measures by `unicode-width` alone; where a caret is on the screen is told by
-//!   [`super::lay`] and the views, with this project's one measure.
+//! - It has no undo, no limit, no lines within its text, and a single cut instead of a ring, which
+//!   it does not hand over. Words and lines are therefore cut here, as ranges.
+//! - It cannot replace a range: [`Draft::replace`] makes a new buffer.
+//! - Inserting or deleting a character can join the text on both sides of the caret into one cluster,
+//!   and a word boundary can lie within a cluster (Thai SARA AM). The caret would then be within the
+//!   cluster, so it is moved out of it here.
+//! - Its step by a word to the right goes to the start of the next word. readline goes to the end of
+//!   the current one, which is what users expect: [`words::end`].
+//! - It measures with `unicode-width` alone. [`super::draft_layout`] and the views compute the caret's
+//!   column with the one measure that this project uses everywhere.
 
 use std::ops::Range;
 
 use tui_input::{Input, InputRequest};
 
 use super::{
-    undo::{Step, Undo},
+    undo::{UndoHistory, UndoStep},
     words,
 };
-use crate::view::glyphs;
+use crate::glyphs;
 
-/// A text, its caret, and how it came about.
+/// A text with its caret and its undo history.
 #[derive(Clone, Debug)]
 pub struct Draft {
     line: Input,
-    undo: Undo,
-    /// In characters: more is not taken.
+    undo: UndoHistory,
+    /// The longest text, in characters; more is not accepted.
     most: usize,
 }
 
 impl Draft {
-    /// A text as it is, with the caret at its end.
+    /// A draft with this text and the caret at its end.
     pub(in crate::app) fn new(text: String, most: usize) -> Self {
         Self {
             line: Input::new(text),
-            undo: Undo::default(),
+            undo: UndoHistory::default(),
             most,
         }
     }
 
-    /// The text.
+    /// The whole text.
     pub fn text(&self) -> &str {
         self.line.value()
     }
@@ -56,30 +56,30 @@ impl Draft {
         self.text().split_at(self.caret())
     }
 
-    /// Where the caret is, in bytes.
+    /// The position of the caret, in bytes.
     pub fn caret(&self) -> usize {
         byte(self.text(), self.line.cursor())
     }
 
     /// How many characters can be added.
-    pub(super) fn room(&self) -> usize {
+    pub(super) fn space(&self) -> usize {
         self.most.saturating_sub(self.text().chars().count())
     }
 
-    /// Moves the caret to this byte, or to the end of the cluster that it is within. Ends a run of
+    /// Moves the caret to this byte, or to the end of the cluster that contains it. Ends a run of
     /// typing.
     pub(super) fn go(&mut self, at: usize) {
         self.undo.rest();
         self.place(boundary(self.text(), at));
     }
 
-    /// Moves the caret as tui-input does. Ends a run of typing.
+    /// Moves the caret with one of tui-input's steps. Ends a run of typing.
     pub(super) fn step(&mut self, request: InputRequest) {
         self.line.handle(request);
         self.go(self.caret());
     }
 
-    /// Where the word before this byte begins.
+    /// The byte at which the word before this byte begins.
     pub(super) fn word_start(&self, at: usize) -> usize {
         let text = self.text();
         let mut line = self.line.clone();
@@ -88,20 +88,20 @@ impl Draft {
         start(text, byte(text, line.cursor()))
     }
 
-    /// Where the word at or after this byte ends.
+    /// The byte at which the word at or after this byte ends.
     pub(super) fn word_end(&self, at: usize) -> usize {
         boundary(self.text(), words::end(self.text(), at))
     }
 
-    /// Puts a text in the place of another; the caret is after it. Returns whether it had room
-    /// for that; without, nothing changes.
-    pub(super) fn replace(&mut self, range: Range<usize>, with: &str, step: Step) -> bool {
+    /// Replaces a range and moves the caret after the new text. Returns whether it fits; if it does
+    /// not, nothing changes.
+    pub(super) fn replace(&mut self, range: Range<usize>, with: &str, step: UndoStep) -> bool {
         let old = &self.text()[range.clone()];
         if old == with {
             self.place(boundary(self.text(), range.end));
             return true;
         }
-        if !self.has_room(old.chars().count(), with.chars().count()) {
+        if !self.has_space(old.chars().count(), with.chars().count()) {
             return false;
         }
         self.remember(step);
@@ -112,27 +112,27 @@ impl Draft {
         true
     }
 
-    /// Takes what was typed, at the caret.
+    /// Inserts a typed character at the caret. Returns whether it fits.
     pub(super) fn insert(&mut self, c: char) -> bool {
         if c.is_control() && !matches!(c, '\n' | '\t') {
             return true;
         }
-        if !self.has_room(0, 1) {
+        if !self.has_space(0, 1) {
             return false;
         }
-        // Undone word by word.
+        // Undo goes back word by word.
         let word_begins = !c.is_whitespace() && self.halves().0.ends_with(char::is_whitespace);
         if word_begins {
             self.undo.rest();
         }
-        self.remember(Step::Typing);
+        self.remember(UndoStep::Typing);
         self.line.handle(InputRequest::InsertChar(c));
         self.place(boundary(self.text(), self.caret()));
         true
     }
 
-    /// Deletes a character as tui-input does. Returns what is gone.
-    pub(super) fn erase(&mut self, request: InputRequest, step: Step) -> String {
+    /// Deletes a character with one of tui-input's requests. Returns the deleted text.
+    pub(super) fn erase(&mut self, request: InputRequest, step: UndoStep) -> String {
         let (text, caret) = (self.text().to_owned(), self.caret());
         if self.line.handle(request).is_none() {
             return String::new();
@@ -144,20 +144,20 @@ impl Draft {
         text[from..from + gone].to_owned()
     }
 
-    /// Takes out a part, which is returned.
-    pub(super) fn cut(&mut self, range: Range<usize>, step: Step) -> String {
+    /// Deletes a range and returns its text.
+    pub(super) fn cut(&mut self, range: Range<usize>, step: UndoStep) -> String {
         let cut = self.text()[range.clone()].to_owned();
         self.replace(range, "", step);
         cut
     }
 
-    /// Back before the last change.
+    /// Undoes the last change.
     pub(super) fn undo(&mut self) {
         let moment = self.undo.back(self.line.value(), self.caret());
         self.restore(moment);
     }
 
-    /// The change that was undone last, again.
+    /// Repeats the change that was undone last.
     pub(super) fn redo(&mut self) {
         let moment = self.undo.again(self.line.value(), self.caret());
         self.restore(moment);
@@ -169,11 +169,11 @@ impl Draft {
         }
     }
 
-    fn has_room(&self, fewer: usize, more: usize) -> bool {
-        more <= fewer + self.room()
+    fn has_space(&self, fewer: usize, more: usize) -> bool {
+        more <= fewer + self.space()
     }
 
-    fn remember(&mut self, step: Step) {
+    fn remember(&mut self, step: UndoStep) {
         let caret = self.caret();
         self.undo.before(step, self.line.value(), caret);
     }
@@ -188,15 +188,16 @@ impl Draft {
         self.line.handle(InputRequest::SetCursor(characters));
     }
 
-    /// The line that the caret is in, without its end.
+    /// The range of the line that contains the caret, without its line break.
     pub(super) fn line(&self) -> Range<usize> {
-        let (before, behind) = self.halves();
+        let (before, after) = self.halves();
         let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let end = behind.find('\n').unwrap_or(behind.len());
+        let end = after.find('\n').unwrap_or(after.len());
         start..before.len() + end
     }
 
-    /// Swaps the characters around the caret, or the last two of a line.
+    /// Swaps the characters around the caret, or the last two of the line if the caret is at its
+    /// end.
     pub(super) fn transpose(&mut self) -> bool {
         let (line, text, caret) = (self.line(), self.text(), self.caret());
         let second = if caret == line.end {
@@ -209,10 +210,11 @@ impl Draft {
             return true;
         }
         let swapped = [&text[second.clone()], &text[first.clone()]].concat();
-        self.replace(first.start..second.end, &swapped, Step::Own)
+        self.replace(first.start..second.end, &swapped, UndoStep::Own)
     }
 
-    /// Swaps the word before the caret with the one behind it, or the last two.
+    /// Swaps the word before the caret with the word after it, or the last two words at the end of
+    /// the text.
     pub(super) fn transpose_words(&mut self) -> bool {
         let text = self.text();
         let end = self.word_end(self.caret());
@@ -228,18 +230,18 @@ impl Draft {
             &text[first..first_end],
         ]
         .concat();
-        self.replace(first..end, &swapped, Step::Own)
+        self.replace(first..end, &swapped, UndoStep::Own)
     }
 }
 
-/// The place itself, or the end of the cluster that it is within.
+/// This byte, or the end of the cluster that contains it.
 fn boundary(text: &str, at: usize) -> usize {
     places(text)
         .find(|&place| place >= at)
         .unwrap_or(text.len())
 }
 
-/// The place itself, or the start of the cluster that it is within.
+/// This byte, or the start of the cluster that contains it.
 fn start(text: &str, at: usize) -> usize {
     places(text)
         .take_while(|&place| place <= at)
@@ -247,7 +249,7 @@ fn start(text: &str, at: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// The bytes at which the caret can be.
+/// The bytes at which the caret can stand.
 fn places(text: &str) -> impl Iterator<Item = usize> {
     let mut at = 0;
     let ends = glyphs::graphemes(text).map(move |(grapheme, _)| {
@@ -257,7 +259,7 @@ fn places(text: &str) -> impl Iterator<Item = usize> {
     std::iter::once(0).chain(ends)
 }
 
-/// The byte after so many characters.
+/// The byte offset after this many characters.
 fn byte(text: &str, characters: usize) -> usize {
     text.char_indices()
         .nth(characters)

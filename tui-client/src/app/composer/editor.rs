@@ -1,4 +1,4 @@
-//! What readline's keys do to a [`Draft`].
+//! The editing commands of readline, applied to a [`Draft`].
 
 use std::ops::Range;
 
@@ -6,102 +6,102 @@ use tui_input::InputRequest;
 
 use super::{
     draft::Draft,
-    kills::{Kills, Side},
-    undo::Step,
+    kill_ring::{CutSide, KillRing},
+    undo::UndoStep,
     words,
 };
 
-/// A change of the draft or of its caret.
+/// A change of the draft, or a move of its caret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// A character that was typed.
+    /// Insert a typed character.
     Insert(char),
-    /// By a character.
+    /// Move left by a character.
     Left,
-    /// By a character.
+    /// Move right by a character.
     Right,
-    /// By a word.
+    /// Move left by a word.
     WordLeft,
-    /// By a word.
+    /// Move right by a word.
     WordRight,
-    /// To the start of the line.
+    /// Move to the start of the line.
     LineStart,
-    /// To the end of the line.
+    /// Move to the end of the line.
     LineEnd,
-    /// To the start of all lines.
+    /// Move to the start of the text.
     Start,
-    /// To the end of all lines.
+    /// Move to the end of the text.
     End,
-    /// The character before the caret.
+    /// Delete the character before the caret.
     DeleteLeft,
-    /// The character behind the caret.
+    /// Delete the character after the caret.
     DeleteRight,
-    /// The word before the caret.
+    /// Cut the word before the caret.
     CutWordLeft,
-    /// The word after the caret.
+    /// Cut the word after the caret.
     CutWordRight,
-    /// All up to the space before the caret.
+    /// Cut everything between the last space and the caret.
     CutSpacedLeft,
-    /// The line before the caret.
+    /// Cut the part of the line before the caret.
     CutLineLeft,
-    /// The line behind the caret.
+    /// Cut the part of the line after the caret.
     CutLineRight,
-    /// What was cut last.
+    /// Insert the text that was cut last.
     Yank,
-    /// What was cut before that, in its place.
+    /// Replace the text just inserted by the cut before it.
     YankEarlier,
-    /// Swap characters.
+    /// Swap the characters around the caret.
     Transpose,
-    /// Swap words.
+    /// Swap the words around the caret.
     TransposeWords,
-    /// The word behind the caret in capitals.
+    /// Change the word after the caret to upper case.
     Uppercase,
-    /// The word behind the caret in small letters.
+    /// Change the word after the caret to lower case.
     Lowercase,
-    /// The word behind the caret with a capital.
+    /// Capitalize the word after the caret.
     Capitalize,
-    /// Back before the last change.
+    /// Undo the last change.
     Undo,
-    /// What was undone last.
+    /// Redo the change that was undone last.
     Redo,
 }
 
-/// What the last edit was, where the next one depends on it.
+/// The last edit, as far as the next one depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Last {
+enum LastEdit {
     Cut,
-    /// Where it is, and how many cuts are newer.
+    /// The range of the inserted text, and how many cuts are newer than it.
     Yank(Range<usize>, usize),
     Other,
 }
 
-/// A draft with the keys of readline.
+/// A draft with the editing commands of readline.
 #[derive(Debug)]
 pub struct Editor {
     pub(super) draft: Draft,
-    kills: Kills,
-    last: Last,
+    kills: KillRing,
+    last: LastEdit,
 }
 
 impl Editor {
-    /// With this text, which is to grow to so many characters at most.
+    /// An editor with this text, cut to at most this many characters.
     pub(in crate::app) fn new(text: &str, most: usize) -> Self {
         let text = text.chars().take(most).collect();
         Self {
             draft: Draft::new(text, most),
-            kills: Kills::default(),
-            last: Last::Other,
+            kills: KillRing::default(),
+            last: LastEdit::Other,
         }
     }
 
-    /// The text and its caret.
+    /// The draft: the text and its caret.
     pub fn draft(&self) -> &Draft {
         &self.draft
     }
 
-    /// Takes an edit. Returns whether there was room for it.
+    /// Applies an edit. Returns whether it fits.
     pub(in crate::app) fn edit(&mut self, edit: Edit) -> bool {
-        let last = std::mem::replace(&mut self.last, Last::Other);
+        let last = std::mem::replace(&mut self.last, LastEdit::Other);
         let caret = self.draft.caret();
         let line = self.draft.line();
         match edit {
@@ -114,29 +114,31 @@ impl Editor {
             Edit::LineEnd => self.draft.go(line.end),
             Edit::Start => self.draft.step(InputRequest::GoToStart),
             Edit::End => self.draft.step(InputRequest::GoToEnd),
-            Edit::DeleteLeft => _ = self.erase_left(Step::Erasing),
-            Edit::DeleteRight => _ = self.erase_right(Step::Erasing),
+            Edit::DeleteLeft => _ = self.erase_left(UndoStep::Erasing),
+            Edit::DeleteRight => _ = self.erase_right(UndoStep::Erasing),
             Edit::CutWordLeft => self.kill(self.draft.word_start(caret)..caret, &last),
             Edit::CutWordRight => self.kill(caret..self.draft.word_end(caret), &last),
             Edit::CutSpacedLeft => {
                 let start = words::spaced_start(self.draft.text(), caret);
                 self.kill(start..caret, &last);
             }
-            // At a line's very start or end, the break between two lines.
+            // At the start or end of a line, the command cuts the line break itself.
             Edit::CutLineLeft if line.start == caret => {
-                let cut = self.erase_left(Step::Own);
-                self.keep(cut, Side::Before, &last);
+                let cut = self.erase_left(UndoStep::Own);
+                self.keep(cut, CutSide::Before, &last);
             }
             Edit::CutLineRight if line.end == caret => {
-                let cut = self.erase_right(Step::Own);
-                self.keep(cut, Side::Behind, &last);
+                let cut = self.erase_right(UndoStep::Own);
+                self.keep(cut, CutSide::After, &last);
             }
             Edit::CutLineLeft => self.kill(line.start..caret, &last),
             Edit::CutLineRight => self.kill(caret..line.end, &last),
-            Edit::Yank => return self.yank(caret..caret, 0, Step::Own),
+            Edit::Yank => return self.yank(caret..caret, 0, UndoStep::Own),
             Edit::YankEarlier => match last {
-                Last::Yank(range, index) => return self.yank(range, index + 1, Step::Instead),
-                Last::Cut | Last::Other => {}
+                LastEdit::Yank(range, index) => {
+                    return self.yank(range, index + 1, UndoStep::Instead);
+                }
+                LastEdit::Cut | LastEdit::Other => {}
             },
             Edit::Transpose => return self.draft.transpose(),
             Edit::TransposeWords => return self.draft.transpose_words(),
@@ -149,57 +151,56 @@ impl Editor {
         true
     }
 
-    /// Something else than an edit has come between.
+    /// Ends the current run of edits because something other than an edit happened.
     pub(super) fn rest(&mut self) {
-        self.last = Last::Other;
+        self.last = LastEdit::Other;
         self.draft.go(self.draft.caret());
     }
 
-    /// Inserts as much of a text as there is room for. Returns whether that is all of it.
+    /// Inserts as much of a text as fits. Returns whether all of it did.
     pub(in crate::app) fn insert(&mut self, text: &str) -> bool {
         self.put(self.draft.caret()..self.draft.caret(), text)
     }
 
-    /// Puts as much of a text as there is room for in the place of all. Returns whether that is
-    /// all of it.
+    /// Replaces the whole text by as much of another as fits. Returns whether all of it did.
     pub(super) fn set(&mut self, text: &str) -> bool {
         self.put(0..self.draft.text().len(), text)
     }
 
     fn put(&mut self, range: Range<usize>, text: &str) -> bool {
         self.rest();
-        let room = self.draft.room() + self.draft.text()[range.clone()].chars().count();
+        let space = self.draft.space() + self.draft.text()[range.clone()].chars().count();
         let end = text
             .char_indices()
-            .nth(room)
+            .nth(space)
             .map_or(text.len(), |(end, _)| end);
-        self.draft.replace(range, &text[..end], Step::Own) && end == text.len()
+        self.draft.replace(range, &text[..end], UndoStep::Own) && end == text.len()
     }
 
-    fn erase_left(&mut self, step: Step) -> String {
+    fn erase_left(&mut self, step: UndoStep) -> String {
         self.draft.erase(InputRequest::DeletePrevChar, step)
     }
 
-    fn erase_right(&mut self, step: Step) -> String {
+    fn erase_right(&mut self, step: UndoStep) -> String {
         self.draft.erase(InputRequest::DeleteNextChar, step)
     }
 
-    fn kill(&mut self, range: Range<usize>, last: &Last) {
+    fn kill(&mut self, range: Range<usize>, last: &LastEdit) {
         let side = if range.end == self.draft.caret() {
-            Side::Before
+            CutSide::Before
         } else {
-            Side::Behind
+            CutSide::After
         };
-        let cut = self.draft.cut(range, Step::Own);
+        let cut = self.draft.cut(range, UndoStep::Own);
         self.keep(cut, side, last);
     }
 
-    fn keep(&mut self, cut: String, side: Side, last: &Last) {
-        self.kills.push(cut, side, *last == Last::Cut);
-        self.last = Last::Cut;
+    fn keep(&mut self, cut: String, side: CutSide, last: &LastEdit) {
+        self.kills.push(cut, side, *last == LastEdit::Cut);
+        self.last = LastEdit::Cut;
     }
 
-    fn yank(&mut self, range: Range<usize>, index: usize, step: Step) -> bool {
+    fn yank(&mut self, range: Range<usize>, index: usize, step: UndoStep) -> bool {
         let Some(cut) = self.kills.get(index) else {
             return true;
         };
@@ -207,7 +208,7 @@ impl Editor {
         if !self.draft.replace(range, cut, step) {
             return false;
         }
-        self.last = Last::Yank(start..start + cut.len(), index);
+        self.last = LastEdit::Yank(start..start + cut.len(), index);
         true
     }
 
@@ -215,7 +216,7 @@ impl Editor {
         let caret = self.draft.caret();
         let end = self.draft.word_end(caret);
         let changed = change(&self.draft.text()[caret..end]);
-        self.draft.replace(caret..end, &changed, Step::Own)
+        self.draft.replace(caret..end, &changed, UndoStep::Own)
     }
 }
 

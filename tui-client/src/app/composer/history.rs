@@ -1,16 +1,16 @@
-//! The lines written before.
+//! The lines sent before, for recall.
 
 use std::{collections::VecDeque, ops::Range};
 
 use chitty_chat::text::caseless::Needle;
 
-/// Lines that can be brought back.
+/// The largest number of lines that are kept.
 const MOST: usize = 500;
 
-/// Tells a line from all others, also from those that are forgotten; newer lines have greater ones.
+/// Identifies a line for good, even after it was forgotten; a newer line has a greater number.
 pub(super) type LineId = u64;
 
-/// The lines, oldest first, each once.
+/// The lines, oldest first, without repeats.
 #[derive(Debug, Default)]
 pub(super) struct History {
     lines: VecDeque<(LineId, String)>,
@@ -18,7 +18,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Takes a line as the newest one.
+    /// Adds a line as the newest one.
     pub(super) fn remember(&mut self, line: String) {
         if line.is_empty() {
             return;
@@ -48,13 +48,13 @@ impl History {
         self.lines.get(index).map(|(id, _)| *id)
     }
 
-    /// The newest line with this in it that is older than `id`.
+    /// The newest line older than `id` that contains the query.
     pub(super) fn find_older(&self, query: &str, id: LineId) -> Option<LineId> {
         let older = self.lines.iter().rev().filter(|(known, _)| *known < id);
         first_with(query, older)
     }
 
-    /// The oldest line with this in it that is newer than `id`.
+    /// The oldest line newer than `id` that contains the query.
     pub(super) fn find_newer(&self, query: &str, id: LineId) -> Option<LineId> {
         let newer = self.lines.iter().filter(|(known, _)| *known > id);
         first_with(query, newer)
@@ -71,7 +71,7 @@ fn first_with<'a>(
         .map(|(id, _)| *id)
 }
 
-/// Where the query is in the line, however it is written.
+/// The range of the query in the line, ignoring case.
 pub(super) fn find(line: &str, query: &str) -> Option<Range<usize>> {
     Needle::new(query).find(line).next()
 }

@@ -1,17 +1,17 @@
-//! The line being written, and the lines written before.
+//! The draft, and the lines sent before.
 
 mod complete;
 mod draft;
+mod draft_layout;
 mod editor;
 mod history;
-mod kills;
-mod lay;
+mod kill_ring;
 mod search;
 mod undo;
 mod words;
 
 #[cfg(test)]
-mod any;
+mod properties;
 #[cfg(test)]
 mod tests;
 
@@ -19,61 +19,62 @@ use std::{collections::BTreeMap, ops::Range};
 
 use chitty_chat::MessageText;
 
+pub(in crate::app) use self::complete::CompletionStep;
 pub use self::{
     complete::Completion,
     draft::Draft,
+    draft_layout::{DraftLayout, DraftSpan, SpanKind},
     editor::{Edit, Editor},
-    lay::{Kind, Laid, Piece},
 };
 use self::{
+    draft_layout::DraftBox,
     history::{History, LineId},
-    lay::Block,
-    search::Search,
-    undo::Step,
+    search::HistorySearch,
+    undo::UndoStep,
 };
 use super::commands;
 
-/// In characters: more than anybody types, and far more than can be sent.
+/// The longest draft, in characters: more than anybody types, and far more than can be sent.
 pub const MAX_DRAFT: usize = 4096;
 
-/// Stands for the draft among the lines of the history: newer than all of them.
+/// Stands for the draft among the ids of the history: it is newer than every line.
 const DRAFT: LineId = LineId::MAX;
 
-/// The draft, its caret, and the history.
+/// The draft with its caret, its history and its completion.
 #[derive(Debug)]
 pub struct Composer {
     editor: Editor,
     history: History,
-    /// Which line is being edited.
+    /// The id of the line that is being edited, or [`DRAFT`].
     line: LineId,
-    /// The draft, and lines of the history that were changed, while another one is being edited.
+    /// The draft, and the history's lines that were changed, while another line is being edited.
     parked: BTreeMap<LineId, Draft>,
-    search: Option<Search>,
+    search: Option<HistorySearch>,
     completion: Option<Completion>,
-    /// What the key before did, where the next one depends on it.
-    moved: Moved,
-    laid: Laid,
+    /// What the last key did, as far as the next one depends on it.
+    moved: LastMove,
+    laid: DraftLayout,
     columns: usize,
 }
 
-/// How the key before moved.
+/// How the last key moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moved {
-    /// Through the history.
+enum LastMove {
+    /// To another line of the history.
     History,
-    /// Up or down, from this column.
+    /// Up or down by rows, starting in this column.
     Rows(usize),
     Otherwise,
 }
 
-/// A search of the history, as it is shown.
+/// A search of the history, for the view.
 #[derive(Debug)]
-pub struct Looking<'a> {
-    /// What is looked for.
+pub struct HistoryMatch<'a> {
+    /// The text that is searched for.
     pub query: &'a str,
-    /// The line found, and where in it the query is.
+    /// The line that was found, and the range of the query in it.
     pub found: Option<(&'a str, Range<usize>)>,
-    /// There is no further one.
+    /// Whether there is no further match.
     pub end: bool,
 }
 
@@ -86,8 +87,8 @@ impl Default for Composer {
             parked: BTreeMap::new(),
             search: None,
             completion: None,
-            moved: Moved::Otherwise,
-            laid: Laid::default(),
+            moved: LastMove::Otherwise,
+            laid: DraftLayout::default(),
             columns: 0,
         };
         composer.lay(1);
@@ -96,12 +97,12 @@ impl Default for Composer {
 }
 
 impl Composer {
-    /// What is written so far.
+    /// The text that is being written.
     pub fn draft(&self) -> &str {
         self.editor.draft().text()
     }
 
-    /// The characters that can still be added; negative: how many are too many.
+    /// How many characters can still be added; if negative, how many are too many.
     pub fn left(&self) -> isize {
         let used = commands::outgoing(self.draft()).chars().count();
         MessageText::MAX_CHARS
@@ -109,28 +110,28 @@ impl Composer {
             .saturating_sub_unsigned(used)
     }
 
-    /// The draft in rows, or what is looked for, as it was laid last.
-    pub fn laid(&self) -> &Laid {
+    /// The rows of the draft, or of the search query, as of the last layout.
+    pub fn laid(&self) -> &DraftLayout {
         &self.laid
     }
 
-    /// The search, while it goes on.
-    pub fn looking(&self) -> Option<Looking<'_>> {
+    /// The search of the history, if one is open.
+    pub fn history_search(&self) -> Option<HistoryMatch<'_>> {
         let search = self.search.as_ref()?;
         let found = search.found.and_then(|id| self.history.get(id));
-        Some(Looking {
+        Some(HistoryMatch {
             query: search.query(),
             found: found.and_then(|line| Some((line, history::find(line, search.query())?))),
             end: search.end,
         })
     }
 
-    /// The ways in which the word at the caret can go on, while they are offered.
+    /// The completions of the word at the caret, while they are offered.
     pub fn completion(&self) -> Option<&Completion> {
         self.completion.as_ref()
     }
 
-    /// Breaks into rows of so many columns what is being written.
+    /// Breaks the text that is being written into rows of this many columns.
     pub(super) fn lay(&mut self, columns: usize) {
         self.columns = columns;
         let (block, caret) = match &self.search {
@@ -138,7 +139,7 @@ impl Composer {
                 let text = search.query();
                 let limit = usize::MAX;
                 (
-                    Block {
+                    DraftBox {
                         text,
                         columns,
                         limit,
@@ -148,43 +149,42 @@ impl Composer {
             }
             None => (self.block(), self.editor.draft().caret()),
         };
-        // Most of what happens around it does not change it.
+        // Most inputs leave the text as it is, so the last layout is kept if it still fits.
         if !self.laid.is_of(block, caret) {
             self.laid = block.lay(caret);
         }
     }
 
-    fn block(&self) -> Block<'_> {
+    fn block(&self) -> DraftBox<'_> {
         let text = self.draft();
-        Block {
+        DraftBox {
             text,
             columns: self.columns,
             limit: MessageText::MAX_CHARS + text.len() - commands::outgoing(text).len(),
         }
     }
 
-    /// Edits the draft. Returns whether it had room for that.
+    /// Applies an edit to the draft. Returns whether it fits.
     pub(super) fn edit(&mut self, edit: Edit) -> bool {
         self.completion = None;
-        self.moved = Moved::Otherwise;
+        self.moved = LastMove::Otherwise;
         self.editor.edit(edit)
     }
 
-    /// Inserts what was pasted at the caret. Returns whether it had room for all of it.
+    /// Inserts pasted text at the caret. Returns whether all of it fits.
     pub(super) fn paste(&mut self, text: &str) -> bool {
         self.stay();
         self.editor.insert(&normal(text))
     }
 
-    /// Puts this in the place of the draft, as one step. Returns whether it had room for all of
-    /// it.
+    /// Replaces the draft by this text in one undo step. Returns whether all of it fits.
     pub(super) fn replace(&mut self, text: &str) -> bool {
         self.stay();
         self.editor.set(&normal(text))
     }
 
-    /// Puts what is written into the history. The draft that another line was in the place of
-    /// comes back.
+    /// Moves the edited line into the history. If it was a line of the history, the parked draft
+    /// returns.
     pub(super) fn take(&mut self) {
         self.stay();
         let mut draft = Draft::new(String::new(), MAX_DRAFT);
@@ -199,23 +199,23 @@ impl Composer {
         self.history.remember(written.text().to_owned());
     }
 
-    /// Makes this the line that Up brings back first.
+    /// Adds this line to the history as the newest one, which Up recalls first.
     pub(super) fn remember(&mut self, line: String) {
         self.history.remember(line);
     }
 
-    /// To the row above; from the first one to an earlier line.
+    /// Moves up by a row; from the first row, recalls an earlier line.
     pub(super) fn up(&mut self) {
         match self.laid.caret.0.checked_sub(1) {
-            Some(row) if self.moved != Moved::History => self.go_to_row(row),
+            Some(row) if self.moved != LastMove::History => self.go_to_row(row),
             _ => self.earlier(),
         }
     }
 
-    /// To the row below; from the last one to a later line.
+    /// Moves down by a row; from the last row, recalls a later line.
     pub(super) fn down(&mut self) {
         let row = self.laid.caret.0 + 1;
-        if row < self.laid.rows.len() && self.moved != Moved::History {
+        if row < self.laid.rows.len() && self.moved != LastMove::History {
             self.go_to_row(row);
         } else {
             self.later();
@@ -224,23 +224,23 @@ impl Composer {
 
     fn go_to_row(&mut self, row: usize) {
         let column = match self.moved {
-            Moved::Rows(column) => column,
+            LastMove::Rows(column) => column,
             _ => self.laid.caret.1,
         };
         let at = self.block().at(row, column);
         self.stay();
         self.editor.draft.go(at);
-        self.moved = Moved::Rows(column);
+        self.moved = LastMove::Rows(column);
     }
 
-    /// Shows an earlier line; what was written is kept.
+    /// Recalls an earlier line; the text that was being edited is kept.
     pub(super) fn earlier(&mut self) {
         if let Some(id) = self.history.older(self.line) {
             self.show(id);
         }
     }
 
-    /// Shows a later line, at last the draft.
+    /// Recalls a later line, or the draft after the newest one.
     pub(super) fn later(&mut self) {
         if self.line != DRAFT {
             self.show(self.history.newer(self.line).unwrap_or(DRAFT));
@@ -259,43 +259,41 @@ impl Composer {
             self.parked.insert(self.line, left);
         }
         self.line = id;
-        self.moved = Moved::History;
+        self.moved = LastMove::History;
     }
 
-    /// Begins to look for a line, or looks for an older one.
-    pub(super) fn look_back(&mut self) {
+    /// Opens a search of the history, or goes to an older match if one is open.
+    pub(super) fn search_history(&mut self) {
         self.stay();
         let search = self.search.get_or_insert_default();
         search.older(&self.history);
     }
 
-    /// Looks for a newer line, while a search goes on.
-    pub(super) fn look_on(&mut self) {
+    /// Goes to a newer match if a search of the history is open.
+    pub(super) fn search_history_newer(&mut self) {
         if let Some(search) = &mut self.search {
             search.newer(&self.history);
         }
     }
 
-    /// Takes an edit of what is looked for. Returns whether it is one.
-    pub(super) fn look_for(&mut self, edit: Edit) -> bool {
+    /// Applies an edit to the query. Returns whether the edit was meant for it.
+    pub(super) fn edit_query(&mut self, edit: Edit) -> bool {
         self.search
             .as_mut()
             .is_some_and(|search| search.edit(edit, &self.history))
     }
 
-    /// Takes more of what is looked for, while a search goes on. Returns whether one does.
-    pub(super) fn paste_query(&mut self, text: &str) -> bool {
-        let Some(search) = &mut self.search else {
-            return false;
-        };
-        search.paste(text, &self.history);
-        true
+    /// Appends pasted text to the query if a search is open.
+    pub(super) fn paste_query(&mut self, text: &str) {
+        if let Some(search) = &mut self.search {
+            search.paste(text, &self.history);
+        }
     }
 
-    /// Ends the search with the line that it shows.
+    /// Closes the search and takes the line that it shows.
     pub(super) fn take_found(&mut self) {
         match self.search.take().and_then(|search| search.found) {
-            // It may have been changed since.
+            // The line that is being edited may differ from the history's copy of it.
             Some(id) if id == self.line => {
                 let line = self.history.get(id).unwrap_or_default();
                 self.editor.set(line);
@@ -305,55 +303,55 @@ impl Composer {
         }
     }
 
-    /// Writes the rest of the word at the caret, or another one. Returns whether there is one.
+    /// Completes the word at the caret, or replaces it by another offer. Returns whether there is
+    /// one.
     pub(super) fn complete<'a>(
         &mut self,
-        back: bool,
+        step: CompletionStep,
         names: impl Iterator<Item = &'a str>,
     ) -> bool {
-        let mut step = Step::Instead;
+        let mut undo_step = UndoStep::Instead;
         let completion = self.completion.take().or_else(|| {
-            step = Step::Own;
-            let (before, behind) = self.editor.draft().halves();
-            Completion::new(before, behind, names)
+            undo_step = UndoStep::Own;
+            let (before, after) = self.editor.draft().halves();
+            Completion::new(before, after, names)
         });
         self.stay();
         let Some(mut completion) = completion else {
             return false;
         };
-        let word = completion.turn(back);
+        let word = completion.turn(step);
         let place = completion.place.clone();
-        if self.editor.draft.replace(place.clone(), &word, step) {
+        if self.editor.draft.replace(place.clone(), &word, undo_step) {
             completion.place = place.start..place.start + word.len();
         }
-        // A choice of one is none.
+        // A single offer leaves nothing to choose from.
         self.completion = (completion.offers().len() > 1).then_some(completion);
         true
     }
 
-    /// Closes the search, or what is offered, as if it had not been opened. Returns whether there
-    /// was anything open.
+    /// Closes the search or the offers and undoes their effect. Returns whether one was open.
     pub(super) fn cancel(&mut self) -> bool {
         if let Some(completion) = self.completion.take() {
             let place = completion.place.clone();
             self.editor
                 .draft
-                .replace(place, completion.typed(), Step::Instead);
+                .replace(place, completion.typed(), UndoStep::Instead);
             return true;
         }
         self.search.take().is_some()
     }
 
-    /// Another thing than an edit comes.
+    /// Ends whatever depends on the last key because something other than an edit happened.
     fn stay(&mut self) {
         self.completion = None;
-        self.moved = Moved::Otherwise;
+        self.moved = LastMove::Otherwise;
         self.editor.rest();
     }
 }
 
-/// What comes from elsewhere, with line breaks of one kind, without control characters, and
-/// without the line break that what is copied often ends with.
+/// Normalizes pasted text: one kind of line break, no control characters, and no line breaks at the
+/// end, which copied text often has.
 fn normal(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     let mut text: String = text

@@ -1,25 +1,25 @@
-//! Looking back for a line, letter by letter.
+//! Incremental search of the history.
 
 use super::{
     Edit, Editor,
     history::{History, LineId},
 };
 
-/// In characters.
+/// The longest query, in characters.
 const MOST: usize = 64;
 
-/// A search that goes on.
+/// An open search.
 #[derive(Debug)]
-pub(super) struct Search {
-    /// What is looked for.
+pub(super) struct HistorySearch {
+    /// The query, with its caret.
     line: Editor,
-    /// The line that is shown.
+    /// The line that matches.
     pub(super) found: Option<LineId>,
-    /// There is no other one in the direction that was asked for last.
+    /// Whether there is no other match in the direction of the last search.
     pub(super) end: bool,
 }
 
-impl Default for Search {
+impl Default for HistorySearch {
     fn default() -> Self {
         Self {
             line: Editor::new("", MOST),
@@ -29,19 +29,19 @@ impl Default for Search {
     }
 }
 
-impl Search {
-    /// What is looked for.
+impl HistorySearch {
+    /// The text that is searched for.
     pub(super) fn query(&self) -> &str {
         self.line.draft().text()
     }
 
-    /// Where the next letter comes, in bytes.
+    /// The position of the query's caret, in bytes.
     pub(super) fn caret(&self) -> usize {
         self.line.draft().caret()
     }
 
-    /// Takes what is typed and what deletes to the left. Returns whether it is that: another edit
-    /// is one of the line that was found.
+    /// Applies an edit that inserts or deletes to the left. Returns whether it did: any other edit
+    /// is meant for the line that was found.
     pub(super) fn edit(&mut self, edit: Edit, history: &History) -> bool {
         match edit {
             Edit::Insert(c) if c.is_control() => {}
@@ -55,7 +55,7 @@ impl Search {
         true
     }
 
-    /// Takes what is pasted: its first line, as much of it as fits.
+    /// Appends pasted text: its first line, as much of it as fits.
     pub(super) fn paste(&mut self, text: &str, history: &History) {
         let first = text.lines().next().unwrap_or_default();
         let first: String = first.chars().filter(|c| !c.is_control()).collect();
@@ -69,22 +69,22 @@ impl Search {
         if query == before {
             return;
         }
-        // With more to look for, the line shown may still be the one.
+        // The current match may still match a longer query.
         let from = if query.starts_with(&before) {
             self.found.map_or(LineId::MAX, |found| found + 1)
         } else {
             LineId::MAX
         };
-        self.look(from, history);
+        self.search_from(from, history);
     }
 
-    /// An older line with the same in it.
+    /// Goes to an older match.
     pub(super) fn older(&mut self, history: &History) {
         let from = self.found.unwrap_or(LineId::MAX);
         self.another(history.find_older(self.query(), from));
     }
 
-    /// A newer line with the same in it.
+    /// Goes to a newer match.
     pub(super) fn newer(&mut self, history: &History) {
         if let Some(from) = self.found {
             self.another(history.find_newer(self.query(), from));
@@ -99,7 +99,7 @@ impl Search {
         self.end = other.is_none();
     }
 
-    fn look(&mut self, from: LineId, history: &History) {
+    fn search_from(&mut self, from: LineId, history: &History) {
         let found = || history.find_older(self.query(), from);
         self.found = (!self.query().is_empty()).then(found).flatten();
         self.end = false;

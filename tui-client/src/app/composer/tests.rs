@@ -13,8 +13,8 @@ fn edits(composer: &mut Composer, edits: &[Edit]) -> String {
     for &edit in edits {
         composer.edit(edit);
     }
-    let (before, behind) = composer.editor.draft().halves();
-    format!("{before}|{behind}")
+    let (before, after) = composer.editor.draft().halves();
+    format!("{before}|{after}")
 }
 
 fn sent(lines: &[&str]) -> Composer {
@@ -48,9 +48,9 @@ fn what_is_too_long_is_kept_and_marked_by_a_sign() {
     assert_eq!(
         pieces,
         [
-            (within.as_str(), Kind::Text),
-            ("✗", Kind::Limit),
-            ("xx", Kind::Over)
+            (within.as_str(), SpanKind::Text),
+            ("✗", SpanKind::Limit),
+            ("xx", SpanKind::Over)
         ]
     );
     assert_eq!(composer.laid().caret, (0, 131));
@@ -61,7 +61,7 @@ fn what_is_too_long_is_kept_and_marked_by_a_sign() {
             .rows
             .iter()
             .flatten()
-            .all(|piece| piece.kind == Kind::Text)
+            .all(|piece| piece.kind == SpanKind::Text)
     );
     // The slash that is not sent does not count.
     let whole = with(&format!("//{}", "x".repeat(127)));
@@ -71,7 +71,7 @@ fn what_is_too_long_is_kept_and_marked_by_a_sign() {
             .rows
             .iter()
             .flatten()
-            .all(|piece| piece.kind == Kind::Text)
+            .all(|piece| piece.kind == SpanKind::Text)
     );
 }
 
@@ -136,18 +136,18 @@ fn words_are_those_of_unicode() {
 #[test]
 fn what_is_looked_for_is_edited() {
     let mut composer = sent(&["deploy alpha", "hello"]);
-    composer.look_back();
+    composer.search_history();
     composer.paste_query("hel oops");
-    assert!(composer.look_for(Edit::CutWordLeft));
-    assert_eq!(composer.looking().expect("it goes on").query, "hel ");
-    composer.look_for(Edit::DeleteLeft);
+    assert!(composer.edit_query(Edit::CutWordLeft));
+    assert_eq!(composer.history_search().expect("it goes on").query, "hel ");
+    composer.edit_query(Edit::DeleteLeft);
     composer.lay(80);
     assert_eq!(composer.laid().caret, (0, 3));
-    let found = composer.looking().expect("it goes on").found;
+    let found = composer.history_search().expect("it goes on").found;
     assert_eq!(found.map(|(line, _)| line), Some("hello"));
-    assert!(composer.look_for(Edit::CutLineLeft));
-    assert_eq!(composer.looking().expect("it goes on").query, "");
-    assert!(!composer.look_for(Edit::Left), "it takes the line");
+    assert!(composer.edit_query(Edit::CutLineLeft));
+    assert_eq!(composer.history_search().expect("it goes on").query, "");
+    assert!(!composer.edit_query(Edit::Left), "it takes the line");
 }
 
 #[test]
@@ -316,30 +316,33 @@ fn a_long_line_of_the_history_is_one_step() {
 fn a_search_shows_lines_and_leaves_the_draft_until_one_is_taken() {
     let mut composer = sent(&["deploy alpha", "hello", "deploy beta"]);
     composer.paste("draft");
-    composer.look_back();
+    composer.search_history();
     let found = |composer: &Composer| {
-        let looking = composer.looking().expect("it goes on");
-        (looking.found.map(|(line, _)| line.to_owned()), looking.end)
+        let history_search = composer.history_search().expect("it goes on");
+        (
+            history_search.found.map(|(line, _)| line.to_owned()),
+            history_search.end,
+        )
     };
     assert_eq!(found(&composer), (None, false));
     for c in "DEP".chars() {
-        composer.look_for(Edit::Insert(c));
+        composer.edit_query(Edit::Insert(c));
     }
     assert_eq!(found(&composer), (Some("deploy beta".into()), false));
-    composer.look_back();
+    composer.search_history();
     assert_eq!(found(&composer), (Some("deploy alpha".into()), false));
-    composer.look_back();
+    composer.search_history();
     assert_eq!(found(&composer), (Some("deploy alpha".into()), true));
-    composer.look_on();
+    composer.search_history_newer();
     assert_eq!(found(&composer), (Some("deploy beta".into()), false));
-    composer.look_for(Edit::Insert('x'));
+    composer.edit_query(Edit::Insert('x'));
     assert_eq!(found(&composer), (None, false));
-    composer.look_for(Edit::DeleteLeft);
+    composer.edit_query(Edit::DeleteLeft);
     assert_eq!(composer.draft(), "draft");
     assert!(composer.cancel());
     assert_eq!(composer.draft(), "draft");
 
-    composer.look_back();
+    composer.search_history();
     composer.paste_query("hel\nlo");
     composer.take_found();
     assert_eq!(composer.draft(), "hello");
@@ -355,18 +358,18 @@ fn a_search_shows_lines_and_leaves_the_draft_until_one_is_taken() {
 fn a_completion_is_undone_at_once() {
     let mut composer = with("hi b");
     let names = || ["bob", "bea"].into_iter();
-    assert!(composer.complete(false, names()));
+    assert!(composer.complete(CompletionStep::Next, names()));
     assert_eq!(composer.draft(), "hi bea ");
-    assert!(composer.complete(false, names()));
+    assert!(composer.complete(CompletionStep::Next, names()));
     assert_eq!(composer.draft(), "hi bob ");
     composer.edit(Edit::Undo);
     assert_eq!(composer.draft(), "hi b");
-    composer.complete(true, names());
+    composer.complete(CompletionStep::Previous, names());
     assert_eq!(composer.draft(), "hi bob ");
     assert!(composer.cancel());
     assert_eq!(composer.draft(), "hi b");
     composer.edit(Edit::Insert('x'));
-    assert!(!composer.complete(false, names()));
+    assert!(!composer.complete(CompletionStep::Next, names()));
     assert_eq!(composer.draft(), "hi bx");
 }
 

@@ -1,43 +1,43 @@
-//! What a text was before each change.
+//! The undo history of a text.
 
 use std::collections::VecDeque;
 
-/// In bytes, over all moments: the oldest are forgotten first.
+/// The largest size of the history, in bytes; the oldest undo points are forgotten first.
 const MOST: usize = 64 * 1024;
-/// What a moment costs beside its text, in bytes.
+/// The cost of an undo point apart from its text, in bytes.
 const EACH: usize = 64;
 
-/// How a change goes together with the one before it.
+/// How a change is grouped with the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Undone together with what was typed just before.
+pub(super) enum UndoStep {
+    /// It is undone together with what was typed just before it.
     Typing,
-    /// Undone together with what was deleted just before.
+    /// It is undone together with what was deleted just before it.
     Erasing,
-    /// Undone alone.
+    /// It is undone by itself.
     Own,
-    /// Instead of the change before it.
+    /// It replaces the change before it: one undo takes back both.
     Instead,
 }
 
-/// A text and its caret, before a change.
-type Moment = (String, usize);
+/// A text and its caret before a change.
+type UndoPoint = (String, usize);
 
-/// The moments before this one, and those that were undone.
+/// The undo points before the current text, and the texts that were undone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Undo {
-    past: VecDeque<Moment>,
-    future: Vec<Moment>,
-    /// The run of changes that goes on.
-    run: Option<Step>,
+pub(super) struct UndoHistory {
+    past: VecDeque<UndoPoint>,
+    future: Vec<UndoPoint>,
+    /// The group that the next change may join.
+    run: Option<UndoStep>,
     bytes: usize,
 }
 
-impl Undo {
-    /// A change is about to come.
-    pub(super) fn before(&mut self, step: Step, text: &str, caret: usize) {
-        let run = matches!(step, Step::Typing | Step::Erasing);
-        let goes_on = step == Step::Instead && !self.past.is_empty()
+impl UndoHistory {
+    /// Records the text before a change of this kind.
+    pub(super) fn before(&mut self, step: UndoStep, text: &str, caret: usize) {
+        let run = matches!(step, UndoStep::Typing | UndoStep::Erasing);
+        let goes_on = step == UndoStep::Instead && !self.past.is_empty()
             || run && self.run == Some(step) && self.future.is_empty();
         self.future.clear();
         self.run = run.then_some(step);
@@ -53,13 +53,13 @@ impl Undo {
         }
     }
 
-    /// The run of changes is over.
+    /// Ends the current group of changes.
     pub(super) fn rest(&mut self) {
         self.run = None;
     }
 
-    /// The moment before the last change.
-    pub(super) fn back(&mut self, text: &str, caret: usize) -> Option<Moment> {
+    /// Goes back to the text before the last change.
+    pub(super) fn back(&mut self, text: &str, caret: usize) -> Option<UndoPoint> {
         self.rest();
         let moment = self.past.pop_back()?;
         self.bytes -= moment.0.len() + EACH;
@@ -67,8 +67,8 @@ impl Undo {
         Some(moment)
     }
 
-    /// The moment that was undone last.
-    pub(super) fn again(&mut self, text: &str, caret: usize) -> Option<Moment> {
+    /// Goes forward to the text that was undone last.
+    pub(super) fn again(&mut self, text: &str, caret: usize) -> Option<UndoPoint> {
         self.rest();
         let moment = self.future.pop()?;
         self.bytes += text.len() + EACH;

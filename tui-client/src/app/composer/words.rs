@@ -1,11 +1,11 @@
-//! Where words end and begin, for what tui-input does not offer: see [`super::draft`].
+//! Word boundaries that tui-input does not offer: see [`super::draft`].
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
 /// The end of the word at or after this byte.
 ///
-/// A word is what tui-input takes for one: a piece between the word boundaries of Unicode (UAX #29)
-/// that is more than white space and ASCII punctuation.
+/// A word is defined as in tui-input: a piece between Unicode word boundaries (UAX #29) that
+/// contains more than white space and ASCII punctuation.
 pub(super) fn end(text: &str, at: usize) -> usize {
     text.split_word_bound_indices()
         .map(|(start, piece)| (start + piece.len(), piece))
@@ -13,7 +13,7 @@ pub(super) fn end(text: &str, at: usize) -> usize {
         .map_or(text.len(), |(end, _)| end)
 }
 
-/// The start of what stands between spaces before this byte.
+/// The start of the text between the last space before this byte and the byte.
 pub(super) fn spaced_start(text: &str, at: usize) -> usize {
     let before = text[..at].trim_end();
     before.rfind(char::is_whitespace).map_or(0, |space| {

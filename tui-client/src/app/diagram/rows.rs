@@ -1,55 +1,55 @@
-//! In which row everything of a diagram is.
+//! Assigns each event of a diagram to a row.
 //!
-//! The rows keep what is known of the order: broadcasts are in the order of the log, what happened
-//! in one process is in the order of its clock, and what was received is below what was sent. Within
-//! that a sending, and a receipt, shares the row of its broadcast if it can; and a sending whose
-//! author had not seen an event is above that event.
+//! The rows keep what is known of the order: broadcasts follow the order of the log, the events of
+//! one process follow its clock, and a receipt is below its sending. Within these limits a sending,
+//! or a receipt, shares the row of its broadcast if it can, and a sending whose author had not seen
+//! an event is above that event.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use chitty_chat::{EventKind, LamportTime, ParticipantNumber, Position};
 
-use super::{Line, Place, Row, Step};
+use super::{DiagramRow, DiagramStep, Lifeline, PlacedEvent};
 use crate::app::recent::Recent;
 
-/// What happens on one participant's line, the next first.
-struct Queue {
-    line: Line,
-    nodes: VecDeque<Node>,
+/// The events on one participant's line, the next one first.
+struct LifelineQueue {
+    line: Lifeline,
+    nodes: VecDeque<LocalEvent>,
 }
 
-/// Something that happens in a participant's process. The numbers are those of places.
+/// An event in a participant's process. The numbers are indices into the places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Node {
+struct LocalEvent {
     time: LamportTime,
-    what: What,
+    what: LocalEventKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
+enum LocalEventKind {
     /// The request for an event is sent.
     Sent(usize),
-    /// A reply comes, which tells of this event, or of one that is not on the diagram.
-    Told(Option<usize>),
+    /// A reply reports this event, or one that is not in the diagram.
+    Observed(Option<usize>),
     /// An event is received.
     Received(usize),
 }
 
-/// When a sending has to be drawn above others' events.
+/// The limits within which a sending is drawn above events of others.
 #[derive(Clone, Copy, Debug, Default)]
 struct Crossing {
-    /// The first event that its author had not seen, and that is not its author's.
+    /// The first event of another participant that the author had not seen.
     above: Option<usize>,
-    /// It cannot be above these: its author knew of all before this one.
+    /// The sending cannot be above this place: its author knew all events before it.
     from: usize,
 }
 
 pub(super) fn build(
-    places: &[Place<'_>],
+    places: &[PlacedEvent<'_>],
     recent: &Recent,
     numbers: Vec<ParticipantNumber>,
-) -> Vec<Row> {
-    let mut builder = Builder::new(places, recent, numbers);
+) -> Vec<DiagramRow> {
+    let mut builder = RowBuilder::new(places, recent, numbers);
     for place in 0..places.len() {
         builder.show_crossing(place);
         builder.broadcast(place);
@@ -59,23 +59,27 @@ pub(super) fn build(
     builder.rows
 }
 
-struct Builder<'a> {
-    places: &'a [Place<'a>],
-    queues: Vec<Queue>,
-    /// By place.
+struct RowBuilder<'a> {
+    places: &'a [PlacedEvent<'a>],
+    queues: Vec<LifelineQueue>,
+    /// The queue of each place, if it has one.
     queue_of: Vec<Option<usize>>,
     crossings: Vec<Crossing>,
-    rows: Vec<Row>,
-    under_way: Vec<Line>,
+    rows: Vec<DiagramRow>,
+    under_way: Vec<Lifeline>,
     present: Vec<bool>,
     numbers: Vec<ParticipantNumber>,
 }
 
-/// The user's own queue is the first.
+/// The index of the user's own queue.
 const OWN: usize = 0;
 
-impl<'a> Builder<'a> {
-    fn new(places: &'a [Place<'a>], recent: &Recent, numbers: Vec<ParticipantNumber>) -> Self {
+impl<'a> RowBuilder<'a> {
+    fn new(
+        places: &'a [PlacedEvent<'a>],
+        recent: &Recent,
+        numbers: Vec<ParticipantNumber>,
+    ) -> Self {
         let (queues, queue_of) = queues(places, recent);
         let first = places
             .first()
@@ -96,13 +100,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Draws what was sent without knowing of the event at this place, which comes next.
+    /// Draws the sendings whose authors had not seen the event at this place, which comes next.
     fn show_crossing(&mut self, place: usize) {
         for queue in 0..self.queues.len() {
             let nodes = &self.queues[queue].nodes;
             let ready = nodes.iter().take_while(|node| self.is_ready(node, place));
-            let crosses = |node: &Node| match node.what {
-                What::Sent(sent) => {
+            let crosses = |node: &LocalEvent| match node.what {
+                LocalEventKind::Sent(sent) => {
                     let above = self.crossings[sent].above;
                     above.is_some_and(|above| above <= place && place < sent)
                 }
@@ -119,12 +123,14 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Whether all that it needs is above this place.
-    fn is_ready(&self, node: &Node, place: usize) -> bool {
+    /// Whether everything that the event depends on is above this place.
+    fn is_ready(&self, node: &LocalEvent, place: usize) -> bool {
         match node.what {
-            What::Sent(sent) => self.crossings[sent].from <= place,
-            What::Received(event) | What::Told(Some(event)) => event < place,
-            What::Told(None) => true,
+            LocalEventKind::Sent(sent) => self.crossings[sent].from <= place,
+            LocalEventKind::Received(event) | LocalEventKind::Observed(Some(event)) => {
+                event < place
+            }
+            LocalEventKind::Observed(None) => true,
         }
     }
 
@@ -141,21 +147,22 @@ impl<'a> Builder<'a> {
             self.under_way.remove(index);
         }
         let received = self.receive_in_this_row(place);
-        self.presence(place, true);
-        self.push(Step::Broadcast {
+        // A joining counts from its own row on, a leaving from the next one.
+        self.show_joined(place);
+        self.push(DiagramStep::Broadcast {
             from: here.from,
             sent,
             time: event.lamport,
             received,
             label: here.label(),
         });
-        self.presence(place, false);
+        self.show_left(place);
     }
 
-    /// Takes the sending of this event, unless it is drawn already.
+    /// Takes the sending of this event out of its queue, unless it was drawn before.
     fn send_in_this_row(&mut self, place: usize) -> Option<LamportTime> {
         let queue = self.queue_of[place]?;
-        let is_it = |node: &Node| node.what == What::Sent(place);
+        let is_it = |node: &LocalEvent| node.what == LocalEventKind::Sent(place);
         let before = self.queues[queue].nodes.iter().position(is_it)?;
         for _ in 0..before {
             self.draw_next(queue);
@@ -164,20 +171,20 @@ impl<'a> Builder<'a> {
         sent.map(|node| node.time)
     }
 
-    /// Takes the user's receipt of this event, if nothing of theirs comes before it. On their own
-    /// line there is no room for a sending and a receipt.
+    /// Takes the user's receipt of this event if it is the next thing on the user's line. A sending
+    /// and a receipt do not fit on that line in one row.
     fn receive_in_this_row(&mut self, place: usize) -> Option<LamportTime> {
         let own = &mut self.queues[OWN].nodes;
         let next = own.front()?;
-        let is_it = next.what == What::Received(place) && !self.places[place].own;
+        let is_it = next.what == LocalEventKind::Received(place) && !self.places[place].own;
         let received = if is_it { own.pop_front() } else { None };
         received.map(|node| node.time)
     }
 
-    /// Draws what the user got of what is above by now.
+    /// Draws the user's receipts of events above this place.
     fn settle(&mut self, place: usize) {
         while let Some(next) = self.queues[OWN].nodes.front()
-            && !matches!(next.what, What::Sent(_))
+            && !matches!(next.what, LocalEventKind::Sent(_))
             && self.is_ready(next, place + 1)
         {
             self.draw_next(OWN);
@@ -190,53 +197,62 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Draws what is next in this queue, in a row of its own.
+    /// Draws the next event of this queue in a row of its own.
     fn draw_next(&mut self, queue: usize) {
         let Some(node) = self.queues[queue].nodes.pop_front() else {
             return;
         };
         let (line, time) = (self.queues[queue].line, node.time);
         match node.what {
-            // There is nowhere to draw it.
-            What::Sent(_) if line == Line::Hidden => {}
-            What::Sent(_) => {
+            // A hidden participant has no column to draw it in.
+            LocalEventKind::Sent(_) if line == Lifeline::Hidden => {}
+            LocalEventKind::Sent(_) => {
                 self.under_way.push(line);
-                self.push(Step::Sent { line, time });
+                self.push(DiagramStep::Sent { line, time });
             }
-            What::Told(_) => self.push(Step::Told { time }),
-            What::Received(place) => {
+            LocalEventKind::Observed(_) => self.push(DiagramStep::Observed { time }),
+            LocalEventKind::Received(place) => {
                 let here = &self.places[place];
                 let event = (here.received.event.lamport, here.label());
                 let event = (!self.is_above(event.0)).then_some(event);
-                self.push(Step::Received { time, event });
+                self.push(DiagramStep::Received { time, event });
             }
         }
     }
 
-    /// Whether the event with this time is in the row above, or only what a reply told of it is
-    /// between.
+    /// Whether the event with this time is in the row above, ignoring rows of replies that reported
+    /// it.
     fn is_above(&self, event: LamportTime) -> bool {
-        let told = |row: &&Row| matches!(row.step, Step::Told { time } if time == event);
-        let above = self.rows.iter().rev().find(|row| !told(row));
-        above.is_some_and(|row| matches!(row.step, Step::Broadcast { time, .. } if time == event))
+        let observed =
+            |row: &&DiagramRow| matches!(row.step, DiagramStep::Observed { time } if time == event);
+        let above = self.rows.iter().rev().find(|row| !observed(row));
+        above.is_some_and(
+            |row| matches!(row.step, DiagramStep::Broadcast { time, .. } if time == event),
+        )
     }
 
-    /// A joining counts from its row on, a leaving after it.
-    fn presence(&mut self, place: usize, before: bool) {
+    fn show_joined(&mut self, place: usize) {
         let event = &self.places[place].received.event;
-        let (number, there) = match &event.kind {
-            EventKind::Joined { .. } if before => (event.position.into(), true),
-            EventKind::Left { participant, .. } if !before => (*participant, false),
-            _ => return,
-        };
-        let index = self.numbers.iter().position(|known| *known == number);
-        if let Some(present) = index.and_then(|index| self.present.get_mut(index)) {
-            *present = there;
+        if matches!(event.kind, EventKind::Joined { .. }) {
+            self.set_present(event.position.into(), true);
         }
     }
 
-    fn push(&mut self, step: Step) {
-        self.rows.push(Row {
+    fn show_left(&mut self, place: usize) {
+        if let EventKind::Left { participant, .. } = self.places[place].received.event.kind {
+            self.set_present(participant, false);
+        }
+    }
+
+    fn set_present(&mut self, number: ParticipantNumber, present: bool) {
+        let index = self.numbers.iter().position(|known| *known == number);
+        if let Some(known) = index.and_then(|index| self.present.get_mut(index)) {
+            *known = present;
+        }
+    }
+
+    fn push(&mut self, step: DiagramStep) {
+        self.rows.push(DiagramRow {
             step,
             under_way: self.under_way.clone(),
             present: self.present.clone(),
@@ -244,13 +260,13 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// What happens on each line, in the order of its clock.
-fn queues(places: &[Place<'_>], recent: &Recent) -> (Vec<Queue>, Vec<Option<usize>>) {
-    let queue = |line| Queue {
+/// The events on each line, in the order of its clock, and the queue of each place.
+fn queues(places: &[PlacedEvent<'_>], recent: &Recent) -> (Vec<LifelineQueue>, Vec<Option<usize>>) {
+    let queue = |line| LifelineQueue {
         line,
         nodes: VecDeque::new(),
     };
-    let mut queues = vec![queue(Line::Own)];
+    let mut queues = vec![queue(Lifeline::Own)];
     let mut numbers = BTreeMap::new();
     let mut queue_of = vec![None; places.len()];
     for (index, place) in places.iter().enumerate() {
@@ -264,23 +280,23 @@ fn queues(places: &[Place<'_>], recent: &Recent) -> (Vec<Queue>, Vec<Option<usiz
                 }),
             };
             queue_of[index] = Some(number);
-            queues[number].nodes.push_back(Node {
+            queues[number].nodes.push_back(LocalEvent {
                 time: received.event.request,
-                what: What::Sent(index),
+                what: LocalEventKind::Sent(index),
             });
         }
         if let Some(time) = received.clock {
-            let what = What::Received(index);
-            queues[OWN].nodes.push_back(Node { time, what });
+            let what = LocalEventKind::Received(index);
+            queues[OWN].nodes.push_back(LocalEvent { time, what });
         }
     }
     let first = places.first().map(|place| place.received.event.lamport);
     let is_drawn = |time: &LamportTime| first.is_some_and(|first| *time >= first);
-    for time in recent.told().filter(is_drawn) {
+    for time in recent.observed().filter(is_drawn) {
         let event = places.partition_point(|place| place.received.event.lamport < time);
-        let told = places.get(event).map(|place| place.received.event.lamport);
-        let what = What::Told((told == Some(time)).then_some(event));
-        queues[OWN].nodes.push_back(Node { time, what });
+        let observed = places.get(event).map(|place| place.received.event.lamport);
+        let what = LocalEventKind::Observed((observed == Some(time)).then_some(event));
+        queues[OWN].nodes.push_back(LocalEvent { time, what });
     }
     for queue in &mut queues {
         queue.nodes.make_contiguous().sort_unstable();
@@ -288,16 +304,17 @@ fn queues(places: &[Place<'_>], recent: &Recent) -> (Vec<Queue>, Vec<Option<usiz
     (queues, queue_of)
 }
 
-/// By place.
-fn crossings(places: &[Place<'_>]) -> Vec<Crossing> {
+/// The limits of each place's sending.
+fn crossings(places: &[PlacedEvent<'_>]) -> Vec<Crossing> {
     let first = places
         .first()
         .map_or(Position::ZERO, |place| place.received.event.position);
-    let crossing = |(index, place): (usize, &Place<'_>)| {
-        let is_same =
-            |other: &Place<'_>| place.own == other.own && place.participant == other.participant;
+    let crossing = |(index, place): (usize, &PlacedEvent<'_>)| {
+        let is_same = |other: &PlacedEvent<'_>| {
+            place.own == other.own && place.participant == other.participant
+        };
         let request = place.received.event.request;
-        // The reply to what its author sent before raised the clock.
+        // The reply to the author's previous request raised its clock.
         let answered = places[..index].iter().rposition(|other| {
             is_same(other) && other.from.is_some() && other.received.event.lamport < request
         });

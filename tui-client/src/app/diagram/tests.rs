@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{super::testing::*, *};
-use crate::session::Moved;
+use crate::session::ClockCause;
 
 mod history;
 
@@ -10,8 +10,8 @@ fn recent() -> Recent {
     let mut welcome = welcome("ada", 2, &[(1, "bob"), (2, "ada")]);
     welcome.clock = 5.into();
     recent.welcome(&welcome);
-    recent.event(&joined(1, 3, "bob"), 5.into());
-    recent.event(&joined(2, 5, "ada"), 6.into());
+    recent.event(&joined(1, 3, "bob"), 5.into(), false);
+    recent.event(&joined(2, 5, "ada"), 6.into(), true);
     recent
 }
 
@@ -20,10 +20,10 @@ fn by(author: (u64, &str), position: u64, lamport: u64, seen: u64) -> Event {
 }
 
 /// One word for each row.
-fn sketch(diagram: &Diagram) -> Vec<String> {
+fn sketch(diagram: &LocalDiagram) -> Vec<String> {
     let steps = diagram.rows.iter().map(|row| match &row.step {
-        Step::Sent { line, time } => format!("{line:?} sends at {time}"),
-        Step::Broadcast {
+        DiagramStep::Sent { line, time } => format!("{line:?} sends at {time}"),
+        DiagramStep::Broadcast {
             from,
             sent,
             time,
@@ -35,12 +35,12 @@ fn sketch(diagram: &Diagram) -> Vec<String> {
             let from = from.map_or("nobody".into(), |line| format!("{line:?}"));
             format!("{from} {} > {time} > {}", number(sent), number(received))
         }
-        Step::Received { time, event: None } => format!("got at {time}"),
-        Step::Received {
+        DiagramStep::Received { time, event: None } => format!("got at {time}"),
+        DiagramStep::Received {
             time,
             event: Some((event, _)),
         } => format!("got {event} at {time}"),
-        Step::Told { time } => format!("told {time}"),
+        DiagramStep::Observed { time } => format!("told {time}"),
     });
     steps.collect()
 }
@@ -48,9 +48,9 @@ fn sketch(diagram: &Diagram) -> Vec<String> {
 #[test]
 fn a_run_is_drawn_in_order() {
     let mut recent = recent();
-    recent.event(&by((1, "bob"), 3, 9, 2), 10.into());
-    recent.event(&by((2, "ada"), 4, 13, 3), 14.into());
-    let diagram = Diagram::new(&recent, 40, 5);
+    recent.event(&by((1, "bob"), 3, 9, 2), 10.into(), true);
+    recent.event(&by((2, "ada"), 4, 13, 3), 14.into(), true);
+    let diagram = LocalDiagram::new(&recent, 40, 5);
     assert_eq!(diagram.others, ["bob".into()]);
     assert_eq!(
         sketch(&diagram),
@@ -69,9 +69,9 @@ fn a_run_is_drawn_in_order() {
 #[test]
 fn messages_that_crossed_cross() {
     let mut recent = recent();
-    recent.event(&by((1, "bob"), 3, 9, 2), 10.into());
-    recent.event(&by((2, "ada"), 4, 11, 2), 12.into());
-    let diagram = Diagram::new(&recent, 40, 5);
+    recent.event(&by((1, "bob"), 3, 9, 2), 10.into(), true);
+    recent.event(&by((2, "ada"), 4, 11, 2), 12.into(), true);
+    let diagram = LocalDiagram::new(&recent, 40, 5);
     let rows = sketch(&diagram);
     assert_eq!(
         rows[4..],
@@ -89,10 +89,10 @@ fn messages_that_crossed_cross() {
 #[test]
 fn there_are_lines_only_where_somebody_is() {
     let mut recent = recent();
-    recent.event(&joined(3, 9, "eve"), 10.into());
-    recent.event(&left(4, 12, "eve", 3), 13.into());
-    recent.event(&by((1, "bob"), 5, 20, 4), 21.into());
-    let diagram = Diagram::new(&recent, 40, 5);
+    recent.event(&joined(3, 9, "eve"), 10.into(), true);
+    recent.event(&left(4, 12, "eve", 3), 13.into(), true);
+    recent.event(&by((1, "bob"), 5, 20, 4), 21.into(), true);
+    let diagram = LocalDiagram::new(&recent, 40, 5);
     let eve: Vec<_> = diagram.rows.iter().map(|row| row.present[1]).collect();
     assert_eq!(eve, [false, false, false, false, true, true, false]);
 }
@@ -107,9 +107,9 @@ proptest! {
         let mut recent = recent();
         for (index, (author, seen)) in (3..).zip(events) {
             let seen = seen.min(index - 1);
-            recent.event(&by((author, "x"), index, index * 3, seen), (index * 3 + 1).into());
+            recent.event(&by((author, "x"), index, index * 3, seen), (index * 3 + 1).into(), true);
         }
-        let diagram = Diagram::new(&recent, rows, columns);
+        let diagram = LocalDiagram::new(&recent, rows, columns);
         prop_assert!(diagram.rows.len() <= rows);
         prop_assert!(diagram.others.len() <= columns);
         if let Some(last) = diagram.rows.last() {
@@ -124,14 +124,14 @@ proptest! {
 fn lines_that_are_sent_before_the_last_one_came_are_in_order() {
     let mut recent = recent();
     for (position, time) in [(3, 7), (4, 10), (5, 13)] {
-        recent.moved(time.into(), Moved::Sent);
-        recent.moved((time + 2).into(), Moved::Told);
+        recent.moved(time.into(), ClockCause::Sent);
+        recent.moved((time + 2).into(), ClockCause::Observed);
         assert_eq!(position, 3 + (time - 7) / 3);
     }
-    recent.event(&by((2, "ada"), 3, 9, 2), 16.into());
-    recent.event(&by((2, "ada"), 4, 12, 2), 17.into());
-    recent.event(&by((2, "ada"), 5, 15, 2), 18.into());
-    let diagram = Diagram::new(&recent, 40, 5);
+    recent.event(&by((2, "ada"), 3, 9, 2), 16.into(), true);
+    recent.event(&by((2, "ada"), 4, 12, 2), 17.into(), true);
+    recent.event(&by((2, "ada"), 5, 15, 2), 18.into(), true);
+    let diagram = LocalDiagram::new(&recent, 40, 5);
     let rows = sketch(&diagram);
     assert_eq!(
         rows[4..],
@@ -153,11 +153,11 @@ fn lines_that_are_sent_before_the_last_one_came_are_in_order() {
 #[test]
 fn a_receipt_that_a_reply_overtook_is_below_it() {
     let mut recent = recent();
-    recent.moved(9.into(), Moved::Sent);
-    recent.moved(13.into(), Moved::Told);
-    recent.event(&by((1, "bob"), 3, 11, 2), 14.into());
-    recent.event(&by((2, "ada"), 4, 13, 2), 15.into());
-    let diagram = Diagram::new(&recent, 40, 5);
+    recent.moved(9.into(), ClockCause::Sent);
+    recent.moved(13.into(), ClockCause::Observed);
+    recent.event(&by((1, "bob"), 3, 11, 2), 14.into(), true);
+    recent.event(&by((2, "ada"), 4, 13, 2), 15.into(), true);
+    let diagram = LocalDiagram::new(&recent, 40, 5);
     let rows = sketch(&diagram);
     assert_eq!(
         rows[4..],

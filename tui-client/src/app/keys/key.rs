@@ -1,4 +1,4 @@
-//! A key, as people write it.
+//! Keys in the notation that users read and write.
 
 use std::{fmt, str::FromStr};
 
@@ -11,7 +11,7 @@ const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
 
 const MODIFIERS: [(&str, KeyModifiers); 3] = [("Ctrl-", CTRL), ("Alt-", ALT), ("Shift-", SHIFT)];
 
-/// The keys that have a name; all others are what they write.
+/// The keys that have a name; every other key is written as its character.
 const NAMES: [(&str, KeyCode); 15] = [
     ("Enter", KeyCode::Enter),
     ("Tab", KeyCode::Tab),
@@ -30,40 +30,40 @@ const NAMES: [(&str, KeyCode); 15] = [
     ("Space", KeyCode::Char(' ')),
 ];
 
-/// A key with what is held down beside it. What terminals cannot tell apart is one key: Ctrl-I is
-/// Tab, Ctrl-M is Enter, Ctrl-[ is Esc, Ctrl-/ is Ctrl-_.
+/// A key with its modifiers. Keys that terminals send as the same bytes are equal: Ctrl-I is Tab,
+/// Ctrl-M is Enter, Ctrl-[ is Esc, and Ctrl-/ is Ctrl-_.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct KeyChord {
     code: KeyCode,
     modifiers: KeyModifiers,
 }
 
-/// A key, or two one after the other.
+/// One key, or two pressed one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Keys {
-    /// The only one, or the one before.
-    pub first: Key,
-    /// The one that belongs to it.
-    pub then: Option<Key>,
+pub struct KeySequence {
+    /// The only key, or the first of two.
+    pub first: KeyChord,
+    /// The second key, if there are two.
+    pub then: Option<KeyChord>,
 }
 
-/// Why a text is no key.
+/// Why a text is not a key.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum KeyError {
-    /// It names none.
+    /// It names no key.
     #[error(
         "{0:?} is no key: give one such as Ctrl-F, Alt-Enter, Shift-Up, PageUp or F2; those with \
          names are Enter, Tab, Esc, Backspace, Delete, Insert, Up, Down, Left, Right, Home, End, \
          PageUp, PageDown and Space"
     )]
     Unknown(String),
-    /// There are more than two of them.
+    /// It names more than two keys.
     #[error("{0:?} is more than two keys: give one, or two such as \"Ctrl-X Ctrl-E\"")]
     TooMany(String),
 }
 
-impl Key {
-    /// What was pressed.
+impl KeyChord {
+    /// The key of a key event.
     pub fn of(event: KeyEvent) -> Self {
         Self::new(event.code, event.modifiers)
     }
@@ -80,12 +80,12 @@ impl Key {
         Self { code, modifiers }
     }
 
-    /// Whether it writes: it is a character with nothing held down but Shift.
+    /// Whether the key types a character: no modifier but Shift is held.
     pub fn writes(self) -> bool {
         matches!(self.code, KeyCode::Char(_)) && self.modifiers.is_empty()
     }
 
-    /// What is held down, as it is written.
+    /// The modifiers, as they are written before the key.
     pub(super) fn held(self) -> String {
         let held = MODIFIERS
             .iter()
@@ -99,8 +99,8 @@ impl Key {
     }
 }
 
-/// A character with Ctrl or Alt: its capital is the same key with Shift, and what a sign is written
-/// with is the keyboard's business.
+/// A character with Ctrl or Alt. An upper-case letter is the key of its lower-case letter with
+/// Shift; for other characters Shift depends on the keyboard and is dropped.
 fn held(c: char, modifiers: KeyModifiers) -> (KeyCode, KeyModifiers) {
     let (c, modifiers) = match lower(c) {
         Some(small) => (small, modifiers | SHIFT),
@@ -123,13 +123,13 @@ fn held(c: char, modifiers: KeyModifiers) -> (KeyCode, KeyModifiers) {
     }
 }
 
-/// The small letter of a capital, where each is the other's.
+/// The lower-case letter of an upper-case one, if the two map to each other.
 fn lower(c: char) -> Option<char> {
     let small = only(c.to_lowercase()).filter(|&small| small != c)?;
     (only(small.to_uppercase()) == Some(c)).then_some(small)
 }
 
-/// The capital of a small letter, where each is the other's.
+/// The upper-case letter of a lower-case one, if the two map to each other.
 fn upper(c: char) -> Option<char> {
     let capital = only(c.to_uppercase()).filter(|&capital| capital != c)?;
     (only(capital.to_lowercase()) == Some(c)).then_some(capital)
@@ -139,10 +139,10 @@ fn only(mut chars: impl Iterator<Item = char>) -> Option<char> {
     chars.next().filter(|_| chars.next().is_none())
 }
 
-impl FromStr for Key {
+impl FromStr for KeyChord {
     type Err = KeyError;
 
-    /// Small letters and capitals are the same, but for a character alone.
+    /// Case is ignored, except for a single character without modifiers.
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let mut rest = text;
         let mut modifiers = KeyModifiers::NONE;
@@ -177,7 +177,7 @@ impl FromStr for Key {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for KeyChord {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.held())?;
         let named = NAMES.iter().find(|(_, code)| *code == self.code);
@@ -186,13 +186,13 @@ impl fmt::Display for Key {
             (None, KeyCode::F(number)) => write!(out, "F{number}"),
             (None, KeyCode::Char(c)) if self.modifiers.is_empty() => write!(out, "{c}"),
             (None, KeyCode::Char(c)) => write!(out, "{}", upper(c).unwrap_or(c)),
-            // Keys that nothing can be bound to.
+            // Keys that cannot be bound.
             (None, code) => write!(out, "{code}"),
         }
     }
 }
 
-impl FromStr for Keys {
+impl FromStr for KeySequence {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
@@ -211,7 +211,7 @@ impl FromStr for Keys {
     }
 }
 
-impl fmt::Display for Keys {
+impl fmt::Display for KeySequence {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.first.fmt(out)?;
         self.then.map_or(Ok(()), |then| write!(out, " {then}"))

@@ -1,77 +1,77 @@
-//! The keys that are in force.
+//! The key bindings in force.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use thiserror::Error;
 
-use super::{Action, Binding, Key, Keys, Mode, Row};
+use super::{Action, Binding, KeyChord, KeyContext, KeyRow, KeySequence};
 use crate::app::composer::Edit;
 
-/// Longer than this, keys with the same beside them are written shorter.
+/// A label longer than this is shortened if its keys have the same modifiers.
 const LONG: usize = 16;
 
-/// What cannot be without a key.
+/// The actions that must have a key.
 const NEEDED: [Action; 1] = [Action::Send];
 
-/// Which keys do what. There is always one that sends; `/quit` always leaves.
+/// The key bindings. There is always a key that sends; `/quit` always leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keymap {
-    chat: Vec<Bound>,
-    selected: Vec<Bound>,
+    chat: Vec<BoundAction>,
+    selected: Vec<BoundAction>,
 }
 
-/// A thing, and the keys for it.
+/// An action with its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Bound {
+struct BoundAction {
     action: Action,
-    keys: Vec<Keys>,
+    keys: Vec<KeySequence>,
 }
 
-/// Other keys for a thing.
+/// A change of an action's keys by the configuration.
 #[derive(Clone, Debug)]
-pub struct Change {
-    /// When.
-    pub mode: Mode,
-    /// The thing.
+pub struct KeyChange {
+    /// The situation in which the keys apply.
+    pub context: KeyContext,
+    /// The binding that changes.
     pub binding: &'static Binding,
-    /// The keys; none: it is not to be had by a key.
-    pub keys: Vec<Keys>,
+    /// The new keys; if empty, the action has no key.
+    pub keys: Vec<KeySequence>,
 }
 
-/// Why keys cannot do what they are to do.
+/// Why a change of keys is not possible.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Conflict {
-    /// It writes.
+pub enum KeyConflict {
+    /// The key types a character.
     #[error("{0} alone is for writing: put Ctrl- or Alt- before it, or take another key")]
-    Writes(Key),
-    /// It is two where one is expected.
+    Writes(KeyChord),
+    /// Two keys were given where only one is possible.
     #[error("{0} is two keys: on a selected line, give one")]
-    Two(Keys),
-    /// Another thing has it.
+    Two(KeySequence),
+    /// Another action has the key.
     #[error("{keys} is taken by {other}, which has {theirs}: take another key for one of them")]
     Twice {
-        /// The keys.
-        keys: Keys,
-        /// The other thing.
+        /// The keys that were given.
+        keys: KeySequence,
+        /// The name of the other action.
         other: &'static str,
-        /// Its keys, which are or begin with the same.
-        theirs: Keys,
+        /// The keys of the other action, which are the same or begin with the same key.
+        theirs: KeySequence,
     },
-    /// Nobody could write.
+    /// A required action would be left without a key.
     #[error("no key is left for {0}: give it one that nothing else has")]
     Needed(&'static str),
 }
 
 impl Default for Keymap {
     fn default() -> Self {
-        let bound = |mode: Mode| mode.bindings().map(Bound::new).collect();
+        let bound = |context: KeyContext| context.bindings().map(BoundAction::new).collect();
         Self {
-            chat: bound(Mode::Chat),
-            selected: bound(Mode::Selected),
+            chat: bound(KeyContext::Chat),
+            selected: bound(KeyContext::Selected),
         }
     }
 }
 
-impl Bound {
+impl BoundAction {
     fn new(binding: &Binding) -> Self {
         Self {
             action: binding.action,
@@ -84,27 +84,29 @@ impl Bound {
     }
 }
 
-impl Change {
-    /// Whether it can be together with those.
+impl KeyChange {
+    /// Checks this change against earlier ones.
     ///
     /// # Errors
-    /// One of its keys writes, or is another thing's; or it needs one.
-    pub fn check(&self, others: &[Self]) -> Result<(), Conflict> {
-        if self.keys.is_empty() && self.mode == Mode::Chat && NEEDED.contains(&self.binding.action)
+    /// A key types a character or belongs to another action, or a required action has no key.
+    pub fn check(&self, others: &[Self]) -> Result<(), KeyConflict> {
+        if self.keys.is_empty()
+            && self.context == KeyContext::Chat
+            && NEEDED.contains(&self.binding.action)
         {
-            return Err(Conflict::Needed(self.binding.name));
+            return Err(KeyConflict::Needed(self.binding.name));
         }
         for &keys in &self.keys {
-            if self.mode == Mode::Chat && keys.first.writes() {
-                return Err(Conflict::Writes(keys.first));
+            if self.context == KeyContext::Chat && keys.first.writes() {
+                return Err(KeyConflict::Writes(keys.first));
             }
-            if self.mode == Mode::Selected && keys.then.is_some() {
-                return Err(Conflict::Two(keys));
+            if self.context == KeyContext::Selected && keys.then.is_some() {
+                return Err(KeyConflict::Two(keys));
             }
-            for other in others.iter().filter(|other| other.mode == self.mode) {
+            for other in others.iter().filter(|other| other.context == self.context) {
                 if let Some(&theirs) = other.keys.iter().find(|theirs| overlap(keys, **theirs)) {
                     let other = other.binding.name;
-                    return Err(Conflict::Twice {
+                    return Err(KeyConflict::Twice {
                         keys,
                         other,
                         theirs,
@@ -116,28 +118,28 @@ impl Change {
     }
 }
 
-/// Whether the one is the other, or its beginning.
-fn overlap(one: Keys, other: Keys) -> bool {
+/// Whether one is equal to the other or begins it.
+fn overlap(one: KeySequence, other: KeySequence) -> bool {
     one.first == other.first
         && (one.then.is_none() || other.then.is_none() || one.then == other.then)
 }
 
 impl Keymap {
-    /// The usual keys with these changes: what a change gives a key to takes it from what has it
-    /// otherwise.
+    /// The default bindings with these changes. A key that a change assigns is taken from the
+    /// action that has it by default.
     ///
     /// # Errors
-    /// Nothing sends.
-    pub fn with(changes: &[Change]) -> Result<Self, Conflict> {
+    /// No key is left for a required action.
+    pub fn with(changes: &[KeyChange]) -> Result<Self, KeyConflict> {
         let mut map = Self::default();
         for change in changes {
-            for bound in map.bound_mut(change.mode) {
-                let taken = |keys: &Keys| change.keys.iter().any(|own| overlap(*own, *keys));
+            for bound in map.bound_mut(change.context) {
+                let taken = |keys: &KeySequence| change.keys.iter().any(|own| overlap(*own, *keys));
                 bound.keys.retain(|keys| !taken(keys));
             }
         }
         for change in changes {
-            for bound in map.bound_mut(change.mode) {
+            for bound in map.bound_mut(change.context) {
                 if bound.action == change.binding.action {
                     bound.keys.clone_from(&change.keys);
                 }
@@ -145,33 +147,35 @@ impl Keymap {
         }
         for needed in NEEDED {
             if map.key(needed).is_none() {
-                let name = Mode::Chat
+                let name = KeyContext::Chat
                     .bindings()
                     .find(|binding| binding.action == needed);
-                return Err(Conflict::Needed(name.map_or("", |binding| binding.name)));
+                return Err(KeyConflict::Needed(name.map_or("", |binding| binding.name)));
             }
         }
         Ok(map)
     }
 
-    fn bound(&self, mode: Mode) -> &[Bound] {
-        match mode {
-            Mode::Chat => &self.chat,
-            Mode::Selected => &self.selected,
+    fn bound(&self, context: KeyContext) -> &[BoundAction] {
+        match context {
+            KeyContext::Chat => &self.chat,
+            KeyContext::Selected => &self.selected,
         }
     }
 
-    fn bound_mut(&mut self, mode: Mode) -> &mut [Bound] {
-        match mode {
-            Mode::Chat => &mut self.chat,
-            Mode::Selected => &mut self.selected,
+    fn bound_mut(&mut self, context: KeyContext) -> &mut [BoundAction] {
+        match context {
+            KeyContext::Chat => &mut self.chat,
+            KeyContext::Selected => &mut self.selected,
         }
     }
 
-    /// What a key asks for; `None`: nothing.
+    /// The action of a key, or `None` if it has none.
     pub fn action(&self, event: KeyEvent) -> Option<Action> {
-        let key = Key::of(event);
-        let mut found = self.all(Mode::Chat).filter(|(_, keys)| keys.first == key);
+        let key = KeyChord::of(event);
+        let mut found = self
+            .all(KeyContext::Chat)
+            .filter(|(_, keys)| keys.first == key);
         found
             .next()
             .map(|(action, keys)| match keys.then {
@@ -181,49 +185,49 @@ impl Keymap {
             .or_else(|| typed(event))
     }
 
-    /// What a key asks for behind another one; `None`: nothing.
-    pub fn behind(&self, first: Key, event: KeyEvent) -> Option<Action> {
-        let then = Some(Key::of(event));
-        let keys = Keys { first, then };
-        let mut all = self.all(Mode::Chat);
+    /// The action of a key pressed after the key `first`, or `None` if it has none.
+    pub fn after_prefix(&self, first: KeyChord, event: KeyEvent) -> Option<Action> {
+        let then = Some(KeyChord::of(event));
+        let keys = KeySequence { first, then };
+        let mut all = self.all(KeyContext::Chat);
         all.find(|(_, own)| *own == keys).map(|(action, _)| action)
     }
 
-    /// What a key asks for of the selected line; `None`: what it asks for otherwise.
+    /// The action of a key on the selected line, or `None` if it has its usual one.
     pub fn selected(&self, event: KeyEvent) -> Option<Action> {
-        let key = Key::of(event);
-        let mut all = self.all(Mode::Selected);
+        let key = KeyChord::of(event);
+        let mut all = self.all(KeyContext::Selected);
         all.find(|(_, keys)| keys.first == key)
             .map(|(action, _)| action)
     }
 
-    /// All keys.
-    pub(crate) fn all(&self, mode: Mode) -> impl Iterator<Item = (Action, Keys)> {
-        let bound = self.bound(mode).iter();
+    /// All actions of a context, with each of their keys.
+    pub(crate) fn all(&self, context: KeyContext) -> impl Iterator<Item = (Action, KeySequence)> {
+        let bound = self.bound(context).iter();
         bound.flat_map(|bound| bound.keys.iter().map(|keys| (bound.action, *keys)))
     }
 
-    /// The first of the keys for this.
-    pub fn key(&self, action: Action) -> Option<Keys> {
-        self.key_in(Mode::Chat, action)
+    /// The first key of an action in the chat.
+    pub fn key(&self, action: Action) -> Option<KeySequence> {
+        self.key_in(KeyContext::Chat, action)
     }
 
-    /// The first of the keys for this, then.
-    pub fn key_in(&self, mode: Mode, action: Action) -> Option<Keys> {
-        let mut all = self.all(mode);
+    /// The first key of an action in this context.
+    pub fn key_in(&self, context: KeyContext, action: Action) -> Option<KeySequence> {
+        let mut all = self.all(context);
         all.find(|(own, _)| *own == action).map(|(_, keys)| keys)
     }
 
-    /// The key for this with a word behind it, for a hint; `None`: it has none.
+    /// The key of an action followed by `does`, for a hint; `None` if it has no key.
     pub fn hint(&self, action: Action, does: &str) -> Option<String> {
         self.key(action).map(|key| format!("{key} {does}"))
     }
 
-    /// What this key can be followed by, for a hint.
-    pub fn offers(&self, first: Key) -> String {
+    /// The keys that can follow this one, for a hint.
+    pub fn offers(&self, first: KeyChord) -> String {
         let mut offers = Vec::new();
-        for (binding, bound) in Mode::Chat.bindings().zip(&self.chat) {
-            let then = |keys: &Keys| keys.then.filter(|_| keys.first == first);
+        for (binding, bound) in KeyContext::Chat.bindings().zip(&self.chat) {
+            let then = |keys: &KeySequence| keys.then.filter(|_| keys.first == first);
             if let Some(then) = bound.keys.iter().find_map(then) {
                 offers.push(format!("{then} {}", binding.name));
             }
@@ -231,26 +235,26 @@ impl Keymap {
         format!("{first}: {}", offers.join(" · "))
     }
 
-    /// What can be had by a key then, with its keys, in the order of the help.
-    pub fn rows(&self, mode: Mode) -> impl Iterator<Item = (String, &'static Row)> {
-        let mut rest = self.bound(mode);
-        mode.rows().iter().filter_map(move |row| {
-            let (own, behind) = rest.split_at(row.bindings.len());
-            rest = behind;
+    /// The rows of this context that have a key, with their keys, in the order of the help.
+    pub fn rows(&self, context: KeyContext) -> impl Iterator<Item = (String, &'static KeyRow)> {
+        let mut rest = self.bound(context);
+        context.rows().iter().filter_map(move |row| {
+            let (own, others) = rest.split_at(row.bindings.len());
+            rest = others;
             let keys = label(row, own);
             (!keys.is_empty()).then_some((keys, row))
         })
     }
 }
 
-/// The keys of a row, all of them, as people write them: "Alt-U, -L, -C". Empty if there is none,
-/// or nothing that has to be told.
-fn label(row: &Row, bound: &[Bound]) -> String {
-    let usual = || row.bindings.iter().map(Bound::new);
+/// All keys of a row in the notation of the help: "Alt-U, -L, -C". Empty if the row has no key or
+/// does not need to be explained.
+fn label(row: &KeyRow, bound: &[BoundAction]) -> String {
+    let usual = || row.bindings.iter().map(BoundAction::new);
     if row.obvious && usual().eq(bound.iter().cloned()) {
         return String::new();
     }
-    let shown: Vec<Keys> = bound.iter().flat_map(|own| own.keys.clone()).collect();
+    let shown: Vec<KeySequence> = bound.iter().flat_map(|own| own.keys.clone()).collect();
     let full: Vec<String> = shown.iter().map(ToString::to_string).collect();
     let label = full.join(", ");
     let held = shown.first().map(|keys| keys.first.held());
@@ -267,11 +271,11 @@ fn label(row: &Row, bound: &[Bound]) -> String {
     }
 }
 
-/// The character that a key writes.
+/// The insertion of the character that a key types.
 fn typed(event: KeyEvent) -> Option<Action> {
     const ALT_GR: KeyModifiers = KeyModifiers::CONTROL.union(KeyModifiers::ALT);
     match event.code {
-        // Ctrl and Alt together are AltGr on some keyboards.
+        // Some keyboards send AltGr as Ctrl and Alt together.
         KeyCode::Char(c)
             if event.modifiers.difference(KeyModifiers::SHIFT).is_empty()
                 || event.modifiers == ALT_GR =>

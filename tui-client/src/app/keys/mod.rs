@@ -1,5 +1,5 @@
-//! Which key does what: one table, with what the user changes about it. The keys are looked up in
-//! it, and the help, the hints, the example of a configuration and the manual are made of it.
+//! Key bindings: one table, with the user's changes. Keys are looked up in it, and the help, the
+//! hints, the example configuration and the manual are made from it.
 
 mod key;
 mod map;
@@ -9,9 +9,9 @@ mod table;
 mod tests;
 
 pub use self::{
-    key::{Key, KeyError, Keys},
-    map::{Change, Conflict, Keymap},
-    table::{Binding, CHAT, Mode, Row, SELECTED},
+    key::{KeyChord, KeyError, KeySequence},
+    map::{KeyChange, KeyConflict, Keymap},
+    table::{Binding, CHAT, KeyContext, KeyRow, SELECTED},
 };
 use super::composer::Edit;
 
@@ -20,84 +20,104 @@ use super::composer::Edit;
 pub enum Action {
     /// Send the draft.
     Send,
-    /// A line break in the draft.
+    /// Insert a line break into the draft.
     Newline,
     /// Close what is open, or leave.
     Leave,
-    /// Leave when the draft is empty, else delete the character under the caret.
+    /// Leave if the draft is empty; otherwise delete the character after the caret.
     EndOfInput,
     /// Show or hide the help.
     Help,
     /// Show or hide the space-time diagram.
     Diagram,
-    /// Draw the whole screen anew.
+    /// Draw the whole screen again.
     Repaint,
-    /// To the row above; from the first one, an earlier line of one's own into the draft.
+    /// Move up by a row; from the first row, recall an earlier line.
     Up,
-    /// To the row below; from the last one, a later line of one's own into the draft.
+    /// Move down by a row; from the last row, recall a later line.
     Down,
-    /// An earlier line of one's own, into the draft.
+    /// Recall an earlier line into the draft.
     Earlier,
-    /// A later line of one's own, into the draft.
+    /// Recall a later line into the draft.
     Later,
-    /// Look for an earlier line.
-    LookBack,
-    /// Look for a later line, while one is looked for.
-    LookOn,
-    /// The rest of a name or a command.
+    /// Search the lines sent before, towards older ones.
+    SearchHistory,
+    /// Search the lines sent before, towards newer ones.
+    SearchHistoryNewer,
+    /// Complete a name or a command.
     Complete,
-    /// The name or command that was offered before.
+    /// Go back to the completion offered before.
     CompleteBack,
-    /// Close what is open, and nothing else.
+    /// Close what is open, but do not leave.
     Cancel,
-    /// The draft in the user's own editor.
+    /// Open the draft in the user's own editor.
     Editor,
-    /// Back to the shell, for a while.
+    /// Suspend the client and return to the shell.
     Suspend,
-    /// The next key belongs to this one.
-    Prefix(Key),
-    /// Scroll towards older messages, by a page.
+    /// Wait for a second key: this one begins a key sequence.
+    Prefix(KeyChord),
+    /// Scroll by a page towards older messages.
     PageUp,
-    /// Scroll towards newer messages, by a page.
+    /// Scroll by a page towards newer messages.
     PageDown,
-    /// Scroll towards older messages, by a row.
+    /// Scroll by a row towards older messages.
     RowUp,
-    /// Scroll towards newer messages, by a row.
+    /// Scroll by a row towards newer messages.
     RowDown,
-    /// To the start of the draft; of the messages when it is empty.
+    /// Go to the start of the draft, or of the messages if the draft is empty.
     Home,
-    /// To the end of the draft; of the messages when it is empty.
+    /// Go to the end of the draft, or of the messages if the draft is empty.
     End,
-    /// Look for something that was said.
+    /// Search the messages.
     Search,
-    /// The next find, older.
+    /// Go to the next older match.
     FindOlder,
-    /// The next find, newer.
+    /// Go to the next newer match.
     FindNewer,
-    /// Select the line above.
+    /// Select the line above the selected one.
     SelectOlder,
-    /// Select the line below.
+    /// Select the line below the selected one.
     SelectNewer,
-    /// The text of the selected line, into the clipboard.
+    /// Copy the text of the selected line.
     CopyText,
-    /// The time of the selected line, into the clipboard.
+    /// Copy the Lamport time of the selected line.
     CopyTime,
-    /// To the oldest message.
+    /// Scroll to the oldest message.
     Oldest,
-    /// To the newest message.
+    /// Scroll to the newest message.
     Newest,
     /// Show or hide the participants.
     Participants,
-    /// The participants above, by a page.
+    /// Scroll the participants up by a page.
     ParticipantsUp,
-    /// The participants below, by a page.
+    /// Scroll the participants down by a page.
     ParticipantsDown,
-    /// Show the messages only, or all.
-    Bare,
-    /// Take the mouse, or leave it to the terminal.
+    /// Show only the messages, or everything again.
+    MessagesOnly,
+    /// Capture the mouse, or leave it to the terminal.
     Mouse,
-    /// Show people who come and go one by one, or a run of them as a line.
+    /// Show joins and leaves one by one, or a run of them as one line.
     Expand,
-    /// A change of the draft or of its caret.
+    /// Edit the draft or move its caret.
     Edit(Edit),
+}
+
+impl Action {
+    /// Whether it scrolls the messages.
+    pub(super) fn scrolls(self) -> bool {
+        matches!(
+            self,
+            Self::PageUp
+                | Self::PageDown
+                | Self::RowUp
+                | Self::RowDown
+                | Self::Newest
+                | Self::Oldest
+        )
+    }
+
+    /// Whether it moves the user to another part of the chat.
+    pub(super) fn moves(self) -> bool {
+        self.scrolls() || matches!(self, Self::SelectOlder | Self::SelectNewer)
+    }
 }

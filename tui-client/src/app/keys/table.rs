@@ -1,70 +1,70 @@
-//! All that keys can do, and the keys that do it where the user wants no others.
+//! All actions that keys can have, with their default keys.
 
 use super::Action::{
-    self, Bare, Cancel, Complete, CompleteBack, CopyText, CopyTime, Diagram, Down, Earlier,
-    Edit as E, Editor, End, EndOfInput, Expand, FindNewer, FindOlder, Help, Home, Later, Leave,
-    LookBack, LookOn, Mouse, Newest, Newline, Oldest, PageDown, PageUp, Participants,
-    ParticipantsDown, ParticipantsUp, Repaint, RowDown, RowUp, Search, SelectNewer, SelectOlder,
-    Send, Suspend, Up,
+    self, Cancel, Complete, CompleteBack, CopyText, CopyTime, Diagram, Down, Earlier, Edit as E,
+    Editor, End, EndOfInput, Expand, FindNewer, FindOlder, Help, Home, Later, Leave, MessagesOnly,
+    Mouse, Newest, Newline, Oldest, PageDown, PageUp, Participants, ParticipantsDown,
+    ParticipantsUp, Repaint, RowDown, RowUp, Search, SearchHistory, SearchHistoryNewer,
+    SelectNewer, SelectOlder, Send, Suspend, Up,
 };
 use crate::app::composer::Edit;
 
-/// When keys do it.
+/// The situation in which a binding applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Whatever is on screen.
+pub enum KeyContext {
+    /// In the chat, whatever is on screen.
     Chat,
-    /// While a line is selected, before what they do otherwise.
+    /// While a line is selected; these bindings take precedence over those of the chat.
     Selected,
 }
 
-impl Mode {
-    /// All that keys can do then.
-    pub fn rows(self) -> &'static [Row] {
+impl KeyContext {
+    /// The rows of the help for this context.
+    pub fn rows(self) -> &'static [KeyRow] {
         match self {
             Self::Chat => CHAT,
             Self::Selected => SELECTED,
         }
     }
 
-    /// Each of them by itself.
+    /// The bindings of this context, one by one.
     pub fn bindings(self) -> impl Iterator<Item = &'static Binding> {
         self.rows().iter().flat_map(|row| row.bindings)
     }
 }
 
-/// Things that go together: a row of the help.
+/// Bindings that belong together: a row of the help.
 #[derive(Debug)]
-pub struct Row {
-    /// What they do.
+pub struct KeyRow {
+    /// What the bindings do, for the help.
     pub what: &'static str,
-    /// The help does without it as long as its keys are the usual ones, which everybody tries.
+    /// The help leaves the row out as long as its keys are the defaults, which everybody tries.
     pub obvious: bool,
-    /// The things.
+    /// The bindings of the row.
     pub bindings: &'static [Binding],
 }
 
-/// A thing, and the keys for it.
+/// An action with its default keys.
 #[derive(Debug)]
 pub struct Binding {
-    /// As the configuration calls it.
+    /// The name of the binding in the configuration file.
     pub name: &'static str,
-    /// The thing.
+    /// The action that the keys have.
     pub action: Action,
-    /// The keys, as the configuration writes them.
+    /// The default keys, in the notation of the configuration file.
     pub keys: &'static [&'static str],
 }
 
-const fn row(what: &'static str, bindings: &'static [Binding]) -> Row {
-    Row {
+const fn row(what: &'static str, bindings: &'static [Binding]) -> KeyRow {
+    KeyRow {
         what,
         obvious: false,
         bindings,
     }
 }
 
-const fn obvious(what: &'static str, bindings: &'static [Binding]) -> Row {
-    Row {
+const fn obvious(what: &'static str, bindings: &'static [Binding]) -> KeyRow {
+    KeyRow {
         what,
         obvious: true,
         bindings,
@@ -75,9 +75,9 @@ const fn on(name: &'static str, action: Action, keys: &'static [&'static str]) -
     Binding { name, action, keys }
 }
 
-/// In the order of the help.
+/// The bindings of the chat, in the order of the help.
 #[rustfmt::skip]
-pub const CHAT: &[Row] = &[
+pub const CHAT: &[KeyRow] = &[
     row("send the line", &[on("send", Send, &["Enter", "Ctrl-J"])]),
     row("a line break", &[on("newline", Newline, &["Alt-Enter", "Shift-Enter"])]),
     row("the rest of a name, a command", &[
@@ -113,7 +113,7 @@ pub const CHAT: &[Row] = &[
         on("participants-up", ParticipantsUp, &["Alt-PageUp"]),
         on("participants-down", ParticipantsDown, &["Alt-PageDown"]),
     ]),
-    row("messages only, to select them", &[on("bare", Bare, &["F4"])]),
+    row("messages only, to select them", &[on("bare", MessagesOnly, &["F4"])]),
     row("mouse here, or the terminal's", &[on("mouse", Mouse, &["F5"])]),
     row("joined and left one by one", &[on("expand", Expand, &["F6"])]),
     row("lines sent before", &[
@@ -124,8 +124,8 @@ pub const CHAT: &[Row] = &[
         on("earlier", Earlier, &["Ctrl-P"]),
         on("later", Later, &["Ctrl-N"]),
     ]),
-    row("look for a line sent before", &[on("look-back", LookBack, &["Ctrl-R"])]),
-    obvious("while looking for one: a later one", &[on("look-on", LookOn, &["Ctrl-S"])]),
+    row("look for a line sent before", &[on("look-back", SearchHistory, &["Ctrl-R"])]),
+    obvious("while looking for one: a later one", &[on("look-on", SearchHistoryNewer, &["Ctrl-S"])]),
     row("close what is open", &[on("cancel", Cancel, &["Ctrl-G"])]),
     row("write in your $EDITOR", &[on("editor", Editor, &["Ctrl-X Ctrl-E", "Ctrl-X e"])]),
     obvious("back, on by a character", &[
@@ -179,9 +179,9 @@ pub const CHAT: &[Row] = &[
     row("draw the screen anew", &[on("repaint", Repaint, &["Ctrl-L"])]),
 ];
 
-/// While a line is selected; characters alone write nothing then.
+/// The bindings on a selected line; characters type nothing there.
 #[rustfmt::skip]
-pub const SELECTED: &[Row] = &[
+pub const SELECTED: &[KeyRow] = &[
     row("the line above, below", &[
         on("older", SelectOlder, &["Up"]),
         on("newer", SelectNewer, &["Down"]),

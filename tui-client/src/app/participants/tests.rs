@@ -1,5 +1,5 @@
 use super::*;
-use crate::app::testing::*;
+use crate::{app::testing::*, session::Notice};
 
 fn names(participants: &Participants) -> Vec<&str> {
     participants.iter().map(|(name, _)| name).collect()
@@ -7,18 +7,22 @@ fn names(participants: &Participants) -> Vec<&str> {
 
 #[test]
 fn events_below_the_welcome_change_nothing() {
-    let mut participants = Participants::default();
-    participants.welcome(&welcome("bob", 9, &[(4, "ada"), (9, "bob")]));
-    participants.apply(&joined(5, 20, "ghost"), Duration::ZERO);
-    participants.apply(&left(6, 22, "ada", 4), Duration::ZERO);
-    assert_eq!(names(&participants), ["bob", "ada"]);
-    participants.apply(&joined(9, 30, "bob"), Duration::ZERO);
-    participants.apply(&joined(10, 32, "eve"), Duration::ZERO);
-    assert_eq!(names(&participants), ["bob", "ada", "eve"]);
-    participants.apply(&left(11, 34, "ada", 4), Duration::ZERO);
-    assert_eq!(names(&participants), ["bob", "eve"]);
+    let mut driver = TestApp::new(80, 24);
+    driver.notice(Notice::Welcome(welcome(
+        "bob",
+        9,
+        &[(4, "ada"), (9, "bob")],
+    )));
+    driver.event(joined(5, 20, "ghost"));
+    driver.event(left(6, 22, "ada", 4));
+    assert_eq!(names(driver.app.participants()), ["bob", "ada"]);
+    driver.event(joined(9, 30, "bob"));
+    driver.event(joined(10, 32, "eve"));
+    assert_eq!(names(driver.app.participants()), ["bob", "ada", "eve"]);
+    driver.event(left(11, 34, "ada", 4));
+    assert_eq!(names(driver.app.participants()), ["bob", "eve"]);
     assert_eq!(
-        participants.iter().find(|(_, own)| *own),
+        driver.app.participants().iter().find(|(_, own)| *own),
         Some(("bob", true))
     );
 }
@@ -100,7 +104,7 @@ fn everybody_can_be_scrolled_to() {
         participants.welcome(&welcome("p1", 1, &present));
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..=count {
-            let shown = Shown::new(participants.shown(), rows, participants.top());
+            let shown = VisibleRange::new(participants.shown(), rows, participants.top());
             let said = usize::from(shown.above() > 0) + usize::from(shown.below() > 0);
             assert!(rows < 3 || shown.people.len() + said <= rows, "{shown:?}");
             assert_eq!(
@@ -209,7 +213,7 @@ fn a_name_keeps_its_colour_when_others_go_and_when_it_comes_back() {
     }
     participants.apply(&joined(21, 21, "p5"), Duration::ZERO);
     assert_eq!(participants.hue("p5"), before[4]);
-    // After a break the chat is entered anew.
+    // After an interruption the chat is joined anew.
     participants.welcome(&welcome("p12", 40, &present));
     assert_eq!(hues(&participants), before);
 }

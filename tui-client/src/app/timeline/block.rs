@@ -1,51 +1,53 @@
-//! One entry of the timeline, broken into rows.
+//! Lays one entry of the timeline out in rows.
 
 use std::{borrow::Cow, ops::Range};
 
-use chitty_chat::{Event, EventKind, LamportTime, LeftReason, Position, causality::Relation};
+use chitty_chat::{
+    Event, EventKind, LamportTime, LeftReason, Position, causality::Relation, text::action_of,
+};
 use jiff::civil::DateTime;
 
-use super::{Timeline, lamport, marks, marks::Mark};
-use crate::{app::wrap, view::glyphs};
+use super::{Timeline, lamport, marks, marks::TextMark};
+use crate::{app::wrap, glyphs};
 
-/// How the messages pane is divided: time of day, Lamport time, author, text.
+/// The columns of the messages pane: time of day, Lamport time, author, text.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Columns {
+pub struct MessageColumns {
     width: usize,
     lamport: usize,
     name: usize,
-    /// What the longest name would need: given when nobody reads further up.
+    /// The width that the longest name needs; it is granted when nobody reads further up.
     wanted: usize,
 }
 
-/// A pane of at least so many columns has its authors in a column of their own.
+/// A pane of at least this many columns has a column for authors.
 const WIDE: usize = 52;
-/// A pane of at least so many columns shows the time of day.
+/// A pane of at least this many columns shows the time of day.
 const TIMED: usize = 30;
 
-impl Columns {
-    /// The column where the Lamport time ends.
+impl MessageColumns {
+    /// The column after the Lamport time.
     pub fn lamport_end(&self) -> usize {
         self.time_end() + self.lamport.max(3)
     }
 
-    /// The column where the time of day begins, if it is shown.
+    /// The column at which the time of day begins, if it is shown.
     pub fn time(&self) -> Option<usize> {
         (self.width >= TIMED).then_some(self.margin())
     }
 
-    /// The columns for the author; `None`: it stands before its text.
+    /// The width of the authors' column; `None` if the author stands before the text.
     pub fn name(&self) -> Option<usize> {
         let most = if self.width >= 90 { 16 } else { 10 };
         (self.width >= WIDE).then_some(self.name.clamp(3, most))
     }
 
-    /// The column where the author's column begins.
+    /// The column at which the authors' column begins.
     pub fn name_start(&self) -> usize {
         self.lamport_end() + 2
     }
 
-    /// The column where texts begin.
+    /// The column at which texts begin.
     pub fn text(&self) -> usize {
         let text = match self.name() {
             Some(name) => self.name_start() + name + 2,
@@ -55,7 +57,8 @@ impl Columns {
         if text + 6 > self.width { 0 } else { text }
     }
 
-    /// The column where sentences begin that nobody said: beside their sign, as they are long.
+    /// The column at which sentences without an author begin: right beside their sign, because they
+    /// are long.
     pub fn sentence(&self) -> usize {
         match (self.name(), self.text()) {
             (_, 0) => 0,
@@ -72,20 +75,21 @@ impl Columns {
         self.time().map_or(0, |time| time + "14:03 ".len())
     }
 
-    /// The columns for a text that begins at this one.
-    fn room(&self, start: usize) -> usize {
-        // A column stays free beside the participants.
+    /// The columns for a text that begins at this column.
+    fn space(&self, start: usize) -> usize {
+        // One column stays free beside the participants.
         self.width.saturating_sub(start + self.margin())
     }
 
-    /// Returns whether that changed the rows.
+    /// Sets the width of the pane. Returns whether that changes the rows.
     pub(super) fn set_width(&mut self, width: usize) -> bool {
         let changed = self.width != width;
         self.width = width;
         changed
     }
 
-    /// Makes room for this time, and will for this author. Returns whether that changed the rows.
+    /// Widens the column of times for this one, and remembers the width of this author. Returns
+    /// whether that changes the rows.
     pub(super) fn grow(&mut self, time: LamportTime, author: usize) -> bool {
         let before = self.text();
         self.lamport = self.lamport.max(lamport(time).len());
@@ -93,7 +97,7 @@ impl Columns {
         before != self.text()
     }
 
-    /// Gives the authors the room that they want. Returns whether that changed the rows.
+    /// Widens the column of authors as far as they need. Returns whether that changes the rows.
     pub(super) fn widen(&mut self) -> bool {
         let before = self.text();
         self.name = self.wanted;
@@ -101,59 +105,61 @@ impl Columns {
     }
 }
 
-/// What a block is, which decides how it looks.
+/// The kind of a block, which decides how it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// Somebody wrote.
+pub enum BlockKind {
+    /// A participant wrote a message.
     Message,
-    /// Somebody does something: the author stands in the text.
+    /// A participant does something (`/me`): the author is part of the text.
     Action,
-    /// Somebody entered.
+    /// A participant joined.
     Joined,
-    /// Somebody is gone.
+    /// A participant left.
     Left,
-    /// Several came and went.
+    /// Several participants joined or left.
     Run,
-    /// The client says something.
+    /// The client reports something.
     Notice,
-    /// The user wrote, and the log has not shown it yet.
+    /// A line of the user's that the log has not shown yet.
     Pending,
-    /// The user wrote, and the server did not take it.
+    /// A line of the user's that the server rejected.
     Rejected,
 }
 
-/// An entry as it is shown.
+/// A laid-out entry of the timeline.
 #[derive(Debug)]
 pub struct Block<'a> {
-    /// What it is.
-    pub tone: Tone,
-    /// The line above the first entry of a day.
+    /// The kind of the entry.
+    pub kind: BlockKind,
+    /// The date above the first entry of a day.
     pub date: Option<String>,
-    /// Time of day.
+    /// The time of day, as HH:MM.
     pub time: String,
-    /// "L12", or a sign instead.
+    /// The Lamport time as in "L12", or a sign in its place.
     pub lamport: String,
-    /// Who wrote, as it came: colours are chosen by it.
+    /// The author, as the server sent the name; colours are chosen by it.
     pub author: Option<&'a str>,
-    /// Whether that is the user.
+    /// Whether the author is the user.
     pub own: bool,
-    /// What stands in the author's column, or before the text.
+    /// The text of the author's column, or the label before the text.
     pub label: Cow<'a, str>,
-    /// The column where the rows begin.
+    /// The column at which the rows begin.
     pub start: usize,
     /// The text, safe to show.
     pub text: String,
-    /// Its rows; the first one begins behind the label where that stands before it.
+    /// The rows as ranges of the text. If the label stands before the text, the first row begins
+    /// after it.
     pub rows: Vec<Range<usize>>,
-    /// Parts of the text that mean something; later ones are more important.
-    pub marks: Vec<(Range<usize>, Mark)>,
-    /// Rows below, about the entry.
+    /// Marked parts of the text; later ones take precedence.
+    pub marks: Vec<(Range<usize>, TextMark)>,
+    /// Further rows below the text, about the entry.
     pub remarks: Vec<String>,
-    /// Where the event is in the log.
+    /// The position of the event in the log.
     pub position: Option<Position>,
-    /// It is the first that came after the user had looked away: a line above it says so.
+    /// Whether it is the first entry that arrived after the user looked away: a line above it says
+    /// so.
     pub unread: bool,
-    /// The user has selected it.
+    /// Whether the user has selected it.
     pub selected: bool,
     /// How many messages above it its author had not seen.
     pub crossed: usize,
@@ -162,23 +168,23 @@ pub struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// In rows, without what is above its text.
+    /// The number of rows without those above the text.
     pub(super) fn body(&self) -> usize {
         self.rows.len() + self.remarks.len()
     }
 
-    /// In rows.
+    /// The number of rows.
     pub fn height(&self) -> usize {
         usize::from(self.date.is_some()) + usize::from(self.unread) + self.body()
     }
 
-    /// The text of its rows.
+    /// The text of each row.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.rows.iter().map(|row| &self.text[row.clone()])
     }
 
-    /// The columns before the first row's text, where the label has no column of its own.
-    pub fn taken(&self, columns: &Columns) -> usize {
+    /// The columns that the label takes from the first row, if it has no column of its own.
+    pub fn taken(&self, columns: &MessageColumns) -> usize {
         if columns.name().is_some() || self.label.is_empty() {
             0
         } else {
@@ -186,7 +192,12 @@ impl<'a> Block<'a> {
         }
     }
 
-    pub(super) fn event(columns: &Columns, event: &'a Event, own_name: &str, named: bool) -> Self {
+    pub(super) fn event(
+        columns: &MessageColumns,
+        event: &'a Event,
+        own_name: &str,
+        named: bool,
+    ) -> Self {
         let mut block = match &event.kind {
             EventKind::Message { author, text, .. } => {
                 let own = author.as_ref() == own_name;
@@ -200,11 +211,11 @@ impl<'a> Block<'a> {
                     LeftReason::Removed => sentence.push_str(" (removed)"),
                     LeftReason::Left | LeftReason::Unspecified => {}
                 }
-                Self::plain(columns, Tone::Left, "←", &sentence)
+                Self::plain(columns, BlockKind::Left, "←", &sentence)
             }
             _ => {
                 let sentence = event.sentence().unwrap_or_default();
-                Self::plain(columns, Tone::Joined, "→", &sentence)
+                Self::plain(columns, BlockKind::Joined, "→", &sentence)
             }
         };
         block.lamport = lamport(event.lamport);
@@ -212,39 +223,39 @@ impl<'a> Block<'a> {
         block
     }
 
-    pub(super) fn run(columns: &Columns, summary: &str) -> Self {
-        Self::plain(columns, Tone::Run, "↔", summary)
+    pub(super) fn run(columns: &MessageColumns, summary: &str) -> Self {
+        Self::plain(columns, BlockKind::Run, "↔", summary)
     }
 
-    pub(super) fn notice(columns: &Columns, text: &str) -> Self {
-        Self::plain(columns, Tone::Notice, "·", text)
+    pub(super) fn notice(columns: &MessageColumns, text: &str) -> Self {
+        Self::plain(columns, BlockKind::Notice, "·", text)
     }
 
-    pub(super) fn pending(columns: &Columns, own_name: &'a str, text: &str) -> Self {
+    pub(super) fn pending(columns: &MessageColumns, own_name: &'a str, text: &str) -> Self {
         let mut block = Self::said(columns, own_name, text, true, true);
-        block.tone = Tone::Pending;
+        block.kind = BlockKind::Pending;
         block.lamport = "…".into();
         block
     }
 
     pub(super) fn rejected(
-        columns: &Columns,
+        columns: &MessageColumns,
         (own_name, text): (&'a str, &str),
         reason: &str,
     ) -> Self {
         let mut block = Self::said(columns, own_name, text, true, true);
-        block.tone = Tone::Rejected;
+        block.kind = BlockKind::Rejected;
         block.lamport = "✗".into();
         let remark = format!("Not sent: {reason}");
-        block.remarks = wrap::rows(&remark, columns.room(columns.text()), 0);
+        block.remarks = wrap::rows(&remark, columns.space(columns.text()), 0);
         block
     }
 
-    fn said(columns: &Columns, author: &'a str, text: &str, own: bool, named: bool) -> Self {
+    fn said(columns: &MessageColumns, author: &'a str, text: &str, own: bool, named: bool) -> Self {
         let name = glyphs::safe(author);
-        if let Some(deed) = text.strip_prefix("/me ") {
+        if let Some(deed) = action_of(text) {
             let mut block = Self {
-                tone: Tone::Action,
+                kind: BlockKind::Action,
                 ..Self::empty("*".into())
             };
             (block.author, block.own) = (Some(author), own);
@@ -255,11 +266,11 @@ impl<'a> Block<'a> {
         } else if let Some(most) = columns.name() {
             glyphs::fit(&name, most).into_owned()
         } else {
-            let most = (columns.room(columns.text()) / 2).max(2) - 1;
+            let most = (columns.space(columns.text()) / 2).max(2) - 1;
             format!("{}:", glyphs::fit(&name, most))
         };
         let block = Self {
-            tone: Tone::Message,
+            kind: BlockKind::Message,
             author: Some(author),
             own,
             ..Self::empty(label.into())
@@ -267,25 +278,25 @@ impl<'a> Block<'a> {
         block.filled(columns, columns.text(), text)
     }
 
-    fn plain(columns: &Columns, tone: Tone, sign: &'a str, text: &str) -> Self {
+    fn plain(columns: &MessageColumns, kind: BlockKind, sign: &'a str, text: &str) -> Self {
         let block = Self {
-            tone,
+            kind,
             ..Self::empty(Cow::Borrowed(sign))
         };
         block.filled(columns, columns.sentence(), text)
     }
 
-    /// With this text from this column on.
-    fn filled(mut self, columns: &Columns, start: usize, text: &str) -> Self {
+    /// Sets the text, with its rows beginning at this column.
+    fn filled(mut self, columns: &MessageColumns, start: usize, text: &str) -> Self {
         self.start = start;
         self.text = glyphs::safe_lines(text).into_owned();
-        self.rows = wrap::spans(&self.text, columns.room(start), self.taken(columns));
+        self.rows = wrap::spans(&self.text, columns.space(start), self.taken(columns));
         self
     }
 
     fn empty(label: Cow<'a, str>) -> Self {
         Self {
-            tone: Tone::Notice,
+            kind: BlockKind::Notice,
             date: None,
             time: String::new(),
             lamport: String::new(),
@@ -313,18 +324,22 @@ impl<'a> Block<'a> {
 }
 
 impl Timeline {
-    /// With the parts of its text marked that mean something.
+    /// Marks the links, mentions and matches in the text of a block.
     pub(super) fn marked<'a>(&self, mut block: Block<'a>) -> Block<'a> {
         let text = &block.text;
         let mut found = Vec::new();
-        if block.tone != Tone::Run {
+        if block.kind != BlockKind::Run {
             let links = marks::links(text).into_iter();
-            found.extend(links.map(|(range, link)| (range, Mark::Link(link))));
+            found.extend(links.map(|(range, link)| (range, TextMark::Link(link))));
         }
-        if matches!(block.tone, Tone::Message | Tone::Action) && !block.own {
-            found.extend(self.own.words(text).map(|range| (range, Mark::Mention)));
+        if matches!(block.kind, BlockKind::Message | BlockKind::Action) && !block.own {
+            found.extend(self.own.words(text).map(|range| (range, TextMark::Mention)));
         }
-        found.extend(self.needle().find(text).map(|range| (range, Mark::Found)));
+        found.extend(
+            self.needle()
+                .find(text)
+                .map(|range| (range, TextMark::Found)),
+        );
         block.marks = found;
         block
     }

@@ -1,34 +1,34 @@
-//! One line of the timeline as it is kept.
+//! An entry of the timeline, as it is stored.
 
 use std::cell::Cell;
 
-use chitty_chat::{Event, EventKind, MessageText, Position};
+use chitty_chat::{Event, EventKind, MessageText, Position, text::action_of};
 use jiff::civil::DateTime;
 
 use crate::session::Ticket;
 
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) content: Content,
-    /// Local time of day and date.
+pub(super) struct TimelineEntry {
+    pub(super) content: EntryContent,
+    /// The local date and time of day.
     pub(super) at: DateTime,
-    /// The first of its day: a line with the date is above it.
+    /// Whether it is the first of its day: the date stands above it.
     pub(super) new_day: bool,
-    /// Its author said what is above it as well, just before.
+    /// Whether its author also wrote the entry above it, shortly before.
     pub(super) follows: bool,
-    /// When its author was named last.
+    /// When its author was last named.
     named: DateTime,
-    pub(super) run: Run,
-    /// Which arrival it is, counted from 1 on; 0: it was fetched, and is nobody's news.
+    pub(super) run: PresenceRun,
+    /// The number of its arrival, from 1 on; 0 if it was fetched, so that it is never unread.
     pub(super) arrival: u64,
-    pub(super) height: Height,
+    pub(super) height: MeasuredHeight,
 }
 
 #[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum EntryContent {
     Event(Event),
-    /// An event of the chat that the server had before: to be read, but its position and time say
-    /// nothing in this one.
+    /// An event of the chat that the server had before. It can be read, but its position and time
+    /// mean nothing in the current chat.
     Past(Event),
     Notice(String),
     Rejected {
@@ -37,49 +37,49 @@ pub(super) enum Content {
     },
 }
 
-/// The place in a run of people who come and go, which is shown as one line.
+/// The role of an entry in a run of joins and leaves, which is shown as one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Run {
-    /// In none.
+pub(super) enum PresenceRun {
+    /// It belongs to no run.
     Alone,
-    /// The first of so many: their line is drawn here.
+    /// The first of a run of this many; the line of the run is drawn here.
     Head(usize),
-    /// Told by the head's line.
+    /// A later entry of a run, which the line at its head covers.
     Member,
 }
 
-/// Rows, as measured in a layout.
+/// The number of rows, with the layout in which they were counted.
 #[derive(Debug, Default)]
-pub(super) struct Height(pub(super) Cell<Option<(u32, usize)>>);
+pub(super) struct MeasuredHeight(pub(super) Cell<Option<(u32, usize)>>);
 
-/// A line of the user's own that the log has not shown yet.
+/// A line of the user's that the log has not shown yet.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct PendingLine {
     pub(super) ticket: Ticket,
     pub(super) text: MessageText,
     pub(super) at: DateTime,
-    pub(super) height: Height,
+    pub(super) height: MeasuredHeight,
 }
 
-/// An author who goes on writing is named again after so many minutes.
+/// An author who continues to write is named again after this many minutes.
 const SPEECH: i64 = 5;
 
-impl Entry {
-    pub(super) fn new(content: Content, at: DateTime, arrival: u64) -> Self {
+impl TimelineEntry {
+    pub(super) fn new(content: EntryContent, at: DateTime, arrival: u64) -> Self {
         Self {
             content,
             at,
             new_day: true,
             follows: false,
             named: at,
-            run: Run::Alone,
+            run: PresenceRun::Alone,
             arrival,
-            height: Height::default(),
+            height: MeasuredHeight::default(),
         }
     }
 
-    /// What this one looks like behind that one.
-    pub(super) fn behind(mut self, before: Option<&Entry>) -> Self {
+    /// Adapts the entry to the one above it.
+    pub(super) fn after(mut self, before: Option<&TimelineEntry>) -> Self {
         let Some(before) = before else { return self };
         self.new_day = before.at.date() != self.at.date();
         self.follows = !self.new_day
@@ -97,41 +97,41 @@ impl Entry {
 
     pub(super) fn event(&self) -> Option<&Event> {
         match &self.content {
-            Content::Event(event) => Some(event),
-            Content::Past(_) | Content::Notice(_) | Content::Rejected { .. } => None,
+            EntryContent::Event(event) => Some(event),
+            EntryContent::Past(_) | EntryContent::Notice(_) | EntryContent::Rejected { .. } => None,
         }
     }
 
-    /// What it tells of, in whichever chat.
-    pub(super) fn told(&self) -> Option<&Event> {
+    /// Its event, of the current chat or of an earlier one.
+    pub(super) fn any_event(&self) -> Option<&Event> {
         match &self.content {
-            Content::Event(event) | Content::Past(event) => Some(event),
-            Content::Notice(_) | Content::Rejected { .. } => None,
+            EntryContent::Event(event) | EntryContent::Past(event) => Some(event),
+            EntryContent::Notice(_) | EntryContent::Rejected { .. } => None,
         }
     }
 
-    /// The server has another chat from now on.
+    /// Moves the entry to the past: the server has another chat now.
     pub(super) fn pass(&mut self) {
-        let none = Content::Notice(String::new());
+        let none = EntryContent::Notice(String::new());
         self.content = match std::mem::replace(&mut self.content, none) {
-            Content::Event(event) => Content::Past(event),
+            EntryContent::Event(event) => EntryContent::Past(event),
             other => other,
         };
     }
 
-    /// In memory.
+    /// Its size in memory, in bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         let texts = match &self.content {
-            Content::Event(event) | Content::Past(event) => match &event.kind {
+            EntryContent::Event(event) | EntryContent::Past(event) => match &event.kind {
                 EventKind::Joined { name } | EventKind::Left { name, .. } => name.len(),
                 EventKind::Message {
                     author, text, id, ..
                 } => author.len() + text.len() + id.len(),
                 EventKind::Unknown => 0,
             },
-            Content::Notice(text) => text.len(),
-            Content::Rejected { text, reason } => text.len() + reason.len(),
+            EntryContent::Notice(text) => text.len(),
+            EntryContent::Rejected { text, reason } => text.len() + reason.len(),
         };
         size_of::<Self>() + texts
     }
@@ -140,15 +140,15 @@ impl Entry {
         self.event().map(|event| event.position)
     }
 
-    /// Who wrote it, where that stands beside it.
+    /// The author, if the name stands beside the text.
     fn author(&self) -> Option<&str> {
         match &self.event()?.kind {
-            EventKind::Message { author, text, .. } if !text.starts_with("/me ") => Some(author),
+            EventKind::Message { author, text, .. } if action_of(text).is_none() => Some(author),
             _ => None,
         }
     }
 
-    /// Somebody came or went.
+    /// Whether a participant joined or left.
     pub(super) fn is_presence(&self) -> bool {
         self.event().is_some_and(|event| {
             matches!(

@@ -1,21 +1,21 @@
-//! Parts of a text that mean something: what is searched for, one's own name, addresses.
+//! Parts of a text with a meaning: matches of a search, the user's name, addresses.
 
 use std::{fmt::Write as _, ops::Range};
 
-use crate::view::glyphs;
+use crate::glyphs;
 
-/// What a part of a text is.
+/// The meaning of a part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// It is searched for.
+pub enum TextMark {
+    /// It matches the search.
     Found,
-    /// The user's own name.
+    /// It is the user's own name.
     Mention,
-    /// The address of a page, in printable ASCII.
+    /// It is the address of a web page, in printable ASCII.
     Link(String),
 }
 
-/// In bytes. A longer address is not made a link.
+/// The longest address that becomes a link, in bytes.
 const MAX_LINK: usize = 1024;
 
 /// The addresses in a text.
@@ -37,16 +37,17 @@ pub(crate) fn links(text: &str) -> Vec<(Range<usize>, String)> {
     links
 }
 
-/// The address that a text begins with: its bytes, and itself in printable ASCII.
+/// The address at the beginning of a text: its length in bytes, and its form in printable ASCII.
 fn address(text: &str) -> Option<(usize, String)> {
     let scheme = ["https://", "http://"]
         .into_iter()
         .find(|scheme| text.starts_with(scheme))?;
-    // A letter goes with its marks.
+    // A letter includes its combining marks.
     let letters = glyphs::graphemes(text).map(|(letter, _)| letter);
     let letters = letters.take_while(|letter| letter.chars().next().is_some_and(belongs));
     let mut taken = &text[..letters.map(str::len).sum()];
-    // What ends a sentence ends no address, nor does a bracket that it did not open.
+    // Punctuation that ends a sentence does not belong to the address, nor does a closing bracket
+    // without its opening one.
     while let Some(last) = taken.chars().next_back() {
         let unopened = |open, close| {
             last == close && taken.matches(open).count() < taken.matches(close).count()
@@ -58,7 +59,7 @@ fn address(text: &str) -> Option<(usize, String)> {
     }
     let rest = &taken[scheme.len().min(taken.len())..];
     let host = rest.split(['/', '?', '#']).next().unwrap_or("");
-    // A host that looks like another one, or hides behind a user's name, is not made easy to open.
+    // A host that imitates another one, or hides behind user information, does not become a link.
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
     if host.is_empty() || !host.chars().all(plain) {
         return None;

@@ -1,14 +1,14 @@
-//! What was said, in the order of the log, and how far one has scrolled in it.
+//! The messages in the order of the log, and how far the user has scrolled in them.
 
 mod block;
 mod entry;
+mod loaded;
 pub(crate) mod marks;
 mod past;
 mod relation;
 mod runs;
 mod scroll;
 mod select;
-mod window;
 
 use std::{collections::VecDeque, time::SystemTime};
 
@@ -17,66 +17,66 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 pub(super) use self::select::{has, needle};
 pub use self::{
-    block::{Block, Columns, Tone},
+    block::{Block, BlockKind, MessageColumns},
+    loaded::Fetching,
     scroll::Below,
-    window::Fetching,
+    select::Direction,
 };
 use self::{
-    entry::{Content, Entry, Height, Pending, Run},
+    entry::{EntryContent, MeasuredHeight, PendingLine, PresenceRun, TimelineEntry},
+    loaded::{LoadedRange, TimelineTail},
     scroll::Anchor,
-    window::{Reach, Tail},
 };
 use crate::{
-    session::{Ticket, Welcome},
-    view::glyphs,
+    glyphs,
+    session::{MAX_PENDING, Ticket, WelcomeNotice},
 };
 
-/// Own lines that may wait for the server.
-const MAX_PENDING: usize = 100;
-/// More lines that speak to the user are not counted.
+/// The largest number of mentions that are counted.
 const MANY_MENTIONS: usize = 999;
 
-/// The messages pane.
+/// The state of the messages pane.
 #[derive(Debug)]
 pub struct Timeline {
-    entries: VecDeque<Entry>,
-    /// So many of them, the first ones, belong to a chat that the server had before.
+    entries: VecDeque<TimelineEntry>,
+    /// How many entries at the front belong to a chat that the server had before.
     past: usize,
-    /// The number of the first entry in the window. An entry keeps its number while it is there.
+    /// The number of the first loaded entry. An entry keeps its number while it is loaded.
     first: i64,
-    /// The newest lines, where the window does not reach them.
-    tail: Option<Tail>,
-    reach: Reach,
-    pending: VecDeque<Pending>,
-    /// The last event of the log that was received.
+    /// The newest lines, if the loaded part does not reach them.
+    tail: Option<TimelineTail>,
+    reach: LoadedRange,
+    pending: VecDeque<PendingLine>,
+    /// The position of the last event that was received.
     last: Position,
     own_name: String,
     zone: TimeZone,
-    columns: Columns,
-    /// Heights that were measured in another one are stale.
+    columns: MessageColumns,
+    /// The current layout. Heights measured in another layout are stale.
     layout: u32,
     page: usize,
     anchor: Option<Anchor>,
-    /// The screen was emptied: entries before this number are shown only to who scrolls up.
+    /// The screen was cleared: entries before this number are shown only after scrolling up.
     cleared: Option<i64>,
     /// The number of the selected entry.
     selected: Option<i64>,
-    /// What is searched for.
+    /// What is searched for, and highlighted.
     needle: Needle,
-    /// The user's own name, as others write it.
+    /// The user's own name, as others may write it.
     own: Needle,
-    /// The selected line was chosen by hand: how others are related to it is shown.
+    /// Whether the user selected the line by hand: then the relations of other messages to it are
+    /// shown.
     relates: bool,
-    /// Runs of people who come and go are shown one by one.
+    /// Whether joins and leaves are shown one by one.
     expanded: bool,
-    /// How many entries have come by themselves.
+    /// How many entries have arrived, as opposed to being fetched.
     arrived: u64,
-    /// The newest of them that has been on screen.
+    /// The number of the newest arrival that has been on screen.
     seen: u64,
-    /// Those that speak to the user, and have not been on screen: the newest ones.
+    /// The arrivals that mention the user and have not been on screen.
     mentions: VecDeque<u64>,
-    /// How many had come when the user looked away.
-    looked: Option<u64>,
+    /// How many entries had arrived when the user looked away.
+    unread_after: Option<u64>,
     #[cfg(test)]
     laid_out: std::cell::Cell<usize>,
 }
@@ -88,12 +88,12 @@ impl Timeline {
             past: 0,
             first: 0,
             tail: None,
-            reach: Reach::default(),
+            reach: LoadedRange::default(),
             pending: VecDeque::new(),
             last: Position::ZERO,
             own_name: String::new(),
             zone,
-            columns: Columns::default(),
+            columns: MessageColumns::default(),
             layout: 0,
             page: 0,
             anchor: None,
@@ -106,23 +106,23 @@ impl Timeline {
             arrived: 0,
             seen: 0,
             mentions: VecDeque::new(),
-            looked: None,
+            unread_after: None,
             #[cfg(test)]
             laid_out: std::cell::Cell::default(),
         }
     }
 
-    /// Own lines that the log has not shown yet.
+    /// How many lines of the user's the log has not shown yet.
     pub fn pending(&self) -> usize {
         self.pending.len()
     }
 
-    /// Nothing was said or noted yet.
+    /// Whether there is no entry and no pending line.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.pending.is_empty()
     }
 
-    /// Makes the pane this large.
+    /// Sets the size of the pane.
     pub(super) fn resize(&mut self, width: usize, height: usize) {
         self.page = height;
         if self.columns.set_width(width) {
@@ -131,11 +131,14 @@ impl Timeline {
         self.settle();
     }
 
-    /// Takes what a welcome says about the log: whether something is missing before what follows.
-    pub(super) fn welcome(&mut self, welcome: &Welcome, now: SystemTime) {
+    /// Takes what a Welcome says about the log: whether something is missing before the next event.
+    pub(super) fn welcome(&mut self, welcome: &WelcomeNotice, now: SystemTime) {
         self.own_name = welcome.name.to_string();
         self.own = needle(&self.own_name);
-        self.log_begins(welcome.first, welcome.another_log);
+        if welcome.another_log {
+            self.begin_another_log();
+        }
+        self.log_begins(welcome.first);
         if welcome.another_log {
             self.last = Position::ZERO;
             self.note(
@@ -149,14 +152,14 @@ impl Timeline {
             let missing = welcome.next.get() - self.last.next().get();
             let events = if missing == 1 { "event" } else { "events" };
             self.note(
-                format!("{missing} {events} that came meanwhile cannot be had any more."),
+                format!("{missing} {events} that came meanwhile are no longer available."),
                 now,
             );
         }
         self.last = self.last.max(welcome.next.previous());
     }
 
-    /// Adds the next event. Returns whether it was new.
+    /// Appends the next event. Returns whether it was new.
     pub(super) fn event(&mut self, event: Event, own: Option<Ticket>) -> bool {
         if let Some(ticket) = own {
             self.pending.retain(|line| line.ticket != ticket);
@@ -169,7 +172,7 @@ impl Timeline {
         if event.kind == EventKind::Unknown {
             return true;
         }
-        self.make_room(&event);
+        self.fit_columns(&event);
         let at = self.local(event.at);
         if self.speaks_to_user(&event) {
             if self.mentions.len() == MANY_MENTIONS {
@@ -177,35 +180,35 @@ impl Timeline {
             }
             self.mentions.push_back(self.arrived + 1);
         }
-        self.arrive(Content::Event(event), at);
+        self.arrive(EntryContent::Event(event), at);
         true
     }
 
-    /// Adds a line of the client's own, which nobody else sees.
+    /// Appends a line of the client's own, which nobody else sees.
     pub(super) fn note(&mut self, text: String, now: SystemTime) {
         let at = self.local(now);
-        self.arrive(Content::Notice(text), at);
+        self.arrive(EntryContent::Notice(text), at);
     }
 
     /// Whether another line may wait.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_space(&self) -> bool {
         self.pending.len() < MAX_PENDING
     }
 
-    /// Shows a line as not sent yet, below everything.
+    /// Shows a line as not sent yet, below everything else.
     pub(super) fn send(&mut self, ticket: Ticket, text: MessageText, now: SystemTime) {
         let at = self.local(now);
-        self.pending.push_back(Pending {
+        self.pending.push_back(PendingLine {
             ticket,
             text,
             at,
-            height: Height::default(),
+            height: MeasuredHeight::default(),
         });
-        self.looked = None;
+        self.unread_after = None;
         self.follow();
     }
 
-    /// Marks a line as never to be sent. Returns its text.
+    /// Marks a line as rejected. Returns its text.
     pub(super) fn reject(
         &mut self,
         ticket: Ticket,
@@ -217,7 +220,7 @@ impl Timeline {
         let text = line.text.as_str().to_owned();
         let at = self.local(now);
         self.arrive(
-            Content::Rejected {
+            EntryContent::Rejected {
                 text: text.clone(),
                 reason,
             },
@@ -226,7 +229,7 @@ impl Timeline {
         Some(text)
     }
 
-    /// A line was published where this timeline does not show it.
+    /// Takes note that a line was published at a position that this timeline does not show.
     pub(super) fn accept(&mut self, ticket: Ticket, position: Position, now: SystemTime) {
         let Some(index) = self.pending.iter().position(|line| line.ticket == ticket) else {
             return;
@@ -240,19 +243,21 @@ impl Timeline {
         }
     }
 
-    /// The user looks away: a line will stand above what comes from now on.
-    /// Returns whether another line stood there.
-    pub(super) fn look_away(&mut self) -> bool {
-        let stood = self.looked.is_some_and(|looked| self.arrived > looked);
-        self.looked = Some(self.arrived);
+    /// Takes note that the user looks away: a line will stand above what arrives from now on.
+    /// Returns whether such a line was on screen.
+    pub(super) fn begin_unread(&mut self) -> bool {
+        let stood = self
+            .unread_after
+            .is_some_and(|unread_after| self.arrived > unread_after);
+        self.unread_after = Some(self.arrived);
         self.settle();
         stood
     }
 
-    /// The rows on screen, from the top: blocks, and how many rows of the first one are above the
-    /// pane. Costs what is visible.
+    /// The blocks on screen, from the top, and how many rows of the first one are above the pane.
+    /// The cost depends only on what is visible.
     pub fn visible(&self) -> (Vec<Block<'_>>, usize) {
-        let (from, to, above) = self.window();
+        let (from, to, above) = self.rows_on_screen();
         let mut blocks = Vec::new();
         for index in from..to {
             if self.height(index) > 0 {
@@ -263,14 +268,18 @@ impl Timeline {
         (blocks, above)
     }
 
-    /// What the texts of all lines take, in bytes, with their entries.
+    /// The size of all entries with their texts, in bytes.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
-        let tail = self.tail.iter().flat_map(window::Tail::entries);
-        self.entries.iter().chain(tail).map(Entry::bytes).sum()
+        let tail = self.tail.iter().flat_map(loaded::TimelineTail::entries);
+        self.entries
+            .iter()
+            .chain(tail)
+            .map(TimelineEntry::bytes)
+            .sum()
     }
 
-    /// Whether this is somebody else's message in which the user's name is a word.
+    /// Whether this is a message of another participant that contains the user's name as a word.
     pub(in crate::app) fn speaks_to_user(&self, event: &Event) -> bool {
         match &event.kind {
             EventKind::Message { author, text, .. } => {
@@ -281,26 +290,27 @@ impl Timeline {
         }
     }
 
-    /// How the pane is divided.
-    pub fn columns(&self) -> &Columns {
+    /// The columns of the pane.
+    pub fn columns(&self) -> &MessageColumns {
         &self.columns
     }
 
-    fn arrive(&mut self, content: Content, at: DateTime) {
+    fn arrive(&mut self, content: EntryContent, at: DateTime) {
         self.arrived += 1;
-        self.push(Entry::new(content, at, self.arrived));
+        self.push(TimelineEntry::new(content, at, self.arrived));
     }
 
-    /// The first one that came after the user had looked away.
+    /// Whether this is the first entry that arrived after the user looked away.
     fn is_first_unread(&self, index: usize) -> bool {
         let entry = self.entries.get(index);
         entry.is_some_and(|entry| {
-            self.looked
-                .is_some_and(|looked| entry.arrival == looked + 1)
+            self.unread_after
+                .is_some_and(|unread_after| entry.arrival == unread_after + 1)
         })
     }
 
-    /// Entries first, then the lines that wait. The first one on screen names its author.
+    /// The block of an entry or, with an index after the entries, of a pending line. The first one
+    /// on screen names its author.
     fn block(&self, index: usize, first: bool) -> Option<Block<'_>> {
         #[cfg(test)]
         self.laid_out.update(|laid_out| laid_out + 1);
@@ -310,26 +320,26 @@ impl Timeline {
             let block = Block::pending(columns, &self.own_name, line.text.as_str());
             return Some(block.stamped(line.at, false));
         };
-        // Beside its text a name takes no room. Where there is no room for it on the top row
-        // either, each line has it.
+        // A name in a column of its own takes no space from the text. If there is no space for it
+        // on the top row either, each line has it.
         let named = !entry.follows
             || (first && columns.name().is_some())
             || (columns.name().is_none() && columns.time().is_none());
         let mut block = match &entry.content {
-            Content::Event(_) | Content::Past(_) if self.is_folded(index) => {
+            EntryContent::Event(_) | EntryContent::Past(_) if self.is_folded(index) => {
                 Block::run(columns, &runs::summary(self.run(index)))
             }
-            Content::Event(event) | Content::Past(event) => {
+            EntryContent::Event(event) | EntryContent::Past(event) => {
                 Block::event(columns, event, &self.own_name, named)
             }
-            Content::Notice(text) => Block::notice(columns, text),
-            Content::Rejected { text, reason } => {
+            EntryContent::Notice(text) => Block::notice(columns, text),
+            EntryContent::Rejected { text, reason } => {
                 Block::rejected(columns, (&self.own_name, text), reason)
             }
         };
         block.unread = self.is_first_unread(index);
         block.selected = self.selected == Some(self.number(index));
-        if let Content::Event(event) = &entry.content
+        if let EntryContent::Event(event) = &entry.content
             && !self.is_folded(index)
         {
             block.crossed = self.crossed(index, event);
@@ -343,12 +353,12 @@ impl Timeline {
             && self
                 .entries
                 .get(index)
-                .is_some_and(|entry| matches!(entry.run, Run::Head(_)))
+                .is_some_and(|entry| matches!(entry.run, PresenceRun::Head(_)))
     }
 
     fn height(&self, index: usize) -> usize {
         let cache = if let Some(entry) = self.entries.get(index) {
-            if entry.run == Run::Member && !self.expanded {
+            if entry.run == PresenceRun::Member && !self.expanded {
                 return 0;
             }
             &entry.height
@@ -369,7 +379,7 @@ impl Timeline {
         self.head(index) + body
     }
 
-    /// The rows above an entry's own: a date, the unread line.
+    /// The number of rows above an entry's own: the date, and the unread line.
     fn head(&self, index: usize) -> usize {
         let new_day = self.entries.get(index).is_some_and(|entry| entry.new_day);
         usize::from(new_day) + usize::from(self.is_first_unread(index))
@@ -383,14 +393,14 @@ impl Timeline {
     }
 }
 
-/// "L12"
+/// A Lamport time as in "L12".
 fn lamport(time: LamportTime) -> String {
     format!("L{time}")
 }
 
 #[cfg(test)]
+mod loaded_tests;
+#[cfg(test)]
 mod past_tests;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod window_tests;

@@ -1,14 +1,15 @@
-//! Lines of a chat that the server had before: they stay to be read, above all of the new one's.
+//! Lines of a chat that the server had before: they can still be read, above all lines of the
+//! current chat.
 
 use std::collections::VecDeque;
 
-use super::{Timeline, entry::Entry};
+use super::{Timeline, entry::TimelineEntry};
 
-/// Lines that are kept of it.
+/// The largest number of lines that are kept of it.
 pub(super) const PAST: usize = 1_000;
 
 impl Timeline {
-    /// All that there is belongs to another chat from now on.
+    /// Moves everything to the past: the server has another chat now.
     pub(super) fn pass(&mut self) {
         while self.entries.len() > PAST {
             self.drop_first();
@@ -18,12 +19,12 @@ impl Timeline {
         }
     }
 
-    /// Puts older lines of the chat before the others of it; those of another chat stay above, and
-    /// who reads there stays there.
-    pub(super) fn put_before(&mut self, page: VecDeque<Entry>) {
-        let behind = self.number(self.past);
+    /// Inserts older lines of the current chat before its other lines. Lines of an earlier chat
+    /// stay above them, and a user who reads there stays there.
+    pub(super) fn put_before(&mut self, page: VecDeque<TimelineEntry>) {
+        let after = self.number(self.past);
         let rows = i64::try_from(page.len()).unwrap_or(i64::MAX);
-        let moved = |number: i64| number - if number < behind { rows } else { 0 };
+        let moved = |number: i64| number - if number < after { rows } else { 0 };
         self.selected = self.selected.map(moved);
         if let Some(anchor) = &mut self.anchor {
             anchor.entry = moved(anchor.entry);

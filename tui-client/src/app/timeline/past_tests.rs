@@ -1,7 +1,7 @@
-//! The server has another chat than before: the positions of the old one's lines say nothing in
-//! the new one.
+//! The server has another chat than before: the positions of earlier lines mean nothing in the new
+//! one.
 
-use super::{past::PAST, tests::screen, window::MAX_ENTRIES, *};
+use super::{loaded::MAX_ENTRIES, past::PAST, tests::screen, *};
 use crate::{
     app::testing::{at, joined, message, welcome},
     session::HistoryPage,
@@ -35,7 +35,7 @@ fn what_is_looked_for_is_of_the_chat_that_there_is() {
     assert_eq!(timeline.time_of(11.into()), Some("L511".into()));
     assert_eq!(timeline.time_of(5.into()), None);
     let old = needle("old");
-    assert_eq!(timeline.find(&old, None, true), None);
+    assert_eq!(timeline.find(&old, None, Direction::Older), None);
     timeline.select_position(11.into());
     assert_eq!(timeline.selected_text().as_deref(), Some("new words"));
     for _ in 0..6 {
@@ -65,7 +65,7 @@ fn its_older_lines_come_between_and_nobody_who_reads_is_moved() {
     timeline.paged(HistoryPage::Before(10.into()), Some(&older()), true);
     assert_eq!(screen(&timeline), before);
     assert_eq!(timeline.selected_text(), selected);
-    let told = timeline.entries.iter().filter_map(Entry::told);
+    let told = timeline.entries.iter().filter_map(TimelineEntry::any_event);
     let times: Vec<_> = told.map(|event| event.lamport.get()).collect();
     let expected: Vec<_> = (101..=112).chain(501..=512).collect();
     assert_eq!(times, expected);

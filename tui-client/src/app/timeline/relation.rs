@@ -1,13 +1,14 @@
-//! Which messages crossed on their way, by what each author had seen.
+//! Which messages crossed, judged by what each author had seen.
 
 use chitty_chat::{
     Event, EventKind,
     causality::{Relation, Sending, Window},
 };
 
-use super::{Timeline, entry::Entry};
+use super::{Timeline, entry::TimelineEntry};
 
-/// Entries that are looked through for what crossed with one: more stand for themselves.
+/// How many entries above a message are examined for crossings; what is further away no longer
+/// matters.
 const NEAR: usize = 200;
 
 impl Timeline {
@@ -23,7 +24,7 @@ impl Timeline {
             .entries
             .range(index.saturating_sub(NEAR)..index)
             .rev()
-            .filter_map(Entry::event)
+            .filter_map(TimelineEntry::event)
             .take_while(|event| event.position > seen)
             .filter_map(Sending::of)
             .collect();
@@ -38,7 +39,7 @@ impl Timeline {
             .filter(|_| self.relates)
             .filter(|selected| matches!(selected.kind, EventKind::Message { .. }))?;
         let selected = Sending::of(selected)?;
-        // Nobody asked for it: it is in the past of all who saw it.
+        // No request led to it: it precedes everything of those that have seen it.
         let Some(sending) = Sending::of(event) else {
             let seen = selected.seen()?;
             return Some(if event.position <= seen {

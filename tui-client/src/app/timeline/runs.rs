@@ -1,4 +1,4 @@
-//! Runs of people who come and go: as one line, or each by itself.
+//! Runs of joins and leaves: shown as one line, or one by one.
 
 use std::{collections::VecDeque, fmt::Write as _};
 
@@ -6,19 +6,19 @@ use chitty_chat::{Event, EventKind, LeftReason};
 
 use super::{
     Timeline,
-    entry::{Entry, Run},
+    entry::{PresenceRun, TimelineEntry},
 };
-use crate::view::glyphs;
+use crate::glyphs;
 
-/// Fewer are not worth hiding their sentences.
+/// The shortest run that is folded into one line.
 const LEAST: usize = 4;
-/// So that a line about them is laid out quickly.
+/// The longest run in one line, so that the line is laid out quickly.
 const MOST: usize = 64;
-/// Names in the line about a run.
+/// The largest number of names in the line of a run.
 const NAMES: usize = 12;
 
-/// Makes runs of a page that was fetched.
-pub(super) fn group(entries: &mut VecDeque<Entry>) {
+/// Groups the runs of a page that was fetched.
+pub(super) fn group(entries: &mut VecDeque<TimelineEntry>) {
     let mut from = 0;
     while from < entries.len() {
         let len = entries
@@ -34,26 +34,26 @@ pub(super) fn group(entries: &mut VecDeque<Entry>) {
     }
 }
 
-fn fold(entries: &mut VecDeque<Entry>, from: usize, len: usize) {
+fn fold(entries: &mut VecDeque<TimelineEntry>, from: usize, len: usize) {
     for entry in entries.range_mut(from..from + len) {
-        entry.run = Run::Member;
+        entry.run = PresenceRun::Member;
         entry.height.0.set(None);
     }
-    entries[from].run = Run::Head(len);
+    entries[from].run = PresenceRun::Head(len);
 }
 
 impl Timeline {
-    /// Whether runs are shown one by one.
+    /// Whether joins and leaves are shown one by one.
     pub fn expanded(&self) -> bool {
         self.expanded
     }
 
-    /// Shows runs one by one, or as a line each.
+    /// Shows joins and leaves one by one, or each run as one line.
     pub(in crate::app) fn expand(&mut self, expanded: bool) {
         self.expanded = expanded;
         self.layout += 1;
         if !expanded {
-            // Nobody stays at what is not shown.
+            // The anchor and the selection must not be at a hidden entry.
             let head = |number: i64| self.head_of(number);
             let anchor = self.anchor.map(|mut anchor| {
                 anchor.entry = head(anchor.entry);
@@ -73,16 +73,16 @@ impl Timeline {
             && self
                 .entries
                 .get(index)
-                .is_some_and(|entry| entry.run == Run::Member)
+                .is_some_and(|entry| entry.run == PresenceRun::Member)
         {
             index -= 1;
         }
         self.number(index)
     }
 
-    /// Somebody came or went: the one before is taken into the run before it, or makes one. The
-    /// newest always has its sentence, and what is on screen while somebody reads further up stays
-    /// as it is.
+    /// Adds the entry before the newest one to the run before it, or begins a run with it. The
+    /// newest entry always has its own sentence, and while the user reads further up, what is on
+    /// screen stays as it is.
     pub(super) fn extend_run(&mut self) {
         let newest = self.entries.len().saturating_sub(1);
         let Some(last) = newest.checked_sub(1) else {
@@ -103,14 +103,14 @@ impl Timeline {
             }
             from -= 1;
             match self.entries[from].run {
-                Run::Head(len) if len == last - from && len < MOST => {
+                PresenceRun::Head(len) if len == last - from && len < MOST => {
                     return fold(&mut self.entries, from, len + 1);
                 }
-                Run::Head(len) => {
+                PresenceRun::Head(len) => {
                     from += len;
                     break;
                 }
-                Run::Alone | Run::Member => {}
+                PresenceRun::Alone | PresenceRun::Member => {}
             }
         }
         let in_sight = self
@@ -124,20 +124,20 @@ impl Timeline {
         }
     }
 
-    /// The events of the run that begins here.
+    /// The events of the run that begins at this index.
     pub(super) fn run(&self, head: usize) -> impl Iterator<Item = &Event> {
         let len = match self.entries.get(head).map(|entry| entry.run) {
-            Some(Run::Head(len)) => len,
+            Some(PresenceRun::Head(len)) => len,
             _ => 0,
         };
         let end = (head + len).min(self.entries.len());
         self.entries
             .range(head.min(end)..end)
-            .filter_map(Entry::told)
+            .filter_map(TimelineEntry::any_event)
     }
 }
 
-/// "ada, bob joined · eve left (L3 to L9)"
+/// The line of a run: "ada, bob joined · eve left (L3 to L9)".
 pub(super) fn summary<'a>(events: impl Iterator<Item = &'a Event>) -> String {
     let mut text = String::new();
     let (mut deed, mut names, mut more) = ("", 0, 0_usize);

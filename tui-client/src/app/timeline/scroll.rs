@@ -1,29 +1,28 @@
-//! Where one is in the timeline. The place is an entry, not a count of rows from the end, so it
-//! stays when lines arrive.
+//! Scrolling. The place is an entry, not a distance from the end, so it stays when lines arrive.
 
 use super::Timeline;
 
 /// The row at the bottom of the pane.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Anchor {
-    /// The entry's number.
+    /// The number of the entry.
     pub(super) entry: i64,
-    /// Which of its rows, counted from the first row of its text: what comes to stand above that
-    /// (a date), or below it, moves nothing.
+    /// Which of its rows, counted from the first row of its text. Rows that appear above the text
+    /// (a date) or below it therefore move nothing.
     pub(super) row: isize,
 }
 
-/// What is below the pane, while scrolled up.
+/// What is below the pane while the user has scrolled up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Below {
-    /// Entries that arrived since, and were not on screen yet.
+    /// How many entries have arrived and were not on screen yet.
     pub new: u64,
-    /// How many of them speak to the user.
+    /// How many of them mention the user.
     pub mentions: usize,
 }
 
 impl Timeline {
-    /// What is below the pane; `None`: the newest line is on screen.
+    /// What is below the pane; `None` if the newest line is on screen.
     pub fn below(&self) -> Option<Below> {
         (self.anchor.is_some() || !self.is_attached()).then(|| Below {
             new: self.arrived.saturating_sub(self.seen),
@@ -31,7 +30,7 @@ impl Timeline {
         })
     }
 
-    /// Shows the newest line, and those that come.
+    /// Shows the newest line and follows those that arrive.
     pub(in crate::app) fn follow(&mut self) {
         self.attach();
         self.anchor = None;
@@ -39,29 +38,29 @@ impl Timeline {
         self.settle();
     }
 
-    /// Follows on an empty pane: what was said so far is above it.
+    /// Follows on an empty pane: the earlier lines are above it.
     pub(in crate::app) fn clear(&mut self) {
         self.follow();
         self.cleared = Some(self.number(self.entries.len()));
     }
 
-    /// To the oldest line in the window.
+    /// Scrolls to the oldest loaded line.
     pub(in crate::app) fn oldest(&mut self) {
         self.anchor = self.top();
         self.settle();
     }
 
-    /// Towards older lines by a page, keeping a row or two of the old one.
+    /// Scrolls up by a page; a row or two of the old page stay visible.
     pub(in crate::app) fn page_up(&mut self) {
         self.up(self.stride());
     }
 
-    /// Towards newer lines by a page.
+    /// Scrolls down by a page.
     pub(in crate::app) fn page_down(&mut self) {
         self.down(self.stride());
     }
 
-    /// Towards older lines.
+    /// Scrolls up by this many rows.
     pub(in crate::app) fn up(&mut self, mut rows: usize) {
         let (mut index, mut row) = self.bottom();
         while rows > row {
@@ -79,7 +78,7 @@ impl Timeline {
         self.settle();
     }
 
-    /// Towards newer lines.
+    /// Scrolls down by this many rows.
     pub(in crate::app) fn down(&mut self, mut rows: usize) {
         let (mut index, mut row) = self.bottom();
         while index < self.count() {
@@ -103,9 +102,8 @@ impl Timeline {
         self.settle();
     }
 
-    /// The indices on screen, from and to (exclusive), and the rows of the first one that are above
-    /// the pane.
-    pub(super) fn window(&self) -> (usize, usize, usize) {
+    /// The range of indices on screen, and how many rows of the first one are above the pane.
+    pub(super) fn rows_on_screen(&self) -> (usize, usize, usize) {
         if self.count() == 0 || self.page == 0 {
             return (0, 0, 0);
         }
@@ -130,8 +128,8 @@ impl Timeline {
         })
     }
 
-    /// Keeps the pane full, follows again once the newest row is on screen, and takes note of what
-    /// has been seen.
+    /// Restores the invariants after a change: the pane is full, it follows again once the newest
+    /// row is on screen, and what is on screen counts as seen.
     pub(super) fn settle(&mut self) {
         if self.anchor.is_none() && !self.is_attached() {
             self.anchor = self
@@ -143,16 +141,16 @@ impl Timeline {
             self.anchor = self.selection_at_top();
         }
         if let Some(anchor) = self.anchor {
-            // Whoever scrolls up sees all of it again.
+            // Scrolling up shows everything again after `/clear`.
             self.cleared = None;
             let (index, row) = self.bottom();
             let newest = self.is_attached()
-                && self.visible_behind(index).is_none()
+                && self.visible_after(index).is_none()
                 && row + 1 >= self.height(index);
             if anchor.entry >= self.first && newest {
                 self.anchor = None;
             } else if anchor.entry < self.first || self.rows_above() < self.page {
-                // What was there is forgotten, or the pane has grown.
+                // The entry was dropped, or the pane has grown.
                 self.anchor = self.top();
             }
         }
@@ -161,9 +159,9 @@ impl Timeline {
             self.widen();
         } else {
             let (index, _) = self.bottom();
-            // A run's line tells of all in it.
+            // The line of a run covers all its entries.
             let run = match self.entries.get(index).map(|entry| entry.run) {
-                Some(super::Run::Head(len)) if !self.expanded => len - 1,
+                Some(super::PresenceRun::Head(len)) if !self.expanded => len - 1,
                 _ => 0,
             };
             let last = (index + run).min(self.entries.len().saturating_sub(1));
@@ -179,15 +177,15 @@ impl Timeline {
         }
     }
 
-    /// Following goes on until the selected line is at the top of the pane.
+    /// The anchor that keeps the selected line on screen, once it reaches the top of the pane.
     fn selection_at_top(&self) -> Option<Anchor> {
         let index = self.index_of(self.selected?)?;
-        let (from, to, above) = self.window();
+        let (from, to, above) = self.rows_on_screen();
         let leaves = index < from || (index == from && above > 0 && index + 1 < to);
         (leaves && self.height(index) > 0).then(|| self.at_top(index))
     }
 
-    /// The place with the first row of this entry at the top of the pane.
+    /// The anchor with the first row of this entry at the top of the pane.
     pub(super) fn at_top(&self, index: usize) -> Anchor {
         let mut rows = self.page;
         let mut last = index;
@@ -203,7 +201,7 @@ impl Timeline {
     }
 
     /// The next entry that has rows.
-    pub(super) fn visible_behind(&self, index: usize) -> Option<usize> {
+    pub(super) fn visible_after(&self, index: usize) -> Option<usize> {
         (index + 1..self.count()).find(|&index| self.height(index) > 0)
     }
 
@@ -221,7 +219,7 @@ impl Timeline {
         self.first + i64::try_from(index).unwrap_or(i64::MAX)
     }
 
-    /// Where the entry with this number is.
+    /// The index of the entry with this number.
     pub(super) fn index_of(&self, number: i64) -> Option<usize> {
         let index = usize::try_from(number - self.first).ok()?;
         (index < self.count()).then_some(index)
@@ -231,7 +229,7 @@ impl Timeline {
         self.page.saturating_sub(2).max(1)
     }
 
-    /// The place at this row of this entry, counted with the rows above its text.
+    /// The anchor at this row of this entry, counted with the rows above its text.
     pub(super) fn at(&self, index: usize, row: usize) -> Anchor {
         let row = row.min(self.height(index).saturating_sub(1));
         Anchor {
@@ -240,7 +238,7 @@ impl Timeline {
         }
     }
 
-    /// Index and row at the bottom of the pane.
+    /// The index and row at the bottom of the pane.
     pub(super) fn bottom(&self) -> (usize, usize) {
         let mut last = self.count().saturating_sub(1);
         while last > 0 && self.height(last) == 0 {
@@ -259,7 +257,8 @@ impl Timeline {
         (index, row.min(self.height(index).saturating_sub(1)))
     }
 
-    /// The rows from the top of the pane's last row on, at most a page of them.
+    /// How many rows there are from the top of the timeline to the bottom of the pane, at most a
+    /// page.
     fn rows_above(&self) -> usize {
         let (mut index, row) = self.bottom();
         let mut rows = row + 1;
@@ -270,14 +269,14 @@ impl Timeline {
         rows
     }
 
-    /// The place with the oldest row at the top of the pane; `None`: all fits.
+    /// The anchor with the oldest row at the top of the pane; `None` if everything fits.
     fn top(&self) -> Option<Anchor> {
         let mut rows = self.page;
         for index in 0..self.count() {
             let height = self.height(index);
             if rows <= height {
                 let newest =
-                    self.is_attached() && self.visible_behind(index).is_none() && rows == height;
+                    self.is_attached() && self.visible_after(index).is_none() && rows == height;
                 return (!newest).then(|| self.at(index, rows.saturating_sub(1)));
             }
             rows -= height;

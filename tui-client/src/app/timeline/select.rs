@@ -1,19 +1,31 @@
-//! The selected line, and what is searched for.
+//! The selected line, and the search in the loaded part.
 
 use std::collections::VecDeque;
 
-use chitty_chat::{Event, EventKind, LamportTime, Position, text::caseless::Needle};
+use chitty_chat::{
+    Event, EventKind, LamportTime, Position,
+    text::{action_of, caseless::Needle},
+};
 
 use super::{
     Timeline,
-    entry::{Content, Entry},
+    entry::{EntryContent, TimelineEntry},
+    loaded::TimelineTail,
     scroll::Anchor,
-    window::Tail,
 };
-use crate::view::glyphs;
+use crate::glyphs;
 
-/// Rows that are to be seen above and below a line that was looked for.
+/// How many rows are to be visible above and below a match.
 const AROUND: usize = 5;
+
+/// A direction in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Up, towards older events.
+    Older,
+    /// Down, towards newer events.
+    Newer,
+}
 
 impl Timeline {
     /// The selected event; a line of the client's own has none.
@@ -32,38 +44,38 @@ impl Timeline {
             .is_some_and(|number| self.index_of(number).is_some())
     }
 
-    /// The text of the selected line, as it may be handed to others.
+    /// The text of the selected line, as it is copied.
     pub fn selected_text(&self) -> Option<String> {
         let entry = self.entries.get(self.index_of(self.selected?)?)?;
         let text = match &entry.content {
-            Content::Event(event) | Content::Past(event) => said(event)?,
-            Content::Notice(text) | Content::Rejected { text, .. } => text.clone(),
+            EntryContent::Event(event) | EntryContent::Past(event) => said(event)?,
+            EntryContent::Notice(text) | EntryContent::Rejected { text, .. } => text.clone(),
         };
         Some(glyphs::safe_lines(&text).into_owned())
     }
 
-    /// The selected event's Lamport time, as people write it.
+    /// The selected event's Lamport time, in the form in which users refer to it.
     pub fn selected_reference(&self) -> Option<String> {
         self.selected().map(|event| super::lamport(event.lamport))
     }
 
-    /// The Lamport time of what is at a position, if it is at hand: "L12".
+    /// The Lamport time of the event at a position, if it is loaded: "L12".
     pub fn time_of(&self, position: Position) -> Option<String> {
         self.lamport_of(position).map(super::lamport)
     }
 
-    /// The Lamport time of what is at a position, if it is at hand.
+    /// The Lamport time of the event at a position, if it is loaded.
     pub(in crate::app) fn lamport_of(&self, position: Position) -> Option<LamportTime> {
-        let tail = self.tail.as_ref().map(Tail::lines);
+        let tail = self.tail.as_ref().map(TimelineTail::lines);
         let at = |entries| time_at(entries, position);
         at(&self.entries).or_else(|| tail.and_then(at))
     }
 
-    /// Selects the line above, or the lowest one on screen.
+    /// Selects the line above the selected one, or the lowest one on screen.
     pub(in crate::app) fn select_older(&mut self) {
         let (bottom, _) = self.bottom();
         let index = match self.selected.and_then(|number| self.index_of(number)) {
-            // There is none above the first.
+            // At the first line the selection stays where it is.
             Some(index) => (0..index)
                 .rev()
                 .find(|&index| self.height(index) > 0)
@@ -78,10 +90,10 @@ impl Timeline {
         }
     }
 
-    /// Selects the line below. Returns whether there is one.
+    /// Selects the line below the selected one. Returns whether there is one.
     pub(in crate::app) fn select_newer(&mut self) -> bool {
         let from = self.selected.and_then(|number| self.index_of(number));
-        let below = from.and_then(|index| self.visible_behind(index));
+        let below = from.and_then(|index| self.visible_after(index));
         match below.filter(|&index| index < self.entries.len()) {
             Some(index) => {
                 self.relates = true;
@@ -94,9 +106,9 @@ impl Timeline {
 
     /// Selects the line at this row of the pane.
     pub(in crate::app) fn select_row(&mut self, row: usize) {
-        let (from, to, above) = self.window();
+        let (from, to, above) = self.rows_on_screen();
         let rows: usize = (from..to).map(|index| self.height(index)).sum();
-        // What is on screen stands at its lower end.
+        // A short timeline stands at the lower end of the pane.
         let empty = self.page.saturating_sub(rows - above.min(rows));
         let Some(mut row) = (row + above).checked_sub(empty) else {
             return;
@@ -115,7 +127,7 @@ impl Timeline {
         self.selected = None;
     }
 
-    /// Selects an event in the window, and shows it with what is around it.
+    /// Selects a loaded event, and scrolls so that its surroundings are visible.
     pub(in crate::app) fn select_position(&mut self, position: Position) {
         if let Some(mut index) = self.locate(position) {
             while index > 0 && self.height(index) == 0 {
@@ -129,9 +141,9 @@ impl Timeline {
         }
     }
 
-    /// Whether all of an entry is on screen, and not at its edge.
+    /// Whether the whole entry is on screen, away from the edges.
     fn is_amid(&self, index: usize) -> bool {
-        let (from, to, above) = self.window();
+        let (from, to, above) = self.rows_on_screen();
         if !(from..to).contains(&index) {
             return false;
         }
@@ -147,9 +159,9 @@ impl Timeline {
 
     fn select(&mut self, index: usize) {
         self.selected = Some(self.number(index));
-        let (from, to, above) = self.window();
+        let (from, to, above) = self.rows_on_screen();
         if index + 1 >= to && index + 1 >= from {
-            // The whole of it, at the bottom; following goes on only from the newest line.
+            // The whole entry goes to the bottom; following resumes only at the newest line.
             self.anchor = Some(self.at(index, usize::MAX));
         } else if index < from || (index == from && above > 0) {
             self.anchor = Some(self.at_top(index));
@@ -157,8 +169,8 @@ impl Timeline {
         self.settle();
     }
 
-    /// Marks this wherever it is said.
-    pub(in crate::app) fn look_for(&mut self, needle: Needle) {
+    /// Highlights all matches of this needle.
+    pub(in crate::app) fn highlight(&mut self, needle: Needle) {
         self.needle = needle;
     }
 
@@ -166,59 +178,56 @@ impl Timeline {
         &self.needle
     }
 
-    /// The next event with this in it, from here towards older or newer ones in the window.
+    /// The next matching event in the loaded part, from a position towards older or newer ones.
     pub(in crate::app) fn find(
         &self,
         needle: &Needle,
         from: Option<Position>,
-        older: bool,
+        direction: Direction,
     ) -> Option<Position> {
-        let hit = |entry: &Entry| {
+        let hit = |entry: &TimelineEntry| {
             entry
                 .event()
                 .filter(|event| has(event, needle))
                 .map(|e| e.position)
         };
         let beyond = |position: &Position| {
-            from.is_none_or(|from| {
-                if older {
-                    *position < from
-                } else {
-                    *position > from
-                }
+            from.is_none_or(|from| match direction {
+                Direction::Older => *position < from,
+                Direction::Newer => *position > from,
             })
         };
-        if older {
-            self.entries.iter().rev().filter_map(hit).find(beyond)
-        } else {
-            self.entries.iter().filter_map(hit).find(beyond)
+        let mut hits = self.entries.iter().filter_map(hit);
+        match direction {
+            Direction::Older => hits.rfind(beyond),
+            Direction::Newer => hits.find(beyond),
         }
     }
 
-    /// The newest event with this in it, among those that end where the chat does.
+    /// The newest matching event among those that end at the end of the chat.
     pub(in crate::app) fn find_newest(&self, needle: &Needle) -> Option<Position> {
         let Some(tail) = &self.tail else {
-            return self.find(needle, None, true);
+            return self.find(needle, None, Direction::Older);
         };
-        let events = tail.lines().iter().rev().filter_map(Entry::event);
+        let events = tail.lines().iter().rev().filter_map(TimelineEntry::event);
         let mut hits = events.filter(|event| has(event, needle));
         hits.next().map(|event| event.position)
     }
 
-    /// Where one reads: the event whose row is the last on screen, and which row; `None`: at the
-    /// end, or at a line that is no event.
+    /// The event whose row is the last on screen, and which row; `None` at the end, or at a line
+    /// that is no event.
     pub(in crate::app) fn place(&self) -> Option<(Position, isize)> {
         let anchor = self.anchor?;
         let position = self.entries.get(self.index_of(anchor.entry)?)?.position()?;
         Some((position, anchor.row))
     }
 
-    /// Whether an event is in the window.
+    /// Whether an event is loaded.
     pub(in crate::app) fn has(&self, position: Position) -> bool {
         self.locate(position).is_some()
     }
 
-    /// Back to a place, if it is at hand. Returns whether it is.
+    /// Returns to a place if it is loaded. Returns whether it is.
     pub(in crate::app) fn go_back(&mut self, (position, row): (Position, isize)) -> bool {
         let Some(index) = self.locate(position) else {
             return false;
@@ -233,17 +242,20 @@ impl Timeline {
     pub(in crate::app) fn newest_on_screen(&self) -> Option<Position> {
         let (bottom, _) = self.bottom();
         let from = bottom.checked_add(1)?.min(self.entries.len());
-        self.entries.range(..from).rev().find_map(Entry::position)
+        self.entries
+            .range(..from)
+            .rev()
+            .find_map(TimelineEntry::position)
     }
 }
 
-/// The Lamport time of what is at a position, among entries that are in order but for lines that
-/// are no events.
-fn time_at(entries: &VecDeque<Entry>, position: Position) -> Option<LamportTime> {
+/// The Lamport time of the event at a position. The events among the entries are in order; other
+/// lines are not.
+fn time_at(entries: &VecDeque<TimelineEntry>, position: Position) -> Option<LamportTime> {
     let (mut low, mut high) = (0, entries.len());
     while low < high {
         let middle = low.midpoint(high);
-        let event = entries.range(middle..high).find_map(Entry::event);
+        let event = entries.range(middle..high).find_map(TimelineEntry::event);
         match event {
             Some(event) if event.position == position => {
                 return Some(event.lamport);
@@ -255,15 +267,15 @@ fn time_at(entries: &VecDeque<Entry>, position: Position) -> Option<LamportTime>
     None
 }
 
-/// What to look for: as it is shown.
+/// The needle for a text, in the form in which texts are shown.
 pub(in crate::app) fn needle(text: &str) -> Needle {
     Needle::new(&glyphs::safe(text))
 }
 
-/// What an event says, as one reads it.
+/// The text of an event, as the user reads it.
 pub(in crate::app) fn said(event: &Event) -> Option<String> {
     match &event.kind {
-        EventKind::Message { author, text, .. } => Some(match text.strip_prefix("/me ") {
+        EventKind::Message { author, text, .. } => Some(match action_of(text) {
             Some(deed) => format!("{author} {deed}"),
             None => text.to_string(),
         }),
@@ -271,7 +283,7 @@ pub(in crate::app) fn said(event: &Event) -> Option<String> {
     }
 }
 
-/// Whether this is in what an event says, or its author's name.
+/// Whether the needle is in an event's text or in its author's name.
 pub(in crate::app) fn has(event: &Event, needle: &Needle) -> bool {
     let author = match &event.kind {
         EventKind::Message { author, .. } => Some(author),

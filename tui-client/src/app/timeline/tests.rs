@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{window::MAX_ENTRIES, *};
+use super::{loaded::MAX_ENTRIES, *};
 use crate::app::testing::{at, joined, left, message, welcome};
 
 fn timeline(count: u64, page: usize) -> Timeline {
@@ -133,7 +133,7 @@ fn repeats_are_ignored_and_gaps_told() {
     gap.next = 7.into();
     timeline.welcome(&gap, at(9));
     assert!(
-        matches!(&timeline.entries[3].content, Content::Notice(text) if text.contains("3 events"))
+        matches!(&timeline.entries[3].content, EntryContent::Notice(text) if text.contains("3 events"))
     );
     assert!(timeline.event(joined(7, 9, "ada"), None));
     let mut other = welcome("ada", 1, &[]);
@@ -218,7 +218,7 @@ fn an_author_is_named_once_for_what_is_said_in_one_go() {
 #[test]
 fn a_line_stands_above_what_is_new_to_who_looked_away() {
     let mut timeline = timeline(3, 20);
-    timeline.look_away();
+    timeline.begin_unread();
     timeline.event(message(4, 4, "bob", "hi"), None);
     timeline.event(message(5, 5, "bob", "hi"), None);
     let unread = |timeline: &Timeline| -> Vec<bool> {
@@ -239,8 +239,8 @@ fn a_line_stands_above_what_is_new_to_who_looked_away() {
 }
 
 proptest! {
-    /// Whatever is scrolled, resized and received, the pane is full where it can be, and its
-    /// rows are consecutive.
+    /// Whatever is scrolled, resized and received, the pane is as full as possible and its rows are
+    /// consecutive.
     #[test]
     fn the_pane_is_always_whole(steps in prop::collection::vec((0..7_u8, 1..60_usize), 0..60)) {
         let mut timeline = timeline(5, 4);
@@ -256,7 +256,7 @@ proptest! {
                     timeline.event(message(next, next, "ada", &"word ".repeat(n)), None);
                 }
             }
-            let (from, to, above) = timeline.window();
+            let (from, to, above) = timeline.rows_on_screen();
             let total: usize = (from..to).map(|index| timeline.height(index)).sum();
             let all: usize = (0..timeline.count()).map(|index| timeline.height(index)).sum();
             prop_assert!(total - above >= timeline.page.min(all), "{step} {n}: {total} {above} {all}");

@@ -4,31 +4,31 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::{
     app::{
-        Edited, Effect, Input, Screen,
+        ActiveScreen, Edited, Effect, Input,
         leaving::REST,
-        testing::{Driver, joined},
+        testing::{TestApp, joined},
     },
-    config::Config,
-    session::Command,
+    config::ConfigFile,
+    session::SessionCommand,
 };
 
 const CTRL: KeyModifiers = KeyModifiers::CONTROL;
 
-fn ctrl(driver: &mut Driver, c: char) {
+fn ctrl(driver: &mut TestApp, c: char) {
     driver.key(KeyCode::Char(c), CTRL);
 }
 
-fn draft(driver: &Driver) -> &str {
+fn draft(driver: &TestApp) -> &str {
     driver.app.composer().draft()
 }
 
-fn hint(driver: &Driver) -> &str {
+fn hint(driver: &TestApp) -> &str {
     driver.app.hint().map_or("", |hint| &hint.text)
 }
 
 #[test]
 fn a_search_sends_nothing_and_closes_before_the_chat_does() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.say("hello bob");
     driver.effects();
     ctrl(&mut driver, 'r');
@@ -46,7 +46,7 @@ fn a_search_sends_nothing_and_closes_before_the_chat_does() {
             CTRL
         };
         driver.key(key, control);
-        assert!(driver.app.composer().looking().is_none());
+        assert!(driver.app.composer().history_search().is_none());
         assert_eq!(driver.effects(), [], "{key:?}");
         assert_eq!(draft(&driver), "", "{key:?}");
     }
@@ -60,7 +60,7 @@ fn a_search_sends_nothing_and_closes_before_the_chat_does() {
 
 #[test]
 fn tab_offers_those_who_are_present_but_oneself() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.event(joined(3, 9, "Bea"));
     driver.type_in("b");
     driver.press(KeyCode::Tab);
@@ -82,7 +82,7 @@ fn tab_offers_those_who_are_present_but_oneself() {
 
 #[test]
 fn esc_takes_back_what_was_offered_and_stays() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.event(joined(3, 9, "Bea"));
     driver.type_in("b");
     driver.press(KeyCode::Tab);
@@ -92,7 +92,7 @@ fn esc_takes_back_what_was_offered_and_stays() {
 
 #[test]
 fn the_editor_gets_the_draft_and_gives_it_back() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.type_in("half");
     ctrl(&mut driver, 'x');
     assert!(!hint(&driver).is_empty(), "what can follow is told");
@@ -119,7 +119,7 @@ fn the_editor_gets_the_draft_and_gives_it_back() {
 
 #[test]
 fn another_key_behind_ctrl_x_does_nothing() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     for c in ['q', 'Ä'] {
         ctrl(&mut driver, 'x');
         driver.press(KeyCode::Char(c));
@@ -131,11 +131,11 @@ fn another_key_behind_ctrl_x_does_nothing() {
 
 #[test]
 fn ctrl_z_goes_to_the_shell_from_everywhere() {
-    let mut driver = Driver::new(80, 24);
-    assert_eq!(driver.app.screen(), Screen::Join);
+    let mut driver = TestApp::new(80, 24);
+    assert_eq!(driver.app.screen(), ActiveScreen::Join);
     ctrl(&mut driver, 'z');
     assert_eq!(driver.effects(), [Effect::Suspend]);
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.press(KeyCode::F(1));
     ctrl(&mut driver, 'z');
     assert_eq!(driver.effects(), [Effect::Suspend]);
@@ -145,20 +145,20 @@ fn ctrl_z_goes_to_the_shell_from_everywhere() {
 
 #[test]
 fn a_paste_of_many_lines_sends_none() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.input(Input::Paste("one\r\n/quit\r\nthree\r\n".into()));
     assert_eq!(draft(&driver), "one\n/quit\nthree");
     assert_eq!(driver.effects(), []);
     driver.press(KeyCode::Enter);
     assert!(
-        matches!(&driver.effects()[..], [Effect::Session(Command::Publish { text, .. })]
+        matches!(&driver.effects()[..], [Effect::Session(SessionCommand::Publish { text, .. })]
             if text.as_str() == "one\n/quit\nthree")
     );
 }
 
 #[test]
 fn a_key_that_is_let_go_does_nothing() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     let (esc, none) = (KeyCode::Esc, KeyModifiers::NONE);
     let release = KeyEvent::new_with_kind(esc, none, KeyEventKind::Release);
     driver.input(Input::Key(release));
@@ -174,8 +174,8 @@ fn the_keys_are_those_of_the_configuration() {
         editor = \"ctrl-o e\"
         [keys.selected]
         copy = \"x\"";
-    let config = Config::parse(text).expect("understood");
-    let mut driver = Driver::configured(80, 24, config.screen.options(config.keys));
+    let config = ConfigFile::parse(text).expect("understood");
+    let mut driver = TestApp::configured(80, 24, config.screen.options(config.keys));
     driver.say("one");
     driver.type_in("two");
     assert_eq!(draft(&driver), "one\ntwo");
@@ -198,17 +198,17 @@ fn the_keys_are_those_of_the_configuration() {
     driver.key(KeyCode::Enter, KeyModifiers::ALT);
     assert!(matches!(
         driver.effects()[..],
-        [Effect::Session(Command::Publish { .. })]
+        [Effect::Session(SessionCommand::Publish { .. })]
     ));
     driver.now += REST;
     driver.press(KeyCode::F(10));
     driver.press(KeyCode::F(10));
-    assert_eq!(driver.effects(), [Effect::Session(Command::Leave)]);
+    assert_eq!(driver.effects(), [Effect::Session(SessionCommand::Leave)]);
 }
 
 #[test]
 fn what_is_written_while_the_chat_is_being_entered_becomes_the_draft() {
-    let mut driver = Driver::new(80, 24);
+    let mut driver = TestApp::new(80, 24);
     driver.press(KeyCode::Enter);
     driver.effects();
     driver.say("hello");
@@ -222,16 +222,16 @@ fn what_is_written_while_the_chat_is_being_entered_becomes_the_draft() {
     driver.press(KeyCode::Enter);
     assert!(matches!(
         driver.effects()[..],
-        [Effect::Session(Command::Publish { .. })]
+        [Effect::Session(SessionCommand::Publish { .. })]
     ));
 }
 
 #[test]
 fn what_is_pasted_is_seen_where_only_messages_were() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.press(KeyCode::F(4));
-    assert!(driver.app.is_bare());
+    assert!(driver.app.is_messages_only());
     driver.input(Input::Paste("pasted".into()));
-    assert!(!driver.app.is_bare());
+    assert!(!driver.app.is_messages_only());
     assert_eq!(draft(&driver), "pasted");
 }

@@ -9,12 +9,12 @@ use proptest::prelude::*;
 use ratatui::{Terminal, backend::CrosstermBackend, style::Style};
 
 use super::*;
-use crate::view::glyphs;
+use crate::glyphs;
 
 const WIDTH: u16 = 40;
 const HEIGHT: u16 = 6;
 
-/// Text of which terminals make rows of different lengths.
+/// Texts that terminals draw with different widths.
 const DOUBTFUL: [&str; 14] = [
     "नमस्ते दुनिया, क्या हाल है?",
     "สวัสดีชาวโลก น้ำ กำลัง",
@@ -50,11 +50,11 @@ fn side(cells: u16) -> NonZeroU16 {
     NonZeroU16::new(cells).expect("a screen has some")
 }
 
-/// Frames on a screen that is read back.
+/// A screen that is read back after each frame.
 struct Screen {
     written: Written,
     terminal: Terminal<CrosstermBackend<Written>>,
-    rows: Rows,
+    rows: DoubtfulRows,
     model: vt100::Parser,
 }
 
@@ -68,7 +68,7 @@ impl Screen {
         Self {
             terminal: Terminal::with_options(backend, options).expect("a terminal in memory"),
             written,
-            rows: Rows::new(false),
+            rows: DoubtfulRows::new(false),
             model: vt100::Parser::new(side(HEIGHT), side(WIDTH), 0),
         }
     }
@@ -78,10 +78,10 @@ impl Screen {
         let drawn = self.terminal.draw(|frame| {
             let buffer = frame.buffer_mut();
             for (y, line) in (0..HEIGHT).zip(lines) {
-                // The model drops this character, with its marks going to the one before it.
+                // The model drops this character, and its marks go to the one before it.
                 let safe = glyphs::safe(line).replace('\u{fffd}', "?");
                 buffer.set_stringn(0, y, &safe, WIDTH.into(), Style::new());
-                // What stands at the end of a row has to stay there.
+                // The text at the end of a row has to stay there.
                 buffer.set_string(WIDTH - 6, y, "|", Style::new());
             }
             rows.take_out(buffer);
@@ -96,13 +96,13 @@ impl Screen {
         drawn
     }
 
-    /// The rows that were not left to ratatui.
+    /// The rows that are excluded from ratatui's comparison.
     fn due(&self) -> Vec<u16> {
         self.rows.due.iter().map(|(y, _)| *y).collect()
     }
 
-    /// The cells whose text is another one than what was drawn, where all terminals agree on it. Beside
-    /// a grapheme on which they do not, an empty cell may have a part of it.
+    /// The cells whose text differs from what was drawn, if all terminals agree on it. Beside a
+    /// grapheme on which they do not, an empty cell may have a part of it.
     fn wrong(&self, drawn: &Buffer) -> Vec<(u16, u16, String, String)> {
         let mut wrong = Vec::new();
         for y in 0..HEIGHT {
@@ -217,7 +217,7 @@ fn an_address_in_such_a_row_opens_and_moves_nothing() {
         });
         let drawn = drawn.expect("drawn in memory").buffer.clone();
         let end = u16::try_from(glyphs::width(line) - 6).expect("it is short");
-        let link = crate::view::Link {
+        let link = crate::view::Hyperlink {
             y: 1,
             columns: 0..end,
             address: "https://km.example/".into(),

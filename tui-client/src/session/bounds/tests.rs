@@ -188,7 +188,7 @@ fn what_the_contract_allows_fits() {
         })),
     };
     assert!(welcome.encoded_len() < PARTICIPANTS * PARTICIPANT);
-    // Beside the participants there is room for other things, but not for anything.
+    // Beside the participants there is space for other fields, but not for anything.
     let room = STREAM_MESSAGE.checked_sub(PARTICIPANTS * PARTICIPANT);
     assert!(room.is_some_and(|room| (32 << 10..256 << 10).contains(&room)));
     // As many bytes of events as a page has at most, in the smallest events there are.

@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier};
 use crate::{
     app::{
         Input,
-        testing::{Driver, joined},
+        testing::{TestApp, joined},
     },
     view::{
         Theme,
@@ -14,12 +14,12 @@ use crate::{
     },
 };
 
-fn search(driver: &mut Driver, query: &str) {
+fn search(driver: &mut TestApp, query: &str) {
     driver.key(KeyCode::Char('r'), KeyModifiers::CONTROL);
     driver.type_in(query);
 }
 
-fn found(driver: &mut Driver) {
+fn found(driver: &mut TestApp) {
     driver.say("The build is green again, see the page of 14:03 for what it was.");
     driver.say("coffee?");
     driver.type_in("half a line");
@@ -28,19 +28,19 @@ fn found(driver: &mut Driver) {
 
 #[test]
 fn a_search_that_finds() {
-    shots("search", found, Driver::joined);
+    shots("search", found, TestApp::joined);
 }
 
 #[test]
 fn a_search_that_does_not() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         driver.say("coffee?");
         search(driver, "tea");
     };
-    shots("search_none", act, Driver::joined);
+    shots("search_none", act, TestApp::joined);
 }
 
-fn offers(driver: &mut Driver) {
+fn offers(driver: &mut TestApp) {
     for (position, name) in [(3, "Bartholomew"), (5, "bea"), (7, "Björk"), (9, "boris")] {
         driver.event(joined(position, 2 * position, name));
     }
@@ -52,36 +52,36 @@ fn offers(driver: &mut Driver) {
 
 #[test]
 fn names_on_offer() {
-    shots("offers", offers, Driver::joined);
+    shots("offers", offers, TestApp::joined);
 }
 
 #[test]
 fn several_lines() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         driver.input(Input::Paste(
             "first\nsecond\n\nfourth, which is longer".into(),
         ));
         driver.press(KeyCode::Up);
         driver.press(KeyCode::Up);
     };
-    shots("lines", act, Driver::joined);
+    shots("lines", act, TestApp::joined);
 }
 
 #[test]
 fn more_lines_than_fit() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         let lines: Vec<String> = (1..20).map(|n| n.to_string()).collect();
         driver.input(Input::Paste(lines.join("\n")));
         for _ in 0..4 {
             driver.press(KeyCode::Up);
         }
     };
-    shots("many_lines", act, Driver::joined);
+    shots("many_lines", act, TestApp::joined);
 }
 
 #[test]
 fn what_is_too_long_has_a_sign_and_a_style_also_without_colours() {
-    let mut driver = Driver::joined(200, 24);
+    let mut driver = TestApp::joined(200, 24);
     driver.type_in(&format!("{}OVER", "x".repeat(128)));
     let (colours, none) = (Theme::new(true), Theme::new(false));
     assert_eq!(style_of(&driver, colours, "✗OVER").fg, Some(Color::Red));
@@ -101,7 +101,7 @@ fn what_is_too_long_has_a_sign_and_a_style_also_without_colours() {
 
 #[test]
 fn what_was_chosen_or_found_has_a_style_also_without_colours() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     offers(&mut driver);
     let chosen = style_of(&driver, Theme::new(false), "›Björk");
     assert!(chosen.add_modifier.contains(Modifier::BOLD));
@@ -109,7 +109,7 @@ fn what_was_chosen_or_found_has_a_style_also_without_colours() {
         style_of(&driver, Theme::new(true), "bob  boris").add_modifier,
         Modifier::DIM
     );
-    let mut driver = Driver::joined(20, 5);
+    let mut driver = TestApp::joined(20, 5);
     found(&mut driver);
     let style = |theme| style_of(&driver, theme, "page…");
     assert!(

@@ -1,13 +1,12 @@
-//! The look in ASCII: every scene of these tests in it, too.
+//! The screens in ASCII; every scene of these tests is checked in it, too.
 
 use ratatui::buffer::Cell;
 
 use super::*;
-use crate::view::glyphs::{SAID, in_ascii};
+use crate::glyphs::{SAID, in_ascii};
 
-/// Fails when anything that the program draws is not ASCII, or anything that people wrote is another
-/// than it was.
-pub(super) fn assert_ascii(driver: &Driver, width: u16, height: u16) {
+/// Fails if the program draws anything that is not ASCII, or changes what people wrote.
+pub(super) fn assert_ascii(driver: &TestApp, width: u16, height: u16) {
     let area = Rect::new(0, 0, width, height);
     let theme = Theme::new(true);
     let mut before = Buffer::empty(area);
@@ -32,7 +31,7 @@ pub(super) fn assert_ascii(driver: &Driver, width: u16, height: u16) {
     }
 }
 
-fn text(driver: &Driver) -> String {
+fn text(driver: &TestApp) -> String {
     let area = driver.app.panes().screen;
     let mut buffer = Buffer::empty(area);
     let theme = Theme::new(true).in_ascii(true);
@@ -44,7 +43,7 @@ fn text(driver: &Driver) -> String {
 
 #[test]
 fn a_screen_in_ascii() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     chat(&mut driver);
     driver.type_in("a draft");
     driver.press(KeyCode::F(1));
@@ -55,7 +54,7 @@ fn a_screen_in_ascii() {
 
 #[test]
 fn what_people_write_stays_as_it_is() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.event(message(3, 11, "●b→", "│ … → ● ⏎ ✓ ∥ é"));
     driver.event(message(4, 15, "bob", "/me · ▼"));
     driver.key(KeyCode::Enter, KeyModifiers::ALT);

@@ -4,10 +4,10 @@ use super::*;
 
 #[test]
 fn diagram() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         driver.event(joined(3, 11, "eve"));
         driver.event(written((1, "bob"), (4, 15), 3, "good morning"));
-        // Two that crossed, then one that has seen both.
+        // Two messages that crossed, then one whose author had seen both.
         driver.event(written((3, "eve"), (5, 19), 4, "hi bob"));
         driver.own(written((2, "ada"), (6, 21), 4, "hello, bob"), None);
         driver.event(written(
@@ -21,22 +21,22 @@ fn diagram() {
         driver.press(KeyCode::F(2));
         driver.type_in("one can go on writing");
     };
-    shots("diagram", act, Driver::joined);
+    shots("diagram", act, TestApp::joined);
 }
 
 #[test]
 fn overtaken_while_writing() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         driver.event(message(3, 11, "bob", "Shall we meet at nine?"));
         driver.type_in("Yes, that is fi");
         driver.event(message(4, 15, "bob", "Or at ten?"));
         driver.event(message(5, 19, "bob", "No, at eight."));
     };
-    shots("overtaken", act, Driver::joined);
+    shots("overtaken", act, TestApp::joined);
 }
 
-/// Two that crossed, one that has seen both, one by somebody who had seen little.
-fn crossing(driver: &mut Driver) {
+/// Two messages that crossed, one whose author had seen both, and one whose author had seen little.
+fn crossing(driver: &mut TestApp) {
     driver.event(joined(3, 11, "eve"));
     driver.event(written((1, "bob"), (4, 15), 3, "Shall we meet at nine?"));
     driver.event(written((3, "eve"), (5, 19), 4, "Nine is fine"));
@@ -47,19 +47,19 @@ fn crossing(driver: &mut Driver) {
 
 #[test]
 fn crossed() {
-    shots("crossed", crossing, Driver::joined);
+    shots("crossed", crossing, TestApp::joined);
 }
 
 #[test]
 fn crossed_with_the_selected_one() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         crossing(driver);
         for _ in 0..3 {
             driver.key(KeyCode::Up, KeyModifiers::CONTROL);
         }
     };
-    shots("crossed_selected", act, Driver::joined);
-    let mut driver = Driver::joined(80, 24);
+    shots("crossed_selected", act, TestApp::joined);
+    let mut driver = TestApp::joined(80, 24);
     act(&mut driver);
     let dim = |text| {
         style_of(&driver, Theme::new(true), text)
@@ -73,9 +73,9 @@ fn crossed_with_the_selected_one() {
 
 #[test]
 fn time() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         driver.event(message(3, 11, "bob", "hello"));
         driver.say("/time");
     };
-    shots("time", act, Driver::joined);
+    shots("time", act, TestApp::joined);
 }

@@ -1,11 +1,11 @@
-//! Colours, where there are some, and what is told without them.
+//! Colours, and what replaces them if there are none.
 
 use super::*;
 
 #[test]
 fn what_matters_has_a_colour_and_a_sign() {
-    let mut driver = Driver::joined(80, 24);
-    let colour = |driver: &Driver, text| style_of(driver, Theme::new(true), text).fg;
+    let mut driver = TestApp::joined(80, 24);
+    let colour = |driver: &TestApp, text| style_of(driver, Theme::new(true), text).fg;
     assert_eq!(
         colour(&driver, "◉ connected"),
         Some(ratatui::style::Color::Green)
@@ -29,7 +29,7 @@ fn what_matters_has_a_colour_and_a_sign() {
 fn no_background_is_ever_set_and_monochrome_has_no_colours() {
     use ratatui::style::Color;
     for colours in [true, false] {
-        let mut driver = Driver::joined(80, 24);
+        let mut driver = TestApp::joined(80, 24);
         chat(&mut driver);
         driver.type_in(&"x".repeat(130));
         driver.press(KeyCode::Enter);

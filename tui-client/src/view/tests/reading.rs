@@ -1,10 +1,10 @@
-//! What one does with what was said.
+//! Reading: scrolling, selecting and searching.
 
 use super::*;
 
 #[test]
 fn scrolled_up() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         for n in 3..60 {
             driver.event(message(n, n * 4, "bob", &format!("line {n}")));
         }
@@ -13,12 +13,12 @@ fn scrolled_up() {
             driver.event(message(n, n * 4, "bob", "news"));
         }
     };
-    shots("scrolled", act, Driver::joined);
+    shots("scrolled", act, TestApp::joined);
 }
 
 #[test]
 fn a_line_is_selected() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         chat(driver);
         driver.event(message(
             12,
@@ -30,22 +30,22 @@ fn a_line_is_selected() {
             driver.key(KeyCode::Up, KeyModifiers::CONTROL);
         }
     };
-    shots("selected", act, Driver::joined);
+    shots("selected", act, TestApp::joined);
 }
 
 #[test]
 fn searching() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         chat(driver);
         driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
         driver.type_in("coffee");
     };
-    shots("searching", act, Driver::joined);
+    shots("searching", act, TestApp::joined);
 }
 
 #[test]
 fn looked_away() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         chat(driver);
         driver.input(crate::app::Input::Focus(false));
         driver.event(message(12, 47, "bob", "ada, are you there?"));
@@ -55,22 +55,22 @@ fn looked_away() {
         }
         driver.event(left(20, 83, "bob", 1));
     };
-    shots("looked_away", act, Driver::joined);
+    shots("looked_away", act, TestApp::joined);
 }
 
 #[test]
 fn messages_only() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         chat(driver);
         driver.press(KeyCode::F(4));
     };
-    shots("bare", act, Driver::joined);
+    shots("bare", act, TestApp::joined);
 }
 
 #[test]
 fn what_means_something_in_a_text_is_marked_without_colours_too() {
     use ratatui::style::Modifier;
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.event(message(
         3,
         11,
@@ -81,7 +81,7 @@ fn what_means_something_in_a_text_is_marked_without_colours_too() {
     driver.type_in("coffee");
     driver.press(KeyCode::Enter);
     driver.press(KeyCode::Esc);
-    let style = |driver: &Driver, text| style_of(driver, Theme::new(false), text).add_modifier;
+    let style = |driver: &TestApp, text| style_of(driver, Theme::new(false), text).add_modifier;
     assert!(style(&driver, "ADA").contains(Modifier::REVERSED));
     assert!(style(&driver, "https://a.example/x").contains(Modifier::UNDERLINED));
     assert!(!style(&driver, ", coffee").contains(Modifier::UNDERLINED));
@@ -96,7 +96,7 @@ fn what_means_something_in_a_text_is_marked_without_colours_too() {
 
 #[test]
 fn an_address_that_is_wrapped_opens_as_a_whole() {
-    let mut driver = Driver::joined(40, 12);
+    let mut driver = TestApp::joined(40, 12);
     let address = format!("https://a.example/{}", "x".repeat(60));
     driver.event(message(3, 11, "bob", &address));
     let mut links = Vec::new();
@@ -110,10 +110,11 @@ fn an_address_that_is_wrapped_opens_as_a_whole() {
     );
 }
 
-/// A part of a letter is marked with all of it: written alone, it would take the rest away.
+/// If a match is a part of a letter, the whole letter is highlighted, because writing a part would
+/// erase the rest.
 #[test]
 fn marks_leave_letters_whole() {
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     let text = "https://km.example/ខ្មែរ क्षि and क";
     driver.event(message(3, 11, "bob", text));
     driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
@@ -131,7 +132,7 @@ fn marks_leave_letters_whole() {
     assert!(links[0].address.ends_with("%E1%9E%9A"), "{links:?}");
 }
 
-fn long(driver: &mut Driver) {
+fn long(driver: &mut TestApp) {
     for n in 3..160 {
         let text = format!("{n} {}", "of many words ".repeat(9));
         driver.event(message(n, n * 4, "bob", text.trim_end()));
@@ -140,12 +141,12 @@ fn long(driver: &mut Driver) {
 
 #[test]
 fn the_rest_of_a_long_line_names_its_author() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         long(driver);
         driver.press(KeyCode::PageUp);
         driver.key(KeyCode::Up, KeyModifiers::SHIFT);
     };
-    shots("long", act, Driver::joined);
+    shots("long", act, TestApp::joined);
 }
 
 #[test]
@@ -159,7 +160,7 @@ fn the_top_row_names_its_author_wherever_one_reads() {
         (29, 9),
         (20, 5),
     ] {
-        let mut driver = Driver::joined(width, height);
+        let mut driver = TestApp::joined(width, height);
         long(&mut driver);
         driver.event(message(160, 800, "bob", "/me pours coffee and tea, and some more of both, and says nothing of what he thinks of it"));
         driver.event(message(161, 804, "bob", "hm"));
@@ -181,7 +182,7 @@ fn the_top_row_names_its_author_wherever_one_reads() {
 
 #[test]
 fn spoken_to_while_reading_further_up() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         for n in 3..60 {
             driver.event(message(n, n * 4, "bob", &format!("line {n}")));
         }
@@ -189,38 +190,38 @@ fn spoken_to_while_reading_further_up() {
         driver.event(message(60, 300, "bob", "hm"));
         driver.event(message(61, 304, "bob", "ada, are you there?"));
     };
-    shots("mentioned", act, Driver::joined);
+    shots("mentioned", act, TestApp::joined);
 }
 
 #[test]
 fn nothing_is_found() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         chat(driver);
         driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
         driver.type_in("tea");
     };
-    shots("search_nothing", act, Driver::joined);
+    shots("search_nothing", act, TestApp::joined);
 }
 
 #[test]
 fn there_is_no_more_to_find() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         chat(driver);
         driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
         driver.type_in("both");
         driver.press(KeyCode::Up);
     };
-    shots("search_no_more", act, Driver::joined);
-    let again = |driver: &mut Driver| {
+    shots("search_no_more", act, TestApp::joined);
+    let again = |driver: &mut TestApp| {
         act(driver);
         driver.press(KeyCode::Up);
     };
-    shots("search_only", again, Driver::joined);
+    shots("search_only", again, TestApp::joined);
 }
 
 #[test]
 fn participants_scrolled() {
-    let act = |driver: &mut Driver| {
+    let act = |driver: &mut TestApp| {
         for n in 3..60 {
             driver.event(joined(n, n * 2, &format!("participant-{n}")));
         }
@@ -228,14 +229,14 @@ fn participants_scrolled() {
         driver.key(KeyCode::PageDown, KeyModifiers::ALT);
         driver.key(KeyCode::PageDown, KeyModifiers::ALT);
     };
-    shots("participants", act, Driver::joined);
+    shots("participants", act, TestApp::joined);
 }
 
-/// What is found is marked where it stands, however wide the characters before it are.
+/// A match is highlighted where it stands, however wide the characters before it are.
 #[test]
 fn what_is_found_is_marked_in_its_cells() {
     use ratatui::style::Modifier;
-    let mut driver = Driver::joined(80, 24);
+    let mut driver = TestApp::joined(80, 24);
     driver.event(message(3, 11, "bob", "日本 cafe\u{301} Straße end"));
     for (what, marked) in [
         ("CAF\u{c9}", "cafe\u{301}"),
@@ -263,7 +264,7 @@ fn what_is_found_is_marked_in_its_cells() {
 #[test]
 fn an_emptied_screen_names_who_goes_on() {
     for (width, height) in [(80, 24), (40, 12)] {
-        let mut driver = Driver::joined(width, height);
+        let mut driver = TestApp::joined(width, height);
         driver.event(message(3, 11, "bob", "before"));
         driver.say("/clear");
         driver.event(message(4, 15, "bob", "behind"));

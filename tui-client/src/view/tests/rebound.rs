@@ -1,9 +1,9 @@
-//! What is said about keys is said about the user's own.
+//! Hints and help name the user's own keys.
 
 use super::*;
-use crate::config::Config;
+use crate::config::ConfigFile;
 
-fn driver(width: u16, height: u16) -> Driver {
+fn driver(width: u16, height: u16) -> TestApp {
     let text = "[keys]
         leave = \"ctrl-q\"
         help = \"ctrl-x h\"
@@ -17,13 +17,13 @@ fn driver(width: u16, height: u16) -> Driver {
         [keys.selected]
         copy = \"space\"
         find-newer = []";
-    let config = Config::parse(text).expect("understood");
-    let mut driver = Driver::configured(width, height, config.screen.options(config.keys));
+    let config = ConfigFile::parse(text).expect("understood");
+    let mut driver = TestApp::configured(width, height, config.screen.options(config.keys));
     chat(&mut driver);
     driver
 }
 
-fn shown(driver: &Driver) -> String {
+fn shown(driver: &TestApp) -> String {
     let screen = driver.app.panes().screen;
     shot(driver, screen.width, screen.height)
 }

@@ -6,11 +6,11 @@ use palette::{
 
 use super::*;
 
-/// Of each colour on each background.
+/// The least contrast of each colour on each background.
 const CONTRAST: f64 = 3.0;
-/// Of any two, for most people.
+/// The least difference of any two colours, for most people.
 const DIFFERENCE: f64 = 13.0;
-/// Of any two, for those who lack one kind of cones.
+/// The least difference of any two colours, for people who lack one kind of cones.
 const LEAST_DIFFERENCE: f64 = 6.5;
 
 /// What somebody sees of a linear colour, by Machado, Oliveira and Fernandes: "A Physiologically-
@@ -55,7 +55,7 @@ fn seen(colour: Color, vision: Option<&Vision>) -> Lab<palette::white_point::D65
     Lab::from_color(linear)
 }
 
-/// The least difference of any two, and which they are.
+/// The smallest difference, with the two colours that have it.
 fn least(vision: Option<&Vision>) -> (f64, Color, Color) {
     let colours = NAMES.map(|colour| (colour, seen(colour, vision)));
     let mut least = (f64::MAX, NAMES[0], NAMES[0]);

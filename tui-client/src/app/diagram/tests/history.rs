@@ -6,34 +6,34 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::session::Welcome;
+use crate::session::WelcomeNotice;
 
-/// Somebody in the chat.
+/// A participant of the chat.
 #[derive(Default)]
 struct Person {
     name: &'static str,
     number: u64,
     clock: u64,
-    /// Up to which position its stream delivered.
+    /// The position up to which its stream has delivered.
     shown: u64,
-    /// From where on events count as received.
+    /// The position from which events count as received.
     from: u64,
     linked: bool,
-    /// Lines that wait to be sent.
+    /// The number of lines that wait to be sent.
     typed: u64,
-    in_flight: Option<Line>,
+    in_flight: Option<Lifeline>,
 }
 
 /// A line on its way.
-struct Line {
+struct Lifeline {
     request: u64,
     seen: u64,
-    /// Its position, once the server has it; and whether the reply is on its way.
+    /// Its position once the server has it, and whether the reply is on its way.
     position: Option<u64>,
     reply: bool,
 }
 
-/// What may happen next to a person.
+/// Something that may happen to a participant next.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Type,
@@ -64,7 +64,7 @@ struct Chat {
     log: Vec<Event>,
     clock: u64,
     people: Vec<Person>,
-    /// What the first of them knows.
+    /// What the first participant knows.
     recent: Recent,
 }
 
@@ -96,20 +96,20 @@ impl Chat {
         let person = &mut self.people[who];
         person.clock += 1;
         if who == ME {
-            self.recent.moved(person.clock.into(), Moved::Sent);
+            self.recent.moved(person.clock.into(), ClockCause::Sent);
         }
         self.people[who].clock
     }
 
-    fn told(&mut self, who: usize, time: u64) {
+    fn observed(&mut self, who: usize, time: u64) {
         let person = &mut self.people[who];
         person.clock = person.clock.max(time);
         if who == ME {
-            self.recent.moved(person.clock.into(), Moved::Told);
+            self.recent.moved(person.clock.into(), ClockCause::Observed);
         }
     }
 
-    /// Appends what `kind` makes of the new event's time.
+    /// Appends the event that `kind` makes of its time.
     fn append(&mut self, request: u64, kind: impl FnOnce(u64, u64) -> Event) -> u64 {
         let receipt = if request > 0 {
             self.clock.max(request) + 1
@@ -123,7 +123,7 @@ impl Chat {
         self.head()
     }
 
-    /// A new participation; an old one was lost before.
+    /// Begins a new participation; an old one was lost before.
     fn enter(&mut self, who: usize) {
         let request = self.tick(who);
         let name = self.people[who].name;
@@ -138,7 +138,7 @@ impl Chat {
         person.linked = true;
         person.clock = person.clock.max(time);
         if who == ME {
-            let welcome = Welcome {
+            let welcome = WelcomeNotice {
                 clock: person.clock.into(),
                 next: (person.shown + 1).into(),
                 ..welcome(name, position, &[(position, name)])
@@ -156,7 +156,7 @@ impl Chat {
                 person.typed -= 1;
                 let request = self.tick(who);
                 let person = &mut self.people[who];
-                person.in_flight = Some(Line {
+                person.in_flight = Some(Lifeline {
                     request,
                     seen: person.shown,
                     position: None,
@@ -169,7 +169,7 @@ impl Chat {
                 let position = answered.and_then(|line| line.position);
                 if let Some(position) = position.and_then(|position| usize::try_from(position).ok())
                 {
-                    self.told(who, self.log[position - 1].lamport.get());
+                    self.observed(who, self.log[position - 1].lamport.get());
                 }
             }
             Act::Deliver if linked => self.deliver(who),
@@ -200,7 +200,7 @@ impl Chat {
         }
     }
 
-    /// The server takes the line that is on its way. One that it has is answered as before.
+    /// Lets the server take the line on its way. A line that it has already is answered as before.
     fn serve(&mut self, who: usize) {
         let Person { name, number, .. } = self.people[who];
         let Some(line) = &mut self.people[who].in_flight else {
@@ -230,14 +230,14 @@ impl Chat {
         };
         person.shown = next;
         let time = event.lamport.get();
-        let counts = u64::from(next >= person.from);
-        person.clock = person.clock.max(time) + counts;
-        // A line that was found is not sent again.
+        let live = next >= person.from;
+        person.clock = person.clock.max(time) + u64::from(live);
+        // A line that the log has already is not sent again.
         person
             .in_flight
             .take_if(|line| line.position == Some(next) && !line.reply);
         if who == ME {
-            self.recent.event(event, person.clock.into());
+            self.recent.event(event, person.clock.into(), live);
         }
     }
 
@@ -253,16 +253,16 @@ impl Chat {
     }
 }
 
-/// The times of each line, downwards.
-fn times(diagram: &Diagram) -> BTreeMap<String, Vec<LamportTime>> {
+/// The times on each line, from top to bottom.
+fn times(diagram: &LocalDiagram) -> BTreeMap<String, Vec<LamportTime>> {
     let mut times = BTreeMap::<_, Vec<_>>::new();
     let mut at = |line: String, time: Option<LamportTime>| {
         times.entry(line).or_default().extend(time);
     };
     for row in &diagram.rows {
         match &row.step {
-            Step::Sent { line, time } => at(format!("{line:?}"), Some(*time)),
-            Step::Broadcast {
+            DiagramStep::Sent { line, time } => at(format!("{line:?}"), Some(*time)),
+            DiagramStep::Broadcast {
                 from,
                 sent,
                 time,
@@ -276,7 +276,9 @@ fn times(diagram: &Diagram) -> BTreeMap<String, Vec<LamportTime>> {
                 at("Own".into(), *received);
                 at("server".into(), Some(*time));
             }
-            Step::Received { time, .. } | Step::Told { time } => at("Own".into(), Some(*time)),
+            DiagramStep::Received { time, .. } | DiagramStep::Observed { time } => {
+                at("Own".into(), Some(*time));
+            }
         }
     }
     times
@@ -292,14 +294,14 @@ proptest! {
             chat.act(who, act);
         }
         chat.end();
-        let all = Diagram::new(&chat.recent, usize::MAX, 8);
-        for diagram in [&all, &Diagram::new(&chat.recent, rows, 8)] {
+        let all = LocalDiagram::new(&chat.recent, usize::MAX, 8);
+        for diagram in [&all, &LocalDiagram::new(&chat.recent, rows, 8)] {
             for (line, times) in times(diagram) {
                 let rises = times.windows(2).all(|pair| pair[0] < pair[1]);
                 prop_assert!(rises, "{line}: {times:?}\n{}", sketch(diagram).join("\n"));
             }
         }
-        // Everything is there, once, and nothing arrives above its sending.
+        // Every event is there once, and none arrives above its sending.
         let events: Vec<_> = chat.recent.events().collect();
         let receipts = events.iter().filter_map(|received| received.clock);
         let own = &times(&all)["Own"];
@@ -310,14 +312,14 @@ proptest! {
         let mut broadcast = 0;
         for row in &all.rows {
             match &row.step {
-                Step::Sent { .. } => under_way += 1,
-                Step::Broadcast { from, sent, .. } => {
+                DiagramStep::Sent { .. } => under_way += 1,
+                DiagramStep::Broadcast { from, sent, .. } => {
                     broadcast += 1;
                     if from.is_some() && sent.is_none() {
                         under_way -= 1;
                     }
                 }
-                Step::Received { .. } | Step::Told { .. } => {}
+                DiagramStep::Received { .. } | DiagramStep::Observed { .. } => {}
             }
             prop_assert_eq!(row.under_way.len(), usize::try_from(under_way).unwrap_or(usize::MAX));
         }
@@ -325,8 +327,8 @@ proptest! {
         prop_assert_eq!(broadcast, events.len());
     }
 
-    /// What its author had not seen, and what is not its author's, is below a sending, unless its
-    /// author had been told of it by a reply.
+    /// An event of another participant that the author of a message had not seen is below the
+    /// sending, unless a reply had reported it to the author.
     #[test]
     fn what_crossed_is_seen_to_cross(acts in acts()) {
         let mut chat = Chat::new();
@@ -334,9 +336,9 @@ proptest! {
             chat.act(who, act);
         }
         chat.end();
-        let diagram = Diagram::new(&chat.recent, usize::MAX, 8);
+        let diagram = LocalDiagram::new(&chat.recent, usize::MAX, 8);
         let row_of = |wanted: LamportTime| diagram.rows.iter().position(
-            |row| matches!(row.step, Step::Broadcast { time, .. } if time == wanted),
+            |row| matches!(row.step, DiagramStep::Broadcast { time, .. } if time == wanted),
         );
         let events: Vec<_> = chat.recent.events().map(|received| &received.event).collect();
         for event in &events {
@@ -355,11 +357,11 @@ proptest! {
             });
             let Some(crossed) = crossed else { continue };
             let sent = diagram.rows.iter().position(|row| match &row.step {
-                Step::Sent { time, line } => {
+                DiagramStep::Sent { time, line } => {
                     *time == event.request
-                        && (*line == super::super::Line::Own) == chat.recent.is_own(*participant)
+                        && (*line == super::super::Lifeline::Own) == chat.recent.is_own(*participant)
                 }
-                Step::Broadcast { sent, time, .. } => *time == event.lamport && sent.is_some(),
+                DiagramStep::Broadcast { sent, time, .. } => *time == event.lamport && sent.is_some(),
                 _ => false,
             });
             prop_assert!(sent < row_of(crossed.lamport), "{event:?}\n{}", sketch(&diagram).join("\n"));

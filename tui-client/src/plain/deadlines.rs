@@ -1,29 +1,29 @@
-//! How long a client without a screen waits: nobody sees that it does.
+//! How long a plain client waits, since nobody may be there to notice.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long the client's own name is waited for at most, when a participant that was lost still
-/// holds it: the longest grace that a server has by default, twice.
+/// How long the client waits for its own name while a lost participant still holds it: twice the
+/// default grace of a server.
 const NAME: Duration = Duration::from_secs(60);
-/// A name is not asked for more often.
+/// The shortest time between two tries to get the name.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What is waited for, and until when.
+/// What the client waits for, and until when.
 #[derive(Debug)]
-pub(super) struct Patience {
-    /// For a server; `None`: for ever.
+pub(super) struct WaitDeadlines {
+    /// How long to wait for a server; `None` to wait forever.
     wait: Option<Duration>,
-    /// A server is needed, and waited for until then.
+    /// The deadline for reaching a server, while one is needed.
     server_by: Option<Instant>,
-    /// The name is waited for until then.
+    /// The deadline for getting the name.
     name_by: Option<Instant>,
-    /// When the name is asked for again.
+    /// When to try the name again.
     again_at: Option<Instant>,
 }
 
-impl Patience {
+impl WaitDeadlines {
     pub(super) fn new(wait: Option<Duration>) -> Self {
         Self {
             wait,
@@ -33,13 +33,13 @@ impl Patience {
         }
     }
 
-    /// For how long a server is waited for; `None`: for ever.
+    /// How long the client waits for a server; `None` if forever.
     pub(super) fn wait(&self) -> Option<Duration> {
         self.wait
     }
 
-    /// Whether the client can do nothing without a server. `failed`: one could not be reached
-    /// since it was needed. No time at all is still enough to find that out.
+    /// Takes note of whether the client needs a server. `failed` means that one could not be
+    /// reached since then. With a wait of zero, one failure is required before the client gives up.
     pub(super) fn needs_server(&mut self, needed: bool, failed: bool, now: Instant) {
         let begins = failed || self.wait != Some(Duration::ZERO);
         if !needed || self.again_at.is_some() {
@@ -49,7 +49,8 @@ impl Patience {
         }
     }
 
-    /// The name is taken, but may be free in `free_in`. Whether that is waited for.
+    /// Takes note that the name is taken but may be free in `free_in`. Returns whether the client
+    /// waits for it.
     pub(super) fn name_is_taken(&mut self, free_in: Duration, now: Instant) -> bool {
         let by = *self.name_by.get_or_insert(now + NAME);
         let again_at = now + free_in.clamp(AGAIN, NAME * 2);
@@ -60,37 +61,37 @@ impl Patience {
         true
     }
 
-    /// Whether the name is waited for already.
+    /// Whether the client waits for the name already.
     pub(super) fn waits_for_name(&self) -> bool {
         self.name_by.is_some()
     }
 
-    /// In the chat.
+    /// Takes note that the client has joined.
     pub(super) fn entered(&mut self) {
         self.name_by = None;
     }
 
-    /// When something is due next.
+    /// The time of the next deadline.
     pub(super) fn due(&self) -> Option<Instant> {
         self.again_at.or(self.server_by)
     }
 
-    /// What is due by now.
-    pub(super) fn take(&mut self, now: Instant) -> Option<Due> {
+    /// The action that is due now, if any.
+    pub(super) fn take(&mut self, now: Instant) -> Option<DueAction> {
         if self.again_at.is_some_and(|at| at <= now) {
             self.again_at = None;
-            return Some(Due::AskAgain);
+            return Some(DueAction::AskAgain);
         }
         let over = self.server_by.is_some_and(|by| by <= now);
-        over.then_some(Due::GiveUp)
+        over.then_some(DueAction::GiveUp)
     }
 }
 
-/// The time has come for this.
+/// An action whose time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
-    /// To ask for the name again.
+pub(super) enum DueAction {
+    /// Ask for the name again.
     AskAgain,
-    /// To wait for a server no longer.
+    /// Stop waiting for a server.
     GiveUp,
 }

@@ -1,5 +1,5 @@
-//! Text from outside, as it may be shown: nothing reaches the screen but through here. And the signs
-//! of the program itself, as ASCII has them.
+//! Text from outside in a form that may be shown, which all text on the screen has to pass; and the
+//! ASCII forms of the program's own signs.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -9,8 +9,8 @@ pub(crate) use chitty_chat::text::display::{
     graphemes, is_doubtful, safe, safe_lines, widest, width,
 };
 
-/// The character of ASCII that stands for a sign of the program: one cell for one, so that nothing
-/// else on the screen moves.
+/// The ASCII character for a sign of the program. Each has one cell, so that nothing else on the
+/// screen moves.
 fn ascii(sign: char) -> Option<char> {
     Some(match sign {
         '─' | '━' | '┄' | '┅' | '┈' | '┉' | '═' | '·' | '–' | '—' | '−' => '-',
@@ -35,12 +35,12 @@ fn ascii(sign: char) -> Option<char> {
     })
 }
 
-/// What a person wrote, while a frame is drawn in ASCII: no style of this program hides text, so
-/// that this is free to say it. The frame's end takes it away.
-pub(super) const SAID: Modifier = Modifier::HIDDEN;
+/// Marks text of a participant while a frame is drawn for ASCII. No style of this program hides
+/// text, so the modifier is free for it; the end of the frame removes it.
+pub(crate) const SAID: Modifier = Modifier::HIDDEN;
 
-/// The end of a frame in ASCII: the program's own signs become what stands for them.
-pub(super) fn in_ascii(frame: &mut Buffer) {
+/// Replaces the program's own signs by ASCII at the end of a frame.
+pub(crate) fn in_ascii(frame: &mut Buffer) {
     for cell in &mut frame.content {
         if cell.modifier.contains(SAID) {
             cell.modifier.remove(SAID);
@@ -52,7 +52,7 @@ pub(super) fn in_ascii(frame: &mut Buffer) {
     }
 }
 
-/// As much of a text as fits into `columns`, with an ellipsis where it was cut.
+/// As much of a text as fits into `columns`, with an ellipsis if it was cut.
 pub(crate) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return Cow::Borrowed(text);
@@ -72,8 +72,8 @@ pub(crate) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(fitted)
 }
 
-/// The range, in bytes, with the graphemes whole that it begins and ends in. `text` begins at byte
-/// `start` of what the range is in.
+/// Extends a range, in bytes, to whole graphemes. `text` begins at byte `start` of the text that
+/// the range refers to.
 pub(crate) fn whole(text: &str, start: usize, range: Range<usize>) -> Range<usize> {
     let mut whole = range.clone();
     let mut at = start;
@@ -90,8 +90,8 @@ pub(crate) fn whole(text: &str, start: usize, range: Range<usize>) -> Range<usiz
     whole
 }
 
-/// What is shown of a line being edited, in a field of so many columns: scrolled so that the caret
-/// is in it. Returns the text, which is safe, and the caret's column.
+/// The visible part of an edited line in a field of this many columns, scrolled so that it contains
+/// the caret. Returns the safe text and the caret's column.
 pub(crate) fn field((before, after): (&str, &str), columns: usize) -> (String, usize) {
     let mut before = safe(before).into_owned();
     while width(&before) >= columns.max(1) {

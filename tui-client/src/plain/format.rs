@@ -1,29 +1,29 @@
-//! An event as lines.
+//! Formats events as lines of text.
 
 use std::{borrow::Cow, fmt::Write as _};
 
 use chitty_chat::{
     Event, EventKind, ParticipantName,
     event::{joined_sentence, left_sentence},
-    text::display,
+    text::{action_of, display},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-/// Shows events, one after the other.
-pub(super) struct Show {
+/// Formats events one after the other.
+pub(super) struct EventFormatter {
     zone: TimeZone,
     day: Option<Date>,
 }
 
-impl Show {
+impl EventFormatter {
     pub(super) fn new(zone: TimeZone) -> Self {
         Self { zone, day: None }
     }
 
-    /// `14:03 L12 ada: hello`. Further lines of a message are set in, so that no text can look
-    /// like another event; a line with the date stands before the first event of a later day. A
-    /// name that today's rules would refuse stands in quotation marks, so that none reads as a
-    /// sentence: an old log has it, or a server that keeps no rules.
+    /// Formats an event: `14:03 L12 ada: hello`. Further lines of a message are indented, so that
+    /// no text can look like another event. A line with the date precedes the first event of a
+    /// later day. A name that today's rules would refuse, from an old log or a server that ignores
+    /// the rules, stands in quotation marks, so that it cannot be read as a sentence.
     pub(super) fn event(&mut self, event: &Event) -> String {
         let at = Timestamp::try_from(event.at)
             .unwrap_or(Timestamp::UNIX_EPOCH)
@@ -37,7 +37,7 @@ impl Show {
         match &event.kind {
             EventKind::Message { author, text, .. } => {
                 let author = named(author);
-                let _ = match text.strip_prefix("/me ") {
+                let _ = match action_of(text) {
                     Some(action) => write!(lines, "* {author} {}", set_in(action)),
                     None => write!(lines, "{author}: {}", set_in(text)),
                 };
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn events_are_lines() {
-        let mut show = Show::new(TimeZone::UTC);
+        let mut show = EventFormatter::new(TimeZone::UTC);
         let joined = EventKind::Joined { name: "ada".into() };
         let lines: String = [
             event(14, joined),
@@ -122,14 +122,14 @@ mod tests {
 
     #[test]
     fn no_text_looks_like_another_event_or_moves_the_terminal() {
-        let mut show = Show::new(TimeZone::UTC);
+        let mut show = EventFormatter::new(TimeZone::UTC);
         let line = show.event(&event(14, message("hi\n14:00 L12 bob: I agree\x1b[2J")));
         assert_eq!(line, "14:00 L11 ada: hi\n    14:00 L12 bob: I agree␛[2J\n");
     }
 
     #[test]
     fn no_name_reads_as_a_sentence() {
-        let mut show = Show::new(TimeZone::UTC);
+        let mut show = EventFormatter::new(TimeZone::UTC);
         let mut shown = |kind| show.event(&event(14, kind));
         let sentence = "Participant bob left Chitty-Chat";
         let said = |author: &str, text: &str| EventKind::Message {

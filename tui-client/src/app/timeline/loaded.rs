@@ -1,5 +1,5 @@
-//! Which part of the log is kept: a window, and apart from it the newest lines where the window
-//! does not reach them. The rest is fetched when one scrolls there.
+//! The loaded part of the log, and the newest lines apart from it if the two do not meet. The rest
+//! is fetched when the user scrolls there.
 
 use std::collections::VecDeque;
 
@@ -7,58 +7,58 @@ use chitty_chat::{Event, EventKind, Position};
 
 use super::{
     Timeline,
-    entry::{Content, Entry},
+    entry::{EntryContent, TimelineEntry},
     runs,
     scroll::Anchor,
 };
-use crate::{session::HistoryPage, view::glyphs};
+use crate::{glyphs, session::HistoryPage};
 
-/// Entries in the window at most. The session cuts an event's texts, so that it has less than
-/// 1.6 KiB of them, and the window with its tail takes at most 24 MiB.
+/// The largest number of loaded entries. The session cuts an event's texts to less than 1.6 KiB, so
+/// the loaded part and the tail take at most 24 MiB.
 pub(super) const MAX_ENTRIES: usize = 10_000;
-/// The newest ones that are kept while the window is elsewhere.
+/// How many of the newest lines are kept while the loaded part is elsewhere.
 const TAIL: usize = 2_000;
-/// Fewer entries than this beyond the pane: time to fetch more.
+/// If fewer entries than this are loaded beyond the pane, more are fetched.
 const AHEAD: usize = 300;
-/// Numbers of entries of another window are beyond any of this one.
+/// The distance between the numbers of entries in different loaded parts.
 const APART: i64 = 1 << 32;
 
-/// The newest lines, while the window is elsewhere.
+/// The newest lines, while the loaded part is elsewhere.
 #[derive(Debug)]
-pub(super) struct Tail {
-    entries: VecDeque<Entry>,
-    /// It has all events from here on.
+pub(super) struct TimelineTail {
+    entries: VecDeque<TimelineEntry>,
+    /// The tail has all events from this position on.
     from: Position,
-    /// So many of them, the first ones, belong to a chat that the server had before.
+    /// How many entries at the front belong to a chat that the server had before.
     past: usize,
 }
 
 /// Which lines are being fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetching {
-    /// Those above the window.
+    /// Those above the loaded part.
     Older,
-    /// Those below it.
+    /// Those below the loaded part.
     Newer,
 }
 
-/// What is known of the log beyond the window.
+/// What is known of the log beyond the loaded part.
 #[derive(Debug, Default)]
-pub(super) struct Reach {
-    /// The oldest position in the window; `None`: nothing can be fetched above it.
+pub(super) struct LoadedRange {
+    /// The oldest loaded position; `None` if nothing above it can be fetched.
     low: Option<Position>,
-    /// The newest position in the window.
+    /// The newest loaded position.
     high: Position,
-    /// Nothing older than this is kept by the server.
+    /// The server keeps nothing older than this.
     floor: Position,
-    /// A page is under way.
+    /// The page that was requested.
     asked: Option<HistoryPage>,
-    /// The last page could not be had: not to be asked for again by itself.
+    /// Whether the last page failed: it is not requested again without a reason.
     refused: bool,
 }
 
 impl Timeline {
-    /// The window ends where the chat does.
+    /// Whether the loaded part ends at the end of the chat.
     pub(super) fn is_attached(&self) -> bool {
         self.tail.is_none()
     }
@@ -71,18 +71,18 @@ impl Timeline {
         })
     }
 
-    /// Whether the chat's first line is in the window, or nothing above it can be had.
+    /// Whether the chat's first line is loaded, or nothing above it can be fetched.
     pub(in crate::app) fn has_first(&self) -> bool {
         self.reach.low.is_none_or(|low| low <= self.reach.floor)
     }
 
-    /// The oldest and the newest position in the window, where there is more to fetch beyond.
+    /// The oldest and the newest loaded position, each only if there is more to fetch beyond it.
     pub(in crate::app) fn ends(&self) -> (Option<Position>, Option<Position>) {
         let high = (!self.is_attached()).then_some(self.reach.high);
         (self.reach.low.filter(|_| !self.has_first()), high)
     }
 
-    /// The oldest position of those lines that end where the chat does, if there are older ones.
+    /// The oldest position among the newest lines, if there are older ones.
     pub(in crate::app) fn before_newest(&self) -> Option<Position> {
         match &self.tail {
             Some(tail) => Some(tail.from).filter(|from| *from > self.reach.floor),
@@ -90,19 +90,19 @@ impl Timeline {
         }
     }
 
-    /// Shows the newest lines, if they are not in the window.
+    /// Shows the newest lines, if they are not in the loaded part.
     pub(in crate::app) fn attach_again(&mut self) {
         if !self.is_attached() {
             self.follow();
         }
     }
 
-    /// The page that scrolling will need soon. It counts as asked for from now on.
+    /// The page that scrolling will need soon. From now on it counts as requested.
     pub(in crate::app) fn wanted(&mut self) -> Option<HistoryPage> {
         if self.reach.asked.is_some() || self.reach.refused || self.page == 0 {
             return None;
         }
-        let (from, to, _) = self.window();
+        let (from, to, _) = self.rows_on_screen();
         let (low, _) = self.ends();
         let older = from.saturating_sub(self.past) < AHEAD && (self.anchor.is_some() || from == 0);
         let page = match low {
@@ -116,12 +116,12 @@ impl Timeline {
         Some(page)
     }
 
-    /// Pages may be had again.
+    /// Allows pages to be requested again.
     pub(in crate::app) fn retry_pages(&mut self) {
         self.reach.refused = false;
     }
 
-    /// Takes a page that [`Timeline::wanted`] has asked for. Returns whether it was that one.
+    /// Takes a page that [`Timeline::wanted`] requested. Returns whether it was that one.
     pub(in crate::app) fn paged(
         &mut self,
         page: HistoryPage,
@@ -147,7 +147,7 @@ impl Timeline {
         true
     }
 
-    /// Goes to the event at this position, which is among these where the window has it not.
+    /// Goes to the event at this position, which is among `events` if it is not loaded.
     pub(in crate::app) fn jump(&mut self, events: &[Event], start: bool, to: Position) {
         if self.locate(to).is_none() && !events.is_empty() {
             self.detach();
@@ -169,21 +169,21 @@ impl Timeline {
         }
     }
 
-    /// Where the event at this position is.
+    /// The index of the event at this position.
     pub(super) fn locate(&self, position: Position) -> Option<usize> {
         self.entries
             .iter()
             .rposition(|entry| entry.position() == Some(position))
     }
 
-    /// Back to where the chat goes on.
+    /// Returns to the end of the chat.
     pub(super) fn attach(&mut self) {
         let Some(tail) = self.tail.take() else { return };
         let selected = self.selected_position();
         self.reach.low = tail
             .entries
             .iter()
-            .find_map(Entry::position)
+            .find_map(TimelineEntry::position)
             .or(Some(tail.from));
         self.entries = tail.entries;
         self.past = tail.past;
@@ -198,12 +198,12 @@ impl Timeline {
             .map(|index| self.number(index));
     }
 
-    /// The next event of the log was taken.
+    /// Takes note that the event at this position was received.
     pub(super) fn reached(&mut self, position: Position) {
         if self.is_attached() {
             self.reach.high = position;
             self.reach.low = self.reach.low.or(
-                // What is above belongs to another log.
+                // Everything above belongs to another log.
                 self.entries
                     .iter()
                     .all(|entry| entry.event().is_none())
@@ -212,32 +212,34 @@ impl Timeline {
         }
     }
 
-    /// What a welcome says of the log's beginning; with `afresh`, of another log's.
-    pub(super) fn log_begins(&mut self, floor: Position, afresh: bool) {
-        if afresh {
-            if !self.is_attached() {
-                self.attach();
-                self.anchor = None;
-            }
-            self.reach = Reach::default();
-            self.pass();
+    /// Starts on another log: everything so far belongs to an earlier chat.
+    pub(super) fn begin_another_log(&mut self) {
+        if !self.is_attached() {
+            self.attach();
+            self.anchor = None;
         }
+        self.reach = LoadedRange::default();
+        self.pass();
+    }
+
+    /// Takes the oldest position that the server keeps, from a Welcome.
+    pub(super) fn log_begins(&mut self, floor: Position) {
         self.reach.floor = self.reach.floor.max(floor);
         self.reach.asked = None;
         self.reach.refused = false;
     }
 
-    /// Adds what has just come.
-    pub(super) fn push(&mut self, entry: Entry) {
+    /// Appends an entry that has just arrived.
+    pub(super) fn push(&mut self, entry: TimelineEntry) {
         if let Some(tail) = &mut self.tail {
-            let entry = entry.behind(tail.entries.back());
+            let entry = entry.after(tail.entries.back());
             tail.entries.push_back(entry);
             if tail.entries.len() > TAIL {
                 tail.pop();
             }
             return self.settle();
         }
-        let entry = entry.behind(self.entries.back());
+        let entry = entry.after(self.entries.back());
         self.entries.push_back(entry);
         self.extend_run();
         if self.entries.len() > MAX_ENTRIES {
@@ -265,14 +267,14 @@ impl Timeline {
         }
         let page = self.entries_of(&older);
         if let (Some(last), Some(first)) = (page.back(), self.entries.get_mut(self.past)) {
-            // Rows above its text only: what is on screen stays where it is.
+            // Only rows above its text change, so what is on screen stays in place.
             first.new_day = last.at.date() != first.at.date();
         }
         if self.entries.len() + page.len() > MAX_ENTRIES {
             self.detach();
             self.entries
                 .truncate(MAX_ENTRIES.saturating_sub(page.len()));
-            let newest = self.entries.iter().rev().find_map(Entry::position);
+            let newest = self.entries.iter().rev().find_map(TimelineEntry::position);
             self.reach.high = newest.unwrap_or(self.reach.high);
         }
         self.put_before(page);
@@ -304,7 +306,7 @@ impl Timeline {
         }
     }
 
-    /// Where the window reaches the newest lines, they are one again.
+    /// Joins the loaded part and the tail if they meet.
     fn absorb_tail(&mut self) {
         let high = self.reach.high;
         if self
@@ -330,17 +332,17 @@ impl Timeline {
         self.reach.high = self.last;
     }
 
-    /// Sets the newest lines apart.
+    /// Splits the newest lines off into the tail.
     fn detach(&mut self) {
         if self.tail.is_some() {
             return;
         }
         let at = self.entries.len().saturating_sub(TAIL);
         let entries = self.entries.split_off(at);
-        let from = entries.iter().find_map(Entry::position);
-        let newest = self.entries.iter().rev().find_map(Entry::position);
+        let from = entries.iter().find_map(TimelineEntry::position);
+        let newest = self.entries.iter().rev().find_map(TimelineEntry::position);
         self.reach.high = newest.unwrap_or(self.reach.high);
-        self.tail = Some(Tail {
+        self.tail = Some(TimelineTail {
             entries,
             from: from.unwrap_or(self.last.next()),
             past: self.past.saturating_sub(at),
@@ -355,43 +357,43 @@ impl Timeline {
         self.first += 1;
         self.past = self.past.saturating_sub(1);
         if self.reach.low.is_some() {
-            let oldest = self.entries.iter().find_map(Entry::position);
+            let oldest = self.entries.iter().find_map(TimelineEntry::position);
             self.reach.low = oldest.or(Some(self.reach.high.next()));
         }
         if let Some(first) = self.entries.front_mut() {
             first.new_day = true;
-            if first.run == super::entry::Run::Member {
-                // Its line has gone with the head: the others are shown one by one.
+            if first.run == super::entry::PresenceRun::Member {
+                // The line of the run was dropped with its head: the others are shown one by one.
                 for entry in &mut self.entries {
-                    if entry.run != super::entry::Run::Member {
+                    if entry.run != super::entry::PresenceRun::Member {
                         break;
                     }
-                    entry.run = super::entry::Run::Alone;
+                    entry.run = super::entry::PresenceRun::Alone;
                     entry.height.0.set(None);
                 }
             }
         }
     }
 
-    fn entries_of(&mut self, events: &[Event]) -> VecDeque<Entry> {
-        let mut entries: VecDeque<Entry> = VecDeque::with_capacity(events.len());
+    fn entries_of(&mut self, events: &[Event]) -> VecDeque<TimelineEntry> {
+        let mut entries: VecDeque<TimelineEntry> = VecDeque::with_capacity(events.len());
         for event in events
             .iter()
             .filter(|event| event.kind != EventKind::Unknown)
         {
-            self.make_room(event);
+            self.fit_columns(event);
             let at = self.local(event.at);
-            let entry = Entry::new(Content::Event(event.clone()), at, 0);
-            let entry = entry.behind(entries.back());
+            let entry = TimelineEntry::new(EntryContent::Event(event.clone()), at, 0);
+            let entry = entry.after(entries.back());
             entries.push_back(entry);
         }
         runs::group(&mut entries);
         entries
     }
 
-    /// Makes room for this event where it needs that; for its author once that moves nothing that
-    /// is being read.
-    pub(super) fn make_room(&mut self, event: &Event) {
+    /// Widens the columns for this event; for its author, only once that moves nothing that is
+    /// being read.
+    pub(super) fn fit_columns(&mut self, event: &Event) {
         let author = match &event.kind {
             EventKind::Message { author, .. } => glyphs::width(&glyphs::safe(author)),
             _ => 0,
@@ -401,7 +403,7 @@ impl Timeline {
         }
     }
 
-    /// Gives the authors the room that they want.
+    /// Gives the column of authors the width that it needs.
     pub(super) fn widen(&mut self) {
         if self.columns.widen() {
             self.layout += 1;
@@ -417,13 +419,13 @@ impl Timeline {
     }
 }
 
-impl Tail {
-    pub(super) fn lines(&self) -> &VecDeque<Entry> {
+impl TimelineTail {
+    pub(super) fn lines(&self) -> &VecDeque<TimelineEntry> {
         &self.entries
     }
 
     #[cfg(test)]
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = &TimelineEntry> {
         self.entries.iter()
     }
 

@@ -1,5 +1,5 @@
-//! Whatever a server says, the session, the app and the screen take it: nothing panics, what is
-//! kept is bounded, and no time stands still.
+//! Whatever a server says, the session, the app and the screen accept it: nothing panics, what is
+//! kept is bounded, and no clock stands still.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use tokio::sync::mpsc;
 use tonic::{Code, Status};
 
 use super::{
-    Command, Connector, HistoryPage, Notice, SessionConfig, bounds, driver::Driver, follow::Page,
-    grpc::PublishFailure,
+    Connector, HistoryPage, Notice, SessionCommand, SessionConfig, bounds, driver::SessionDriver,
+    follow::FetchedPage, grpc::PublishFailure,
 };
 use crate::{
-    app::testing::Driver as Screen,
+    app::testing::TestApp,
     view::{Theme, render},
 };
 
-/// Numbers at which sums and differences go wrong, and small ones that fit together.
+/// Numbers at the edges of sums and differences, and small ones that fit together.
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![
         4 => 0..12_u64,
@@ -110,17 +110,17 @@ fn welcome() -> impl Strategy<Value = v1::Welcome> {
 }
 
 #[derive(Clone, Debug)]
-enum Said {
+enum ServerMessage {
     Welcome(v1::Welcome),
     Event(v1::Event),
-    /// The next one of the log.
+    /// The next event of the log.
     Next(v1::Event),
     Closing(i32, u64, String),
     Page(HistoryPage, u32, Vec<v1::Event>, bool),
     Failed(i32, String, i64, i32),
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn said() -> impl Strategy<Value = ServerMessage> {
     let page = prop_oneof![
         number().prop_map(|at| HistoryPage::Before(at.into())),
         number().prop_map(|at| HistoryPage::After(at.into())),
@@ -128,18 +128,18 @@ fn said() -> impl Strategy<Value = Said> {
     ];
     let events = prop::collection::vec(event(), 0..5);
     prop_oneof![
-        2 => welcome().prop_map(Said::Welcome),
-        2 => event().prop_map(Said::Event),
-        6 => event().prop_map(Said::Next),
-        1 => (any::<i32>(), number(), text()).prop_map(|(a, b, c)| Said::Closing(a, b, c)),
+        2 => welcome().prop_map(ServerMessage::Welcome),
+        2 => event().prop_map(ServerMessage::Event),
+        6 => event().prop_map(ServerMessage::Next),
+        1 => (any::<i32>(), number(), text()).prop_map(|(a, b, c)| ServerMessage::Closing(a, b, c)),
         2 => (page, 1..6_u32, events, any::<bool>())
-            .prop_map(|(page, limit, events, start)| Said::Page(page, limit, events, start)),
+            .prop_map(|(page, limit, events, start)| ServerMessage::Page(page, limit, events, start)),
         1 => (0..17_i32, text(), any::<i64>(), any::<i32>())
-            .prop_map(|(code, text, seconds, nanos)| Said::Failed(code, text, seconds, nanos)),
+            .prop_map(|(code, text, seconds, nanos)| ServerMessage::Failed(code, text, seconds, nanos)),
     ]
 }
 
-/// A status with a `RetryInfo`, which no constructor would let through.
+/// A status with a `RetryInfo` that no constructor would accept.
 fn status(code: i32, text: &str, seconds: i64, nanos: i32) -> Status {
     use prost::Message as _;
 
@@ -167,8 +167,8 @@ fn status(code: i32, text: &str, seconds: i64, nanos: i32) -> Status {
     Status::with_details(Code::from(code), text, details.encode_to_vec().into())
 }
 
-pub(super) fn driver() -> (Driver, mpsc::Receiver<Notice>) {
-    let (_, commands) = mpsc::channel::<Command>(1);
+pub(super) fn driver() -> (SessionDriver, mpsc::Receiver<Notice>) {
+    let (_, commands) = mpsc::channel::<SessionCommand>(1);
     let (told, notices) = mpsc::channel(1);
     let config = SessionConfig {
         connector: Connector::new("here", |_| std::future::pending()),
@@ -177,17 +177,17 @@ pub(super) fn driver() -> (Driver, mpsc::Receiver<Notice>) {
         on_accepted: Box::new(|_| {}),
         span: None,
     };
-    let mut driver = Driver::new(config, commands, told);
+    let mut driver = SessionDriver::new(config, commands, told);
     driver.name = ParticipantName::parse("ada").ok();
     (driver, notices)
 }
 
-/// Tells the session, as far as it goes. Returns whether it goes on.
-fn tell(driver: &mut Driver, said: Said) -> bool {
+/// Delivers a message to the session. Returns whether the session continues.
+fn tell(driver: &mut SessionDriver, said: ServerMessage) -> bool {
     use v1::broadcast::Kind;
 
     let kind = match said {
-        Said::Welcome(welcome) => {
+        ServerMessage::Welcome(welcome) => {
             let mut welcome = v1::Broadcast {
                 kind: Some(Kind::Welcome(welcome)),
             };
@@ -197,22 +197,22 @@ fn tell(driver: &mut Driver, said: Said) -> bool {
             }
             return driver.check_clock().is_continue();
         }
-        Said::Event(event) => Kind::Event(event),
-        Said::Next(mut event) => {
+        ServerMessage::Event(event) => Kind::Event(event),
+        ServerMessage::Next(mut event) => {
             event.position = driver.cursor.last().next().get();
             Kind::Event(event)
         }
-        Said::Closing(reason, position, detail) => Kind::Closing(v1::Closing {
+        ServerMessage::Closing(reason, position, detail) => Kind::Closing(v1::Closing {
             reason,
             position,
             detail,
         }),
-        Said::Page(page, limit, events, start) => {
+        ServerMessage::Page(page, limit, events, start) => {
             let reply = v1::HistoryReply { events, start };
-            driver.paged(Page::answered(page, limit, reply));
+            driver.paged(FetchedPage::answered(page, limit, reply));
             return driver.check_clock().is_continue();
         }
-        Said::Failed(code, text, seconds, nanos) => {
+        ServerMessage::Failed(code, text, seconds, nanos) => {
             let status = status(code, &text, seconds, nanos);
             let _ = PublishFailure::of(&status);
             driver.name = ParticipantName::parse("ada").ok();
@@ -231,7 +231,7 @@ proptest! {
         said in prop::collection::vec(said(), 0..40), width in 0..120_u16, height in 0..30_u16,
     ) {
         let (mut driver, _notices) = driver();
-        let mut screen = Screen::joined(width, height);
+        let mut screen = TestApp::joined(width, height);
         for said in said {
             let before = driver.clock.now();
             let goes_on = tell(&mut driver, said);
@@ -275,7 +275,7 @@ proptest! {
     }
 }
 
-/// 2^63 - 1 seconds made the client panic.
+/// A wait of 2^63 - 1 seconds once made the client panic.
 #[test]
 fn the_longest_wait_there_is() {
     for (seconds, nanos) in [(i64::MAX, 999_999_999), (i64::MIN, -1), (1, i32::MAX)] {
@@ -290,7 +290,7 @@ fn the_longest_wait_there_is() {
     }
 }
 
-/// The clock stops the session rather than stand still.
+/// The session ends rather than let its clock stand still.
 #[test]
 fn a_server_at_the_end_of_time_ends_the_session() {
     let (mut driver, _notices) = driver();
@@ -299,29 +299,29 @@ fn a_server_at_the_end_of_time_ends_the_session() {
         next: 1,
         ..Default::default()
     };
-    assert!(tell(&mut driver, Said::Welcome(welcome)));
+    assert!(tell(&mut driver, ServerMessage::Welcome(welcome)));
     let event = v1::Event {
         lamport: u64::MAX - 2,
         ..Default::default()
     };
-    assert!(tell(&mut driver, Said::Next(event.clone())));
+    assert!(tell(&mut driver, ServerMessage::Next(event.clone())));
     assert_eq!(driver.clock.now().get(), u64::MAX - 1);
-    assert!(!tell(&mut driver, Said::Next(event)));
+    assert!(!tell(&mut driver, ServerMessage::Next(event)));
 }
 
-/// Where 10,000 events with texts of 2 MB took 837 MB, they take 24 MiB at most.
+/// 10,000 events with texts of 2 MB once took 837 MB; they take 24 MiB at most.
 #[test]
 fn what_is_kept_of_events_is_bounded_in_bytes() {
     const BUDGET: usize = 24 << 20;
 
     let (mut driver, _notices) = driver();
-    let mut screen = Screen::joined(80, 24);
+    let mut screen = TestApp::joined(80, 24);
     let welcome = v1::Welcome {
         epoch: "a".into(),
         next: 3,
         ..Default::default()
     };
-    tell(&mut driver, Said::Welcome(welcome));
+    tell(&mut driver, ServerMessage::Welcome(welcome));
     // Long enough to be cut, short enough for a test.
     let text = "é".repeat(4096);
     for position in 3..12_003_u64 {
@@ -335,7 +335,7 @@ fn what_is_kept_of_events_is_bounded_in_bytes() {
             })),
             ..Default::default()
         };
-        tell(&mut driver, Said::Next(event));
+        tell(&mut driver, ServerMessage::Next(event));
         for notice in std::mem::take(&mut driver.out.waiting) {
             screen.notice(notice);
         }

@@ -1,8 +1,8 @@
-//! A window on a log that is longer than it: what is fetched, and what stays on screen.
+//! A loaded part of a log that is longer: what is fetched, and what stays on screen.
 
 use proptest::prelude::*;
 
-use super::{tests::screen, window::MAX_ENTRIES, *};
+use super::{loaded::MAX_ENTRIES, tests::screen, *};
 use crate::{
     app::testing::{at, joined, message, welcome},
     session::HistoryPage,
@@ -12,11 +12,11 @@ fn index(position: u64) -> usize {
     usize::try_from(position).expect("a short log")
 }
 
-/// A log of which a timeline keeps a window.
+/// A log of which a timeline loads a part.
 struct Log(Vec<Event>);
 
 impl Log {
-    /// Of so many lines, of which each seventh is followed by a run of people who come.
+    /// A log of this many events; each seventh line is followed by a run of joins.
     fn new(count: u64) -> Self {
         let event = |position| {
             let lamport = 10_000 + position;
@@ -34,7 +34,7 @@ impl Log {
         Self((1..=count).map(event).collect())
     }
 
-    /// A timeline of the newest of it, with the pane scrolled up by a row.
+    /// A timeline with the newest events, with the pane scrolled up by a row.
     fn timeline(&self, from: u64) -> Timeline {
         let mut timeline = Timeline::new(TimeZone::UTC);
         timeline.resize(60, 7);
@@ -96,7 +96,7 @@ fn older_lines_are_fetched_up_to_the_first() {
             .iter()
             .any(|row| row == "L10001" || row.is_empty())
     );
-    // And down again to the newest.
+    // Back down to the newest.
     for _ in 0..100_000 {
         if timeline.below().is_none() {
             break;
@@ -106,7 +106,7 @@ fn older_lines_are_fetched_up_to_the_first() {
     }
     assert_eq!(timeline.below(), None);
     assert_eq!(
-        timeline.entries.back().and_then(Entry::position),
+        timeline.entries.back().and_then(TimelineEntry::position),
         Some(30_000.into())
     );
 }
@@ -116,13 +116,13 @@ fn a_frame_costs_what_is_visible() {
     let log = Log::new(9_000);
     let mut timeline = log.timeline(1);
     let mut most = 0;
-    while timeline.window().0 > 0 {
+    while timeline.rows_on_screen().0 > 0 {
         timeline.laid_out.set(0);
         timeline.page_up();
         timeline.visible();
         most = most.max(timeline.laid_out.get());
     }
-    // Measured once as it comes into sight, and drawn.
+    // Measured once when it becomes visible, and then drawn.
     assert!(
         most <= 4 * timeline.page,
         "{most} blocks in a pane of {}",
@@ -145,8 +145,8 @@ fn a_page_that_cannot_be_had_is_not_asked_for_again_and_again() {
 }
 
 proptest! {
-    /// Whatever comes while one reads, or is fetched, the rows on screen stay; and the window is a
-    /// part of the log without gap or repeat.
+    /// Whatever arrives or is fetched while the user reads, the rows on screen stay, and the loaded
+    /// part has no gap or repeat.
     #[test]
     fn nothing_jumps(
         from in 2000..2400_u64,
@@ -178,15 +178,15 @@ proptest! {
                 }
             }
             if reads && matches!(step, 7 | 9) {
-                // Where nothing was, something may come; a date may go.
+                // Empty rows may be filled, and a date may disappear.
                 let after = screen(&timeline);
                 for (was, is) in before.iter().rev().zip(after.iter().rev()) {
                     prop_assert!(was == is || was.contains("November"), "{before:?} {after:?}");
                 }
             }
-            let positions: Vec<_> = timeline.entries.iter().filter_map(Entry::position).collect();
+            let positions: Vec<_> = timeline.entries.iter().filter_map(TimelineEntry::position).collect();
             prop_assert!(positions.windows(2).all(|pair| pair[0].next() == pair[1]));
-            let (from, to, above) = timeline.window();
+            let (from, to, above) = timeline.rows_on_screen();
             let total: usize = (from..to).map(|index| timeline.height(index)).sum();
             let all: usize = (0..timeline.count()).map(|index| timeline.height(index)).sum();
             prop_assert!(total - above >= timeline.page.min(all));

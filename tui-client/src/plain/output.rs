@@ -1,28 +1,28 @@
-//! What waits for a reader that may be slow, or stall for ever.
+//! Output for a reader that may be slow or stall.
 
 use std::io;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-/// With this much waiting, in bytes, nothing more is asked for: whoever feeds the client waits for
-/// its reader.
+/// With this many bytes pending, nothing more is read, so that the sources wait for the reader.
 const ENOUGH: usize = 64 << 10;
-/// What is beyond this is dropped. Only a client that leaves is told of more without having asked.
+/// The largest amount of pending output, in bytes; more is dropped. Only a client that is leaving,
+/// whose notices cannot wait, gets that far.
 const MOST: usize = 1 << 20;
 
-/// Text on its way to a writer. Nothing here waits but [`Out::write`], which may be dropped at any
-/// time without a loss.
+/// Text on its way to a writer. Only [`OutputBuffer::write`] waits; dropping its future loses
+/// nothing.
 #[derive(Debug)]
-pub(super) struct Out<W> {
+pub(super) struct OutputBuffer<W> {
     writer: W,
     waiting: Vec<u8>,
-    /// What was written is not flushed yet.
+    /// Whether something was written that is not flushed yet.
     written: bool,
-    /// Nothing can be written any more.
+    /// Whether writing has failed.
     broken: bool,
 }
 
-impl<W: AsyncWrite + Unpin> Out<W> {
+impl<W: AsyncWrite + Unpin> OutputBuffer<W> {
     pub(super) fn new(writer: W) -> Self {
         Self {
             writer,
@@ -38,18 +38,18 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         }
     }
 
-    /// Whether more may be asked for.
-    pub(super) fn has_room(&self) -> bool {
+    /// Whether more output may be produced.
+    pub(super) fn has_space(&self) -> bool {
         self.waiting.len() < ENOUGH
     }
 
-    /// Whether there is something to write.
+    /// Whether there is something to write or flush.
     pub(super) fn waits(&self) -> bool {
         !self.broken && (self.written || !self.waiting.is_empty())
     }
 
-    /// Writes a part of what waits, and hands it on when that was all: whoever reads through a
-    /// pipe waits for it.
+    /// Writes a part of the pending text, or flushes once everything is written, because a reader
+    /// behind a pipe waits for it.
     pub(super) async fn write(&mut self) -> io::Result<()> {
         let result = self.write_part().await;
         if result.is_err() {
@@ -75,7 +75,8 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         }
     }
 
-    /// Writes all that waits, however long the reader takes; nobody is left to be told of an error.
+    /// Writes all pending text, however long the reader takes. An error cannot be reported any
+    /// more.
     pub(super) async fn finish(&mut self) {
         while self.waits() && self.write().await.is_ok() {}
     }
@@ -90,7 +91,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_is_given_up_loses_and_repeats_nothing() {
         let (writer, mut reader) = duplex(8);
-        let mut out = Out::new(writer);
+        let mut out = OutputBuffer::new(writer);
         let numbers: Vec<_> = (0..200).map(|number| number.to_string()).collect();
         let text = numbers.join("\n");
         out.push(&text);
@@ -116,12 +117,12 @@ mod tests {
     #[tokio::test]
     async fn what_nobody_reads_is_bounded() {
         let (writer, _reader) = duplex(8);
-        let mut out = Out::new(writer);
-        assert!(out.has_room());
+        let mut out = OutputBuffer::new(writer);
+        assert!(out.has_space());
         for _ in 0..100 {
             out.push(&"x".repeat(ENOUGH));
         }
-        assert!(!out.has_room());
+        assert!(!out.has_space());
         assert!(out.waiting.len() <= MOST);
     }
 
@@ -129,10 +130,10 @@ mod tests {
     async fn a_reader_that_is_gone_is_told_once() {
         let (writer, reader) = duplex(8);
         drop(reader);
-        let mut out = Out::new(writer);
+        let mut out = OutputBuffer::new(writer);
         out.push("hello");
         out.write().await.expect_err("nobody reads");
         out.push("more");
-        assert!(!out.waits() && out.has_room());
+        assert!(!out.waits() && out.has_space());
     }
 }

@@ -1,16 +1,16 @@
-//! What waits to be told to the app.
+//! Notices that wait for the app.
 
 use std::{collections::VecDeque, time::Duration};
 
 use chitty_chat::LamportTime;
 use tokio::sync::mpsc;
 
-use super::{Link, Moved, Notice};
+use super::{ClockCause, Link, Notice};
 
-/// The notices that the app has no room for yet. The stream is only read while there are none, so
-/// that a slow app is felt by the server's flow control, and nothing grows.
+/// The notices that the app's channel has no space for yet. The stream is read only while there are
+/// none, so that a slow app reaches the server's flow control and nothing grows.
 #[derive(Debug)]
-pub(super) struct Out {
+pub(super) struct NoticeQueue {
     pub(super) notices: mpsc::Sender<Notice>,
     pub(super) waiting: VecDeque<Notice>,
     link: Option<Link>,
@@ -20,8 +20,9 @@ pub(super) struct Out {
 /// How long the last notices may wait for the app.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-impl Out {
-    /// With more than this waiting, commands are not taken either: each is answered.
+impl NoticeQueue {
+    /// With more notices than this waiting, commands are not taken either, because each causes an
+    /// answer.
     pub(super) const MANY: usize = 256;
 
     pub(super) fn new(notices: mpsc::Sender<Notice>) -> Self {
@@ -33,40 +34,41 @@ impl Out {
         }
     }
 
-    /// Tells the app something. What shows the clock goes by [`Out::told_clock`] as well.
-    pub(super) fn tell(&mut self, notice: Notice) {
+    /// Queues a notice. If it contains a reading of the clock, call [`NoticeQueue::note_clock`] as
+    /// well.
+    pub(super) fn push(&mut self, notice: Notice) {
         self.waiting.push_back(notice);
     }
 
-    /// Tells the state of the link, if it is another one than before.
+    /// Reports the state of the link if it changed.
     pub(super) fn link(&mut self, link: Link) {
         if self.link.as_ref() != Some(&link) {
             self.link = Some(link.clone());
-            self.tell(Notice::Link(link));
+            self.push(Notice::Link(link));
         }
     }
 
-    /// The app knows this reading of the clock from another notice.
-    pub(super) fn told_clock(&mut self, clock: LamportTime) {
+    /// Takes note that the app knows this reading of the clock from another notice.
+    pub(super) fn note_clock(&mut self, clock: LamportTime) {
         self.clock = clock;
     }
 
-    /// Tells the clock, if the app does not know this reading.
-    pub(super) fn clock(&mut self, clock: LamportTime, moved: Moved) {
+    /// Reports the clock if the app does not know this reading.
+    pub(super) fn clock(&mut self, clock: LamportTime, moved: ClockCause) {
         if self.clock != clock {
             self.clock = clock;
-            self.tell(Notice::Clock { clock, moved });
+            self.push(Notice::Clock { clock, moved });
         }
     }
 
-    /// Waits until the app has taken most of what it was told, or does not listen any more: three
-    /// quarters of the channel are free.
+    /// Waits until the app has taken most of its notices or no longer listens: three quarters of
+    /// the channel are free.
     pub(super) async fn taken(&self) {
         let most = self.notices.max_capacity() / 4 * 3;
         drop(self.notices.reserve_many(most).await);
     }
 
-    /// Tells everything that is left, if the app still listens.
+    /// Delivers all remaining notices if the app still listens.
     pub(super) async fn finish(mut self) {
         let flush = async {
             for notice in self.waiting.drain(..) {

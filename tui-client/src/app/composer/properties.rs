@@ -1,9 +1,9 @@
-//! Whatever is done to a draft, in whatever order.
+//! Properties of the composer: any edits in any order.
 
 use proptest::prelude::*;
 
 use super::{tests::with, *};
-use crate::view::glyphs;
+use crate::glyphs;
 
 fn edit() -> impl Strategy<Value = Edit> {
     use Edit as E;
@@ -31,7 +31,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         E::Lowercase,
         E::Capitalize,
     ]);
-    // Flags, joiners and marks: what is put between them makes other characters of them.
+    // Flags, joiners and marks change the characters between which they are inserted.
     let sticky = prop::sample::select(vec![
         '🇩', '🇰', '\u{200d}', '👩', '\u{301}', '한', 'ก', '\u{e33}', '\n', ' ',
     ]);
@@ -59,13 +59,13 @@ fn act() -> impl Strategy<Value = Act> {
         Composer::earlier,
         Composer::later,
         Composer::take,
-        Composer::look_back,
-        Composer::look_on,
+        Composer::search_history,
+        Composer::search_history_newer,
         Composer::take_found,
         |composer| _ = composer.cancel(),
-        |composer| _ = composer.look_for(Edit::Insert('a')),
-        |composer| _ = composer.complete(false, ["a b", "é", "👩"].into_iter()),
-        |composer| _ = composer.complete(true, ["a", "ab"].into_iter()),
+        |composer| _ = composer.edit_query(Edit::Insert('a')),
+        |composer| _ = composer.complete(CompletionStep::Next, ["a b", "é", "👩"].into_iter()),
+        |composer| _ = composer.complete(CompletionStep::Previous, ["a", "ab"].into_iter()),
         |composer| _ = composer.edit(Edit::Undo),
         |composer| _ = composer.edit(Edit::Redo),
     ];
@@ -103,7 +103,7 @@ proptest! {
             }
             composer.lay(columns);
             prop_assert!(on_a_boundary(&composer));
-            let Laid { rows, caret, .. } = composer.laid();
+            let DraftLayout { rows, caret, .. } = composer.laid();
             prop_assert!(caret.0 < rows.len());
             prop_assert!(caret.1 < columns.max(1));
         }

@@ -1,4 +1,4 @@
-//! Whatever is typed, pasted, received and resized: nothing panics, and every size can be drawn.
+//! Whatever is typed, pasted, received and resized, nothing panics, and every size can be drawn.
 
 use std::time::Duration;
 
@@ -11,17 +11,19 @@ use super::{Theme, render};
 use crate::{
     app::{
         Edited, Input, Mouse,
-        keys::{Key, Keymap, Mode},
-        testing::{Driver, at, welcome},
+        keys::{KeyChord, KeyContext, Keymap},
+        testing::{TestApp, at, welcome},
     },
-    session::{Ended, HistoryPage, Link, Notice, Refusal, Ticket},
+    session::{Ended, HistoryPage, Link, NameRefusal, Notice, Ticket},
 };
 
 fn key() -> impl Strategy<Value = Input> {
     let map = Keymap::default();
-    let all = map.all(Mode::Chat).chain(map.all(Mode::Selected));
+    let all = map
+        .all(KeyContext::Chat)
+        .chain(map.all(KeyContext::Selected));
     let bound = all.flat_map(|(_, keys)| [keys.first].into_iter().chain(keys.then));
-    let bound: Vec<_> = bound.map(Key::event).collect();
+    let bound: Vec<_> = bound.map(KeyChord::event).collect();
     let plain = |code| Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
     prop_oneof![
         prop::sample::select(bound).prop_map(Input::Key),
@@ -42,41 +44,44 @@ fn event() -> impl Strategy<Value = Notice> {
         text,
         any::<u64>(),
         0..300_u64,
-        prop::option::of(0..5_u64),
+        (prop::option::of(0..5_u64), any::<bool>()),
     )
-        .prop_map(|(kind, name, text, lamport, position, own)| Notice::Event {
-            event: Event {
-                position: position.into(),
-                lamport: lamport.into(),
-                at: at(position * 1000),
-                request: 0.into(),
-                kind: match kind {
-                    0 => EventKind::Joined { name: name.into() },
-                    1 => EventKind::Left {
-                        name: name.into(),
-                        reason: LeftReason::Lost,
-                        participant: ParticipantNumber::new(position),
+        .prop_map(
+            |(kind, name, text, lamport, position, (own, live))| Notice::Event {
+                event: Event {
+                    position: position.into(),
+                    lamport: lamport.into(),
+                    at: at(position * 1000),
+                    request: 0.into(),
+                    kind: match kind {
+                        0 => EventKind::Joined { name: name.into() },
+                        1 => EventKind::Left {
+                            name: name.into(),
+                            reason: LeftReason::Lost,
+                            participant: ParticipantNumber::new(position),
+                        },
+                        2 => EventKind::Message {
+                            author: name.into(),
+                            text: text.into(),
+                            id: "".into(),
+                            seen: 0.into(),
+                            participant: ParticipantNumber::new(1),
+                        },
+                        _ => EventKind::Unknown,
                     },
-                    2 => EventKind::Message {
-                        author: name.into(),
-                        text: text.into(),
-                        id: "".into(),
-                        seen: 0.into(),
-                        participant: ParticipantNumber::new(1),
-                    },
-                    _ => EventKind::Unknown,
                 },
+                clock: lamport.into(),
+                own: own.map(Ticket),
+                live,
             },
-            clock: lamport.into(),
-            own: own.map(Ticket),
-        })
+        )
 }
 
 fn notice() -> impl Strategy<Value = Notice> {
     let link = prop_oneof![
         Just(Link::Live),
         Just(Link::StartingServer),
-        any::<u64>().prop_map(|behind| Link::CatchingUp { behind }),
+        any::<u64>().prop_map(|remaining| Link::CatchingUp { remaining }),
         (any::<String>(), 0..5000_u64).prop_map(|(reason, wait)| Link::Lost {
             reason,
             retry_in: Duration::from_millis(wait),
@@ -91,7 +96,7 @@ fn notice() -> impl Strategy<Value = Notice> {
             welcome.another_log = another;
             Notice::Welcome(welcome)
         }),
-        1 => (any::<String>(), any::<String>()).prop_map(|(name, reason)| Notice::Refused(Refusal {
+        1 => (any::<String>(), any::<String>()).prop_map(|(name, reason)| Notice::Refused(NameRefusal {
             name,
             reason,
             retry_in: Some(Duration::from_secs(1)),
@@ -150,12 +155,12 @@ proptest! {
         inputs in prop::collection::vec((input(), 0..2000_u64), 0..80),
         (width, height) in (0..100_u16, 0..40_u16),
     ) {
-        let mut driver = if joined { Driver::joined(80, 24) } else { Driver::new(80, 24) };
+        let mut driver = if joined { TestApp::joined(80, 24) } else { TestApp::new(80, 24) };
         for (input, wait) in inputs {
             driver.now += Duration::from_millis(wait);
             driver.input(input);
             let woken = driver.app.next_wake();
-            // The terminal's size may already be another one than the app knows.
+            // The terminal may already have another size than the app knows.
             for area in [driver.app.panes().screen, Rect::new(0, 0, width, height)] {
                 let mut buffer = Buffer::empty(area);
                 let mut links = Vec::new();

@@ -1,83 +1,83 @@
-//! A text, broken into the rows of a box.
+//! Breaks the text of the draft into the rows of its box.
 
 use std::borrow::Cow;
 
-use crate::view::glyphs;
+use crate::glyphs;
 
-/// Stands before what cannot be sent any more.
+/// Marks the place beyond which the text is too long to be sent.
 const LIMIT: &str = "✗";
-/// Stands at the end of a line.
+/// Marks a line break of the text.
 const BREAK: &str = "⏎";
 
-/// A text in rows, and where its caret is.
+/// A text in rows, with the place of its caret.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Laid {
-    /// At least one.
-    pub rows: Vec<Vec<Piece>>,
-    /// Row and column.
+pub struct DraftLayout {
+    /// The rows, from the top; there is at least one.
+    pub rows: Vec<Vec<DraftSpan>>,
+    /// The row and the column of the caret, from 0 on.
     pub caret: (usize, usize),
-    of: Option<Of>,
+    of: Option<LayoutInput>,
 }
 
-/// What was laid: text, columns, limit, and the caret's byte.
-type Of = (String, usize, usize, usize);
+/// The input of a layout: text, columns, limit, and the caret's byte.
+type LayoutInput = (String, usize, usize, usize);
 
-impl Laid {
-    /// Whether laying this would give the same.
-    pub(super) fn is_of(&self, block: Block<'_>, caret: usize) -> bool {
+impl DraftLayout {
+    /// Whether a layout of this box with this caret would give the same result.
+    pub(super) fn is_of(&self, block: DraftBox<'_>, caret: usize) -> bool {
         self.of.as_ref().is_some_and(|(text, columns, limit, at)| {
             (*columns, *limit, *at) == (block.columns, block.limit, caret) && text == block.text
         })
     }
 }
 
-/// A part of a row.
+/// A part of a row with one meaning.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Safe to show.
+pub struct DraftSpan {
+    /// The text of the part, safe to show.
     pub text: String,
-    /// What it is.
-    pub kind: Kind,
+    /// What the part means.
+    pub kind: SpanKind,
 }
 
-/// What a part of a row is.
+/// What a part of a row means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// What can be sent.
+pub enum SpanKind {
+    /// Text that can be sent.
     Text,
-    /// A sign, which is no part of the text: beyond it is what cannot be sent.
+    /// The limit sign, which is not part of the text. What follows cannot be sent.
     Limit,
-    /// Beyond what can be sent.
+    /// Text beyond the limit, which cannot be sent.
     Over,
-    /// A sign, which stands for a line break of the text.
+    /// The sign for a line break of the text.
     Break {
-        /// It is beyond what can be sent.
+        /// Whether the line break is beyond the limit.
         over: bool,
     },
 }
 
 /// A text and the box that it goes into.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Block<'a> {
+pub(super) struct DraftBox<'a> {
     pub(super) text: &'a str,
     pub(super) columns: usize,
-    /// In characters: more is too much.
+    /// The longest text that can be sent, in characters.
     pub(super) limit: usize,
 }
 
-/// A grapheme, or the end of the text, in its place.
-struct Spot<'a> {
+/// A grapheme, or the end of the text, with its row and column.
+struct PlacedGrapheme<'a> {
     at: usize,
     row: usize,
     column: usize,
     shown: Cow<'a, str>,
-    kind: Kind,
+    kind: SpanKind,
 }
 
-impl<'a> Block<'a> {
-    /// The rows, with the caret at this byte.
-    pub(super) fn lay(self, caret: usize) -> Laid {
-        let mut laid = Laid {
+impl<'a> DraftBox<'a> {
+    /// Breaks the text into rows, with the caret at this byte.
+    pub(super) fn lay(self, caret: usize) -> DraftLayout {
+        let mut laid = DraftLayout {
             rows: vec![Vec::new()],
             caret: (0, 0),
             of: Some((self.text.to_owned(), self.columns, self.limit, caret)),
@@ -91,7 +91,7 @@ impl<'a> Block<'a> {
             match row.last_mut() {
                 Some(piece) if piece.kind == spot.kind => piece.text.push_str(&spot.shown),
                 _ if spot.shown.is_empty() => {}
-                _ => row.push(Piece {
+                _ => row.push(DraftSpan {
                     text: spot.shown.into_owned(),
                     kind: spot.kind,
                 }),
@@ -100,25 +100,25 @@ impl<'a> Block<'a> {
         laid
     }
 
-    /// The byte in this row that is nearest to the column, from its left.
+    /// The byte in this row whose column is the nearest one at or left of `column`.
     pub(super) fn at(self, row: usize, column: usize) -> usize {
         let mut at = 0;
         let mut begun = false;
         self.walk(|spot| {
             let fits = spot.column <= column || !begun;
-            if spot.row == row && spot.kind != Kind::Limit && fits {
+            if spot.row == row && spot.kind != SpanKind::Limit && fits {
                 (at, begun) = (spot.at, true);
             }
         });
         at
     }
 
-    fn walk(self, mut visit: impl FnMut(Spot<'a>)) {
+    fn walk(self, mut visit: impl FnMut(PlacedGrapheme<'a>)) {
         let columns = self.columns.max(1);
         let (mut at, mut row, mut used, mut chars) = (0, 0, 0, 0);
         let mut over = false;
         let mut place = |at, shown: Cow<'a, str>, kind, breaks: bool| {
-            // At the end the caret needs a cell, as the next character will.
+            // At the end of the text the caret needs a cell of its own, as the next character will.
             let width = if shown.is_empty() {
                 1
             } else {
@@ -129,7 +129,7 @@ impl<'a> Block<'a> {
             }
             let column = used;
             used += width;
-            visit(Spot {
+            visit(PlacedGrapheme {
                 at,
                 row,
                 column,
@@ -144,16 +144,16 @@ impl<'a> Block<'a> {
             chars += grapheme.chars().count();
             if chars > self.limit && !over {
                 over = true;
-                place(at, LIMIT.into(), Kind::Limit, false);
+                place(at, LIMIT.into(), SpanKind::Limit, false);
             }
-            let kind = if over { Kind::Over } else { Kind::Text };
+            let kind = if over { SpanKind::Over } else { SpanKind::Text };
             if grapheme.contains('\n') {
-                place(at, BREAK.into(), Kind::Break { over }, true);
+                place(at, BREAK.into(), SpanKind::Break { over }, true);
             } else {
                 place(at, glyphs::safe(grapheme), kind, false);
             }
             at += grapheme.len();
         }
-        place(at, "".into(), Kind::Text, false);
+        place(at, "".into(), SpanKind::Text, false);
     }
 }
