@@ -1,7 +1,5 @@
 //! What is refused to whoever asks for too much, and that others do not notice.
 
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
 use chitty_chat::{
@@ -11,7 +9,7 @@ use chitty_chat::{
 use chitty_server::{
     app::Config, log::MemoryLog, net, rate::Rate, sequencer::Sequencer, service::ChittyChat,
 };
-use support::{PATIENCE, TestServer, config};
+use chitty_testing::server::{PATIENCE, TestServer, config};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,

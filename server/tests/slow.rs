@@ -1,7 +1,5 @@
 //! A participant whose connection lives, and who does not read.
 
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
 use chitty_chat::{
@@ -12,7 +10,7 @@ use chitty_chat::{
     secret::os_random,
 };
 use chitty_server::{follower, log::MemoryLog};
-use support::{PATIENCE, TestServer, config};
+use chitty_testing::server::{PATIENCE, TestServer, config};
 use tokio::time::timeout;
 use tonic::{Code, transport::Endpoint};
 

@@ -1,7 +1,5 @@
 //! Connections without a participant: they have a limited time, and make room for newcomers.
 
-mod support;
-
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chitty_chat::{
@@ -9,7 +7,7 @@ use chitty_chat::{
     secret::os_random,
 };
 use chitty_server::{app::Config, log::MemoryLog};
-use support::{
+use chitty_testing::server::{
     PATIENCE, TestServer, config,
     raw::{
         DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, frame, headers_to, hello,

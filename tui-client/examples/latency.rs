@@ -6,15 +6,12 @@
 //! cargo run --profile dist --package chitty --example latency
 //! ```
 
-#[path = "../tests/terminal/support.rs"]
-mod support;
-
 use std::{
     io::{self, Write as _},
     time::Duration,
 };
 
-use support::World;
+use chitty_testing::terminal::World;
 
 /// How many keys.
 const KEYS: usize = 1000;

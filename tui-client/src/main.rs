@@ -70,7 +70,7 @@ enum CliCommand {
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<chitty_server::cli::Args>),
     /// Check log files against the rules of logical time
-    Trace(chitty_trace::cli::Args),
+    Trace(chitty_trace::cli::TraceArgs),
     /// Show where the configuration file is, or an example of one
     Config(ConfigArgs),
     /// Print what a shell needs to complete this program's options

@@ -10,11 +10,6 @@ mod memory;
 mod replay;
 mod sqlite;
 
-// Its imports, and those of its contract.
-#[cfg(test)]
-use crate::record::EncodedRecord;
-#[cfg(test)]
-mod contract;
 #[cfg(test)]
 mod tests;
 

@@ -141,7 +141,7 @@ pub(crate) struct Stream {
 
 impl Chat {
     pub(crate) async fn on(log: Arc<dyn Log>, rules: Rules) -> Self {
-        let mut config = crate::support::config();
+        let mut config = chitty_testing::server::config();
         config.sequencer.rules = rules;
         let (sequencer, handle) = Sequencer::start(log, config.followers, config.sequencer)
             .await

@@ -3,8 +3,6 @@
 //! Without sockets, under a paused clock: what is measured is who waits for whom, on any machine.
 
 mod chat;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::{sync::Arc, time::Duration};
 

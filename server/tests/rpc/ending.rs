@@ -28,7 +28,7 @@ use chitty_server::{
 use tokio::time::timeout;
 use tonic::Code;
 
-use crate::support::{PATIENCE, TestServer, code, config};
+use chitty_testing::server::{PATIENCE, TestServer, code, config};
 
 /// Longer than any test waits.
 const NEVER: Duration = Duration::from_secs(3600);
