@@ -48,10 +48,10 @@ impl DiskConditions {
 /// may lose the batch, as a whole. Clones are the same log.
 #[derive(Clone)]
 pub struct SimLog {
-    disk: Arc<Disk>,
+    disk: Arc<SimDisk>,
 }
 
-struct Disk {
+struct SimDisk {
     state: Mutex<DiskState>,
 }
 
@@ -89,7 +89,7 @@ impl SimLog {
             strangers: 0,
         });
         Self {
-            disk: Arc::new(Disk { state }),
+            disk: Arc::new(SimDisk { state }),
         }
     }
 
@@ -128,7 +128,7 @@ impl SimLog {
     }
 }
 
-impl Disk {
+impl SimDisk {
     fn state(&self) -> MutexGuard<'_, DiskState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

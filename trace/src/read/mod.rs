@@ -24,7 +24,7 @@ pub use self::{
     tail::LogTailer,
 };
 use self::{
-    parse::{LineMeaning, ParsedLine},
+    parse::{LineMeaning, ParsedLogLine},
     step::StepKind,
 };
 
@@ -185,7 +185,7 @@ impl Trace {
     fn take(
         &mut self,
         location: LineLocation,
-        parsed: &ParsedLine<'_>,
+        parsed: &ParsedLogLine<'_>,
         unquoted_end: bool,
     ) -> Option<usize> {
         let number = self.run(parsed.head.who, parsed.head.run)?;
