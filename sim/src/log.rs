@@ -143,6 +143,7 @@ impl SimDisk {
             if state.failed {
                 return Err(failure());
             }
+            // Another writer appends between the server's read of the tail and its append.
             let conflicts = state.conditions.conflicts;
             if state.rng.random_bool(conflicts) {
                 state.append_as_another(&batch);
@@ -179,6 +180,7 @@ impl SimDisk {
             }
             let conditions = state.conditions;
             state.failed = state.rng.random_bool(conditions.trim_fails);
+            // A change that is reported as failed may be on the disk all the same.
             let done = !state.failed || state.rng.random_bool(0.5);
             (up_to(&mut state.rng, conditions.sync), state.failed, done)
         };

@@ -85,6 +85,7 @@ impl World {
 
     fn command(&self) -> CommandBuilder {
         let mut command = CommandBuilder::new(chitty());
+        // Nothing of the user's environment may change what a screen shows.
         command.env_clear();
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");

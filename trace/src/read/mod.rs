@@ -205,6 +205,7 @@ impl Trace {
                 lamport: parsed.lamport,
                 clock: parsed.clock,
                 after_hole: run.end.hole,
+                // Only the last line can be cut; see `finish`.
                 frayed: false,
                 kind,
             }),

@@ -107,6 +107,7 @@ pub(super) fn parse<'a>(line: &'a str, texts: &mut TextInterner) -> Option<Parse
             .dropped
             .map_or(LineMeaning::Diagnostic, LineMeaning::Dropped)
     } else if fields.bad {
+        // A number that was cut or damaged: as wrong as a missing field.
         return None;
     } else {
         LineMeaning::Step(step_kind(&head, &fields, texts)?)
@@ -162,6 +163,7 @@ fn step_kind(
             id: text(&fields.id).unwrap_or_default(),
             repeated: fields.repeated,
         },
+        // In a server's log a refusal has no event to compare with.
         ("Publish", "refused") if !server => StepKind::PublishRefused {
             id: text(&fields.id).unwrap_or_default(),
         },
