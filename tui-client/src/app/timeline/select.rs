@@ -10,8 +10,8 @@ use chitty_chat::{
 use super::{
     Timeline,
     entry::{EntryContent, TimelineEntry},
-    loaded::TimelineTail,
     scroll::Anchor,
+    tail::TimelineTail,
 };
 use crate::glyphs;
 
