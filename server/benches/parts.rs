@@ -16,7 +16,7 @@ use chitty_server::{
     follower::{self, Hub},
     log::{Log, LogFuture, MemoryLog, PageLimit, SqliteLog},
     record::{Batch, EncodedEvent, EncodedRecord, Record},
-    room::{Command, Fold, Join, Now, Publish, Room, Rules},
+    room::{DecisionTime, Fold, Join, Publish, Room, RoomRules},
 };
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use tempfile::TempDir;
@@ -89,7 +89,7 @@ fn log_line(bencher: Bencher) {
 /// A batch into the ring that all followers share, with nobody to wake.
 #[divan::bench(args = BATCHES)]
 fn ring(bencher: Bencher, records: u64) {
-    let hub = Hub::new(follower::Limits::default(), Position::ZERO);
+    let hub = Hub::new(follower::FollowerLimits::default(), Position::ZERO);
     bencher
         .counter(ItemsCount::new(records))
         .with_inputs(|| batch(hub.head(), records))
@@ -100,8 +100,8 @@ fn session(number: u64) -> SessionHash {
     Session::parse(&format!("{number:032x}")).unwrap().hash()
 }
 
-fn now() -> Now {
-    Now {
+fn now() -> DecisionTime {
+    DecisionTime {
         wall: UNIX_EPOCH,
         mono: Duration::ZERO,
     }
@@ -109,7 +109,7 @@ fn now() -> Now {
 
 /// A chat with its participants.
 fn room() -> Room {
-    let rules = Rules::default();
+    let rules = RoomRules::default();
     let first = Position::new(1);
     let mut room = Room::new(Fold::default(), "epoch".into(), first, rules, now());
     for number in 1..=PARTICIPANTS {
@@ -121,7 +121,7 @@ fn room() -> Room {
             backlog: 0,
             source: None,
         };
-        room.decide(&Command::Join(join), now()).unwrap();
+        room.join(&join, now()).unwrap();
     }
     room
 }
@@ -146,21 +146,21 @@ fn decide_and(bencher: Bencher, records: u64, publish_view: impl Fn(&Room)) {
     let mut ids = 0_u64;
     let mut publish = || {
         ids += 1;
-        Command::Publish(Publish {
+        Publish {
             session: session(1 + ids % PARTICIPANTS),
             text: MessageText::parse(TEXT).unwrap(),
             id: Some(MessageId::parse(&format!("{ids:022}")).unwrap()),
             seen: Position::ZERO,
             lamport: LamportTime::new(1),
-        })
+        }
     };
     bencher
         .counter(ItemsCount::new(records))
         .with_inputs(|| (0..records).map(|_| publish()).collect::<Vec<_>>())
-        .bench_local_refs(|commands| {
+        .bench_local_refs(|messages| {
             let mut scratch = room.clone();
-            for command in commands {
-                divan::black_box(scratch.decide(command, now()).unwrap());
+            for message in messages {
+                divan::black_box(scratch.publish(message, now()).unwrap());
             }
             room.adopt(scratch);
             publish_view(&room);

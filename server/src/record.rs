@@ -1,4 +1,4 @@
-//! One entry of the log: the event, and what the fold needs beside it.
+//! Records: the entries of the log. Each is an event, and what the fold needs beside it.
 //!
 //! The event in a stored record and the event in a broadcast are the same protobuf message,
 //! `chitty.v1.Event`. So it is encoded once, when it is decided ([`Batch`]): the same bytes go into
@@ -18,22 +18,22 @@ use thiserror::Error;
 /// One entry of the log, `chitty.log.v1.Record`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// What everybody is told.
+    /// The event that is broadcast.
     pub event: Event,
-    /// Whose session a Joined belongs to; `None` for other events.
+    /// The session that a Joined belongs to; `None` for other events.
     pub session: Option<SessionHash>,
-    /// Which stream of the participation, from 1, was the latest when the record was written. It
-    /// never falls within a participation, also not by a restart.
+    /// The number of the participation's latest stream, from 1, when the record was written. It
+    /// never falls within a participation, not even after a restart.
     pub generation: u64,
 }
 
-/// Why bytes are no record.
+/// Why bytes are not a record.
 #[derive(Debug, Error)]
 pub enum RecordError {
     /// Not the encoding of a record.
     #[error("not a record of the log: {0}")]
     Encoding(#[from] prost::DecodeError),
-    /// There is no event in it.
+    /// The event is missing.
     #[error("a record of the log without an event")]
     NoEvent,
     /// The session is not 16 bytes.
@@ -42,7 +42,7 @@ pub enum RecordError {
 }
 
 impl Record {
-    /// The bytes that are stored.
+    /// Encodes the record as it is stored.
     pub fn encode(&self) -> Vec<u8> {
         self.encode_around(EncodedEvent::from(&self.event).bytes)
     }
@@ -59,7 +59,7 @@ impl Record {
         .encode_to_vec()
     }
 
-    /// Takes bytes from the store.
+    /// Decodes a record from the bytes in the store.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         let record = log_v1::Record::decode(bytes)?;
         let session = match record.session.as_slice() {

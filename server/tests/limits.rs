@@ -7,7 +7,7 @@ use chitty_chat::{
     secret::os_random,
 };
 use chitty_server::{
-    app::Config, log::MemoryLog, net, rate::Rate, sequencer::Sequencer, service::ChittyChat,
+    app::ServerConfig, log::MemoryLog, net, rate::Rate, sequencer::Sequencer, service::ChittyChat,
 };
 use chitty_testing::server::{PATIENCE, TestServer, config};
 use tokio::{
@@ -29,7 +29,7 @@ const HOURLY: Rate = Rate {
     interval: Duration::from_secs(3600),
 };
 
-async fn start(change: impl FnOnce(&mut Config)) -> TestServer {
+async fn start(change: impl FnOnce(&mut ServerConfig)) -> TestServer {
     let mut config = config();
     change(&mut config);
     TestServer::on(Arc::new(MemoryLog::new(&mut os_random)), config).await

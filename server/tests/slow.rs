@@ -17,7 +17,7 @@ use tonic::{Code, transport::Endpoint};
 #[tokio::test]
 async fn a_stalled_stream_is_ended_and_announced_and_misses_nothing() {
     let mut config = config();
-    config.followers = follower::Limits {
+    config.followers = follower::FollowerLimits {
         stall: Duration::from_millis(300),
         ..config.followers
     };

@@ -6,7 +6,7 @@ use chitty_chat::{
     proto::v1::{self, SERVICE_NAME},
     secret::os_random,
 };
-use chitty_server::{app::Config, log::MemoryLog};
+use chitty_server::{app::ServerConfig, log::MemoryLog};
 use chitty_testing::server::{
     PATIENCE, TestServer, config,
     raw::{
@@ -22,7 +22,7 @@ use tokio::{
 };
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-async fn start(change: impl FnOnce(&mut Config)) -> TestServer {
+async fn start(change: impl FnOnce(&mut ServerConfig)) -> TestServer {
     let mut config = config();
     change(&mut config);
     TestServer::on(Arc::new(MemoryLog::new(&mut os_random)), config).await

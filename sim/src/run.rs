@@ -198,7 +198,7 @@ impl Simulation {
     }
 }
 
-fn serve(sim: &mut Sim<'static>, log: SimLog, recorder: Recorder, config: app::Config) {
+fn serve(sim: &mut Sim<'static>, log: SimLog, recorder: Recorder, config: app::ServerConfig) {
     sim.host(SERVER, move || {
         let (log, recorder) = (log.clone(), recorder.clone());
         async move {
@@ -228,7 +228,7 @@ fn serve(sim: &mut Sim<'static>, log: SimLog, recorder: Recorder, config: app::C
 }
 
 /// The server's rules in the terms of the oracle, which knows none of the server's types.
-fn rules(rules: &room::Rules) -> ConfiguredRules {
+fn rules(rules: &room::RoomRules) -> ConfiguredRules {
     ConfiguredRules {
         grace: rules.grace,
         restart_grace: rules.restart_grace,
@@ -240,7 +240,7 @@ fn rules(rules: &room::Rules) -> ConfiguredRules {
     }
 }
 
-fn config(rng: &mut StdRng) -> app::Config {
+fn config(rng: &mut StdRng) -> app::ServerConfig {
     let keep = rng
         .random_bool(0.2)
         .then(|| Keep::Events(rng.random_range(1..40)));
@@ -250,9 +250,9 @@ fn config(rng: &mut StdRng) -> app::Config {
     });
     // Often tiny, so that followers read most events from the log.
     let ring_bytes = if rng.random_bool(0.5) { 1 << 20 } else { 300 };
-    app::Config {
-        sequencer: sequencer::Config {
-            rules: room::Rules {
+    app::ServerConfig {
+        sequencer: sequencer::SequencerConfig {
+            rules: room::RoomRules {
                 grace: Duration::from_secs(3),
                 restart_grace: Duration::from_secs(6),
                 max_participants: 100,
@@ -265,9 +265,9 @@ fn config(rng: &mut StdRng) -> app::Config {
             idle_exit: None,
             wall: network::wall,
         },
-        followers: follower::Limits {
+        followers: follower::FollowerLimits {
             ring_bytes,
-            ..follower::Limits::default()
+            ..follower::FollowerLimits::default()
         },
         connections: net::Limits {
             keepalive_interval: Duration::from_secs(5),

@@ -26,7 +26,7 @@ pub(crate) fn run() -> Result<(), Failed> {
         .run()
 }
 
-/// A Python with the packages of the requirements, made once for each state of these.
+/// A Python environment with the required packages, made once for each state of the requirements.
 pub(crate) fn venv(name: &str, requirements: &Path) -> Result<PathBuf, Failed> {
     let venv = target().join(name).join("venv");
     let python = venv.join("bin/python");
@@ -85,7 +85,7 @@ impl Server {
             .map_err(|error| Failed::new(format_args!("{}: {error}", program.display())))
     }
 
-    /// From its first line: "chitty-server listens on ADDRESS".
+    /// The address, from the server's first line: "chitty-server listens on ADDRESS".
     fn address(&mut self) -> Result<String, Failed> {
         let mut line = String::new();
         if let Some(output) = &mut self.0.stdout {

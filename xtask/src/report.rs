@@ -1,5 +1,5 @@
-//! The report: its run made anew, its diagram drawn, its PDF set; and the manual's picture of the same
-//! run.
+//! The report: makes its run again, draws its diagram and sets its PDF; also the manual's picture
+//! of the same run.
 
 use std::{
     env,
@@ -87,7 +87,7 @@ fn picture() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What `chitty trace` says of the logs, into a file.
+/// Writes what `chitty trace` says about the logs to a file.
 fn trace(options: &[&str], to: &Path) -> Result<(), Failed> {
     let program: PathBuf = env::current_dir()
         .map_err(Failed::new)?

@@ -1,4 +1,4 @@
-//! Running other programs, aloud.
+//! Runs other programs, and prints each command.
 
 use std::{
     env,
@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What failed, in a sentence.
+/// What failed, as a sentence.
 pub(crate) struct Failed(pub(crate) String);
 
 impl Failed {
@@ -42,7 +42,7 @@ impl Step {
         self
     }
 
-    /// Runs it, and says so.
+    /// Prints the command, and runs it.
     pub(crate) fn run(mut self) -> Result<(), Failed> {
         println!("+ {}", self.line());
         match self.0.status() {
@@ -52,7 +52,7 @@ impl Step {
         }
     }
 
-    /// Runs it in silence: it is only asked.
+    /// Runs it without printing anything, to check something.
     pub(crate) fn succeeds(mut self) -> bool {
         self.0.stdout(Stdio::null()).stderr(Stdio::null());
         self.0.status().is_ok_and(|status| status.success())
@@ -68,7 +68,7 @@ impl Step {
     }
 }
 
-/// Where cargo builds.
+/// The folder that cargo builds into.
 pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }
@@ -92,7 +92,7 @@ pub(crate) fn shipped(packages: &[&str]) -> Result<PathBuf, Failed> {
     Ok(target().join("dist"))
 }
 
-/// Runs the cargo that runs this.
+/// Runs the cargo that runs this program.
 pub(crate) fn cargo(args: &[&str]) -> Result<(), Failed> {
     Step::new("cargo").args(args).run()
 }

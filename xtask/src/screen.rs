@@ -1,4 +1,4 @@
-//! What the client's screen costs.
+//! Measures what the client's screen costs.
 
 use crate::{
     install,

@@ -14,13 +14,13 @@ use super::{
 };
 use crate::record::{Batch, EncodedEvent, EncodedRecord, Record, RecordError};
 
-/// A log in memory.
+/// A log in memory, gone with the process.
 pub struct MemoryLog {
     epoch: Arc<str>,
-    state: Mutex<State>,
+    state: Mutex<MemoryState>,
 }
 
-struct State {
+struct MemoryState {
     extent: Extent,
     records: VecDeque<StoredRecord>,
     snapshot: Option<Vec<u8>>,
@@ -35,7 +35,7 @@ struct StoredRecord {
 impl MemoryLog {
     /// An empty log, with an epoch of its own.
     pub fn new(random: secret::FillRandom<'_>) -> Self {
-        let state = State {
+        let state = MemoryState {
             extent: Extent::EMPTY,
             records: VecDeque::new(),
             snapshot: None,
@@ -46,8 +46,8 @@ impl MemoryLog {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // The state is whole after each statement: a panic elsewhere spoils nothing.
+    fn state(&self) -> MutexGuard<'_, MemoryState> {
+        // The state is consistent after each statement, so that a poisoned lock can still be used.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -106,7 +106,7 @@ impl Log for MemoryLog {
     }
 }
 
-impl State {
+impl MemoryState {
     fn append(&mut self, after: Position, batch: &[EncodedRecord]) -> Result<(), AppendError> {
         self.check_tail(after)?;
         for record in batch {
@@ -140,6 +140,8 @@ impl State {
             .enumerate()
             .take_while(move |(index, record)| {
                 bytes += record.bytes.len();
+                // The first record is returned even if it is too large, so that a reader always
+                // gets on.
                 *index == 0 || bytes <= limit.bytes
             })
             .map(|(_, record)| record)

@@ -23,10 +23,10 @@ use chitty_server::{
         AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, READERS,
         ReadError,
     },
-    net::{Cut, Peer},
+    net::{Peer, StreamAbort},
     rate::Rate,
     record::{Batch, Record},
-    room::Rules,
+    room::RoomRules,
     sequencer::Sequencer,
     service::{Answer, ChittyChat},
 };
@@ -140,7 +140,7 @@ pub(crate) struct Stream {
 }
 
 impl Chat {
-    pub(crate) async fn on(log: Arc<dyn Log>, rules: Rules) -> Self {
+    pub(crate) async fn on(log: Arc<dyn Log>, rules: RoomRules) -> Self {
         let mut config = chitty_testing::server::config();
         config.sequencer.rules = rules;
         let (sequencer, handle) = Sequencer::start(log, config.followers, config.sequencer)
@@ -165,7 +165,7 @@ impl Chat {
             .body(Full::new(body))
             .expect("a request");
         let source = IpAddr::from([192, 0, 2, peer.0]);
-        let peer = Peer::uncounted(source, peer.1, Cut::default());
+        let peer = Peer::uncounted(source, peer.1, StreamAbort::default());
         request.extensions_mut().insert(peer);
         let Ok(response) = self.service.clone().call(request).await;
         match Status::from_header_map(response.headers()) {

@@ -15,12 +15,12 @@ use chitty_chat::{
     secret::os_random,
 };
 use chitty_server::{
-    app::{self, Config, ServeError},
+    app::{self, ServeError, ServerConfig},
     follower,
     log::{Log, MemoryLog},
     net,
-    room::Rules,
-    sequencer::{self, End},
+    room::RoomRules,
+    sequencer::{self, StopReason},
 };
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -36,27 +36,27 @@ pub struct TestServer {
     /// Shuts the server down.
     pub shutdown: CancellationToken,
     /// The task of the server, with what it ended by.
-    pub task: JoinHandle<Result<End, ServeError>>,
+    pub task: JoinHandle<Result<StopReason, ServeError>>,
 }
 
 /// A configuration with a short grace and without limits on rates.
-pub fn config() -> Config {
+pub fn config() -> ServerConfig {
     #[expect(clippy::disallowed_methods, reason = "a test is an edge")]
     let wall = std::time::SystemTime::now;
-    Config {
-        sequencer: sequencer::Config {
-            rules: Rules {
+    ServerConfig {
+        sequencer: sequencer::SequencerConfig {
+            rules: RoomRules {
                 grace: Duration::from_millis(300),
                 publish_rate: None,
                 join_rate: None,
                 stream_rate: None,
-                ..Rules::default()
+                ..RoomRules::default()
             },
             keep: None,
             idle_exit: None,
             wall,
         },
-        followers: follower::Limits::default(),
+        followers: follower::FollowerLimits::default(),
         connections: net::Limits::default(),
         random: os_random,
         failed: |_| {},
@@ -70,7 +70,7 @@ impl TestServer {
     }
 
     /// Starts a server on this log.
-    pub async fn on(log: Arc<dyn Log>, config: Config) -> Self {
+    pub async fn on(log: Arc<dyn Log>, config: ServerConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let shutdown = CancellationToken::new();
@@ -133,7 +133,7 @@ impl TestServer {
     }
 
     /// Shuts the server down, and waits for its end.
-    pub async fn stop(self) -> End {
+    pub async fn stop(self) -> StopReason {
         self.shutdown.cancel();
         timeout(PATIENCE, self.task)
             .await

@@ -48,7 +48,13 @@ pub(crate) const PACKAGES: &[Package] = &[
     Package {
         name: "chitty-server",
         root: "server/src/lib.rs",
-        programs: &["--lib", "--test=rpc", "--test=log_lines", "--test=files", "--test=log_contract"],
+        programs: &[
+            "--lib",
+            "--test=rpc",
+            "--test=log_lines",
+            "--test=files",
+            "--test=log_contract",
+        ],
         parts: &[
             part(
                 "room",
