@@ -229,6 +229,9 @@ impl App {
             }
         };
         if changed {
+            // Whatever has changed, everything that follows from the state is derived again. Each
+            // step depends on the ones before it: the layout on what is open, the pages to fetch on
+            // the layout.
             self.uncover();
             self.new_since_draft.draft(self.composer.draft().is_empty());
             self.lay_out();
@@ -261,6 +264,8 @@ impl App {
     fn outcome(&self, ended: Ended) -> ExitReason {
         match ended {
             Ended::Left => ExitReason::Left,
+            // Without a Welcome the user has seen no chat, so the reason is printed instead of
+            // shown.
             Ended::Failed(why) | Ended::Removed(why) if !self.welcomed => {
                 ExitReason::NeverJoined(why)
             }

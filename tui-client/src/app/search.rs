@@ -181,6 +181,7 @@ impl Search {
         direction: Direction,
     ) -> Option<HistoryPage> {
         timeline.highlight(self.needle.clone());
+        // Pressing the key once more at the end is how the user asks for the other end.
         let at_end = self.outcome == SearchOutcome::NoMore && self.direction == direction;
         self.again();
         self.direction = direction;
@@ -264,6 +265,8 @@ impl Search {
         if self.in_flight.is_some() {
             return None;
         }
+        // One page at a time: each is up to a thousand events, and most queries that are typed
+        // quickly never need theirs.
         self.in_flight = self.wanted;
         self.wanted
     }
@@ -285,6 +288,7 @@ impl Search {
             return None;
         }
         self.in_flight = None;
+        // The query has changed since; its own page is requested now.
         if self.wanted != Some(page) {
             return self.next();
         }

@@ -160,6 +160,7 @@ impl Status {
         }
         self.state = match link {
             Link::Lost { reason, retry_in } => {
+                // Further failed tries belong to the same outage: its start stays.
                 let since = self.lost.take().map_or(now, |lost| lost.since);
                 let reason = without_codes(&reason);
                 self.lost = Some(Outage { since, reason });

@@ -108,9 +108,11 @@ impl SessionDriver {
         }
         self.clock.observe(welcome.lamport.into());
         let next = Position::new(welcome.next);
+        // Read before the cursor moves: only a resume that was asked for can be granted.
         let asked_to_resume = self.cursor.resume().is_some();
         let entry = self.cursor.welcome(&welcome.epoch, next);
         if matches!(entry, Continuity::Afresh { .. }) {
+            // Pages that are in flight belong to the old timeline from now on.
             self.timeline += 1;
             self.outbox.renew();
         }
@@ -218,6 +220,7 @@ impl SessionDriver {
             self.state = LinkState::Idle;
             return;
         }
+        // Jitter, so that the clients of a restarted server do not all come at once.
         let random = self.random_u64();
         let retry_in = self.backoff.next(random).max(wait);
         log::link_lost(self.connector.server(), &reason, retry_in);

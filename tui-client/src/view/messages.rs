@@ -135,6 +135,7 @@ impl MessageCanvas<'_> {
             self.put(text, y, remark, self.theme.error(), buf);
             y += 1;
         }
+        // Beside a selected message, only what happened before it or crossed with it stays bright.
         if matches!(block.relation, Some(Relation::After | Relation::Unknown)) {
             self.patch((from, y), theme::DIM, buf);
         }

@@ -89,6 +89,7 @@ impl Timeline {
             return;
         };
         let number = self.number(last);
+        // Folding takes rows away, so it must not happen at or below the row that somebody reads.
         let in_use = self.anchor.is_some_and(|anchor| anchor.entry >= number)
             || self.selected.is_some_and(|selected| selected >= number);
         let presence = |index: usize| self.entries[index].is_presence();
