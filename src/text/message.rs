@@ -81,12 +81,6 @@ impl MessageText {
     }
 }
 
-/// What the author of a message with this text does, without the `/me `; `None` if the text is not
-/// an action. For texts that come from a log or a server, and so may not be a [`MessageText`].
-pub fn action_of(text: &str) -> Option<&str> {
-    text.strip_prefix(ACTION)
-}
-
 /// What there is to read: a `/me` with nothing behind it says nothing.
 fn said(text: &str) -> &str {
     match text.strip_prefix(ACTION.trim_end()) {
@@ -99,6 +93,12 @@ impl fmt::Display for MessageText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// What the author of a message with this text does, without the `/me `; `None` if the text is not
+/// an action. For texts that come from a log or a server, and so may not be a [`MessageText`].
+pub fn action_of(text: &str) -> Option<&str> {
+    text.strip_prefix(ACTION)
 }
 
 #[cfg(test)]
