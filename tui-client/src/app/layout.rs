@@ -103,7 +103,7 @@ pub fn panes(width: u16, height: u16, wanted: WantedRows, participants: bool) ->
 }
 
 /// Gives the whole screen to the messages, except for the rows of the alarm.
-pub fn bare(width: u16, height: u16, alarm: usize) -> Panes {
+pub fn messages_only(width: u16, height: u16, alarm: usize) -> Panes {
     let alarm = alarm_rows(height, alarm);
     let messages = height - alarm;
     Panes {
@@ -129,8 +129,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_panes_fill_the_screen(width: u16, height: u16, draft in 0..100_usize, hint in 0..9_usize, alarm in 0..9_usize, side: bool) {
-            let bare = bare(width, height, alarm);
-            prop_assert_eq!(bare.messages.height + bare.alarm.height, height);
+            let messages_only = messages_only(width, height, alarm);
+            prop_assert_eq!(messages_only.messages.height + messages_only.alarm.height, height);
             let panes = panes(width, height, WantedRows { alarm, hint, draft }, side);
             prop_assert_eq!(
                 panes.messages.height

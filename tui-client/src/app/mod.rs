@@ -302,7 +302,7 @@ impl App {
         let hint = usize::from(opened).max(self.hint_rows().len());
         let alarm = self.alarm_rows().len();
         self.panes = if self.is_messages_only() {
-            layout::bare(width, height, alarm)
+            layout::messages_only(width, height, alarm)
         } else {
             let wanted = layout::WantedRows { alarm, hint, draft };
             layout::panes(width, height, wanted, self.options.participants)

@@ -55,7 +55,7 @@ impl App {
                     self.new_since_draft.event(&event);
                 }
                 if live {
-                    self.heard(&event, effects);
+                    self.alert(&event, effects);
                 }
                 self.timeline.event(event, own);
             }

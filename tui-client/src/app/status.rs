@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_in_words() {
-        for (told, shown) in [
+        for (reason, shown) in [
             ("refused (os error 111)", "refused"),
             (
                 "no server (refused (os error 111)); why",
@@ -311,7 +311,7 @@ mod tests {
             ("x (os error )", "x (os error )"),
             ("", ""),
         ] {
-            assert_eq!(without_codes(told), shown);
+            assert_eq!(without_codes(reason), shown);
         }
     }
 

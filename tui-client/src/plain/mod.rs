@@ -122,9 +122,9 @@ where
         }
     }
     let end = client.end();
-    let told = client.was_asked_to_leave();
+    let is_asked = client.was_asked_to_leave();
     let deadlines = async {
-        if !told {
+        if !is_asked {
             leave.next().await;
         }
         sleep(LAST_LINES).await;

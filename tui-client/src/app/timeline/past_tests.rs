@@ -65,8 +65,8 @@ fn its_older_lines_come_between_and_nobody_who_reads_is_moved() {
     timeline.paged(HistoryPage::Before(10.into()), Some(&older()), true);
     assert_eq!(screen(&timeline), before);
     assert_eq!(timeline.selected_text(), selected);
-    let told = timeline.entries.iter().filter_map(TimelineEntry::any_event);
-    let times: Vec<_> = told.map(|event| event.lamport.get()).collect();
+    let events = timeline.entries.iter().filter_map(TimelineEntry::any_event);
+    let times: Vec<_> = events.map(|event| event.lamport.get()).collect();
     let expected: Vec<_> = (101..=112).chain(501..=512).collect();
     assert_eq!(times, expected);
     assert_eq!(timeline.wanted(), None);
