@@ -1,82 +1,80 @@
-//! What each participant could know when it wrote: which sendings are before which, and which
-//! crossed on the way.
+//! Causality: what each participant could know when it sent something. It tells which sendings
+//! happened before which others, and which of them crossed.
 //!
-//! Lamport times alone cannot show that: of two times, the smaller one may be of either. A message
-//! therefore carries `seen`, the end of what its author's stream had delivered when it was sent.
-//! With the log transparent (it passes on, and knows nothing itself) and replies left out, a
-//! sending is before another, in the sense of Lamport's happened-before, exactly where both are
-//! the same participant's and in this order, or the other's author had seen it. No chain of
-//! sendings need be followed: whoever has seen a message has also seen all that its author had, as
-//! positions are dense and `seen` is below the message's own position.
+//! Lamport times alone cannot show this: the smaller of two times does not imply that its event
+//! happened before the other. A message therefore carries `seen`, the last position that its
+//! author's stream had delivered when it was sent. Treat the log as transparent (it passes messages
+//! on, and knows nothing itself), and leave replies out. Then one sending happened before another,
+//! in Lamport's sense, exactly if both are by the same participant and in this order, or if the
+//! other's author had seen it. No chain of sendings has to be followed: an author that has seen a
+//! message has also seen everything that the message's author had seen, because positions have no
+//! gaps and `seen` is below the message's own position.
 //!
-//! A participant is taken to have seen all that was before its own joining: its Welcome stands for
-//! it. So the messages that the message at `p`, by `a`, crossed on its way are those of all other
-//! participants in `(seen, p)`.
+//! A participant counts as having seen everything before its own Joined, because its Welcome stands
+//! for it. So the messages that crossed with the message at position `p` by `a` are those of all
+//! other participants in `(seen, p)`.
 
 use std::cmp::Ordering;
 
 use crate::event::{Event, EventKind, LeftReason, ParticipantNumber, Position};
 
-/// A participant's asking for an event: what it sent, named by the event that came of it.
+/// A request of a participant, named by the event that it led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sending {
-    /// Where the event is.
+    /// The position of the event.
     pub position: Position,
-    /// Whose.
+    /// The participant that sent it.
     pub participant: ParticipantNumber,
-    /// What was sent.
+    /// The request that was sent.
     pub kind: SendingKind,
 }
 
-/// What was sent.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendingKind {
-    /// Join.
+    /// A Join.
     Join,
-    /// Publish, with the last position that its author had seen; 0: not told.
+    /// A Publish, with the last position that its author had seen; 0 if it did not say.
     Message(Position),
-    /// Leave.
+    /// A Leave.
     Leave,
 }
 
-/// How one sending is related to another.
+/// The relation of one sending to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
-    /// Both are one.
+    /// Both are the same sending.
     Same,
-    /// It happened before the other: whoever sent the other could know of it.
+    /// It happened before the other, whose sender could know of it.
     Before,
     /// The other happened before it.
     After,
-    /// Neither could know of the other: they crossed.
+    /// Neither sender could know of the other sending: they crossed.
     Concurrent,
-    /// The later one does not tell what its sender had seen.
+    /// Not known, because the later one does not say what its sender had seen.
     Unknown,
 }
 
 impl Sending {
-    /// The sending that led to this event; `None` where no participant asked for it.
+    /// The sending that led to this event; `None` if no request did.
     pub const fn of(event: &Event) -> Option<Self> {
-        let (participant, kind) = match event.kind {
-            EventKind::Joined { .. } => (
-                ParticipantNumber::new(event.position.get()),
-                SendingKind::Join,
-            ),
+        let kind = match event.kind {
+            EventKind::Joined { .. } => SendingKind::Join,
             EventKind::Left {
                 reason: LeftReason::Left,
-                participant,
                 ..
-            } => (participant, SendingKind::Leave),
-            EventKind::Message {
-                participant, seen, ..
-            } => (participant, SendingKind::Message(seen)),
+            } => SendingKind::Leave,
+            EventKind::Message { seen, .. } => SendingKind::Message(seen),
             EventKind::Left { .. } | EventKind::Unknown => return None,
         };
-        Some(Self {
-            position: event.position,
-            participant,
-            kind,
-        })
+        match event.participant() {
+            Some(participant) => Some(Self {
+                position: event.position,
+                participant,
+                kind,
+            }),
+            None => None,
+        }
     }
 
     /// How this one is related to the other.
@@ -91,7 +89,8 @@ impl Sending {
         }
     }
 
-    /// Nothing is before what is earlier in the log: its sender had seen positions below it only.
+    /// The relation to a sending that is later in the log. The later one can never be before the
+    /// earlier one, whose sender had seen lower positions only.
     fn to_later(self, later: &Self) -> Relation {
         if self.participant == later.participant {
             return Relation::Before;
@@ -103,7 +102,7 @@ impl Sending {
         }
     }
 
-    /// The last position that its sender had seen, where that is told.
+    /// The last position that its sender had seen, if the message says so.
     pub fn seen(&self) -> Option<Position> {
         match self.kind {
             SendingKind::Message(seen) if seen != Position::default() => Some(seen),
@@ -126,10 +125,10 @@ impl<'a> Window<'a> {
         Self(sendings)
     }
 
-    /// The messages above this one that its author had not seen: the others' in `(seen, p)`. None
-    /// where `seen` is not told.
+    /// The messages above this one that its author had not seen: those of others in `(seen, p)`.
+    /// Empty if the message does not say what its author had seen.
     ///
-    /// Where the window begins above `seen`, there may be more of them.
+    /// If the window begins above `seen`, there may be more of them.
     pub fn unseen(self, sending: Sending) -> impl DoubleEndedIterator<Item = &'a Sending> {
         let end = self.index(sending.position);
         let start = sending
@@ -151,7 +150,7 @@ impl<'a> Window<'a> {
         self.related(sending, Relation::Before)
     }
 
-    /// Those whose relation to this sending it is.
+    /// The sendings that have this relation to `sending`.
     fn related(
         self,
         sending: Sending,

@@ -1,4 +1,4 @@
-//! What lies at the bottom of an error, for people.
+//! The root causes of errors, for people.
 
 use std::error::Error;
 
@@ -13,8 +13,8 @@ pub fn root_cause(error: &(dyn Error + 'static)) -> String {
     innermost.to_string()
 }
 
-/// Why there is no answer: the innermost error that the status has, else its message, else what its
-/// code means.
+/// Why a call failed: the status's innermost error, otherwise its message, otherwise the meaning of
+/// its code.
 pub fn of_status(status: &Status) -> String {
     match status.source() {
         Some(source) => root_cause(source),

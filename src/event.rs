@@ -1,4 +1,4 @@
-//! The events of a chat, as every part of it speaks of them.
+//! The events of a chat, as every part of the program uses them.
 
 use std::{
     fmt,
@@ -11,12 +11,13 @@ use crate::{
     proto::v1::{self, event::Kind, left::Reason},
 };
 
-/// Where an event is in the log: dense, from 1. 0 is before the first.
+/// An event's number in the log: 1, 2, 3 and so on, without gaps. 0 stands for the place before the
+/// first event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
 impl Position {
-    /// Before every event.
+    /// The position before the first event.
     pub const ZERO: Self = Self(0);
 
     /// The position with this number.
@@ -29,7 +30,7 @@ impl Position {
         self.0
     }
 
-    /// The position behind this one.
+    /// The position after this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -54,7 +55,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Which participation: the position of the Joined that it began with.
+/// The number of a participation: the position of its Joined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParticipantNumber(u64);
 
@@ -85,65 +86,67 @@ impl fmt::Display for ParticipantNumber {
 /// One entry of the chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Where it is in the log.
+    /// Its position in the log.
     pub position: Position,
-    /// The time of its broadcast, the one time that everybody shows for it.
+    /// The Lamport time of its broadcast: the one time that every log and screen shows for it.
     pub lamport: LamportTime,
-    /// The server's wall clock, for people only: the order is by position.
+    /// The server's wall clock, for people only: events are ordered by position.
     pub at: SystemTime,
-    /// The time that the request behind it carried; 0: there was none.
+    /// The Lamport time of the request that led to it; 0 if no request did.
     pub request: LamportTime,
-    /// What happened.
+    /// What happened, and to whom.
     pub kind: EventKind,
 }
 
-/// What happened. Texts are as they came: whoever shows them makes them safe.
+/// What happened. Texts are as they were received; code that shows them makes them safe first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// A participant entered; its number is the event's position.
+    /// A participant joined; its number is the event's position.
     Joined {
-        /// Its name.
+        /// The name of the participant.
         name: Arc<str>,
     },
-    /// A participant is gone.
+    /// The participation of a participant ended.
     Left {
-        /// Its name.
+        /// The name of the participant.
         name: Arc<str>,
-        /// Why.
+        /// The reason why it ended.
         reason: LeftReason,
-        /// Which participation ended.
+        /// The participation that ended.
         participant: ParticipantNumber,
     },
-    /// A participant wrote.
+    /// A participant published a message.
     Message {
-        /// Its name.
+        /// The name of the participant.
         author: Arc<str>,
-        /// What it wrote.
+        /// The text of the message.
         text: Arc<str>,
-        /// The id that its client picked; may be empty.
+        /// The id that the client picked; empty if it picked none.
         id: Arc<str>,
-        /// The last position that it had been shown when it sent; 0: not told.
+        /// The last position that the author had been shown when it sent the message; 0 if the
+        /// client did not say.
         seen: Position,
-        /// Which participation.
+        /// The participation of the author.
         participant: ParticipantNumber,
     },
-    /// Something that this version does not know: it takes its position and time and changes
-    /// nothing.
+    /// An event of a kind that this version does not know. It has a position and a time, and no
+    /// effect.
     Unknown,
 }
 
 /// Why a participant left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LeftReason {
-    /// Not told, or a reason that this version does not know.
+    /// No reason, or one that this version does not know.
     Unspecified,
-    /// By its own Leave.
+    /// The participant sent Leave.
     Left,
-    /// Its stream ended, and it was not back within the grace.
+    /// The stream ended, and the participant was not back within the grace.
     Lost,
-    /// It was present when the server died, and was not back in time after the restart.
+    /// The participant was present when the server stopped, and was not back in time after the
+    /// restart.
     Closed,
-    /// Removed by an operator.
+    /// An operator removed the participant.
     Removed,
 }
 
@@ -191,13 +194,26 @@ impl From<LeftReason> for Reason {
 }
 
 impl Event {
-    /// The sentence with which a joining or leaving is announced, with the event's own time;
-    /// `None` for what is not announced.
+    /// The sentence that announces a Joined or a Left, with the event's own time; `None` for other
+    /// events.
     pub fn sentence(&self) -> Option<String> {
         match &self.kind {
             EventKind::Joined { name } => Some(joined_sentence(name, self.lamport)),
             EventKind::Left { name, .. } => Some(left_sentence(name, self.lamport)),
             EventKind::Message { .. } | EventKind::Unknown => None,
+        }
+    }
+
+    /// The participant that the event is about: who joined, left or wrote. `None` if this version
+    /// does not know the kind of event.
+    pub const fn participant(&self) -> Option<ParticipantNumber> {
+        match self.kind {
+            // A participation's number is the position of its Joined.
+            EventKind::Joined { .. } => Some(ParticipantNumber(self.position.0)),
+            EventKind::Left { participant, .. } | EventKind::Message { participant, .. } => {
+                Some(participant)
+            }
+            EventKind::Unknown => None,
         }
     }
 
@@ -245,6 +261,8 @@ impl From<v1::Event> for Event {
         Self {
             position: Position(event.position),
             lamport: event.lamport.into(),
+            // The wall clock is only shown, so a missing or impossible time is no reason to refuse
+            // the event.
             at: event.at.map_or(UNIX_EPOCH, system_time),
             request: event.request.into(),
             kind,
@@ -292,7 +310,7 @@ impl From<&Event> for v1::Event {
     }
 }
 
-/// A wall-clock time from the wire; what no [`SystemTime`] can hold becomes the Unix epoch.
+/// A wall-clock time from the wire. One that [`SystemTime`] cannot hold becomes the Unix epoch.
 fn system_time(at: prost_types::Timestamp) -> SystemTime {
     let (Ok(seconds), Ok(nanos)) = (u64::try_from(at.seconds), u32::try_from(at.nanos)) else {
         return UNIX_EPOCH;

@@ -1,13 +1,13 @@
-//! Files and folders that are this user's own.
+//! Files and folders that belong to this user.
 //!
-//! Whatever a process writes to lies in folders that others may reach, too: `./logs` of a checkout
-//! in `/tmp`, a data folder on a shared disk. Another user who makes the file first, or puts a
-//! link in its place, would have the process write where that user wants, or read along. So a file
-//! is written to only if it is a regular one of this user's, has one name, and was not reached by
+//! A process may write to folders that others can write to as well: `./logs` of a checkout in
+//! `/tmp`, a data folder on a shared disk. Another user who creates the file first, or puts a link
+//! in its place, could make the process write elsewhere, or read what it writes. So a file is
+//! written to only if it is a regular file of this user, has one name, and was not reached through
 //! a link (CWE-59, CWE-377: <https://cwe.mitre.org/data/definitions/59.html>).
 //!
-//! Every error is an [`io::Error`] of the kind `PermissionDenied` whose text says what is wrong and
-//! whose the file is.
+//! Every such error is an [`io::Error`] of the kind `PermissionDenied`. Its text says what is
+//! wrong, and who owns the file.
 
 use std::{
     fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions},
@@ -29,15 +29,15 @@ mod folder;
 mod home;
 
 pub use self::{
-    folder::{Folder, Identity},
+    folder::{FileIdentity, Folder},
     home::{UserPathError, user_path},
 };
 
-/// The bits of a mode by which others than the owner can do something.
+/// The bits of a file mode that give others than the owner any access.
 const OTHERS: u32 = 0o077;
-/// The bits of a mode by which others than the owner can write.
+/// The bits of a file mode that let others than the owner write.
 const OTHERS_WRITE: u32 = 0o022;
-/// In a folder with this bit, only the owner of a file can rename or remove it, as in `/tmp`.
+/// The bit of a folder in which only the owner of a file can rename or remove it, as in `/tmp`.
 const STICKY: u32 = 0o1000;
 
 /// Why a file or a folder is not used.
@@ -63,15 +63,15 @@ impl From<Unsafe> for io::Error {
     }
 }
 
-/// Opens a file to write to it, which is made with mode 0600 if it is not there. `options` says
-/// how (`append`, `create_new` and so on).
+/// Opens a file for writing, and creates it with mode 0600 if it does not exist and `options` allow
+/// it. `options` says how to open it (`append`, `create_new` and so on).
 ///
-/// A file that is there already is used only if it is a regular file of this user's with one name;
-/// whatever its mode lets others do is taken away. A symbolic link is not followed. A FIFO or a
-/// device is refused instead of waited for. `options` must not truncate: that would be done before
-/// the file is known to be this user's.
+/// An existing file is used only if it is a regular file of this user with one name. Access by
+/// others is removed from its mode. A symbolic link is not followed. A FIFO or a device is refused
+/// without waiting for it. `options` must not truncate, because that would happen before the file
+/// is known to be this user's.
 pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // NONBLOCK, because opening a FIFO waits for its other end.
+    // NONBLOCK, because opening a FIFO would wait for its other end.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = options
@@ -82,13 +82,14 @@ pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let metadata = file.metadata()?;
     check_file(&metadata)?;
     if metadata.mode() & OTHERS != 0 {
+        // By the open file and not by its path, which may lead to another file by now.
         file.set_permissions(Permissions::from_mode(metadata.mode() & 0o700))?;
     }
     Ok(file)
 }
 
-/// Opens a regular file to read it, whosever it is. A pipe or a device is refused instead of waited
-/// for.
+/// Opens a regular file for reading, whoever owns it. A pipe or a device is refused without waiting
+/// for it.
 pub fn open_to_read(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
@@ -96,12 +97,12 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(flags)
         .open(path)?;
-    check_kind(Facts::from(&file.metadata()?).kind)?;
+    check_kind(FileFacts::from(&file.metadata()?).kind)?;
     Ok(file)
 }
 
-/// Whether the file at this path can be opened by [`open_own`]: for files that a library opens by
-/// their names. A file that is not there is in order.
+/// Checks that [`open_own`] would accept the file at this path, for files that a library opens by
+/// name. A file that does not exist is accepted.
 pub fn check_own(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(check_file(&metadata)?),
@@ -110,7 +111,7 @@ pub fn check_own(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a folder with mode 0700, and those above it, where they are not there.
+/// Creates a folder with mode 0700, and its parents, if they do not exist.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| match error.kind() {
@@ -119,8 +120,8 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     })
 }
 
-/// Whether a folder is this user's own, and others cannot change what is in it. A symbolic link to
-/// such a folder is in order if the link is this user's own.
+/// Checks that a folder belongs to this user, and that others cannot change its contents. A
+/// symbolic link to such a folder is accepted if the link belongs to this user, too.
 pub fn check_own_folder(path: &Path) -> io::Result<()> {
     check_owner(&fs::symlink_metadata(path)?)?;
     let metadata = fs::metadata(path)?;
@@ -134,15 +135,15 @@ pub fn check_own_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a folder, and a symbolic link that leads to it, is this user's own.
+/// Whether a folder, and a symbolic link that leads to it, belong to this user.
 pub fn is_own_folder(path: &Path) -> io::Result<bool> {
     let user = effective_user();
     let (link, folder) = (fs::symlink_metadata(path)?, fs::metadata(path)?);
     Ok(folder.is_dir() && link.uid() == user && folder.uid() == user)
 }
 
-/// Whether files can be made and renamed in a folder without another user's doing: it is this
-/// user's or root's, and others can either not write there, or, as in `/tmp`, not touch files that
+/// Checks that other users cannot interfere with this user's files in a folder: it belongs to this
+/// user or to root, and others either cannot write there or, as in `/tmp`, cannot touch files that
 /// are not theirs.
 pub fn check_shared_folder(path: &Path) -> io::Result<()> {
     check_shared(&fs::metadata(path)?)
@@ -161,7 +162,7 @@ fn check_shared(metadata: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// The name of a user, and the number where there is no name: for messages.
+/// The name of a user, or the number if there is no name, for messages.
 pub fn user_name(uid: u32) -> String {
     match User::from_uid(Uid::from_raw(uid)) {
         Ok(Some(user)) => user.name,
@@ -169,23 +170,23 @@ pub fn user_name(uid: u32) -> String {
     }
 }
 
-/// The user that this process acts as.
+/// The effective user id of this process.
 pub fn effective_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
 fn check_file(metadata: &Metadata) -> Result<(), Unsafe> {
-    Facts::from(metadata).check()
+    FileFacts::from(metadata).check()
 }
 
-/// What the system says of a file, whichever way it was asked.
-struct Facts {
+/// What the system says about a file, whichever call was used.
+struct FileFacts {
     uid: u32,
     kind: FileType,
     links: u64,
 }
 
-impl From<&Metadata> for Facts {
+impl From<&Metadata> for FileFacts {
     fn from(metadata: &Metadata) -> Self {
         Self {
             uid: metadata.uid(),
@@ -195,7 +196,7 @@ impl From<&Metadata> for Facts {
     }
 }
 
-impl From<&Stat> for Facts {
+impl From<&Stat> for FileFacts {
     // The types of these fields differ between systems.
     #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
     fn from(stat: &Stat) -> Self {
@@ -207,16 +208,16 @@ impl From<&Stat> for Facts {
     }
 }
 
-impl Facts {
+impl FileFacts {
     fn check(&self) -> Result<(), Unsafe> {
         if self.kind.is_symlink() {
             return Err(Unsafe::Link);
         }
-        // Said first: whose it is helps most.
+        // Checked first, because the owner is the most helpful thing to report.
         check_user(self.uid)?;
         check_kind(self.kind)?;
         match self.links {
-            // A file that was removed since has none, and harms nobody.
+            // A file that was removed meanwhile has no name, which is harmless.
             0 | 1 => Ok(()),
             links => Err(Unsafe::Links(links)),
         }
@@ -248,7 +249,7 @@ fn check_user(owner: u32) -> Result<(), Unsafe> {
     })
 }
 
-/// Says more than the system does if it refuses a file for what it is, or for whose it is.
+/// A clearer error if the system refused a file because of its kind or its owner.
 fn explain(path: &Path, error: io::Error) -> io::Error {
     match fs::symlink_metadata(path).map(|metadata| check_file(&metadata)) {
         Ok(Err(reason)) => reason.into(),
@@ -256,8 +257,8 @@ fn explain(path: &Path, error: io::Error) -> io::Error {
     }
 }
 
-/// What the error by itself says of the file. What was in the way may be gone, or another file,
-/// when it is looked at after the error.
+/// What the error alone says about the file. When the file is examined after the error, it may be
+/// gone, or be another one.
 fn in_our_words(error: io::Error) -> io::Error {
     match Errno::from_io_error(&error) {
         Some(Errno::ISDIR) => Unsafe::Kind("a folder").into(),

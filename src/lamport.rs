@@ -3,19 +3,19 @@
 
 use std::fmt;
 
-/// A reading of a [`LamportClock`]: a count of events, without unit. 0 is before the first.
+/// A reading of a [`LamportClock`]: a count of events, without a unit. 0 is before the first event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LamportTime(u64);
 
 impl LamportTime {
-    /// Before every event.
+    /// The time before the first event.
     pub const ZERO: Self = Self(0);
 
-    /// A Joined or a message has no later time: the last 2^32 numbers are kept for those who leave,
-    /// and for the clocks that receive it.
+    /// The latest time of a Joined or a message. The last 2^32 numbers are reserved for Lefts, and
+    /// for the clocks that receive them.
     pub const LAST_ENTRY: Self = Self(u64::MAX - (1 << 32));
-    /// A leaving that was asked for has no later time: the last 2^31 numbers are kept for those who
-    /// are lost, each of whom takes one.
+    /// The latest time of a Left that was asked for. The last 2^31 numbers are reserved for
+    /// participants that are lost, each of whom takes one.
     pub const LAST_LEAVE: Self = Self(u64::MAX - (1 << 31));
 
     /// The time with this number.
@@ -43,9 +43,10 @@ impl fmt::Display for LamportTime {
 
 /// One process's logical clock.
 ///
-/// The number stops at [`u64::MAX`] instead of wrapping. The log refuses what is far ahead of its
-/// own clock, and what is later than [`LamportTime::LAST_ENTRY`], so that a clock of a chat that
-/// keeps the rules never comes there; one that does ([`LamportClock::is_at_end`]) is not used on.
+/// The number stops at [`u64::MAX`] instead of wrapping. The server refuses requests that are far
+/// ahead of the log's clock, or later than [`LamportTime::LAST_ENTRY`], so that the clock of a chat
+/// that keeps the rules never gets there. A clock that does ([`LamportClock::is_at_end`]) must not
+/// be used any further.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LamportClock {
     now: LamportTime,
@@ -59,17 +60,17 @@ impl LamportClock {
         }
     }
 
-    /// A clock that goes on from `now`.
+    /// A clock that continues from `now`.
     pub const fn starting_at(now: LamportTime) -> Self {
         Self { now }
     }
 
-    /// The current reading.
+    /// The current reading of the clock.
     pub const fn now(self) -> LamportTime {
         self.now
     }
 
-    /// Whether there is no later time: the next event would stand still.
+    /// Whether there is no later time, so that the next event could not be later than the last.
     pub const fn is_at_end(self) -> bool {
         self.now.0 == u64::MAX
     }
@@ -78,6 +79,7 @@ impl LamportClock {
     ///
     /// Returns the event's time, which a message carries.
     pub fn tick(&mut self) -> LamportTime {
+        // A clock that wrapped would order new events before old ones.
         self.now = LamportTime(self.now.0.saturating_add(1));
         self.now
     }
@@ -90,7 +92,7 @@ impl LamportClock {
         self.tick()
     }
 
-    /// Learning of a time without an event of the run, as from a reply: `C = max(C, t)`.
+    /// Learning of a time without an event, as from a reply: `C = max(C, t)`.
     pub fn observe(&mut self, time: LamportTime) {
         self.now = self.now.max(time);
     }

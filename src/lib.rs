@@ -1,7 +1,7 @@
-//! What the server and the clients of Chitty-Chat share: the wire contract, logical time, names
-//! and messages, events, log files, and which files are safe to write to.
+//! The code that the server and the clients of Chitty-Chat share: the wire contract, logical time,
+//! names and messages, events, log files, and checks for safe files.
 //!
-//! Nothing here knows who publishes, who follows, or what a screen is.
+//! Nothing here knows about the server, the client, or a screen.
 
 pub mod causality;
 pub mod cause;

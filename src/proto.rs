@@ -1,4 +1,5 @@
-//! The generated code: [`v1`] is the wire contract, [`log_v1`] what the durable log stores.
+//! The code generated from `proto/`: [`v1`] is the wire contract, and [`log_v1`] is what the
+//! durable log stores.
 
 use std::fmt;
 
@@ -17,13 +18,14 @@ pub mod v1 {
         include_bytes!(concat!(env!("OUT_DIR"), "/chitty.v1.bin"));
 }
 
-/// What the log stores, package `chitty.log.v1`.
+/// The messages that the log stores, package `chitty.log.v1`.
 #[allow(missing_docs, clippy::pedantic)]
 pub mod log_v1 {
     include!(concat!(env!("OUT_DIR"), "/log/chitty.log.v1.rs"));
 }
 
-/// Sessions are secrets: `Debug` of the messages that carry one leaves it out.
+/// Implements `Debug` for messages that carry a session, and leaves the session out, because it is
+/// a secret.
 macro_rules! redacted_debug {
     ($($message:ident { $($field:ident),* })*) => {$(
         impl fmt::Debug for v1::$message {
@@ -44,8 +46,8 @@ redacted_debug! {
     HistoryRequest { before, limit, after, at_lamport }
 }
 
-/// A status's name as the specification spells it, such as `INVALID_ARGUMENT`:
-/// <https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>.
+/// A status code's name as the specification spells it, such as `INVALID_ARGUMENT`
+/// (<https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>).
 pub const fn status_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",

@@ -1,20 +1,22 @@
-//! What clients pick at random: the session, which is a secret, and a message's id.
+//! Values that clients pick at random: the session, which is a secret, and a message's id.
 
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-/// How many random bytes are behind a session or an id that is made here: 128 bits.
+/// Random bytes of a session or an id that is made here: 128 bits.
 const RANDOM_BYTES: usize = 16;
 
-/// The source of randomness: fills the buffer. Passed in, so that a simulation can repeat itself.
+/// A source of randomness, which fills the buffer. It is passed in so that a simulation can repeat
+/// itself.
 pub type FillRandom<'a> = &'a mut dyn FnMut(&mut [u8]);
 
 /// Fills the buffer from the operating system.
 ///
 /// # Panics
-/// Where the operating system has no randomness to give: nothing secret can be made then.
+/// If the operating system has no randomness to give, because nothing secret can be made
+/// then.
 #[expect(clippy::disallowed_methods, reason = "this is the edge")]
 pub fn os_random(buffer: &mut [u8]) {
     getrandom::fill(buffer).expect("the operating system gives random bytes");
@@ -44,7 +46,7 @@ pub fn digest(text: &str) -> [u8; 16] {
     prefix
 }
 
-/// The secret by which a participant is known to the server. Neither printed nor logged.
+/// The secret by which the server knows a participant. It is neither printed nor logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Session(Box<str>);
 
@@ -57,15 +59,15 @@ pub enum SessionError {
     /// Longer than any encoding of a sensible secret.
     #[error("a session has at most {max} characters", max = Session::MAX_LENGTH)]
     TooLong,
-    /// Has characters that are not printable ASCII.
+    /// It has characters that are not printable ASCII.
     #[error("a session is printable ASCII without spaces")]
     NotPrintable,
 }
 
 impl Session {
-    /// In characters: 122 bits in base64.
+    /// Shortest length in characters: 122 bits in base64.
     pub const MIN_LENGTH: usize = 22;
-    /// In characters.
+    /// Longest length in characters.
     pub const MAX_LENGTH: usize = 128;
 
     /// A new session of 128 random bits.
@@ -73,7 +75,7 @@ impl Session {
         Self(random_hex(fill).into())
     }
 
-    /// Takes a session from the wire.
+    /// Parses a session from the wire.
     pub fn parse(session: &str) -> Result<Self, SessionError> {
         if session.len() > Self::MAX_LENGTH {
             return Err(SessionError::TooLong);
@@ -87,12 +89,12 @@ impl Session {
         Ok(Self(session.into()))
     }
 
-    /// The secret itself, to be sent and nothing else.
+    /// The secret itself, only for sending it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// What may be stored and logged.
+    /// The hash, which may be stored and logged.
     pub fn hash(&self) -> SessionHash {
         SessionHash(digest(&self.0))
     }
@@ -109,7 +111,7 @@ impl fmt::Debug for Session {
 pub struct SessionHash([u8; 16]);
 
 impl SessionHash {
-    /// The hash with these bytes, from the log; `None` where it is not 16 bytes.
+    /// The hash with these bytes, from the log; `None` unless they are 16 bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
@@ -132,7 +134,8 @@ impl fmt::Debug for SessionHash {
     }
 }
 
-/// By what a retried message is told from a new one: 16 to 64 printable ASCII characters.
+/// The id of a message, by which a retry is told from a new message: 16 to 64 printable ASCII
+/// characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(Box<str>);
 
@@ -142,9 +145,9 @@ pub struct MessageId(Box<str>);
 pub struct MessageIdError;
 
 impl MessageId {
-    /// In characters: 122 bits, four a character at least.
+    /// Shortest length in characters.
     pub const MIN_LENGTH: usize = 16;
-    /// In characters.
+    /// Longest length in characters.
     pub const MAX_LENGTH: usize = 64;
 
     /// A new id of 128 random bits.
@@ -152,7 +155,7 @@ impl MessageId {
         Self(random_hex(fill).into())
     }
 
-    /// Takes an id from the wire. The empty id, which is none, is not taken here.
+    /// Parses an id from the wire. The empty text, which means no id, is an error here.
     pub fn parse(id: &str) -> Result<Self, MessageIdError> {
         let printable = id.bytes().all(|byte| byte.is_ascii_graphic());
         if printable && (Self::MIN_LENGTH..=Self::MAX_LENGTH).contains(&id.len()) {
@@ -174,14 +177,14 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// Eight hexadecimal digits that tell one run of a process from another in log files.
+/// An id for one run of a process in log files: eight hexadecimal digits.
 pub fn run_id(fill: FillRandom<'_>) -> String {
     let mut bytes = [0; 4];
     fill(&mut bytes);
     hex(&bytes)
 }
 
-/// A log's life: 128 random bits, drawn when a log is made.
+/// A new epoch, the name of a log's life: 128 random bits.
 pub fn epoch(fill: FillRandom<'_>) -> String {
     random_hex(fill)
 }

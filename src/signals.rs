@@ -1,12 +1,12 @@
-//! What whoever started this process wants it to make of signals.
+//! Signals that the parent process wants this process to ignore.
 
 use rustix::process::Signal;
 
-/// Whether this process ignores a signal; `None` if the system does not tell, as only Linux does.
+/// Whether this process ignores a signal; `None` if the system does not say, as only Linux does.
 ///
-/// `nohup` and shells start programs with signals ignored that are not to end them: SIGHUP, and
-/// for a job in the background SIGINT and SIGQUIT. To listen for such a signal would undo that, so
-/// this is to be asked before.
+/// `nohup` and shells start programs with some signals ignored, so that these do not end them:
+/// SIGHUP, and for a background job SIGINT and SIGQUIT. Installing a handler for such a signal
+/// would undo that, so check this first.
 pub fn is_ignored(signal: Signal) -> Option<bool> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let mask = status

@@ -1,9 +1,9 @@
-//! What hostile peers cost the server, and those who chat meanwhile: each attack runs against a
-//! server of its own for a few seconds, and is a row of a table.
+//! Measures what hostile peers cost the server, and those who chat meanwhile. Each attack runs
+//! against a server of its own for a few seconds, and makes a row of a table.
 //!
-//! Everything stays on this machine. Where the system allows it, the program runs in a network
-//! namespace that has a loopback interface and nothing else, in which whole networks of addresses
-//! are local, so that attackers and others come from as many places as are needed.
+//! Everything stays on this machine. If the system allows it, the program runs in a network
+//! namespace with only a loopback interface, in which whole networks of addresses are local, so
+//! that attackers and others can come from as many addresses as needed.
 
 mod attacks;
 mod honest;
@@ -20,7 +20,7 @@ use color_eyre::eyre::{Result, bail};
 
 use crate::run::Plan;
 
-/// No attack is allowed to last longer.
+/// The longest duration of an attack.
 const LONGEST: u64 = 60;
 
 #[derive(Parser)]

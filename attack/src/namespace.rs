@@ -1,5 +1,5 @@
-//! A network of one's own, in which all of 10.0.0.0/8 and `2001:db8::/32` is this machine, and which
-//! no packet leaves.
+//! A network namespace in which all of 10.0.0.0/8 and `2001:db8::/32` is this machine. No packet
+//! leaves it.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -8,17 +8,17 @@ use std::{
 
 use color_eyre::eyre::{Result, WrapErr as _};
 
-/// Set in the namespace.
+/// The environment variable that is set in the namespace.
 const ENTERED: &str = "CHITTY_ATTACK_NAMESPACE";
 
-/// Addresses may be used that no interface has: by their routes, and, of IPv6, by this setting.
+/// Makes addresses usable that no interface has: by routes and, for IPv6, by a setting.
 const SET_UP: &str = "ip link set lo up \
                       && ip route add local 10.0.0.0/8 dev lo \
                       && ip -6 route add local 2001:db8::/32 dev lo \
                       && echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind";
 
-/// Runs this program again, in a namespace: how that ended. `None` where there can be none, as in
-/// most containers.
+/// Runs this program again in a namespace, and returns how it ended. `None` if no namespace can be
+/// made, as in most containers.
 pub(crate) fn enter() -> Result<Option<ExitCode>> {
     let unshare = |script: &str| {
         let mut command = Command::new("unshare");
@@ -53,7 +53,7 @@ fn is_entered() -> bool {
     std::env::var_os(ENTERED).is_some()
 }
 
-/// One of many hosts that have nothing in common: at most 65,000.
+/// The address of a host, one of at most 65,000 unrelated ones.
 pub(crate) fn host(number: u16) -> IpAddr {
     let [a, b] = number.to_be_bytes();
     if is_entered() {
@@ -63,14 +63,13 @@ pub(crate) fn host(number: u16) -> IpAddr {
     }
 }
 
-/// One of many addresses of the loopback network.
+/// An address of the loopback network.
 pub(crate) fn loopback(number: u16) -> IpAddr {
     let [a, b] = number.to_be_bytes();
     Ipv4Addr::new(127, 1, a, b).into()
 }
 
-/// An address in one of many /64 networks of IPv6, all of the same subscriber; none where there
-/// are none.
+/// An address in one of the IPv6 /64 networks of one subscriber; `None` outside of the namespace.
 pub(crate) fn network(number: u16) -> Option<IpAddr> {
     is_entered().then(|| Ipv6Addr::new(0x2001, 0xdb8, 1, number, 0, 0, 0, 1).into())
 }

@@ -1,4 +1,4 @@
-//! A connection that speaks HTTP/2 by hand.
+//! A connection that speaks hand-written HTTP/2.
 
 use std::{
     io::{self, ErrorKind},
@@ -18,43 +18,43 @@ use tokio::{
 
 use crate::server::Server;
 
-/// The connection's window is given back after so many bytes.
+/// Bytes after which the connection's window is given back.
 const REFILL: u32 = 1 << 20;
 
-/// One connection.
+/// A hostile peer: one connection to the server.
 pub(crate) struct Peer {
     stream: TcpStream,
     frames: Frames,
-    /// To be sent.
+    /// Bytes that are to be sent.
     out: Vec<u8>,
     sent: usize,
-    /// Sent in all.
+    /// Bytes that were sent in all.
     bytes: u64,
     next_stream: u32,
-    /// Of the connection's window, taken by the server and not given back.
+    /// Bytes of the connection's window that the server has used and that were not given back.
     taken: u32,
-    /// How much may be sent to the server in all.
-    pub(crate) room: i64,
+    /// The connection's send window: bytes that may be sent to the server.
+    pub(crate) send_window: i64,
 }
 
-/// What of a call was heard.
+/// News of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
-    /// Its answer has begun, and goes on.
+    /// Its reply has begun, and goes on.
     Begun(u32),
-    /// It has ended, or was ended.
+    /// It has ended, or was reset.
     Ended(u32),
 }
 
 impl Peer {
-    /// Connects from this address; each of its streams can be sent so many bytes.
+    /// Connects from this address. `window` is how many bytes each of its streams accepts.
     pub(crate) async fn connect(server: &Server, from: IpAddr, window: u32) -> io::Result<Self> {
         let mut peer = Self::silent(server, from).await?;
         put_hello(&mut peer.out, window);
         Ok(peer)
     }
 
-    /// Connects from this address, and has nothing to say yet.
+    /// Connects from this address, and sends nothing yet.
     async fn silent(server: &Server, from: IpAddr) -> io::Result<Self> {
         let socket = if from.is_ipv4() {
             TcpSocket::new_v4()
@@ -72,25 +72,25 @@ impl Peer {
             bytes: 0,
             next_stream: 1,
             taken: 0,
-            room: i64::from(chitty_load::http2::FIRST_WINDOW),
+            send_window: i64::from(chitty_load::http2::FIRST_WINDOW),
         })
     }
 
-    /// Puts a whole call into what is to be sent; its stream.
+    /// Queues a whole call, and returns its stream.
     pub(crate) fn call(&mut self, headers: &[u8], message: &impl Message) -> u32 {
         let stream = self.stream_id();
         put_call(&mut self.out, stream, headers, message);
         stream
     }
 
-    /// Puts a call without the end of its request.
+    /// Queues a call without the end of its request, and returns its stream.
     pub(crate) fn begin(&mut self, headers: &[u8]) -> u32 {
         let stream = self.stream_id();
         put_frame(&mut self.out, HEADERS, END_HEADERS, stream, headers);
         stream
     }
 
-    /// Ends a call.
+    /// Queues the reset of a call.
     pub(crate) fn reset(&mut self, stream: u32) {
         const CANCEL: [u8; 4] = [0, 0, 0, 8];
         self.frame(RST_STREAM, stream, &CANCEL);
@@ -109,7 +109,7 @@ impl Peer {
         self.sent == self.out.len()
     }
 
-    /// So many have been sent in all.
+    /// How many bytes were sent in all.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -120,8 +120,8 @@ impl Peer {
         stream
     }
 
-    /// Waits until something was sent or received, and does what HTTP/2 asks for. `false`: it is
-    /// time to end. An error: the connection has ended.
+    /// Waits until something was sent or received, and does what HTTP/2 requires. `false` if it is
+    /// time to end; an error if the connection has ended.
     pub(crate) async fn turn(&mut self, until: Instant) -> io::Result<bool> {
         let interest = if self.is_flushed() {
             Interest::READABLE
@@ -158,7 +158,7 @@ impl Peer {
         Ok(true)
     }
 
-    /// The next thing that was heard of a call.
+    /// The next news of a call.
     pub(crate) fn heard(&mut self) -> io::Result<Option<Heard>> {
         while let Some(frame) = self.frames.take() {
             if let Some(heard) = self.hear(&frame)? {
@@ -179,7 +179,7 @@ impl Peer {
             }
             WINDOW_UPDATE if frame.stream == 0 => {
                 if let Some(more) = frame.payload.first_chunk() {
-                    self.room += i64::from(u32::from_be_bytes(*more));
+                    self.send_window += i64::from(u32::from_be_bytes(*more));
                 }
             }
             GOAWAY => return Err(ErrorKind::ConnectionAborted.into()),
@@ -202,8 +202,8 @@ impl Peer {
         Ok(None)
     }
 
-    /// Reads what comes, answers what has to be answered, and says nothing more. An error: the
-    /// server ended the connection earlier than it was time.
+    /// Reads, answers what HTTP/2 requires, and sends nothing else. An error says that the server
+    /// ended the connection too early.
     pub(crate) async fn hold(&mut self, until: Instant) -> io::Result<()> {
         while self.turn(until).await? {
             while self.heard()?.is_some() {}

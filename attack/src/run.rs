@@ -1,4 +1,4 @@
-//! One attack after the other, each against a server of its own.
+//! Runs the attacks one after the other, each against a server of its own.
 
 use std::{
     fs,
@@ -24,18 +24,18 @@ use crate::{
 
 /// The number of the host that newcomers come from.
 pub(crate) const NEWCOMER: u16 = 102;
-/// What the log holds before an attack: each text is as long as one may be.
+/// Events in the log before an attack, each with the longest text.
 const LINES: u64 = 10_000;
 const WRITERS: u64 = 8;
-/// All is quiet before an attack.
+/// A quiet time before an attack.
 const CALM: Duration = Duration::from_millis(500);
-/// After an attack, what it took should be given back.
+/// The time after an attack in which the server should free what it used.
 const AFTER: Duration = Duration::from_secs(2);
 
-/// An attack on the server's memory lasts for so long at least.
+/// The shortest duration of an attack on the server's memory.
 const SHORTEST: Duration = Duration::from_secs(3);
 
-/// What is run.
+/// What is to be run.
 pub(crate) struct Plan {
     pub(crate) time: Duration,
     pub(crate) divisor: usize,
@@ -44,12 +44,12 @@ pub(crate) struct Plan {
     pub(crate) against: Option<PathBuf>,
 }
 
-/// What one attack cost.
+/// The figures of one attack.
 pub(crate) struct Row {
     pub(crate) base: u64,
     pub(crate) peak: u64,
     pub(crate) after: u64,
-    /// Of one core.
+    /// CPU time as a fraction of one core.
     pub(crate) busy: f64,
     pub(crate) seen: Seen,
     pub(crate) figure: String,
@@ -85,7 +85,7 @@ pub(crate) async fn all(plan: &Plan, only: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Those who were there before are served.
+/// Checks that the honest participants were served.
 fn check(row: &Row) -> Result<()> {
     ensure!(!row.seen.broadcasts.is_empty(), "nobody said anything");
     let missing = row.seen.missing;
@@ -95,7 +95,7 @@ fn check(row: &Row) -> Result<()> {
     Ok(())
 }
 
-/// The data folder of a chat that has been written to, made by the same build.
+/// The data folder of a filled chat, made by the same build.
 async fn chat(program: &Path, lines: u64) -> Result<TempDir> {
     let folder = tempfile::tempdir()?;
     let chat = TempDir::new()?;
@@ -199,7 +199,7 @@ async fn one(plan: &Plan, attack: &Attack, program: &Path, chat: &Path) -> Resul
     })
 }
 
-/// A folder of files, readable by their owner only, as the server has it.
+/// Copies a folder of files, readable by their owner only, as the server requires.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().mode(0o700).create(to)?;

@@ -1,4 +1,4 @@
-//! The server under attack: a real process with the limits that it has by default.
+//! The server under attack: a real process with its default limits.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ pub(crate) struct Server {
     folder: TempDir,
 }
 
-/// In KiB.
+/// A process's memory in KiB.
 #[derive(Clone, Copy)]
 pub(crate) struct Memory {
     pub(crate) resident: u64,
@@ -28,7 +28,7 @@ pub(crate) struct Memory {
 }
 
 impl Server {
-    /// Starts it on the chat in this folder. `options` come behind those that it needs.
+    /// Starts it on the chat in this folder. `options` come after those that it needs.
     pub(crate) fn start(program: &Path, folder: TempDir, options: &[&str]) -> Result<Self> {
         let path = folder.path();
         let mut process = Command::new(program)
@@ -60,7 +60,7 @@ impl Server {
         })
     }
 
-    /// For a peer that comes from such an address.
+    /// The server's address for a peer from this address.
     pub(crate) fn address(&self, from: std::net::IpAddr) -> SocketAddr {
         if from.is_ipv4() {
             (Ipv4Addr::LOCALHOST, self.port).into()
@@ -77,7 +77,7 @@ impl Server {
         self.process.id().to_string()
     }
 
-    /// Of all its threads so far, user and system.
+    /// The CPU time of all its threads so far, user and system.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         Ok(process::cpu(&self.id())?)
     }
@@ -89,14 +89,14 @@ impl Server {
         })
     }
 
-    /// From now on the peak is that of what follows.
+    /// Resets the peak, so that it covers only what follows.
     pub(crate) fn forget_peak(&self) {
         // By this number, the high-water mark is set to what is resident. Where it cannot be
         // written, the start of the server is in the peak.
         let _ = fs::write(format!("/proc/{}/clear_refs", self.id()), "5");
     }
 
-    /// An error when it has ended.
+    /// Checks that it is still running.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.process.try_wait()? {
             Some(status) => bail!("the server ended: {status}"),
@@ -104,7 +104,7 @@ impl Server {
         }
     }
 
-    /// Tells it to end, and waits: what it leaves is its folder.
+    /// Stops it, waits for its end, and returns its folder.
     pub(crate) fn stop(mut self) -> Result<PathBuf> {
         let process = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(process, rustix::process::Signal::TERM)?;
@@ -122,7 +122,7 @@ impl Drop for Server {
     }
 }
 
-/// All addresses of the namespace, or none but IPv4's loopback.
+/// The address to listen on: every address in the namespace, otherwise only IPv4 loopback.
 fn listen() -> &'static str {
     if crate::namespace::network(0).is_some() {
         "[::]:0"
@@ -135,14 +135,14 @@ pub(crate) fn beside_this_program() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("chitty-server");
     if !program.exists() {
         bail!(
-            "{} is not there; build it in the same profile: cargo build --release -p chitty-server",
+            "{} is not there; build it in the same profile: cargo build --profile dist -p chitty-server",
             program.display()
         );
     }
     Ok(program)
 }
 
-/// As many as the system allows: connections are open files.
+/// Raises the limit on open files as far as the system allows, because connections are open files.
 pub(crate) fn allow_open_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);

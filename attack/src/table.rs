@@ -1,4 +1,4 @@
-//! Rows of Markdown.
+//! The table, as rows of Markdown.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(crate) fn row(attack: &str, build: &str, row: &Row) -> String {
     )
 }
 
-/// The attack could not be measured, or the server ended.
+/// The row of an attack that could not be measured, or whose server ended.
 pub(crate) fn failure(attack: &str, build: &str, error: &Report) -> String {
     format!("| {attack} | {build} | | | | | | | | | **{error:#}** |")
 }
@@ -67,7 +67,7 @@ fn millis(time: Duration) -> String {
     }
 }
 
-/// Of sorted times; the nearest rank.
+/// A percentile of sorted times, by the nearest-rank method.
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted

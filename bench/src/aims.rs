@@ -1,18 +1,18 @@
-//! What the server is to reach, and whether it did.
+//! The aims of the server, and whether it reached them.
 
 use std::fmt::Write as _;
 
-/// The rows of the table at the end.
+/// The aims, as rows of the table at the end.
 #[derive(Default)]
 pub(crate) struct Aims(String);
 
 impl Aims {
-    /// Not more than this is wanted.
+    /// The figure should be at most this.
     pub(crate) fn at_most(&mut self, what: &str, bar: f64, measured: f64, unit: &str) {
         self.row(what, "at most", bar, measured, unit, measured <= bar);
     }
 
-    /// Not less than this is wanted.
+    /// The figure should be at least this.
     pub(crate) fn at_least(&mut self, what: &str, bar: f64, measured: f64, unit: &str) {
         self.row(what, "at least", bar, measured, unit, measured >= bar);
     }
@@ -39,7 +39,7 @@ impl Aims {
     }
 }
 
-/// As many digits as say something.
+/// The figure with as many digits as are significant.
 fn number(value: f64) -> String {
     match value.abs() {
         large if large >= 1_000.0 => format!("{value:.0}"),

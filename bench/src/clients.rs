@@ -1,4 +1,4 @@
-//! Clients that each write one message after the other: the next one when the last is durable.
+//! Clients that write one message after the other, each when the last one is durable.
 
 use std::{rc::Rc, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     tally::percentile,
 };
 
-/// What the answers showed.
+/// The latencies that the replies showed.
 #[derive(Clone, Copy)]
 pub(crate) struct Answers {
     pub(crate) per_second: f64,
@@ -20,7 +20,7 @@ pub(crate) struct Answers {
     pub(crate) p99: Duration,
 }
 
-/// So many clients write for this long, in the names of those who have joined.
+/// Runs so many clients for this long, with the sessions of participants that have joined.
 #[expect(clippy::cast_precision_loss, reason = "these counts are small")]
 pub(crate) async fn write(
     server: &Server,
@@ -67,7 +67,7 @@ struct Client {
 }
 
 impl Client {
-    /// In microseconds, from each message to its answer.
+    /// The time from each message to its reply in microseconds.
     async fn write_until(mut self, end: Instant, sent: impl Fn()) -> Result<Vec<u32>> {
         let (mut calls, mut parser) = (Calls::new(), Parser::default());
         let mut latencies = Vec::new();

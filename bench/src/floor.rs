@@ -1,5 +1,5 @@
-//! The least that handing on can cost without batches for each receiver: an epoll loop with one
-//! write(2) per receiver and wake.
+//! The floor: the least that a broadcast can cost without batching for each receiver. It is an
+//! epoll loop with one write(2) for each receiver and wake-up.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -9,9 +9,9 @@ use std::{
 
 use rustix::event::epoll;
 
-/// Sent first by who wants to receive; whoever sends messages begins with [`SENDER`].
+/// The first byte of a connection that receives messages.
 pub(crate) const RECEIVER: u8 = b'R';
-/// See [`RECEIVER`].
+/// The first byte of a connection that sends messages.
 pub(crate) const SENDER: u8 = b'S';
 
 const LISTENER: u64 = u64::MAX;

@@ -1,8 +1,7 @@
-//! A long log: how fast one who was away gets it all, and what an append costs by itself.
+//! A long log: how fast a participant catches up with it, and what an append costs by itself.
 
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -12,7 +11,7 @@ use chitty_chat::{
 use chitty_server::{
     data::chat_file,
     log::{Log, SqliteLog},
-    record::Record,
+    record::{Batch, Record},
 };
 use color_eyre::eyre::Result;
 use tokio::time::{Instant, interval};
@@ -25,21 +24,21 @@ use crate::{
 };
 
 const BATCH: u64 = 10_000;
-/// Of the participant in whose name the log is filled; another one reads it.
+/// The number of the participant that fills the log; another one reads it.
 const WRITER: usize = 0;
 const READER: usize = 1;
 
-/// What one who caught up saw, and what it cost the server.
+/// How fast a participant caught up, and what it cost the server.
 #[derive(Clone, Copy)]
 pub(crate) struct CaughtUp {
     pub(crate) per_second: f64,
     pub(crate) cpu: Duration,
-    /// In KiB: the most that was resident, beyond what was before.
+    /// The peak of resident memory in KiB beyond what was resident before.
     pub(crate) growth: u64,
 }
 
-/// The CPU time of a server's start on so many events, until it has answered a connection, and what
-/// is resident then, in KiB. Before that it reads and folds all of them.
+/// The CPU time of a server's start on so many events until it answers a connection, and its
+/// resident memory in KiB then. The start reads and folds all events.
 pub(crate) async fn start(events: u64, text: &str) -> Result<(Duration, u64)> {
     let folder = tempfile::tempdir()?;
     fill(folder.path(), events, text).await?;
@@ -53,7 +52,7 @@ pub(crate) async fn start(events: u64, text: &str) -> Result<(Duration, u64)> {
     Ok((server.cpu()?, server.memory()?))
 }
 
-/// One participant asks for so many events, which are only in the file.
+/// Has a participant catch up with so many events, which are only in the file.
 #[expect(clippy::cast_precision_loss, reason = "these counts are small")]
 pub(crate) async fn catch_up(events: u64, text: &str) -> Result<CaughtUp> {
     let folder = tempfile::tempdir()?;
@@ -84,7 +83,7 @@ pub(crate) async fn catch_up(events: u64, text: &str) -> Result<CaughtUp> {
     })
 }
 
-/// The latencies of so many appends of one record, one each 5 ms: sorted, in microseconds.
+/// The sorted latencies in microseconds of so many appends of one record, one each 5 ms.
 pub(crate) async fn bare_commits(count: u64, text: &str) -> Result<[Duration; 2]> {
     let folder = tempfile::tempdir()?;
     let log = SqliteLog::open(&chat_file(folder.path()), &mut os_random)?;
@@ -101,7 +100,7 @@ pub(crate) async fn bare_commits(count: u64, text: &str) -> Result<[Duration; 2]
     Ok([percentile(&latencies, 50), percentile(&latencies, 99)])
 }
 
-/// A chat of so many events in this data folder.
+/// Makes a chat of so many events in this data folder.
 async fn fill(folder: &Path, events: u64, text: &str) -> Result<()> {
     let data = folder.join("data");
     std::fs::create_dir_all(&data)?;
@@ -117,7 +116,7 @@ async fn fill(folder: &Path, events: u64, text: &str) -> Result<()> {
     Ok(())
 }
 
-async fn append(log: &SqliteLog, batch: Arc<[Record]>) -> Result<()> {
+async fn append(log: &SqliteLog, batch: Batch) -> Result<()> {
     let after = log.extent().head;
     log.append(after, batch).await?;
     Ok(())

@@ -1,7 +1,7 @@
-//! A client of the chat, as cheap as one can be: HTTP/2 by hand, and no decoding.
+//! A client of the chat that is as cheap as possible: hand-written HTTP/2 without decoding.
 //!
-//! It is load, and its core is the other half of the machine: whatever it saves shows how fast the
-//! server is.
+//! It is the load, on the other core of the machine. The less it costs, the better it shows how
+//! fast the server is.
 
 use chitty_chat::proto::v1::{JoinRequest, PublishRequest};
 use chitty_load::http2::{
@@ -14,15 +14,15 @@ use tokio::{
     net::TcpStream,
 };
 
-/// After so many bytes the server is told that they were read.
+/// Bytes after which the server gets its window back.
 const REFILL: u32 = 64 << 20;
 
-/// With what each connection begins.
+/// The bytes with which each connection begins.
 pub(crate) fn put_hello(out: &mut Vec<u8>) {
     http2::put_hello(out, WIDEST_WINDOW);
 }
 
-/// The participant's secret: nobody else is here to guess it.
+/// The session of a participant. It is easy to guess, which is safe because nobody else is here.
 pub(crate) fn session(participant: usize) -> String {
     format!("{participant:022}")
 }
@@ -38,7 +38,7 @@ pub(crate) fn put_join(out: &mut Vec<u8>, participant: usize, backlog: u32) {
     put_call(out, 1, &headers("Join"), &request);
 }
 
-/// Calls of one connection, each on the next stream.
+/// The calls of one connection, each on the next stream.
 pub(crate) struct Calls {
     headers: Vec<u8>,
     stream: u32,
@@ -79,7 +79,8 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
-    /// How many messages end in these bytes. What is to be answered is put into `out`.
+    /// How many messages end in these bytes. Frames that HTTP/2 requires in return are put into
+    /// `out`.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<u64, String> {
         let mut messages = 0;
         while !bytes.is_empty() {
@@ -161,20 +162,20 @@ impl Parser {
     }
 }
 
-/// Sends what is waiting, and reads once: so many messages end in what came. What is to be answered
-/// waits then.
+/// Sends what is waiting, and reads once. Returns how many messages end in what was read; frames
+/// that HTTP/2 requires in return wait in `waiting`.
 pub(crate) async fn exchange(
     stream: &mut TcpStream,
     parser: &mut Parser,
     waiting: &mut Vec<u8>,
-    room: &mut [u8],
+    buffer: &mut [u8],
 ) -> Result<u64> {
     stream.write_all(waiting).await?;
     waiting.clear();
-    let read = stream.read(room).await?;
+    let read = stream.read(buffer).await?;
     ensure!(read > 0, "the server closed a connection");
     parser
-        .feed(&room[..read], waiting)
+        .feed(&buffer[..read], waiting)
         .map_err(|error| eyre!(error))
 }
 

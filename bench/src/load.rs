@@ -1,4 +1,4 @@
-//! The participants: connections that read, and some that write.
+//! The load: connections that read, and some that write.
 
 use std::{rc::Rc, time::Duration};
 
@@ -17,9 +17,9 @@ use crate::{
     text,
 };
 
-/// Connections that write, beside those of the participants.
+/// Connections that write, in addition to those that read.
 const AUTHORS: usize = 4;
-/// Nothing of what is waited for takes so long.
+/// The longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -44,7 +44,7 @@ impl Parser {
     }
 }
 
-/// Participants of a server, all of whom have joined.
+/// The participants of a server, all of whom have joined.
 pub(crate) struct Load {
     system: System,
     participants: usize,
@@ -52,7 +52,7 @@ pub(crate) struct Load {
     pub(crate) tally: Rc<Tally>,
     text: String,
     id: u64,
-    /// They end with this.
+    /// The tasks of the connections, which end when this is dropped.
     _connections: JoinSet<()>,
 }
 
@@ -116,7 +116,7 @@ impl Load {
         self.participants
     }
 
-    /// Waits until nothing comes any more: all have joined, and know of each other.
+    /// Waits until nothing arrives any more: all have joined, and know of each other.
     async fn quiet(&self) -> Result<()> {
         let begun = Instant::now();
         loop {
@@ -134,12 +134,12 @@ impl Load {
         }
     }
 
-    /// A closed loop for this long.
+    /// Runs a closed loop for this long.
     pub(crate) async fn saturate(&mut self, in_flight: usize, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while Instant::now() < end {
-            let room = in_flight.saturating_sub(self.tally.in_flight());
-            for _ in 0..room {
+            let free = in_flight.saturating_sub(self.tally.in_flight());
+            for _ in 0..free {
                 self.put_message();
             }
             self.flush().await?;
@@ -148,7 +148,7 @@ impl Load {
         Ok(())
     }
 
-    /// An open loop for this long, at so many messages a second.
+    /// Runs an open loop for this long, at so many messages a second.
     pub(crate) async fn pace(&mut self, per_second: u32, time: Duration) -> Result<()> {
         let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
         let end = Instant::now() + time;
@@ -160,7 +160,7 @@ impl Load {
         Ok(())
     }
 
-    /// Waits until everybody has everything.
+    /// Waits until every message has reached every participant.
     pub(crate) async fn drain(&self) -> Result<()> {
         while self.tally.in_flight() > 0 {
             self.change().await?;
@@ -213,7 +213,7 @@ impl Load {
     }
 }
 
-/// A connection that has said this.
+/// Connects, and sends these bytes.
 pub(crate) async fn connect(server: &Server, hello: &[u8]) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(server.address).await?;
     stream.set_nodelay(true)?;
@@ -233,7 +233,7 @@ async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> std::io::Result<()> 
     Ok(())
 }
 
-/// Reads to the end. Without a tally, what comes is only answered where it must be.
+/// Reads to the end. Without a tally, it only answers what HTTP/2 requires.
 async fn read(stream: Rc<TcpStream>, mut parser: Parser, tally: Option<Rc<Tally>>) {
     let mut next = 0;
     let mut answers = Vec::new();
@@ -259,7 +259,7 @@ async fn read(stream: Rc<TcpStream>, mut parser: Parser, tally: Option<Rc<Tally>
     }
 }
 
-/// How many messages have come; `None` where nothing was there to be read.
+/// How many messages have come; `None` if there was nothing to read.
 fn take(stream: &TcpStream, parser: &mut Parser, out: &mut Vec<u8>) -> Result<Option<u64>, String> {
     // On the stack: one for each of 5,000 would be memory that the caches do not hold.
     let mut bytes = [0; 16 << 10];

@@ -1,5 +1,5 @@
-//! What it costs to hand one message to all: this server beside Redis, NATS, an IRC server, and
-//! the least that handing on can cost, in one run.
+//! Measures what it costs to send one message to everybody: this server beside Redis, NATS, an IRC
+//! server, and the least that a broadcast can cost, in one run.
 //!
 //! The server under test has one core, the load the other.
 
@@ -62,7 +62,7 @@ enum Command {
     /// The floor itself, as a server
     #[command(hide = true)]
     Floor {
-        /// Where it listens
+        /// The address to listen on
         address: String,
     },
 }

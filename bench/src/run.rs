@@ -1,4 +1,4 @@
-//! What is measured, part by part.
+//! The measurements, part by part.
 
 use std::{path::Path, time::Duration};
 
@@ -21,7 +21,7 @@ const FEW: usize = 4;
 const CLIENTS: usize = 64;
 const HISTORY: u64 = 1_000_000;
 const STORM: u64 = 5_000;
-/// In all, where the load is paced: 200 messages a second to 200 participants.
+/// The total rate of the paced load: 200 messages a second to 200 participants.
 pub(crate) const PACED_DELIVERIES: usize = 40_000;
 
 const ALL: [System; 6] = [
@@ -33,7 +33,7 @@ const ALL: [System; 6] = [
     System::Floor,
 ];
 
-/// How much is measured.
+/// The size of the measurements.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) runs: usize,
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Who is measured side by side.
+    /// The servers that are measured side by side.
     fn systems(self) -> Vec<System> {
         match self.against {
             None => ALL.to_vec(),
@@ -57,7 +57,7 @@ impl Plan {
     }
 }
 
-/// A few participants for a moment.
+/// A few participants for a short time.
 pub(crate) async fn smoke() -> Result<()> {
     for system in [System::Durable, System::Ephemeral] {
         let server = Server::start(system, false).await?;
@@ -168,7 +168,7 @@ async fn growth(plan: Plan, aims: &mut Aims) -> Result<()> {
     Ok(())
 }
 
-/// The way of a message into the log: nearly nobody reads.
+/// Measures the way of a message into the log, with nearly no readers.
 async fn commits(plan: Plan, aims: &mut Aims) -> Result<()> {
     println!(
         "\n{CLIENTS} clients, each with one message in flight, {FEW} participants\n\n| server | \
@@ -198,7 +198,7 @@ async fn commits(plan: Plan, aims: &mut Aims) -> Result<()> {
     Ok(())
 }
 
-/// What a start costs, on an empty chat and on longer ones.
+/// Measures a start on an empty chat and on longer ones.
 async fn start(plan: Plan) -> Result<()> {
     println!(
         "\nuntil a server answers\n\n| events in its chat | CPU time | resident memory |\n| --: | \
@@ -216,7 +216,7 @@ async fn start(plan: Plan) -> Result<()> {
     Ok(())
 }
 
-/// One participant gets a long log.
+/// Measures a participant that catches up with a long log.
 async fn catch_up(plan: Plan, aims: &mut Aims) -> Result<()> {
     let mut runs: Vec<CaughtUp> = Vec::new();
     for _ in 0..plan.runs {
@@ -240,7 +240,7 @@ async fn catch_up(plan: Plan, aims: &mut Aims) -> Result<()> {
     Ok(())
 }
 
-/// What participants cost who only listen, while nobody writes.
+/// Measures participants that only listen while nobody writes.
 async fn idle(plan: Plan, aims: &mut Aims) -> Result<()> {
     println!(
         "\nidle\n\n| server | participants | resident memory of each | of a core |\n| --- | --: | \
@@ -278,7 +278,7 @@ async fn idle(plan: Plan, aims: &mut Aims) -> Result<()> {
     Ok(())
 }
 
-/// What this server keeps for each connection that has not called anything yet, in KiB.
+/// The memory in KiB that this server holds for a connection that has not sent a request.
 async fn before_the_join(connections: usize) -> Result<f64> {
     let server = Server::start(System::Durable, true).await?;
     let empty = server.memory()?;
@@ -293,7 +293,8 @@ async fn before_the_join(connections: usize) -> Result<f64> {
     Ok(ratio(server.memory()?.saturating_sub(empty), connections))
 }
 
-/// Many join one right after the other: until the last announcement has reached the last of them.
+/// Has many join one right after the other, and measures until the last announcement has reached
+/// the last of them.
 async fn joins(plan: Plan, aims: &mut Aims) -> Result<()> {
     let (mut times, mut costs) = (Vec::new(), Vec::new());
     for _ in 0..plan.runs {

@@ -18,7 +18,7 @@ use crate::{
     text::{Lines, Sign},
 };
 
-/// What can be measured.
+/// The servers that can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum System {
     /// This server, with the chat on disk.
@@ -29,11 +29,11 @@ pub(crate) enum System {
     Build(&'static Path),
     /// Redis, by publish and subscribe.
     Redis,
-    /// NATS without persistence.
+    /// NATS, without persistence.
     Nats,
-    /// An IRC server.
+    /// The IRC server ngircd.
     Ngircd,
-    /// [`floor`].
+    /// The floor, see [`floor`].
     Floor,
 }
 
@@ -76,7 +76,7 @@ impl System {
         }
     }
 
-    /// `None`: it is ours, and speaks HTTP/2.
+    /// The line protocol of another server; `None` for this one, which speaks HTTP/2.
     pub(crate) fn lines(self, author: bool) -> Option<&'static Lines> {
         match self {
             Self::Durable | Self::Ephemeral | Self::Build(_) => None,
@@ -88,7 +88,7 @@ impl System {
         }
     }
 
-    /// What a participant says first.
+    /// The bytes that a participant sends first.
     pub(crate) fn put_hello(self, out: &mut Vec<u8>, number: usize, author: bool) {
         match (self, author) {
             (Self::Durable | Self::Ephemeral | Self::Build(_), _) | (Self::Redis, true) => {}
@@ -127,12 +127,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it, and waits until it listens. `pinned`: on the first core alone.
+    /// Starts it, and waits until it listens. `pinned` restricts it to the first core.
     pub(crate) async fn start(system: System, pinned: bool) -> Result<Self> {
         Self::start_in(system, pinned, tempfile::tempdir()?).await
     }
 
-    /// The same, on what this folder holds.
+    /// The same, on the chat in this folder.
     pub(crate) async fn start_in(system: System, pinned: bool, folder: TempDir) -> Result<Self> {
         let address = free_address()?;
         let program = command(system, address, &folder)?;
@@ -175,13 +175,13 @@ impl Server {
         self.process.id()
     }
 
-    /// Of all its threads so far, user and system.
+    /// The CPU time of all its threads so far, user and system.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         Ok(process::cpu(&self.id().to_string())?)
     }
 
-    /// So many segments with data have its open connections sent over TCP: one for each write as
-    /// long as whoever receives keeps up, by whatever system call.
+    /// TCP segments with data that its open connections have sent. This is one for each write as
+    /// long as the receivers keep up, whatever system call is used.
     pub(crate) fn sent(&self) -> Result<u64> {
         let port = self.address.port();
         let output = Command::new("ss")
@@ -209,7 +209,7 @@ impl Drop for Server {
     }
 }
 
-/// The time of this program's own threads.
+/// The CPU time of this program's own threads.
 pub(crate) fn own_cpu() -> Result<Duration> {
     Ok(process::cpu("self")?)
 }
@@ -218,12 +218,12 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
-/// The chat's server is built beside this program.
+/// The path of the chat's server, which is built beside this program.
 fn own_server() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("chitty-server");
     if !program.exists() {
         bail!(
-            "{} is not there; build it in the same profile: cargo build --release -p chitty-server",
+            "{} is not there; build it in the same profile: cargo build --profile dist -p chitty-server",
             program.display()
         );
     }

@@ -1,4 +1,4 @@
-//! Servers side by side.
+//! Tables of servers side by side.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) enum Workload {
     Paced,
 }
 
-/// One run's figures.
+/// The figures of one run.
 #[derive(Clone, Copy)]
 pub(crate) struct Figures {
     pub(crate) cpu_micros: f64,
@@ -49,14 +49,14 @@ impl Measured {
         })
     }
 
-    /// The median of the costs of this server, as a multiple of that of another.
+    /// The median cost of this server as a multiple of another's.
     pub(crate) fn cost_to(&self, other: System) -> f64 {
         let cost = |system| self.median(system, PARTICIPANTS, |run| run.cpu_micros);
         cost(System::Durable) / cost(other)
     }
 }
 
-/// The runs of all rows alternate, so that a noisy minute of the machine is everybody's.
+/// Alternates the runs of all rows, so that a noisy minute of the machine affects all of them.
 pub(crate) async fn table(
     plan: Plan,
     rows: &[(System, usize)],
@@ -97,7 +97,7 @@ pub(crate) async fn table(
     Ok(measured)
 }
 
-/// What was used up to a moment.
+/// The resources that were used up to a moment.
 struct Used {
     server: Duration,
     load: Duration,

@@ -1,4 +1,4 @@
-//! Who has received what, and how long it took.
+//! Counts which messages arrived where, and how long they took.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{sync::Notify, time::Instant};
 pub(crate) struct Tally {
     participants: usize,
     state: RefCell<State>,
-    /// That a message has reached everybody, or that something failed.
+    /// Signals that a message has reached everybody, or that something failed.
     pub(crate) changed: Notify,
 }
 
@@ -18,12 +18,12 @@ struct State {
     messages: Vec<Sent>,
     completed: usize,
     deliveries: u64,
-    /// What came before counting began: welcomes and announcements.
+    /// Messages that arrived before counting began: welcomes and announcements.
     announcements: u64,
     measuring: bool,
-    /// Of each delivery, in microseconds.
+    /// The latency of each delivery in microseconds.
     latencies: Vec<u32>,
-    /// From the sending to the last receipt.
+    /// The time from a sending to its last receipt.
     last_receipts: Vec<u32>,
     last_bytes: Option<Instant>,
     failure: Option<String>,
@@ -34,7 +34,7 @@ struct Sent {
     missing: usize,
 }
 
-/// Latencies of one run.
+/// The latencies of one run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Latencies {
     pub(crate) p50: Duration,
@@ -52,7 +52,7 @@ impl Tally {
         }
     }
 
-    /// From here on, what arrives is counted.
+    /// Begins to count what arrives.
     pub(crate) fn begin(&self) {
         let mut state = self.state.borrow_mut();
         state.measuring = true;
@@ -70,7 +70,7 @@ impl Tally {
         self.state.borrow_mut().messages.push(Sent { at, missing });
     }
 
-    /// How many that were sent have not reached everybody.
+    /// How many messages were sent and have not reached everybody.
     pub(crate) fn in_flight(&self) -> usize {
         let state = self.state.borrow();
         state.messages.len() - state.completed
@@ -88,7 +88,7 @@ impl Tally {
         self.state.borrow().completed
     }
 
-    /// Something came; so many messages were in it, after `next` earlier ones of this connection.
+    /// Counts messages that arrived on a connection, after `next` earlier ones.
     pub(crate) fn received(&self, next: &mut usize, count: u64, now: Instant) {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
@@ -125,7 +125,7 @@ impl Tally {
         self.state.borrow().failure.clone()
     }
 
-    /// When something came last.
+    /// When something arrived last.
     pub(crate) fn last_bytes(&self) -> Option<Instant> {
         self.state.borrow().last_bytes
     }
@@ -143,7 +143,7 @@ impl Tally {
     }
 }
 
-/// Of sorted microseconds; the nearest rank.
+/// A percentile of sorted microseconds, by the nearest-rank method.
 pub(crate) fn percentile(sorted: &[u32], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100);
     let value = sorted.get(rank.saturating_sub(1)).copied();

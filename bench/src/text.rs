@@ -1,19 +1,19 @@
-//! The protocols that are lines: those of Redis, NATS, IRC, and of the floor.
+//! The line protocols of Redis, NATS, IRC and the floor.
 
-/// What of such a protocol a participant of a benchmark has to know.
+/// What the benchmark needs to know about a line protocol.
 pub(crate) struct Lines {
-    /// Each message has one line that begins, or, for IRC, goes on, like this.
+    /// How the one line of each message is recognised.
     pub(crate) message: Sign,
-    /// To what a line must be answered, and how.
+    /// The line that must be answered, and the answer.
     pub(crate) answers: &'static [(Sign, &'static [u8])],
 }
 
-/// By what a line is known.
+/// How a line is recognised.
 #[derive(Clone, Copy)]
 pub(crate) enum Sign {
-    /// It begins so.
+    /// The line begins with this.
     Begins(&'static [u8]),
-    /// Its second word is this.
+    /// The second word of the line is this.
     Second(&'static [u8]),
 }
 
@@ -31,7 +31,7 @@ impl Sign {
 /// Counts the messages in what a server sends.
 pub(crate) struct Parser {
     lines: &'static Lines,
-    /// A line that has not ended.
+    /// The line that has not ended yet.
     begun: Vec<u8>,
 }
 
@@ -43,7 +43,8 @@ impl Parser {
         }
     }
 
-    /// How many messages begin in these bytes. What is to be answered is put into `out`.
+    /// How many messages begin in these bytes. Answers that the protocol requires are put into
+    /// `out`.
     pub(crate) fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> u64 {
         let mut messages = 0;
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {

@@ -1,7 +1,7 @@
-"""Sets the report.
+"""Typesets the report.
 
---pages FOLDER       also writes a picture of each page, to look at
---input KEY=VALUE    instead of what about.toml says: authors, course, date, repository
+--pages FOLDER       also writes a picture of each page, for review
+--input KEY=VALUE    overrides about.toml: authors, course, date, repository
 """
 
 import argparse

@@ -1,47 +1,47 @@
-//! Frames of HTTP/2 by hand (<https://www.rfc-editor.org/rfc/rfc9113.html#section-6>), also those
-//! that no library would send.
+//! Hand-written HTTP/2 frames (<https://www.rfc-editor.org/rfc/rfc9113.html#section-6>), including
+//! those that no library would send.
 
 use chitty_chat::proto::v1::SERVICE_NAME;
 use prost::Message;
 
-/// With what a client's connection begins.
+/// The bytes with which a client's connection begins.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A part of a body.
 pub const DATA: u8 = 0;
-/// The beginning of a request or an answer.
+/// The beginning of a request or a response.
 pub const HEADERS: u8 = 1;
-/// Deprecated, and ignored.
+/// The priority of a stream; deprecated, and ignored.
 pub const PRIORITY: u8 = 2;
 /// The end of a stream, by force.
 pub const RST_STREAM: u8 = 3;
 /// Settings of the sender.
 pub const SETTINGS: u8 = 4;
-/// To be answered at once.
+/// A request for an immediate answer.
 pub const PING: u8 = 6;
 /// The end of a connection.
 pub const GOAWAY: u8 = 7;
-/// More may be sent.
+/// The grant of more window.
 pub const WINDOW_UPDATE: u8 = 8;
 /// More of a block of headers.
 pub const CONTINUATION: u8 = 9;
 
-/// Of SETTINGS and PING.
+/// The flag of an acknowledgement, for SETTINGS and PING.
 pub const ACK: u8 = 1;
-/// Of HEADERS and DATA: nothing follows on this stream.
+/// The flag of HEADERS and DATA that ends a stream.
 pub const END_STREAM: u8 = 1;
-/// Of HEADERS and CONTINUATION: the block is complete.
+/// The flag of HEADERS and CONTINUATION that completes a block of headers.
 pub const END_HEADERS: u8 = 4;
 
 /// The window of a connection, and of a stream unless the settings say otherwise.
 pub const FIRST_WINDOW: u32 = 65_535;
-/// No window may be wider.
+/// The widest window that is allowed.
 pub const WIDEST_WINDOW: u32 = (1 << 31) - 1;
 
-/// `SETTINGS_INITIAL_WINDOW_SIZE`.
+/// The number of the setting `SETTINGS_INITIAL_WINDOW_SIZE`.
 const INITIAL_WINDOW: u16 = 4;
 
-/// Appends a frame.
+/// Appends a frame to `out`.
 pub fn put_frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
     out.extend(&length(payload.len())[1..]);
     out.extend([kind, flags]);
@@ -49,7 +49,7 @@ pub fn put_frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &
     out.extend(payload);
 }
 
-/// A frame.
+/// Encodes one frame.
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(9 + payload.len());
     put_frame(&mut frame, kind, flags, stream, payload);
@@ -74,7 +74,7 @@ pub fn headers_of(path: &str) -> Vec<u8> {
     block
 }
 
-/// A message of gRPC with its prefix, not compressed.
+/// A gRPC message with its length prefix, not compressed.
 pub fn prefixed(message: &impl Message) -> Vec<u8> {
     let message = message.encode_to_vec();
     let mut prefixed = vec![0];
@@ -89,8 +89,8 @@ pub fn put_call(out: &mut Vec<u8>, stream: u32, headers: &[u8], message: &impl M
     put_frame(out, DATA, END_STREAM, stream, &prefixed(message));
 }
 
-/// Appends with what a connection begins: each of its streams can be sent so many bytes, and all
-/// together as much as there can be.
+/// Appends the beginning of a connection: each of its streams accepts `window` bytes, and all
+/// together the most that is possible.
 pub fn put_hello(out: &mut Vec<u8>, window: u32) {
     out.extend(PREFACE);
     let mut setting = INITIAL_WINDOW.to_be_bytes().to_vec();
@@ -103,17 +103,17 @@ pub fn put_hello(out: &mut Vec<u8>, window: u32) {
 /// A frame that was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Such as [`DATA`].
+    /// The frame's type, such as [`DATA`].
     pub kind: u8,
-    /// Such as [`END_STREAM`].
+    /// The frame's flags, such as [`END_STREAM`].
     pub flags: u8,
-    /// 0: the connection.
+    /// The stream that it belongs to; 0 for the connection.
     pub stream: u32,
-    /// What is behind its header.
+    /// The bytes after its header.
     pub payload: Vec<u8>,
 }
 
-/// Whole frames from bytes that come in parts of any size.
+/// A decoder of whole frames from bytes in pieces of any size.
 #[derive(Debug, Default)]
 pub struct Frames {
     bytes: Vec<u8>,
@@ -121,9 +121,9 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Takes what came.
+    /// Feeds the decoder with received bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
-        // What was taken out is dropped here, once for all frames of a part.
+        // Decoded frames are dropped here, once for all frames of a piece.
         self.bytes.drain(..self.taken);
         self.taken = 0;
         self.bytes.extend(bytes);

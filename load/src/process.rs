@@ -1,4 +1,4 @@
-//! What a process uses, as Linux tells it.
+//! The resources that a process uses, as Linux reports them.
 
 use std::{fs, io, time::Duration};
 
@@ -12,13 +12,13 @@ pub enum UsageError {
     Read {
         /// Its number, or `self`.
         process: String,
-        /// What the system said.
+        /// The error that the system reported.
         error: io::Error,
     },
-    /// The system tells it in another form than Linux does.
+    /// The system reports it in another form than Linux does.
     #[error("cannot find {what} in /proc/{process}; is this Linux?")]
     Missing {
-        /// What was looked for.
+        /// The field that is missing.
         what: &'static str,
         /// Its number, or `self`.
         process: String,
@@ -46,8 +46,8 @@ pub fn cpu(process: &str) -> Result<Duration, UsageError> {
     Ok(Duration::from_millis(ticks.sum::<u64>() * 10))
 }
 
-/// In KiB, what a server may have resident beyond what it has by itself, at the most; `replies` is
-/// in MiB (docs/protocol.md, "Memory").
+/// KiB that a server may have resident at most beyond what it needs by itself. `replies` is in MiB
+/// (docs/protocol.md, "Memory").
 pub const fn promised(participants: u64, unjoined: u64, replies: u64) -> u64 {
     participants * 288 + unjoined * 192 + ((72 + replies) << 10)
 }
@@ -57,7 +57,7 @@ pub fn resident(process: &str) -> Result<u64, UsageError> {
     status(process, "VmRSS:")
 }
 
-/// The most memory that was ever resident, in KiB.
+/// The peak of resident memory in KiB.
 pub fn peak(process: &str) -> Result<u64, UsageError> {
     status(process, "VmHWM:")
 }

@@ -167,7 +167,7 @@ fn chitty() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("chitty");
     if !program.exists() {
         bail!(
-            "{} is not there; build it in the same profile: cargo build --release -p chitty",
+            "{} is not there; build it in the same profile: cargo build --profile dist -p chitty",
             program.display()
         );
     }

@@ -9,14 +9,14 @@ use std::{
 
 use chitty_chat::{
     Event, EventKind, LamportTime, MessageId, MessageText, ParticipantName, Position, Session,
-    SessionHash, logging, proto::v1::broadcast::Kind,
+    SessionHash, logging,
 };
 use chitty_server::{
     data::DataDir,
     follower::{self, Hub},
-    log::{Log, MemoryLog, PageLimit, SqliteLog},
-    record::Record,
-    room::{Command, Fold, Join, Now, Publish, Room, Rules},
+    log::{Log, LogFuture, MemoryLog, PageLimit, SqliteLog},
+    record::{Batch, EncodedEvent, EncodedRecord, Record},
+    room::{DecisionTime, Fold, Join, Publish, Room, RoomRules},
 };
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use tempfile::TempDir;
@@ -55,18 +55,18 @@ fn record(position: u64) -> Record {
     }
 }
 
-fn batch(after: Position, records: u64) -> Arc<[Record]> {
+fn batch(after: Position, records: u64) -> Batch {
     let first = after.get() + 1;
     (first..first + records).map(record).collect()
 }
 
-/// An event as the bytes that all participants share.
+/// An event as the bytes that are stored, and that all participants share.
 #[divan::bench]
 fn encode(bencher: Bencher) {
     let event = record(1).event;
     bencher
         .counter(ItemsCount::new(1_u64))
-        .bench(|| follower::frame(Kind::Event((&event).into())));
+        .bench(|| EncodedEvent::from(&event));
 }
 
 /// The line of a broadcast, up to where its bytes go to the thread that writes.
@@ -89,19 +89,19 @@ fn log_line(bencher: Bencher) {
 /// A batch into the ring that all followers share, with nobody to wake.
 #[divan::bench(args = BATCHES)]
 fn ring(bencher: Bencher, records: u64) {
-    let hub = Hub::new(follower::Limits::default(), Position::ZERO);
+    let hub = Hub::new(follower::FollowerLimits::default(), Position::ZERO);
     bencher
         .counter(ItemsCount::new(records))
         .with_inputs(|| batch(hub.head(), records))
-        .bench_values(|batch| hub.publish(batch.iter().map(|record| &record.event)));
+        .bench_values(|batch| hub.publish(batch.iter().map(EncodedRecord::event)));
 }
 
 fn session(number: u64) -> SessionHash {
     Session::parse(&format!("{number:032x}")).unwrap().hash()
 }
 
-fn now() -> Now {
-    Now {
+fn now() -> DecisionTime {
+    DecisionTime {
         wall: UNIX_EPOCH,
         mono: Duration::ZERO,
     }
@@ -109,7 +109,7 @@ fn now() -> Now {
 
 /// A chat with its participants.
 fn room() -> Room {
-    let rules = Rules::default();
+    let rules = RoomRules::default();
     let first = Position::new(1);
     let mut room = Room::new(Fold::default(), "epoch".into(), first, rules, now());
     for number in 1..=PARTICIPANTS {
@@ -121,7 +121,7 @@ fn room() -> Room {
             backlog: 0,
             source: None,
         };
-        room.decide(&Command::Join(join), now()).unwrap();
+        room.join(&join, now()).unwrap();
     }
     room
 }
@@ -146,21 +146,21 @@ fn decide_and(bencher: Bencher, records: u64, publish_view: impl Fn(&Room)) {
     let mut ids = 0_u64;
     let mut publish = || {
         ids += 1;
-        Command::Publish(Publish {
+        Publish {
             session: session(1 + ids % PARTICIPANTS),
             text: MessageText::parse(TEXT).unwrap(),
             id: Some(MessageId::parse(&format!("{ids:022}")).unwrap()),
             seen: Position::ZERO,
             lamport: LamportTime::new(1),
-        })
+        }
     };
     bencher
         .counter(ItemsCount::new(records))
         .with_inputs(|| (0..records).map(|_| publish()).collect::<Vec<_>>())
-        .bench_local_refs(|commands| {
+        .bench_local_refs(|messages| {
             let mut scratch = room.clone();
-            for command in commands {
-                divan::black_box(scratch.decide(command, now()).unwrap());
+            for message in messages {
+                divan::black_box(scratch.publish(message, now()).unwrap());
             }
             room.adopt(scratch);
             publish_view(&room);
@@ -209,9 +209,19 @@ fn append_in_memory(bencher: Bencher, records: u64) {
     append(bencher, &MemoryLog::new(&mut random), records);
 }
 
-/// A page of the log, as a follower that is behind reads it before it is encoded.
+/// A page of the log, as the fold and History read it.
 #[divan::bench]
 fn page(bencher: Bencher) {
+    page_by(bencher, SqliteLog::read);
+}
+
+/// The same as a follower that lags reads it.
+#[divan::bench]
+fn page_of_events(bencher: Bencher) {
+    page_by(bencher, SqliteLog::read_events);
+}
+
+fn page_by<T>(bencher: Bencher, read: impl Fn(&SqliteLog, Position, PageLimit) -> LogFuture<T>) {
     const RECORDS: u64 = 64;
     let (_folder, log) = sqlite();
     let runtime = runtime();
@@ -223,5 +233,5 @@ fn page(bencher: Bencher) {
     };
     bencher
         .counter(ItemsCount::new(RECORDS))
-        .bench_local(|| runtime.block_on(log.read(Position::ZERO, limit)).unwrap());
+        .bench_local(|| runtime.block_on(read(&log, Position::ZERO, limit)));
 }

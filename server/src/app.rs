@@ -1,4 +1,4 @@
-//! A whole server: the log, the sequencer, the service, the connections.
+//! A whole server, put together: the log, the sequencer, the service, the connections.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,31 +13,31 @@ use crate::{
     follower,
     log::{Log, ReplayError},
     net::{self, Ends, Listener},
-    sequencer::{self, End, Handle, Sequencer, SequencerError},
+    sequencer::{self, Handle, Sequencer, SequencerError, StopReason},
     service::ChittyChat,
 };
 
-/// After the store has failed, connections are cut when they have had so long to hear of it. With
-/// the time until a failure is noticed, that is less than a second.
+/// How long connections have to receive their Closing after the store has failed. With the time
+/// until a failure is noticed, this is less than a second.
 const DRAIN_AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// What is configured about a server.
 #[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// The chat.
-    pub sequencer: sequencer::Config,
-    /// What followers keep and get.
-    pub followers: follower::Limits,
-    /// Connections.
+pub struct ServerConfig {
+    /// The configuration of the chat.
+    pub sequencer: sequencer::SequencerConfig,
+    /// The limits on followers.
+    pub followers: follower::FollowerLimits,
+    /// The limits on connections.
     pub connections: net::Limits,
-    /// Fills a buffer with what nobody can guess.
+    /// Fills a buffer with unpredictable bytes.
     pub random: fn(&mut [u8]),
-    /// Hears at once that the store has failed, and nothing is acknowledged any more. [`serve`]
-    /// returns when connections have ended, too, which takes as long as peers let it.
+    /// Called at once when the store has failed and nothing is acknowledged any more. [`serve`]
+    /// returns later, after all connections have ended.
     pub failed: fn(&SequencerError),
 }
 
-/// Why a server cannot serve, or not any more.
+/// Why a server cannot serve, or cannot go on.
 #[derive(Debug, Error)]
 pub enum ServeError {
     /// The chat cannot be read.
@@ -46,36 +46,38 @@ pub enum ServeError {
     /// The chat cannot be written.
     #[error(transparent)]
     Sequencer(#[from] SequencerError),
-    /// The reflection's descriptors are damaged: a mistake of the build.
+    /// The descriptors for reflection are damaged, which is a bug of the build.
     #[error("cannot offer gRPC reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves the chat in this log on this listener until told to end, idle for long enough, or the
-/// store fails. All streams have ended when this returns, or were cut.
+/// Serves the chat in this log on this listener until `shutdown`, until nobody has been present for
+/// the configured time, or until the store fails. All streams have ended or were aborted when this
+/// returns.
 pub async fn serve(
     listener: impl Listener,
     log: Arc<dyn Log>,
-    config: Config,
+    config: ServerConfig,
     shutdown: CancellationToken,
-) -> Result<End, ServeError> {
+) -> Result<StopReason, ServeError> {
     let started = Sequencer::start(Arc::clone(&log), config.followers, config.sequencer);
     let (sequencer, handle) = tokio::select! {
         biased;
-        // To fold a large chat takes seconds.
-        () = shutdown.cancelled() => return Ok(End::Shutdown),
+        // Folding a large chat takes seconds.
+        () = shutdown.cancelled() => return Ok(StopReason::Shutdown),
         started = started => started?,
     };
     let hub = Arc::clone(handle.hub());
     let (health, service) = services(handle, config.random).await?;
     let service = service.with_replies(config.connections.replies);
+    // A child token, so that ending the connections does not cancel the caller's token.
     let ends = Ends {
         shutdown: shutdown.child_token(),
         ..Ends::default()
     };
     let network = net::serve(listener, service, config.connections, ends.clone());
     let network = tokio::spawn(network);
-    // On the runtime's threads, so that who is woken by it needs no other thread to be told.
+    // On the runtime's threads, so that waking a task does not have to wake another thread first.
     let result = tokio::spawn(async move {
         let result = tokio::select! {
             biased;
@@ -88,7 +90,7 @@ pub async fn serve(
         result
     })
     .await;
-    // Probes hear of it before the port is gone.
+    // Health probes see this before the port is closed.
     for service in [v1::SERVICE_NAME, ""] {
         health
             .set_service_status(service, ServingStatus::NotServing)
@@ -106,6 +108,7 @@ pub async fn serve(
     }
     match result {
         Ok(result) => Ok(result?),
+        // The task is never cancelled, so it can only have panicked.
         Err(failure) => std::panic::resume_unwind(failure.into_panic()),
     }
 }

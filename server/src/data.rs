@@ -1,4 +1,4 @@
-//! The folder in which a chat lives, and the lock that keeps it one server's.
+//! The data folder of a chat, and the lock that lets only one server use it.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions, TryLockError},
@@ -11,58 +11,58 @@ use chitty_chat::files;
 use etcetera::BaseStrategy as _;
 use thiserror::Error;
 
-/// The bits of a mode by which others than the owner can do something.
+/// The bits of a file mode that give others than the owner any access.
 const OTHERS: u32 = 0o077;
-/// A folder with this bit is meant for everybody, as `/tmp` is.
+/// The bit of a folder that is meant for everybody, as `/tmp` is.
 const STICKY: u32 = 0o1000;
 
 /// The folder of a chat, locked for as long as this lives.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    /// Closing it unlocks, however the process ends.
+    /// Closing the file releases the lock, however the process ends.
     _lock: File,
 }
 
-/// Why a folder cannot be had.
+/// Why a folder cannot be used.
 #[derive(Debug, Error)]
 pub enum DataError {
-    /// Another server has it.
+    /// Another server is using it.
     #[error("another server{} has the chat in {}; connect to it, or choose another folder with --data", of_process(*owner), path.display())]
     Locked {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
-        /// The other server's process id.
+        /// The other server's process id, if it is known.
         owner: Option<u32>,
     },
-    /// `check` or `backup` reads it, and no server has it.
+    /// `check` or `backup` is reading it, and no server is using it.
     #[error("the chat in {} is being checked or copied; try again when that is done, or choose another folder with --data", path.display())]
     Read {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
     },
-    /// The lock is not this user's, or cannot be made.
+    /// The lock belongs to another user, or cannot be created.
     #[error("cannot use {}: {source}; remove it if it is not yours, or choose another folder with --data", path.display())]
     Lock {
-        /// The lock's file.
+        /// The path of the lock.
         path: PathBuf,
-        /// Why not.
+        /// What the system says.
         source: io::Error,
     },
-    /// It cannot be made or written.
+    /// The folder cannot be created or written.
     #[error("cannot use the folder {}: {source}; choose another with --data", path.display())]
     Folder {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
 }
 
-/// Makes sure that nobody else can reach what is in the folder, or have a lock on it.
+/// Makes sure that nobody else can read the files in the folder, or lock them.
 ///
-/// A folder of a chat is closed. One that has other things in it, such as a home, is left as it is
-/// if others cannot write there: the files of the chat are closed by themselves.
+/// A folder that holds only a chat is made private. One that holds other things, such as a home,
+/// keeps its mode if others cannot write there: the chat's files are private by themselves.
 fn close_to_others(path: &Path) -> io::Result<()> {
     let mode = fs::metadata(path)?.mode() & 0o7777;
     let is_chats = chat_file(path).symlink_metadata().is_ok()
@@ -80,7 +80,7 @@ fn of_process(owner: Option<u32>) -> String {
 }
 
 impl DataDir {
-    /// Makes the folder if it is not there, and locks it.
+    /// Creates the folder if it does not exist, and locks it.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let failed = |source| DataError::Folder {
             path: path.into(),
@@ -101,7 +101,7 @@ impl DataDir {
                     _lock: lock,
                 })
             }
-            // Who only reads it shares the lock, and has not written there who it is.
+            // A reader holds a shared lock, and has not written its process id there.
             Err(TryLockError::WouldBlock) if lock.try_lock_shared().is_ok() => {
                 Err(DataError::Read { path: path.into() })
             }
@@ -118,8 +118,8 @@ impl DataDir {
         chat_file(&self.path)
     }
 
-    /// What has to stay in its place for as long as this lives: without the folder and its lock
-    /// another server would take the chat.
+    /// The paths that must stay in place while this lives: without the folder and its lock, another
+    /// server would open the chat.
     pub fn watched(&self) -> Vec<PathBuf> {
         vec![self.path.clone(), lock_file(&self.path)]
     }
@@ -130,13 +130,13 @@ pub fn chat_file(folder: &Path) -> PathBuf {
     folder.join("chat.db")
 }
 
-/// The file in this folder that its server has locked.
+/// The file in this folder that a server locks.
 pub(crate) fn lock_file(folder: &Path) -> PathBuf {
     folder.join("lock")
 }
 
-/// Where a chat lives unless said otherwise: `chitty-chat` in the user's XDG data folder, or here
-/// where there is no home.
+/// The default data folder: `chitty-chat` in the user's XDG data folder, or `chitty-chat-data` here
+/// if there is no home.
 pub fn default_data_dir() -> PathBuf {
     etcetera::base_strategy::Xdg::new().map_or_else(
         |_| PathBuf::from("chitty-chat-data"),
@@ -144,8 +144,8 @@ pub fn default_data_dir() -> PathBuf {
     )
 }
 
-/// Opens the lock, closed to others. One that other users have locked, while it was open to them,
-/// is replaced.
+/// Opens the lock file, and makes it private. If other users hold a lock on it, from a time when it
+/// was not private, it is replaced.
 fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).read(true).write(true);
@@ -159,7 +159,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
     files::open_own(path, &mut options)
 }
 
-/// The users whose processes have a lock on this file (flock(2)), as far as Linux tells.
+/// The users whose processes hold a lock (flock(2)) on this file, as far as Linux shows them.
 fn holders(inode: u64) -> Vec<u32> {
     let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
     let holder = |line: &str| {
@@ -168,13 +168,13 @@ fn holders(inode: u64) -> Vec<u32> {
         let is_this =
             fields.get(1) == Some(&"FLOCK") && file.rsplit(':').next()?.parse() == Ok(inode);
         let process = fs::metadata(Path::new("/proc").join(fields.get(4)?));
-        // Of a process that cannot be seen, root's is assumed: that is left alone.
+        // If the process cannot be seen, root is assumed, whose locks are respected.
         is_this.then(|| process.map_or(0, |process| process.uid()))
     };
     locks.lines().filter_map(holder).collect()
 }
 
-/// For the error message of whoever comes second.
+/// Writes the process id, for the error message of a second server.
 fn write_owner(lock: &mut File) -> io::Result<()> {
     lock.set_len(0)?;
     lock.rewind()?;

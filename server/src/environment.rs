@@ -8,8 +8,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
-/// What this process's command line and environment say, or the end of the process with what is
-/// wrong in them.
+/// Parses this process's command line and environment. If they are invalid, prints why and exits.
 pub fn parse<T: Parser>() -> T {
     let mut command = without_empty_variables(T::command());
     let parsed = command
@@ -24,8 +23,8 @@ pub fn parse<T: Parser>() -> T {
     })
 }
 
-/// Says which variable has the value that is refused: it is told as an option's, which the user
-/// did not write.
+/// Names the environment variable whose value is refused. clap's message names only the option,
+/// which the user did not write.
 fn name_variable(error: &mut Error, command: &Command) {
     let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) = (
         error.get(ContextKind::InvalidArg),
@@ -47,7 +46,7 @@ fn name_variable(error: &mut Error, command: &Command) {
     }
 }
 
-/// Says how a server is named, if there is a server's address in the place of a command.
+/// Suggests `--server` if a server's address was given in the place of a command.
 fn name_option_of_server(error: &mut Error, command: &Command) {
     let has_option = command
         .get_arguments()
@@ -68,7 +67,7 @@ fn suggest(error: &mut Error, tip: String) {
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
 }
 
-/// What looks like `http://host:port` or `host:port`, as the former.
+/// A text that looks like `http://host:port` or `host:port`, as the former.
 fn server_address(text: &str) -> Option<String> {
     if text.starts_with("http://") {
         return Some(text.to_owned());
@@ -83,10 +82,10 @@ fn all_args(command: &Command) -> impl Iterator<Item = &clap::Arg> {
     command.get_arguments().chain(of_commands)
 }
 
-/// The same command, for which a variable that is set to nothing is not set.
+/// The same command, which treats an empty variable like one that is not set.
 ///
-/// Compose files and shells set a variable to nothing to say that it has no value
-/// (`CHITTY_NAME= chitty`), and an option cannot have that value.
+/// Compose files and shells use an empty variable to say that it has no value (`CHITTY_NAME=
+/// chitty`), and no option accepts an empty one.
 pub fn without_empty_variables(command: Command) -> Command {
     command
         .mut_args(|arg| {

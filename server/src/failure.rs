@@ -1,4 +1,4 @@
-//! Why a program ends, in words that its user can do something with.
+//! How a program reports why it ends, in words that help its user.
 
 use std::io::IsTerminal as _;
 
@@ -7,7 +7,7 @@ use color_eyre::{
     eyre::{Report, Result},
 };
 
-/// Has a panic tell where it was, in colours only for whoever wants and sees them
+/// Installs the panic handler, which uses colours only on a terminal and if the user wants them
 /// (<https://no-color.org>).
 pub fn install() -> Result<()> {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -21,8 +21,8 @@ pub fn install() -> Result<()> {
 
 /// An error and its causes in one line, each of them once.
 ///
-/// Many errors name their cause in their own text and hand it on as well. Places in the source are
-/// left out: they are for panics, which nobody expects.
+/// Many errors quote their cause in their own text and return it as their source as well. Source
+/// locations are left out; they are for panics.
 pub fn describe(error: &Report) -> String {
     let mut text = String::new();
     for cause in error.chain() {

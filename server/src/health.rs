@@ -1,4 +1,5 @@
-//! Asks a server whether it serves: for containers, service managers and scripts.
+//! The `health` command: asks a server whether it serves, for containers, service managers and
+//! scripts.
 
 use std::{
     io::{self, Write as _},
@@ -19,28 +20,28 @@ use tonic_health::pb::{
 
 use crate::{
     cli::parse_seconds,
-    listen::{DEFAULT, Place},
+    listen::{DEFAULT, ListenAddress},
 };
 
-/// What is asked, and how long the answer may take.
+/// The options of `health`.
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Args {
-    /// Address and port of the server; of one that listens on every address, this machine's own is
-    /// asked
+pub struct HealthArgs {
+    /// Address and port of the server; for one that listens on every address, this machine's own is
+    /// used
     #[arg(
         env = "CHITTY_LISTEN",
         value_name = "ADDR",
         default_value = DEFAULT
     )]
-    address: Place,
+    address: ListenAddress,
 
     /// Seconds that the answer may take
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = parse_seconds)]
     within: Duration,
 }
 
-/// Says whether the server serves. The code is 0 if it does, and 1 if not.
-pub fn run(args: &Args) -> ExitCode {
+/// Prints whether the server serves. The exit code is 0 if it does, and 1 if not.
+pub fn run(args: &HealthArgs) -> ExitCode {
     let place = own(&args.address);
     match ask(&place, args.within) {
         Ok(()) => {
@@ -55,20 +56,21 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// What listens everywhere cannot be connected to by that address on every system.
-fn own(place: &Place) -> Place {
+/// The loopback address of a server that listens on every address: not every system can connect to
+/// the unspecified address.
+fn own(place: &ListenAddress) -> ListenAddress {
     let host = match place.host.as_str() {
         "0.0.0.0" => "127.0.0.1",
         "::" => "::1",
         host => host,
     };
-    Place {
+    ListenAddress {
         host: host.to_owned(),
         port: place.port,
     }
 }
 
-fn ask(place: &Place, within: Duration) -> Result<(), String> {
+fn ask(place: &ListenAddress, within: Duration) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

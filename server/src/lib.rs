@@ -1,8 +1,8 @@
 //! The headless server of Chitty-Chat: one durable log, followed by everybody.
 //!
-//! From the edge to the core: [`cli`], [`maintain`] and [`app`] put the parts together, [`net`] has the
-//! connections, [`service`] speaks gRPC, [`follower`] is what a participant follows, [`sequencer`]
-//! owns the chat, [`log`] keeps it, and [`room`] decides.
+//! From the edge to the core: [`cli`], [`maintain`] and [`app`] put the parts together, [`net`]
+//! handles connections, [`service`] speaks gRPC, [`follower`] streams the log to participants,
+//! [`sequencer`] owns the chat, [`log`] stores it, and [`room`] decides.
 
 pub mod app;
 pub mod cli;
@@ -10,6 +10,7 @@ pub mod data;
 pub mod environment;
 pub mod failure;
 pub mod follower;
+pub mod grpc;
 pub mod health;
 pub mod line_limit;
 pub mod listen;

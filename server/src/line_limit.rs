@@ -1,9 +1,9 @@
-//! How many lines of the log calls may cause.
+//! A limit on the log lines that requests may cause.
 //!
-//! Rotation keeps so many bytes: whoever makes lines without an end makes everybody else's go.
-//! Events are limited by the rules of the chat, and are always written. Calls that lead to none
-//! are written as long as they are not too many; of the others, one line a second says how many
-//! there were. All rates are far above what people and their clients do.
+//! Log rotation keeps a fixed number of bytes, so a peer that causes lines without end would push
+//! out everybody else's. Events are limited by the rules of the chat, and are always logged.
+//! Requests that lead to no event are logged up to a rate; beyond it, one line a second says how
+//! many there were. All rates are far above what people and their clients do.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -17,53 +17,53 @@ use tracing::info;
 
 use crate::rate::{Bucket, Buckets, Rate};
 
-/// Calls from one address by whoever has no session, one line each.
+/// Requests without a known session from one address, one line each.
 pub const STRANGER: Rate = Rate::per_second(10, 100);
-/// Calls by all of those.
+/// Requests without a known session from all addresses.
 pub const STRANGERS: Rate = Rate::per_second(50, 500);
-/// Calls of one participant that lead to no event, two lines each at most.
+/// Requests of one participant that lead to no event, two lines each at most.
 pub const PARTICIPANT: Rate = Rate::per_second(20, 200);
-/// Calls of all participants at one address that lead to no event.
+/// Requests of all participants at one address that lead to no event.
 pub const SOURCE: Rate = Rate::per_second(200, 2_000);
-/// Repeated calls that get their first answer again, by anybody, two lines each.
+/// Repeated requests that get their first reply again, from everybody, two lines each.
 pub const REPEATS: Rate = Rate::per_second(50, 500);
 
-/// How often it is said how many calls are not written down.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How often the number of suppressed requests is logged.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// Who causes lines.
+/// Who causes a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Somebody without a session, at this address.
+    /// A client without a known session, at this address.
     Stranger(Option<IpAddr>),
     /// A participant, at this address.
     Participant(SessionHash, Option<IpAddr>),
-    /// Anybody, by a call that was answered before. The session is not looked at for it.
+    /// Anybody, by a request that was answered before. The session does not matter for it.
     Repeat,
 }
 
 /// The limit. Clones share it.
 #[derive(Clone)]
-pub struct LineLimit(Arc<Shared>);
+pub struct LineLimit(Arc<SharedLimit>);
 
-struct Shared {
+struct SharedLimit {
     started: Instant,
-    state: Mutex<State>,
+    state: Mutex<LineLimitState>,
 }
 
 #[derive(Default)]
-struct State {
+struct LineLimitState {
     strangers: Bucket,
     repeats: Bucket,
     stranger: Buckets<IpAddr>,
     source: Buckets<IpAddr>,
     participant: Buckets<SessionHash>,
     suppressed: Suppressed,
-    /// A task will tell.
-    telling: bool,
+    /// Whether a task will log the number of suppressed requests.
+    report_pending: bool,
 }
 
-/// Calls that are not written down, since that was last said.
+/// Requests that were not logged since their number was last reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Suppressed {
     strangers: u64,
@@ -73,7 +73,7 @@ struct Suppressed {
 
 impl Default for LineLimit {
     fn default() -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(SharedLimit {
             started: Instant::now(),
             state: Mutex::default(),
         }))
@@ -81,27 +81,28 @@ impl Default for LineLimit {
 }
 
 impl LineLimit {
-    /// Whether a call is to be written down. Needs a Tokio runtime, which tells later how many
-    /// were not.
+    /// Whether a request is to be logged. Needs a Tokio runtime, on which a task later logs how
+    /// many were not.
     pub fn admits(&self, cause: Cause) -> bool {
         let now = self.0.started.elapsed();
         let mut state = self.state();
         if state.take(cause, now) {
             return true;
         }
-        if !std::mem::replace(&mut state.telling, true) {
+        // One task at a time, which reports everything that was suppressed until it runs.
+        if !std::mem::replace(&mut state.report_pending, true) {
             let limit = self.clone();
             tokio::spawn(async move {
-                sleep(TELL_EVERY).await;
-                limit.tell();
+                sleep(REPORT_EVERY).await;
+                limit.report();
             });
         }
         false
     }
 
-    fn tell(&self) {
+    fn report(&self) {
         let mut state = self.state();
-        state.telling = false;
+        state.report_pending = false;
         let Suppressed {
             strangers,
             participants,
@@ -116,17 +117,17 @@ impl LineLimit {
         );
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LineLimitState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl LineLimitState {
     fn take(&mut self, cause: Cause, now: Duration) -> bool {
         let (taken, suppressed) = match cause {
             Cause::Stranger(source) => (
-                // First their own, so that one address does not use up what is for all. Those
-                // whom there is no room for have nothing: their calls are not written down.
+                // Their own allowance first, so that one address does not use up what is for all.
+                // An address that cannot be counted any more is not logged.
                 self.stranger.take_or_refuse(known(source), STRANGER, now)
                     && self.strangers.take(STRANGERS, now).is_ok(),
                 &mut self.suppressed.strangers,
@@ -146,7 +147,7 @@ impl State {
     }
 }
 
-/// Those whose address is not known share one.
+/// Clients whose address is not known share one allowance.
 fn known(source: Option<IpAddr>) -> IpAddr {
     source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
@@ -161,7 +162,12 @@ mod tests {
         Ipv4Addr::from(number).into()
     }
 
-    fn count(state: &mut State, calls: u32, now: Duration, cause: impl Fn(u32) -> Cause) -> u32 {
+    fn count(
+        state: &mut LineLimitState,
+        calls: u32,
+        now: Duration,
+        cause: impl Fn(u32) -> Cause,
+    ) -> u32 {
         (0..calls)
             .map(|call| u32::from(state.take(cause(call), now)))
             .sum()
@@ -169,7 +175,7 @@ mod tests {
 
     #[test]
     fn strangers_have_a_limit_each_and_one_together() {
-        let mut state = State::default();
+        let mut state = LineLimitState::default();
         let from = |source| move |_| Cause::Stranger(Some(address(source)));
         let now = Duration::ZERO;
         assert_eq!(count(&mut state, 10_000, now, from(1)), 100);
@@ -185,7 +191,7 @@ mod tests {
 
     #[test]
     fn participants_have_limits_of_their_own() {
-        let mut state = State::default();
+        let mut state = LineLimitState::default();
         let hash = || Session::random(&mut { os_random }).hash();
         let now = Duration::ZERO;
         let (one, sessions) = (hash(), (0..20).map(|_| hash()).collect::<Vec<_>>());

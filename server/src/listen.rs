@@ -1,4 +1,5 @@
-//! Where a server listens: what a user wrote, the sockets, and what to tell others.
+//! Where a server listens: the address as the user wrote it, the sockets, and the addresses by
+//! which others reach them.
 
 use std::{
     collections::BTreeSet,
@@ -17,22 +18,22 @@ use tokio::net::{TcpListener, TcpStream, lookup_host};
 
 use crate::net::Listener;
 
-/// Where a server listens if nothing else is said.
+/// The default address.
 pub(crate) const DEFAULT: &str = "127.0.0.1:50051";
 
 /// A host or an address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ListenAddress {
     /// A name, or an IP address without brackets.
     pub host: String,
-    /// 0: a free one is picked.
+    /// The port; 0 picks a free one.
     pub port: u16,
 }
 
-/// Why a text is no [`Place`].
+/// Why a text is not a [`ListenAddress`].
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum PlaceError {
-    /// There is no port, or what should be one is none.
+pub enum ListenAddressError {
+    /// The port is missing or invalid.
     #[error("give an address and a port, 0 to 65535, such as {0}:50051")]
     Port(String),
     /// There is only a port.
@@ -41,15 +42,15 @@ pub enum PlaceError {
     /// An IPv6 address needs brackets.
     #[error("write an IPv6 address in brackets, such as [::1]:50051")]
     Brackets,
-    /// A URL.
+    /// The text is a URL.
     #[error("give an address and a port without {0}, such as 0.0.0.0:50051")]
     Scheme(String),
 }
 
-impl FromStr for Place {
-    type Err = PlaceError;
+impl FromStr for ListenAddress {
+    type Err = ListenAddressError;
 
-    fn from_str(text: &str) -> Result<Self, PlaceError> {
+    fn from_str(text: &str) -> Result<Self, ListenAddressError> {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(Self {
                 host: address.ip().to_string(),
@@ -57,20 +58,20 @@ impl FromStr for Place {
             });
         }
         if let Some((scheme, _)) = text.split_once("://") {
-            return Err(PlaceError::Scheme(format!("{scheme}://")));
+            return Err(ListenAddressError::Scheme(format!("{scheme}://")));
         }
         if text.matches(':').count() > 1 && !text.starts_with('[') {
-            return Err(PlaceError::Brackets);
+            return Err(ListenAddressError::Brackets);
         }
         let is_host = |host: &str| {
             let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
             !host.is_empty() && host.chars().all(allowed)
         };
         match text.split_once(':') {
-            Some(("", port)) => Err(PlaceError::Host(port.to_owned())),
-            None if text.parse::<u16>().is_ok() => Err(PlaceError::Host(text.to_owned())),
+            Some(("", port)) => Err(ListenAddressError::Host(port.to_owned())),
+            None if text.parse::<u16>().is_ok() => Err(ListenAddressError::Host(text.to_owned())),
             Some((host, port)) if is_host(host) => port.parse().map_or_else(
-                |_| Err(PlaceError::Port(host.to_owned())),
+                |_| Err(ListenAddressError::Port(host.to_owned())),
                 |port| {
                     Ok(Self {
                         host: host.to_owned(),
@@ -78,13 +79,13 @@ impl FromStr for Place {
                     })
                 },
             ),
-            None if is_host(text) => Err(PlaceError::Port(text.to_owned())),
-            _ => Err(PlaceError::Port("127.0.0.1".to_owned())),
+            None if is_host(text) => Err(ListenAddressError::Port(text.to_owned())),
+            _ => Err(ListenAddressError::Port("127.0.0.1".to_owned())),
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.parse() {
             Ok(IpAddr::V6(host)) => write!(f, "[{host}]:{}", self.port),
@@ -96,21 +97,21 @@ impl fmt::Display for Place {
 /// Why a server cannot listen.
 #[derive(Debug, Error)]
 pub enum ListenError {
-    /// The name leads nowhere.
+    /// The name cannot be resolved.
     #[error(
         "cannot find the address of {host}: {source}; give an address of this machine with \
          --listen, such as 0.0.0.0:50051"
     )]
     Unknown {
-        /// The name.
+        /// The name of the host.
         host: String,
         /// What the system says.
         source: io::Error,
     },
-    /// The system refuses.
+    /// The system refuses to listen there.
     #[error("cannot listen on {address}: {source}; {}", advice(source))]
     Refused {
-        /// The address.
+        /// The address that was tried.
         address: SocketAddr,
         /// What the system says.
         source: io::Error,
@@ -138,17 +139,17 @@ fn advice(error: &io::Error) -> &'static str {
 #[derive(Debug)]
 pub struct Sockets {
     sockets: Vec<TcpListener>,
-    /// Which is asked first: none of them is to wait for another.
+    /// Counts the accepts: each begins with another socket, so that none of them starves.
     turn: AtomicUsize,
 }
 
 impl Sockets {
-    /// Listens on each address that this place has, such as 127.0.0.1 and `[::1]` for localhost.
-    /// Without a port it is the first address only, since no port is free on all of them for sure.
+    /// Listens on each address that the host has, such as 127.0.0.1 and `[::1]` for localhost. With
+    /// port 0 it is the first address only, because no port is sure to be free on all of them.
     ///
-    /// Addresses that this machine does not have, such as those of IPv6 where that is turned off,
-    /// are left out if there is another one.
-    pub async fn bind(place: &Place) -> Result<Self, ListenError> {
+    /// Addresses that this machine does not have, such as IPv6 ones if IPv6 is turned off, are left
+    /// out if there is another one.
+    pub async fn bind(place: &ListenAddress) -> Result<Self, ListenError> {
         let unknown = |source| ListenError::Unknown {
             host: place.host.clone(),
             source,
@@ -187,12 +188,12 @@ impl Sockets {
         }
     }
 
-    /// Where they listen.
+    /// The addresses that the sockets listen on.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         self.sockets.iter().map(TcpListener::local_addr).collect()
     }
 
-    /// Whether a socket for all addresses of IPv6 takes connections to those of IPv4, too.
+    /// Whether an IPv6 socket for all addresses accepts IPv4 connections, too.
     pub fn takes_both(&self) -> bool {
         self.sockets
             .iter()
@@ -222,11 +223,12 @@ impl Listener for Sockets {
     }
 }
 
-/// More addresses are no help.
+/// How many addresses are shown at most.
 const MANY: usize = 4;
 
-/// By which addresses a server can be joined, and what to say about them. `machine` are the
-/// addresses of this machine; `both`: an IPv6 socket for all of them takes those of IPv4, too.
+/// The addresses by which others can join, and a note about them. `machine` has the addresses of
+/// this machine. `both` says whether an IPv6 socket for all addresses accepts IPv4 connections,
+/// too.
 pub fn ways_in(
     listening: &[SocketAddr],
     both: bool,
@@ -242,7 +244,7 @@ pub fn ways_in(
         let found = machine.iter().filter(fits);
         ways.extend(found.map(|ip| SocketAddr::new(*ip, address.port())));
     }
-    // Those of IPv4 are easier to type, and work in more networks.
+    // IPv4 addresses first: they are easier to type, and work in more networks.
     ways.sort_by_key(SocketAddr::is_ipv6);
     ways.truncate(MANY);
     if ways.is_empty() {
@@ -283,7 +285,8 @@ pub fn own_addresses() -> Vec<IpAddr> {
     found.into_iter().collect()
 }
 
-/// Without an interface's name nobody finds a link-local address.
+/// Whether others can reach this address. A link-local address is of no use without an interface's
+/// name.
 fn is_reachable(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
@@ -304,7 +307,7 @@ mod tests {
             ("[::1]:0", "::1", 0),
             ("chat.example.org:443", "chat.example.org", 443),
         ] {
-            let place: Place = text.parse().expect(text);
+            let place: ListenAddress = text.parse().expect(text);
             assert_eq!((&*place.host, place.port), (host, port));
             assert_eq!(place.to_string(), text);
         }
@@ -322,7 +325,7 @@ mod tests {
             ("http://localhost:50051", "without http://"),
             ("a b:1", "127.0.0.1:50051"),
         ] {
-            let error = text.parse::<Place>().expect_err(text).to_string();
+            let error = text.parse::<ListenAddress>().expect_err(text).to_string();
             assert!(error.contains(advice), "{text}: {error}");
         }
     }
@@ -332,7 +335,7 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = free.local_addr().expect("bound").port();
         drop(free);
-        let place = Place {
+        let place = ListenAddress {
             host: "localhost".into(),
             port,
         };
@@ -386,7 +389,7 @@ mod tests {
             ),
             ("nowhere.invalid:1", ["nowhere.invalid", "--listen"]),
         ] {
-            let place: Place = text.parse().expect("a place");
+            let place: ListenAddress = text.parse().expect("a place");
             let error = Sockets::bind(&place).await.expect_err(text).to_string();
             for part in parts {
                 assert!(error.contains(part), "{error}");
@@ -409,18 +412,18 @@ mod tests {
             let ways: Vec<_> = ways.iter().map(ToString::to_string).collect();
             (ways.join(" "), note.is_some())
         };
-        for (listening, both, told) in [
+        for (listening, both, expected) in [
             ("0.0.0.0:1", false, "192.0.2.7:1"),
             ("[::]:1", true, "192.0.2.7:1 [2001:db8::7]:1"),
             ("[::]:1", false, "[2001:db8::7]:1"),
             ("192.0.2.7:1", false, "192.0.2.7:1"),
         ] {
-            assert_eq!(ways(&[listening], both, &machine), (told.into(), false));
+            assert_eq!(ways(&[listening], both, &machine), (expected.into(), false));
         }
         let local = ways(&["127.0.0.1:1", "[::1]:1"], false, &machine);
         assert_eq!(local, ("127.0.0.1:1 [::1]:1".into(), true));
-        for (listening, told) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1")] {
-            assert_eq!(ways(&[listening], false, &[]), (told.into(), true));
+        for (listening, expected) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1")] {
+            assert_eq!(ways(&[listening], false, &[]), (expected.into(), true));
         }
     }
 }

@@ -28,15 +28,15 @@ Examples:
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true
 )]
-struct Cli {
+struct ServerCli {
     #[command(subcommand)]
-    command: Option<maintain::Command>,
+    command: Option<maintain::MaintainCommand>,
     #[command(flatten)]
-    args: cli::Args,
+    args: cli::ServeArgs,
 }
 
 fn main() -> ExitCode {
-    let Cli { command, args } = environment::parse();
+    let ServerCli { command, args } = environment::parse();
     let ended = failure::install().and_then(|()| match command {
         None => cli::run(&args),
         Some(command) => Ok(maintain::run(&command)),

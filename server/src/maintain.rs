@@ -1,4 +1,4 @@
-//! The commands beside serving: `backup`, `check`, `recover` and `health`.
+//! The commands other than serving: `backup`, `check`, `recover` and `health`.
 
 use std::{
     fmt,
@@ -17,13 +17,13 @@ use crate::{
     log::{Marked, Recovered, Summary, backup, check, recover},
 };
 
-/// What can be done beside serving.
+/// The subcommands of `chitty-server`.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Command {
-    /// Copy the chat into a new file, consistently, also while a server has it
+pub enum MaintainCommand {
+    /// Copy the chat into a new file, consistently, even while a server is using it
     ///
     /// To restore it, put it in an empty data folder as chat.db. That is another life of the chat:
-    /// who took part in the original joins anew.
+    /// the participants of the original join again.
     Backup {
         /// The file to make
         file: PathBuf,
@@ -32,7 +32,7 @@ pub enum Command {
         #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
         data: Option<PathBuf>,
     },
-    /// Read all of a chat, and list all that is damaged; the file is not touched
+    /// Read all of a chat, and list everything that is damaged; the file is not touched
     Check {
         /// The file [default: the chat in the data folder]
         file: Option<PathBuf>,
@@ -41,12 +41,13 @@ pub enum Command {
         #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
         data: Option<PathBuf>,
     },
-    /// Write all that is whole in a damaged chat to a new file; the damaged one is not touched
+    /// Write everything that is whole in a damaged chat to a new file; the damaged one is not
+    /// touched
     ///
     /// Put the new file in the place of the damaged one as chat.db. That is another life of the
-    /// chat, as with a backup. An event that is lost leaves its place empty.
+    /// chat, as with a backup. A lost event leaves its place empty.
     Recover {
-        /// The damaged file, which no server has
+        /// The damaged file, which no server may be using
         file: PathBuf,
 
         /// The file to make [default: FILE.recovered]
@@ -54,19 +55,19 @@ pub enum Command {
         to: Option<PathBuf>,
     },
     /// Ask a server whether it serves: exit status 0 if it does, 1 if not
-    Health(health::Args),
+    Health(health::HealthArgs),
 }
 
-/// So many lost positions are listed; further ones are counted.
+/// Ranges of lost positions that are listed; further ones are counted.
 const MOST_LISTED: usize = 100;
 
-/// Runs one of these. The code is 1 if a check finds something wrong, or a backup fails.
-pub fn run(command: &Command) -> ExitCode {
-    // What cannot be caught is no reason not to try.
+/// Runs a command. The exit code is 1 if a check finds problems, or a command fails.
+pub fn run(command: &MaintainCommand) -> ExitCode {
+    // If the signal cannot be caught, the command is tried all the same.
     let _ = crate::cli::outlive_size_limits();
     let result = match command {
-        Command::Health(args) => return health::run(args),
-        Command::Backup { file, data } => {
+        MaintainCommand::Health(args) => return health::run(args),
+        MaintainCommand::Backup { file, data } => {
             let source = chat_in(data.as_deref());
             backup(&source, file, &mut secret::os_random)
                 .map(|()| {
@@ -75,13 +76,13 @@ pub fn run(command: &Command) -> ExitCode {
                 })
                 .map_err(|error| error.to_string())
         }
-        Command::Check { file, data } => {
+        MaintainCommand::Check { file, data } => {
             let file = file.clone().unwrap_or_else(|| chat_in(data.as_deref()));
             check(&file)
                 .map(|summary| print(&file, &summary))
                 .map_err(|error| error.to_string())
         }
-        Command::Recover { file, to } => {
+        MaintainCommand::Recover { file, to } => {
             let to = to.clone().unwrap_or_else(|| {
                 let mut name = file.clone().into_os_string();
                 name.push(".recovered");
@@ -101,7 +102,7 @@ pub fn run(command: &Command) -> ExitCode {
     }
 }
 
-/// Whoever asked may not listen any more, as the head of a pipe.
+/// Prints a line. The reader of a pipe may be gone, as after `head`, which is no error.
 fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! How often somebody may do something: a burst, and then a steady rate.
+//! Rate limits: a burst, and then a steady rate.
 
 use std::{hash::Hash, net::IpAddr, time::Duration};
 
@@ -9,27 +9,27 @@ use crate::source::{NETWORK_SHARE, network};
 /// The most buckets that one [`Buckets`] keeps.
 const MOST_BUCKETS: usize = 10_000;
 
-/// So many at once, and one more each `interval`.
+/// A rate: a burst at once, and one more each `interval`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// At once, after a pause; at least 1.
+    /// How many at once after a pause; at least 1.
     pub burst: u32,
-    /// From one to the next when they do not end.
+    /// The time between two at a steady pace.
     pub interval: Duration,
 }
 
 impl Rate {
-    /// So many a second, and so many at once.
+    /// A rate of `per_second` a second, and `burst` at once.
     ///
     /// # Panics
     ///
-    /// Where `per_second` is not above 0.
+    /// If `per_second` is 0.
     pub const fn per_second(per_second: u32, burst: u32) -> Self {
         let interval = Duration::from_nanos(1_000_000_000 / per_second as u64);
         Self { burst, interval }
     }
 
-    /// So many times as often.
+    /// The same rate `factor` times as often.
     pub(crate) fn times(self, factor: u32) -> Self {
         Self {
             burst: self.burst.saturating_mul(factor),
@@ -42,18 +42,20 @@ impl Rate {
 /// (<https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm>): one number, no timer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// When the whole burst is there again.
+    /// When the whole burst is available again.
     full_at: Duration,
 }
 
 impl Bucket {
-    /// Takes one, or says in which time there is one. All `now` are on one clock.
+    /// Takes one. The error is the time after which there is one. All values of `now` must come
+    /// from one clock.
     pub fn take(&mut self, rate: Rate, now: Duration) -> Result<(), Duration> {
         self.full_at = self.full_at_without(1, rate, now)?;
         Ok(())
     }
 
-    /// Takes none, and says whether so many could be taken, or in which time they could.
+    /// Checks whether so many could be taken, without taking any. The error is the time after which
+    /// they could.
     pub fn check(&self, count: u32, rate: Rate, now: Duration) -> Result<(), Duration> {
         self.full_at_without(count, rate, now).map(drop)
     }
@@ -62,6 +64,7 @@ impl Bucket {
         let taken = rate.interval.saturating_mul(count);
         let full_at = self.full_at.max(now).saturating_add(taken);
         let burst = rate.interval.saturating_mul(rate.burst);
+        // Taking is allowed as long as the bucket is full again within the time of one burst.
         let over = full_at.saturating_sub(now).saturating_sub(burst);
         if over > Duration::ZERO {
             return Err(over);
@@ -69,17 +72,17 @@ impl Bucket {
         Ok(full_at)
     }
 
-    /// Whether the whole burst is there, as with somebody new.
+    /// Whether the whole burst is available, so that the bucket is as good as a new one.
     pub fn is_full(&self, now: Duration) -> bool {
         self.full_at <= now
     }
 }
 
-/// A bucket for each of those who took something lately. Cloning is cheap.
+/// A bucket for each key that took something lately. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Buckets<K> {
     buckets: HashMap<K, Bucket>,
-    /// When full buckets are next looked for, if there is no room.
+    /// When full buckets may next be removed, if there are too many buckets.
     next_sweep: Duration,
 }
 
@@ -93,9 +96,9 @@ impl<K> Default for Buckets<K> {
 }
 
 impl<K: Clone + Eq + Hash> Buckets<K> {
-    /// Takes one from this bucket, or says in which time there is one. If there are more buckets
-    /// than are kept, so many at the same time are no bursts of a few: rather none is refused than
-    /// a wrong one.
+    /// Takes one from the key's bucket. The error is the time after which there is one. If there
+    /// are too many buckets to keep another, nothing is counted and nothing refused: refusing would
+    /// hit the wrong ones.
     pub fn take(&mut self, key: K, rate: Rate, now: Duration) -> Result<(), Duration> {
         let mut bucket = self.get(&key);
         bucket.take(rate, now)?;
@@ -103,14 +106,16 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         Ok(())
     }
 
-    /// The same for what may as well be refused: also if there are more buckets than are kept.
+    /// The same for what may safely be refused: it is refused, too, if there are too many buckets
+    /// to keep another.
     pub(crate) fn take_or_refuse(&mut self, key: K, rate: Rate, now: Duration) -> bool {
         let mut bucket = self.get(&key);
         bucket.take(rate, now).is_ok() && self.keep(key, bucket, now)
     }
 
-    /// Whether there was room for it.
+    /// Keeps a bucket; `false` if there are too many.
     fn keep(&mut self, key: K, bucket: Bucket, now: Duration) -> bool {
+        // At most once a second, because a sweep visits every bucket.
         if self.buckets.len() >= MOST_BUCKETS && now >= self.next_sweep {
             self.next_sweep = now + Duration::from_secs(1);
             self.buckets.retain(|_, bucket| !bucket.is_full(now));
@@ -122,7 +127,8 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         has_room
     }
 
-    /// Takes none, and says whether so many could be taken, or in which time they could.
+    /// Checks whether so many could be taken, without taking any. The error is the time after which
+    /// they could.
     pub fn check(&self, key: &K, count: u32, rate: Rate, now: Duration) -> Result<(), Duration> {
         self.get(key).check(count, rate, now)
     }
@@ -132,8 +138,8 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     }
 }
 
-/// A bucket for each source that something came from lately, and a larger one for each network
-/// that several IPv6 sources belong to. Cloning is cheap.
+/// A bucket for each source that took something lately, and a larger one for each IPv6 network.
+/// Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     sources: Buckets<IpAddr>,
@@ -141,9 +147,10 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Takes one from the bucket of this source, or says in which time there is one. `rate` is that
-    /// of a source; its network has [`NETWORK_SHARE`] times as much.
+    /// Takes one from the bucket of this source. The error is the time after which there is one.
+    /// `rate` is that of a source; its network has [`NETWORK_SHARE`] times as much.
     pub fn take(&mut self, source: IpAddr, rate: Rate, now: Duration) -> Result<(), Duration> {
+        // Both buckets are checked before either is charged, so that a refusal costs nothing.
         self.check(source, 1, rate, now)?;
         self.sources.take(source, rate, now)?;
         match network(source) {
@@ -152,7 +159,8 @@ impl Sources {
         }
     }
 
-    /// Takes none, and says whether so many could be taken, or in which time they could.
+    /// Checks whether so many could be taken, without taking any. The error is the time after which
+    /// they could.
     pub fn check(
         &self,
         source: IpAddr,
@@ -242,7 +250,7 @@ mod tests {
             .filter(|key| buckets.take_or_refuse(*key, RATE, at(0)))
             .count();
         assert_eq!(taken, MOST_BUCKETS);
-        // Whoever is kept has what it had, and the others have room when it is idle.
+        // A key that is kept has what it had, and the others get buckets when there are idle ones.
         assert!((1..10).all(|_| buckets.take_or_refuse(0, RATE, at(0))));
         assert!(!buckets.take_or_refuse(0, RATE, at(0)));
         assert!(buckets.take_or_refuse(MOST_BUCKETS, RATE, at(5000)));

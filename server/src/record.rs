@@ -1,28 +1,39 @@
-//! One entry of the log: the event, and what the fold needs beside it.
+//! Records: the entries of the log. Each is an event, and what the fold needs beside it.
+//!
+//! The event in a stored record and the event in a broadcast are the same protobuf message,
+//! `chitty.v1.Event`. So it is encoded once, when it is decided ([`Batch`]): the same bytes go into
+//! the file, into the ring, and to every participant, also to one who reads them from the file
+//! years later.
 
-use chitty_chat::{Event, SessionHash, proto::log_v1};
+use std::{ops::Deref, sync::Arc};
+
+use bytes::Bytes;
+use chitty_chat::{
+    Event, EventKind, LeftReason, ParticipantNumber, Position, SessionHash,
+    proto::{log_v1, v1},
+};
 use prost::Message as _;
 use thiserror::Error;
 
 /// One entry of the log, `chitty.log.v1.Record`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// What everybody is told.
+    /// The event that is broadcast.
     pub event: Event,
-    /// Whose session a Joined belongs to; `None` for other events.
+    /// The session that a Joined belongs to; `None` for other events.
     pub session: Option<SessionHash>,
-    /// Which stream of the participation, from 1, was the latest when the record was written. It
-    /// never falls within a participation, also not by a restart.
+    /// The number of the participation's latest stream, from 1, when the record was written. It
+    /// never falls within a participation, not even after a restart.
     pub generation: u64,
 }
 
-/// Why bytes are no record.
+/// Why bytes are not a record.
 #[derive(Debug, Error)]
 pub enum RecordError {
     /// Not the encoding of a record.
     #[error("not a record of the log: {0}")]
     Encoding(#[from] prost::DecodeError),
-    /// There is no event in it.
+    /// The event is missing.
     #[error("a record of the log without an event")]
     NoEvent,
     /// The session is not 16 bytes.
@@ -31,20 +42,24 @@ pub enum RecordError {
 }
 
 impl Record {
-    /// The bytes that are stored.
+    /// Encodes the record as it is stored.
     pub fn encode(&self) -> Vec<u8> {
-        log_v1::Record {
-            event: Some((&self.event).into()),
+        self.encode_around(EncodedEvent::from(&self.event).bytes)
+    }
+
+    /// The bytes that are stored, with the event as it is encoded already.
+    fn encode_around(&self, event: Bytes) -> Vec<u8> {
+        RecordAround {
+            event,
             session: self
                 .session
-                .map_or_else(Vec::new, |hash| hash.as_bytes().to_vec()),
+                .map_or_else(Bytes::new, |hash| Bytes::copy_from_slice(hash.as_bytes())),
             generation: self.generation,
-            server: String::new(),
         }
         .encode_to_vec()
     }
 
-    /// Takes bytes from the store.
+    /// Decodes a record from the bytes in the store.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         let record = log_v1::Record::decode(bytes)?;
         let session = match record.session.as_slice() {
@@ -56,5 +71,274 @@ impl Record {
             session,
             generation: record.generation,
         })
+    }
+}
+
+/// `chitty.log.v1.Record` without a look into its event. A message within a message is encoded as
+/// its bytes are (<https://protobuf.dev/programming-guides/encoding/#submessages>).
+#[derive(Clone, PartialEq, prost::Message)]
+struct RecordAround {
+    #[prost(bytes = "bytes", tag = "1")]
+    event: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    session: Bytes,
+    #[prost(uint64, tag = "3")]
+    generation: u64,
+}
+
+/// What a stream has to know of an event that it passes on: the fields of `chitty.v1.Event` of the
+/// same numbers. What is not named here is skipped.
+#[derive(Clone, PartialEq, prost::Message)]
+struct EventPeek {
+    #[prost(uint64, tag = "1")]
+    position: u64,
+    #[prost(message, optional, tag = "5")]
+    left: Option<v1::Left>,
+}
+
+/// The encoding of a record's event, which comes first: prost writes fields in the order of their
+/// numbers.
+fn event_of(record: &[u8]) -> Result<&[u8], RecordError> {
+    // Number 1, and "a length follows".
+    const EVENT: u8 = 1 << 3 | 2;
+    let Some((&EVENT, mut rest)) = record.split_first() else {
+        return Err(RecordError::NoEvent);
+    };
+    let length = prost::decode_length_delimiter(&mut rest)?;
+    rest.get(..length).ok_or(RecordError::NoEvent)
+}
+
+/// An event as protobuf, `chitty.v1.Event`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedEvent {
+    /// Where it is in the log.
+    pub position: Position,
+    /// Which participation it ends, and why, if it is a Left.
+    pub left: Option<(ParticipantNumber, LeftReason)>,
+    /// Its encoding.
+    pub bytes: Bytes,
+}
+
+impl EncodedEvent {
+    /// The event of a stored record, in the bytes in which it was stored; `keep` makes them last.
+    ///
+    /// # Errors
+    /// The bytes are no record, or its event has no readable position.
+    pub fn of_record(
+        record: &[u8],
+        keep: impl FnOnce(&[u8]) -> Bytes,
+    ) -> Result<Self, RecordError> {
+        let bytes = event_of(record)?;
+        let event = EventPeek::decode(bytes)?;
+        if event.position == 0 {
+            return Err(RecordError::NoEvent);
+        }
+        let left = event.left.map(|left| {
+            let reason = left.reason().into();
+            (ParticipantNumber::new(left.participant), reason)
+        });
+        Ok(Self {
+            position: event.position.into(),
+            left,
+            bytes: keep(bytes),
+        })
+    }
+}
+
+impl From<&Event> for EncodedEvent {
+    fn from(event: &Event) -> Self {
+        Self {
+            position: event.position,
+            left: match event.kind {
+                EventKind::Left {
+                    participant,
+                    reason,
+                    ..
+                } => Some((participant, reason)),
+                EventKind::Joined { .. } | EventKind::Message { .. } | EventKind::Unknown => None,
+            },
+            bytes: v1::Event::from(event).encode_to_vec().into(),
+        }
+    }
+}
+
+/// A record whose event is encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedRecord {
+    record: Record,
+    event: EncodedEvent,
+}
+
+impl EncodedRecord {
+    /// Its event, as it is stored and sent.
+    pub const fn event(&self) -> &EncodedEvent {
+        &self.event
+    }
+
+    /// The bytes that are stored.
+    pub fn encode(&self) -> Vec<u8> {
+        self.record.encode_around(self.event.bytes.clone())
+    }
+}
+
+impl From<Record> for EncodedRecord {
+    fn from(record: Record) -> Self {
+        let event = (&record.event).into();
+        Self { record, event }
+    }
+}
+
+impl Deref for EncodedRecord {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
+    }
+}
+
+/// What one append makes durable together. A clone shares the records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch(Arc<[EncodedRecord]>);
+
+impl Deref for Batch {
+    type Target = [EncodedRecord];
+
+    fn deref(&self) -> &[EncodedRecord] {
+        &self.0
+    }
+}
+
+impl<R: Into<EncodedRecord>> FromIterator<R> for Batch {
+    fn from_iter<I: IntoIterator<Item = R>>(records: I) -> Self {
+        Self(records.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<Vec<Record>> for Batch {
+    fn from(records: Vec<Record>) -> Self {
+        records.into_iter().collect()
+    }
+}
+
+impl<const N: usize> From<[Record; N]> for Batch {
+    fn from(records: [Record; N]) -> Self {
+        records.into_iter().collect()
+    }
+}
+
+impl From<&[Record]> for Batch {
+    fn from(records: &[Record]) -> Self {
+        records.iter().cloned().collect()
+    }
+}
+
+impl From<&[EncodedRecord]> for Batch {
+    fn from(records: &[EncodedRecord]) -> Self {
+        Self(records.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_text() -> impl Strategy<Value = Arc<str>> {
+        any::<String>().prop_map(Arc::from)
+    }
+
+    fn any_kind() -> impl Strategy<Value = EventKind> {
+        let reason = prop::sample::select(vec![
+            LeftReason::Unspecified,
+            LeftReason::Left,
+            LeftReason::Lost,
+            LeftReason::Closed,
+            LeftReason::Removed,
+        ]);
+        let number = || any::<u64>().prop_map(ParticipantNumber::new);
+        prop_oneof![
+            Just(EventKind::Unknown),
+            any_text().prop_map(|name| EventKind::Joined { name }),
+            (any_text(), reason, number()).prop_map(|(name, reason, participant)| {
+                EventKind::Left {
+                    name,
+                    reason,
+                    participant,
+                }
+            }),
+            (any_text(), any_text(), any_text(), any::<u64>(), number()).prop_map(
+                |(author, text, id, seen, participant)| EventKind::Message {
+                    author,
+                    text,
+                    id,
+                    seen: seen.into(),
+                    participant,
+                }
+            ),
+        ]
+    }
+
+    fn any_record() -> impl Strategy<Value = Record> {
+        let event = (
+            1..=u64::MAX,
+            any::<u64>(),
+            any::<u64>(),
+            0..4_000_000_000_000_u64,
+            any_kind(),
+        )
+            .prop_map(|(position, lamport, request, milliseconds, kind)| Event {
+                position: position.into(),
+                lamport: lamport.into(),
+                at: UNIX_EPOCH + Duration::from_millis(milliseconds),
+                request: request.into(),
+                kind,
+            });
+        let session = prop::option::of(any::<[u8; 16]>());
+        (event, session, any::<u64>()).prop_map(|(event, session, generation)| Record {
+            event,
+            session: session.and_then(|bytes| SessionHash::from_bytes(&bytes)),
+            generation,
+        })
+    }
+
+    proptest! {
+        /// An older version of the server, and `check`, read records field by field.
+        #[test]
+        fn a_record_is_encoded_as_the_schema_says(record in any_record()) {
+            let by_schema = log_v1::Record {
+                event: Some((&record.event).into()),
+                session: record.session.map_or_else(Vec::new, |hash| hash.as_bytes().to_vec()),
+                generation: record.generation,
+                server: String::new(),
+            };
+            let encoded = EncodedRecord::from(record.clone());
+            prop_assert_eq!(encoded.encode(), by_schema.encode_to_vec());
+            prop_assert_eq!(record.encode(), by_schema.encode_to_vec());
+        }
+
+        #[test]
+        fn what_is_read_back_is_what_was_encoded(record in any_record()) {
+            let encoded = EncodedRecord::from(record.clone());
+            let event = EncodedEvent::of_record(&encoded.encode(), Bytes::copy_from_slice);
+            prop_assert_eq!(&event.expect("a record"), encoded.event());
+            let read = v1::Event::decode(&*encoded.event().bytes).expect("an event");
+            prop_assert_eq!(Event::from(read), record.event);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_record_are_refused() {
+        for bytes in [
+            &b""[..],
+            b"\x0a",
+            b"\x0a\x02\x08",
+            b"\x12\x01x",
+            b"\x0a\x02\x08\x00",
+        ] {
+            EncodedEvent::of_record(bytes, Bytes::copy_from_slice).expect_err("no record");
+        }
     }
 }

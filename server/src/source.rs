@@ -1,14 +1,14 @@
-//! What counts as one source of connections, participants and requests.
+//! Sources: what counts as one origin of connections, participants and requests.
 //!
-//! Whoever controls one address of a loopback network or of an IPv6 subnet controls all of it, so
-//! that limits by single addresses would bound nobody.
+//! A client that controls one address of a loopback network or of an IPv6 subnet controls all of
+//! it, so limits on single addresses would not limit anybody.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A [`network`] may have so many times what one source may.
+/// How many times the share of one source a [`network`] may have.
 pub const NETWORK_SHARE: u32 = 2;
 
-/// What one source may have of what is divided among all: a half.
+/// The part of a common resource that one source may have: a half.
 pub(crate) const fn share(all: usize) -> usize {
     all / 2
 }

@@ -1,8 +1,8 @@
-//! The threads of a server, all of which are started when it starts.
+//! The threads of a server, all of which are started with it.
 //!
-//! A thread that is started later may be refused by the system (`ulimit -u`, a limit on tasks of a
-//! service or container), at a place that cannot go on without it: the runtime panics there. So it
-//! is found out first whether there are enough, and those that block are kept.
+//! The system may refuse a thread later (`ulimit -u`, a limit on tasks of a service or container),
+//! at a point where the server cannot go on without it: the runtime panics then. So the number of
+//! threads is tried out first, and the blocking threads are kept alive.
 
 use std::{
     io,
@@ -16,15 +16,15 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::log::READERS;
 
-/// Threads of the runtime that may block. Nothing of the server does; libraries may.
+/// Threads of the runtime for blocking work. The server itself has none, but libraries may.
 const BLOCKING: usize = 1;
-/// Beside the runtime's: the chat's readers and its writer, the log file's writer and who looks at
-/// it, the deadline of the end, and one to spare.
+/// Threads beside the runtime's: the chat's readers and its writer, the log file's writer and its
+/// watcher, the deadline for the end, and one to spare.
 const OTHERS: usize = READERS + 5;
 /// Longer than any server lives.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// There are too few threads for a process.
+/// The system does not give a process enough threads.
 #[derive(Debug, Error)]
 #[error(
     "{whose} needs {needed} threads, and the system gives it {given}: {reason}; allow this user \
@@ -40,15 +40,15 @@ pub struct TooFew {
 /// Why there is no runtime.
 #[derive(Debug, Error)]
 pub enum ThreadsError {
-    /// Threads.
+    /// There are too few threads.
     #[error(transparent)]
     TooFew(#[from] TooFew),
-    /// Something else that the system does not give.
+    /// The system refused something else.
     #[error("cannot start the runtime: {0}")]
     Runtime(#[from] io::Error),
 }
 
-/// A runtime with all of its threads.
+/// Starts a runtime with all of its threads.
 pub fn start() -> Result<Runtime, ThreadsError> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(workers())
@@ -56,7 +56,7 @@ pub fn start() -> Result<Runtime, ThreadsError> {
         .thread_keep_alive(FOR_EVER)
         .enable_all()
         .build()?;
-    // Each waits for all the others, so that none of them does the work of two.
+    // Each waits for all the others, so that one thread cannot run two of these.
     let barrier = Arc::new(Barrier::new(BLOCKING + 1));
     for _ in 0..BLOCKING {
         let barrier = Arc::clone(&barrier);
@@ -66,7 +66,7 @@ pub fn start() -> Result<Runtime, ThreadsError> {
     Ok(runtime)
 }
 
-/// Whether a server can have its threads: to be asked before anything is started.
+/// Checks that a server can have its threads. To be called before anything is started.
 pub fn check() -> Result<(), TooFew> {
     try_out("a server", workers() + BLOCKING + OTHERS)
 }
@@ -75,15 +75,15 @@ fn workers() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Starts so many at once, and ends them: an error if the system does not give them to this
-/// process, such as "a server".
+/// Starts so many threads at once, and ends them. An error says that the system refused one;
+/// `whose` names the process in it, such as "a server".
 pub fn try_out(whose: &'static str, needed: usize) -> Result<(), TooFew> {
     let mut threads = Vec::with_capacity(needed);
     let mut failure = None;
     for given in 0..needed {
-        let (end, told) = mpsc::channel::<()>();
+        let (end, ended) = mpsc::channel::<()>();
         // It ends when its sender does.
-        match thread::Builder::new().spawn(move || told.recv()) {
+        match thread::Builder::new().spawn(move || ended.recv()) {
             Ok(thread) => threads.push((thread, end)),
             Err(reason) => {
                 failure = Some(TooFew {
@@ -117,10 +117,10 @@ mod tests {
             given: 2,
             reason: io::ErrorKind::WouldBlock.into(),
         };
-        let told = few.to_string();
+        let text = few.to_string();
         assert!(
-            told.contains("a server needs 13 threads") && told.contains("ulimit -u"),
-            "{told}"
+            text.contains("a server needs 13 threads") && text.contains("ulimit -u"),
+            "{text}"
         );
     }
 }

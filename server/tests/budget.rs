@@ -1,16 +1,14 @@
 //! What peers cost who ask for much and take nothing, or send half of what they should.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::{fs, time::Duration};
 
 use chitty_chat::proto::v1::{
     HistoryRequest, JoinRequest, PublishRequest, chitty_chat_client::ChittyChatClient,
 };
-use support::{
+use chitty_testing::server::{
     PATIENCE,
-    process::Server,
+    process::ServerChild,
     raw::{
         DATA, END_HEADERS, END_STREAM, HEADERS, PING, WINDOW_UPDATE, frame, headers, headers_to,
         hello, prefixed, stay_alive,
@@ -27,7 +25,7 @@ use tonic::transport::Channel;
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// In KiB, without files and what is shared.
-fn memory(server: &Server) -> u64 {
+fn memory(server: &ServerChild) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("RssAnon:"));
     let number = line.and_then(|line| line.split_whitespace().nth(1));
@@ -35,7 +33,7 @@ fn memory(server: &Server) -> u64 {
 }
 
 /// In KiB, the most that the server takes in so long beyond what it had.
-async fn most(server: &Server, before: u64, time: Duration) -> u64 {
+async fn most(server: &ServerChild, before: u64, time: Duration) -> u64 {
     let end = Instant::now() + time;
     let mut most = 0;
     while Instant::now() < end {
@@ -47,7 +45,7 @@ async fn most(server: &Server, before: u64, time: Duration) -> u64 {
     most
 }
 
-async fn connect(server: &Server) -> TcpStream {
+async fn connect(server: &ServerChild) -> TcpStream {
     let address = server.url.trim_start_matches("http://");
     TcpStream::connect(address).await.expect("it listens")
 }
@@ -63,7 +61,7 @@ async fn publish(client: &mut ChittyChatClient<Channel>, text: &str) {
 }
 
 /// These frames on each of so many connections, which stay open and take nothing.
-async fn stalled(server: &Server, connections: usize, bytes: &[u8]) -> JoinSet<()> {
+async fn stalled(server: &ServerChild, connections: usize, bytes: &[u8]) -> JoinSet<()> {
     let mut open = JoinSet::new();
     for _ in 0..connections {
         let mut stream = connect(server).await;
@@ -91,7 +89,7 @@ async fn fill(client: &ChittyChatClient<Channel>) {
 }
 
 /// Participants, since one has a share only, who ask for so many pages and take none.
-async fn ask_for_pages(server: &Server, participants: usize, pages: u32) -> JoinSet<()> {
+async fn ask_for_pages(server: &ServerChild, participants: usize, pages: u32) -> JoinSet<()> {
     let mut attack = JoinSet::new();
     for number in 0..participants {
         let session = format!("{number:032}");
@@ -126,7 +124,7 @@ async fn ask_for_pages(server: &Server, participants: usize, pages: u32) -> Join
 }
 
 /// So many connections in all, on which requests are begun and not ended.
-async fn begin_requests(server: &Server, connections: usize) -> Vec<JoinSet<()>> {
+async fn begin_requests(server: &ServerChild, connections: usize) -> Vec<JoinSet<()>> {
     let paths = [
         "/grpc.health.v1.Health/Check",
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -155,7 +153,7 @@ async fn begin_requests(server: &Server, connections: usize) -> Vec<JoinSet<()>>
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_that_nobody_takes_stay_within_the_budget() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(
+    let server = ServerChild::start(
         folder.path(),
         "CHITTY_JOIN_RATE=off CHITTY_REPLY_BUDGET=8MiB",
     );
@@ -172,7 +170,7 @@ async fn pages_that_nobody_takes_stay_within_the_budget() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_requests_of_who_has_not_joined_stay_within_the_budget() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(folder.path(), "CHITTY_JOIN_RATE=off");
+    let server = ServerChild::start(folder.path(), "CHITTY_JOIN_RATE=off");
     let (mut client, _stream, _) = server.join(SESSION).await;
     let before = memory(&server);
     let _attacks = begin_requests(&server, 200).await;
@@ -209,7 +207,7 @@ async fn flood(mut stream: TcpStream, first: Vec<u8>, again: Vec<u8>) {
 }
 
 /// Participants who follow and read nothing: their sockets are full soon.
-async fn follow_deafly(server: &Server, participants: usize) -> Vec<TcpStream> {
+async fn follow_deafly(server: &ServerChild, participants: usize) -> Vec<TcpStream> {
     let address = server.url.trim_start_matches("http://").parse();
     let address = address.expect("an address");
     let mut deaf = Vec::new();
@@ -235,7 +233,7 @@ async fn follow_deafly(server: &Server, participants: usize) -> Vec<TcpStream> {
 }
 
 /// In KiB, the most that was ever resident, files and all.
-fn peak(server: &Server) -> u64 {
+fn peak(server: &ServerChild) -> u64 {
     chitty_load::process::peak(&server.id().to_string()).expect("it runs")
 }
 
@@ -251,7 +249,7 @@ async fn all_attacks_at_once_stay_below_what_is_promised() {
     );
     let promised = chitty_load::process::promised(PARTICIPANTS, UNJOINED as u64, 8);
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(folder.path(), &options);
+    let server = ServerChild::start(folder.path(), &options);
     let (mut client, _stream, _) = server.join(SESSION).await;
     fill(&client).await;
     let before = peak(&server);

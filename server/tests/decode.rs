@@ -5,8 +5,6 @@
 //! PROPTEST_CASES=100000 cargo test -p chitty-server --test decode
 //! ```
 
-mod support;
-
 use std::future::poll_fn;
 
 use bytes::Bytes;
@@ -18,14 +16,14 @@ use chitty_chat::proto::{
     },
 };
 use chitty_server::record::Record;
+use chitty_testing::server::{
+    PATIENCE,
+    fuzz::{FuzzFixture, mutate, mutations, runner},
+    raw::{PREFACE, SETTINGS, frame},
+};
 use http_body_util::Full;
 use proptest::{collection::vec, option, prelude::*};
 use prost::Message as _;
-use support::{
-    PATIENCE,
-    fuzz::{Fixture, mutate, mutations, runner},
-    raw::{PREFACE, SETTINGS, frame},
-};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 use tonic::{Code, Status, transport::Channel};
 use tower_service::Service as _;
@@ -142,7 +140,7 @@ async fn send(mut channel: Channel, call: Call, body: Vec<u8>) -> Code {
 
 #[test]
 fn any_request_is_answered() {
-    let fixture = Fixture::new();
+    let fixture = FuzzFixture::new();
     let eve = fixture.runtime.block_on(fixture.server.join("eve"));
     let known = Known {
         session: fixture.ada.welcome.session.clone(),
@@ -174,7 +172,7 @@ fn any_request_is_answered() {
 
 #[test]
 fn any_frames_are_survived() {
-    let fixture = Fixture::new();
+    let fixture = FuzzFixture::new();
     let address = fixture.server.address;
     let frames = vec(
         (0..12_u8, any::<u8>(), 0..6_u32, vec(any::<u8>(), 0..60)),

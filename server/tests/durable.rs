@@ -3,16 +3,14 @@
 
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::{collections::BTreeMap, fs, path::Path};
 
 use chitty_chat::proto::v1::{PublishRequest, chitty_chat_client::ChittyChatClient};
-use support::{
+use chitty_testing::server::{
     PATIENCE,
-    process::Server,
+    process::ServerChild,
     raw::{DATA, HEADERS, PREFACE},
-    strace::{self, Call},
+    strace::{self, SystemCall},
 };
 use tokio::{
     task::JoinSet,
@@ -50,7 +48,7 @@ async fn write(url: String, writer: usize) {
 async fn trace(folder: &Path) -> String {
     let path = folder.join("trace");
     let tracer = strace::command(&path.display().to_string());
-    let mut server = Server::start_under(folder, "", &tracer);
+    let mut server = ServerChild::start_under(folder, "", &tracer);
     let (_client, mut stream, _) = server.join(SESSION).await;
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
@@ -90,7 +88,7 @@ struct Frame {
 }
 
 /// The frames that went one way through a socket.
-fn frames<'a>(calls: impl Iterator<Item = &'a Call>) -> Vec<Frame> {
+fn frames<'a>(calls: impl Iterator<Item = &'a SystemCall>) -> Vec<Frame> {
     let mut bytes = Vec::new();
     for call in calls {
         bytes.extend(call.passed().iter().map(|byte| (*byte, call.begin)));
@@ -131,18 +129,18 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 }
 
 /// Requests and answers of each connection.
-fn connections(calls: &[Call]) -> Vec<(Vec<Frame>, Vec<Frame>)> {
-    let mut sockets: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
+fn connections(calls: &[SystemCall]) -> Vec<(Vec<Frame>, Vec<Frame>)> {
+    let mut sockets: BTreeMap<&str, Vec<&SystemCall>> = BTreeMap::new();
     for call in calls {
         if call.file.starts_with("socket:") {
             sockets.entry(&call.file).or_default().push(call);
         }
     }
-    let is_receipt = |call: &&&Call| matches!(call.name.as_str(), "read" | "recvfrom");
+    let is_receipt = |call: &&&SystemCall| matches!(call.name.as_str(), "read" | "recvfrom");
     sockets
         .values()
         .map(|calls| {
-            let (received, sent): (Vec<&Call>, Vec<&Call>) =
+            let (received, sent): (Vec<&SystemCall>, Vec<&SystemCall>) =
                 calls.iter().partition(|call| is_receipt(call));
             (frames(received.into_iter()), frames(sent.into_iter()))
         })
@@ -159,7 +157,7 @@ async fn a_sync_lies_between_a_line_and_all_that_tell_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let calls = strace::parse(&trace(folder.path()).await);
     let connections = connections(&calls);
-    let log: Vec<&Call> = calls
+    let log: Vec<&SystemCall> = calls
         .iter()
         .filter(|call| call.file.ends_with("/chat.db-wal") && call.result >= 0)
         .collect();
@@ -170,7 +168,7 @@ async fn a_sync_lies_between_a_line_and_all_that_tell_of_it() {
     }
 }
 
-fn check(text: &str, log: &[&Call], connections: &[(Vec<Frame>, Vec<Frame>)]) {
+fn check(text: &str, log: &[&SystemCall], connections: &[(Vec<Frame>, Vec<Frame>)]) {
     let written = log
         .iter()
         .find(|call| call.name == "pwrite64" && contains(&call.data, text))

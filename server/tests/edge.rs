@@ -6,8 +6,6 @@
 //! PROPTEST_CASES=100000 cargo test -p chitty-server --test edge
 //! ```
 
-mod support;
-
 use std::{
     cell::{Cell, RefCell},
     io,
@@ -20,12 +18,12 @@ use chitty_load::http2::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, PING, PREFACE,
     PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, headers_of, put_frame,
 };
+use chitty_testing::server::{
+    PATIENCE,
+    fuzz::{ByteMutation, FuzzFixture, mutate, mutations, runner},
+};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use prost::Message as _;
-use support::{
-    PATIENCE,
-    fuzz::{Fixture, Mutation, mutate, mutations, runner},
-};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -48,7 +46,7 @@ const A_MOMENT: Duration = Duration::from_millis(50);
 struct Peer {
     settings: Vec<(u16, u32)>,
     parts: Vec<Part>,
-    changes: Vec<Mutation>,
+    changes: Vec<ByteMutation>,
     /// What it says is sent in parts, which end here.
     cuts: Vec<Index>,
 }
@@ -415,7 +413,7 @@ fn peer(session: &str) -> impl Strategy<Value = Peer> + use<> {
 
 #[test]
 fn others_chat_while_any_frames_come() {
-    let mut fixture = Fixture::new();
+    let mut fixture = FuzzFixture::new();
     let address = fixture.server.address;
     let bob = fixture.runtime.block_on(fixture.server.join("bob"));
     let peers = peer(&bob.welcome.session);

@@ -1,8 +1,6 @@
 //! A server whose files or threads run out.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::{
     fs,
     path::Path,
@@ -11,19 +9,19 @@ use std::{
 };
 
 use chitty_chat::proto::v1::{JoinRequest, chitty_chat_client::ChittyChatClient};
-use support::{
-    PATIENCE,
-    process::{PROGRAM, Server},
-};
+use chitty_testing::server::{PATIENCE, process::ServerChild};
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep, timeout},
 };
 use tonic::transport::Channel;
 
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chitty-server");
+
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
-async fn idle(server: &Server, count: usize) -> Vec<TcpStream> {
+async fn idle(server: &ServerChild, count: usize) -> Vec<TcpStream> {
     let address = server.url.trim_start_matches("http://");
     let mut open = Vec::new();
     for _ in 0..count {
@@ -33,7 +31,7 @@ async fn idle(server: &Server, count: usize) -> Vec<TcpStream> {
 }
 
 /// Somebody new gets in, in the end.
-async fn newcomer(server: &Server) {
+async fn newcomer(server: &ServerChild) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let joined = async {
@@ -57,7 +55,7 @@ async fn newcomer(server: &Server) {
 #[tokio::test]
 async fn few_files_are_kept_for_the_chat_and_shared_by_connections() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(folder.path(), "ulimit -n 60;");
+    let server = ServerChild::start(folder.path(), "ulimit -n 60;");
     let (_client, mut stream, _) = server.join(SESSION).await;
     let _idle = idle(&server, 100).await;
     newcomer(&server).await;
@@ -73,7 +71,7 @@ async fn few_files_are_kept_for_the_chat_and_shared_by_connections() {
 #[tokio::test]
 async fn when_files_run_out_idle_connections_make_room_and_it_is_told_once() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(folder.path(), "");
+    let server = ServerChild::start(folder.path(), "");
     let (_client, mut stream, _) = server.join(SESSION).await;
     let files = fs::read_dir(format!("/proc/{}/fd", server.id())).expect("it runs");
     let limit = files.count() + 5;

@@ -1,12 +1,10 @@
 //! Connections that do what no client does, while others chat.
 
-mod support;
-
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chitty_chat::secret::os_random;
 use chitty_server::log::MemoryLog;
-use support::{
+use chitty_testing::server::{
     PATIENCE, TestServer, config,
     raw::{
         ACK, CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,

@@ -1,7 +1,5 @@
 //! What is refused to whoever asks for too much, and that others do not notice.
 
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
 use chitty_chat::{
@@ -9,9 +7,9 @@ use chitty_chat::{
     secret::os_random,
 };
 use chitty_server::{
-    app::Config, log::MemoryLog, net, rate::Rate, sequencer::Sequencer, service::ChittyChat,
+    app::ServerConfig, log::MemoryLog, net, rate::Rate, sequencer::Sequencer, service::ChittyChat,
 };
-use support::{PATIENCE, TestServer, config};
+use chitty_testing::server::{PATIENCE, TestServer, config};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -31,7 +29,7 @@ const HOURLY: Rate = Rate {
     interval: Duration::from_secs(3600),
 };
 
-async fn start(change: impl FnOnce(&mut Config)) -> TestServer {
+async fn start(change: impl FnOnce(&mut ServerConfig)) -> TestServer {
     let mut config = config();
     change(&mut config);
     TestServer::on(Arc::new(MemoryLog::new(&mut os_random)), config).await

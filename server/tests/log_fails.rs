@@ -3,8 +3,6 @@
 
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, chown, symlink},
@@ -14,22 +12,22 @@ use std::{
 };
 
 use chitty_chat::proto::v1::{PublishRequest, chitty_chat_client::ChittyChatClient};
-use chitty_trace::{chat::Facts, check::check, cli::write_report, read::Trace};
-use support::{
-    PATIENCE,
-    process::{PROGRAM, Server},
-};
+use chitty_testing::server::{PATIENCE, process::ServerChild};
+use chitty_trace::{chat::TraceIndex, check::check, cli::write_report, read::Trace};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 use tonic::transport::Channel;
 
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chitty-server");
+
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// A server whose writes to its log are tampered with like this. What it says on standard error is
 /// in a file.
-fn start(folder: &Path, inject: &str) -> Server {
+fn start(folder: &Path, inject: &str) -> ServerChild {
     let log = folder.join("logs/server.log");
     fs::create_dir_all(folder.join("logs")).expect("made");
     fs::write(&log, "").expect("made");
@@ -39,7 +37,7 @@ fn start(folder: &Path, inject: &str) -> Server {
         trace.display()
     );
     let redirect = format!("exec 2>{}/stderr;", folder.display());
-    Server::start_under(folder, &redirect, &strace)
+    ServerChild::start_under(folder, &redirect, &strace)
 }
 
 fn said(folder: &Path) -> String {
@@ -73,7 +71,7 @@ async fn publish_many(client: &ChittyChatClient<Channel>, count: usize) {
 
 /// Waits for the end of a server one of whose threads strace holds: what is left of it then is that
 /// thread, which ends with the tracer.
-async fn ended_but_for_the_tracer(server: &mut Server) -> bool {
+async fn ended_but_for_the_tracer(server: &mut ServerChild) -> bool {
     let status = format!("/proc/{}/status", server.id());
     let deadline = Instant::now() + PATIENCE;
     let tracer = loop {
@@ -96,10 +94,10 @@ async fn ended_but_for_the_tracer(server: &mut Server) -> bool {
 /// What `chitty trace` says of the logs, which is nothing against anybody.
 fn checked(folder: &Path) -> String {
     let trace = Trace::read(&[folder.join("logs")]).expect("readable");
-    let facts = Facts::of(&trace);
-    let report = check(&facts);
+    let index = TraceIndex::of(&trace);
+    let report = check(&index);
     let mut said = Vec::new();
-    write_report(&facts, &report, &mut said).expect("memory");
+    write_report(&index, &report, &mut said).expect("memory");
     let said = String::from_utf8(said).expect("text");
     assert!(report.violations.is_empty(), "{said}");
     said

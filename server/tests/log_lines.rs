@@ -1,13 +1,11 @@
 //! How many lines of the server's log a stranger, or one participant, can cause.
 
-mod support;
-
 use std::{fs, path::Path, time::Duration};
 
 use chitty_chat::proto::v1::{
     HistoryRequest, JoinRequest, LeaveRequest, PublishRequest, chitty_chat_client::ChittyChatClient,
 };
-use support::{PATIENCE, process::Server};
+use chitty_testing::server::{PATIENCE, process::ServerChild};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -89,7 +87,7 @@ fn suppressed(log: &str, field: &str) -> (u64, u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_make_few_lines_and_the_others_are_counted() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start(folder.path(), "");
+    let mut server = ServerChild::start(folder.path(), "");
     let leave = |client, number| leave_unknown(client, number);
     let (left, took) = hammer(&server.url, Duration::from_millis(2500), leave).await;
     // Other calls of theirs share the limit.
@@ -154,7 +152,7 @@ async fn strangers_make_few_lines_and_the_others_are_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_participant_makes_few_lines_beside_events() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start(folder.path(), "");
+    let mut server = ServerChild::start(folder.path(), "");
     let (mut client, _stream, _) = server.join(SESSION).await;
     let publish = PublishRequest {
         session: SESSION.into(),
@@ -218,7 +216,7 @@ async fn a_participant_makes_few_lines_beside_events() {
 #[ignore = "a measurement"]
 async fn lines_of_hammering_strangers() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start(folder.path(), "");
+    let mut server = ServerChild::start(folder.path(), "");
     let leave = |client, number| leave_unknown(client, number);
     let (calls, took) = hammer(&server.url, Duration::from_secs(10), leave).await;
     server.signal("TERM");

@@ -1,18 +1,16 @@
 //! What participants who do not read cost the server.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::{fs, net::SocketAddr, time::Duration};
 
 use chitty_chat::proto::v1::{JoinRequest, PublishRequest, broadcast::Kind};
-use prost::Message as _;
-use support::{
-    process::Server,
+use chitty_testing::server::{
+    process::ServerChild,
     raw::{
         DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, WINDOW_UPDATE, frame, headers,
     },
 };
+use prost::Message as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpSocket,
@@ -60,7 +58,7 @@ async fn reader(server: SocketAddr, name: String, mut reads: watch::Receiver<boo
 }
 
 /// In KiB, without files and what is shared.
-fn memory(server: &Server) -> u64 {
+fn memory(server: &ServerChild) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("RssAnon:"));
     let number = line.and_then(|line| line.split_whitespace().nth(1));
@@ -70,7 +68,7 @@ fn memory(server: &Server) -> u64 {
 #[tokio::test]
 async fn a_hundred_stalled_readers_hold_at_most_64_kib_each() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(folder.path(), "CHITTY_JOIN_RATE=off");
+    let server = ServerChild::start(folder.path(), "CHITTY_JOIN_RATE=off");
     let (client, mut stream, _) = server.join(SESSION).await;
     // The last position that somebody who reads has come to.
     let (reached, mut head) = watch::channel(0);

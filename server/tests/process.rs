@@ -1,7 +1,5 @@
 //! The real binary: a disk that is full, a damaged file, backups beside a live server.
 
-mod support;
-
 use std::{
     fs,
     process::{Command, Output},
@@ -9,12 +7,12 @@ use std::{
 };
 
 use chitty_chat::proto::v1::{HistoryRequest, PublishRequest, broadcast::Kind, closing};
-use support::{
-    PATIENCE,
-    process::{PROGRAM, Server},
-};
+use chitty_testing::server::{PATIENCE, process::ServerChild};
 use tokio::time::{sleep, timeout};
 use tonic::Code;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chitty-server");
 
 fn run(args: &[&str]) -> Output {
     Command::new(PROGRAM).args(args).output().expect("it runs")
@@ -41,7 +39,7 @@ async fn a_full_disk_ends_the_server_and_nothing_acknowledged_is_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     // Files end at 256 KiB, or half of that: the write-ahead log, which is the first to get there,
     // cannot grow, as on a full disk.
-    let mut server = Server::start(folder.path(), "trap '' XFSZ; ulimit -f 256;");
+    let mut server = ServerChild::start(folder.path(), "trap '' XFSZ; ulimit -f 256;");
     let (mut client, mut stream, _) = server.join(SESSION).await;
     let mut acknowledged = Vec::new();
     let status = loop {
@@ -70,7 +68,7 @@ async fn a_full_disk_ends_the_server_and_nothing_acknowledged_is_lost() {
     assert_eq!(end.expect_err("a status").code(), Code::Unavailable);
     assert!(!server.ended().await.success());
 
-    let server = Server::start(folder.path(), "");
+    let server = ServerChild::start(folder.path(), "");
     let (mut client, _stream, welcome) = server.join(SESSION).await;
     assert!(welcome.resumed);
     for (number, reply) in acknowledged.iter().enumerate() {
@@ -95,7 +93,7 @@ async fn a_full_disk_ends_the_server_and_nothing_acknowledged_is_lost() {
 async fn a_chat_is_copied_and_checked_while_its_server_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let mut server = Server::start(folder.path(), "");
+    let mut server = ServerChild::start(folder.path(), "");
     let (mut client, _stream, welcome) = server.join(SESSION).await;
     let writer = tokio::spawn(async move {
         let mut number = 0;
@@ -126,7 +124,7 @@ async fn a_chat_is_copied_and_checked_while_its_server_goes_on() {
 
     fs::create_dir_all(path("restored/data")).expect("made");
     fs::copy(path("copy-4.db"), path("restored/data/chat.db")).expect("copied");
-    let server = Server::start(&folder.path().join("restored"), "");
+    let server = ServerChild::start(&folder.path().join("restored"), "");
     let (.., again) = server.join(SESSION).await;
     assert_ne!(again.epoch, welcome.epoch);
 }
@@ -174,7 +172,7 @@ async fn a_hang_up_ends_it_in_order_unless_it_is_to_be_ignored() {
         ("env --ignore-signal=HUP", "SIGTERM"),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut server = Server::start_under(folder.path(), "", runner);
+        let mut server = ServerChild::start_under(folder.path(), "", runner);
         let (_client, mut stream, _) = server.join(SESSION).await;
         server.signal("HUP");
         if ends_by == "SIGTERM" {

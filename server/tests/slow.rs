@@ -1,7 +1,5 @@
 //! A participant whose connection lives, and who does not read.
 
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
 use chitty_chat::{
@@ -12,14 +10,14 @@ use chitty_chat::{
     secret::os_random,
 };
 use chitty_server::{follower, log::MemoryLog};
-use support::{PATIENCE, TestServer, config};
+use chitty_testing::server::{PATIENCE, TestServer, config};
 use tokio::time::timeout;
 use tonic::{Code, transport::Endpoint};
 
 #[tokio::test]
 async fn a_stalled_stream_is_ended_and_announced_and_misses_nothing() {
     let mut config = config();
-    config.followers = follower::Limits {
+    config.followers = follower::FollowerLimits {
         stall: Duration::from_millis(300),
         ..config.followers
     };

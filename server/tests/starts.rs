@@ -1,15 +1,16 @@
 //! The real binary, started in ways that cannot work: what it says must help whoever reads it,
 //! also in a file.
 
-mod support;
-
 use std::{
     fs,
     net::TcpListener,
     process::{Command, Output},
 };
 
-use support::process::{PROGRAM, Server};
+use chitty_testing::server::process::ServerChild;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chitty-server");
 
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
@@ -152,7 +153,7 @@ fn home_is_known_where_no_shell_reads_it() {
 #[tokio::test]
 async fn health_is_told_by_the_exit_status() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start(folder.path(), "");
+    let mut server = ServerChild::start(folder.path(), "");
     let address = server.url.trim_start_matches("http://").to_owned();
     let (_, port) = address.rsplit_once(':').expect("a port");
     let everywhere = format!("0.0.0.0:{port}");

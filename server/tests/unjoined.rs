@@ -1,15 +1,13 @@
 //! Connections without a participant: they have a limited time, and make room for newcomers.
 
-mod support;
-
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chitty_chat::{
     proto::v1::{self, SERVICE_NAME},
     secret::os_random,
 };
-use chitty_server::{app::Config, log::MemoryLog};
-use support::{
+use chitty_server::{app::ServerConfig, log::MemoryLog};
+use chitty_testing::server::{
     PATIENCE, TestServer, config,
     raw::{
         DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, frame, headers_to, hello,
@@ -24,7 +22,7 @@ use tokio::{
 };
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-async fn start(change: impl FnOnce(&mut Config)) -> TestServer {
+async fn start(change: impl FnOnce(&mut ServerConfig)) -> TestServer {
     let mut config = config();
     change(&mut config);
     TestServer::on(Arc::new(MemoryLog::new(&mut os_random)), config).await

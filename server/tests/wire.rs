@@ -1,7 +1,5 @@
 //! What is below the calls: malformed requests, silent and slow peers, probes.
 
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Buf, BufMut};
@@ -12,7 +10,7 @@ use chitty_chat::{
     secret::os_random,
 };
 use chitty_server::{log::MemoryLog, net};
-use support::{PATIENCE, TestServer, code, config};
+use chitty_testing::server::{PATIENCE, TestServer, code, config};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},

@@ -1,4 +1,4 @@
-//! What goes wrong, when, and when it is over: drawn from the seed.
+//! The faults of a run: what goes wrong, when, and for how long, all drawn from the seed.
 
 use std::time::Duration;
 
@@ -6,60 +6,62 @@ use rand::{RngExt as _, rngs::StdRng};
 use turmoil::Sim;
 
 use crate::{
-    log::{SimLog, Weather},
+    log::{DiskConditions, SimLog},
     network::SERVER,
-    stage::{Stage, Trouble},
+    recorder::{Recorder, Trouble},
 };
 
-/// What can go wrong, and what ends it.
+/// What ends a fault that was caused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Undo {
-    /// Starts the server again.
+enum Recovery {
+    /// Start the server again.
     StartServer,
-    /// Starts a client again.
+    /// Start the client of this number again.
     StartClient(usize),
-    /// Mends a client's link.
+    /// Let packets through between this client and the server again.
     Repair(usize),
-    /// Lets what was held through.
+    /// Deliver the packets that were held back between this client and the server.
     Release(usize),
-    /// The disk works again.
-    Weather,
+    /// Make the disk quick and reliable again.
+    HealDisk,
 }
 
 /// All faults of a run.
 pub(crate) struct Faults {
     rng: StdRng,
     log: SimLog,
-    stage: Stage,
+    recorder: Recorder,
     clients: Vec<String>,
-    /// Whose link has a fault.
+    /// By client: its link is cut or held.
     broken: Vec<bool>,
-    /// Whose link is slow, from some time on.
+    /// By client: its link is slow. It stays slow for the rest of the run.
     slow: Vec<bool>,
-    weather: Weather,
-    /// The log was replaced by another one: once in a run at most.
+    conditions: DiskConditions,
+    /// The log was replaced by another one, which happens at most once in a run.
     replaced: bool,
+    /// When the next fault begins, in simulated time.
     next: Duration,
-    undo: Vec<(Duration, Undo)>,
+    /// Recoveries that are still to come, each with its time.
+    recoveries: Vec<(Duration, Recovery)>,
 }
 
 impl Faults {
-    pub(crate) fn new(rng: StdRng, log: SimLog, stage: Stage, clients: Vec<String>) -> Self {
+    pub(crate) fn new(rng: StdRng, log: SimLog, recorder: Recorder, clients: Vec<String>) -> Self {
         Self {
             rng,
             log,
-            stage,
+            recorder,
             broken: vec![false; clients.len()],
             slow: vec![false; clients.len()],
-            weather: Weather::FAIR,
+            conditions: DiskConditions::HEALTHY,
             replaced: false,
             clients,
             next: Duration::from_secs(2),
-            undo: Vec::new(),
+            recoveries: Vec::new(),
         }
     }
 
-    /// Does what is due.
+    /// Ends the faults that are over, and causes the next one if it is due.
     pub(crate) fn step(&mut self, sim: &mut Sim<'_>) {
         self.mend(sim);
         let now = sim.elapsed();
@@ -69,51 +71,52 @@ impl Faults {
         }
     }
 
-    /// Ends what is over, and nothing else.
+    /// Ends the faults that are over by now.
     pub(crate) fn mend(&mut self, sim: &mut Sim<'_>) {
         let now = sim.elapsed();
         self.notice_ended_server(sim, now);
-        while let Some(index) = self.undo.iter().position(|(at, _)| *at <= now) {
-            let (_, undo) = self.undo.remove(index);
-            self.undo(&undo, sim);
+        while let Some(index) = self.recoveries.iter().position(|(at, _)| *at <= now) {
+            let (_, recovery) = self.recoveries.remove(index);
+            self.recover(&recovery, sim);
         }
     }
 
-    /// Everything is over now; some clients stay dead.
+    /// Ends all faults at once. Some of the killed clients are not started again, so that the end of
+    /// a run also covers participants that never come back.
     pub(crate) fn end(&mut self, sim: &mut Sim<'_>) {
-        for (_, undo) in std::mem::take(&mut self.undo) {
-            if !matches!(undo, Undo::StartClient(_)) || self.rng.random_bool(0.5) {
-                self.undo(&undo, sim);
+        for (_, recovery) in std::mem::take(&mut self.recoveries) {
+            if !matches!(recovery, Recovery::StartClient(_)) || self.rng.random_bool(0.5) {
+                self.recover(&recovery, sim);
             }
         }
-        self.set_weather(Weather::FAIR);
+        self.set_conditions(DiskConditions::HEALTHY);
     }
 
-    /// Lets it be known what is amiss at this step.
+    /// Reports to the recorder which clients have a fault at this step of the simulation.
     pub(crate) fn note(&self, sim: &mut Sim<'_>) {
         let now = sim.elapsed();
         let server_is_down = !sim.is_host_running(SERVER);
-        let disk_is_bad = self.weather != Weather::FAIR;
+        let disk_is_bad = self.conditions != DiskConditions::HEALTHY;
         for (client, name) in self.clients.iter().enumerate() {
             if server_is_down || self.broken[client] {
-                self.stage.amiss(name, Trouble::Lossy, now);
+                self.recorder.trouble(name, Trouble::Lossy, now);
             } else if disk_is_bad || self.slow[client] {
-                self.stage.amiss(name, Trouble::Slow, now);
+                self.recorder.trouble(name, Trouble::Slow, now);
             }
         }
     }
 
-    fn set_weather(&mut self, weather: Weather) {
-        self.weather = weather;
-        self.log.set_weather(weather);
+    fn set_conditions(&mut self, conditions: DiskConditions) {
+        self.conditions = conditions;
+        self.log.set_conditions(conditions);
     }
 
-    /// The server ended by itself, as its disk failed: somebody starts it again.
+    /// Schedules a start of the server if it ended by itself, because its disk failed.
     fn notice_ended_server(&mut self, sim: &mut Sim<'_>, now: Duration) {
-        let starts = |(_, undo): &(Duration, Undo)| *undo == Undo::StartServer;
-        if !sim.is_host_running(SERVER) && !self.undo.iter().any(starts) {
+        let starts = |(_, recovery): &(Duration, Recovery)| *recovery == Recovery::StartServer;
+        if !sim.is_host_running(SERVER) && !self.recoveries.iter().any(starts) {
             let wait = self.up_to(4000);
-            self.undo.push((now + wait, Undo::StartServer));
+            self.recoveries.push((now + wait, Recovery::StartServer));
         }
     }
 
@@ -124,8 +127,9 @@ impl Faults {
     fn cause(&mut self, sim: &mut Sim<'_>, now: Duration) {
         let client = self.rng.random_range(0..self.clients.len());
         match self.rng.random_range(0..100) {
+            // Percentages. What they leave over, or meets a client that is cut already, is no fault.
             0..17 => self.crash_server(sim, now),
-            17..20 => self.stage.stop_server(),
+            17..20 => self.recorder.stop_server(),
             20..45 if !self.broken[client] => {
                 self.broken[client] = true;
                 let name = self.clients[client].as_str();
@@ -134,15 +138,15 @@ impl Faults {
                     1 => sim.partition_oneway(name, SERVER),
                     _ => sim.partition_oneway(SERVER, name),
                 }
-                self.later(now, 25_000, Undo::Repair(client));
+                self.later(now, 25_000, Recovery::Repair(client));
             }
             45..60 if !self.broken[client] => {
                 self.broken[client] = true;
                 sim.hold(self.clients[client].as_str(), SERVER);
-                self.later(now, 12_000, Undo::Release(client));
+                self.later(now, 12_000, Recovery::Release(client));
             }
             60..75 => self.kill_client(client, sim, now),
-            75..90 => self.change_weather(now),
+            75..90 => self.change_conditions(now),
             90..95 => {
                 self.slow[client] = true;
                 let latency = self.up_to(800);
@@ -152,12 +156,13 @@ impl Faults {
         }
     }
 
-    fn later(&mut self, now: Duration, millis: u64, undo: Undo) {
+    fn later(&mut self, now: Duration, millis: u64, recovery: Recovery) {
         let wait = self.up_to(millis);
-        self.undo.push((now + wait, undo));
+        self.recoveries.push((now + wait, recovery));
     }
 
-    /// With or without the network's help to let the clients know.
+    /// Crashes the server, sometimes with all links cut first, so that the clients get no reset and
+    /// have to find out by their keepalive.
     fn crash_server(&mut self, sim: &mut Sim<'_>, now: Duration) {
         if !sim.is_host_running(SERVER) {
             return;
@@ -166,7 +171,7 @@ impl Faults {
             for client in 0..self.clients.len() {
                 if !std::mem::replace(&mut self.broken[client], true) {
                     sim.partition(self.clients[client].as_str(), SERVER);
-                    self.later(now, 5000, Undo::Repair(client));
+                    self.later(now, 5000, Recovery::Repair(client));
                 }
             }
         }
@@ -175,7 +180,7 @@ impl Faults {
             self.replaced = true;
             self.log.replace();
         }
-        self.later(now, 8000, Undo::StartServer);
+        self.later(now, 8000, Recovery::StartServer);
     }
 
     fn kill_client(&mut self, client: usize, sim: &mut Sim<'_>, now: Duration) {
@@ -183,46 +188,46 @@ impl Faults {
         if !sim.is_host_running(name.as_str()) {
             return;
         }
-        // Its machine vanishes with it, so that nobody is told.
+        // Cut the link first, as if the whole machine vanished: the server gets no reset.
         if self.rng.random_bool(0.4) && !self.broken[client] {
             self.broken[client] = true;
             sim.partition(name.as_str(), SERVER);
-            self.later(now, 15_000, Undo::Repair(client));
+            self.later(now, 15_000, Recovery::Repair(client));
         }
         sim.crash(name.as_str());
-        self.stage.killed(&name);
-        self.later(now, 15_000, Undo::StartClient(client));
+        self.recorder.killed(&name);
+        self.later(now, 15_000, Recovery::StartClient(client));
     }
 
-    fn change_weather(&mut self, now: Duration) {
+    fn change_conditions(&mut self, now: Duration) {
         let often = |rng: &mut StdRng, fails| if rng.random_bool(0.4) { fails } else { 0.0 };
-        let weather = Weather {
+        let conditions = DiskConditions {
             sync: self.up_to(3000),
             read: self.up_to(300),
             append_fails: often(&mut self.rng, 0.3),
             read_fails: often(&mut self.rng, 0.3),
-            // It is seldom trimmed.
+            // Trims are rare: make them fail more often, so that runs have such failures.
             trim_fails: often(&mut self.rng, 0.8),
             conflicts: often(&mut self.rng, 0.3),
         };
-        self.set_weather(weather);
-        self.later(now, 8000, Undo::Weather);
+        self.set_conditions(conditions);
+        self.later(now, 8000, Recovery::HealDisk);
     }
 
-    fn undo(&mut self, undo: &Undo, sim: &mut Sim<'_>) {
-        match undo {
-            Undo::StartServer => sim.bounce(SERVER),
-            Undo::StartClient(client) => sim.bounce(self.clients[*client].as_str()),
-            Undo::Repair(client) => {
+    fn recover(&mut self, recovery: &Recovery, sim: &mut Sim<'_>) {
+        match recovery {
+            Recovery::StartServer => sim.bounce(SERVER),
+            Recovery::StartClient(client) => sim.bounce(self.clients[*client].as_str()),
+            Recovery::Repair(client) => {
                 let name = self.clients[*client].as_str();
                 sim.repair(name, SERVER);
                 self.broken[*client] = false;
             }
-            Undo::Release(client) => {
+            Recovery::Release(client) => {
                 sim.release(self.clients[*client].as_str(), SERVER);
                 self.broken[*client] = false;
             }
-            Undo::Weather => self.set_weather(Weather::FAIR),
+            Recovery::HealDisk => self.set_conditions(DiskConditions::HEALTHY),
         }
     }
 }

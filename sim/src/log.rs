@@ -1,4 +1,4 @@
-//! A log with an explicit sync, whose disk outlives its server.
+//! A [`Log`] on a simulated disk that outlives the server and loses what was not synced.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,31 +10,31 @@ use chitty_server::{
     log::{
         AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError,
     },
-    record::Record,
+    record::{Batch, Record},
 };
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::sleep;
 
-/// What a disk does to its users for now.
+/// How quick and how reliable the simulated disk is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weather {
-    /// A sync takes so long at most.
+pub struct DiskConditions {
+    /// The longest time that a sync takes.
     pub sync: Duration,
-    /// A read takes so long at most.
+    /// The longest time that a read takes.
     pub read: Duration,
-    /// The probability that an append fails, and with it all that follow until a restart.
+    /// The probability that an append fails. All later appends fail, too, until a restart.
     pub append_fails: f64,
     /// The probability that a read fails.
     pub read_fails: f64,
-    /// The probability that trimming fails, as an append may.
+    /// The probability that a trim or a snapshot fails, with the same consequence.
     pub trim_fails: f64,
-    /// The probability that another writer appends first.
+    /// The probability that another writer appends first, so that an append conflicts.
     pub conflicts: f64,
 }
 
-impl Weather {
-    /// Quick, and nothing fails.
-    pub const FAIR: Self = Self {
+impl DiskConditions {
+    /// A disk that is quick and never fails.
+    pub const HEALTHY: Self = Self {
         sync: Duration::from_millis(2),
         read: Duration::from_millis(1),
         append_fails: 0.0,
@@ -44,47 +44,48 @@ impl Weather {
     };
 }
 
-/// A log that has written what was appended, and has it for sure only when it is synced, a while
-/// later. Clones are the same log.
+/// A log in which a batch is durable only after its sync, which takes a while. A crash before that
+/// may lose the batch, as a whole. Clones are the same log.
 #[derive(Clone)]
 pub struct SimLog {
     disk: Arc<Disk>,
 }
 
 struct Disk {
-    state: Mutex<State>,
+    state: Mutex<DiskState>,
 }
 
-struct State {
+struct DiskState {
     rng: StdRng,
-    /// What is synced and kept.
+    /// The records that are synced and not trimmed.
     synced: Arc<MemoryLog>,
-    weather: Weather,
-    /// Written, with a sync under way: a crash may lose it, as a whole.
-    unsynced: Option<Arc<[Record]>>,
-    /// A sync failed: nothing is taken any more.
+    conditions: DiskConditions,
+    /// The batch whose sync is under way: a crash keeps all of it or none.
+    unsynced: Option<Batch>,
+    /// A sync failed: every append is refused until a restart.
     failed: bool,
-    /// While no server runs, somebody puts another log in the place of this one.
+    /// The next start finds another log in the place of this one.
     replaced: bool,
-    /// All that ever was synced in each life of the log, also what was dropped from the beginning
-    /// since; the last one is the life that goes on.
-    lives: Vec<Vec<Record>>,
+    /// Every record that was ever synced, in each epoch of the log, including the records that were
+    /// trimmed since. The last epoch is the current one.
+    epochs: Vec<Vec<Record>>,
+    /// How many participants of another server there were, to name the next one.
     strangers: u64,
 }
 
 impl SimLog {
-    /// An empty log.
+    /// Makes an empty log. Its faults and delays are drawn from the seed.
     pub fn new(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let synced = MemoryLog::new(&mut |bytes| rng.fill_bytes(bytes));
-        let state = Mutex::new(State {
+        let state = Mutex::new(DiskState {
             rng,
             synced: Arc::new(synced),
-            weather: Weather::FAIR,
+            conditions: DiskConditions::HEALTHY,
             unsynced: None,
             failed: false,
             replaced: false,
-            lives: vec![Vec::new()],
+            epochs: vec![Vec::new()],
             strangers: 0,
         });
         Self {
@@ -92,42 +93,43 @@ impl SimLog {
         }
     }
 
-    /// From now on the disk is like this.
-    pub fn set_weather(&self, weather: Weather) {
-        self.disk.state().weather = weather;
+    /// Changes how the disk behaves from now on.
+    pub fn set_conditions(&self, conditions: DiskConditions) {
+        self.disk.state().conditions = conditions;
     }
 
-    /// The next server that starts finds another log: an empty one, or a backup of this one.
+    /// Replaces the log when the next server starts: by an empty one, or by a backup of this one.
     pub fn replace(&self) {
         self.disk.state().replaced = true;
     }
 
-    /// What a server finds that starts after a crash or a failure: what was synced, and perhaps
-    /// what was just being synced, for the disk may have had it without having said so.
+    /// Brings the disk into the state that a server finds when it starts after a crash or a failure:
+    /// all that was synced, and perhaps the batch whose sync was under way, since a disk can hold
+    /// data whose sync it never confirmed.
     pub fn recover(&self) {
         let mut state = self.disk.state();
         state.failed = false;
         let unsynced = state.unsynced.take();
         if let Some(batch) = unsynced.filter(|_| state.rng.random_bool(0.5)) {
-            // It was appended behind what is there still.
+            // Nothing was appended after it: the batch still continues the log.
             state.sync(&batch);
         }
-        state.begin_another_life();
+        state.begin_another_epoch();
     }
 
-    /// Which life of the log goes on, counted from 0.
-    pub fn life(&self) -> usize {
-        self.disk.state().lives.len() - 1
+    /// The number of the current epoch, counted from 0.
+    pub fn current_epoch(&self) -> usize {
+        self.disk.state().epochs.len() - 1
     }
 
-    /// All records that ever were durable in each life of the log, from position 1.
-    pub fn lives(&self) -> Vec<Vec<Record>> {
-        self.disk.state().lives.clone()
+    /// Every record that was ever durable, by epoch, each from position 1.
+    pub fn epochs(&self) -> Vec<Vec<Record>> {
+        self.disk.state().epochs.clone()
     }
 }
 
 impl Disk {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DiskState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -135,13 +137,13 @@ impl Disk {
         Arc::clone(&self.state().synced)
     }
 
-    async fn append(&self, after: Position, batch: Arc<[Record]>) -> Result<(), AppendError> {
+    async fn append(&self, after: Position, batch: Batch) -> Result<(), AppendError> {
         let (time, fails) = {
             let mut state = self.state();
             if state.failed {
                 return Err(failure());
             }
-            let conflicts = state.weather.conflicts;
+            let conflicts = state.conditions.conflicts;
             if state.rng.random_bool(conflicts) {
                 state.append_as_another(&batch);
             }
@@ -149,12 +151,13 @@ impl Disk {
             if tail != after {
                 return Err(AppendError::Conflict { tail });
             }
-            state.unsynced = Some(Arc::clone(&batch));
-            let weather = state.weather;
-            state.failed = state.rng.random_bool(weather.append_fails);
-            (up_to(&mut state.rng, weather.sync), state.failed)
+            // From here on a crash may find the batch on the disk.
+            state.unsynced = Some(batch.clone());
+            let conditions = state.conditions;
+            state.failed = state.rng.random_bool(conditions.append_fails);
+            (up_to(&mut state.rng, conditions.sync), state.failed)
         };
-        // A server that crashes here drops this future.
+        // A server that crashes drops this future here, and the batch stays unsynced.
         sleep(time).await;
         if fails {
             return Err(failure());
@@ -163,7 +166,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Changes what is kept; that may fail, done or not.
+    /// Makes a change to the kept records or the snapshot. If it fails, the change may have
+    /// happened all the same, as with a real disk.
     async fn change<T>(
         &self,
         change: impl FnOnce(Arc<MemoryLog>) -> LogFuture<Result<T, AppendError>>,
@@ -173,10 +177,10 @@ impl Disk {
             if state.failed {
                 return Err(failure());
             }
-            let weather = state.weather;
-            state.failed = state.rng.random_bool(weather.trim_fails);
+            let conditions = state.conditions;
+            state.failed = state.rng.random_bool(conditions.trim_fails);
             let done = !state.failed || state.rng.random_bool(0.5);
-            (up_to(&mut state.rng, weather.sync), state.failed, done)
+            (up_to(&mut state.rng, conditions.sync), state.failed, done)
         };
         sleep(time).await;
         if !done {
@@ -187,58 +191,58 @@ impl Disk {
     }
 }
 
-impl State {
-    fn sync(&mut self, batch: &Arc<[Record]>) {
+impl DiskState {
+    fn sync(&mut self, batch: &Batch) {
         let after = self.synced.extent().head;
-        // In memory it is done by the time that the future is there.
-        drop(self.synced.append(after, Arc::clone(batch)));
+        // The log in memory has appended by the time it returns its future.
+        drop(self.synced.append(after, batch.clone()));
         self.unsynced = None;
-        if let Some(life) = self.lives.last_mut() {
-            life.extend_from_slice(batch);
+        if let Some(records) = self.epochs.last_mut() {
+            records.extend(batch.iter().map(|record| (**record).clone()));
         }
     }
 
-    /// What another server would do: it got some of the same requests, which their clients
-    /// repeated, or others of its own.
-    fn append_as_another(&mut self, batch: &Arc<[Record]>) {
+    /// Appends what another server could have appended first: some of the same requests, which
+    /// their clients repeated to that server, or events of participants of its own.
+    fn append_as_another(&mut self, batch: &Batch) {
         let after = self.synced.extent().head;
         let follows = batch
             .first()
             .is_some_and(|first| first.event.position == after.next());
-        let theirs: Arc<[Record]> = if follows && self.rng.random_bool(0.5) {
+        let theirs: Batch = if follows && self.rng.random_bool(0.5) {
             batch[..self.rng.random_range(1..=batch.len())].into()
         } else {
             self.strangers += 1;
-            let life = self.lives.last().map_or(&[][..], Vec::as_slice);
+            let records = self.epochs.last().map_or(&[][..], Vec::as_slice);
             let session = Session::random(&mut |bytes| self.rng.fill_bytes(bytes));
-            stranger(self.strangers, &session, life.last()).into()
+            stranger(self.strangers, &session, records.last()).into()
         };
         self.sync(&theirs);
     }
 
-    /// Where somebody replaced the log: by an empty one, or by a backup.
-    fn begin_another_life(&mut self) {
+    /// Starts another epoch if the log was replaced: empty, or from a backup.
+    fn begin_another_epoch(&mut self) {
         if !std::mem::take(&mut self.replaced) {
             return;
         }
-        let last = self.lives.last().map_or(&[][..], Vec::as_slice);
-        let kept: Arc<[Record]> = if self.rng.random_bool(0.5) {
-            last[..self.rng.random_range(0..=last.len())].into()
+        let last = self.epochs.last().map_or(&[][..], Vec::as_slice);
+        let kept = if self.rng.random_bool(0.5) {
+            last[..self.rng.random_range(0..=last.len())].to_vec()
         } else {
-            Arc::new([])
+            Vec::new()
         };
         let rng = &mut self.rng;
         self.synced = Arc::new(MemoryLog::new(&mut |bytes| rng.fill_bytes(bytes)));
-        drop(self.synced.append(Position::ZERO, Arc::clone(&kept)));
-        self.lives.push(kept.to_vec());
+        drop(self.synced.append(Position::ZERO, kept.clone().into()));
+        self.epochs.push(kept);
     }
 
     fn read_fails(&mut self) -> Result<Duration, ReadError> {
-        let weather = self.weather;
-        if self.rng.random_bool(weather.read_fails) {
+        let conditions = self.conditions;
+        if self.rng.random_bool(conditions.read_fails) {
             return Err(ReadError("the simulated disk does not read".into()));
         }
-        Ok(up_to(&mut self.rng, weather.read))
+        Ok(up_to(&mut self.rng, conditions.read))
     }
 }
 
@@ -251,7 +255,7 @@ impl Log for SimLog {
         self.disk.synced().extent()
     }
 
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         let disk = Arc::clone(&self.disk);
         Box::pin(async move { disk.append(after, batch).await })
     }
@@ -293,14 +297,14 @@ impl Log for SimLog {
     }
 }
 
-/// Somebody who comes and goes at another server, behind this event.
+/// The records of a participant who joins and is lost at another server, right after this one.
 fn stranger(number: u64, session: &Session, last: Option<&Record>) -> [Record; 2] {
     let last = last.map(|record| &record.event);
     let position = last.map_or(Position::ZERO, |last| last.position).next();
     let lamport = last.map_or(0, |last| last.lamport.get());
     let at = last.map_or(UNIX_EPOCH, |last| last.at);
     let name: Arc<str> = format!("stranger-{number}").into();
-    // Requested at time 1, received and broadcast.
+    // A request at time 1: one step for its receipt, one for its broadcast.
     let lamport = lamport.max(1) + 2;
     let joined = Event {
         position,

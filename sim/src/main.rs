@@ -1,18 +1,18 @@
-//! Runs seeds of the simulation: one by one, and prints those that fail.
+//! Runs seeds of the simulation one after the other, and prints those that fail.
 
 use std::{ops::Range, process::ExitCode};
 
-use chitty_sim::{Run, run};
+use chitty_sim::{SimRun, run};
 use clap::Parser;
 
-/// Runs the whole of Chitty-Chat on a simulated network with faults drawn from a seed.
+/// Run Chitty-Chat on a simulated network, with faults drawn from a seed
 #[derive(Parser)]
-struct Args {
+struct SimArgs {
     /// Run this seed alone, and print the log lines of all its processes
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
 
-    /// Run these, such as 0..5000
+    /// Run this range of seeds, such as 0..5000
     #[arg(long, value_name = "FROM..TO", value_parser = parse_range, default_value = "0..100")]
     seeds: Range<u64>,
 }
@@ -26,14 +26,14 @@ fn parse_range(text: &str) -> Result<Range<u64>, String> {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = SimArgs::parse();
     let failures = match args.seed {
         Some(seed) => {
             let run = run(seed);
             run.lines.iter().for_each(|line| print!("{line}"));
             u64::from(report(&run))
         }
-        None => all(args.seeds),
+        None => run_all(args.seeds),
     };
     if failures == 0 {
         ExitCode::SUCCESS
@@ -42,23 +42,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn all(seeds: Range<u64>) -> u64 {
+fn run_all(seeds: Range<u64>) -> u64 {
     let count = seeds.end.saturating_sub(seeds.start);
-    let (mut failures, mut events, mut lives) = (0, 0, 0);
+    let (mut failures, mut events, mut clients) = (0, 0, 0);
     for seed in seeds {
         let run = run(seed);
         failures += u64::from(report(&run));
         events += run.events;
-        lives += run.lives;
+        clients += run.clients;
     }
-    println!("{count} seeds, {events} events, {lives} clients: {failures} failures");
+    println!("{count} seeds, {events} events, {clients} clients: {failures} failures");
     failures
 }
 
-/// Whether it failed.
-fn report(run: &Run) -> bool {
-    for violation in &run.violations {
-        println!("seed {}: {violation}", run.seed);
+/// Prints the rules that a run broke. Returns whether there are any.
+fn report(run: &SimRun) -> bool {
+    for broken_rule in &run.broken_rules {
+        println!("seed {}: {broken_rule}", run.seed);
     }
-    !run.violations.is_empty()
+    !run.broken_rules.is_empty()
 }

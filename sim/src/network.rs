@@ -1,4 +1,4 @@
-//! The simulated network: the server's listener, and how sessions connect.
+//! The simulated network: the server's listener, the sessions' connector, and the clock.
 
 use std::{
     io,
@@ -12,12 +12,12 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use turmoil::net::{TcpListener, TcpStream};
 
-/// The host that the server runs on.
+/// The name of the server's host.
 pub(crate) const SERVER: &str = "server";
 
 const PORT: u16 = 50051;
 
-/// Listens on the simulated network.
+/// A listener on the simulated network.
 pub(crate) struct SimListener(TcpListener);
 
 impl SimListener {
@@ -34,13 +34,13 @@ impl Listener for SimListener {
         self.0.accept().await
     }
 
-    /// The simulated network has no such options.
+    /// Does nothing: the simulated network has no socket options.
     fn prepare(_: &TcpStream, _: usize) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Connects to the server over the simulated network, with the settings of the real one.
+/// Makes a connector over the simulated network, with the HTTP/2 settings of the real client.
 pub(crate) fn connector() -> Connector {
     let server = Uri::from_static("http://server:50051");
     Connector::new(SERVER, move |_| {
@@ -56,17 +56,17 @@ pub(crate) fn connector() -> Connector {
     })
 }
 
-/// Since the simulation began; 0 outside of one.
+/// The time since the simulation began; 0 outside of one.
 pub(crate) fn elapsed() -> Duration {
     turmoil::sim_elapsed().unwrap_or_default()
 }
 
-/// The simulation's wall clock.
+/// The wall clock of all simulated processes.
 pub(crate) fn wall() -> SystemTime {
     wall_at(elapsed())
 }
 
-/// What it shows so long after the simulation began.
+/// What the wall clock shows this long after the simulation began.
 pub(crate) fn wall_at(elapsed: Duration) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_000_000_000) + elapsed
 }

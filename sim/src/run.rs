@@ -1,4 +1,4 @@
-//! One run: the server, the clients, the faults, and the verdict.
+//! One run: builds server, clients and faults from a seed, plays them, and judges the evidence.
 
 use std::{
     error::Error,
@@ -23,51 +23,53 @@ use crate::{
     faults::Faults,
     log::SimLog,
     network::{self, SERVER, SimListener},
-    oracle::{Evidence, PublishRate, Rules, Violation, judge},
-    person::Person,
-    stage::{Left, Stage, TICK},
+    oracle::{BrokenRule, ConfiguredRules, Evidence, PublishRate, judge},
+    recorder::{RecordedEvidence, Recorder, TICK},
+    user::SimUser,
 };
 
-/// All has come to rest when nothing is amiss for so long: longer than a silent peer is believed
-/// in, and its grace after that.
+/// How long nothing may change until a run counts as at rest. Longer than the keepalive of a dead
+/// connection and the grace together, since nothing changes while these run.
 const REST: Duration = Duration::from_secs(20);
-/// All must have come to rest so long after the last fault.
+/// A run that is not at rest this long after the last fault is broken.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
-pub struct Run {
-    /// From which everything was drawn.
+pub struct SimRun {
+    /// The seed that everything was drawn from.
     pub seed: u64,
-    /// The rules that were broken.
-    pub violations: Vec<Violation>,
-    /// The log lines of all processes, in order, each with its end.
+    /// The rules that were broken; empty if the run is good.
+    pub broken_rules: Vec<BrokenRule>,
+    /// The log lines of all processes, in order, each with its line feed.
     pub lines: Vec<String>,
-    /// How many events the chat has.
+    /// How many events the chat has, over all epochs of its log.
     pub events: usize,
     /// How many clients were started.
-    pub lives: usize,
+    pub clients: usize,
 }
 
-/// Runs a seed, and judges. Runs of one process wait for each other.
-pub fn run(seed: u64) -> Run {
-    // A runtime that is dropped, as in a crash, drops its tasks in an order that depends on their
-    // numbers, which tokio counts for the whole process: each run begins at a round one.
+/// Runs a seed, and judges what it left behind. Runs within one process wait for each other.
+pub fn run(seed: u64) -> SimRun {
+    // When a host crashes, its runtime drops its tasks in an order that depends on their numbers,
+    // and tokio counts these for the whole process. The same seed would give another run after a
+    // run before it, unless each begins at a round number.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     begin_at_a_round_task();
 
     let mut rng = StdRng::seed_from_u64(seed);
     let quiet_from = Duration::from_secs(rng.random_range(10..50));
-    let stage = Stage::new(quiet_from);
-    let lines = stage.clone();
+    let recorder = Recorder::new(quiet_from);
+    let lines = recorder.clone();
     let subscriber = logging::subscriber(SERVER, "00server", network::wall, move |line| {
         lines.line(line);
     });
-    tracing::subscriber::with_default(subscriber, || Theatre::build(rng, stage).play(seed))
+    tracing::subscriber::with_default(subscriber, || Simulation::build(rng, recorder).play(seed))
 }
 
-/// Spawns tasks until the next one has a number that any count of shards divides.
+/// Spawns tasks until the next one has a number that is a multiple of any count of shards that
+/// tokio uses.
 fn begin_at_a_round_task() {
     const SHARDS: u64 = 64;
     let runtime = tokio::runtime::Builder::new_current_thread().build();
@@ -85,16 +87,16 @@ fn begin_at_a_round_task() {
     });
 }
 
-struct Theatre {
-    rules: Rules,
+struct Simulation {
+    rules: ConfiguredRules,
     sim: Sim<'static>,
     log: SimLog,
-    stage: Stage,
+    recorder: Recorder,
     faults: Faults,
 }
 
-impl Theatre {
-    fn build(mut rng: StdRng, stage: Stage) -> Self {
+impl Simulation {
+    fn build(mut rng: StdRng, recorder: Recorder) -> Self {
         let log = SimLog::new(rng.next_u64());
         let mut sim = Builder::new()
             .epoch(UNIX_EPOCH)
@@ -105,71 +107,71 @@ impl Theatre {
             .max_message_latency(Duration::from_millis(rng.random_range(2..120)))
             .build();
         let config = config(&mut rng);
-        serve(&mut sim, log.clone(), stage.clone(), config);
+        serve(&mut sim, log.clone(), recorder.clone(), config);
         let clients: Vec<String> = (0..rng.random_range(2..6))
             .map(|index| format!("client-{index}"))
             .collect();
         for client in &clients {
-            let person = Person::new(client, stage.clone(), rng.next_u64());
+            let user = SimUser::new(client, recorder.clone(), rng.next_u64());
             sim.host(client.as_str(), move || {
-                let person = person.clone();
+                let user = user.clone();
                 async move {
-                    person.live().await;
+                    user.live().await;
                     Ok(())
                 }
             });
         }
-        let faults = Faults::new(rng, log.clone(), stage.clone(), clients);
+        let faults = Faults::new(rng, log.clone(), recorder.clone(), clients);
         Self {
             rules: rules(&config.sequencer.rules),
             sim,
             log,
-            stage,
+            recorder,
             faults,
         }
     }
 
-    fn play(mut self, seed: u64) -> Run {
-        let mut violations = Vec::new();
+    fn play(mut self, seed: u64) -> SimRun {
+        let mut broken_rules = Vec::new();
         let at_rest = self.act().unwrap_or_else(|error| {
-            violations.push(Violation {
+            broken_rules.push(BrokenRule {
                 check: "all processes work",
                 what: error.to_string(),
             });
             false
         });
-        if !at_rest && violations.is_empty() {
-            violations.push(Violation {
+        if !at_rest && broken_rules.is_empty() {
+            broken_rules.push(BrokenRule {
                 check: "all comes to rest",
                 what: format!("not within {} s", PATIENCE.as_secs()),
             });
         }
-        let Left {
+        let RecordedEvidence {
             lines,
-            lives,
+            clients,
             servers,
-        } = self.stage.take();
+        } = self.recorder.take();
         let evidence = Evidence {
-            logs: self.log.lives(),
-            lives,
+            logs: self.log.epochs(),
+            clients,
             servers,
             rules: self.rules,
-            // What is owed by now is owed also where it did not come.
+            // Judge also a run that is not at rest as if it were: what is missing is the fault.
             at_rest: true,
         };
-        violations.extend(judge(&evidence));
-        Run {
+        broken_rules.extend(judge(&evidence));
+        SimRun {
             seed,
-            violations,
+            broken_rules,
             lines,
             events: evidence.logs.iter().map(Vec::len).sum(),
-            lives: evidence.lives.len(),
+            clients: evidence.clients.len(),
         }
     }
 
-    /// Faults, then quiet; whether all came to rest.
+    /// Plays the faults, then a quiet phase. Returns whether everything came to rest.
     fn act(&mut self) -> Result<bool, Box<dyn Error>> {
-        while self.sim.elapsed() < self.stage.quiet_from {
+        while self.sim.elapsed() < self.recorder.quiet_from {
             self.faults.step(&mut self.sim);
             self.faults.note(&mut self.sim);
             self.sim.step()?;
@@ -183,7 +185,8 @@ impl Theatre {
             self.faults.note(&mut self.sim);
             self.sim.step()?;
             let now = self.log.extent().head;
-            if head != Some(now) || !self.stage.all_live(now.get()) {
+            // Anything that moves, or a client that lags, starts the wait anew.
+            if head != Some(now) || !self.recorder.all_live(now.get()) {
                 head = Some(now);
                 since = self.sim.elapsed();
             }
@@ -195,15 +198,22 @@ impl Theatre {
     }
 }
 
-fn serve(sim: &mut Sim<'static>, log: SimLog, stage: Stage, config: app::Config) {
+fn serve(sim: &mut Sim<'static>, log: SimLog, recorder: Recorder, config: app::ServerConfig) {
     sim.host(SERVER, move || {
-        let (log, stage) = (log.clone(), stage.clone());
+        let (log, recorder) = (log.clone(), recorder.clone());
         async move {
             log.recover();
-            let life = log.life();
+            let epoch = log.current_epoch();
             let listener = SimListener::bind().await?;
-            match app::serve(listener, Arc::new(log), config, stage.server_starts(life)).await {
-                // The disk failed: as the process would, the host ends, until it is started again.
+            match app::serve(
+                listener,
+                Arc::new(log),
+                config,
+                recorder.server_starts(epoch),
+            )
+            .await
+            {
+                // The disk failed. The host ends, as the process would, until it is started again.
                 Ok(_)
                 | Err(
                     ServeError::Sequencer(
@@ -217,9 +227,9 @@ fn serve(sim: &mut Sim<'static>, log: SimLog, stage: Stage, config: app::Config)
     });
 }
 
-/// As the oracle is told.
-fn rules(rules: &room::Rules) -> Rules {
-    Rules {
+/// The server's rules in the terms of the oracle, which knows none of the server's types.
+fn rules(rules: &room::RoomRules) -> ConfiguredRules {
+    ConfiguredRules {
         grace: rules.grace,
         restart_grace: rules.restart_grace,
         max_participants: rules.max_participants,
@@ -230,7 +240,7 @@ fn rules(rules: &room::Rules) -> Rules {
     }
 }
 
-fn config(rng: &mut StdRng) -> app::Config {
+fn config(rng: &mut StdRng) -> app::ServerConfig {
     let keep = rng
         .random_bool(0.2)
         .then(|| Keep::Events(rng.random_range(1..40)));
@@ -238,11 +248,11 @@ fn config(rng: &mut StdRng) -> app::Config {
         burst: 10,
         interval: Duration::from_millis(200),
     });
-    // Often so little that most is read from the log.
+    // Often tiny, so that followers read most events from the log.
     let ring_bytes = if rng.random_bool(0.5) { 1 << 20 } else { 300 };
-    app::Config {
-        sequencer: sequencer::Config {
-            rules: room::Rules {
+    app::ServerConfig {
+        sequencer: sequencer::SequencerConfig {
+            rules: room::RoomRules {
                 grace: Duration::from_secs(3),
                 restart_grace: Duration::from_secs(6),
                 max_participants: 100,
@@ -255,16 +265,16 @@ fn config(rng: &mut StdRng) -> app::Config {
             idle_exit: None,
             wall: network::wall,
         },
-        followers: follower::Limits {
+        followers: follower::FollowerLimits {
             ring_bytes,
-            ..follower::Limits::default()
+            ..follower::FollowerLimits::default()
         },
         connections: net::Limits {
             keepalive_interval: Duration::from_secs(5),
             keepalive_timeout: Duration::from_secs(3),
             ..net::Limits::default()
         },
-        // Only for a session that a client did not pick, which these all do.
+        // Used only for a session that the client did not pick, and these clients all do.
         random: |bytes| bytes.fill(1),
         failed: |_| {},
     }

@@ -1,7 +1,7 @@
-//! A folder that is checked once and then held open.
+//! A folder that is checked once and then kept open.
 //!
-//! A path can lead elsewhere a moment after it was checked: its folder is renamed, and a link put
-//! in its place. What is done by way of an open folder is done in the folder that was checked.
+//! A path can lead elsewhere a moment after it was checked, if its folder is renamed and a link put
+//! in its place. Operations relative to an open folder happen in the folder that was checked.
 
 use std::{
     ffi::OsStr,
@@ -16,19 +16,18 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Facts, OTHERS, check_file, check_owner, check_shared, in_our_words};
+use super::{FileFacts, OTHERS, check_file, check_owner, check_shared, in_our_words};
 
 /// An open folder in which nobody else can rename this user's files.
 #[derive(Debug)]
 pub struct Folder(File);
 
-/// Which file or folder it is: the numbers of the device and of the inode.
-pub type Identity = (u64, u64);
+/// The identity of a file or folder: its device number and its inode number.
+pub type FileIdentity = (u64, u64);
 
 impl Folder {
-    /// Opens a folder that is there, if [`check_shared_folder`](super::check_shared_folder) has
-    /// nothing against it. If the path itself is a symbolic link, that has to be this user's or
-    /// root's too.
+    /// Opens an existing folder if [`check_shared_folder`](super::check_shared_folder) accepts it.
+    /// If the path itself is a symbolic link, the link has to belong to this user or root, too.
     pub fn open(path: &Path) -> io::Result<Self> {
         let named = fs::symlink_metadata(path)?;
         if named.is_symlink() && named.uid() != 0 {
@@ -39,13 +38,13 @@ impl Folder {
         Ok(Self(folder))
     }
 
-    /// Which folder it is.
-    pub fn identity(&self) -> io::Result<Identity> {
+    /// The identity of this folder.
+    pub fn identity(&self) -> io::Result<FileIdentity> {
         let metadata = self.0.metadata()?;
         Ok((metadata.dev(), metadata.ino()))
     }
 
-    /// Opens a file of this folder to append to it and to read it, by the rules of
+    /// Opens a file in this folder for appending and reading, by the rules of
     /// [`open_own`](super::open_own).
     pub fn append(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::RDWR
@@ -68,7 +67,7 @@ impl Folder {
         Ok(file)
     }
 
-    /// Says more than the system does if a file is refused for what it is, or for whose it is.
+    /// A clearer error if a file was refused because of its kind or its owner.
     pub(super) fn explain(&self, name: &OsStr, error: Errno) -> io::Error {
         if let Err(reason) = self.check(name) {
             return reason;
@@ -82,18 +81,18 @@ impl Folder {
         }
     }
 
-    /// Whether this user's process can write to the file of this name, or rename another to it: it
-    /// is not there, or a regular file of this user's with one name.
+    /// Checks that this process may write to the file of this name, or rename another one to it: it
+    /// does not exist, or is a regular file of this user with one name.
     pub fn check(&self, name: &OsStr) -> io::Result<()> {
         match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Facts::from(&stat).check()?),
+            Ok(stat) => Ok(FileFacts::from(&stat).check()?),
             Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Which file has this name; `None` if there is none.
-    pub fn find(&self, name: &OsStr) -> io::Result<Option<Identity>> {
+    /// The identity of the file with this name; `None` if there is none.
+    pub fn find(&self, name: &OsStr) -> io::Result<Option<FileIdentity>> {
         match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
             // The types of these fields differ between systems.
             #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
@@ -103,7 +102,7 @@ impl Folder {
         }
     }
 
-    /// Gives a file another name. What has that name already is replaced.
+    /// Renames a file, and replaces an existing file with the new name.
     pub fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
         Ok(renameat(&self.0, from, &self.0, to)?)
     }

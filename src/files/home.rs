@@ -1,4 +1,4 @@
-//! Paths as people write them.
+//! Paths as people write them, with `~`.
 
 use std::{
     ffi::OsStr,
@@ -8,25 +8,25 @@ use std::{
 
 use thiserror::Error;
 
-/// Why what a user wrote is not taken for a path.
+/// Why a text is not accepted as a path.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum UserPathError {
-    /// The home of somebody who is named.
+    /// It names another user's home.
     #[error("{0} is not looked up: write that folder in full, or ~ for your own home")]
     OtherHome(String),
-    /// There is no home.
+    /// This user has no home.
     #[error("~ is no folder here, because there is no home: write the folder in full")]
     NoHome,
-    /// A shell's variable.
+    /// It contains a shell variable.
     #[error("{0} is not replaced here: write the folder in full, or ~ for your home")]
     Variable(String),
 }
 
-/// The path that a user wrote into an option, a variable or a file, where no shell has read it:
+/// The path that a user wrote into an option, a variable or a file, which no shell has expanded.
 /// `~` at its start is the user's home.
 ///
-/// What only a shell understands is an error. Taken as it stands, it would make a folder with that
-/// name. A file whose name does begin with `~` or `$` is written `./~name`.
+/// Syntax that only a shell understands is an error; taken literally, it would create a folder with
+/// that name. A file whose name really begins with `~` or `$` is written `./~name`.
 pub fn user_path(path: impl AsRef<Path>) -> Result<PathBuf, UserPathError> {
     expand(path.as_ref(), || etcetera::home_dir().ok())
 }

@@ -1,4 +1,4 @@
-//! Where log files go.
+//! The folder for log files.
 
 use std::{
     fs, io,
@@ -10,23 +10,23 @@ use etcetera::{BaseStrategy as _, base_strategy::Xdg};
 use super::LogError;
 use crate::files::{Folder, check_own_folder, check_shared_folder, make_folder};
 
-/// The folder of a checkout, and of last resort.
+/// The folder of a checkout, which is also the last resort.
 const LOCAL: &str = "logs";
-/// The folder of this program among the state of all.
+/// The name of this program's folder in the user's state folder.
 const PROGRAM: &str = "chitty-chat";
 
 /// A folder for log files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogDirectory {
-    /// The folder.
+    /// The path of the folder.
     pub path: PathBuf,
-    /// Why `./logs` is not used, if it is there and nobody named another folder. Users look for
-    /// their logs there, so they have to be told.
+    /// Why `./logs` is not used although it exists and no other folder was named. Users expect
+    /// their logs there, so this is reported.
     pub passed_over: Option<String>,
 }
 
 impl LogDirectory {
-    /// Why log files are not where users look for them.
+    /// A notice for the user if log files are not where they are expected.
     pub fn notice(&self) -> Option<String> {
         let reason = self.passed_over.as_ref()?;
         let path = self.path.display();
@@ -36,9 +36,9 @@ impl LogDirectory {
     }
 }
 
-/// The folder that log files go to if nobody says: `./logs` if that is a folder of this user's
-/// that others cannot write to, as in a checkout; else `chitty-chat` in the user's state folder by
-/// the XDG Base Directory Specification: `$XDG_STATE_HOME`, or `~/.local/state`.
+/// The default folder for log files: `./logs` if that is a folder of this user that others cannot
+/// write to, as in a checkout; otherwise `chitty-chat` in the user's state folder of the XDG Base
+/// Directory Specification (`$XDG_STATE_HOME`, or `~/.local/state`).
 pub fn default_directory() -> LogDirectory {
     let local = Path::new(LOCAL);
     let local = local.is_dir().then(|| check_own_folder(local));
@@ -46,7 +46,7 @@ pub fn default_directory() -> LogDirectory {
     choose(local, state)
 }
 
-/// `local` is whether `./logs` may be used; `None` if it is not there.
+/// Chooses the folder. `local` says whether `./logs` may be used; `None` if it does not exist.
 fn choose(local: Option<io::Result<()>>, state: Option<PathBuf>) -> LogDirectory {
     let passed_over = match &local {
         Some(Err(error)) => Some(error.to_string()),
@@ -54,18 +54,18 @@ fn choose(local: Option<io::Result<()>>, state: Option<PathBuf>) -> LogDirectory
     };
     let path = match (local, state) {
         (None | Some(Err(_)), Some(state)) => state.join(PROGRAM),
-        // A system user may have no home; a folder where it was started is better than no log.
+        // A system user may have no home. A folder in the current directory is better than no log.
         _ => PathBuf::from(LOCAL),
     };
     LogDirectory { path, passed_over }
 }
 
-/// The folder that log files go to, made with mode 0700 if it is not there: `asked`, or
-/// [`default_directory`].
+/// Prepares the folder for log files: `asked`, or [`default_directory`]. It is created with mode
+/// 0700 if it does not exist.
 ///
 /// # Errors
-/// The folder cannot be made. Or it is not safe: it belongs to somebody else than this user and
-/// root, or others can rename the files in it.
+/// The folder cannot be created. Or it is not safe: it belongs neither to this user nor to
+/// root, or others can rename files in it.
 pub fn prepare_directory(asked: Option<&Path>) -> Result<LogDirectory, LogError> {
     let chosen = match asked {
         Some(path) => LogDirectory {
@@ -78,8 +78,8 @@ pub fn prepare_directory(asked: Option<&Path>) -> Result<LogDirectory, LogError>
         path: chosen.path.clone(),
         source,
     };
-    // With sudo, HOME is often still that of the user before: what root makes there, that user
-    // cannot write to afterwards.
+    // With sudo, HOME is often still that of the calling user, who could not write to a folder that
+    // root creates there.
     if asked.is_none() {
         check_parent(&chosen.path).map_err(failed)?;
     }
@@ -89,7 +89,7 @@ pub fn prepare_directory(asked: Option<&Path>) -> Result<LogDirectory, LogError>
     Ok(chosen)
 }
 
-/// Checks the folder that another one would be made in.
+/// Checks the existing folder in which this one would be created.
 fn check_parent(path: &Path) -> io::Result<()> {
     let there = path
         .ancestors()
@@ -97,7 +97,7 @@ fn check_parent(path: &Path) -> io::Result<()> {
     match there {
         Some(there) => check_shared_folder(there)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", there.display()))),
-        // Relative, and in the current folder.
+        // A relative path, in the current folder.
         None => Ok(()),
     }
 }

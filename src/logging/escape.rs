@@ -89,7 +89,7 @@ pub(super) fn push_word(out: &mut String, word: &str) {
     }
 }
 
-/// A value: as it is where it is one plain word, else in quotes.
+/// Appends a value: as it is if it is one plain word, otherwise in quotes.
 pub(super) fn push_value(out: &mut String, value: &str) {
     if !value.is_empty() && value.chars().all(is_bare) {
         out.push_str(value);

@@ -14,26 +14,26 @@ use std::{
 };
 
 use super::{gap::Gap, progress::Progress};
-use crate::files::{Folder, Identity, make_folder};
+use crate::files::{FileIdentity, Folder, make_folder};
 
-/// Written out at the latest with this many bytes.
+/// Size in bytes at which the buffer is written out.
 const BUFFER: usize = 64 * 1024;
-/// What is kept while the file cannot be written; lines beyond it are lost.
+/// Bytes that are kept while the file cannot be written. Lines beyond that are lost.
 const MAX_UNWRITTEN: usize = 1024 * 1024;
-/// How often it is looked up whether the name still leads to this file.
+/// How often it is checked that the path still leads to this file.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 const CHECK_EVERY_LINES: u64 = 1000;
-/// While the disk refuses, and lines come faster than they are written, it is tried so often.
+/// After how many lines writing is tried again while the disk refuses.
 const TRY_EVERY_LINES: u64 = 256;
-/// What is said in the place of lines that there was no room for.
+/// The message in place of lines for which there was no space.
 const MISSING: &str = "lines are missing here, because the file could not be written";
 
-/// When a file is put aside for a new one.
+/// When a file is rotated.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rotation {
-    /// A file grows to this many bytes, or to one line where that is longer.
+    /// The largest size of a file in bytes; a single line may be longer.
     pub(super) max_bytes: u64,
-    /// How many older files are kept: `x.log.1`, the youngest of them, to `x.log.<keep>`.
+    /// How many older files are kept: `x.log.1`, the newest of them, to `x.log.<keep>`.
     pub(super) keep: u32,
 }
 
@@ -46,40 +46,40 @@ impl Default for Rotation {
     }
 }
 
-/// The file, behind a buffer. Takes whole lines, one per call of `write`, and never fails: what
-/// went wrong is kept in the [`Progress`], and what could not be written is tried again.
+/// The file with its buffer. It takes whole lines, one in each call of `write`, and never fails:
+/// errors are kept in the [`Progress`], and what could not be written is tried again.
 pub(super) struct RotatingFile {
-    place: Place,
+    path: LogPath,
     rotation: Rotation,
     clock: fn() -> SystemTime,
     progress: Arc<Progress>,
     folder: Folder,
     file: File,
-    /// Of the file, without the buffer.
+    /// The size of the file, without the buffer.
     size: u64,
     buffer: Vec<u8>,
-    /// The beginning of the line whose rest is at the start of the buffer: the file has that much
-    /// of it.
+    /// The part of a line that is in the file already, while the rest is at the start of the
+    /// buffer.
     torn: Vec<u8>,
-    /// Lines that there was no room for, after those in the buffer.
+    /// Lines for which there was no space, after those in the buffer.
     gap: Gap,
     buffered_lines: u64,
     lines_since_check: u64,
     lines_since_try: u64,
     checked_at: SystemTime,
-    /// The last try to write failed.
+    /// The last attempt to write failed.
     failing: bool,
-    /// The file should have been put aside for a new one, which failed.
+    /// The file is due for rotation, which failed.
     overdue: bool,
 }
 
-/// Where the file is.
-struct Place {
+/// The path of the file, as its folder and its name.
+struct LogPath {
     folder: PathBuf,
     name: OsString,
 }
 
-impl Place {
+impl LogPath {
     fn of(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         let folder = match path.parent() {
@@ -92,7 +92,7 @@ impl Place {
         })
     }
 
-    /// The folder, made if it is not there, and the file in it.
+    /// Opens the folder and the file in it, and creates them if they do not exist.
     fn open(&self) -> io::Result<(Folder, File)> {
         make_folder(&self.folder)?;
         let folder = Folder::open(&self.folder).map_err(|error| about("its folder", &error))?;
@@ -100,7 +100,7 @@ impl Place {
         Ok((folder, file))
     }
 
-    /// `x.log.3`.
+    /// The name of an older file, such as `x.log.3`.
     fn numbered(&self, number: u32) -> OsString {
         let mut name = self.name.clone();
         name.push(format!(".{number}"));
@@ -114,8 +114,8 @@ fn about(what: &str, error: &io::Error) -> io::Error {
 }
 
 impl RotatingFile {
-    /// Opens the file for appending. It is made, with mode 0600, if it is not there, and so is its
-    /// folder, with mode 0700. A file or a folder that is not this user's own is refused, see
+    /// Opens the file for appending, and creates it with mode 0600, and its folder with mode 0700,
+    /// if they do not exist. A file or folder of another user is refused, see
     /// [`files`](crate::files).
     pub(super) fn open(
         path: &Path,
@@ -123,10 +123,10 @@ impl RotatingFile {
         clock: fn() -> SystemTime,
         progress: Arc<Progress>,
     ) -> io::Result<Self> {
-        let place = Place::of(path)?;
-        let (folder, file) = place.open()?;
+        let path = LogPath::of(path)?;
+        let (folder, file) = path.open()?;
         let mut opened = Self {
-            place,
+            path,
             rotation,
             clock,
             progress,
@@ -147,7 +147,7 @@ impl RotatingFile {
         Ok(opened)
     }
 
-    /// Finds where the file ends, and ends a line there that a crash left torn.
+    /// Finds the end of the file, and terminates a line that a crash left torn.
     fn take_up(&mut self) -> io::Result<()> {
         self.size = self.file.metadata()?.len();
         let Some(last) = self.size.checked_sub(1) else {
@@ -156,6 +156,7 @@ impl RotatingFile {
         let mut end = [b'\n'];
         self.file.read_at(&mut end, last)?;
         if end != [b'\n'] {
+            // It ends the torn line, so that the next one begins on a line of its own.
             self.buffer.insert(0, b'\n');
         }
         Ok(())
@@ -166,9 +167,9 @@ impl RotatingFile {
         self.buffered_lines += 1;
         self.lines_since_check += 1;
         self.lines_since_try += 1;
-        // The gap is told before what follows it.
+        // The notice of a gap comes before the lines after it.
         let is_open = self.gap.is_empty() || self.push_notice();
-        if is_open && self.has_room(line.len()) {
+        if is_open && self.has_space(line.len()) {
             self.buffer.extend_from_slice(line);
         } else {
             self.gap.add_line(line);
@@ -176,19 +177,19 @@ impl RotatingFile {
         }
     }
 
-    /// Whether so many bytes more may wait to be written. A file that cannot be put aside does not
-    /// grow beyond what all of its files together may have.
-    fn has_room(&self, bytes: usize) -> bool {
+    /// Whether there is space for so many more bytes. A file that cannot be rotated does not grow
+    /// beyond the size of all files together.
+    fn has_space(&self, bytes: usize) -> bool {
         let files = u64::from(self.rotation.keep) + 1;
         let most = self.rotation.max_bytes.saturating_mul(files);
         let filled = self.size + self.buffer.len() as u64 + bytes as u64;
         self.buffer.len() + bytes <= MAX_UNWRITTEN && (!self.overdue || filled <= most)
     }
 
-    /// Puts the line that stands for missing ones into the buffer, if there is room for it and for
-    /// some more.
+    /// Puts the notice of a gap into the buffer, if there is space for it and for some lines after
+    /// it.
     fn push_notice(&mut self) -> bool {
-        if !self.has_room(BUFFER) {
+        if !self.has_space(BUFFER) {
             return false;
         }
         let notice = self.gap.take_notices((self.clock)(), MISSING);
@@ -200,7 +201,7 @@ impl RotatingFile {
         self.lines_since_try = 0;
         let written = self.check().and_then(|()| self.write_buffer());
         let written = match written {
-            // As soon as writing works, and not only with the next line.
+            // As soon as writing works again, and not only with the next line.
             Ok(()) if !self.gap.is_empty() && self.push_notice() => self.write_buffer(),
             written => written,
         };
@@ -214,7 +215,7 @@ impl RotatingFile {
         self.buffered_lines = 0;
     }
 
-    /// Writes as much of the buffer as goes; the rest stays.
+    /// Writes as much of the buffer as the system takes; the rest stays.
     fn write_buffer(&mut self) -> io::Result<()> {
         let mut done = 0;
         let result = loop {
@@ -239,12 +240,13 @@ impl RotatingFile {
         result
     }
 
-    /// Opens the file anew if its name leads to another by now, or to none: somebody deleted it,
-    /// or another process rotated it.
+    /// Opens the file again if its path leads to another one or to none, because somebody deleted
+    /// it or another process rotated it.
     fn check(&mut self) -> io::Result<()> {
         let now = (self.clock)();
         let elapsed = now
             .duration_since(self.checked_at)
+            // A clock that was set back counts as time that has passed, too.
             .unwrap_or_else(|back| back.duration());
         if elapsed < CHECK_EVERY && self.lines_since_check < CHECK_EVERY_LINES {
             return Ok(());
@@ -261,27 +263,27 @@ impl RotatingFile {
         Ok(())
     }
 
-    /// Whether the file's name, and its folder's, still lead to what is open.
+    /// Whether the paths of the file and its folder still lead to what is open.
     fn is_current(&self) -> io::Result<bool> {
-        let folder = match fs::metadata(&self.place.folder) {
+        let folder = match fs::metadata(&self.path.folder) {
             Ok(metadata) => identity(&metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
         let file = identity(&self.file.metadata()?);
-        Ok(folder == self.folder.identity()? && self.folder.find(&self.place.name)? == Some(file))
+        Ok(folder == self.folder.identity()? && self.folder.find(&self.path.name)? == Some(file))
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        (self.folder, self.file) = self.place.open()?;
+        (self.folder, self.file) = self.path.open()?;
         self.overdue = false;
-        // The other file has only the beginning of that line; this one gets the whole of it.
+        // The old file has only the beginning of this line; the new one gets all of it.
         self.buffer.splice(0..0, self.torn.drain(..));
         self.take_up()
     }
 
-    /// Puts the file aside for a new one, unless another process has just done so. If that fails,
-    /// lines go on to the old file, and it is tried again with the next check.
+    /// Rotates the file, unless another process has just done so. If that fails, lines still go to
+    /// the old file, and the next check tries again.
     fn rotate(&mut self) {
         let rotated = self.is_current().and_then(|current| {
             if current {
@@ -299,13 +301,14 @@ impl RotatingFile {
     fn rename(&self) -> io::Result<()> {
         let failed = |name: &OsStr, error: &io::Error| about(&name.display().to_string(), error);
         for number in 1..=self.rotation.keep {
-            // Not over what is not ours, nor what we did not make.
-            let name = self.place.numbered(number);
+            // Nothing is renamed over a file that is not this user's.
+            let name = self.path.numbered(number);
             let check = self.folder.check(&name);
             check.map_err(|error| failed(&name, &error))?;
         }
+        // From the oldest on, so that each name is free before the next file gets it.
         for number in (1..self.rotation.keep).rev() {
-            let (from, to) = (self.place.numbered(number), self.place.numbered(number + 1));
+            let (from, to) = (self.path.numbered(number), self.path.numbered(number + 1));
             match self.folder.rename(&from, &to) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(failed(&from, &error));
@@ -313,12 +316,11 @@ impl RotatingFile {
                 _ => {}
             }
         }
-        self.folder
-            .rename(&self.place.name, &self.place.numbered(1))
+        self.folder.rename(&self.path.name, &self.path.numbered(1))
     }
 }
 
-fn identity(metadata: &fs::Metadata) -> Identity {
+fn identity(metadata: &fs::Metadata) -> FileIdentity {
     (metadata.dev(), metadata.ino())
 }
 
@@ -349,7 +351,7 @@ impl Write for RotatingFile {
 }
 
 impl RotatingFile {
-    /// A disk that refuses is not asked with every line.
+    /// Whether to try to write: a disk that refuses is not tried with every line.
     fn may_try(&self) -> bool {
         !self.failing || self.lines_since_try >= TRY_EVERY_LINES
     }

@@ -1,29 +1,29 @@
-//! Lines that are missing, and the line that says so in their place.
+//! Gaps: lines that are missing, and the notice in their place.
 
 use std::time::SystemTime;
 
 use super::{
     escape,
-    line::{Record, push_time},
+    line::{LineRecord, push_time},
 };
 
-/// So many runs are told apart. A process has one, unless several sessions share it.
+/// How many runs a gap distinguishes. A process has one, unless several sessions share it.
 const MAX_RUNS: usize = 64;
 
-/// What is missing at one place of a log.
+/// The lines that are missing at one place of a log.
 #[derive(Debug, Default)]
 pub(super) struct Gap {
-    runs: Vec<Missing>,
+    runs: Vec<MissingRun>,
 }
 
-/// What is missing of one run.
+/// The missing lines of one run.
 #[derive(Debug)]
-struct Missing {
-    /// Encoded, as in a line.
+struct MissingRun {
+    /// The name, encoded as in a line.
     who: String,
     run: String,
     lines: u64,
-    /// When the first and the last of the lines were logged, as in a line.
+    /// The times of the first and the last missing line, as in a line.
     first: String,
     last: String,
 }
@@ -38,8 +38,8 @@ impl Gap {
         self.runs.iter().map(|missing| missing.lines).sum()
     }
 
-    /// Counts a record that did not become a line. `who` and `run` are the process's own.
-    pub(super) fn add_record(&mut self, record: &Record, who: &str, run: &str) {
+    /// Counts a record for which no line was written. `who` and `run` are the process's own.
+    pub(super) fn add_record(&mut self, record: &LineRecord, who: &str, run: &str) {
         let who = record.origin.who.as_deref().unwrap_or(who);
         let run = record.origin.run.as_deref().unwrap_or(run);
         let mut time = String::new();
@@ -57,16 +57,16 @@ impl Gap {
     }
 
     fn add(&mut self, time: &str, who: &str, run: &str) {
-        let known = |missing: &Missing| missing.run == run && missing.who == who;
+        let known = |missing: &MissingRun| missing.run == run && missing.who == who;
         let place = self.runs.iter().position(known);
-        // With more runs than can be told apart, the count at least is right.
+        // With more runs than are distinguished, at least the count is right.
         let place = place.or((self.runs.len() >= MAX_RUNS).then_some(0));
         if let Some(missing) = place.and_then(|place| self.runs.get_mut(place)) {
             missing.lines += 1;
             time.clone_into(&mut missing.last);
             return;
         }
-        self.runs.push(Missing {
+        self.runs.push(MissingRun {
             who: who.to_owned(),
             run: run.to_owned(),
             lines: 1,
@@ -75,7 +75,7 @@ impl Gap {
         });
     }
 
-    /// Says whose lines are missing, if that was not known when they were counted.
+    /// Sets the name for lines that were counted before it was known.
     pub(super) fn set_who(&mut self, who: &str) {
         for missing in &mut self.runs {
             if missing.who.is_empty() {
@@ -84,8 +84,8 @@ impl Gap {
         }
     }
 
-    /// The line that stands for the missing ones of one run; [`Gap::told`] goes on to the next.
-    /// It is no event of tracing's: a hole has to be told whatever diagnostics are wanted.
+    /// The notice for the missing lines of one run; [`Gap::advance`] goes on to the next run. It is
+    /// not a tracing event, because a gap has to be reported whatever diagnostics are filtered out.
     pub(super) fn notice(&self, now: SystemTime, reason: &str) -> Option<String> {
         let missing = self.runs.first()?;
         let mut notice = String::new();
@@ -98,17 +98,17 @@ impl Gap {
         Some(notice)
     }
 
-    /// The line that [`Gap::notice`] gives is on its way.
-    pub(super) fn told(&mut self) {
+    /// Goes on to the next run, after the notice of this one was queued.
+    pub(super) fn advance(&mut self) {
         self.runs.remove(0);
     }
 
-    /// All these lines, and empties this.
+    /// Takes all notices, and empties the gap.
     pub(super) fn take_notices(&mut self, now: SystemTime, reason: &str) -> String {
         let mut notices = String::new();
         while let Some(notice) = self.notice(now, reason) {
             notices.push_str(&notice);
-            self.told();
+            self.advance();
         }
         notices
     }

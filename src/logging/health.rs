@@ -1,4 +1,4 @@
-//! Whether the log works, for those who look at the screen instead of the file.
+//! Whether the log works, for users who see the screen and not the file.
 
 use std::{
     io,
@@ -12,17 +12,17 @@ use thiserror::Error;
 
 use super::{LogDirectory, outlet::Outlet};
 
-/// How often the log is looked at, and what failed is tried again. A failure is noticed at once.
+/// How often the log is checked, and failed operations are retried. A failure is noticed at once.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Why lines do not get into the log file now. They are kept (up to 1 MiB of them), and counted
+/// Why lines do not get into the log file at the moment. They are kept (up to 1 MiB), and counted
 /// beyond that.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("cannot write the log file {}: {reason}; choose another folder with --log-dir", path.display())]
 pub struct LogTrouble {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What is wrong, with the owner of what belongs to somebody else.
+    /// What is wrong, including the owner if something belongs to another user.
     pub reason: String,
 }
 
@@ -32,18 +32,18 @@ impl LogTrouble {
     }
 }
 
-/// What there is to say about the log.
+/// News about the log for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogNews {
-    /// It is not where users look for it.
+    /// The log files are not where users expect them.
     Elsewhere(LogDirectory),
-    /// It does not work from now on, or for another reason than before.
+    /// The log does not work from now on, or for a new reason.
     Fails(LogTrouble),
-    /// It works again. The file says where lines are missing.
+    /// The log works again. The file says where lines are missing.
     Works {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// How many lines are missing from it, since it was opened.
+        /// How many lines are missing from it since it was opened.
         lost: u64,
     },
 }
@@ -68,17 +68,17 @@ impl std::fmt::Display for LogNews {
     }
 }
 
-/// Looks at the log until it is closed, on a thread of its own, so that a file system that hangs
+/// Watches the log until it is closed, on a thread of its own, so that a file system that hangs
 /// stops nothing else.
 pub(super) fn watch(
     outlet: &Arc<Outlet>,
-    mut tell: impl FnMut(LogNews) + Send + 'static,
+    mut report: impl FnMut(LogNews) + Send + 'static,
 ) -> io::Result<()> {
     let looked_at = Arc::downgrade(outlet);
     let thread = thread::Builder::new()
         .name("log watch".into())
         .spawn(move || {
-            let mut watch = Watch::default();
+            let mut watch = TroubleTracker::default();
             while let Some(outlet) = looked_at.upgrade() {
                 let Some((trouble, lost)) = outlet.check() else {
                     return;
@@ -88,24 +88,24 @@ pub(super) fn watch(
                 watch
                     .news(trouble, lost, path)
                     .into_iter()
-                    .for_each(&mut tell);
+                    .for_each(&mut report);
                 thread::park_timeout(EVERY);
             }
         })?;
     let thread: Thread = thread.thread().clone();
-    // A second watch is not woken at once, but looks each second.
+    // A second watcher is not woken at once, but checks each second.
     let _ = outlet.watcher().0.set(thread);
     Ok(())
 }
 
-/// What was said last.
+/// What was reported last, so that only news is reported.
 #[derive(Default)]
-struct Watch {
+struct TroubleTracker {
     trouble: Option<LogTrouble>,
 }
 
-impl Watch {
-    /// What is new about it.
+impl TroubleTracker {
+    /// The news since the last report, if there is any.
     fn news(
         &mut self,
         trouble: Option<LogTrouble>,

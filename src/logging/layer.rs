@@ -1,4 +1,4 @@
-//! From tracing's events to records, one line each.
+//! The tracing layer that makes a record, one line, of each event.
 
 use std::{
     fmt::{self, Write as _},
@@ -19,34 +19,35 @@ use tracing_subscriber::{
 use super::{
     CALL, escape,
     limit::Limit,
-    line::{Origin, Record},
+    line::{LineOrigin, LineRecord},
 };
 
-/// What a line has of a value at most, in bytes: some of what is logged was sent by a peer.
+/// The longest value in a line, in bytes. It is limited because peers send some of what is logged.
 const MAX_VALUE: usize = 4096;
 
-/// Hands each event on as a record.
+/// A layer that passes each event on as a record.
 pub(super) struct LineLayer<E> {
     clock: fn() -> SystemTime,
-    /// On diagnostics.
+    /// The limit on diagnostics.
     limit: Option<Limit>,
     emit: E,
 }
 
-impl<E: Fn(Record)> LineLayer<E> {
+impl<E: Fn(LineRecord)> LineLayer<E> {
     pub(super) const fn new(clock: fn() -> SystemTime, limit: Option<Limit>, emit: E) -> Self {
         Self { clock, limit, emit }
     }
 
-    /// Whether there is to be a line of this event. Says before it how many there were not.
+    /// Whether to write a line for this event. First writes how many diagnostics were suppressed,
+    /// if that is due.
     fn admit(&self, event: &Event<'_>, now: SystemTime) -> bool {
         let Some(limit) = &self.limit else {
             return true;
         };
-        if let Some(suppressed) = limit.untold(now) {
-            (self.emit)(Record {
+        if let Some(suppressed) = limit.unreported(now) {
+            (self.emit)(LineRecord {
                 time: now,
-                origin: Origin::default(),
+                origin: LineOrigin::default(),
                 body: format!(
                     "log warn target=chitty_chat::logging message=\"there were more diagnostics \
                      in a second than are written\" suppressed={suppressed}"
@@ -61,15 +62,15 @@ impl<E: Fn(Record)> LineLayer<E> {
 impl<S, E> Layer<S> for LineLayer<E>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    E: Fn(Record) + 'static,
+    E: Fn(LineRecord) + 'static,
 {
-    /// Whose lines those of this span are is settled here, once, and handed down to the spans
-    /// within, so that an event has to look at one span only.
+    /// Determines once whose lines this span's are, and passes it on to the spans within, so that
+    /// an event has to read one span only.
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(id) else { return };
         let mut origin = span
             .parent()
-            .and_then(|parent| parent.extensions().get::<Origin>().cloned())
+            .and_then(|parent| parent.extensions().get::<LineOrigin>().cloned())
             .unwrap_or_default();
         if attributes.metadata().target() == CALL {
             attributes.record(&mut OriginVisitor(&mut origin));
@@ -86,9 +87,9 @@ where
         }
         let origin = ctx
             .event_span(event)
-            .and_then(|span| span.extensions().get::<Origin>().cloned())
+            .and_then(|span| span.extensions().get::<LineOrigin>().cloned())
             .unwrap_or_default();
-        (self.emit)(Record {
+        (self.emit)(LineRecord {
             time: now,
             origin,
             body: body(event),
@@ -96,10 +97,10 @@ where
     }
 }
 
-/// In bytes; the fields of most lines are shorter.
+/// Initial capacity for a line's fields in bytes; most are shorter.
 const FIELDS: usize = 256;
 
-/// From the call to the last field.
+/// The body of a line: from the call to the last field.
 fn body(event: &Event<'_>) -> String {
     let metadata = event.metadata();
     let is_call = metadata.target() == CALL;
@@ -139,7 +140,7 @@ struct FieldVisitor {
     is_call: bool,
     call: String,
     step: String,
-    /// Each with a space before it.
+    /// The fields, each with a space before it.
     fields: String,
 }
 
@@ -150,11 +151,12 @@ impl FieldVisitor {
         self.fields.push('=');
     }
 
-    /// A value, cut if it is too long.
+    /// Appends a value, cut if it is too long.
     fn push_text(&mut self, value: &str) {
         if value.len() <= MAX_VALUE {
             return escape::push_value(&mut self.fields, value);
         }
+        // Cut between two characters, and not within one.
         let end = (0..=MAX_VALUE)
             .rfind(|&end| value.is_char_boundary(end))
             .unwrap_or(0);
@@ -162,7 +164,7 @@ impl FieldVisitor {
         escape::push_value(&mut self.fields, &cut);
     }
 
-    /// A value that needs no quotes.
+    /// Appends a value that needs no quotes.
     fn push_bare(&mut self, field: &Field, value: impl fmt::Display) {
         self.push_key(field.name());
         // Writing to a string cannot fail.
@@ -211,7 +213,7 @@ impl Visit for FieldVisitor {
     }
 }
 
-struct OriginVisitor<'a>(&'a mut Origin);
+struct OriginVisitor<'a>(&'a mut LineOrigin);
 
 impl Visit for OriginVisitor<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -227,7 +229,7 @@ impl Visit for OriginVisitor<'_> {
     }
 }
 
-/// The text as a word of a line's head.
+/// The text as one word of a line's head.
 pub(super) fn word(text: &str) -> Arc<str> {
     let mut word = String::new();
     escape::push_word(&mut word, text);

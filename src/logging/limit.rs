@@ -1,5 +1,5 @@
-//! How many diagnostics there are at most: peers can cause them, at `CHITTY_LOG=debug` with each
-//! frame, and they share the file with what is worth more.
+//! A limit on diagnostics. Peers can cause them (at `CHITTY_LOG=debug` with each frame), and they
+//! share the file with more important lines.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use std::{
 
 use tracing::callsite::Identifier;
 
-/// Diagnostics of one place in the program, in a second.
+/// Diagnostics from one place in the program in a second.
 pub(super) const PER_PLACE: u32 = 50;
 /// Diagnostics in all, in a second.
 pub(super) const IN_ALL: u32 = 200;
@@ -21,13 +21,13 @@ pub(super) const IN_ALL: u32 = 200;
 #[derive(Default)]
 pub(super) struct Limit {
     counts: Mutex<Counts>,
-    /// Some were suppressed that nothing was said about: for a look without the lock.
-    untold: AtomicBool,
+    /// Whether some were suppressed and not reported yet. It is read without the lock.
+    unreported: AtomicBool,
 }
 
 #[derive(Default)]
 struct Counts {
-    /// Since 1970. A clock that goes back begins another second, too.
+    /// The current second since 1970. A clock that goes back begins a new second, too.
     second: u64,
     places: HashMap<Identifier, u32>,
     all: u32,
@@ -35,7 +35,7 @@ struct Counts {
 }
 
 impl Limit {
-    /// Whether there is to be a line of this place in the program.
+    /// Whether to write a diagnostic from this place in the program.
     pub(super) fn admit(&self, place: Identifier, now: SystemTime) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.begin(second(now));
@@ -48,20 +48,21 @@ impl Limit {
             }
         }
         counts.suppressed += 1;
-        self.untold.store(true, Ordering::Relaxed);
+        self.unreported.store(true, Ordering::Relaxed);
         false
     }
 
-    /// How many were suppressed, if that is to be said now: once the second is over.
-    pub(super) fn untold(&self, now: SystemTime) -> Option<u64> {
-        if !self.untold.load(Ordering::Relaxed) {
+    /// How many were suppressed, if that is due to be reported: once the second is over.
+    pub(super) fn unreported(&self, now: SystemTime) -> Option<u64> {
+        if !self.unreported.load(Ordering::Relaxed) {
             return None;
         }
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        // Reported when the second is over, so that the number is final.
         if counts.second == second(now) {
             return None;
         }
-        self.untold.store(false, Ordering::Relaxed);
+        self.unreported.store(false, Ordering::Relaxed);
         let suppressed = std::mem::take(&mut counts.suppressed);
         (suppressed > 0).then_some(suppressed)
     }
@@ -124,12 +125,12 @@ mod tests {
                     *count += u32::from(limit.admit(place, at(second)));
                 }
             }
-            assert_eq!(limit.untold(at(second)), None, "once a second");
+            assert_eq!(limit.unreported(at(second)), None, "once a second");
         }
         let sum: u32 = admitted.iter().sum();
         assert_eq!(sum, 2 * IN_ALL);
         assert!(admitted.iter().all(|count| *count <= 2 * PER_PLACE));
-        assert_eq!(limit.untold(at(2)), Some(10_000 - u64::from(sum)));
-        assert_eq!(limit.untold(at(3)), None);
+        assert_eq!(limit.unreported(at(2)), Some(10_000 - u64::from(sum)));
+        assert_eq!(limit.unreported(at(3)), None);
     }
 }

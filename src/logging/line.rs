@@ -1,4 +1,4 @@
-//! One line of a log: written from a record, and read back.
+//! The lines of a log file: written from records, and parsed.
 
 use std::{
     borrow::Cow,
@@ -10,26 +10,26 @@ use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 
 use super::escape;
 
-/// Who speaks in a line, where it is not the process: several sessions can share one.
+/// Whose line it is if it is not the process's own: several sessions can share a process.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Origin {
-    /// Encoded as one word.
+pub(super) struct LineOrigin {
+    /// The name, encoded as one word.
     pub(super) who: Option<Arc<str>>,
-    /// One word.
+    /// The run id, one word.
     pub(super) run: Option<Arc<str>>,
 }
 
-/// An event on its way to becoming a line, which it can once it is known whose log it is.
+/// An event that becomes a line once it is known whose log it is.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct LineRecord {
     pub(super) time: SystemTime,
-    pub(super) origin: Origin,
-    /// From the call to the last field.
+    pub(super) origin: LineOrigin,
+    /// The text from the call to the last field.
     pub(super) body: String,
 }
 
-impl Record {
-    /// The line, with its end. `who` and `run` are words, and the process's own.
+impl LineRecord {
+    /// The line with its newline. `who` and `run` are the process's own, encoded as words.
     pub(super) fn render(&self, who: &str, run: &str) -> String {
         let who = self.origin.who.as_deref().unwrap_or(who);
         let run = self.origin.run.as_deref().unwrap_or(run);
@@ -42,12 +42,13 @@ impl Record {
     }
 }
 
-/// More than what a line has beside its words.
+/// Capacity in bytes for the fixed parts of a line's head.
 const HEAD: usize = 48;
 
 static TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
-/// RFC 3339, UTC, microseconds; what has no such form is the Unix epoch.
+/// Appends a time in RFC 3339, UTC, with microseconds. A time that has no such form becomes the
+/// Unix epoch.
 pub(super) fn push_time(out: &mut String, time: SystemTime) {
     let after_epoch = time.max(UNIX_EPOCH);
     let time = Timestamp::try_from(after_epoch).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -55,7 +56,7 @@ pub(super) fn push_time(out: &mut String, time: SystemTime) {
     let _ = TIMES.print_timestamp(&time, out);
 }
 
-/// A line of a log, read.
+/// A parsed line of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The wall clock of the process, to the microsecond.
@@ -64,11 +65,11 @@ pub struct Line {
     pub who: String,
     /// Eight hexadecimal digits, the same for all lines of one run of the process.
     pub run: String,
-    /// What was called, such as `Publish`; `log` for a diagnostic.
+    /// The call, such as `Publish`; `log` for a diagnostic.
     pub call: String,
-    /// What came of it, such as `sent`; the level of a diagnostic.
+    /// The step of the call, such as `sent`; the level of a diagnostic.
     pub step: String,
-    /// The fields in the order of the line, as the texts that they had before quoting.
+    /// The fields in the order of the line, without quoting.
     pub fields: Vec<(String, String)>,
 }
 
@@ -81,23 +82,23 @@ impl Line {
     }
 }
 
-/// What every line begins with; see [`scan_line`].
+/// The head of a line; see [`scan_line`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineHead<'a> {
     /// The wall clock of the process, to the microsecond.
     pub time: SystemTime,
-    /// As it is written, percent-encoded; [`decode_who`] gives the name.
+    /// The name as it is written, percent-encoded; [`decode_who`] decodes it.
     pub who: &'a str,
-    /// Eight hexadecimal digits.
+    /// The run id, eight hexadecimal digits.
     pub run: &'a str,
-    /// What was called.
+    /// The call, such as `Publish`.
     pub call: &'a str,
-    /// What came of it.
+    /// The step of the call, such as `sent`.
     pub step: &'a str,
 }
 
-/// Reads one line, with or without its end, which may be that of Windows; `None` if it is none, as
-/// a torn one.
+/// Parses one line, with or without its newline, which may be that of Windows. `None` if it is not
+/// a line, such as a torn one.
 pub fn parse_line(line: &str) -> Option<Line> {
     let mut fields = Vec::new();
     let head = scan_line(line, |key, value| {
@@ -113,14 +114,15 @@ pub fn parse_line(line: &str) -> Option<Line> {
     })
 }
 
-/// Reads one line as [`parse_line`] does, but hands out each field where it stands, for those who
-/// read many. Where it gives `None`, the fields so far are worth nothing.
+/// Parses one line like [`parse_line`], but passes each field to `field` without copying it, for
+/// programs that read many lines. If it returns `None`, the fields so far are meaningless.
 pub fn scan_line<'a>(
     line: &'a str,
     mut field: impl FnMut(&'a str, Cow<'a, str>),
 ) -> Option<LineHead<'a>> {
     let line = line.strip_suffix('\n').unwrap_or(line);
-    // In no value is this: it is escaped. Editors and version control put it at the end of lines.
+    // No value contains it, because it is escaped. Editors and version control add it at the end of
+    // lines.
     let line = line.strip_suffix('\r').unwrap_or(line);
     let (time, rest) = line.split_once(' ')?;
     let (who, rest) = rest.split_once(' ')?;
@@ -148,13 +150,13 @@ fn take_word(rest: &str) -> Option<(&str, &str)> {
     (end > 0).then(|| rest.split_at(end))
 }
 
-/// The name that is written percent-encoded at the head of a line.
+/// Decodes the percent-encoded name at the head of a line.
 pub fn decode_who(word: &str) -> Option<String> {
     let plain = !word.is_empty() && word.chars().all(escape::is_bare);
     plain.then(|| escape::decode(word)).flatten()
 }
 
-/// Only the one form that is written, of the many that RFC 3339 allows.
+/// Parses a time. Only the one form that is written is accepted, of the many that RFC 3339 allows.
 fn parse_time(text: &str) -> Option<SystemTime> {
     const FORM: &[u8] = b"0000-00-00T00:00:00.000000Z";
     let has_form = text.len() == FORM.len()
@@ -219,7 +221,7 @@ mod tests {
             .filter(|&end| whole.is_char_boundary(end) && parse_line(&whole[..end]).is_some())
             .map(|end| &whole[..end])
             .collect();
-        // Where it is torn inside of a bare value or behind a field, nothing shows it.
+        // If it is torn inside a bare value or after a field, nothing shows it.
         for torn in complete {
             let next = &whole[torn.len()..];
             let inside_bare = next.starts_with(escape::is_word) && !torn.ends_with('"');
@@ -286,8 +288,8 @@ mod tests {
                 body.extend([" ", key, "="]);
                 escape::push_value(&mut body, value);
             }
-            let origin = Origin::default();
-            let again = Record { time: read.time, origin, body };
+            let origin = LineOrigin::default();
+            let again = LineRecord { time: read.time, origin, body };
             let again = again.render(&escape::encode(&read.who), &read.run);
             prop_assert_eq!(parse_line(&again), Some(read));
         }

@@ -9,7 +9,7 @@
 //! tracing::info!(target: CALL, call = "Publish", step = "sent", lamport = 9, text = "hi there");
 //! ```
 //!
-//! Where several sessions share a process, each runs in a span that says whose lines they are:
+//! If several sessions share a process, each runs in a span that says whose lines they are:
 //!
 //! ```
 //! use chitty_chat::logging::CALL;
@@ -55,11 +55,12 @@ pub use self::{
 /// The tracing target of lines that record a service call; `docs/log-format.md` has their grammar.
 pub const CALL: &str = "chitty::call";
 
-/// The environment variable with more or fewer diagnostics than usual: `target=level`, by commas.
+/// The environment variable that asks for more or fewer diagnostics: `target=level`, separated by
+/// commas.
 pub const FILTER_VARIABLE: &str = "CHITTY_LOG";
 
-/// The process's log. Dropping it writes out what is still on its way, and ends it; lines that
-/// no file was opened for are dropped.
+/// The process's log. Dropping it writes the lines that are still queued, and closes it. Lines are
+/// lost if no file was opened.
 pub struct Log {
     outlet: Arc<Outlet>,
 }
@@ -70,28 +71,28 @@ pub enum LogError {
     /// The file cannot be written.
     #[error("cannot write the log file {}: {source}; choose another folder with --log-dir", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
-    /// The folder is not there and cannot be made, or is not safe.
+    /// The folder cannot be created, or is not safe.
     #[error("cannot keep log files in {}: {source}; choose another folder with --log-dir", path.display())]
     Directory {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
-        /// What is wrong with it, with the owner if it belongs to somebody else.
+        /// What is wrong with it, including the owner if it belongs to another user.
         source: io::Error,
     },
-    /// Somebody else has installed a subscriber.
+    /// Another subscriber is installed already.
     #[error("logging was set up twice in one process; keep the first one")]
     Installed,
-    /// The environment variable makes no sense.
+    /// The environment variable cannot be parsed.
     #[error(
         "{FILTER_VARIABLE}={value:?} is not understood; write it like \"info,h2=debug\", or unset it"
     )]
     Filter {
-        /// What it holds.
+        /// The value of the variable.
         value: String,
     },
 }
@@ -103,8 +104,8 @@ impl From<(PathBuf, io::Error)> for LogError {
 }
 
 impl Log {
-    /// Takes all tracing events of this process from now on; they are held in memory (bounded)
-    /// until [`Log::open`] says where they go.
+    /// Collects all tracing events of this process from now on. They are held in memory, up to a
+    /// limit, until [`Log::open`] names their file.
     #[expect(clippy::disallowed_methods, reason = "this is the edge")]
     pub fn install() -> Result<Self, LogError> {
         let filter = match env::var_os(FILTER_VARIABLE) {
@@ -118,7 +119,7 @@ impl Log {
         Ok(log)
     }
 
-    /// A log with a clock and a run of one's own, and the subscriber that feeds it, which is not
+    /// A log with its own clock and run id, and the subscriber that feeds it, which is not
     /// installed.
     pub fn new(clock: fn() -> SystemTime, run: &str) -> (Self, impl Subscriber + Send + Sync) {
         Self::with_filter(clock, run, default_filter(), None)
@@ -136,10 +137,11 @@ impl Log {
         (Self { outlet }, registry().with(filter).with(layer))
     }
 
-    /// Opens `<directory>/<who, percent-encoded>.log` and writes there, first what was held until
-    /// now. Returns the file's path. A folder that is made here has mode 0700, a file 0600.
+    /// Opens `<directory>/<who, percent-encoded>.log`, and writes there, beginning with the lines
+    /// held until now. Returns the file's path. A folder that is created here has mode 0700, a file
+    /// 0600.
     ///
-    /// A second call goes on in another file. If it fails, all stays as it was, and
+    /// A second call switches to another file. If it fails, everything stays as it was, and
     /// [`Log::watch`] tries again.
     pub fn open(&self, who: &str, directory: &Path) -> Result<PathBuf, LogError> {
         Ok(self.outlet.open(who, directory)?)
@@ -150,38 +152,38 @@ impl Log {
         self.outlet.path()
     }
 
-    /// By what this run of the process is told from others: eight hexadecimal digits.
+    /// The id of this run of the process: eight hexadecimal digits.
     pub fn run(&self) -> &str {
         self.outlet.run()
     }
 
-    /// Looks after the log on a thread of its own: tells when it fails and when it works again,
-    /// each once, and tries again what failed.
+    /// Watches the log on a thread of its own: reports once when it fails and once when it works
+    /// again, and retries what failed.
     ///
     /// # Errors
-    /// The system has no room for another thread.
-    pub fn watch(&self, tell: impl FnMut(LogNews) + Send + 'static) -> io::Result<()> {
-        health::watch(&self.outlet, tell)
+    /// The system refuses another thread.
+    pub fn watch(&self, report: impl FnMut(LogNews) + Send + 'static) -> io::Result<()> {
+        health::watch(&self.outlet, report)
     }
 
-    /// What does not work now.
+    /// What does not work at the moment.
     pub fn trouble(&self) -> Option<LogTrouble> {
         self.outlet.trouble()
     }
 
-    /// How many lines are missing from the file, which says where.
+    /// How many lines are missing from the file. The file says where.
     pub fn lost(&self) -> u64 {
         self.outlet.lost()
     }
 
-    /// Waits until all lines so far are with the system, up to two seconds; false if they are
-    /// not. See [`Log::failure`] for lines that the system did not take.
+    /// Waits up to two seconds until all lines so far were handed to the system; `false` if they
+    /// were not. See [`Log::failure`] for lines that the system did not take.
     pub fn flush(&self) -> bool {
         self.outlet.flush()
     }
 
-    /// The first failure to write to the file that is open. Lines are kept (up to 1 MiB of them)
-    /// and tried again, so this may be over.
+    /// The first failure to write to the open file. Lines are kept (up to 1 MiB) and written later,
+    /// so the failure may be over.
     pub fn failure(&self) -> Option<LogError> {
         self.outlet.failure().map(LogError::from)
     }
@@ -202,8 +204,8 @@ impl fmt::Debug for Log {
     }
 }
 
-/// A subscriber that makes the same lines, each with its `\n`, and hands them to `sink`: for tests,
-/// and for what has no log file.
+/// A subscriber that passes the same lines, each with its `\n`, to `sink`, for tests and for
+/// programs without a log file.
 pub fn subscriber<S: Fn(&str) + Send + Sync + 'static>(
     who: &str,
     run: &str,
@@ -215,14 +217,14 @@ pub fn subscriber<S: Fn(&str) + Send + Sync + 'static>(
     registry().with(default_filter()).with(layer)
 }
 
-/// Calls, and diagnostics: of this project from INFO, of others from WARN.
+/// The default filter: calls, diagnostics of this project from INFO, and those of others from WARN.
 fn default_filter() -> Targets {
     Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("chitty", LevelFilter::INFO)
 }
 
-/// The default with these directives on top. The calls stay: they are the log.
+/// The default filter with these directives on top. Calls always stay, because they are the log.
 fn filter_from(directives: &str) -> Result<Targets, LogError> {
     let asked: Targets = directives.parse().map_err(|_| LogError::Filter {
         value: directives.to_owned(),

@@ -1,4 +1,4 @@
-//! Where a process's lines go: first into memory, then to a file, in the end nowhere.
+//! Where a process's lines go: first to memory, then to a file, and nowhere after it was closed.
 
 use std::{
     io, mem,
@@ -12,56 +12,56 @@ use super::{
     file::{RotatingFile, Rotation},
     gap::Gap,
     health::LogTrouble,
-    line::Record,
+    line::LineRecord,
     progress::{Progress, Watcher},
-    queue::Queue,
+    queue::LineQueue,
 };
 
-/// What is held before a file is open, in bytes of bodies.
+/// Bytes of lines that are held before a file is open.
 const MAX_HELD: usize = 1024 * 1024;
-/// What is said in the place of lines that there was no room for.
+/// The message in place of lines that could not be held.
 const NOT_HELD: &str = "more lines than can be held before the log is open";
 
-/// What the layer puts records into, and [`Log`](super::Log) opens.
+/// The destination of the layer's records, which [`Log`](super::Log) opens.
 pub(super) struct Outlet {
     clock: fn() -> SystemTime,
     run: Arc<str>,
-    state: Mutex<State>,
+    state: Mutex<OutletState>,
     watcher: Arc<Watcher>,
 }
 
-struct State {
-    lines: Lines,
-    /// The file that could not be opened yet.
-    wanted: Option<Wanted>,
+struct OutletState {
+    lines: LineSink,
+    /// The file that could not be opened yet, if there is one.
+    pending: Option<PendingFile>,
 }
 
-enum Lines {
-    Holding(Held),
-    Open(Opened),
+enum LineSink {
+    Holding(HeldRecords),
+    Open(OpenLog),
     Closed,
 }
 
-/// A file that is still to be opened.
-struct Wanted {
+/// A file that is still to be opened, and why it could not be.
+struct PendingFile {
     who: String,
     directory: PathBuf,
     reason: String,
 }
 
-/// Records without a file yet.
+/// Records that wait for a file.
 #[derive(Default)]
-struct Held {
-    records: Vec<Record>,
+struct HeldRecords {
+    records: Vec<LineRecord>,
     bytes: usize,
     gap: Gap,
 }
 
-struct Opened {
-    /// Encoded.
+struct OpenLog {
+    /// The name, encoded as in a line.
     who: String,
     path: PathBuf,
-    queue: Queue,
+    queue: LineQueue,
 }
 
 impl Outlet {
@@ -69,9 +69,9 @@ impl Outlet {
         Self {
             clock,
             run,
-            state: Mutex::new(State {
-                lines: Lines::Holding(Held::default()),
-                wanted: None,
+            state: Mutex::new(OutletState {
+                lines: LineSink::Holding(HeldRecords::default()),
+                pending: None,
             }),
             watcher: Arc::default(),
         }
@@ -85,23 +85,23 @@ impl Outlet {
         &self.watcher
     }
 
-    pub(super) fn emit(&self, record: Record) {
+    pub(super) fn emit(&self, record: LineRecord) {
         match &mut self.state().lines {
-            Lines::Holding(held) => held.push(record, &self.run),
-            Lines::Open(opened) => opened.queue.send(&record, &opened.who, &self.run),
-            Lines::Closed => {}
+            LineSink::Holding(held) => held.push(record, &self.run),
+            LineSink::Open(opened) => opened.queue.send(&record, &opened.who, &self.run),
+            LineSink::Closed => {}
         }
     }
 
-    /// Opens the file; lines go there from now on, those held first. If that fails, it is tried
-    /// again by [`Outlet::check`].
+    /// Opens the file. Lines go there from now on, beginning with those held. If it fails,
+    /// [`Outlet::check`] tries again.
     pub(super) fn open(
         &self,
         who: &str,
         directory: &Path,
     ) -> Result<PathBuf, (PathBuf, io::Error)> {
         let opened = self.try_open(who, directory);
-        self.state().wanted = opened.as_ref().err().map(|(_, error)| Wanted {
+        self.state().pending = opened.as_ref().err().map(|(_, error)| PendingFile {
             who: who.to_owned(),
             directory: directory.to_owned(),
             reason: error.to_string(),
@@ -117,119 +117,119 @@ impl Outlet {
         if self.path().as_ref() == Some(&path) {
             return Ok(path);
         }
-        let opened = Opened::new(who, &path, self.clock, &self.watcher)
+        let opened = OpenLog::new(who, &path, self.clock, &self.watcher)
             .map_err(|error| (path.clone(), error))?;
-        // The lock is not held while the old file is closed: that can take a while.
-        if let Lines::Open(old) = self.replace_with(opened) {
+        // The old file is closed without the lock, because that can take a while.
+        if let LineSink::Open(old) = self.replace_with(opened) {
             old.queue.close();
         }
         Ok(path)
     }
 
-    fn replace_with(&self, mut opened: Opened) -> Lines {
+    fn replace_with(&self, mut opened: OpenLog) -> LineSink {
         let mut state = self.state();
         match &mut state.lines {
-            Lines::Holding(held) => {
+            LineSink::Holding(held) => {
                 for record in held.records.drain(..) {
                     opened.queue.send(&record, &opened.who, &self.run);
                 }
-                // The records that are missing come after those that are there.
+                // The records that could not be held come after those that were.
                 let gap = mem::take(&mut held.gap);
-                opened.queue.tell_gap(gap, &opened.who, NOT_HELD);
+                opened.queue.write_gap(gap, &opened.who, NOT_HELD);
             }
-            Lines::Open(_) => {}
-            // It was too late.
-            Lines::Closed => return Lines::Open(opened),
+            LineSink::Open(_) => {}
+            // The log was closed meanwhile.
+            LineSink::Closed => return LineSink::Open(opened),
         }
-        mem::replace(&mut state.lines, Lines::Open(opened))
+        mem::replace(&mut state.lines, LineSink::Open(opened))
     }
 
-    /// Tries again what failed. Returns what does not work now, and how many lines are missing
-    /// from the file; `None` when the log is closed.
+    /// Retries what failed. Returns what does not work at the moment, and how many lines are
+    /// missing from the file; `None` if the log is closed.
     pub(super) fn check(&self) -> Option<(Option<LogTrouble>, u64)> {
-        let wanted = match &*self.state() {
-            State {
-                lines: Lines::Closed,
+        let pending = match &*self.state() {
+            OutletState {
+                lines: LineSink::Closed,
                 ..
             } => return None,
-            State { wanted, .. } => wanted
+            OutletState { pending, .. } => pending
                 .as_ref()
-                .map(|wanted| (wanted.who.clone(), wanted.directory.clone())),
+                .map(|pending| (pending.who.clone(), pending.directory.clone())),
         };
-        if let Some((who, directory)) = wanted {
+        if let Some((who, directory)) = pending {
             let _ = self.open(&who, &directory);
         }
         let mut state = self.state();
-        if let Lines::Open(opened) = &mut state.lines {
+        if let LineSink::Open(opened) = &mut state.lines {
             opened.queue.poke();
         }
         drop(state);
         Some((self.trouble(), self.lost()))
     }
 
-    /// What does not work now.
+    /// What does not work at the moment.
     pub(super) fn trouble(&self) -> Option<LogTrouble> {
         let state = self.state();
-        if let Some(Wanted {
+        if let Some(PendingFile {
             who,
             directory,
             reason,
-        }) = &state.wanted
+        }) = &state.pending
         {
             return Some(LogTrouble::new(path_of(who, directory), reason.clone()));
         }
         match &state.lines {
-            Lines::Open(opened) => {
+            LineSink::Open(opened) => {
                 let reason = opened.queue.trouble()?;
                 Some(LogTrouble::new(opened.path.clone(), reason))
             }
-            Lines::Holding(_) | Lines::Closed => None,
+            LineSink::Holding(_) | LineSink::Closed => None,
         }
     }
 
     /// How many lines are missing from the file, or could not be held for it.
     pub(super) fn lost(&self) -> u64 {
         match &self.state().lines {
-            Lines::Open(opened) => opened.queue.lost(),
-            Lines::Holding(held) => held.gap.lines(),
-            Lines::Closed => 0,
+            LineSink::Open(opened) => opened.queue.lost(),
+            LineSink::Holding(held) => held.gap.lines(),
+            LineSink::Closed => 0,
         }
     }
 
     pub(super) fn path(&self) -> Option<PathBuf> {
         match &self.state().lines {
-            Lines::Open(opened) => Some(opened.path.clone()),
-            Lines::Holding(_) | Lines::Closed => None,
+            LineSink::Open(opened) => Some(opened.path.clone()),
+            LineSink::Holding(_) | LineSink::Closed => None,
         }
     }
 
     pub(super) fn failure(&self) -> Option<(PathBuf, io::Error)> {
         match &self.state().lines {
-            Lines::Open(opened) => {
+            LineSink::Open(opened) => {
                 let (kind, text) = opened.queue.failure()?;
                 Some((opened.path.clone(), io::Error::new(kind, text)))
             }
-            Lines::Holding(_) | Lines::Closed => None,
+            LineSink::Holding(_) | LineSink::Closed => None,
         }
     }
 
     pub(super) fn flush(&self) -> bool {
         let flush = match &self.state().lines {
-            Lines::Open(opened) => opened.queue.flush(),
-            Lines::Holding(_) | Lines::Closed => return true,
+            LineSink::Open(opened) => opened.queue.flush(),
+            LineSink::Holding(_) | LineSink::Closed => return true,
         };
         flush.wait()
     }
 
     pub(super) fn close(&self) {
-        let lines = mem::replace(&mut self.state().lines, Lines::Closed);
+        let lines = mem::replace(&mut self.state().lines, LineSink::Closed);
         self.watcher.wake();
-        if let Lines::Open(opened) = lines {
+        if let LineSink::Open(opened) = lines {
             opened.queue.close();
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, OutletState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -238,12 +238,13 @@ fn path_of(who: &str, directory: &Path) -> PathBuf {
     directory.join(format!("{}.log", escape::file_stem(who)))
 }
 
-impl Held {
-    /// The first lines say most about how a process began, so the later ones are dropped.
-    fn push(&mut self, record: Record, run: &str) {
-        let bytes = self.bytes + record.body.len() + size_of::<Record>();
+impl HeldRecords {
+    /// Holds a record. If there is no space, later records are dropped, because the first ones say
+    /// most about how a process began.
+    fn push(&mut self, record: LineRecord, run: &str) {
+        let bytes = self.bytes + record.body.len() + size_of::<LineRecord>();
         if !self.gap.is_empty() || bytes > MAX_HELD {
-            // Whose they are is not known yet.
+            // The name is not known yet; `set_who` adds it.
             self.gap.add_record(&record, "", run);
             return;
         }
@@ -252,7 +253,7 @@ impl Held {
     }
 }
 
-impl Opened {
+impl OpenLog {
     fn new(
         who: &str,
         path: &Path,
@@ -264,7 +265,7 @@ impl Opened {
         Ok(Self {
             who: escape::encode(who),
             path: path.to_owned(),
-            queue: Queue::new(file, clock, progress)?,
+            queue: LineQueue::new(file, clock, progress)?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What the thread that writes has done, for those who wait for it, and how it is doing.
+//! The progress and the health of the writing thread, for the threads that wait for it.
 
 use std::{
     io,
@@ -10,7 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Who is to look at a log that fails, at once: see [`Log::watch`](super::Log::watch).
+/// The thread that watches the log, which is woken at once when it fails: see
+/// [`Log::watch`](super::Log::watch).
 #[derive(Debug, Default)]
 pub(super) struct Watcher(pub(super) OnceLock<Thread>);
 
@@ -22,30 +23,31 @@ impl Watcher {
     }
 }
 
-/// Lines done with, and what went wrong.
+/// How many lines are done, and what went wrong.
 #[derive(Debug)]
 pub(super) struct Progress {
-    state: Mutex<State>,
+    state: Mutex<ProgressState>,
     changed: Condvar,
-    /// The same as in the state, for a look without the lock.
+    /// A copy of the state's `done`, which is read without the lock.
     done: AtomicU64,
     watcher: Arc<Watcher>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ProgressState {
     done: u64,
     /// When `done` last rose.
     moved: Instant,
     /// The first failure of all.
     failure: Option<(io::ErrorKind, String)>,
-    /// Why it does not work now.
+    /// Why writing does not work at the moment.
     trouble: Option<String>,
-    /// Lines that the file does not have, and tells of.
+    /// Lines that are missing from the file, which says so.
     lost: u64,
 }
 
-/// How long threads of this process really wait, which is no time of the chat.
+/// The real clock: threads of this process wait in real time, which has nothing to do with the
+/// chat's time.
 #[expect(clippy::disallowed_methods, reason = "real threads wait in real time")]
 pub(super) fn now() -> Instant {
     Instant::now()
@@ -60,7 +62,7 @@ impl Default for Progress {
 impl Progress {
     pub(super) fn new(watcher: Arc<Watcher>) -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(ProgressState {
                 done: 0,
                 moved: now(),
                 failure: None,
@@ -73,7 +75,7 @@ impl Progress {
         }
     }
 
-    /// So many lines more are written, or given up for now.
+    /// Counts lines that were written, or given up for now.
     pub(super) fn advance(&self, lines: u64) {
         let mut state = self.state();
         state.done += lines;
@@ -83,18 +85,17 @@ impl Progress {
         self.changed.notify_all();
     }
 
-    /// Lines that were done with when the writer last told.
+    /// How many lines are done, as of the writer's last report.
     pub(super) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// When a line was last done with.
+    /// When a line was last done.
     pub(super) fn moved(&self) -> Instant {
         self.state().moved
     }
 
-    /// It does not work now. The first failure is kept for good: later ones are most often the
-    /// same.
+    /// Records a failure. The first one is kept for good, because later ones are mostly the same.
     pub(super) fn fail(&self, error: &io::Error) {
         let mut state = self.state();
         if state.failure.is_none() {
@@ -108,7 +109,7 @@ impl Progress {
         }
     }
 
-    /// It works again.
+    /// Records that writing works again.
     pub(super) fn succeed(&self) {
         let news = self.state().trouble.take().is_some();
         if news {
@@ -116,17 +117,17 @@ impl Progress {
         }
     }
 
-    /// So many lines more are missing from the file.
+    /// Counts lines that are missing from the file.
     pub(super) fn lose(&self, lines: u64) {
         self.state().lost += lines;
     }
 
-    /// The first failure.
+    /// The first failure of all.
     pub(super) fn failure(&self) -> Option<(io::ErrorKind, String)> {
         self.state().failure.clone()
     }
 
-    /// Why it does not work now.
+    /// Why writing does not work at the moment.
     pub(super) fn trouble(&self) -> Option<String> {
         self.state().trouble.clone()
     }
@@ -136,7 +137,7 @@ impl Progress {
         self.state().lost
     }
 
-    /// Waits until so many lines are done with, in all; false if that takes too long.
+    /// Waits until so many lines are done in all; `false` if that takes too long.
     pub(super) fn wait_for(&self, lines: u64, at_most: Duration) -> bool {
         let (state, _) = self
             .changed
@@ -145,7 +146,7 @@ impl Progress {
         state.done >= lines
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProgressState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
-//! Lines on their way to the thread that writes, and how long whoever logs waits for it.
+//! The queue to the writing thread, and how long threads that log wait for it.
 //!
-//! A disk that is slow for a while must not lose lines, so whoever logs waits for it. A disk that
-//! hangs must not stop the chat, so nobody waits for longer than [`PATIENCE`]. In between decides
-//! how much the writer gets done: each line that it writes buys some time.
+//! A disk that is slow for a while must not lose lines, so threads that log wait for it. A disk
+//! that hangs must not stop the chat, so they wait no longer than [`PATIENCE`] together. In
+//! between, it depends on how much the writer gets done: each line that it writes buys some time.
 
 use std::{
     io::{self, Write},
@@ -16,45 +16,45 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuild
 
 use super::{
     gap::Gap,
-    line::Record,
+    line::LineRecord,
     progress::{Progress, now},
 };
 
-/// Lines on their way to the thread that writes; who logs beyond them waits.
+/// Lines in the queue at most; threads that log more wait.
 const MAX_QUEUED: usize = 8192;
-/// How long all that log wait for a writer that gets nothing done; and a flush, or a close. Whoever
-/// is told to end has three seconds, and more to do than this.
+/// How long all threads that log wait for a writer that gets nothing done. It also limits a flush
+/// and a close: a process has three seconds to end, and more to do than this.
 const PATIENCE: Duration = Duration::from_millis(1500);
-/// How much of their patience each line that is written brings back. So a disk that takes 2,000
-/// lines a second loses none, however long a burst is; from one that is slower, lines are dropped
-/// once the burst has used up everybody's patience.
+/// How much patience each written line restores. So a disk that takes 2,000 lines a second loses
+/// none, however long a burst is. On a slower one, lines are dropped once a burst has used up the
+/// patience.
 const PER_LINE: Duration = Duration::from_micros(500);
-/// A close waits for so long even for a writer that has hung for some time.
+/// How long a close waits even for a writer that has hung for some time.
 const LAST_CHANCE: Duration = Duration::from_millis(200);
-/// What is said in the place of lines that were dropped.
+/// The message in place of lines that were dropped.
 const NOT_TAKEN: &str = "lines are missing here, because the file system took none for too long";
 
-pub(super) struct Queue {
+pub(super) struct LineQueue {
     clock: fn() -> SystemTime,
     progress: Arc<Progress>,
     writer: NonBlocking,
     guard: WorkerGuard,
-    /// Of lines that found the queue full.
+    /// Counts the lines that found the queue full.
     refused: ErrorCounter,
     sent: u64,
-    /// Since when lines have been on their way without a pause.
+    /// Since when the queue has not been empty.
     busy_since: Instant,
-    /// How long all wait for a writer that gets nothing done: [`PATIENCE`].
+    /// The full patience with a writer that gets nothing done: [`PATIENCE`].
     most_patience: Duration,
-    /// What is left of it, as of so many lines done with.
+    /// The patience that is left, as of `patience_at` lines done.
     patience: Duration,
     patience_at: u64,
-    /// The patience is over: lines are dropped until the writer has caught up a good deal.
+    /// The patience is used up: lines are dropped until the writer has caught up a good deal.
     stalled: bool,
     gap: Gap,
 }
 
-/// What a flush waits for.
+/// A flush that is to be waited for.
 pub(super) struct Flush {
     progress: Arc<Progress>,
     lines: u64,
@@ -62,23 +62,24 @@ pub(super) struct Flush {
 }
 
 impl Flush {
-    /// Whether all lines are done with.
+    /// Waits, and returns whether all lines are done.
     pub(super) fn wait(self) -> bool {
         self.progress.wait_for(self.lines, self.at_most)
     }
 }
 
-impl Queue {
-    /// Starts the thread. Lines that the writer is done with are counted in `progress` by it.
+impl LineQueue {
+    /// Starts the thread. The writer counts the lines that it has done in `progress`.
     ///
-    /// An error: the system gives no thread.
+    /// # Errors
+    /// The system refuses a thread.
     pub(super) fn new(
         writer: impl Write + Send + 'static,
         clock: fn() -> SystemTime,
         progress: Arc<Progress>,
     ) -> io::Result<Self> {
         try_thread()?;
-        // Lossy, so that sending never waits without an end; waiting is done here.
+        // Lossy, so that sending never blocks without a limit. The waiting is done here.
         let (writer, guard) = NonBlockingBuilder::default()
             .lossy(true)
             .buffered_lines_limit(MAX_QUEUED)
@@ -100,9 +101,9 @@ impl Queue {
         })
     }
 
-    /// Sends a record's line, or counts it if that would take too long.
-    pub(super) fn send(&mut self, record: &Record, who: &str, run: &str) {
-        if self.is_stalled() || !self.tell_own_gap() {
+    /// Sends a record's line, or counts it as dropped if that would take too long.
+    pub(super) fn send(&mut self, record: &LineRecord, who: &str, run: &str) {
+        if self.is_stalled() || !self.write_own_gap() {
             return self.drop_line(record, who, run);
         }
         self.stalled = false;
@@ -112,13 +113,13 @@ impl Queue {
         }
     }
 
-    fn drop_line(&mut self, record: &Record, who: &str, run: &str) {
+    fn drop_line(&mut self, record: &LineRecord, who: &str, run: &str) {
         self.gap.add_record(record, who, run);
         self.progress.lose(1);
     }
 
-    /// Sends the lines that stand for lines that were lost before this queue began.
-    pub(super) fn tell_gap(&mut self, mut gap: Gap, who: &str, reason: &str) {
+    /// Sends the notices for lines that were lost before this queue began.
+    pub(super) fn write_gap(&mut self, mut gap: Gap, who: &str, reason: &str) {
         self.progress.lose(gap.lines());
         gap.set_who(who);
         for line in gap
@@ -129,25 +130,25 @@ impl Queue {
         }
     }
 
-    /// Sends the lines that stand for those that were dropped. Whether it did, so that what comes
-    /// after them may be sent.
-    fn tell_own_gap(&mut self) -> bool {
+    /// Sends the notices for dropped lines. Returns whether all of them were sent, so that later
+    /// lines may follow.
+    fn write_own_gap(&mut self) -> bool {
         while let Some(notice) = self.gap.notice((self.clock)(), NOT_TAKEN) {
             if !self.offer(notice.as_bytes()) {
                 return false;
             }
-            self.gap.told();
+            self.gap.advance();
         }
         true
     }
 
-    /// The patience was over, and the writer has not caught up since.
+    /// Whether the patience was used up, and the writer has not caught up since.
     fn is_stalled(&self) -> bool {
         let under_way = self.sent.saturating_sub(self.progress.done());
         self.stalled && under_way > MAX_QUEUED as u64 / 2
     }
 
-    /// Sends a line; waits for room if there is none, as long as there is patience.
+    /// Sends a line. If the queue is full, it waits as long as there is patience.
     fn offer(&mut self, line: &[u8]) -> bool {
         loop {
             if self.try_send(line) {
@@ -165,7 +166,7 @@ impl Queue {
         }
     }
 
-    /// What was written since the last look brings some patience back.
+    /// Restores some patience for the lines written since the last call.
     fn regain(&mut self, done: u64) {
         let lines = u32::try_from(done.saturating_sub(self.patience_at)).unwrap_or(u32::MAX);
         self.patience = self
@@ -177,7 +178,7 @@ impl Queue {
 
     fn try_send(&mut self, line: &[u8]) -> bool {
         let refused = self.refused.dropped_lines();
-        // It never fails: a line that there is no room for is counted instead.
+        // It never fails: a line for which there is no space is counted instead.
         let _ = self.writer.write_all(line);
         if self.refused.dropped_lines() != refused {
             return false;
@@ -189,18 +190,18 @@ impl Queue {
         true
     }
 
-    /// Has the writer try again what it could not write.
+    /// Makes the writer retry what it could not write.
     pub(super) fn poke(&mut self) {
         if self.progress.trouble().is_some() {
-            // No line, but a turn of the writer.
+            // An empty write is no line, but wakes the writer.
             let _ = self.writer.write_all(b"");
         }
         if !self.is_stalled() {
-            self.tell_own_gap();
+            self.write_own_gap();
         }
     }
 
-    /// Why lines do not get into the file now.
+    /// Why lines do not get into the file at the moment.
     pub(super) fn trouble(&self) -> Option<String> {
         if self.is_stalled() || self.patience_left().is_zero() {
             return Some("the file system does not answer".into());
@@ -213,12 +214,12 @@ impl Queue {
         self.progress.lost()
     }
 
-    /// The first failure.
+    /// The first failure of all.
     pub(super) fn failure(&self) -> Option<(io::ErrorKind, String)> {
         self.progress.failure()
     }
 
-    /// What there is to wait for until all lines so far are done with.
+    /// A flush of all lines so far.
     pub(super) fn flush(&self) -> Flush {
         Flush {
             progress: Arc::clone(&self.progress),
@@ -227,7 +228,7 @@ impl Queue {
         }
     }
 
-    /// How long the writer still has for its next line.
+    /// How much patience is left for the writer's next line.
     fn patience_left(&self) -> Duration {
         if self.is_stalled() {
             return Duration::ZERO;
@@ -239,11 +240,11 @@ impl Queue {
         self.most_patience.saturating_sub(since.elapsed())
     }
 
-    /// Waits until all is written, though not for a writer that hangs.
+    /// Waits until everything is written, but not for a writer that hangs.
     pub(super) fn close(mut self) {
         if !self.is_stalled() {
             (self.patience, self.patience_at) = (Duration::ZERO, u64::MAX);
-            self.tell_own_gap();
+            self.write_own_gap();
         }
         if self.flush().wait() {
             drop(self.guard);
@@ -255,7 +256,7 @@ impl Queue {
     }
 }
 
-/// Starts a thread and ends it. tracing-appender panics if it gets none for its writer.
+/// Starts a thread and ends it, because tracing-appender panics if it cannot start its own.
 fn try_thread() -> io::Result<()> {
     let thread = thread::Builder::new().name("log".into()).spawn(|| {});
     let thread = thread.map_err(|error| {

@@ -283,12 +283,12 @@ fn a_log_that_cannot_be_opened_is_told_tried_again_and_keeps_its_lines() {
     let path = folder.path().join("ada.log");
     fs::create_dir(&path).unwrap();
     let (log, subscriber) = Log::new(clock, "3f9a21c0");
-    let (tell, told) = std::sync::mpsc::channel();
-    log.watch(move |news| drop(tell.send(news))).unwrap();
+    let (report, reported) = std::sync::mpsc::channel();
+    log.watch(move |news| drop(report.send(news))).unwrap();
     with_default(subscriber, || {
         log.open("ada", folder.path()).unwrap_err();
         tracing::warn!("one");
-        let news = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        let news = reported.recv_timeout(Duration::from_secs(20)).unwrap();
         let LogNews::Fails(trouble) = &news else {
             panic!("{news:?}");
         };
@@ -296,7 +296,7 @@ fn a_log_that_cannot_be_opened_is_told_tried_again_and_keeps_its_lines() {
         assert!(news.to_string().contains("it is a folder"), "{news}");
         assert_eq!(log.trouble().as_ref(), Some(trouble));
         fs::remove_dir(&path).unwrap();
-        let news = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        let news = reported.recv_timeout(Duration::from_secs(20)).unwrap();
         let works = LogNews::Works {
             path: path.clone(),
             lost: 0,
@@ -309,7 +309,7 @@ fn a_log_that_cannot_be_opened_is_told_tried_again_and_keeps_its_lines() {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.contains("one") && text.contains("two"), "{text}");
     // It is over, and nothing more is told.
-    told.recv_timeout(Duration::from_secs(20)).unwrap_err();
+    reported.recv_timeout(Duration::from_secs(20)).unwrap_err();
 }
 
 #[test]
@@ -327,9 +327,9 @@ fn the_documented_example_is_as_this_writes_it() {
             body.extend([" ", key, "="]);
             escape::push_value(&mut body, value);
         }
-        let record = line::Record {
+        let record = line::LineRecord {
             time: read.time,
-            origin: line::Origin::default(),
+            origin: line::LineOrigin::default(),
             body,
         };
         let again = record.render(&escape::encode(&read.who), &read.run);

@@ -1,10 +1,9 @@
-//! Whether texts say the same, in capitals or not: canonical caseless matching (The Unicode
-//! Standard, section 3.13, D145).
+//! Canonical caseless matching of texts (The Unicode Standard, section 3.13, D145).
 //!
-//! Composed and decomposed letters are equal (`café`), and what full case folding makes equal is:
-//! `ΟΔΟΣ`, `οδος` and `οδοσ`; `Straße` and `STRASSE`. Accents count: `cafe` is not in `café`. A
-//! search, a mention and the rest of a name are all found by this, so that none of them disagrees
-//! with another.
+//! Composed and decomposed letters are equal (`café`), and so is everything that full case folding
+//! makes equal: `ΟΔΟΣ`, `οδος` and `οδοσ`; `Straße` and `STRASSE`. Accents matter: `cafe` is not in
+//! `café`. Searches, mentions and the completion of names all use this matching, so that they never
+//! disagree.
 
 use std::ops::Range;
 
@@ -15,60 +14,60 @@ use icu_normalizer::{
 
 use super::{chars, display::graphemes};
 
-/// What to look for, however it is written.
+/// A text to find, whatever its case and form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needle(Vec<char>);
 
 /// A character of a folded text.
 struct Folded {
     c: char,
-    /// The bytes of the grapheme that it comes of.
+    /// The bytes of the grapheme that it comes from.
     of: Range<usize>,
-    before: Cut,
+    before: Boundary,
 }
 
-/// Whether what is looked for may begin or end before a character.
+/// Whether a match may begin or end before a character.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    /// Inside of a letter: between it and its accent, inside of a Hangul syllable.
+enum Boundary {
+    /// No: inside a letter, between it and its accent, or inside a Hangul syllable.
     Never,
-    /// Inside of what is drawn as one, or was one character before it was folded: a part of a word
-    /// may end there, a whole word does not.
+    /// Only a match of a part of a word: inside a grapheme, or inside what was one character before
+    /// folding.
     Part,
-    /// Between graphemes.
+    /// Yes: between two graphemes.
     Whole,
 }
 
 impl Needle {
-    /// Looks for this text.
+    /// A needle for this text.
     pub fn new(text: &str) -> Self {
         Self(fold(text).into_iter().map(|folded| folded.c).collect())
     }
 
-    /// Nothing is looked for, and nothing is found.
+    /// Whether the needle is empty, so that it is never found.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Where it is in a text: ranges of bytes that begin and end between graphemes, none of which
-    /// overlaps another.
+    /// The matches in a text, as ranges of bytes that begin and end between graphemes and do not
+    /// overlap.
     pub fn find(&self, text: &str) -> impl Iterator<Item = Range<usize>> + use<> {
-        self.places(text, Cut::Part, |_| true)
+        self.places(text, Boundary::Part, |_| true)
     }
 
-    /// Whether it is in a text.
+    /// Whether a text contains it.
     pub fn is_in(&self, text: &str) -> bool {
         self.find(text).next().is_some()
     }
 
-    /// Where it stands in a text as a word of its own, as somebody's name does who is spoken to.
+    /// The matches in a text that are words of their own, as in a mention of somebody's name.
     pub fn words(&self, text: &str) -> impl Iterator<Item = Range<usize>> + use<> {
         let within = |c: Option<char>| c.is_some_and(is_of_word);
         let lone = |range: &Range<usize>| {
             !within(text[..range.start].chars().next_back())
                 && !within(text[range.end..].chars().next())
         };
-        self.places(text, Cut::Whole, lone)
+        self.places(text, Boundary::Whole, lone)
     }
 
     /// Whether a text begins with it.
@@ -78,20 +77,20 @@ impl Needle {
             && self.is_at(0, &text)
             && text
                 .get(self.0.len())
-                .is_none_or(|next| next.before != Cut::Never)
+                .is_none_or(|next| next.before != Boundary::Never)
     }
 
     fn places(
         &self,
         text: &str,
-        least: Cut,
+        least: Boundary,
         wanted: impl Fn(&Range<usize>) -> bool,
     ) -> std::vec::IntoIter<Range<usize>> {
         let len = self.0.len();
         if len == 0 {
             return Vec::new().into_iter();
         }
-        // Most of what is searched, and by far the quickest: a byte is a letter.
+        // Most texts are ASCII, where each byte is a letter, which is by far the fastest case.
         if text.is_ascii() {
             let ranges = (0..text.len()).filter(|&at| self.is_at_ascii(&text.as_bytes()[at..]));
             return apart(ranges.map(|at| at..at + len).filter(wanted));
@@ -99,8 +98,8 @@ impl Needle {
         let text = fold(text);
         let may_cut = |at: usize| {
             text.get(at).is_none_or(|next| match least {
-                Cut::Whole => next.before == Cut::Whole,
-                Cut::Part | Cut::Never => next.before != Cut::Never,
+                Boundary::Whole => next.before == Boundary::Whole,
+                Boundary::Part | Boundary::Never => next.before != Boundary::Never,
             })
         };
         let starts = (0..text.len()).filter(|&at| {
@@ -123,7 +122,7 @@ impl Needle {
     }
 }
 
-/// Of these, in their order, those that overlap none before.
+/// Those of the ranges, in order, that overlap none before them.
 fn apart(ranges: impl Iterator<Item = Range<usize>>) -> std::vec::IntoIter<Range<usize>> {
     let mut places: Vec<Range<usize>> = Vec::new();
     for range in ranges {
@@ -134,12 +133,12 @@ fn apart(ranges: impl Iterator<Item = Range<usize>>) -> std::vec::IntoIter<Range
     places.into_iter()
 }
 
-/// By what texts are put in order, so that those that say the same stand together.
+/// A sort key that is equal for texts that match.
 pub fn key(text: &str) -> String {
     fold(text).into_iter().map(|folded| folded.c).collect()
 }
 
-/// A part of a word. A mark belongs to the letter before it.
+/// Whether it is part of a word. A mark belongs to the letter before it.
 fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || chars::is_mark(c)
 }
@@ -149,7 +148,7 @@ fn fold(text: &str) -> Vec<Folded> {
         let folded = |(at, c): (usize, char)| Folded {
             c: c.to_ascii_lowercase(),
             of: at..at + 1,
-            before: Cut::Whole,
+            before: Boundary::Whole,
         };
         return text.char_indices().map(folded).collect();
     }
@@ -167,7 +166,7 @@ fn fold_grapheme(grapheme: &str, of: &Range<usize>, folded: &mut Vec<Folded>) {
     let composed = ComposingNormalizer::new_nfc().normalize(grapheme);
     let mut rest = &*composed;
     while !rest.is_empty() {
-        // A character, and the marks that are put in order behind it.
+        // A character, and the marks after it that normalisation puts in order.
         let end = rest
             .char_indices()
             .skip(1)
@@ -176,15 +175,15 @@ fn fold_grapheme(grapheme: &str, of: &Range<usize>, folded: &mut Vec<Folded>) {
         let letter;
         (letter, rest) = rest.split_at(end);
         let first = if letter.len() + rest.len() == composed.len() {
-            Cut::Whole
+            Boundary::Whole
         } else {
-            Cut::Part
+            Boundary::Part
         };
         fold_letter(letter, first, of, folded);
     }
 }
 
-fn fold_letter(letter: &str, first: Cut, of: &Range<usize>, folded: &mut Vec<Folded>) {
+fn fold_letter(letter: &str, first: Boundary, of: &Range<usize>, folded: &mut Vec<Folded>) {
     let nfd = DecomposingNormalizer::new_nfd();
     let decomposed = nfd.normalize(letter);
     let alone = decomposed.chars().nth(1).is_none();
@@ -193,9 +192,9 @@ fn fold_letter(letter: &str, first: Cut, of: &Range<usize>, folded: &mut Vec<Fol
     for (index, c) in nfd.normalize(&mapped).chars().enumerate() {
         let before = match index {
             0 => first,
-            // One character that folds to several: ß, ligatures.
-            _ if alone && is_starter(c) => Cut::Part,
-            _ => Cut::Never,
+            // A single character that folds to several, such as ß or a ligature.
+            _ if alone && is_starter(c) => Boundary::Part,
+            _ => Boundary::Never,
         };
         let of = of.clone();
         folded.push(Folded { c, of, before });

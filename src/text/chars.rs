@@ -1,5 +1,5 @@
-//! What kind of character one is, by the Unicode Character Database: the questions that the rules
-//! for messages, names, screens and logs have in common, each answered in this one place.
+//! Properties of characters by the Unicode Character Database (UCD): the questions that the rules
+//! for messages, names, screens and logs have in common, each answered in one place.
 
 use icu_properties::{
     CodePointMapData, CodePointSetData,
@@ -11,11 +11,11 @@ use icu_properties::{
 };
 
 /// How many combining marks may follow one another, in a name and on a screen. Living languages
-/// need three (Vietnamese decomposed, Thai, pointed Hebrew); what stacks up more runs into the
-/// lines above and below.
+/// need three (Vietnamese decomposed, Thai, pointed Hebrew); taller stacks run into the lines above
+/// and below.
 pub(crate) const MAX_MARKS: usize = 4;
 
-/// The UCD's `General_Category`.
+/// The `General_Category` of the UCD.
 pub(crate) fn category(c: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(c)
 }
@@ -70,7 +70,7 @@ pub(crate) const fn only_changes_neighbours(c: char) -> bool {
     )
 }
 
-/// A character that leaves nothing to be seen.
+/// Whether a character shows nothing.
 pub(crate) fn is_blank(c: char) -> bool {
     c.is_whitespace() || c.is_control() || looks_empty(c) || is_hidden(c)
 }
@@ -118,11 +118,12 @@ pub(crate) fn continues_syllable(before: char, c: char) -> bool {
     }
 }
 
-/// COMBINING DOT ABOVE.
+/// U+0307 COMBINING DOT ABOVE.
 pub(crate) const DOT_ABOVE: char = '\u{307}';
 
-/// A letter on which a dot above is not seen: it has one already, which gives way to a mark above
-/// it, as i and j; or it looks like such a letter with it, as the dotless ones.
+/// Whether a dot above this letter would not be noticed: the letter has one already, which gives
+/// way to a mark above it (i and j), or it looks like such a letter with the dot (the dotless
+/// ones).
 pub(crate) fn has_dot(c: char) -> bool {
     matches!(c, 'ı' | 'ȷ') || CodePointSetData::new::<SoftDotted>().contains(c)
 }
@@ -132,9 +133,10 @@ pub(crate) const ZERO_WIDTH_NON_JOINER: char = '\u{200C}';
 /// U+200D: joins what stands beside it.
 pub(crate) const ZERO_WIDTH_JOINER: char = '\u{200D}';
 
-/// Whether a joiner between letters is where an orthography needs it: after a virama (Sinhala,
-/// Nepali), or, if it parts, between letters that would join (Persian). RFC 5892, appendices A.1
-/// and A.2, but for marks right after the joiner, which would have nothing to stand on.
+/// Whether an orthography needs a joiner at this place between letters: after a virama (Sinhala,
+/// Nepali) or, for a non-joiner, between letters that would join (Persian). These are the rules of
+/// RFC 5892, appendices A.1 and A.2, except for marks right after the joiner, which would have no
+/// base.
 ///
 /// `last` is the character before it, `base` the last one that is no mark or joiner.
 pub(crate) fn joiner_is_due(
@@ -181,7 +183,7 @@ pub(crate) fn is_pictograph(c: char) -> bool {
     is_emoji(c) && CodePointSetData::new::<ExtendedPictographic>().contains(c)
 }
 
-/// A skin tone.
+/// A modifier for skin tone.
 pub(crate) fn is_emoji_modifier(c: char) -> bool {
     CodePointSetData::new::<EmojiModifier>().contains(c)
 }

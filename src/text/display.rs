@@ -1,9 +1,9 @@
 //! How any text is shown: made safe for a terminal, and measured in cells.
 //!
-//! Texts come from others and are kept as they came. Before one is drawn, put into a title or
-//! handed to any other escape sequence, or written where people read it, it passes through
-//! [`safe`] or [`safe_lines`]. These are the rules, each of them visible, so that no two texts
-//! look the same because something in one of them is hidden:
+//! Texts come from others and are stored as they came. Before a text is drawn, put into a title or
+//! any other escape sequence, or written where people read it, it passes through [`safe`] or
+//! [`safe_lines`]. The result of each rule is visible, so that no two texts look the same because
+//! one of them hides something:
 //!
 //! - Control characters become their pictures (`␛`), C1 ones U+FFFD.
 //! - What is hidden (bidirectional controls, zero-width and other format characters, tags, fillers,
@@ -23,7 +23,7 @@ pub use width::{graphemes, is_doubtful, widest, width};
 
 use super::chars::{self, ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER};
 
-/// Stands for what cannot be shown.
+/// Replaces what cannot be shown.
 const SUBSTITUTE: char = char::REPLACEMENT_CHARACTER;
 /// Carries a mark that has no character of its own.
 const CARRIER: char = '\u{25CC}';
@@ -43,20 +43,20 @@ const TAG_FLAGS: [&str; 3] = [
 
 /// The text as a single line: newline and tab become their pictures (`␊`, `␉`).
 ///
-/// Borrows where nothing has to change. Idempotent.
+/// Borrows the text if nothing has to change. Idempotent.
 pub fn safe(text: &str) -> Cow<'_, str> {
     Cleaner::clean(text, false)
 }
 
 /// The text with its line breaks (`\n`) kept; a tab becomes four spaces.
 ///
-/// Borrows where nothing has to change. Idempotent.
+/// Borrows the text if nothing has to change. Idempotent.
 pub fn safe_lines(text: &str) -> Cow<'_, str> {
     Cleaner::clean(text, true)
 }
 
-/// What becomes of one character.
-enum Shown {
+/// How one character is shown.
+enum DisplayChar {
     As,
     Instead(char),
     Tab,
@@ -64,17 +64,17 @@ enum Shown {
     Nothing,
 }
 
-/// What the last characters shown mean for the next one.
+/// The state that the characters so far leave for the next one.
 #[derive(Default)]
 struct Cleaner {
     lines: bool,
     /// The last character shown.
     last: Option<char>,
-    /// The last one that was neither a mark nor a joiner or selector that stayed.
+    /// The last character that was neither a mark nor a joiner or selector that was kept.
     base: Option<char>,
-    /// How many marks are on `base`; one more than allowed: the rest is cut.
+    /// How many marks are on `base`. One more than allowed means that the rest is dropped.
     marks: usize,
-    /// An emoji is open, to which a joiner can add another.
+    /// Whether a joiner can add another emoji to the last one.
     pictograph: bool,
     joiners: usize,
 }
@@ -94,7 +94,7 @@ impl Cleaner {
             let done = text.len() - rest.len();
             if let Some(flag) = TAG_FLAGS.iter().find(|flag| rest.starts_with(**flag)) {
                 cleaner.start(c);
-                // Nothing joins on to a flag of this kind.
+                // No joiner can add anything to a flag of this kind.
                 cleaner.pictograph = false;
                 if let Some(out) = &mut changed {
                     out.push_str(flag);
@@ -104,50 +104,50 @@ impl Cleaner {
             }
             rest = &rest[c.len_utf8()..];
             let shown = cleaner.show(c, rest.chars().next());
-            if changed.is_none() && !matches!(shown, Shown::As) {
+            if changed.is_none() && !matches!(shown, DisplayChar::As) {
                 changed = Some(text[..done].to_owned());
             }
             if let Some(out) = &mut changed {
                 match shown {
-                    Shown::As => out.push(c),
-                    Shown::Instead(instead) => out.push(instead),
-                    Shown::Tab => out.push_str(TAB),
-                    Shown::OnCarrier => out.extend([CARRIER, c]),
-                    Shown::Nothing => {}
+                    DisplayChar::As => out.push(c),
+                    DisplayChar::Instead(instead) => out.push(instead),
+                    DisplayChar::Tab => out.push_str(TAB),
+                    DisplayChar::OnCarrier => out.extend([CARRIER, c]),
+                    DisplayChar::Nothing => {}
                 }
             }
         }
         changed.map_or(Cow::Borrowed(text), Cow::Owned)
     }
 
-    fn show(&mut self, c: char, next: Option<char>) -> Shown {
+    fn show(&mut self, c: char, next: Option<char>) -> DisplayChar {
         match c {
             '\n' if self.lines => {
                 *self = Self {
                     lines: true,
                     ..Self::default()
                 };
-                Shown::As
+                DisplayChar::As
             }
             '\t' if self.lines => {
                 self.start(' ');
-                Shown::Tab
+                DisplayChar::Tab
             }
             _ if c.is_control() => self.instead(picture(c)),
             ZERO_WIDTH_JOINER if self.joins_emoji(next) => {
                 self.joiners += 1;
                 self.last = Some(c);
-                Shown::As
+                DisplayChar::As
             }
             ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER
                 if chars::joiner_is_due(c, (self.last, self.base), next) =>
             {
                 self.last = Some(c);
-                Shown::As
+                DisplayChar::As
             }
             TEXT_STYLE | EMOJI_STYLE if self.selects(c, next) => {
                 self.last = Some(c);
-                Shown::As
+                DisplayChar::As
             }
             '\u{FF9E}' => self.instead('\u{309B}'),
             '\u{FF9F}' => self.instead('\u{309C}'),
@@ -156,12 +156,12 @@ impl Cleaner {
             _ if width::of_char(c) == 0 => self.jamo(c),
             _ => {
                 self.start(c);
-                Shown::As
+                DisplayChar::As
             }
         }
     }
 
-    /// A new base.
+    /// Begins a new base character.
     fn start(&mut self, c: char) {
         let joined = self.last == Some(ZERO_WIDTH_JOINER) && self.pictograph;
         if chars::is_emoji_modifier(c) && self.pictograph {
@@ -177,34 +177,34 @@ impl Cleaner {
         self.marks = 0;
     }
 
-    fn instead(&mut self, c: char) -> Shown {
+    fn instead(&mut self, c: char) -> DisplayChar {
         self.start(c);
-        Shown::Instead(c)
+        DisplayChar::Instead(c)
     }
 
-    fn mark(&mut self, c: char) -> Shown {
+    fn mark(&mut self, c: char) -> DisplayChar {
         self.pictograph = false;
         if self.base.is_none() {
             self.start(CARRIER);
             self.marks = 1;
             self.last = Some(c);
-            return Shown::OnCarrier;
+            return DisplayChar::OnCarrier;
         }
         self.marks += 1;
         if self.marks > chars::MAX_MARKS + 1 {
-            return Shown::Nothing;
+            return DisplayChar::Nothing;
         }
         if self.marks > chars::MAX_MARKS {
             self.last = Some(SUBSTITUTE);
-            return Shown::Instead(SUBSTITUTE);
+            return DisplayChar::Instead(SUBSTITUTE);
         }
         self.last = Some(c);
-        Shown::As
+        DisplayChar::As
     }
 
-    /// A Hangul vowel or final consonant, drawn only as part of a syllable; or something else
-    /// without width that is no mark.
-    fn jamo(&mut self, c: char) -> Shown {
+    /// Shows a Hangul vowel or final consonant, which is drawn only as part of a syllable, or
+    /// another character without width that is not a mark.
+    fn jamo(&mut self, c: char) -> DisplayChar {
         if self
             .last
             .is_some_and(|last| chars::continues_syllable(last, c))
@@ -212,7 +212,7 @@ impl Cleaner {
         {
             self.marks += 1;
             self.last = Some(c);
-            Shown::As
+            DisplayChar::As
         } else {
             self.instead(SUBSTITUTE)
         }

@@ -1,4 +1,4 @@
-//! The text of a message.
+//! The text of a message, parsed and valid.
 
 use std::{fmt, sync::Arc};
 
@@ -6,31 +6,31 @@ use thiserror::Error;
 
 use super::chars;
 
-/// How a message starts that tells what its author does: "/me waves".
+/// The start of an action, a message that says what its author does: "/me waves".
 const ACTION: &str = "/me ";
 
-/// A valid message: 1 to 128 characters (Unicode scalar values), something to be seen in it, no
-/// control characters but newline and tab.
+/// A valid message: 1 to 128 characters (Unicode scalar values), at least one of them visible, and
+/// no control characters but newline and tab.
 ///
-/// It is kept as it came: not trimmed, not normalised. Format characters are allowed, since
-/// writing in some scripts needs them; who shows the text passes it through
-/// [`display`](super::display) first.
+/// It is stored as it came, neither trimmed nor normalised. Format characters are allowed because
+/// some scripts need them. Code that shows the text passes it through [`display`](super::display)
+/// first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MessageText(Arc<str>);
 
 /// Why a text cannot be published.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum MessageTextError {
-    /// Nothing to read in it.
+    /// It has no visible character.
     #[error("a message needs at least one character that can be seen; write something")]
     Blank,
-    /// More than 128 characters.
+    /// It has more than 128 characters.
     #[error("a message has at most {max} characters; this one has {length}, so shorten it or send it in parts", max = MessageText::MAX_CHARS)]
     TooLong {
         /// Its length in characters.
         length: usize,
     },
-    /// A control character other than newline and tab.
+    /// It has a control character other than newline and tab.
     #[error("a message has no control characters but newline and tab; remove U+{:04X}", *character as u32)]
     Control {
         /// The first such character.
@@ -39,10 +39,10 @@ pub enum MessageTextError {
 }
 
 impl MessageText {
-    /// In Unicode scalar values.
+    /// The longest message in Unicode scalar values.
     pub const MAX_CHARS: usize = 128;
 
-    /// Takes a text as typed or received; nothing in it is changed.
+    /// Parses a text as it was typed or received, without changing it.
     pub fn parse(text: &str) -> Result<Self, MessageTextError> {
         let length = text.chars().count();
         if length > Self::MAX_CHARS {
@@ -60,28 +60,34 @@ impl MessageText {
         Ok(Self(text.into()))
     }
 
-    /// The text.
+    /// The text as it was sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text, shared.
+    /// The text as a shared reference.
     pub fn shared(&self) -> Arc<str> {
         Arc::clone(&self.0)
     }
 
-    /// Whether it tells what its author does: `/me ` at its start.
+    /// Whether it is an action, which starts with `/me `.
     pub fn is_action(&self) -> bool {
         self.action().is_some()
     }
 
-    /// What its author does, without the `/me `; `None` where it is not an action.
+    /// What its author does, without the `/me `; `None` if it is not an action.
     pub fn action(&self) -> Option<&str> {
         action_of(&self.0)
     }
 }
 
-/// What there is to read: a `/me` with nothing behind it says nothing.
+/// What the author of a message with this text does, without the `/me `; `None` if the text is not
+/// an action. For texts that come from a log or a server, and so may not be a [`MessageText`].
+pub fn action_of(text: &str) -> Option<&str> {
+    text.strip_prefix(ACTION)
+}
+
+/// The part of a text that there is to read. A `/me` with nothing after it says nothing.
 fn said(text: &str) -> &str {
     match text.strip_prefix(ACTION.trim_end()) {
         Some(rest) if rest.chars().all(chars::is_blank) => "",
@@ -93,12 +99,6 @@ impl fmt::Display for MessageText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// What the author of a message with this text does, without the `/me `; `None` if the text is not
-/// an action. For texts that come from a log or a server, and so may not be a [`MessageText`].
-pub fn action_of(text: &str) -> Option<&str> {
-    text.strip_prefix(ACTION)
 }
 
 #[cfg(test)]

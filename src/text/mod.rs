@@ -1,5 +1,5 @@
-//! What people type: messages and names, each parsed once, at the edge, and valid ever after; and
-//! how any text is shown.
+//! The texts that people type: messages and names, each of which is parsed once, at the edge, and
+//! valid from then on. Also how any text is made safe to show.
 
 pub mod caseless;
 pub(crate) mod chars;

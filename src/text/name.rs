@@ -1,4 +1,4 @@
-//! The name of a participant.
+//! The name of a participant, parsed and valid.
 
 use std::{fmt, sync::Arc};
 
@@ -18,75 +18,75 @@ const MAX_COMPOSED: usize = 4;
 /// A valid name, shown as given (in Unicode's composed form, NFC): 1 to 32 characters.
 ///
 /// The rules are those of PRECIS for nicknames (RFC 8266, on the `FreeformClass` of RFC 8264), made
-/// stricter where a name stands in a list beside others: nothing invisible is in it, variation
-/// selectors and the joiners of emoji included, and white space is a single U+0020 inside. A joiner
-/// between letters is in it only where an orthography needs it (RFC 5892, appendices A.1 and A.2:
-/// Sinhala, Nepali, Persian). Marks that look the same as others are refused (UTS #39, section
-/// 5.4), and so is what reads as the chat's own words, such as its sentences. What
-/// RFC 8266 would repair silently, such as doubled spaces, is refused, so that people know under
-/// which name they are. Whether two names are too alike is a matter of their [`NameKey`]s.
+/// stricter because a name is shown in a list with others. A name has no invisible characters,
+/// including variation selectors and the joiners of emoji, and its white space is single U+0020
+/// inside. A joiner between letters is allowed only if an orthography needs it (RFC 5892,
+/// appendices A.1 and A.2: Sinhala, Nepali, Persian). Marks that look the same as others are
+/// refused (UTS #39, section 5.4), and so are names that read like the chat's own words, such as
+/// its sentences. What RFC 8266 would repair silently, such as doubled spaces, is refused, so that
+/// people know their exact name. Whether two names are too alike is decided by their [`NameKey`]s.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ParticipantName(Arc<str>);
 
 /// Why a name was refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ParticipantNameError {
-    /// Nothing there.
+    /// The name is empty.
     #[error("a name needs at least one character; type one")]
     Empty,
-    /// More than 32 characters.
+    /// It has more than 32 characters.
     #[error("a name has at most {max} characters; this one has {length}, so shorten it", max = ParticipantName::MAX_CHARS)]
     TooLong {
         /// Its length in characters.
         length: usize,
     },
-    /// A character that no name has.
+    /// It has a forbidden character.
     #[error("a name has no {what}; remove U+{:04X}", *character as u32)]
     Forbidden {
         /// The first such character.
         character: char,
-        /// Of what kind it is.
+        /// The kind of character that it is.
         what: Forbidden,
     },
-    /// White space at the start or the end, or doubled, or not the plain space.
+    /// It has white space at its start or end, doubled spaces, or white space other than U+0020.
     #[error("a name has only single plain spaces, and none at its ends; remove or replace U+{:04X} at character {at}", *character as u32)]
     Space {
-        /// The space.
+        /// The white space character.
         character: char,
-        /// Where, in characters, from 1.
+        /// Its place in the name, in characters from 1.
         at: usize,
     },
-    /// A combining mark at the start or after a space.
+    /// It has a combining mark at the start or after a space.
     #[error("a combining mark needs a letter before it; remove U+{:04X} or put a letter before it", *character as u32)]
     LooseMark {
-        /// The mark.
+        /// The mark that is refused.
         character: char,
     },
-    /// Too many combining marks on one letter.
+    /// It has too many combining marks on one letter.
     #[error("a letter has at most {max} combining marks; remove U+{:04X}", *character as u32, max = chars::MAX_MARKS)]
     TooManyMarks {
-        /// The first that is too many.
+        /// The first mark that is too many.
         character: char,
     },
-    /// A combining mark that its letter has already.
+    /// It has a combining mark twice on one letter.
     #[error("a letter has each combining mark once; remove the doubled U+{:04X}", *character as u32)]
     DoubledMark {
-        /// The mark.
+        /// The mark that is refused.
         character: char,
     },
-    /// A dot above i, j or their like, where it is not seen.
+    /// It has a dot above i, j or a similar letter, where it would not be noticed.
     #[error("the letter {letter:?} has its own dot; remove U+0307 after it")]
     DoubledDot {
-        /// The letter.
+        /// The letter with the dot.
         letter: char,
     },
-    /// It could be read as one of the chat's own lines.
+    /// It reads like one of the chat's own lines.
     #[error("{name:?} reads like a line of the chat itself; choose another")]
     Sentence {
         /// The name that was tried.
         name: String,
     },
-    /// Kept for what is no participant.
+    /// It is, or looks like, a name that is reserved.
     #[error("{name:?} is, or looks like, the name of the chat's own {reserved}; choose another")]
     Reserved {
         /// The name that was tried.
@@ -96,20 +96,20 @@ pub enum ParticipantNameError {
     },
 }
 
-/// A kind of character that no name has.
+/// A kind of character that names may not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forbidden {
-    /// Cc.
+    /// Control characters, category Cc.
     Control,
-    /// Not drawn at all, or only acting on its neighbours.
+    /// Characters that are not drawn, or only change their neighbours.
     Invisible,
-    /// Drawn as nothing, as U+2800.
+    /// Characters that look empty, such as U+2800.
     Blank,
-    /// Co.
+    /// Private-use characters, category Co.
     PrivateUse,
-    /// Cn, in the Unicode version of this program.
+    /// Characters that are not assigned (category Cn) in this program's Unicode version.
     Unassigned,
-    /// A Hangul letter that is not part of a modern syllable.
+    /// Hangul letters that are not part of a modern syllable.
     LooseJamo,
 }
 
@@ -127,12 +127,13 @@ impl fmt::Display for Forbidden {
 }
 
 impl ParticipantName {
-    /// In Unicode scalar values, of the composed form.
+    /// The longest name in Unicode scalar values, in its composed form.
     pub const MAX_CHARS: usize = 32;
 
-    /// Takes a name as typed or received; only its Unicode form is changed (to NFC).
+    /// Parses a name as it was typed or received. Only its Unicode form is changed, to NFC.
     pub fn parse(name: &str) -> Result<Self, ParticipantNameError> {
         let length = name.chars().count();
+        // Checked before normalising, which is expensive for a long text.
         if length > Self::MAX_CHARS * MAX_COMPOSED {
             return Err(ParticipantNameError::TooLong { length });
         }
@@ -151,17 +152,17 @@ impl ParticipantName {
         Ok(Self(name.into()))
     }
 
-    /// The name.
+    /// The name in its composed form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name, shared.
+    /// The name as a shared reference.
     pub fn shared(&self) -> Arc<str> {
         Arc::clone(&self.0)
     }
 
-    /// The keys of this name: it is taken while somebody present has one of them.
+    /// The keys of this name. The name is taken while a present participant has one of them.
     pub fn keys(&self) -> Vec<NameKey> {
         NameKey::of(&self.0)
     }
@@ -220,8 +221,9 @@ fn check_spaces(name: &str) -> Result<(), ParticipantNameError> {
     })
 }
 
-/// UTS #39, section 5.4: not too many marks on a letter, and none that is not seen. A mark that is
-/// doubled on a letter that is not composed with it is a matter of the [`NameKey`].
+/// Checks marks by UTS #39, section 5.4: not too many on a letter, and none that would not be
+/// noticed. A mark that is doubled on a letter that is not composed with it is handled by the
+/// [`NameKey`].
 fn check_marks(name: &str) -> Result<(), ParticipantNameError> {
     let mut carrier = None;
     let mut marks = 0;

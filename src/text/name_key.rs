@@ -1,4 +1,4 @@
-//! By what two names are held against each other.
+//! The keys by which two names are compared.
 
 use std::borrow::Cow;
 
@@ -8,28 +8,28 @@ use unicode_security::skeleton;
 
 use super::chars;
 
-/// How often folding and normalising are repeated until nothing changes: RFC 8266, section 2.4
-/// ("no more than three times").
+/// How often folding and normalising are repeated at most until nothing changes: RFC 8266, section
+/// 2.4 ("no more than three times").
 const ROUNDS: usize = 4;
 
-/// By what two names are held against each other: names with an equal key could be taken for one
-/// another by a reader. A name is free where none of its keys is a key of anybody present.
+/// A key for comparing names. A reader could mistake names that have a key in common. A name is
+/// free if none of its keys belongs to a present participant.
 ///
 /// The comparison of RFC 8266 (PRECIS Nickname) folds case and compatibility forms: "ADA", "ada"
-/// and "ａｄａ" are one. On top of it lie the skeletons of UTS #39, which are equal for texts that
-/// look alike, "bob" and "bоb" with a Cyrillic о. Two keys are needed, since case must and must
-/// not be folded before: only what is folded makes "ADA" and "ada" one, and only what is not
-/// makes "Ida", with a capital i, and "lda", with a small L, one.
+/// and "ａｄａ" are equal. After it come the skeletons of UTS #39, which are equal for texts that look
+/// alike, such as "bob" and "bоb" with a Cyrillic о. A name needs two keys, one with case folded
+/// before and one without: only the folded one makes "ADA" and "ada" equal, and only the other one
+/// "Ida", with a capital i, and "lda", with a small L.
 ///
-/// Last, the marks on each letter are put in one order, each counted once, and a dot on a letter
-/// that has one is left out: a doubled acute looks like a single one, and "i̇" like "i" (UTS #39,
-/// section 5.4). What is not drawn at all is left out by the skeleton.
+/// Last, the marks on each letter are sorted and deduplicated, and a dot on a letter that has one
+/// is removed: a doubled acute looks like a single one, and "i̇" like "i" (UTS #39, section 5.4).
+/// The skeleton removes what is not drawn at all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameKey(Box<str>);
 
 impl NameKey {
-    /// The keys of any name, one or two, also of one that today's rules would refuse: a name that
-    /// the log holds stays taken.
+    /// The one or two keys of any name, including one that today's rules would refuse, because a
+    /// name in the log stays taken.
     pub fn of(name: &str) -> Vec<Self> {
         let compatible = compatible(&single_spaced(name)).into_owned();
         let folded = folded(&compatible);
@@ -54,7 +54,7 @@ impl NameKey {
     }
 }
 
-/// With the marks on each letter in one order, each once, and without a dot on a dotted letter. The
+/// Sorts and deduplicates the marks on each letter, and removes a dot from a dotted letter. The
 /// text is decomposed (NFD), as skeletons are.
 fn plain_marks(text: impl Iterator<Item = char>) -> String {
     let (mut plain, mut base, mut marks) = (String::new(), None, Vec::new());

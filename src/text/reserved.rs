@@ -1,24 +1,25 @@
-//! Names that read as the chat's own words: nobody can have one.
+//! Names that read like the chat's own words, which nobody can have.
 
 use std::sync::LazyLock;
 
 use super::NameKey;
 
-/// Names of what is no participant.
+/// Names of parts of the chat that are not participants.
 const NAMES: [&str; 2] = ["server", "system"];
 
 /// The first word of the sentences "Participant X joined Chitty-Chat at Lamport time L" and
 /// "Participant X left …". As a name it would make `/me left Chitty-Chat at …` read as one of them.
 const FIRST_WORD: &str = "Participant";
 
-/// What both sentences have behind the name: with it in a name, one name would read as two events.
+/// The word that both sentences have after the name. With it inside, a name could read like two
+/// events.
 const CHAT: &str = "Chitty-Chat";
 
-/// What stands in the place of an author where nobody wrote: as a name it would make a message
-/// read as the chat's own line.
+/// The signs that stand in the place of an author in the chat's own lines. As a name, one of them
+/// would make a message read like such a line.
 const SIGNS: [&str; 8] = ["→", "←", "↔", "·", "*", "…", "✗", "--"];
 
-/// The letters of these words, which are compared with those of each new name.
+/// The letters of these words, with which those of each new name are compared.
 static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
     names: NAMES.map(|name| (name, cases(name))),
     first_word: cases(FIRST_WORD),
@@ -33,8 +34,8 @@ struct Words {
     signs: Vec<NameKey>,
 }
 
-/// The reserved name that this one could be taken for. What stands between the letters does not
-/// count, nor what stands on them: `s.e.r.v.e.r` and `sërver` are the server's.
+/// The reserved name that this one could be mistaken for. Characters between the letters and marks
+/// on them do not count: `s.e.r.v.e.r` and `sërver` are the server's.
 pub(super) fn reserved(name: &str) -> Option<&'static str> {
     let letters = letters(name);
     let mut names = WORDS.names.iter();
@@ -42,7 +43,7 @@ pub(super) fn reserved(name: &str) -> Option<&'static str> {
     found.map(|(reserved, _)| *reserved)
 }
 
-/// Whether a line with this name in it could be read as one of the chat's own.
+/// Whether a line with this name could be mistaken for one of the chat's own.
 pub(super) fn reads_as_a_line(name: &str) -> bool {
     let whole = letters(name);
     let is_word = |word: &Vec<String>| word.iter().any(|letters| !letters.is_empty());
@@ -60,7 +61,7 @@ fn have_common<T: PartialEq>(some: &[T], others: &[T]) -> bool {
     some.iter().any(|each| others.contains(each))
 }
 
-/// The keys of a text, without all but letters and digits.
+/// The keys of a text, reduced to letters and digits.
 fn letters(text: &str) -> Vec<String> {
     NameKey::of(text).iter().map(NameKey::letters).collect()
 }

@@ -1,4 +1,4 @@
-//! `chitty trace`: the command line.
+//! The command line of `chitty trace`.
 
 use std::{
     fs::File,
@@ -9,27 +9,27 @@ use std::{
 
 use chitty_chat::{files, logging, text::display};
 use clap::{
-    Args as ClapArgs,
+    Args,
     builder::{PathBufValueParser, TypedValueParser},
 };
 
 use crate::{
-    chat::Facts,
-    check::{Report, Violation, check},
+    chat::TraceIndex,
+    check::{CheckReport, Violation, check},
     draw::{self, Detail, Diagram},
     export,
-    follow::{LookError, Show, Watch},
-    read::{Lines, Trace},
+    live::{LiveReport, LiveView, RefreshError},
+    read::{LineLookup, Trace},
 };
 
-/// The logs cannot be read, or what is made of them cannot be written.
+/// The exit status if the logs cannot be read or the output cannot be written.
 const EXIT_TROUBLE: u8 = 2;
 
-/// The options.
-#[derive(Clone, Debug, ClapArgs)]
+/// The options of `chitty trace`.
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Without an option it checks: exit status 0 where every rule is kept, 1 where one is not, and 2
-where the logs cannot be read.
+Without an option it checks the logs. The exit status is 0 if every rule is kept, 1 if one is
+broken, and 2 if the logs cannot be read.
 
 Examples:
   chitty trace                       check the logs in the usual folder
@@ -37,34 +37,35 @@ Examples:
   chitty trace --text logs           draw them in the terminal
   chitty trace --html chat.html --last 0 logs
   chitty trace --follow --text       draw what happens, as it happens")]
-pub struct Args {
+pub struct TraceArgs {
     /// Log files, and folders of them [default: where chitty and its server write them]
     #[arg(value_name = "PATH", value_parser = user_path())]
     pub paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    output: Output,
+    output: OutputArgs,
 
-    /// Go on while the logs are being written: say what is broken as it comes; with --text, draw
-    /// too. Ctrl-C ends it
+    /// Follow the logs while they are being written, and report violations as they come; with
+    /// --text, draw new events, too. Ctrl-C ends it
     #[arg(short, long, conflicts_with_all = ["svg", "html", "mermaid", "json", "shiviz"])]
     follow: bool,
 
-    /// Of how many events to draw, the newest; 0 draws all
+    /// How many of the newest events to draw; 0 draws all
     #[arg(long, value_name = "N", default_value_t = 40)]
     last: u64,
 }
 
-/// A path in which `~` is the home, also where no shell sees it, as in `--html=~/chat.html`.
+/// Parses a path in which `~` is the home folder, also if no shell expands it, as in
+/// `--html=~/chat.html`.
 fn user_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(files::user_path)
 }
 
-/// What to do instead of checking.
-#[derive(Clone, Debug, ClapArgs)]
+/// The output to write instead of a check.
+#[derive(Clone, Debug, Args)]
 #[group(multiple = false)]
 #[expect(clippy::struct_excessive_bools, reason = "as on the command line")]
-struct Output {
+struct OutputArgs {
     /// Draw the space-time diagram in the terminal
     #[arg(long)]
     text: bool,
@@ -73,7 +74,7 @@ struct Output {
     #[arg(long, value_name = "FILE", value_parser = user_path())]
     svg: Option<PathBuf>,
 
-    /// Draw it as a web page of one file, with pan, zoom and the log lines; - is standard output
+    /// Draw it as a web page in one file, with zoom and the log lines; - is standard output
     #[arg(long, value_name = "FILE", value_parser = user_path())]
     html: Option<PathBuf>,
 
@@ -81,17 +82,18 @@ struct Output {
     #[arg(long)]
     mermaid: bool,
 
-    /// Write every event as a line of JSON, each cause before its effects
+    /// Write each event as a line of JSON, every cause before its effects
     #[arg(long)]
     json: bool,
 
-    /// Write what ShiViz reads, with vector clocks
+    /// Write a log for ShiViz, with vector clocks
     #[arg(long)]
     shiviz: bool,
 }
 
-/// Does what is asked for, on standard output; what goes wrong is said on standard error.
-pub fn run(args: &Args) -> ExitCode {
+/// Runs the command: writes to standard output, and reports errors on standard error. Returns the
+/// exit status.
+pub fn run(args: &TraceArgs) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let done = execute(args, &mut out).and_then(|code| {
         out.flush()?;
@@ -99,7 +101,7 @@ pub fn run(args: &Args) -> ExitCode {
     });
     match done {
         Ok(code) => code,
-        // Whoever reads has enough.
+        // The reader, such as `head`, has enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("chitty trace: {error}");
@@ -108,7 +110,7 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
+fn execute(args: &TraceArgs, out: &mut dyn Write) -> io::Result<ExitCode> {
     let mut paths = args.paths.clone();
     if paths.is_empty() {
         let default = logging::default_directory();
@@ -121,44 +123,44 @@ fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
         return follow(args, paths, out);
     }
     let trace = Trace::read(&paths).map_err(io::Error::other)?;
-    let facts = Facts::of(&trace);
+    let index = TraceIndex::of(&trace);
     if trace.runs.is_empty() {
         return Err(io::Error::other(
             "there are no log lines; give log files, or folders of them",
         ));
     }
     if args.output.text {
-        draw::text::write(&diagram(args, &facts, Detail::Events), out)?;
+        draw::text::write(&diagram(args, &index, Detail::Events), out)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(path) = &args.output.svg {
-        let diagram = diagram(args, &facts, Detail::Events);
-        to_file(path, out, |out| draw::svg::write(&facts, &diagram, out))?;
+        let diagram = diagram(args, &index, Detail::Events);
+        to_file(path, out, |out| draw::svg::write(&index, &diagram, out))?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(path) = &args.output.html {
-        let diagram = diagram(args, &facts, Detail::Events);
-        to_file(path, out, |out| draw::html::write(&facts, &diagram, out))?;
+        let diagram = diagram(args, &index, Detail::Events);
+        to_file(path, out, |out| draw::html::write(&index, &diagram, out))?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.output.mermaid {
-        export::mermaid::write(&diagram(args, &facts, Detail::Events), out)?;
+        export::mermaid::write(&diagram(args, &index, Detail::Events), out)?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.output.json || args.output.shiviz {
-        // The whole of it, whatever is drawn.
-        for chat in 0..facts.chats.len() {
-            let diagram = Diagram::of(&facts, chat, Detail::All);
+        // Exports have all events and replies, whatever a drawing leaves out.
+        for chat in 0..index.chats.len() {
+            let diagram = Diagram::of(&index, chat, Detail::All);
             if args.output.json {
-                export::json::write(&facts, &diagram, out)?;
-            } else if chat + 1 == facts.chats.len() {
-                export::shiviz::write(&facts, &diagram, out)?;
+                export::json::write(&index, &diagram, out)?;
+            } else if chat + 1 == index.chats.len() {
+                export::shiviz::write(&index, &diagram, out)?;
             }
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let report = check(&facts);
-    write_report(&facts, &report, out)?;
+    let report = check(&index);
+    write_report(&index, &report, out)?;
     let clean = report.counts.is_empty();
     Ok(if clean {
         ExitCode::SUCCESS
@@ -167,36 +169,36 @@ fn execute(args: &Args, out: &mut dyn Write) -> io::Result<ExitCode> {
     })
 }
 
-/// Until it is interrupted, or nobody reads what it says.
-fn follow(args: &Args, paths: Vec<PathBuf>, out: &mut dyn Write) -> io::Result<ExitCode> {
+/// Follows the logs until the process is interrupted, or its output is closed.
+fn follow(args: &TraceArgs, paths: Vec<PathBuf>, out: &mut dyn Write) -> io::Result<ExitCode> {
     let show = if args.output.text {
-        Show::Rows(args.last)
+        LiveView::Rows(args.last)
     } else {
-        Show::Violations
+        LiveView::Violations
     };
-    let mut watch = Watch::new(paths, show);
+    let mut report = LiveReport::new(paths, show);
     loop {
-        watch.look(out).map_err(|error| match error {
-            LookError::Read(error) => io::Error::other(error),
-            LookError::Write(error) => error,
+        report.refresh(out).map_err(|error| match error {
+            RefreshError::Read(error) => io::Error::other(error),
+            RefreshError::Write(error) => error,
         })?;
         #[expect(
             clippy::disallowed_methods,
             reason = "this is the edge, and a thread of its own"
         )]
-        std::thread::sleep(watch.interval());
+        std::thread::sleep(report.interval());
     }
 }
 
-/// Of the chat that is newest.
-fn diagram(args: &Args, facts: &Facts<'_>, detail: Detail) -> Diagram {
-    let chats = facts.chats.len();
+/// The diagram of the newest chat.
+fn diagram(args: &TraceArgs, index: &TraceIndex<'_>, detail: Detail) -> Diagram {
+    let chats = index.chats.len();
     if chats > 1 {
-        eprintln!("chitty trace: the logs are of {chats} chats; this is the last one");
+        eprintln!("chitty trace: the logs have {chats} chats; this is the last one");
     }
-    let mut diagram = Diagram::of(facts, chats.saturating_sub(1), detail);
+    let mut diagram = Diagram::of(index, chats.saturating_sub(1), detail);
     if args.last > 0 {
-        diagram.last(facts, args.last);
+        diagram.last(index, args.last);
     }
     diagram
 }
@@ -214,11 +216,19 @@ fn to_file(
     write(&mut file).and_then(|()| file.flush()).map_err(failed)
 }
 
-/// The report, as text that is safe for a terminal.
-pub fn write_report(facts: &Facts<'_>, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let mut lines = Lines::default();
+/// Writes a report as text that is safe for a terminal.
+///
+/// # Errors
+///
+/// Fails if `out` cannot be written.
+pub fn write_report(
+    index: &TraceIndex<'_>,
+    report: &CheckReport,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut lines = LineLookup::default();
     for violation in &report.violations {
-        write_violation(facts, violation, &mut lines, out)?;
+        write_violation(index, violation, &mut lines, out)?;
     }
     let more = report.counts.values().sum::<u64>() - report.violations.len() as u64;
     if more > 0 {
@@ -227,15 +237,15 @@ pub fn write_report(facts: &Facts<'_>, report: &Report, out: &mut dyn Write) -> 
     for unchecked in &report.unchecked {
         writeln!(out, "not checked: {}", display::safe(unchecked))?;
     }
-    let trace = facts.trace;
-    let events: usize = facts.chats.iter().map(|chat| chat.told.len()).sum();
+    let trace = index.trace;
+    let events: usize = index.chats.iter().map(|chat| chat.events.len()).sum();
     writeln!(
         out,
         "{} lines of {} runs in {} files; {events} events in {} chats",
         trace.lines,
         trace.runs.len(),
         trace.sources.len(),
-        facts.chats.len(),
+        index.chats.len(),
     )?;
     if report.counts.is_empty() {
         return writeln!(out, "every rule is kept, as far as these logs tell");
@@ -247,10 +257,11 @@ pub fn write_report(facts: &Facts<'_>, report: &Report, out: &mut dyn Write) -> 
     writeln!(out, "BROKEN: {}", counts.collect::<Vec<_>>().join(", "))
 }
 
+/// Writes one violation with the log lines that show it.
 pub(crate) fn write_violation(
-    facts: &Facts<'_>,
+    index: &TraceIndex<'_>,
     violation: &Violation,
-    lines: &mut Lines,
+    lines: &mut LineLookup,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     writeln!(
@@ -260,12 +271,14 @@ pub(crate) fn write_violation(
         display::safe(&violation.message)
     )?;
     for at in &violation.lines {
-        let place = facts.step(*at).place;
-        let source = facts.trace.sources.get(place.file as usize);
+        let location = index.step(*at).location;
+        let source = index.trace.sources.get(location.file as usize);
         let name = source.map_or("", |source| source.name());
-        let line = lines.get(&facts.trace.sources, place).unwrap_or_default();
+        let line = lines
+            .get(&index.trace.sources, location)
+            .unwrap_or_default();
         let (name, line) = (display::safe(name), display::safe(&line));
-        writeln!(out, "  {name}:{}: {line}", place.line)?;
+        writeln!(out, "  {name}:{}: {line}", location.line)?;
     }
     writeln!(out)
 }

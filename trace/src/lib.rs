@@ -1,12 +1,14 @@
-//! Reads the log files of Chitty-Chat (docs/log-format.md), any subset of the clients' and the
-//! server's, and says whether logical time in them is what the rules give (docs/protocol.md).
+//! Reads the log files of Chitty-Chat (docs/log-format.md), of any subset of the processes, checks
+//! whether logical time in them keeps the rules (docs/protocol.md), and draws them.
 //!
-//! It knows the logs only: no server, no client.
+//! The steps, in this order: [`read`] parses the lines into runs of processes, [`chat`] finds out
+//! which runs and events belong together, and [`check`], [`draw`] and [`export`] use the result.
+//! This crate depends on the format of the logs only, and not on the server or the client.
 
 pub mod chat;
 pub mod check;
 pub mod cli;
 pub mod draw;
 pub mod export;
-pub mod follow;
+pub mod live;
 pub mod read;

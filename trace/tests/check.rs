@@ -1,11 +1,11 @@
-//! Logs of runs that keep the rules are clean; each planted fault is found, under its name.
+//! Logs of runs that keep the rules have no violations.
 
 mod support;
 
 use std::path::Path;
 
 use chitty_trace::{
-    chat::Facts,
+    chat::TraceIndex,
     check::{Rule, check},
     read::Trace,
 };
@@ -37,33 +37,33 @@ fn so_is_every_subset_of_their_logs() {
     }
 }
 
-/// Recorded with the real programs: four clients, of whom one is killed, and a server that is
+/// Logs recorded with the real programs: four clients, one of which is killed, and a server that is
 /// killed, started again, stopped and started again.
 #[test]
 fn the_logs_of_a_real_run_are_clean() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real");
     let trace = Trace::read(&[folder]).unwrap();
-    let facts = Facts::of(&trace);
-    let report = check(&facts);
+    let index = TraceIndex::of(&trace);
+    let report = check(&index);
     assert_eq!(report.violations, []);
-    assert_eq!((trace.runs.len(), facts.chats.len()), (7, 1));
-    assert_eq!(facts.chats[0].told.len(), 16);
+    assert_eq!((trace.runs.len(), index.chats.len()), (7, 1));
+    assert_eq!(index.chats[0].events.len(), 16);
 }
 
-/// What the report tells of: three clients, of whom two publish concurrently and one is killed.
+/// The logs of docs/report: three clients, two of which publish concurrently and one is killed.
 #[test]
 fn the_logs_of_the_report_are_clean_and_have_its_times() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report/logs");
     let trace = Trace::read(&[folder]).unwrap();
-    let facts = Facts::of(&trace);
-    assert_eq!(check(&facts).violations, []);
-    let told = &facts.chats[0].told;
-    let times: Vec<_> = (1..=9).map(|position| told[&position].lamport).collect();
+    let index = TraceIndex::of(&trace);
+    assert_eq!(check(&index).violations, []);
+    let known = &index.chats[0].events;
+    let times: Vec<_> = (1..=9).map(|position| known[&position].lamport).collect();
     assert_eq!(times, [3, 5, 7, 11, 15, 17, 21, 22, 26]);
-    assert_eq!((told[&5].event.seen, told[&6].event.seen), (4, 4));
+    assert_eq!((known[&5].event.seen, known[&6].event.seen), (4, 4));
 }
 
-/// A server and a client without an end of time: at the last number all stands still.
+/// A server and a client that ignore the end of time: at `u64::MAX` all clocks stand still.
 #[test]
 fn a_time_that_stands_still_is_found() {
     let line = |process: &str, text: &str| {
@@ -98,7 +98,7 @@ fn a_time_that_stands_still_is_found() {
     for rule in [Rule::TimeNotRising, Rule::TimeEnds] {
         assert!(found.contains(&rule), "{rule}: {found:?}");
     }
-    // Positions at the end of their numbers are no reason to panic.
+    // The last positions must not cause an overflow.
     for line in &mut server {
         *line = line.replace("position=8", &format!("position={end}"));
     }

@@ -1,4 +1,4 @@
-//! The diagrams: causes come first, every reception has its arrow, and nothing in them can harm.
+//! The diagrams: causes come first, each reception has its arrow, and no text in them can do harm.
 
 mod support;
 
@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chitty_chat::{logging::parse_line, signs};
 use chitty_trace::{
-    chat::Facts,
+    chat::TraceIndex,
     draw::{Detail, Diagram, NodeKind, html, svg, text},
     export::{json, mermaid, shiviz},
-    read::step::{Kind, What},
+    read::step::{LoggedKind, StepKind},
 };
 use proptest::prelude::*;
 use support::{Logs, run, trace};
@@ -24,8 +24,8 @@ fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
 fn causes_come_before_their_effects_and_times_rise_along_arrows() {
     for seed in 0..30 {
         let trace = trace(&run(seed, 500));
-        let facts = Facts::of(&trace);
-        let diagram = Diagram::of(&facts, 0, Detail::Events);
+        let index = TraceIndex::of(&trace);
+        let diagram = Diagram::of(&index, 0, Detail::Events);
         let mut last = HashMap::new();
         for (number, node) in diagram.nodes.iter().enumerate() {
             let before = last.insert(node.at.run, node.at.step);
@@ -34,7 +34,7 @@ fn causes_come_before_their_effects_and_times_rise_along_arrows() {
                 assert!(source < number);
                 assert!(diagram.nodes[source].time < node.time, "{node:?}");
             }
-            if matches!(facts.step(node.at).what, What::BroadcastReceived(_)) {
+            if matches!(index.step(node.at).kind, StepKind::BroadcastReceived(_)) {
                 assert!(node.source.is_some(), "{node:?}");
             }
         }
@@ -44,9 +44,9 @@ fn causes_come_before_their_effects_and_times_rise_along_arrows() {
 #[test]
 fn a_cause_has_the_smaller_vector_clock() {
     let trace = trace(&run(3, 500));
-    let facts = Facts::of(&trace);
-    let diagram = Diagram::of(&facts, 0, Detail::All);
-    let out = written(|out| shiviz::write(&facts, &diagram, out));
+    let index = TraceIndex::of(&trace);
+    let diagram = Diagram::of(&index, 0, Detail::All);
+    let out = written(|out| shiviz::write(&index, &diagram, out));
     let clocks: Vec<_> = out.lines().skip(2).step_by(2).collect();
     assert_eq!(clocks.len(), diagram.nodes.len());
     assert_eq!(clocks.iter().collect::<HashSet<_>>().len(), clocks.len());
@@ -74,8 +74,8 @@ fn what_somebody_wrote_stays_a_text() {
         );
     }
     let trace = trace(&logs);
-    let facts = Facts::of(&trace);
-    let diagram = Diagram::of(&facts, 0, Detail::Events);
+    let index = TraceIndex::of(&trace);
+    let diagram = Diagram::of(&index, 0, Detail::Events);
     assert!(
         diagram
             .nodes
@@ -84,19 +84,19 @@ fn what_somebody_wrote_stays_a_text() {
     );
     for out in [
         written(|out| text::write(&diagram, out)),
-        written(|out| svg::write(&facts, &diagram, out)),
-        written(|out| html::write(&facts, &diagram, out)),
+        written(|out| svg::write(&index, &diagram, out)),
+        written(|out| html::write(&index, &diagram, out)),
         written(|out| mermaid::write(&diagram, out)),
-        written(|out| shiviz::write(&facts, &diagram, out)),
-        written(|out| json::write(&facts, &diagram, out)),
+        written(|out| shiviz::write(&index, &diagram, out)),
+        written(|out| json::write(&index, &diagram, out)),
     ] {
         assert!(!out.contains(|c: char| c != '\n' && c.is_control()));
         assert!(!out.contains('\u{202e}'));
     }
-    let svg = written(|out| svg::write(&facts, &diagram, out));
+    let svg = written(|out| svg::write(&index, &diagram, out));
     assert!(!svg.contains("<script") && !svg.contains("href"));
     // The page has a script of its own.
-    let html = written(|out| html::write(&facts, &diagram, out));
+    let html = written(|out| html::write(&index, &diagram, out));
     assert_eq!(html.matches("<script").count(), 1);
     assert_eq!(html.matches("</script").count(), 1);
     let mermaid = written(|out| mermaid::write(&diagram, out));
@@ -106,16 +106,16 @@ fn what_somebody_wrote_stays_a_text() {
 #[test]
 fn only_the_last_events_are_drawn_where_that_is_asked_for() {
     let trace = trace(&run(7, 900));
-    let facts = Facts::of(&trace);
-    let mut diagram = Diagram::of(&facts, 0, Detail::Events);
+    let index = TraceIndex::of(&trace);
+    let mut diagram = Diagram::of(&index, 0, Detail::Events);
     let all = diagram.nodes.len();
-    diagram.last(&facts, 5);
+    diagram.last(&index, 5);
     assert!(diagram.nodes.len() < all);
     let shown = diagram
         .nodes
         .iter()
-        .filter_map(|node| match facts.step(node.at).what {
-            What::BroadcastSent(event) => Some(event.position),
+        .filter_map(|node| match index.step(node.at).kind {
+            StepKind::BroadcastSent(event) => Some(event.position),
             _ => None,
         });
     assert!(shown.collect::<HashSet<_>>().len() >= 5);
@@ -126,17 +126,17 @@ fn messages_that_crossed_others_are_marked() {
     let mut marks = 0;
     for seed in 0..20 {
         let trace = trace(&run(seed, 300));
-        let facts = Facts::of(&trace);
-        let diagram = Diagram::of(&facts, 0, Detail::Events);
-        let svg = written(|out| svg::write(&facts, &diagram, out));
-        let told = &facts.chats[0].told;
-        for (position, one) in told {
+        let index = TraceIndex::of(&trace);
+        let diagram = Diagram::of(&index, 0, Detail::Events);
+        let svg = written(|out| svg::write(&index, &diagram, out));
+        let known = &index.chats[0].events;
+        for (position, one) in known {
             let crossed = (one.event.seen + 1..*position).filter(|other| {
-                let other = &told[other].event;
-                other.kind == Kind::Message && other.participant != one.event.participant
+                let other = &known[other].event;
+                other.kind == LoggedKind::Message && other.participant != one.event.participant
             });
             let mark = match crossed.count() {
-                count @ 1.. if one.event.kind == Kind::Message && one.event.seen > 0 => {
+                count @ 1.. if one.event.kind == LoggedKind::Message && one.event.seen > 0 => {
                     marks += 1;
                     format!(">∥{count}</tspan>")
                 }
@@ -156,10 +156,10 @@ fn messages_that_crossed_others_are_marked() {
     assert!(marks > 20, "{marks}");
 }
 
-/// The times of each line, downwards.
+/// The times on each vertical line of the text diagram, downwards.
 type Times = BTreeMap<usize, Vec<u64>>;
 
-/// By the column in which the line is.
+/// The times by the column of the line.
 fn times_in_text(out: &str) -> Times {
     let is_sign = |c: &char| {
         let signs = [signs::SENT, signs::RECEIVED, signs::REPLY];
@@ -181,7 +181,7 @@ fn times_in_text(out: &str) -> Times {
     times
 }
 
-/// By the number of the line.
+/// The heights of the events by the number of the lane.
 fn times_in_svg(out: &str) -> Times {
     let after = |text: &str, mark: &str| {
         let (_, rest) = text.split_once(mark)?;
@@ -190,8 +190,8 @@ fn times_in_svg(out: &str) -> Times {
     };
     let mut events = Vec::new();
     for event in out.split("<g class=\"event").skip(1) {
-        let (_, place) = event.split_once("transform=\"translate(").expect("a place");
-        let y = after(place, ",").expect("a height");
+        let (_, location) = event.split_once("transform=\"translate(").expect("a place");
+        let y = after(location, ",").expect("a height");
         let lane = after(event, "data-lane=\"").expect("a line");
         events.push((lane, y, after(event, "<tspan class=\"time\">")));
     }
@@ -206,7 +206,7 @@ fn times_in_svg(out: &str) -> Times {
     times
 }
 
-/// The wall clocks of processes are anywhere, and so are the runs of the server.
+/// Wall clocks of processes can differ by any amount, also between runs of the server.
 fn with_other_wall_clocks(logs: &mut Logs, hours: &[u8]) {
     let mut runs = HashMap::new();
     for line in logs.values_mut().flatten() {
@@ -234,15 +234,15 @@ proptest! {
             name.and_then(|name| logs.remove(&name));
         }
         let trace = trace(&logs);
-        let facts = Facts::of(&trace);
-        for chat in 0..facts.chats.len() {
-            let mut diagram = Diagram::of(&facts, chat, Detail::Events);
+        let index = TraceIndex::of(&trace);
+        for chat in 0..index.chats.len() {
+            let mut diagram = Diagram::of(&index, chat, Detail::Events);
             if let Some(last) = last {
-                diagram.last(&facts, last);
+                diagram.last(&index, last);
             }
             let text = written(|out| text::write(&diagram, out));
-            let svg = written(|out| svg::write(&facts, &diagram, out));
-            let html = written(|out| html::write(&facts, &diagram, out));
+            let svg = written(|out| svg::write(&index, &diagram, out));
+            let html = written(|out| html::write(&index, &diagram, out));
             let times: usize = diagram.nodes.iter().filter(|node| node.time.is_some()).count();
             for (what, found) in [
                 (&text, times_in_text(&text)),
@@ -259,7 +259,7 @@ proptest! {
     }
 }
 
-/// Without them a number such as 18 after 13 and 15 could not be recomputed.
+/// Without replies a number such as 18 after 13 and 15 could not be recomputed.
 #[test]
 fn the_replies_that_raised_a_clock_are_drawn() {
     let mut drawn = 0;
@@ -276,8 +276,8 @@ fn the_replies_that_raised_a_clock_are_drawn() {
             }
         }
         let trace = trace(&logs);
-        let facts = Facts::of(&trace);
-        let diagram = Diagram::of(&facts, 0, Detail::Events);
+        let index = TraceIndex::of(&trace);
+        let diagram = Diagram::of(&index, 0, Detail::Events);
         let replies = diagram
             .nodes
             .iter()
@@ -285,9 +285,9 @@ fn the_replies_that_raised_a_clock_are_drawn() {
         assert!(replies.clone().all(|node| node.source.is_some()));
         assert_eq!(replies.count(), raised);
         let text = written(|out| text::write(&diagram, out));
-        // One is in the legend.
+        // One of them is in the legend.
         assert_eq!(text.matches(signs::REPLY.sign).count(), raised + 1);
-        let svg = written(|out| svg::write(&facts, &diagram, out));
+        let svg = written(|out| svg::write(&index, &diagram, out));
         let arrows = svg.split("<g class=\"arrow ").skip(1);
         let thin = arrows.filter(|arrow| {
             arrow
@@ -304,11 +304,11 @@ fn the_replies_that_raised_a_clock_are_drawn() {
 #[test]
 fn every_legend_is_the_table_of_signs() {
     let trace = trace(&run(3, 200));
-    let facts = Facts::of(&trace);
-    let diagram = Diagram::of(&facts, 0, Detail::Events);
+    let index = TraceIndex::of(&trace);
+    let diagram = Diagram::of(&index, 0, Detail::Events);
     let text = written(|out| text::write(&diagram, out));
     assert!(text.contains(&signs::diagram_legend()), "{text}");
-    let svg = written(|out| svg::write(&facts, &diagram, out));
+    let svg = written(|out| svg::write(&index, &diagram, out));
     for sign in [
         signs::SENT,
         signs::RECEIVED,

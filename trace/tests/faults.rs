@@ -1,14 +1,20 @@
-//! Each planted fault is found, under its name.
-#![expect(clippy::ptr_arg, reason = "each way to plant one has the same type")]
+//! Faults that are planted into correct logs are found, each under its rule.
 
 mod support;
 
 use std::collections::BTreeSet;
 
 use chitty_trace::check::Rule;
-use support::{Logs, broken, run};
+use support::{
+    Logs, broken,
+    plant::{
+        add, client, exchange, exchange_positions, forge, leave_again, not_broadcast, other_order,
+        refuse, remove, same_id, server, set, twice,
+    },
+    run,
+};
 
-/// Plants a fault; false where this run has no place for it.
+/// Plants a fault. Returns false if the logs have no line for it.
 type Plant = fn(&mut Logs) -> bool;
 
 const FAULTS: &[(Rule, &str, Plant)] = &[
@@ -154,9 +160,11 @@ const FAULTS: &[(Rule, &str, Plant)] = &[
         "a receipt's clock is shifted",
         |logs| server(logs, RECEIVED, |l, n| add(l, n, "clock", 1)),
     ),
-    (Rule::TakenBack, "the server comes back behind", |logs| {
-        server(logs, "Server started", |l, n| add(l, n, "position", -1))
-    }),
+    (
+        Rule::TakenBack,
+        "the server starts at an earlier position",
+        |logs| server(logs, "Server started", |l, n| add(l, n, "position", -1)),
+    ),
     (Rule::NotAnswered, "the server's reply is dropped", |logs| {
         server(logs, "Publish replied", remove)
     }),
@@ -249,10 +257,10 @@ const FAULTS: &[(Rule, &str, Plant)] = &[
     }),
 ];
 
-/// That of a line that was sent once, and acknowledged.
+/// The sending of a message that was sent once and acknowledged.
 const PUBLISH: &str = "Publish sent once";
 const MESSAGE: &str = "Broadcast received kind=message";
-/// That of a message with another behind it in the same run, which was acknowledged.
+/// The broadcast of a message that was acknowledged and has another one after it in the same run.
 const SENT: &str = "Broadcast sent inside";
 const RECEIVED: &str = "Publish received participant=";
 
@@ -291,192 +299,4 @@ fn every_rule_is_on_the_page() {
     for rule in Rule::ALL {
         assert!(page.contains(&format!("| `{rule}` |")), "{rule}");
     }
-}
-
-/// Changes one client's log at a line with these words.
-fn client(logs: &mut Logs, words: &str, change: fn(&mut Vec<String>, usize) -> bool) -> bool {
-    let mut files = logs.iter_mut().filter(|(name, _)| *name != "server.log");
-    files.any(|(_, lines)| at(lines, words, change))
-}
-
-fn server(logs: &mut Logs, words: &str, change: fn(&mut Vec<String>, usize) -> bool) -> bool {
-    logs.get_mut("server.log")
-        .is_some_and(|lines| at(lines, words, change))
-}
-
-/// In the middle, so that what is before and behind is there to compare with.
-fn at(lines: &mut Vec<String>, words: &str, change: fn(&mut Vec<String>, usize) -> bool) -> bool {
-    let mut words = words.splitn(3, ' ');
-    let step = format!(
-        "{} {} ",
-        words.next().unwrap_or_default(),
-        words.next().unwrap_or_default()
-    );
-    let field = words
-        .next()
-        .map_or(String::new(), |field| format!(" {field}"));
-    let fits = |number: &usize| {
-        let line = &lines[*number];
-        line.contains(&step)
-            && match field.as_str() {
-                " once" => is_once(lines, line),
-                " inside" => line.contains("kind=message") && is_inside(&lines[number + 1..]),
-                field => line.contains(field),
-            }
-    };
-    let found: Vec<_> = (1..lines.len().saturating_sub(2)).filter(fits).collect();
-    found
-        .get(found.len() / 2)
-        .is_some_and(|number| change(lines, *number))
-}
-
-fn is_once(lines: &[String], line: &str) -> bool {
-    let Some((start, end)) = value(line, "id") else {
-        return false;
-    };
-    let with_it = |words| {
-        let fits = |other: &&String| other.contains(words) && other.contains(&line[start..end]);
-        lines.iter().filter(fits).count()
-    };
-    (with_it("Publish sent"), with_it("Publish replied")) == (1, 1)
-}
-
-fn is_inside(after: &[String]) -> bool {
-    let mut events = after
-        .iter()
-        .take_while(|line| !line.contains("Server "))
-        .filter(|line| line.contains("Broadcast sent"));
-    events.nth(1).is_some()
-}
-
-fn value(line: &str, key: &str) -> Option<(usize, usize)> {
-    let start = line.find(&format!(" {key}="))? + key.len() + 2;
-    let rest = &line[start..];
-    let length = match rest.strip_prefix('"') {
-        Some(quoted) => quoted.find('"')? + 2,
-        None => rest.find(' ').unwrap_or(rest.len()),
-    };
-    Some((start, start + length))
-}
-
-fn get(line: &str, key: &str) -> Option<u64> {
-    let (start, end) = value(line, key)?;
-    line[start..end].parse().ok()
-}
-
-fn set(lines: &mut [String], number: usize, key: &str, to: &str) -> bool {
-    let Some((start, end)) = value(&lines[number], key) else {
-        return false;
-    };
-    let changed = lines[number][start..end] != *to;
-    lines[number].replace_range(start..end, to);
-    changed
-}
-
-fn add(lines: &mut [String], number: usize, key: &str, delta: i64) -> bool {
-    let Some(now) = get(&lines[number], key) else {
-        return false;
-    };
-    let Some(then) = now.checked_add_signed(delta) else {
-        return false;
-    };
-    set(lines, number, key, &then.to_string())
-}
-
-fn exchange(lines: &mut Vec<String>, number: usize) -> bool {
-    let both = [number, number + 1].map(|number| lines[number].contains("Broadcast received"));
-    lines.swap(number, number + 1);
-    both == [true, true]
-}
-
-fn remove(lines: &mut Vec<String>, number: usize) -> bool {
-    lines.remove(number);
-    true
-}
-
-fn twice(lines: &mut Vec<String>, number: usize) -> bool {
-    lines.insert(number + 1, lines[number].clone());
-    true
-}
-
-/// The next message's line gets this one's words, and the other way round.
-fn other_order(lines: &mut Vec<String>, number: usize) -> bool {
-    let next = (number + 1..lines.len()).find(|next| lines[*next].contains(" kind=message"));
-    let Some(next) = next.filter(|next| lines[*next].contains("Broadcast received")) else {
-        return false;
-    };
-    let middle = |line: &str| {
-        let from = line.find(" kind=")?;
-        Some((from, line.find(" clock=")?))
-    };
-    let (Some(this), Some(that)) = (middle(&lines[number]), middle(&lines[next])) else {
-        return false;
-    };
-    let (first, second) = (
-        lines[number][this.0..this.1].to_owned(),
-        lines[next][that.0..that.1].to_owned(),
-    );
-    lines[number].replace_range(this.0..this.1, &second);
-    lines[next].replace_range(that.0..that.1, &first);
-    true
-}
-
-fn forge(lines: &mut Vec<String>, number: usize) -> bool {
-    set(lines, number, "text", "forged")
-        && set(lines, number, "id", "forgedforgedforged")
-        && set(lines, number, "author", "mallory")
-}
-
-/// The next message is this one once more.
-fn same_id(lines: &mut Vec<String>, number: usize) -> bool {
-    let Some((start, end)) = value(&lines[number], "id") else {
-        return false;
-    };
-    let id = lines[number][start..end].to_owned();
-    let next = (number + 1..lines.len()).find(|next| lines[*next].contains("Broadcast sent"));
-    next.is_some_and(|next| set(lines, next, "id", &id))
-}
-
-fn exchange_positions(lines: &mut Vec<String>, number: usize) -> bool {
-    let next = (number + 1..lines.len()).find(|next| lines[*next].contains("Broadcast sent"));
-    next.is_some_and(|next| add(lines, number, "position", 1) && add(lines, next, "position", -1))
-}
-
-fn refuse(lines: &mut Vec<String>, number: usize) -> bool {
-    lines[number] = lines[number].replace("Publish replied", "Publish refused");
-    true
-}
-
-fn leave_again(lines: &mut Vec<String>, number: usize) -> bool {
-    let last = lines
-        .iter()
-        .rev()
-        .find(|line| line.contains("Broadcast sent"));
-    let (Some(position), Some(lamport)) = (
-        last.and_then(|line| get(line, "position")),
-        last.and_then(|line| get(line, "lamport")),
-    ) else {
-        return false;
-    };
-    lines.push(lines[number].clone());
-    let end = lines.len() - 1;
-    set(lines, end, "position", &(position + 1).to_string())
-        && set(lines, end, "lamport", &(lamport + 1).to_string())
-}
-
-/// A message that its author knows to be acknowledged is in nobody's log but its author's.
-fn not_broadcast(logs: &mut Logs) -> bool {
-    let acknowledged = |line: &&String| line.contains("Publish replied") && line.contains("clock=");
-    let found = logs
-        .iter()
-        .filter(|(name, _)| *name != "server.log")
-        .find_map(|(_, lines)| lines.iter().find(acknowledged));
-    let Some((id, (start, end))) = found.and_then(|line| Some((line, value(line, "id")?))) else {
-        return false;
-    };
-    let id = id[start..end].to_owned();
-    for lines in logs.values_mut() {
-        lines.retain(|line| !(line.contains("Broadcast") && line.contains(&id)));
-    }
-    true
 }

@@ -1,11 +1,11 @@
-//! Lines that a process could not write, and says so: nobody is accused because of them.
+//! Lines that a process reports as dropped cause no violations.
 
 mod support;
 
-use chitty_trace::{chat::Facts, check::check, cli::write_report};
+use chitty_trace::{chat::TraceIndex, check::check, cli::write_report};
 use support::{Logs, assert_clean, run, trace};
 
-/// The same numbers each time (`SplitMix64`, <https://doi.org/10.1145/2714064.2660195>).
+/// A random number generator that always gives the same numbers (`SplitMix64`, <https://doi.org/10.1145/2714064.2660195>).
 struct Dice(u64);
 
 impl Dice {
@@ -18,7 +18,7 @@ impl Dice {
     }
 }
 
-/// The time of a line, and what says whose it is, with the spaces around that.
+/// The time of a line, and its name and run with the spaces around them.
 fn head(line: &str) -> (&str, &str) {
     let (time, rest) = line.split_at(line.find(' ').expect("a line"));
     let run = rest.find(" run=").expect("a line") + 1;
@@ -26,7 +26,7 @@ fn head(line: &str) -> (&str, &str) {
     (time, &rest[..end])
 }
 
-/// Puts one line in the place of some of a run, as the logging does.
+/// Replaces some lines of a run by one that reports them as dropped, as the logging does.
 fn drop_lines(lines: &mut Vec<String>, dice: &mut Dice) -> usize {
     let from = dice.below(lines.len());
     let (time, run) = head(&lines[from]);
@@ -42,9 +42,9 @@ fn drop_lines(lines: &mut Vec<String>, dice: &mut Dice) -> usize {
 
 fn report(logs: &Logs) -> String {
     let trace = trace(logs);
-    let facts = Facts::of(&trace);
+    let index = TraceIndex::of(&trace);
     let mut out = Vec::new();
-    write_report(&facts, &check(&facts), &mut out).expect("memory");
+    write_report(&index, &check(&index), &mut out).expect("memory");
     String::from_utf8(out).expect("text")
 }
 
@@ -67,7 +67,7 @@ fn a_hole_anywhere_accuses_nobody_and_is_counted() {
     }
 }
 
-/// Rotation drops the beginning without a word.
+/// Rotation removes the first lines of a log without a report.
 #[test]
 fn beginnings_that_rotation_dropped_accuse_nobody() {
     for seed in 0..200 {
@@ -81,7 +81,7 @@ fn beginnings_that_rotation_dropped_accuse_nobody() {
     }
 }
 
-/// Lines that are missing without a word are still found.
+/// Missing lines that no line reports are still found.
 #[test]
 fn a_hole_that_is_not_told_is_found() {
     let mut found = 0;

@@ -2,19 +2,16 @@
 //! real program in a real pseudo-terminal, with a thousand keys.
 //!
 //! ```sh
-//! cargo build --release --package chitty
-//! cargo run --release --package chitty --example latency
+//! cargo build --profile dist --package chitty
+//! cargo run --profile dist --package chitty --example latency
 //! ```
-
-#[path = "../tests/terminal/support.rs"]
-mod support;
 
 use std::{
     io::{self, Write as _},
     time::Duration,
 };
 
-use support::World;
+use chitty_testing::terminal::World;
 
 /// How many keys.
 const KEYS: usize = 1000;

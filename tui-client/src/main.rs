@@ -68,9 +68,9 @@ chitty-server also copies and checks chats: see chitty-server --help.";
 enum CliCommand {
     /// Run the headless server, as chitty-server does
     #[command(after_help = SERVE_EXAMPLES)]
-    Serve(Box<chitty_server::cli::Args>),
+    Serve(Box<chitty_server::cli::ServeArgs>),
     /// Check log files against the rules of logical time
-    Trace(chitty_trace::cli::Args),
+    Trace(chitty_trace::cli::TraceArgs),
     /// Show where the configuration file is, or an example of one
     Config(ConfigArgs),
     /// Print what a shell needs to complete this program's options

@@ -1,13 +1,13 @@
 //! A second implementation of the protocol, against the real server.
 
 use std::{
-    env, fs,
+    fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use crate::run::{Failed, Step, cargo};
+use crate::run::{Failed, Step, programs, target};
 
 const SCRIPT: &str = "server/tests/conformance/client.py";
 const REQUIREMENTS: &str = "server/tests/conformance/requirements.txt";
@@ -17,8 +17,7 @@ pub(crate) fn run() -> Result<(), Failed> {
     let target = target();
     let python = venv("conformance", Path::new(REQUIREMENTS))?;
     let stubs = stubs(&target, &python)?;
-    cargo(&["build", "--locked", "--package", "chitty-server"])?;
-    let mut server = Server::start(&target)?;
+    let mut server = Server::start(&programs()?, &target)?;
     let address = server.address()?;
     Step::new(python)
         .arg(SCRIPT)
@@ -27,12 +26,7 @@ pub(crate) fn run() -> Result<(), Failed> {
         .run()
 }
 
-/// Where cargo builds.
-pub(crate) fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
-}
-
-/// A Python with the packages of the requirements, made once for each state of these.
+/// A Python environment with the required packages, made once for each state of the requirements.
 pub(crate) fn venv(name: &str, requirements: &Path) -> Result<PathBuf, Failed> {
     let venv = target().join(name).join("venv");
     let python = venv.join("bin/python");
@@ -69,8 +63,8 @@ fn stubs(target: &Path, python: &Path) -> Result<PathBuf, Failed> {
 struct Server(Child);
 
 impl Server {
-    fn start(target: &Path) -> Result<Self, Failed> {
-        let program = target.join("debug/chitty-server");
+    fn start(programs: &Path, target: &Path) -> Result<Self, Failed> {
+        let program = programs.join("chitty-server");
         let logs = target.join("conformance/logs");
         let args = [
             "--ephemeral",
@@ -91,7 +85,7 @@ impl Server {
             .map_err(|error| Failed::new(format_args!("{}: {error}", program.display())))
     }
 
-    /// From its first line: "chitty-server listens on ADDRESS".
+    /// The address, from the server's first line: "chitty-server listens on ADDRESS".
     fn address(&mut self) -> Result<String, Failed> {
         let mut line = String::new();
         if let Some(output) = &mut self.0.stdout {

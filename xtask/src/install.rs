@@ -1,10 +1,10 @@
-//! What the checks need and a fresh machine has not.
+//! The programs that the checks need and that a fresh machine lacks.
 
 use crate::run::{Failed, Step};
 
-/// A program that something here calls, and the Debian packages that it is in.
+/// A program that some command calls, and the Debian packages that contain it.
 struct Need {
-    /// Succeeds if it is there.
+    /// A command that succeeds if the program is there.
     probe: &'static [&'static str],
     packages: &'static [&'static str],
     purpose: &'static str,
@@ -42,7 +42,8 @@ const IP: Need = Need {
 
 const NGIRCD: Need = beside(&["test", "-x", "/usr/sbin/ngircd"], &["ngircd"]);
 
-/// What is measured beside this program. Debian's servers are not in everybody's PATH.
+/// A program that is measured beside this one. `probe` is a path if Debian's package puts it where
+/// not every user's PATH leads.
 const fn beside(probe: &'static [&'static str], packages: &'static [&'static str]) -> Need {
     Need {
         probe,
@@ -60,7 +61,7 @@ impl Need {
     }
 }
 
-/// What the check needs beside Rust and a C compiler.
+/// What the check needs besides Rust and a C compiler.
 pub(crate) fn for_the_check() -> Result<(), Failed> {
     provide(&[PYTHON, STRACE, BROWSER, UNSHARE, IP])
 }
@@ -70,17 +71,17 @@ pub(crate) fn python() -> Result<(), Failed> {
     provide(&[PYTHON])
 }
 
-/// The browser that tries out the page.
+/// The browser that tests the page.
 pub(crate) fn browser() -> Result<(), Failed> {
     provide(&[BROWSER])
 }
 
-/// Networks of their own for the attackers.
+/// Network namespaces for the attacks.
 pub(crate) fn namespaces() -> Result<(), Failed> {
     provide(&[UNSHARE, IP])
 }
 
-/// What the benchmark measures beside this server.
+/// The servers that the benchmark measures beside this one.
 pub(crate) fn other_servers() -> Result<(), Failed> {
     provide(&[
         beside(&["test", "-x", "/usr/bin/redis-server"], &["redis-server"]),
@@ -90,7 +91,7 @@ pub(crate) fn other_servers() -> Result<(), Failed> {
     ])
 }
 
-/// What the client's screen is measured beside.
+/// The programs that the client's screen is measured beside.
 pub(crate) fn other_clients() -> Result<(), Failed> {
     provide(&[
         beside(&["test", "-x", "/usr/bin/irssi"], &["irssi"]),
@@ -99,7 +100,7 @@ pub(crate) fn other_clients() -> Result<(), Failed> {
     ])
 }
 
-/// Names all that is missing, and installs it at once.
+/// Lists everything that is missing, and installs it.
 fn provide(needs: &[Need]) -> Result<(), Failed> {
     let missing: Vec<_> = needs.iter().filter(|need| !need.is_there()).collect();
     if missing.is_empty() {
@@ -132,7 +133,7 @@ fn apt(packages: &[&str]) -> Result<(), Failed> {
         .run()
 }
 
-/// The toolchain's own parts, which a minimal one lacks.
+/// Components of the Rust toolchain that a minimal one lacks.
 pub(crate) fn components() -> Result<(), Failed> {
     for (component, asked) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if !Step::new("cargo").args(&[asked, "--version"]).succeeds() {

@@ -1,6 +1,6 @@
 //! The project's own commands: `cargo xtask check` is what CI runs.
 //!
-//! Deliberately without dependencies, so that it is there at once on a fresh machine.
+//! Deliberately without dependencies, so that it builds at once on a fresh machine.
 
 mod conformance;
 mod install;
@@ -12,7 +12,7 @@ mod screen;
 
 use std::process::ExitCode;
 
-use run::{Failed, Step, cargo};
+use run::{Failed, Step, cargo, programs, shipped};
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -86,8 +86,8 @@ fn check() -> Result<(), Failed> {
     conformance::run()
 }
 
-/// The hand-made wake-ups in every order in which threads can run them: a feature of its own, since
-/// loom replaces the atomics.
+/// Tests the lock-free wake-ups in every order in which threads can run them. It needs a feature of
+/// its own, because loom replaces the atomics.
 fn interleavings() -> Result<(), Failed> {
     let of = ["--features", "loom", "--test", "interleavings"];
     cargo(&[&["test", "--locked", "-p", "chitty-wake"], &of[..]].concat())
@@ -107,20 +107,19 @@ fn attack(arguments: &[String]) -> Result<(), Failed> {
     beside_the_server("chitty-attack", arguments)
 }
 
-/// No release is built for a moment: `cargo xtask bench --smoke`.
+/// Smoke runs use no release build: `cargo xtask bench --smoke`.
 fn is_smoke(arguments: &[String]) -> bool {
     arguments.iter().any(|argument| argument == "--smoke")
 }
 
-/// Builds the server and the program of a package beside it, which is run with these arguments.
+/// Builds the server, and the program of a package beside it, and runs the latter with these
+/// arguments.
 fn beside_the_server(package: &str, arguments: &[String]) -> Result<(), Failed> {
-    let profile = if is_smoke(arguments) {
-        "dev"
+    let folder = if is_smoke(arguments) {
+        programs()?
     } else {
-        "release"
+        shipped(&["chitty-server", package])?
     };
-    let options = ["--profile", profile, "--locked", "-p"];
-    cargo(&[&["build"], &options[..], &["chitty-server"]].concat())?;
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    cargo(&[&["run"], &options[..], &[package, "--"], &arguments].concat())
+    Step::new(folder.join(package)).args(&arguments).run()
 }

@@ -1,5 +1,4 @@
-//! How strong the tests are: small mistakes are put into the code, and some test has to notice each
-//! of them.
+//! Mutation tests: small mistakes are put into the code, and some test has to notice each of them.
 
 use crate::run::{Failed, Step, cargo};
 

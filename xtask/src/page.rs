@@ -1,4 +1,4 @@
-//! The page of `chitty trace --html`, in a real browser.
+//! Tests the page of `chitty trace --html` in a real browser.
 
 use std::{
     env, fs,
@@ -7,30 +7,29 @@ use std::{
 };
 
 use crate::{
-    conformance::target,
     install,
-    run::{Failed, Step, cargo},
+    run::{Failed, Step, programs, target},
 };
 
 const LOGS: &str = "trace/tests/real";
 const CHECK: &str = "trace/tests/page/check.js";
-/// In place of what somebody wrote.
+/// Hostile text in the place of a message.
 const HARMLESS: &str = "hello, everybody";
 const HARMFUL: &str = "</text></title></svg></script><img src=x onerror=document.title=1><script>wrong.push(1)</script>";
-/// What the check leaves in the page.
+/// The text that the check leaves in the page.
 const WELL: &str = "data-checked=\"well\"";
 
-/// Makes a page of recorded logs with something hostile in them, and has it tried out.
+/// Makes a page from recorded logs with something hostile in them, and tests it.
 pub(crate) fn run() -> Result<(), Failed> {
     install::browser()?;
-    cargo(&["build", "--locked", "--package", "chitty"])?;
+    let programs = programs()?;
     let folder = env::current_dir()
         .map_err(Failed::new)?
         .join(target())
         .join("page");
     let logs = hostile_logs(&folder)?;
     let page = folder.join("page.html");
-    Step::new(target().join("debug/chitty"))
+    Step::new(programs.join("chitty"))
         .args(&["trace", "--last", "0", "--html"])
         .arg(&page)
         .arg(logs)
@@ -66,13 +65,13 @@ fn hostile_logs(folder: &Path) -> Result<PathBuf, Failed> {
     Ok(logs)
 }
 
-/// The page as the browser has it when its scripts have run.
+/// The page as the browser has it after its scripts have run.
 fn dump(profile: &Path, page: &Path) -> Result<String, Failed> {
     let output = browse(profile, page, "1280,900", &["--dump-dom"])?;
     Ok(String::from_utf8_lossy(&output).into_owned())
 }
 
-/// Has the browser open a page in a window of this size. Returns what it writes.
+/// Opens a page in a browser window of this size, and returns the browser's output.
 pub(crate) fn browse(
     profile: &Path,
     page: &Path,

@@ -1,5 +1,5 @@
-//! The report: its run made anew, its diagram drawn, its PDF set; and the manual's picture of the same
-//! run.
+//! The report: makes its run again, draws its diagram and sets its PDF; also the manual's picture
+//! of the same run.
 
 use std::{
     env,
@@ -9,9 +9,9 @@ use std::{
 };
 
 use crate::{
-    conformance::{target, venv},
+    conformance::venv,
     install, page,
-    run::{Failed, Step, cargo},
+    run::{Failed, Step, programs, target},
 };
 
 const FOLDER: &str = "docs/report";
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
         .arg("the_run_of_the_report")
         .env("CHITTY_REPORT_LOGS", &logs)
         .run()?;
-    cargo(&["build", "--locked", "--package", "chitty"])?;
+    programs()?;
     for (name, options) in [
         ("check.txt", &[][..]),
         ("diagram.svg", &["--last", "0", "--svg", "-"]),
@@ -87,7 +87,7 @@ fn picture() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What `chitty trace` says of the logs, into a file.
+/// Writes what `chitty trace` says about the logs to a file.
 fn trace(options: &[&str], to: &Path) -> Result<(), Failed> {
     let program: PathBuf = env::current_dir()
         .map_err(Failed::new)?

@@ -1,12 +1,14 @@
-//! Running other programs, aloud.
+//! Runs other programs, and prints each command.
 
 use std::{
+    env,
     ffi::OsStr,
     fmt,
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
-/// What failed, in a sentence.
+/// What failed, as a sentence.
 pub(crate) struct Failed(pub(crate) String);
 
 impl Failed {
@@ -40,7 +42,7 @@ impl Step {
         self
     }
 
-    /// Runs it, and says so.
+    /// Prints the command, and runs it.
     pub(crate) fn run(mut self) -> Result<(), Failed> {
         println!("+ {}", self.line());
         match self.0.status() {
@@ -50,7 +52,7 @@ impl Step {
         }
     }
 
-    /// Runs it in silence: it is only asked.
+    /// Runs it without printing anything, to check something.
     pub(crate) fn succeeds(mut self) -> bool {
         self.0.stdout(Stdio::null()).stderr(Stdio::null());
         self.0.status().is_ok_and(|status| status.success())
@@ -66,7 +68,31 @@ impl Step {
     }
 }
 
-/// Runs the cargo that runs this.
+/// The folder that cargo builds into.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
+}
+
+/// Builds all programs of the workspace for development, and returns the folder that they are in.
+///
+/// All of them at once, and with the examples, because cargo then chooses the same features for the
+/// libraries as for the tests. Each program by itself would have tokio, tonic and SQLite compiled
+/// again.
+pub(crate) fn programs() -> Result<PathBuf, Failed> {
+    cargo(&["build", "--locked", "--workspace", "--bins", "--examples"])?;
+    Ok(target().join("debug"))
+}
+
+/// Builds these packages as they are shipped and measured, and returns the folder that their
+/// programs are in.
+pub(crate) fn shipped(packages: &[&str]) -> Result<PathBuf, Failed> {
+    let packages = packages.iter().flat_map(|package| ["--package", package]);
+    let options = ["build", "--locked", "--profile", "dist"];
+    cargo(&options.into_iter().chain(packages).collect::<Vec<_>>())?;
+    Ok(target().join("dist"))
+}
+
+/// Runs the cargo that runs this program.
 pub(crate) fn cargo(args: &[&str]) -> Result<(), Failed> {
     Step::new("cargo").args(args).run()
 }

@@ -1,4 +1,4 @@
-//! Calls that cost more to answer than to ask.
+//! Attacks with requests that cost more to answer than to send.
 
 use std::{collections::HashSet, net::IpAddr, time::Duration};
 
@@ -15,17 +15,17 @@ use crate::{
     peer::{Heard, Peer},
 };
 
-/// As many as a server allows on one connection.
+/// Streams that the server allows on one connection.
 const STREAMS: usize = 64;
 const ATTACKER: u16 = 1;
 const NAME: &str = "attacker";
 
-/// What came of calls that were repeated.
+/// The results of repeated calls.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) refused: u64,
     pub(super) accepted: u64,
-    /// Connections that the server ended.
+    /// How many connections the server ended.
     pub(super) cut: u64,
 }
 
@@ -45,12 +45,12 @@ impl Counts {
     }
 }
 
-/// Which call, how many at once on a connection, and what it is about.
+/// A call to repeat, and how many to make at once on a connection.
 pub(super) struct Calls<M> {
     pub(super) headers: Vec<u8>,
     pub(super) in_flight: usize,
     pub(super) message: fn(u64) -> M,
-    /// Who is accepted goes on for ever, and is reset.
+    /// Whether an accepted call never ends, and so has to be reset.
     pub(super) reset: bool,
 }
 
@@ -130,8 +130,8 @@ async fn repeat_on<M: Message>(
     }
 }
 
-/// One participant, whose session all connections use; it lives as long as the peer does. It tries
-/// again if its connection had to make room for others.
+/// A participant whose session all connections use, as long as its peer lives. It joins again if
+/// its connection was evicted.
 async fn participant(target: &Target<'_>, from: IpAddr) -> Result<Peer> {
     let until = target.until();
     loop {
@@ -168,7 +168,7 @@ fn page() -> HistoryRequest {
     }
 }
 
-/// Answers that cannot be sent wait in the server's memory.
+/// Fills the server's memory with replies that cannot be sent.
 pub(super) async fn zero_windows(target: &Target<'_>) -> Result<Outcome> {
     let from = host(ATTACKER);
     let mut participant = participant(target, from).await?;
@@ -193,7 +193,7 @@ pub(super) async fn zero_windows(target: &Target<'_>) -> Result<Outcome> {
     })
 }
 
-/// Requests that do not end wait in the server's memory.
+/// Fills the server's memory with requests that do not end.
 pub(super) async fn half_bodies(target: &Target<'_>) -> Result<Outcome> {
     const SENT: usize = 48 << 10;
     let until = target.until();
@@ -219,14 +219,14 @@ pub(super) async fn half_bodies(target: &Target<'_>) -> Result<Outcome> {
             }
             for stream in &streams {
                 let bytes = i64::try_from(half.len()).unwrap_or(i64::MAX);
-                while peer.room < bytes && peer.turn(until).await? {
+                while peer.send_window < bytes && peer.turn(until).await? {
                     ended += ends(&mut peer)?;
                 }
-                if peer.room < bytes {
+                if peer.send_window < bytes {
                     // The server takes no more.
                     return Ok(ended);
                 }
-                peer.room -= bytes;
+                peer.send_window -= bytes;
                 peer.frame(DATA, *stream, &half);
             }
         }
@@ -247,7 +247,7 @@ pub(super) async fn half_bodies(target: &Target<'_>) -> Result<Outcome> {
     })
 }
 
-/// How many calls came to an end in what was read.
+/// How many calls ended in the bytes that were read.
 fn ends(peer: &mut Peer) -> std::io::Result<u64> {
     let mut count = 0;
     while let Some(heard) = peer.heard()? {
@@ -256,7 +256,7 @@ fn ends(peer: &mut Peer) -> std::io::Result<u64> {
     Ok(count)
 }
 
-/// Reading the log is for all.
+/// Reads the log so much that others would have to wait.
 pub(super) async fn history_loop(target: &Target<'_>) -> Result<Outcome> {
     let from = host(ATTACKER);
     let mut participant = participant(target, from).await?;
@@ -284,7 +284,7 @@ pub(super) async fn history_loop(target: &Target<'_>) -> Result<Outcome> {
     })
 }
 
-/// What costs nothing to check is to be checked first.
+/// Sends requests whose refusal should cost nothing.
 pub(super) async fn bad_joins(target: &Target<'_>) -> Result<Outcome> {
     let calls = Calls {
         headers: headers("Join"),
@@ -316,7 +316,7 @@ pub(super) async fn bad_joins(target: &Target<'_>) -> Result<Outcome> {
     })
 }
 
-/// Who joins again and again takes the turns of others at the same address.
+/// Joins again and again, to take the turns of others at the same address.
 pub(super) async fn join_flood(target: &Target<'_>) -> Result<Outcome> {
     let calls = Calls {
         headers: headers("Join"),

@@ -1,4 +1,4 @@
-//! Connections that are there for nothing.
+//! Attacks with idle connections.
 
 use chitty_load::http2::{WIDEST_WINDOW, headers_of};
 use color_eyre::eyre::Result;
@@ -12,7 +12,7 @@ use crate::{
 
 const SOURCES: u16 = 3;
 const EACH: usize = 4000;
-/// Connections that are made at the same time, so that the system's queue holds them.
+/// Connections that are opened at the same time, few enough for the system's queue.
 const AT_ONCE: usize = 64;
 
 pub(super) async fn watchers(target: &Target<'_>) -> Result<Outcome> {

@@ -1,4 +1,4 @@
-//! Frames that mean nothing, as many as there can be.
+//! Floods of frames that ask for nothing.
 
 use chitty_load::http2::{
     DATA, PING, PRIORITY, SETTINGS, WIDEST_WINDOW, WINDOW_UPDATE, frame, headers,
@@ -10,9 +10,9 @@ use super::{Outcome, Target, calls::per_second};
 use crate::{namespace::host, peer::Peer};
 
 const CONNECTIONS: usize = 4;
-/// Frames that are put together.
+/// Frames that are sent in one write.
 const AT_ONCE: usize = 1000;
-/// No type of frame has this number.
+/// A number that no frame type has.
 const UNKNOWN: u8 = 0x77;
 
 pub(super) async fn pings(target: &Target<'_>) -> Result<Outcome> {
@@ -40,7 +40,7 @@ pub(super) async fn empty_data(target: &Target<'_>) -> Result<Outcome> {
     flood(target, &frame(DATA, 0, 1, &[]), true).await
 }
 
-/// Sends this frame again and again; `stream`: with a call open that it is about.
+/// Sends this frame again and again. `stream` says whether it belongs to an open call.
 async fn flood(target: &Target<'_>, frame: &[u8], stream: bool) -> Result<Outcome> {
     let until = target.until();
     let many = frame.repeat(AT_ONCE);
@@ -76,7 +76,7 @@ async fn flood(target: &Target<'_>, frame: &[u8], stream: bool) -> Result<Outcom
     })
 }
 
-/// An error: the server has ended the connection.
+/// Returns an error if the server has ended the connection.
 async fn send(peer: &mut Peer, many: &[u8], until: Instant) -> std::io::Result<()> {
     loop {
         if peer.is_flushed() {

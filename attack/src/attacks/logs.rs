@@ -1,4 +1,4 @@
-//! Who has no session fills the server's log.
+//! Attacks on the server's log files by clients without a session.
 
 use std::{
     collections::HashMap, fs, io, os::unix::fs::MetadataExt as _, path::Path, time::Duration,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::namespace::host;
 
-/// Far more often than a file of the log is full.
+/// How often the files are checked: far more often than one is full.
 const LOOK: Duration = Duration::from_millis(20);
 
 pub(super) async fn unknown_leaves(target: &Target<'_>) -> Result<Outcome> {
@@ -54,7 +54,7 @@ pub(super) async fn unknown_leaves(target: &Target<'_>) -> Result<Outcome> {
     })
 }
 
-/// How much was written to each file that ever was there, also to those that rotation deleted.
+/// Bytes that were written to each file that ever existed, including those that rotation deleted.
 #[derive(Default)]
 struct Written(HashMap<u64, u64>);
 
@@ -75,7 +75,7 @@ impl Written {
     }
 }
 
-/// In bytes, of the newest file.
+/// The size of the newest file in bytes.
 fn mean_line(logs: &Path) -> io::Result<u64> {
     let text = fs::read(logs.join("server.log"))?;
     let lines = text.split(|&byte| byte == b'\n').count();

@@ -1,4 +1,4 @@
-//! What hostile peers do: each attack in a function, by what it wears out.
+//! The attacks, one function each, in modules by what they use up.
 
 mod calls;
 mod connections;
@@ -15,22 +15,23 @@ use tokio::time::Instant;
 
 use crate::server::Server;
 
-/// One attack.
+/// An attack, as a row of the table.
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
-    /// What it does, in a line.
+    /// What it does, in one line.
     pub(crate) what: &'static str,
     pub(crate) run: for<'a> fn(&'a Target<'a>) -> Running<'a>,
-    /// Limits of the server other than its own, with which what it may take is checked.
+    /// Limits for the server if the attack is to check its memory against them; `None` for the
+    /// default ones.
     pub(crate) limits: Option<Limits>,
 }
 
-/// What bounds a server's memory (docs/protocol.md, "Memory").
+/// The limits that bound a server's memory (docs/protocol.md, "Memory").
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) participants: u64,
     pub(crate) unjoined: u64,
-    /// In MiB.
+    /// Memory for replies in MiB.
     pub(crate) replies: u64,
 }
 
@@ -51,7 +52,7 @@ impl Limits {
         .collect()
     }
 
-    /// In KiB, what may be resident beyond `base`, which is what was before.
+    /// KiB that may be resident in all, if `base` was resident before.
     pub(crate) const fn promised(self, base: u64) -> u64 {
         base + promised(self.participants, self.unjoined, self.replies)
     }
@@ -59,21 +60,21 @@ impl Limits {
 
 pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<Outcome>> + 'a>>;
 
-/// What is attacked, and for how long.
+/// The target of an attack, and how long it lasts.
 pub(crate) struct Target<'a> {
     pub(crate) server: &'a Server,
     pub(crate) time: Duration,
-    /// Everything is done only this fraction of times.
+    /// The size of the attack is divided by this.
     pub(crate) divisor: usize,
-    /// Resident memory before it began, in KiB.
+    /// Resident memory in KiB before it began.
     pub(crate) base: u64,
 }
 
-/// What became of it.
+/// The result of an attack.
 pub(crate) struct Outcome {
-    /// How often it was done: never means that nothing was measured.
+    /// How often it was done. 0 means that nothing was measured.
     pub(crate) done: u64,
-    /// What this attack is about.
+    /// The figure that this attack is about.
     pub(crate) figure: String,
 }
 
@@ -82,12 +83,12 @@ impl Target<'_> {
         Instant::now() + self.time
     }
 
-    /// So many, or for a moment only some of them.
+    /// This many, divided by the divisor.
     pub(crate) fn count(&self, all: usize) -> usize {
         (all / self.divisor).max(1)
     }
 
-    /// What each of so many costs, in KiB.
+    /// The cost of each of this many, in KiB.
     fn memory_of_each(&self, count: u64) -> Result<u64> {
         let grown = self.server.memory()?.peak.saturating_sub(self.base);
         Ok(grown / count.max(1))

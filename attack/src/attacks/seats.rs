@@ -1,4 +1,4 @@
-//! Who takes all the seats, and who reads nothing of what it is told.
+//! Attacks on the seats: by many participants, and by streams that are not read.
 
 use std::net::IpAddr;
 
@@ -12,9 +12,9 @@ use crate::{
     peer::{Heard, Peer},
 };
 
-/// As many as one address may join at once.
+/// Joins that one address may make at once.
 const JOINS: u64 = 50;
-/// Away from those who chat.
+/// The first host number of the attackers, away from the honest participants.
 const FIRST: u16 = 1000;
 
 pub(super) async fn loopback(target: &Target<'_>) -> Result<Outcome> {
@@ -32,19 +32,20 @@ pub(super) async fn ipv6(target: &Target<'_>) -> Result<Outcome> {
     }
 }
 
-/// Each Welcome names all who are there: half of the square of their number in all.
+/// Joins with many participants. Each Welcome lists all of them, which makes half the square of
+/// their number in total.
 pub(super) async fn unread_welcomes(target: &Target<'_>) -> Result<Outcome> {
     let sources = (0..198).map(|number| namespace::host(FIRST + number));
     join(target, sources.collect()).await
 }
 
-/// The same by so few that there is a seat for others: 800.
+/// The same with so few (800) that seats are left for others.
 pub(super) async fn some_unread_welcomes(target: &Target<'_>) -> Result<Outcome> {
     let sources = (0..16).map(|number| namespace::host(FIRST + number));
     join(target, sources.collect()).await
 }
 
-/// Each source joins so many times, with no room for what it is told.
+/// Joins so many times from each source, with no window for the Welcome.
 async fn join(target: &Target<'_>, mut sources: Vec<IpAddr>) -> Result<Outcome> {
     let until = target.until();
     sources.truncate(target.count(sources.len()));

@@ -1,10 +1,10 @@
-//! What wears out memory, all of it at once.
+//! All attacks on memory at the same time.
 
 use color_eyre::eyre::Result;
 
 use super::{Limits, Outcome, Target, calls, connections, frames, logs, seats};
 
-/// Small enough that the attacks reach them.
+/// Limits that are small enough for the attacks to reach them.
 pub(super) const LIMITS: Limits = Limits {
     participants: 1000,
     unjoined: 400,

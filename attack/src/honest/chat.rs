@@ -1,4 +1,4 @@
-//! Authors who write at the rate that is allowed, and one who listens.
+//! Authors that write at the allowed rate, and a listener.
 
 use std::{
     collections::HashMap,
@@ -24,19 +24,19 @@ use super::{
 /// several come late at the same time.
 const AUTHORS: u64 = 13;
 const BETWEEN_LINES: Duration = Duration::from_millis(20);
-/// For what is on its way when the attack is over.
+/// How long to wait for messages that are on their way when the attack is over.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Chat {
     authors: Vec<(Client, String)>,
     state: Arc<Mutex<State>>,
-    /// Their streams, which are read.
+    /// The streams of the authors, which are read, too.
     readers: JoinSet<()>,
 }
 
 #[derive(Default)]
 struct State {
-    /// By their ids: those that have not come.
+    /// The messages that have not arrived, by their ids.
     sent: HashMap<String, Instant>,
     seen: Seen,
 }

@@ -1,4 +1,4 @@
-//! A client as the chat's own is: tonic's, from an address that can be chosen.
+//! A client like the chat's own: tonic's, from an address of choice.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -19,7 +19,7 @@ use tonic::{
 
 use crate::server::Server;
 
-/// Where the server is.
+/// The address of the server.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     v4: SocketAddr,
@@ -27,7 +27,7 @@ pub(crate) struct Place {
 
 pub(crate) type Client = ChittyChatClient<Channel>;
 
-/// Who has joined.
+/// A participant that has joined.
 pub(crate) struct Joined {
     pub(crate) client: Client,
     pub(crate) stream: Streaming<Broadcast>,
@@ -59,7 +59,7 @@ impl Place {
     }
 }
 
-/// A request to join under this name, which is this session's.
+/// A request to join under this name, with the session of this number.
 pub(crate) fn request(name: &str, backlog: u32) -> JoinRequest {
     JoinRequest {
         name: name.to_owned(),
@@ -70,7 +70,7 @@ pub(crate) fn request(name: &str, backlog: u32) -> JoinRequest {
     }
 }
 
-/// Nobody else is here to guess it.
+/// A session that is easy to guess, which is safe because nobody else is here.
 pub(crate) fn session(name: &str) -> String {
     format!("{:-<22}", name.replace(' ', "-"))
 }
@@ -91,7 +91,7 @@ pub(crate) async fn join(mut client: Client, request: JoinRequest) -> Result<Joi
 }
 
 impl Joined {
-    /// To come back to where the stream began.
+    /// The resume that leads back to where the stream began.
     pub(crate) fn resume(&self, name: &str) -> JoinRequest {
         JoinRequest {
             resume: Some(Resume {

@@ -1,5 +1,5 @@
-//! Those who chat while others attack: on a thread of their own, so that what they wait for is the
-//! server, and not this program.
+//! The honest participants, who chat while others attack. They run on a thread of their own, so
+//! that they wait for the server and not for this program.
 
 mod chat;
 mod client;
@@ -14,16 +14,16 @@ pub(crate) use self::client::{Client, Place, join, request, session};
 
 use self::{chat::Chat, probe::Probe};
 
-/// Where the honest ones are.
+/// The addresses of the honest participants.
 #[derive(Clone, Copy)]
 pub(crate) struct Sources {
     pub(crate) authors: IpAddr,
     pub(crate) listener: IpAddr,
-    /// Whoever joins, resumes and reads history again and again.
+    /// The participant that joins, resumes and reads history again and again.
     pub(crate) newcomer: IpAddr,
 }
 
-/// What they are doing.
+/// The phase of the attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Nothing is measured yet.
@@ -32,17 +32,17 @@ pub(crate) enum Phase {
     After,
 }
 
-/// What they saw during the attack.
+/// What the honest participants saw during the attack.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// From each sending to the receipt by the listener, sorted.
+    /// The time from each sending to the receipt by the listener, sorted.
     pub(crate) broadcasts: Vec<Duration>,
-    /// Lines that were not accepted, and what the server said to the last of them.
+    /// Messages that were refused, and the reason for the last of them.
     pub(crate) refused: u64,
     pub(crate) refusal: String,
-    /// Lines that were sent and did not come.
+    /// Messages that were sent and did not arrive.
     pub(crate) missing: usize,
-    /// The longest of each.
+    /// The longest wait of each kind.
     pub(crate) history: Option<Waited>,
     pub(crate) newcomer: Option<Waited>,
     pub(crate) resume: Option<Waited>,
@@ -50,23 +50,23 @@ pub(crate) struct Seen {
     pub(crate) lost: u64,
 }
 
-/// How long somebody waited.
+/// How long a client waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Waited {
-    /// Until it was there.
+    /// It waited this long with success.
     For(Duration),
-    /// In vain, and gave up.
+    /// It waited this long in vain, and gave up.
     InVain(Duration),
 }
 
-/// All of them.
+/// All honest participants, on their thread.
 pub(crate) struct Honest {
     phase: watch::Sender<Phase>,
     thread: JoinHandle<Result<Seen>>,
 }
 
 impl Honest {
-    /// They join.
+    /// Starts the thread, and waits until all have joined.
     pub(crate) async fn join(place: Place, sources: Sources) -> Result<Self> {
         let (phase, told) = watch::channel(Phase::Before);
         let (ready, mut joined) = mpsc::channel(1);
@@ -86,12 +86,13 @@ impl Honest {
         Ok(Self { phase, thread })
     }
 
-    /// The attack begins.
+    /// Signals that the attack begins.
     pub(crate) fn begin(&self) {
         self.phase.send_replace(Phase::During);
     }
 
-    /// The attack is over: they wait for what is still missing, and leave.
+    /// Signals that the attack is over. They wait for messages that are still on their way, and
+    /// leave.
     pub(crate) async fn end(self) -> Result<Seen> {
         self.phase.send_replace(Phase::After);
         tokio::task::spawn_blocking(|| self.thread.join())

@@ -1,4 +1,4 @@
-//! Somebody who reads history, somebody new, and somebody whose link was cut: again and again.
+//! Probes that repeat: reading history, joining, and resuming after the link was cut.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -17,18 +17,18 @@ use super::{
 };
 
 const PAUSE: Duration = Duration::from_millis(500);
-/// Nobody waits for longer.
+/// The longest wait of a probe.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two tries of somebody whom the server does not tell when to come again.
+/// The pause between two attempts if the server gives no retry time.
 const BETWEEN_TRIES: Duration = Duration::from_millis(500);
-/// What the chat's own client asks for.
+/// Events of a page, as the chat's own client asks for.
 const BACKLOG: u32 = 200;
 const RETURNS: &str = "returns";
 
 pub(super) struct Probe {
     place: Place,
     from: IpAddr,
-    /// Whose link is cut.
+    /// The participant whose link is cut.
     returns: Option<Joined>,
     resume: JoinRequest,
     newcomers: u64,
@@ -68,7 +68,7 @@ impl Probe {
         self.seen
     }
 
-    /// How long it takes, with all tries that it needs.
+    /// How long it takes, with all attempts that it needs.
     async fn measure(&mut self, attempt: impl AsyncFn(&mut Self) -> Result<()>) -> Option<Waited> {
         let begun = Instant::now();
         let done = timeout(PATIENCE, async {
@@ -120,7 +120,7 @@ impl Probe {
     }
 }
 
-/// As the server says, or as a patient client would.
+/// The pause before the next attempt: as the server says, or as a patient client would wait.
 fn retry_in(error: &Report) -> Duration {
     let status = error.downcast_ref::<Status>();
     let told = status.and_then(|status| status.get_details_retry_info()?.retry_delay);

@@ -1,4 +1,4 @@
-//! The options of a server, and what is configured by them.
+//! The options of a server, and the configuration that they make.
 
 use std::{
     path::PathBuf,
@@ -13,35 +13,35 @@ use super::values::{
     user_path,
 };
 use crate::{
-    app::Config,
+    app::ServerConfig,
     follower,
-    listen::{DEFAULT, Place},
+    listen::{DEFAULT, ListenAddress},
     log::Keep,
     net,
-    room::Rules,
+    room::RoomRules,
     sequencer,
 };
 
 /// The options of a server.
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Args {
+pub struct ServeArgs {
     /// Address or host name, and port, to listen on: 127.0.0.1 is for this machine only, 0.0.0.0
-    /// for others, too. Port 0 picks a free one
+    /// also for others. Port 0 picks a free one
     #[arg(
         long,
         env = "CHITTY_LISTEN",
         value_name = "ADDR",
         default_value = DEFAULT
     )]
-    pub listen: Place,
+    pub listen: ListenAddress,
 
     /// Folder that the chat is kept in [default: chitty-chat in the XDG data folder]
     #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
     pub data: Option<PathBuf>,
 
     /// Folder for log files, which must be yours or root's; others may write to it only if they
-    /// cannot rename your files there, as in /tmp [default: ./logs if it is there, yours, and
-    /// closed to others' writing, else chitty-chat in the XDG state folder]
+    /// cannot rename your files there, as in /tmp [default: ./logs if it exists, is yours, and
+    /// others cannot write to it, otherwise chitty-chat in the XDG state folder]
     #[arg(long, env = "CHITTY_LOG_DIR", value_name = "DIR", value_parser = user_path())]
     pub log_dir: Option<PathBuf>,
 
@@ -51,8 +51,8 @@ pub struct Args {
 
     /// Keep only the newest events: a number of them (100000), or a size (64MiB) [default: all]
     ///
-    /// Up to a tenth more is kept in between. What is remembered of the rest, to tell retries and
-    /// sessions, adds at most 20 MB.
+    /// Up to a tenth more is kept in between. What is remembered of the older events, to recognise
+    /// retries and sessions, adds at most 20 MB.
     #[arg(long, env = "CHITTY_KEEP", value_name = "EVENTS|SIZE", value_parser = parse_keep)]
     pub keep: Option<Keep>,
 
@@ -64,7 +64,7 @@ pub struct Args {
     #[arg(long, env = "CHITTY_RESTART_GRACE", value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub restart_grace: Duration,
 
-    /// Participants who may be present at once; at most 20000
+    /// Participants that may be present at once; at most 20000
     #[arg(
         long,
         env = "CHITTY_MAX_PARTICIPANTS",
@@ -74,7 +74,7 @@ pub struct Args {
     )]
     pub max_participants: usize,
 
-    /// Participants who may join from one address [default: half of --max-participants, at most
+    /// Participants that may join from one address [default: half of --max-participants, at most
     /// 1000]
     ///
     /// All loopback addresses count as one, and so does an IPv6 /64 network. An IPv6 /48 network
@@ -88,12 +88,14 @@ pub struct Args {
     pub max_participants_per_address: Option<usize>,
 
     /// Messages that a participant may send: RATE a second, and BURST at once after a pause; or off
+    /// for no limit
     #[arg(long, env = "CHITTY_PUBLISH_RATE", value_name = "RATE/BURST|off", default_value = "5/10", value_parser = parse_rate)]
     pub publish_rate: Limited,
 
-    /// Participants who may join from one address: RATE a second, and BURST at once; or off
+    /// Participants that may join from one address: RATE a second, and BURST at once; or off for no
+    /// limit
     ///
-    /// Who resumes after a lost connection is not counted here, but by --stream-rate.
+    /// A participant that resumes after a lost connection counts against --stream-rate instead.
     #[arg(long, env = "CHITTY_JOIN_RATE", value_name = "RATE/BURST|off", default_value = "10/50", value_parser = parse_rate)]
     pub join_rate: Limited,
 
@@ -110,9 +112,11 @@ pub struct Args {
     #[arg(long, env = "CHITTY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value_t = net::Limits::default().connections_per_source, value_parser = parse_number)]
     pub max_connections_per_address: usize,
 
-    /// Connections without a participant; beyond that, the one idle for the longest is closed
+    /// Connections without a participant; beyond that, the one that was idle for the longest is
+    /// closed
     ///
-    /// One is closed also when connections run out. A participant's connection never is.
+    /// One is also closed when connections run out. A participant's connection is never closed for
+    /// this.
     #[arg(long, env = "CHITTY_MAX_UNJOINED", value_name = "NUMBER", default_value_t = net::Limits::default().unjoined, value_parser = parse_number)]
     pub max_unjoined: usize,
 
@@ -120,7 +124,7 @@ pub struct Args {
     #[arg(long, env = "CHITTY_JOIN_WITHIN", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub join_within: Duration,
 
-    /// Memory for replies that are not taken yet, in all; at least 528KiB
+    /// Memory for replies that clients have not received yet, in all; at least 528KiB
     #[arg(long, env = "CHITTY_REPLY_BUDGET", value_name = "SIZE", default_value = "32MiB", value_parser = parse_size)]
     pub reply_budget: usize,
 
@@ -128,31 +132,31 @@ pub struct Args {
     #[arg(long, env = "CHITTY_FIRST_REQUEST", value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub first_request: Duration,
 
-    /// Seconds after which a participant that is behind and does not read is cut off
+    /// Seconds after which a lagging participant that does not read is cut off
     #[arg(long, env = "CHITTY_STALL", value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub stall: Duration,
 
-    /// Seconds without a participant after which the server ends [default: never]
+    /// Seconds without a participant after which the server exits [default: never]
     #[arg(long, env = "CHITTY_IDLE_EXIT", value_name = "SECONDS", value_parser = parse_seconds)]
     pub idle_exit: Option<Duration>,
 
-    /// Leave whoever started it, for a server that a client starts
+    /// Detach from the parent process, for a server that a client starts
     #[arg(long, hide = true)]
     pub detach: bool,
 }
 
-/// More than an office or a lecture hall needs, and a tenth of the seats by default.
+/// More participants than an office or a lecture hall has, and a tenth of all seats by default.
 const MOST_PER_ADDRESS: usize = 1_000;
 
-/// Whatever is configured, one address leaves room for others.
+/// The default limit for one address: it always leaves half of the seats to others.
 fn default_per_address(max_participants: usize) -> usize {
     max_participants.div_ceil(2).min(MOST_PER_ADDRESS)
 }
 
-impl Args {
-    /// What these options say.
-    pub(super) fn config(&self) -> Config {
-        let rules = Rules {
+impl ServeArgs {
+    /// The configuration that these options make.
+    pub(super) fn config(&self) -> ServerConfig {
+        let rules = RoomRules {
             grace: self.grace,
             restart_grace: self.restart_grace,
             max_participants: self.max_participants,
@@ -163,16 +167,16 @@ impl Args {
             join_rate: self.join_rate.0,
             stream_rate: self.stream_rate.0,
         };
-        Config {
-            sequencer: sequencer::Config {
+        ServerConfig {
+            sequencer: sequencer::SequencerConfig {
                 rules,
                 keep: self.keep,
                 idle_exit: self.idle_exit,
                 wall: wall_clock,
             },
-            followers: follower::Limits {
+            followers: follower::FollowerLimits {
                 stall: self.stall,
-                ..follower::Limits::default()
+                ..follower::FollowerLimits::default()
             },
             connections: net::Limits {
                 connections: self.max_connections,
@@ -184,7 +188,7 @@ impl Args {
                 ..net::Limits::default()
             },
             random: secret::os_random,
-            failed: super::tell_failure,
+            failed: super::report_failure,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The command line, and a process's life around a server.
+//! The command line, and the life of the process around a server.
 
 mod args;
 mod process;
@@ -21,7 +21,7 @@ use color_eyre::eyre::{Result, WrapErr as _};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-pub use self::{args::Args, values::Limited};
+pub use self::{args::ServeArgs, values::Limited};
 
 use self::process::{
     END_WITHIN, allow_open_files, detach, end_within, leave_standard_error, signal,
@@ -36,16 +36,16 @@ use crate::{
     failure::describe,
     listen::{Sockets, own_addresses, ways_in},
     log::{Log, MemoryLog, SqliteLog},
-    sequencer::{End, SequencerError},
+    sequencer::{SequencerError, StopReason},
     threads,
 };
 
-/// Another process has the data folder (`EX_TEMPFAIL` of sysexits.h): whoever started this server
-/// connects to that one, or tries again.
+/// The exit code if another process uses the data folder (`EX_TEMPFAIL` of sysexits.h). The program
+/// that started this server connects to the other one, or tries again.
 pub const EXIT_LOCKED: u8 = 75;
 
-/// Runs a server until a signal, its idle end, or a failure.
-pub fn run(args: &Args) -> Result<ExitCode> {
+/// Runs a server until a signal, the idle time, or a failure ends it.
+pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     if args.detach {
         detach();
     }
@@ -66,7 +66,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             "fewer connections than configured: the system allows no more open files (ulimit -n)",
         );
     }
-    let args = &Args {
+    // With as many connections as the system allows.
+    let args = &ServeArgs {
         max_connections: connections,
         ..args.clone()
     };
@@ -76,15 +77,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Ok((data, log)) => (data, runtime.block_on(serve(args, log, &log_path))),
         Err(error) => (None, Err(error)),
     };
-    // A reader of the log that hangs on the disk must not keep the process.
+    // A reader of the log that hangs on the disk must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(200));
-    // Not before the log is closed: then another server may have it.
+    // The folder is unlocked only after the log is closed, because another server may open it then.
     drop(data);
     let Err(error) = result else {
         return Ok(ExitCode::SUCCESS);
     };
     if matches!(error.downcast_ref(), Some(ServeError::Sequencer(_))) {
-        // It was said when it happened.
+        // It was reported when it happened.
         return Ok(ExitCode::FAILURE);
     }
     error!(error = describe(&error), "the server failed");
@@ -99,18 +100,18 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Err(error)
 }
 
-/// At once: the end of the process may have to wait for its peers.
-fn tell_failure(failure: &SequencerError) {
+/// Reports a failure at once, because the process may have to wait for its peers before it ends.
+fn report_failure(failure: &SequencerError) {
     error!(error = %failure, "the server failed");
     say(&failure.to_string());
 }
 
-/// On standard error, which nobody may read: that is no reason not to serve.
+/// Writes to standard error. It is no reason to stop if nobody reads it.
 pub fn say(what: &str) {
     let _ = writeln!(io::stderr(), "chitty-server: {}", display::safe(what));
 }
 
-async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
+async fn serve(args: &ServeArgs, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
     let listener = Sockets::bind(&args.listen).await?;
     let shutdown = CancellationToken::new();
     let signals = shutdown.clone();
@@ -126,14 +127,14 @@ async fn serve(args: &Args, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
     }
     let end = app::serve(listener, log, args.config(), shutdown).await?;
     let reason = match end {
-        End::Shutdown => "signal",
-        End::Idle => "idle",
+        StopReason::Shutdown => "signal",
+        StopReason::Idle => "idle",
     };
     info!(target: CALL, call = "Server", step = "stopped", reason);
     Ok(())
 }
 
-fn open_log(args: &Args) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
+fn open_log(args: &ServeArgs) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
     if args.ephemeral {
         return Ok((None, Arc::new(MemoryLog::new(&mut secret::os_random))));
     }
@@ -146,8 +147,8 @@ fn open_log(args: &Args) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
 fn announce(sockets: &Sockets, log: &dyn Log, log_path: &Path) -> io::Result<()> {
     let extent = log.extent();
     let listening = sockets.addresses()?;
-    let told: Vec<_> = listening.iter().map(ToString::to_string).collect();
-    let address = told.join(",");
+    let addresses: Vec<_> = listening.iter().map(ToString::to_string).collect();
+    let address = addresses.join(",");
     info!(
         target: CALL, call = "Server", step = "started", address = %address,
         epoch = &*log.epoch(), position = extent.head.get(), first = extent.first.get(),
@@ -157,11 +158,11 @@ fn announce(sockets: &Sockets, log: &dyn Log, log_path: &Path) -> io::Result<()>
         .iter()
         .map(|way| format!("chitty --server http://{way}"));
     let ways: Vec<_> = ways.chain(note.map(|note| format!("({note})"))).collect();
-    // Whoever started it may not listen: that is no reason not to serve.
+    // Standard output may be closed, which is no reason not to serve.
     let _ = writeln!(
         io::stdout(),
         "chitty-server listens on {}\n  join it:  {}\n  its log:  {}",
-        told.join(", "),
+        addresses.join(", "),
         ways.join("\n            "),
         log_path.display()
     );

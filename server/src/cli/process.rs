@@ -1,4 +1,4 @@
-//! A process among others: its limits, its signals, and its end.
+//! The process: its limits, its signals, and its end.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -10,21 +10,22 @@ use tracing::warn;
 
 use super::say;
 
-/// Open files for the chat, its readers, log files and the runtime.
+/// Open files that the server needs for itself: the chat, its readers, log files, the runtime.
 const OWN_FILES: usize = 32;
 
-/// From a signal to the end of the process: less than the three seconds that are promised.
+/// The longest time from a signal to the end of the process: less than the three seconds that are
+/// promised.
 pub(super) const END_WITHIN: Duration = Duration::from_millis(2900);
 
-/// A connection is an open file, of which many systems allow 1,024 unless asked for more. Returns
-/// how many connections there may be, so that the chat always has files of its own.
+/// Raises the limit on open files, of which each connection is one; many systems allow 1,024 by
+/// default. Returns how many connections there may be, so that files are left for the chat itself.
 pub(super) fn allow_open_files(connections: usize) -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let wanted = (connections + OWN_FILES) as u64;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
         limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        // Where that fails, the old limit goes on.
+        // If this fails, the old limit stays.
         let _ = setrlimit(Resource::Nofile, limit);
     }
     let Some(allowed) = getrlimit(Resource::Nofile).current else {
@@ -34,10 +35,10 @@ pub(super) fn allow_open_files(connections: usize) -> usize {
     connections.min(allowed.saturating_sub(OWN_FILES).max(1))
 }
 
-/// Who writes beyond the size that files may have (`ulimit -f`) is killed by SIGXFSZ, unless it is
-/// caught: then the write fails, as on a full disk, and is treated as that is.
+/// Catches SIGXFSZ, which kills a process that exceeds the limit on file sizes (`ulimit -f`). With
+/// the signal caught, the write fails instead, and is handled like a full disk.
 pub(crate) fn outlive_size_limits() -> io::Result<()> {
-    // The flag is not looked at: what matters is that the signal is caught.
+    // The flag is never read: catching the signal is all that matters.
     let caught = Arc::default();
     signal_hook::flag::register(Signal::XFSZ.as_raw(), caught).map(drop)
 }
@@ -47,7 +48,7 @@ pub(super) async fn signal() -> Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // Where the system does not tell, it is left as it is.
+    // If the system does not say, it is left as it is.
     let mut hangup = if signals::is_ignored(Signal::HUP).unwrap_or(true) {
         None
     } else {
@@ -66,8 +67,8 @@ pub(super) async fn signal() -> Result<&'static str> {
     })
 }
 
-/// Ends the process if it has not ended by then, whatever hangs: a disk, the log, a peer. Nothing
-/// that was acknowledged is lost by it, as by a kill.
+/// Ends the process if it has not ended by then, whatever hangs: a disk, the log, a peer. As with a
+/// kill, nothing that was acknowledged is lost.
 pub(super) fn end_within(time: Duration) {
     #[expect(
         clippy::disallowed_methods,
@@ -85,20 +86,19 @@ pub(super) fn end_within(time: Duration) {
     }
 }
 
-/// Leaves whoever started this server, which outlives them: their terminal, and what they set for
-/// themselves. What they had open and where they were is left by the client, before it starts a
-/// server.
+/// Detaches from the process that started this server: from its terminal, its umask and its signal
+/// mask. The client has already closed its files and left its folder before it starts a server.
 pub(super) fn detach() {
-    // So that neither Ctrl-C nor the closing of the terminal reaches it. It fails only where the
-    // process leads a group already, and is detached then.
+    // A session of its own, so that neither Ctrl-C nor a hang-up of the terminal reaches it. It
+    // fails only if the process leads a group already, and then it is detached.
     let _ = rustix::process::setsid();
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    // Also for the threads that are started after this.
+    // The threads that are started after this inherit it.
     let _ = SigSet::empty().thread_set_mask();
 }
 
-/// Once it serves, nobody reads the reasons why it does not: the file or the terminal that they
-/// went to is given back. What happens later is in the log file.
+/// Closes standard error once the server serves: nobody waits for the reason of a failed start any
+/// more. What happens later is in the log file.
 pub(super) fn leave_standard_error() -> io::Result<()> {
     let null = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
     Ok(rustix::stdio::dup2_stderr(null)?)

@@ -1,4 +1,4 @@
-//! What the values of options look like.
+//! Parsers for the values of options.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,7 +7,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::{log::Keep, rate::Rate};
 
-/// What no clock overflows by.
+/// The longest time that an option takes, so that adding it to a clock cannot overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
@@ -21,13 +21,13 @@ pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
-/// A path that a user writes where no shell has read it, as in a variable.
+/// A parser for paths that no shell has expanded, as in an environment variable.
 pub(crate) fn user_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(files::user_path)
 }
 
-/// More than any client lists: `chitty` shows the first 20,000, and takes no Welcome that is
-/// larger than one with so many of the longest names.
+/// The limit of the client: `chitty` shows the first 20,000 participants, and refuses a Welcome
+/// larger than one with that many of the longest names.
 const MOST_PARTICIPANTS: usize = 20_000;
 
 pub(super) fn parse_number(text: &str) -> Result<usize, &'static str> {
@@ -41,7 +41,7 @@ pub(super) fn parse_participants(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A limit on how often, or none.
+/// A rate limit, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limited(pub Option<Rate>);
 
@@ -78,7 +78,7 @@ pub(super) fn parse_keep(text: &str) -> Result<Keep, String> {
     ))
 }
 
-/// In bytes.
+/// Parses a size, and returns it in bytes.
 pub(super) fn parse_size(text: &str) -> Result<usize, String> {
     const HELP: &str = "give a size, such as 32MiB";
     let (number, unit) = split_unit(text).ok_or(HELP)?;

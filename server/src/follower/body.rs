@@ -1,4 +1,4 @@
-//! The stream itself.
+//! A follower: the HTTP/2 response body that a participant's stream consists of.
 
 use std::{
     pin::Pin,
@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use chitty_chat::{
-    Event, EventKind, LeftReason, ParticipantNumber, Position,
+    LeftReason, ParticipantNumber, Position,
     proto::v1::{self, closing::Reason},
 };
 use http::HeaderMap;
@@ -19,31 +19,32 @@ use tracing::info;
 
 use super::{
     frame,
-    hub::{Attachment, Order},
-    ring::Taken,
-    welcome::Welcome,
+    hub::{Attachment, CloseReason},
+    ring::RingRead,
+    welcome::WelcomeEncoder,
 };
 use crate::{
     log::{Log, LogFuture, PageLimit, ReadError},
-    net::Entered,
-    record::Record,
+    net::ParticipantGuard,
+    record::EncodedEvent,
     room::Participant,
 };
 
-/// From the log, a page becomes one DATA frame.
+/// How much of the log is read at once. A page becomes one DATA frame.
 const PAGE: PageLimit = PageLimit {
     records: 256,
     bytes: 16 << 10,
 };
 
-/// With what a stream begins.
+/// What a stream starts with, as the room granted it.
 #[derive(Debug)]
-pub struct Start {
-    /// The first message, without participants.
+pub struct StreamStart {
+    /// The first message, without its participants.
     pub welcome: v1::Welcome,
-    /// Its participants: a share of the room's own map.
+    /// The participants of the first message: a reference to the room's own persistent map, not a
+    /// copy.
     pub participants: OrdMap<ParticipantNumber, Participant>,
-    /// The place among the followers.
+    /// The stream's registration at the hub.
     pub attachment: Attachment,
 }
 
@@ -51,29 +52,29 @@ pub struct Start {
 pub struct Follower {
     attachment: Attachment,
     log: Arc<dyn Log>,
-    /// The last position that was sent.
+    /// The last position that was handed to HTTP/2.
     cursor: Position,
     phase: Phase,
-    page: Option<LogFuture<Result<Vec<Record>, ReadError>>>,
-    /// Makes the connection a participant's.
-    entered: Option<Entered>,
+    page: Option<LogFuture<Result<Vec<EncodedEvent>, ReadError>>>,
+    /// Marks the connection as one that carries a participant; `None` if nobody counts connections.
+    entered: Option<ParticipantGuard>,
 }
 
 enum Phase {
-    Welcome(Box<Welcome>),
+    Welcome(Box<WelcomeEncoder>),
     Following,
-    /// The participant is to be told why it ends.
+    /// The next message is a Closing that gives the reason.
     Closing(Reason, Status),
-    /// All is said but the status.
+    /// Only the trailers with the status are left.
     Ending(Status),
     Ended,
 }
 
 impl Follower {
-    /// A stream that begins like this, on this log.
-    pub fn new(start: Start, log: Arc<dyn Log>) -> Self {
+    /// A stream that starts as `start` says and reads from this log.
+    pub fn new(start: StreamStart, log: Arc<dyn Log>) -> Self {
         let cursor = Position::new(start.welcome.next).previous();
-        let welcome = Welcome::new(start.welcome, start.participants);
+        let welcome = WelcomeEncoder::new(start.welcome, start.participants);
         let phase = Phase::Welcome(Box::new(welcome));
         Self {
             attachment: start.attachment,
@@ -85,25 +86,28 @@ impl Follower {
         }
     }
 
-    /// Keeps this until the end.
-    pub fn keep(&mut self, entered: Option<Entered>) {
+    /// Holds the connection's guard until the stream ends.
+    pub fn keep(&mut self, entered: Option<ParticipantGuard>) {
         self.entered = entered;
     }
 
-    /// The next bytes of the log; none where the phase has changed instead.
+    /// The next bytes of the log; `None` if the phase has changed instead.
     fn poll_follow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        // Most looks find something, and need no waker.
-        if let Poll::Ready(bytes) = self.look(cx) {
+        // Most polls find something to send, and then no waker is needed. Registering one costs a
+        // few atomic operations for each event and participant.
+        if let Poll::Ready(bytes) = self.poll_ring_or_log(cx) {
             return Poll::Ready(bytes);
         }
-        self.attachment.wake_by(cx.waker());
-        self.look(cx)
+        // Registered before the second poll: an event that is published after the first one is
+        // found by the second one, and one that comes later wakes this follower.
+        self.attachment.register_waker(cx.waker());
+        self.poll_ring_or_log(cx)
     }
 
-    fn look(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_ring_or_log(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
-            let order = self.attachment.order();
-            if let (None, Some(page)) = (order, &mut self.page) {
+            let close_reason = self.attachment.close_reason();
+            if let (None, Some(page)) = (close_reason, &mut self.page) {
                 let Poll::Ready(page) = page.as_mut().poll(cx) else {
                     return Poll::Pending;
                 };
@@ -114,14 +118,15 @@ impl Follower {
                 }
                 continue;
             }
-            let taken = match order {
-                // What is at hand goes out before the server goes down.
-                None | Some(Order::Shutdown) => self.attachment.take(self.cursor),
-                Some(Order::TakenOver | Order::TooSlow) => Taken::UpToDate,
+            let taken = match close_reason {
+                // Before a shutdown the events that the ring still has are sent. A stream that was
+                // taken over or is too slow ends at once.
+                None | Some(CloseReason::Shutdown) => self.attachment.take(self.cursor),
+                Some(CloseReason::TakenOver | CloseReason::TooSlow) => RingRead::UpToDate,
             };
-            match (taken, order) {
+            match (taken, close_reason) {
                 (
-                    Taken::Frames {
+                    RingRead::Frames {
                         bytes,
                         last,
                         own_left,
@@ -131,18 +136,20 @@ impl Follower {
                     self.advance(last, own_left);
                     return Poll::Ready(Some(bytes));
                 }
-                (Taken::UpToDate | Taken::Behind, Some(order)) => {
-                    self.obey(order);
+                (RingRead::UpToDate | RingRead::Lagging, Some(close_reason)) => {
+                    self.close(close_reason);
                     return Poll::Ready(None);
                 }
-                (Taken::UpToDate, None) => return Poll::Pending,
-                (Taken::Behind, None) => self.page = Some(self.log.read(self.cursor, PAGE)),
+                (RingRead::UpToDate, None) => return Poll::Pending,
+                (RingRead::Lagging, None) => {
+                    self.page = Some(self.log.read_events(self.cursor, PAGE));
+                }
             }
         }
     }
 
-    /// A page from the log as bytes; `None` where nothing of it is to be sent.
-    fn take_page(&mut self, page: Result<Vec<Record>, ReadError>) -> Option<Bytes> {
+    /// A page from the log as bytes; `None` if nothing of it is to be sent.
+    fn take_page(&mut self, page: Result<Vec<EncodedEvent>, ReadError>) -> Option<Bytes> {
         let page = match page {
             Ok(page) => page,
             Err(error) => {
@@ -152,17 +159,16 @@ impl Follower {
             }
         };
         let mut bytes = BytesMut::new();
-        for record in page {
-            let event = &record.event;
+        for event in page {
             if event.position != self.cursor.next() {
-                // What follows was dropped from a capped log while the stream was behind: the
-                // client rejoins, and is told that its resume is stale.
+                // A capped log dropped the next event while the stream lagged. The client joins
+                // again, and the server finds its resume stale.
                 let status = Status::unavailable("what follows is not kept any more; join again");
                 self.phase = Phase::Closing(Reason::TooSlow, status);
                 break;
             }
-            frame::put_event(&mut bytes, event);
-            self.advance(event.position, self.own_left(event));
+            frame::put_event(&mut bytes, &event);
+            self.advance(event.position, self.own_left(&event));
             if !matches!(self.phase, Phase::Following) {
                 break;
             }
@@ -170,15 +176,9 @@ impl Follower {
         (!bytes.is_empty()).then(|| frame::exactly(&bytes))
     }
 
-    fn own_left(&self, event: &Event) -> Option<LeftReason> {
-        match event.kind {
-            EventKind::Left {
-                participant,
-                reason,
-                ..
-            } if participant == self.attachment.participant() => Some(reason),
-            _ => None,
-        }
+    fn own_left(&self, event: &EncodedEvent) -> Option<LeftReason> {
+        let (participant, reason) = event.left?;
+        (participant == self.attachment.participant()).then_some(reason)
     }
 
     fn advance(&mut self, last: Position, own_left: Option<LeftReason>) {
@@ -193,17 +193,17 @@ impl Follower {
         }
     }
 
-    fn obey(&mut self, order: Order) {
-        let (reason, status) = match order {
-            Order::TakenOver => (
+    fn close(&mut self, close_reason: CloseReason) {
+        let (reason, status) = match close_reason {
+            CloseReason::TakenOver => (
                 Reason::TakenOver,
                 Status::aborted("another stream of this session goes on; do not come back"),
             ),
-            Order::TooSlow => (
+            CloseReason::TooSlow => (
                 Reason::TooSlow,
                 Status::unavailable("the stream was not read for too long; join again to go on"),
             ),
-            Order::Shutdown => (
+            CloseReason::Shutdown => (
                 Reason::Shutdown,
                 Status::unavailable("the server goes down; come back later"),
             ),
@@ -220,9 +220,12 @@ impl http_body::Body for Follower {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.attachment.asked();
+        // First of all, so that the wave is answered even if there is nothing to send.
+        self.attachment.polled();
         let polled = self.poll_next(cx);
         if polled.is_ready() {
+            // Only when there are bytes: a follower that is pending waits for the server, and its
+            // peer is not stalling.
             self.attachment.handed_over(self.cursor);
         }
         polled

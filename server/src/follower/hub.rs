@@ -1,5 +1,5 @@
-//! Where the sequencer and the followers meet: the durable head, the newest events, and who is to
-//! be woken.
+//! Where the sequencer and the followers meet: the durable head, the newest events, and the
+//! followers to wake.
 
 use std::{
     collections::BTreeMap,
@@ -13,59 +13,62 @@ use std::{
     time::Duration,
 };
 
-use chitty_chat::{Event, ParticipantNumber, Position};
+use chitty_chat::{ParticipantNumber, Position};
 use tokio::{sync::Notify, time::sleep};
 
 use super::{
-    Limits,
-    ring::{Ring, Taken},
+    FollowerLimits,
+    ring::{Ring, RingRead},
     subscription::{Subscription, TICKS},
     wave::{PART, Waves},
 };
-use crate::net::Cut;
+use crate::{net::StreamAbort, record::EncodedEvent};
 
-/// Shared by the sequencer, which feeds it, and all followers.
+/// The meeting point of the sequencer, which publishes events, and all followers of the chat.
 pub struct Hub {
     head: AtomicU64,
     ring: RwLock<Ring>,
     subscriptions: Mutex<Subscriptions>,
     waves: Waves,
     stall: Duration,
-    /// Counts the looks that were taken at streams which do not read.
+    /// The number of the current stall check. Stalls are measured in these ticks, so that a
+    /// follower stores a number instead of reading a clock for each event.
     tick: AtomicU64,
     detached: Mutex<Vec<Detached>>,
     detachment: Notify,
     closed: AtomicBool,
 }
 
-/// A stream that ended.
+/// A stream that ended, for the sequencer to take note of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detached {
-    /// Whose.
+    /// The participation that the stream belonged to.
     pub participant: ParticipantNumber,
-    /// Which of its streams.
+    /// Which stream of the participation it was.
     pub generation: u64,
 }
 
-/// What a follower is told beside events.
+/// Why a stream has to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum CloseReason {
     /// A newer stream of the same participation has come.
     TakenOver,
     /// It has not read for too long.
     TooSlow,
-    /// The server goes down.
+    /// The server is shutting down.
     Shutdown,
 }
 
 #[derive(Default)]
 struct Subscriptions {
     current: BTreeMap<ParticipantNumber, Arc<Subscription>>,
-    /// Taken over, and not ended yet: one for each participant, as those before it are cut.
+    /// Streams that were taken over and have not ended yet: at most one for each participant, since
+    /// the ones before it are aborted.
     older: BTreeMap<ParticipantNumber, Arc<Subscription>>,
 }
 
-/// A stream that is attached: when this is dropped, the participant has the grace to come back.
+/// A stream's registration at the hub. Dropping it detaches the stream, and the participant's grace
+/// begins.
 #[derive(Debug)]
 pub struct Attachment {
     hub: Arc<Hub>,
@@ -82,8 +85,8 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// A hub behind `head`.
-    pub fn new(limits: Limits, head: Position) -> Self {
+    /// A hub for a log that ends at `head`.
+    pub fn new(limits: FollowerLimits, head: Position) -> Self {
         Self {
             head: AtomicU64::new(head.get()),
             ring: RwLock::new(Ring::new(limits, head)),
@@ -102,21 +105,24 @@ impl Hub {
         Position::new(self.head.load(Ordering::Acquire))
     }
 
-    /// What just became durable, in order: everybody is woken for it, at once where all has been
-    /// calm.
-    pub fn publish<'a>(&self, events: impl Iterator<Item = &'a Event>) {
+    /// Publishes the events that just became durable, in order. Followers are woken at once if the
+    /// chat has been calm, and with the next wave otherwise.
+    pub fn publish<'a>(&self, events: impl Iterator<Item = &'a EncodedEvent>) {
         let count = {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
             ring.push(events);
             let head = ring.head().get();
+            // Swapped while the ring is locked: a follower that sees the new head finds its events
+            // in the ring, or finds that they were evicted from it.
             head - self.head.swap(head, Ordering::AcqRel)
         };
+        // A calm chat wakes its followers right here, without a trip through the timer task.
         if self.waves.is_due(u32::try_from(count).unwrap_or(u32::MAX)) {
             self.wake_wave(None);
         }
     }
 
-    /// A stream begins. An older one of the same participation is taken over.
+    /// Registers a stream. An older stream of the same participation is taken over.
     pub fn attach(self: &Arc<Self>, participant: ParticipantNumber, generation: u64) -> Attachment {
         let tick = self.tick.load(Ordering::Acquire);
         let subscription = Arc::new(Subscription::new(generation, tick));
@@ -126,9 +132,10 @@ impl Hub {
             .insert(participant, Arc::clone(&subscription))
         {
             older.take_over();
-            // Else whoever joins in a loop and does not read has any number of streams.
+            // Without this, a client that joins in a loop and never reads would hold any number of
+            // streams.
             if let Some(oldest) = subscriptions.older.insert(participant, older) {
-                oldest.cut();
+                oldest.abort();
             }
         }
         drop(subscriptions);
@@ -139,8 +146,9 @@ impl Hub {
         }
     }
 
-    /// Ends every stream: the server goes down.
+    /// Ends every stream, because the server is shutting down.
     pub fn close(&self) {
+        // Stored before the wake-ups, so that a follower that is polled because of one sees it.
         self.closed.store(true, Ordering::Release);
         self.wake_all();
     }
@@ -151,10 +159,10 @@ impl Hub {
         self.subscriptions().current.len()
     }
 
-    /// Wakes followers for what came too soon after the last time, and looks after streams that do
-    /// not read, for as long as it is polled.
+    /// Runs the hub's timers for as long as it is polled: the waves that could not be sent at once,
+    /// and the checks for stalled streams.
     pub async fn run(&self) -> Infallible {
-        tokio::join!(self.make_waves(), self.watch()).0
+        tokio::join!(self.make_waves(), self.watch_stalls()).0
     }
 
     async fn make_waves(&self) -> Infallible {
@@ -167,18 +175,19 @@ impl Hub {
         }
     }
 
-    async fn watch(&self) -> Infallible {
-        // HTTP/2 asks a stream for nothing while its peer has no room for more, so that a stream
-        // cannot notice by itself that it stands still.
+    async fn watch_stalls(&self) -> Infallible {
+        // A stream cannot notice by itself that it stalls: HTTP/2 does not poll it while its peer
+        // grants no window.
+        // At least a millisecond, so that a stall time of 0 does not make a busy loop.
         let pause = (self.stall / TICKS).max(Duration::from_millis(1));
         loop {
             sleep(pause).await;
-            self.look();
+            self.check_stalls();
         }
     }
 
-    /// One look: [`TICKS`] of them are the time that a stream may stand still.
-    pub(super) fn look(&self) {
+    /// Checks every stream once. A stream may stall for [`TICKS`] of these checks.
+    pub(super) fn check_stalls(&self) {
         let now = self.tick.fetch_add(1, Ordering::AcqRel) + 1;
         let head = self.head();
         let subscriptions = self.subscriptions();
@@ -187,11 +196,11 @@ impl Hub {
             .values()
             .chain(subscriptions.older.values())
         {
-            subscription.look(now, head);
+            subscription.check_stall(now, head);
         }
     }
 
-    /// The streams that ended since the last call.
+    /// Takes the list of streams that ended since it was last taken.
     pub fn take_detached(&self) -> Vec<Detached> {
         std::mem::take(&mut self.detached.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -202,18 +211,20 @@ impl Hub {
     }
 
     fn wake_all(&self) {
+        // The older streams were woken when they were taken over.
         for subscription in self.subscriptions().current.values() {
             subscription.wake();
         }
     }
 
-    /// Wakes the next part of a wave: those after this participant, or the first.
+    /// Wakes the next part of a wave: the followers after this participant, or from the first one
+    /// on.
     fn wake_wave(&self, after: Option<ParticipantNumber>) {
         let head = self.head();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let in_flight = self.waves.in_flight();
-        // The wave counts itself: it does not end before all were woken, however quick they are,
-        // and it ends even if nobody waits.
+        // The wave counts itself. So it does not end before all followers were woken, however quick
+        // they are, and it ends even if nobody waits.
         in_flight.add();
         let subscriptions = self.subscriptions();
         let mut woken = 0;
@@ -221,16 +232,19 @@ impl Hub {
             if subscription.deliver(head, in_flight) {
                 woken += 1;
             }
+            // The rest is woken after other tasks have run. `Waves` remembers where to go on.
             if woken == PART {
                 self.waves.go_on_after(participant);
                 break;
             }
         }
         drop(subscriptions);
+        // After the lock is released, because the end of a wave wakes the timer task, which locks
+        // again.
         self.waves.ended(in_flight.remove());
     }
 
-    /// Does not wait any longer for those who were woken and have not come.
+    /// Stops waiting for the followers that were woken and have not been polled since.
     fn give_up(&self) {
         let subscriptions = self.subscriptions();
         for subscription in subscriptions
@@ -255,7 +269,7 @@ impl Hub {
 }
 
 impl Attachment {
-    /// Whose.
+    /// The participation that the stream belongs to.
     pub fn participant(&self) -> ParticipantNumber {
         self.participant
     }
@@ -265,45 +279,49 @@ impl Attachment {
         self.subscription.generation()
     }
 
-    /// Gives the means to end the stream while its body is not asked for anything.
-    pub fn cut_by(&self, cut: Cut) {
-        self.subscription.cut_by(cut);
+    /// Sets the handle that ends the stream while HTTP/2 does not poll its body.
+    pub fn set_abort(&self, abort: StreamAbort) {
+        self.subscription.set_abort(abort);
     }
 
-    /// HTTP/2 got all of the Welcome.
+    /// Records that HTTP/2 has taken all of the Welcome.
     pub(super) fn welcomed(&self) {
         self.subscription.welcomed();
     }
 
-    /// HTTP/2 has room for more.
-    pub(super) fn asked(&self) {
+    /// Records that HTTP/2 polls the body: the peer has window for more, and the wave has reached
+    /// this follower.
+    pub(super) fn polled(&self) {
         self.hub.delivered(&self.subscription);
-        self.subscription.asked();
+        self.subscription.polled();
     }
 
-    /// Called before the last look, so that nothing that comes meanwhile is missed.
-    pub(super) fn wake_by(&self, waker: &Waker) {
-        self.subscription.wake_by(waker);
+    /// Registers the waker. The follower polls once more after this, so that an event that is
+    /// published in between is not missed.
+    pub(super) fn register_waker(&self, waker: &Waker) {
+        self.subscription.register_waker(waker);
     }
 
-    /// HTTP/2 got something, the last of which is at `cursor`.
+    /// Records that HTTP/2 has taken bytes that end at `cursor`, and that the peer has to ask for
+    /// more from now on.
     pub(super) fn handed_over(&self, cursor: Position) {
         self.subscription
             .handed_over(cursor, self.hub.tick.load(Ordering::Acquire));
     }
 
-    pub(super) fn order(&self) -> Option<Order> {
-        self.subscription.order().or_else(|| {
+    pub(super) fn close_reason(&self) -> Option<CloseReason> {
+        self.subscription.close_reason().or_else(|| {
             self.hub
                 .closed
                 .load(Ordering::Acquire)
-                .then_some(Order::Shutdown)
+                .then_some(CloseReason::Shutdown)
         })
     }
 
-    pub(super) fn take(&self, after: Position) -> Taken {
+    pub(super) fn take(&self, after: Position) -> RingRead {
+        // Checked without the ring's lock: in a calm chat most polls end here.
         if after >= self.hub.head() {
-            return Taken::UpToDate;
+            return RingRead::UpToDate;
         }
         self.hub
             .ring
@@ -321,6 +339,8 @@ impl Drop for Attachment {
             for subscriptions in [current, older] {
                 let subscription = subscriptions.get(&self.participant);
                 if subscription
+                    // Only its own entry: a newer stream of the same participant may have replaced
+                    // it.
                     .is_some_and(|subscription| Arc::ptr_eq(subscription, &self.subscription))
                 {
                     subscriptions.remove(&self.participant);
@@ -328,11 +348,13 @@ impl Drop for Attachment {
             }
         }
         self.hub.delivered(&self.subscription);
+        // Outside the lock, because the end of a wave takes another one. After the removal, so that
+        // no new wave can wake this stream in between.
         let detached = Detached {
             participant: self.participant,
             generation: self.subscription.generation(),
         };
-        // At most one for each stream that is open: bounded by the number of streams.
+        // The list is bounded by the number of streams: each adds one entry when it ends.
         self.hub
             .detached
             .lock()

@@ -1,17 +1,18 @@
 //! A participant's stream: a cursor into the log as an HTTP/2 response body.
 //!
-//! A follower holds a position and a waker. There is no queue and no task of its own: HTTP/2 asks
-//! for the next bytes when the participant has room for them, and gets whatever the log holds
-//! behind the cursor: from the ring of recent events, or, further behind, a page from the log.
+//! A follower holds a position and a waker. It has no queue and no task of its own. HTTP/2 polls it
+//! for the next bytes when the peer has window for them, and gets what the log holds after the
+//! cursor: from the ring of recent events or, if the follower lags further, a page from the log.
 //!
-//! A stream that stands still costs nobody but itself, and is ended after a while, so that who
-//! has vanished behind a live connection is announced.
+//! A stream that stalls costs nobody else anything. It is ended after a while, so that a
+//! participant that has vanished while its connection looks alive is announced as lost.
 //!
 //! Deliberately absent: who publishes, and why.
 
 mod body;
 mod frame;
 mod hub;
+mod limits;
 mod ring;
 mod subscription;
 mod wave;
@@ -20,7 +21,7 @@ mod welcome;
 #[cfg(test)]
 mod tests;
 
-pub use body::{Follower, Start};
-pub use frame::{PREFIX, frame, frame_message};
-pub use hub::{Attachment, Detached, Hub, Order};
-pub use ring::Limits;
+pub use body::{Follower, StreamStart};
+pub use frame::frame;
+pub use hub::{Attachment, CloseReason, Detached, Hub};
+pub use limits::FollowerLimits;

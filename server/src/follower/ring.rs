@@ -4,52 +4,32 @@ use std::{
     collections::VecDeque,
     iter::Peekable,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
-use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber, Position};
+use chitty_chat::{LeftReason, ParticipantNumber, Position};
 
-use super::frame;
+use super::{FollowerLimits, frame};
+use crate::record::EncodedEvent;
 
-/// What the ring keeps, and how much a follower takes from it at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// At most so many bytes of framed events are kept for those who are almost up to date.
-    pub ring_bytes: usize,
-    /// At most so many bytes in one DATA frame, but for a single event.
-    pub frame_bytes: usize,
-    /// A stream that is behind and does not read is ended after so long.
-    pub stall: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            ring_bytes: 1 << 20,
-            frame_bytes: 16 << 10,
-            stall: Duration::from_secs(60),
-        }
-    }
-}
-
-/// The newest events, in chunks of a commit, or of as much of a large one as fits in one DATA
-/// frame: whoever holds a part of a chunk holds all of it.
+/// The newest events, in chunks. A chunk is one commit, or as much of a large commit as fits in one
+/// DATA frame: a peer that holds a slice of a chunk keeps all of it in memory.
 pub(super) struct Ring {
-    limits: Limits,
+    limits: FollowerLimits,
     chunks: VecDeque<Chunk>,
     bytes: usize,
     head: Position,
-    /// What the last follower took who was several commits behind: the next one is mostly at the
-    /// same place.
-    joined: Mutex<Option<Joined>>,
+    /// The frame that was merged last for a follower that lagged by several commits. The next
+    /// follower mostly needs the same one.
+    merged: Mutex<Option<MergedChunks>>,
 }
 
-/// Several commits in one DATA frame, with nobody's Left among them.
+/// Several commits merged into one DATA frame. No participant's Left is among them, so that the
+/// frame suits every follower.
 #[derive(Clone)]
-struct Joined {
+struct MergedChunks {
     after: Position,
-    /// The ring's head when they were joined.
+    /// The ring's head when they were merged.
     head: Position,
     bytes: Bytes,
     last: Position,
@@ -64,29 +44,30 @@ struct Chunk {
     lefts: Vec<(Position, ParticipantNumber, LeftReason)>,
 }
 
-/// What a follower gets.
+/// What a follower finds in the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// Nothing is there yet.
+pub(super) enum RingRead {
+    /// There is nothing after the follower's position yet.
     UpToDate,
-    /// Events, the last of which is at `last`.
+    /// Events up to position `last`. `own_left` says why the participant left if its own Left is
+    /// the last of them.
     Frames {
         bytes: Bytes,
         last: Position,
         own_left: Option<LeftReason>,
     },
-    /// The log has it, the ring has not any more.
-    Behind,
+    /// The follower lags too far: only the log still has the next event.
+    Lagging,
 }
 
 impl Ring {
-    pub(super) fn new(limits: Limits, head: Position) -> Self {
+    pub(super) fn new(limits: FollowerLimits, head: Position) -> Self {
         Self {
             limits,
             chunks: VecDeque::new(),
             bytes: 0,
             head,
-            joined: Mutex::new(None),
+            merged: Mutex::new(None),
         }
     }
 
@@ -94,8 +75,8 @@ impl Ring {
         self.head
     }
 
-    /// What was committed at once, in order, behind all that is there.
-    pub(super) fn push<'a>(&mut self, events: impl Iterator<Item = &'a Event>) {
+    /// Appends the events of one commit, and evicts the oldest chunks if the ring is too large.
+    pub(super) fn push<'a>(&mut self, events: impl Iterator<Item = &'a EncodedEvent>) {
         let mut events = events.peekable();
         while events.peek().is_some() {
             let chunk = Chunk::new(self.head, &mut events, self.limits.frame_bytes);
@@ -103,6 +84,8 @@ impl Ring {
             self.bytes += chunk.frames.len();
             self.chunks.push_back(chunk);
         }
+        // The newest chunk is kept even if it is larger than the ring. Otherwise followers that are
+        // up to date would have to read it from the log.
         while self.bytes > self.limits.ring_bytes && self.chunks.len() > 1 {
             if let Some(oldest) = self.chunks.pop_front() {
                 self.bytes -= oldest.frames.len();
@@ -110,33 +93,34 @@ impl Ring {
         }
     }
 
-    /// What follows `after`, as much as one DATA frame holds, ending with the participant's own
-    /// Left where that comes.
-    pub(super) fn take(&self, after: Position, participant: ParticipantNumber) -> Taken {
+    /// The events after `after`, as many as fit in one DATA frame. They end with the participant's
+    /// own Left if it is among them.
+    pub(super) fn take(&self, after: Position, participant: ParticipantNumber) -> RingRead {
         if after >= self.head {
-            return Taken::UpToDate;
+            return RingRead::UpToDate;
         }
         let index = self.chunks.partition_point(|chunk| chunk.last <= after);
         let Some(chunk) = self.chunks.get(index).filter(|chunk| chunk.before <= after) else {
-            return Taken::Behind;
+            return RingRead::Lagging;
         };
         let taken = chunk.slice(after, participant, self.limits.frame_bytes);
         if taken.last == self.head || taken.own_left.is_some() {
             return taken.into();
         }
-        // Several small commits are due: together in one frame, as HTTP/2 peers count frames.
-        let mut shared = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(joined) = &*shared
-            && (joined.after, joined.head) == (after, self.head)
+        // Several small commits are due. They go into one frame, because peers limit how many small
+        // frames they accept.
+        let mut shared = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(merged) = &*shared
+            && (merged.after, merged.head) == (after, self.head)
         {
-            return Taken::Frames {
-                bytes: joined.bytes.clone(),
-                last: joined.last,
+            return RingRead::Frames {
+                bytes: merged.bytes.clone(),
+                last: merged.last,
                 own_left: None,
             };
         }
-        let (taken, anybodys) = self.join(index, taken, participant);
-        *shared = anybodys.then(|| Joined {
+        let (taken, anybodys) = self.merge(index, taken, participant);
+        *shared = anybodys.then(|| MergedChunks {
             after,
             head: self.head,
             bytes: taken.bytes.clone(),
@@ -145,36 +129,39 @@ impl Ring {
         taken.into()
     }
 
-    /// What was taken of this chunk, and as many whole ones behind it as the frame has room for;
-    /// and whether anybody would get the same there.
-    fn join(
+    /// Appends as many whole chunks after this one as the frame has space for. Also says whether
+    /// every follower at that position would get the same bytes.
+    fn merge(
         &self,
         index: usize,
         mut taken: Slice,
         participant: ParticipantNumber,
     ) -> (Slice, bool) {
         let mut anybodys = self.chunks[index].lefts.is_empty();
-        let mut joined = BytesMut::new();
+        let mut merged = BytesMut::new();
         for chunk in self.chunks.iter().skip(index + 1) {
-            let room = self
+            let space = self
                 .limits
                 .frame_bytes
-                .saturating_sub(taken.bytes.len() + joined.len());
-            if taken.own_left.is_some() || taken.last != chunk.before || chunk.frames.len() > room {
+                .saturating_sub(taken.bytes.len() + merged.len());
+            // The stream ends at its own Left, and a chunk of which only a part was taken cannot be
+            // followed by another.
+            if taken.own_left.is_some() || taken.last != chunk.before || chunk.frames.len() > space
+            {
                 break;
             }
-            if joined.is_empty() {
-                joined.extend_from_slice(&taken.bytes);
+            if merged.is_empty() {
+                merged.extend_from_slice(&taken.bytes);
                 taken.bytes = Bytes::new();
             }
             anybodys &= chunk.lefts.is_empty();
-            let more = chunk.slice(taken.last, participant, room);
-            joined.extend_from_slice(&more.bytes);
+            let more = chunk.slice(taken.last, participant, space);
+            merged.extend_from_slice(&more.bytes);
             taken.last = more.last;
             taken.own_left = more.own_left;
         }
-        if !joined.is_empty() {
-            taken.bytes = frame::exactly(&joined);
+        if !merged.is_empty() {
+            taken.bytes = frame::exactly(&merged);
         }
         (taken, anybodys)
     }
@@ -186,7 +173,7 @@ struct Slice {
     own_left: Option<LeftReason>,
 }
 
-impl From<Slice> for Taken {
+impl From<Slice> for RingRead {
     fn from(slice: Slice) -> Self {
         Self::Frames {
             bytes: slice.bytes,
@@ -197,10 +184,10 @@ impl From<Slice> for Taken {
 }
 
 impl Chunk {
-    /// What comes next, up to the first event that is not within `most` bytes any more.
+    /// A chunk of the next events, up to `most` bytes but with at least one event.
     fn new<'a>(
         before: Position,
-        events: &mut Peekable<impl Iterator<Item = &'a Event>>,
+        events: &mut Peekable<impl Iterator<Item = &'a EncodedEvent>>,
         most: usize,
     ) -> Self {
         let mut frames = BytesMut::new();
@@ -215,6 +202,8 @@ impl Chunk {
             debug_assert_eq!(event.position, chunk.last.next());
             let before = frames.len();
             frame::put_event(&mut frames, event);
+            // An event's size is known only after encoding it. Taking it back costs one encoding
+            // for each chunk.
             if before > 0 && frames.len() > most {
                 frames.truncate(before);
                 break;
@@ -222,20 +211,17 @@ impl Chunk {
             events.next();
             chunk.ends.push(frames.len());
             chunk.last = event.position;
-            if let EventKind::Left {
-                participant,
-                reason,
-                ..
-            } = event.kind
-            {
+            if let Some((participant, reason)) = event.left {
                 chunk.lefts.push((event.position, participant, reason));
             }
         }
+        // A growing buffer may be twice as large as its contents, and the ring holds them for a
+        // while.
         chunk.frames = frame::exactly(&frames);
         chunk
     }
 
-    /// What of this chunk follows `after`, in at most `most` bytes but for a single event.
+    /// The events of this chunk after `after`, in at most `most` bytes but at least one event.
     fn slice(&self, after: Position, participant: ParticipantNumber, most: usize) -> Slice {
         let own_left = self
             .lefts
@@ -243,6 +229,7 @@ impl Chunk {
             .find(|(position, left, _)| *position > after && *left == participant);
         let skip = index(after.get() - self.before.get());
         let start = skip.checked_sub(1).map_or(0, |index| self.ends[index]);
+        // Nothing after its own Left belongs to the stream.
         let stop = own_left.map_or(self.ends.len(), |(position, ..)| {
             index(position.get() - self.before.get())
         });
@@ -259,7 +246,7 @@ impl Chunk {
     }
 }
 
-/// Within a chunk, whose length is a `usize`.
+/// A distance within a chunk, which fits because the chunk's length is a `usize`.
 fn index(distance: u64) -> usize {
     usize::try_from(distance).unwrap_or(usize::MAX)
 }
@@ -268,11 +255,16 @@ fn index(distance: u64) -> usize {
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use chitty_chat::{Event, EventKind};
     use proptest::prelude::*;
 
     use super::*;
 
-    fn message(position: u64, text: &str) -> Event {
+    fn message(position: u64, text: &str) -> EncodedEvent {
+        (&message_event(position, text)).into()
+    }
+
+    fn message_event(position: u64, text: &str) -> Event {
         Event {
             position: position.into(),
             lamport: (position * 2).into(),
@@ -288,26 +280,27 @@ mod tests {
         }
     }
 
-    fn left(position: u64, participant: u64) -> Event {
+    fn left(position: u64, participant: u64) -> EncodedEvent {
         let kind = EventKind::Left {
             name: "bob".into(),
             reason: LeftReason::Left,
             participant: ParticipantNumber::new(participant),
         };
-        Event {
+        let event = Event {
             kind,
-            ..message(position, "")
-        }
+            ..message_event(position, "")
+        };
+        (&event).into()
     }
 
-    /// All that a participant gets, as the bytes of each event.
+    /// All that a participant gets from the ring: the bytes of all events, and the last position.
     fn follow(ring: &Ring, mut after: Position, participant: u64) -> Option<(BytesMut, Position)> {
         let mut all = BytesMut::new();
         loop {
             match ring.take(after, ParticipantNumber::new(participant)) {
-                Taken::UpToDate => return Some((all, after)),
-                Taken::Behind => return None,
-                Taken::Frames {
+                RingRead::UpToDate => return Some((all, after)),
+                RingRead::Lagging => return None,
+                RingRead::Frames {
                     bytes,
                     last,
                     own_left,
@@ -329,7 +322,7 @@ mod tests {
             commits in prop::collection::vec(1..6_u64, 1..20), after in 0..100_u64,
             frame_bytes in 1..400_usize,
         ) {
-            let limits = Limits { ring_bytes: 1 << 20, frame_bytes, ..Limits::default() };
+            let limits = FollowerLimits { ring_bytes: 1 << 20, frame_bytes, ..FollowerLimits::default() };
             let mut ring = Ring::new(limits, Position::ZERO);
             let mut expected = BytesMut::new();
             let mut position = 0;
@@ -349,7 +342,7 @@ mod tests {
 
         #[test]
         fn what_was_dropped_is_said_to_be_behind(count in 50..200_u64, after in 0..200_u64) {
-            let limits = Limits { ring_bytes: 1000, frame_bytes: 100, ..Limits::default() };
+            let limits = FollowerLimits { ring_bytes: 1000, frame_bytes: 100, ..FollowerLimits::default() };
             let mut ring = Ring::new(limits, Position::ZERO);
             for position in 1..=count {
                 ring.push([message(position, "hello")].iter());
@@ -357,13 +350,13 @@ mod tests {
             prop_assert!(ring.bytes <= limits.ring_bytes);
             let oldest = ring.chunks[0].before;
             let got = ring.take(after.into(), ParticipantNumber::new(1));
-            prop_assert_eq!(got == Taken::Behind, after < oldest.get());
+            prop_assert_eq!(got == RingRead::Lagging, after < oldest.get());
         }
     }
 
     #[test]
     fn a_stream_ends_with_its_own_left() {
-        let mut ring = Ring::new(Limits::default(), Position::ZERO);
+        let mut ring = Ring::new(FollowerLimits::default(), Position::ZERO);
         ring.push([message(1, "a"), left(2, 9), message(3, "b")].iter());
         ring.push([left(4, 8), message(5, "c")].iter());
         let (_, end) = follow(&ring, Position::ZERO, 9).expect("all is kept");
@@ -376,9 +369,9 @@ mod tests {
 
     #[test]
     fn no_chunk_of_a_large_commit_is_larger_than_a_frame() {
-        let limits = Limits {
+        let limits = FollowerLimits {
             frame_bytes: 1000,
-            ..Limits::default()
+            ..FollowerLimits::default()
         };
         let mut ring = Ring::new(limits, Position::ZERO);
         let events: Vec<_> = (1..=1000).map(|at| message(at, "hello")).collect();
@@ -391,11 +384,11 @@ mod tests {
 
     #[test]
     fn several_small_commits_go_in_one_frame() {
-        let mut ring = Ring::new(Limits::default(), Position::ZERO);
+        let mut ring = Ring::new(FollowerLimits::default(), Position::ZERO);
         for position in 1..=10 {
             ring.push([message(position, "hi")].iter());
         }
         let taken = ring.take(Position::new(3), ParticipantNumber::new(1));
-        assert!(matches!(taken, Taken::Frames { last, .. } if last.get() == 10));
+        assert!(matches!(taken, RingRead::Frames { last, .. } if last.get() == 10));
     }
 }

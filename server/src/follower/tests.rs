@@ -20,12 +20,12 @@ use super::{
     subscription::{TICKS, WELCOME_TICKS},
     *,
 };
-use crate::{log::MemoryLog, net::Cut, room::Participant};
+use crate::{log::MemoryLog, net::StreamAbort, room::Participant};
 
 struct Stream {
     hub: Arc<Hub>,
     follower: Follower,
-    cut: Cut,
+    cut: StreamAbort,
 }
 
 const ADA: ParticipantNumber = ParticipantNumber::new(1);
@@ -40,14 +40,14 @@ fn stream_among(
     participants: OrdMap<ParticipantNumber, Participant>,
 ) -> Stream {
     let attachment = hub.attach(ADA, generation);
-    let cut = Cut::default();
-    attachment.cut_by(cut.clone());
+    let cut = StreamAbort::default();
+    attachment.set_abort(cut.clone());
     let welcome = Welcome {
         next: 1,
         ..Welcome::default()
     };
     let log = Arc::new(MemoryLog::new(&mut os_random));
-    let start = Start {
+    let start = StreamStart {
         welcome,
         participants,
         attachment,
@@ -60,7 +60,7 @@ fn stream_among(
 }
 
 fn hub() -> Arc<Hub> {
-    Arc::new(Hub::new(Limits::default(), Position::ZERO))
+    Arc::new(Hub::new(FollowerLimits::default(), Position::ZERO))
 }
 
 fn publish(hub: &Hub) {
@@ -71,7 +71,7 @@ fn publish(hub: &Hub) {
         request: 1.into(),
         kind: EventKind::Joined { name: "bob".into() },
     };
-    hub.publish([event].iter());
+    hub.publish([(&event).into()].iter());
 }
 
 impl Stream {
@@ -90,9 +90,9 @@ impl Stream {
         Broadcast::decode(&bytes[5..]).expect("one message").kind
     }
 
-    fn look(&self, times: u32) {
+    fn check_stalls(&self, times: u32) {
         for _ in 0..times {
-            self.hub.look();
+            self.hub.check_stalls();
         }
     }
 }
@@ -102,10 +102,10 @@ fn who_is_behind_and_does_not_read_is_told_and_then_cut() {
     let mut ada = stream(&hub(), 1);
     publish(&ada.hub);
     assert!(matches!(ada.message(), Some(Kind::Welcome(_))));
-    ada.look(TICKS + 1);
-    assert!(!ada.cut.is_wanted());
-    ada.look(1);
-    assert!(ada.cut.is_wanted());
+    ada.check_stalls(TICKS + 1);
+    assert!(!ada.cut.is_aborted());
+    ada.check_stalls(1);
+    assert!(ada.cut.is_aborted());
 }
 
 #[test]
@@ -113,14 +113,14 @@ fn who_reads_again_in_time_hears_why_the_stream_ends() {
     let mut ada = stream(&hub(), 1);
     publish(&ada.hub);
     ada.message().expect("a Welcome");
-    ada.look(TICKS + 1);
+    ada.check_stalls(TICKS + 1);
     let Some(Kind::Closing(closing)) = ada.message() else {
         panic!("a Closing");
     };
     assert_eq!((closing.reason(), closing.position), (Reason::TooSlow, 0));
     let trailers = ada.ask().expect("the end").into_trailers();
     assert_eq!(trailers.expect("trailers")["grpc-status"], "14");
-    assert!(!ada.cut.is_wanted());
+    assert!(!ada.cut.is_aborted());
 }
 
 #[test]
@@ -128,21 +128,21 @@ fn who_reads_a_little_or_has_nothing_to_read_is_left_alone() {
     let mut ada = stream(&hub(), 1);
     ada.message().expect("a Welcome");
     // Not asked again, but there is nothing to read either.
-    ada.look(5 * TICKS);
+    ada.check_stalls(5 * TICKS);
     publish(&ada.hub);
     for _ in 0..10 {
         assert!(matches!(ada.message(), Some(Kind::Event(_))));
         publish(&ada.hub);
-        ada.look(TICKS);
+        ada.check_stalls(TICKS);
     }
     assert!(matches!(ada.message(), Some(Kind::Event(_))));
     assert!(ada.message().is_none());
     // It is we who have nothing.
-    ada.look(5 * TICKS);
+    ada.check_stalls(5 * TICKS);
     publish(&ada.hub);
-    ada.look(5 * TICKS);
+    ada.check_stalls(5 * TICKS);
     assert!(matches!(ada.message(), Some(Kind::Event(_))));
-    assert!(!ada.cut.is_wanted());
+    assert!(!ada.cut.is_aborted());
 }
 
 #[test]
@@ -164,9 +164,9 @@ fn who_is_taken_over_and_does_not_read_is_cut() {
     let mut older = stream(&hub, 1);
     older.message().expect("a Welcome");
     let newer = stream(&hub, 2);
-    newer.look(2);
-    assert!(older.cut.is_wanted());
-    assert!(!newer.cut.is_wanted());
+    newer.check_stalls(2);
+    assert!(older.cut.is_aborted());
+    assert!(!newer.cut.is_aborted());
     drop(older);
     assert_eq!(hub.count(), 1);
 }
@@ -190,10 +190,10 @@ fn who_does_not_take_the_welcome_is_cut_soon() {
         for _ in 0..pieces {
             ada.ask().expect("a piece");
         }
-        ada.look(WELCOME_TICKS);
-        assert!(!ada.cut.is_wanted());
-        ada.look(1);
-        assert!(ada.cut.is_wanted());
+        ada.check_stalls(WELCOME_TICKS);
+        assert!(!ada.cut.is_aborted());
+        ada.check_stalls(1);
+        assert!(ada.cut.is_aborted());
     }
 }
 
@@ -202,7 +202,7 @@ fn who_joins_in_a_loop_and_does_not_read_has_two_streams() {
     let hub = hub();
     let streams = [1, 2, 3].map(|generation| stream(&hub, generation));
     assert_eq!(
-        streams.each_ref().map(|stream| stream.cut.is_wanted()),
+        streams.each_ref().map(|stream| stream.cut.is_aborted()),
         [true, false, false]
     );
 }

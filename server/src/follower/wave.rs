@@ -1,13 +1,13 @@
-//! When followers are woken.
+//! Waves: when followers are woken, and how many at once.
 //!
-//! Each write to a participant costs much the same, however many events are in it. So a busy chat
-//! wakes its followers in waves: not before all have been served what the last one was for, and
-//! not too soon after it. What becomes durable meanwhile goes out together. Where all has been
-//! calm, a wave comes at once.
+//! A write to a participant costs much the same however many events are in it. So a busy chat wakes
+//! its followers in waves. A wave begins when all followers have been served the one before, and
+//! not too soon after it. The events that become durable in the meantime go out together. In a calm
+//! chat, a wave begins at once.
 //!
-//! The pause behind a wave of many events is counted from its end: else a server that is slow, so
-//! that its waves take longer than the pause, would have none. Half of the authors would be heard
-//! in one wave and the other half in the next, for twice the writes.
+//! The pause after a wave of many events is counted from its end. Otherwise a slow server, whose
+//! waves take longer than the pause, would have no pause at all: half of the authors would be in
+//! one wave and half in the next, for twice the writes.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -21,48 +21,49 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-/// From the beginning of a wave to that of the next, at least, where there are many. Nobody sees
-/// so short a pause.
+/// Shortest time from the beginning of a wave to that of the next in a busy chat. People do not
+/// notice so short a delay.
 const PAUSE: Duration = Duration::from_millis(4);
 
-/// The end of a wave with so many events is followed by a pause, too.
+/// After a wave with so many events, the pause is counted from its end.
 const MANY: u32 = 8;
 
-/// So much of the pauses may be made up for later: what two say at the same moment is not held
-/// back. It is the limit of a generic cell rate algorithm (ITU-T I.371).
+/// How far a wave may come ahead of the even pace, so that two messages at the same moment are not
+/// held back. This is the limit `L` of the generic cell rate algorithm (ITU-T I.371).
 const TOLERANCE: Duration = PAUSE;
 
-/// Whoever has not come to be served for so long is not waited for.
+/// A wave does not wait longer than this for a follower that was woken and is not polled.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// So many are woken at once. Others, first of all those who publish, have their turn between two
-/// such parts of a wave.
+/// Followers that are woken at once. Other tasks, above all those that handle Publish, run between
+/// two such parts of a wave.
 pub(super) const PART: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Waves {
-    state: Mutex<State>,
+    state: Mutex<WaveState>,
     changed: Notify,
-    /// Those who were woken and have not come yet, and the wave that is waking them.
+    /// The followers that were woken and have not been polled yet, and the wave itself while it is
+    /// waking them.
     in_flight: InFlight,
     all_served: Notify,
 }
 
 #[derive(Default)]
-struct State {
-    /// When the next wave would come if all of them kept to the pause.
+struct WaveState {
+    /// When the next wave is due at an even pace: the theoretical arrival time of the algorithm.
     even: Option<Instant>,
-    /// When the wave began that is not served yet.
+    /// When the current wave began; `None` once all of its followers have been served.
     begun: Option<Instant>,
-    /// How many events it has.
+    /// How many events the current wave carries.
     carried: u32,
-    /// How many have come since.
+    /// How many events have been published since it began.
     waiting: u32,
-    /// Of this wave, those after this one are still to be woken.
+    /// The followers of this wave after this participant are still to be woken.
     rest: Option<ParticipantNumber>,
 }
 
-impl State {
+impl WaveState {
     fn earliest(&self) -> Option<Instant> {
         self.even.map(|even| even - TOLERANCE)
     }
@@ -71,8 +72,10 @@ impl State {
         self.rest.is_some() || self.waiting > 0
     }
 
-    /// After whom the next are to be woken now; `None`: all. An error is the time to ask again.
+    /// The participant after whom followers are to be woken now, or `None` for all of them. The
+    /// error is the time at which to ask again.
     fn next(&mut self, now: Instant, gave_up: bool) -> Result<Option<ParticipantNumber>, Instant> {
+        // The rest of a wave belongs to the same wave, so the pause does not apply.
         if let Some(rest) = self.rest.take() {
             return Ok(Some(rest));
         }
@@ -85,14 +88,15 @@ impl State {
         }
     }
 
-    /// A wave begins.
+    /// Begins a wave that carries all the events that wait.
     fn begin(&mut self, now: Instant) {
+        // Never in the past: a calm time, however long, saves up no more than the tolerance.
         self.even = Some(self.even.map_or(now, |even| even.max(now)) + PAUSE);
         self.begun = Some(now);
         self.carried = std::mem::take(&mut self.waiting);
     }
 
-    /// All who were woken have been served.
+    /// Ends the wave if all of its parts were woken: all its followers have been served.
     fn end(&mut self, now: Instant) {
         if self.rest.is_some() {
             return;
@@ -104,28 +108,31 @@ impl State {
             } else {
                 took + PAUSE
             };
+            // `begin` has added one pause already.
             self.even = Some(even + interval.saturating_sub(PAUSE));
         }
     }
 }
 
-/// Who is to be woken next.
+/// Which followers are to be woken next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Next {
-    /// Those after this one; `None`: all of them.
+pub(super) struct NextWave {
+    /// The followers after this participant; `None` for all of them.
     pub(super) after: Option<ParticipantNumber>,
-    /// Somebody was waited for in vain.
+    /// A follower of the wave before was not polled within the patience.
     pub(super) gave_up: bool,
 }
 
 impl Waves {
-    /// So many events have come. Whether there is to be a wave at once; otherwise
-    /// [`Waves::next`] will return.
+    /// Adds newly published events. Returns whether the caller is to begin a wave at once; if not,
+    /// [`Waves::next`] returns when one is due.
     pub(super) fn is_due(&self, events: u32) -> bool {
         let now = Instant::now();
         let mut state = self.state();
         state.waiting = state.waiting.saturating_add(events);
         let calm = state.earliest().is_none_or(|earliest| now >= earliest);
+        // No wave begins while one is under way: the followers that it has woken take the new
+        // events, too.
         if calm && state.rest.is_none() && self.in_flight.is_empty() {
             state.begin(now);
             return true;
@@ -135,22 +142,26 @@ impl Waves {
         false
     }
 
-    /// Those after this one are still to be woken.
+    /// Leaves the followers after this participant to the next part of the wave.
     pub(super) fn go_on_after(&self, participant: ParticipantNumber) {
         self.state().rest = Some(participant);
         self.changed.notify_one();
     }
 
-    /// Returns when somebody is to be woken: the rest of a wave, or all for what came too soon.
-    pub(super) async fn next(&self) -> Next {
+    /// Returns when followers are to be woken: the rest of a wave, or all of them for events that
+    /// came too soon after the last wave.
+    pub(super) async fn next(&self) -> NextWave {
         loop {
+            // `Notify` stores one permit, so a change between the check and the wait is not missed.
             while !self.state().is_wanted() {
                 self.changed.notified().await;
             }
+            // A follower whose peer grants no window is not polled, and must not hold up the
+            // others.
             let gave_up = timeout(PATIENCE, self.all_served()).await.is_err();
             let next = self.state().next(Instant::now(), gave_up);
             match next {
-                Ok(after) => return Next { after, gave_up },
+                Ok(after) => return NextWave { after, gave_up },
                 Err(earliest) => sleep_until(earliest).await,
             }
         }
@@ -162,15 +173,16 @@ impl Waves {
         }
     }
 
-    /// Those of this wave who have not come yet. Whoever takes the last one out calls [`ended`].
+    /// The followers of this wave that have not been polled yet. The caller that removes the last
+    /// one calls [`ended`].
     ///
     /// [`ended`]: Self::ended
     pub(super) const fn in_flight(&self) -> &InFlight {
         &self.in_flight
     }
 
-    /// If that was the last one in flight: all who were woken have been served, have ended, or are
-    /// not waited for any more.
+    /// Ends the wave if the last follower in flight was removed: all followers that were woken have
+    /// been served, have ended, or are not waited for any more.
     pub(super) fn ended(&self, was_last: bool) {
         if was_last {
             self.state().end(Instant::now());
@@ -178,7 +190,7 @@ impl Waves {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WaveState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -187,7 +199,7 @@ impl Waves {
 mod tests {
     use super::*;
 
-    const ALL: Next = Next {
+    const ALL: NextWave = NextWave {
         after: None,
         gave_up: false,
     };
@@ -270,7 +282,7 @@ mod tests {
         assert!(!waves.is_due(1));
         let begun = Instant::now();
         let after = Some(ParticipantNumber::new(7));
-        assert_eq!(waves.next().await, Next { after, ..ALL });
+        assert_eq!(waves.next().await, NextWave { after, ..ALL });
         assert_eq!(begun.elapsed(), Duration::ZERO);
         assert_eq!(waves.next().await, ALL);
         assert_eq!(begun.elapsed(), Duration::ZERO);

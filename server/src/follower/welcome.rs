@@ -1,8 +1,8 @@
-//! A Welcome in pieces, each encoded when the peer has room for it.
+//! A Welcome in pieces, each of which is encoded when the peer has window for it.
 //!
 //! A Welcome to a full chat is hundreds of kilobytes, and a peer may ask for one and never read it.
-//! What waits for such a peer is the persistent map of the participants, which all share, and one
-//! piece.
+//! For such a peer the server holds only one piece and a reference to the persistent map of
+//! participants, which all streams share.
 
 use std::ops::Bound;
 
@@ -14,28 +14,30 @@ use prost::{
     encoding::{WireType, encode_key, encode_varint, encoded_len_varint},
 };
 
-use super::frame::PREFIX;
-use crate::room::Participant;
+use crate::{
+    grpc::{self, PREFIX},
+    room::Participant,
+};
 
-/// In bytes, of participants in one piece, which becomes one DATA frame; the last one may go over
-/// it.
+/// Bytes of participants in one piece, which becomes one DATA frame. The last participant may
+/// exceed it.
 const PIECE: usize = 8 << 10;
 
-/// `Broadcast.welcome`.
+/// The field number of `Broadcast.welcome`.
 const WELCOME: u32 = 1;
-/// `Welcome.participants`.
+/// The field number of `Welcome.participants`.
 const PARTICIPANTS: u32 = 5;
 
-/// What of a Welcome has not been encoded yet.
-pub(super) struct Welcome {
-    /// All but the participants; `None` once it was handed over.
+/// The part of a Welcome that has not been encoded yet.
+pub(super) struct WelcomeEncoder {
+    /// All fields but the participants; `None` once they were handed over.
     head: Option<v1::Welcome>,
     participants: OrdMap<ParticipantNumber, Participant>,
     /// The last participant that was encoded.
     last: Option<ParticipantNumber>,
 }
 
-impl Welcome {
+impl WelcomeEncoder {
     pub(super) fn new(
         head: v1::Welcome,
         participants: OrdMap<ParticipantNumber, Participant>,
@@ -47,8 +49,8 @@ impl Welcome {
         }
     }
 
-    /// The next piece of the message: first its length and all but the participants, as small as
-    /// it is, since that is what waits for a peer without any room.
+    /// The next piece of the message. The first one has the message's length and all fields but the
+    /// participants. It is small, because it is what waits for a peer that grants no window at all.
     pub(super) fn next(&mut self) -> Option<Bytes> {
         match self.head.take() {
             Some(head) => Some(begin(&head, &self.participants)),
@@ -56,7 +58,7 @@ impl Welcome {
         }
     }
 
-    /// Whether [`Welcome::next`] has no more.
+    /// Whether [`WelcomeEncoder::next`] has no more.
     pub(super) fn is_over(&self) -> bool {
         let last = self.participants.get_max().map(|(number, _)| *number);
         self.head.is_none() && self.last == last
@@ -76,7 +78,8 @@ impl Welcome {
     }
 }
 
-/// Protobuf's fields may come in any order, so that participants can be the last.
+/// The first piece: the prefix of the whole message, and all fields but the participants. Protobuf
+/// allows fields in any order, so the participants can come last.
 fn begin(head: &v1::Welcome, participants: &OrdMap<ParticipantNumber, Participant>) -> Bytes {
     let of_participants: usize = participants
         .values()
@@ -84,9 +87,7 @@ fn begin(head: &v1::Welcome, participants: &OrdMap<ParticipantNumber, Participan
         .sum();
     let length = head.encoded_len() + of_participants;
     let mut piece = BytesMut::with_capacity(PREFIX + 11 + head.encoded_len());
-    piece.put_u8(0);
-    // Bounded by the limits on names and participants: far below 4 GiB.
-    piece.put_u32(u32::try_from(field_len(length)).unwrap_or(u32::MAX));
+    piece.put_slice(&grpc::prefix(field_len(length)));
     put_field(&mut piece, WELCOME, length);
     // Into memory, which grows.
     let _ = head.encode(&mut piece);
@@ -152,7 +153,7 @@ mod tests {
     }
 
     /// All pieces, and the size of the largest.
-    fn pieces(mut welcome: Welcome) -> (Vec<u8>, usize) {
+    fn pieces(mut welcome: WelcomeEncoder) -> (Vec<u8>, usize) {
         let (mut all, mut largest) = (Vec::new(), 0);
         while !welcome.is_over() {
             let piece = welcome.next().expect("it is not over");
@@ -189,7 +190,7 @@ mod tests {
                 participants: participants.values().map(Into::into).collect(),
                 ..head.clone()
             };
-            let (bytes, largest) = pieces(Welcome::new(head, participants));
+            let (bytes, largest) = pieces(WelcomeEncoder::new(head, participants));
             prop_assert!(largest <= PIECE + 200, "{}", largest);
             let (prefix, message) = bytes.split_at(PREFIX);
             prop_assert_eq!(prefix[0], 0);
@@ -209,7 +210,7 @@ mod tests {
                 participant(number, &name, number),
             )
         });
-        let mut welcome = Welcome::new(v1::Welcome::default(), participants.collect());
+        let mut welcome = WelcomeEncoder::new(v1::Welcome::default(), participants.collect());
         assert!(welcome.next().is_some_and(|piece| piece.len() < 100));
         assert!(!welcome.is_over());
     }

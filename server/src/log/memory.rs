@@ -6,30 +6,36 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use chitty_chat::{LamportTime, Position, secret};
 
 use super::{
     AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError, TRIM_STEP,
 };
-use crate::record::Record;
+use crate::record::{Batch, EncodedEvent, EncodedRecord, Record, RecordError};
 
-/// A log in memory.
+/// A log in memory, gone with the process.
 pub struct MemoryLog {
     epoch: Arc<str>,
-    state: Mutex<State>,
+    state: Mutex<MemoryState>,
 }
 
-struct State {
+struct MemoryState {
     extent: Extent,
-    /// Each with the length of its encoding.
-    records: VecDeque<(Record, usize)>,
+    records: VecDeque<StoredRecord>,
     snapshot: Option<Vec<u8>>,
+}
+
+/// A record as the bytes that a file would hold: less than half of what it takes decoded.
+struct StoredRecord {
+    lamport: LamportTime,
+    bytes: Bytes,
 }
 
 impl MemoryLog {
     /// An empty log, with an epoch of its own.
     pub fn new(random: secret::FillRandom<'_>) -> Self {
-        let state = State {
+        let state = MemoryState {
             extent: Extent::EMPTY,
             records: VecDeque::new(),
             snapshot: None,
@@ -40,8 +46,8 @@ impl MemoryLog {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // The state is whole after each statement: a panic elsewhere spoils nothing.
+    fn state(&self) -> MutexGuard<'_, MemoryState> {
+        // The state is consistent after each statement, so that a poisoned lock can still be used.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -55,12 +61,28 @@ impl Log for MemoryLog {
         self.state().extent
     }
 
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         Box::pin(ready(self.state().append(after, &batch)))
     }
 
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>> {
-        Box::pin(ready(Ok(self.state().read(after, limit))))
+        let state = self.state();
+        let page = state.page(after, limit);
+        let page = page.map(|record| Record::decode(&record.bytes).map_err(read_error));
+        Box::pin(ready(page.collect()))
+    }
+
+    fn read_events(
+        &self,
+        after: Position,
+        limit: PageLimit,
+    ) -> LogFuture<Result<Vec<EncodedEvent>, ReadError>> {
+        let state = self.state();
+        let page = state.page(after, limit);
+        let page = page.map(|StoredRecord { bytes, .. }| {
+            EncodedEvent::of_record(bytes, |event| bytes.slice_ref(event)).map_err(read_error)
+        });
+        Box::pin(ready(page.collect()))
     }
 
     fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>> {
@@ -84,14 +106,17 @@ impl Log for MemoryLog {
     }
 }
 
-impl State {
-    fn append(&mut self, after: Position, batch: &[Record]) -> Result<(), AppendError> {
+impl MemoryState {
+    fn append(&mut self, after: Position, batch: &[EncodedRecord]) -> Result<(), AppendError> {
         self.check_tail(after)?;
         for record in batch {
-            let length = record.encode().len();
+            let bytes = Bytes::from(record.encode());
             self.extent.head = record.event.position;
-            self.extent.bytes += length as u64;
-            self.records.push_back((record.clone(), length));
+            self.extent.bytes += bytes.len() as u64;
+            self.records.push_back(StoredRecord {
+                lamport: record.event.lamport,
+                bytes,
+            });
         }
         Ok(())
     }
@@ -105,7 +130,7 @@ impl State {
         }
     }
 
-    fn read(&self, after: Position, limit: PageLimit) -> Vec<Record> {
+    fn page(&self, after: Position, limit: PageLimit) -> impl Iterator<Item = &StoredRecord> {
         let skip = (after.get() + 1).saturating_sub(self.extent.first.get());
         let mut bytes = 0;
         self.records
@@ -113,18 +138,19 @@ impl State {
             .skip(usize::try_from(skip).unwrap_or(usize::MAX))
             .take(limit.records)
             .enumerate()
-            .take_while(|(index, (_, length))| {
-                bytes += length;
+            .take_while(move |(index, record)| {
+                bytes += record.bytes.len();
+                // The first record is returned even if it is too large, so that a reader always
+                // gets on.
                 *index == 0 || bytes <= limit.bytes
             })
-            .map(|(_, (record, _))| record.clone())
-            .collect()
+            .map(|(_, record)| record)
     }
 
     fn locate(&self, lamport: LamportTime) -> Position {
         let earlier = self
             .records
-            .partition_point(|(record, _)| record.event.lamport < lamport);
+            .partition_point(|record| record.lamport < lamport);
         Position::new(self.extent.first.get() + earlier as u64)
     }
 
@@ -139,13 +165,18 @@ impl State {
             if !keep.is_exceeded(&self.extent) || self.extent.first > covered {
                 break;
             }
-            let Some((record, length)) = self.records.pop_front() else {
+            let Some(record) = self.records.pop_front() else {
                 break;
             };
-            self.extent.first = record.event.position.next();
-            self.extent.base = record.event.lamport;
-            self.extent.bytes -= length as u64;
+            self.extent.first = self.extent.first.next();
+            self.extent.base = record.lamport;
+            self.extent.bytes -= record.bytes.len() as u64;
         }
         self.extent
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is for map_err")]
+fn read_error(error: RecordError) -> ReadError {
+    ReadError(error.to_string().into())
 }

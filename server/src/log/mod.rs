@@ -1,17 +1,15 @@
-//! The durable log behind one small trait: append a batch, read from a position.
+//! The durable log, as one small trait: append a batch, read from a position.
 //!
-//! This is the seam for what comes later, such as a replicated stream: nothing outside of an
-//! implementation may assume that this process is the only writer. Appending is
-//! compare-and-append on the tail, and whoever broadcasts feeds on what the log holds.
+//! Another storage, such as a replicated stream, can implement it. Nothing outside of an
+//! implementation may assume that this process is the only writer: appending is compare-and-append
+//! on the tail, and broadcasts come from what the log holds.
 //!
-//! Deliberately absent: what a record means. Clients and gRPC are unknown here.
+//! Deliberately absent: clients, and gRPC.
 
 mod memory;
 mod replay;
 mod sqlite;
 
-#[cfg(test)]
-mod contract;
 #[cfg(test)]
 mod tests;
 
@@ -28,79 +26,96 @@ pub use sqlite::{
     SqliteLog, Summary, backup, check, recover,
 };
 
-use crate::record::Record;
+use crate::record::{Batch, EncodedEvent, Record};
 
-/// What a log's methods return: they are called through a trait object.
+/// The future that a log's methods return. It is boxed because they are called through a trait
+/// object.
 pub type LogFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A durable, ordered log of records, positions 1, 2, 3 and so on.
 pub trait Log: Send + Sync + 'static {
-    /// The life of this log: another log, or one restored from a backup, has another.
+    /// The epoch: the name of this log's life. Another log, or one that was restored from a backup,
+    /// has another.
     fn epoch(&self) -> Arc<str>;
 
-    /// What it holds at this moment.
+    /// The positions and bytes that it holds at this moment.
     fn extent(&self) -> Extent;
 
-    /// Appends a batch behind `after`, all of it or nothing, and returns when it is durable.
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>>;
+    /// Appends a batch after position `after`, all of it or nothing, and returns when it is
+    /// durable.
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>>;
 
-    /// Reads what follows `after`, ascending, up to the limits; always at least one record where
+    /// Reads the records after position `after`, in order, up to the limits, but at least one if
     /// there is one.
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>>;
 
-    /// The first position whose time is at least `lamport`; one behind the head where there is
+    /// Reads the events of the same records, encoded, for callers that pass them on as they are. A log
+    /// that keeps its records encoded need not decode them.
+    fn read_events(
+        &self,
+        after: Position,
+        limit: PageLimit,
+    ) -> LogFuture<Result<Vec<EncodedEvent>, ReadError>> {
+        let page = self.read(after, limit);
+        Box::pin(async move {
+            let encode = |record: &Record| EncodedEvent::from(&record.event);
+            Ok(page.await?.iter().map(encode).collect())
+        })
+    }
+
+    /// The first position whose time is at least `lamport`; the position after the head if there is
     /// none.
     fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>>;
 
-    /// The snapshot from which the log is folded; `None` while none was kept.
+    /// The snapshot that replaying begins with; `None` if none was kept.
     fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>>;
 
-    /// Keeps this snapshot of the fold at `at`, a position that is held, instead of an older one.
-    /// It is made where the log does its work: it may be large.
+    /// Keeps a snapshot of the fold at position `at`, which the log must hold, instead of an older
+    /// one. The snapshot is encoded on the log's own thread, because it may be large.
     fn keep_snapshot(
         &self,
         at: Position,
         snapshot: MakeSnapshot,
     ) -> LogFuture<Result<(), AppendError>>;
 
-    /// Drops records from the beginning while the cap is exceeded, at most [`TRIM_STEP`] of them,
-    /// and none behind `covered`: the caller has kept a snapshot of that position or a later one.
-    /// Returns what is held then.
+    /// Drops records from the beginning while the cap is exceeded: at most [`TRIM_STEP`] of them,
+    /// and none after `covered`. The caller has kept a snapshot of that position or a later one.
+    /// Returns what is held afterwards.
     fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>>;
 
-    /// Resolves when what the log is kept in was deleted, replaced or changed by somebody else,
-    /// after which nothing is appended any more. It is looked at so often; a log that is not kept
-    /// in files has nothing to look at.
+    /// Resolves when the log's files were deleted, replaced or changed by somebody else. Nothing is
+    /// appended after that. `every` is how often they are checked; a log without files never
+    /// resolves.
     fn watch(&self, every: Duration) -> LogFuture<AppendError> {
         let _ = every;
         Box::pin(std::future::pending())
     }
 }
 
-/// So many reads are served at once by a log that blocks, each on a thread of its own. History
-/// leaves one of them to those who follow ([`HISTORY_READERS`]), so that they never wait for it.
+/// Reads that a blocking log serves at once, each on a thread of its own. History leaves one of
+/// them to followers ([`HISTORY_READERS`]), so that they never wait for it.
 pub const READERS: usize = 4;
 
-/// So many of [`READERS`] serve History at most.
+/// How many of the [`READERS`] serve History at most.
 pub const HISTORY_READERS: usize = READERS - 1;
 
-/// Makes the bytes of a snapshot.
+/// A function that encodes a snapshot.
 pub type MakeSnapshot = Box<dyn FnOnce() -> Vec<u8> + Send>;
 
-/// So many records are dropped at once at most: what is appended meanwhile does not wait for long,
-/// also where a cap is new to a log of years.
+/// Records that one call of [`Log::trim`] drops at most. Appends in between do not wait for long,
+/// even if a large log gets a cap for the first time.
 pub const TRIM_STEP: usize = 10_000;
 
-/// What a log holds.
+/// The range of positions that a log holds, and its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// The oldest position that is kept; one behind `head` where there is none.
+    /// The oldest position that is kept; the position after `head` if there is none.
     pub first: Position,
-    /// The last position; 0 where there never was one.
+    /// The last position; 0 if there never was one.
     pub head: Position,
-    /// The time of the position before `first`; 0 where there is none.
+    /// The Lamport time of the position before `first`; 0 if there is none.
     pub base: LamportTime,
-    /// In bytes of records.
+    /// The size of all records in bytes.
     pub bytes: u64,
 }
 
@@ -117,7 +132,7 @@ impl Extent {
         self.head.get() + 1 - self.first.get()
     }
 
-    /// A snapshot is of a position that is held.
+    /// Refuses a snapshot of a position that the log does not hold.
     fn require_held(&self, at: Position) -> Result<(), AppendError> {
         if at >= self.first && at <= self.head {
             Ok(())
@@ -130,14 +145,14 @@ impl Extent {
 /// A cap on a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// So many events, the newest.
+    /// Keep so many of the newest events.
     Events(u64),
-    /// So many bytes of records, of the newest.
+    /// Keep so many bytes of the newest records.
     Bytes(u64),
 }
 
 impl Keep {
-    /// There is something to drop.
+    /// Whether the log exceeds the cap.
     pub const fn is_exceeded(self, extent: &Extent) -> bool {
         match self {
             Self::Events(most) => extent.events() > most,
@@ -145,7 +160,7 @@ impl Keep {
         }
     }
 
-    /// There is so much to drop, a tenth of the cap, that it is worth a new snapshot.
+    /// Whether the log exceeds the cap by a tenth, which is worth a new snapshot.
     pub const fn is_far_exceeded(self, extent: &Extent) -> bool {
         let slack = match self {
             Self::Events(most) => Self::Events(most.saturating_add(most / 10)),
@@ -160,17 +175,17 @@ impl Keep {
 pub struct PageLimit {
     /// At most so many records.
     pub records: usize,
-    /// At most so many bytes of records, but for the first.
+    /// At most so many bytes of records; the first record may exceed it.
     pub bytes: usize,
 }
 
 /// Why nothing was appended.
 #[derive(Clone, Debug, Error)]
 pub enum AppendError {
-    /// Another writer was there first: read on, and decide again.
+    /// Another writer was first. Read what it appended, and decide again.
     #[error("the log ends at position {tail}, not where the batch was decided")]
     Conflict {
-        /// Where it ends.
+        /// The position at which the log ends.
         tail: Position,
     },
     /// The store failed. Whether the batch is durable is unknown: a failed sync is never retried.

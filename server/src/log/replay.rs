@@ -1,4 +1,4 @@
-//! From a log to what it says.
+//! Replay: from a log to its fold.
 
 use chitty_chat::{LamportTime, Position};
 use thiserror::Error;
@@ -9,7 +9,7 @@ use crate::{
     room::{Fold, FoldError, SnapshotError},
 };
 
-/// Why a log cannot be folded.
+/// Why a log cannot be replayed.
 #[derive(Debug, Error)]
 pub enum ReplayError {
     /// It cannot be read.
@@ -18,7 +18,7 @@ pub enum ReplayError {
     /// Its snapshot is damaged.
     #[error("the chat's snapshot is damaged: {0}")]
     Snapshot(#[from] SnapshotError),
-    /// Its records do not follow on each other.
+    /// Its records do not follow from each other.
     #[error("the chat's log is damaged: {0}")]
     Fold(#[from] FoldError),
 }
@@ -28,17 +28,18 @@ const PAGE: PageLimit = PageLimit {
     bytes: 1 << 20,
 };
 
-/// Folds all that a log holds.
+/// Folds everything that a log holds.
 pub async fn replay(log: &dyn Log) -> Result<Fold, ReplayError> {
     let mut fold = match log.snapshot().await? {
         Some(bytes) => Fold::decode(&bytes)?,
         None => Fold::default(),
     };
+    // Page by page, so that a long log is never in memory as a whole.
     while !catch_up(log, &mut fold).await?.is_empty() {}
     Ok(fold)
 }
 
-/// Goes on by a page of what the log holds behind the fold's head, and returns it.
+/// Applies the next page of records after the fold's head, and returns the page.
 pub(crate) async fn catch_up(log: &dyn Log, fold: &mut Fold) -> Result<Vec<Record>, ReplayError> {
     let page = log.read(fold.head(), PAGE).await?;
     for record in &page {
@@ -47,13 +48,13 @@ pub(crate) async fn catch_up(log: &dyn Log, fold: &mut Fold) -> Result<Vec<Recor
     Ok(page)
 }
 
-/// The time of a position, as the log has it; `None` where it keeps neither the position nor
-/// knows its time.
+/// The Lamport time that the log has for a position; `None` if it does not know it.
 pub async fn lamport_at(
     log: &dyn Log,
     position: Position,
 ) -> Result<Option<LamportTime>, ReadError> {
     let extent = log.extent();
+    // The log keeps the time of the position before its first one, for a resume that ends there.
     if position == extent.first.previous() {
         return Ok(Some(extent.base));
     }

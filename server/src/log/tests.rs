@@ -1,59 +1,20 @@
-//! The contract of all logs, run on each that is here, and what is particular to them.
+//! Files that are refused, and when a cap is exceeded. The contract of all logs is tested in
+//! `tests/log_contract.rs`.
 
 use std::path::Path;
 
 use chitty_chat::secret::os_random;
 
-use super::{
-    contract::{ALL, batch, keeps_the_contract},
-    *,
+use super::*;
+
+/// A page limit that any log of a test fits in.
+pub(crate) const ALL: PageLimit = PageLimit {
+    records: 1000,
+    bytes: usize::MAX,
 };
 
 fn open(path: &Path) -> Result<SqliteLog, OpenError> {
     SqliteLog::open(path, &mut os_random)
-}
-
-#[tokio::test]
-async fn in_memory() {
-    keeps_the_contract(&MemoryLog::new(&mut os_random)).await;
-}
-
-#[tokio::test]
-async fn in_sqlite() {
-    let folder = tempfile::tempdir().expect("a folder");
-    keeps_the_contract(&open(&folder.path().join("chat.db")).expect("new")).await;
-}
-
-#[tokio::test]
-async fn what_was_appended_is_there_after_reopening() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("chat.db");
-    let log = open(&path).expect("new");
-    let epoch = log.epoch();
-    log.append(Position::ZERO, batch(1..=9))
-        .await
-        .expect("first");
-    log.keep_snapshot(Position::new(9), Box::new(|| vec![1, 2]))
-        .await
-        .expect("kept");
-    log.trim(Keep::Events(5), Position::new(9))
-        .await
-        .expect("trimmed");
-    let extent = log.extent();
-    drop(log);
-    let files: Vec<_> = std::fs::read_dir(folder.path()).expect("it").collect();
-    assert_eq!(
-        files.len(),
-        1,
-        "closing folds the write-ahead log in: {files:?}"
-    );
-    let log = open(&path).expect("the same");
-    assert_eq!((log.epoch(), log.extent()), (epoch, extent));
-    assert_eq!(log.snapshot().await.expect("readable"), Some(vec![1, 2]));
-    assert_eq!(
-        log.read(Position::ZERO, ALL).await.expect("readable").len(),
-        5
-    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Who may connect, and who has to go when there is no room.
+//! Which connections are admitted, and which are closed when there are too many.
 //!
-//! A connection without a participant is *unjoined*. It has a limited time, and when connections
-//! run out, the one of them that has been idle for the longest is closed, so that a newcomer can
-//! always connect. A participant's connection is never closed to make room.
+//! A connection without a participant is *unjoined*. It has a limited time. When connections run
+//! out, the unjoined one that has been idle for the longest is evicted, so that a newcomer can
+//! always connect. A participant's connection is never evicted.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,55 +15,56 @@ use tracing::warn;
 
 use super::{
     Limits,
-    member::{Excess, Member, Shared, Source},
+    member::{Excess, Member, SharedUsage, SourceUsage},
 };
 pub(super) use crate::source::source;
 use crate::source::{NETWORK_SHARE, network};
 
-/// All connections that are open.
+/// All open connections, counted by where they come from.
 pub(super) struct Registry {
     pub(super) limits: Limits,
-    state: Mutex<State>,
-    /// Streams that wait for their peers, of unjoined connections and of others.
-    pub(super) lingering: super::member::Pools,
+    state: Mutex<AdmissionState>,
+    /// How many streams wait for their peers, on all connections together.
+    pub(super) lingering: super::member::LingeringCounts,
 }
 
 #[derive(Default)]
-struct State {
+struct AdmissionState {
     all: usize,
     unjoined: usize,
-    /// By the network of IPv6, or the address of IPv4, that connections come from. At most one for
-    /// each open connection.
+    /// By the IPv6 /48 network or the IPv4 address that connections come from. There are at most as
+    /// many as open connections.
     networks: HashMap<IpAddr, Network>,
-    /// The networks that unjoined connections come from.
+    /// The networks that unjoined connections come from, by how many there are.
     crowds: Crowds,
-    /// Counts what unjoined connections did: where one stands in the order of activity.
+    /// A counter of activities on unjoined connections. Its value at a connection's latest activity
+    /// is that connection's rank among the unjoined.
     activity: u64,
     refused: u64,
     closed: u64,
 }
 
-/// What is open from one network.
+/// The open connections from one network.
 #[derive(Default)]
 struct Network {
     connections: usize,
     unjoined: usize,
-    sources: HashMap<IpAddr, Here>,
-    /// The sources that unjoined connections come from.
+    sources: HashMap<IpAddr, SourceEntry>,
+    /// The sources that unjoined connections come from, by how many there are.
     crowds: Crowds,
-    /// What IPv6 sources of it have in common.
-    shared: Option<Arc<Shared>>,
+    /// What the sources of an IPv6 network use up together; `None` for IPv4.
+    shared: Option<Arc<SharedUsage>>,
 }
 
-/// What is open from one source.
-struct Here {
-    source: Arc<Source>,
+/// The open connections from one source.
+struct SourceEntry {
+    source: Arc<SourceUsage>,
     connections: usize,
-    /// By their latest activity.
+    /// The unjoined ones by their rank: the first one has been idle for the longest.
     unjoined: BTreeMap<u64, Arc<Member>>,
 }
 
-/// Where connections come from, in the order of how many there are.
+/// Addresses in the order of how many unjoined connections come from them.
 #[derive(Default)]
 struct Crowds(BTreeSet<(usize, IpAddr)>);
 
@@ -80,7 +81,7 @@ impl Crowds {
     }
 }
 
-/// Of an address of IPv4, itself.
+/// The network that a source counts for; an IPv4 address counts for itself.
 fn network_of(source: IpAddr) -> IpAddr {
     network(source).unwrap_or(source)
 }
@@ -90,17 +91,20 @@ impl Registry {
         Arc::new(Self {
             limits,
             state: Mutex::default(),
-            lingering: super::member::Pools::default(),
+            lingering: super::member::LingeringCounts::default(),
         })
     }
 
-    /// Counts a connection, after making room for it; `None` if all the others are participants'.
+    /// Admits a connection, and evicts another one for it if there are too many. `None` if all the
+    /// others carry participants.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Admitted> {
         let limits = self.limits;
         let most = limits.connections_per_source;
         let mut state = self.state();
         let (in_network, from_here) = state.count(address);
-        let has_room = if from_here >= most {
+        // A source that is at its limit can only push out its own connections, and a network its
+        // own.
+        let is_free = if from_here >= most {
             state.close_idlest_of(address)
         } else if in_network >= most.saturating_mul(NETWORK_SHARE as usize) {
             state.close_idlest_in(network_of(address))
@@ -109,9 +113,9 @@ impl Registry {
         } else {
             true
         };
-        if !has_room {
+        if !is_free {
             state.refused += 1;
-            // An attack must not fill the log.
+            // Logged at powers of two only: an attack must not fill the log.
             if state.refused.is_power_of_two() {
                 warn!(
                     refused = state.refused, source = %address, from_here, in_network,
@@ -127,15 +131,15 @@ impl Registry {
         Some(Admitted(member))
     }
 
-    /// Closes the unjoined connection that has been idle for the longest, of the source that has
-    /// most of them; `false` if there is none.
-    pub(super) fn make_room(&self) -> bool {
+    /// Evicts an unjoined connection: of the source with most of them, the one that has been idle
+    /// for the longest. `false` if there is none.
+    pub(super) fn evict_idlest(&self) -> bool {
         self.state().close_idlest()
     }
 
-    /// The same for streams that wait for their peers: out of the connections of whoever has its
-    /// share of them, and out of the largest crowd otherwise.
-    pub(super) fn make_room_of(&self, source: IpAddr, excess: Excess) -> bool {
+    /// The same if too many streams wait for their peers: evicts a connection of the source or
+    /// network that has more than its share, and of the largest crowd otherwise.
+    pub(super) fn evict_for(&self, source: IpAddr, excess: Excess) -> bool {
         let mut state = self.state();
         match excess {
             Excess::Source => state.close_idlest_of(source),
@@ -144,7 +148,7 @@ impl Registry {
         }
     }
 
-    /// It has done something, if it is still unjoined.
+    /// Records an activity on the connection if it is still unjoined.
     pub(super) fn touch(&self, member: &Arc<Member>) {
         let mut state = self.state();
         if state.take(member) {
@@ -152,16 +156,17 @@ impl Registry {
         }
     }
 
-    /// One more participant, or somebody who is about to be one, is on this connection.
+    /// Counts one more participant on this connection, or a client that is about to join.
     pub(super) fn enter(&self, member: &Arc<Member>) {
         let mut state = self.state();
         member.participants.fetch_add(1, Ordering::AcqRel);
         state.take(member);
     }
 
-    /// One of them is gone.
+    /// Counts one participant less. The connection is unjoined again after the last one.
     pub(super) fn exit(&self, member: &Arc<Member>) {
         let mut state = self.state();
+        // Changed under the lock, so that the count and the place among the unjoined always agree.
         if member.participants.fetch_sub(1, Ordering::AcqRel) > 1 || member.is_gone() {
             return;
         }
@@ -178,13 +183,13 @@ impl Registry {
         state.forget(member);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, AdmissionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// How many connections there are from the network of this source, and from itself.
+impl AdmissionState {
+    /// How many connections there are from the network of this source, and from the source itself.
     fn count(&self, address: IpAddr) -> (usize, usize) {
         let Some(network) = self.networks.get(&network_of(address)) else {
             return (0, 0);
@@ -193,8 +198,8 @@ impl State {
         (network.connections, here.map_or(0, |here| here.connections))
     }
 
-    /// One more connection from there.
-    fn open(&mut self, address: IpAddr) -> Arc<Source> {
+    /// Counts one more connection from this source.
+    fn open(&mut self, address: IpAddr) -> Arc<SourceUsage> {
         self.all += 1;
         let network = self.networks.entry(network_of(address)).or_default();
         network.connections += 1;
@@ -202,16 +207,19 @@ impl State {
             network.shared.get_or_insert_default();
         }
         let shared = &network.shared;
-        let here = network.sources.entry(address).or_insert_with(|| Here {
-            source: Arc::new(Source::new(address, shared.clone())),
-            connections: 0,
-            unjoined: BTreeMap::new(),
-        });
+        let here = network
+            .sources
+            .entry(address)
+            .or_insert_with(|| SourceEntry {
+                source: Arc::new(SourceUsage::new(address, shared.clone())),
+                connections: 0,
+                unjoined: BTreeMap::new(),
+            });
         here.connections += 1;
         Arc::clone(&here.source)
     }
 
-    /// Puts it among the unjoined, as the one that was active last.
+    /// Puts a connection among the unjoined, as the one that was active last.
     fn put(&mut self, member: &Arc<Member>) {
         let address = member.source.address;
         let in_network = network_of(address);
@@ -232,7 +240,7 @@ impl State {
         self.unjoined += 1;
     }
 
-    /// Takes it out of the unjoined; `false` if it was none of them.
+    /// Takes a connection out of the unjoined; `false` if it was not among them.
     fn take(&mut self, member: &Arc<Member>) -> bool {
         let address = member.source.address;
         let in_network = network_of(address);
@@ -255,7 +263,7 @@ impl State {
         true
     }
 
-    /// It does not count any more.
+    /// Stops counting a connection. Does nothing the second time.
     fn forget(&mut self, member: &Arc<Member>) {
         if !member.set_gone() {
             return;
@@ -278,13 +286,13 @@ impl State {
         }
     }
 
-    /// Of the network with the largest crowd.
+    /// Evicts a connection of the network with the largest crowd.
     fn close_idlest(&mut self) -> bool {
         let crowd = self.crowds.largest();
         crowd.is_some_and(|network| self.close_idlest_in(network))
     }
 
-    /// Of the source with the largest crowd in this network.
+    /// Evicts a connection of the source with the largest crowd in this network.
     fn close_idlest_in(&mut self, network: IpAddr) -> bool {
         let network = self.networks.get(&network);
         let crowd = network.and_then(|network| network.crowds.largest());
@@ -303,6 +311,7 @@ impl State {
         };
         self.take(&member);
         self.forget(&member);
+        // After it was forgotten, so that its place is free for the newcomer at once.
         member.close();
         self.closed += 1;
         if self.closed.is_power_of_two() {
@@ -316,7 +325,7 @@ impl State {
     }
 }
 
-/// A connection that counts for as long as this lives.
+/// A guard: the connection counts as open until this is dropped.
 pub(super) struct Admitted(pub(super) Arc<Member>);
 
 impl Drop for Admitted {
@@ -325,7 +334,7 @@ impl Drop for Admitted {
     }
 }
 
-/// Since when a connection is unjoined.
+/// The clock by which connections are idle. Tests pause it.
 pub(super) fn now() -> Instant {
     Instant::now()
 }

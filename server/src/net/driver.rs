@@ -1,8 +1,8 @@
 //! A connection and its streams, as one task.
 //!
-//! hyper gives each stream to an executor, and the usual one makes a task of each. Then every
-//! event costs each participant two tasks' turns: its stream's, which hands bytes to HTTP/2, and
-//! then the connection's, which writes them. Here both are done in one turn.
+//! hyper gives each stream to an executor, and the usual one spawns a task for each. Then every
+//! event costs two task switches for each participant: one to the stream's task, which hands bytes
+//! to HTTP/2, and one to the connection's, which writes them. Here one task does both in one turn.
 //!
 //! ```text
 //!   a waker of a part, of the connection, or of who adds a part
@@ -36,33 +36,33 @@ use super::member::Member;
 #[cfg(test)]
 mod tests;
 
-/// How often connection and streams are looked at in one turn: a request's headers, its body and
-/// its answer. Others' turns come in between the rest.
+/// Rounds in one turn: enough for a request's headers, its body and its answer. If there is more to
+/// do, other tasks run first.
 const ROUNDS: usize = 4;
 
-/// What a part of a connection has to say at its end.
+/// What the end of a part means for its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// Nothing: it goes on without it.
-    Of,
+pub(super) enum PartEnd {
+    /// Nothing: the connection goes on without it.
+    Done,
     /// The connection takes no new streams, and ends with the last.
     Closing,
-    /// The connection is cut.
-    Cut,
+    /// The connection is closed at once.
+    Abort,
 }
 
-type Part = BoxFuture<'static, End>;
+type ConnectionPart = BoxFuture<'static, PartEnd>;
 
-/// New parts of a connection, from whichever part has them.
+/// Where new parts of a connection are added, by HTTP/2 or by another part.
 #[derive(Clone)]
 pub(super) struct Parts {
-    added: Arc<Mutex<Vec<Part>>>,
+    added: Arc<Mutex<Vec<ConnectionPart>>>,
     ready: Arc<ReadySet>,
     member: Arc<Member>,
 }
 
 impl Parts {
-    /// Of a connection to come.
+    /// The parts of a connection that is about to be served.
     pub(super) fn new(member: Arc<Member>) -> Self {
         Self {
             added: Arc::default(),
@@ -71,12 +71,12 @@ impl Parts {
         }
     }
 
-    pub(super) fn add(&self, part: impl Future<Output = End> + Send + 'static) {
+    pub(super) fn add(&self, part: impl Future<Output = PartEnd> + Send + 'static) {
         self.added().push(Box::pin(part));
         self.ready.mark(ADDED);
     }
 
-    fn added(&self) -> MutexGuard<'_, Vec<Part>> {
+    fn added(&self) -> MutexGuard<'_, Vec<ConnectionPart>> {
         self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,40 +86,42 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let stream = super::stream::until_cut(stream, Arc::clone(&self.member));
-        self.add(async {
-            // Who panics is reset; the connection's other streams have no part in it.
-            let _ = AssertUnwindSafe(stream).catch_unwind().await;
-            End::Of
-        });
+        let stream = super::stream::until_aborted(stream, Arc::clone(&self.member));
+        // A stream whose handler panics is reset; the connection's other streams go on. This is a
+        // combinator, because an `async` block would have space for the stream twice.
+        self.add(
+            AssertUnwindSafe(stream)
+                .catch_unwind()
+                .map(|_| PartEnd::Done),
+        );
     }
 }
 
 /// The task of a connection.
-pub(super) struct Driver<C> {
+pub(super) struct ConnectionDriver<C> {
     connection: Pin<Box<C>>,
-    /// Tells the connection to take no new streams.
+    /// Makes the connection take no new streams.
     close: fn(Pin<&mut C>),
     for_connection: Waker,
-    /// A slot is used again when its part has ended, and its waker with it.
+    /// A slot and its waker are reused when its part has ended.
     slots: Vec<Slot>,
     new_parts: Parts,
 }
 
 struct Slot {
-    part: Option<Part>,
+    part: Option<ConnectionPart>,
     waker: Waker,
 }
 
-/// The connection is ready.
+/// The bit of the connection itself.
 const CONNECTION: u64 = 1 << (MEMBERS - 1);
-/// There are new parts.
+/// The bit for new parts.
 const ADDED: u64 = 1 << (MEMBERS - 2);
-/// The bits below are those of the slots. If there are more slots than bits, those that share a bit
-/// are polled together.
+/// The bits below are those of the slots. If there are more slots than bits, the slots that share a
+/// bit are polled together.
 const SLOT_BITS: usize = MEMBERS as usize - 2;
 
-impl<C, E> Driver<C>
+impl<C, E> ConnectionDriver<C>
 where
     C: Future<Output = Result<(), E>>,
 {
@@ -149,12 +151,13 @@ where
             slots &= slots - 1;
             for index in (first..self.slots.len()).step_by(SLOT_BITS) {
                 match self.slots[index].poll() {
-                    Poll::Pending | Poll::Ready(End::Of) => {}
-                    Poll::Ready(End::Closing) => {
+                    Poll::Pending | Poll::Ready(PartEnd::Done) => {}
+                    Poll::Ready(PartEnd::Closing) => {
+                        // The connection is polled next, so that it sends its GOAWAY.
                         (self.close)(self.connection.as_mut());
                         ready |= CONNECTION;
                     }
-                    Poll::Ready(End::Cut) => return Poll::Ready(Ok(())),
+                    Poll::Ready(PartEnd::Abort) => return Poll::Ready(Ok(())),
                 }
             }
         }
@@ -171,6 +174,8 @@ where
     fn add_parts(&mut self) -> u64 {
         let mut bits = 0;
         for part in self.new_parts.added().drain(..) {
+            // A linear search: a connection has a handful of parts, and at most as many streams as
+            // are allowed.
             let free = self.slots.iter().position(|slot| slot.part.is_none());
             let index = free.unwrap_or(self.slots.len());
             let bit = 1 << (index % SLOT_BITS);
@@ -178,6 +183,7 @@ where
                 let waker = self.new_parts.ready.waker(bit);
                 self.slots.push(Slot { part: None, waker });
             }
+            // New parts are polled in this round, as a task is when it is spawned.
             self.slots[index].part = Some(part);
             bits |= bit;
         }
@@ -185,21 +191,23 @@ where
     }
 }
 
-/// A stream that was never polled holds what it would add parts to.
-impl<C> Drop for Driver<C> {
+/// Breaks a cycle: a stream that was never polled holds the `Parts` that hold it.
+impl<C> Drop for ConnectionDriver<C> {
     fn drop(&mut self) {
-        // Dropped when the lock is free again.
+        // Dropped after the lock is released, because dropping a stream may add parts.
         let never_polled = std::mem::take(&mut *self.new_parts.added());
         drop(never_polled);
     }
 }
 
 impl Slot {
-    fn poll(&mut self) -> Poll<End> {
+    fn poll(&mut self) -> Poll<PartEnd> {
         let Some(part) = &mut self.part else {
             return Poll::Pending;
         };
         let polled = part.as_mut().poll(&mut Context::from_waker(&self.waker));
+        // Dropped at once and not when the slot is reused, because a stream holds memory and
+        // guards.
         if polled.is_ready() {
             self.part = None;
         }
@@ -207,7 +215,7 @@ impl Slot {
     }
 }
 
-impl<C, E> Future for Driver<C>
+impl<C, E> Future for ConnectionDriver<C>
 where
     C: Future<Output = Result<(), E>>,
 {

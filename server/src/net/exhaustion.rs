@@ -1,4 +1,4 @@
-//! What is done when the system has nothing left for a new connection.
+//! What the accept loop does when the system has no resources left for a new connection.
 
 use std::{io, time::Duration};
 
@@ -6,16 +6,17 @@ use rustix::io::Errno;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
-/// Between two tries to accept a connection.
+/// Between two attempts to accept a connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Without a failure for so long, it is over.
+/// After so long without a failure, the shortage is over.
 const OVER_AFTER: Duration = Duration::from_secs(10);
 
-/// Of file descriptors or memory: told once when it begins, and once when it is over.
+/// A shortage of file descriptors or memory. It is logged once when it begins, and once when it is
+/// over.
 #[derive(Default)]
 pub(super) struct Exhaustion {
-    /// Tries that failed since it began.
+    /// Attempts that failed since it began.
     failures: u64,
     last: Option<Instant>,
 }
@@ -29,15 +30,15 @@ impl Exhaustion {
         }
     }
 
-    /// A connection could not be accepted. `make_room` closes one that can be spared, and says
-    /// whether there was one.
-    pub(super) async fn failed(&mut self, error: &io::Error, make_room: impl FnOnce() -> bool) {
+    /// A connection could not be accepted. `evict_idlest` closes a connection that can be spared,
+    /// and returns whether there was one.
+    pub(super) async fn failed(&mut self, error: &io::Error, evict_idlest: impl FnOnce() -> bool) {
         if !is_exhaustion(error) {
-            // This one connection was gone before it was accepted, or something like it.
+            // Only this connection is affected: for example, it was gone before it was accepted.
             debug!(%error, "a connection could not be accepted");
             return;
         }
-        let has_made_room = make_room();
+        let has_made_room = evict_idlest();
         self.failures += 1;
         self.last = Some(Instant::now());
         if self.failures == 1 {
@@ -47,6 +48,8 @@ impl Exhaustion {
                  and those of participants go on",
             );
         }
+        // The listener stays ready while nothing can be accepted: without a pause this would be a
+        // busy loop.
         sleep(PAUSE).await;
     }
 }
@@ -91,11 +94,11 @@ mod tests {
         let mut closed = 0;
         for _ in 0..5 {
             let error = Errno::MFILE.into();
-            let make_room = || {
+            let evict_idlest = || {
                 closed += 1;
                 true
             };
-            exhaustion.failed(&error, make_room).await;
+            exhaustion.failed(&error, evict_idlest).await;
             exhaustion.accepted();
         }
         assert_eq!((closed, exhaustion.failures), (5, 5));

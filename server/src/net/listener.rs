@@ -1,4 +1,4 @@
-//! Where connections come from.
+//! The source of connections: a TCP socket, or a simulated network.
 
 use std::{io, net::SocketAddr};
 
@@ -7,20 +7,20 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// In bytes, what the system keeps of what was not read yet, twice. Else it keeps megabytes of a
-/// peer that is read slowly since it sends too much.
+/// Size of the kernel's receive buffer in bytes; Linux doubles it. Without it, the kernel would
+/// hold megabytes for a peer that sends too much and is therefore read slowly.
 const RECEIVED: usize = 64 << 10;
 
-/// A socket that listens, or a simulated network's.
+/// A socket that listens, or its counterpart in a simulated network.
 pub trait Listener: Send + 'static {
-    /// A connection.
+    /// An accepted connection.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 
-    /// The next connection, and whose it is.
+    /// The next connection, and its peer's address.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
 
-    /// Sets what a connection's socket should be told; `unsent` is how many bytes may wait in it
-    /// that were not sent yet.
+    /// Sets the options of a connection's socket. `unsent` is how many bytes may wait in it that
+    /// were not sent yet.
     fn prepare(stream: &Self::Stream, unsent: usize) -> io::Result<()>;
 }
 
@@ -34,8 +34,9 @@ impl Listener for TcpListener {
     fn prepare(stream: &TcpStream, unsent: usize) -> io::Result<()> {
         stream.set_nodelay(true)?;
         socket2::SockRef::from(stream).set_recv_buffer_size(RECEIVED)?;
-        // Else the system keeps megabytes for who does not read. What was sent, but not
-        // acknowledged, does not count, so that long lines are filled all the same.
+        // Without this, the kernel would hold megabytes for a peer that does not read. Bytes that
+        // were sent and are not acknowledged yet do not count, so that long-distance connections
+        // are still used fully.
         #[cfg(any(target_os = "android", target_os = "linux"))]
         socket2::SockRef::from(stream)
             .set_tcp_notsent_lowat(u32::try_from(unsent).unwrap_or(u32::MAX))?;

@@ -1,5 +1,9 @@
-//! One connection, as what it is counted by: whether participants are on it, and what waits for
-//! its peer.
+//! A connection as the limits count it: whether it carries participants, and how many of its
+//! streams wait for the peer.
+//!
+//! Its atomics are counters and flags that guard no other data, so each is right by itself, and
+//! Acquire and Release are more than they need. The two that have to agree, the number of
+//! participants and the place among the unjoined, are changed under the registry's lock.
 
 use std::{
     net::IpAddr,
@@ -14,45 +18,45 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, sleep_until};
 
-use super::{admission::Registry, pace::Pool};
+use super::{admission::Registry, pace::FramePool};
 use crate::source::{network_share, share};
 
-/// Streams of one unjoined connection that may wait for their peer at once.
+/// Streams of one unjoined connection that may wait for the peer at the same time.
 const UNJOINED_STREAMS: usize = 8;
-/// The same for all unjoined connections. A stream that waits holds at most 16 KiB of a request,
-/// and some 8 KiB beside it.
+/// The same for all unjoined connections together. A waiting stream holds at most 16 KiB of a
+/// request, and some 8 KiB of state.
 const ALL_UNJOINED_STREAMS: usize = 1024;
-/// The same for all others.
+/// The same for all other connections together.
 const ALL_JOINED_STREAMS: usize = 2048;
 
-/// From where connections come.
-pub(super) struct Source {
+/// What one source of connections uses up.
+pub(super) struct SourceUsage {
     pub(super) address: IpAddr,
-    pub(super) own: Shared,
-    /// Of the network that the source belongs to, if there is a larger one.
-    pub(super) network: Option<Arc<Shared>>,
+    pub(super) own: SharedUsage,
+    /// What the network uses up that the source belongs to; `None` for IPv4.
+    pub(super) network: Option<Arc<SharedUsage>>,
 }
 
-/// What all connections of a source, or of a network, have in common.
+/// What all connections of a source, or of a network, use up together.
 #[derive(Default)]
-pub(super) struct Shared {
-    lingering: Pools,
-    /// Frames without meaning.
-    pub(super) frames: Pool,
+pub(super) struct SharedUsage {
+    lingering: LingeringCounts,
+    /// The allowance for frames that ask for nothing.
+    pub(super) frames: FramePool,
 }
 
-/// Who has more than its share of what all have together.
+/// Whose share is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Excess {
     Source,
     Network,
-    /// Nobody: there is no more in all.
+    /// Nobody's in particular: the total is used up.
     All,
 }
 
-/// How many streams wait for their peers.
+/// How many streams wait for their peers, on unjoined connections and on others.
 #[derive(Default)]
-pub(super) struct Pools {
+pub(super) struct LingeringCounts {
     unjoined: AtomicUsize,
     joined: AtomicUsize,
 }
@@ -60,19 +64,19 @@ pub(super) struct Pools {
 /// A connection that is open.
 pub(super) struct Member {
     pub(super) registry: Arc<Registry>,
-    pub(super) source: Arc<Source>,
-    /// In the order of unjoined connections; 0 outside it.
+    pub(super) source: Arc<SourceUsage>,
+    /// Its rank among the unjoined connections; 0 if it is not among them.
     pub(super) place: AtomicU64,
     pub(super) participants: AtomicUsize,
     times: Mutex<Times>,
-    /// A live session has called on it.
+    /// Whether a present participant has sent a request on it.
     is_known: AtomicBool,
-    /// It has sent a request.
+    /// Whether it has sent a request.
     has_spoken: AtomicBool,
-    /// It does not count any more.
+    /// Whether it has stopped counting for the limits.
     is_gone: AtomicBool,
     is_closed: AtomicBool,
-    /// Of what waits for its end.
+    /// The waker of the part that waits for its expiry.
     waker: AtomicWaker,
     lingering: AtomicUsize,
 }
@@ -80,37 +84,37 @@ pub(super) struct Member {
 #[derive(Clone, Copy)]
 struct Times {
     connected: Instant,
-    /// Since when it has neither a participant nor a call of one.
+    /// Since when it has had neither a participant nor a request of one.
     idle: Instant,
 }
 
-/// What a connection has come to.
+/// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Over {
-    /// It is to make room, or has not said anything.
+pub(super) enum Expiry {
+    /// It was evicted, or has not sent a request in time.
     Closed,
-    /// It has had its time without a participant.
+    /// Its time without a participant is over.
     Unjoined,
 }
 
-impl Source {
-    pub(super) fn new(address: IpAddr, network: Option<Arc<Shared>>) -> Self {
+impl SourceUsage {
+    pub(super) fn new(address: IpAddr, network: Option<Arc<SharedUsage>>) -> Self {
         Self {
             address,
-            own: Shared::default(),
+            own: SharedUsage::default(),
             network,
         }
     }
 }
 
-impl Pools {
+impl LingeringCounts {
     const fn pool(&self, joined: bool) -> &AtomicUsize {
         if joined { &self.joined } else { &self.unjoined }
     }
 }
 
 impl Member {
-    pub(super) fn new(registry: Arc<Registry>, source: Arc<Source>) -> Self {
+    pub(super) fn new(registry: Arc<Registry>, source: Arc<SourceUsage>) -> Self {
         let now = super::admission::now();
         Self {
             registry,
@@ -130,13 +134,13 @@ impl Member {
         }
     }
 
-    /// Somebody joins on it, or is a participant, for as long as this lives.
-    pub(super) fn enter(self: &Arc<Self>) -> Entered {
+    /// Counts a participant, or a client that is joining, until the guard is dropped.
+    pub(super) fn enter(self: &Arc<Self>) -> ParticipantGuard {
         self.registry.enter(self);
-        Entered(Arc::clone(self))
+        ParticipantGuard(Arc::clone(self))
     }
 
-    /// A live session has called on it: it has its time again.
+    /// A present participant has sent a request on it: its idle time begins again.
     pub(super) fn renew(self: &Arc<Self>) {
         self.is_known.store(true, Ordering::Release);
         if !self.has_participants() {
@@ -145,7 +149,7 @@ impl Member {
         }
     }
 
-    /// It has sent a request.
+    /// Records that it has sent a request.
     pub(super) fn speaks(self: &Arc<Self>) {
         let is_first = !self.has_spoken.swap(true, Ordering::AcqRel);
         if !self.has_participants() {
@@ -160,12 +164,12 @@ impl Member {
         self.participants.load(Ordering::Acquire) > 0
     }
 
-    /// Whether it serves, or served, those who take part.
+    /// Whether it carries a participant, or a present participant has used it.
     pub(super) fn is_trusted(&self) -> bool {
         self.has_participants() || self.is_known.load(Ordering::Acquire)
     }
 
-    /// The last participant has gone: its time begins again.
+    /// The last participant is gone: the idle time begins.
     pub(super) fn restart(&self) {
         self.times().idle = super::admission::now();
         self.waker.wake();
@@ -175,12 +179,12 @@ impl Member {
         self.is_gone.load(Ordering::Acquire)
     }
 
-    /// Whether it was not before.
+    /// Marks it as gone; `false` if it was gone before.
     pub(super) fn set_gone(&self) -> bool {
         !self.is_gone.swap(true, Ordering::AcqRel)
     }
 
-    /// It is to make room.
+    /// Asks it to end, because it was evicted.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
         self.waker.wake();
@@ -190,23 +194,28 @@ impl Member {
         self.is_closed.load(Ordering::Acquire)
     }
 
-    /// One more of its streams waits for the peer; `None` if there are too many. Streams of unjoined
-    /// connections push out the idlest of them instead, so that a stall keeps nobody out.
+    /// Counts one more of its streams as waiting for the peer; `None` if there are too many. If
+    /// there are too many on unjoined connections, the idlest of these is evicted instead, so that
+    /// peers that stall keep nobody out.
     pub(super) fn linger(self: &Arc<Self>) -> Option<Lingering> {
+        // Decided once and stored in the guard, so that its drop gives back what was taken, even if
+        // the connection gets a participant in between.
         let joined = self.is_trusted();
         let (here, all) = if joined {
             (self.registry.limits.streams as usize, ALL_JOINED_STREAMS)
         } else {
             (UNJOINED_STREAMS, ALL_UNJOINED_STREAMS)
         };
-        // Counted first, and given back by its drop.
+        // Counted first, and given back when the guard is dropped, so that two streams at the same
+        // time cannot both take the last place.
         let mine = self.lingering.fetch_add(1, Ordering::AcqRel);
-        let count = |pools: &Pools| pools.pool(joined).fetch_add(1, Ordering::AcqRel);
+        let count = |pools: &LingeringCounts| pools.pool(joined).fetch_add(1, Ordering::AcqRel);
         let of_source = count(&self.source.own.lingering);
         let of_network = self.source.network.as_ref();
         let of_network = of_network.map_or(0, |network| count(&network.lingering));
         let in_all = count(&self.registry.lingering);
         let lingering = Lingering {
+            // From here on, every return gives the counts back.
             member: Arc::clone(self),
             joined,
         };
@@ -217,17 +226,17 @@ impl Member {
         } else {
             (in_all >= all).then_some(Excess::All)
         };
-        // Whoever has sent half a request and stalls makes room for a newcomer, also from the same
-        // source: the closed connection gives back all of its streams.
+        // A peer that has sent half a request and stalls is evicted for a newcomer, even of the
+        // same source. The closed connection gives back all of its streams.
         let is_granted = mine < here
             && excess.is_none_or(|excess| {
-                !joined && self.registry.make_room_of(self.source.address, excess)
+                !joined && self.registry.evict_for(self.source.address, excess)
             });
         is_granted.then_some(lingering)
     }
 
-    /// Returns when it is over.
-    pub(super) async fn over(&self) -> Over {
+    /// Returns when the connection has to end.
+    pub(super) async fn expired(&self) -> Expiry {
         loop {
             let deadline = self.deadline();
             let mut late = pin!(async {
@@ -237,6 +246,8 @@ impl Member {
                 }
             });
             std::future::poll_fn(|cx| {
+                // Registered before the checks, so that a change right after them wakes this part
+                // again.
                 self.waker.register(cx.waker());
                 if self.is_closed() || self.deadline() != deadline {
                     return Poll::Ready(());
@@ -245,7 +256,7 @@ impl Member {
             })
             .await;
             if self.is_closed() {
-                return Over::Closed;
+                return Expiry::Closed;
             }
             if self
                 .deadline()
@@ -253,15 +264,15 @@ impl Member {
             {
                 let has_spoken = self.has_spoken.load(Ordering::Acquire);
                 return if has_spoken {
-                    Over::Unjoined
+                    Expiry::Unjoined
                 } else {
-                    Over::Closed
+                    Expiry::Closed
                 };
             }
         }
     }
 
-    /// When it is over unless something happens.
+    /// When it has to end unless something happens before.
     fn deadline(&self) -> Option<Instant> {
         let limits = &self.registry.limits;
         let times = *self.times();
@@ -279,24 +290,25 @@ impl Member {
     }
 }
 
-/// Somebody on a connection who has joined, or is about to.
-pub struct Entered(Arc<Member>);
+/// A guard: the connection carries a participant, or a client that is joining, until this is
+/// dropped.
+pub struct ParticipantGuard(Arc<Member>);
 
-impl Drop for Entered {
+impl Drop for ParticipantGuard {
     fn drop(&mut self) {
         self.0.registry.exit(&self.0);
     }
 }
 
-impl std::fmt::Debug for Entered {
+impl std::fmt::Debug for ParticipantGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Entered")
+        f.debug_tuple("ParticipantGuard")
             .field(&self.0.source.address)
             .finish()
     }
 }
 
-/// A stream that waits for its peer.
+/// A guard: the stream counts as waiting for its peer until this is dropped.
 pub(super) struct Lingering {
     member: Arc<Member>,
     joined: bool,
@@ -306,7 +318,7 @@ impl Drop for Lingering {
     fn drop(&mut self) {
         let Self { member, joined } = self;
         member.lingering.fetch_sub(1, Ordering::AcqRel);
-        let Source { own, network, .. } = &*member.source;
+        let SourceUsage { own, network, .. } = &*member.source;
         let network = network.as_ref().map(|network| &network.lingering);
         for pools in [&own.lingering, &member.registry.lingering]
             .into_iter()

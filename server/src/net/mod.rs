@@ -1,9 +1,9 @@
 //! The accept loop: HTTP/2 connections, served by hyper.
 //!
-//! It is ours, under tonic's services, since tonic's own does not set what a server of many idle
-//! streams needs: the size of send buffers, `TCP_NODELAY` on given listeners, limits on
-//! connections, a deadline for the first request, the end of a single stream, and a deadline at
-//! the end (<https://github.com/hyperium/hyper/issues/4170>).
+//! It is written by hand because tonic's own does not offer what a server of many idle streams
+//! needs: the size of send buffers, `TCP_NODELAY` on listeners that are passed in, limits on
+//! connections, a deadline for the first request, a way to end a single stream, and a deadline for
+//! shutting down (<https://github.com/hyperium/hyper/issues/4170>).
 
 mod admission;
 mod burst;
@@ -12,9 +12,10 @@ mod exhaustion;
 mod listener;
 mod member;
 mod pace;
+mod peer;
 mod stream;
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -32,59 +33,61 @@ use tracing::{debug, warn};
 
 pub use self::{
     listener::Listener,
-    member::Entered,
-    stream::{Cut, Endless, is_answered, is_asked, is_watched},
+    member::ParticipantGuard,
+    peer::Peer,
+    stream::{Endless, StreamAbort, set_waits_for_peer, set_waits_for_server, set_watches},
 };
 
 use self::{
     admission::{Admitted, Registry},
     burst::Bursts,
-    driver::{Driver, End, Parts},
+    driver::{ConnectionDriver, PartEnd, Parts},
     exhaustion::Exhaustion,
-    member::{Member, Over, Source},
+    member::{Expiry, Member},
     pace::Paced,
 };
 
-/// In bytes, of a request that is not read yet: the largest one, and a little.
+/// The receive window of a stream in bytes: the largest request, and a little more.
 const STREAM_WINDOW: u32 = 20 << 10;
-/// In bytes, the same for all requests of a connection: what RFC 9113 gives to each at least, and
-/// enough for all calls of a connection, which are short.
+/// The receive window of a connection in bytes: the minimum of RFC 9113, and enough for the short
+/// requests of one connection.
 const CONNECTION_WINDOW: u32 = (64 << 10) - 1;
 
 /// What is configured about connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections in all. Each costs the server a file descriptor and some 40 KiB.
+    /// Connections in all. Each one costs a file descriptor and about 40 KiB of memory.
     pub connections: usize,
-    /// Connections from one address, or one /64 network of IPv6: below the number in all, so that
+    /// Connections from one address, or from one IPv6 /64 network. This is below the total, so that
     /// one address cannot keep everybody else out, and far above what a household, an office or a
     /// machine full of test clients has. An IPv6 /48 network may have
     /// [`NETWORK_SHARE`](crate::source::NETWORK_SHARE) times as many.
     pub connections_per_source: usize,
-    /// Connections without a participant. When there are as many, and also when connections run
-    /// out, the one that has been idle for the longest makes room for a newcomer.
+    /// Connections without a participant. When there are so many of them, or when connections run
+    /// out, the one that has been idle for the longest is closed for a newcomer.
     pub unjoined: usize,
     /// From the connection to the headers of its first request.
     pub first_request: Duration,
-    /// How long a connection lasts without a participant, or a call of one.
+    /// How long a connection lasts without a participant, or a request of one.
     pub join_within: Duration,
-    /// From an answer until the peer has taken all of it, but for streams that follow the log.
+    /// How long a peer may take to receive a reply. It does not apply to streams that follow the
+    /// log.
     pub taken_within: Duration,
-    /// A silent peer is asked whether it is there, so often.
+    /// How often a silent peer is sent a PING.
     pub keepalive_interval: Duration,
-    /// It has so long to answer.
+    /// How long it may take to answer the PING.
     pub keepalive_timeout: Duration,
-    /// In bytes, of what waits to be sent: on one stream, and, on Linux, in the system's buffer of
-    /// one connection.
+    /// Bytes that may wait to be sent: on one stream and, on Linux, in the kernel's buffer of one
+    /// connection.
     pub send_buffer: usize,
-    /// In bytes, of replies that wait until their peers take them, in all. One source may have half
-    /// of it, and one participant 792 KiB.
+    /// Bytes of all replies that wait to be received by their peers. One source may have half of
+    /// it, and one participant 792 KiB.
     pub replies: usize,
-    /// Streams of one connection.
+    /// Concurrent streams of one connection.
     pub streams: u32,
-    /// In bytes, of a request's headers.
+    /// Size of a request's headers in bytes.
     pub headers: u32,
-    /// From the order to go down until open connections are cut.
+    /// From the beginning of a shutdown until open connections are closed by force.
     pub drain: Duration,
 }
 
@@ -99,8 +102,8 @@ impl Default for Limits {
             taken_within: Duration::from_secs(30),
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(10),
-            // With what a stream hands over at once, and has in hand, a stalled one holds three
-            // times as much.
+            // A stalled stream holds three times as much, with the bytes that it hands over at once
+            // and those that it has in hand.
             send_buffer: 16 << 10,
             replies: 32 << 20,
             streams: 64,
@@ -110,55 +113,11 @@ impl Default for Limits {
     }
 }
 
-/// Who sends a request, and on which stream: an extension of each request.
-#[derive(Clone)]
-pub struct Peer {
-    /// Where the connection comes from, for limits: an address, or a /64 network of IPv6, all of
-    /// which is one subscriber's.
-    pub source: IpAddr,
-    /// Which connection, by a number of its own.
-    pub connection: u64,
-    /// Ends the stream.
-    pub cut: Cut,
-    member: Arc<Member>,
-}
-
-impl Peer {
-    /// A peer whose connection nobody counts: for a service that is called without `serve`.
-    pub fn uncounted(source: IpAddr, connection: u64, cut: Cut) -> Self {
-        let registry = Registry::new(Limits::default());
-        let member = Member::new(registry, Arc::new(Source::new(source, None)));
-        Self {
-            source,
-            connection,
-            cut,
-            member: Arc::new(member),
-        }
-    }
-
-    /// Somebody joins: for as long as the result lives, the connection is a participant's.
-    pub fn enter(&self) -> Entered {
-        self.member.enter()
-    }
-
-    /// A live session has called: the connection has its time again.
-    pub fn renew(&self) {
-        self.member.renew();
-    }
-}
-
-impl std::fmt::Debug for Peer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Peer")
-            .field("source", &self.source)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Serves until told to end; then waits for open connections as long as `limits.drain`, and cuts
-/// them then, or when it is told to. The streams themselves are ended by whoever feeds them.
+/// Accepts and serves connections until `ends.shutdown`. Then it waits for open connections as long
+/// as `limits.drain`, and closes the rest, or all of them at `ends.aborted`. Ending the streams
+/// themselves is up to the service.
 ///
-/// The service is cloned for each connection; each request has a [`Peer`] among its extensions.
+/// The service is cloned for each connection. Each request has a [`Peer`] among its extensions.
 pub async fn serve<L, S, B>(listener: L, service: S, limits: Limits, ends: Ends)
 where
     L: Listener,
@@ -175,6 +134,7 @@ where
     loop {
         let (stream, address) = tokio::select! {
             biased;
+            // First, so that a shutdown is noticed even while connections come in without a pause.
             () = ends.shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => {
@@ -182,17 +142,18 @@ where
                     accepted
                 }
                 Err(error) => {
-                    exhaustion.failed(&error, || registry.make_room()).await;
+                    exhaustion.failed(&error, || registry.evict_idlest()).await;
                     continue;
                 }
             },
         };
         let source = admission::source(address.ip());
-        // Who is not admitted is closed at once: an answer would need the resources that are to be
-        // saved.
+        // A connection that is not admitted is closed without an answer, which would need the very
+        // resources that are to be saved.
         let Some(admitted) = registry.admit(source) else {
             continue;
         };
+        // A socket without these options works, too, only less well.
         if let Err(error) = L::prepare(&stream, limits.send_buffer) {
             debug!(%error, "a connection without its socket options");
         }
@@ -202,6 +163,7 @@ where
         let connection = serve_connection(stream, peer, service.clone(), limits, ends.clone());
         connections.spawn(connection);
     }
+    // New connections are refused while the open ones end.
     drop(listener);
     connections.close();
     if timeout(limits.drain, connections.wait()).await.is_err() {
@@ -210,31 +172,31 @@ where
     ends.aborted.cancel();
 }
 
-/// When connections are to end.
+/// Signals that connections are to end.
 #[derive(Clone, Debug, Default)]
 pub struct Ends {
-    /// As their streams do.
+    /// Connections take no new streams, and end with their last one.
     pub shutdown: CancellationToken,
-    /// At once.
+    /// Connections are closed at once.
     pub aborted: CancellationToken,
 }
 
 impl Ends {
-    /// The part of a connection that hears of them.
-    async fn closing(self, parts: Parts) -> End {
+    /// The part of a connection that waits for these signals.
+    async fn closing(self, parts: Parts) -> PartEnd {
         self.shutdown.cancelled().await;
         parts.add(async move {
             self.aborted.cancelled().await;
-            End::Cut
+            PartEnd::Abort
         });
-        End::Closing
+        PartEnd::Closing
     }
 }
 
-/// Serves one connection to its end. hyper-util's `GracefulShutdown` would do the same, but tells
-/// connections in an order of chance, and a simulated run must be the same each time.
+/// Serves one connection to its end. hyper-util's `GracefulShutdown` could do this, but it signals
+/// connections in random order, and a simulated run must be the same each time.
 ///
-/// What an idle connection costs in memory is mostly the size of this future.
+/// The memory of an idle connection is mostly the size of this future.
 fn serve_connection<S, B>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     (admitted, connection): (Admitted, u64),
@@ -250,34 +212,39 @@ where
 {
     let member = Arc::clone(&admitted.0);
     let parts = Parts::new(Arc::clone(&member));
-    parts.add(over(Arc::clone(&member), parts.clone(), limits.drain));
+    // Timers and signals are parts of the connection, too, so that it needs no other task.
+    parts.add(end_when_expired(
+        Arc::clone(&member),
+        parts.clone(),
+        limits.drain,
+    ));
     parts.add(ends.closing(parts.clone()));
     let stream = Paced::new(stream, Arc::clone(&member));
     let service = service_fn(move |mut request: http::Request<Incoming>| {
         member.speaks();
         let mut service = service.clone();
         let member = Arc::clone(&member);
-        // In a box, as a stream would keep the room for it until its end.
+        // Boxed, because a stream would otherwise keep the space for this future until it ends.
         Box::pin(async move {
-            // Here, as this is polled on the stream.
-            let (cut, source) = (stream::cut(), member.source.address);
+            // Inside the future, because the handle is that of the stream that is being polled.
+            let (abort, source) = (stream::abort_handle(), member.source.address);
             request.extensions_mut().insert(Peer {
                 source,
                 connection,
-                cut,
+                abort,
                 member,
             });
             let response = service.call(request).await;
             if let Ok(response) = &response
                 && response.extensions().get::<Endless>().is_none()
             {
-                is_answered(limits.taken_within);
+                set_waits_for_peer(limits.taken_within);
             }
             response
         })
     });
     let served = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
-    let driver = Driver::new(served, GracefulConnection::graceful_shutdown, parts);
+    let driver = ConnectionDriver::new(served, GracefulConnection::graceful_shutdown, parts);
     async move {
         if let Err(error) = driver.await {
             debug!(%error, "a connection ended");
@@ -286,25 +253,26 @@ where
     }
 }
 
-/// The part of a connection that ends it when it is to make room, or has had its time.
-async fn over(member: Arc<Member>, parts: Parts, drain: Duration) -> End {
-    match member.over().await {
-        Over::Closed => {
+/// The part of a connection that ends it when it is evicted, or when its time without a participant
+/// is over.
+async fn end_when_expired(member: Arc<Member>, parts: Parts, drain: Duration) -> PartEnd {
+    match member.expired().await {
+        Expiry::Closed => {
             debug!("a connection is closed: it makes room, or has not sent a request");
-            End::Cut
+            PartEnd::Abort
         }
-        Over::Unjoined => {
+        Expiry::Unjoined => {
             debug!("a connection without a participant is closed");
-            // Who joins at this very moment goes on.
+            // A client that joins at this very moment keeps the connection.
             parts.add(async move {
                 sleep(drain).await;
                 if member.has_participants() {
-                    End::Of
+                    PartEnd::Done
                 } else {
-                    End::Cut
+                    PartEnd::Abort
                 }
             });
-            End::Closing
+            PartEnd::Closing
         }
     }
 }
@@ -318,7 +286,7 @@ fn builder(limits: Limits, parts: Parts) -> hyper::server::conn::http2::Builder<
         .max_send_buf_size(limits.send_buffer)
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(limits.headers)
-        // A request is at most 16 KiB. RFC 9113 gives every connection 64 KiB.
+        // A request is at most 16 KiB, so larger windows would only cost memory.
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
     builder

@@ -1,13 +1,13 @@
-//! What a peer sends is read no faster than it is worth.
+//! Pacing: a connection is read only as fast as what its peer sends is worth.
 //!
 //! HTTP/2 has frames that are cheap to send and ask for nothing: PING, SETTINGS, PRIORITY, frames
-//! of unknown types, empty DATA. A peer that sends millions of them would have a processor of its
-//! own. So each frame is paid for, and reading pauses while a connection has nothing left; TCP then
-//! holds the peer back.
+//! of unknown types, empty DATA. A peer that sends millions of them would keep a processor busy. So
+//! each frame costs credit, and reading pauses while a connection has no credit left. TCP's flow
+//! control then holds the peer back.
 //!
-//! A call brings what its frames cost, and so does what is sent, since readers answer it with
-//! `WINDOW_UPDATE` and PING. The rest comes from an allowance that a connection has at once and earns
-//! back, as far as its source has any left.
+//! A request brings the credit that its frames cost, and so does output, because readers answer it
+//! with `WINDOW_UPDATE` and PING. The rest comes from an allowance, which is refilled over time as
+//! long as the connection's source has credit left.
 
 use std::{
     io::{self, IoSlice},
@@ -22,61 +22,66 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::member::{Member, Source};
+use super::member::{Member, SourceUsage};
 use crate::source::NETWORK_SHARE;
 
-/// Frames that every connection has, whatever others of its source do: enough to begin with.
+/// Frames that every connection may send, whatever other connections of its source do: enough to
+/// set itself up.
 const FREE: i32 = 64;
-/// Frames that a connection may send at once, beside what its calls bring.
+/// Frames that a connection may send at once beyond what its requests bring.
 const BURST: u32 = 12_000;
-/// From one to the next that it earns back: 100 a second.
+/// Time in which one frame is earned back: 100 a second.
 const INTERVAL: Duration = Duration::from_millis(10);
-/// What all connections of one source may send at once.
+/// Frames that all connections of one source may send at once.
 const SOURCE_BURST: u32 = 100_000;
-/// What they earn back together: 5,000 a second.
+/// Time in which they earn one frame back together: 5,000 a second.
 const SOURCE_INTERVAL: Duration = Duration::from_micros(200);
-/// So many are read before others have their turn.
+/// Frames that are read before other tasks run.
 const TURN: u32 = 500;
-/// What calls and answers bring is kept up to here.
+/// Credit from requests and output is kept up to this many frames.
 const MOST_LEFT: i32 = 4_000;
-/// In bytes: so much sent is worth a frame. It is more than the answer to a PING or SETTINGS, so
-/// that these do not bring what they cost.
+/// Bytes of output that are worth one frame. This is more than the answer to a PING or SETTINGS
+/// has, so that these do not pay for themselves.
 const SENT_PER_FRAME: usize = 64;
-/// What a call is worth: its HEADERS, its DATA, an empty one at its end, a reset or an update.
+/// Frames that a request is worth: its HEADERS, its DATA, an empty DATA at its end, and a reset or
+/// a window update.
 const CALL_WORTH: i32 = 4;
-/// So many calls that come in one piece are no flood.
+/// Requests in one read that are not a flood yet.
 const CALLS_AT_ONCE: u32 = 64;
-/// What a call costs on a connection that serves no participant.
+/// Frames that a request costs on a connection without a participant.
 const UNJOINED_CALL: i32 = 5;
-/// In bytes, of payload: so much costs as much as another frame.
+/// Bytes of payload that cost as much as another frame.
 const PAYLOAD_PER_FRAME: usize = 1024;
-/// Whoever has nothing left is not read from for so long at least, so that others have their turn.
+/// Shortest pause when the credit is used up, so that other connections get their turn.
 const PAUSE: Duration = Duration::from_millis(50);
-/// And at most, however large the frame was that came last.
+/// Longest pause, however large the last frame was.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// In bytes: so much is read at once from who serves no participant, so that not many calls begin
-/// before it is known that there are too many. HTTP/2 never gives back what it had for them.
+/// Bytes that are read at once from a connection without a participant, so that few requests begin
+/// before it is known that there are too many. HTTP/2 never frees the memory that it once had for
+/// streams.
 const UNJOINED_READ: usize = 256;
-/// In bytes, of the compressed headers of a request, in all of its frames.
+/// Bytes of a request's compressed headers in all of its frames.
 const HEADER_BLOCK: usize = 32 << 10;
 
-/// RFC 9113, section 3.4.
+/// Length of the connection preface in bytes: RFC 9113, section 3.4.
 const PREFACE: usize = 24;
-/// RFC 9113, section 4.1.
+/// Length of a frame's header in bytes: RFC 9113, section 4.1.
 const HEAD: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 
-/// So many at once, and one more each interval, by the generic cell rate algorithm.
+/// An allowance of frames, by the generic cell rate algorithm. It differs from
+/// [`crate::rate::Bucket`] in that it grants a part of what is asked for, and takes back what was
+/// not used.
 #[derive(Clone, Copy, Default)]
-struct Bucket {
-    /// When all is there again.
+struct FrameBucket {
+    /// When the whole burst is available again.
     full_at: Option<Instant>,
 }
 
-impl Bucket {
-    /// As many as there are, and at most as many as are wanted.
+impl FrameBucket {
+    /// Takes as many as are available, at most `wanted`.
     fn take(&mut self, wanted: u32, burst: u32, interval: Duration, now: Instant) -> u32 {
         let at = self.full_at.map_or(now, |at| at.max(now));
         let left = (interval * burst).saturating_sub(at - now);
@@ -86,18 +91,18 @@ impl Bucket {
         taken
     }
 
-    /// What was taken and is not used.
+    /// Gives back what was taken and not used.
     fn give_back(&mut self, count: u32, interval: Duration) {
         self.full_at = self.full_at.map(|at| at - interval * count);
     }
 }
 
-/// What all connections of a source, or of a network, may still send.
+/// The allowance that all connections of a source, or of a network, share.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<Bucket>);
+pub(super) struct FramePool(Mutex<FrameBucket>);
 
-impl Pool {
-    /// A network has so many `times` what a source has.
+impl FramePool {
+    /// Takes from it. `times` is how many sources' worth it has: more than one for a network.
     fn take(&self, wanted: u32, times: u32, now: Instant) -> u32 {
         self.bucket()
             .take(wanted, SOURCE_BURST * times, SOURCE_INTERVAL / times, now)
@@ -107,13 +112,13 @@ impl Pool {
         self.bucket().give_back(count, SOURCE_INTERVAL);
     }
 
-    fn bucket(&self) -> MutexGuard<'_, Bucket> {
+    fn bucket(&self) -> MutexGuard<'_, FrameBucket> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// As many as a source and its network have, and at most as many as are wanted.
-fn take_of(source: &Source, wanted: u32, now: Instant) -> u32 {
+/// Takes from a source and its network as many as both have, at most `wanted`.
+fn take_of(source: &SourceUsage, wanted: u32, now: Instant) -> u32 {
     let there = source.own.frames.take(wanted, 1, now);
     let Some(network) = &source.network else {
         return there;
@@ -123,12 +128,12 @@ fn take_of(source: &Source, wanted: u32, now: Instant) -> u32 {
     taken
 }
 
-/// Finds the heads of frames in what is read, however it is split.
+/// Finds the headers of frames in the input, however it is split into reads.
 struct Scanner {
-    /// Of what is no head.
+    /// Bytes of preface or payload still to be skipped.
     skip: usize,
     head: [u8; HEAD],
-    /// So much of it is there.
+    /// How many bytes of `head` are filled.
     filled: usize,
 }
 
@@ -141,7 +146,7 @@ impl Scanner {
         }
     }
 
-    /// Calls `seen` with the type and the length of each frame that begins here.
+    /// Calls `seen` with the type and the payload's length of each frame header in the input.
     fn scan(&mut self, mut bytes: &[u8], mut seen: impl FnMut(u8, usize)) {
         while !bytes.is_empty() {
             if self.skip > 0 {
@@ -165,20 +170,20 @@ impl Scanner {
     }
 }
 
-/// A connection that is read no faster than that.
+/// A connection's stream that is read only as fast as its credit allows.
 pub(super) struct Paced<S> {
     stream: S,
     member: Arc<Member>,
     scanner: Scanner,
-    /// Frames that may still come; below 0, what came beyond that in one piece.
+    /// Credit in frames. It falls below 0 if one read brings more frames than were left.
     left: i32,
-    bucket: Bucket,
-    /// In bytes, sent and not counted yet.
+    bucket: FrameBucket,
+    /// Bytes of output that were not turned into credit yet.
     sent: usize,
-    /// In bytes, of the headers that are coming in.
+    /// Bytes of the header block that is being received.
     header_block: usize,
     pause: Option<Pin<Box<Sleep>>>,
-    /// More calls than are looked at at once: others have their turn before there is more.
+    /// The last read brought many requests: other tasks run before the next read.
     has_begun_calls: bool,
 }
 
@@ -189,7 +194,7 @@ impl<S> Paced<S> {
             member,
             scanner: Scanner::new(),
             left: FREE,
-            bucket: Bucket::default(),
+            bucket: FrameBucket::default(),
             sent: 0,
             header_block: 0,
             pause: None,
@@ -197,7 +202,7 @@ impl<S> Paced<S> {
         }
     }
 
-    /// Ready while there is something left.
+    /// Ready while there is credit left; otherwise it pauses.
     fn poll_allowance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(pause) = &mut self.pause {
@@ -207,17 +212,19 @@ impl<S> Paced<S> {
             if self.left > 0 {
                 return Poll::Ready(());
             }
+            // Even with new credit, other tasks run before more is read.
             if self.earn() && self.left > 0 {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            // Long enough to earn back what is missing.
             let missing = self.left.unsigned_abs() + 1;
             let time = (INTERVAL * missing).clamp(PAUSE, LONGEST_PAUSE);
             self.pause = Some(Box::pin(sleep(time)));
         }
     }
 
-    /// Takes what is there for a turn; `false` if that is nothing.
+    /// Takes credit for a turn from the allowances; `false` if there is none.
     fn earn(&mut self) -> bool {
         let now = Instant::now();
         let wanted = self.left.unsigned_abs().saturating_add(TURN);
@@ -240,6 +247,7 @@ impl<S> Paced<S> {
             let worth = match kind {
                 HEADERS if is_trusted => CALL_WORTH - 1,
                 HEADERS => -UNJOINED_CALL,
+                // Any other frame costs one, and more if its payload is long.
                 _ => -1 - payload,
             };
             left = left.saturating_add(worth).min(MOST_LEFT);
@@ -252,6 +260,7 @@ impl<S> Paced<S> {
             calls += u32::from(kind == HEADERS);
         });
         let most = if is_trusted { CALLS_AT_ONCE } else { 0 };
+        // Without a participant, one request is enough to let other tasks run.
         self.has_begun_calls = calls > most;
         (self.left, self.header_block) = (left, header_block);
         if is_too_large {
@@ -269,8 +278,8 @@ impl<S: AsyncRead + Unpin> Paced<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut bytes = [0; UNJOINED_READ];
-        let room = buffer.remaining().min(UNJOINED_READ);
-        let mut little = ReadBuf::new(&mut bytes[..room]);
+        let space = buffer.remaining().min(UNJOINED_READ);
+        let mut little = ReadBuf::new(&mut bytes[..space]);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut little))?;
         buffer.put_slice(little.filled());
         Poll::Ready(self.count(little.filled()))

@@ -1,134 +1,154 @@
-//! One stream of a connection: what it waits for, and the means to end it from outside.
+//! One stream of a connection: whom it waits for, and how it is ended from outside.
 
 use std::{
     cell::Cell,
-    future::poll_fn,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use futures_util::future::{AbortHandle, Abortable};
+use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::member::{Lingering, Member};
 
 tokio::task_local! {
-    /// Of the stream that is polled.
-    static CURRENT: Current;
+    /// The stream that is being polled on this task.
+    static CURRENT: CurrentStream;
 }
 
-/// What the stream that is polled has to do with whoever polls it.
-struct Current {
-    cut: Cut,
-    waits: Cell<Waits>,
+/// What a stream's handler and the connection's task exchange while the stream is polled.
+struct CurrentStream {
+    abort: StreamAbort,
+    waits: Cell<WaitState>,
 }
 
-/// For whom a stream waits.
+/// Whom a stream waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waits {
-    /// For its peer, to send a request.
+enum WaitState {
+    /// Its peer, to send the request.
     Request,
-    /// For the server: it is being answered, or it follows the log.
+    /// The server: the request is being answered, or the stream follows the log.
     Server,
-    /// For the server, while it holds what only few may hold.
+    /// The server, while it holds resources of which there are few, as tonic's health watch does.
     Watch,
-    /// For its peer, to take an answer by then.
-    Taken(Instant),
+    /// Its peer, to receive the reply by this time.
+    Peer(Instant),
 }
 
-/// Ends one stream, though nothing of it is polled any more: HTTP/2 does not ask a response's body
-/// for anything while the peer has no room for it.
+/// Ends one stream from outside, even if it is not polled: HTTP/2 does not poll a response's body
+/// while the peer grants no window.
 #[derive(Clone, Debug)]
-pub struct Cut(AbortHandle);
+pub struct StreamAbort(AbortHandle);
 
-impl Cut {
-    /// The stream is reset with CANCEL, and its unsent bytes are freed; its connection goes on.
-    pub fn cut(&self) {
+impl StreamAbort {
+    /// Resets the stream with CANCEL and frees its unsent bytes. Its connection goes on.
+    pub fn abort(&self) {
         self.0.abort();
     }
 
     #[cfg(test)]
-    pub(crate) fn is_wanted(&self) -> bool {
+    pub(crate) fn is_aborted(&self) -> bool {
         self.0.is_aborted()
     }
 }
 
-/// Of no stream.
-impl Default for Cut {
+/// A handle without a stream: aborting it does nothing.
+impl Default for StreamAbort {
     fn default() -> Self {
         Self(AbortHandle::new_pair().0)
     }
 }
 
-/// An extension of a response that ends when whoever made it wants it to: it may be taken as
-/// slowly as that lets it.
+/// An extension of a response whose body ends by itself: it has no deadline here.
 #[derive(Clone, Copy, Debug)]
 pub struct Endless;
 
-/// The stream that is polled has all of its request, and waits for the server.
-pub fn is_asked() {
-    set(Waits::Server);
+/// Records that the stream being polled has received its request and waits for the server.
+pub fn set_waits_for_server() {
+    set(WaitState::Server);
 }
 
-/// The stream that is polled waits for the server, which keeps more for it than for others.
-pub fn is_watched() {
-    set(Waits::Watch);
+/// Records that the stream being polled waits for the server, and holds more resources than others
+/// meanwhile.
+pub fn set_watches() {
+    set(WaitState::Watch);
 }
 
-/// The stream that is polled waits for its peer to take what there is, from now on for so long.
-pub fn is_answered(within: Duration) {
-    set(Waits::Taken(Instant::now() + within));
+/// Records that the stream being polled waits for its peer to receive the reply, for at most so
+/// long.
+pub fn set_waits_for_peer(within: Duration) {
+    set(WaitState::Peer(Instant::now() + within));
 }
 
-fn set(waits: Waits) {
-    // Elsewhere nobody looks at it.
+fn set(waits: WaitState) {
+    // Outside of a connection's task, as in tests of the service, there is nothing to record.
     let _ = CURRENT.try_with(|current| current.waits.set(waits));
 }
 
-/// What ends the stream that is polled.
-pub(super) fn cut() -> Cut {
+/// The handle of the stream that is being polled.
+pub(super) fn abort_handle() -> StreamAbort {
     CURRENT
-        .try_with(|current| current.cut.clone())
+        .try_with(|current| current.abort.clone())
         .unwrap_or_default()
 }
 
-/// The stream, until it ends, is cut, is too slow, or is one too many that waits for the peer.
-pub(super) fn until_cut<F: Future>(stream: F, member: Arc<Member>) -> impl Future<Output = ()> {
+/// Runs the stream until it ends, is aborted, misses its deadline, or is one too many that waits
+/// for its peer.
+pub(super) fn until_aborted<F: Future>(stream: F, member: Arc<Member>) -> impl Future<Output = ()> {
     let (handle, registration) = AbortHandle::new_pair();
-    let current = Current {
-        cut: Cut(handle),
-        waits: Cell::new(Waits::Request),
+    let current = CurrentStream {
+        abort: StreamAbort(handle),
+        waits: Cell::new(WaitState::Request),
     };
-    let stream = Abortable::new(stream, registration);
-    let mut patience = Patience {
-        member,
-        lingering: None,
-        deadline: None,
+    let stream = UntilAborted {
+        stream: Abortable::new(stream, registration),
+        peer: PeerWait {
+            member,
+            lingering: None,
+            deadline: None,
+        },
     };
-    CURRENT.scope(current, async move {
-        let mut stream = pin!(stream);
-        poll_fn(|cx| match stream.as_mut().poll(cx) {
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => patience.poll(cx),
-        })
-        .await;
-    })
+    CURRENT.scope(current, stream)
 }
 
-/// What a stream gets that waits for its peer.
-struct Patience {
+pin_project! {
+    /// A stream of [`until_aborted`]. It is no `async` block, because such a block has space for
+    /// what it captures and again for what it awaits, and each participant keeps one of these.
+    struct UntilAborted<F> {
+        #[pin]
+        stream: Abortable<F>,
+        peer: PeerWait,
+    }
+}
+
+impl<F: Future> Future for UntilAborted<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        match this.stream.poll(cx) {
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => this.peer.poll(cx),
+        }
+    }
+}
+
+/// The limits on a stream while it waits for its peer.
+struct PeerWait {
     member: Arc<Member>,
     lingering: Option<Lingering>,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patience {
-    /// Ready where it is over: then the stream is dropped, which resets it.
+impl PeerWait {
+    /// Ready if the stream may not wait any longer. It is dropped then, which resets it.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let waits = CURRENT.with(|current| current.waits.get());
-        if waits == Waits::Server {
+        // It does not wait for its peer, so it gives its place back.
+        if waits == WaitState::Server {
             self.lingering = None;
             return Poll::Pending;
         }
@@ -138,7 +158,7 @@ impl Patience {
                 return Poll::Ready(());
             }
         }
-        let Waits::Taken(by) = waits else {
+        let WaitState::Peer(by) = waits else {
             self.deadline = None;
             return Poll::Pending;
         };

@@ -1,4 +1,4 @@
-//! What can be asked of a room, and what it answers.
+//! Requests to a room after they were parsed, and what the room decides.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -9,147 +9,134 @@ use chitty_chat::{
 use imbl::OrdMap;
 use thiserror::Error;
 
-use super::{Participant, Receipt};
+use super::Participant;
 use crate::record::Record;
 
-/// A request, valid in itself; the room decides whether it fits.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// Enter, or go on.
-    Join(Join),
-    /// Write.
-    Publish(Publish),
-    /// End the participation.
-    Leave(Leave),
-}
-
-/// Enter, or go on.
+/// A request to join the chat, or to resume a participation.
 #[derive(Clone, Debug)]
 pub struct Join {
-    /// Whose.
+    /// The hash of the session that sends it.
     pub session: SessionHash,
-    /// The name, if it is one: it is looked at only where a new participation begins.
+    /// The name, or why it is not valid. It matters only if a new participation begins.
     pub name: Result<ParticipantName, ParticipantNameError>,
-    /// The time that the request carries.
+    /// The sender's Lamport time after its tick.
     pub lamport: LamportTime,
-    /// Where the client is in the log.
+    /// Where the client is in the log; `None` for a client without a position.
     pub resume: Option<Resume>,
     /// How many events before its Joined a new participant wants.
     pub backlog: u32,
-    /// From which address; `None` where that is not known.
+    /// The source that the request comes from, for limits; `None` if it is not known.
     pub source: Option<IpAddr>,
 }
 
-/// Where a client says that it is in the log, and what the log says to that.
+/// A position that a client claims to have reached, and what the log has there.
 #[derive(Clone, Debug)]
 pub struct Resume {
     /// The last position that the client has.
     pub position: Position,
-    /// In which life of the log.
+    /// The epoch that the position belongs to.
     pub epoch: String,
     /// The time that the client has for this position.
     pub lamport: LamportTime,
-    /// The time that the log has for it; `None` where it has none.
+    /// The time that the log has for it; `None` if the log does not have the position.
     pub actual: Option<LamportTime>,
 }
 
-/// Write.
+/// A request to publish a message.
 #[derive(Clone, Debug)]
 pub struct Publish {
-    /// Whose.
+    /// The hash of the session that sends it.
     pub session: SessionHash,
-    /// What.
+    /// The text of the message.
     pub text: MessageText,
-    /// By which a retry is told; `None`: never deduplicated.
+    /// The id by which a retry is recognised; a message without one is never deduplicated.
     pub id: Option<MessageId>,
-    /// What the author had been shown; 0: not told.
+    /// The last position that the author had been shown; 0 if the client does not say.
     pub seen: Position,
-    /// The time that the request carries.
+    /// The sender's Lamport time after its tick.
     pub lamport: LamportTime,
 }
 
-/// End the participation.
+/// A request to end the participation.
 #[derive(Clone, Debug)]
 pub struct Leave {
-    /// Whose.
+    /// The hash of the session that sends it.
     pub session: SessionHash,
-    /// The time that the request carries.
+    /// The sender's Lamport time after its tick.
     pub lamport: LamportTime,
 }
 
-/// What the room makes of a command: what the log gets, and what the caller hears once that is
-/// durable.
+/// What a request leads to: records for the log, and the reply that is sent once these are durable.
 #[derive(Clone, Debug)]
-pub struct Decision {
-    /// Already applied to the room that decided.
+pub struct Decision<R> {
+    /// The records to append. They are already applied to the room that decided.
     pub records: Vec<Record>,
-    /// The answer.
-    pub accepted: Accepted,
+    /// The reply to the request.
+    pub reply: R,
+    /// Whether the request was decided before, so that it only gets that reply again.
+    pub repeated: bool,
 }
 
-/// The answer to a command.
-#[derive(Clone, Debug)]
-pub enum Accepted {
-    /// To a Join.
-    Joined(Granted),
-    /// To a Publish.
-    Published {
-        /// Where the message is.
-        receipt: Receipt,
-        /// It had been published before.
-        duplicate: bool,
-    },
-    /// To a Leave.
-    Left {
-        /// Where the Left is.
-        receipt: Receipt,
-        /// It had been said before.
-        repeated: bool,
-    },
+impl<R> Decision<R> {
+    /// A decision that leads to these records.
+    pub(super) const fn new(records: Vec<Record>, reply: R) -> Self {
+        Self {
+            records,
+            reply,
+            repeated: false,
+        }
+    }
+
+    /// The reply to an earlier request once more.
+    pub(super) const fn repeat(reply: R) -> Self {
+        Self {
+            records: Vec::new(),
+            reply,
+            repeated: true,
+        }
+    }
 }
 
 /// What a stream begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Granted {
-    /// Which participation.
+pub struct JoinGrant {
+    /// The participation that was joined or resumed.
     pub participant: ParticipantNumber,
-    /// Its name.
-    pub name: Arc<str>,
-    /// Which stream of this participation, from 1.
+    /// The number of the stream within this participation, from 1.
     pub generation: u64,
-    /// As of which position the rest speaks.
+    /// The position as of which the time and the participants are given.
     pub position: Position,
     /// The time at `position`.
     pub lamport: LamportTime,
-    /// Who is present as of `position`; empty where the client has them.
+    /// The participants present as of `position`; empty if the client knows them already.
     pub participants: OrdMap<ParticipantNumber, Participant>,
-    /// The same participation goes on.
+    /// Whether an earlier participation goes on.
     pub resumed: bool,
-    /// The first position that follows.
+    /// The first position that the stream sends.
     pub next: Position,
-    /// The end of the log.
+    /// The last position in the log.
     pub head: Position,
-    /// The oldest position that is kept.
+    /// The oldest position that the log still keeps.
     pub first: Position,
 }
 
-/// Why a command was refused. Nothing changed; the log's clock did not move.
+/// Why a request was refused. Nothing changed, and the log's clock did not move.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
-    /// The name is none.
+    /// The name is not valid.
     #[error(transparent)]
     Name(#[from] ParticipantNameError),
-    /// Somebody present has this name, or one that looks like it.
+    /// A present participant has this name, or one that looks like it.
     #[error("{}", name_taken(name, owner, *retry_in))]
     NameTaken {
-        /// The name.
+        /// The name that was asked for.
         name: String,
-        /// Who has it.
+        /// The name of the participant that has it.
         owner: Arc<str>,
-        /// The owner is lost; in this time the name may be free.
+        /// If the owner is lost: the time after which the name may be free.
         retry_in: Option<Duration>,
     },
-    /// No participation is behind this session.
+    /// The session has no participation.
     #[error("no participation goes on under this session; join first")]
     UnknownSession,
     /// The participation was ended for good.
@@ -161,92 +148,91 @@ pub enum Refusal {
     /// The request's time is too far ahead.
     #[error("the request's Lamport time {lamport} is more than 2^32 ahead of the chat's, {clock}")]
     TimeAhead {
-        /// The request's.
+        /// The value that the request carried.
         lamport: LamportTime,
-        /// The log's.
+        /// The Lamport time of the log.
         clock: LamportTime,
     },
-    /// The clock was brought far forward too often.
+    /// The clock was moved far ahead too often.
     #[error(
         "the chat's Lamport time was brought from afar too often; send this again, with time \
          {lamport} where the chat is at {clock}, in {} ms", retry_in.as_millis() + 1
     )]
     TimeJump {
-        /// The request's.
+        /// The value that the request carried.
         lamport: LamportTime,
-        /// The log's.
+        /// The Lamport time of the log.
         clock: LamportTime,
-        /// In this time it may come.
+        /// The time after which the request may be sent again.
         retry_in: Duration,
     },
-    /// There are no numbers left.
+    /// The chat has used up its Lamport times.
     #[error(
         "the chat has come to the end of its Lamport times, at {clock}: nobody can join or write \
          any more; begin a new chat in another data folder"
     )]
     TimeEnds {
-        /// The log's.
+        /// The Lamport time of the log.
         clock: LamportTime,
     },
     /// `seen` is beyond the log's end.
     #[error("seen is {seen}, but the chat ends at position {head}")]
     SeenAhead {
-        /// The request's.
+        /// The value that the request carried.
         seen: Position,
-        /// The log's end.
+        /// The last position in the log.
         head: Position,
     },
-    /// `seen` went back within a participation.
+    /// `seen` is lower than before within a participation.
     #[error("seen is {seen}, but was {before} already; it never falls within a participation")]
     SeenFell {
-        /// The request's.
+        /// The value that the request carried.
         seen: Position,
-        /// An earlier request's.
+        /// The highest `seen` of an earlier request.
         before: Position,
     },
-    /// The id was used for something else.
+    /// The id was used for another message.
     #[error(
         "this id was used for another text, at position {position}; draw a new one for a new message"
     )]
     IdTaken {
-        /// Where the other text is.
+        /// The position of the other message.
         position: Position,
     },
-    /// As many are present as may be.
+    /// As many participants are present as are allowed.
     #[error("{limit} participants are present, which is the limit; try again later")]
     Full {
-        /// How many may be.
+        /// The limit on participants.
         limit: usize,
     },
-    /// As many are present from one source as may be.
+    /// As many participants are present from one source as are allowed.
     #[error(
         "{limit} participants are present from your address, which is the limit for one address; \
          try again later"
     )]
     FullSource {
-        /// How many may be.
+        /// The limit on participants.
         limit: usize,
     },
-    /// As many are present from one network as may be.
+    /// As many participants are present from one network as are allowed.
     #[error(
         "{limit} participants are present from your network, which is the limit for one IPv6 /48; \
          try again later"
     )]
     FullNetwork {
-        /// How many may be.
+        /// The limit on participants.
         limit: usize,
     },
-    /// Messages come faster than they may.
+    /// The participant publishes faster than it may.
     #[error("messages come too fast; send this one again in {} ms", retry_in.as_millis() + 1)]
     TooFast {
-        /// In this time one more may come.
+        /// The time after which one more is allowed.
         retry_in: Duration,
     },
-    /// Participants come from one address, or streams of one participant begin, faster than they
-    /// may.
+    /// Participants join from one address, or one participant begins streams, faster than they may.
     #[error("joins come too fast; try again in {} ms", retry_in.as_millis() + 1)]
     TooManyJoins {
-        /// In this time one more may come.
+        /// The time after which one more is allowed.
         retry_in: Duration,
     },
 }

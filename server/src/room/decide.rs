@@ -1,5 +1,4 @@
-//! What becomes of a command: the rules of publishing and leaving
-//! (docs/protocol.md).
+//! The rules of publishing and leaving (docs/protocol.md).
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,31 +7,21 @@ use chitty_chat::{
 };
 
 use super::{
-    Accepted, Command, Decision, Leave, Now, Publish, Receipt, Refusal, Room, SessionState,
+    Decision, DecisionTime, Leave, Publish, Receipt, Refusal, Room, SessionState,
     jumps::{Jumps, MAX_AHEAD},
-    published::Known,
+    published::IdMatch,
 };
 use crate::record::Record;
 
 impl Room {
-    /// Decides a command. What is decided is applied to this room at once; whoever needs to take
-    /// it back decides on a clone.
-    pub fn decide(&mut self, command: &Command, now: Now) -> Result<Decision, Refusal> {
-        match command {
-            Command::Join(join) => self.join(join, now),
-            Command::Publish(publish) => self.publish(publish, now),
-            Command::Leave(leave) => self.leave(leave, now),
-        }
-    }
-
-    /// A stream ended: the participant has the grace to come back.
-    pub fn detach(&mut self, participant: ParticipantNumber, generation: u64, now: Now) {
+    /// Detaches a stream that ended: the participant's grace begins.
+    pub fn detach(&mut self, participant: ParticipantNumber, generation: u64, now: DecisionTime) {
         self.presence
             .detach(participant, generation, now.mono + self.rules.grace);
     }
 
-    /// Announces those whose grace is over.
-    pub fn expire(&mut self, now: Now) -> Vec<Record> {
+    /// Ends the participations whose grace is over, and returns the records of that.
+    pub fn expire(&mut self, now: DecisionTime) -> Vec<Record> {
         self.presence
             .expired(now.mono)
             .into_iter()
@@ -42,21 +31,20 @@ impl Room {
             .collect()
     }
 
-    fn publish(&mut self, publish: &Publish, now: Now) -> Result<Decision, Refusal> {
+    /// Decides a Publish. The decision is applied to this room at once; a caller that may have to
+    /// take it back decides on a clone.
+    pub fn publish(
+        &mut self,
+        publish: &Publish,
+        now: DecisionTime,
+    ) -> Result<Decision<Receipt>, Refusal> {
         self.check_time(publish.lamport)?;
         if let Some(id) = &publish.id {
+            // Before the session is checked: a retry gets its receipt even after the participation
+            // has ended.
             match self.fold.find_published(id.as_str(), publish.text.as_str()) {
-                Some(Known::Same(receipt)) => {
-                    let accepted = Accepted::Published {
-                        receipt,
-                        duplicate: true,
-                    };
-                    return Ok(Decision {
-                        records: Vec::new(),
-                        accepted,
-                    });
-                }
-                Some(Known::Other(position)) => return Err(Refusal::IdTaken { position }),
+                Some(IdMatch::Same(receipt)) => return Ok(Decision::repeat(receipt)),
+                Some(IdMatch::Other(position)) => return Err(Refusal::IdTaken { position }),
                 None => {}
             }
         }
@@ -67,10 +55,11 @@ impl Room {
             .fold
             .participant(number)
             .ok_or(Refusal::UnknownSession)?;
+        // Readers compute causality from `seen`, so it may not point beyond the log, nor go back.
         check_seen(publish.seen, author.seen, self.fold.head())?;
         self.check_end(publish.lamport, LamportTime::LAST_ENTRY)?;
         let jumps = self.check_jump(publish.lamport, now.mono)?;
-        // Last, so that what is refused, or was published before, is not counted.
+        // Counted last, so that refused messages and retries do not count.
         if let Some(rate) = self.rules.publish_rate {
             self.presence
                 .count_message(number, rate, now.mono)
@@ -89,17 +78,15 @@ impl Room {
         };
         let record = self.record(kind, publish.lamport, None, now);
         let receipt = Receipt::of(&record.event);
-        let accepted = Accepted::Published {
-            receipt,
-            duplicate: false,
-        };
-        Ok(Decision {
-            records: vec![record],
-            accepted,
-        })
+        Ok(Decision::new(vec![record], receipt))
     }
 
-    fn leave(&mut self, leave: &Leave, now: Now) -> Result<Decision, Refusal> {
+    /// Decides a Leave, like [`Room::publish`].
+    pub fn leave(
+        &mut self,
+        leave: &Leave,
+        now: DecisionTime,
+    ) -> Result<Decision<Receipt>, Refusal> {
         self.check_time(leave.lamport)?;
         match self.fold.session(&leave.session) {
             Some(SessionState::Present(participant)) => {
@@ -109,40 +96,25 @@ impl Room {
                     .end(participant, LeftReason::Left, leave.lamport, now)
                     .ok_or(Refusal::UnknownSession)?;
                 let receipt = Receipt::of(&record.event);
-                let accepted = Accepted::Left {
-                    receipt,
-                    repeated: false,
-                };
-                Ok(Decision {
-                    records: vec![record],
-                    accepted,
-                })
+                Ok(Decision::new(vec![record], receipt))
             }
             Some(SessionState::Ended {
                 reason: LeftReason::Left,
                 receipt,
-            }) => {
-                let accepted = Accepted::Left {
-                    receipt,
-                    repeated: true,
-                };
-                Ok(Decision {
-                    records: Vec::new(),
-                    accepted,
-                })
-            }
+            }) => Ok(Decision::repeat(receipt)),
             Some(SessionState::Ended { .. }) | None => Err(Refusal::UnknownSession),
         }
     }
 
-    /// Ends a participation; `None` if it is over already, or if there is no later time, which only
-    /// a log that others have written without the rules comes to: it stays as it is then.
+    /// Ends a participation. `None` if it is over already, or if there is no later Lamport time.
+    /// The latter can happen only in a log that was written by others against the rules; such a
+    /// participation stays as it is.
     pub(super) fn end(
         &mut self,
         participant: ParticipantNumber,
         reason: LeftReason,
         request: LamportTime,
-        now: Now,
+        now: DecisionTime,
     ) -> Option<Record> {
         let name = Arc::clone(&self.fold.participant(participant)?.name);
         let kind = EventKind::Left {
@@ -150,19 +122,21 @@ impl Room {
             reason,
             participant,
         };
+        // Presence forgets the participant in any case; otherwise its grace would expire again and
+        // again.
         let rises = self.fold.next_time(request) > self.fold.now();
         let record = rises.then(|| self.record(kind, request, None, now));
         self.presence.remove(participant);
         record
     }
 
-    /// The next record of the log, applied.
+    /// Makes the next record of the log, and applies it to the fold.
     pub(super) fn record(
         &mut self,
         kind: EventKind,
         request: LamportTime,
         session: Option<SessionHash>,
-        now: Now,
+        now: DecisionTime,
     ) -> Record {
         let event = Event {
             position: self.fold.head().next(),
@@ -172,30 +146,35 @@ impl Room {
             kind,
         };
         let record = Record {
-            generation: self.generation(&event.kind),
+            generation: self.generation(&event),
             event,
             session,
         };
-        let applied = self.fold.apply(&record);
-        debug_assert_eq!(applied, Ok(()), "what is decided follows on the fold");
+        // A mistake in the rules above would make a record that does not fold. Once it is appended,
+        // no later start could replay the log, so the server stops here instead. The room that
+        // decides is a scratch copy, and nothing of it is durable or shown yet.
+        self.fold
+            .apply(&record)
+            .expect("a record that the room decides follows from its fold");
         record
     }
 
-    /// Which stream of the participation is the latest.
-    fn generation(&self, kind: &EventKind) -> u64 {
-        match kind {
-            // Its first one begins with it.
-            EventKind::Joined { .. } => 1,
-            EventKind::Left { participant, .. } | EventKind::Message { participant, .. } => self
+    /// The number of the latest stream of the event's participation.
+    fn generation(&self, event: &Event) -> u64 {
+        match (&event.kind, event.participant()) {
+            // The first stream begins with the Joined.
+            (EventKind::Joined { .. }, _) => 1,
+            (_, Some(participant)) => self
                 .presence
-                .generation(*participant)
-                .unwrap_or_else(|| self.fold.generation(*participant)),
-            EventKind::Unknown => 0,
+                .generation(participant)
+                .unwrap_or_else(|| self.fold.generation(participant)),
+            (_, None) => 0,
         }
     }
 
     pub(super) fn check_time(&self, lamport: LamportTime) -> Result<(), Refusal> {
         let clock = self.fold.now();
+        // In a record, 0 means that no request led to the event.
         if lamport == LamportTime::ZERO {
             Err(Refusal::NoTime)
         } else if lamport.get() > clock.get().saturating_add(MAX_AHEAD) {
@@ -205,8 +184,8 @@ impl Room {
         }
     }
 
-    /// Whether the event of a request that carries this time comes before `last`: times never stand
-    /// still, so the chat ends before its numbers do.
+    /// Refuses a request whose event would get a time after `last`. Times never stand still, so the
+    /// chat has to end before its numbers do.
     pub(super) fn check_end(&self, request: LamportTime, last: LamportTime) -> Result<(), Refusal> {
         if self.fold.next_time(request) > last {
             let clock = self.fold.now();
@@ -215,8 +194,8 @@ impl Room {
         Ok(())
     }
 
-    /// What is left of the budget after a request that carries this time. To be taken once nothing
-    /// else is in the way, so that what is refused is not counted.
+    /// The jump budget after a request that carries this time. The caller stores it once nothing
+    /// else can refuse the request, so that refused requests do not count.
     pub(super) fn check_jump(&self, lamport: LamportTime, now: Duration) -> Result<Jumps, Refusal> {
         let clock = self.fold.now();
         let ahead = lamport.get().saturating_sub(clock.get());

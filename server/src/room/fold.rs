@@ -1,4 +1,4 @@
-//! What the log says: a pure function of its records.
+//! The fold: the state that follows from the log's records alone.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use thiserror::Error;
 
 use super::{
     Receipt, SessionState,
-    published::{Known, Published},
+    published::{IdMatch, Published},
     sessions::Sessions,
 };
 use crate::record::Record;
 
-/// The state of the chat after a prefix of its log. The same prefix gives the same state, on every
-/// machine, whether it was lived through or replayed.
+/// The state of the chat after a prefix of its log. The same prefix gives the same state on every
+/// machine, live or in a replay.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fold {
     pub(super) head: Position,
@@ -28,63 +28,63 @@ pub struct Fold {
     pub(super) published: Published,
 }
 
-/// Somebody who is present.
+/// A participant that is present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Participant {
     /// The position of its Joined.
     pub number: ParticipantNumber,
-    /// Its name.
+    /// The name that it joined with.
     pub name: Arc<str>,
-    /// Whose.
+    /// The hash of its session.
     pub session: SessionHash,
-    /// What it is known to have been shown; 0: not told.
+    /// The last position that it is known to have been shown; 0 if it did not say.
     pub seen: Position,
-    /// Which of its streams, from 1, was the latest when it was last heard of.
+    /// The number of its latest stream, from 1, as of its last record.
     pub generation: u64,
 }
 
-/// Why a record does not follow on what the log says so far: the log is damaged, or its writer
-/// broke the rules.
+/// Why a record does not fit the records before it: the log is damaged, or its writer broke the
+/// rules.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum FoldError {
-    /// Positions are dense.
+    /// Positions have no gaps.
     #[error("the log has position {found} where {expected} follows")]
     Position {
-        /// What follows.
+        /// The position that follows.
         expected: Position,
-        /// What is there.
+        /// The position of the record.
         found: Position,
     },
-    /// Times follow from those before and from the request's.
+    /// A time follows from the one before and from the request's.
     #[error("position {position} has Lamport time {found}; the rules give {expected}")]
     Time {
-        /// Where.
+        /// The position of the record.
         position: Position,
-        /// What the rules give.
+        /// The time by the rules.
         expected: LamportTime,
-        /// What is there.
+        /// The Lamport time of the record.
         found: LamportTime,
     },
-    /// Times rise, so there is none after the last number.
+    /// Times rise, so none can follow the last number.
     #[error("position {position} has Lamport time {found}, as the one before: time stands still")]
     StandsStill {
-        /// Where.
+        /// The position of the record.
         position: Position,
-        /// What is there.
+        /// The Lamport time of the record.
         found: LamportTime,
     },
     /// A Joined belongs to a session.
     #[error("the Joined at position {position} has no session")]
     NoSession {
-        /// Where.
+        /// The position of the record.
         position: Position,
     },
-    /// Who speaks or leaves is present.
+    /// Only a present participant can write or leave.
     #[error("position {position} speaks of participant {participant}, who is not present")]
     NotPresent {
-        /// Where.
+        /// The position of the record.
         position: Position,
-        /// Of whom.
+        /// The participant that is not present.
         participant: ParticipantNumber,
     },
 }
@@ -95,12 +95,12 @@ impl Fold {
         self.head
     }
 
-    /// The log's logical time: the last event's.
+    /// The log's Lamport time: that of the last event.
     pub const fn now(&self) -> LamportTime {
         self.clock.now()
     }
 
-    /// Who is present, in the order of joining.
+    /// The participants that are present, in the order of joining.
     pub fn participants(&self) -> impl Iterator<Item = &Participant> {
         self.present.values()
     }
@@ -110,24 +110,26 @@ impl Fold {
         self.present.len()
     }
 
-    /// Somebody who is present.
+    /// The present participant with this number.
     pub fn participant(&self, number: ParticipantNumber) -> Option<&Participant> {
         self.present.get(&number)
     }
 
-    /// Which stream of somebody who is present is the latest that the log knows of; 0: of none.
+    /// The number of a present participant's latest stream as the log knows it; 0 if it is not
+    /// present.
     pub(super) fn generation(&self, number: ParticipantNumber) -> u64 {
         self.present
             .get(&number)
             .map_or(0, |participant| participant.generation)
     }
 
-    /// What became of a session; `None` where it is not known, or not any more.
+    /// The state of a session; `None` if it is not known, or has been forgotten.
     pub fn session(&self, session: &SessionHash) -> Option<SessionState> {
         self.sessions.get(session)
     }
 
-    /// Who is present under one of these keys, but for one who is about to leave.
+    /// The present participant that has one of these name keys, other than `but`, who is about to
+    /// leave.
     pub(super) fn owner(
         &self,
         keys: &[NameKey],
@@ -139,7 +141,7 @@ impl Fold {
             .find_map(|number| self.present.get(number))
     }
 
-    /// The same, as if no message had an id.
+    /// The same fold without the ids of messages, which are too expensive to share with readers.
     pub(super) fn without_published(&self) -> Self {
         Self {
             head: self.head,
@@ -151,20 +153,21 @@ impl Fold {
         }
     }
 
-    pub(super) fn find_published(&self, id: &str, text: &str) -> Option<Known> {
+    pub(super) fn find_published(&self, id: &str, text: &str) -> Option<IdMatch> {
         self.published.find(id, digest(text))
     }
 
-    /// The time that the next event gets: the receipt of its request, if there is one, and its
-    /// broadcast.
+    /// The time of the next event: after the receipt of its request, if there is one, and the tick
+    /// of its broadcast.
     pub fn next_time(&self, request: LamportTime) -> LamportTime {
         time_after(self.now(), request)
     }
 
-    /// Goes on by one record. Live and replay both come through here; on an error nothing has
-    /// changed.
+    /// Applies one record. Live records and replayed ones both come through here. On an error
+    /// nothing has changed.
     pub fn apply(&mut self, record: &Record) -> Result<(), FoldError> {
         let event = &record.event;
+        // Every check comes before the first change, so that an error leaves the fold as it was.
         self.check(event)?;
         match &event.kind {
             EventKind::Joined { name } => {
@@ -195,10 +198,12 @@ impl Fold {
                         .insert(Arc::clone(id), Receipt::of(event), digest(text));
                 }
             }
+            // It still takes its position and its time, so that this version can read a newer log.
             EventKind::Unknown => {}
         }
         self.head = event.position;
         self.clock = LamportClock::starting_at(event.lamport);
+        // By position and not by wall time, so that every replay forgets the same ids.
         self.published.forget(self.head);
         Ok(())
     }
@@ -212,6 +217,7 @@ impl Fold {
             });
         }
         let expected = self.next_time(event.request);
+        // Computed again and not believed: a log with other times is damaged, or broke the rules.
         if event.lamport != expected {
             return Err(FoldError::Time {
                 position: event.position,
@@ -237,9 +243,9 @@ impl Fold {
         }
     }
 
-    /// Somebody who is present has been shown this much, on this stream.
+    /// Updates how far a present participant has read, and on which stream.
     fn hear_of(&mut self, number: ParticipantNumber, seen: Position, generation: u64) {
-        // Looked at first: to change a part of a persistent map is to copy it.
+        // Checked first, because changing an entry of a persistent map copies a path of its tree.
         let is_new = self.present.get(&number).is_some_and(|participant| {
             seen > participant.seen || generation > participant.generation
         });
@@ -249,7 +255,7 @@ impl Fold {
         }
     }
 
-    /// To be called where a clone has taken the place of the original.
+    /// Tidies up after a clone has replaced the original.
     pub(super) fn settle(&mut self) {
         self.published.settle();
     }
@@ -278,6 +284,8 @@ impl Fold {
             return;
         };
         for key in NameKey::of(&participant.name) {
+            // Only its own keys: in a log written under older rules, two present participants may
+            // share one.
             if self.names.get(&key) == Some(&number) {
                 self.names.remove(&key);
             }
@@ -286,7 +294,8 @@ impl Fold {
     }
 }
 
-/// Whether an event is later than what is before it: at the last number it is not.
+/// Refuses an event that is not later than the one before it, which happens at the last number
+/// only.
 pub(crate) fn check_rises(before: LamportTime, event: &Event) -> Result<(), FoldError> {
     if event.lamport > before {
         return Ok(());
@@ -297,7 +306,7 @@ pub(crate) fn check_rises(before: LamportTime, event: &Event) -> Result<(), Fold
     })
 }
 
-/// The log's clock: the time of the event that follows on one of this time.
+/// The rule of the log's clock: the time of the event after one at `before`.
 pub(crate) fn time_after(before: LamportTime, request: LamportTime) -> LamportTime {
     let mut clock = LamportClock::starting_at(before);
     if request != LamportTime::ZERO {

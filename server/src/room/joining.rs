@@ -1,5 +1,5 @@
-//! What becomes of a Join. It is checked in the order of cost, and nothing changes before all
-//! checks have passed, so that [`View`](super::View) can refuse what the room would refuse.
+//! The rules of joining. The checks come in the order of their cost, and nothing changes before all
+//! of them have passed, so that [`View`](super::View) can refuse what the room would refuse.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -8,28 +8,29 @@ use chitty_chat::{
 };
 use imbl::OrdMap;
 
-use super::{Accepted, Decision, Granted, Join, Now, Refusal, Resume, Room, SessionState};
+use super::{Decision, DecisionTime, Join, JoinGrant, Refusal, Resume, Room, SessionState};
 
-/// What a Join comes to, if nothing else is in its way.
+/// What a Join leads to if it is not refused.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Course<'a> {
-    /// The participation goes on.
+    /// The session's participation goes on.
     GoOn(ParticipantNumber),
-    /// A new one begins under this name.
+    /// A new participation begins under this name.
     Begin {
         name: &'a ParticipantName,
-        /// The session's old participation, which ends: its client has lost the thread, and there
-        /// are never two of one session.
+        /// The session's old participation, which ends first, because a session never has two. Its
+        /// client cannot continue from where it was.
         instead_of: Option<ParticipantNumber>,
     },
 }
 
-/// A name whose owner's grace is over is free once that is durable, so that "at once" would be a
-/// promise that a slow disk breaks.
+/// Shortest retry time for a taken name. When the owner's grace is over, the name is free only once
+/// its Left is durable, so that "at once" would be a promise that a slow disk breaks.
 const SOONEST: Duration = Duration::from_secs(1);
 
 impl Room {
-    pub(super) fn join(&mut self, join: &Join, now: Now) -> Result<Decision, Refusal> {
+    /// Decides a Join, like [`Room::publish`].
+    pub fn join(&mut self, join: &Join, now: DecisionTime) -> Result<Decision<JoinGrant>, Refusal> {
         let valid = join.resume.as_ref().filter(|resume| self.is_valid(resume));
         let course = self.course(join, valid.is_some(), now.mono)?;
         if let Course::Begin { instead_of, .. } = course {
@@ -48,14 +49,16 @@ impl Room {
                 let ended = instead_of
                     .and_then(|old| self.end(old, LeftReason::Lost, LamportTime::ZERO, now));
                 let mut decision = self.begin(join, name, valid, now);
+                // The Left of the old participation comes first, so that a session never has two at
+                // once.
                 decision.records.splice(0..0, ended);
                 Ok(decision)
             }
         }
     }
 
-    /// Where a Join leads if its resume is valid or not, unless it is refused for another reason
-    /// than that there is no seat, or that too many come.
+    /// What a Join leads to, depending on whether its resume is valid. Makes all checks but those
+    /// for seats and for rates.
     pub(super) fn course<'a>(
         &self,
         join: &'a Join,
@@ -65,6 +68,9 @@ impl Room {
         self.check_time(join.lamport)?;
         let stale = join.resume.is_some() && !is_valid;
         let instead_of = match self.fold.session(&join.session) {
+            // Without a resume, or with a valid one, the client continues its participation. With a
+            // stale one it has events that this log does not have, so it begins a new
+            // participation.
             Some(SessionState::Present(participant)) if !stale => {
                 self.check_stream(participant, now)?;
                 return Ok(Course::GoOn(participant));
@@ -83,7 +89,7 @@ impl Room {
         Ok(Course::Begin { name, instead_of })
     }
 
-    /// Refuses so many more participants if there are not as many seats for them.
+    /// Refuses `count` more participants if there are not enough seats.
     pub(super) fn check_seats(
         &self,
         source: Option<IpAddr>,
@@ -91,6 +97,7 @@ impl Room {
         count: usize,
     ) -> Result<(), Refusal> {
         let limit = self.rules.max_participants;
+        // The old participation gives up its seat.
         let freed = usize::from(instead_of.is_some());
         if self.fold.count() + count > limit.saturating_add(freed) {
             return Err(Refusal::Full { limit });
@@ -121,7 +128,7 @@ impl Room {
         }
     }
 
-    /// A client that joins in a loop must not burn the server.
+    /// Refuses a stream if the participant begins streams faster than it may.
     fn check_stream(&self, participant: ParticipantNumber, now: Duration) -> Result<(), Refusal> {
         let Some(rate) = self.rules.stream_rate else {
             return Ok(());
@@ -131,7 +138,11 @@ impl Room {
             .map_err(|retry_in| Refusal::TooManyJoins { retry_in })
     }
 
-    fn count_stream(&mut self, participant: ParticipantNumber, now: Now) -> Result<(), Refusal> {
+    fn count_stream(
+        &mut self,
+        participant: ParticipantNumber,
+        now: DecisionTime,
+    ) -> Result<(), Refusal> {
         let Some(rate) = self.rules.stream_rate else {
             return Ok(());
         };
@@ -140,7 +151,7 @@ impl Room {
             .map_err(|retry_in| Refusal::TooManyJoins { retry_in })
     }
 
-    fn count_arrival(&mut self, join: &Join, now: Now) -> Result<(), Refusal> {
+    fn count_arrival(&mut self, join: &Join, now: DecisionTime) -> Result<(), Refusal> {
         match (self.rules.join_rate, join.source) {
             (Some(rate), Some(source)) => self
                 .arrivals
@@ -150,24 +161,20 @@ impl Room {
         }
     }
 
-    /// The same participation goes on: an event of nobody's.
+    /// Continues a participation on a new stream. This leads to no event.
     fn go_on(
         &mut self,
         join: &Join,
         participant: ParticipantNumber,
         resume: Option<&Resume>,
-    ) -> Decision {
+    ) -> Decision<JoinGrant> {
+        // Stream numbers continue from the log's, which survives a restart.
         let known = self.fold.generation(participant);
         let generation = self.presence.attach(participant, known, join.source);
         let head = self.fold.head();
-        let name = self
-            .fold
-            .participant(participant)
-            .map_or_else(|| "".into(), |p| Arc::clone(&p.name));
         let granted = match resume {
-            Some(resume) => Granted {
+            Some(resume) => JoinGrant {
                 participant,
-                name,
                 generation,
                 position: resume.position,
                 lamport: resume.lamport,
@@ -177,33 +184,30 @@ impl Room {
                 head,
                 first: self.first,
             },
-            None => Granted {
+            None => JoinGrant {
                 participant,
-                name,
                 generation,
                 position: head,
                 lamport: self.fold.now(),
                 participants: self.fold.present.clone(),
                 resumed: true,
+                // Without a position, the client gets everything since its own Joined again.
                 next: Position::new(participant.get()).max(self.first),
                 head,
                 first: self.first,
             },
         };
-        Decision {
-            records: Vec::new(),
-            accepted: Accepted::Joined(granted),
-        }
+        Decision::new(Vec::new(), granted)
     }
 
-    /// A new participation.
+    /// Begins a new participation.
     fn begin(
         &mut self,
         join: &Join,
         name: &ParticipantName,
         resume: Option<&Resume>,
-        now: Now,
-    ) -> Decision {
+        now: DecisionTime,
+    ) -> Decision<JoinGrant> {
         let kind = EventKind::Joined {
             name: name.shared(),
         };
@@ -211,15 +215,16 @@ impl Room {
         let position = record.event.position;
         let participant = ParticipantNumber::from(position);
         let generation = self.presence.attach(participant, 0, join.source);
+        // A session that was lost may come back with a valid position, and its stream goes on from
+        // there. Any other stream begins with the backlog.
         let next = match resume {
             Some(resume) => resume.position.next(),
             None => Position::new(position.get().saturating_sub(join.backlog.into()))
                 .max(self.first)
                 .max(Position::new(1)),
         };
-        let granted = Granted {
+        let granted = JoinGrant {
             participant,
-            name: name.shared(),
             generation,
             position,
             lamport: record.event.lamport,
@@ -229,13 +234,10 @@ impl Room {
             head: position,
             first: self.first,
         };
-        Decision {
-            records: vec![record],
-            accepted: Accepted::Joined(granted),
-        }
+        Decision::new(vec![record], granted)
     }
 
-    /// There is such a position in this log, whatever its time.
+    /// Whether this log has such a position, regardless of its time.
     pub(super) fn is_plausible(&self, resume: &Resume) -> bool {
         *resume.epoch == *self.epoch
             && resume.position <= self.fold.head()
@@ -248,8 +250,8 @@ impl Room {
 }
 
 impl Course<'_> {
-    /// Whether it counts against the rate of its source: who goes on without a resume does, since
-    /// it is told as much as somebody new.
+    /// Whether it counts against the rate of its source. A Join that continues a participation
+    /// without a position does, because its Welcome is as large as a newcomer's.
     pub(super) const fn is_arrival(&self, join: &Join) -> bool {
         match self {
             Self::GoOn(_) => join.resume.is_none(),

@@ -1,14 +1,14 @@
-//! How far requests may bring the log's clock forward, and how often.
+//! Jumps: how far requests may move the log's clock ahead, and how often.
 //!
-//! A request's time can be ahead of the log's, as after a log was replaced, and the log's clock
-//! follows (docs/protocol.md). Nobody may use that to bring the clock to the end of its numbers, at
-//! which the chat would end. What no honest client is ahead, [`FREE`], costs nothing. What is
-//! further ahead is paid for by its distance, out of one budget for the room: 2^32 ([`MAX_AHEAD`])
-//! a minute, and twice that at once.
+//! A request's time can be ahead of the log's, for example after the log was replaced, and the
+//! log's clock follows it (docs/protocol.md). Nobody may use that to move the clock to the end of
+//! its numbers, at which the chat would end. A small jump, up to [`FREE`], costs nothing: honest
+//! clients stay below it. A larger one costs its distance, out of one budget for the room: 2^32
+//! ([`MAX_AHEAD`]) a minute, and twice that at once.
 //!
-//! One budget for all is fair, since it pays for the distance only: whoever uses it up has brought
-//! the clock as far forward as that, so that much nearer to whoever is ahead of it and has to wait.
-//! That one waits a minute at most.
+//! One budget for everybody is fair because it is spent on distance only: a client that uses it up
+//! has moved the clock that much closer to the next client that is ahead and has to wait. That
+//! client waits a minute at most.
 //!
 //! How long 2^64 lasts, at the limits of the default configuration, if all 10,000 seats do their
 //! worst:
@@ -20,27 +20,28 @@
 
 use std::time::Duration;
 
-/// A request may be so far ahead of the log's clock, no further.
+/// How far a request may be ahead of the log's clock.
 pub(super) const MAX_AHEAD: u64 = 1 << 32;
 
-/// So far ahead costs nothing. An honest client is ahead by what it sent and was refused.
+/// How far ahead costs nothing. An honest client is ahead by the requests that were refused.
 const FREE: u64 = 1 << 14;
 
-/// In this time [`MAX_AHEAD`] is earned.
+/// The time in which [`MAX_AHEAD`] is earned back.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// So many times [`MAX_AHEAD`] can be saved up.
+/// How many times [`MAX_AHEAD`] can be saved up.
 const SAVED: u32 = 2;
 
 /// What is left of the budget, by the generic cell rate algorithm, as in [`crate::rate`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Jumps {
-    /// When all of it is there again, on the clock of `Now::mono`.
+    /// When the whole budget is available again, on the clock of `DecisionTime::mono`.
     full_at: Duration,
 }
 
 impl Jumps {
-    /// What is left after a request that is so far ahead, or in which time there is enough.
+    /// The budget after a request that is so far ahead. The error is the time after which there is
+    /// enough.
     pub(super) fn after(self, ahead: u64, now: Duration) -> Result<Self, Duration> {
         if ahead <= FREE {
             return Ok(self);

@@ -1,12 +1,12 @@
-//! The chat itself, pure: commands and the time in, events out.
+//! The chat itself, as a pure state machine: requests and the time go in, decisions come out.
 //!
-//! [`Fold`] is what the log says, and nothing else: the same log gives the same fold everywhere.
-//! [`Presence`] is what only this process knows: whose stream is attached, and whose grace runs.
-//! A [`Room`] is both, and decides. A [`View`] of it is for whoever only reads.
+//! [`Fold`] is the state that follows from the log, and nothing else: the same log gives the same
+//! fold everywhere. [`Presence`] is what only this process knows: whose stream is attached, and
+//! whose grace runs. A [`Room`] has both, and decides. A [`View`] of it is for those who only read.
 //!
-//! Deliberately absent: tasks, sockets, files, the time of day. All parts are persistent maps, or
-//! shared by clones, so that a clone, on which a batch is decided and which is dropped when the
-//! append fails, costs nothing.
+//! Deliberately absent: tasks, sockets, files, the time of day. All parts are persistent maps or
+//! shared between clones, so that a clone is cheap: a batch is decided on one, which is dropped if
+//! the append fails.
 
 mod command;
 mod decide;
@@ -34,7 +34,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-pub use command::{Accepted, Command, Decision, Granted, Join, Leave, Publish, Refusal, Resume};
+pub use command::{Decision, Join, JoinGrant, Leave, Publish, Refusal, Resume};
 pub use fold::{Fold, FoldError, Participant};
 pub(crate) use fold::{check_rises, time_after};
 pub use presence::Presence;
@@ -50,16 +50,16 @@ use crate::rate::{Rate, Sources};
 
 /// The moment at which something is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
+pub struct DecisionTime {
     /// The wall clock, for people.
     pub wall: SystemTime,
-    /// Since the process began; never goes back. Graces are counted in it.
+    /// The time since the process began; it never goes back. Graces are measured by it.
     pub mono: Duration,
 }
 
 /// What is configured about a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct RoomRules {
     /// How long a participant whose stream ended may come back before it is announced as lost.
     pub grace: Duration,
     /// How long those who were present when the server died may come back after its restart.
@@ -73,15 +73,15 @@ pub struct Rules {
     /// How often a participant may publish; `None`: without limit. What is refused, or is a retry
     /// of what was published, does not count.
     pub publish_rate: Option<Rate>,
-    /// How often somebody new may come from one address; `None`: without limit. Who goes on from a
-    /// position does not count, so that all may come back at once after a restart; who goes on
-    /// without one does, since it is told as much as somebody new.
+    /// How often a newcomer may join from one address; `None`: without limit. A client that resumes
+    /// from a position does not count, so that all may come back at once after a restart. One that
+    /// resumes without a position does, because its Welcome is as large as a newcomer's.
     pub join_rate: Option<Rate>,
     /// How often a participant may begin a new stream; `None`: without limit.
     pub stream_rate: Option<Rate>,
 }
 
-impl Default for Rules {
+impl Default for RoomRules {
     fn default() -> Self {
         Self {
             grace: Duration::from_secs(10),
@@ -100,21 +100,27 @@ impl Default for Rules {
 pub struct Room {
     fold: Fold,
     presence: Presence,
-    /// From where somebody came lately.
+    /// How many newcomers have joined lately, by source.
     arrivals: Sources,
-    /// How far the log's clock was brought forward lately.
+    /// How far the log's clock was moved ahead lately.
     jumps: Jumps,
-    rules: Rules,
+    rules: RoomRules,
     epoch: Arc<str>,
     first: Position,
 }
 
 impl Room {
-    /// A room on what the log holds. Everybody who is present in it has the restart grace to come
-    /// back.
+    /// A room for the state of the log. All participants that are present in it have the restart
+    /// grace to come back.
     ///
     /// `epoch` is the life of the log, `first` the oldest position that it keeps.
-    pub fn new(fold: Fold, epoch: Arc<str>, first: Position, rules: Rules, now: Now) -> Self {
+    pub fn new(
+        fold: Fold,
+        epoch: Arc<str>,
+        first: Position,
+        rules: RoomRules,
+        now: DecisionTime,
+    ) -> Self {
         let presence = Presence::after_restart(&fold, now.mono + rules.restart_grace);
         Self {
             fold,
@@ -127,36 +133,37 @@ impl Room {
         }
     }
 
-    /// What the log says.
+    /// The state that follows from the log.
     pub const fn fold(&self) -> &Fold {
         &self.fold
     }
 
-    /// The life of the log.
+    /// The epoch of the log.
     pub fn epoch(&self) -> &Arc<str> {
         &self.epoch
     }
 
-    /// Takes note that the log now keeps nothing before this position.
+    /// Records that the log keeps nothing before this position any more.
     pub fn set_first(&mut self, first: Position) {
         self.first = first;
     }
 
-    /// Takes what the log says now that another writer has appended to it.
+    /// Replaces the fold after another writer has appended to the log.
     pub fn advance(&mut self, fold: Fold) {
         self.presence
+            // Participants that left through another server are not waited for any more.
             .keep_only(|participant| fold.participant(participant).is_some());
         self.fold = fold;
         self.fold.settle();
     }
 
-    /// A clone on which something was decided takes the place of the original: it is durable now.
+    /// Replaces the room by the clone on which a batch was decided, once that is durable.
     pub fn adopt(&mut self, decided: Self) {
         *self = decided;
         self.fold.settle();
     }
 
-    /// When [`Room::expire`] next has something to do, on the clock of [`Now::mono`].
+    /// When [`Room::expire`] next has something to do, on the clock of [`DecisionTime::mono`].
     pub fn next_deadline(&self) -> Option<Duration> {
         self.presence.next_deadline()
     }

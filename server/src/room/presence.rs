@@ -1,14 +1,14 @@
-//! Whose stream is attached, and whose grace runs: what only this process knows.
+//! Presence: whose stream is attached, and whose grace runs. Only this process knows it.
 
 use std::{net::IpAddr, time::Duration};
 
 use chitty_chat::{LeftReason, ParticipantNumber};
 use imbl::{OrdMap, OrdSet};
 
-use super::{Fold, Refusal, Rules, seats::Seats};
+use super::{Fold, Refusal, RoomRules, seats::Seats};
 use crate::rate::{Bucket, Rate};
 
-/// The connections of those who are present.
+/// The streams of the participants that are present, and the graces of those that are lost.
 #[derive(Clone, Debug, Default)]
 pub struct Presence {
     connections: OrdMap<ParticipantNumber, Connection>,
@@ -18,26 +18,26 @@ pub struct Presence {
 
 #[derive(Clone, Copy, Debug)]
 struct Connection {
-    /// Counts the streams of this participation, so that the end of an older one changes nothing.
+    /// The number of the participation's latest stream. The end of an older one changes nothing.
     generation: u64,
-    /// Where the participant joined from; after a restart, where it first resumed from.
+    /// The source that the participant joined from or, after a restart, first resumed from.
     source: Option<IpAddr>,
-    lost: Option<Lost>,
-    /// How much it has published lately.
+    lost: Option<GraceDeadline>,
+    /// The rate limit on its messages.
     published: Bucket,
-    /// How many streams it has begun lately.
+    /// The rate limit on its streams.
     begun: Bucket,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Lost {
+struct GraceDeadline {
     deadline: Duration,
-    /// With which reason it will be announced.
+    /// The reason of the Left if it does not come back.
     reason: LeftReason,
 }
 
 impl Connection {
-    /// Of a participation that has had so many streams.
+    /// The connection of a participation that has had this many streams.
     fn new(generation: u64) -> Self {
         Self {
             generation,
@@ -50,11 +50,11 @@ impl Connection {
 }
 
 impl Presence {
-    /// Everybody has until `deadline` to come back.
+    /// The presence after a restart: all participants have until `deadline` to come back.
     pub(super) fn after_restart(fold: &Fold, deadline: Duration) -> Self {
         let mut presence = Self::default();
         for participant in fold.participants() {
-            let lost = Lost {
+            let lost = GraceDeadline {
                 deadline,
                 reason: LeftReason::Closed,
             };
@@ -68,8 +68,8 @@ impl Presence {
         presence
     }
 
-    /// A stream begins, behind those that the log knows of; returns which one it is of this
-    /// participation.
+    /// Attaches a new stream, and returns its number within the participation. The number is higher
+    /// than `known`, the last one that the log knows of.
     pub(super) fn attach(
         &mut self,
         participant: ParticipantNumber,
@@ -79,6 +79,7 @@ impl Presence {
         let older = self.forget(participant);
         let mut connection = older.unwrap_or_else(|| Connection::new(known));
         connection.generation = connection.generation.max(known) + 1;
+        // A participant keeps the seat of the source that it joined from, wherever it resumes from.
         connection.source = connection.source.or(source);
         connection.lost = None;
         if let Some(source) = connection.source {
@@ -88,26 +89,27 @@ impl Presence {
         connection.generation
     }
 
-    /// Which stream of this participation is the latest; `None` where it has not had one here.
+    /// The number of the participation's latest stream; `None` if it is not present.
     pub(super) fn generation(&self, participant: ParticipantNumber) -> Option<u64> {
         let connection = self.connections.get(&participant)?;
         Some(connection.generation)
     }
 
-    /// Refuses so many more participants from this source if it may not have them, not counting one
-    /// who leaves for them.
+    /// Refuses `count` more participants from this source if it may not have that many. The
+    /// participant `but` does not count, because it leaves for them.
     pub(super) fn check_seats(
         &self,
         source: IpAddr,
         but: Option<ParticipantNumber>,
         count: usize,
-        rules: &Rules,
+        rules: &RoomRules,
     ) -> Result<(), Refusal> {
         let leaving = but.and_then(|number| self.connections.get(&number)?.source);
         self.seats.check(source, leaving, count, rules)
     }
 
-    /// Says whether a stream may begin, or in which time it may, and counts none.
+    /// Checks whether a stream may begin now, without counting it. The error is the time after
+    /// which it may.
     pub(super) fn check_stream(
         &self,
         participant: ParticipantNumber,
@@ -120,7 +122,7 @@ impl Presence {
         }
     }
 
-    /// Counts a stream that is to begin, or says in which time it may.
+    /// Counts a stream that is about to begin. The error is the time after which it may.
     pub(super) fn count_stream(
         &mut self,
         participant: ParticipantNumber,
@@ -133,7 +135,7 @@ impl Presence {
         }
     }
 
-    /// Counts a message, or says in which time it may come.
+    /// Counts a message. The error is the time after which it may be sent.
     pub(super) fn count_message(
         &mut self,
         participant: ParticipantNumber,
@@ -146,7 +148,8 @@ impl Presence {
         }
     }
 
-    /// A stream ended. Without meaning where a newer one is attached, or the participant has left.
+    /// Detaches a stream that ended. Does nothing if a newer one is attached, or the participant
+    /// has left.
     pub(super) fn detach(
         &mut self,
         participant: ParticipantNumber,
@@ -154,10 +157,11 @@ impl Presence {
         deadline: Duration,
     ) {
         if let Some(connection) = self.connections.get_mut(&participant)
+            // The end of a stream that was taken over starts no grace.
             && connection.generation == generation
             && connection.lost.is_none()
         {
-            connection.lost = Some(Lost {
+            connection.lost = Some(GraceDeadline {
                 deadline,
                 reason: LeftReason::Lost,
             });
@@ -165,12 +169,12 @@ impl Presence {
         }
     }
 
-    /// The participant has left.
+    /// Removes a participant that has left.
     pub(super) fn remove(&mut self, participant: ParticipantNumber) {
         self.forget(participant);
     }
 
-    /// Forgets the others: they have left.
+    /// Removes all participants that have left.
     pub(super) fn keep_only(&mut self, is_present: impl Fn(ParticipantNumber) -> bool) {
         let gone: Vec<_> = self
             .connections
@@ -186,6 +190,7 @@ impl Presence {
     fn forget(&mut self, participant: ParticipantNumber) -> Option<Connection> {
         let connection = self.connections.remove(&participant)?;
         if let Some(lost) = connection.lost {
+            // `deadlines` is an index of those that are lost, and always agrees with `connections`.
             self.deadlines.remove(&(lost.deadline, participant));
         }
         if let Some(source) = connection.source {
@@ -194,7 +199,7 @@ impl Presence {
         Some(connection)
     }
 
-    /// Until when a lost participant may come back; `None` where it is not lost.
+    /// Until when a lost participant may come back; `None` if it is not lost.
     pub(super) fn deadline_of(&self, participant: ParticipantNumber) -> Option<Duration> {
         self.connections
             .get(&participant)?
@@ -202,7 +207,7 @@ impl Presence {
             .map(|lost| lost.deadline)
     }
 
-    /// Those whose grace is over, and with which reason they are announced.
+    /// The participants whose grace is over, with the reasons of their Lefts.
     pub(super) fn expired(&self, now: Duration) -> Vec<(ParticipantNumber, LeftReason)> {
         self.deadlines
             .iter()

@@ -1,4 +1,4 @@
-//! The ids of what was published lately, by which a retry is told from a new message.
+//! The ids of recent messages, by which a retry is told from a new message.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,73 +7,75 @@ use std::{
 
 use chitty_chat::{LamportTime, Position};
 
-/// Ids are remembered for so many positions: by position, never by wall time, so that every reader
-/// of the log remembers the same ones.
+/// How many positions an id is remembered for. It is counted by position and never by wall time, so
+/// that every reader of the log remembers the same ids.
 pub const REMEMBERED_POSITIONS: u64 = 100_000;
 
-/// Where an event is, and its time.
+/// The position and time of an event, as a reply states them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// Its position.
+    /// The position of the event.
     pub position: Position,
-    /// Its time.
+    /// The event's Lamport time.
     pub lamport: LamportTime,
 }
 
 /// The ids of the last [`REMEMBERED_POSITIONS`] positions.
 ///
-/// Ids come with nearly every message, and a persistent map would copy a path of its tree for
-/// each. So clones share what is settled, and each has its own of what came since.
+/// Nearly every message has an id, and a persistent map would copy a path of its tree for each. So
+/// clones share the settled ids, and each clone has its own map of the ids that came since.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Published {
     settled: Arc<Settled>,
-    recent: HashMap<Arc<str>, Entry>,
+    recent: HashMap<Arc<str>, PublishedEntry>,
     head: Position,
 }
 
 #[derive(Debug, Default)]
 struct Settled {
-    by_id: HashMap<Arc<str>, Entry>,
+    by_id: HashMap<Arc<str>, PublishedEntry>,
     in_order: VecDeque<(Position, Arc<str>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
+struct PublishedEntry {
     receipt: Receipt,
     text: [u8; 16],
 }
 
-/// What is known of an id.
+/// What an id was used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum IdMatch {
     Same(Receipt),
     Other(Position),
 }
 
 impl Published {
-    /// What is known of this id, asked for with the digest of a text.
-    pub(super) fn find(&self, id: &str, text: [u8; 16]) -> Option<Known> {
+    /// What this id was used for, compared with the digest of a text.
+    pub(super) fn find(&self, id: &str, text: [u8; 16]) -> Option<IdMatch> {
         let entry = self
             .recent
             .get(id)
             .or_else(|| self.settled.by_id.get(id))
+            // A settled entry may outlive its time until the next `settle`.
             .filter(|entry| is_remembered(entry.receipt.position, self.head))?;
         Some(if entry.text == text {
-            Known::Same(entry.receipt)
+            IdMatch::Same(entry.receipt)
         } else {
-            Known::Other(entry.receipt.position)
+            IdMatch::Other(entry.receipt.position)
         })
     }
 
     pub(super) fn insert(&mut self, id: Arc<str>, receipt: Receipt, text: [u8; 16]) {
-        let entry = Entry { receipt, text };
+        let entry = PublishedEntry { receipt, text };
         match Arc::get_mut(&mut self.settled) {
+            // No clone shares the map, as during a replay, so there is no need for a second one.
             Some(settled) if self.recent.is_empty() => settled.insert(id, entry),
             _ => drop(self.recent.insert(id, entry)),
         }
     }
 
-    /// Forgets what is too old now that the log ends at `head`.
+    /// Forgets the ids that are too old now that the log ends at `head`.
     pub(super) fn forget(&mut self, head: Position) {
         self.head = head;
         if self.recent.is_empty()
@@ -83,8 +85,9 @@ impl Published {
         }
     }
 
-    /// Settles what came since this was cloned; to be called where the clone has taken the place
-    /// of the original. It waits for the next time while there still is another clone.
+    /// Settles the ids that came since this was cloned. Called when the clone has replaced the
+    /// original. While another clone is still alive, it does nothing, and the next call settles
+    /// them.
     pub(super) fn settle(&mut self) {
         let Some(settled) = Arc::get_mut(&mut self.settled) else {
             return;
@@ -97,10 +100,11 @@ impl Published {
         settled.forget(self.head);
     }
 
-    /// In the order of positions.
+    /// All remembered ids, in the order of their positions.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, Receipt, [u8; 16])> {
         let settled = self.settled.in_order.iter().filter_map(|(position, id)| {
             let entry = self.settled.by_id.get(id)?;
+            // An id that was used again has a newer entry, in `recent` or later in the order.
             (entry.receipt.position == *position && !self.recent.contains_key(id))
                 .then_some((id, entry))
         });
@@ -113,7 +117,7 @@ impl Published {
     }
 }
 
-/// Whatever is settled.
+/// Equal if they remember the same ids, settled or not.
 impl PartialEq for Published {
     fn eq(&self, other: &Self) -> bool {
         self.head == other.head && self.iter().eq(other.iter())
@@ -121,7 +125,7 @@ impl PartialEq for Published {
 }
 
 impl Settled {
-    fn insert(&mut self, id: Arc<str>, entry: Entry) {
+    fn insert(&mut self, id: Arc<str>, entry: PublishedEntry) {
         self.in_order
             .push_back((entry.receipt.position, Arc::clone(&id)));
         self.by_id.insert(id, entry);
@@ -132,7 +136,8 @@ impl Settled {
             if is_remembered(*position, head) {
                 return;
             }
-            // Only its own entry: an id that came again after its time has a newer one.
+            // Only if it is the entry of this position: an id that was used again after it was
+            // forgotten has a newer entry.
             if self
                 .by_id
                 .get(id)
@@ -156,9 +161,9 @@ mod tests {
     use chitty_chat::{MessageId, MessageText, ParticipantName, Session};
 
     use super::*;
-    use crate::room::{Command, Fold, Join, Now, Publish, Room, Rules};
+    use crate::room::{DecisionTime, Fold, Join, Publish, Room, RoomRules};
 
-    const START: Now = Now {
+    const START: DecisionTime = DecisionTime {
         wall: std::time::UNIX_EPOCH,
         mono: std::time::Duration::ZERO,
     };
@@ -180,16 +185,21 @@ mod tests {
             seen: Position::ZERO,
             lamport: 1.into(),
         };
-        for command in [Command::Join(join), Command::Publish(publish)] {
-            room.decide(&command, START).expect("free, or present");
-        }
+        room.join(&join, START).expect("free, or present");
+        room.publish(&publish, START).expect("present");
     }
 
-    /// Else each clone would copy all ids that ever came.
+    /// Otherwise each clone would copy all ids that ever came.
     #[test]
     fn what_takes_the_place_of_the_original_is_settled() {
         let first = Position::new(1);
-        let mut room = Room::new(Fold::default(), "".into(), first, Rules::default(), START);
+        let mut room = Room::new(
+            Fold::default(),
+            "".into(),
+            first,
+            RoomRules::default(),
+            START,
+        );
         let mut decided = room.clone();
         write(&mut decided, 1);
         assert_eq!(decided.fold().published.recent.len(), 1);
@@ -321,7 +331,7 @@ mod tests {
                     let expected = plain.iter().find(|(_, known)| *known == id);
                     prop_assert_eq!(
                         found,
-                        expected.map(|(position, _)| Known::Same(receipt(*position)))
+                        expected.map(|(position, _)| IdMatch::Same(receipt(*position)))
                     );
                 }
                 if !batch.is_held {

@@ -6,18 +6,18 @@ use chitty_chat::{ParticipantName, ParticipantNumber, Session};
 
 use super::*;
 
-fn at(seconds: u64) -> Now {
+fn at(seconds: u64) -> DecisionTime {
     let mono = Duration::from_secs(seconds);
-    Now {
+    DecisionTime {
         wall: UNIX_EPOCH + mono,
         mono,
     }
 }
 
 fn room(limit: usize) -> Room {
-    let rules = Rules {
+    let rules = RoomRules {
         max_participants_per_source: limit,
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let first = Position::new(1);
     Room::new(Fold::default(), "epoch".into(), first, rules, at(0))
@@ -37,18 +37,15 @@ fn join(name: &str, from: &str) -> Join {
 }
 
 fn enter(room: &mut Room, name: &str, from: &str) -> Result<ParticipantNumber, Refusal> {
-    let decision = room.decide(&Command::Join(join(name, from)), at(0))?;
-    match decision.accepted {
-        Accepted::Joined(granted) => Ok(granted.participant),
-        other => panic!("{other:?}"),
-    }
+    let decision = room.join(&join(name, from), at(0))?;
+    Ok(decision.reply.participant)
 }
 
 fn leave(room: &mut Room, name: &str) {
     let session = join(name, "192.0.2.1").session;
     let lamport = 1.into();
-    let leave = Command::Leave(Leave { session, lamport });
-    room.decide(&leave, at(0)).expect("present");
+    let leave = Leave { session, lamport };
+    room.leave(&leave, at(0)).expect("present");
 }
 
 #[test]
@@ -109,9 +106,9 @@ fn after_a_restart_seats_are_counted_where_they_resume_from() {
     for name in ["ada", "bob", "eve"] {
         enter(&mut before, name, "192.0.2.1").expect("a seat");
     }
-    let rules = Rules {
+    let rules = RoomRules {
         max_participants_per_source: 2,
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let fold = before.fold().clone();
     let mut room = Room::new(fold, "epoch".into(), Position::new(1), rules, at(0));
@@ -134,8 +131,7 @@ fn who_begins_anew_needs_no_second_seat() {
         lamport: 3.into(),
         actual: None,
     });
-    room.decide(&Command::Join(stale), at(0))
-        .expect("its own seat");
+    room.join(&stale, at(0)).expect("its own seat");
     assert_eq!(room.fold().count(), 1);
     assert!(enter(&mut room, "bob", "192.0.2.1").is_err());
 }

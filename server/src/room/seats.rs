@@ -1,29 +1,30 @@
-//! How many are present from each source: what one source may hold is a share of the seats.
+//! Seats: how many participants are present from each source, which may hold only a share of all
+//! seats.
 
 use std::net::IpAddr;
 
 use imbl::HashMap;
 
-use super::{Refusal, Rules};
+use super::{Refusal, RoomRules};
 use crate::source::{NETWORK_SHARE, network};
 
 /// Counts participants by source and by network. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seats {
-    /// No entry is 0, so that there are at most as many as participants.
+    /// No count is 0, so that there are at most as many entries as participants.
     counts: HashMap<IpAddr, usize>,
     networks: HashMap<IpAddr, usize>,
 }
 
 impl Seats {
-    /// Refuses so many more from this source if it, or its network, may not have them.
-    /// `leaving` is where a participant comes from who gives up a seat for it.
+    /// Refuses so many more participants if this source, or its network, may not have them.
+    /// `leaving` is the source of a participant that gives up its seat for them.
     pub(super) fn check(
         &self,
         source: IpAddr,
         leaving: Option<IpAddr>,
         more: usize,
-        rules: &Rules,
+        rules: &RoomRules,
     ) -> Result<(), Refusal> {
         let limit = rules.max_participants_per_source;
         let freed = usize::from(leaving == Some(source));

@@ -1,22 +1,22 @@
-//! Which participation each session has or had.
+//! The participation that each session has or had.
 
 use chitty_chat::{LeftReason, ParticipantNumber, Position, SessionHash};
 use imbl::{HashMap, OrdMap};
 
 use super::Receipt;
 
-/// So many sessions that ended are remembered, the latest: enough that a leaver's late retry is
-/// known for one, and a bound on what a chat of years holds in memory.
+/// How many ended sessions are remembered, the latest ones. This is enough to recognise a late
+/// retry of a Leave, and it bounds the memory of a chat that goes on for years.
 pub const REMEMBERED_ENDED: usize = 100_000;
 
-/// What became of a session.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionState {
     /// Its participation goes on.
     Present(ParticipantNumber),
     /// Its last participation ended.
     Ended {
-        /// Why.
+        /// The reason why it ended.
         reason: LeftReason,
         /// Where the Left is.
         receipt: Receipt,
@@ -27,7 +27,7 @@ pub enum SessionState {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Sessions {
     states: HashMap<SessionHash, SessionState>,
-    /// Those that ended, by where they did.
+    /// The sessions that ended, by the positions of their Lefts.
     ended: OrdMap<Position, SessionHash>,
 }
 
@@ -37,6 +37,7 @@ impl Sessions {
     }
 
     pub(super) fn begin(&mut self, session: SessionHash, participant: ParticipantNumber) {
+        // A session that was lost may join again, and is not among the ended ones then.
         if let Some(SessionState::Ended { receipt, .. }) = self
             .states
             .insert(session, SessionState::Present(participant))
@@ -57,7 +58,7 @@ impl Sessions {
         }
     }
 
-    /// Those that ended, in the order in which they did.
+    /// The sessions that ended, in the order of their Lefts.
     pub(super) fn iter_ended(&self) -> impl Iterator<Item = (SessionHash, LeftReason, Receipt)> {
         self.ended
             .values()

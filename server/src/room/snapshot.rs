@@ -1,4 +1,4 @@
-//! The fold as bytes, for logs whose beginning is dropped.
+//! Snapshots: the fold as bytes, for logs whose beginning was dropped.
 
 use chitty_chat::{
     LamportClock, LeftReason, ParticipantNumber, SessionHash,
@@ -9,19 +9,19 @@ use thiserror::Error;
 
 use super::{Fold, Participant, Receipt};
 
-/// Why bytes are no snapshot.
+/// Why bytes are not a snapshot.
 #[derive(Debug, Error)]
 pub enum SnapshotError {
     /// Not the encoding of a snapshot.
     #[error("not a snapshot of the log: {0}")]
     Encoding(#[from] prost::DecodeError),
-    /// Something that is always there is not.
+    /// A required field is missing.
     #[error("a snapshot of the log without {0}")]
     Missing(&'static str),
 }
 
 impl Fold {
-    /// The bytes that are stored, `chitty.log.v1.Snapshot`.
+    /// Encodes the fold as `chitty.log.v1.Snapshot`.
     pub fn encode(&self) -> Vec<u8> {
         use log_v1::snapshot::{Ended, Present, Published};
         let present = self.participants().map(|participant| Present {
@@ -54,7 +54,7 @@ impl Fold {
         .encode_to_vec()
     }
 
-    /// Takes bytes from the store.
+    /// Decodes a fold from `chitty.log.v1.Snapshot`.
     pub fn decode(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let snapshot = log_v1::Snapshot::decode(bytes)?;
         let mut fold = Self {

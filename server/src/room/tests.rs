@@ -23,9 +23,9 @@ fn session(name: &str) -> chitty_chat::SessionHash {
         .hash()
 }
 
-fn now(seconds: u64) -> Now {
+fn now(seconds: u64) -> DecisionTime {
     let mono = Duration::from_secs(seconds);
-    Now {
+    DecisionTime {
         wall: std::time::UNIX_EPOCH + mono,
         mono,
     }
@@ -36,7 +36,7 @@ fn room() -> Room {
         Fold::default(),
         EPOCH.into(),
         Position::new(1),
-        Rules::default(),
+        RoomRules::default(),
         now(0),
     )
 }
@@ -75,6 +75,10 @@ struct Chat {
     log: Vec<Record>,
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tests make a request for each call"
+)]
 impl Chat {
     fn new() -> Self {
         Self {
@@ -83,31 +87,22 @@ impl Chat {
         }
     }
 
-    fn decide(&mut self, command: &Command, seconds: u64) -> Result<Decision, Refusal> {
-        let decision = self.room.decide(command, now(seconds))?;
-        self.log.extend_from_slice(&decision.records);
-        Ok(decision)
-    }
-
-    fn join(&mut self, join: Join, seconds: u64) -> Result<Granted, Refusal> {
-        match self.decide(&Command::Join(join), seconds)?.accepted {
-            Accepted::Joined(granted) => Ok(granted),
-            other => panic!("{other:?}"),
-        }
+    fn join(&mut self, join: Join, seconds: u64) -> Result<JoinGrant, Refusal> {
+        let decision = self.room.join(&join, now(seconds))?;
+        self.log.extend(decision.records);
+        Ok(decision.reply)
     }
 
     fn publish(&mut self, publish: Publish, seconds: u64) -> Result<(Receipt, bool), Refusal> {
-        match self.decide(&Command::Publish(publish), seconds)?.accepted {
-            Accepted::Published { receipt, duplicate } => Ok((receipt, duplicate)),
-            other => panic!("{other:?}"),
-        }
+        let decision = self.room.publish(&publish, now(seconds))?;
+        self.log.extend(decision.records);
+        Ok((decision.reply, decision.repeated))
     }
 
     fn leave(&mut self, leave: Leave, seconds: u64) -> Result<Receipt, Refusal> {
-        match self.decide(&Command::Leave(leave), seconds)?.accepted {
-            Accepted::Left { receipt, .. } => Ok(receipt),
-            other => panic!("{other:?}"),
-        }
+        let decision = self.room.leave(&leave, now(seconds))?;
+        self.log.extend(decision.records);
+        Ok(decision.reply)
     }
 
     fn expire(&mut self, seconds: u64) -> Vec<Record> {

@@ -1,28 +1,27 @@
-//! The room as it was after the last batch that is durable, for whoever reads beside the
-//! sequencer.
+//! Views: the room as of the last durable batch, for those who read beside the sequencer.
 //!
-//! What it says may be out of date by a batch. So it refuses early what the room would refuse, and
-//! says who may read; everything that changes something is decided by the room.
+//! A view may be out of date by one batch. So it only refuses early what the room would refuse, and
+//! says who may read. Everything that changes something is decided by the room.
 
 use std::{net::IpAddr, time::Duration};
 
 use chitty_chat::{LamportTime, ParticipantNumber, Position, SessionHash};
 
-use super::{Join, Refusal, Room, Rules, SessionState, joining::Course};
+use super::{Join, Refusal, Room, RoomRules, SessionState, joining::Course};
 
-/// A room that does not change, without the ids of what was published: these are shared by no two
-/// rooms for long ([`Fold`](super::Fold)).
+/// A room that does not change. It lacks the ids of messages, which the room shares only with
+/// short-lived clones.
 #[derive(Clone, Debug)]
 pub struct View(Room);
 
 /// What a Join needs before the room is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outlook {
-    /// The live participation of its session.
+    /// The present participation of its session.
     pub participant: Option<ParticipantNumber>,
-    /// A new participation begins, which needs a seat.
+    /// Whether a new participation begins, which needs a seat.
     pub begins: bool,
-    /// It counts against the rate of its source.
+    /// Whether it counts against the rate of its source.
     pub is_arrival: bool,
     /// The time at its resume's position.
     pub lamport: Lookup,
@@ -31,16 +30,16 @@ pub struct Outlook {
 /// The time that the log has for the position of a resume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// Nobody asks, or there is no such position.
+    /// The time is not needed, or the log has no such position.
     None,
-    /// It is known without reading the log.
+    /// The time is known without reading the log.
     Known(LamportTime),
-    /// It is in the log.
+    /// The time has to be read from the log, at this position.
     InLog(Position),
 }
 
 impl Room {
-    /// What others may know of it. Costs a few reference counts.
+    /// A view of the room. It costs a few reference counts.
     pub fn view(&self) -> View {
         View(Self {
             fold: self.fold.without_published(),
@@ -55,7 +54,7 @@ impl Room {
 }
 
 impl View {
-    /// Who may read under this session: whoever is present.
+    /// The participant that may read with this session, if it is present.
     pub fn reader(&self, session: &SessionHash) -> Result<ParticipantNumber, Refusal> {
         match self.0.fold.session(session) {
             Some(SessionState::Present(participant)) => Ok(participant),
@@ -63,28 +62,29 @@ impl View {
         }
     }
 
-    /// Whether anything is known of this session.
+    /// Whether this session is known, present or ended.
     pub fn knows(&self, session: &SessionHash) -> bool {
         self.0.fold.session(session).is_some()
     }
 
     /// What is configured about the room.
-    pub const fn rules(&self) -> &Rules {
+    pub const fn rules(&self) -> &RoomRules {
         &self.0.rules
     }
 
-    /// Refuses a Join that the room would refuse whatever the log has at the position from which
-    /// it resumes; its `actual` is not looked at. Whether there is a seat, and whether too many
-    /// come, is left to [`View::seats`] and [`View::arrival`].
+    /// Refuses a Join that the room would refuse regardless of what the log has at its resume's
+    /// position; `Resume::actual` is ignored. Seats and rates are left to [`View::seats`] and
+    /// [`View::arrival`].
     ///
-    /// A live participation whose resume may be valid is taken to go on: only the log can tell
-    /// otherwise.
+    /// A present participation whose resume may be valid is assumed to go on; only the log can
+    /// contradict that.
     pub fn outlook(&self, join: &Join, now: Duration) -> Result<Outlook, Refusal> {
         let room = &self.0;
         let plausible = join.resume.as_ref().filter(|r| room.is_plausible(r));
         let course = room.course(join, plausible.is_some(), now)?;
         let lamport = match plausible.map(|resume| resume.position) {
             None => Lookup::None,
+            // After a short break most clients resume at the head, which needs no read of the log.
             Some(position) if position == room.fold.head() => Lookup::Known(room.fold.now()),
             Some(position) => Lookup::InLog(position),
         };
@@ -99,7 +99,7 @@ impl View {
         })
     }
 
-    /// Refuses so many Joins from this source if they need seats that there are not.
+    /// Refuses `count` Joins from this source if they need seats and there are not enough.
     pub fn seats(
         &self,
         outlook: Outlook,
@@ -113,7 +113,8 @@ impl View {
         self.0.check_seats(source, instead_of, count as usize)
     }
 
-    /// Whether so many may arrive from this source now, or in which time they may.
+    /// Checks whether so many newcomers may join from this source now. The error is the time after
+    /// which they may.
     pub fn arrival(&self, source: IpAddr, count: u32, now: Duration) -> Result<(), Duration> {
         match self.0.rules.join_rate {
             Some(rate) => self.0.arrivals.check(source, count, rate, now),

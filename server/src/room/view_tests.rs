@@ -6,9 +6,9 @@ use chitty_chat::{LamportTime, ParticipantName, Session};
 
 use super::*;
 
-fn at(seconds: u64) -> Now {
+fn at(seconds: u64) -> DecisionTime {
     let mono = Duration::from_secs(seconds);
-    Now {
+    DecisionTime {
         wall: UNIX_EPOCH + mono,
         mono,
     }
@@ -36,32 +36,32 @@ fn resume(position: u64) -> Resume {
 }
 
 /// Ada, Bob and Eve are here, at the positions 1 to 3; Joe was, and has left at 5.
-fn room(rules: Rules) -> Room {
+fn room(rules: RoomRules) -> Room {
     let first = Position::new(1);
     let mut room = Room::new(Fold::default(), "epoch".into(), first, rules, at(0));
     for name in ["ada", "bob", "eve", "joe"] {
-        let join = Command::Join(join(name, name));
-        room.decide(&join, at(0)).expect("free");
+        let join = join(name, name);
+        room.join(&join, at(0)).expect("free");
     }
     let leave = Leave {
         session: join("joe", "joe").session,
         lamport: 1.into(),
     };
-    room.decide(&Command::Leave(leave), at(0)).expect("present");
+    room.leave(&leave, at(0)).expect("present");
     room
 }
 
 #[test]
 fn who_is_refused_anyway_costs_no_look_at_the_log() {
-    let rules = Rules {
+    let rules = RoomRules {
         max_participants: 4,
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let mut full = room(rules);
-    let last = Command::Join(join("amy", "amy"));
-    full.decide(&last, at(0)).expect("a seat");
+    let last = join("amy", "amy");
+    full.join(&last, at(0)).expect("a seat");
     let full = full.view();
-    let view = room(Rules::default()).view();
+    let view = room(RoomRules::default()).view();
     let outlook = |view: &View, owner: &str, name: &str, lamport: u64| {
         let join = Join {
             resume: Some(resume(2)),
@@ -95,7 +95,7 @@ fn who_is_refused_anyway_costs_no_look_at_the_log() {
 
 #[test]
 fn the_log_is_not_asked_for_what_is_known() {
-    let view = room(Rules::default()).view();
+    let view = room(RoomRules::default()).view();
     let lookup = |resume| {
         let join = Join {
             resume,
@@ -116,9 +116,9 @@ fn the_log_is_not_asked_for_what_is_known() {
 
 #[test]
 fn streams_that_begin_too_often_are_refused_without_the_room() {
-    let mut room = room(Rules {
+    let mut room = room(RoomRules {
         stream_rate: Some(Rate::per_second(1, 2)),
-        ..Rules::default()
+        ..RoomRules::default()
     });
     let mut again = join("ada", "ada");
     let resume = resume(1);
@@ -129,8 +129,7 @@ fn streams_that_begin_too_often_are_refused_without_the_room() {
     for _ in 0..2 {
         let ask = |room: &Room| room.view().outlook(&again, Duration::ZERO);
         assert!(ask(&room).is_ok() && ask(&room).is_ok(), "asking is free");
-        let again = Command::Join(again.clone());
-        room.decide(&again, at(0)).expect("a burst");
+        room.join(&again, at(0)).expect("a burst");
     }
     let retry_in = Duration::from_secs(1);
     let refused = room.view().outlook(&again, Duration::ZERO);
@@ -140,7 +139,7 @@ fn streams_that_begin_too_often_are_refused_without_the_room() {
 
 #[test]
 fn readers_are_those_who_are_present() {
-    let view = room(Rules::default()).view();
+    let view = room(RoomRules::default()).view();
     let reader = |owner: &str| view.reader(&join(owner, owner).session);
     assert_eq!(reader("bob"), Ok(Position::new(2).into()));
     for owner in ["joe", "nobody"] {
@@ -152,9 +151,9 @@ fn readers_are_those_who_are_present() {
 
 #[test]
 fn what_is_configured_is_known() {
-    let rules = Rules {
+    let rules = RoomRules {
         max_participants: 7,
-        ..Rules::default()
+        ..RoomRules::default()
     };
     assert_eq!(*room(rules).view().rules(), rules);
 }
@@ -162,15 +161,15 @@ fn what_is_configured_is_known() {
 #[test]
 fn it_is_known_whether_more_may_come_from_a_source() {
     let home = IpAddr::from([192, 0, 2, 1]);
-    let limited = room(Rules {
+    let limited = room(RoomRules {
         join_rate: Some(Rate::per_second(1, 5)),
-        ..Rules::default()
+        ..RoomRules::default()
     });
     let arrival = |source, count| limited.view().arrival(source, count, Duration::ZERO);
     // Four have come.
     assert_eq!(arrival(home, 1), Ok(()));
     assert_eq!(arrival(home, 3), Err(Duration::from_secs(2)));
     assert_eq!(arrival(IpAddr::from([192, 0, 2, 2]), 5), Ok(()));
-    let view = room(Rules::default()).view();
+    let view = room(RoomRules::default()).view();
     assert_eq!(view.arrival(home, 9, Duration::ZERO), Ok(()));
 }

@@ -1,4 +1,4 @@
-//! What callers see of the sequencer: a clone-able handle that hides the queue and the reply.
+//! The handle by which others use the sequencer. It hides the queue and the reply channels.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,54 +8,40 @@ use tokio::{
     time::Instant,
 };
 
+use super::request::{ReplySender, Request};
 use crate::{
     follower::{Attachment, Hub},
     log::Log,
-    room::{Command, Granted, Join, Leave, Publish, Receipt, Refusal, View},
+    room::{Join, JoinGrant, Leave, Publish, Receipt, Refusal, View},
 };
 
-type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
-
-pub(super) enum Request {
-    Join(Command, Reply<Joined>),
-    Publish(Command, Reply<Receipt>),
-    Leave(Command, Reply<Receipt>),
-}
-
-impl Request {
-    pub(super) const fn command(&self) -> &Command {
-        match self {
-            Self::Join(command, _) | Self::Publish(command, _) | Self::Leave(command, _) => command,
-        }
-    }
-}
-
-/// The answer to a Join: what the stream begins with, and its place among the followers.
+/// The reply to a Join: what the stream begins with, and its registration among the followers.
 #[derive(Debug)]
-pub struct Joined {
+pub struct JoinReply {
     /// What the stream begins with.
-    pub granted: Granted,
-    /// Dropping it ends the stream's claim on the participation.
+    pub granted: JoinGrant,
+    /// The stream's registration. Dropping it detaches the stream.
     pub attachment: Attachment,
 }
 
-/// No answer came: the server goes down. Whether the command was carried out is unknown.
+/// The server is shutting down, and there is no reply. Whether the request was carried out is
+/// unknown.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the server goes down; try again")]
-pub struct Gone;
+pub struct SequencerGone;
 
-/// Why a command has no result.
+/// Why a request was not granted.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Refused {
+pub enum RequestError {
     /// The room refused it; nothing changed.
     #[error(transparent)]
     Refusal(#[from] Refusal),
-    /// The server goes down.
+    /// The server is shutting down.
     #[error(transparent)]
-    Gone(#[from] Gone),
+    Gone(#[from] SequencerGone),
 }
 
-/// The way to a sequencer. When all are dropped, it ends.
+/// A handle to the sequencer. When all of them are dropped, the sequencer ends.
 #[derive(Clone)]
 pub struct Handle {
     requests: mpsc::Sender<Request>,
@@ -82,48 +68,51 @@ impl Handle {
         }
     }
 
-    /// The room as of the last batch that is durable: what can be answered from it needs no turn
-    /// of the sequencer. Whatever was answered before this call is in it.
+    /// The room as of the last durable batch, for what can be answered without a turn of the
+    /// sequencer. It reflects everything that was replied to before this call.
     pub fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.borrow())
     }
 
-    /// The sequencer's clock ([`Now::mono`](crate::room::Now::mono)).
+    /// The sequencer's clock ([`DecisionTime::mono`](crate::room::DecisionTime::mono)).
     pub fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Where followers get their events.
+    /// The hub, from which followers get their events.
     pub const fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
 
-    /// The log behind it all.
+    /// The log that the sequencer appends to.
     pub const fn log(&self) -> &Arc<dyn Log> {
         &self.log
     }
 
-    /// Enters, or goes on. Answered when it is durable.
-    pub async fn join(&self, join: Join) -> Result<Joined, Refused> {
-        self.ask(|reply| Request::Join(Command::Join(join), reply))
-            .await
+    /// Joins or resumes. Returns when the Joined is durable.
+    pub async fn join(&self, join: Join) -> Result<JoinReply, RequestError> {
+        self.ask(|reply| Request::Join(join, reply)).await
     }
 
-    /// Writes. Answered when it is durable.
-    pub async fn publish(&self, publish: Publish) -> Result<Receipt, Refused> {
-        self.ask(|reply| Request::Publish(Command::Publish(publish), reply))
-            .await
+    /// Publishes a message. Returns when it is durable.
+    pub async fn publish(&self, publish: Publish) -> Result<Receipt, RequestError> {
+        self.ask(|reply| Request::Publish(publish, reply)).await
     }
 
-    /// Leaves. Answered when it is durable.
-    pub async fn leave(&self, leave: Leave) -> Result<Receipt, Refused> {
-        self.ask(|reply| Request::Leave(Command::Leave(leave), reply))
-            .await
+    /// Leaves. Returns when the Left is durable.
+    pub async fn leave(&self, leave: Leave) -> Result<Receipt, RequestError> {
+        self.ask(|reply| Request::Leave(leave, reply)).await
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refused> {
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(ReplySender<T>) -> Request,
+    ) -> Result<T, RequestError> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(request(reply)).await.map_err(|_| Gone)?;
-        Ok(answer.await.map_err(|_| Gone)??)
+        self.requests
+            .send(request(reply))
+            .await
+            .map_err(|_| SequencerGone)?;
+        Ok(answer.await.map_err(|_| SequencerGone)??)
     }
 }

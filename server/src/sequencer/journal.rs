@@ -1,97 +1,86 @@
-//! The log lines of what the sequencer does (docs/log-format.md).
+//! The log lines that the sequencer writes (docs/log-format.md).
 
 use chitty_chat::{
-    Event, EventKind, MessageId, ParticipantName,
+    Event, MessageId, ParticipantName,
     logging::{self, CALL},
 };
 use tracing::info;
 
-use crate::room::{Accepted, Command, Decision, Receipt};
+use crate::{
+    record::Record,
+    room::{Decision, Join, JoinGrant, Leave, Publish, Receipt},
+};
 
-/// What went to everybody: the log's clock is at the time of the broadcast.
+/// Writes the line of a broadcast; the log's clock is at the event's time.
 pub(super) fn broadcast(event: &Event) {
     logging::broadcast("sent", event, event.lamport);
 }
 
-/// What became of a request that was accepted, with the broadcasts that it led to. Written when
-/// all is durable.
-pub(super) fn decided(command: &Command, decision: &Decision) {
-    received(command, decision);
-    for record in &decision.records {
+/// Writes the lines of a Join that was granted: its receipt, the broadcasts that it led to, and its
+/// reply.
+pub(super) fn join(join: &Join, decision: &Decision<JoinGrant>) {
+    info!(
+        target: CALL, call = "Join", step = "received", lamport = join.lamport.get(),
+        name = join.name.as_ref().ok().map(ParticipantName::as_str), session = %join.session,
+        resume = join.resume.as_ref().map(|resume| resume.position.get()),
+        clock = clock_at_receipt(&decision.records),
+    );
+    broadcast_all(&decision.records);
+    let granted = &decision.reply;
+    info!(
+        target: CALL, call = "Join", step = "granted", lamport = granted.lamport.get(),
+        position = granted.position.get(), participant = granted.participant.get(),
+        generation = granted.generation, resumed = granted.resumed,
+        next = granted.next.get(), head = granted.head.get(),
+    );
+}
+
+/// The same for a Publish.
+pub(super) fn publish(publish: &Publish, decision: &Decision<Receipt>) {
+    let id = publish.id.as_ref().map(MessageId::as_str);
+    info!(
+        target: CALL, call = "Publish", step = "received", lamport = publish.lamport.get(),
+        participant = participant_of(&decision.records), session = %publish.session, id,
+        seen = publish.seen.get(), clock = clock_at_receipt(&decision.records),
+    );
+    broadcast_all(&decision.records);
+    replied("Publish", decision, id);
+}
+
+/// The same for a Leave.
+pub(super) fn leave(leave: &Leave, decision: &Decision<Receipt>) {
+    info!(
+        target: CALL, call = "Leave", step = "received", lamport = leave.lamport.get(),
+        participant = participant_of(&decision.records), session = %leave.session,
+        clock = clock_at_receipt(&decision.records),
+    );
+    broadcast_all(&decision.records);
+    replied("Leave", decision, None);
+}
+
+fn broadcast_all(records: &[Record]) {
+    for record in records {
         broadcast(&record.event);
     }
-    match &decision.accepted {
-        Accepted::Joined(granted) => info!(
-            target: CALL, call = "Join", step = "granted", lamport = granted.lamport.get(),
-            position = granted.position.get(), participant = granted.participant.get(),
-            generation = granted.generation, resumed = granted.resumed,
-            next = granted.next.get(), head = granted.head.get(),
-        ),
-        Accepted::Published { receipt, duplicate } => {
-            replied("Publish", *receipt, id_of(command), *duplicate);
-        }
-        Accepted::Left { receipt, repeated } => replied("Leave", *receipt, None, *repeated),
-    }
 }
 
-/// Whether the request only got the answer that it, or one like it, had got before. Nothing limits
-/// how often somebody asks for that.
-pub(super) const fn is_repeat(decision: &Decision) -> bool {
-    matches!(
-        decision.accepted,
-        Accepted::Published {
-            duplicate: true,
-            ..
-        } | Accepted::Left { repeated: true, .. }
-    )
+/// The log's clock at the receipt of a request, one step before the broadcast of its event. A
+/// request that leads to no event moves no clock.
+fn clock_at_receipt(records: &[Record]) -> Option<u64> {
+    records.last().map(|record| record.event.lamport.get() - 1)
 }
 
-/// `clock` is the log's at the receipt, the step before its event's broadcast; a request that
-/// leads to no event moves no clock.
-fn received(command: &Command, decision: &Decision) {
-    let clock = decision
-        .records
-        .last()
-        .map(|record| record.event.lamport.get() - 1);
-    match command {
-        Command::Join(join) => info!(
-            target: CALL, call = "Join", step = "received", lamport = join.lamport.get(),
-            name = join.name.as_ref().ok().map(ParticipantName::as_str), session = %join.session,
-            resume = join.resume.as_ref().map(|resume| resume.position.get()), clock,
-        ),
-        Command::Publish(publish) => info!(
-            target: CALL, call = "Publish", step = "received", lamport = publish.lamport.get(),
-            participant = participant_of(decision), session = %publish.session, id = id_of(command),
-            seen = publish.seen.get(), clock,
-        ),
-        Command::Leave(leave) => info!(
-            target: CALL, call = "Leave", step = "received", lamport = leave.lamport.get(),
-            participant = participant_of(decision), session = %leave.session, clock,
-        ),
-    }
+/// The participant whose event the request led to.
+fn participant_of(records: &[Record]) -> Option<u64> {
+    let participant = records.last()?.event.participant()?;
+    Some(participant.get())
 }
 
-/// Whose event came of it.
-fn participant_of(decision: &Decision) -> Option<u64> {
-    match &decision.records.last()?.event.kind {
-        EventKind::Message { participant, .. } | EventKind::Left { participant, .. } => {
-            Some(participant.get())
-        }
-        EventKind::Joined { .. } | EventKind::Unknown => None,
-    }
-}
-
-fn id_of(command: &Command) -> Option<&str> {
-    match command {
-        Command::Publish(publish) => publish.id.as_ref().map(MessageId::as_str),
-        Command::Join(_) | Command::Leave(_) => None,
-    }
-}
-
-fn replied(call: &'static str, receipt: Receipt, id: Option<&str>, repeated: bool) {
+fn replied(call: &'static str, decision: &Decision<Receipt>, id: Option<&str>) {
+    let receipt = decision.reply;
     info!(
         target: CALL, call, step = "replied", lamport = receipt.lamport.get(),
-        position = receipt.position.get(), id, repeated = repeated.then_some(true),
+        position = receipt.position.get(), id, repeated = decision.repeated.then_some(true),
     );
 }
 

@@ -1,14 +1,15 @@
-//! The single owner of the chat: drains commands, decides, appends the batch with one commit,
-//! broadcasts, acknowledges.
+//! The single owner of the chat. It drains requests, decides them, appends the batch with one
+//! commit, broadcasts the events, and replies.
 //!
-//! Nothing is answered or shown before it is durable, refusals included, since they may rest on
-//! what is not durable yet. When the store fails, nothing is retried: what a failed sync left on
-//! the disk is unknown.
+//! Nothing is replied or shown before it is durable. This includes refusals, because they may rest
+//! on records that are not durable yet. When the store fails, nothing is retried, because what a
+//! failed sync left on the disk is unknown.
 //!
-//! Deliberately absent: HTTP/2, and who follows.
+//! Deliberately absent: HTTP/2.
 
 mod handle;
 mod journal;
+mod request;
 
 #[cfg(test)]
 mod tests;
@@ -26,95 +27,96 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use handle::{Gone, Handle, Joined, Refused};
+pub use handle::{Handle, JoinReply, RequestError, SequencerGone};
 
-use self::handle::Request;
+use self::request::{DecidedRequest, Request};
 use crate::{
     follower::Hub,
     line_limit::{Cause, LineLimit},
     log::{AppendError, Keep, Log, ReplayError, catch_up, replay},
-    record::Record,
-    room::{Accepted, Decision, Now, Refusal, Room, Rules, View},
+    record::{Batch, EncodedRecord, Record},
+    room::{DecisionTime, Room, RoomRules, View},
 };
 
-/// So many requests wait for the sequencer at most; further ones wait with their callers.
+/// Requests that may wait for the sequencer; further ones wait with their callers.
 const QUEUE: usize = 1024;
 
-/// So many requests are decided at once at most.
+/// Requests that are decided in one batch at most.
 const BATCH: usize = 1024;
 
-/// How often a capped log is looked at.
+/// How often the size of a capped log is checked.
 const TRIM_EVERY: Duration = Duration::from_secs(10);
 
-/// How often it is looked at whether what the log is kept in is still there.
+/// How often the log checks that its files are still the same.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
 
-/// Between two steps of what is dropped from a capped log: others come in between.
+/// Pause between two steps of a trim, in which requests are served.
 const TRIM_PAUSE: Duration = Duration::from_millis(50);
 
-/// What is configured.
+/// What is configured about a sequencer.
 #[derive(Clone, Copy, Debug)]
-pub struct Config {
+pub struct SequencerConfig {
     /// The rules of the room.
-    pub rules: Rules,
-    /// The cap on the log.
+    pub rules: RoomRules,
+    /// The cap on the log; `None` keeps everything.
     pub keep: Option<Keep>,
-    /// End when nobody has been present for so long.
+    /// The sequencer ends when nobody has been present for this long; `None`: never.
     pub idle_exit: Option<Duration>,
-    /// The wall clock.
+    /// The wall clock, passed in so that simulations can control it.
     pub wall: fn() -> SystemTime,
 }
 
-/// Why a sequencer ended.
+/// Why a sequencer ended in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// It was told to.
+pub enum StopReason {
+    /// It was asked to.
     Shutdown,
-    /// Nobody was present for as long as is configured.
+    /// Nobody was present for the configured time.
     Idle,
 }
 
-/// Why a sequencer cannot go on. Nothing that was acknowledged is lost, nothing that was not
-/// durable was shown.
+/// Why a sequencer cannot go on. Nothing that was acknowledged is lost, and nothing was shown that
+/// is not durable.
 #[derive(Debug, Error)]
 pub enum SequencerError {
-    /// The log does not take any more.
+    /// The log cannot be written.
     #[error("the chat cannot be written any more: {0}; nothing that was acknowledged is lost")]
     Append(AppendError),
-    /// The log cannot be folded.
+    /// The log cannot be replayed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
 }
 
-/// The owner of a chat.
+/// The single owner of a chat.
 pub struct Sequencer {
     room: Room,
     log: Arc<dyn Log>,
     hub: Arc<Hub>,
-    /// The room as of the last batch, for who reads beside it.
+    /// The room as of the last batch, published for those who only read.
     view: watch::Sender<Arc<View>>,
     requests: mpsc::Receiver<Request>,
-    config: Config,
+    config: SequencerConfig,
     started: Instant,
-    /// Since when nobody has been present.
+    /// Since when nobody has been present; `None` while somebody is.
     idle_since: Option<Instant>,
-    /// A snapshot of this position was kept: what is not behind it is dropped, step by step, until
-    /// the cap is kept to.
+    /// The position of the snapshot that was kept for the current trim. Records up to it are
+    /// dropped step by step until the cap is met.
     trimming: Option<Position>,
-    /// On lines of what was answered before.
+    /// The limit on log lines about repeated requests.
     lines: LineLimit,
 }
 
 impl Sequencer {
-    /// Folds the log; everybody who was present in it has the restart grace to come back.
+    /// Replays the log. All participants that are present in it have the restart grace to come
+    /// back.
     pub async fn start(
         log: Arc<dyn Log>,
-        limits: crate::follower::Limits,
-        config: Config,
+        limits: crate::follower::FollowerLimits,
+        config: SequencerConfig,
     ) -> Result<(Self, Handle), ReplayError> {
         let fold = replay(&*log).await?;
         let started = Instant::now();
-        let now = Now {
+        let now = DecisionTime {
             wall: (config.wall)(),
             mono: Duration::ZERO,
         };
@@ -144,28 +146,29 @@ impl Sequencer {
         Ok((sequencer, handle))
     }
 
-    /// Serves until told to end, idle for long enough, or the store fails. When it returns, all
-    /// streams are told to end.
-    pub async fn run(mut self, shutdown: CancellationToken) -> Result<End, SequencerError> {
+    /// Serves until `shutdown`, until nobody has been present for the configured time, or until the
+    /// store fails. When it returns, all streams have been asked to end.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<StopReason, SequencerError> {
         let log = Arc::clone(&self.log);
         let result = tokio::select! {
             biased;
-            // What was just being written, and is not answered then, may be durable or not.
+            // If this ends first, a batch that is being written may be durable or not; its requests
+            // get no reply.
             error = log.watch(WATCH_EVERY) => Err(SequencerError::Append(error)),
             result = self.serve(shutdown) => result,
         };
-        // Who still waits for an answer gets none: their outcome is unknown to them, and a retry
-        // by id finds it out.
+        // Callers that still wait get no reply. They do not know what became of their requests, and
+        // can find out by retrying with the same id.
         self.requests.close();
         self.hub.close();
         result
     }
 
-    async fn serve(&mut self, shutdown: CancellationToken) -> Result<End, SequencerError> {
+    async fn serve(&mut self, shutdown: CancellationToken) -> Result<StopReason, SequencerError> {
         let mut requests = Vec::with_capacity(BATCH);
         let mut next_trim = Instant::now() + TRIM_EVERY;
         loop {
-            // Looked at each time, since a busy chat never comes to wait for the timer below.
+            // Checked in each round, because a busy chat never gets to wait for the timer below.
             if self.config.keep.is_some() && Instant::now() >= next_trim {
                 self.trim().await?;
                 let pause = self.trimming.map_or(TRIM_EVERY, |_| TRIM_PAUSE);
@@ -176,25 +179,27 @@ impl Sequencer {
             let hub = Arc::clone(&self.hub);
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return Ok(End::Shutdown),
+                // First, so that a busy queue does not delay the shutdown.
+                () = shutdown.cancelled() => return Ok(StopReason::Shutdown),
                 count = self.requests.recv_many(&mut requests, BATCH) => {
                     if count == 0 {
-                        return Ok(End::Shutdown);
+                        return Ok(StopReason::Shutdown);
                     }
                     self.gather(&mut requests).await;
                 }
                 () = hub.detachment() => {}
                 () = at(deadline) => {}
-                () = at(idle_end) => return Ok(End::Idle),
+                () = at(idle_end) => return Ok(StopReason::Idle),
                 () = at(self.config.keep.map(|_| next_trim)) => continue,
             }
             self.serve_batch(&mut requests).await?;
         }
     }
 
-    /// Takes along what others are just about to ask: where requests come in over many connections
-    /// at once, all of those that are read in the same turn of the runtime share one commit. Waiting
-    /// any longer for more of them costs more waves of followers than it saves commits.
+    /// Collects the requests that other tasks are about to send. If requests come in over many
+    /// connections at once, all those that are read in the same turn of the runtime share one
+    /// commit. Waiting any longer for more would cost more waves of followers than it would save
+    /// commits.
     async fn gather(&mut self, requests: &mut Vec<Request>) {
         tokio::task::yield_now().await;
         while requests.len() < BATCH
@@ -204,7 +209,7 @@ impl Sequencer {
         }
     }
 
-    /// When it will have been idle for long enough; `None` while somebody is present.
+    /// When the chat will have been idle for the configured time; `None` while somebody is present.
     fn idle_end(&mut self) -> Option<Instant> {
         let idle_exit = self.config.idle_exit?;
         if self.room.fold().count() > 0 {
@@ -214,58 +219,70 @@ impl Sequencer {
         Some(*self.idle_since.get_or_insert_with(Instant::now) + idle_exit)
     }
 
-    /// Decides all of these on a scratch copy, makes it durable, and only then lets anybody know.
+    /// Decides a batch on a scratch copy of the room, makes it durable, and only then publishes and
+    /// replies.
     async fn serve_batch(&mut self, requests: &mut Vec<Request>) -> Result<(), SequencerError> {
+        // Taken once: if the append conflicts, the same streams are detached from the next scratch
+        // copy.
         let detached = self.hub.take_detached();
         loop {
             let now = self.now();
+            // A clone, so that a failed append leaves the room as it is in the log.
             let mut scratch = self.room.clone();
             for stream in &detached {
                 scratch.detach(stream.participant, stream.generation, now);
             }
             let expired = scratch.expire(now);
-            let decisions: Vec<_> = requests
-                .iter()
-                .map(|request| scratch.decide(request.command(), now))
+            let decided: Vec<_> = requests
+                .drain(..)
+                .map(|request| request.decide(&mut scratch, now))
                 .collect();
-            let decided = decisions
-                .iter()
-                .flatten()
-                .flat_map(|decision| &decision.records);
-            let batch: Arc<[Record]> = expired.iter().chain(decided).cloned().collect();
+            let records = decided.iter().flat_map(DecidedRequest::records);
+            let batch: Batch = expired.iter().chain(records).cloned().collect();
             if self.append(&batch).await? {
                 self.room.adopt(scratch);
-                // Who is refused changes nothing.
-                if !detached.is_empty() || !batch.is_empty() || decisions.iter().any(Result::is_ok)
-                {
+                // A refusal changes nothing, so that a batch of refusals needs no new view.
+                let is_changed = !detached.is_empty()
+                    || !batch.is_empty()
+                    || decided.iter().any(DecidedRequest::is_granted);
+                if is_changed {
                     self.publish_view();
                 }
-                for record in &expired {
-                    journal::broadcast(&record.event);
-                }
-                for (request, decision) in requests.iter().zip(&decisions) {
-                    if let Ok(decision) = decision
-                        && (!journal::is_repeat(decision) || self.lines.admits(Cause::Repeat))
-                    {
-                        journal::decided(request.command(), decision);
-                    }
-                }
+                self.write_lines(&expired, &decided);
                 self.broadcast(&batch);
-                self.answer(requests, decisions);
+                for request in decided {
+                    request.reply(&self.hub);
+                }
                 return Ok(());
+            }
+            // Another writer was first: nothing of the scratch copy is kept, and everything is
+            // decided again on the new tail.
+            requests.extend(decided.into_iter().map(DecidedRequest::undecided));
+        }
+    }
+
+    /// Writes the log lines of a batch. They come before its broadcasts and replies, so that a
+    /// trace of all log files never shows a receipt before its sending.
+    fn write_lines(&self, expired: &[Record], decided: &[DecidedRequest]) {
+        for record in expired {
+            journal::broadcast(&record.event);
+        }
+        for request in decided {
+            if !request.is_repeated() || self.lines.admits(Cause::Repeat) {
+                request.write_lines();
             }
         }
     }
 
-    /// Makes a batch durable; `false` where another writer was first, and all is to be decided
-    /// again on the new tail.
-    async fn append(&mut self, batch: &Arc<[Record]>) -> Result<bool, SequencerError> {
+    /// Makes a batch durable. `false` means that another writer was first, and that everything is
+    /// to be decided again on the new tail.
+    async fn append(&mut self, batch: &Batch) -> Result<bool, SequencerError> {
         if batch.is_empty() {
             return Ok(true);
         }
         match self
             .log
-            .append(self.room.fold().head(), Arc::clone(batch))
+            .append(self.room.fold().head(), batch.clone())
             .await
         {
             Ok(()) => Ok(true),
@@ -277,18 +294,19 @@ impl Sequencer {
         }
     }
 
-    /// Before anybody is answered: whoever has an answer finds it there.
+    /// Publishes the view. It comes before the replies, so that a caller that has a reply finds its
+    /// effect there.
     fn publish_view(&self) {
         self.view.send_replace(Arc::new(self.room.view()));
     }
 
-    fn broadcast(&self, batch: &[Record]) {
+    fn broadcast(&self, batch: &Batch) {
         if !batch.is_empty() {
-            self.hub.publish(batch.iter().map(|record| &record.event));
+            self.hub.publish(batch.iter().map(EncodedRecord::event));
         }
     }
 
-    /// Takes in, and broadcasts, what another writer appended.
+    /// Applies and broadcasts what another writer appended.
     async fn read_on(&mut self) -> Result<(), SequencerError> {
         loop {
             let mut fold = self.room.fold().clone();
@@ -301,38 +319,13 @@ impl Sequencer {
             for record in &records {
                 journal::broadcast(&record.event);
             }
-            self.broadcast(&records);
+            self.broadcast(&records.into());
         }
     }
 
-    fn answer(&self, requests: &mut Vec<Request>, decisions: Vec<Result<Decision, Refusal>>) {
-        for (request, decision) in requests.drain(..).zip(decisions) {
-            match (request, decision.map(|decision| decision.accepted)) {
-                (Request::Join(_, reply), Ok(Accepted::Joined(granted))) => {
-                    // Attached even where the caller is gone: dropping it detaches.
-                    let attachment = self.hub.attach(granted.participant, granted.generation);
-                    let _ = reply.send(Ok(Joined {
-                        granted,
-                        attachment,
-                    }));
-                }
-                (Request::Publish(_, reply), Ok(Accepted::Published { receipt, .. }))
-                | (Request::Leave(_, reply), Ok(Accepted::Left { receipt, .. })) => {
-                    let _ = reply.send(Ok(receipt));
-                }
-                (Request::Join(_, reply), Err(refusal)) => drop(reply.send(Err(refusal))),
-                (Request::Publish(_, reply) | Request::Leave(_, reply), Err(refusal)) => {
-                    drop(reply.send(Err(refusal)));
-                }
-                // Each command has its own answer, which the room's types do not say: without one
-                // the caller hears that the server is gone.
-                (request, Ok(_)) => drop(request),
-            }
-        }
-    }
-
-    /// A step towards the cap: first a snapshot, which costs as much as all that is remembered,
-    /// and so is kept only where there is much to drop; then what it covers, in parts.
+    /// One step of a trim. First a snapshot is kept, which costs as much as all that is remembered,
+    /// and so is made only if there is much to drop. Then the records that it covers are dropped in
+    /// parts.
     async fn trim(&mut self) -> Result<(), SequencerError> {
         let Some(keep) = self.config.keep else {
             return Ok(());
@@ -357,21 +350,22 @@ impl Sequencer {
         if !keep.is_far_exceeded(&self.log.extent()) {
             return Ok(());
         }
-        // A clone costs nothing; its encoding does, and is left to the log's own thread.
+        // Cloning the fold is cheap. Encoding it is not, and is left to the log's own thread.
         let fold = self.room.fold().clone();
         let at = fold.head();
         let snapshot = Box::new(move || fold.encode());
         match self.log.keep_snapshot(at, snapshot).await {
             Ok(()) => self.trimming = Some(at),
-            // Another writer has dropped that much already; it is tried again on the new tail.
+            // Another writer has dropped that much already. The next check starts from the new
+            // tail.
             Err(AppendError::Conflict { .. }) => {}
             Err(error @ AppendError::Failed(_)) => return Err(SequencerError::Append(error)),
         }
         Ok(())
     }
 
-    fn now(&self) -> Now {
-        Now {
+    fn now(&self) -> DecisionTime {
+        DecisionTime {
             wall: (self.config.wall)(),
             mono: self.started.elapsed(),
         }

@@ -12,14 +12,14 @@ use chitty_chat::{
 
 use super::*;
 use crate::{
-    follower::Limits,
+    follower::FollowerLimits,
     log::{Extent, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError, TRIM_STEP},
-    room::{Join, Leave, Publish},
+    room::{Join, Leave, Publish, Refusal},
 };
 
-fn config() -> Config {
-    Config {
-        rules: Rules::default(),
+fn config() -> SequencerConfig {
+    SequencerConfig {
+        rules: RoomRules::default(),
         keep: None,
         idle_exit: None,
         wall: || UNIX_EPOCH,
@@ -52,11 +52,11 @@ fn publish(name: &str, text: &str, id: Option<&str>) -> Publish {
 struct Running {
     handle: Handle,
     shutdown: CancellationToken,
-    task: tokio::task::JoinHandle<Result<End, SequencerError>>,
+    task: tokio::task::JoinHandle<Result<StopReason, SequencerError>>,
 }
 
-async fn start(log: Arc<dyn Log>, config: Config) -> Running {
-    let (sequencer, handle) = Sequencer::start(log, Limits::default(), config)
+async fn start(log: Arc<dyn Log>, config: SequencerConfig) -> Running {
+    let (sequencer, handle) = Sequencer::start(log, FollowerLimits::default(), config)
         .await
         .expect("an empty log");
     let shutdown = CancellationToken::new();
@@ -104,7 +104,7 @@ impl Log for TestLog {
     fn extent(&self) -> Extent {
         self.inner.extent()
     }
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         let mut script = self.script.lock().expect("whole");
         if script.fail {
             return Box::pin(async { Err(AppendError::Failed("the disk is full".into())) });
@@ -262,20 +262,19 @@ async fn after_a_conflict_all_is_decided_again_on_the_new_tail() {
         crate::room::Fold::default(),
         "".into(),
         Position::new(1),
-        Rules::default(),
-        Now {
+        RoomRules::default(),
+        DecisionTime {
             wall: UNIX_EPOCH,
             mono: Duration::ZERO,
         },
     );
     let mut elsewhere = join("ada");
     elsewhere.session = join("elsewhere").session;
-    let command = crate::room::Command::Join(elsewhere);
-    let now = Now {
+    let now = DecisionTime {
         wall: UNIX_EPOCH,
         mono: Duration::ZERO,
     };
-    let records = other.decide(&command, now).expect("free").records;
+    let records = other.join(&elsewhere, now).expect("free").records;
     let intruder = records.into_iter().next();
     let log = TestLog::new(Script {
         intruder,
@@ -288,7 +287,7 @@ async fn after_a_conflict_all_is_decided_again_on_the_new_tail() {
     );
     assert!(matches!(
         ada,
-        Err(Refused::Refusal(Refusal::NameTaken { .. }))
+        Err(RequestError::Refusal(Refusal::NameTaken { .. }))
     ));
     let bob = bob.expect("free").granted;
     assert_eq!((bob.position, bob.lamport.get()), (Position::new(2), 5));
@@ -303,12 +302,12 @@ async fn a_store_that_fails_ends_the_server_and_nothing_is_shown() {
     let _ada = running.handle.join(join("ada")).await.expect("free");
     log.script.lock().expect("whole").fail = true;
     let answer = running.handle.publish(publish("ada", "hi", None)).await;
-    assert_eq!(answer, Err(Refused::Gone(Gone)));
+    assert_eq!(answer, Err(RequestError::Gone(SequencerGone)));
     assert_eq!(running.handle.hub().head(), Position::new(1));
     let end = running.task.await.expect("it ran").expect_err("failed");
     assert!(end.to_string().contains("the disk is full"), "{end}");
     let later = running.handle.publish(publish("ada", "hi", None)).await;
-    assert_eq!(later, Err(Refused::Gone(Gone)));
+    assert_eq!(later, Err(RequestError::Gone(SequencerGone)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -337,7 +336,7 @@ async fn a_dropped_stream_is_announced_as_lost_after_the_grace() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_server_ends_but_not_while_somebody_is_there() {
-    let config = Config {
+    let config = SequencerConfig {
         idle_exit: Some(Duration::from_secs(60)),
         ..config()
     };
@@ -361,7 +360,7 @@ async fn an_idle_server_ends_but_not_while_somebody_is_there() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(
         running.task.await.expect("it ran").expect("orderly"),
-        End::Idle
+        StopReason::Idle
     );
 }
 
@@ -369,7 +368,7 @@ async fn an_idle_server_ends_but_not_while_somebody_is_there() {
 async fn a_capped_log_is_trimmed_and_folds_to_the_same() {
     let log = TestLog::new(Script::default());
     let keep = Some(Keep::Events(5));
-    let running = start(log.clone(), Config { keep, ..config() }).await;
+    let running = start(log.clone(), SequencerConfig { keep, ..config() }).await;
     let _ada = running.handle.join(join("ada")).await.expect("free");
     let id = Some("0123456789abcdef");
     let first = running
@@ -411,7 +410,7 @@ async fn a_capped_log_is_trimmed_and_folds_to_the_same() {
 async fn a_snapshot_is_kept_only_where_there_is_much_to_drop() {
     let log = TestLog::new(Script::default());
     let keep = Some(Keep::Events(100));
-    let running = start(log.clone(), Config { keep, ..config() }).await;
+    let running = start(log.clone(), SequencerConfig { keep, ..config() }).await;
     let _ada = running.handle.join(join("ada")).await.expect("free");
     let mut events = 1;
     for (more, kept, snapshots) in [(109, 110, 0), (1, 100, 1), (10, 110, 1), (1, 100, 2)] {
@@ -439,7 +438,7 @@ async fn a_cap_that_is_new_to_a_long_log_is_come_to_in_steps() {
     running.task.await.expect("it ran").expect("orderly");
 
     let keep = Some(Keep::Events(1));
-    let running = start(log.clone(), Config { keep, ..config() }).await;
+    let running = start(log.clone(), SequencerConfig { keep, ..config() }).await;
     tokio::time::sleep(TRIM_EVERY + TRIM_PAUSE / 2).await;
     // One more than the snapshot covers: all that it covers is to go.
     let line = publish("ada", "one more", None);
@@ -460,7 +459,7 @@ async fn a_cap_that_is_new_to_a_long_log_is_come_to_in_steps() {
 async fn what_comes_while_a_log_is_trimmed_is_dropped_with_the_next_snapshot() {
     let log = TestLog::new(Script::default());
     let keep = Some(Keep::Events(5));
-    let running = start(log.clone(), Config { keep, ..config() }).await;
+    let running = start(log.clone(), SequencerConfig { keep, ..config() }).await;
     let _ada = running.handle.join(join("ada")).await.expect("free");
     let write = async |lines: u32| {
         for line in 0..lines {

@@ -2,36 +2,35 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use chitty_chat::{
-    Position,
-    logging::CALL,
-    proto::v1::{Event, HistoryReply, HistoryRequest},
-};
-use prost::Message as _;
+use bytes::Bytes;
+use chitty_chat::{Position, logging::CALL, proto::v1::HistoryRequest};
 use tonic::Status;
 use tracing::info;
 
-use super::{Chat, Refused, refused, replies::Permit, requests::parse_session, status};
+use super::{
+    RefusedCall, ServiceState, refused, replies::ReplyPermit, requests::parse_session, status,
+};
 use crate::{
     line_limit::Cause,
     log::{Extent, Log, PageLimit, ReadError},
+    record::EncodedEvent,
 };
 
-/// Where a request does not say how many events it wants.
+/// Events of a page if the request does not say how many.
 const DEFAULT_LIMIT: u64 = 100;
 const MAX_LIMIT: u64 = 1000;
-/// Of the events of a reply.
+/// Bytes of all events in one reply.
 const MAX_BYTES: usize = 256 << 10;
 
-impl Chat {
-    /// A page, and the permit for it, which is to be held until the page is taken. `source` is where
-    /// the request came from.
+impl ServiceState {
+    /// Reads a page, and returns it with its permit, which is to be held until the peer has
+    /// received the page. `source` is where the request came from.
     pub(super) async fn history(
         &self,
         request: HistoryRequest,
         source: Option<IpAddr>,
-    ) -> Result<(HistoryReply, Permit), Refused> {
-        let wanted = Wanted::parse(&request).map_err(|status| refused(0, status))?;
+    ) -> Result<(HistoryReplyAround, ReplyPermit), RefusedCall> {
+        let wanted = PageRequest::parse(&request).map_err(|status| refused(0, status))?;
         let session = parse_session(&request.session).map_err(|status| refused(0, status))?;
         let participant = self
             .sequencer
@@ -49,13 +48,14 @@ impl Chat {
         let waiting = self.quota.wait(participant);
         let waiting =
             waiting.map_err(|retry_in| of_participant(status::too_many_pages(retry_in)))?;
-        // Memory before a turn: whoever does not get it must not keep a reader of the log waiting.
+        // The memory first, then the turn: a request that waits for memory must not block a reader
+        // of the log.
         let permit = self.replies.permit(session, source).await;
         let permit = permit.map_err(of_participant)?;
         let turn = self.quota.turn(waiting, source).await;
         let log = Arc::clone(self.sequencer.log());
-        // A task of its own, so that the turn lasts until the log has been read, whether or not
-        // the caller still waits.
+        // In a task of its own, so that the turn lasts until the log has been read, even if the
+        // caller has given up meanwhile.
         let page = tokio::spawn(async move {
             let _turn = turn;
             read(&*log, wanted).await
@@ -74,28 +74,37 @@ impl Chat {
     }
 }
 
-/// Which page.
+/// `chitty.v1.HistoryReply` with its events as they are stored.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct HistoryReplyAround {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    events: Vec<Bytes>,
+    #[prost(bool, tag = "2")]
+    start: bool,
+}
+
+/// The page that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Wanted {
-    place: Place,
+struct PageRequest {
+    place: PageStart,
     limit: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum PageStart {
     End,
     Before(u64),
     After(u64),
     Around(u64),
 }
 
-impl Wanted {
+impl PageRequest {
     fn parse(request: &HistoryRequest) -> Result<Self, Status> {
         let place = match (request.before, request.after, request.at_lamport) {
-            (0, 0, 0) => Place::End,
-            (before, 0, 0) => Place::Before(before),
-            (0, after, 0) => Place::After(after),
-            (0, 0, lamport) => Place::Around(lamport),
+            (0, 0, 0) => PageStart::End,
+            (before, 0, 0) => PageStart::Before(before),
+            (0, after, 0) => PageStart::After(after),
+            (0, 0, lamport) => PageStart::Around(lamport),
             _ => {
                 let reason = "give one of before, after and at_lamport, or none";
                 return Err(status::bad_field("before", reason));
@@ -113,61 +122,67 @@ impl Wanted {
         let Self { place, limit } = self;
         let end = extent.head.get() + 1;
         let (from, anchor) = match place {
-            Place::End => (end.saturating_sub(limit), end - 1),
-            Place::Before(before) => {
+            PageStart::End => (end.saturating_sub(limit), end - 1),
+            PageStart::Before(before) => {
                 let before = before.min(end);
                 (before.saturating_sub(limit), before.saturating_sub(1))
             }
-            Place::After(after) => {
+            PageStart::After(after) => {
                 let next = after.min(extent.head.get()) + 1;
                 (next, next)
             }
-            Place::Around(_) => (around.get().saturating_sub(limit / 2), around.get()),
+            PageStart::Around(_) => (around.get().saturating_sub(limit / 2), around.get()),
         };
+        // A trimmed log begins later than position 1.
         let from = Position::new(from).max(extent.first);
         (from.previous(), Position::new(anchor))
     }
 }
 
-async fn read(log: &dyn Log, wanted: Wanted) -> Result<HistoryReply, ReadError> {
+async fn read(log: &dyn Log, wanted: PageRequest) -> Result<HistoryReplyAround, ReadError> {
     let around = match wanted.place {
-        Place::Around(lamport) => log.locate(lamport.into()).await?,
-        Place::End | Place::Before(_) | Place::After(_) => Position::ZERO,
+        PageStart::Around(lamport) => log.locate(lamport.into()).await?,
+        PageStart::End | PageStart::Before(_) | PageStart::After(_) => Position::ZERO,
     };
     let extent = log.extent();
     let (after, anchor) = wanted.resolve(extent, around);
     let count = match wanted.place {
-        Place::Before(_) | Place::End => wanted.limit.min(anchor.get().saturating_sub(after.get())),
-        Place::After(_) | Place::Around(_) => wanted.limit,
+        PageStart::Before(_) | PageStart::End => {
+            wanted.limit.min(anchor.get().saturating_sub(after.get()))
+        }
+        PageStart::After(_) | PageStart::Around(_) => wanted.limit,
     };
     let records = usize::try_from(count).unwrap_or(usize::MAX);
-    let page = if records == 0 {
+    let mut page = if records == 0 {
         Vec::new()
     } else {
-        log.read(
+        log.read_events(
             after,
             PageLimit {
                 records,
+                // Not limited by bytes here: `fit` drops what is too large from the end that is
+                // further from the anchor, which may be the beginning.
                 bytes: usize::MAX,
             },
         )
         .await?
     };
-    let mut events: Vec<Event> = page.iter().map(|record| (&record.event).into()).collect();
-    fit(&mut events, anchor);
-    let start = match events.first() {
-        Some(event) => event.position <= extent.first.get(),
+    fit(&mut page, anchor);
+    let start = match page.first() {
+        Some(event) => event.position <= extent.first,
         None => after < extent.first,
     };
-    Ok(HistoryReply { events, start })
+    let events = page.into_iter().map(|event| event.bytes).collect();
+    Ok(HistoryReplyAround { events, start })
 }
 
-/// Drops what is furthest from the anchor until the rest is small enough.
-fn fit(events: &mut Vec<Event>, anchor: Position) {
-    let mut bytes: usize = events.iter().map(prost::Message::encoded_len).sum();
+/// Drops the events that are furthest from the anchor until the rest is small enough.
+fn fit(events: &mut Vec<EncodedEvent>, anchor: Position) {
+    let mut bytes: usize = events.iter().map(|event| event.bytes.len()).sum();
     let mut kept = 0..events.len();
+    // At least one event is kept, so that a client always gets on.
     while bytes > MAX_BYTES && kept.len() > 1 {
-        let distance = |index: usize| events[index].position.abs_diff(anchor.get());
+        let distance = |index: usize| events[index].position.get().abs_diff(anchor.get());
         let dropped = if distance(kept.start) > distance(kept.end - 1) {
             kept.start += 1;
             kept.start - 1
@@ -175,7 +190,7 @@ fn fit(events: &mut Vec<Event>, anchor: Position) {
             kept.end -= 1;
             kept.end
         };
-        bytes -= events[dropped].encoded_len();
+        bytes -= events[dropped].bytes.len();
     }
     events.truncate(kept.end);
     events.drain(..kept.start);

@@ -1,4 +1,4 @@
-//! Join: one request, and a stream without end.
+//! Join: one request, answered by a stream that follows the log.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -13,31 +13,28 @@ use tower::BoxError;
 use tracing::info;
 
 use super::{
-    Chat, Refused,
-    join_queue::{Key, Newcomer, Turn},
-    refused, status, wire,
+    RefusedCall, ServiceState,
+    join_queue::{Newcomer, NewcomerKey, Turn},
+    read, refused, status,
+    wire::UnreadRequest,
 };
 use crate::{
-    follower::{Follower, Start},
+    follower::{Follower, StreamStart},
     log::lamport_at,
-    net::{self, Peer},
-    room::{Granted, Join, Lookup, Outlook, Refusal, Resume},
-    sequencer::Joined,
+    net::Peer,
+    room::{Join, JoinGrant, Lookup, Outlook, Refusal, Resume},
+    sequencer::JoinReply,
 };
 
-/// How often those who wait for a seat look for one.
+/// How often a Join that waits for a seat checks whether there is one.
 const SEAT_LOOK_EVERY: Duration = Duration::from_millis(100);
 
-impl Chat {
+impl ServiceState {
     pub(super) async fn join(
         &self,
-        request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
-    ) -> Result<Follower, Refused> {
-        let peer = request.extensions().get::<Peer>().cloned();
-        let request: JoinRequest = wire::read(request)
-            .await
-            .map_err(|status| refused(0, status))?;
-        net::is_asked();
+        request: UnreadRequest<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+    ) -> Result<Follower, RefusedCall> {
+        let (request, peer): (JoinRequest, _) = read(request).await?;
         let entered = peer.as_ref().map(Peer::enter);
         let lamport = request.lamport;
         let mut follower = self
@@ -66,33 +63,34 @@ impl Chat {
             source: peer.as_ref().map(|peer| peer.source),
         };
         let key = match &join.name {
-            Ok(name) if request.session.is_empty() => Key::Name(name.shared()),
-            _ => Key::Session(join.session),
+            Ok(name) if request.session.is_empty() => NewcomerKey::Name(name.shared()),
+            _ => NewcomerKey::Session(join.session),
         };
         let joined = self.admit(&mut join, key, peer.as_ref()).await?;
         if let Some(peer) = peer {
-            // As after its other calls: what is still to be sent when its stream breaks may be sent
-            // on this connection all the same.
+            // As after every request of a participant: if its stream breaks, it may still publish
+            // on this connection.
             peer.renew();
-            joined.attachment.cut_by(peer.cut);
+            joined.attachment.set_abort(peer.abort);
         }
         Ok(self.follow(joined, &session))
     }
 
-    /// From what costs nothing to what costs most: what was published last says who is refused
-    /// anyway, then newcomers take turns, then the log is read for a resume, and at last the
-    /// sequencer decides.
+    /// Admits a Join, by checks in the order of their cost: the published view refuses what the
+    /// room would refuse, then newcomers take turns, then the log is read for a resume, and only
+    /// then the sequencer decides.
     async fn admit(
         &self,
         join: &mut Join,
-        key: Key,
+        key: NewcomerKey,
         peer: Option<&Peer>,
-    ) -> Result<Joined, Status> {
+    ) -> Result<JoinReply, Status> {
         let mut outlook = self.outlook(join)?;
         let turn = match peer {
             Some(peer) if outlook.is_arrival => self.turn(key, outlook, peer).await?,
             _ => None,
         };
+        // The room may have changed during the wait.
         if turn.as_ref().is_some_and(|turn| turn.has_waited) {
             outlook = self.outlook(join)?;
         }
@@ -103,6 +101,8 @@ impl Chat {
         if let Some(resume) = &mut join.resume {
             resume.actual = self.look_up(outlook, join.source).await?;
         }
+        // From here on, a Publish of this session must not be refused as unknown: the participation
+        // may be durable before the view shows it.
         let _joining = self.joining.begin(join.session);
         self.sequencer
             .join(join.clone())
@@ -117,8 +117,13 @@ impl Chat {
             .map_err(|refusal| status::refusal(&refusal))
     }
 
-    /// A turn among the newcomers of the same network; `None` where these are not limited.
-    async fn turn(&self, key: Key, outlook: Outlook, peer: &Peer) -> Result<Option<Turn>, Status> {
+    /// Waits for a turn among the newcomers of the same network; `None` if these are not limited.
+    async fn turn(
+        &self,
+        key: NewcomerKey,
+        outlook: Outlook,
+        peer: &Peer,
+    ) -> Result<Option<Turn>, Status> {
         let Some(rate) = self.sequencer.view().rules().join_rate else {
             return Ok(None);
         };
@@ -142,7 +147,8 @@ impl Chat {
         })
     }
 
-    /// The time that the log has for the position of a resume. Counted before it is read.
+    /// The time that the log has at a resume's position. The look-up is counted before the log is
+    /// read.
     async fn look_up(
         &self,
         outlook: Outlook,
@@ -163,8 +169,8 @@ impl Chat {
             .map_err(|error| status::unreadable(&error))
     }
 
-    fn follow(&self, joined: Joined, session: &Session) -> Follower {
-        let Joined {
+    fn follow(&self, joined: JoinReply, session: &Session) -> Follower {
+        let JoinReply {
             granted,
             attachment,
         } = joined;
@@ -175,7 +181,7 @@ impl Chat {
         let log = self.sequencer.log();
         let welcome = welcome(&granted, session, &log.epoch());
         Follower::new(
-            Start {
+            StreamStart {
                 welcome,
                 participants: granted.participants,
                 attachment,
@@ -185,7 +191,7 @@ impl Chat {
     }
 }
 
-/// Where the client says that it is; what the log says to that is still to be looked up.
+/// The resume as the client claims it. What the log has at that position is still to be looked up.
 fn unverified(resume: v1::Resume) -> Resume {
     Resume {
         position: resume.position.into(),
@@ -195,8 +201,8 @@ fn unverified(resume: v1::Resume) -> Resume {
     }
 }
 
-/// All but the participants, who are encoded when there is room for them.
-fn welcome(granted: &Granted, session: &Session, epoch: &str) -> Welcome {
+/// The Welcome without its participants, which are encoded when the peer has window for them.
+fn welcome(granted: &JoinGrant, session: &Session, epoch: &str) -> Welcome {
     Welcome {
         session: session.reveal().to_owned(),
         epoch: epoch.to_owned(),

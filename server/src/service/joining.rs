@@ -1,5 +1,5 @@
-//! The sessions whose Joins are being decided: a room that does not know one of them yet may know
-//! it in a moment.
+//! The sessions whose Joins are being decided. The published view does not know them yet, but may
+//! in a moment.
 
 use std::{
     collections::HashMap,
@@ -8,20 +8,21 @@ use std::{
 
 use chitty_chat::SessionHash;
 
-/// At most as many as requests to the sequencer that wait.
+/// Sessions with the number of their Joins under way. There are at most as many as requests that
+/// wait for the sequencer.
 #[derive(Default)]
 pub(super) struct Joining(Mutex<HashMap<SessionHash, usize>>);
 
-/// A Join is being decided for as long as this lives.
-pub(super) struct Begun<'a> {
+/// A guard: a Join of this session is being decided until it is dropped.
+pub(super) struct JoiningGuard<'a> {
     joining: &'a Joining,
     session: SessionHash,
 }
 
 impl Joining {
-    pub(super) fn begin(&self, session: SessionHash) -> Begun<'_> {
+    pub(super) fn begin(&self, session: SessionHash) -> JoiningGuard<'_> {
         *self.lock().entry(session).or_default() += 1;
-        Begun {
+        JoiningGuard {
             joining: self,
             session,
         }
@@ -36,7 +37,7 @@ impl Joining {
     }
 }
 
-impl Drop for Begun<'_> {
+impl Drop for JoiningGuard<'_> {
     fn drop(&mut self) {
         let mut sessions = self.joining.lock();
         if let Some(count) = sessions.get_mut(&self.session) {

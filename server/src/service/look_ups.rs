@@ -10,14 +10,15 @@ use chitty_chat::ParticipantNumber;
 
 use crate::{
     rate::{Buckets, Rate, Sources},
-    room::{Lookup, Outlook, Rules},
+    room::{Lookup, Outlook, RoomRules},
 };
 
-/// Of newcomers: so many times as often as they may join, so that whoever breaks off before the
-/// Join is decided takes nothing from others.
+/// How many times as often as it may join a source may have the log read. A client that breaks off
+/// before its Join is decided uses up a look-up and no Join, and must not take those of others.
 const PER_ARRIVAL: u32 = 2;
 
-/// Counts by participant where one goes on, else by source, and always before the log is read.
+/// The rate limits on look-ups: by participant for one that is present, otherwise by source. They
+/// are counted before the log is read.
 #[derive(Default)]
 pub(super) struct LookUps {
     participants: Mutex<Buckets<ParticipantNumber>>,
@@ -25,8 +26,8 @@ pub(super) struct LookUps {
 }
 
 impl LookUps {
-    /// Says whether a newcomer's look-up may be made, or in which time it may; `rate` is that of
-    /// joins from one source.
+    /// Checks whether a newcomer's look-up may be made now; the error is the time after which it
+    /// may. `rate` is that of Joins from one source.
     pub(super) fn check(
         &self,
         outlook: Outlook,
@@ -42,12 +43,12 @@ impl LookUps {
         }
     }
 
-    /// Counts a look-up, or says in which time it may be made.
+    /// Counts a look-up; the error is the time after which it may be made.
     pub(super) fn count(
         &self,
         outlook: Outlook,
         source: Option<IpAddr>,
-        rules: &Rules,
+        rules: &RoomRules,
         now: Duration,
     ) -> Result<(), Duration> {
         match (outlook.participant, source) {

@@ -1,7 +1,7 @@
 //! The gRPC service, thin: proto to domain, errors to statuses.
 //!
-//! Routed by hand, since a Join is answered with a body of our own ([`Follower`]), which sends bytes
-//! that are shared by all participants, and is not to be put into boxes on its way.
+//! Requests are routed by hand because a Join is answered with a body of our own ([`Follower`]). It
+//! sends bytes that all participants share, and tonic's router would box it once more.
 //!
 //! Deliberately absent: storage, and every decision about the chat.
 
@@ -10,6 +10,7 @@ mod join;
 mod join_queue;
 mod joining;
 mod look_ups;
+mod method;
 mod others;
 mod owners;
 mod quota;
@@ -34,6 +35,7 @@ use chitty_chat::{
     SessionHash,
     proto::{status_name, v1},
 };
+use futures_util::TryFutureExt as _;
 use http_body_util::Either;
 use tokio::time::timeout;
 use tonic::{Status, body::Body, service::Routes};
@@ -41,36 +43,38 @@ use tower::BoxError;
 use tower_service::Service;
 use tracing::info;
 
-pub use self::wire::Reply;
+pub use self::wire::UnaryReply;
 use self::{
-    join_queue::JoinQueue, joining::Joining, look_ups::LookUps, quota::Quota, replies::Replies,
+    join_queue::JoinQueue, joining::Joining, look_ups::LookUps, method::Method, quota::Quota,
+    replies::Replies, wire::UnreadRequest,
 };
 use crate::{
-    follower::{self, Follower},
+    follower::Follower,
+    grpc,
     line_limit::{Cause, LineLimit},
     net::{self, Endless, Peer},
     sequencer::Handle,
 };
 
-/// From the headers of a request to its answer, or to the beginning of its stream. It ends those
-/// who send half a request.
+/// Deadline from a request's headers to its reply, or to the beginning of its stream. It also ends
+/// requests that are never sent completely.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// What tonic says is to be taken so soon.
+/// How long a peer may take to receive a reply of tonic's services.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 
-/// What a log line has of the reason of a refusal at most, in characters: it may quote the request.
+/// Characters of a refusal's reason in a log line. It is limited because it may quote the request.
 const MAX_REASON: usize = 200;
 
-/// The service of the wire contract, and others beside it.
+/// The gRPC services of a server: the wire contract's, and tonic's health and reflection.
 #[derive(Clone)]
 pub struct ChittyChat {
-    chat: Arc<Chat>,
-    /// Whatever is not the chat's own.
+    chat: Arc<ServiceState>,
+    /// The services that tonic provides.
     others: Routes,
 }
 
-struct Chat {
+struct ServiceState {
     sequencer: Handle,
     quota: Quota,
     newcomers: Arc<JoinQueue>,
@@ -81,14 +85,15 @@ struct Chat {
     lines: LineLimit,
 }
 
-/// What an answer consists of: a stream that follows the log, one reply, or what tonic makes.
-pub type Answer = Either<Follower, Either<Reply, Body>>;
+/// The body of a response: a stream that follows the log, one reply, or what tonic makes.
+pub type Answer = Either<Follower, Either<UnaryReply, Body>>;
 
 impl ChittyChat {
-    /// A service on this chat, beside others. `random` fills a buffer with what nobody can guess.
+    /// A service for this chat, beside other services. `random` fills a buffer with unpredictable
+    /// bytes, for sessions that the server picks.
     pub fn new(sequencer: Handle, random: fn(&mut [u8]), others: Routes) -> Self {
         Self {
-            chat: Arc::new(Chat {
+            chat: Arc::new(ServiceState {
                 sequencer,
                 quota: Quota::new(),
                 newcomers: Arc::default(),
@@ -102,10 +107,10 @@ impl ChittyChat {
         }
     }
 
-    /// The same with so many bytes for replies that wait to be taken.
+    /// The same with this many bytes for replies that wait to be received.
     #[must_use]
     pub fn with_replies(mut self, bytes: usize) -> Self {
-        // Nobody else has it before the first clone, which is made for a connection.
+        // It is not shared before the first clone, which is made for a connection.
         if let Some(chat) = Arc::get_mut(&mut self.chat) {
             chat.replies = Replies::new(bytes);
         }
@@ -128,84 +133,79 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let path = request.uri().path().strip_prefix('/');
         let method = path.and_then(|path| path.strip_prefix(v1::SERVICE_NAME)?.strip_prefix('/'));
-        let call = match method {
-            Some("Join") => "Join",
-            Some("Publish") => "Publish",
-            Some("Leave") => "Leave",
-            Some("History") => "History",
-            Some(_) => {
-                let text = "no such method; see the service's reflection";
-                return Box::pin(ready(Ok(refuse(Status::unimplemented(text)))));
-            }
-            None => {
-                let others = self.others.clone();
-                return Box::pin(async { Ok(others::answer(others, request).await) });
-            }
+        let Some(method) = method else {
+            let others = self.others.clone();
+            return Box::pin(async { Ok(others::answer(others, request).await) });
+        };
+        let Some(method) = Method::parse(method) else {
+            let text = "no such method; see the service's reflection";
+            return Box::pin(ready(Ok(refuse(Status::unimplemented(text)))));
         };
         let chat = Arc::clone(&self.chat);
-        let source = request.extensions().get::<Peer>().map(|peer| peer.source);
+        let request = UnreadRequest::from(request);
+        let source = request.peer.as_ref().map(|peer| peer.source);
         Box::pin(async move {
-            let answer = timeout(ANSWER_WITHIN, chat.answer(call, request, source)).await;
+            let answer = timeout(ANSWER_WITHIN, chat.answer(method, request, source)).await;
             let answer = answer.unwrap_or_else(|_| {
                 let late = "no answer in 30 s; a retry with the same id or session is harmless";
                 Err(refused(0, Status::deadline_exceeded(late)))
             });
             Ok(answer.unwrap_or_else(|refused| {
-                chat.write_down(call, &refused, source);
+                chat.write_down(method, &refused, source);
                 refuse(refused.status)
             }))
         })
     }
 }
 
-impl Chat {
+impl ServiceState {
     async fn answer(
         &self,
-        call: &'static str,
-        request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+        method: Method,
+        request: UnreadRequest<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
         source: Option<IpAddr>,
-    ) -> Result<http::Response<Answer>, Refused> {
-        match call {
-            "Join" => self.join(request).await.map(|follower| {
+    ) -> Result<http::Response<Answer>, RefusedCall> {
+        match method {
+            Method::Join => self.join(request).await.map(|follower| {
                 let mut response = wire::respond(Either::Left(follower));
-                // Its reader has limits of its own.
+                // A stream that follows the log is checked for stalls by the hub instead.
                 response.extensions_mut().insert(Endless);
                 response
             }),
-            "Publish" => {
+            Method::Publish => {
                 let (publish, peer) = read(request).await?;
                 let reply = self.publish(publish).await?;
                 if let Some(peer) = peer {
                     peer.renew();
                 }
-                Ok(respond(follower::frame_message(&reply)))
+                Ok(respond(grpc::frame_message(&reply)))
             }
-            "Leave" => {
-                // Whoever leaves has no time to be given.
+            Method::Leave => {
+                // A participant that leaves needs no more idle time.
                 let (leave, _) = read(request).await?;
                 let reply = self.leave(leave).await?;
-                Ok(respond(follower::frame_message(&reply)))
+                Ok(respond(grpc::frame_message(&reply)))
             }
-            _ => self.page(request, source).await,
+            Method::History => self.page(request, source).await,
         }
     }
 
-    /// History: its reply is large enough to be counted for as long as it waits.
+    /// Answers History. Its reply is large, so it counts against the budget until it is received.
     async fn page(
         &self,
-        request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+        request: UnreadRequest<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
         source: Option<IpAddr>,
-    ) -> Result<http::Response<Answer>, Refused> {
+    ) -> Result<http::Response<Answer>, RefusedCall> {
         let (request, peer) = read(request).await?;
         let (reply, permit) = self.history(request, source).await?;
         if let Some(peer) = peer {
             peer.renew();
         }
-        Ok(respond(permit.hold(follower::frame_message(&reply))))
+        Ok(respond(permit.hold(grpc::frame_message(&reply))))
     }
 
-    /// Writes down that a call was refused, and with what.
-    fn write_down(&self, call: &'static str, refused: &Refused, source: Option<IpAddr>) {
+    /// Logs that a call was refused, and with what status.
+    fn write_down(&self, method: Method, refused: &RefusedCall, source: Option<IpAddr>) {
         let cause = match refused.participant {
             Some(session) => Cause::Participant(session, source),
             None => Cause::Stranger(source),
@@ -213,7 +213,7 @@ impl Chat {
         if self.lines.admits(cause) {
             info!(
                 target: chitty_chat::logging::CALL,
-                call, step = "refused", lamport = refused.lamport,
+                call = method.as_str(), step = "refused", lamport = refused.lamport,
                 status = status_name(refused.status.code()),
                 reason = &*shortened(refused.status.message()),
             );
@@ -221,23 +221,18 @@ impl Chat {
     }
 }
 
-/// The request, and who sends it.
-async fn read<Req: prost::Message + Default>(
-    request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
-) -> Result<(Req, Option<Peer>), Refused> {
-    let peer = request.extensions().get::<Peer>().cloned();
-    let request = wire::read(request)
-        .await
-        .map_err(|status| refused(0, status))?;
-    net::is_asked();
-    Ok((request, peer))
+/// Reads the request, and returns it with its sender.
+fn read<Req: prost::Message + Default>(
+    request: UnreadRequest<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
+) -> impl Future<Output = Result<(Req, Option<Peer>), RefusedCall>> {
+    wire::read(request).map_err(|status| refused(0, status))
 }
 
 fn respond(reply: Bytes) -> http::Response<Answer> {
     wire::respond(Either::Right(Either::Left(wire::reply(reply))))
 }
 
-/// A response that says why there is no other.
+/// A response that consists of a status only.
 fn refuse(status: Status) -> http::Response<Answer> {
     status.into_http().map(tonics)
 }
@@ -246,25 +241,25 @@ const fn tonics(body: Body) -> Answer {
     Either::Right(Either::Right(body))
 }
 
-/// A call that is refused.
-struct Refused {
-    /// The request's.
+/// Why a call is refused, with what its log line says.
+struct RefusedCall {
+    /// The Lamport time that the request carried; 0 if it was not read.
     lamport: u64,
     status: Status,
-    /// Whose call it is, if a participant's: of others fewer are written down.
+    /// The session, if it is a present participant's. Fewer calls of others are logged.
     participant: Option<SessionHash>,
 }
 
-const fn refused(lamport: u64, status: Status) -> Refused {
-    Refused {
+const fn refused(lamport: u64, status: Status) -> RefusedCall {
+    RefusedCall {
         lamport,
         status,
         participant: None,
     }
 }
 
-impl Refused {
-    /// It was looked up that this participant is present.
+impl RefusedCall {
+    /// Says whose call it is, once its session is known to be present.
     fn of(self, participant: SessionHash) -> Self {
         Self {
             participant: Some(participant),

@@ -1,8 +1,8 @@
-//! Calls beside the chat, which tonic answers: health and reflection.
+//! The services that tonic answers: health and reflection.
 //!
 //! tonic keeps 16 KiB of buffers for a call, all of its headers, and up to 4 MiB of a request. So
-//! it gets a request of ours: no larger than any other, with the headers that it looks at, and as
-//! pieces that keep nothing else in memory.
+//! it is given a copy of the request that is no larger than the chat's own, has only the headers
+//! that tonic reads, and keeps no other memory alive.
 
 use std::{
     pin::Pin,
@@ -18,9 +18,9 @@ use tonic::{Status, body::Body, service::Routes};
 use tower::{BoxError, ServiceExt as _};
 
 use super::{ANSWER_WITHIN, Answer, TAKEN_WITHIN, refuse, tonics, wire::MAX_REQUEST};
-use crate::{follower::PREFIX, net};
+use crate::{grpc::PREFIX, net};
 
-/// The headers that tonic looks at.
+/// The headers that tonic reads.
 const HEADERS: [HeaderName; 4] = [
     CONTENT_TYPE,
     HeaderName::from_static("grpc-encoding"),
@@ -28,7 +28,7 @@ const HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("grpc-timeout"),
 ];
 
-/// Answers by these services.
+/// Answers a request by tonic's services.
 pub(super) async fn answer<B>(routes: Routes, request: http::Request<B>) -> http::Response<Answer>
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -37,7 +37,7 @@ where
     let called = routes.oneshot(stripped(request, gone));
     match timeout(ANSWER_WITHIN, called).await {
         Ok(Ok(response)) => {
-            let mut response = response.map(|body| tonics(Body::new(Taken(body, alive))));
+            let mut response = response.map(|body| tonics(Body::new(TimedReply(body, alive))));
             response.extensions_mut().insert(net::Endless);
             response
         }
@@ -51,7 +51,7 @@ where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let (parts, body) = request.into_parts();
-    let brief = Brief {
+    let brief = BoundedRequest {
         body: Box::pin(body),
         left: PREFIX + MAX_REQUEST,
         gone: Some(gone),
@@ -62,7 +62,7 @@ where
     *request.version_mut() = parts.version;
     for name in HEADERS {
         if let Some(value) = parts.headers.get(&name) {
-            // A copy, since the original is a part of all that was read with it.
+            // A copy, because the original shares a buffer with everything that was read with it.
             if let Ok(value) = http::HeaderValue::from_bytes(value.as_bytes()) {
                 request.headers_mut().insert(name, value);
             }
@@ -71,16 +71,18 @@ where
     request
 }
 
-/// A request, of which so much may still come.
-struct Brief<B> {
+/// A request's body, limited in size.
+struct BoundedRequest<B> {
     body: Pin<Box<B>>,
     left: usize,
-    /// The call is over: reflection reads its requests in a task of its own, which would keep them.
-    /// `None` after it was told.
+    /// Resolves when the call is over. Reflection reads its requests in a task of its own, which
+    /// would otherwise hold them for ever. `None` once it has resolved.
     gone: Option<oneshot::Receiver<()>>,
 }
 
-impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body for Brief<B> {
+impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body
+    for BoundedRequest<B>
+{
     type Data = Bytes;
     type Error = Status;
 
@@ -122,14 +124,14 @@ impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body fo
     }
 }
 
-/// An answer of tonic's. While it has nothing to say, nobody waits for the peer; what it says is
-/// to be taken in time. Its end is told by dropping the sender.
-struct Taken(
+/// A reply of tonic's. While it has nothing to send, the stream waits for the server; what it sends
+/// is to be received in time. Dropping it drops the sender, which ends the request's body.
+struct TimedReply(
     Body,
     #[expect(dead_code, reason = "it is dropped")] oneshot::Sender<()>,
 );
 
-impl http_body::Body for Taken {
+impl http_body::Body for TimedReply {
     type Data = Bytes;
     type Error = Status;
 
@@ -139,9 +141,9 @@ impl http_body::Body for Taken {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let polled = Pin::new(&mut self.0).poll_frame(cx);
         if polled.is_ready() {
-            net::is_answered(TAKEN_WITHIN);
+            net::set_waits_for_peer(TAKEN_WITHIN);
         } else {
-            net::is_watched();
+            net::set_watches();
         }
         polled
     }

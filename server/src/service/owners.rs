@@ -1,4 +1,4 @@
-//! What participants and sources have of something that is divided among them.
+//! The shares that participants and sources have of something limited.
 
 use std::{
     collections::HashMap,
@@ -6,21 +6,21 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// So many are kept before those that nobody needs are looked for.
+/// Number of shares from which on unused ones are removed.
 const SWEEP_FROM: usize = 1024;
 
-/// A share for each owner. One is kept for as long as somebody holds it, or it says that it is not
-/// idle: then it is as good as a new one.
-pub(super) struct Owners<K, V>(Mutex<Table<K, V>>);
+/// A share for each owner. A share is kept while somebody holds it or while it is not idle. An idle
+/// one is as good as a new one.
+pub(super) struct Owners<K, V>(Mutex<ShareTable<K, V>>);
 
-struct Table<K, V> {
+struct ShareTable<K, V> {
     shares: HashMap<K, Arc<V>>,
     sweep_at: usize,
 }
 
 impl<K, V> Default for Owners<K, V> {
     fn default() -> Self {
-        Self(Mutex::new(Table {
+        Self(Mutex::new(ShareTable {
             shares: HashMap::new(),
             sweep_at: SWEEP_FROM,
         }))
@@ -28,7 +28,7 @@ impl<K, V> Default for Owners<K, V> {
 }
 
 impl<K: Eq + Hash, V> Owners<K, V> {
-    /// The share of this owner; a new one if none is kept.
+    /// The share of this owner, which is created if there is none.
     pub(super) fn get(
         &self,
         key: K,
@@ -40,7 +40,8 @@ impl<K: Eq + Hash, V> Owners<K, V> {
             table
                 .shares
                 .retain(|_, share| Arc::strong_count(share) > 1 || !is_idle(share));
-            // So that each sweep is paid for by as many new owners as it looks at.
+            // Doubling the threshold spreads the cost of a sweep over as many new owners as it
+            // visits.
             table.sweep_at = SWEEP_FROM.max(2 * table.shares.len());
         }
         let share = table.shares.entry(key);

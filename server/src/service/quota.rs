@@ -1,10 +1,10 @@
-//! How much of the log History may read: whoever asks for much waits in turn, and nobody else
-//! waits for that.
+//! How much of the log History may read. A participant or source that asks for much waits in its
+//! own queue, and nobody else waits for it.
 //!
-//! A page takes three turns: its participant's, its source's, and one of the log's readers. A
+//! A page waits in three queues: its participant's, its source's, and that of the log's readers. A
 //! participant has one page at a time in the second queue, and a source has [`PER_SOURCE`] in the
-//! third, so that the queues, each first come first served, are round robins of participants and of
-//! sources, whatever the number of requests and connections.
+//! third. Each queue is first come, first served, and so they amount to round robins of
+//! participants and of sources, whatever the number of requests and connections.
 
 use std::{
     hash::Hash,
@@ -31,28 +31,28 @@ use crate::{
 /// Pages of one participant that are read at the same time.
 const PER_PARTICIPANT: usize = 1;
 
-/// Pages of one participant that wait: a client asks for one to scroll, one to search and one to
-/// jump.
+/// Pages of one participant that may wait: a client asks for one to scroll, one to search and one
+/// to jump.
 const MOST_WAITING: usize = 8;
 
-/// Pages of one participant. A search of a log of 200,000 events never waits for it.
+/// Rate of pages of one participant. A search of 200,000 events stays below it.
 const PARTICIPANT_RATE: Rate = Rate::per_second(50, 200);
 
 /// Pages of one source that are read at the same time.
 const PER_SOURCE: usize = 2;
 
-/// Pages of one source.
+/// Rate of pages of one source.
 const SOURCE_RATE: Rate = Rate::per_second(200, 1000);
 
-/// Who reads how much.
+/// The queues for pages of the log.
 pub(super) struct Quota {
     participants: Users<ParticipantNumber>,
     sources: Users<IpAddr>,
     readers: Arc<Semaphore>,
 }
 
-/// A page may be read for as long as this lives.
-pub(super) struct Permit(#[expect(dead_code, reason = "held")] Vec<OwnedSemaphorePermit>);
+/// A guard: a page may be read until this is dropped.
+pub(super) struct ReadPermit(#[expect(dead_code, reason = "held")] Vec<OwnedSemaphorePermit>);
 
 impl Quota {
     pub(super) fn new() -> Self {
@@ -63,27 +63,29 @@ impl Quota {
         }
     }
 
-    /// Begins to wait for a page, or says when to ask again: this participant waits for too many
-    /// already.
+    /// Begins to wait for a page. The error is the time after which to ask again, if this
+    /// participant waits for too many already.
     pub(super) fn wait(&self, participant: ParticipantNumber) -> Result<Waiting, Duration> {
         let waiting = Waiting::begin(self.participants.get(participant));
         waiting.ok_or(PARTICIPANT_RATE.interval * 8)
     }
 
     /// Waits until a page may be read.
-    pub(super) async fn turn(&self, waiting: Waiting, source: Option<IpAddr>) -> Permit {
+    pub(super) async fn turn(&self, waiting: Waiting, source: Option<IpAddr>) -> ReadPermit {
         let mut turns = Vec::with_capacity(3);
+        // One after the other: a participant's next page enters the source's queue only when its
+        // last one was read.
         turns.extend(self.participants.turn(&waiting.0).await);
         if let Some(source) = source {
             turns.extend(self.sources.turn(&self.sources.get(source)).await);
         }
-        // Closed by nobody, as are the others.
+        // `ok()`, because the semaphores are never closed.
         turns.extend(Arc::clone(&self.readers).acquire_owned().await.ok());
-        Permit(turns)
+        ReadPermit(turns)
     }
 }
 
-/// Participants, or sources.
+/// The queues of all participants, or of all sources.
 struct Users<K> {
     at_once: usize,
     rate: Rate,
@@ -117,7 +119,7 @@ impl<K: Eq + Hash> Users<K> {
         })
     }
 
-    /// Returns when this user may have one more.
+    /// Waits until this user may read one more page.
     async fn turn(&self, user: &User) -> Option<OwnedSemaphorePermit> {
         let turn = Arc::clone(&user.turns).acquire_owned().await.ok()?;
         loop {
@@ -130,13 +132,13 @@ impl<K: Eq + Hash> Users<K> {
     }
 }
 
-/// Counts as waiting for as long as it lives.
+/// A guard: a page counts as waiting until this is dropped.
 pub(super) struct Waiting(Arc<User>);
 
 impl Waiting {
     fn begin(user: Arc<User>) -> Option<Self> {
         let before = user.waiting.fetch_add(1, Ordering::Relaxed);
-        // From here on it is counted off again, even if it is one too many.
+        // The guard exists from here on, so the count goes down again even if this is one too many.
         let this = Self(user);
         (before < MOST_WAITING).then_some(this)
     }
@@ -173,7 +175,7 @@ mod tests {
             &self,
             participant: ParticipantNumber,
             source: Option<IpAddr>,
-        ) -> Result<Permit, Duration> {
+        ) -> Result<ReadPermit, Duration> {
             let waiting = self.wait(participant)?;
             Ok(self.turn(waiting, source).await)
         }

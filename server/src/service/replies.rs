@@ -1,8 +1,8 @@
-//! Memory for replies that peers have not taken yet.
+//! The memory budget for replies that peers have not received yet.
 //!
-//! HTTP/2 keeps a reply until its peer grants room for it. Pages of the log are large, and a peer
-//! can ask for many and take none. So a page is read only with a permit, which is held by its bytes
-//! until these are sent or dropped.
+//! HTTP/2 keeps a reply until its peer grants window for it. Pages of the log are large, and a peer
+//! can ask for many and receive none. So a page is read only with a permit, which its bytes hold
+//! until they are sent or dropped.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -18,19 +18,19 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use super::owners::Owners;
 use crate::source::{network, network_share, share};
 
-/// In KiB, of one page: 256 KiB of events, and what frames each of a thousand.
+/// KiB of one page: 256 KiB of events, and the framing of up to a thousand of them.
 const PAGE: u32 = 264;
-/// In KiB, for one participant: three pages at once.
+/// KiB for one participant: three pages at once.
 const PARTICIPANT: u32 = 3 * PAGE;
-/// A page is waited for so long.
+/// How long a request waits for memory.
 const WAIT: Duration = Duration::from_secs(5);
-/// Calls that may wait for one participant's share.
+/// Requests that may wait for one participant's share.
 const WAITING: usize = 16;
 
-/// All of it, in KiB, and what each may have of it.
+/// The budget, and the share that each owner may have of it.
 pub(super) struct Replies {
     all: Arc<Semaphore>,
-    /// In KiB.
+    /// The total in KiB.
     size: usize,
     shares: Owners<Owner, Semaphore>,
 }
@@ -42,14 +42,16 @@ enum Owner {
     Network(IpAddr),
 }
 
-/// Room for a page: of the participant's share, of its source's and network's, and of all.
-pub(super) struct Permit(Vec<OwnedSemaphorePermit>);
+/// A guard on memory for one page: out of the participant's share, its source's, its network's, and
+/// the total.
+pub(super) struct ReplyPermit(Vec<OwnedSemaphorePermit>);
 
 impl Replies {
-    /// So many bytes for all. A source has half of them, and an IPv6 /48 network three quarters.
+    /// A budget of so many bytes. A source may have half of it, and an IPv6 /48 network three
+    /// quarters.
     pub(super) fn new(bytes: usize) -> Arc<Self> {
         let all = u32::try_from(bytes >> 10).unwrap_or(u32::MAX >> 4);
-        // Two sources can always have a page each.
+        // At least enough for two sources to have a page each.
         let size = all.clamp(2 * PAGE, u32::MAX >> 4) as usize;
         Arc::new(Self {
             all: Arc::new(Semaphore::new(size)),
@@ -58,14 +60,15 @@ impl Replies {
         })
     }
 
-    /// Room for a page of this participant; without it, why not, and when to try again.
+    /// Waits for memory for a page of this participant. The error is a status that says when to try
+    /// again.
     pub(super) async fn permit(
         self: &Arc<Self>,
         session: SessionHash,
         source: impl Into<Option<IpAddr>>,
-    ) -> Result<Permit, Status> {
+    ) -> Result<ReplyPermit, Status> {
         let participant = self.share(Owner::Participant(session), PARTICIPANT as usize);
-        // The table has one, and each call that holds or waits has one.
+        // The table holds one reference, and each request that has or waits for permits holds one.
         if Arc::strong_count(&participant) > 1 + WAITING {
             return Err(exhausted());
         }
@@ -79,42 +82,46 @@ impl Replies {
         ];
         let acquired = timeout(WAIT, async {
             let mut permits = Vec::with_capacity(shares.len());
+            // Always in this order, so that requests cannot block each other for ever, and one that
+            // waits for its participant's share holds nothing of the others.
             for share in shares.into_iter().flatten() {
                 let acquired = share.acquire_many_owned(PAGE).await;
                 permits.push(acquired.map_err(|_| exhausted())?);
             }
-            Ok(Permit(permits))
+            Ok(ReplyPermit(permits))
         });
         acquired.await.unwrap_or_else(|_| Err(exhausted()))
     }
 
     fn share(&self, owner: Owner, size: usize) -> Arc<Semaphore> {
-        // Whoever has permits of it, or waits for some, holds it.
+        // A request that has permits of it, or waits for some, holds it; so an unheld one is always
+        // idle.
         self.shares.get(owner, |_| true, || Semaphore::new(size))
     }
 }
 
-impl Permit {
-    /// The same bytes, which hold the permit; what they do not need of it is given back.
+impl ReplyPermit {
+    /// Ties the permit to the reply's bytes, and gives back what they do not need of it.
     pub(super) fn hold(mut self, bytes: Bytes) -> Bytes {
         let needed = u32::try_from(bytes.len() >> 10).unwrap_or(PAGE) + 1;
         for permit in &mut self.0 {
             let excess = (permit.num_permits()).saturating_sub(needed as usize);
+            // A short page must not hold the memory of a full one until it is received.
             drop(permit.split(excess));
         }
-        Bytes::from_owner(Held {
+        Bytes::from_owner(HeldReply {
             bytes,
             _permit: self,
         })
     }
 }
 
-struct Held {
+struct HeldReply {
     bytes: Bytes,
-    _permit: Permit,
+    _permit: ReplyPermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for HeldReply {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }

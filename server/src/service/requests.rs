@@ -1,4 +1,4 @@
-//! Publish and Leave.
+//! Publish and Leave: a request, a decision of the sequencer, a reply.
 
 use chitty_chat::{
     MessageId, MessageText, Session, SessionHash,
@@ -6,18 +6,22 @@ use chitty_chat::{
 };
 use tonic::Status;
 
-use super::{Chat, Refused, refused, status};
+use super::{RefusedCall, ServiceState, refused, status};
 use crate::{
     room::{Leave, Publish, Refusal},
     sequencer,
 };
 
-impl Chat {
-    pub(super) async fn publish(&self, request: PublishRequest) -> Result<PublishReply, Refused> {
+impl ServiceState {
+    pub(super) async fn publish(
+        &self,
+        request: PublishRequest,
+    ) -> Result<PublishReply, RefusedCall> {
         let lamport = request.lamport;
         let publish = parse_publish(&request).map_err(|status| refused(lamport, status))?;
         let session = publish.session;
-        // Of what has an id only the room knows whether it was published before, by whom ever.
+        // A message with an id goes to the room, even if the session is unknown: it may have been
+        // published before.
         if publish.id.is_none() {
             let known = self.require_known(&session);
             known.map_err(|status| refused(lamport, status))?;
@@ -38,7 +42,7 @@ impl Chat {
         }
     }
 
-    pub(super) async fn leave(&self, request: LeaveRequest) -> Result<LeaveReply, Refused> {
+    pub(super) async fn leave(&self, request: LeaveRequest) -> Result<LeaveReply, RefusedCall> {
         let lamport = request.lamport;
         let session = parse_session(&request.session).map_err(|status| refused(lamport, status))?;
         let known = self.require_known(&session);
@@ -57,10 +61,10 @@ impl Chat {
     }
 }
 
-impl Chat {
-    /// Refuses, without a turn of the sequencer, a session of which nothing is known.
+impl ServiceState {
+    /// Refuses an unknown session without a turn of the sequencer.
     fn require_known(&self, session: &SessionHash) -> Result<(), Status> {
-        // In this order: a Join that ends in between is published by then.
+        // The order matters: a Join that is decided between the two checks is in the view by then.
         if self.joining.contains(session) || self.sequencer.view().knows(session) {
             return Ok(());
         }
@@ -68,12 +72,12 @@ impl Chat {
     }
 }
 
-/// Whether a Publish was refused after its session had been found. The other reasons are looked
-/// for before.
-const fn is_of_a_participant(error: &sequencer::Refused) -> bool {
+/// Whether a Publish was refused after its session was found to be present. The other refusals come
+/// before that check.
+const fn is_of_a_participant(error: &sequencer::RequestError) -> bool {
     matches!(
         error,
-        sequencer::Refused::Refusal(
+        sequencer::RequestError::Refusal(
             Refusal::TooFast { .. } | Refusal::SeenAhead { .. } | Refusal::SeenFell { .. }
         )
     )
@@ -95,7 +99,7 @@ fn parse_publish(request: &PublishRequest) -> Result<Publish, Status> {
     })
 }
 
-/// What is no session at all is an unknown one.
+/// Parses a session. A malformed one is refused like an unknown one.
 pub(super) fn parse_session(session: &str) -> Result<SessionHash, Status> {
     Session::parse(session)
         .map(|session| session.hash())

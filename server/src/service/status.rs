@@ -1,4 +1,4 @@
-//! What went wrong, as gRPC statuses with `google.rpc` details
+//! Errors and refusals as gRPC statuses with `google.rpc` details
 //! (<https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>).
 
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{log::ReadError, room::Refusal, sequencer::Refused};
+use crate::{log::ReadError, room::Refusal, sequencer::RequestError};
 
-/// The request's field has a value that it may not have.
+/// A field of the request has an invalid value.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "takes errors and texts alike"
@@ -19,10 +19,10 @@ pub(super) fn bad_field(field: &str, reason: impl ToString) -> Status {
     Status::with_error_details(Code::InvalidArgument, reason, details)
 }
 
-/// The request is no protobuf message of its kind, most often as a text is not UTF-8.
+/// The request is not a valid protobuf message, most often because a text is not UTF-8.
 pub(super) fn malformed(error: &prost::DecodeError) -> Status {
     let text = error.to_string();
-    // prost tells the field in the text only: "... message: PublishRequest.text: invalid ...".
+    // prost names the field in the text only: "... message: PublishRequest.text: invalid ...".
     let field = text
         .split(": ")
         .filter_map(|part| part.split_once('.'))
@@ -34,10 +34,10 @@ pub(super) fn malformed(error: &prost::DecodeError) -> Status {
     }
 }
 
-pub(super) fn refused(error: &Refused) -> Status {
+pub(super) fn refused(error: &RequestError) -> Status {
     match error {
-        Refused::Gone(gone) => Status::unavailable(gone.to_string()),
-        Refused::Refusal(refused) => refusal(refused),
+        RequestError::Gone(gone) => Status::unavailable(gone.to_string()),
+        RequestError::Refusal(refused) => refusal(refused),
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) fn refusal(refusal: &Refusal) -> Status {
     }
 }
 
-/// The same may be granted in this time.
+/// A refusal that says after which time to try again.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "takes refusals and texts alike"
@@ -81,7 +81,7 @@ pub(super) fn later(reason: impl ToString, retry_in: Duration) -> Status {
     Status::with_error_details(Code::ResourceExhausted, reason.to_string(), details)
 }
 
-/// A participant waits for as many pages as it may.
+/// Refuses a page because the participant waits for as many as it may.
 pub(super) fn too_many_pages(retry_in: Duration) -> Status {
     let text = format!(
         "too many pages of history are asked for at once; ask again in {} ms",

@@ -1,7 +1,7 @@
-//! One request in, one reply out, as gRPC puts them on the wire.
+//! gRPC on the wire for calls with one request and one reply.
 //!
-//! By hand, so that statuses are the contract's: what is malformed is the client's mistake, and
-//! never INTERNAL, which tonic's own reading makes of it.
+//! Written by hand so that the statuses are those of the contract: a malformed request is the
+//! client's mistake, and never INTERNAL, which tonic's decoder makes of it.
 
 use std::{
     convert::Infallible,
@@ -17,29 +17,63 @@ use tonic::Status;
 use tower::BoxError;
 
 use super::status;
-use crate::follower::PREFIX;
+use crate::{
+    grpc::PREFIX,
+    net::{self, Peer},
+};
 
-/// In bytes, of one request: the largest valid one is far below.
+/// Size of a request in bytes at most. The largest valid one is far below.
 pub(super) const MAX_REQUEST: usize = 16 << 10;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
-/// The one message of a request, as soon as it is there. What comes behind it is not looked at.
-pub(super) async fn read<Req: Message + Default>(
-    request: http::Request<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
-) -> Result<Req, Status> {
-    let encoding = request.headers().get("grpc-encoding");
-    if encoding.is_some_and(|encoding| encoding != "identity") {
+/// A request whose message is still to be read.
+///
+/// It is without the request's head, because it lives until the answer is there: of participants
+/// who join in the same moment, each would keep a head of 200 bytes.
+pub(super) struct UnreadRequest<B> {
+    body: B,
+    /// Why its message cannot be read.
+    unreadable: Option<Status>,
+    /// Who sends it.
+    pub(super) peer: Option<Peer>,
+}
+
+impl<B> From<http::Request<B>> for UnreadRequest<B> {
+    fn from(request: http::Request<B>) -> Self {
+        let (mut head, body) = request.into_parts();
+        let encoding = head.headers.get("grpc-encoding");
+        // gRPC asks for UNIMPLEMENTED if a server does not know the compression.
+        let is_compressed = encoding.is_some_and(|encoding| encoding != "identity");
         let text = "requests are not compressed here; send them as identity";
-        return Err(Status::unimplemented(text));
+        Self {
+            body,
+            unreadable: is_compressed.then(|| Status::unimplemented(text)),
+            peer: head.extensions.remove(),
+        }
     }
-    let mut body = pin!(request.into_body());
+}
+
+/// Reads the one message of a request, and returns it with its sender. It returns as soon as the
+/// message is complete; anything after it is ignored.
+pub(super) async fn read<Req, B>(request: UnreadRequest<B>) -> Result<(Req, Option<Peer>), Status>
+where
+    Req: Message + Default,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    if let Some(status) = request.unreadable {
+        return Err(status);
+    }
+    let mut body = pin!(request.body);
     let mut read = Bytes::new();
     loop {
         if let Some(message) = first_message(&read)? {
-            return Req::decode(message).map_err(|error| status::malformed(&error));
+            let message = Req::decode(message).map_err(|error| status::malformed(&error))?;
+            net::set_waits_for_server();
+            return Ok((message, request.peer));
         }
-        // What was read before it may be a small part of a large buffer, which it would keep.
+        // Copied, because these few bytes may be a slice of a large buffer that they would keep in
+        // memory.
         read = Bytes::copy_from_slice(&read);
         let Some(frame) = body.frame().await else {
             return Err(Status::invalid_argument("a call carries one request"));
@@ -51,7 +85,7 @@ pub(super) async fn read<Req: Message + Default>(
     }
 }
 
-/// A request is one piece as a rule, which is not copied.
+/// Joins two pieces. A request mostly comes in one piece, which is not copied.
 fn joined(before: Bytes, data: Bytes) -> Bytes {
     if before.is_empty() {
         return data;
@@ -61,9 +95,9 @@ fn joined(before: Bytes, data: Bytes) -> Bytes {
     both.freeze()
 }
 
-/// The message behind its prefix
-/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>); `None` while some of it is
-/// still to come.
+/// The message after its length prefix
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>); `None` while it is not
+/// complete.
 fn first_message(read: &[u8]) -> Result<Option<&[u8]>, Status> {
     let Some((mut prefix, rest)) = read.split_at_checked(PREFIX) else {
         return Ok(None);
@@ -73,6 +107,7 @@ fn first_message(read: &[u8]) -> Result<Option<&[u8]>, Status> {
         return Err(Status::invalid_argument(text));
     }
     let length = prefix.get_u32() as usize;
+    // Refused as soon as the prefix is there, before anything more is buffered.
     if length > MAX_REQUEST {
         let text = format!("a request of {length} bytes is too large; {MAX_REQUEST} are the most");
         return Err(Status::out_of_range(text));
@@ -80,11 +115,11 @@ fn first_message(read: &[u8]) -> Result<Option<&[u8]>, Status> {
     Ok(rest.get(..length))
 }
 
-/// One message and its status.
-pub type Reply = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
+/// The body of a unary response: one message, and the status OK.
+pub type UnaryReply = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
 
-/// The body of a response of one message, with its prefix.
-pub(super) fn reply(message: Bytes) -> Reply {
+/// A body with this message, which has its length prefix already.
+pub(super) fn reply(message: Bytes) -> UnaryReply {
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
     Full::new(message).with_trailers(ready(Some(Ok(trailers))))

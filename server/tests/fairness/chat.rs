@@ -23,10 +23,10 @@ use chitty_server::{
         AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, READERS,
         ReadError,
     },
-    net::{Cut, Peer},
+    net::{Peer, StreamAbort},
     rate::Rate,
-    record::Record,
-    room::Rules,
+    record::{Batch, Record},
+    room::RoomRules,
     sequencer::Sequencer,
     service::{Answer, ChittyChat},
 };
@@ -84,7 +84,7 @@ impl Log for SlowLog {
     fn extent(&self) -> Extent {
         self.inner.extent()
     }
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         let appended = self.inner.append(after, batch);
         let mut hangs = self.hangs.subscribe();
         Box::pin(async move {
@@ -140,8 +140,8 @@ pub(crate) struct Stream {
 }
 
 impl Chat {
-    pub(crate) async fn on(log: Arc<dyn Log>, rules: Rules) -> Self {
-        let mut config = crate::support::config();
+    pub(crate) async fn on(log: Arc<dyn Log>, rules: RoomRules) -> Self {
+        let mut config = chitty_testing::server::config();
         config.sequencer.rules = rules;
         let (sequencer, handle) = Sequencer::start(log, config.followers, config.sequencer)
             .await
@@ -165,7 +165,7 @@ impl Chat {
             .body(Full::new(body))
             .expect("a request");
         let source = IpAddr::from([192, 0, 2, peer.0]);
-        let peer = Peer::uncounted(source, peer.1, Cut::default());
+        let peer = Peer::uncounted(source, peer.1, StreamAbort::default());
         request.extensions_mut().insert(peer);
         let Ok(response) = self.service.clone().call(request).await;
         match Status::from_header_map(response.headers()) {

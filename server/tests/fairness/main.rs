@@ -3,21 +3,19 @@
 //! Without sockets, under a paused clock: what is measured is who waits for whom, on any machine.
 
 mod chat;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::{sync::Arc, time::Duration};
 
 use chat::{Chat, HOURLY, READ, SlowLog, back, named, retry_in};
 use chitty_chat::proto::v1::{JoinRequest, LeaveReply, LeaveRequest, PublishReply, PublishRequest};
-use chitty_server::{log::Log, rate::Rate, room::Rules};
+use chitty_server::{log::Log, rate::Rate, room::RoomRules};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_one_who_asks_for_page_after_page() {
     let log = SlowLog::new();
-    let chat = Chat::on(log, Rules::default()).await;
+    let chat = Chat::on(log, RoomRules::default()).await;
     let _ada = chat.join(&named("ada"), (1, 1)).await.expect("free");
     let _bob = chat.join(&named("bob"), (1, 2)).await.expect("free");
     let eve = chat.join(&named("eve"), (1, 3)).await.expect("free");
@@ -52,7 +50,7 @@ async fn nobody_waits_for_one_who_asks_for_page_after_page() {
 
 #[tokio::test(start_paused = true)]
 async fn pages_beyond_a_few_are_refused_on_whatever_connections_they_are_asked_for() {
-    let chat = Chat::on(SlowLog::new(), Rules::default()).await;
+    let chat = Chat::on(SlowLog::new(), RoomRules::default()).await;
     let _ada = chat.join(&named("ada"), (1, 1)).await.expect("free");
     let pages = (0..400).map(|number| chat.history("ada", (1, number), |_| {}));
     let pages = futures_util::future::join_all(pages).await;
@@ -74,10 +72,10 @@ async fn pages_beyond_a_few_are_refused_on_whatever_connections_they_are_asked_f
 #[tokio::test(start_paused = true)]
 async fn a_join_that_is_refused_costs_no_read() {
     let log = SlowLog::new();
-    let rules = Rules {
+    let rules = RoomRules {
         max_participants_per_source: 3,
         join_rate: Some(HOURLY),
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let chat = Chat::on(Arc::clone(&log) as Arc<dyn Log>, rules).await;
     let ada = chat.join(&named("ada"), (1, 1)).await.expect("free");
@@ -127,10 +125,10 @@ async fn a_join_that_is_refused_costs_no_read() {
 #[tokio::test(start_paused = true)]
 async fn reads_for_resumes_are_counted_before_they_are_made() {
     let log = SlowLog::new();
-    let rules = Rules {
+    let rules = RoomRules {
         join_rate: Some(HOURLY),
         stream_rate: Some(HOURLY),
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let chat = Chat::on(Arc::clone(&log) as Arc<dyn Log>, rules).await;
     let ada = chat.join(&named("ada"), (1, 1)).await.expect("free");
@@ -156,10 +154,10 @@ async fn reads_for_resumes_are_counted_before_they_are_made() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_as_told_is_in_while_others_join_in_a_loop() {
-    let rules = Rules {
+    let rules = RoomRules {
         join_rate: Some(Rate::per_second(10, 50)),
         stream_rate: Some(Rate::per_second(2, 20)),
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let chat = Chat::on(SlowLog::new(), rules).await;
     let live = chat.join(&named("live"), (1, 1)).await.expect("free");
@@ -201,10 +199,10 @@ async fn who_waits_as_told_is_in_while_others_join_in_a_loop() {
 
 #[tokio::test(start_paused = true)]
 async fn a_seat_that_becomes_free_goes_to_who_waits_as_told() {
-    let rules = Rules {
+    let rules = RoomRules {
         max_participants_per_source: 5,
         join_rate: Some(Rate::per_second(10, 50)),
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let chat = Chat::on(SlowLog::new(), rules).await;
     for hammer in 0..8_u64 {
@@ -232,7 +230,7 @@ async fn a_seat_that_becomes_free_goes_to_who_waits_as_told() {
 async fn all_may_come_back_at_once_after_a_restart() {
     const MEMBERS: u64 = 300;
     let log = SlowLog::new();
-    let free = Chat::on(Arc::clone(&log) as Arc<dyn Log>, Rules::default()).await;
+    let free = Chat::on(Arc::clone(&log) as Arc<dyn Log>, RoomRules::default()).await;
     let mut here = Vec::new();
     for number in 0..MEMBERS {
         let request = named(&format!("number {number}"));
@@ -242,11 +240,11 @@ async fn all_may_come_back_at_once_after_a_restart() {
     free.shutdown.cancel();
     drop((free, here));
     sleep(Duration::from_secs(1)).await;
-    let rules = Rules {
+    let rules = RoomRules {
         max_participants_per_source: 5,
         join_rate: Some(HOURLY),
         stream_rate: Some(HOURLY),
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let chat = Chat::on(log, rules).await;
     let backs = (0..MEMBERS).map(|number| {
@@ -264,9 +262,9 @@ async fn all_may_come_back_at_once_after_a_restart() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_anyway_does_not_wait_for_a_commit() {
-    let rules = Rules {
+    let rules = RoomRules {
         stream_rate: Some(HOURLY),
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let log = SlowLog::new();
     let chat = Chat::on(Arc::clone(&log) as Arc<dyn Log>, rules).await;

@@ -32,7 +32,7 @@ async fn fill(client: &mut ChittyChatClient<Channel>) -> (Vec<PublishReply>, Sta
 }
 
 /// The server has ended, and has said why.
-async fn ends(folder: &Path, server: &mut Server, reason: &str) {
+async fn ends(folder: &Path, server: &mut ServerChild, reason: &str) {
     assert_eq!(server.ended().await.code(), Some(1));
     let log = fs::read_to_string(folder.join("logs/server.log")).expect("readable");
     for said in [said(folder), log] {
@@ -74,12 +74,12 @@ async fn a_store_that_fails_is_said_at_once_and_loses_nothing() {
              -e inject={call}:error={error}:when=40+"
         );
         let redirect = format!("exec 2>{}/stderr;", folder.path().display());
-        let mut server = Server::start_under(folder.path(), &redirect, &tracer);
+        let mut server = ServerChild::start_under(folder.path(), &redirect, &tracer);
         let (mut client, _stream, _) = server.join(SESSION).await;
         let (acknowledged, status) = fill(&mut client).await;
         assert_eq!(status.code(), Code::Unavailable, "{call} {error}: {status}");
         ends(folder.path(), &mut server, reason).await;
-        let server = Server::start(folder.path(), "");
+        let server = ServerChild::start(folder.path(), "");
         let (mut client, _stream, welcome) = server.join(SESSION).await;
         assert!(welcome.resumed);
         holds(&mut client, &acknowledged).await;
@@ -151,7 +151,7 @@ async fn a_disk_that_is_full_or_read_only_ends_the_server_until_there_is_room() 
     };
     let start = || {
         let redirect = format!("exec 2>{}/stderr;", folder.display());
-        Server::start_under(folder, &redirect, &disk.inside())
+        ServerChild::start_under(folder, &redirect, &disk.inside())
     };
     let mut server = start();
     let (mut client, _stream, _) = server.join(SESSION).await;
@@ -189,7 +189,7 @@ async fn a_disk_that_is_full_or_read_only_ends_the_server_until_there_is_room() 
 async fn a_limit_on_the_size_of_files_is_a_full_disk() {
     let folder = tempfile::tempdir().expect("a folder");
     let redirect = format!("exec 2>{}/stderr; ulimit -f 256;", folder.path().display());
-    let mut server = Server::start(folder.path(), &redirect);
+    let mut server = ServerChild::start(folder.path(), &redirect);
     let (mut client, _stream, _) = server.join(SESSION).await;
     let mut acknowledged = 0;
     loop {

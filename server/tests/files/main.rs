@@ -6,8 +6,6 @@ mod fails;
 mod missing;
 mod others;
 mod recover;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::{
     fs,
@@ -18,8 +16,11 @@ use std::{
 use chitty_chat::proto::v1::{
     Broadcast, HistoryRequest, PublishRequest, chitty_chat_client::ChittyChatClient,
 };
-use support::process::{PROGRAM, Server};
+use chitty_testing::server::process::ServerChild;
 use tonic::{Streaming, transport::Channel};
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chitty-server");
 
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
@@ -76,9 +77,9 @@ fn refused(folder: &Path) -> String {
 }
 
 /// A server whose standard error is kept, and a participant.
-async fn start(folder: &Path) -> (Server, Participant, String) {
+async fn start(folder: &Path) -> (ServerChild, Participant, String) {
     let redirect = format!("exec 2>{}/stderr;", folder.display());
-    let server = Server::start(folder, &redirect);
+    let server = ServerChild::start(folder, &redirect);
     let (client, stream, welcome) = server.join(SESSION).await;
     let participant = Participant {
         client,

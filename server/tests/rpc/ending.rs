@@ -15,27 +15,27 @@ use chitty_chat::{
     secret::os_random,
 };
 use chitty_server::{
-    app::Config,
+    app::ServerConfig,
     data::DataDir,
     log::{
         AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError,
         SqliteLog,
     },
     net,
-    record::Record,
-    sequencer::End,
+    record::{Batch, Record},
+    sequencer::StopReason,
 };
 use tokio::time::timeout;
 use tonic::Code;
 
-use crate::support::{PATIENCE, TestServer, code, config};
+use chitty_testing::server::{PATIENCE, TestServer, code, config};
 
 /// Longer than any test waits.
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// Connections end after this drain, and for no other reason.
-fn drained(drain: Duration) -> Config {
-    Config {
+fn drained(drain: Duration) -> ServerConfig {
+    ServerConfig {
         connections: net::Limits {
             drain,
             first_request: NEVER,
@@ -84,7 +84,7 @@ impl Log for Endless {
         self.0.extent()
     }
 
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         self.0.append(after, batch)
     }
 
@@ -117,7 +117,7 @@ impl Log for Endless {
 async fn a_server_that_is_still_starting_can_be_told_to_end() {
     let log = Endless(MemoryLog::new(&mut os_random));
     let server = TestServer::on(Arc::new(log), config()).await;
-    assert_eq!(server.stop().await, End::Shutdown);
+    assert_eq!(server.stop().await, StopReason::Shutdown);
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_store_that_fails_is_told_at_once_and_acknowledges_nothing_more() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = DataDir::open(&folder.path().join("data")).expect("ours");
     let log = SqliteLog::serve(&data, &mut os_random).expect("new");
-    let config = Config {
+    let config = ServerConfig {
         failed: |error| {
             assert!(error.to_string().contains("chat.db"), "{error}");
             TOLD.store(true, Ordering::Release);

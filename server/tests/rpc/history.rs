@@ -3,7 +3,7 @@
 use chitty_chat::proto::v1::HistoryRequest;
 use tonic::Code;
 
-use crate::support::{TestServer, code};
+use chitty_testing::server::{TestServer, code};
 
 #[tokio::test]
 async fn history_is_read_in_pages() {

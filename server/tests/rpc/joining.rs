@@ -7,10 +7,8 @@ use chitty_chat::proto::v1::{
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::{
-    named,
-    support::{PATIENCE, TestServer, code},
-};
+use crate::named;
+use chitty_testing::server::{PATIENCE, TestServer, code};
 
 #[tokio::test]
 async fn without_a_session_there_is_no_way_in() {

@@ -4,8 +4,6 @@ mod ending;
 mod history;
 mod joining;
 mod publishing;
-#[path = "../support/mod.rs"]
-mod support;
 
 use chitty_chat::proto::v1::JoinRequest;
 

@@ -4,7 +4,7 @@ use chitty_chat::proto::v1::{LeaveRequest, event::Kind as EventKind};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::support::{TestServer, code, sentence};
+use chitty_testing::server::{TestServer, code, sentence};
 
 #[tokio::test]
 async fn two_participants_get_the_times_of_the_rules() {

@@ -11,7 +11,7 @@
 //!
 //! Two rules make this right, and loom checks both. The flag is raised under the list's lock, so
 //! that it is raised before the sender, who took the list, lowers it. And it is lowered before the
-//! bytes are locked, so that whoever appends after that finds it down.
+//! bytes are locked, so that a writer that appends after that finds it down.
 
 use crate::sync::{AtomicBool, Ordering};
 
@@ -26,8 +26,8 @@ impl Default for DueFlag {
 }
 
 impl DueFlag {
-    /// Raises the flag, under the list's lock. `true` says that it was down: whoever raised it puts
-    /// the thing on the list.
+    /// Raises the flag, under the list's lock. `true` says that it was down, and that the caller
+    /// has to put the thing on the list.
     #[must_use]
     pub fn raise(&self) -> bool {
         // Relaxed: the flag carries no data, the bytes are under a lock of their own. If the sender

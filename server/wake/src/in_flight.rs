@@ -1,14 +1,14 @@
 //! How many wake-ups of a wave are not answered yet.
 //!
 //! ```text
-//!   the wave                       a follower                      whoever gives up, or drops it
+//!   the wave                       a follower                      the hub gives up, or a drop
 //!   --------                       ----------                      -----------------------------
 //!   in_flight.add()  (itself)
 //!   for each follower that waits:
 //!     delivery.begin()   ------>   is polled: delivery.end()  <->  delivery.end()
 //!   in_flight.remove() (itself)
 //!
-//!   Whoever takes the last one out (remove or end returns true) ends the wave.
+//!   The caller that removes the last one (remove or end returns true) ends the wave.
 //! ```
 //!
 //! The wave counts itself, so that it does not end before all were woken, however quick they are,
@@ -28,9 +28,9 @@ impl Default for InFlight {
 }
 
 impl InFlight {
-    /// Adds one.
+    /// Adds one wake-up to the count.
     pub fn add(&self) {
-        // Relaxed, as in `Arc::clone`: whoever adds holds one already (the wave its own) or begins
+        // Relaxed, as in `Arc::clone`: the caller holds one already (the wave its own) or begins
         // when there is none, and only the end of all has to see what was done before.
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -38,8 +38,8 @@ impl InFlight {
     /// Takes one out, and says whether it was the last.
     #[must_use]
     pub fn remove(&self) -> bool {
-        // Release: what was done for this one happens before the end of the wave. Acquire: whoever
-        // takes the last one out sees what was done for all the others.
+        // Release: what was done for this one happens before the end of the wave. Acquire: the
+        // caller that removes the last one sees what was done for all the others.
         self.0.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
@@ -71,7 +71,7 @@ impl Delivery {
         // Added before the flag is set: once it is, the follower may take itself out at any moment,
         // and the count must not fall below 0.
         in_flight.add();
-        // Release: whoever finds the flag set has the addition before its own `remove`, in the
+        // Release: a thread that finds the flag set has the addition before its own `remove` in the
         // order of the counter, too. Acquire: the same for `remove` below, beside an earlier wave.
         if self.is_in_flight.swap(true, Ordering::AcqRel) {
             // An earlier wave woke it, and it has not come since: it stays counted once.

@@ -57,10 +57,10 @@ impl ReadySet {
     /// Marks these members as ready, and wakes the task unless it is being polled, or will be,
     /// for one of them.
     pub fn mark(&self, members: u64) {
-        // Release: whoever takes the bits sees all that was done before they were marked.
-        // Acquire: if this reads the end of a turn, the waker that the turn registered is seen, so
-        // that `wake` finds it. Without it, `wake` could come before `register` in the order of the
-        // waker's own state and find none, and the task would sleep with a bit set.
+        // Release: the turn that takes the bits sees everything that was done before they were
+        // marked. Acquire: if this reads the end of a turn, the waker that the turn registered is
+        // seen, so that `wake` finds it. Without it, `wake` could come before `register` in the
+        // order of the waker's own state and find none, and the task would sleep with a bit set.
         let before = self.word.fetch_or(members, Ordering::AcqRel);
         if before & (members | POLLING) == 0 {
             self.task.wake();
@@ -109,13 +109,13 @@ impl ReadySet {
 
 /// The waker of one member marks it as ready.
 #[cfg(not(feature = "loom"))]
-struct Member {
+struct MemberWaker {
     bit: u64,
     set: Arc<ReadySet>,
 }
 
 #[cfg(not(feature = "loom"))]
-impl Wake for Member {
+impl Wake for MemberWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -130,7 +130,7 @@ impl ReadySet {
     /// A waker that marks the member with this bit.
     pub fn waker(self: &Arc<Self>, bit: u64) -> Waker {
         let set = Arc::clone(self);
-        Waker::from(Arc::new(Member { bit, set }))
+        Waker::from(Arc::new(MemberWaker { bit, set }))
     }
 }
 
@@ -184,8 +184,8 @@ mod tests {
         assert_eq!(rounds, 0, "nothing is marked");
         set.mark(1);
         woken();
-        // Whoever is marked during a turn is polled in the next round; what is left after the last
-        // round wakes the task.
+        // A member that is marked during a turn is polled in the next round. Members that are left
+        // after the last round wake the task.
         let polled = set.poll(&mut Context::from_waker(&waker), 2, |ready| {
             set.mark(ready << 1);
             Poll::<()>::Pending

@@ -1,19 +1,19 @@
-//! A client's own clock, by its log: every number follows from the one before.
+//! A client's own clock, recomputed from its log lines: each number follows from the one before.
 
 use chitty_chat::logging::Line;
 
-use super::{Life, Verdict, number};
+use super::{ClientRun, Verdict, number};
 
 #[derive(Default)]
-struct Clock {
+struct ModelClock {
     now: u64,
-    /// Events below are history and only raise the clock.
+    /// The position of the last Welcome. Events before it are history, which only raise the clock.
     since: u64,
 }
 
-pub(super) fn check(life: &Life, verdict: &mut Verdict) {
-    let mut clock = Clock::default();
-    for line in &life.lines {
+pub(super) fn check(client: &ClientRun, verdict: &mut Verdict) {
+    let mut clock = ModelClock::default();
+    for line in &client.lines {
         let before = clock.now;
         if !clock.line(line) {
             continue;
@@ -22,7 +22,7 @@ pub(super) fn check(life: &Life, verdict: &mut Verdict) {
         verdict.must(found == clock.now, "the client's clock", || {
             format!(
                 "{}: {} {} (time {}) has clock {found} after {before}, the rules give {}",
-                life.label,
+                client.label,
                 line.call,
                 line.step,
                 number(line, "lamport"),
@@ -34,17 +34,17 @@ pub(super) fn check(life: &Life, verdict: &mut Verdict) {
             verdict.must(carried == clock.now, "requests carry the clock", || {
                 format!(
                     "{}: {} carries {carried} at clock {}",
-                    life.label, line.call, clock.now
+                    client.label, line.call, clock.now
                 )
             });
         }
-        // One wrong number is one violation.
+        // Continue from what was written, so that one wrong number is reported once.
         clock.now = found;
     }
 }
 
-impl Clock {
-    /// Whether the line tells the clock.
+impl ModelClock {
+    /// Moves the clock as the line requires. Returns whether the line has a `clock` field to compare.
     fn line(&mut self, line: &Line) -> bool {
         let time = number(line, "lamport");
         match (line.call.as_str(), line.step.as_str()) {

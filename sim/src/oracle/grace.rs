@@ -1,4 +1,5 @@
-//! Who is taken for gone: not before the grace is over, nor without end.
+//! Participants who are announced as LOST or CLOSED: not before the grace is over, and not long
+//! after.
 
 use std::{
     collections::BTreeMap,
@@ -10,24 +11,25 @@ use chitty_server::record::Record;
 
 use super::{Evidence, ServerRun, Verdict, at, number, rules::TICK};
 
-/// A server may be so late beyond the grace: its disk may be slow, and another writer be first a
-/// few times.
+/// How long after the grace an announcement may come: the disk may be slow, and another writer may
+/// be first several times.
 const LATE: Duration = Duration::from_secs(30);
 
 pub(super) fn check(evidence: &Evidence, verdict: &mut Verdict) {
     let runs = evidence.servers.iter().enumerate();
     for (index, run) in runs {
         let end = evidence.servers.get(index + 1).map(|next| next.started);
-        let streams = Streams::of(run);
-        // Before that run, and on the same log, where numbers mean the same participants.
+        let streams = StreamLifetimes::of(run);
+        // Only runs on the same epoch, in which a number means the same participant.
         let earlier = evidence.servers[..index].iter();
         let earlier = earlier
             .filter(|earlier| earlier.log == run.log)
-            .map(Streams::of);
+            .map(StreamLifetimes::of);
         let earlier: Vec<_> = earlier.collect();
         let log = evidence.log(run.log);
         for (place, record) in log.iter().enumerate() {
-            // What was just being synced when a server ended is found by the next one.
+            // A batch whose sync was under way when a server ended belongs to that server, although
+            // it is the next one that finds it: compare by time.
             let during =
                 record.event.at >= run.started && end.is_none_or(|end| record.event.at < end);
             if let EventKind::Left {
@@ -37,24 +39,25 @@ pub(super) fn check(evidence: &Evidence, verdict: &mut Verdict) {
             } = &record.event.kind
                 && during
             {
-                let gone = Gone {
+                let departure = Departure {
                     was_here: earlier
                         .iter()
                         .any(|streams| streams.0.contains_key(&participant.get())),
                     number: participant.get(),
                     reason: *reason,
                     record,
-                    by_itself: begins_anew(log, place),
+                    rejoined: is_rejoined(log, place),
                 };
-                streams.check(&gone, run, evidence, verdict);
+                streams.check(&departure, run, evidence, verdict);
             }
         }
     }
 }
 
-/// A participation that is ended by a Join of its own session: its client has lost the thread.
-/// Between the two there is at most what came of another writer's being first.
-fn begins_anew(log: &[Record], place: usize) -> bool {
+/// Whether this Left is followed by a Join of the same session: a stale resume ends the old
+/// participation at once, without a grace. Between the two there can only be events of another
+/// writer that was first.
+fn is_rejoined(log: &[Record], place: usize) -> bool {
     let Some(number) = who_left(log, place) else {
         return false;
     };
@@ -64,6 +67,7 @@ fn begins_anew(log: &[Record], place: usize) -> bool {
     session.is_some() && next.is_some_and(|next| log[next].session == session)
 }
 
+/// The participant whose Left is at this index of the log, if it is one.
 fn who_left(log: &[Record], place: usize) -> Option<u64> {
     match &log.get(place)?.event.kind {
         EventKind::Left { participant, .. } => Some(participant.get()),
@@ -71,35 +75,38 @@ fn who_left(log: &[Record], place: usize) -> Option<u64> {
     }
 }
 
-/// Somebody at another server.
+/// Whether the record is the Joined of a participant of another server, whose Left follows.
 fn comes_and_goes(log: &[Record], place: usize) -> bool {
     let record = &log[place].event;
     matches!(record.kind, EventKind::Joined { .. })
         && who_left(log, place + 1) == Some(record.position.get())
 }
 
-struct Gone<'a> {
+/// A Left that is to be checked.
+struct Departure<'a> {
     number: u64,
     reason: LeftReason,
     record: &'a Record,
-    by_itself: bool,
-    /// It has had a stream of an earlier run.
+    /// The client began a new participation, which ended this one.
+    rejoined: bool,
+    /// The participant had a stream of an earlier run.
     was_here: bool,
 }
 
-/// The newest stream of each participant, as a server wrote it down.
+/// The streams of each participant, in order, from the log lines of one server.
 #[derive(Default)]
-struct Streams(BTreeMap<u64, Vec<Stream>>);
+struct StreamLifetimes(BTreeMap<u64, Vec<StreamLifetime>>);
 
 #[derive(Clone, Copy)]
-struct Stream {
+struct StreamLifetime {
     generation: u64,
     granted: SystemTime,
+    /// The client fetched the response, so that its end has a log line.
     opened: bool,
     ended: Option<SystemTime>,
 }
 
-impl Streams {
+impl StreamLifetimes {
     fn of(run: &ServerRun) -> Self {
         let mut streams = Self::default();
         for line in &run.lines {
@@ -109,8 +116,9 @@ impl Streams {
                 .iter_mut()
                 .rev()
                 .find(|stream| stream.generation == generation);
+            // Each resume of a participation has a stream of its own, with a higher generation.
             match (line.call.as_str(), line.step.as_str()) {
-                ("Join", "granted") => of.push(Stream {
+                ("Join", "granted") => of.push(StreamLifetime {
                     generation,
                     granted: line.time,
                     opened: false,
@@ -132,8 +140,8 @@ impl Streams {
         streams
     }
 
-    /// The newest that this participant had before a moment.
-    fn newest(&self, number: u64, before: SystemTime) -> Option<Stream> {
+    /// The newest stream that this participant had at a time.
+    fn newest(&self, number: u64, before: SystemTime) -> Option<StreamLifetime> {
         let of = self.0.get(&number)?;
         of.iter()
             .rev()
@@ -141,24 +149,30 @@ impl Streams {
             .copied()
     }
 
-    fn check(&self, gone: &Gone<'_>, run: &ServerRun, evidence: &Evidence, verdict: &mut Verdict) {
-        let when = gone.record.event.at;
-        let newest = self.newest(gone.number, when);
-        let position = gone.record.event.position;
-        match gone.reason {
-            LeftReason::Lost if !gone.by_itself => {
+    fn check(
+        &self,
+        departure: &Departure<'_>,
+        run: &ServerRun,
+        evidence: &Evidence,
+        verdict: &mut Verdict,
+    ) {
+        let when = departure.record.event.at;
+        let newest = self.newest(departure.number, when);
+        let position = departure.record.event.position;
+        match departure.reason {
+            LeftReason::Lost if !departure.rejoined => {
                 let Some(stream) = newest else {
-                    // Whoever came and went at another server had no stream here.
-                    verdict.must(!gone.was_here, "LOST after the grace", || {
+                    // A participant of another server had no stream here, and needs none.
+                    verdict.must(!departure.was_here, "LOST after the grace", || {
                         format!(
                             "{} is lost at position {position}, and was not there since the server \
                              started",
-                            gone.number
+                            departure.number
                         )
                     });
                     return;
                 };
-                // A stream that was granted and not fetched has no end of its own.
+                // The grace of a stream that was granted but never opened runs from its grant.
                 let ended = if stream.opened {
                     stream.ended
                 } else {
@@ -169,7 +183,7 @@ impl Streams {
                 verdict.must(in_time, "LOST after the grace", || {
                     format!(
                         "{} is lost at position {position}, {when:?}; its stream ended {ended:?}",
-                        gone.number
+                        departure.number
                     )
                 });
             }
@@ -179,7 +193,7 @@ impl Streams {
                 verdict.must(in_time, "CLOSED after the restart grace", || {
                     format!(
                         "{} is closed at position {position}, {when:?}; the server started {:?}",
-                        gone.number, run.started
+                        departure.number, run.started
                     )
                 });
             }
@@ -188,7 +202,7 @@ impl Streams {
     }
 }
 
-/// The grace was over, and not for long.
+/// Whether the grace was over at `when`, and not for too long.
 fn is_over(from: SystemTime, grace: Duration, when: SystemTime) -> bool {
     let waited = when.duration_since(from).unwrap_or_default();
     waited + TICK >= grace && waited <= grace + LATE

@@ -1,11 +1,12 @@
-//! Judges a run by what it left behind: the log, and what each client was asked, told and wrote
-//! down. Pure, and without a line of the server or the client in it: each rule is written down
-//! here a second time.
+//! Judges a run by the evidence that it left behind: the chat's log, what passed between each
+//! client and its user, and the log lines of all processes.
 //!
-//! It knows nothing of the simulation: what real processes leave behind can be judged as well.
+//! The oracle is pure and calls no code of the server or the client: it states each rule a second
+//! time, from the wire contract, so that an error in one of the two shows. It knows nothing of the
+//! simulation either, and can judge what real processes leave behind.
 
-mod chat;
 mod clock;
+mod fold;
 mod grace;
 mod outcomes;
 mod presence;
@@ -19,136 +20,137 @@ mod tests;
 
 use std::{fmt, time::SystemTime};
 
-pub use self::rules::{PublishRate, Rules};
+pub use self::rules::{ConfiguredRules, PublishRate};
 
-use chitty::session::{Notice, SessionCommand as Command};
+use chitty::session::{Notice, SessionCommand};
 use chitty_chat::logging::Line;
 use chitty_server::record::Record;
 
-/// What a run left behind.
+/// The evidence of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// Every record that ever was durable, from position 1, in each life of the log. The last one
-    /// is that which goes on.
+    /// Every record that was ever durable, by epoch of the log, each from position 1. The last epoch
+    /// is the current one.
     pub logs: Vec<Vec<Record>>,
     /// The clients, each from its start to its end.
-    pub lives: Vec<Life>,
-    /// The servers, one after the other.
+    pub clients: Vec<ClientRun>,
+    /// The servers, in the order in which they ran.
     pub servers: Vec<ServerRun>,
-    /// What they were configured to do.
-    pub rules: Rules,
-    /// At the end everything was repaired and had the time to come to rest.
+    /// The limits that all servers were configured with.
+    pub rules: ConfiguredRules,
+    /// At the end everything was repaired and had the time to come to rest, so that whatever is
+    /// missing by then is lost.
     pub at_rest: bool,
 }
 
 /// What one server left behind, from its start to its end or crash.
 #[derive(Clone, Debug)]
 pub struct ServerRun {
-    /// On which life of the chat's log it ran, by the place in [`Evidence::logs`].
+    /// The epoch of the log that it ran on, as an index into [`Evidence::logs`].
     pub log: usize,
-    /// When.
+    /// When it started, by the wall clock.
     pub started: SystemTime,
-    /// Its log.
+    /// Its log lines, in order.
     pub lines: Vec<Line>,
 }
 
-/// A time in which something was amiss.
+/// A time in which something was wrong, so that late or missing lines are excused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Since when.
+    /// When it began.
     pub from: SystemTime,
-    /// When all was well again, and known to be.
+    /// When all was well again, and the client had noticed.
     pub to: SystemTime,
 }
 
-/// What one client left behind.
+/// What one client left behind, from its start to its end.
 #[derive(Clone, Debug)]
-pub struct Life {
-    /// Which one, for the reader of a report.
+pub struct ClientRun {
+    /// Names the client in reports.
     pub label: String,
-    /// What passed between it and its user, in order.
-    pub said: Vec<Said>,
-    /// When each of it was.
-    pub said_at: Vec<SystemTime>,
-    /// When something was amiss with it, its link, its user, or the server.
+    /// What passed between the client and its user, in order.
+    pub exchanges: Vec<Exchange>,
+    /// The time of each exchange, by the wall clock.
+    pub exchanged_at: Vec<SystemTime>,
+    /// The times in which something was wrong with the client, its link, its user, or the server.
     pub faults: Vec<Fault>,
-    /// Its log.
+    /// Its log lines, in order.
     pub lines: Vec<Line>,
-    /// Of which life of the chat's log each of its Welcomes was, by the place in
-    /// [`Evidence::logs`]. What it was told next is of that as well.
+    /// The epoch of each of its Welcomes, as an index into [`Evidence::logs`]. The events up to the
+    /// next Welcome are of the same epoch.
     pub logs: Vec<usize>,
-    /// What became of it.
+    /// How the client ended, if it did.
     pub fate: Fate,
 }
 
-/// One thing between a client and its user.
+/// Something that passed between a client and its user.
 #[derive(Clone, Debug)]
-pub enum Said {
-    /// The user wanted something.
-    Asked(Command),
-    /// The user was told something.
-    Told(Notice),
+pub enum Exchange {
+    /// The user gave a command.
+    Asked(SessionCommand),
+    /// The client reported something to its user.
+    Notified(Notice),
 }
 
-/// What became of a client.
+/// How a client ended, if it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It runs at the end.
+    /// It still runs at the end.
     Runs,
-    /// It came to its end in order.
+    /// It ended in order.
     Ended,
-    /// It was killed, and what it was told last may be unknown.
+    /// It was killed, so that its last log lines may be missing.
     Killed,
 }
 
-/// A rule that was broken.
+/// A rule that was broken, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Which check found it.
+pub struct BrokenRule {
+    /// The name of the check, as listed in docs/testing.md.
     pub check: &'static str,
-    /// What is wrong.
+    /// What is wrong, with numbers and names.
     pub what: String,
 }
 
-impl fmt::Display for Violation {
+impl fmt::Display for BrokenRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.check, self.what)
     }
 }
 
-/// All the rules that were broken.
-pub fn judge(evidence: &Evidence) -> Vec<Violation> {
+/// Runs all checks. Returns the rules that were broken; empty if the run is good.
+pub fn judge(evidence: &Evidence) -> Vec<BrokenRule> {
     let mut verdict = Verdict::default();
-    let chats: Vec<_> = evidence
+    let presences: Vec<_> = evidence
         .logs
         .iter()
-        .map(|log| chat::fold(log, &mut verdict))
+        .map(|log| fold::replay(log, &mut verdict))
         .collect();
-    for life in &evidence.lives {
-        shown::check(life, evidence, &mut verdict);
-        clock::check(life, &mut verdict);
-        presence::check(life, &chats, &mut verdict);
-        outcomes::check(life, evidence, &mut verdict);
-        refusals::check(life, &chats, evidence, &mut verdict);
-        typed::check(life, &mut verdict);
+    for client in &evidence.clients {
+        shown::check(client, evidence, &mut verdict);
+        clock::check(client, &mut verdict);
+        presence::check(client, &presences, &mut verdict);
+        outcomes::check(client, evidence, &mut verdict);
+        refusals::check(client, &presences, evidence, &mut verdict);
+        typed::check(client, &mut verdict);
     }
     grace::check(evidence, &mut verdict);
     outcomes::check_origins(evidence, &mut verdict);
-    if let Some(chat) = chats.last().filter(|_| evidence.at_rest) {
-        presence::check_rest(evidence, chat, &mut verdict);
+    if let Some(presence) = presences.last().filter(|_| evidence.at_rest) {
+        presence::check_rest(evidence, presence, &mut verdict);
     }
-    verdict.violations
+    verdict.broken_rules
 }
 
 #[derive(Debug, Default)]
 struct Verdict {
-    violations: Vec<Violation>,
+    broken_rules: Vec<BrokenRule>,
 }
 
 impl Verdict {
     fn broken(&mut self, check: &'static str, what: impl Into<String>) {
         let what = what.into();
-        self.violations.push(Violation { check, what });
+        self.broken_rules.push(BrokenRule { check, what });
     }
 
     fn must(&mut self, holds: bool, check: &'static str, what: impl FnOnce() -> String) {
@@ -159,9 +161,9 @@ impl Verdict {
 }
 
 impl Evidence {
-    /// The log of this place, if there is one.
-    fn log(&self, place: usize) -> &[Record] {
-        self.logs.get(place).map_or(&[], Vec::as_slice)
+    /// The records of this epoch; empty if there is no such epoch.
+    fn log(&self, epoch: usize) -> &[Record] {
+        self.logs.get(epoch).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -171,23 +173,23 @@ impl Fault {
     }
 }
 
-impl Life {
-    /// The place of the log after so many Welcomes.
+impl ClientRun {
+    /// The epoch that the client follows after this many Welcomes.
     fn log_after(&self, welcomes: usize) -> usize {
-        let place = welcomes
+        let epoch = welcomes
             .checked_sub(1)
             .and_then(|index| self.logs.get(index));
-        place.copied().unwrap_or(0)
+        epoch.copied().unwrap_or(0)
     }
 
     fn notices(&self) -> impl Iterator<Item = &Notice> {
-        self.said.iter().filter_map(|said| match said {
-            Said::Told(notice) => Some(notice),
-            Said::Asked(_) => None,
+        self.exchanges.iter().filter_map(|exchange| match exchange {
+            Exchange::Notified(notice) => Some(notice),
+            Exchange::Asked(_) => None,
         })
     }
 
-    /// The lines of what was called.
+    /// The log lines of one call and one of its steps.
     fn calls<'a>(&'a self, call: &'a str, step: &'a str) -> impl Iterator<Item = &'a Line> {
         self.lines
             .iter()
@@ -195,14 +197,14 @@ impl Life {
     }
 }
 
-/// A number in a line; 0 where it is not there.
+/// A numeric field of a log line; 0 if the line has no such field.
 fn number(line: &Line, key: &str) -> u64 {
     line.get(key)
         .and_then(|value| value.parse().ok())
         .unwrap_or(0)
 }
 
-/// The record at a position.
+/// The record at a position, counted from 1.
 fn at(log: &[Record], position: u64) -> Option<&Record> {
     let index = usize::try_from(position.checked_sub(1)?).ok()?;
     log.get(index)

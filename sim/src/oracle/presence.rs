@@ -1,31 +1,32 @@
-//! Who is there: on each screen at each position, and at the end in truth.
+//! The participants who are present: on each screen at each position, and at the end of the run.
 
 use std::collections::BTreeSet;
 
-use chitty::session::{Notice, WelcomeNotice as Welcome};
+use chitty::session::{Notice, WelcomeNotice};
 use chitty_chat::{Event, EventKind};
 
 use super::{
-    Evidence, Fate, Life, Verdict,
-    chat::{Chat, Present},
+    ClientRun, Evidence, Fate, Verdict,
+    fold::{PresenceHistory, PresentNames},
 };
 
-/// The participants pane.
+/// A second implementation of the participants pane, driven by the client's notices.
 #[derive(Default)]
-struct Pane {
+struct ModelPane {
     number: u64,
-    /// Events below change nothing.
+    /// The position of the last Welcome. Events before it are history, and change nothing.
     since: u64,
-    /// As of which position it was told who is present. A resume from below tells again of joins
-    /// and leaves that are in it already; until it is past them, it is ahead of the timeline.
-    told_at: u64,
-    present: Present,
+    /// The position of the last list of participants. A resume from before it repeats joins and
+    /// leaves that the list already contains: until the timeline is past that position, the pane is
+    /// ahead of it, and cannot be compared.
+    listed_at: u64,
+    present: PresentNames,
 }
 
-pub(super) fn check(life: &Life, chats: &[Chat], verdict: &mut Verdict) {
-    let mut pane = Pane::default();
+pub(super) fn check(client: &ClientRun, presences: &[PresenceHistory], verdict: &mut Verdict) {
+    let mut pane = ModelPane::default();
     let mut welcomes = 0;
-    for notice in life.notices() {
+    for notice in client.notices() {
         let position = match notice {
             Notice::Welcome(welcome) => {
                 welcomes += 1;
@@ -34,36 +35,44 @@ pub(super) fn check(life: &Life, chats: &[Chat], verdict: &mut Verdict) {
             Notice::Event { event, .. } => pane.event(event),
             _ => None,
         };
+        // Compare only when the pane is about a position of its own.
         let Some(position) = position else { continue };
-        let chat = chats.get(life.log_after(welcomes));
-        let there = chat.and_then(|chat| chat.at(position));
+        let presence = presences.get(client.log_after(welcomes));
+        let there = presence.and_then(|presence| presence.at(position));
         verdict.must(there == Some(&pane.present), "who is present", || {
             format!(
                 "{}: at {position} shows {:?}, the log says {there:?}",
-                life.label, pane.present
+                client.label, pane.present
             )
         });
     }
 }
 
-/// Everybody who runs is present once, and nobody else.
-pub(super) fn check_rest(evidence: &Evidence, chat: &Chat, verdict: &mut Verdict) {
+/// At the end each client that runs is present once, and nobody else is.
+pub(super) fn check_rest(evidence: &Evidence, presence: &PresenceHistory, verdict: &mut Verdict) {
     let mut truth = BTreeSet::new();
-    for life in evidence.lives.iter().filter(|life| life.fate == Fate::Runs) {
-        let number = own_number(life);
+    for client in evidence
+        .clients
+        .iter()
+        .filter(|client| client.fate == Fate::Runs)
+    {
+        let number = own_number(client);
         verdict.must(truth.insert(number), "presence is the truth", || {
-            format!("{}: a second one at {number}", life.label)
+            format!("{}: a second one at {number}", client.label)
         });
     }
-    let present: BTreeSet<u64> = chat.at_end().keys().copied().collect();
+    let present: BTreeSet<u64> = presence.at_end().keys().copied().collect();
     verdict.must(truth == present, "presence is the truth", || {
-        format!("there are {truth:?}, the log ends with {:?}", chat.at_end())
+        format!(
+            "there are {truth:?}, the log ends with {:?}",
+            presence.at_end()
+        )
     });
 }
 
-fn own_number(life: &Life) -> u64 {
-    let mut pane = Pane::default();
-    for notice in life.notices() {
+fn own_number(client: &ClientRun) -> u64 {
+    let mut pane = ModelPane::default();
+    for notice in client.notices() {
         if let Notice::Welcome(welcome) = notice {
             pane.welcome(welcome);
         }
@@ -71,13 +80,14 @@ fn own_number(life: &Life) -> u64 {
     pane.number
 }
 
-impl Pane {
-    /// As of which position it speaks now; `None` where it goes on as before.
-    fn welcome(&mut self, welcome: &Welcome) -> Option<u64> {
+impl ModelPane {
+    /// Takes a Welcome. Returns the position that the pane is about now, or `None` if the Welcome has
+    /// no list and the pane stays as it is.
+    fn welcome(&mut self, welcome: &WelcomeNotice) -> Option<u64> {
         self.number = welcome.number.get();
         self.since = welcome.position.get();
         let participants = welcome.participants.as_ref()?;
-        self.told_at = self.since;
+        self.listed_at = self.since;
         self.present = participants
             .iter()
             .map(|(number, name)| (number.get(), name.to_string()))
@@ -85,7 +95,7 @@ impl Pane {
         Some(self.since)
     }
 
-    /// As of which position it speaks then, if that can be told.
+    /// Takes an event. Returns the position that the pane is about now, if it can be compared.
     fn event(&mut self, event: &Event) -> Option<u64> {
         let position = event.position.get();
         if position < self.since {
@@ -100,6 +110,6 @@ impl Pane {
             }
             EventKind::Message { .. } | EventKind::Unknown => {}
         }
-        (position >= self.told_at).then_some(position)
+        (position >= self.listed_at).then_some(position)
     }
 }

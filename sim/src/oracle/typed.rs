@@ -1,35 +1,36 @@
-//! What is typed while all is well is said, and what is said to have been seen was shown.
+//! Lines that are typed while all is well are published in time, and `seen` is what was shown.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime},
 };
 
-use chitty::session::{Link, Notice, SessionCommand as Command, Ticket};
+use chitty::session::{Link, Notice, SessionCommand, Ticket};
 
-use super::{Life, Said, Verdict, number};
+use super::{ClientRun, Exchange, Verdict, number};
 
-/// A client keeps so many lines, and refuses the next one by itself.
+/// How many unsent lines a client keeps. It refuses further ones by itself.
 const MOST_WAITING: usize = 100;
-/// A line is sent, synced, and comes back; and where lines are limited, it waits for its turn.
+/// The longest time that one line takes: it is sent, synced, and comes back; and it may have to wait
+/// for the rate limit.
 const EACH: Duration = Duration::from_secs(1);
-/// A client may have something else to do first.
-const REST: Duration = Duration::from_secs(2);
+/// The longest time that a client is busy with something else first.
+const BUSY: Duration = Duration::from_secs(2);
 
-pub(super) fn check(life: &Life, verdict: &mut Verdict) {
-    check_seen(life, verdict);
-    check_said(life, verdict);
+pub(super) fn check(client: &ClientRun, verdict: &mut Verdict) {
+    check_seen(client, verdict);
+    check_published(client, verdict);
 }
 
-/// `seen` is the end of the run that the stream has delivered.
-fn check_seen(life: &Life, verdict: &mut Verdict) {
-    // The last position of the run, and of which log; nothing while nothing was delivered.
+/// `seen` is the end of the contiguous run of events that the stream had delivered.
+fn check_seen(client: &ClientRun, verdict: &mut Verdict) {
+    // The last position that was delivered, 0 if none was, and its epoch.
     let (mut last, mut log, mut welcomes) = (0, 0, 0);
-    for line in &life.lines {
+    for line in &client.lines {
         match (line.call.as_str(), line.step.as_str()) {
             ("Join", "replied") => {
                 welcomes += 1;
-                let before = std::mem::replace(&mut log, life.log_after(welcomes));
+                let before = std::mem::replace(&mut log, client.log_after(welcomes));
                 if before != log || number(line, "next") != last + 1 {
                     last = 0;
                 }
@@ -38,7 +39,7 @@ fn check_seen(life: &Life, verdict: &mut Verdict) {
             ("Publish", "sent") if line.get("retry").is_none() => {
                 let seen = number(line, "seen");
                 verdict.must(seen == last, "seen is what was shown", || {
-                    format!("{}: says {seen}, was shown up to {last}", life.label)
+                    format!("{}: says {seen}, was shown up to {last}", client.label)
                 });
             }
             _ => {}
@@ -46,56 +47,58 @@ fn check_seen(life: &Life, verdict: &mut Verdict) {
     }
 }
 
-/// A line that waits to be said.
-struct Line {
+/// A line that was typed, and is not published yet.
+struct TypedLine {
     typed: SystemTime,
-    /// By then it is said, if all is well until then.
+    /// When it is published at the latest, if nothing goes wrong until then.
     due: SystemTime,
 }
 
-/// Each line is said in its turn, unless something was amiss meanwhile: the client had no link, its
-/// user went away, or what is known of the faults says so. Lines are sent one by one, so that the
-/// time that one may take grows with those before it.
-fn check_said(life: &Life, verdict: &mut Verdict) {
-    let mut waiting: BTreeMap<Ticket, Line> = BTreeMap::new();
-    // Also those that were typed without a link, which go first when there is one.
+/// Each line is published in time, unless something was wrong meanwhile: the client had no link, its
+/// user paused, or there was a fault. Lines are sent one by one, so that the time that a line may
+/// take grows with the number of lines before it.
+fn check_published(client: &ClientRun, verdict: &mut Verdict) {
+    let mut waiting: BTreeMap<Ticket, TypedLine> = BTreeMap::new();
+    // Including lines that were typed without a link, which are sent first once there is one.
     let mut unsent: BTreeSet<Ticket> = BTreeSet::new();
     let mut live = false;
-    let mut unsaid = |line: &Line, what: &str| {
-        let is_well = !life
+    let mut unpublished = |line: &TypedLine, what: &str| {
+        let is_well = !client
             .faults
             .iter()
             .any(|fault| fault.overlaps(line.typed, line.due));
         verdict.must(!is_well, "typed is said", || {
-            format!("{}: typed {:?}, {what}", life.label, line.typed)
+            format!("{}: typed {:?}, {what}", client.label, line.typed)
         });
     };
-    for (said, now) in life.said.iter().zip(&life.said_at) {
+    for (exchange, now) in client.exchanges.iter().zip(&client.exchanged_at) {
         waiting.retain(|ticket, line| {
             let late = line.due < *now;
             if late {
-                unsaid(line, &format!("{ticket:?} is not said in time"));
+                unpublished(line, &format!("{ticket:?} is not said in time"));
             }
             !late
         });
-        match said {
-            Said::Asked(Command::Publish { ticket, .. }) => {
+        match exchange {
+            Exchange::Asked(SessionCommand::Publish { ticket, .. }) => {
                 unsent.insert(*ticket);
                 let lines = u32::try_from(unsent.len()).unwrap_or(u32::MAX);
-                let due = *now + REST + EACH.saturating_mul(lines);
+                let due = *now + BUSY + EACH.saturating_mul(lines);
+                // A line that was typed without a link is owed nothing.
                 if live {
-                    waiting.insert(*ticket, Line { typed: *now, due });
+                    waiting.insert(*ticket, TypedLine { typed: *now, due });
                 }
             }
-            // What still waits may stay unsaid.
-            Said::Asked(Command::Leave) | Said::Told(Notice::Ended(_)) => return,
-            Said::Told(Notice::Link(link)) => {
+            // After this the lines that still wait need not be published.
+            Exchange::Asked(SessionCommand::Leave) | Exchange::Notified(Notice::Ended(_)) => return,
+            Exchange::Notified(Notice::Link(link)) => {
                 live = *link == Link::Live;
+                // Without a link a line may be late, or refused.
                 if !live {
                     waiting.clear();
                 }
             }
-            Said::Told(
+            Exchange::Notified(
                 Notice::Event {
                     own: Some(ticket), ..
                 }
@@ -104,11 +107,11 @@ fn check_said(life: &Life, verdict: &mut Verdict) {
                 unsent.remove(ticket);
                 waiting.remove(ticket);
             }
-            Said::Told(Notice::Rejected { ticket, reason }) => {
+            Exchange::Notified(Notice::Rejected { ticket, reason }) => {
                 let is_full = unsent.len() > MOST_WAITING;
                 unsent.remove(ticket);
                 if let Some(line) = waiting.remove(ticket).filter(|_| !is_full) {
-                    unsaid(&line, reason);
+                    unpublished(&line, reason);
                 }
             }
             _ => {}

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::*;
-use crate::logging::{Line, line::Origin, parse_line, progress::Watcher};
+use crate::logging::{Line, line::LineOrigin, parse_line, progress::Watcher};
 
 fn clock() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(60)
@@ -60,7 +60,7 @@ impl Write for Writer {
     }
 }
 
-fn queue() -> (Queue, Arc<Disk>) {
+fn queue() -> (LineQueue, Arc<Disk>) {
     let disk = Arc::new(Disk::default());
     let progress = Arc::new(Progress::new(Arc::new(Watcher::default())));
     let writer = Writer {
@@ -68,19 +68,19 @@ fn queue() -> (Queue, Arc<Disk>) {
         progress: Arc::clone(&progress),
         lines: 0,
     };
-    let queue = Queue::new(writer, clock, progress).expect("a thread");
+    let queue = LineQueue::new(writer, clock, progress).expect("a thread");
     (queue, disk)
 }
 
-fn record(number: usize) -> Record {
-    Record {
+fn record(number: usize) -> LineRecord {
+    LineRecord {
         time: UNIX_EPOCH,
-        origin: Origin::default(),
+        origin: LineOrigin::default(),
         body: format!("Test put number={number}"),
     }
 }
 
-fn send(queue: &mut Queue, numbers: std::ops::Range<usize>) {
+fn send(queue: &mut LineQueue, numbers: std::ops::Range<usize>) {
     for number in numbers {
         queue.send(&record(number), "ada", "3f9a21c0");
     }
@@ -90,7 +90,7 @@ fn send(queue: &mut Queue, numbers: std::ops::Range<usize>) {
 const LONG: Duration = Duration::from_secs(60);
 
 /// Closes it, though its writer hangs; a close that waits for the writer fails.
-fn close_while_it_hangs(queue: Queue, disk: &Disk) {
+fn close_while_it_hangs(queue: LineQueue, disk: &Disk) {
     let (closed, told) = mpsc::channel();
     let closing = thread::spawn(move || {
         queue.close();

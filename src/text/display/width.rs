@@ -37,7 +37,7 @@ pub fn is_doubtful(grapheme: &str, ambiguous_is_wide: bool) -> bool {
         return true;
     }
     match c {
-        // Letters of alphabets, and what frames are made of: most of what there is, told quickly.
+        // Letters of alphabets, and what frames are made of: the common cases, decided quickly.
         '\0'..='¨' | 'ª'..='\u{ad}' | '¯'..'\u{1100}' | '\u{2500}'..='\u{257f}' => false,
         // What stands for what cannot be shown; and what is not assigned for good, or not for long.
         '\u{fffd}' | '\u{e000}'..='\u{f8ff}' | '\u{10000}'.. => true,

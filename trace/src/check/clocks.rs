@@ -1,103 +1,108 @@
-//! Each process's own clock, line by line.
+//! The Lamport clock of each process, line by line.
 
-use super::{Report, Rule, is_cut};
+use super::{CheckReport, Rule, is_cut};
 use crate::{
-    chat::{At, Facts},
-    read::{Run, Step, step::What},
+    chat::{StepRef, TraceIndex},
+    read::{Run, TraceStep, step::StepKind},
 };
 
-/// What a line does to a client's clock.
+/// How a line moves a client's clock `C`, with `t` the time that its message carries.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Move {
-    /// `C + 1`
+enum ClockRule {
+    /// `C + 1`: a request is sent.
     Send,
-    /// `max(C, t) + 1`
+    /// `max(C, t) + 1`: an event is received.
     Receive,
-    /// `max(C, t)`
+    /// `max(C, t)`: a reply, a Welcome or history only raises the clock.
     Observe,
-    /// Nothing.
+    /// The clock does not move.
     Stay,
-    /// One of the latter two: it is not known from where on events are live.
+    /// `Receive` or `Observe`: the Welcome is missing, so that it is unknown whether the event is
+    /// history.
     Any,
 }
 
-pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
-    for (number, run) in facts.clients() {
+pub(super) fn check(index: &TraceIndex<'_>, report: &mut CheckReport) {
+    for (number, run) in index.clients() {
         client(number, run, report);
     }
-    for (number, run) in facts.trace.runs.iter().enumerate() {
+    for (number, run) in index.trace.runs.iter().enumerate() {
         if run.server {
             server(number, run, report);
         }
     }
 }
 
-fn client(number: usize, run: &Run, report: &mut Report) {
+fn client(number: usize, run: &Run, report: &mut CheckReport) {
     let mut before = run.begun.then_some(0);
     let mut before_at = None;
     let mut since = None;
     for (step, line) in run.steps.iter().enumerate() {
         if line.after_hole {
             before = None;
-            // Another Welcome may be missing, too.
+            // A Welcome may be among the missing lines.
             since = None;
         }
-        if let What::JoinReplied(welcome) = line.what {
+        if let StepKind::JoinReplied(welcome) = line.kind {
             since = Some(welcome.position);
         }
+        // A line without `clock` moves no clock.
         let Some(clock) = line.clock else { continue };
-        let at = At { run: number, step };
-        let moved = moved(line, since);
+        let at = StepRef { run: number, step };
+        let rule = rule(line, since);
         let lines = [before_at, Some(at)]
             .into_iter()
             .flatten()
             .collect::<Vec<_>>();
-        if moved == Move::Send && line.lamport != clock && !is_cut(line.frayed, clock, line.lamport)
+        if rule == ClockRule::Send
+            && line.lamport != clock
+            && !is_cut(line.frayed, clock, line.lamport)
         {
             report.add(Rule::SentAtAnotherTime, &[at], || {
                 format!("sent at {clock}, but it carries {}", line.lamport)
             });
         }
-        one(line, moved, before, clock, &lines, report);
+        clock_after(line, rule, before, clock, &lines, report);
         before = Some(clock);
         before_at = Some(at);
     }
 }
 
-fn moved(line: &Step, since: Option<u64>) -> Move {
-    match line.what {
-        What::JoinSent { .. } | What::LeaveSent | What::PublishSent { retry: false, .. } => {
-            Move::Send
-        }
-        What::BroadcastReceived(event) => match since {
-            Some(since) if event.position >= since => Move::Receive,
-            Some(_) => Move::Observe,
-            None => Move::Any,
+fn rule(line: &TraceStep, since: Option<u64>) -> ClockRule {
+    match line.kind {
+        StepKind::JoinSent { .. }
+        | StepKind::LeaveSent
+        | StepKind::PublishSent { retry: false, .. } => ClockRule::Send,
+        StepKind::BroadcastReceived(event) => match since {
+            Some(since) if event.position >= since => ClockRule::Receive,
+            Some(_) => ClockRule::Observe,
+            None => ClockRule::Any,
         },
-        What::JoinReplied(_)
-        | What::PublishReplied { .. }
-        | What::LeaveReplied { .. }
-        | What::HistoryReplied => Move::Observe,
-        _ => Move::Stay,
+        StepKind::JoinReplied(_)
+        | StepKind::PublishReplied { .. }
+        | StepKind::LeaveReplied { .. }
+        | StepKind::HistoryReplied => ClockRule::Observe,
+        _ => ClockRule::Stay,
     }
 }
 
-fn one(
-    line: &Step,
-    moved: Move,
+/// Compares the clock of one line with what the rules give.
+fn clock_after(
+    line: &TraceStep,
+    rule: ClockRule,
     before: Option<u64>,
     clock: u64,
-    lines: &[At],
-    report: &mut Report,
+    lines: &[StepRef],
+    report: &mut CheckReport,
 ) {
     let time = line.lamport;
-    let low = match moved {
-        Move::Receive => time.saturating_add(1),
-        Move::Observe | Move::Any => time,
-        Move::Send | Move::Stay => 0,
+    let low = match rule {
+        ClockRule::Receive => time.saturating_add(1),
+        ClockRule::Observe | ClockRule::Any => time,
+        ClockRule::Send | ClockRule::Stay => 0,
     };
-    // At the last number there is none after it.
-    let late = moved == Move::Receive && clock == time;
+    // At `u64::MAX` the clock cannot rise, and stands still: that is no later time.
+    let late = rule == ClockRule::Receive && clock == time;
     if (clock < low || late) && !is_cut(line.frayed, clock, low.max(before.unwrap_or(0))) {
         report.add(Rule::ReceiptNotAfterSending, lines, || {
             format!("sent at {time}, received at {clock}")
@@ -105,17 +110,17 @@ fn one(
         return;
     }
     let Some(before) = before else { return };
-    let expected = match moved {
-        Move::Send => before.saturating_add(1),
-        Move::Receive => before.max(time).saturating_add(1),
-        Move::Observe => before.max(time),
-        Move::Stay => before,
-        Move::Any => before
+    let expected = match rule {
+        ClockRule::Send => before.saturating_add(1),
+        ClockRule::Receive => before.max(time).saturating_add(1),
+        ClockRule::Observe => before.max(time),
+        ClockRule::Stay => before,
+        ClockRule::Any => before
             .max(time)
             .saturating_add(u64::from(clock > before.max(time))),
     };
-    let event = matches!(moved, Move::Send | Move::Receive);
-    // At the last number the rules' sums stand still, which no clock may at an event.
+    let event = matches!(rule, ClockRule::Send | ClockRule::Receive);
+    // At `u64::MAX` the sums saturate, but a clock that stands still at an event is wrong.
     let stands = event && before == u64::MAX;
     let as_expected = clock == expected || is_cut(line.frayed, clock, expected);
     if as_expected && !(stands && clock == before) {
@@ -123,7 +128,7 @@ fn one(
     }
     if clock < before || (event && clock == before) {
         report.add(Rule::ClockNotRising, lines, || {
-            format!("the clock was at {before}, and then at {clock}")
+            format!("the clock was at {before}, then at {clock}")
         });
     } else {
         report.add(Rule::ClockNotByTheRule, lines, || {
@@ -132,17 +137,19 @@ fn one(
     }
 }
 
-/// The log's clock after a broadcast is the broadcast's time; the rest follows from its request,
-/// see `journal`.
-fn server(number: usize, run: &Run, report: &mut Report) {
+/// The log's clock after a broadcast is the broadcast's time. How it follows from the request is
+/// checked in `journal`.
+fn server(number: usize, run: &Run, report: &mut CheckReport) {
     for (step, line) in run.steps.iter().enumerate() {
-        if let (What::BroadcastSent(_), Some(clock)) = (line.what, line.clock)
+        if let (StepKind::BroadcastSent(_), Some(clock)) = (line.kind, line.clock)
             && clock != line.lamport
             && !is_cut(line.frayed, clock, line.lamport)
         {
-            report.add(Rule::SentAtAnotherTime, &[At { run: number, step }], || {
-                format!("broadcast at {clock}, but it carries {}", line.lamport)
-            });
+            report.add(
+                Rule::SentAtAnotherTime,
+                &[StepRef { run: number, step }],
+                || format!("broadcast at {clock}, but it carries {}", line.lamport),
+            );
         }
     }
 }

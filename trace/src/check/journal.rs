@@ -1,148 +1,152 @@
-//! The server's own order: what it received, broadcast and answered, one after the other.
+//! The order of a server's lines: it receives a request, broadcasts its event, and answers it, before
+//! the next request.
 
-use super::{Report, Rule, is_cut};
+use super::{CheckReport, Rule, is_cut};
 use crate::{
-    chat::{At, Facts},
-    read::step::{Event, Kind, What},
+    chat::{StepRef, TraceIndex},
+    read::step::{LoggedEvent, LoggedKind, StepKind},
 };
 
-pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
-    for chat in &facts.chats {
+pub(super) fn check(index: &TraceIndex<'_>, report: &mut CheckReport) {
+    for chat in &index.chats {
         let mut journal = Journal::default();
         for &run in &chat.servers {
-            journal.run(facts, run, report);
+            journal.run(index, run, report);
         }
     }
 }
 
-/// The log's end as the server last told of it.
+/// The head of the log, as the server last reported it by a broadcast or at its start.
 #[derive(Clone, Copy)]
-struct End {
+struct ReportedHead {
     position: u64,
     lamport: Option<u64>,
-    at: At,
+    at: StepRef,
 }
 
-/// A request under way.
-struct Pending {
-    at: At,
-    broadcast: Option<At>,
-    /// It stands for one that came before the lines begin, or is in a hole.
+/// A request that was received and is not answered yet.
+struct PendingRequest {
+    at: StepRef,
+    broadcast: Option<StepRef>,
+    /// The request itself is missing: it is in a hole, or before the first line.
     unknown: bool,
 }
 
 #[derive(Default)]
 struct Journal {
-    end: Option<End>,
-    pending: Option<Pending>,
-    /// The run before ended in order.
+    head: Option<ReportedHead>,
+    pending: Option<PendingRequest>,
+    /// The run before ended in order, so that the next one has to start at its head.
     ended: bool,
 }
 
 impl Journal {
-    fn run(&mut self, facts: &Facts<'_>, run: usize, report: &mut Report) {
-        let lines = facts.run(run);
+    fn run(&mut self, index: &TraceIndex<'_>, run: usize, report: &mut CheckReport) {
+        let lines = index.run(run);
+        // A request that was pending when the run before broke off died with its server.
         self.pending = None;
         if !lines.begun {
-            self.lose(At { run, step: 0 });
+            self.lose(StepRef { run, step: 0 });
         }
         for step in 0..lines.steps.len() {
-            let at = At { run, step };
+            let at = StepRef { run, step };
             if lines.steps[step].after_hole {
                 self.lose(at);
             }
-            self.step(facts, at, report);
+            self.step(index, at, report);
         }
-        // A server that stopped in order has answered all.
+        // A server that stopped in order has answered all requests.
         if lines.ended {
-            self.unfinished(facts, report);
+            self.unfinished(index, report);
         }
-        self.ended = lines.ended && !facts.trace.lacks_a_server();
+        self.ended = lines.ended && !index.trace.lacks_a_server();
     }
 
-    /// Lines are missing here.
-    fn lose(&mut self, at: At) {
-        self.end = None;
-        self.pending = Some(Pending {
+    /// Forgets what is not certain any more, because lines are missing here.
+    fn lose(&mut self, at: StepRef) {
+        self.head = None;
+        self.pending = Some(PendingRequest {
             at,
             broadcast: None,
             unknown: true,
         });
     }
 
-    fn step(&mut self, facts: &Facts<'_>, at: At, report: &mut Report) {
-        match facts.step(at).what {
-            What::ServerStarted { position, .. } => self.started(position, at, report),
-            What::JoinReceived { .. }
-            | What::PublishReceived { .. }
-            | What::LeaveReceived { .. } => {
-                self.unfinished(facts, report);
-                self.pending = Some(Pending {
+    fn step(&mut self, index: &TraceIndex<'_>, at: StepRef, report: &mut CheckReport) {
+        match index.step(at).kind {
+            StepKind::ServerStarted { position, .. } => self.started(position, at, report),
+            StepKind::JoinReceived { .. }
+            | StepKind::PublishReceived { .. }
+            | StepKind::LeaveReceived { .. } => {
+                self.unfinished(index, report);
+                self.pending = Some(PendingRequest {
                     at,
                     broadcast: None,
                     unknown: false,
                 });
             }
-            What::BroadcastSent(event) => self.broadcast(facts, event, at, report),
-            What::JoinGranted(welcome) => {
-                self.answered(facts, at, welcome.position, !welcome.resumed, report);
+            StepKind::BroadcastSent(event) => self.broadcast(index, event, at, report),
+            StepKind::JoinGranted(welcome) => {
+                self.answered(index, at, welcome.position, !welcome.resumed, report);
             }
-            What::PublishReplied {
+            StepKind::PublishReplied {
                 position, repeated, ..
             }
-            | What::LeaveReplied { position, repeated } => {
-                self.answered(facts, at, position, !repeated, report);
+            | StepKind::LeaveReplied { position, repeated } => {
+                self.answered(index, at, position, !repeated, report);
             }
             _ => {}
         }
     }
 
-    fn started(&mut self, position: u64, at: At, report: &mut Report) {
-        if let Some(end) = self.end
-            && position < end.position
+    fn started(&mut self, position: u64, at: StepRef, report: &mut CheckReport) {
+        if let Some(head) = self.head
+            && position < head.position
         {
-            report.add(Rule::TakenBack, &[end.at, at], || {
+            report.add(Rule::TakenBack, &[head.at, at], || {
                 format!(
-                    "{} was broadcast, and the server came back at {position}",
-                    end.position
+                    "position {} was broadcast, but the server started at {position}",
+                    head.position
                 )
             });
         }
-        if let Some(end) = self.end
+        // After a crash the next run may start later: the last batch was durable, but the run broke
+        // off before it wrote the lines. Only an orderly end leaves no gap.
+        if let Some(head) = self.head
             && self.ended
-            && position > end.position
+            && position > head.position
         {
-            report.add(Rule::Gap, &[end.at, at], || {
+            report.add(Rule::Gap, &[head.at, at], || {
                 format!(
-                    "the server ended at {}, and came back at {position}",
-                    end.position
+                    "the server ended at position {}, and started at {position}",
+                    head.position
                 )
             });
         }
-        let same = self.end.filter(|end| end.position == position);
+        let same = self.head.filter(|head| head.position == position);
         let lamport = match position {
             0 => Some(0),
-            _ => same.and_then(|end| end.lamport),
+            _ => same.and_then(|head| head.lamport),
         };
-        self.end = Some(End {
+        self.head = Some(ReportedHead {
             position,
             lamport,
             at,
         });
     }
 
-    /// The request before the next one.
-    fn unfinished(&mut self, facts: &Facts<'_>, report: &mut Report) {
+    /// Reports the pending request, if it was not answered before the next one.
+    fn unfinished(&mut self, index: &TraceIndex<'_>, report: &mut CheckReport) {
         let Some(pending) = self.pending.take().filter(|pending| !pending.unknown) else {
             return;
         };
         match pending.broadcast {
             Some(broadcast) => report.add(Rule::NotAnswered, &[pending.at, broadcast], || {
-                "a request was received, and its event broadcast, but it has no answer".to_owned()
+                "a request was received and its event broadcast, but it has no answer".to_owned()
             }),
-            None if facts.step(pending.at).clock.is_none() => {
+            None if index.step(pending.at).clock.is_none() => {
                 report.add(Rule::NotAnswered, &[pending.at], || {
-                    "a request was received, and has no answer".to_owned()
+                    "a request was received, but has no answer".to_owned()
                 });
             }
             None => report.add(Rule::AcceptedNotBroadcast, &[pending.at], || {
@@ -151,17 +155,18 @@ impl Journal {
         }
     }
 
+    /// The answer has to be about the event that was broadcast for the pending request.
     fn answered(
         &mut self,
-        facts: &Facts<'_>,
-        at: At,
+        index: &TraceIndex<'_>,
+        at: StepRef,
         position: u64,
         anew: bool,
-        report: &mut Report,
+        report: &mut CheckReport,
     ) {
         let Some(pending) = self.pending.take() else {
             report.add(Rule::ReplyWithoutRequest, &[at], || {
-                "the server answers what it did not receive".to_owned()
+                "the server answers a request that it did not receive".to_owned()
             });
             return;
         };
@@ -174,52 +179,58 @@ impl Journal {
                     format!("position {position} is acknowledged, but was not broadcast before")
                 });
             } else {
-                again(facts, pending.at, at, report);
+                answered_again(index, pending.at, at, report);
             }
             return;
         };
-        let What::BroadcastSent(event) = facts.step(broadcast).what else {
+        let StepKind::BroadcastSent(event) = index.step(broadcast).kind else {
             return;
         };
-        let (told, found) = (facts.step(broadcast).lamport, facts.step(at).lamport);
-        let id = match facts.step(at).what {
-            What::PublishReplied { id, .. } => id,
+        let (sent_at, found) = (index.step(broadcast).lamport, index.step(at).lamport);
+        let id = match index.step(at).kind {
+            StepKind::PublishReplied { id, .. } => id,
             _ => event.id,
         };
-        let step = facts.step(at);
+        let step = index.step(at);
         let same_id =
-            event.id == id || (step.frayed && facts.text(event.id).starts_with(facts.text(id)));
-        if event.position != position || told != found || !same_id {
+            event.id == id || (step.frayed && index.text(event.id).starts_with(index.text(id)));
+        if event.position != position || sent_at != found || !same_id {
             report.add(Rule::ReplyDiffers, &[broadcast, at], || {
                 format!(
-                    "position {} at {told} was broadcast, {position} at {found} is answered",
+                    "position {} at {sent_at} was broadcast, {position} at {found} is answered",
                     event.position
                 )
             });
         }
     }
 
-    fn broadcast(&mut self, facts: &Facts<'_>, event: Event, at: At, report: &mut Report) {
-        let step = facts.step(at);
-        let before = self.end;
-        if let Some(end) = before {
-            Self::place(end, event.position, at, report);
+    fn broadcast(
+        &mut self,
+        index: &TraceIndex<'_>,
+        event: LoggedEvent,
+        at: StepRef,
+        report: &mut CheckReport,
+    ) {
+        let step = index.step(at);
+        let before = self.head;
+        if let Some(head) = before {
+            Self::follows_head(head, event.position, at, report);
         }
         let clock_before = before
-            .filter(|end| end.position.saturating_add(1) == event.position)
-            .and_then(|end| end.lamport);
+            .filter(|head| head.position.saturating_add(1) == event.position)
+            .and_then(|head| head.lamport);
         if event.request == 0 {
-            if event.kind != Kind::Left && event.kind != Kind::Unknown {
+            if event.kind != LoggedKind::Left && event.kind != LoggedKind::Unknown {
                 report.add(Rule::BroadcastWithoutRequest, &[at], || {
                     format!("a {} without a request", event.kind.as_str())
                 });
             }
         } else {
-            self.of_request(facts, event, clock_before, at, report);
+            self.of_request(index, event, clock_before, at, report);
         }
-        // After an old position again, what follows is still what followed.
-        if before.is_none_or(|end| event.position > end.position) {
-            self.end = Some(End {
+        // If an old position comes again, the next new one still has to continue the newest.
+        if before.is_none_or(|head| event.position > head.position) {
+            self.head = Some(ReportedHead {
                 position: event.position,
                 lamport: Some(step.lamport),
                 at,
@@ -227,30 +238,32 @@ impl Journal {
         }
     }
 
-    fn place(end: End, position: u64, at: At, report: &mut Report) {
-        let lines = [end.at, at];
-        if position == end.position {
+    /// The broadcast has to be at the position after the head.
+    fn follows_head(head: ReportedHead, position: u64, at: StepRef, report: &mut CheckReport) {
+        let lines = [head.at, at];
+        if position == head.position {
             report.add(Rule::BroadcastTwice, &lines, || {
                 format!("position {position} was broadcast twice")
             });
-        } else if position < end.position {
+        } else if position < head.position {
             report.add(Rule::OutOfOrder, &lines, || {
-                format!("position {position} was broadcast after {}", end.position)
+                format!("position {position} was broadcast after {}", head.position)
             });
-        } else if position - end.position > 1 {
+        } else if position - head.position > 1 {
             report.add(Rule::Gap, &lines, || {
-                format!("position {position} was broadcast after {}", end.position)
+                format!("position {position} was broadcast after {}", head.position)
             });
         }
     }
 
+    /// The broadcast has to be of the pending request, which was received by the rules.
     fn of_request(
         &mut self,
-        facts: &Facts<'_>,
-        event: Event,
+        index: &TraceIndex<'_>,
+        event: LoggedEvent,
         clock_before: Option<u64>,
-        at: At,
-        report: &mut Report,
+        at: StepRef,
+        report: &mut CheckReport,
     ) {
         let Some(pending) = self
             .pending
@@ -269,34 +282,36 @@ impl Journal {
             return;
         }
         pending.broadcast = Some(at);
-        let (request, lines) = (facts.step(pending.at), [pending.at, at]);
+        let (request, lines) = (index.step(pending.at), [pending.at, at]);
         let same = request.lamport == event.request
-            && match request.what {
-                What::JoinReceived { name } => event.kind == Kind::Joined && event.name == name,
-                What::PublishReceived {
+            && match request.kind {
+                StepKind::JoinReceived { name } => {
+                    event.kind == LoggedKind::Joined && event.name == name
+                }
+                StepKind::PublishReceived {
                     participant,
                     id,
                     seen,
                 } => {
-                    event.kind == Kind::Message
+                    event.kind == LoggedKind::Message
                         && participant == Some(event.participant)
                         && (id, seen) == (event.id, event.seen)
                 }
-                What::LeaveReceived { participant } => {
-                    event.kind == Kind::Left && participant == Some(event.participant)
+                StepKind::LeaveReceived { participant } => {
+                    event.kind == LoggedKind::Left && participant == Some(event.participant)
                 }
                 _ => false,
             };
         if !same {
             report.add(Rule::RequestDiffers, &lines, || {
-                format!("position {} is not what was asked for", event.position)
+                format!("position {} differs from its request", event.position)
             });
         }
         let (Some(before), Some(clock)) = (clock_before, request.clock) else {
             if request.clock.is_none() {
                 report.add(Rule::BroadcastWithoutRequest, &lines, || {
                     format!(
-                        "the receipt moved no clock, and yet {} came of it",
+                        "the receipt moved no clock, but led to position {}",
                         event.position
                     )
                 });
@@ -315,19 +330,19 @@ impl Journal {
     }
 }
 
-/// A retry gets the first reply.
-fn again(facts: &Facts<'_>, request: At, at: At, report: &mut Report) {
-    let (What::PublishReplied { position, id, .. }, Some(chat)) =
-        (facts.step(at).what, facts.chat_of_server.get(&at.run))
+/// A retry gets the reply of the first request.
+fn answered_again(index: &TraceIndex<'_>, request: StepRef, at: StepRef, report: &mut CheckReport) {
+    let (StepKind::PublishReplied { position, id, .. }, Some(chat)) =
+        (index.step(at).kind, index.chat_of_server.get(&at.run))
     else {
         return;
     };
-    if let Some(told) = facts.chats[*chat].told.get(&position)
-        && (told.lamport != facts.step(at).lamport || told.event.id != id)
-        && !facts.step(at).frayed
+    if let Some(known) = index.chats[*chat].events.get(&position)
+        && (known.lamport != index.step(at).lamport || known.event.id != id)
+        && !index.step(at).frayed
     {
-        report.add(Rule::ReplyDiffers, &[told.at, request, at], || {
-            format!("a retry is answered with position {position}, which is another")
+        report.add(Rule::ReplyDiffers, &[known.at, request, at], || {
+            format!("a retry is answered with position {position}, which is another message")
         });
     }
 }

@@ -1,78 +1,77 @@
-//! What could not be checked, and why.
+//! Notes on what could not be checked, and why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Report;
+use super::CheckReport;
 use crate::{
-    chat::{Chat, Facts},
-    read::step::{Kind, What},
+    chat::{TraceIndex, TracedChat},
+    read::step::{LoggedKind, StepKind},
 };
 
-/// So many names are said.
+/// How many names a note lists.
 const NAMES: usize = 8;
 
-pub(super) fn note(facts: &Facts<'_>, report: &mut Report) {
+pub(super) fn note(index: &TraceIndex<'_>, report: &mut CheckReport) {
     let notes = &mut report.unchecked;
-    lines(facts, notes);
-    for (number, chat) in facts.chats.iter().enumerate() {
+    lines(index, notes);
+    for (number, chat) in index.chats.iter().enumerate() {
         if chat.servers.is_empty() {
-            if !facts.stints.is_empty() {
+            if !index.spans.is_empty() {
                 notes.push(
-                    "no server's log: what the server received, that its clock followed, and that \
-                     what was heard was broadcast; all participants are taken to be in one chat"
+                    "the server: there is no log of it; all participants are taken to be in one chat"
                         .into(),
                 );
             }
         } else {
             server(chat, notes);
         }
-        participants(facts, number, chat, notes);
+        participants(index, number, chat, notes);
     }
-    cut_runs(facts, notes);
+    cut_runs(index, notes);
 }
 
-fn lines(facts: &Facts<'_>, notes: &mut Vec<String>) {
-    let unreadable = facts.trace.unreadable.len();
+fn lines(index: &TraceIndex<'_>, notes: &mut Vec<String>) {
+    let unreadable = index.trace.unreadable.len();
     if unreadable > 0 {
         notes.push(format!(
-            "{unreadable} lines that cannot be read (torn, or of something else)"
+            "{unreadable} lines that do not parse (torn, or no log lines)"
         ));
     }
-    if facts.trace.runs.is_empty() {
-        notes.push("anything: there are no log lines here".into());
+    if index.trace.runs.is_empty() {
+        notes.push("anything: there are no log lines".into());
     }
 }
 
-fn server(chat: &Chat, notes: &mut Vec<String>) {
+fn server(chat: &TracedChat, notes: &mut Vec<String>) {
     let first = chat.covered.first().map_or(0, |(first, _)| *first);
     if first > 1 {
         notes.push(format!(
             "positions before {first}: the server's logs begin there"
         ));
     }
-    let heard = chat.told.values().filter(|told| !told.by_server);
-    let (count, last) = heard.fold((0, 0), |(count, last), told| {
-        (count + 1, told.event.position.max(last))
+    let heard = chat.events.values().filter(|known| !known.by_server);
+    let (count, last) = heard.fold((0, 0), |(count, last), known| {
+        (count + 1, known.event.position.max(last))
     });
     if count > 0 {
         notes.push(format!(
-            "that {count} positions up to {last} were broadcast: they are not in the server's logs, \
-             which do not reach so far, or broke off"
+            "the broadcasts of {count} positions up to {last}: the server's logs do not reach so far, \
+             or broke off"
         ));
     }
 }
 
-fn participants(facts: &Facts<'_>, number: usize, chat: &Chat, notes: &mut Vec<String>) {
-    let known: BTreeSet<_> = facts
-        .stints
+fn participants(index: &TraceIndex<'_>, number: usize, chat: &TracedChat, notes: &mut Vec<String>) {
+    let in_logs: BTreeSet<_> = index
+        .spans
         .iter()
-        .filter(|stint| stint.chat == number)
-        .map(|stint| stint.welcome.participant)
+        .filter(|span| span.chat == number)
+        .map(|span| span.welcome.participant)
         .collect();
     let mut names = BTreeSet::new();
-    for told in chat.told.values() {
-        if told.event.kind == Kind::Joined && !known.contains(&told.event.participant) {
-            names.insert(facts.text(told.event.name));
+    for known in chat.events.values() {
+        if known.event.kind == LoggedKind::Joined && !in_logs.contains(&known.event.participant) {
+            names.insert(index.text(known.event.name));
         }
     }
     if names.is_empty() {
@@ -84,12 +83,12 @@ fn participants(facts: &Facts<'_>, number: usize, chat: &Chat, notes: &mut Vec<S
         list = format!("{list} and {more} more");
     }
     notes.push(format!(
-        "what was sent and heard by {list}: not in these logs"
+        "what {list} sent and received: it is not in these logs"
     ));
 }
 
-fn cut_runs(facts: &Facts<'_>, notes: &mut Vec<String>) {
-    let runs = || facts.trace.runs.iter().filter(|run| !run.steps.is_empty());
+fn cut_runs(index: &TraceIndex<'_>, notes: &mut Vec<String>) {
+    let runs = || index.trace.runs.iter().filter(|run| !run.steps.is_empty());
     let late = runs().filter(|run| !run.begun).count();
     if late > 0 {
         notes.push(format!(
@@ -106,27 +105,27 @@ fn cut_runs(facts: &Facts<'_>, notes: &mut Vec<String>) {
         .filter(|run| run.steps.iter().any(|step| step.after_hole))
         .count();
     if holes > 0 {
-        notes.push(format!("what is missing inside of {holes} runs"));
+        notes.push(format!("the holes in {holes} runs: lines are missing"));
     }
-    // Of those too that have nothing else to tell.
-    let told = facts.trace.runs.iter().map(|run| run.dropped);
-    let (runs, lines) = told
+    // Including runs of which no step is left.
+    let dropped = index.trace.runs.iter().map(|run| run.dropped);
+    let (runs, lines) = dropped
         .filter(|dropped| *dropped > 0)
         .fold((0, 0_u64), |(runs, lines), dropped| {
             (runs + 1, lines.saturating_add(dropped))
         });
     if runs > 0 {
         notes.push(format!(
-            "what {runs} processes could not write down: {lines} lines are missing, as their logs \
-             say"
+            "what {runs} processes could not write: {lines} lines are missing, as their logs report"
         ));
     }
+    // A participation can have several streams: its own end is seen if any of them delivered it.
     let mut ends = BTreeMap::new();
-    for stint in &facts.stints {
-        let number = stint.welcome.participant;
-        let own_end = |what| matches!(what, What::BroadcastReceived(event) if event.kind == Kind::Left && event.participant == number);
-        let seen = stint.steps(facts.trace).any(|(_, step)| own_end(step.what));
-        *ends.entry((stint.chat, number)).or_insert(false) |= seen;
+    for span in &index.spans {
+        let number = span.welcome.participant;
+        let own_end = |what| matches!(what, StepKind::BroadcastReceived(event) if event.kind == LoggedKind::Left && event.participant == number);
+        let seen = span.steps(index.trace).any(|(_, step)| own_end(step.kind));
+        *ends.entry((span.chat, number)).or_insert(false) |= seen;
     }
     let untold = ends.values().filter(|seen| !**seen).count();
     if untold > 0 {

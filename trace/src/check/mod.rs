@@ -1,4 +1,4 @@
-//! Whether the logs keep the rules.
+//! Checks whether the logs keep the rules. Each file is one group of rules.
 
 mod clocks;
 mod fold;
@@ -12,35 +12,36 @@ mod sameness;
 use std::collections::BTreeMap;
 
 pub use self::rule::Rule;
-use crate::chat::{At, Facts};
+use crate::chat::{StepRef, TraceIndex};
 
-/// So many violations of one rule are kept; the others are counted.
+/// How many violations of one rule are kept; further ones are only counted.
 const KEPT: usize = 100;
 
-/// A rule that is broken.
+/// A violation of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which.
+    /// The rule that is broken.
     pub rule: Rule,
-    /// How.
+    /// How it is broken, for people.
     pub message: String,
-    /// The lines that show it.
-    pub lines: Vec<At>,
+    /// The lines that show the violation.
+    pub lines: Vec<StepRef>,
 }
 
-/// What came of checking.
+/// The result of checking a trace.
 #[derive(Debug, Default)]
-pub struct Report {
-    /// What is broken, in the order in which it was found.
+pub struct CheckReport {
+    /// The violations in the order in which they were found; a limited number of each rule.
     pub violations: Vec<Violation>,
-    /// How often each rule is broken.
+    /// How often each rule is broken. Rules that are kept are not in it.
     pub counts: BTreeMap<Rule, u64>,
-    /// What could not be checked.
+    /// What could not be checked, because lines are missing.
     pub unchecked: Vec<String>,
 }
 
-impl Report {
-    fn add(&mut self, rule: Rule, lines: &[At], message: impl FnOnce() -> String) {
+impl CheckReport {
+    /// Counts a violation. The message is only made if the violation is kept.
+    fn add(&mut self, rule: Rule, lines: &[StepRef], message: impl FnOnce() -> String) {
         let count = self.counts.entry(rule).or_default();
         *count += 1;
         if *count <= KEPT as u64 {
@@ -52,26 +53,26 @@ impl Report {
         }
     }
 
-    /// Whether this rule is broken.
+    /// Whether there is a violation of this rule.
     pub fn has(&self, rule: Rule) -> bool {
         self.counts.contains_key(&rule)
     }
 }
 
-/// Checks every rule.
-pub fn check(facts: &Facts<'_>) -> Report {
-    let mut report = Report::default();
-    clocks::check(facts, &mut report);
-    journal::check(facts, &mut report);
-    fold::check(facts, &mut report);
-    receptions::check(facts, &mut report);
-    sameness::check(facts, &mut report);
-    requests::check(facts, &mut report);
-    limits::note(facts, &mut report);
+/// Checks all rules.
+pub fn check(index: &TraceIndex<'_>) -> CheckReport {
+    let mut report = CheckReport::default();
+    clocks::check(index, &mut report);
+    journal::check(index, &mut report);
+    fold::check(index, &mut report);
+    receptions::check(index, &mut report);
+    sameness::check(index, &mut report);
+    requests::check(index, &mut report);
+    limits::note(index, &mut report);
     report
 }
 
-/// Whether the number may be what is left of the other one where a line is cut.
+/// Whether the number can be what is left of the expected one, because its line was cut.
 fn is_cut(frayed: bool, found: u64, expected: u64) -> bool {
     frayed && expected.to_string().starts_with(&found.to_string())
 }

@@ -1,180 +1,198 @@
-//! What each participant was told: all of it, once, in order.
+//! The events that each participant received: all of them, once, in order.
 
-use super::{Report, Rule, fold};
+use super::{CheckReport, Rule, fold};
 use crate::{
-    chat::{At, Chat, Facts, Stint},
-    read::step::{Event, Kind, What},
+    chat::{StepRef, StreamSpan, TraceIndex, TracedChat},
+    read::step::{LoggedEvent, LoggedKind, StepKind},
 };
 
-/// Of a gap so many positions are looked at, one by one.
-const LOOKED_AT: usize = 1000;
+/// How many positions of a gap are searched for a Joined or Left.
+const SEARCHED: usize = 1000;
 
-pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
-    let mut shown = Shown::default();
-    for stint in &facts.stints {
-        let chat = &facts.chats[stint.chat];
-        if shown.run != Some(stint.run) {
-            let first = At {
-                run: stint.run,
+pub(super) fn check(index: &TraceIndex<'_>, report: &mut CheckReport) {
+    let mut delivered = DeliveryState::default();
+    for span in &index.spans {
+        let chat = &index.chats[span.chat];
+        if delivered.run != Some(span.run) {
+            let first = StepRef {
+                run: span.run,
                 step: 0,
             };
-            shown = Shown {
-                run: Some(stint.run),
+            // The first stream of a run: before it, the client had received nothing, unless lines are
+            // missing.
+            delivered = DeliveryState {
+                run: Some(span.run),
                 last: None,
-                unknown: !facts.run(stint.run).begun || has_hole(facts, first, stint.at()),
+                unknown: !index.run(span.run).begun || has_hole(index, first, span.at()),
             };
         }
-        let goes_on = resumption(facts, stint, &shown, report);
-        let mut row = Row::new(stint);
-        if let Some((last, at)) = shown.last
+        let goes_on = resumption(index, span, &delivered, report);
+        let mut tracker = GapTracker::new(span);
+        if let Some((last, at)) = delivered.last
             && goes_on
-            && !shown.unknown
+            && !delivered.unknown
         {
-            row.follow(last, at, stint);
-        } else if shown
+            tracker.follow(last, at, span);
+        // A stream that does not continue the one before begins another timeline, as after a stale
+        // resume: nothing is missing between the two.
+        } else if delivered
             .last
-            .is_none_or(|(last, _)| last.saturating_add(1) != stint.welcome.next)
+            .is_none_or(|(last, _)| last.saturating_add(1) != span.welcome.next)
         {
-            shown.last = None;
+            delivered.last = None;
         }
-        for (at, step) in stint.steps(facts.trace) {
+        for (at, step) in span.steps(index.trace) {
             if step.after_hole {
-                row.next = None;
-                shown.unknown = true;
+                tracker.next = None;
+                delivered.unknown = true;
             }
-            match step.what {
-                What::BroadcastReceived(event) => {
-                    row.receive(event.position, at, report);
-                    reception(facts, chat, &event, at, report);
-                    shown.last = Some((event.position, at));
-                    shown.unknown = false;
+            match step.kind {
+                StepKind::BroadcastReceived(event) => {
+                    tracker.receive(event.position, at, report);
+                    reception(index, chat, &event, at, report);
+                    delivered.last = Some((event.position, at));
+                    delivered.unknown = false;
                 }
-                What::PublishSent { seen, retry, .. } if !retry => {
-                    seen_is_shown(seen, &shown, at, report);
+                StepKind::PublishSent { seen, retry, .. } if !retry => {
+                    seen_is_delivered(seen, &delivered, at, report);
                 }
                 _ => {}
             }
         }
-        row.finish(chat, report);
+        tracker.finish(chat, report);
     }
 }
 
-/// Whether lines are missing between these two.
-fn has_hole(facts: &Facts<'_>, from: At, to: At) -> bool {
-    let steps = &facts.run(from.run).steps;
+/// Whether lines are missing between these two steps of a run.
+fn has_hole(index: &TraceIndex<'_>, from: StepRef, to: StepRef) -> bool {
+    let steps = &index.run(from.run).steps;
     steps[from.step..=to.step]
         .iter()
         .any(|step| step.after_hole)
 }
 
-/// What a run was shown last.
+/// The last event that a run received, over all its streams.
 #[derive(Default)]
-struct Shown {
+struct DeliveryState {
     run: Option<usize>,
-    last: Option<(u64, At)>,
-    /// Lines are missing.
+    last: Option<(u64, StepRef)>,
+    /// Lines are missing, so that `last` may not be the last.
     unknown: bool,
 }
 
-fn reception(facts: &Facts<'_>, chat: &Chat, event: &Event, at: At, report: &mut Report) {
-    if !chat.told.contains_key(&event.position) {
+fn reception(
+    index: &TraceIndex<'_>,
+    chat: &TracedChat,
+    event: &LoggedEvent,
+    at: StepRef,
+    report: &mut CheckReport,
+) {
+    if !chat.events.contains_key(&event.position) {
         report.add(Rule::ReceiptWithoutSending, &[at], || {
             format!("the server did not broadcast position {}", event.position)
         });
     }
-    let lamport = facts.step(at).lamport;
-    if !fold::has_its_sentence(facts, event, lamport) {
+    let lamport = index.step(at).lamport;
+    if !fold::has_its_sentence(index, event, lamport) {
         report.add(Rule::WrongSentence, &[at], || {
             fold::wrong_sentence(event, lamport)
         });
     }
 }
 
-fn seen_is_shown(seen: u64, shown: &Shown, at: At, report: &mut Report) {
-    let last = shown.last.map_or(0, |(last, _)| last);
-    if shown.unknown || seen == 0 || seen == last {
+/// A message's `seen` is the last position that its author had received.
+fn seen_is_delivered(seen: u64, delivered: &DeliveryState, at: StepRef, report: &mut CheckReport) {
+    let last = delivered.last.map_or(0, |(last, _)| last);
+    if delivered.unknown || seen == 0 || seen == last {
         return;
     }
-    let lines: Vec<_> = shown
+    let lines: Vec<_> = delivered
         .last
         .map(|(_, at)| at)
         .into_iter()
         .chain([at])
         .collect();
     report.add(Rule::SeenNotReceived, &lines, || {
-        format!("it says that it had seen {seen}, and had been shown {last}")
+        format!("it claims to have seen {seen}, but had received up to {last}")
     });
 }
 
-/// Who resumes, does so from where it was, and gets what follows. Whether it goes on from there.
-fn resumption(facts: &Facts<'_>, stint: &Stint, shown: &Shown, report: &mut Report) -> bool {
-    let run = facts.run(stint.run);
-    let Some(join) = stint.join else {
+/// A client that resumes does so from its last position, and gets what follows. Returns whether the
+/// stream continues there.
+fn resumption(
+    index: &TraceIndex<'_>,
+    span: &StreamSpan,
+    delivered: &DeliveryState,
+    report: &mut CheckReport,
+) -> bool {
+    let run = index.run(span.run);
+    let Some(join) = span.join else {
         return false;
     };
-    let What::JoinSent {
+    let StepKind::JoinSent {
         resume: Some(resume),
         ..
-    } = run.steps[join].what
+    } = run.steps[join].kind
     else {
         return false;
     };
-    let asked = At {
-        run: stint.run,
+    let asked = StepRef {
+        run: span.run,
         step: join,
     };
-    if let Some((last, at)) = shown.last
-        && !shown.unknown
+    if let Some((last, at)) = delivered.last
+        && !delivered.unknown
         && last != resume
     {
         report.add(Rule::ResumedElsewhere, &[at, asked], || {
-            format!("it was shown {last}, and resumes behind {resume}")
+            format!("it had received up to {last}, and resumes after {resume}")
         });
     }
-    if stint.welcome.resumed && stint.welcome.next != resume.saturating_add(1) {
-        report.add(Rule::ResumedElsewhere, &[asked, stint.at()], || {
+    if span.welcome.resumed && span.welcome.next != resume.saturating_add(1) {
+        report.add(Rule::ResumedElsewhere, &[asked, span.at()], || {
             format!(
-                "it resumes behind {resume}, and gets what follows from {}",
-                stint.welcome.next
+                "it resumes after {resume}, but its stream begins at {}",
+                span.welcome.next
             )
         });
     }
-    stint.welcome.next == resume.saturating_add(1)
+    span.welcome.next == resume.saturating_add(1)
 }
 
-/// The positions that a stint brings.
-struct Row {
-    /// What follows; `None` after a hole.
+/// Tracks the positions that a stream delivers, and the gaps between them.
+struct GapTracker {
+    /// The next expected position; `None` after a hole.
     next: Option<u64>,
-    last: At,
-    gaps: Vec<Missing>,
+    last: StepRef,
+    gaps: Vec<PositionGap>,
 }
 
-struct Missing {
+/// Positions that were not delivered, and the lines around them.
+struct PositionGap {
     first: u64,
     last: u64,
-    before: At,
-    after: At,
+    before: StepRef,
+    after: StepRef,
 }
 
-impl Row {
-    fn new(stint: &Stint) -> Self {
+impl GapTracker {
+    fn new(span: &StreamSpan) -> Self {
         Self {
-            next: Some(stint.welcome.next),
-            last: stint.at(),
+            next: Some(span.welcome.next),
+            last: span.at(),
             gaps: Vec::new(),
         }
     }
 
-    /// It goes on behind what was shown before.
-    fn follow(&mut self, last: u64, at: At, stint: &Stint) {
+    /// Continues after the last position of the stream before.
+    fn follow(&mut self, last: u64, at: StepRef, span: &StreamSpan) {
         let next = last.saturating_add(1);
-        if stint.welcome.next > next {
-            self.gaps.push(Missing {
+        if span.welcome.next > next {
+            self.gaps.push(PositionGap {
                 first: next,
-                last: stint.welcome.next - 1,
+                last: span.welcome.next - 1,
                 before: at,
-                after: stint.at(),
+                after: span.at(),
             });
         } else {
             self.next = Some(next);
@@ -182,11 +200,11 @@ impl Row {
         }
     }
 
-    fn receive(&mut self, position: u64, at: At, report: &mut Report) {
+    fn receive(&mut self, position: u64, at: StepRef, report: &mut CheckReport) {
         let lines = [self.last, at];
         match self.next {
             Some(next) if position > next => {
-                self.gaps.push(Missing {
+                self.gaps.push(PositionGap {
                     first: next,
                     last: position - 1,
                     before: self.last,
@@ -211,34 +229,36 @@ impl Row {
         self.last = at;
     }
 
-    /// Takes a position out of the gaps, if it is in one.
+    /// Takes a position out of the gap that it is in. Returns whether there was one: the position is
+    /// late then, and not a repeat.
     fn fill(&mut self, position: u64) -> bool {
-        let within = |gap: &Missing| (gap.first..=gap.last).contains(&position);
+        let within = |gap: &PositionGap| (gap.first..=gap.last).contains(&position);
         let Some(number) = self.gaps.iter().position(within) else {
             return false;
         };
         let gap = self.gaps.swap_remove(number);
         if position > gap.first {
             let last = position - 1;
-            self.gaps.push(Missing { last, ..gap });
+            self.gaps.push(PositionGap { last, ..gap });
         }
         if position < gap.last {
             let first = position + 1;
-            self.gaps.push(Missing { first, ..gap });
+            self.gaps.push(PositionGap { first, ..gap });
         }
         true
     }
 
-    fn finish(self, chat: &Chat, report: &mut Report) {
+    /// Reports the gaps that are left.
+    fn finish(self, chat: &TracedChat, report: &mut CheckReport) {
         for gap in self.gaps {
             let lines = [gap.before, gap.after];
             let presence = (gap.first..=gap.last)
-                .take(LOOKED_AT)
-                .filter_map(|position| chat.told.get(&position))
-                .find(|told| matches!(told.event.kind, Kind::Joined | Kind::Left));
-            if let Some(told) = presence {
-                report.add(Rule::NotTold, &[told.at, gap.before, gap.after], || {
-                    format!("it was not told of position {}", told.event.position)
+                .take(SEARCHED)
+                .filter_map(|position| chat.events.get(&position))
+                .find(|known| matches!(known.event.kind, LoggedKind::Joined | LoggedKind::Left));
+            if let Some(known) = presence {
+                report.add(Rule::NotTold, &[known.at, gap.before, gap.after], || {
+                    format!("position {} was not delivered to it", known.event.position)
                 });
             } else {
                 report.add(Rule::Gap, &lines, || match gap.last - gap.first {

@@ -1,70 +1,70 @@
-//! Each request, its receipt, its event and its reply.
+//! Requests: each one's sending, receipt, event and reply belong together.
 
 mod events;
 mod replies;
 
 use std::collections::{HashMap, HashSet};
 
-use super::Report;
+use super::CheckReport;
 use crate::{
-    chat::{At, Facts, Stint},
+    chat::{StepRef, StreamSpan, TraceIndex},
     read::{
-        Run, Text,
-        step::{Welcome, What},
+        Run, TextId,
+        step::{LoggedWelcome, StepKind},
     },
 };
 
-pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
-    let requests = Requests::of(facts);
-    replies::check(facts, &requests, report);
-    events::check(facts, &requests, report);
+pub(super) fn check(index: &TraceIndex<'_>, report: &mut CheckReport) {
+    let requests = Requests::of(index);
+    replies::check(index, &requests, report);
+    events::check(index, &requests, report);
 }
 
-/// What was sent.
+/// The requests of all clients, and the Welcomes of all servers, to compare others with.
 struct Requests<'f> {
-    /// The first sending of each message that has an id.
-    sent: HashMap<Text, At>,
-    /// The participations, by chat and number.
-    stints: HashMap<(usize, u64), &'f Stint>,
-    /// The Welcomes that servers gave, with their times.
-    grants: HashSet<(usize, Welcome, u64)>,
+    /// The first sending of each message, by its id.
+    sent: HashMap<TextId, StepRef>,
+    /// The first stream of each participation, by chat and number.
+    spans: HashMap<(usize, u64), &'f StreamSpan>,
+    /// The Welcomes that servers granted, by chat, with their times.
+    grants: HashSet<(usize, LoggedWelcome, u64)>,
 }
 
 impl<'f> Requests<'f> {
-    fn of(facts: &'f Facts<'_>) -> Self {
+    fn of(index: &'f TraceIndex<'_>) -> Self {
         let mut sent = HashMap::new();
-        for (run, lines) in facts.clients() {
+        for (run, lines) in index.clients() {
             for (step, line) in lines.steps.iter().enumerate() {
-                if let What::PublishSent { id, .. } = line.what
+                if let StepKind::PublishSent { id, .. } = line.kind
                     && !id.is_empty()
                 {
-                    sent.entry(id).or_insert(At { run, step });
+                    sent.entry(id).or_insert(StepRef { run, step });
                 }
             }
         }
-        let mut stints = HashMap::new();
-        for stint in &facts.stints {
-            let key = (stint.chat, stint.welcome.participant);
-            stints.entry(key).or_insert(stint);
+        let mut spans = HashMap::new();
+        for span in &index.spans {
+            let key = (span.chat, span.welcome.participant);
+            spans.entry(key).or_insert(span);
         }
         let mut grants = HashSet::new();
-        for (run, chat) in &facts.chat_of_server {
-            for line in &facts.run(*run).steps {
-                if let What::JoinGranted(welcome) = line.what {
+        for (run, chat) in &index.chat_of_server {
+            for line in &index.run(*run).steps {
+                if let StepKind::JoinGranted(welcome) = line.kind {
                     grants.insert((*chat, welcome, line.lamport));
                 }
             }
         }
         Self {
             sent,
-            stints,
+            spans,
             grants,
         }
     }
 }
 
-/// Whether a sending at this time would be in the run's lines: they begin early enough, and are
-/// not lost behind its end, where it was killed.
+/// Whether a request sent at this time would be in the run's lines: there is no hole, they begin
+/// early enough, and the run did not break off before that time.
 fn would_show(run: &Run, time: u64) -> bool {
     let last = run.steps.iter().rev().find_map(|step| step.clock);
     let holes = run.steps.iter().any(|step| step.after_hole);

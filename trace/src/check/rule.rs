@@ -1,20 +1,20 @@
-//! The rules, by their stable names.
+//! The rules that logs can break, with their stable names.
 
 use std::fmt;
 
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $rule:ident $name:literal,)+) => {
-        /// What the logs can break. The names are stable: scripts may look for them.
+        /// A rule that logs can break. The names are stable, since scripts may search for them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Rule {
             $($(#[doc = $doc])+ $rule,)+
         }
 
         impl Rule {
-            /// All of them.
+            /// All rules, in the order of their definition.
             pub const ALL: &[Self] = &[$(Self::$rule,)+];
 
-            /// As in reports.
+            /// The rule's name in reports.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$rule => $name,)+
@@ -27,21 +27,21 @@ macro_rules! rules {
 rules! {
     /// A process's clock fell, or stood still at an event.
     ClockNotRising "clock-not-rising",
-    /// A process's clock is not what the rules give.
+    /// A process's clock is not the number that the rules give.
     ClockNotByTheRule "clock-not-by-the-rule",
-    /// What is sent carries another time than the clock of its sending.
+    /// A message carries another time than its sender's clock at the sending.
     SentAtAnotherTime "sent-at-another-time",
     /// A reception is not later than its sending.
     ReceiptNotAfterSending "receipt-not-after-sending",
-    /// Broadcasts do not rise along positions.
+    /// The times of broadcasts do not rise along positions.
     TimeNotRising "time-not-rising",
-    /// The chat goes on in the last numbers, which are kept for those who leave.
+    /// A participant joins or writes at one of the last times, which are reserved for leaving.
     TimeEnds "time-ends",
-    /// A broadcast's time is not what follows from the one before and its request.
+    /// A broadcast's time does not follow from the one before and its request.
     TimeNotByTheFold "time-not-by-the-fold",
-    /// The server's clock on receiving a request is not what follows.
+    /// The server's clock on receipt of a request does not follow from the event before.
     ReceiptNotByTheFold "receipt-not-by-the-fold",
-    /// Positions are left out.
+    /// Positions are missing.
     Gap "gap",
     /// A position came twice within a participation.
     Repeat "repeat",
@@ -49,59 +49,59 @@ rules! {
     OutOfOrder "out-of-order",
     /// A position, or a message, was broadcast twice.
     BroadcastTwice "broadcast-twice",
-    /// A server came back behind what had been broadcast.
+    /// A server started at an earlier position than it had broadcast before.
     TakenBack "taken-back",
-    /// A request was accepted, and nothing was broadcast.
+    /// A request was accepted, but no event was broadcast.
     AcceptedNotBroadcast "accepted-not-broadcast",
-    /// A request was accepted, and not answered.
+    /// A request was accepted, but not answered.
     NotAnswered "not-answered",
-    /// An event has a request behind it that was not received.
+    /// An event has a request that the server did not receive.
     BroadcastWithoutRequest "broadcast-without-request",
-    /// A participant's event was broadcast that it did not ask for.
+    /// An event was broadcast that its participant did not request.
     BroadcastWithoutSending "broadcast-without-sending",
-    /// The server received what its client did not send.
+    /// The server received a request that its client did not send.
     RequestWithoutSending "request-without-sending",
-    /// An event, or the receipt of a request, is not as the request was sent.
+    /// An event, or the receipt of a request, differs from the request that was sent.
     RequestDiffers "request-differs",
-    /// A retry is not the same request.
+    /// A retry differs from the first request.
     RetryDiffers "retry-differs",
-    /// A message was refused for good, and broadcast all the same.
+    /// A message was finally refused, but broadcast all the same.
     RefusedYetBroadcast "refused-yet-broadcast",
-    /// A reply to nothing.
+    /// A reply has no request.
     ReplyWithoutRequest "reply-without-request",
-    /// A reply tells of another event than that of its request.
+    /// A reply is about another event than that of its request.
     ReplyDiffers "reply-differs",
-    /// A Welcome that the server did not give.
+    /// A client received a Welcome that the server did not grant.
     WelcomeWithoutGrant "welcome-without-grant",
     /// An acknowledged request has no broadcast.
     AcknowledgedNotBroadcast "acknowledged-not-broadcast",
-    /// A reception of what was not sent.
+    /// A client received an event that was not broadcast.
     ReceiptWithoutSending "receipt-without-sending",
-    /// Two processes have other events at the same position.
+    /// Two processes have different events at one position.
     OrderDiffers "order-differs",
-    /// Two processes have one event at other times.
+    /// Two processes have different times of one event.
     TimeDiffers "time-differs",
-    /// Two processes have other texts of one message.
+    /// Two processes have different texts of one message.
     TextDiffers "text-differs",
-    /// Two processes have other names in one event.
+    /// Two processes have different names in one event.
     NameDiffers "name-differs",
-    /// Two processes have other ids of one message.
+    /// Two processes have different ids of one message.
     IdDiffers "id-differs",
-    /// Two processes have other `seen` of one message.
+    /// Two processes have different values of `seen` of one message.
     SeenDiffers "seen-differs",
-    /// Two processes have another participant, reason or request of one event.
+    /// Two processes have different participants, reasons or requests of one event.
     EventDiffers "event-differs",
-    /// A joined or left sentence is not the fixed one with the event's time.
+    /// The sentence of a Joined or Left is not the fixed one with the event's time.
     WrongSentence "wrong-sentence",
-    /// An event of a participant who is not present.
+    /// An event is of a participant who is not present.
     NotPresent "not-present",
-    /// An event has another name than its participant.
+    /// An event has another name than its participant joined under.
     WrongName "wrong-name",
-    /// Somebody who was present was not told of a joining or leaving.
+    /// A participant who was present did not receive a Joined or Left.
     NotTold "not-told",
-    /// `seen` is not the last position that the author had been shown.
+    /// `seen` is not the last position that the author had received.
     SeenNotReceived "seen-not-received",
-    /// A client resumed from elsewhere than where it was.
+    /// A client resumed from another position than its last one.
     ResumedElsewhere "resumed-elsewhere",
 }
 

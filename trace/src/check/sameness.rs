@@ -1,37 +1,45 @@
-//! One event is the same in every log.
+//! Each event is the same in every log.
 
-use super::{Report, Rule};
+use super::{CheckReport, Rule};
 use crate::{
-    chat::{At, Chat, Facts, Told},
-    read::step::{Event, What},
+    chat::{KnownEvent, StepRef, TraceIndex, TracedChat},
+    read::step::{LoggedEvent, StepKind},
 };
 
-pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
-    for stint in &facts.stints {
-        let chat = &facts.chats[stint.chat];
-        for (at, step) in stint.steps(facts.trace) {
-            if let What::BroadcastReceived(event) = step.what
-                && let Some(told) = chat.told.get(&event.position)
-                && told.at != at
-                && (told.event != event || told.lamport != step.lamport)
+pub(super) fn check(index: &TraceIndex<'_>, report: &mut CheckReport) {
+    for span in &index.spans {
+        let chat = &index.chats[span.chat];
+        for (at, step) in span.steps(index.trace) {
+            if let StepKind::BroadcastReceived(event) = step.kind
+                && let Some(known) = chat.events.get(&event.position)
+                && known.at != at
+                && (known.event != event || known.lamport != step.lamport)
             {
-                compare(chat, told, &event, step.lamport, at, report);
+                compare(chat, known, &event, step.lamport, at, report);
             }
         }
     }
 }
 
-fn compare(chat: &Chat, told: &Told, found: &Event, lamport: u64, at: At, report: &mut Report) {
-    let rule = differs(chat, told, found, lamport);
-    report.add(rule, &[told.at, at], || {
+fn compare(
+    chat: &TracedChat,
+    known: &KnownEvent,
+    found: &LoggedEvent,
+    lamport: u64,
+    at: StepRef,
+    report: &mut CheckReport,
+) {
+    let rule = differs(chat, known, found, lamport);
+    report.add(rule, &[known.at, at], || {
         format!("position {} is not the same in two logs", found.position)
     });
 }
 
-fn differs(chat: &Chat, told: &Told, found: &Event, lamport: u64) -> Rule {
-    let event = &told.event;
+/// The rule that is broken if a reception is not what is known of its position.
+fn differs(chat: &TracedChat, known: &KnownEvent, found: &LoggedEvent, lamport: u64) -> Rule {
+    let event = &known.event;
     let fields = [
-        (lamport == told.lamport, Rule::TimeDiffers),
+        (lamport == known.lamport, Rule::TimeDiffers),
         (found.text == event.text, Rule::TextDiffers),
         (found.name == event.name, Rule::NameDiffers),
         (found.id == event.id, Rule::IdDiffers),
@@ -56,9 +64,9 @@ fn differs(chat: &Chat, told: &Told, found: &Event, lamport: u64) -> Rule {
     if same_message || (same_presence && event.id.is_empty()) {
         return first;
     }
-    // It is another event: one that is elsewhere, or one that is nowhere.
+    // It is another event: one that is at another position, or one that was never broadcast.
     let elsewhere = if found.id.is_empty() {
-        chat.told.values().any(|other| {
+        chat.events.values().any(|other| {
             other.event.position != found.position
                 && (other.event.kind, other.event.participant, other.lamport)
                     == (found.kind, found.participant, lamport)
@@ -66,7 +74,7 @@ fn differs(chat: &Chat, told: &Told, found: &Event, lamport: u64) -> Rule {
     } else {
         chat.by_id.contains_key(&found.id)
     };
-    if elsewhere || !told.by_server {
+    if elsewhere || !known.by_server {
         Rule::OrderDiffers
     } else {
         Rule::ReceiptWithoutSending

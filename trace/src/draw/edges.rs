@@ -1,31 +1,31 @@
-//! Which reception is of which sending.
+//! Matches each reception with its sending.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::{
-    chat::{At, Facts},
+    chat::{StepRef, TraceIndex},
     read::{
-        Text,
-        step::{Welcome, What},
+        TextId,
+        step::{LoggedWelcome, StepKind},
     },
 };
 
-/// The sending behind each reception of a chat, replies included.
-pub(super) fn sources(facts: &Facts<'_>, chat: usize) -> HashMap<At, At> {
+/// The sending of each reception of a chat, including replies: reception to sending.
+pub(super) fn sources(index: &TraceIndex<'_>, chat: usize) -> HashMap<StepRef, StepRef> {
     let mut edges = Edges {
-        server: Server::of(facts, chat),
+        server: ServerLines::of(index, chat),
         sources: HashMap::new(),
     };
-    for stint in facts.stints.iter().filter(|stint| stint.chat == chat) {
-        edges.welcome(stint.join, stint.at(), stint.welcome, facts);
-        for (at, step) in stint.steps(facts.trace) {
+    for span in index.spans.iter().filter(|span| span.chat == chat) {
+        edges.welcome(span.join, span.at(), span.welcome, index);
+        for (at, step) in span.steps(index.trace) {
             edges.step(
-                facts,
+                index,
                 chat,
                 at,
-                step.what,
+                step.kind,
                 step.lamport,
-                stint.welcome.participant,
+                span.welcome.participant,
             );
         }
     }
@@ -33,47 +33,50 @@ pub(super) fn sources(facts: &Facts<'_>, chat: usize) -> HashMap<At, At> {
 }
 
 struct Edges {
-    server: Server,
-    sources: HashMap<At, At>,
+    server: ServerLines,
+    sources: HashMap<StepRef, StepRef>,
 }
 
-/// Where a Join was received, and where it was granted.
-type Granted = (Option<At>, At);
+/// Where the server received a Join, if its lines have that, and where it granted it.
+type GrantedJoin = (Option<StepRef>, StepRef);
 
-/// The server's lines, by what ties them to a client's.
+/// The server's lines, by the fields that a client's lines have, too.
 #[derive(Default)]
-struct Server {
-    /// Join received and granted.
-    joins: HashMap<(Welcome, u64), VecDeque<Granted>>,
-    published: HashMap<Text, VecDeque<At>>,
-    publish_replies: HashMap<Text, At>,
-    leaves: HashMap<(u64, u64), At>,
-    leave_replies: HashMap<u64, At>,
+struct ServerLines {
+    /// Joins, by their Welcome and its time. Equal ones are matched in order.
+    joins: HashMap<(LoggedWelcome, u64), VecDeque<GrantedJoin>>,
+    published: HashMap<TextId, VecDeque<StepRef>>,
+    publish_replies: HashMap<TextId, StepRef>,
+    leaves: HashMap<(u64, u64), StepRef>,
+    leave_replies: HashMap<u64, StepRef>,
 }
 
-impl Server {
-    fn of(facts: &Facts<'_>, chat: usize) -> Self {
+impl ServerLines {
+    fn of(index: &TraceIndex<'_>, chat: usize) -> Self {
         let mut server = Self::default();
-        for &run in &facts.chats[chat].servers {
+        for &run in &index.chats[chat].servers {
             let mut join = None;
-            for (step, line) in facts.run(run).steps.iter().enumerate() {
-                let at = At { run, step };
-                match line.what {
-                    What::JoinReceived { .. } => join = Some(at),
-                    What::JoinGranted(welcome) => {
+            for (step, line) in index.run(run).steps.iter().enumerate() {
+                let at = StepRef { run, step };
+                match line.kind {
+                    StepKind::JoinReceived { .. } => join = Some(at),
+                    StepKind::JoinGranted(welcome) => {
                         let joins = server.joins.entry((welcome, line.lamport)).or_default();
+                        // The server answers a Join before it takes the next request, so that the
+                        // last Join that it received is the one that is granted.
                         joins.push_back((join.take(), at));
                     }
-                    What::PublishReceived { id, .. } => {
+                    StepKind::PublishReceived { id, .. } => {
                         server.published.entry(id).or_default().push_back(at);
                     }
-                    What::PublishReplied { id, .. } => {
+                    StepKind::PublishReplied { id, .. } => {
+                        // Replies to retries repeat the first one: draw them from there.
                         server.publish_replies.entry(id).or_insert(at);
                     }
-                    What::LeaveReceived {
+                    StepKind::LeaveReceived {
                         participant: Some(participant),
                     } => drop(server.leaves.insert((participant, line.lamport), at)),
-                    What::LeaveReplied { position, .. } => {
+                    StepKind::LeaveReplied { position, .. } => {
                         server.leave_replies.entry(position).or_insert(at);
                     }
                     _ => {}
@@ -85,8 +88,14 @@ impl Server {
 }
 
 impl Edges {
-    fn welcome(&mut self, join: Option<usize>, at: At, welcome: Welcome, facts: &Facts<'_>) {
-        let key = (welcome, facts.step(at).lamport);
+    fn welcome(
+        &mut self,
+        join: Option<usize>,
+        at: StepRef,
+        welcome: LoggedWelcome,
+        index: &TraceIndex<'_>,
+    ) {
+        let key = (welcome, index.step(at).lamport);
         let granted = self
             .server
             .joins
@@ -97,43 +106,43 @@ impl Edges {
         };
         self.sources.insert(at, granted);
         if let (Some(received), Some(step)) = (received, join) {
-            self.sources.insert(received, At { run: at.run, step });
+            self.sources.insert(received, StepRef { run: at.run, step });
         }
     }
 
     fn step(
         &mut self,
-        facts: &Facts<'_>,
+        index: &TraceIndex<'_>,
         chat: usize,
-        at: At,
-        what: What,
+        at: StepRef,
+        kind: StepKind,
         time: u64,
         participant: u64,
     ) {
-        match what {
-            What::BroadcastReceived(event) => {
-                let told = facts.chats[chat].told.get(&event.position);
-                if let Some(told) = told.filter(|told| told.by_server) {
-                    self.sources.insert(at, told.at);
+        match kind {
+            StepKind::BroadcastReceived(event) => {
+                let known = index.chats[chat].events.get(&event.position);
+                if let Some(known) = known.filter(|known| known.by_server) {
+                    self.sources.insert(at, known.at);
                 }
             }
-            What::PublishSent { id, .. } if !id.is_empty() => {
+            StepKind::PublishSent { id, .. } if !id.is_empty() => {
                 let received = self.server.published.get_mut(&id);
                 if let Some(received) = received.and_then(VecDeque::pop_front) {
                     self.sources.insert(received, at);
                 }
             }
-            What::PublishReplied { id, .. } => {
+            StepKind::PublishReplied { id, .. } => {
                 if let Some(reply) = self.server.publish_replies.get(&id) {
                     self.sources.insert(at, *reply);
                 }
             }
-            What::LeaveSent => {
+            StepKind::LeaveSent => {
                 if let Some(received) = self.server.leaves.get(&(participant, time)) {
                     self.sources.insert(*received, at);
                 }
             }
-            What::LeaveReplied { position, .. } => {
+            StepKind::LeaveReplied { position, .. } => {
                 if let Some(reply) = self.server.leave_replies.get(&position) {
                     self.sources.insert(at, *reply);
                 }

@@ -1,19 +1,23 @@
-//! The diagram as a page that needs nothing else: scrolling, zoom, the log line of what is pointed at,
-//! participants that can be hidden, and what the author of a message could know.
+//! The diagram as a web page in one file: it scrolls and zooms, shows the log line under the pointer,
+//! hides participants, and shows what the author of a message could know.
 
 use std::io::{self, Write};
 
 use super::{Diagram, svg};
-use crate::chat::Facts;
+use crate::chat::TraceIndex;
 
-/// What people wrote is in the drawing only, as escaped text; the script reads it from there as
-/// text. Should that ever fail, nothing can be loaded or sent.
+/// What people wrote is only in the drawing, as escaped text, and the script reads it from there as
+/// text. If the escaping ever failed, this policy still forbids to load or send anything.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
-/// Writes it.
-pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the page.
+///
+/// # Errors
+///
+/// Fails if `out` cannot be written.
+pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -26,7 +30,7 @@ pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::R
          <button id=\"in\" title=\"zoom in (+)\">+</button></span></header>\n\
          <main id=\"stage\" tabindex=\"0\"><div id=\"names\"></div>"
     )?;
-    svg::write(facts, diagram, out)?;
+    svg::write(index, diagram, out)?;
     writeln!(
         out,
         "</main>\n<footer><p id=\"line\" role=\"status\"></p><p id=\"hint\">Point at a dot for its \

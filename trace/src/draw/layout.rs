@@ -1,4 +1,4 @@
-//! Where everything of a diagram is: processes from left to right, time goes down.
+//! The layout of the SVG diagram, in pixels: processes from left to right, time downwards.
 
 use std::collections::HashMap;
 
@@ -8,76 +8,78 @@ use chitty_chat::{
     text::display,
 };
 
-use super::{Diagram, Node, NodeKind};
+use super::{Diagram, DiagramNode, NodeKind};
 use crate::{
-    chat::{Chat, Facts},
-    read::step::{Event, Kind, What},
+    chat::{TraceIndex, TracedChat},
+    read::step::{LoggedEvent, LoggedKind, StepKind},
 };
 
-/// Between two processes.
+/// The distance between two processes.
 const LANE: usize = 150;
-/// Left of the server: what was broadcast. As wide as the longest of that, up to a limit.
+/// The space left of the server, for the labels of broadcasts: as wide as the longest label, within
+/// these limits.
 const LEFT: std::ops::RangeInclusive<usize> = 190..=370;
-/// Of that for the time, and for the position.
+/// The part of that space for the time, and for the position.
 const LEFT_OF_TIME: usize = 56;
 const POSITION: usize = 50;
-/// A column of a terminal is about as wide in the drawing's letters.
+/// The width of a terminal column in the drawing's font, roughly.
 const COLUMN: usize = 7;
-/// What fits left of the server, in columns of a terminal.
+/// The longest label left of the server, in terminal columns.
 pub(super) const LONGEST_LABEL: usize = 38;
 const RIGHT: usize = 130;
-/// Above the first event.
+/// The space above the first event, for the names.
 pub(super) const TOP: usize = 86;
-/// Below the last event: the lines' ends, and the legend.
+/// The space below the last event, for the ends of the lines and the legend.
 const BOTTOM: usize = 54;
-/// Between two events of a process.
+/// The least distance between two events of a process.
 const ROW: usize = 24;
-/// Between what the server broadcasts and its reply to the author.
+/// The distance between a broadcast and the reply to its author.
 const REPLY: usize = 8;
-/// Above what nothing that is drawn has caused.
+/// The space above an event that has no cause in the diagram.
 const PAUSE: usize = 12;
-/// Where a server was started again.
+/// The space for a restart of the server.
 const RESTART: usize = 44;
-/// How much lower a message arrives for each process on its way: what is sent at once to all is
-/// one straight line. At most this, and less where there are many.
+/// How much lower a message arrives for each process that it passes, so that a broadcast to all is one
+/// straight line. With many processes the slope is smaller: the whole line falls by about
+/// `STEEPEST`.
 const SLOPE: usize = 14;
 const STEEPEST: usize = 80;
 
-/// A vertical line: a participant's run, or the server, which is one however often it is started.
+/// A vertical line: a run of a participant, or all runs of the server.
 pub(super) struct Lane {
     pub(super) title: String,
     pub(super) server: bool,
-    /// From where to where something is known of it; both 0: nothing is.
-    pub(super) span: (usize, usize),
-    /// It was lost: the server said that it left, not it.
+    /// The heights of its first and its last event; both 0 if it has none.
+    pub(super) extent: (usize, usize),
+    /// The participant was lost: the server ended the participation, and not the client.
     pub(super) lost: bool,
 }
 
-/// The places of a diagram.
+/// The coordinates of everything in a diagram.
 pub(super) struct Layout {
     pub(super) lanes: Vec<Lane>,
-    /// By column.
+    /// The lane of each column.
     pub(super) lane_of: Vec<usize>,
-    /// By node.
+    /// The height of each node.
     pub(super) y: Vec<usize>,
-    /// Where a server was started again.
+    /// The heights at which the server was started again.
     pub(super) restarts: Vec<usize>,
     pub(super) width: usize,
     pub(super) height: usize,
-    /// Where the server's line is.
+    /// The horizontal coordinate of the server's line.
     pub(super) left: usize,
-    /// Where the lines end.
+    /// The height at which the lines end.
     pub(super) bottom: usize,
-    /// By participant's number.
+    /// The lane of each participant, by number.
     whose: HashMap<u64, usize>,
-    /// How many messages its author had not seen, by position.
+    /// How many earlier messages the author of a message had not seen, by position; without zeros.
     unseen: HashMap<u64, usize>,
 }
 
 impl Layout {
-    pub(super) fn of(facts: &Facts<'_>, diagram: &Diagram) -> Self {
+    pub(super) fn of(index: &TraceIndex<'_>, diagram: &Diagram) -> Self {
         let (lanes, lane_of) = lanes(diagram);
-        let left = left(facts, diagram);
+        let left = left(index, diagram);
         let mut layout = Self {
             width: left + lanes.len().max(3).saturating_sub(1) * LANE + RIGHT,
             height: 0,
@@ -88,16 +90,16 @@ impl Layout {
             y: Vec::with_capacity(diagram.nodes.len()),
             restarts: Vec::new(),
             whose: HashMap::new(),
-            unseen: facts
+            unseen: index
                 .chats
                 .get(diagram.chat)
                 .map_or_else(HashMap::new, unseen),
         };
-        layout.place(diagram);
+        layout.place_nodes(diagram);
         let bottom = layout.y.iter().max().copied().unwrap_or(TOP);
         layout.bottom = bottom + BOTTOM / 3;
         layout.height = bottom + BOTTOM;
-        layout.participants(facts, diagram);
+        layout.participants(index, diagram);
         layout
     }
 
@@ -105,14 +107,19 @@ impl Layout {
         self.left + lane * LANE
     }
 
-    pub(super) fn lane(&self, node: &Node) -> usize {
+    pub(super) fn lane(&self, node: &DiagramNode) -> usize {
         self.lane_of.get(node.column).copied().unwrap_or(0)
     }
 
-    /// Whose event this is, as the number of a lane.
-    pub(super) fn whose(&self, facts: &Facts<'_>, diagram: &Diagram, node: &Node) -> Option<usize> {
-        match facts.step(node.at).what {
-            What::BroadcastSent(event) | What::BroadcastReceived(event) => {
+    /// The lane of the participant that the node's event belongs to.
+    pub(super) fn whose(
+        &self,
+        index: &TraceIndex<'_>,
+        diagram: &Diagram,
+        node: &DiagramNode,
+    ) -> Option<usize> {
+        match index.step(node.at).kind {
+            StepKind::BroadcastSent(event) | StepKind::BroadcastReceived(event) => {
                 self.whose.get(&event.participant).copied()
             }
             _ if diagram.columns[node.column].server => {
@@ -122,14 +129,15 @@ impl Layout {
         }
     }
 
-    /// With how many messages above it this one crossed.
-    pub(super) fn unseen(&self, event: &Event) -> usize {
+    /// How many earlier messages this one crossed.
+    pub(super) fn unseen(&self, event: &LoggedEvent) -> usize {
         self.unseen.get(&event.position).copied().unwrap_or(0)
     }
 
-    /// Each event is below what was before it in its process, and below its cause. What nothing
-    /// caused is below all that happened before it.
-    fn place(&mut self, diagram: &Diagram) {
+    /// Computes the height of each node: below the event before it in its process, and below its
+    /// cause. A node without a cause is below all earlier requests and broadcasts, so that the order
+    /// by wall clocks shows.
+    fn place_nodes(&mut self, diagram: &Diagram) {
         let slope = SLOPE.min(STEEPEST / self.lanes.len().max(1)).max(2);
         let mut next = vec![TOP; self.lanes.len()];
         let mut ends = vec![TOP; self.lanes.len()];
@@ -145,6 +153,7 @@ impl Layout {
                 None if diagram.columns[node.column].server => 0,
                 None => last + PAUSE,
             };
+            // A server's reply has no dot: it is close to its broadcast, and takes less space.
             let is_reply = node.kind == NodeKind::Reply && diagram.columns[node.column].server;
             let least = if is_reply {
                 ends[lane] + REPLY
@@ -153,6 +162,7 @@ impl Layout {
             };
             let mut y = caused.max(least);
             if diagram.columns[node.column].server {
+                // Another column of the server is another run: leave space for the mark between them.
                 if server.is_some_and(|before| before != node.column) {
                     y = y.max(last + RESTART);
                     self.restarts.push(y - RESTART / 2);
@@ -164,8 +174,8 @@ impl Layout {
             if node.source.is_none() || diagram.columns[node.column].server {
                 last = last.max(y);
             }
-            let span = &mut self.lanes[lane].span;
-            *span = match *span {
+            let extent = &mut self.lanes[lane].extent;
+            *extent = match *extent {
                 (0, 0) => (y, y),
                 (from, to) => (from.min(y), to.max(y)),
             };
@@ -173,32 +183,28 @@ impl Layout {
         }
     }
 
-    fn participants(&mut self, facts: &Facts<'_>, diagram: &Diagram) {
+    fn participants(&mut self, index: &TraceIndex<'_>, diagram: &Diagram) {
         let columns: HashMap<_, _> = diagram
             .columns
             .iter()
             .zip(0..)
             .map(|(column, number)| (column.run, number))
             .collect();
-        for stint in facts
-            .stints
-            .iter()
-            .filter(|stint| stint.chat == diagram.chat)
-        {
-            let Some(column) = columns.get(&stint.run) else {
+        for span in index.spans.iter().filter(|span| span.chat == diagram.chat) {
+            let Some(column) = columns.get(&span.run) else {
                 continue;
             };
             let lane = self.lane_of[*column];
-            let participant = stint.welcome.participant;
+            let participant = span.welcome.participant;
             self.whose.insert(participant, lane);
-            let left = facts.chats[diagram.chat].left_of(participant);
-            let gone = left.is_some_and(|left| facts.text(left.event.reason) != "left");
-            self.lanes[lane].lost = gone && !facts.run(stint.run).ended;
+            let left = index.chats[diagram.chat].left_of(participant);
+            let gone = left.is_some_and(|left| index.text(left.event.reason) != "left");
+            self.lanes[lane].lost = gone && !index.run(span.run).ended;
         }
     }
 }
 
-/// All runs of the server are one lane, the first.
+/// The lanes, and the lane of each column. All runs of the server share the first lane.
 pub(super) fn lanes(diagram: &Diagram) -> (Vec<Lane>, Vec<usize>) {
     let mut lanes: Vec<Lane> = Vec::new();
     let mut lane_of = Vec::new();
@@ -211,33 +217,34 @@ pub(super) fn lanes(diagram: &Diagram) -> (Vec<Lane>, Vec<usize>) {
         lanes.push(Lane {
             title: column.title.clone(),
             server: column.server,
-            span: (0, 0),
+            extent: (0, 0),
             lost: false,
         });
     }
     (lanes, lane_of)
 }
 
-/// How much room what was broadcast takes.
-fn left(facts: &Facts<'_>, diagram: &Diagram) -> usize {
+/// The width of the space left of the server, from the longest label of a broadcast.
+fn left(index: &TraceIndex<'_>, diagram: &Diagram) -> usize {
     let broadcasts = diagram
         .nodes
         .iter()
-        .filter(|node| matches!(facts.step(node.at).what, What::BroadcastSent(_)));
+        .filter(|node| matches!(index.step(node.at).kind, StepKind::BroadcastSent(_)));
     let longest = broadcasts
         .map(|node| display::width(&display::safe(&node.label)))
         .max();
-    // The mark of a message that crossed others, too.
+    // Including the mark of a message that crossed others.
     let columns = longest.unwrap_or(0).min(LONGEST_LABEL) + 4;
     (LEFT_OF_TIME + columns * COLUMN + POSITION).clamp(*LEFT.start(), *LEFT.end())
 }
 
-fn unseen(chat: &Chat) -> HashMap<u64, usize> {
+/// How many earlier messages each author had not seen, by the position of its message.
+fn unseen(chat: &TracedChat) -> HashMap<u64, usize> {
     let messages = chat
-        .told
+        .events
         .values()
-        .filter(|told| told.event.kind == Kind::Message);
-    let mut sendings: Vec<_> = messages.map(|told| sending(&told.event)).collect();
+        .filter(|known| known.event.kind == LoggedKind::Message);
+    let mut sendings: Vec<_> = messages.map(|known| sending(&known.event)).collect();
     sendings.sort_unstable_by_key(|sending| sending.position);
     let window = Window::new(&sendings);
     let counted = sendings
@@ -246,7 +253,7 @@ fn unseen(chat: &Chat) -> HashMap<u64, usize> {
     counted.filter(|(_, count)| *count > 0).collect()
 }
 
-fn sending(message: &Event) -> Sending {
+fn sending(message: &LoggedEvent) -> Sending {
     Sending {
         position: message.position.into(),
         participant: ParticipantNumber::new(message.participant),

@@ -1,9 +1,10 @@
-//! The space-time diagram: who sent what to whom, in an order that keeps every cause before its
-//! effects.
+//! The space-time diagram: the messages between processes, in an order that has every cause before
+//! its effects.
 
 mod edges;
 pub mod html;
 mod layout;
+mod legend;
 mod order;
 pub mod svg;
 pub mod text;
@@ -11,62 +12,62 @@ pub mod text;
 use std::collections::HashMap;
 
 use crate::{
-    chat::{At, Facts},
-    read::step::{Kind, What},
+    chat::{StepRef, TraceIndex},
+    read::step::{LoggedKind, StepKind},
 };
 
-/// Which steps a diagram has.
+/// Which steps a diagram contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Those that logical time counts, sendings and receptions; and the replies that raised a
+    /// The events of logical time, that is sendings and receptions, and the replies that raised a
     /// clock, without which the times cannot be recomputed.
     Events,
-    /// All replies too.
+    /// All replies, too.
     All,
 }
 
-/// A line for each process, and what happened on it.
+/// The processes of a chat, and what happened in them.
 #[derive(Debug, Default)]
 pub struct Diagram {
     /// The processes: first the server's runs, then the participants'.
-    pub columns: Vec<Column>,
-    /// What happened, every cause before its effects.
-    pub nodes: Vec<Node>,
-    /// Which of the chats it is of.
+    pub columns: Vec<DiagramColumn>,
+    /// The steps, every cause before its effects.
+    pub nodes: Vec<DiagramNode>,
+    /// The index of the chat.
     pub chat: usize,
 }
 
-/// A process.
+/// A process in a diagram: one run.
 #[derive(Debug)]
-pub struct Column {
-    /// Its name; with a number where there are several runs of it.
+pub struct DiagramColumn {
+    /// The name of the process, with a number from the second run of that name on.
     pub title: String,
-    /// The same as one word.
+    /// The same as one word, as in the log.
     pub host: String,
-    /// It is the server's.
+    /// Whether it is a run of the server.
     pub server: bool,
-    /// Which run it is.
+    /// The index of the run.
     pub run: usize,
 }
 
-/// An event of a process.
+/// A step of a process in a diagram.
 #[derive(Clone, Debug)]
-pub struct Node {
-    /// Whose.
+pub struct DiagramNode {
+    /// The index of the column.
     pub column: usize,
-    /// Its line.
-    pub at: At,
-    /// What it does to the process's clock.
+    /// The step that it shows.
+    pub at: StepRef,
+    /// What kind of step it is.
     pub kind: NodeKind,
-    /// The process's clock after it; `None`: it is no event of logical time.
+    /// The process's clock after the step; `None` if the step is no event of logical time.
     pub time: Option<u64>,
-    /// What it is, in a few words.
+    /// A short description; empty if the sending has it already.
     pub label: String,
-    /// The sending of what it received.
+    /// The index of the node that sent what this one received.
     pub source: Option<usize>,
 }
 
-/// What a node is to logical time.
+/// What a node means for logical time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
     /// A request or a broadcast is sent.
@@ -78,36 +79,38 @@ pub enum NodeKind {
 }
 
 impl Diagram {
-    /// Of one chat.
-    pub fn of(facts: &Facts<'_>, chat: usize, detail: Detail) -> Self {
-        let mut runs = server_runs(facts, chat);
+    /// Makes the diagram of one chat.
+    pub fn of(index: &TraceIndex<'_>, chat: usize, detail: Detail) -> Self {
+        let mut runs = server_runs(index, chat);
         let servers = runs.len();
-        for stint in &facts.stints {
-            if stint.chat == chat && !runs.contains(&stint.run) {
-                runs.push(stint.run);
+        for span in &index.spans {
+            if span.chat == chat && !runs.contains(&span.run) {
+                runs.push(span.run);
             }
         }
-        runs[servers..].sort_by_key(|run| facts.run(*run).steps.first().map(|step| step.wall));
-        let columns = columns(facts, &runs);
-        let mut nodes: Vec<Vec<Node>> = Vec::new();
+        runs[servers..].sort_by_key(|run| index.run(*run).steps.first().map(|step| step.wall));
+        let columns = columns(index, &runs);
+        let mut nodes: Vec<Vec<DiagramNode>> = Vec::new();
         for (column, run) in runs.iter().enumerate() {
-            nodes.push(steps(facts, *run, column, detail));
+            nodes.push(nodes_of(index, *run, column, detail));
         }
-        let sources = edges::sources(facts, chat);
+        let sources = edges::sources(index, chat);
         if detail == Detail::Events {
-            keep_told_replies(&mut nodes, &sources, servers);
+            keep_received_replies(&mut nodes, &sources, servers);
         }
         Self {
             columns,
-            nodes: order::merge(facts, nodes, &sources),
+            nodes: order::merge(index, nodes, &sources),
             chat,
         }
     }
 
-    /// The part of it that shows the last so many events of the chat.
-    pub fn last(&mut self, facts: &Facts<'_>, count: u64) {
-        let position = |node: &Node| match facts.step(node.at).what {
-            What::BroadcastSent(event) | What::BroadcastReceived(event) => Some(event.position),
+    /// Cuts the diagram to the last `count` events of the chat.
+    pub fn last(&mut self, index: &TraceIndex<'_>, count: u64) {
+        let position = |node: &DiagramNode| match index.step(node.at).kind {
+            StepKind::BroadcastSent(event) | StepKind::BroadcastReceived(event) => {
+                Some(event.position)
+            }
             _ => None,
         };
         let head = self.nodes.iter().filter_map(position).max().unwrap_or(0);
@@ -115,7 +118,7 @@ impl Diagram {
         if first == 0 {
             return;
         }
-        let fits = |node: &Node| position(node).is_some_and(|position| position > first);
+        let fits = |node: &DiagramNode| position(node).is_some_and(|position| position > first);
         let cut = self.nodes.iter().position(fits).unwrap_or(0);
         self.nodes.drain(..cut);
         for node in &mut self.nodes {
@@ -138,17 +141,17 @@ impl Diagram {
     }
 }
 
-/// The server's runs, in the order of the log: wall clocks go back.
-fn server_runs(facts: &Facts<'_>, chat: usize) -> Vec<usize> {
-    let servers = facts.chats.get(chat).map_or(&[][..], |chat| &chat.servers);
+/// The server's runs in the order of their positions: wall clocks can go back between runs.
+fn server_runs(index: &TraceIndex<'_>, chat: usize) -> Vec<usize> {
+    let servers = index.chats.get(chat).map_or(&[][..], |chat| &chat.servers);
     let mut reached = 0;
     let mut runs: Vec<_> = servers
         .iter()
         .map(|&run| {
-            let mut steps = facts.run(run).steps.iter();
-            let from = steps.find_map(|step| match step.what {
-                What::ServerStarted { position, .. } => Some(position),
-                What::BroadcastSent(event) => Some(event.position.saturating_sub(1)),
+            let mut steps = index.run(run).steps.iter();
+            let from = steps.find_map(|step| match step.kind {
+                StepKind::ServerStarted { position, .. } => Some(position),
+                StepKind::BroadcastSent(event) => Some(event.position.saturating_sub(1)),
                 _ => None,
             });
             reached = from.unwrap_or(reached);
@@ -159,32 +162,36 @@ fn server_runs(facts: &Facts<'_>, chat: usize) -> Vec<usize> {
     runs.into_iter().map(|(_, run)| run).collect()
 }
 
-/// Of the server's replies only those that are drawn at a client.
-fn keep_told_replies(nodes: &mut [Vec<Node>], sources: &HashMap<At, At>, servers: usize) {
+/// Removes the server's replies that no client's node shows.
+fn keep_received_replies(
+    nodes: &mut [Vec<DiagramNode>],
+    sources: &HashMap<StepRef, StepRef>,
+    servers: usize,
+) {
     let (servers, clients) = nodes.split_at_mut(servers);
     let replies = clients.iter().flatten();
-    let told: std::collections::HashSet<_> = replies
+    let drawn: std::collections::HashSet<_> = replies
         .filter(|node| node.kind == NodeKind::Reply)
         .filter_map(|node| sources.get(&node.at).copied())
         .collect();
     for nodes in servers {
-        nodes.retain(|node| node.kind != NodeKind::Reply || told.contains(&node.at));
+        nodes.retain(|node| node.kind != NodeKind::Reply || drawn.contains(&node.at));
     }
 }
 
-fn columns(facts: &Facts<'_>, runs: &[usize]) -> Vec<Column> {
+fn columns(index: &TraceIndex<'_>, runs: &[usize]) -> Vec<DiagramColumn> {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let titles = runs.iter().map(|&number| {
-        let run = facts.run(number);
-        let name = facts.text(run.who);
+        let run = index.run(number);
+        let name = index.text(run.who);
         let count = seen.entry(name).or_default();
         *count += 1;
-        let word = facts.text(run.word);
+        let word = index.text(run.word);
         let (title, host) = match *count {
             1 => (name.to_owned(), word.to_owned()),
             count => (format!("{name} ({count})"), format!("{word}-{count}")),
         };
-        Column {
+        DiagramColumn {
             title,
             host,
             server: run.server,
@@ -194,51 +201,54 @@ fn columns(facts: &Facts<'_>, runs: &[usize]) -> Vec<Column> {
     titles.collect()
 }
 
-fn steps(facts: &Facts<'_>, run: usize, column: usize, detail: Detail) -> Vec<Node> {
+/// The nodes of one run.
+fn nodes_of(index: &TraceIndex<'_>, run: usize, column: usize, detail: Detail) -> Vec<DiagramNode> {
     let (mut since, mut before) = (None, 0);
     let mut nodes = Vec::new();
-    for (step, line) in facts.run(run).steps.iter().enumerate() {
-        if let What::JoinReplied(welcome) = line.what {
+    for (step, line) in index.run(run).steps.iter().enumerate() {
+        if let StepKind::JoinReplied(welcome) = line.kind {
             since = Some(welcome.position);
         }
         let clock = line.clock.unwrap_or(before);
         let raised = std::mem::replace(&mut before, clock) < clock;
-        let (label, kind, event) = match line.what {
-            What::JoinSent { .. } => ("Join".into(), NodeKind::Sent, true),
-            What::PublishSent { text, .. } => {
-                let label = format!("Publish {:?}", facts.text(text));
+        let (label, kind, event) = match line.kind {
+            StepKind::JoinSent { .. } => ("Join".into(), NodeKind::Sent, true),
+            StepKind::PublishSent { text, .. } => {
+                let label = format!("Publish {:?}", index.text(text));
                 (label, NodeKind::Sent, true)
             }
-            What::LeaveSent => ("Leave".into(), NodeKind::Sent, true),
-            What::JoinReceived { .. }
-            | What::PublishReceived { .. }
-            | What::LeaveReceived { .. } => {
+            StepKind::LeaveSent => ("Leave".into(), NodeKind::Sent, true),
+            StepKind::JoinReceived { .. }
+            | StepKind::PublishReceived { .. }
+            | StepKind::LeaveReceived { .. } => {
                 (String::new(), NodeKind::Received, line.clock.is_some())
             }
-            What::BroadcastSent(event) => (event_label(facts, &event), NodeKind::Sent, true),
-            What::BroadcastReceived(event) => (
-                event_label(facts, &event),
+            StepKind::BroadcastSent(event) => (event_label(index, &event), NodeKind::Sent, true),
+            StepKind::BroadcastReceived(event) => (
+                event_label(index, &event),
                 NodeKind::Received,
                 since.is_none_or(|since| event.position >= since),
             ),
-            // Of a server's those are kept that come to a client.
-            What::JoinGranted(_) => ("reply".into(), NodeKind::Reply, true),
-            What::JoinReplied(_) | What::PublishReplied { .. } | What::LeaveReplied { .. } => (
+            // Those that no client's node shows are removed later.
+            StepKind::JoinGranted(_) => ("reply".into(), NodeKind::Reply, true),
+            StepKind::JoinReplied(_)
+            | StepKind::PublishReplied { .. }
+            | StepKind::LeaveReplied { .. } => (
                 "reply".into(),
                 NodeKind::Reply,
                 raised || line.clock.is_none(),
             ),
-            What::HistoryReplied => ("history".into(), NodeKind::Reply, raised),
+            StepKind::HistoryReplied => ("history".into(), NodeKind::Reply, raised),
             _ => continue,
         };
-        if event || (detail == Detail::All && line.what != What::HistoryReplied) {
+        if event || (detail == Detail::All && line.kind != StepKind::HistoryReplied) {
             // A retry is the same request again, which moves no clock; nor does sending a reply.
-            let again = matches!(line.what, What::PublishSent { retry: true, .. });
+            let again = matches!(line.kind, StepKind::PublishSent { retry: true, .. });
             let time = line.clock.or(Some(line.lamport));
             let moves = !again && (kind != NodeKind::Reply || line.clock.is_some());
-            nodes.push(Node {
+            nodes.push(DiagramNode {
                 column,
-                at: At { run, step },
+                at: StepRef { run, step },
                 kind,
                 time: time.filter(|_| moves),
                 label,
@@ -249,15 +259,15 @@ fn steps(facts: &Facts<'_>, run: usize, column: usize, detail: Detail) -> Vec<No
     nodes
 }
 
-fn event_label(facts: &Facts<'_>, event: &crate::read::step::Event) -> String {
-    let name = facts.text(event.name);
+fn event_label(index: &TraceIndex<'_>, event: &crate::read::step::LoggedEvent) -> String {
+    let name = index.text(event.name);
     match event.kind {
-        Kind::Joined => format!("{name} joined"),
-        Kind::Left => match facts.text(event.reason) {
+        LoggedKind::Joined => format!("{name} joined"),
+        LoggedKind::Left => match index.text(event.reason) {
             "left" => format!("{name} left"),
             reason => format!("{name} left ({reason})"),
         },
-        Kind::Message => format!("{name}: {}", facts.text(event.text)),
-        Kind::Unknown => "an event".into(),
+        LoggedKind::Message => format!("{name}: {}", index.text(event.text)),
+        LoggedKind::Unknown => "an event".into(),
     }
 }

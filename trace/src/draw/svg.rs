@@ -1,34 +1,33 @@
-//! The diagram as SVG: a vertical line for each process, time goes down.
+//! The diagram as SVG: a vertical line for each process, time downwards.
 
 use std::io::{self, Write};
 
-use chitty_chat::{
-    signs::{CROSSED, CROSSED_TWO, RECEIVED, REPLY, SENT},
-    text::display,
-};
+use chitty_chat::{signs::CROSSED, text::display};
 
 use super::{
-    Diagram, Node, NodeKind,
+    Diagram, DiagramNode, NodeKind,
     layout::{LONGEST_LABEL, Layout, TOP},
+    legend,
 };
 use crate::{
-    chat::Facts,
+    chat::TraceIndex,
     read::{
-        Lines,
-        step::{Event, Kind, What},
+        LineLookup,
+        step::{LoggedEvent, LoggedKind, StepKind},
     },
 };
 
 const LONGEST_TITLE: usize = 18;
-/// Beside a dot.
+/// The longest label beside a dot, in terminal columns.
 const LONGEST_HEARD: usize = 14;
-/// Where an arrow ends: just outside the dot.
+/// The radius of a dot. Arrows end just outside of it.
 const RADIUS: f64 = 4.5;
 const HEAD: f64 = 7.0;
-/// Where a reply comes to.
+/// The sign at the client's end of a reply.
 const DIAMOND: &str = "M-4.5 0l4.5 -4.5l4.5 4.5l-4.5 4.5z";
 
-/// Dark enough for text on white, and told apart by colour-blind people (after Okabe and Ito).
+/// The participants' colours: dark enough for text on white, and distinguishable for colour-blind
+/// people (after Okabe and Ito).
 const COLOURS: [&str; 7] = [
     "#0069a8", "#b54a00", "#00785a", "#9b3d7f", "#8a6100", "#5b4bb5", "#a3263b",
 ];
@@ -43,11 +42,15 @@ text{font:13px system-ui,'DejaVu Sans',sans-serif;fill:#24292f}\
 .dot{stroke-width:1.8}.reply{stroke-width:.8}.reply .line{stroke-dasharray:2 2}\
 .reply .time{font-weight:400}.crossed{font-weight:700;fill:#b54a00}";
 
-/// Writes it, with each event's line as its title.
-pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
-    let layout = Layout::of(facts, diagram);
+/// Writes the diagram, with each event's log line as its tooltip.
+///
+/// # Errors
+///
+/// Fails if `out` cannot be written.
+pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
+    let layout = Layout::of(index, diagram);
     let width = layout.width;
-    let height = layout.height + (legend_rows(width) - 1) * LEGEND_ROW;
+    let height = layout.height + (legend::rows(width) - 1) * legend::ROW;
     writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
@@ -57,7 +60,7 @@ pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::R
         colours()
     )?;
     let drawing = Drawing {
-        facts,
+        index,
         diagram,
         layout: &layout,
     };
@@ -80,11 +83,11 @@ pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::R
             drawing.arrow(source, number, out)?;
         }
     }
-    let mut lines = Lines::default();
+    let mut lines = LineLookup::default();
     for number in 0..diagram.nodes.len() {
         drawing.event(number, &mut lines, out)?;
     }
-    legend(layout.bottom + 24, width, out)?;
+    legend::write(layout.bottom + 24, width, out)?;
     writeln!(out, "</svg>")
 }
 
@@ -104,13 +107,13 @@ fn colours() -> String {
 }
 
 struct Drawing<'a> {
-    facts: &'a Facts<'a>,
+    index: &'a TraceIndex<'a>,
     diagram: &'a Diagram,
     layout: &'a Layout,
 }
 
 impl Drawing<'_> {
-    /// The class of a participant's colour; whose it is may not be known.
+    /// The CSS class of a participant's colour, or of grey if the participant is unknown.
     fn colour(&self, lane: Option<usize>) -> String {
         let servers = self.layout.lanes.iter().filter(|lane| lane.server).count();
         match lane.and_then(|lane| lane.checked_sub(servers)) {
@@ -126,7 +129,7 @@ impl Drawing<'_> {
         let (from, to) = if lane.server {
             (TOP - 26, bottom)
         } else {
-            lane.span
+            lane.extent
         };
         let class = self.colour(Some(number));
         let title = short(&lane.title, LONGEST_TITLE);
@@ -152,20 +155,20 @@ impl Drawing<'_> {
         writeln!(out, "</g>")
     }
 
-    fn class(&self, node: &Node) -> String {
-        let colour = self.colour(self.layout.whose(self.facts, self.diagram, node));
+    fn class(&self, node: &DiagramNode) -> String {
+        let colour = self.colour(self.layout.whose(self.index, self.diagram, node));
         match self.kind(node) {
             _ if node.kind == NodeKind::Reply => format!("{colour} reply"),
-            Kind::Message => colour,
+            LoggedKind::Message => colour,
             _ => format!("{colour} presence"),
         }
     }
 
-    fn kind(&self, node: &Node) -> Kind {
-        match self.facts.step(node.at).what {
-            What::BroadcastSent(event) | What::BroadcastReceived(event) => event.kind,
-            What::PublishSent { .. } | What::PublishReceived { .. } => Kind::Message,
-            _ => Kind::Unknown,
+    fn kind(&self, node: &DiagramNode) -> LoggedKind {
+        match self.index.step(node.at).kind {
+            StepKind::BroadcastSent(event) | StepKind::BroadcastReceived(event) => event.kind,
+            StepKind::PublishSent { .. } | StepKind::PublishReceived { .. } => LoggedKind::Message,
+            _ => LoggedKind::Unknown,
         }
     }
 
@@ -198,28 +201,28 @@ impl Drawing<'_> {
         )
     }
 
-    fn event(&self, number: usize, lines: &mut Lines, out: &mut dyn Write) -> io::Result<()> {
+    fn event(&self, number: usize, lines: &mut LineLookup, out: &mut dyn Write) -> io::Result<()> {
         let node = &self.diagram.nodes[number];
         let (lane, y) = (self.layout.lane(node), self.layout.y[number]);
-        let step = self.facts.step(node.at);
-        let sources = &self.facts.trace.sources;
-        let line = lines.get(sources, step.place).unwrap_or_default();
+        let step = self.index.step(node.at);
+        let sources = &self.index.trace.sources;
+        let line = lines.get(sources, step.location).unwrap_or_default();
         let file = sources
-            .get(step.place.file as usize)
+            .get(step.location.file as usize)
             .map_or("", |source| source.name());
-        let (what, fill) = match step.what {
+        let (what, fill) = match step.kind {
             _ if node.kind == NodeKind::Reply => (self.reply(node), "hollow"),
-            What::BroadcastSent(event) => (self.broadcast(&event), "full"),
-            What::BroadcastReceived(event) if node.source.is_none() => {
+            StepKind::BroadcastSent(event) => (self.broadcast(&event), "full"),
+            StepKind::BroadcastReceived(event) if node.source.is_none() => {
                 (self.heard(&event), "hollow")
             }
-            What::JoinSent {
+            StepKind::JoinSent {
                 resume: Some(_), ..
             } => (verb("resume"), "full"),
-            What::JoinSent { .. } => (verb("join"), "full"),
-            What::PublishSent { retry: true, .. } => (verb("publish again"), "full"),
-            What::PublishSent { .. } => (verb("publish"), "full"),
-            What::LeaveSent => (verb("leave"), "full"),
+            StepKind::JoinSent { .. } => (verb("join"), "full"),
+            StepKind::PublishSent { retry: true, .. } => (verb("publish again"), "full"),
+            StepKind::PublishSent { .. } => (verb("publish"), "full"),
+            StepKind::LeaveSent => (verb("leave"), "full"),
             _ => (String::new(), "hollow"),
         };
         let time = node.time.map_or(String::new(), |time| time.to_string());
@@ -241,17 +244,17 @@ impl Drawing<'_> {
              {dot}\
              <text class=\"{side}halo\" x=\"{x}\" y=\"{}\"><tspan class=\"time\">{time}</tspan>{}</text>{}</g>",
             self.class(node),
-            data(step.what),
+            data(step.kind),
             self.layout.x(lane),
-            escape(&format!("{file}:{} {line}", step.place.line)),
+            escape(&format!("{file}:{} {line}", step.location.line)),
             -above,
             if server { "" } else { &what },
             if server { &what } else { "" },
         )
     }
 
-    /// The line of the gutter: what was broadcast.
-    fn broadcast(&self, event: &Event) -> String {
+    /// The label left of the server's line: what was broadcast, and its position.
+    fn broadcast(&self, event: &LoggedEvent) -> String {
         let crossed = match self.layout.unseen(event) {
             0 => String::new(),
             count => format!("<tspan class=\"crossed\" dx=\"5\">{CROSSED}{count}</tspan>"),
@@ -260,7 +263,7 @@ impl Drawing<'_> {
             "<text class=\"label\" x=\"-56\" y=\"4\"><tspan class=\"verb\">{}</tspan>{crossed}</text>\
              <text class=\"dim\" x=\"{}\" y=\"4\">{}</text>",
             escape(&short(
-                &super::event_label(self.facts, event),
+                &super::event_label(self.index, event),
                 LONGEST_LABEL
             )),
             20_i64 - i64::try_from(self.layout.left).unwrap_or(0),
@@ -268,8 +271,8 @@ impl Drawing<'_> {
         )
     }
 
-    /// What it is at the client, and nothing at the server: an arrow begins there.
-    fn reply(&self, node: &Node) -> String {
+    /// The label of a reply: at the client's end only, since an arrow begins at the server's.
+    fn reply(&self, node: &DiagramNode) -> String {
         let server = self.diagram.columns[node.column].server;
         if server {
             String::new()
@@ -278,9 +281,9 @@ impl Drawing<'_> {
         }
     }
 
-    /// Where there is no server's log, the listeners tell what there was.
-    fn heard(&self, event: &Event) -> String {
-        let label = short(&super::event_label(self.facts, event), LONGEST_HEARD);
+    /// The label of a reception whose broadcast is not in the logs, so that nothing else shows it.
+    fn heard(&self, event: &LoggedEvent) -> String {
+        let label = short(&super::event_label(self.index, event), LONGEST_HEARD);
         format!("<tspan class=\"dim\" dx=\"5\">{}</tspan>", escape(&label))
     }
 }
@@ -289,19 +292,19 @@ fn verb(word: &str) -> String {
     format!("<tspan class=\"verb\" dx=\"4\">{word}</tspan>")
 }
 
-/// What the page needs to find a message's causal past.
-fn data(what: What) -> String {
-    let event = match what {
-        What::BroadcastSent(event) | What::BroadcastReceived(event) => event,
-        What::PublishReplied { position, .. } | What::LeaveReplied { position, .. } => {
+/// The attributes from which the page's script finds the causal past of a message.
+fn data(kind: StepKind) -> String {
+    let event = match kind {
+        StepKind::BroadcastSent(event) | StepKind::BroadcastReceived(event) => event,
+        StepKind::PublishReplied { position, .. } | StepKind::LeaveReplied { position, .. } => {
             return format!(" data-reply=\"{position}\"");
         }
-        What::JoinGranted(welcome) | What::JoinReplied(welcome) => {
+        StepKind::JoinGranted(welcome) | StepKind::JoinReplied(welcome) => {
             return format!(" data-reply=\"{}\"", welcome.position);
         }
         _ => return String::new(),
     };
-    let seen = if event.kind == Kind::Message {
+    let seen = if event.kind == LoggedKind::Message {
         format!(" data-seen=\"{}\"", event.seen)
     } else {
         String::new()
@@ -312,75 +315,7 @@ fn data(what: What) -> String {
     )
 }
 
-/// An entry of the legend: what is drawn, in 26 by 10 pixels, and what it means.
-fn legend_entries() -> [(&'static str, &'static str); 7] {
-    let line = "<line class=\"line arrow\" x2=\"26\"/>";
-    [
-        (
-            "<circle class=\"dot full\" cx=\"18\" r=\"4.5\"/>",
-            SENT.means,
-        ),
-        (
-            "<circle class=\"dot hollow\" cx=\"18\" r=\"4.5\"/>",
-            RECEIVED.means,
-        ),
-        (
-            "<g class=\"reply\"><line class=\"line arrow\" x2=\"16\"/>\
-             <path class=\"dot hollow\" d=\"M16 0l4.5 -4.5l4.5 4.5l-4.5 4.5z\"/></g>",
-            REPLY.means,
-        ),
-        (line, "message"),
-        (
-            "<g class=\"presence\"><line class=\"line arrow\" x2=\"26\"/></g>",
-            "joined, left",
-        ),
-        (
-            "<text class=\"time\" x=\"8\" y=\"4\">12</text>",
-            "Lamport time",
-        ),
-        (
-            "<text class=\"crossed\" x=\"8\" y=\"4\">∥2</text>",
-            CROSSED_TWO.means,
-        ),
-    ]
-}
-
-const LEGEND_ROW: usize = 20;
-
-/// Where each entry is, from the left and from the top, in the width of the drawing.
-fn legend_places(width: usize) -> Vec<(usize, usize)> {
-    let (mut x, mut y) = (16, 0);
-    let mut places = Vec::new();
-    for (_, means) in legend_entries() {
-        let needs = 32 + display::width(means) * 7;
-        if x > 16 && x + needs > width {
-            (x, y) = (16, y + LEGEND_ROW);
-        }
-        places.push((x, y));
-        x += needs + 16;
-    }
-    places
-}
-
-fn legend_rows(width: usize) -> usize {
-    legend_places(width)
-        .last()
-        .map_or(1, |(_, y)| y / LEGEND_ROW + 1)
-}
-
-fn legend(top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "<g class=\"legend dim pn\">")?;
-    for ((drawn, means), (x, y)) in legend_entries().iter().zip(legend_places(width)) {
-        writeln!(
-            out,
-            "<g transform=\"translate({x},{})\">{drawn}<text x=\"32\" y=\"4\">{}</text></g>",
-            top + y,
-            escape(means)
-        )?;
-    }
-    writeln!(out, "</g>")
-}
-
+/// Cuts a label to a number of terminal columns, with an ellipsis if it was longer.
 fn short(label: &str, longest: usize) -> String {
     let mut short = String::new();
     let mut width = 0;
@@ -395,8 +330,8 @@ fn short(label: &str, longest: usize) -> String {
     short
 }
 
-/// Safe to show, and to put into XML.
-fn escape(text: &str) -> String {
+/// Makes a text safe to show and to put into XML.
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in display::safe(text).chars() {
         match c {

@@ -1,4 +1,5 @@
-//! The diagram in a terminal: a row for what was sent and at once received, times at the dots.
+//! The diagram as text for a terminal. A row has a sending and the receptions that follow it at once,
+//! with times at the dots.
 
 use std::io::{self, Write};
 
@@ -7,12 +8,16 @@ use chitty_chat::{
     text::display,
 };
 
-use super::{Diagram, Node, NodeKind, layout::lanes};
+use super::{Diagram, DiagramNode, NodeKind, layout::lanes};
 
-const NARROWEST: usize = 10;
+const MIN_WIDTH: usize = 10;
 const LONGEST_LABEL: usize = 48;
 
-/// Writes it.
+/// Writes the diagram and its legend.
+///
+/// # Errors
+///
+/// Fails if `out` cannot be written.
 pub fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     let lanes = Lanes::of(diagram);
     lanes.write_heading(out)?;
@@ -21,12 +26,12 @@ pub fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{}", legend())
 }
 
-/// What the signs are.
+/// The legend: what each sign means.
 pub(crate) fn legend() -> String {
     format!(" {}; numbers are Lamport times", diagram_legend())
 }
 
-/// The processes side by side; all runs of the server are one.
+/// The processes side by side. All runs of the server share one lane.
 pub(crate) struct Lanes<'a> {
     diagram: &'a Diagram,
     pub(crate) titles: Vec<String>,
@@ -46,7 +51,7 @@ impl<'a> Lanes<'a> {
             diagram,
             titles,
             lane_of,
-            width: widest.unwrap_or(0).max(NARROWEST),
+            width: widest.unwrap_or(0).max(MIN_WIDTH),
         }
     }
 
@@ -60,13 +65,13 @@ impl<'a> Lanes<'a> {
         writeln!(out, "{}", heading.trim_end())
     }
 
-    /// Rows of these nodes, given by their numbers, which rise.
+    /// Writes the rows of these nodes, given by ascending numbers.
     pub(crate) fn write_rows(&self, numbers: &[usize], out: &mut dyn Write) -> io::Result<()> {
         let mut rest = numbers;
         while let Some(&start) = rest.first() {
             let first = &self.diagram.nodes[start];
             let source = first.source.unwrap_or(start);
-            // A line has one number in a row.
+            // Each lane has space for one number in a row.
             let mut taken = vec![self.center(first)];
             let follows = |number: &&usize| {
                 let node = &self.diagram.nodes[**number];
@@ -76,7 +81,7 @@ impl<'a> Lanes<'a> {
                 **number == start || (node.source == Some(source) && is_free)
             };
             let count = rest.iter().take_while(follows).count();
-            // That a reply goes out is no event; where it comes to is.
+            // The sending of a reply is no event: without its reception it needs no row.
             let only_sent = count == 1 && self.is_reply_sent(first);
             if !only_sent {
                 writeln!(out, "{}", self.row(&rest[..count]).trim_end())?;
@@ -86,15 +91,15 @@ impl<'a> Lanes<'a> {
         Ok(())
     }
 
-    fn center(&self, node: &Node) -> usize {
+    fn center(&self, node: &DiagramNode) -> usize {
         self.lane_of.get(node.column).copied().unwrap_or(0) * self.width + 1
     }
 
-    fn is_reply_sent(&self, node: &Node) -> bool {
+    fn is_reply_sent(&self, node: &DiagramNode) -> bool {
         node.kind == NodeKind::Reply && node.time.is_none() && self.is_server(node)
     }
 
-    fn is_server(&self, node: &Node) -> bool {
+    fn is_server(&self, node: &DiagramNode) -> bool {
         let column = self.diagram.columns.get(node.column);
         column.is_some_and(|column| column.server)
     }
@@ -109,7 +114,7 @@ impl<'a> Lanes<'a> {
             cells[lane * self.width + 1] = '│';
         }
         let first = nodes[0];
-        // Where something arrives that was sent in a row further up, or that has no event there.
+        // The sender, if it is in a row further up, or has no event of its own.
         let earlier = first.source.map(|source| &self.diagram.nodes[source]);
         let sender = earlier.unwrap_or(first);
         let reply = sender.kind == NodeKind::Reply;
@@ -150,9 +155,9 @@ impl<'a> Lanes<'a> {
     }
 }
 
-/// What is beside a row. The time of what was sent further up is here, and not on the line of its
-/// process, where times rise downwards.
-fn label(earlier: Option<&Node>, sender: &Node) -> String {
+/// The label beside a row. For a message that was sent further up, the label has the time of its
+/// sending: on the sender's line it would be out of order, since times rise downwards there.
+fn label(earlier: Option<&DiagramNode>, sender: &DiagramNode) -> String {
     let label = display::safe(&sender.label);
     let mut shown = String::new();
     for (grapheme, _) in display::graphemes(&label).take(LONGEST_LABEL) {
@@ -164,13 +169,13 @@ fn label(earlier: Option<&Node>, sender: &Node) -> String {
     }
 }
 
-/// A sign of the table is one character here.
+/// The one character that a sign consists of.
 fn only(sign: &str) -> char {
     sign.chars().next().unwrap_or(' ')
 }
 
-/// The node's sign and its time; where the time ends.
-fn put_node(cells: &mut [char], at: usize, node: &Node) -> usize {
+/// Puts the node's sign and time into the cells. Returns the index after the time.
+fn put_node(cells: &mut [char], at: usize, node: &DiagramNode) -> usize {
     let sign = match node.kind {
         NodeKind::Sent => SENT,
         NodeKind::Received => RECEIVED,

@@ -1,5 +1,5 @@
-//! JSON lines: each event as it is in the log, with where it is, and where what it received was
-//! sent.
+//! The diagram as JSON lines: the fields of each step's log line, its file and line number (`at`), and
+//! those of the sending (`from`).
 
 use std::{
     fmt::Write as _,
@@ -9,12 +9,12 @@ use std::{
 use chitty_chat::logging::parse_line;
 
 use crate::{
-    chat::Facts,
+    chat::TraceIndex,
     draw::Diagram,
-    read::{Lines, Place},
+    read::{LineLocation, LineLookup},
 };
 
-/// The fields that are numbers.
+/// The fields that are written as numbers.
 const NUMBERS: [&str; 16] = [
     "lamport",
     "clock",
@@ -34,20 +34,24 @@ const NUMBERS: [&str; 16] = [
     "retry_ms",
 ];
 
-/// Writes it.
-pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
-    let mut lines = Lines::default();
+/// Writes one object a line, every cause before its effects.
+///
+/// # Errors
+///
+/// Fails if `out` cannot be written.
+pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
+    let mut lines = LineLookup::default();
     for node in &diagram.nodes {
-        let place = facts.step(node.at).place;
-        let line = lines.get(&facts.trace.sources, place);
+        let location = index.step(node.at).location;
+        let line = lines.get(&index.trace.sources, location);
         let Some(line) = line.as_deref().and_then(parse_line) else {
             continue;
         };
         let mut object = String::from("{\"at\":");
-        push_place(&mut object, facts, place);
+        push_place(&mut object, index, location);
         if let Some(source) = node.source.and_then(|source| diagram.nodes.get(source)) {
             object.push_str(",\"from\":");
-            push_place(&mut object, facts, facts.step(source.at).place);
+            push_place(&mut object, index, index.step(source.at).location);
         }
         for (key, value) in [
             ("who", &line.who),
@@ -65,10 +69,10 @@ pub fn write(facts: &Facts<'_>, diagram: &Diagram, out: &mut dyn Write) -> io::R
     Ok(())
 }
 
-fn push_place(out: &mut String, facts: &Facts<'_>, place: Place) {
-    let source = facts.trace.sources.get(place.file as usize);
+fn push_place(out: &mut String, index: &TraceIndex<'_>, location: LineLocation) {
+    let source = index.trace.sources.get(location.file as usize);
     let name = source.map_or("", |source| source.name());
-    push_text(out, &format!("{name}:{}", place.line));
+    push_text(out, &format!("{name}:{}", location.line));
 }
 
 fn push(out: &mut String, key: &str, value: &str) {
@@ -94,7 +98,7 @@ fn push_text(out: &mut String, text: &str) {
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            // Hidden ones too, so that a line looks like what it is.
+            // Invisible characters, too, so that a line looks like what it is.
             c if c.is_control() || !(c.is_ascii() || c.is_alphanumeric()) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     // Writing to a string cannot fail.

@@ -1,4 +1,4 @@
-//! A Mermaid sequence diagram.
+//! The diagram as a Mermaid sequence diagram.
 
 use std::{
     fmt::Write as _,
@@ -9,7 +9,11 @@ use chitty_chat::text::display;
 
 use crate::draw::{Diagram, NodeKind};
 
-/// Writes it: an arrow for each reception, with the times of both ends.
+/// Writes an arrow for each reception, with the times of both ends.
+///
+/// # Errors
+///
+/// Fails if `out` cannot be written.
 pub fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "sequenceDiagram")?;
     for (number, column) in diagram.columns.iter().enumerate() {
@@ -43,7 +47,7 @@ pub fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Without what has a meaning to Mermaid.
+/// Escapes the characters that have a meaning in Mermaid.
 fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in display::safe(text).chars() {

@@ -1,4 +1,4 @@
-//! The diagram for other programs.
+//! Exports the diagram for other programs.
 
 pub mod json;
 pub mod mermaid;

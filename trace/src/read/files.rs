@@ -1,4 +1,4 @@
-//! Which files there are, in the order in which they were written.
+//! Finds the log files, and puts rotated ones into the order in which they were written.
 
 use std::{
     collections::BTreeMap,
@@ -6,14 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::ReadError;
+use super::TraceReadError;
 
-/// The log files at these paths: of a folder all of them, of a file that one. The rotated ones of
-/// a process come oldest first. A file that is named twice counts once.
-pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
+/// Finds the log files at these paths: a file is taken as it is, a folder for all log files in it.
+/// Rotated files of a process come oldest first. A file that is named twice is returned once.
+///
+/// # Errors
+///
+/// Fails if a path does not exist or a folder cannot be read.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TraceReadError> {
     let mut found = BTreeMap::new();
     for path in paths {
-        let failed = |source| ReadError {
+        let failed = |source| TraceReadError {
             path: path.clone(),
             source,
         };
@@ -31,9 +35,10 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
     Ok(found.into_values().collect())
 }
 
-type Found = BTreeMap<(PathBuf, std::cmp::Reverse<u32>), PathBuf>;
+/// Paths by the name without the rotation number, oldest first: the highest number is the oldest.
+type FilesInOrder = BTreeMap<(PathBuf, std::cmp::Reverse<u32>), PathBuf>;
 
-fn add(found: &mut Found, path: PathBuf) -> io::Result<()> {
+fn add(found: &mut FilesInOrder, path: PathBuf) -> io::Result<()> {
     let real = fs::canonicalize(&path)?;
     let (stem, number) = split(&real);
     found
@@ -47,7 +52,7 @@ fn is_log(path: &Path) -> bool {
     stem.extension().is_some_and(|extension| extension == "log")
 }
 
-/// `x.log.3` is `x.log` and 3; `x.log` is `x.log` and 0.
+/// Splits off the rotation number: `x.log.3` is `x.log` and 3, `x.log` is `x.log` and 0.
 fn split(path: &Path) -> (PathBuf, u32) {
     let number = path
         .extension()

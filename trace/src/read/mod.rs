@@ -1,11 +1,11 @@
-//! Log files, read into runs of typed steps.
+//! Reads log files into runs of processes, each a list of typed steps.
 
 mod files;
-mod follow;
+mod interner;
 mod parse;
 mod source;
 pub mod step;
-mod texts;
+mod tail;
 
 use std::{
     collections::HashMap,
@@ -18,92 +18,104 @@ use thiserror::Error;
 
 pub use self::{
     files::find,
-    follow::Follower,
-    source::{Lines, Source},
-    step::{Place, Step},
-    texts::{Text, Texts},
+    interner::{TextId, TextInterner},
+    source::{LineLookup, LogSource},
+    step::{LineLocation, TraceStep},
+    tail::LogTailer,
 };
 use self::{
-    parse::{Meaning, Parsed},
-    step::What,
+    parse::{LineMeaning, ParsedLine},
+    step::StepKind,
 };
 
-/// Who speaks in a server's lines; no participant's name.
+/// The name that servers have in log lines. It is reserved: no participant can have it.
 pub const SERVER: &str = "server";
 
-/// Why a log cannot be read.
+/// A log file or folder cannot be read.
 #[derive(Debug, Error)]
 #[error("cannot read {}: {source}; give log files, or folders of them", path.display())]
-pub struct ReadError {
+pub struct TraceReadError {
     /// The file or folder.
     pub path: PathBuf,
-    /// What the system says.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
-/// All that was read.
+/// All log lines that were read, by run.
 #[derive(Debug, Default)]
 pub struct Trace {
-    /// Where the lines are from.
-    pub sources: Vec<Source>,
-    /// The texts in the steps.
-    pub texts: Texts,
-    /// One for each run of a process, in the order of their first lines.
+    /// The files that the lines are from, by the number in a [`LineLocation`].
+    pub sources: Vec<LogSource>,
+    /// The texts that the steps refer to.
+    pub texts: TextInterner,
+    /// The runs of processes, in the order of their first lines.
     pub runs: Vec<Run>,
-    /// How many lines there are.
+    /// How many lines were read, including those that do not parse.
     pub lines: u64,
-    /// Lines that do not parse.
-    pub unreadable: Vec<Place>,
-    numbers: HashMap<(Text, Text), usize>,
+    /// Where lines are that do not parse.
+    pub unreadable: Vec<LineLocation>,
+    /// The index of each run, by its name and id in the log.
+    numbers: HashMap<(TextId, TextId), usize>,
 }
 
-/// One run of a process.
+/// One run of a process, from its start to its end, as far as its lines are there.
 #[derive(Debug)]
 pub struct Run {
-    /// Whose, percent-encoded as in the log.
-    pub word: Text,
-    /// Whose.
-    pub who: Text,
-    /// Its number.
-    pub id: Text,
-    /// It is a server's.
+    /// The name of the process, percent-encoded as in the log.
+    pub word: TextId,
+    /// The name of the process, decoded.
+    pub who: TextId,
+    /// The run id in the log, which tells runs of one name apart.
+    pub id: TextId,
+    /// Whether it is a run of a server.
     pub server: bool,
-    /// It is known from its beginning.
+    /// Whether the lines begin with the start of the process.
     pub begun: bool,
-    /// It ended in order.
+    /// Whether the lines end with an orderly end of the process.
     pub ended: bool,
-    /// Lines that are missing, as it says itself.
+    /// How many lines the process dropped, by its own report (`dropped=N`).
     pub dropped: u64,
-    /// What happened in it.
-    pub steps: Vec<Step>,
-    tail: Tail,
+    /// Its lines, apart from diagnostics.
+    pub steps: Vec<TraceStep>,
+    end: RunEnd,
 }
 
-/// What is known of a run's end so far.
+/// What is known of the end of a run's lines so far.
 #[derive(Debug, Default)]
-struct Tail {
+struct RunEnd {
     /// Lines are missing before the next one.
     hole: bool,
-    /// Its last line can be cut without that showing.
-    bare: bool,
+    /// The last line ends in an unquoted value. If it was cut, the rest still parses, and the value
+    /// may be too short.
+    unquoted: bool,
 }
 
 impl Trace {
-    /// Reads all log files at these paths.
-    pub fn read(paths: &[PathBuf]) -> Result<Self, ReadError> {
-        Self::from_sources(find(paths)?.into_iter().map(Source::file).collect())
+    /// Reads all log files at these paths; see [`find`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file or folder cannot be read.
+    pub fn read(paths: &[PathBuf]) -> Result<Self, TraceReadError> {
+        Self::from_sources(find(paths)?.into_iter().map(LogSource::file).collect())
     }
 
-    /// Reads these, in this order.
-    pub fn from_sources(sources: Vec<Source>) -> Result<Self, ReadError> {
+    /// Reads these logs in this order.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read.
+    pub fn from_sources(sources: Vec<LogSource>) -> Result<Self, TraceReadError> {
         let mut trace = Self::default();
         for (number, source) in sources.iter().enumerate() {
             let file = u32::try_from(number).unwrap_or(u32::MAX);
-            let mut place = Place::start_of(file);
+            let mut location = LineLocation::start_of(file);
             source
                 .open()
-                .and_then(|mut reader| trace.read_lines(&mut place, &mut None, &mut reader, false))
-                .map_err(|error| ReadError {
+                .and_then(|mut reader| {
+                    trace.read_lines(&mut location, &mut None, &mut reader, false)
+                })
+                .map_err(|error| TraceReadError {
                     path: source.name().into(),
                     source: error,
                 })?;
@@ -116,24 +128,25 @@ impl Trace {
         Ok(trace)
     }
 
-    /// Whether there was a run of a server of which nothing is left but that: it cannot be told
-    /// between which others it was, nor what it broadcast.
+    /// Whether there was a run of a server of which no step is left. Its place among the other runs
+    /// and its broadcasts are unknown, so that no gap between runs can be reported.
     pub(crate) fn lacks_a_server(&self) -> bool {
         let mut runs = self.runs.iter();
         runs.any(|run| run.server && run.steps.is_empty())
     }
 
+    /// Changes the path of a file that was renamed.
     fn rename(&mut self, file: u32, path: PathBuf) {
         if let Some(source) = self.sources.get_mut(file as usize) {
-            *source = Source::file(path);
+            *source = LogSource::file(path);
         }
     }
 
-    /// Reads from `place` on, which is where `reader` is, to the end; of a file that grows,
-    /// `whole` lines only.
+    /// Reads lines from `reader`, which is at `location`, to its end. With `whole`, for a file that
+    /// grows, a last line without a line feed is left for later.
     fn read_lines(
         &mut self,
-        place: &mut Place,
+        location: &mut LineLocation,
         last_run: &mut Option<usize>,
         reader: &mut impl BufRead,
         whole: bool,
@@ -145,53 +158,61 @@ impl Trace {
             if length == 0 || (whole && !buffer.ends_with(b"\n")) {
                 return Ok(());
             }
-            place.line = place.line.saturating_add(1);
+            location.line = location.line.saturating_add(1);
             self.lines += 1;
             let content = source::without_mark(&buffer);
             let parsed = str::from_utf8(content)
                 .ok()
                 .and_then(|line| parse::parse(line, &mut self.texts));
             let run = parsed.and_then(|parsed| {
-                let bare_end = !buffer.trim_ascii_end().ends_with(b"\"");
-                self.take(*place, &parsed, bare_end)
+                let unquoted_end = !buffer.trim_ascii_end().ends_with(b"\"");
+                self.take(*location, &parsed, unquoted_end)
             });
             if run.is_some() {
                 *last_run = run;
             } else if !content.trim_ascii().is_empty() {
-                self.unreadable.push(*place);
+                // Which run a torn line is of cannot be read: take it as a hole of the run before it.
+                self.unreadable.push(*location);
                 if let Some(run) = last_run.and_then(|run: usize| self.runs.get_mut(run)) {
-                    run.tail.hole = true;
+                    run.end.hole = true;
                 }
             }
-            place.offset += length as u64;
+            location.offset += length as u64;
         }
     }
 
-    /// Gives the line to its run, and says which that is.
-    fn take(&mut self, place: Place, parsed: &Parsed<'_>, bare_end: bool) -> Option<usize> {
+    /// Adds the line to its run. Returns the index of the run, or `None` if the name is not valid.
+    fn take(
+        &mut self,
+        location: LineLocation,
+        parsed: &ParsedLine<'_>,
+        unquoted_end: bool,
+    ) -> Option<usize> {
         let number = self.run(parsed.head.who, parsed.head.run)?;
         let run = self.runs.get_mut(number)?;
-        run.tail.bare = bare_end;
+        run.end.unquoted = unquoted_end;
         match parsed.meaning {
-            Meaning::Remark => run.tail.bare = false,
-            Meaning::Dropped(lines) => {
-                run.tail.bare = false;
-                run.tail.hole = true;
+            // Diagnostics are not steps: if the last one is cut, nothing that is checked is lost.
+            LineMeaning::Diagnostic => run.end.unquoted = false,
+            LineMeaning::Dropped(lines) => {
+                run.end.unquoted = false;
+                run.end.hole = true;
                 run.dropped = run.dropped.saturating_add(lines);
             }
-            Meaning::Step(what) => run.push(Step {
-                place,
+            LineMeaning::Step(kind) => run.push(TraceStep {
+                location,
                 wall: parsed.wall,
                 lamport: parsed.lamport,
                 clock: parsed.clock,
-                after_hole: run.tail.hole,
+                after_hole: run.end.hole,
                 frayed: false,
-                what,
+                kind,
             }),
         }
         Some(number)
     }
 
+    /// The index of the run with this name and id; a new run if there is none yet.
     fn run(&mut self, word: &str, id: &str) -> Option<usize> {
         let key = (self.texts.intern(word), self.texts.intern(id));
         if let Some(number) = self.numbers.get(&key) {
@@ -208,7 +229,7 @@ impl Trace {
             ended: false,
             dropped: 0,
             steps: Vec::new(),
-            tail: Tail::default(),
+            end: RunEnd::default(),
         });
         self.numbers.insert(key, number);
         Some(number)
@@ -216,24 +237,27 @@ impl Trace {
 }
 
 impl Run {
-    fn push(&mut self, step: Step) {
+    fn push(&mut self, step: TraceStep) {
         if self.steps.is_empty() && !step.after_hole {
-            self.begun = match step.what {
-                What::ServerStarted { .. } | What::LinkBegan => true,
-                What::JoinSent { .. } => step.clock == Some(1),
+            // A client's first request has clock 1: nothing can be missing before it.
+            self.begun = match step.kind {
+                StepKind::ServerStarted { .. } | StepKind::LinkBegan => true,
+                StepKind::JoinSent { .. } => step.clock == Some(1),
                 _ => false,
             };
         }
-        self.ended = matches!(step.what, What::ServerStopped | What::LinkEnded);
-        self.tail.hole = false;
+        // Lines after an end take it back: then the process had not ended.
+        self.ended = matches!(step.kind, StepKind::ServerStopped | StepKind::LinkEnded);
+        self.end.hole = false;
         if let Some(last) = self.steps.last_mut() {
             last.frayed = false;
         }
         self.steps.push(step);
     }
 
+    /// Marks the last step as frayed if the run breaks off there. More lines take that back.
     fn finish(&mut self) {
-        let frayed = !self.ended && self.tail.bare;
+        let frayed = !self.ended && self.end.unquoted;
         if let Some(last) = self.steps.last_mut() {
             last.frayed = frayed;
         }

@@ -1,35 +1,35 @@
-//! From a line's text to a step.
+//! Parses the text of a log line into a step.
 
 use std::{borrow::Cow, time::UNIX_EPOCH};
 
 use chitty_chat::logging::{LineHead, scan_line};
 
 use super::{
-    step::{Event, Kind, Welcome, What},
-    texts::{Text, Texts},
+    interner::{TextId, TextInterner},
+    step::{LoggedEvent, LoggedKind, LoggedWelcome, StepKind},
 };
 
-/// A line that could be read.
-pub(super) struct Parsed<'a> {
+/// A line that parses, with what all kinds of lines have in common.
+pub(super) struct ParsedLine<'a> {
     pub(super) head: LineHead<'a>,
-    /// Microseconds since 1970.
+    /// The wall clock in microseconds since 1970.
     pub(super) wall: u64,
     pub(super) lamport: u64,
     pub(super) clock: Option<u64>,
-    pub(super) meaning: Meaning,
+    pub(super) meaning: LineMeaning,
 }
 
-/// What a line is to a run.
-pub(super) enum Meaning {
-    /// A diagnostic.
-    Remark,
-    /// A diagnostic that says that so many lines are missing.
+/// What a line means for its run.
+pub(super) enum LineMeaning {
+    /// A diagnostic, which has no part in logical time.
+    Diagnostic,
+    /// A diagnostic which reports that this many lines were dropped.
     Dropped(u64),
-    /// A step.
-    Step(What),
+    /// A call, a message, or the start or end of the process.
+    Step(StepKind),
 }
 
-/// The fields that are known; others are passed over.
+/// The known fields of a line. Unknown ones are ignored: a later version may add fields.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "as a line has them")]
 struct Fields<'a> {
@@ -53,7 +53,7 @@ struct Fields<'a> {
     epoch: Option<Cow<'a, str>>,
     reason: Option<Cow<'a, str>>,
     kind: Option<Cow<'a, str>>,
-    /// A number that is none.
+    /// A numeric field does not hold a number.
     bad: bool,
 }
 
@@ -87,7 +87,7 @@ impl<'a> Fields<'a> {
             "resumed" => return self.resumed = value == "true",
             "retry" => return self.retry = value == "true",
             "repeated" => return self.repeated = value == "true",
-            // Lines are missing even if it cannot be read how many.
+            // Lines are missing, even if their number cannot be read.
             "dropped" => return self.dropped = Some(value.parse().unwrap_or(1)),
             _ => return,
         };
@@ -95,20 +95,23 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// `None` where it is no line, or a known one that lacks what it must have.
-pub(super) fn parse<'a>(line: &'a str, texts: &mut Texts) -> Option<Parsed<'a>> {
+/// Parses a line. Returns `None` if it has not the form of a log line, or if it is of a known kind
+/// and lacks a field that the kind always has.
+pub(super) fn parse<'a>(line: &'a str, texts: &mut TextInterner) -> Option<ParsedLine<'a>> {
     let mut fields = Fields::default();
     let head = scan_line(line, |key, value| fields.take(key, value))?;
     let wall = head.time.duration_since(UNIX_EPOCH).ok()?.as_micros();
     let wall = u64::try_from(wall).ok()?;
     let meaning = if head.call == "log" {
-        fields.dropped.map_or(Meaning::Remark, Meaning::Dropped)
+        fields
+            .dropped
+            .map_or(LineMeaning::Diagnostic, LineMeaning::Dropped)
     } else if fields.bad {
         return None;
     } else {
-        Meaning::Step(what(&head, &fields, texts)?)
+        LineMeaning::Step(step_kind(&head, &fields, texts)?)
     };
-    Some(Parsed {
+    Some(ParsedLine {
         head,
         wall,
         lamport: fields.lamport.unwrap_or(0),
@@ -117,84 +120,88 @@ pub(super) fn parse<'a>(line: &'a str, texts: &mut Texts) -> Option<Parsed<'a>> 
     })
 }
 
-fn what(head: &LineHead<'_>, fields: &Fields<'_>, texts: &mut Texts) -> Option<What> {
+fn step_kind(
+    head: &LineHead<'_>,
+    fields: &Fields<'_>,
+    texts: &mut TextInterner,
+) -> Option<StepKind> {
     let server = head.who == super::SERVER;
     let mut text = |value: &Option<Cow<'_, str>>| value.as_ref().map(|text| texts.intern(text));
-    let what = match (head.call, head.step) {
-        ("Server", "started") => What::ServerStarted {
+    let kind = match (head.call, head.step) {
+        ("Server", "started") => StepKind::ServerStarted {
             epoch: text(&fields.epoch)?,
             position: fields.position?,
         },
-        ("Server", "stopped") => What::ServerStopped,
-        ("Link", "connecting" | "starting") => What::LinkBegan,
-        ("Link", "ended") => What::LinkEnded,
-        ("Join", "sent") => What::JoinSent {
+        ("Server", "stopped") => StepKind::ServerStopped,
+        ("Link", "connecting" | "starting") => StepKind::LinkBegan,
+        ("Link", "ended") => StepKind::LinkEnded,
+        ("Join", "sent") => StepKind::JoinSent {
             name: text(&fields.name)?,
             resume: fields.resume,
         },
-        ("Join", "received") => What::JoinReceived {
+        ("Join", "received") => StepKind::JoinReceived {
             name: text(&fields.name).unwrap_or_default(),
         },
-        ("Join", "granted") => What::JoinGranted(welcome(fields)?),
-        ("Join", "replied") => What::JoinReplied(welcome(fields)?),
-        ("Broadcast", "sent") => What::BroadcastSent(event(fields, texts)?),
-        ("Broadcast", "received") => What::BroadcastReceived(event(fields, texts)?),
-        ("Publish", "sent") => What::PublishSent {
+        ("Join", "granted") => StepKind::JoinGranted(welcome(fields)?),
+        ("Join", "replied") => StepKind::JoinReplied(welcome(fields)?),
+        ("Broadcast", "sent") => StepKind::BroadcastSent(event(fields, texts)?),
+        ("Broadcast", "received") => StepKind::BroadcastReceived(event(fields, texts)?),
+        ("Publish", "sent") => StepKind::PublishSent {
             id: text(&fields.id).unwrap_or_default(),
             seen: fields.seen?,
             text: text(&fields.text)?,
             retry: fields.retry,
         },
-        ("Publish", "received") => What::PublishReceived {
+        ("Publish", "received") => StepKind::PublishReceived {
             participant: fields.participant,
             id: text(&fields.id).unwrap_or_default(),
             seen: fields.seen?,
         },
-        ("Publish", "replied") => What::PublishReplied {
+        ("Publish", "replied") => StepKind::PublishReplied {
             position: fields.position?,
             id: text(&fields.id).unwrap_or_default(),
             repeated: fields.repeated,
         },
-        ("Publish", "refused") if !server => What::PublishRefused {
+        ("Publish", "refused") if !server => StepKind::PublishRefused {
             id: text(&fields.id).unwrap_or_default(),
         },
-        ("Leave", "sent") => What::LeaveSent,
-        ("Leave", "received") => What::LeaveReceived {
+        ("Leave", "sent") => StepKind::LeaveSent,
+        ("Leave", "received") => StepKind::LeaveReceived {
             participant: fields.participant,
         },
-        ("Leave", "replied") => What::LeaveReplied {
+        ("Leave", "replied") => StepKind::LeaveReplied {
             position: fields.position?,
             repeated: fields.repeated,
         },
-        ("History", "sent") => What::HistorySent,
-        ("History", "replied") if !server => What::HistoryReplied,
-        _ => return Some(What::Other),
+        ("History", "sent") => StepKind::HistorySent,
+        ("History", "replied") if !server => StepKind::HistoryReplied,
+        _ => return Some(StepKind::Other),
     };
-    is_whole(what, fields, server).then_some(what)
+    has_its_times(kind, fields, server).then_some(kind)
 }
 
-/// Whether the times that such a line always has are there.
-fn is_whole(what: What, fields: &Fields<'_>, server: bool) -> bool {
+/// Whether the line has the times (`lamport`, `clock`) that lines of its kind always have.
+fn has_its_times(kind: StepKind, fields: &Fields<'_>, server: bool) -> bool {
     let (lamport, clock) = (fields.lamport.is_some(), fields.clock.is_some());
-    match what {
-        What::ServerStarted { .. }
-        | What::ServerStopped
-        | What::LinkBegan
-        | What::LinkEnded
-        | What::PublishRefused { .. }
-        | What::Other => true,
-        What::HistorySent => clock,
-        What::JoinGranted(_)
-        | What::JoinReceived { .. }
-        | What::PublishReceived { .. }
-        | What::LeaveReceived { .. } => lamport,
-        What::PublishReplied { .. } | What::LeaveReplied { .. } if server => lamport,
+    match kind {
+        StepKind::ServerStarted { .. }
+        | StepKind::ServerStopped
+        | StepKind::LinkBegan
+        | StepKind::LinkEnded
+        | StepKind::PublishRefused { .. }
+        | StepKind::Other => true,
+        StepKind::HistorySent => clock,
+        StepKind::JoinGranted(_)
+        | StepKind::JoinReceived { .. }
+        | StepKind::PublishReceived { .. }
+        | StepKind::LeaveReceived { .. } => lamport,
+        StepKind::PublishReplied { .. } | StepKind::LeaveReplied { .. } if server => lamport,
         _ => lamport && clock,
     }
 }
 
-fn welcome(fields: &Fields<'_>) -> Option<Welcome> {
-    Some(Welcome {
+fn welcome(fields: &Fields<'_>) -> Option<LoggedWelcome> {
+    Some(LoggedWelcome {
         position: fields.position?,
         participant: fields.participant?,
         resumed: fields.resumed,
@@ -203,25 +210,25 @@ fn welcome(fields: &Fields<'_>) -> Option<Welcome> {
     })
 }
 
-fn event(fields: &Fields<'_>, texts: &mut Texts) -> Option<Event> {
+fn event(fields: &Fields<'_>, texts: &mut TextInterner) -> Option<LoggedEvent> {
     let kind = match fields.kind.as_deref()? {
-        "joined" => Kind::Joined,
-        "left" => Kind::Left,
-        "message" => Kind::Message,
-        _ => Kind::Unknown,
+        "joined" => LoggedKind::Joined,
+        "left" => LoggedKind::Left,
+        "message" => LoggedKind::Message,
+        _ => LoggedKind::Unknown,
     };
     let name = match kind {
-        Kind::Message => &fields.author,
+        LoggedKind::Message => &fields.author,
         _ => &fields.name,
     };
-    let known = kind != Kind::Unknown;
+    let known = kind != LoggedKind::Unknown;
     let whole = !known || (fields.participant.is_some() && name.is_some() && fields.text.is_some());
     let mut text = |value: &Option<Cow<'_, str>>| {
         value
             .as_ref()
-            .map_or(Text::EMPTY, |text| texts.intern(text))
+            .map_or(TextId::EMPTY, |text| texts.intern(text))
     };
-    whole.then_some(Event {
+    whole.then_some(LoggedEvent {
         position: fields.position?,
         kind,
         participant: fields.participant.unwrap_or(0),

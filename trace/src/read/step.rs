@@ -1,20 +1,20 @@
-//! What one line says, typed.
+//! The content of a log line, typed (docs/log-format.md).
 
-use super::texts::Text;
+use super::interner::TextId;
 
-/// Where a line is.
+/// The location of a line in the log files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
-    /// Which of the trace's files.
+pub struct LineLocation {
+    /// The number of the file, as an index into the trace's sources.
     pub file: u32,
-    /// Which line of it, from 1.
+    /// The number of the line in the file, from 1.
     pub line: u32,
-    /// Where the line begins, in bytes.
+    /// The offset of the line's first byte in the file.
     pub offset: u64,
 }
 
-impl Place {
-    /// Before the first line.
+impl LineLocation {
+    /// The location before the first line of a file.
     pub(super) const fn start_of(file: u32) -> Self {
         Self {
             file,
@@ -24,147 +24,148 @@ impl Place {
     }
 }
 
-/// One line of a run.
+/// One line of a run that is not a diagnostic.
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
-    /// Where it is written.
-    pub place: Place,
-    /// The wall clock of its process: microseconds since 1970, for people and to break ties.
+pub struct TraceStep {
+    /// Where the line is.
+    pub location: LineLocation,
+    /// The wall clock of the process in microseconds since 1970. It is shown to people and breaks
+    /// ties between concurrent steps; no rule depends on it.
     pub wall: u64,
-    /// The time that the message carries; 0 where the line has none.
+    /// The Lamport time that the message carries; 0 if the line has none.
     pub lamport: u64,
-    /// The process's clock after it.
+    /// The process's Lamport clock after the step, if the line reports it.
     pub clock: Option<u64>,
-    /// Lines of this run are missing before it.
+    /// Lines of this run are missing before this one.
     pub after_hole: bool,
-    /// The run breaks off here, and the line may be cut in its last field.
+    /// The run breaks off here, and the last field of the line may be cut.
     pub frayed: bool,
-    /// What happened.
-    pub what: What,
+    /// What happened in the step, with its fields.
+    pub kind: StepKind,
 }
 
-/// What happened.
+/// What happened in a step, with the fields of its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// A server came up, with the log's life and last position.
+pub enum StepKind {
+    /// A server started on a log.
     ServerStarted {
-        /// The log's life.
-        epoch: Text,
-        /// The last position.
+        /// The epoch of the log.
+        epoch: TextId,
+        /// The head of the log.
         position: u64,
     },
-    /// It ended in order.
+    /// A server ended in order.
     ServerStopped,
     /// A client began to connect.
     LinkBegan,
     /// A client ended in order.
     LinkEnded,
-    /// A client asks to enter.
+    /// A client sends a Join.
     JoinSent {
-        /// Under this name.
-        name: Text,
-        /// Going on behind this position.
+        /// The requested name.
+        name: TextId,
+        /// The position after which the client wants to resume, if it does.
         resume: Option<u64>,
     },
-    /// The server got that.
+    /// The server receives a Join.
     JoinReceived {
-        /// Under this name.
-        name: Text,
+        /// The requested name.
+        name: TextId,
     },
-    /// The server lets somebody in.
-    JoinGranted(Welcome),
-    /// The client heard so.
-    JoinReplied(Welcome),
-    /// The server tells all.
-    BroadcastSent(Event),
-    /// A client heard it.
-    BroadcastReceived(Event),
-    /// A client sends a line.
+    /// The server answers a Join with a Welcome.
+    JoinGranted(LoggedWelcome),
+    /// A client receives the Welcome.
+    JoinReplied(LoggedWelcome),
+    /// The server broadcasts an event.
+    BroadcastSent(LoggedEvent),
+    /// A client receives an event from its stream.
+    BroadcastReceived(LoggedEvent),
+    /// A client sends a Publish.
     PublishSent {
-        /// Its id; may be empty.
-        id: Text,
-        /// The last position that its author had been shown.
+        /// The message's id; may be empty.
+        id: TextId,
+        /// The last position that the author had received when it wrote.
         seen: u64,
-        /// The line.
-        text: Text,
-        /// It was sent before.
+        /// The text of the message.
+        text: TextId,
+        /// The same request was sent before.
         retry: bool,
     },
-    /// The server got it.
+    /// The server receives a Publish.
     PublishReceived {
-        /// Whose, where it leads to an event.
+        /// The author, if the request leads to an event.
         participant: Option<u64>,
-        /// Its id.
-        id: Text,
-        /// As it was told.
+        /// The message's id.
+        id: TextId,
+        /// The `seen` of the request.
         seen: u64,
     },
-    /// It is durable: on the server its saying so, at a client its hearing so.
+    /// A Publish is acknowledged: in a server's log the reply is sent, in a client's it is received.
     PublishReplied {
-        /// Where it is.
+        /// The position of the message.
         position: u64,
-        /// Its id.
-        id: Text,
-        /// A retry that got the first reply.
+        /// The message's id.
+        id: TextId,
+        /// It was a retry, and got the reply of the first request.
         repeated: bool,
     },
-    /// A client heard that its line is not published.
+    /// A client receives a final refusal of its Publish.
     PublishRefused {
-        /// The line's id.
-        id: Text,
+        /// The message's id.
+        id: TextId,
     },
-    /// A client leaves.
+    /// A client sends a Leave.
     LeaveSent,
-    /// The server got that.
+    /// The server receives a Leave.
     LeaveReceived {
-        /// Who, where it leads to an event.
+        /// The participant, if the request leads to an event.
         participant: Option<u64>,
     },
-    /// It is durable: as with [`What::PublishReplied`].
+    /// A Leave is acknowledged, sent or received as with [`StepKind::PublishReplied`].
     LeaveReplied {
-        /// Where its Left is.
+        /// The position of the Left.
         position: u64,
-        /// A repeated Leave.
+        /// It was a repeated Leave, and got the reply of the first.
         repeated: bool,
     },
-    /// A client asks for older events, which moves no clock.
+    /// A client requests a page of History, which moves no clock.
     HistorySent,
-    /// It got them.
+    /// A client receives a page of History.
     HistoryReplied,
-    /// Of no meaning to logical time.
+    /// A line that has no part in logical time.
     Other,
 }
 
-/// What a Welcome says.
+/// The fields of a Welcome, as in a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Welcome {
-    /// As of which event.
+pub struct LoggedWelcome {
+    /// The position that the Welcome is as of.
     pub position: u64,
-    /// The position of the participation's Joined.
+    /// The number of the participation: the position of its Joined.
     pub participant: u64,
-    /// The same participation goes on.
+    /// Whether an earlier participation continues.
     pub resumed: bool,
-    /// The first position that follows.
+    /// The first position that the stream delivers.
     pub next: u64,
-    /// The log's end.
+    /// The head of the log.
     pub head: u64,
 }
 
-/// What an event is.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Somebody entered.
+pub enum LoggedKind {
+    /// A participant joined.
     Joined,
-    /// Somebody is gone.
+    /// A participant left.
     Left,
-    /// Somebody wrote.
+    /// A participant wrote a message.
     Message,
-    /// Of a later version.
+    /// A kind that only a later version knows.
     Unknown,
 }
 
-impl Kind {
-    /// The word for it in logs.
+impl LoggedKind {
+    /// The value of `kind=` in log lines.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Joined => "joined",
@@ -175,25 +176,25 @@ impl Kind {
     }
 }
 
-/// An event of the chat, in one process's words.
+/// An event of the chat, as one log line has it. Lines about one event may differ if logs are broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Its place.
+pub struct LoggedEvent {
+    /// The position of the event in the chat's log.
     pub position: u64,
-    /// What it is.
-    pub kind: Kind,
-    /// Whose participation.
+    /// The kind of the event.
+    pub kind: LoggedKind,
+    /// The number of the participation that joined, left or wrote.
     pub participant: u64,
-    /// Whose name: the author's, or who came or went.
-    pub name: Text,
-    /// Why somebody left.
-    pub reason: Text,
-    /// A message's id.
-    pub id: Text,
-    /// What its author had seen.
+    /// The name of the participant who joined, left or wrote.
+    pub name: TextId,
+    /// The reason of a Left; otherwise empty.
+    pub reason: TextId,
+    /// The id of a message; otherwise empty.
+    pub id: TextId,
+    /// The position up to which the author of a message had received everything; otherwise 0.
     pub seen: u64,
-    /// The message, or the sentence.
-    pub text: Text,
-    /// The time of the request behind it; 0: none.
+    /// The text of the message, or the fixed sentence for joining and leaving.
+    pub text: TextId,
+    /// The Lamport time of the request that led to the event; 0 if there was none.
     pub request: u64,
 }

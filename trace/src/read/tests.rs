@@ -9,7 +9,7 @@ const SERVER_LOG: &str = "\
 ";
 
 fn read(text: &str) -> Trace {
-    Trace::from_sources(vec![Source::memory("server.log", text)]).unwrap()
+    Trace::from_sources(vec![LogSource::memory("server.log", text)]).unwrap()
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn a_log_is_read_into_steps_with_their_lines() {
     let run = &trace.runs[0];
     assert!(run.server && run.begun && !run.ended);
     assert_eq!(run.steps.len(), 4);
-    let What::BroadcastSent(event) = run.steps[2].what else {
+    let StepKind::BroadcastSent(event) = run.steps[2].kind else {
         panic!("{:?}", run.steps[2]);
     };
     assert_eq!(trace.texts.get(event.name), "ada");
@@ -30,10 +30,10 @@ fn a_log_is_read_into_steps_with_their_lines() {
         (event.position, event.request, event.participant),
         (1, 1, 1)
     );
-    let mut lines = Lines::default();
+    let mut lines = LineLookup::default();
     for step in run.steps.iter().rev() {
-        let line = lines.get(&trace.sources, step.place).unwrap();
-        let number = step.place.line as usize - 1;
+        let line = lines.get(&trace.sources, step.location).unwrap();
+        let number = step.location.line as usize - 1;
         assert_eq!(Some(line.as_str()), SERVER_LOG.lines().nth(number));
     }
 }
@@ -95,11 +95,11 @@ fn a_log_that_went_through_an_editor_of_windows_is_the_same() {
         steps
             .map(|step| {
                 (
-                    step.place.line,
+                    step.location.line,
                     step.wall,
                     step.lamport,
                     step.clock,
-                    step.what,
+                    step.kind,
                 )
             })
             .collect::<Vec<_>>()
@@ -118,9 +118,9 @@ fn a_log_that_went_through_an_editor_of_windows_is_the_same() {
         assert_eq!(trace.unreadable, [], "{text:?}");
         assert_eq!(trace.runs.len(), 1);
         assert_eq!(steps(&trace), steps(&plain));
-        let mut lines = Lines::default();
+        let mut lines = LineLookup::default();
         for (step, line) in trace.runs[0].steps.iter().zip([0, 1, 3, 4]) {
-            let shown = lines.get(&trace.sources, step.place);
+            let shown = lines.get(&trace.sources, step.location);
             assert_eq!(shown.as_deref(), SERVER_LOG.lines().nth(line));
         }
     }
@@ -133,7 +133,7 @@ fn a_log_may_end_anywhere() {
         assert!(trace.unreadable.len() <= 1, "{end}");
         let whole = SERVER_LOG[..end].matches('\n').count();
         let read: usize = trace.runs.iter().map(|run| run.steps.len()).sum();
-        // Without the diagnostic.
+        // The lines without the diagnostic, which is no step.
         assert!(read + 1 >= whole, "{end}: {read} of {whole}");
     }
 }

@@ -1,19 +1,20 @@
-//! A chat in miniature, seeded, that writes the logs which the real processes would write.
+//! A seeded model of a chat, which writes the logs that real processes would write.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 mod model;
+pub(crate) mod plant;
 
 use std::collections::BTreeMap;
 
 use chitty_trace::{
-    chat::Facts,
-    check::{Report, Rule, check},
-    read::{Source, Trace},
+    chat::TraceIndex,
+    check::{CheckReport, Rule, check},
+    read::{LogSource, Trace},
 };
 
 pub(crate) use model::run;
 
-/// The lines of each file.
+/// The lines of each log, by the name of its file.
 pub(crate) type Logs = BTreeMap<String, Vec<String>>;
 
 pub(crate) fn trace(logs: &Logs) -> Trace {
@@ -22,14 +23,14 @@ pub(crate) fn trace(logs: &Logs) -> Trace {
             .iter()
             .flat_map(|line| [line.as_str(), "\n"])
             .collect();
-        Source::memory(name, &text)
+        LogSource::memory(name, &text)
     });
     Trace::from_sources(sources.collect()).expect("memory can be read")
 }
 
-pub(crate) fn report(logs: &Logs) -> Report {
+pub(crate) fn report(logs: &Logs) -> CheckReport {
     let trace = trace(logs);
-    check(&Facts::of(&trace))
+    check(&TraceIndex::of(&trace))
 }
 
 pub(crate) fn broken(logs: &Logs) -> Vec<Rule> {
@@ -43,10 +44,10 @@ pub(crate) fn assert_clean(logs: &Logs) {
     if let Some(first) = report.violations.first() {
         let mut shown = String::new();
         for at in &first.lines {
-            let place = trace.runs[at.run].steps[at.step].place;
-            let name = trace.sources[place.file as usize].name();
-            let line = &logs[name][place.line as usize - 1];
-            shown = format!("{shown}\n{name}:{} {line}", place.line);
+            let location = trace.runs[at.run].steps[at.step].location;
+            let name = trace.sources[location.file as usize].name();
+            let line = &logs[name][location.line as usize - 1];
+            shown = format!("{shown}\n{name}:{} {line}", location.line);
         }
         panic!(
             "{} {}{shown}\n(of {:?})",

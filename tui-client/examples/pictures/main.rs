@@ -4,13 +4,11 @@
 //! cargo build --package chitty && cargo run --package chitty --example pictures
 //! ```
 
-#[path = "../../tests/terminal/support.rs"]
-mod support;
 mod svg;
 
 use std::{fs, io, path::Path};
 
-use support::{Terminal, World, signal};
+use chitty_testing::terminal::{Terminal, World, signal};
 use svg::{DARK, LIGHT};
 
 fn main() -> io::Result<()> {

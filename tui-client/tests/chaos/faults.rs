@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use chitty_testing::terminal::{ServerProcess, World};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use tokio::time::{Instant, sleep};
 
@@ -9,7 +10,6 @@ use crate::{
     client::Client,
     person::{Order, Person},
     proxy::{Mode, Proxy},
-    support::{Server, World},
 };
 
 const SERVER: [&str; 6] = [
@@ -77,7 +77,7 @@ impl fmt::Display for Counts {
 }
 
 pub(crate) struct Stage {
-    pub(crate) server: Server,
+    pub(crate) server: ServerProcess,
     pub(crate) clients: Vec<Client>,
     pub(crate) people: Vec<Person>,
     pub(crate) proxies: Vec<Proxy>,

@@ -17,17 +17,14 @@ mod person;
 mod proxy;
 mod tail;
 
-#[path = "../terminal/support.rs"]
-mod support;
-
 use std::{path::Path, sync::Arc, time::Duration};
 
-use chitty_trace::{chat::Facts, check, cli::write_report, read::Trace};
+use chitty_testing::terminal::{World, wait_until};
+use chitty_trace::{chat::TraceIndex, check, cli::write_report, read::Trace};
 use client::{Client, Report};
 use faults::Stage;
 use person::{Order, Person, Sitting};
 use proxy::Proxy;
-use support::{World, wait_until};
 
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name)
@@ -115,10 +112,10 @@ async fn finish(mut stage: Stage, world: &World) {
 /// Checks the logs of all processes against the rules of logical time.
 fn check_times(folder: &Path) {
     let trace = Trace::read(&[folder.to_owned()]).expect("readable");
-    let facts = Facts::of(&trace);
-    let report = check::check(&facts);
+    let index = TraceIndex::of(&trace);
+    let report = check::check(&index);
     let mut text = Vec::new();
-    write_report(&facts, &report, &mut text).expect("memory");
+    write_report(&index, &report, &mut text).expect("memory");
     let text = String::from_utf8_lossy(&text);
     println!("  {}", text.trim().replace('\n', "\n  "));
     assert!(report.counts.is_empty(), "{text}");

@@ -8,10 +8,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    support::{Terminal, World, signal, wait_until},
-    tail::Tail,
-};
+use chitty_testing::terminal::{Terminal, World, signal, wait_until};
+
+use crate::tail::Tail;
 
 /// The time from one line to the next.
 const PACE: Duration = Duration::from_millis(60);

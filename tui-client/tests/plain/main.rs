@@ -2,8 +2,6 @@
 
 mod started;
 mod starts;
-#[path = "../terminal/support.rs"]
-mod support;
 mod waiting;
 
 use std::{
@@ -11,7 +9,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use support::{World, wait_until};
+use chitty_testing::terminal::{World, wait_until};
 
 /// `chitty --plain` with a clean environment.
 fn client(world: &World, server: &str, name: &str) -> Command {

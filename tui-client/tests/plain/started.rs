@@ -6,10 +6,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::{
-    support::{World, signal, wait_until},
-    text,
-};
+use chitty_testing::terminal::{World, signal, wait_until};
+
+use crate::text;
 
 /// A local server, which a client starts from a script with `"$@"`.
 struct Own {

@@ -2,7 +2,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
-use crate::{support::World, text};
+use chitty_testing::terminal::World;
+
+use crate::text;
 
 /// The message: one line, or clap's usage, with each cause once and no colours.
 fn complaint(world: &World, args: &[&str], environment: &[(&str, &str)]) -> String {

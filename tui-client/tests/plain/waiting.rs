@@ -7,11 +7,9 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use crate::{
-    client, pipe,
-    support::{Server, World, signal, wait_until},
-    text,
-};
+use chitty_testing::terminal::{ServerProcess, World, signal, wait_until};
+
+use crate::{client, pipe, text};
 
 /// Waits for the process to end.
 fn ended(child: &mut Child) -> ExitStatus {
@@ -22,7 +20,7 @@ fn ended(child: &mut Child) -> ExitStatus {
 }
 
 /// A chat with this many lines.
-fn chat(world: &World, lines: usize) -> Server {
+fn chat(world: &World, lines: usize) -> ServerProcess {
     let server = world.server(&["--publish-rate", "off"]);
     let lines = vec!["x".repeat(120); lines].join("\n");
     let done = pipe(world, server.address(), "ada", lines.as_bytes(), &[]);

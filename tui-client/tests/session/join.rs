@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use chitty::session::{ClockCause, Ended, HistoryPage, Notice, SessionCommand};
 use chitty_chat::{LamportTime, ParticipantNumber, proto::v1};
+use chitty_testing::fake_server::{Fake, welcome};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{
-    fake::{Fake, welcome},
-    user::User,
-};
+use crate::user::User;
 
 #[tokio::test]
 async fn the_first_join_has_the_numbers_of_the_design() {

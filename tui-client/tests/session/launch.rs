@@ -6,13 +6,14 @@ use chitty::{
     launch::{LocalServer, local, remote},
     session::{Connector, Ended, Link, Notice},
 };
+use chitty_testing::fake_server::Fake;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
 };
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use crate::{fake::Fake, user::User};
+use crate::user::User;
 
 /// A local server that is started by this shell script.
 fn script(address: SocketAddr, script: &str) -> Connector {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use chitty::session::{Ended, SessionCommand};
 use chitty_chat::proto::v1::{LeaveReply, PublishReply};
+use chitty_testing::fake_server::Fake;
 use tokio::time::Instant;
 use tonic::Status;
 
-use crate::{fake::Fake, user::User};
+use crate::user::User;
 
 /// The meaning of "soon", with some reserve for a busy machine.
 const SOON: Duration = Duration::from_millis(2500);

@@ -7,6 +7,7 @@ use std::{
 
 use chitty::session::{HistoryPage, Notice, SessionCommand};
 use chitty_chat::proto::v1::{HistoryReply, LeaveReply, PublishReply, closing::Reason};
+use chitty_testing::fake_server::Fake;
 use tonic::Status;
 use tracing::{
     Event, Subscriber,
@@ -18,7 +19,7 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt as _},
 };
 
-use crate::{fake::Fake, user::User};
+use crate::user::User;
 
 /// Collects the CALL lines of this thread: `Join sent lamport=1 ...`.
 #[derive(Clone, Default)]

@@ -1,6 +1,5 @@
 //! The session against a server that follows the test's script, over real sockets.
 
-mod fake;
 mod join;
 mod launch;
 mod leave;

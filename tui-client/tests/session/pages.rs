@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use chitty::session::{HistoryPage, Notice, SessionCommand};
 use chitty_chat::{Event, Position, proto::v1};
+use chitty_testing::fake_server::{Fake, welcome};
 use tonic::Status;
 
-use crate::{
-    fake::{Fake, welcome},
-    user::User,
-};
+use crate::user::User;
 
 async fn ask(user: &User) {
     let page = HistoryPage::Before(Position::ZERO);

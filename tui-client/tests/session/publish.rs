@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use chitty::session::Ticket;
 use chitty_chat::proto::v1::PublishReply;
+use chitty_testing::fake_server::{Fake, resumed, welcome};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{
-    fake::{Fake, resumed, welcome},
-    user::User,
-};
+use crate::user::User;
 
 fn reply(position: u64, lamport: u64) -> PublishReply {
     PublishReply { position, lamport }

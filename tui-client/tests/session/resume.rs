@@ -9,15 +9,13 @@ use chitty_chat::{
     LamportTime, ParticipantNumber,
     proto::v1::{self, closing::Reason},
 };
+use chitty_testing::fake_server::{Fake, resumed, welcome};
 use http::Uri;
 use tokio::{sync::mpsc, time::Instant};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{
-    fake::{Fake, resumed, welcome},
-    user::User,
-};
+use crate::user::User;
 
 fn resume(position: u64, lamport: u64) -> v1::Resume {
     v1::Resume {

@@ -10,9 +10,8 @@ use chitty::{
     },
 };
 use chitty_chat::{Event, LamportTime, MessageText, ParticipantName, Position, secret::os_random};
+use chitty_testing::fake_server::{Fake, PATIENCE};
 use tokio::time::timeout;
-
-use crate::fake::{Fake, PATIENCE};
 
 pub(crate) struct User(pub(crate) SessionHandle);
 
@@ -61,7 +60,10 @@ impl User {
     }
 
     /// The first participant of a chat, after it was shown its own Joined.
-    pub(crate) async fn in_chat(server: &mut Fake, name: &str) -> (Self, crate::fake::Stream) {
+    pub(crate) async fn in_chat(
+        server: &mut Fake,
+        name: &str,
+    ) -> (Self, chitty_testing::fake_server::FakeStream) {
         let mut user = Self::of(server);
         user.join(name).await;
         let stream = server.join().await.welcome_first();

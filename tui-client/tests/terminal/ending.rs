@@ -1,11 +1,9 @@
 //! The end of a client that is asked to end, of its log, and of the server that it started.
 
 use chitty_chat::logging::Line;
+use chitty_testing::terminal::{World, signal, wait_until};
 
-use crate::{
-    free_address, leaves,
-    support::{World, signal, wait_until},
-};
+use crate::{free_address, leaves};
 
 /// Checks that its log ends with its leaving: the reply, and its own Left as the last broadcast.
 fn ends_with_its_leaving(log: &[Line]) {

@@ -3,12 +3,9 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chitty_chat::proto::v1;
+use chitty_testing::fake_server::{Fake, welcome};
+use chitty_testing::terminal::{Terminal, World};
 use tonic::Status;
-
-use crate::{
-    fake::{Fake, welcome},
-    support::{Terminal, World},
-};
 
 /// Sequences for the title, the clipboard, the screen and an answer of the terminal, with seven and
 /// with eight bits; control characters; and characters that reverse, hide or fake a text.
@@ -123,7 +120,10 @@ fn hostile(marker: &str) -> String {
 }
 
 /// ada, in a chat with a participant of a hostile name.
-async fn enter(world: &World, server: &mut Fake) -> (Terminal, crate::fake::Stream) {
+async fn enter(
+    world: &World,
+    server: &mut Fake,
+) -> (Terminal, chitty_testing::fake_server::FakeStream) {
     let ada = world.client(&server.url(), &["--name", "ada"]);
     let stream = server.join().await.accept();
     let mallory = hostile("mallory");

@@ -1,9 +1,6 @@
 //! The real binaries in real pseudo-terminals: what users see, and what the logs say about it.
 
 mod ending;
-#[path = "../session/fake.rs"]
-#[allow(dead_code, reason = "of the server by hand, this uses a part")]
-mod fake;
 mod flood;
 mod gate;
 mod history;
@@ -11,14 +8,13 @@ mod hostile;
 mod modes;
 mod reading;
 mod report;
-mod support;
 mod surroundings;
 mod writing;
 
 use std::collections::HashSet;
 
 use chitty_chat::logging::Line;
-use support::{Terminal, World, wait_until};
+use chitty_testing::terminal::{Terminal, World, login_name, signal, wait_until};
 
 fn leaves(mut terminal: Terminal) {
     assert_eq!(terminal.wait(), 0, "{}", terminal.screen());
@@ -160,7 +156,7 @@ fn a_refused_name_is_explained_and_can_be_changed() {
     ada.wait_for("Participant bob joined");
     // Without a name the login name is offered.
     let mut third = world.client(&server.url, &[]);
-    let login = support::login_name();
+    let login = login_name();
     third.wait_for(&login);
     third.send("\r");
     ada.wait_for(&format!("Participant {login} joined"));
@@ -272,7 +268,7 @@ fn a_terminal_that_hangs_stops_the_screen_only() {
     ada.read(false);
     flood::flood(&server.url, "eve", 1000);
     // She can leave, too; the process waits only for its terminal, to restore it.
-    support::signal(ada.process(), "TERM");
+    signal(ada.process(), "TERM");
     wait_for_sent("ada left Chitty-Chat");
     ada.read(true);
     leaves(ada);

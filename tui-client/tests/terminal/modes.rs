@@ -11,8 +11,7 @@ use chitty::{
     session::{self, SessionConfig},
     view::Palette,
 };
-
-use crate::support::{self, Terminal, World, wait_until};
+use chitty_testing::terminal::{Terminal, World, signal, wait_until};
 
 /// The modes that a program's output has set.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -101,13 +100,13 @@ fn the_terminal_is_restored_on_every_way_out() {
         ("escape-key", |terminal| terminal.send("\u{1b}[27u")),
         ("quit", |terminal| terminal.say("/quit")),
         ("sigterm", |terminal| {
-            support::signal(terminal.process(), "TERM");
+            signal(terminal.process(), "TERM");
         }),
         ("sigint", |terminal| {
-            support::signal(terminal.process(), "INT");
+            signal(terminal.process(), "INT");
         }),
         ("sighup", |terminal| {
-            support::signal(terminal.process(), "HUP");
+            signal(terminal.process(), "HUP");
         }),
     ];
     for (name, leave) in ways {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Terminal, World, wait_until};
+use chitty_testing::terminal::{Terminal, World, wait_until};
 
 /// Every kind of sequence in a program's output: "CSI H", "OSC 8". Panics at anything that is
 /// neither a sequence nor text.

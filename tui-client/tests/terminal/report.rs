@@ -13,12 +13,13 @@ use chitty_chat::{
     logging::{Line, parse_line},
     proto::v1::{PublishRequest, chitty_chat_client::ChittyChatClient},
 };
+use chitty_testing::terminal::{Terminal, World, wait_until};
 use chitty_trace::{
-    chat::Facts,
+    chat::TraceIndex,
     check::check,
     cli::write_report,
     draw::{Detail, Diagram, svg},
-    read::{Source, Trace},
+    read::{LogSource, Trace},
 };
 use tonic::{Code, transport::Endpoint};
 
@@ -26,7 +27,6 @@ use super::{
     broadcasts,
     gate::{Gate, Way},
     leaves,
-    support::{Terminal, World, wait_until},
 };
 
 /// The folder in which to keep the logs of the run.
@@ -66,12 +66,12 @@ fn the_report_shows_such_a_run() {
     require(&WHO.map(|who| (who, lines(who))).into());
 
     // The report's figures are made from these sources.
-    let sources = WHO.map(|who| Source::memory(&format!("logs/{who}.log"), &text(who)));
+    let sources = WHO.map(|who| LogSource::memory(&format!("logs/{who}.log"), &text(who)));
     let trace = Trace::from_sources(sources.into()).expect("memory can be read");
-    let facts = Facts::of(&trace);
+    let index = TraceIndex::of(&trace);
     let (mut drawn, mut said) = (Vec::new(), Vec::new());
-    svg::write(&facts, &Diagram::of(&facts, 0, Detail::Events), &mut drawn).expect("drawn");
-    write_report(&facts, &check(&facts), &mut said).expect("checked");
+    svg::write(&index, &Diagram::of(&index, 0, Detail::Events), &mut drawn).expect("drawn");
+    write_report(&index, &check(&index), &mut said).expect("checked");
     is_legible(&String::from_utf8_lossy(&drawn));
     for (name, made) in [("diagram.svg", drawn), ("check.txt", said)] {
         let kept = fs::read(Path::new(REPORT).join(name)).expect("it is in the checkout");

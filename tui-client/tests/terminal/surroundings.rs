@@ -1,10 +1,9 @@
 //! Terminals without a size, with impossible sizes, of types without a screen, and in other
 //! locales.
 
-use crate::{
-    modes::assert_restored,
-    support::{Terminal, World, wait_until},
-};
+use chitty_testing::terminal::{Terminal, World, wait_until};
+
+use crate::modes::assert_restored;
 
 /// The row of the screen that has this text, from 0 on.
 fn row(terminal: &Terminal, text: &str) -> usize {

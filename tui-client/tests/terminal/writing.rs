@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    modes::{Modes, assert_nothing_drawn_meanwhile, assert_restored},
-    support::{World, pause, signal, wait_until},
-};
+use chitty_testing::terminal::{World, pause, signal, wait_until};
+
+use crate::modes::{Modes, assert_nothing_drawn_meanwhile, assert_restored};
 
 #[test]
 fn a_paste_without_an_end_is_ended_by_esc_and_sends_nothing_before() {

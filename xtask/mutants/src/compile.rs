@@ -49,8 +49,9 @@ pub(crate) fn compile(
         apart: BTreeSet::new(),
     };
     let known = known.collect();
+    let mut callers = BTreeSet::new();
     loop {
-        let regions = write(package, mutants, &known, &tree, &mut compiled)?;
+        let regions = write(package, mutants, &known, &callers, &tree, &mut compiled)?;
         let messages = build(package, &tree, &folder.join("build"))?;
         let failures: Vec<_> = messages.iter().filter_map(Message::failure).collect();
         if failures.is_empty() {
@@ -62,7 +63,10 @@ pub(crate) fn compile(
         }
         let mut found = BTreeSet::new();
         for failure in failures {
-            found.extend(blame(failure, &regions)?);
+            match constant_caller(failure, &regions) {
+                Some(file) => _ = callers.insert(file.to_owned()),
+                None => found.extend(blame(failure, &regions)?),
+            }
         }
         println!("{} do not compile", found.len());
         compiled.unviable.extend(found);
@@ -121,16 +125,21 @@ fn replace(path: &Path, text: &[u8]) -> Result<()> {
         .wrap_err_with(|| format!("{} cannot be written", path.display()))
 }
 
-/// Writes the package's files with those mutants that are not known not to compile.
+/// Writes the package's files with those mutants that are not known not to compile. The files of
+/// `callers` have no mutants; their functions are no constants either.
 fn write(
     package: &Package,
     mutants: &[Mutant],
     known: &BTreeSet<usize>,
+    callers: &BTreeSet<String>,
     tree: &Path,
     compiled: &mut Compiled,
 ) -> Result<Regions> {
     let mut by_file: BTreeMap<&str, Vec<(usize, &Mutant)>> = BTreeMap::new();
     by_file.entry(package.root).or_default();
+    for file in callers {
+        by_file.entry(file).or_default();
+    }
     for (number, mutant) in mutants.iter().enumerate() {
         let of_file = by_file.entry(&mutant.file).or_default();
         let is_out = [known, &compiled.unviable, &compiled.apart]
@@ -178,6 +187,13 @@ fn build(package: &Package, tree: &Path, target: &Path) -> Result<Vec<Message>> 
         output.status
     );
     Ok(messages)
+}
+
+/// The file of a constant function that calls a function with a switch, which is none any more.
+fn constant_caller<'a>(failure: &'a Diagnostic, regions: &Regions) -> Option<&'a str> {
+    let is_constant = failure.rendered.contains("in constant functions");
+    let span = failure.spans.iter().find(|span| span.is_primary)?;
+    (is_constant && !regions.contains_key(&span.file_name)).then_some(&*span.file_name)
 }
 
 /// Whose fault it is that something does not compile.

@@ -48,7 +48,13 @@ pub(crate) const PACKAGES: &[Package] = &[
     Package {
         name: "chitty-server",
         root: "server/src/lib.rs",
-        programs: &["--lib", "--test=rpc", "--test=log_lines", "--test=files"],
+        programs: &[
+            "--lib",
+            "--test=rpc",
+            "--test=log_lines",
+            "--test=files",
+            "--test=log_contract",
+        ],
         parts: &[
             part(
                 "room",
@@ -59,7 +65,7 @@ pub(crate) const PACKAGES: &[Package] = &[
             part(
                 "log",
                 "server/src/log/**/*.rs",
-                &["log::", "maintain::", "files::"],
+                &["log::", "log_contract::", "maintain::", "files::"],
             ),
         ],
     },

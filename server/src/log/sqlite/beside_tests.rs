@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{tests::records, *};
 use crate::{
-    log::{contract::ALL, replay},
+    log::{replay, tests::ALL},
     room::Fold,
 };
 

@@ -1,10 +1,10 @@
-//! Records out of the bytes of a damaged file, without SQLite, which stops at the first page that
-//! is out of order.
+//! Carving: finds records in the bytes of a damaged file. SQLite cannot do it, because it stops at
+//! the first damaged page.
 //!
-//! Each record is one cell of a leaf page of a table
-//! (<https://www.sqlite.org/fileformat2.html#b_tree_pages>), since none is as long as a page. A cell
-//! is looked for at every byte of every page, also where damage has cut it off from the tree: the
-//! checksum tells a record from what only looks like one.
+//! Each record is one cell of a table's leaf page
+//! (<https://www.sqlite.org/fileformat2.html#b_tree_pages>), because none is as long as a page.
+//! Every byte of every page is tried as the beginning of a cell, even if damage has cut it off from
+//! the tree. The checksum tells a record from bytes that only look like one.
 
 use std::{fs::File, io, os::unix::fs::FileExt as _, path::Path};
 
@@ -17,15 +17,16 @@ use crate::record::Record;
 pub(super) struct Carved<'a> {
     pub(super) record: Record,
     pub(super) bytes: &'a [u8],
-    /// It has a checksum, which is right. Older chats have none.
+    /// Whether it has a checksum, and the checksum is right. Older chats have none.
     pub(super) is_verified: bool,
 }
 
-/// The header of a write-ahead log, and of each page in it.
+/// Sizes in bytes of the header of a write-ahead log, and of the header of each page in it.
 const LOG_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
-/// Hands on each record in the file, and then those in its write-ahead log, which are newer.
+/// Calls `found` with each record in the file, and then with those in its write-ahead log, which
+/// are newer.
 pub(super) fn carve<E: From<io::Error>>(
     path: &Path,
     with_log: bool,
@@ -41,7 +42,7 @@ pub(super) fn carve<E: From<io::Error>>(
     Ok(())
 }
 
-/// As the header says, or as it is by default if it says what cannot be.
+/// The page size in bytes: as the header says, or SQLite's default if that is impossible.
 fn page_size(file: &File) -> usize {
     let mut size = [0; 2];
     let read = file.read_exact_at(&mut size, 16);
@@ -64,7 +65,7 @@ fn for_each_page<E: From<io::Error>>(
     let mut at = start + header;
     while at < length {
         let rest = usize::try_from(length - at).unwrap_or(size).min(size);
-        // A sector that the disk cannot read is no reason to lose the rest.
+        // A page that the disk cannot read is skipped; the rest may still be whole.
         if file.read_exact_at(&mut page[..rest], at).is_ok() {
             for offset in 0..rest {
                 if let Some(carved) = cell(&page[offset..rest]) {
@@ -125,7 +126,9 @@ fn cell(bytes: &[u8]) -> Option<Carved<'_>> {
     })
 }
 
-/// <https://www.sqlite.org/fileformat2.html#record_format>
+/// The length in bytes of an integer of this serial type
+/// (<https://www.sqlite.org/fileformat2.html#record_format>); `None` if it is not the type of an
+/// integer.
 fn integer_width(kind: Option<u8>) -> Option<usize> {
     match kind {
         None | Some(8 | 9) => Some(0),
@@ -147,7 +150,8 @@ fn integer(kind: u8, bytes: &[u8]) -> i64 {
     }
 }
 
-/// <https://www.sqlite.org/fileformat2.html#varint>
+/// A variable-length integer at the start (<https://www.sqlite.org/fileformat2.html#varint>), and
+/// the bytes after it.
 fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0;
     for (index, byte) in bytes.iter().take(8).enumerate() {

@@ -1,14 +1,14 @@
-//! The checksums that lie beside what is stored: CRC-32C (RFC 3720, appendix B.4), which processors
-//! compute by themselves. A single flipped bit, and any burst of up to 32, always changes it.
+//! The checksums of what is stored: CRC-32C (RFC 3720, appendix B.4), for which processors have an
+//! instruction. A single flipped bit, and any burst of up to 32 bits, always changes it.
 //!
-//! Each record has two numbers in one column. The lower 32 bits cover its position and its bytes,
-//! and tell which record is damaged. The upper 32 bits are a chain: they cover the chain of the
-//! record before and the lower bits, so a record that was exchanged for another one, moved, or
-//! left out is found, too, although it is whole by itself.
+//! Each record has two checksums in one column. The lower 32 bits cover its position and its bytes,
+//! and show which record is damaged. The upper 32 bits are a chain: they cover the chain of the
+//! record before and the lower bits. So a record that was replaced by another one, moved, or left
+//! out is found, too, even though each record is whole by itself.
 
 use chitty_chat::Position;
 
-/// What lies beside a record.
+/// The two checksums of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Checksum {
     /// Over the position and the bytes of this record.
@@ -21,7 +21,7 @@ pub(super) struct Checksum {
 pub(super) const START: u32 = 0;
 
 impl Checksum {
-    /// That of this record, if the one before it has this chain.
+    /// The checksum of a record, if the record before it has the chain `before`.
     pub(super) fn of(before: u32, position: Position, bytes: &[u8]) -> Self {
         let own = own(position, bytes);
         Self {
@@ -30,7 +30,7 @@ impl Checksum {
         }
     }
 
-    /// From its column.
+    /// Reads the checksum from its database column.
     pub(super) const fn unpack(column: i64) -> Self {
         let bits = column.cast_unsigned();
         Self {
@@ -39,17 +39,17 @@ impl Checksum {
         }
     }
 
-    /// For its column.
+    /// Packs the checksum for its database column.
     pub(super) const fn pack(self) -> i64 {
         ((self.chain as u64) << 32 | self.own as u64).cast_signed()
     }
 
-    /// These are the bytes that it was computed of.
+    /// Whether it was computed from these bytes at this position.
     pub(super) fn covers(self, position: Position, bytes: &[u8]) -> bool {
         self.own == own(position, bytes)
     }
 
-    /// The record before has this chain.
+    /// Whether the record before has this chain.
     pub(super) fn follows(self, before: u32) -> bool {
         self.chain == follow(before, self.own)
     }
@@ -61,12 +61,13 @@ fn own(position: Position, bytes: &[u8]) -> u32 {
 }
 
 fn follow(before: u32, own: u32) -> u32 {
-    // In one piece: each call costs more than its bytes.
+    // In one call, because a call costs more than the bytes do.
     let both = u64::from(own) << 32 | u64::from(before);
     crc32c::crc32c(&both.to_le_bytes())
 }
 
-/// Of several fields, each with its length, so that nothing can move from one to the next.
+/// The checksum of several fields. Each is preceded by its length, so that bytes cannot move from
+/// one field to the next unnoticed.
 pub(super) fn fields<const N: usize>(fields: [&[u8]; N]) -> u32 {
     fields.iter().fold(0, |sum, field| {
         let sum = crc32c::crc32c_append(sum, &(field.len() as u64).to_le_bytes());

@@ -1,4 +1,4 @@
-//! Damage that is found while a chat is served.
+//! Reports of damage that is found while a chat is served.
 
 use std::{
     collections::BTreeSet,
@@ -8,28 +8,29 @@ use std::{
 
 use super::{Problem, ReadError, open};
 
-/// So many different problems are told; then it is known that the file is damaged.
-const MOST_TOLD: usize = 20;
+/// Different problems that are reported at most. After that it is known well enough that the file
+/// is damaged.
+const MOST_REPORTED: usize = 20;
 
-/// Tells whoever runs the server of what is found damaged, each once.
+/// Reports each problem once to the operator of the server.
 pub(super) struct Damage {
     path: PathBuf,
-    told: Mutex<BTreeSet<String>>,
+    reported: Mutex<BTreeSet<String>>,
 }
 
 impl Damage {
     pub(super) fn new(path: &Path) -> Self {
         Self {
             path: path.into(),
-            told: Mutex::default(),
+            reported: Mutex::default(),
         }
     }
 
-    pub(super) fn tell<T>(&self, result: Result<T, Problem>) -> Result<T, ReadError> {
+    pub(super) fn report<T>(&self, result: Result<T, Problem>) -> Result<T, ReadError> {
         result.map_err(|problem| {
             let reason = problem.to_string();
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.len() < MOST_TOLD && told.insert(reason.clone()) {
+            let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+            if reported.len() < MOST_REPORTED && reported.insert(reason.clone()) {
                 let path = self.path.display();
                 open::say(&format!("the chat in {path} is damaged: {reason}"));
             }
@@ -60,22 +61,25 @@ mod tests {
             move |line| sink.lock().expect("whole").push(line.to_owned()),
         );
         let damage = Damage::new(Path::new("chat.db"));
-        let told = |position: u64| {
+        let reported = |position: u64| {
             let position = Position::new(position);
             let result: Result<(), _> = Err(Problem::Checksum { position });
-            let error = damage.tell(result).expect_err("damaged").to_string();
+            let error = damage.report(result).expect_err("damaged").to_string();
             assert!(error.contains("the checksum is wrong"), "{error}");
             lines.lock().expect("whole").len()
         };
         tracing::subscriber::with_default(subscriber, || {
             for position in 1..=30 {
-                let expected = MOST_TOLD.min(usize::try_from(position).expect("small"));
-                assert_eq!((told(position), told(position)), (expected, expected));
+                let expected = MOST_REPORTED.min(usize::try_from(position).expect("small"));
+                assert_eq!(
+                    (reported(position), reported(position)),
+                    (expected, expected)
+                );
             }
-            damage.tell::<()>(Ok(())).expect("whole");
+            damage.report::<()>(Ok(())).expect("whole");
         });
         let lines = lines.lock().expect("whole");
-        assert_eq!(lines.len(), MOST_TOLD);
+        assert_eq!(lines.len(), MOST_REPORTED);
         assert!(lines[6].contains("the chat in chat.db is damaged: position 7"));
     }
 }

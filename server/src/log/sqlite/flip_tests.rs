@@ -6,7 +6,7 @@ use chitty_chat::secret::os_random;
 use rusqlite::Connection;
 
 use super::{tests::records, *};
-use crate::log::{contract::ALL, replay};
+use crate::log::{replay, tests::ALL};
 
 /// What a chat's files hold: their names and their bytes.
 type Files = Vec<(&'static str, Vec<u8>)>;

@@ -20,7 +20,7 @@ use super::{
     *,
 };
 use crate::{
-    log::{contract::ALL, replay},
+    log::{replay, tests::ALL},
     room::Fold,
 };
 

@@ -1,4 +1,4 @@
-//! What is done to a chat's file from outside of a server: checking, and copying.
+//! Maintenance of a chat's file beside a server: checking and copying it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -19,18 +19,18 @@ use super::{
     verify::{inspect, scan},
 };
 
-/// Why a file is not a chat in order.
+/// Why a check failed.
 #[derive(Debug, Error)]
 pub enum CheckError {
-    /// It is no chat at all, or cannot be opened.
+    /// The file is not a chat, or cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// It is damaged.
+    /// The chat is damaged.
     #[error("the chat in {} is damaged: {problems}", path.display())]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// All problems that were found.
         problems: Problems,
     },
 }
@@ -38,35 +38,35 @@ pub enum CheckError {
 /// Why there is no backup.
 #[derive(Debug, Error)]
 pub enum BackupError {
-    /// What is to be copied cannot be opened.
+    /// The source cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// Something is there already.
+    /// The target exists already.
     #[error("{} is there already; give the name of a new file", .0.display())]
     Exists(PathBuf),
     /// The copy cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
-    /// SQLite cannot copy.
+    /// SQLite fails to copy the chat.
     #[error("cannot copy the chat: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// What is to be copied is damaged.
+    /// The source is damaged.
     #[error("the chat in {0} is damaged: {problem}; chitty-server recover {0} --to NEW.db rescues what is whole", path.display())]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The first thing that is wrong.
         problem: Problem,
     },
 }
 
-/// Reads all of the chat in this file, which may have a server, and says what is in it, or all
-/// that is wrong. Does not touch the file.
+/// Reads all of the chat in this file, which a server may be using. Returns a summary of it, or all
+/// that is wrong with it. Does not touch the file.
 pub fn check(path: &Path) -> Result<Summary, CheckError> {
     let chat = ReadOnly::open(path)?;
     let (mut problems, summary) = inspect(&chat.connection, chat.version);
@@ -95,15 +95,15 @@ pub fn check(path: &Path) -> Result<Summary, CheckError> {
 fn marked(chat: &ReadOnly, summary: &Summary) -> Marked {
     let (marked, kind) = (chat.marked.as_ref(), (summary.backup, chat.version));
     match Marked::of(marked, &summary.epoch, summary.extent.head, kind) {
-        // The mark was read first, and the chat goes on.
+        // The mark was read before the chat, which has gone on since.
         Marked::UpTo(_) if chat.is_live => Marked::All,
         marked => marked,
     }
 }
 
-/// Makes a consistent copy of the chat in `source`, which may have a server, readable by its owner
-/// only. Whoever opens the copy as a chat begins another life of the log. `target` is there whole
-/// and synced, or not at all.
+/// Makes a consistent copy of the chat in `source`, which a server may be using. Only the owner can
+/// read the copy. Opening it as a chat begins another life of the log. Afterwards `target` is there
+/// whole and synced, or not at all.
 pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<(), BackupError> {
     let chat = ReadOnly::open(source)?;
     let damaged = |problem| match problem {
@@ -116,8 +116,8 @@ pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<()
     write_new(target, |partial| copy(&chat, partial, random, damaged))
 }
 
-/// Has a new file written under another name, and gives it its own when it is whole and synced.
-/// It is readable by its owner only.
+/// Writes a new file under a temporary name, and renames it when it is whole and synced. Only the
+/// owner can read it.
 pub(super) fn write_new<T, E: From<BackupError>>(
     target: &Path,
     write: impl FnOnce(&Path) -> Result<T, E>,
@@ -135,7 +135,8 @@ pub(super) fn write_new<T, E: From<BackupError>>(
     let folder = folder_of(target);
     files::check_shared_folder(folder).map_err(failed(folder))?;
     let partial = beside(target, ".partial");
-    // Held until it has its name: whoever else wants it is told that it is there.
+    // Held until the file has its name, so that another process that makes the same file is
+    // refused.
     let lock = new_partial(&partial).map_err(failed(&partial))?;
     let result = write(&partial).and_then(|written| {
         sync(&partial)
@@ -144,14 +145,14 @@ pub(super) fn write_new<T, E: From<BackupError>>(
             .map_err(E::from)?;
         Ok(written)
     });
-    // After a success only a second name is left, or none; after a failure perhaps a journal, too.
+    // After a success at most a second name is left, after a failure perhaps a journal, too.
     let _ = fs::remove_file(&partial);
     let _ = fs::remove_file(beside(&partial, "-journal"));
     drop(lock);
     result
 }
 
-/// Makes this file anew. What somebody left there who was killed is removed.
+/// Creates the temporary file, and removes what a killed process left there.
 fn new_partial(path: &Path) -> io::Result<File> {
     if let Ok(left) = files::open_own(path, OpenOptions::new().write(true))
         && left.try_lock().is_ok()
@@ -178,15 +179,16 @@ fn copy(
     random: FillRandom<'_>,
     damaged: impl Fn(Problem) -> BackupError,
 ) -> Result<(), BackupError> {
-    // One read transaction: a moment of the chat, while the server goes on.
+    // One read transaction, and so one moment of the chat, while a server goes on.
     let name = to.to_str().ok_or_else(|| BackupError::File {
         path: to.into(),
         source: io::Error::new(io::ErrorKind::InvalidInput, "the name is not UTF-8"),
     })?;
     chat.connection.execute("VACUUM INTO ?1", [name])?;
     let mut copy = Connection::open(to)?;
-    // The copy has the same rows with the same checksums: it shows whether the chat is in order.
+    // The copy has the same rows with the same checksums, so that verifying it verifies the chat.
     scan(&copy, chat.version).map_err(&damaged)?;
+    // A backup of an older chat gets the newest schema, and with it checksums.
     schema::upgrade(&mut copy, chat.version, random)?;
     schema::mark_restored(&copy).map_err(&damaged)?;
     copy.close().map_err(|(_, error)| error.into())
@@ -196,7 +198,8 @@ fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// A link fails where something has that name; not every file system has links.
+/// Gives the file its name. A hard link fails if the name is taken, but not every file system has
+/// hard links.
 fn give_name(partial: &Path, target: &Path) -> io::Result<()> {
     match fs::hard_link(partial, target) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {

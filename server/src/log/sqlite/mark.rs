@@ -1,13 +1,14 @@
-//! The mark: a small file beside the chat's that says up to where the log was acknowledged.
+//! The mark: a small file beside the chat's file that records up to which position the log was
+//! acknowledged.
 //!
-//! What ends too early is in order by itself: a write-ahead log that was lost, an older copy of
-//! the file, a file that was cut. So the end is kept a second time, outside of what SQLite writes.
-//! It is written after each commit and before anybody hears of it.
+//! A log whose end is missing looks intact by itself: its write-ahead log was lost, or the file is
+//! an older copy, or it was cut off. So the end is recorded a second time, outside of what SQLite
+//! writes. The mark is written after each commit, before the commit is acknowledged.
 //!
-//! It is not synced, which would cost as much as the commit itself. A power cut may therefore
-//! leave an older mark, and never a newer one than the log, since the log was synced before the
-//! mark was written: an older mark finds less, and there is no false alarm. There are two slots,
-//! on sectors of their own, written in turn, so that a slot that is torn leaves the one before.
+//! It is not synced, which would cost as much as the commit itself. A power cut may therefore leave
+//! a mark that is older than the log, but never a newer one, because the log was synced before the
+//! mark was written. An older mark detects less, and there are no false alarms. There are two slots
+//! on sectors of their own, which are written in turn, so that a torn slot leaves the one before.
 
 use std::{
     fs::{File, OpenOptions},
@@ -20,45 +21,45 @@ use chitty_chat::{Position, files};
 
 use super::{checksum, schema};
 
-/// The bytes of a slot that mean something.
+/// The used bytes of a slot.
 const SLOT: usize = 64;
-/// From one slot to the next: a sector of any disk.
+/// Bytes from one slot to the next: a sector of any disk.
 const STRIDE: u64 = 4096;
-/// Of the file.
+/// The length of the file in bytes.
 const LENGTH: usize = 8192;
-/// In bytes. An epoch has 32.
+/// The longest epoch in bytes. Every epoch has 32.
 const LONGEST_EPOCH: usize = 32;
 
-/// Up to where a log was acknowledged.
+/// The end of a log as it was acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Acknowledged {
     pub(super) epoch: String,
     pub(super) position: Position,
-    /// The chain there.
+    /// The checksum chain at that position.
     pub(super) chain: u32,
 }
 
-/// What the mark beside a chat says about the end of that chat.
+/// What the mark beside a chat shows about the chat's end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Marked {
-    /// All is there that was acknowledged.
+    /// Everything that was acknowledged is there.
     All,
-    /// The mark is older than the chat, as after a power cut. All is there up to this position;
-    /// that nothing is missing after it cannot be told.
+    /// The mark is older than the chat, as after a power cut. Everything up to this position is
+    /// there; whether something is missing after it is not known.
     UpTo(Position),
-    /// There is no mark, or none that can be read: that nothing is missing cannot be told.
+    /// There is no mark, or it cannot be read: whether something is missing is not known.
     Nothing,
-    /// The mark is of another chat, in whose place this one was put.
+    /// The mark belongs to another chat, which this one has replaced.
     Another,
-    /// There need not be one: this is a backup, a chat without events, or one of a version that
-    /// made no marks.
+    /// No mark is needed: this is a backup, a chat without events, or one of a version that made no
+    /// marks.
     #[default]
     Needless,
 }
 
 impl Marked {
-    /// Of a chat that is not less than its mark says; `restored`: a backup, of this version of the
-    /// schema.
+    /// The comparison of a chat with its mark, once it is known that the chat does not end too
+    /// early. The last argument says whether it is a backup, and gives the version of its schema.
     pub(super) fn of(
         marked: Option<&Acknowledged>,
         epoch: &str,
@@ -79,19 +80,19 @@ impl Marked {
 
 /// The mark of a log that is open.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct MarkFile {
     file: File,
     epoch: String,
-    /// Of the slot that is written next: the newer of two has the greater number.
+    /// The number of the slot that is written next. The newer of two slots has the greater number.
     next: u64,
 }
 
-/// Where the mark of a chat's file is.
+/// The path of the mark beside a chat's file.
 pub(super) fn mark_file(chat: &Path) -> PathBuf {
     super::beside(chat, "-mark")
 }
 
-/// The mark of this chat; `None` if there is none, or neither slot is whole.
+/// Reads the mark of a chat; `None` if there is none, or neither slot is whole.
 pub(super) fn read(chat: &Path) -> io::Result<Option<Acknowledged>> {
     match files::open_to_read(&mark_file(chat)) {
         Ok(file) => Ok(newest(&file)?.map(|(_, acknowledged)| acknowledged)),
@@ -100,8 +101,9 @@ pub(super) fn read(chat: &Path) -> io::Result<Option<Acknowledged>> {
     }
 }
 
-impl Mark {
-    /// Opens the mark of a chat to write to it; made only if asked, `None` if it is not there.
+impl MarkFile {
+    /// Opens the mark of a chat for writing. It is created only if `create` says so; `None` if it
+    /// is not there.
     pub(super) fn open(chat: &Path, epoch: &str, create: bool) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(create);
@@ -110,7 +112,7 @@ impl Mark {
             Err(error) if !create && error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        // All of it at once, so that to write it needs no room on the disk later.
+        // Allocated at once, so that writing a slot needs no free space on the disk later.
         let length = file.metadata()?.len();
         if length < LENGTH as u64 {
             let rest = vec![0; LENGTH - usize::try_from(length).unwrap_or(LENGTH)];
@@ -124,15 +126,17 @@ impl Mark {
         }))
     }
 
-    /// The log is durable up to here.
+    /// Records that the log is durable up to this position.
     pub(super) fn write(&mut self, position: Position, chain: u32) -> io::Result<()> {
         let slot = encode(self.next, &self.epoch, position, chain);
+        // In turn: the slot with the last good mark is not the one that is overwritten.
         self.file.write_all_at(&slot, self.next % 2 * STRIDE)?;
         self.next += 1;
         Ok(())
     }
 
-    /// For another life of the log, which is not to be taken for the one before.
+    /// Syncs the mark, for when the log begins another life, which must not be mistaken for the one
+    /// before.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
@@ -156,8 +160,8 @@ fn newest(file: &File) -> io::Result<Option<(u64, Acknowledged)>> {
     Ok(newest)
 }
 
-/// `"mark"`, the CRC-32C of what follows, number, position, chain, the length of the epoch, the
-/// epoch; numbers with the lowest byte first.
+/// Encodes a slot: `"mark"`, the CRC-32C of what follows, the slot's number, position, chain, the
+/// length of the epoch, the epoch. Numbers are little-endian.
 fn encode(number: u64, epoch: &str, position: Position, chain: u32) -> [u8; SLOT] {
     let epoch = &epoch.as_bytes()[..epoch.len().min(LONGEST_EPOCH)];
     let mut body = Vec::with_capacity(SLOT);
@@ -203,7 +207,7 @@ mod tests {
         let chat = folder.path().join("chat.db");
         let length = || std::fs::metadata(mark_file(&chat)).expect("there").len();
         let open = || {
-            let mark = Mark::open(&chat, "life", true).expect("ours");
+            let mark = MarkFile::open(&chat, "life", true).expect("ours");
             mark.expect("made")
         };
         open().write(Position::new(7), 70).expect("written");
@@ -223,7 +227,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let chat = folder.path().join("chat.db");
         for position in 1..=5 {
-            let mark = Mark::open(&chat, "life", true).expect("ours");
+            let mark = MarkFile::open(&chat, "life", true).expect("ours");
             let mut mark = mark.expect("made");
             mark.write(Position::new(position), 70).expect("written");
             let marked = read(&chat).expect("readable").expect("whole");
@@ -243,12 +247,12 @@ mod tests {
         std::fs::create_dir(mark_file(&chat)).expect("made");
         read(&chat).expect_err("no file");
         for create in [false, true] {
-            Mark::open(&chat, "life", create).expect_err("no file");
+            MarkFile::open(&chat, "life", create).expect_err("no file");
         }
         let elsewhere = folder.path().join("no/such/chat.db");
-        Mark::open(&elsewhere, "life", true).expect_err("no folder");
+        MarkFile::open(&elsewhere, "life", true).expect_err("no folder");
         assert!(
-            Mark::open(&elsewhere, "life", false)
+            MarkFile::open(&elsewhere, "life", false)
                 .expect("none")
                 .is_none()
         );
@@ -259,8 +263,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let chat = folder.path().join("chat.db");
         assert_eq!(read(&chat).expect("none"), None);
-        assert!(Mark::open(&chat, "life", false).expect("none").is_none());
-        let mut mark = Mark::open(&chat, "life", true)
+        assert!(
+            MarkFile::open(&chat, "life", false)
+                .expect("none")
+                .is_none()
+        );
+        let mut mark = MarkFile::open(&chat, "life", true)
             .expect("ours")
             .expect("made");
         assert_eq!(read(&chat).expect("empty"), None);

@@ -1,8 +1,8 @@
-//! Makes one log again of records between which some are missing.
+//! Mending: makes one log of records between which some are missing.
 //!
-//! A log has no holes: positions are dense, and times follow from those before. So each position
-//! that is lost is filled with an event of no kind, which takes a position and a time and changes
-//! nothing, or with the Joined of a participant of whom later records tell. All records that are
+//! A log has no holes: positions are dense, and each time follows from the one before. So each lost
+//! position is filled with an event of unknown kind, which takes a position and a time and changes
+//! nothing, or with the Joined of a participant that later records mention. All records that are
 //! whole keep their positions, their times and their meaning.
 
 use std::{
@@ -23,15 +23,15 @@ use crate::{
     room::{Fold, SnapshotError, time_after},
 };
 
-/// Who is spoken of in records that are whole, and whose Joined is lost.
+/// The participants that whole records mention, and whose Joined is lost.
 #[derive(Default)]
-pub(super) struct Lost {
+pub(super) struct LostParticipants {
     known: BTreeSet<Position>,
     names: BTreeMap<Position, Arc<str>>,
 }
 
-impl Lost {
-    /// What is known before the first record.
+impl LostParticipants {
+    /// The participants that are known before the first record.
     pub(super) fn after(fold: &Fold) -> Self {
         Self {
             known: fold
@@ -42,8 +42,8 @@ impl Lost {
         }
     }
 
-    /// To be called with each record, in order.
-    pub(super) fn hear(&mut self, event: &Event) {
+    /// Takes note of the participants of an event. Called with each record, in order.
+    pub(super) fn observe(&mut self, event: &Event) {
         let (participant, name) = match &event.kind {
             EventKind::Joined { .. } => {
                 self.known.insert(event.position);
@@ -65,8 +65,8 @@ impl Lost {
         }
     }
 
-    /// The fold before `first`, of which nothing is left but what is told later: those who are
-    /// spoken of are present.
+    /// A fold for the position before `first`, made of what later records mention: the participants
+    /// that they mention are present.
     pub(super) fn fold_before(
         &self,
         first: Position,
@@ -95,14 +95,14 @@ impl Lost {
     }
 }
 
-/// Of a session that nobody has: whose it was is lost.
+/// A session that nobody has, in place of one that is lost.
 fn session(random: FillRandom<'_>) -> [u8; 16] {
     let mut session = [0; 16];
     random(&mut session);
     session
 }
 
-/// The time that the position before this record has to have had.
+/// The Lamport time that the position before a record must have had.
 #[derive(Clone, Copy)]
 enum Before {
     Exactly(u64),
@@ -128,38 +128,43 @@ impl Before {
     }
 }
 
-/// The latest time that may be before this record.
+/// The latest time that the position before this record can have had.
 pub(super) fn time_before(event: &Event) -> LamportTime {
     Before::of(event).latest().into()
 }
 
-/// Takes records in the order of their positions, and gives a log without holes.
+/// Takes records in the order of their positions, and returns a log without holes.
 pub(super) struct Mender<'a> {
     fold: Fold,
-    /// What the fold has behind it already, if it comes of a snapshot.
+    /// The position up to which the fold came from a snapshot.
     folded: Position,
     at: Position,
     time: LamportTime,
     wall: SystemTime,
-    lost: &'a Lost,
-    pub(super) told: Told,
+    lost: &'a LostParticipants,
+    pub(super) report: MendReport,
 }
 
-/// What was done to get one log.
+/// What was kept, filled in and left out.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct MendReport {
     pub(super) kept: u64,
     /// Positions that were filled.
     pub(super) filled: Vec<(Position, Position)>,
-    /// So many of these are those of a participant who joined.
+    /// How many of these positions were filled with a Joined.
     pub(super) joined: u64,
-    /// Records that were whole, and contradict those before.
+    /// Records that were whole and contradict those before.
     pub(super) contradicting: u64,
 }
 
 impl<'a> Mender<'a> {
-    /// Begins behind `at`, whose time this is.
-    pub(super) const fn new(fold: Fold, at: Position, time: LamportTime, lost: &'a Lost) -> Self {
+    /// Begins after position `at`, which has this time.
+    pub(super) const fn new(
+        fold: Fold,
+        at: Position,
+        time: LamportTime,
+        lost: &'a LostParticipants,
+    ) -> Self {
         Self {
             folded: fold.head(),
             fold,
@@ -167,7 +172,7 @@ impl<'a> Mender<'a> {
             time,
             wall: UNIX_EPOCH,
             lost,
-            told: Told {
+            report: MendReport {
                 kept: 0,
                 filled: Vec::new(),
                 joined: 0,
@@ -180,27 +185,29 @@ impl<'a> Mender<'a> {
         self.at
     }
 
-    /// The records that follow, up to this one, which is whole; none if it contradicts those before.
+    /// Takes a whole record, and returns the records that fill the hole before it, and the record
+    /// itself. None if it contradicts those before.
     pub(super) fn take(&mut self, record: Record, random: FillRandom<'_>) -> Vec<Record> {
         let filling = self.fill(record.event.position, Before::of(&record.event), random);
         let Some(mut records) = filling else {
-            self.told.contradicting += 1;
+            self.report.contradicting += 1;
             return Vec::new();
         };
         self.adopt(&records);
         let event = &record.event;
         if event.position > self.folded && self.fold.apply(&record).is_err() {
-            self.told.contradicting += 1;
+            self.report.contradicting += 1;
             return records;
         }
         self.wall = event.at;
         (self.at, self.time) = (event.position, event.lamport);
-        self.told.kept += 1;
+        self.report.kept += 1;
         records.push(record);
         records
     }
 
-    /// Fills up to where the snapshot is, whose time is known; `None` if that cannot be.
+    /// Fills the hole up to the snapshot's position, whose time is known; `None` if that is
+    /// impossible.
     pub(super) fn fill_to_snapshot(&mut self, random: FillRandom<'_>) -> Option<Vec<Record>> {
         let (position, time) = (self.folded, self.fold.now());
         if self.at >= position {
@@ -216,10 +223,10 @@ impl<'a> Mender<'a> {
             return;
         };
         let hole = (first.event.position, last.event.position);
-        self.told.filled.push(hole);
+        self.report.filled.push(hole);
         for record in filling {
             if record.event.position > self.folded {
-                // An event of no kind, or somebody new, at a time by the rules.
+                // It cannot fail: the event has no effect, or is a Joined, at a time by the rules.
                 let _ = self.fold.apply(record);
             }
         }
@@ -227,10 +234,10 @@ impl<'a> Mender<'a> {
         let joined = filling
             .iter()
             .filter(|record| matches!(record.event.kind, EventKind::Joined { .. }));
-        self.told.joined += joined.count() as u64;
+        self.report.joined += joined.count() as u64;
     }
 
-    /// What is between here and `next`, if there are times for it by the rules.
+    /// The records that fill the hole before `next`, if the rules allow times for them.
     fn fill(&self, next: Position, before: Before, random: FillRandom<'_>) -> Option<Vec<Record>> {
         let count = next.get().checked_sub(self.at.get() + 1)?;
         if count == 0 {
@@ -252,7 +259,7 @@ impl<'a> Mender<'a> {
         let mut time = self.time;
         let mut records = Vec::new();
         for position in self.at.get() + 1..next.get() {
-            // All are a tick apart, but for the last, which has to reach the end.
+            // All are one tick apart but the last, which has to reach the end.
             let is_last = position + 1 == next.get();
             let request = match end - time.get() {
                 distance if is_last && distance > 1 => end - 2,
@@ -330,14 +337,14 @@ mod tests {
 
     #[test]
     fn only_who_is_not_known_is_lost() {
-        let mut lost = Lost::after(&fold());
+        let mut lost = LostParticipants::after(&fold());
         // Of one who is known, of itself, of one who comes later.
         for (position, participant) in [(5, 1), (6, 6), (7, 9)] {
-            lost.hear(&record(position, 0, 0, message(participant)).event);
+            lost.observe(&record(position, 0, 0, message(participant)).event);
         }
         assert!(lost.names.is_empty());
         for (position, participant) in [(8, 4), (9, 3), (10, 9)] {
-            lost.hear(&record(position, 0, 0, message(participant)).event);
+            lost.observe(&record(position, 0, 0, message(participant)).event);
         }
         let numbers: Vec<_> = lost.names.keys().map(|number| number.get()).collect();
         assert_eq!(numbers, [3, 4, 9]);
@@ -354,15 +361,15 @@ mod tests {
 
     #[test]
     fn a_hole_is_filled_if_there_are_times_for_it() {
-        let lost = Lost::default();
+        let lost = LostParticipants::default();
         // Nobody asked for it, so the time before is one less; the position between needs one.
         for (lamport, taken) in [(4, 0), (5, 2), (6, 2), (90, 2)] {
             let mut mender = Mender::new(fold(), 1.into(), 3.into(), &lost);
             let found = record(3, lamport, 0, EventKind::Unknown);
             let records = mender.take(found, &mut os_random);
             assert_eq!(records.len(), taken, "{lamport}");
-            assert_eq!(mender.told.kept, taken as u64 / 2);
-            assert_eq!(mender.told.contradicting, 1 - taken as u64 / 2);
+            assert_eq!(mender.report.kept, taken as u64 / 2);
+            assert_eq!(mender.report.contradicting, 1 - taken as u64 / 2);
             let mut fold = fold();
             for record in &records {
                 fold.apply(record).expect("by the rules");
@@ -372,20 +379,20 @@ mod tests {
 
     #[test]
     fn what_contradicts_is_counted_and_left_out() {
-        let lost = Lost::default();
+        let lost = LostParticipants::default();
         let mut mender = Mender::new(fold(), 1.into(), 3.into(), &lost);
         for count in 1..=3 {
             let stranger = record(2, 5, 1, message(9));
             assert!(mender.take(stranger, &mut os_random).is_empty());
-            assert_eq!(mender.told.contradicting, count);
+            assert_eq!(mender.report.contradicting, count);
         }
         let records = mender.take(record(2, 5, 1, message(1)), &mut os_random);
-        assert_eq!((records.len(), mender.told.kept), (1, 1));
+        assert_eq!((records.len(), mender.report.kept), (1, 1));
     }
 
     #[test]
     fn what_a_snapshot_covers_is_filled_up_to_its_time() {
-        let lost = Lost::default();
+        let lost = LostParticipants::default();
         let fold = lost.fold_before(6.into(), 20.into(), &mut os_random);
         let mut mender = Mender::new(fold.expect("whole"), 2.into(), 6.into(), &lost);
         let filled = mender.fill_to_snapshot(&mut os_random).expect("there is");

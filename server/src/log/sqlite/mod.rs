@@ -1,8 +1,8 @@
-//! The log in a SQLite file: WAL, `synchronous=FULL`, one commit for each batch, on a thread of
-//! its own.
+//! The log in a SQLite file, in WAL mode with `synchronous=FULL`. Each batch is one commit, on a
+//! thread of its own.
 //!
-//! SQLite is the right tool for a log of chat's size: a commit is one sync of the write-ahead log
-//! (<https://www.sqlite.org/wal.html>), and batching decides the speed.
+//! A commit is one sync of the write-ahead log (<https://www.sqlite.org/wal.html>), so the size of
+//! batches decides the throughput.
 
 mod carve;
 mod checksum;
@@ -50,7 +50,7 @@ use chitty_chat::{LamportTime, Position, files, secret::FillRandom};
 use rusqlite::Connection;
 use thiserror::Error;
 
-use self::{damage::Damage, prepare::prepare, readers::Readers, writer::Writer};
+use self::{damage::Damage, prepare::prepare, readers::Readers, writer::LogWriter};
 pub use self::{
     maintain::{BackupError, CheckError, backup, check},
     mark::Marked,
@@ -59,79 +59,83 @@ pub use self::{
     verify::Summary,
 };
 use super::{AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError};
-use crate::{data::DataDir, record::Record};
+use crate::{
+    data::DataDir,
+    record::{Batch, EncodedEvent, Record},
+};
 
-/// SQLite before 3.51.3 could corrupt a WAL database that several connections have open.
+/// The oldest version that is safe to use. Earlier ones could corrupt a WAL database that several
+/// connections have open.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// The log in a SQLite file.
 pub struct SqliteLog {
     epoch: Arc<str>,
     extent: Arc<Mutex<Extent>>,
-    // Before the writer, since fields drop in this order: the last to close the file folds the
-    // write-ahead log in, which a reader may not.
+    // Before the writer, because fields are dropped in this order. The last connection to the file
+    // checkpoints the write-ahead log, which a read-only one cannot do.
     readers: Arc<Readers>,
-    writer: Arc<Writer>,
+    writer: Arc<LogWriter>,
     damage: Arc<Damage>,
 }
 
 /// Why a file cannot be opened as a chat. The file was not touched.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// SQLite says no.
+    /// SQLite cannot open it.
     #[error("cannot open the chat in {}: {source}", path.display())]
     Sqlite {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error that SQLite reports.
         source: rusqlite::Error,
     },
-    /// The file cannot be made or read.
+    /// The file cannot be created or read.
     #[error("cannot open the chat in {}: {source}; choose another folder with --data", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
-    /// Something else is in the file.
+    /// The file is something else than a chat.
     #[error("{} is not a chat of Chitty-Chat; choose another folder with --data", path.display())]
     Foreign {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// The file is a chat, but damaged.
+    /// The chat is damaged.
     #[error("the chat in {0} is damaged: {problem}; chitty-server recover {0} --to NEW.db rescues what is whole, or restore a backup, or choose another folder with --data", path.display())]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The first thing that is wrong.
         problem: Box<Problem>,
     },
-    /// The file is a chat in order, but less than what was acknowledged.
+    /// The chat is whole, but some of what was acknowledged is missing.
     #[error("the chat in {0} is not complete: {problem}; put the file or its write-ahead log back, or, to go on without, put in its place what chitty-server recover {0} --to NEW.db makes", path.display())]
     Incomplete {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What is missing.
         problem: Box<Problem>,
     },
-    /// The file is not there, but something of its chat is.
+    /// The file is empty or missing, but its mark or its write-ahead log is there.
     #[error("{0} is empty or not there, but {1} is; put the chat back, or, to begin a new one, move that away", path.display(), remains(path, *acknowledged))]
     Gone {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Up to where it was acknowledged, if that is known.
+        /// The last position that was acknowledged, if it is known.
         acknowledged: Option<Position>,
     },
     /// A newer version wrote the file.
     #[error("the chat in {} has schema {found}, and this version knows up to {known}; use a newer chitty-server", path.display())]
     Newer {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Its schema.
+        /// The version of its schema.
         found: u32,
-        /// The newest that is known here.
+        /// The newest version that this program knows.
         known: u32,
     },
     /// The SQLite that this was linked with is too old.
@@ -170,7 +174,7 @@ fn remains(path: &Path, acknowledged: Option<Position>) -> String {
     }
 }
 
-/// A file that lies beside another one, and has its name with something added.
+/// The path of a file that lies beside another one and has its name with a suffix.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -178,15 +182,15 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 impl SqliteLog {
-    /// Opens the chat in this file, or makes one. The caller sees to it that no other process has
-    /// it open. No mark is made beside it: if the end of the file is lost afterwards, nobody
-    /// notices. For what serves a chat there is [`SqliteLog::serve`].
+    /// Opens the chat in this file, or creates one. The caller must ensure that no other process
+    /// has it open. No mark is created, so that a loss of the file's end would not be noticed
+    /// afterwards. A server uses [`SqliteLog::serve`].
     pub fn open(path: &Path, random: FillRandom<'_>) -> Result<Self, OpenError> {
         Self::open_with(path, false, &[], random)
     }
 
-    /// Opens the chat in this folder, or makes one, with a mark beside it. Whoever drives
-    /// [`Log::watch`] hears of it when one of the files is deleted, replaced or changed.
+    /// Opens the chat in this folder, or creates one, with a mark beside it. [`Log::watch`] reports
+    /// when one of the files is deleted, replaced or changed.
     pub fn serve(data: &DataDir, random: FillRandom<'_>) -> Result<Self, OpenError> {
         Self::open_with(&data.chat(), true, &data.watched(), random)
     }
@@ -202,9 +206,10 @@ impl SqliteLog {
         }
         for suffix in ["", "-wal", "-shm", "-journal", "-mark"] {
             let file = beside(path, suffix);
+            // SQLite opens these files by their names, so they are checked before it does.
             files::check_own(&file).map_err(OpenError::file(&file))?;
         }
-        let found = open::look(path)?;
+        let found = open::examine(path)?;
         for file in &found.foreign {
             open::put_aside(file)?;
         }
@@ -212,7 +217,7 @@ impl SqliteLog {
         let readers = Readers::connect(path).map_err(schema::failed(path))?;
         let readers = Readers::spawn(readers).map_err(OpenError::file(path))?;
         let extent = Arc::clone(&opened.extent);
-        let writer = Writer::spawn(opened).map_err(OpenError::file(path))?;
+        let writer = LogWriter::spawn(opened).map_err(OpenError::file(path))?;
         Ok(Self {
             epoch,
             extent,
@@ -232,7 +237,7 @@ impl Log for SqliteLog {
         *self.extent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append(&self, after: Position, batch: Arc<[Record]>) -> LogFuture<Result<(), AppendError>> {
+    fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
         self.writer.append(after, batch)
     }
 
@@ -243,7 +248,23 @@ impl Log for SqliteLog {
         Box::pin(async move {
             let read =
                 move |connection: &Connection| Ok(rows::read_page(connection, after, limit, head));
-            damage.tell(readers.run(read).await?)
+            damage.report(readers.run(read).await?)
+        })
+    }
+
+    fn read_events(
+        &self,
+        after: Position,
+        limit: PageLimit,
+    ) -> LogFuture<Result<Vec<EncodedEvent>, ReadError>> {
+        let readers = Arc::clone(&self.readers);
+        let damage = Arc::clone(&self.damage);
+        let head = self.extent().head;
+        Box::pin(async move {
+            let read = move |connection: &Connection| {
+                Ok(rows::read_events(connection, after, limit, head))
+            };
+            damage.report(readers.run(read).await?)
         })
     }
 
@@ -253,7 +274,7 @@ impl Log for SqliteLog {
         let head = self.extent().head;
         Box::pin(async move {
             let find = move |connection: &Connection| Ok(rows::locate(connection, lamport, head));
-            damage.tell(readers.run(find).await?)
+            damage.report(readers.run(find).await?)
         })
     }
 
@@ -262,7 +283,7 @@ impl Log for SqliteLog {
         let damage = Arc::clone(&self.damage);
         Box::pin(async move {
             let read = |connection: &Connection| Ok(rows::read_snapshot(connection));
-            damage.tell(readers.run(read).await?)
+            damage.report(readers.run(read).await?)
         })
     }
 
@@ -283,7 +304,7 @@ impl Log for SqliteLog {
         Box::pin(async move {
             loop {
                 tokio::time::sleep(every).await;
-                if let Err(error) = writer.look().await {
+                if let Err(error) = writer.check_files().await {
                     return error;
                 }
             }

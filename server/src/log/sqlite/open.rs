@@ -1,11 +1,11 @@
-//! What is done before a chat's file is written to: all of it is read and verified first, and what
-//! lies beside it is used only if it belongs to it.
+//! Examines a chat's file before anything is written to it. All of it is read and verified, and the
+//! files beside it are used only if they belong to it.
 //!
-//! SQLite takes whatever has the right name for the write-ahead log of a file
+//! SQLite takes any file with the right name for the write-ahead log
 //! (<https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use>).
-//! If a backup is copied over a chat whose server was killed, the old log would be played into it:
-//! the result is the old chat, or neither. So it is found out by what the file says with its
-//! write-ahead log and without.
+//! If a backup is copied over a chat whose server was killed, the old log would be applied to it,
+//! and the result is the old chat, or neither of them. So the file is read both with its
+//! write-ahead log and without it, and the contents are compared.
 
 use std::{
     fs, io,
@@ -20,36 +20,36 @@ use super::{
     OpenError, Problem, beside, mark,
     mark::{Acknowledged, Marked},
     read_only::connect,
-    rows::{self, Chat},
+    rows::{self, ChatRow},
     schema,
-    verify::{State, scan},
+    verify::{ScannedChat, scan},
 };
 
-/// What is in a file, and in what lies beside it.
+/// The contents of a chat's file and of the files beside it.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    /// Of the schema; 0 if the file is empty, or not there.
+pub(super) struct FoundFiles {
+    /// The version of the schema; 0 if the file is empty or missing.
     pub(super) version: usize,
     /// `None` if it is empty.
-    pub(super) state: Option<State>,
-    /// What lies beside it and belongs to another file.
+    pub(super) state: Option<ScannedChat>,
+    /// The files beside it that belong to another file.
     pub(super) foreign: Vec<PathBuf>,
-    /// The mark of another log: this one was put in its place.
+    /// The mark of another chat, which this one has replaced.
     pub(super) replaced: Option<Acknowledged>,
-    /// What the mark says about its end.
+    /// What the mark shows about the chat's end.
     pub(super) marked: Marked,
 }
 
-impl Found {
-    /// It is a backup that was not opened as a chat yet.
+impl FoundFiles {
+    /// Whether it is a backup that was not opened as a chat yet.
     pub(super) fn is_backup(&self) -> bool {
         self.state.as_ref().is_some_and(|state| state.chat.restored)
     }
 }
 
-/// Reads and verifies all of the chat in this file, which nobody writes to. Neither the file nor
-/// its write-ahead log is changed, unless it has to be rolled back first.
-pub(super) fn look(path: &Path) -> Result<Found, OpenError> {
+/// Reads and verifies all of the chat in this file, which nobody else writes to. Neither the file
+/// nor its write-ahead log is changed, unless a hot journal has to be rolled back first.
+pub(super) fn examine(path: &Path) -> Result<FoundFiles, OpenError> {
     let failed = |source| OpenError::File {
         path: path.into(),
         source,
@@ -57,14 +57,14 @@ pub(super) fn look(path: &Path) -> Result<Found, OpenError> {
     let marked = mark::read(path).map_err(failed)?;
     let has_log = has_write_ahead_log(path);
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
-        let mut found = look_at_all(path, has_log)?;
+        let mut found = examine_all(path, has_log)?;
         compare(path, &mut found, marked)?;
         return Ok(found);
     }
-    // SQLite would delete the write-ahead log, and begin anew.
+    // SQLite would delete the write-ahead log and begin an empty database.
     let acknowledged = marked.map(|marked| marked.position);
     match acknowledged.filter(|position| *position > Position::ZERO) {
-        None if !has_log => Ok(Found::default()),
+        None if !has_log => Ok(FoundFiles::default()),
         acknowledged => Err(OpenError::Gone {
             path: path.into(),
             acknowledged,
@@ -72,7 +72,7 @@ pub(super) fn look(path: &Path) -> Result<Found, OpenError> {
     }
 }
 
-fn look_at_all(path: &Path, has_log: bool) -> Result<Found, OpenError> {
+fn examine_all(path: &Path, has_log: bool) -> Result<FoundFiles, OpenError> {
     let log = beside(path, "-wal");
     let journal = beside(path, "-journal");
     let mut foreign = Vec::new();
@@ -90,7 +90,7 @@ fn look_at_all(path: &Path, has_log: bool) -> Result<Found, OpenError> {
         foreign.push(log);
     }
     let (version, state) = read(path, !has_log || is_foreign)?;
-    Ok(Found {
+    Ok(FoundFiles {
         version,
         state,
         foreign,
@@ -106,7 +106,8 @@ fn belongs(path: &Path) -> Result<bool, OpenError> {
     }
     match read(path, false) {
         Ok((_, Some(both))) => Ok(!contradicts(path, &both)),
-        // They do not go together. If the file is in order without, it does not belong.
+        // Together they are damaged. If the file is in order without the log, the log does not
+        // belong to it.
         result => match (read(path, true), result) {
             (Ok((_, Some(_))), _) => Ok(false),
             (_, Ok(_)) => Ok(true),
@@ -115,22 +116,23 @@ fn belongs(path: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// The same for who only reads, and finds out by itself if neither is in order.
+/// The same for a reader, which finds out by itself if the file is in order neither with the log
+/// nor without it.
 pub(super) fn log_belongs(path: &Path) -> bool {
     belongs(path).unwrap_or(true)
 }
 
-/// A file without its write-ahead log is older than with it, and of the same life: another life is
-/// written to the file itself before anything is appended. What a crash left half written may be
-/// unreadable alone, and contradicts nothing.
-fn contradicts(path: &Path, both: &State) -> bool {
+/// Whether the file alone contradicts the file with its write-ahead log. Alone it must be older and
+/// of the same epoch, because a new epoch is written to the file itself before anything is
+/// appended. What a crash left half written may be unreadable alone; that contradicts nothing.
+fn contradicts(path: &Path, both: &ScannedChat) -> bool {
     let Ok((connection, version)) = connect(path, true) else {
         return false;
     };
-    let Ok((alone, _)) = Chat::read(&connection, version) else {
+    let Ok((alone, _)) = ChatRow::read(&connection, version) else {
         return false;
     };
-    // Earlier versions began another life in the write-ahead log.
+    // Earlier versions wrote a new epoch to the write-ahead log only.
     if alone.restored {
         return false;
     }
@@ -144,7 +146,7 @@ fn last(connection: &Connection) -> rusqlite::Result<Option<Position>> {
     Ok(last.map(rows::position))
 }
 
-fn read(path: &Path, alone: bool) -> Result<(usize, Option<State>), OpenError> {
+fn read(path: &Path, alone: bool) -> Result<(usize, Option<ScannedChat>), OpenError> {
     let (connection, version) = connect(path, alone)?;
     if version == 0 {
         return Ok((0, None));
@@ -153,9 +155,13 @@ fn read(path: &Path, alone: bool) -> Result<(usize, Option<State>), OpenError> {
     Ok((version, Some(state)))
 }
 
-/// Whether all is there that was acknowledged. A backup is meant to end earlier.
-fn compare(path: &Path, found: &mut Found, marked: Option<Acknowledged>) -> Result<(), OpenError> {
-    if let Some(State { chat, extent, .. }) = &found.state {
+/// Checks that everything that was acknowledged is there. A backup may end earlier.
+fn compare(
+    path: &Path,
+    found: &mut FoundFiles,
+    marked: Option<Acknowledged>,
+) -> Result<(), OpenError> {
+    if let Some(ScannedChat { chat, extent, .. }) = &found.state {
         let kind = (chat.restored, found.version);
         found.marked = Marked::of(marked.as_ref(), &chat.epoch, extent.head, kind);
     }
@@ -181,7 +187,7 @@ fn compare(path: &Path, found: &mut Found, marked: Option<Acknowledged>) -> Resu
     }
 }
 
-/// What of a log that ends at `head` is not as it was acknowledged.
+/// How a log that ends at `head` differs from what was acknowledged; `None` if it does not.
 pub(super) fn missing(
     connection: &Connection,
     head: Position,
@@ -195,7 +201,7 @@ pub(super) fn missing(
         });
     }
     match rows::chain_at(connection, position) {
-        // Dropped since, or position 0.
+        // The record was dropped since, or the mark is at position 0.
         Ok(None) => None,
         Ok(Some(chain)) if chain == marked.chain => None,
         Ok(Some(_)) => Some(Problem::Diverged { position }),
@@ -235,7 +241,7 @@ fn roll_back(path: &Path) -> Result<(), OpenError> {
         .map_err(schema::failed(path))
 }
 
-/// Gives what belongs to another file another name, and says so.
+/// Renames a file that belongs to another chat, and reports it.
 pub(super) fn put_aside(file: &Path) -> Result<(), OpenError> {
     /// Further names are not tried.
     const MOST: u32 = 1_000;
@@ -260,7 +266,7 @@ pub(super) fn put_aside(file: &Path) -> Result<(), OpenError> {
     Err(failed(io::Error::other(reason)))
 }
 
-/// For whoever runs the server: in the log, and on standard error.
+/// Reports something to the operator of the server: in the log file, and on standard error.
 pub(super) fn say(text: &str) {
     tracing::warn!("{text}");
     let _ = writeln!(io::stderr(), "chitty-server: {text}");

@@ -1,4 +1,4 @@
-//! Makes a chat that can be written to of what was found in a file.
+//! Prepares a chat's file for writing, after it was examined.
 
 use std::{
     fs::OpenOptions,
@@ -12,28 +12,29 @@ use rusqlite::Connection;
 
 use super::{
     Extent, OpenError,
-    mark::{self, Mark, Marked},
-    open::{self, Found},
-    rows::Chat,
+    mark::{self, MarkFile, Marked},
+    open::{self, FoundFiles},
+    rows::ChatRow,
     schema,
     verify::scan,
     watch::Watched,
-    writer::Opened,
+    writer::OpenedChat,
 };
 
-/// Makes a chat of the newest schema of what was found in this file, and no backup any more.
+/// Upgrades the chat in this file to the newest schema, begins a new epoch if it is a backup, and
+/// opens everything that the writer needs.
 pub(super) fn prepare(
     path: &Path,
-    found: &Found,
+    found: &FoundFiles,
     create_mark: bool,
     watched: &[PathBuf],
     random: FillRandom<'_>,
-) -> Result<(Arc<str>, Opened), OpenError> {
+) -> Result<(Arc<str>, OpenedChat), OpenError> {
     make_private(path).map_err(OpenError::file(path))?;
     let mut connection = Connection::open(path).map_err(schema::failed(path))?;
     renew(&mut connection, path, found, random)?;
     let (extent, chain) = reach(&connection, path, found)?;
-    let epoch = Chat::verified(&connection)
+    let epoch = ChatRow::verified(&connection)
         .map_err(|problem| OpenError::damaged(path, problem))?
         .epoch;
     if let Some(before) = &found.replaced {
@@ -48,7 +49,8 @@ pub(super) fn prepare(
         say_what_is_not_known(path, found);
     }
     let mark_path = mark::mark_file(path);
-    let mut mark = Mark::open(path, &epoch, create_mark).map_err(OpenError::file(&mark_path))?;
+    let mut mark =
+        MarkFile::open(path, &epoch, create_mark).map_err(OpenError::file(&mark_path))?;
     if let Some(mark) = &mut mark {
         mark.write(extent.head, chain)
             .and_then(|()| mark.sync())
@@ -59,7 +61,7 @@ pub(super) fn prepare(
         .map_err(schema::failed(path))?;
     let watched = Watched::new(path, watched, page.cast_unsigned())
         .map_err(|changed| OpenError::file(path)(io::Error::other(changed)))?;
-    let opened = Opened {
+    let opened = OpenedChat {
         connection,
         extent: Arc::new(Mutex::new(extent)),
         chain,
@@ -69,9 +71,10 @@ pub(super) fn prepare(
     Ok((epoch, opened))
 }
 
-/// A mark that is lost, or older than the chat, is no reason not to serve: a power cut may leave
-/// an older one, and a chat that was moved none. Yet an end that is missing is not found then.
-fn say_what_is_not_known(path: &Path, found: &Found) {
+/// Reports a mark that is missing, or older than the chat. That is no reason not to serve: a power
+/// cut may leave an older one, and a chat may have been moved without it. But then a missing end
+/// cannot be detected.
+fn say_what_is_not_known(path: &Path, found: &FoundFiles) {
     let (path, mark) = (path.display(), mark::mark_file(path));
     let mark = mark.display();
     match found.marked {
@@ -87,14 +90,14 @@ fn say_what_is_not_known(path: &Path, found: &Found) {
     }
 }
 
-/// Brings the schema up to date, and begins another life of what was a backup.
+/// Upgrades the schema, and begins a new epoch if the file is a backup.
 ///
-/// A backup is not in WAL mode. Its new life is in the file itself before there is a write-ahead
-/// log: whose log that is can be told ever after.
+/// A backup is not in WAL mode. Its new epoch is in the file itself before there is a write-ahead
+/// log, so that later a foreign write-ahead log can be told by its epoch.
 fn renew(
     connection: &mut Connection,
     path: &Path,
-    found: &Found,
+    found: &FoundFiles,
     random: FillRandom<'_>,
 ) -> Result<(), OpenError> {
     let failed = schema::failed(path);
@@ -112,12 +115,16 @@ fn renew(
     Ok(())
 }
 
-const fn is_old(found: &Found) -> bool {
+const fn is_old(found: &FoundFiles) -> bool {
     found.version < schema::WITH_CHECKSUMS
 }
 
-/// What is held, and the chain at its end.
-fn reach(connection: &Connection, path: &Path, found: &Found) -> Result<(Extent, u32), OpenError> {
+/// What the log holds, and the chain at its end.
+fn reach(
+    connection: &Connection,
+    path: &Path,
+    found: &FoundFiles,
+) -> Result<(Extent, u32), OpenError> {
     let damaged = |problem| OpenError::damaged(path, problem);
     match &found.state {
         Some(state) if !is_old(found) => Ok((state.extent, state.chain)),
@@ -127,7 +134,7 @@ fn reach(connection: &Connection, path: &Path, found: &Found) -> Result<(Extent,
     }
 }
 
-/// A chat is its participants' business: the file is readable by its owner only.
+/// Creates the file if needed, readable by its owner only: a chat is private to its participants.
 fn make_private(path: &Path) -> io::Result<()> {
     files::open_own(path, OpenOptions::new().create(true).append(true)).map(drop)
 }

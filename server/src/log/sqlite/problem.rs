@@ -1,4 +1,4 @@
-//! What can be wrong with a chat's file.
+//! The problems that a chat's file can have.
 
 use std::fmt;
 
@@ -11,22 +11,22 @@ use crate::{
     room::{FoldError, SnapshotError},
 };
 
-/// Something that is wrong with a chat's file.
+/// A problem of a chat's file.
 #[derive(Debug, Error)]
 pub enum Problem {
     /// SQLite cannot read it.
     #[error("it cannot be read: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// SQLite reads it, but finds its pages out of order.
+    /// SQLite can read it, but finds damaged pages.
     #[error("its pages are damaged: {0}")]
     Pages(String),
-    /// Its tables are not those of its version.
+    /// Its tables are not those of its schema version.
     #[error("its tables are not those of a chat of schema {0}")]
     Tables(usize),
-    /// The row about the chat as a whole was changed.
+    /// The row about the chat as a whole was changed by somebody else.
     #[error("its epoch, its first position or its flags are damaged: the checksum is wrong")]
     Chat,
-    /// The snapshot of what was dropped is none.
+    /// The snapshot cannot be decoded.
     #[error("its snapshot is damaged: {0}")]
     Snapshot(#[from] SnapshotError),
     /// The snapshot was changed.
@@ -38,72 +38,72 @@ pub enum Problem {
         extent.first, extent.head
     )]
     SnapshotElsewhere {
-        /// Of which position it is.
+        /// The position of the snapshot.
         snapshot: Position,
-        /// What is kept.
+        /// The positions that the chat keeps.
         extent: Extent,
     },
     /// A record was changed.
     #[error("position {position}: the checksum is wrong")]
     Checksum {
-        /// Where.
+        /// The position of the record.
         position: Position,
     },
     /// A record is whole, but not the one that was written after the one before it.
     #[error("position {position}: this record was not written after the one before it")]
     Chain {
-        /// Where.
+        /// The position of the record.
         position: Position,
     },
     /// A record cannot be decoded.
     #[error("position {position}: {error}")]
     Record {
-        /// Where.
+        /// The position of the record.
         position: Position,
-        /// Why not.
+        /// Why it cannot be decoded.
         error: RecordError,
     },
-    /// A record is not where it says that it is.
+    /// A record states another position than the one it is stored at.
     #[error("the record of position {found} is at position {position}")]
     Misplaced {
-        /// Where it is.
+        /// The position that it is stored at.
         position: Position,
-        /// What it says.
+        /// The position that it states.
         found: Position,
     },
     /// A part of the file cannot be read.
     #[error("positions {from} to {to} cannot be read: {error}")]
     Unreadable {
-        /// The first of them.
+        /// The first of these positions.
         from: Position,
         /// The last of them.
         to: Position,
-        /// What SQLite says.
+        /// The error that SQLite reports.
         error: rusqlite::Error,
     },
-    /// Records do not follow on each other.
+    /// Records do not follow from each other.
     #[error(transparent)]
     Fold(#[from] FoldError),
     /// The end is missing.
     #[error("it ends at position {head}, but everything up to {acknowledged} was acknowledged")]
     End {
-        /// Where it ends.
+        /// The last position that is there.
         head: Position,
-        /// Where it has to reach.
+        /// The last position that was acknowledged.
         acknowledged: Position,
     },
-    /// Another record is where one was acknowledged.
+    /// The record at an acknowledged position is a different one.
     #[error("position {position} is not the one that was acknowledged: this is another copy")]
     Diverged {
-        /// Where.
+        /// The position of the record.
         position: Position,
     },
-    /// A file beside it belongs to another one.
+    /// A file beside it belongs to another chat.
     #[error("{0} beside it belongs to another file; chitty-server puts it aside when it starts")]
     Foreign(String),
 }
 
-/// So many problems are kept to be listed; further ones are counted.
+/// Problems that are listed at most; further ones are counted.
 pub(super) const MOST_LISTED: usize = 100;
 
 /// All that is wrong with a chat's file.
@@ -122,7 +122,7 @@ impl Problems {
         }
     }
 
-    /// Takes note of a failure; `None` if it was one.
+    /// Adds the error of a failed result; `None` then.
     pub(super) fn note<T, E: Into<Problem>>(&mut self, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.add(error)).ok()
     }
@@ -131,23 +131,23 @@ impl Problems {
         self.listed.is_empty()
     }
 
-    /// The first of them.
+    /// The first problem, if there is any.
     pub(super) fn into_first(self) -> Option<Problem> {
         self.listed.into_iter().next()
     }
 
-    /// The first 100 of them.
+    /// The first 100 problems.
     pub fn listed(&self) -> &[Problem] {
         &self.listed
     }
 
-    /// How many there are in all.
+    /// The number of all problems.
     pub fn count(&self) -> u64 {
         self.listed.len() as u64 + self.unlisted
     }
 }
 
-/// One alone is said in the same line, several are listed.
+/// A single problem is shown on the same line, several as a list.
 impl fmt::Display for Problems {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let ([only], 0) = (self.listed.as_slice(), self.unlisted) {

@@ -1,4 +1,4 @@
-//! Reading a chat's file without touching it, whether or not a server has it.
+//! Reads a chat's file without touching it, whether or not a server is using it.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -14,18 +14,18 @@ use chitty_chat::files;
 use super::{OpenError, beside, mark, mark::Acknowledged, open, schema};
 use crate::data;
 
-/// A connection that only reads.
+/// A read-only connection to a chat.
 pub(super) struct ReadOnly {
     pub(super) connection: Connection,
     /// The version of the schema.
     pub(super) version: usize,
-    /// Up to where the chat was acknowledged, if that is known.
+    /// The end of the chat as it was acknowledged, if there is a mark.
     pub(super) marked: Option<Acknowledged>,
-    /// A write-ahead log beside it that belongs to another file, and was not read.
+    /// A write-ahead log beside it that belongs to another file, and was therefore not read.
     pub(super) foreign: Option<PathBuf>,
-    /// A server has it.
+    /// Whether a server is using the chat.
     pub(super) is_live: bool,
-    /// Keeps servers away for as long as SQLite is told that the file does not change.
+    /// Keeps servers away while SQLite assumes that the file does not change.
     _lock: Option<File>,
 }
 
@@ -37,10 +37,10 @@ impl ReadOnly {
             source,
         };
         drop(files::open_to_read(path).map_err(file)?);
-        // What lies beside it has the name of the file itself, not of a link to it.
+        // The files beside it have the name of the file itself, not of a link to it.
         let path = &fs::canonicalize(path).map_err(file)?;
         let (is_live, lock) = lock(path).map_err(file)?;
-        // Before the chat, which may go on meanwhile.
+        // Read before the chat, which may go on meanwhile.
         let marked = mark::read(path).map_err(file)?;
         let has_log = !is_live && open::has_write_ahead_log(path);
         let is_foreign = has_log && !open::log_belongs(path);
@@ -59,11 +59,11 @@ impl ReadOnly {
     }
 }
 
-/// Opens a chat to read it; also the version of its schema, 0 for an empty file. `alone`: without
-/// its write-ahead log, for nobody writes to it.
+/// Opens a chat to read it, and returns the version of its schema; 0 for an empty file. `alone`
+/// opens it without its write-ahead log, which is safe only if nobody writes to it.
 pub(super) fn connect(path: &Path, alone: bool) -> Result<(Connection, usize), OpenError> {
-    // Even a reader makes files beside one that is in WAL mode, unless it is told that nobody
-    // writes. What is in a write-ahead log is needed, though.
+    // Even a reader creates files beside a database in WAL mode, unless it is opened as immutable.
+    // An immutable one is read without its write-ahead log, though.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
@@ -76,7 +76,7 @@ pub(super) fn connect(path: &Path, alone: bool) -> Result<(Connection, usize), O
     Ok((connection, version))
 }
 
-/// Whether a server has the folder; if not, it is kept away.
+/// Whether a server is using the folder. If not, the lock keeps servers away.
 pub(super) fn lock(path: &Path) -> io::Result<(bool, Option<File>)> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let file = match files::open_to_read(&data::lock_file(folder)) {
@@ -91,13 +91,13 @@ pub(super) fn lock(path: &Path) -> io::Result<(bool, Option<File>)> {
     }
 }
 
-/// <https://www.sqlite.org/uri.html>
+/// The path as a URI of SQLite's (<https://www.sqlite.org/uri.html>), opened read-only.
 fn uri(path: &Path, immutable: bool) -> String {
     let mut uri = b"file:".to_vec();
     for byte in path.as_os_str().as_bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(*byte),
-            // Writing to a vector does not fail.
+            // Writing to a vector cannot fail.
             _ => drop(write!(uri, "%{byte:02X}")),
         }
     }

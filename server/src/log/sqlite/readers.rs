@@ -1,7 +1,7 @@
-//! Reading beside the writer: WAL lets readers and the writer be. A few threads, each with its
-//! own connection, so that any number of participants who are behind cost no more than these.
+//! Readers beside the writer, which WAL allows: a few threads, each with its own connection. Any
+//! number of lagging followers costs no more than these.
 //!
-//! They are started with the log: a thread that is only wanted later may not be had then.
+//! The threads are started with the log, because the system may refuse one later.
 
 use std::{
     convert::Infallible,
@@ -20,30 +20,31 @@ use tokio::sync::{Semaphore, oneshot};
 use super::ReadError;
 use crate::log::READERS;
 
-/// A reader that hangs on the disk is not waited for any longer when the log is closed.
+/// How long closing the log waits for a reader that hangs on the disk.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// In KiB, of the file's pages, for each reader: what leads to the records, and a page of the log.
-/// Records are read one after the other and seldom twice, and the system keeps them, too.
+/// Cache of each reader in KiB: enough for the inner pages of the tree and a page of the log.
+/// Records are read in order and seldom twice, and the kernel caches them, too.
 const CACHE: i64 = 512;
 
-type Job = Box<dyn FnOnce(&Connection) + Send>;
+type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
 
 pub(super) struct Readers {
-    /// One for each thread: a job that has one is run at once.
+    /// One permit for each thread, so that a job that has one runs at once.
     permits: Arc<Semaphore>,
     /// `None` once the log is being closed.
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Sender<ReadJob>>,
     /// Disconnected when all threads have closed their connections.
     closed: Receiver<Infallible>,
 }
 
 impl Readers {
-    /// A connection for each thread.
+    /// Opens a connection for each thread.
     pub(super) fn connect(path: &Path) -> rusqlite::Result<Vec<Connection>> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connect = || {
             let connection = Connection::open_with_flags(path, flags)?;
+            // A negative size is in KiB, a positive one in pages.
             connection.pragma_update(None, "cache_size", -CACHE)?;
             Ok(connection)
         };
@@ -52,7 +53,7 @@ impl Readers {
 
     pub(super) fn spawn(connections: Vec<Connection>) -> io::Result<Self> {
         let permits = Arc::new(Semaphore::new(connections.len()));
-        let (jobs, queue) = crossbeam_channel::unbounded::<Job>();
+        let (jobs, queue) = crossbeam_channel::unbounded::<ReadJob>();
         let (open, closed) = crossbeam_channel::bounded(0);
         for connection in connections {
             let (queue, open) = (queue.clone(), open.clone());
@@ -71,8 +72,8 @@ impl Readers {
         })
     }
 
-    /// Runs a query on one of the threads, in the order of these calls. A query that nobody waits
-    /// for any more is not begun.
+    /// Runs a query on one of the threads, first come, first served. A query whose caller has given
+    /// up is not begun.
     pub(super) async fn run<T: Send + 'static>(
         self: Arc<Self>,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -81,7 +82,7 @@ impl Readers {
         let permit = permits.acquire_owned().await.map_err(read_error)?;
         let (reply, answer) = oneshot::channel();
         let job = move |connection: &Connection| {
-            // Held by the query itself, which goes on when its caller does not wait any more.
+            // Held by the query itself, which goes on even if its caller has given up.
             let _permit = permit;
             if !reply.is_closed() {
                 let _ = reply.send(query(connection));
@@ -102,9 +103,10 @@ impl Drop for Readers {
     }
 }
 
-fn serve(connection: &Connection, queue: &Receiver<Job>) {
+fn serve(connection: &Connection, queue: &Receiver<ReadJob>) {
     for job in queue {
-        // Its caller hears of a panic by the reply that is dropped; the thread goes on.
+        // If it panics, the caller gets an error because the reply is dropped, and the thread goes
+        // on.
         let _ = catch_unwind(AssertUnwindSafe(|| job(connection)));
     }
 }

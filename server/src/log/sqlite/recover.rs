@@ -1,4 +1,4 @@
-//! A new chat of all that is whole in a damaged one.
+//! Recovery: makes a new chat of all that is whole in a damaged one.
 
 use std::{
     io,
@@ -14,10 +14,10 @@ use super::{
     carve::carve,
     checksum,
     maintain::{BackupError, write_new},
-    mend::{Lost, Mender, Told, time_before},
+    mend::{LostParticipants, MendReport, Mender, time_before},
     open,
     read_only::{self, connect},
-    rows::{self, Chat},
+    rows::{self, ChatRow},
     schema,
     verify::inspect,
 };
@@ -26,57 +26,57 @@ use crate::{
     room::{Fold, SnapshotError},
 };
 
-/// So many positions are filled at most: a hole that is longer is none, but a number that is
-/// damaged itself.
+/// The longest hole that is filled. A longer one means that a position itself is damaged.
 const MOST_FILLED: u64 = 1_000_000;
 
-/// What was rescued.
+/// The result of a recovery.
 #[derive(Debug)]
 pub struct Recovered {
     /// The first and the last position of the new chat.
     pub positions: (Position, Position),
     /// Events that were whole.
     pub kept: u64,
-    /// Positions whose events are lost. In the new chat there are events without a meaning.
+    /// Positions whose events are lost. The new chat has events without a meaning there.
     pub filled: Vec<(Position, Position)>,
-    /// In so many of these places somebody joined, as later events tell.
+    /// How many of the lost events were Joineds, which later events show.
     pub joined: u64,
-    /// Events that were whole, and could not be kept, since they contradict others.
+    /// Events that were whole and could not be kept because they contradict others.
     pub contradicting: u64,
 }
 
-/// Why nothing was rescued. There is no new file.
+/// Why nothing was rescued. No new file was made.
 #[derive(Debug, Error)]
 pub enum RecoverError {
     /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Source {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
-    /// A server has it.
+    /// A server is using the file.
     #[error("a server has the chat in {}; stop it first", .0.display())]
     Live(PathBuf),
-    /// There is no record in it.
+    /// No record was found in it.
     #[error("nothing of a chat was found in {}", .0.display())]
     Nothing(PathBuf),
     /// The new file cannot be written.
     #[error(transparent)]
     Target(#[from] BackupError),
-    /// What was put together is not in order.
+    /// The new chat is not in order, which is a bug.
     #[error("what was put together of {} is not in order: {problems}; please report this", path.display())]
     Result {
         /// The damaged file.
         path: PathBuf,
-        /// What is wrong.
+        /// All problems that were found.
         problems: Problems,
     },
 }
 
-/// Writes all that is whole in the chat in `source`, which is not touched, to a new file, which is
-/// there whole and synced or not at all. Opened as a chat it is another life of the log.
+/// Writes all that is whole in the chat in `source` to a new file. `source` is not touched, and
+/// `target` is there whole and synced afterwards, or not at all. Opening it as a chat begins
+/// another life of the log.
 pub fn recover(
     source: &Path,
     target: &Path,
@@ -121,7 +121,7 @@ fn fill(
     random: FillRandom<'_>,
 ) -> Result<Recovered, RecoverError> {
     schema::upgrade(connection, 0, random).map_err(BackupError::from)?;
-    // Whatever is left of a partial file is removed: nothing of it needs to be synced before.
+    // Not synced until the end, because an unfinished file is removed anyway.
     connection
         .execute_batch(
             "PRAGMA synchronous = OFF;
@@ -130,7 +130,7 @@ fn fill(
         .map_err(BackupError::from)?;
     let with_log = open::has_write_ahead_log(source) && open::log_belongs(source);
     collect(source, connection, with_log)?;
-    let known = Known::read(source, !with_log);
+    let known = KnownChat::read(source, !with_log);
     let transaction = connection.transaction().map_err(BackupError::from)?;
     let recovered = mend(source, &transaction, known, random)?;
     transaction.commit().map_err(BackupError::from)?;
@@ -140,13 +140,13 @@ fn fill(
     Ok(recovered)
 }
 
-/// What a file says about the chat as a whole, as far as that can be believed.
-struct Known {
-    chat: Option<Chat>,
+/// What the file says about the chat as a whole, as far as its checksums are right.
+struct KnownChat {
+    chat: Option<ChatRow>,
     fold: Option<Fold>,
 }
 
-impl Known {
+impl KnownChat {
     fn read(source: &Path, alone: bool) -> Self {
         let mut known = Self {
             chat: None,
@@ -155,7 +155,7 @@ impl Known {
         let Ok((connection, version)) = connect(source, alone) else {
             return known;
         };
-        let Ok((chat, checksum)) = Chat::read(&connection, version) else {
+        let Ok((chat, checksum)) = ChatRow::read(&connection, version) else {
             return known;
         };
         let has_checksums = version >= schema::WITH_CHECKSUMS;
@@ -177,7 +177,8 @@ impl Known {
     }
 }
 
-/// Puts each record that is found into a table of its own, so that there may be any number of them.
+/// Collects the records that are found in a temporary table, so that their number is not limited by
+/// memory.
 fn collect(source: &Path, connection: &mut Connection, with_log: bool) -> Result<(), RecoverError> {
     enum Failed {
         Read(io::Error),
@@ -190,6 +191,8 @@ fn collect(source: &Path, connection: &mut Connection, with_log: bool) -> Result
     }
     let transaction = connection.transaction().map_err(BackupError::from)?;
     let result = carve(source, with_log, &mut |carved| {
+        // A verified record replaces one that was found before it: the write-ahead log comes last
+        // and is newer. Without a checksum, the first one found is kept.
         let query = if carved.is_verified {
             "INSERT OR REPLACE INTO found VALUES (?1, ?2)"
         } else {
@@ -212,7 +215,7 @@ fn collect(source: &Path, connection: &mut Connection, with_log: bool) -> Result
     }
 }
 
-/// Hands on what was found from this position on, in order.
+/// Calls `take` with the records found from this position on, in order.
 fn for_each(
     connection: &Connection,
     from: Position,
@@ -233,7 +236,7 @@ fn for_each(
 fn mend(
     source: &Path,
     connection: &rusqlite::Transaction<'_>,
-    known: Known,
+    known: KnownChat,
     random: FillRandom<'_>,
 ) -> Result<Recovered, RecoverError> {
     let nothing = || RecoverError::Nothing(source.into());
@@ -242,26 +245,29 @@ fn mend(
         .as_ref()
         .map_or(Position::ZERO, |chat| chat.first);
     let first = first_record(connection, from)?;
-    let mut lost = known.fold.as_ref().map_or_else(Lost::default, Lost::after);
+    let mut lost = known
+        .fold
+        .as_ref()
+        .map_or_else(LostParticipants::default, LostParticipants::after);
     for_each(connection, from, |record| {
-        lost.hear(&record.event);
+        lost.observe(&record.event);
         Ok(())
     })?;
     let start = match (known.fold, first) {
-        (Some(fold), _) => Start::of(known.chat.as_ref(), fold),
-        (None, Some(first)) => Start::at(&first, &lost, random).map_err(|_| nothing())?,
+        (Some(fold), _) => RecoveredStart::of(known.chat.as_ref(), fold),
+        (None, Some(first)) => RecoveredStart::at(&first, &lost, random).map_err(|_| nothing())?,
         (None, None) => return Err(nothing()),
     };
     let written = write(connection, start, &lost, random)?;
-    if written.told.kept == 0 && written.head == written.first.previous() {
+    if written.report.kept == 0 && written.head == written.first.previous() {
         return Err(nothing());
     }
     Ok(Recovered {
         positions: (written.first, written.head),
-        kept: written.told.kept,
-        filled: written.told.filled,
-        joined: written.told.joined,
-        contradicting: written.told.contradicting,
+        kept: written.report.kept,
+        filled: written.report.filled,
+        joined: written.report.joined,
+        contradicting: written.report.contradicting,
     })
 }
 
@@ -274,17 +280,17 @@ fn first_record(connection: &Connection, from: Position) -> Result<Option<Record
     Ok(bytes.and_then(|bytes| Record::decode(&bytes).ok()))
 }
 
-/// Where the new log begins.
-struct Start {
+/// How the new log begins.
+struct RecoveredStart {
     first: Position,
     base: LamportTime,
     fold: Fold,
-    /// There is something before it that was dropped.
+    /// Whether it needs a snapshot, because records before it were dropped or lost.
     has_snapshot: bool,
 }
 
-impl Start {
-    fn of(chat: Option<&Chat>, fold: Fold) -> Self {
+impl RecoveredStart {
+    fn of(chat: Option<&ChatRow>, fold: Fold) -> Self {
         let has_snapshot = fold.head() > Position::ZERO;
         Self {
             first: chat.map_or(Position::new(1), |chat| chat.first),
@@ -294,8 +300,12 @@ impl Start {
         }
     }
 
-    /// At the first record that was found: what was before is lost.
-    fn at(record: &Record, lost: &Lost, random: FillRandom<'_>) -> Result<Self, SnapshotError> {
+    /// Begins at the first record that was found; everything before it is lost.
+    fn at(
+        record: &Record,
+        lost: &LostParticipants,
+        random: FillRandom<'_>,
+    ) -> Result<Self, SnapshotError> {
         let first = record.event.position;
         let base = match first.previous() {
             Position::ZERO => LamportTime::ZERO,
@@ -313,19 +323,19 @@ impl Start {
 struct Written {
     first: Position,
     head: Position,
-    told: Told,
+    report: MendReport,
 }
 
 fn write(
     transaction: &rusqlite::Transaction<'_>,
-    start: Start,
-    lost: &Lost,
+    start: RecoveredStart,
+    lost: &LostParticipants,
     random: FillRandom<'_>,
 ) -> Result<Written, RecoverError> {
     let mut chain = checksum::START;
     let mut put = |records: Vec<Record>| -> Result<(), BackupError> {
-        for record in &records {
-            chain = rows::insert(transaction, record, chain)?.0;
+        for record in records {
+            chain = rows::insert(transaction, &record.into(), chain)?.0;
         }
         Ok(())
     };
@@ -334,20 +344,20 @@ fn write(
     let mut mender = Mender::new(start.fold, start.first.previous(), start.base, lost);
     for_each(transaction, start.first, |record| {
         let position = record.event.position;
-        // What the snapshot covers ends with its time, which is known.
+        // The part that the snapshot covers ends at the snapshot's time, which is known.
         if position > reached {
             put(mender.fill_to_snapshot(random).unwrap_or_default())?;
             reached = Position::new(u64::MAX);
         }
         if position.get() - mender.at().get() > MOST_FILLED {
-            mender.told.contradicting += 1;
+            mender.report.contradicting += 1;
             return Ok(());
         }
         put(mender.take(record, random))
     })?;
     put(mender.fill_to_snapshot(random).unwrap_or_default())?;
-    let (head, told) = (mender.at(), mender.told);
-    let (mut chat, _) = Chat::read(transaction, usize::MAX).map_err(BackupError::from)?;
+    let (head, report) = (mender.at(), mender.report);
+    let (mut chat, _) = ChatRow::read(transaction, usize::MAX).map_err(BackupError::from)?;
     chat.first = start.first;
     chat.base = start.base;
     chat.chain = checksum::START;
@@ -360,6 +370,6 @@ fn write(
     Ok(Written {
         first: start.first,
         head,
-        told,
+        report,
     })
 }

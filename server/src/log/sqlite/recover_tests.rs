@@ -14,7 +14,7 @@ use super::{
     *,
 };
 use crate::{
-    log::{contract::ALL, replay},
+    log::{replay, tests::ALL},
     room::Fold,
 };
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use chitty_chat::{LamportTime, Position};
 use rusqlite::{Connection, Transaction, params};
 
@@ -10,17 +11,24 @@ use super::{
     Extent, Keep, PageLimit, Problem,
     checksum::{self, Checksum},
 };
-use crate::{record::Record, room::FoldError};
+use crate::{
+    record::{EncodedEvent, EncodedRecord, Record},
+    room::FoldError,
+};
 
-/// The row about the chat as a whole, but for its snapshot, which may be large.
+/// In bytes: so many of the events that are read together share one allocation. An allocation for
+/// each was a fifth of what it costs to catch up.
+const EVENTS_TOGETHER: usize = 16 << 10;
+
+/// The row about the chat as a whole, without its snapshot, which may be large.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chat {
+pub(super) struct ChatRow {
     pub(super) epoch: Arc<str>,
     /// The oldest position that is kept.
     pub(super) first: Position,
     /// The Lamport time of the position before.
     pub(super) base: LamportTime,
-    /// It is a backup that was not opened as a chat yet.
+    /// Whether it is a backup that was not opened as a chat yet.
     pub(super) restored: bool,
     /// The chain of the position before `first`.
     pub(super) chain: u32,
@@ -28,8 +36,8 @@ pub(super) struct Chat {
     pub(super) snapshot: Option<u32>,
 }
 
-impl Chat {
-    /// As it is in this version of the schema, and the checksum beside it.
+impl ChatRow {
+    /// Reads the row in this version of the schema, and the checksum stored in it.
     pub(super) fn read(
         connection: &Connection,
         version: usize,
@@ -53,7 +61,7 @@ impl Chat {
         })
     }
 
-    /// Of the newest schema, if it is as it was written.
+    /// Reads the row of the newest schema, and verifies its checksum.
     pub(super) fn verified(connection: &Connection) -> Result<Self, Problem> {
         match Self::read(connection, usize::MAX)? {
             (chat, Some(checksum)) if chat.checksum() == checksum => Ok(chat),
@@ -92,20 +100,20 @@ impl Chat {
     }
 }
 
-/// The snapshot as it is, in any version of the schema.
+/// The snapshot in any version of the schema, not verified.
 pub(super) fn raw_snapshot(connection: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
     connection.query_row("SELECT snapshot FROM chat", [], |row| row.get(0))
 }
 
 pub(super) fn read_snapshot(connection: &Connection) -> Result<Option<Vec<u8>>, Problem> {
-    // One moment: the row is read twice.
+    // In a transaction, because the row is read twice.
     let transaction = connection.unchecked_transaction()?;
     read_snapshot_in(&transaction)
 }
 
 /// The same within a transaction.
 pub(super) fn read_snapshot_in(transaction: &Transaction<'_>) -> Result<Option<Vec<u8>>, Problem> {
-    let chat = Chat::verified(transaction)?;
+    let chat = ChatRow::verified(transaction)?;
     let snapshot = raw_snapshot(transaction)?;
     if snapshot.as_deref().map(crc32c::crc32c) == chat.snapshot {
         Ok(snapshot)
@@ -116,23 +124,23 @@ pub(super) fn read_snapshot_in(transaction: &Transaction<'_>) -> Result<Option<V
 
 pub(super) fn keep_snapshot(connection: &mut Connection, snapshot: &[u8]) -> Result<(), Problem> {
     let transaction = connection.transaction()?;
-    let mut chat = Chat::verified(&transaction)?;
+    let mut chat = ChatRow::verified(&transaction)?;
     chat.snapshot = Some(crc32c::crc32c(snapshot));
     transaction.execute("UPDATE chat SET snapshot = ?1", [snapshot])?;
     chat.write(&transaction)?;
     Ok(transaction.commit()?)
 }
 
-/// Goes along the records, each of which has to follow on the one before.
+/// A walk along the records, which verifies that each follows from the one before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk {
     pub(super) at: Position,
-    /// The chain there, if it is known.
+    /// The chain at that position, if it is known.
     pub(super) chain: Option<u32>,
 }
 
 impl Walk {
-    /// To the record at this position. After an error it stands where it stood.
+    /// Goes on to the record at this position. After an error it has not moved.
     pub(super) fn step(
         &mut self,
         position: Position,
@@ -156,17 +164,58 @@ impl Walk {
     }
 }
 
-/// The records behind `after`, up to the limits, each verified. The log is known to reach to
-/// `head`: if nothing else ends the page, it has to.
+/// The records after position `after`, up to the limits, each of them verified. The log is known to
+/// reach to `head`, so it is an error if the page ends earlier for no other reason.
 pub(super) fn read_page(
     connection: &Connection,
     after: Position,
     limit: PageLimit,
     head: Position,
 ) -> Result<Vec<Record>, Problem> {
-    // The record at `after` comes first, for its chain; at the start of what is kept there is none.
+    read_page_as(connection, after, limit, head, decode)
+}
+
+/// Reads the events of the same records, in their encoding.
+pub(super) fn read_events(
+    connection: &Connection,
+    after: Position,
+    limit: PageLimit,
+    head: Position,
+) -> Result<Vec<EncodedEvent>, Problem> {
+    // The events of a page share their memory.
+    let mut buffer = BytesMut::new();
+    let mut keep = |bytes: &[u8]| {
+        if buffer.capacity() < bytes.len() {
+            buffer = BytesMut::with_capacity(bytes.len().max(EVENTS_TOGETHER));
+        }
+        buffer.extend_from_slice(bytes);
+        buffer.split().freeze()
+    };
+    read_page_as(connection, after, limit, head, |position, record| {
+        let event = EncodedEvent::of_record(record, &mut keep)
+            .map_err(|error| Problem::Record { position, error })?;
+        require_place(position, event.position)?;
+        Ok(event)
+    })
+}
+
+fn read_page_as<T>(
+    connection: &Connection,
+    after: Position,
+    limit: PageLimit,
+    head: Position,
+    mut decode: impl FnMut(Position, &[u8]) -> Result<T, Problem>,
+) -> Result<Vec<T>, Problem> {
+    // The record at `after` is read first, for its chain; it may not be kept any more.
     if after > Position::ZERO
-        && let Some(page) = page(connection, after.previous(), Some(after), limit, head)?
+        && let Some(page) = page(
+            connection,
+            after.previous(),
+            Some(after),
+            limit,
+            head,
+            &mut decode,
+        )?
     {
         return Ok(page);
     }
@@ -175,21 +224,24 @@ pub(super) fn read_page(
         .prepare_cached("SELECT first FROM chat")?
         .query_row([], |row| row.get(0))?;
     let start = after.max(position(first).previous());
-    Ok(page(&transaction, start, None, limit, head)?.unwrap_or_default())
+    Ok(page(&transaction, start, None, limit, head, decode)?.unwrap_or_default())
 }
 
-/// What is behind `start`, without the first, which has to be at `anchor`; `None` if it is not.
-fn page(
+/// The records after `start`. If `anchor` is given, the first one has to be at that position and is
+/// left out; `None` if it is not there.
+fn page<T>(
     connection: &Connection,
     start: Position,
     anchor: Option<Position>,
     limit: PageLimit,
     head: Position,
-) -> Result<Option<Vec<Record>>, Problem> {
+    mut decode: impl FnMut(Position, &[u8]) -> Result<T, Problem>,
+) -> Result<Option<Vec<T>>, Problem> {
     let mut query = connection.prepare_cached(
         "SELECT position, record, checksum FROM records
          WHERE position > ?1 ORDER BY position LIMIT ?2",
     )?;
+    // One more for the anchor.
     let most = limit.records.saturating_add(anchor.is_some().into());
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut rows = query.query(params![signed(start), most])?;
@@ -198,7 +250,8 @@ fn page(
         chain: None,
     };
     let mut anchor = anchor;
-    // Most pages are short, and a long one costs more than to grow a few times.
+    // Most pages are short. Growing a few times costs less than allocating for a long one each
+    // time.
     let mut page = Vec::with_capacity(limit.records.min(64));
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
@@ -209,7 +262,7 @@ fn page(
             if anchor != position {
                 return Ok(None);
             }
-            // If it is damaged, it is no reason not to read what is behind it.
+            // If it is damaged, the records after it can still be read.
             let is_whole = checksum.covers(position, record);
             walk.at = position;
             walk.chain = is_whole.then_some(checksum.chain);
@@ -252,7 +305,7 @@ pub(super) fn locate(
     while low < high {
         let middle = Position::new(low + (high - low) / 2);
         let start = middle.previous();
-        let page = page(&transaction, start, None, ONE, middle)?.unwrap_or_default();
+        let page = page(&transaction, start, None, ONE, middle, decode)?.unwrap_or_default();
         match page.first() {
             Some(record) if record.event.lamport >= lamport => high = middle.get(),
             _ => low = middle.get() + 1,
@@ -264,18 +317,23 @@ pub(super) fn locate(
 /// The record at this position, if the bytes are one.
 pub(super) fn decode(position: Position, bytes: &[u8]) -> Result<Record, Problem> {
     let record = Record::decode(bytes).map_err(|error| Problem::Record { position, error })?;
-    let found = record.event.position;
+    require_place(position, record.event.position)?;
+    Ok(record)
+}
+
+/// A record says its own position, which has to be that of its row.
+fn require_place(position: Position, found: Position) -> Result<(), Problem> {
     if found == position {
-        Ok(record)
+        Ok(())
     } else {
         Err(Problem::Misplaced { position, found })
     }
 }
 
-/// Puts a record at the end; returns its chain, and how many bytes it has.
+/// Appends a record. Returns its chain, and its length in bytes.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
-    record: &Record,
+    record: &EncodedRecord,
     before: u32,
 ) -> rusqlite::Result<(u32, usize)> {
     let (position, bytes) = (record.event.position, record.encode());
@@ -286,14 +344,14 @@ pub(super) fn insert(
     Ok((checksum.chain, bytes.len()))
 }
 
-/// Drops a step of records from the beginning, or until the cap is kept to.
+/// Drops one step of records from the beginning, or fewer if the cap is met before.
 pub(super) fn trim(
     transaction: &Transaction<'_>,
     keep: Keep,
     covered: Position,
     extent: Extent,
 ) -> Result<Extent, Problem> {
-    let mut chat = Chat::verified(transaction)?;
+    let mut chat = ChatRow::verified(transaction)?;
     let mut trimmed = extent;
     let mut walk = Walk {
         at: chat.first.previous(),
@@ -310,6 +368,7 @@ pub(super) fn trim(
             let Some(row) = rows.next()? else { break };
             let position = position(row.get(0)?);
             let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            // Verified before it is dropped: damage must not vanish with a trim.
             walk.step(position, bytes, Checksum::unpack(row.get(2)?))?;
             trimmed.first = position.next();
             trimmed.base = decode(position, bytes)?.event.lamport;
@@ -322,6 +381,7 @@ pub(super) fn trim(
     )?;
     chat.first = trimmed.first;
     chat.base = trimmed.base;
+    // The chain of what is kept goes on from the last record that was dropped.
     chat.chain = walk.chain.unwrap_or(chat.chain);
     chat.write(transaction)?;
     Ok(trimmed)

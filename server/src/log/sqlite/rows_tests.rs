@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{
     problem::Problem,
-    rows::{Chat, locate, read_page, trim},
+    rows::{ChatRow, locate, read_page, trim},
     tests::records,
     *,
 };
@@ -121,7 +121,10 @@ async fn a_page_of_a_trimmed_log_begins_with_what_is_kept() {
     let dropped: usize = records(12).iter().map(|record| record.encode().len()).sum();
     assert_eq!(trimmed.bytes, 100_000 - dropped as u64);
     assert_eq!(trimmed.base, records(12)[11].event.lamport);
-    assert_eq!(Chat::verified(&connection).expect("whole").first.get(), 13);
+    assert_eq!(
+        ChatRow::verified(&connection).expect("whole").first.get(),
+        13
+    );
     for after in 0..=12 {
         assert_eq!(page(&connection, after, ALL), (13..=20).collect::<Vec<_>>());
     }
@@ -159,7 +162,7 @@ async fn a_damaged_record_before_a_page_does_not_keep_it_from_being_read() {
 #[tokio::test]
 async fn a_chat_whose_first_record_does_not_follow_on_what_was_dropped_is_damaged() {
     let (folder, connection) = chat().await;
-    let mut row = Chat::verified(&connection).expect("whole");
+    let mut row = ChatRow::verified(&connection).expect("whole");
     row.chain = 7;
     row.write(&connection).expect("written");
     drop(connection);

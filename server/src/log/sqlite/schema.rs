@@ -1,4 +1,4 @@
-//! What is in the file: the schema, and its versions.
+//! The schema of a chat's file, and its versions.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,13 +8,14 @@ use rusqlite::{Connection, Transaction, params};
 use super::{
     OpenError, Problem,
     checksum::{self, Checksum},
-    rows::{self, Chat},
+    rows::{self, ChatRow},
 };
 
-/// "Chit", in the header of each of our files (<https://www.sqlite.org/pragma.html#pragma_application_id>).
+/// "Chit", the application id in the header of each chat's file
+/// (<https://www.sqlite.org/pragma.html#pragma_application_id>).
 const APPLICATION_ID: i32 = 0x4368_6974;
 
-/// From each version of the schema to the next, beginning with none.
+/// The statements that lead from each version of the schema to the next, from an empty file on.
 pub(super) const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE records (
@@ -51,7 +52,7 @@ pub(super) const MIGRATIONS: [&str; 3] = [
 /// The first version with checksums.
 pub(super) const WITH_CHECKSUMS: usize = 3;
 
-/// So many records get their checksums at once: a bound on memory for old chats of any size.
+/// Records that get their checksums in one step, which bounds the memory for old chats of any size.
 const MIGRATED_AT_ONCE: i64 = 1_000;
 
 pub(super) fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
@@ -64,7 +65,7 @@ pub(super) fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
     }
 }
 
-/// From this version of the schema to the newest.
+/// Upgrades from this version of the schema to the newest.
 pub(super) fn upgrade(
     connection: &mut Connection,
     version: usize,
@@ -83,15 +84,17 @@ pub(super) fn upgrade(
             add_checksums(&transaction)?;
         }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        // In the same transaction as the migration: after a crash the file has the old version or
+        // the new one, and nothing in between.
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
     }
     Ok(())
 }
 
-/// For a chat from before there were any.
+/// Adds checksums to a chat of a version that had none.
 fn add_checksums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    let (mut chat, _) = Chat::read(transaction, WITH_CHECKSUMS)?;
+    let (mut chat, _) = ChatRow::read(transaction, WITH_CHECKSUMS)?;
     chat.chain = checksum::START;
     chat.snapshot = rows::raw_snapshot(transaction)?
         .as_deref()
@@ -120,19 +123,20 @@ fn add_checksums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     }
 }
 
-/// Marks the copy as one: in the newest schema.
+/// Marks a copy as a backup, in the newest schema.
 pub(super) fn mark_restored(connection: &Connection) -> Result<(), Problem> {
-    let mut chat = Chat::verified(connection)?;
+    let mut chat = ChatRow::verified(connection)?;
     chat.restored = true;
     Ok(chat.write(connection)?)
 }
 
-/// The chat that was copied may have gone on: what follows here are not the same positions.
+/// Begins a new epoch. The chat that was copied may have gone on, so the same positions may hold
+/// other events there.
 pub(super) fn begin_new_life(
     connection: &Connection,
     random: FillRandom<'_>,
 ) -> Result<Arc<str>, Problem> {
-    let mut chat = Chat::verified(connection)?;
+    let mut chat = ChatRow::verified(connection)?;
     chat.epoch = secret::epoch(random).into();
     chat.restored = false;
     chat.write(connection)?;
@@ -164,14 +168,14 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<usize, OpenE
     }
 }
 
-/// Whether the tables are those of this version and nothing else is there: a damaged version
-/// number, or a trigger that somebody put in, would have the rest misunderstood.
+/// Checks that the tables are those of this version, and that there is nothing else. A damaged
+/// version number, or a trigger that somebody added, would change the meaning of the rest.
 pub(super) fn check_tables(connection: &Connection, version: usize) -> Result<(), Problem> {
     let expected = Connection::open_in_memory()?;
     for migration in MIGRATIONS.iter().take(version) {
         expected.execute_batch(migration)?;
     }
-    // Of a file that vacuums itself, SQLite would take pages of records for others of its own.
+    // With auto-vacuum on, SQLite would treat some pages of records as pointer maps.
     let vacuums: i64 =
         connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0))?;
     if vacuums == 0 && tables(connection)? == tables(&expected)? {
@@ -181,7 +185,7 @@ pub(super) fn check_tables(connection: &Connection, version: usize) -> Result<()
     }
 }
 
-/// What is there, each column in a line.
+/// All objects of the schema, one line for each column.
 fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut query = connection.prepare(
         "SELECT concat_ws(' ', o.type, o.name, c.cid, c.name, c.type, c.\"notnull\", c.pk,
@@ -199,6 +203,7 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // In WAL mode only FULL syncs at each commit: what is acknowledged survives a power loss.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // A file from elsewhere must not run functions out of its schema.
     connection.pragma_update(None, "trusted_schema", false)?;
     // Readers have connections of their own; this one never waits for them in WAL mode, but a
     // checkpoint may.

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{
     checksum,
-    rows::{Chat, raw_snapshot},
+    rows::{ChatRow, raw_snapshot},
     schema::{
         MIGRATIONS, WITH_CHECKSUMS, check, check_tables, configure, failed, mark_restored, upgrade,
     },
@@ -118,7 +118,7 @@ fn a_new_chat_and_a_migrated_one_are_whole() {
     let mut new = Connection::open_in_memory().expect("opened");
     upgrade(&mut new, 0, &mut os_random).expect("made");
     assert_eq!(check(&new, Path::new("new")).expect("ours"), 3);
-    let chat = Chat::verified(&new).expect("whole");
+    let chat = ChatRow::verified(&new).expect("whole");
     assert_eq!((chat.first, chat.chain), (1.into(), checksum::START));
     assert!(!chat.restored && !chat.epoch.is_empty());
 
@@ -130,7 +130,7 @@ fn a_new_chat_and_a_migrated_one_are_whole() {
     old.execute("UPDATE chat SET snapshot = x'0102'", [])
         .expect("changed");
     upgrade(&mut old, 1, &mut os_random).expect("migrated");
-    let chat = Chat::verified(&old).expect("whole");
+    let chat = ChatRow::verified(&old).expect("whole");
     assert_eq!((&*chat.epoch, chat.first), ("old", 1.into()));
     assert_eq!(chat.snapshot, Some(crc32c::crc32c(&[1, 2])));
     assert_eq!(raw_snapshot(&old).expect("read"), Some(vec![1, 2]));
@@ -143,7 +143,7 @@ fn a_new_chat_and_a_migrated_one_are_whole() {
     assert_eq!(check(&old, &path).expect("ours"), WITH_CHECKSUMS);
 
     mark_restored(&old).expect("marked");
-    assert!(Chat::verified(&old).expect("whole").restored);
+    assert!(ChatRow::verified(&old).expect("whole").restored);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Whether what is in a file is a chat in order.
+//! Verifies that a file contains a chat in order.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{
     checksum::Checksum,
     mark::Marked,
     problem::{MOST_LISTED, Problems},
-    rows::{self, Chat, Walk},
+    rows::{self, ChatRow, Walk},
     schema::{self, WITH_CHECKSUMS},
 };
 use crate::{
@@ -18,38 +18,38 @@ use crate::{
     room::{Fold, FoldError, check_rises, time_after},
 };
 
-/// What a chat's file says of itself.
+/// A summary of a chat's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// The version of its schema.
     pub schema: usize,
-    /// It is a backup that was not opened as a chat yet.
+    /// Whether it is a backup that was not opened as a chat yet.
     pub backup: bool,
-    /// The log's life.
+    /// The epoch of the log.
     pub epoch: Arc<str>,
-    /// The positions that it keeps.
+    /// The positions that it keeps, and their size.
     pub extent: Extent,
-    /// The Lamport time of its end.
+    /// The Lamport time of its last event.
     pub lamport: LamportTime,
-    /// How many are present at its end.
+    /// The number of participants present at its end.
     pub present: usize,
-    /// Whether that is all that was acknowledged, as far as the mark beside it tells.
+    /// Whether everything that was acknowledged is there, according to the mark.
     pub marked: Marked,
 }
 
-/// What is known of a chat whose every checksum was found to be right.
+/// A chat all of whose checksums were verified.
 #[derive(Clone, Debug)]
-pub(super) struct State {
-    pub(super) chat: Chat,
+pub(super) struct ScannedChat {
+    pub(super) chat: ChatRow,
     pub(super) extent: Extent,
     /// The chain at the head.
     pub(super) chain: u32,
 }
 
-/// Reads all of a chat of this version of the schema, and says the first thing that is wrong. It
-/// costs less than to fold it, and so is done at each start. Older versions have no checksums:
-/// they are folded. Writes nothing.
-pub(super) fn scan(connection: &Connection, version: usize) -> Result<State, Problem> {
+/// Reads all of a chat of this schema version, and returns the first problem. It is done at each
+/// start, because it costs less than folding the chat. Older versions have no checksums, so these
+/// are folded. Writes nothing.
+pub(super) fn scan(connection: &Connection, version: usize) -> Result<ScannedChat, Problem> {
     if version < WITH_CHECKSUMS {
         let (problems, _) = inspect(connection, version);
         if let Some(problem) = problems.into_first() {
@@ -57,6 +57,7 @@ pub(super) fn scan(connection: &Connection, version: usize) -> Result<State, Pro
         }
     }
     schema::check_tables(connection, version)?;
+    // One problem is enough here; `inspect` lists all of them.
     let pages: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if pages != "ok" {
         return Err(Problem::Pages(pages));
@@ -65,7 +66,7 @@ pub(super) fn scan(connection: &Connection, version: usize) -> Result<State, Pro
     if version >= WITH_CHECKSUMS {
         rows::read_snapshot_in(&transaction)?;
     }
-    let (chat, _) = Chat::read(&transaction, version)?;
+    let (chat, _) = ChatRow::read(&transaction, version)?;
     let mut extent = empty(&chat);
     let mut walk = Walk {
         at: extent.head,
@@ -84,7 +85,7 @@ pub(super) fn scan(connection: &Connection, version: usize) -> Result<State, Pro
         extent.bytes += bytes.len() as u64;
     }
     extent.head = walk.at;
-    Ok(State {
+    Ok(ScannedChat {
         chain: walk.chain.unwrap_or(chat.chain),
         chat,
         extent,
@@ -99,7 +100,7 @@ const fn select(version: usize) -> &'static str {
     }
 }
 
-fn empty(chat: &Chat) -> Extent {
+fn empty(chat: &ChatRow) -> Extent {
     Extent {
         first: chat.first,
         head: chat.first.previous(),
@@ -108,13 +109,13 @@ fn empty(chat: &Chat) -> Extent {
     }
 }
 
-/// Reads all of a chat of this version of the schema, and says all that is wrong. What the chat is
-/// can be said only if nothing is. Writes nothing.
+/// Reads all of a chat of this schema version, and returns all problems, and a summary if there are
+/// none. Writes nothing.
 pub(super) fn inspect(connection: &Connection, version: usize) -> (Problems, Option<Summary>) {
     let mut problems = Problems::default();
     problems.note(schema::check_tables(connection, version));
     check_pages(connection, &mut problems);
-    // One moment of a chat that goes on meanwhile.
+    // In a transaction: one moment of a chat that may go on meanwhile.
     let summary = problems
         .note(connection.unchecked_transaction())
         .and_then(|moment| inspect_rows(&moment, version, &mut problems));
@@ -140,7 +141,7 @@ fn inspect_rows(
     version: usize,
     problems: &mut Problems,
 ) -> Option<Summary> {
-    let (chat, checksum) = problems.note(Chat::read(connection, version))?;
+    let (chat, checksum) = problems.note(ChatRow::read(connection, version))?;
     if version >= WITH_CHECKSUMS && checksum != Some(chat.checksum()) {
         problems.add(Problem::Chat);
     }
@@ -178,15 +179,15 @@ fn inspect_rows(
     })
 }
 
-/// Goes along all records, also behind what is damaged.
+/// A walk along all records, which goes on after damage.
 struct Reading {
     walk: Walk,
     extent: Extent,
     /// The time of the record before, if that is known.
     time: Option<LamportTime>,
-    /// `None` behind the first damage: what follows cannot be folded.
+    /// `None` after the first damage, because later records cannot be folded.
     fold: Option<Fold>,
-    /// Of which position the snapshot is.
+    /// The position of the snapshot.
     snapshot: Option<Position>,
 }
 
@@ -196,7 +197,7 @@ impl Reading {
         loop {
             let result = self.read_from(connection, version, start, problems);
             let Err(error) = result else { return };
-            // A damaged page: what is on others can be read by going around it.
+            // A damaged page. The records on other pages can be read by skipping it.
             self.fold = None;
             let from = self.walk.at.next();
             let Some(next) = next_readable(connection, version, self.walk.at) else {
@@ -240,7 +241,7 @@ impl Reading {
         checksum: Option<Checksum>,
     ) -> Result<(), Problem> {
         if checksum.is_some_and(|checksum| !checksum.covers(position, bytes)) {
-            // What is wrong with it says more than that something is.
+            // A decoding error says more than a wrong checksum does.
             rows::decode(position, bytes)?;
             return Err(Problem::Checksum { position });
         }
@@ -260,7 +261,8 @@ impl Reading {
         Ok(())
     }
 
-    /// What the fold checks too, but for what is older than its snapshot.
+    /// Checks a record's position and time. The fold does so, too, but not for records that are
+    /// older than its snapshot.
     fn follows(&self, record: &Record) -> Result<(), Problem> {
         let event = &record.event;
         let (expected, position) = (self.walk.at.next(), event.position);
@@ -284,7 +286,7 @@ impl Reading {
         Ok(check_rises(before, event)?)
     }
 
-    /// Goes on behind what is damaged, of which nothing is known.
+    /// Continues after a damaged position, of which nothing is known.
     fn lose(&mut self, position: Position) {
         self.walk = Walk {
             at: position,
@@ -304,8 +306,8 @@ impl Reading {
     }
 }
 
-/// The first position behind this one that can be read. The records of a damaged page lie side by
-/// side, so it is looked for by steps that double, and then by halves.
+/// The first position after this one that can be read. The records of a damaged page are adjacent,
+/// so it is found by an exponential search, and then a binary one.
 fn next_readable(connection: &Connection, version: usize, after: Position) -> Option<Position> {
     let first_from = |from: i64| {
         connection

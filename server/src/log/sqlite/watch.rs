@@ -1,9 +1,9 @@
-//! Whether the files of a log that is open are still the same.
+//! Watches the files of an open log: whether they are still the same.
 //!
-//! A file that was deleted, moved or replaced can be written to as if nothing was: everything is
-//! acknowledged, and gone when the process ends. A file that is overwritten in place is mixed with
-//! what comes next. So the files are looked at again and again, between two commits, when nobody
-//! but somebody else can be writing to them.
+//! A process can go on writing to a file that was deleted, moved or replaced: everything is
+//! acknowledged, and lost when the process ends. A file that is overwritten in place is mixed with
+//! what is written next. So the files are checked regularly between two commits. Any change at that
+//! time is somebody else's.
 
 use std::{
     fs::{self, File, Metadata},
@@ -16,10 +16,11 @@ use thiserror::Error;
 
 use super::{beside, mark};
 
-/// The header of a write-ahead log: <https://www.sqlite.org/fileformat2.html#walformat>. It has
-/// new salts each time that the log begins anew.
+/// The length in bytes of a write-ahead log's header
+/// (<https://www.sqlite.org/fileformat2.html#walformat>). It gets new salts each time the log
+/// restarts.
 const HEADER: usize = 32;
-/// The header of each page in it.
+/// The length in bytes of the header of each page in it.
 const FRAME: u64 = 24;
 
 /// What happened to a file.
@@ -33,40 +34,40 @@ pub(super) enum Changed {
     Written { path: PathBuf },
 }
 
-/// The files of an open log, as they were when only it had written to them.
+/// The files of an open log, as it last left them.
 #[derive(Debug)]
 pub(super) struct Watched {
     chat: PathBuf,
-    /// Which file each name was.
-    files: Vec<(PathBuf, Identity)>,
+    /// The file that each path led to.
+    files: Vec<(PathBuf, FileId)>,
     /// The main file as the last checkpoint left it.
-    main: Contents,
+    main: FileStamp,
     log: File,
     /// The write-ahead log as the last commit left it.
-    log_contents: Option<Contents>,
+    log_contents: Option<FileStamp>,
     log_path: PathBuf,
     page: u64,
-    /// So many pages are in the write-ahead log.
+    /// The number of pages in the write-ahead log.
     pages: u64,
     header: [u8; HEADER],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
+struct FileId {
     device: u64,
     inode: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Contents {
+struct FileStamp {
     size: u64,
-    /// Seconds and nanoseconds.
+    /// Time of the last modification, in seconds and nanoseconds.
     modified: (i64, i64),
 }
 
 impl Watched {
-    /// Takes note of the files of this chat, which is open, and of `others`. It has pages of so
-    /// many bytes.
+    /// Records the files of this chat, which is open, and `others`. `page` is the page size in
+    /// bytes.
     pub(super) fn new(chat: &Path, others: &[PathBuf], page: u64) -> Result<Self, Changed> {
         let log_path = beside(chat, "-wal");
         let log = File::open(&log_path).map_err(|source| Changed::Gone {
@@ -94,18 +95,19 @@ impl Watched {
         Ok(watched)
     }
 
-    /// After a commit: so many pages are in the write-ahead log now.
+    /// Called after a commit, with the number of pages in the write-ahead log.
     pub(super) fn committed(&mut self, pages: u64) {
-        // It began anew, or was empty.
+        // It has restarted, or was empty.
         if pages < self.pages || self.pages == 0 {
-            // If it cannot be read, the next look finds that.
+            // If it cannot be read, the next check finds that.
             let _ = self.log.read_exact_at(&mut self.header, 0);
         }
         self.pages = pages;
         self.log_contents = self.log_now();
     }
 
-    /// Before a commit, which would hide what somebody else did to the write-ahead log.
+    /// Checks the write-ahead log. Called before a commit, which would hide changes by somebody
+    /// else.
     pub(super) fn before_commit(&self) -> Result<(), Changed> {
         if self.log_now() == self.log_contents {
             Ok(())
@@ -115,19 +117,19 @@ impl Watched {
         }
     }
 
-    fn log_now(&self) -> Option<Contents> {
+    fn log_now(&self) -> Option<FileStamp> {
         let metadata = self.log.metadata().ok()?;
         Some(contents(&metadata))
     }
 
-    /// After a checkpoint, which alone writes to the main file.
+    /// Called after a checkpoint, the only operation that writes to the main file.
     pub(super) fn checkpointed(&mut self) -> Result<(), Changed> {
         self.main = contents(&stat(&self.chat)?);
         Ok(())
     }
 
-    /// Whether all files are as they were.
-    pub(super) fn look(&self) -> Result<(), Changed> {
+    /// Checks that all files are as they were left.
+    pub(super) fn check(&self) -> Result<(), Changed> {
         for (path, expected) in &self.files {
             if identity(&stat(path)?) != *expected {
                 return Err(Changed::Replaced { path: path.clone() });
@@ -143,8 +145,8 @@ impl Watched {
         self.before_commit()
     }
 
-    /// The header is as it was, and the last page is where it was written, of the same log: finds
-    /// what was changed in the very moment of a commit.
+    /// Whether the write-ahead log's header is as it was, and its last page is where it was written
+    /// and has the same salts. This finds changes that were made during a commit.
     fn log_is_ours(&self) -> bool {
         let mut header = [0; HEADER];
         let mut salts = [0; 8];
@@ -168,15 +170,15 @@ fn stat(path: &Path) -> Result<Metadata, Changed> {
     })
 }
 
-fn identity(metadata: &Metadata) -> Identity {
-    Identity {
+fn identity(metadata: &Metadata) -> FileId {
+    FileId {
         device: metadata.dev(),
         inode: metadata.ino(),
     }
 }
 
-fn contents(metadata: &Metadata) -> Contents {
-    Contents {
+fn contents(metadata: &Metadata) -> FileStamp {
+    FileStamp {
         size: metadata.size(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
     }
@@ -190,7 +192,7 @@ mod tests {
 
     const PAGE: u64 = 512;
 
-    /// A chat's files, as far as they are looked at.
+    /// The files of a chat that are watched.
     struct Files {
         folder: TempDir,
         chat: PathBuf,
@@ -251,20 +253,20 @@ mod tests {
     fn files_that_nobody_touched_are_the_same() {
         let files = Files::new();
         let mut watched = files.watched();
-        watched.look().expect("nothing happened");
+        watched.check().expect("nothing happened");
         for pages in 1..4 {
             files.write_log(7, pages, 0);
             watched.committed(pages as u64);
-            watched.look().expect("only what was committed");
+            watched.check().expect("only what was committed");
             watched.before_commit().expect("only what was committed");
         }
         // It begins anew, and the rest of it is left there.
         files.write_log(8, 1, 0);
         watched.committed(1);
-        watched.look().expect("only what was committed");
+        watched.check().expect("only what was committed");
         write_over(&files.chat, 0, b"more of a chat");
         watched.checkpointed().expect("it is there");
-        watched.look().expect("only what was folded in");
+        watched.check().expect("only what was folded in");
     }
 
     #[test]
@@ -281,19 +283,19 @@ mod tests {
             let path = files.folder.path().join(name);
             let aside = files.folder.path().join("aside");
             fs::rename(&path, &aside).expect("renamed");
-            let gone = watched.look().expect_err(name);
+            let gone = watched.check().expect_err(name);
             assert!(
                 matches!(&gone, Changed::Gone { path: gone, .. } if *gone == path),
                 "{gone}"
             );
             fs::copy(&aside, &path).expect("copied");
-            let replaced = watched.look().expect_err(name);
+            let replaced = watched.check().expect_err(name);
             assert!(
                 matches!(&replaced, Changed::Replaced { path: other } if *other == path),
                 "{replaced}"
             );
             fs::rename(&aside, &path).expect("renamed");
-            watched.look().expect("it is back");
+            watched.check().expect("it is back");
         }
     }
 
@@ -302,13 +304,13 @@ mod tests {
         let files = Files::new();
         let mut watched = files.watched();
         write_over(&files.chat, 4, b"more");
-        assert_eq!(changed_file(watched.look()), Some(files.chat.clone()));
+        assert_eq!(changed_file(watched.check()), Some(files.chat.clone()));
         watched.checkpointed().expect("it is there");
-        watched.look().expect("it was folded in");
+        watched.check().expect("it was folded in");
         // Of the same size, at another time.
         let file = File::options().write(true).open(&files.chat).expect("ours");
         file.set_modified(std::time::UNIX_EPOCH).expect("set");
-        assert_eq!(changed_file(watched.look()), Some(files.chat.clone()));
+        assert_eq!(changed_file(watched.check()), Some(files.chat.clone()));
         fs::remove_file(&files.chat).expect("there");
         watched.checkpointed().expect_err("it is gone");
     }
@@ -320,7 +322,7 @@ mod tests {
         files.write_log(7, 2, 0);
         watched.committed(2);
         files.write_log(7, 3, 0);
-        for found in [watched.before_commit(), watched.look()] {
+        for found in [watched.before_commit(), watched.check()] {
             assert_eq!(changed_file(found), Some(files.log.clone()));
         }
     }
@@ -345,19 +347,19 @@ mod tests {
                 .before_commit()
                 .expect("its size and time are the same");
             assert_eq!(
-                changed_file(watched.look()),
+                changed_file(watched.check()),
                 Some(files.log.clone()),
                 "{what}"
             );
         }
-        // What is before is not looked at, nor what is in the page.
+        // The bytes before these are not checked, nor the page's contents.
         for at in [HEADER as u64 + 8, last + 7, last + 16] {
             let files = Files::new();
             let mut watched = files.watched();
             files.write_log(7, 2, 0);
             watched.committed(2);
             write_over(&files.log, at, &[9]);
-            watched.look().expect("not looked at");
+            watched.check().expect("not looked at");
         }
     }
 
@@ -370,7 +372,7 @@ mod tests {
             // The salts of the last page.
             write_over(&files.log, HEADER as u64 + FRAME + PAGE + 8, &[7; 8]);
             watched.committed(2);
-            assert_eq!(watched.look().is_ok(), is_whole, "{more}");
+            assert_eq!(watched.check().is_ok(), is_whole, "{more}");
         }
     }
 
@@ -383,7 +385,7 @@ mod tests {
             watched.committed(2);
             files.write_log(8, 3, 0);
             watched.committed(pages);
-            assert_eq!(watched.look().is_ok(), is_believed, "{pages} pages");
+            assert_eq!(watched.check().is_ok(), is_believed, "{pages} pages");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The one thread that writes. A commit blocks on the disk, so it is off the runtime's threads.
+//! The one thread that writes. A commit blocks on the disk, so it must not run on the runtime's
+//! threads.
 
 use std::{
     io,
@@ -16,58 +17,58 @@ use tokio::sync::oneshot;
 
 use super::{
     AppendError, Extent, Keep, LogFuture, MakeSnapshot, Problem,
-    mark::Mark,
+    mark::MarkFile,
     open, rows,
     watch::{Changed, Watched},
 };
-use crate::record::Record;
+use crate::record::{Batch, EncodedRecord};
 
-/// Pages of the write-ahead log from which on it is folded into the file, as is SQLite's default.
+/// Pages in the write-ahead log from which on it is checkpointed: SQLite's default.
 const CHECKPOINT_PAGES: u64 = 1_000;
 
-type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
+type WriteReply<T> = oneshot::Sender<Result<T, AppendError>>;
 
-enum Job {
+enum WriteJob {
     Append {
         after: Position,
-        batch: Arc<[Record]>,
-        reply: Reply<()>,
+        batch: Batch,
+        reply: WriteReply<()>,
     },
     Snapshot {
         at: Position,
         make: MakeSnapshot,
-        reply: Reply<()>,
+        reply: WriteReply<()>,
     },
     Trim {
         keep: Keep,
         covered: Position,
-        reply: Reply<Extent>,
+        reply: WriteReply<Extent>,
     },
-    Look {
-        reply: Reply<()>,
+    CheckFiles {
+        reply: WriteReply<()>,
     },
 }
 
-/// What the thread begins with.
-pub(super) struct Opened {
+/// Everything that the thread needs to begin.
+pub(super) struct OpenedChat {
     pub(super) connection: Connection,
     pub(super) extent: Arc<Mutex<Extent>>,
-    /// At the head.
+    /// The checksum chain at the head.
     pub(super) chain: u32,
-    pub(super) mark: Option<Mark>,
+    pub(super) mark: Option<MarkFile>,
     pub(super) watched: Watched,
 }
 
-/// The handle of the thread: it ends when the handle is dropped.
-pub(super) struct Writer {
-    jobs: Option<mpsc::SyncSender<Job>>,
+/// The handle of the thread, which ends when the handle is dropped.
+pub(super) struct LogWriter {
+    jobs: Option<mpsc::SyncSender<WriteJob>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-impl Writer {
-    pub(super) fn spawn(mut opened: Opened) -> io::Result<Self> {
-        // The sequencer waits for each job, and whoever looks at the files for each look, so there
-        // are never more than two.
+impl LogWriter {
+    pub(super) fn spawn(mut opened: OpenedChat) -> io::Result<Self> {
+        // The sequencer waits for each of its jobs, and `Log::watch` for each check, so there are
+        // never more than two.
         let (jobs, queue) = mpsc::sync_channel(2);
         let pages = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&pages);
@@ -75,13 +76,14 @@ impl Writer {
             counted.store(pages.try_into().unwrap_or(0), Ordering::Relaxed);
             Ok(())
         };
-        // Instead of SQLite's own, which folds the log in whenever it is long, without a word: to
-        // tell its writing from somebody else's, one has to know when it writes.
+        // It replaces SQLite's own hook, which checkpoints silently when the log is long. To tell
+        // SQLite's writing to the main file from somebody else's, it has to be known when a
+        // checkpoint runs.
         opened
             .connection
             .wal_hook(Some(count))
             .map_err(io::Error::other)?;
-        let mut state = State {
+        let mut state = WriterState {
             opened,
             pages,
             failed: None,
@@ -103,9 +105,9 @@ impl Writer {
     pub(super) fn append(
         &self,
         after: Position,
-        batch: Arc<[Record]>,
+        batch: Batch,
     ) -> LogFuture<Result<(), AppendError>> {
-        self.submit(|reply| Job::Append {
+        self.submit(|reply| WriteJob::Append {
             after,
             batch,
             reply,
@@ -117,7 +119,7 @@ impl Writer {
         at: Position,
         make: MakeSnapshot,
     ) -> LogFuture<Result<(), AppendError>> {
-        self.submit(|reply| Job::Snapshot { at, make, reply })
+        self.submit(|reply| WriteJob::Snapshot { at, make, reply })
     }
 
     pub(super) fn trim(
@@ -125,23 +127,25 @@ impl Writer {
         keep: Keep,
         covered: Position,
     ) -> LogFuture<Result<Extent, AppendError>> {
-        self.submit(|reply| Job::Trim {
+        self.submit(|reply| WriteJob::Trim {
             keep,
             covered,
             reply,
         })
     }
 
-    /// Whether the files are still those that were opened.
-    pub(super) fn look(&self) -> LogFuture<Result<(), AppendError>> {
-        self.submit(|reply| Job::Look { reply })
+    /// Checks that the files are still those that were opened.
+    pub(super) fn check_files(&self) -> LogFuture<Result<(), AppendError>> {
+        self.submit(|reply| WriteJob::CheckFiles { reply })
     }
 
     fn submit<T: Send + 'static>(
         &self,
-        job: impl FnOnce(Reply<T>) -> Job,
+        job: impl FnOnce(WriteReply<T>) -> WriteJob,
     ) -> LogFuture<Result<T, AppendError>> {
         let (reply, answer) = oneshot::channel();
+        // Sent at once and not when the future is first polled, so that jobs run in the order of
+        // the calls.
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(job(reply)));
         Box::pin(async move {
             let gone = || AppendError::Failed("the thread that writes is gone".into());
@@ -153,9 +157,10 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for LogWriter {
     fn drop(&mut self) {
-        // The file is closed, and its write-ahead log folded in, before anybody else opens it.
+        // Waits until the file is closed and its write-ahead log checkpointed, before somebody else
+        // opens it.
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -163,41 +168,41 @@ impl Drop for Writer {
     }
 }
 
-struct State {
-    opened: Opened,
-    /// In the write-ahead log after the last commit.
+struct WriterState {
+    opened: OpenedChat,
+    /// Pages in the write-ahead log after the last commit.
     pages: Arc<AtomicU64>,
-    /// The first failure: after it nothing is written any more, since what a failed sync left on
-    /// the disk is unknown.
+    /// The first failure. Nothing is written after it, because what a failed sync left on the disk
+    /// is unknown.
     failed: Option<Arc<str>>,
 }
 
-impl State {
-    fn run(&mut self, job: Job) {
+impl WriterState {
+    fn run(&mut self, job: WriteJob) {
         match job {
-            Job::Append {
+            WriteJob::Append {
                 after,
                 batch,
                 reply,
             } => {
                 let _ = reply.send(self.attempt(|state| state.append(after, &batch)));
             }
-            Job::Snapshot { at, make, reply } => {
+            WriteJob::Snapshot { at, make, reply } => {
                 let _ = reply.send(self.attempt(|state| state.keep_snapshot(at, make)));
             }
-            Job::Trim {
+            WriteJob::Trim {
                 keep,
                 covered,
                 reply,
             } => {
                 let _ = reply.send(self.attempt(|state| state.trim(keep, covered)));
             }
-            Job::Look { reply } => {
-                let _ = reply.send(self.attempt(Self::look));
+            WriteJob::CheckFiles { reply } => {
+                let _ = reply.send(self.attempt(Self::check_files));
                 return;
             }
         }
-        // Nobody waits for it. What fails here is heard of with the next job, or the next look.
+        // Nobody waits for this. If it fails, the next job or check returns the error.
         let _ = self.attempt(Self::settle);
     }
 
@@ -217,9 +222,10 @@ impl State {
         })
     }
 
-    fn append(&mut self, after: Position, batch: &[Record]) -> Result<(), WriteError> {
+    fn append(&mut self, after: Position, batch: &[EncodedRecord]) -> Result<(), WriteError> {
         let mut extent = self.check_tail(after)?;
         self.check(Watched::before_commit)?;
+        // Copies of the extent and the chain, so that a batch that fails changes neither.
         let mut chain = self.opened.chain;
         let transaction = self
             .opened
@@ -232,7 +238,8 @@ impl State {
             extent.bytes += bytes as u64;
         }
         transaction.commit()?;
-        // Before anybody hears of it: what is acknowledged is never behind the mark.
+        // Before the commit is acknowledged, so that the mark is never older than what was
+        // acknowledged.
         if let Some(mark) = &mut self.opened.mark {
             mark.write(extent.head, chain)
                 .map_err(|error| failed(&format!("the mark cannot be written: {error}")))?;
@@ -263,15 +270,15 @@ impl State {
         Ok(trimmed)
     }
 
-    /// After a commit: takes note of it, and folds the write-ahead log in if it is long.
+    /// Records a commit, and checkpoints the write-ahead log if it is long.
     fn settle(&mut self) -> Result<(), WriteError> {
         let pages = self.pages.load(Ordering::Relaxed);
         self.opened.watched.committed(pages);
         if pages < CHECKPOINT_PAGES {
             return Ok(());
         }
-        // Else what somebody else did to the files could not be told from what this does.
-        self.look()?;
+        // Checked before the checkpoint, which would hide changes by somebody else.
+        self.check_files()?;
         self.opened
             .connection
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
@@ -281,14 +288,14 @@ impl State {
             .map_err(|changed| failed(&changed))
     }
 
-    fn look(&mut self) -> Result<(), WriteError> {
-        self.check(Watched::look)
+    fn check_files(&mut self) -> Result<(), WriteError> {
+        self.check(Watched::check)
     }
 
-    /// Before the file is closed, and its write-ahead log folded in.
+    /// Makes a last check before the file is closed and its write-ahead log checkpointed.
     fn end(&mut self) {
         if self.failed.is_none()
-            && let Err(error) = self.attempt(Self::look)
+            && let Err(error) = self.attempt(Self::check_files)
         {
             open::say(&error.to_string());
         }
@@ -299,7 +306,7 @@ impl State {
         whether: impl FnOnce(&Watched) -> Result<(), Changed>,
     ) -> Result<(), WriteError> {
         whether(&self.opened.watched).map_err(|changed| {
-            // What is there now is somebody else's: nothing is to be folded into it.
+            // The files are somebody else's now, so nothing may be checkpointed into them.
             let _ = self
                 .opened
                 .connection
@@ -308,7 +315,7 @@ impl State {
         })
     }
 
-    /// This log's file has one writer, which is this thread: its memory is what is held.
+    /// The extent. This thread is the file's only writer, so the copy in memory is right.
     fn extent(&self) -> Extent {
         *self
             .opened

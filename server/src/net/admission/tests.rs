@@ -4,7 +4,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-fn joined(admitted: &Admitted) -> crate::net::Entered {
+fn joined(admitted: &Admitted) -> crate::net::ParticipantGuard {
     admitted.0.enter()
 }
 
@@ -16,9 +16,9 @@ fn what_ends_makes_room_and_nothing_is_kept_of_it() {
         ..Limits::default()
     });
     let (here, there) = (address("192.0.2.1"), address("192.0.2.2"));
-    let first = registry.admit(here).expect("room");
+    let first = registry.admit(here).expect("space");
     let of_first = joined(&first);
-    let second = registry.admit(here).expect("room");
+    let second = registry.admit(here).expect("space");
     let _of_second = joined(&second);
     assert!(registry.admit(here).is_none());
     let third = registry.admit(there).expect("room for others");
@@ -44,10 +44,10 @@ fn the_idlest_of_the_largest_crowd_makes_room_and_never_a_participant() {
         ..Limits::default()
     });
     let [crowd, lone, new] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(address);
-    let participant = registry.admit(crowd).expect("room");
+    let participant = registry.admit(crowd).expect("space");
     let _guard = joined(&participant);
-    let alone = registry.admit(lone).expect("room");
-    let many = [(); 4].map(|()| registry.admit(crowd).expect("room"));
+    let alone = registry.admit(lone).expect("space");
+    let many = [(); 4].map(|()| registry.admit(crowd).expect("space"));
     // The first has just done something, so the second is the idlest.
     registry.touch(&many[0].0);
     let newcomer = registry.admit(new).expect("room is made");
@@ -69,7 +69,7 @@ fn whoever_fills_its_own_limit_makes_room_of_its_own() {
         ..Limits::default()
     });
     let (here, there) = (address("192.0.2.1"), address("192.0.2.2"));
-    let others = [(); 2].map(|()| registry.admit(there).expect("room"));
+    let others = [(); 2].map(|()| registry.admit(there).expect("space"));
     let mine = [(); 3].map(|()| registry.admit(here).expect("room is made"));
     let closed = mine.each_ref().map(|admitted| admitted.0.is_closed());
     assert_eq!(closed, [true, false, false]);
@@ -93,7 +93,7 @@ fn a_network_has_no_more_connections_than_two_of_its_sources() {
         .collect();
     let open = |admitted: &&Admitted| !admitted.0.is_closed();
     assert_eq!(mine.iter().filter(open).count(), 6);
-    let elsewhere = registry.admit(address("2001:db8:8::")).expect("room");
+    let elsewhere = registry.admit(address("2001:db8:8::")).expect("space");
     // Those who take part keep their places, and nobody else has any then.
     let _guards: Vec<_> = mine.iter().filter(open).map(joined).collect();
     assert!(registry.admit(subnet(70)).is_none());
@@ -110,7 +110,7 @@ fn many_subnets_are_one_crowd_when_room_is_made() {
     });
     // Each of them has as many as anybody in the crowd, and the highest address.
     let lone = ["2001:db8:ffff::", "255.1.1.1"].map(address);
-    let lone = lone.map(|source| registry.admit(source).expect("room"));
+    let lone = lone.map(|source| registry.admit(source).expect("space"));
     let _crowd: Vec<_> = (0..50)
         .map(|number| registry.admit(subnet(number)))
         .collect();
@@ -124,13 +124,13 @@ fn streams_that_wait_are_limited_for_a_network_too() {
     let mut waiting = Vec::new();
     let mut open = Vec::new();
     for number in 0..64 {
-        let admitted = registry.admit(subnet(number)).expect("room");
+        let admitted = registry.admit(subnet(number)).expect("space");
         let guard = joined(&admitted);
         waiting.extend((0..64).filter_map(|_| admitted.0.linger()));
         open.push((admitted, guard));
     }
     assert_eq!(waiting.len(), 1536);
-    let elsewhere = registry.admit(address("192.0.2.1")).expect("room");
+    let elsewhere = registry.admit(address("192.0.2.1")).expect("space");
     let _guard = joined(&elsewhere);
     assert!(elsewhere.0.linger().is_some(), "there is room for others");
     drop(waiting.pop());

@@ -1,10 +1,10 @@
-//! What connections write is sent in bursts.
+//! Bursts: the output of many connections, sent to their sockets one right after the other.
 //!
-//! An event goes out over every connection. If each connection sent its own share in its own turn,
-//! the work of HTTP/2 for the next one would come between two sends: long enough for whoever
-//! receives on the same machine to fall asleep, so that each send has to wake it, and for the
-//! system's network code to leave the caches. So what connections write is kept, and sent when
-//! all who have something to write at this moment have written, one send right behind the other.
+//! An event goes out over every connection. If each connection sent its output in its own turn, the
+//! HTTP/2 work for the next one would come between two sends. That is long enough for a receiver on
+//! the same machine to fall asleep, so that each send has to wake it, and for the kernel's network
+//! code to leave the caches. So the output is buffered until all connections that are ready at this
+//! moment have written theirs, and then it is sent in one go.
 
 mod stream;
 
@@ -27,72 +27,76 @@ use tokio::{
     task::{JoinSet, yield_now},
 };
 
-use self::stream::Stream;
+use self::stream::BurstStream;
 
-/// In bytes, how much is kept of all connections of a group before it is sent without waiting for
-/// more: as much as one event for each of a part of a wave. Large writes are dear by themselves,
-/// and many of them would only take memory.
+/// Bytes that a group buffers before it sends without waiting for more: about one event for each
+/// follower in a part of a wave. Large writes are expensive by themselves, so that collecting many
+/// of them would only cost memory.
 const BURST: usize = 16 << 10;
 
-/// Sends for connections, for as long as it lives.
+/// Sends the output of connections until it is dropped.
 pub(super) struct Bursts<S> {
     /// One for each of the runtime's threads, so that all of them can send at once.
-    groups: Vec<Arc<Group<S>>>,
-    /// The groups' own.
+    groups: Vec<Arc<BurstGroup<S>>>,
+    /// The groups' tasks, which end when this is dropped.
     _tasks: JoinSet<Infallible>,
     next: usize,
 }
 
-/// Connections for which one task sends.
-struct Group<S> {
-    /// In bytes, how much of one connection is kept at most.
+/// The connections whose output one task sends.
+struct BurstGroup<S> {
+    /// Bytes that are buffered for one connection at most.
     limit: usize,
-    due: Mutex<Due<S>>,
-    spare: Mutex<Spare>,
+    due: Mutex<NextBurst<S>>,
+    spare: Mutex<SpareBuffers>,
     scheduled: Notify,
 }
 
-/// The next burst.
-struct Due<S> {
-    /// Who has something to be sent: each connection once at most.
-    connections: Vec<Arc<Connection<S>>>,
-    /// So much has been written for it.
+/// The connections and bytes of the next burst.
+struct NextBurst<S> {
+    /// The connections with something to send, each of them once.
+    connections: Vec<Arc<BurstConnection<S>>>,
+    /// Bytes that were written for this burst.
     bytes: usize,
 }
 
-/// Empty buffers for who writes next: a connection has one only while something is in it.
+/// Empty buffers for reuse. A connection has a buffer only while something is in it, so that idle
+/// connections cost no memory for it.
 #[derive(Default)]
-struct Spare {
+struct SpareBuffers {
     buffers: Vec<Vec<u8>>,
-    /// What all of them have room for: at most as much as one burst needs.
+    /// The capacity of all of them together: at most as much as one burst needs.
     bytes: usize,
 }
 
-struct Connection<S> {
-    group: Arc<Group<S>>,
+struct BurstConnection<S> {
+    group: Arc<BurstGroup<S>>,
     is_due: DueFlag,
-    state: Mutex<State<S>>,
+    state: Mutex<SendState<S>>,
 }
 
-struct State<S> {
+struct SendState<S> {
     /// `None` when HTTP/2 has dropped its end.
     socket: Option<S>,
-    /// Without an allocation while nothing is in it.
+    /// Written and not sent yet. It has no allocation while it is empty.
     unsent: Vec<u8>,
-    /// So much of it is sent.
+    /// How many bytes of `unsent` the socket has taken already.
     sent: usize,
-    /// The socket took no more when it was last tried.
+    /// The socket's buffer was full at the last attempt.
     is_full: bool,
-    /// Of who waits for room, or for the end.
+    /// The waker of the HTTP/2 side if it waits for space or for the end of the output.
     waiter: Option<Waker>,
     failure: Option<ErrorKind>,
 }
 
 impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
-    /// Sends for connections; of each, so many bytes are kept at most.
+    /// Starts one sending task for each of the runtime's threads. `limit` is how many bytes are
+    /// buffered for one connection at most.
     pub(super) fn new(limit: usize) -> Self {
         let count = Handle::current().metrics().num_workers();
-        let groups: Vec<_> = (0..count).map(|_| Arc::new(Group::new(limit))).collect();
+        let groups: Vec<_> = (0..count)
+            .map(|_| Arc::new(BurstGroup::new(limit)))
+            .collect();
         let mut tasks = JoinSet::new();
         for group in &groups {
             let group = Arc::clone(group);
@@ -105,11 +109,12 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
         }
     }
 
-    /// Another connection.
-    pub(super) fn add(&mut self, socket: S) -> Stream<S> {
+    /// Adds a connection, and returns the end of it that HTTP/2 gets.
+    pub(super) fn add(&mut self, socket: S) -> BurstStream<S> {
+        // In turn, so that the groups have equally many connections.
         let group = &self.groups[self.next];
         self.next = (self.next + 1) % self.groups.len();
-        let state = State {
+        let state = SendState {
             socket: Some(socket),
             unsent: Vec::new(),
             sent: 0,
@@ -117,7 +122,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
             waiter: None,
             failure: None,
         };
-        Stream(Arc::new(Connection {
+        BurstStream(Arc::new(BurstConnection {
             group: Arc::clone(group),
             is_due: DueFlag::default(),
             state: Mutex::new(state),
@@ -125,7 +130,8 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Bursts<S> {
     }
 }
 
-/// Whoever is due holds its group.
+/// A connection that is due holds its group, and the group holds it: the lists are emptied to break
+/// these cycles.
 impl<S> Drop for Bursts<S> {
     fn drop(&mut self) {
         for group in &self.groups {
@@ -134,31 +140,31 @@ impl<S> Drop for Bursts<S> {
     }
 }
 
-impl<S> Group<S> {
+impl<S> BurstGroup<S> {
     fn new(limit: usize) -> Self {
         Self {
             limit,
-            due: Mutex::new(Due::NONE),
+            due: Mutex::new(NextBurst::NONE),
             spare: Mutex::default(),
             scheduled: Notify::const_new(),
         }
     }
 
-    fn due(&self) -> MutexGuard<'_, Due<S>> {
+    fn due(&self) -> MutexGuard<'_, NextBurst<S>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lock is free again when they are sent for, or dropped.
-    fn take_due(&self) -> Vec<Arc<Connection<S>>> {
-        std::mem::replace(&mut *self.due(), Due::NONE).connections
+    /// Takes the list out, so that the lock is free while its connections are sent or dropped.
+    fn take_due(&self) -> Vec<Arc<BurstConnection<S>>> {
+        std::mem::replace(&mut *self.due(), NextBurst::NONE).connections
     }
 
-    fn spare(&self) -> MutexGuard<'_, Spare> {
+    fn spare(&self) -> MutexGuard<'_, SpareBuffers> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Spare {
+impl SpareBuffers {
     fn take(&mut self) -> Vec<u8> {
         let buffer = self.buffers.pop().unwrap_or_default();
         self.bytes -= buffer.capacity();
@@ -174,18 +180,19 @@ impl Spare {
     }
 }
 
-impl<S> Due<S> {
+impl<S> NextBurst<S> {
     const NONE: Self = Self {
         connections: Vec::new(),
         bytes: 0,
     };
 }
 
-impl<S: AsyncWrite + Send + Unpin + 'static> Group<S> {
+impl<S: AsyncWrite + Send + Unpin + 'static> BurstGroup<S> {
     async fn run(&self) -> Infallible {
         loop {
             self.scheduled.notified().await;
-            // Behind all who were woken together with the first of them.
+            // Let the other tasks that were woken together with the first writer run before this
+            // sends.
             yield_now().await;
             self.send();
         }
@@ -198,18 +205,20 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Group<S> {
     }
 }
 
-impl<S> Connection<S> {
-    fn state(&self) -> MutexGuard<'_, State<S>> {
+impl<S> BurstConnection<S> {
+    fn state(&self) -> MutexGuard<'_, SendState<S>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts this connection, for which so many more bytes were written, into the next burst. Says
-    /// whether the burst is large enough to be sent now.
+    /// Puts this connection into the next burst, after so many more bytes were written for it.
+    /// Returns whether the burst is large enough to be sent now.
     fn schedule(self: &Arc<Self>, bytes: usize) -> bool {
         let mut due = self.group.due();
         due.bytes += bytes;
         if self.is_due.raise() {
             due.connections.push(Arc::clone(self));
+            // Only the first connection wakes the group's task; the others are sent in the same
+            // burst.
             if due.connections.len() == 1 {
                 self.group.scheduled.notify_one();
             }
@@ -218,16 +227,19 @@ impl<S> Connection<S> {
     }
 }
 
-impl<S: AsyncWrite + Send + Unpin + 'static> Connection<S> {
+impl<S: AsyncWrite + Send + Unpin + 'static> BurstConnection<S> {
     fn send(self: Arc<Self>) {
-        // Before the lock, so that whoever writes after this is put on the list again.
+        // Before the lock is taken, so that a writer that comes after this puts the connection on
+        // the list again.
         self.is_due.lower();
         let mut state = self.state();
+        // A full socket wakes the connection itself, which puts it into a later burst.
         let waker = Waker::from(Arc::clone(&self));
         let result = state.send(&mut Context::from_waker(&waker));
         if result.is_pending() {
             return;
         }
+        // The buffer goes back even after an error: its bytes cannot be sent any more.
         let sent = std::mem::take(&mut state.unsent);
         let waiter = state.waiter.take();
         drop(state);
@@ -238,15 +250,15 @@ impl<S: AsyncWrite + Send + Unpin + 'static> Connection<S> {
     }
 }
 
-/// The socket has room again.
-impl<S: Send + 'static> Wake for Connection<S> {
+/// The socket's waker: it has space again, so the rest goes into the next burst.
+impl<S: Send + 'static> Wake for BurstConnection<S> {
     fn wake(self: Arc<Self>) {
         self.schedule(0);
     }
 }
 
-impl<S: AsyncWrite + Unpin> State<S> {
-    /// Sends what is unsent, or notes why that is not possible.
+impl<S: AsyncWrite + Unpin> SendState<S> {
+    /// Sends what is unsent, or records why that is not possible.
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(socket) = &mut self.socket
             && self.sent < self.unsent.len()
@@ -270,10 +282,11 @@ impl<S: AsyncWrite + Unpin> State<S> {
         Poll::Ready(())
     }
 
-    /// A burst by itself goes to the socket as it is: pages from the log, to who catches up.
+    /// Writes pieces that are a burst by themselves to the socket without copying them: pages from
+    /// the log for a follower that catches up.
     fn pass_on(
         &mut self,
-        connection: &Arc<Connection<S>>,
+        connection: &Arc<BurstConnection<S>>,
         cx: &Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>

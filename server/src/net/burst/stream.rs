@@ -1,4 +1,4 @@
-//! A connection, as HTTP/2 sees it.
+//! A connection as HTTP/2 sees it.
 
 use std::{
     io::{self, IoSlice},
@@ -9,16 +9,15 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{BURST, Connection};
+use super::{BURST, BurstConnection};
 
-/// The end of a connection that HTTP/2 has. What is written to it, and flushed, is sent in the
-/// next burst; a failure of that is told to whoever writes next. To shut it down waits until all
-/// is sent.
-pub(in crate::net) struct Stream<S: AsyncWrite + Unpin>(pub(super) Arc<Connection<S>>);
+/// The end of a connection that HTTP/2 writes to. What is written is sent in the next burst, and if
+/// that fails, the next write returns the error. Shutting it down waits until all is sent.
+pub(in crate::net) struct BurstStream<S: AsyncWrite + Unpin>(pub(super) Arc<BurstConnection<S>>);
 
-/// What was flushed goes out as far as the socket takes it, and the socket is closed, whoever else
-/// holds the connection: a full socket itself does, by the waker that it was given.
-impl<S: AsyncWrite + Unpin> Drop for Stream<S> {
+/// Sends what the socket takes at once, and closes it. The connection itself may live on, because a
+/// full socket holds it through the waker that it was given.
+impl<S: AsyncWrite + Unpin> Drop for BurstStream<S> {
     fn drop(&mut self) {
         let mut state = self.0.state();
         let _ = state.send(&mut Context::from_waker(Waker::noop()));
@@ -27,7 +26,7 @@ impl<S: AsyncWrite + Unpin> Drop for Stream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for BurstStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -40,7 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
     }
 }
 
-impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for Stream<S> {
+impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for BurstStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -58,6 +57,7 @@ impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for Stream<S> {
         let mut state = connection.state();
         state.check()?;
         let limit = connection.group.limit;
+        // Backpressure: HTTP/2 waits here, so that a slow peer costs at most `limit` bytes.
         if state.is_full || state.unsent.len() >= limit {
             state.wait(cx);
             return Poll::Pending;
@@ -73,11 +73,13 @@ impl<S: AsyncWrite + Send + Unpin + 'static> AsyncWrite for Stream<S> {
         }
         state.unsent.reserve(count);
         for piece in pieces {
-            let room = before + count - state.unsent.len();
-            let taken = &piece[..piece.len().min(room)];
+            let space = before + count - state.unsent.len();
+            let taken = &piece[..piece.len().min(space)];
             state.unsent.extend_from_slice(taken);
         }
         drop(state);
+        // The connection is unlocked before the group's list is locked, because the sender holds
+        // neither while it takes the other.
         if connection.schedule(count) {
             connection.group.send();
         }

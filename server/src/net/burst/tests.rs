@@ -10,8 +10,14 @@ use super::*;
 const LIMIT: usize = 1000;
 const PATIENCE: Duration = Duration::from_millis(20);
 
-fn pair(room: usize) -> (Bursts<DuplexStream>, Stream<DuplexStream>, DuplexStream) {
-    let (near, far) = duplex(room);
+fn pair(
+    capacity: usize,
+) -> (
+    Bursts<DuplexStream>,
+    BurstStream<DuplexStream>,
+    DuplexStream,
+) {
+    let (near, far) = duplex(capacity);
     let mut bursts = Bursts::new(LIMIT);
     let stream = bursts.add(near);
     (bursts, stream, far)
@@ -20,9 +26,9 @@ fn pair(room: usize) -> (Bursts<DuplexStream>, Stream<DuplexStream>, DuplexStrea
 #[tokio::test]
 async fn all_arrives_in_order_however_little_the_socket_takes() {
     let text: Vec<u8> = (0..=250).cycle().take(5 * BURST).collect();
-    let sizes = [1, 7, LIMIT, 10 * LIMIT].map(|room| [(room, 333), (room, 2 * BURST)]);
-    for (room, size) in sizes.into_iter().flatten() {
-        let (_bursts, mut stream, mut far) = pair(room);
+    let sizes = [1, 7, LIMIT, 10 * LIMIT].map(|capacity| [(capacity, 333), (capacity, 2 * BURST)]);
+    for (capacity, size) in sizes.into_iter().flatten() {
+        let (_bursts, mut stream, mut far) = pair(capacity);
         let write = async {
             for piece in text.chunks(size) {
                 stream.write_all(piece).await.expect("open");
@@ -32,7 +38,7 @@ async fn all_arrives_in_order_however_little_the_socket_takes() {
         let mut read = Vec::new();
         let (count, ()) = tokio::join!(far.read_to_end(&mut read), write);
         assert_eq!(count.expect("open"), text.len());
-        assert!(read == text, "in pieces of {size} through {room} bytes");
+        assert!(read == text, "in pieces of {size} through {capacity} bytes");
     }
 }
 
@@ -52,7 +58,7 @@ async fn what_is_written_in_one_turn_is_sent_at_once() {
 async fn who_does_not_read_is_not_written_for_without_end() {
     let (_bursts, mut stream, _far) = pair(10);
     for _ in 0..3 {
-        // Not one write: what waits for room again takes no more.
+        // Not one write: what waits for space again takes no more.
         let text = [0; 10 * LIMIT];
         let written = timeout(PATIENCE, stream.write_all(&text)).await;
         assert!(written.is_err(), "too much is taken");

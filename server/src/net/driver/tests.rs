@@ -43,7 +43,7 @@ impl Future for Fake {
 
 /// A driver under test, and how often its task was woken.
 struct Bed {
-    driver: Driver<Fake>,
+    driver: ConnectionDriver<Fake>,
     parts: Parts,
     seen: Seen,
     connection: Arc<Kept>,
@@ -64,7 +64,7 @@ impl Bed {
     fn new() -> Self {
         let registry = Registry::new(Limits::default());
         let admitted = registry.admit(Ipv4Addr::LOCALHOST.into());
-        let parts = Parts::new(Arc::clone(&admitted.expect("room").0));
+        let parts = Parts::new(Arc::clone(&admitted.expect("space").0));
         let (seen, connection) = (Seen::default(), Arc::<Kept>::default());
         let is_over = Arc::<AtomicBool>::default();
         let fake = Fake {
@@ -74,7 +74,7 @@ impl Bed {
         };
         let close = |fake: Pin<&mut Fake>| fake.seen.lock().expect("no panic").push("close");
         Self {
-            driver: Driver::new(fake, close, parts.clone()),
+            driver: ConnectionDriver::new(fake, close, parts.clone()),
             parts,
             seen,
             connection,
@@ -103,7 +103,11 @@ impl Bed {
     }
 
     /// Adds a part that notes when it is polled, and then does as it is told.
-    fn add(&self, name: &'static str, mut then: impl FnMut(&Waker) -> Poll<End> + Send + 'static) {
+    fn add(
+        &self,
+        name: &'static str,
+        mut then: impl FnMut(&Waker) -> Poll<PartEnd> + Send + 'static,
+    ) {
         let seen = Arc::clone(&self.seen);
         self.parts.add(poll_fn(move |cx| {
             seen.lock().expect("no panic").push(name);
@@ -154,7 +158,7 @@ fn parts_that_share_a_bit_are_all_polled_and_slots_are_used_again() {
             if std::mem::take(&mut is_first) {
                 Poll::Pending
             } else {
-                Poll::Ready(End::Of)
+                Poll::Ready(PartEnd::Done)
             }
         });
     }
@@ -175,9 +179,9 @@ fn parts_that_share_a_bit_are_all_polled_and_slots_are_used_again() {
 fn a_part_that_closes_or_cuts_does_so_at_once() {
     let mut bed = Bed::new();
     bed.seen_in_a_turn();
-    bed.parts.add(ready(End::Closing));
+    bed.parts.add(ready(PartEnd::Closing));
     assert_eq!(bed.seen_in_a_turn(), ["close", "connection"]);
-    bed.parts.add(ready(End::Cut));
+    bed.parts.add(ready(PartEnd::Abort));
     assert_eq!(bed.turn(), Poll::Ready(Ok(())));
     assert_eq!(bed.take_seen(), <[&str; 0]>::default());
 }
@@ -194,7 +198,7 @@ fn a_part_from_another_thread_wakes_the_task() {
     let mut bed = Bed::new();
     bed.seen_in_a_turn();
     let parts = bed.parts.clone();
-    thread::spawn(move || parts.add(ready(End::Cut)))
+    thread::spawn(move || parts.add(ready(PartEnd::Abort)))
         .join()
         .expect("no panic");
     assert_eq!(bed.woken(), 1);

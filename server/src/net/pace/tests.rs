@@ -47,7 +47,7 @@ async fn read_of_flood(connections: usize, time: Duration) -> usize {
     for _ in 0..connections {
         let (near, mut far) = duplex(1 << 16);
         let admitted = registry.admit(std::net::Ipv4Addr::LOCALHOST.into());
-        let admitted = admitted.expect("room");
+        let admitted = admitted.expect("space");
         readers.spawn(async move {
             let mut paced = Paced::new(near, Arc::clone(&admitted.0));
             let write = async {
@@ -95,7 +95,7 @@ async fn what_is_sent_may_be_answered() {
     const WINDOW_UPDATE: u8 = 8;
     let registry = Registry::new(Limits::default());
     let admitted = registry.admit(std::net::Ipv4Addr::LOCALHOST.into());
-    let admitted = admitted.expect("room");
+    let admitted = admitted.expect("space");
     let (near, far) = duplex(1 << 20);
     let mut paced = Paced::new(near, Arc::clone(&admitted.0));
     let (mut read, mut write) = tokio::io::split(far);
@@ -121,7 +121,7 @@ async fn headers_are_no_larger_than_they_may_be() {
     let registry = Registry::new(Limits::default());
     let admitted = registry.admit(std::net::Ipv4Addr::LOCALHOST.into());
     let (near, mut far) = duplex(1 << 20);
-    let mut paced = Paced::new(near, Arc::clone(&admitted.expect("room").0));
+    let mut paced = Paced::new(near, Arc::clone(&admitted.expect("space").0));
     let mut flood = vec![b'P'; PREFACE];
     flood.extend(frame(HEADERS, 16_000));
     flood.extend(frame(CONTINUATION, 16_000).repeat(2));

@@ -31,9 +31,7 @@ fn who_left_through_another_server_is_waited_for_no_more() {
     let mut other = chat.room.clone();
     chat.room.detach(ParticipantNumber::new(1), 1, now(3));
     chat.room.detach(ParticipantNumber::new(2), 1, now(5));
-    other
-        .decide(&Command::Leave(leave("ada", 9)), now(4))
-        .expect("present");
+    other.leave(&leave("ada", 9), now(4)).expect("present");
     chat.room.advance(other.fold().clone());
     assert_eq!(chat.room.next_deadline(), Some(Duration::from_secs(15)));
     let gone = chat.expire(100);

@@ -87,7 +87,7 @@ fn a_join_of_a_live_session_is_nobodys_event() {
     again.session = session("ada");
     let again = chat.join(again, 1).expect("alive");
     assert!(again.resumed);
-    assert_eq!(&*again.name, "ada");
+    assert_eq!(&*again.participants[&again.participant].name, "ada");
     assert_eq!(again.participant, first.participant);
     assert_eq!(again.generation, 2);
     assert_eq!((again.position.get(), again.next.get()), (2, 1));
@@ -170,15 +170,12 @@ fn a_resume_below_what_is_kept_is_stale() {
         request.resume = Some(chat.resume(position));
         chat.room
             .clone()
-            .decide(&Command::Join(request), now(0))
+            .join(&request, now(0))
             .expect("granted")
+            .reply
     };
-    let granted = |decision: Decision| match decision.accepted {
-        Accepted::Joined(granted) => granted,
-        other => panic!("{other:?}"),
-    };
-    assert!(!granted(come_back(1)).resumed);
-    assert!(granted(come_back(2)).resumed);
+    assert!(!come_back(1).resumed);
+    assert!(come_back(2).resumed);
     // And a backlog ends where the log begins.
     let mut request = join("new", 9);
     request.backlog = 100;
@@ -224,7 +221,7 @@ fn those_present_at_the_servers_death_have_a_grace_and_leave_once() {
         fold,
         EPOCH.into(),
         Position::new(1),
-        Rules::default(),
+        RoomRules::default(),
         now(0),
     );
     let mut back = join("ada", 5);
@@ -242,9 +239,9 @@ fn those_present_at_the_servers_death_have_a_grace_and_leave_once() {
 
 #[test]
 fn a_full_room_says_so() {
-    let rules = Rules {
+    let rules = RoomRules {
         max_participants: 1,
-        ..Rules::default()
+        ..RoomRules::default()
     };
     let mut room = Room::new(
         Fold::default(),
@@ -253,10 +250,7 @@ fn a_full_room_says_so() {
         rules,
         now(0),
     );
-    room.decide(&Command::Join(join("ada", 1)), now(0))
-        .expect("room for one");
-    let refused = room
-        .decide(&Command::Join(join("bob", 1)), now(0))
-        .expect_err("full");
+    room.join(&join("ada", 1), now(0)).expect("room for one");
+    let refused = room.join(&join("bob", 1), now(0)).expect_err("full");
     assert_eq!(refused, Refusal::Full { limit: 1 });
 }

@@ -134,7 +134,7 @@ proptest! {
                 Step::Restart => {
                     let fold = chat.room.fold().clone();
                     chat.room = Room::new(
-                        fold, EPOCH.into(), Position::new(1), Rules::default(), now(seconds),
+                        fold, EPOCH.into(), Position::new(1), RoomRules::default(), now(seconds),
                     );
                     false
                 }

@@ -104,3 +104,15 @@ fn seen_and_time_have_bounds() {
     chat.publish(publish("ada", "hi", clock + (1 << 32)), 0)
         .expect("just so");
 }
+
+#[test]
+#[should_panic(expected = "a record that the room decides follows from its fold")]
+fn a_record_that_does_not_fold_is_never_made() {
+    let mut room = room();
+    let kind = EventKind::Left {
+        name: "nobody".into(),
+        reason: LeftReason::Left,
+        participant: ParticipantNumber::new(9),
+    };
+    room.record(kind, LamportTime::new(1), None, now(0));
+}

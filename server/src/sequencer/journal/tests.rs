@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    follower::Limits,
+    follower::FollowerLimits,
     line_limit::REPEATS,
     log::MemoryLog,
-    room::{Join, Leave, Publish, Rules},
-    sequencer::{Config, Handle, Sequencer},
+    room::{Join, Leave, Publish, RoomRules},
+    sequencer::{Handle, Sequencer, SequencerConfig},
 };
 
 /// What is logged by this thread, each line without the time and the process.
@@ -55,14 +55,14 @@ impl Lines {
 }
 
 async fn start() -> Handle {
-    let config = Config {
-        rules: Rules::default(),
+    let config = SequencerConfig {
+        rules: RoomRules::default(),
         keep: None,
         idle_exit: None,
         wall: || UNIX_EPOCH,
     };
     let log = Arc::new(MemoryLog::new(&mut |bytes| bytes.fill(7)));
-    let (sequencer, handle) = Sequencer::start(log, Limits::default(), config)
+    let (sequencer, handle) = Sequencer::start(log, FollowerLimits::default(), config)
         .await
         .expect("an empty log");
     tokio::spawn(sequencer.run(CancellationToken::new()));

@@ -1,10 +1,11 @@
-//! Who of one network joins next, if more want to than may.
+//! A queue for Joins: who of one network joins next if more want to than may.
 //!
-//! Whoever is refused because too many come, or because there is no seat, has a reservation: if it comes back when it was told to,
-//! it waits here for its turn, and until all of those are in nobody else is let in. So who joins in
-//! a loop does not keep out who waits as told, which comes in after those who were refused before
-//! it and wait as told, too. A connection has one reservation at a time, so that one that is refused
-//! by the thousand counts once.
+//! A client that is refused because too many come, or because there is no seat, gets a reservation.
+//! If it comes back at the time it was given, it waits here for its turn, and nobody else is let in
+//! before all of those have joined. So a client that joins in a loop cannot keep out one that waits
+//! as asked: that one joins after those that were refused earlier and wait as asked, too. A
+//! connection has one reservation at a time, so that one that is refused a thousand times counts
+//! once.
 
 mod queue;
 
@@ -20,45 +21,45 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-pub(super) use self::queue::{Key, Newcomer};
-use self::queue::{LONGEST_WAIT, Moment, Place, Queue, Step};
+use self::queue::{LONGEST_WAIT, NetworkQueue, QueueContext, QueuePlace, QueueVerdict};
+pub(super) use self::queue::{Newcomer, NewcomerKey};
 use crate::source::network;
 
-/// Reservations in all, of some 150 bytes each.
+/// Reservations in all, of about 150 bytes each.
 const MOST_RESERVED_IN_ALL: usize = 32_768;
 
-/// Expired reservations are looked for so often at most.
+/// Shortest time between two searches for expired reservations.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// All who are about to join.
+/// The queues of all networks.
 #[derive(Default)]
 pub(super) struct JoinQueue {
-    state: Mutex<State>,
+    state: Mutex<JoinQueueState>,
 }
 
 #[derive(Default)]
-struct State {
-    /// By network, or by source of IPv4. None is idle.
-    queues: HashMap<IpAddr, Queue>,
+struct JoinQueueState {
+    /// By IPv6 network or IPv4 address. A queue that becomes idle is removed.
+    queues: HashMap<IpAddr, NetworkQueue>,
     reserved: usize,
     number: u64,
     next_sweep: Option<Instant>,
 }
 
-/// A Join may go on. It counts as under way for as long as this lives.
+/// A guard: the Join has its turn, and counts as under way until this is dropped.
 pub(super) struct Turn {
     queue: Arc<JoinQueue>,
     network: IpAddr,
-    /// It has waited, so that what was true before may not be any more.
+    /// It has waited, so that what was checked before may not be true any more.
     pub(super) has_waited: bool,
 }
 
 impl JoinQueue {
-    /// Waits for a turn if there is a reservation; else there is one at once, or in the time that
-    /// is returned, for which there is a reservation then.
+    /// Waits for a turn if the newcomer has a reservation. Otherwise it gets a turn at once, or a
+    /// reservation and, as the error, the time after which to come back.
     ///
-    /// `ready` says whether so many more may join now, or in which time they may; `interval` is the
-    /// time between two that may.
+    /// `ready` says whether so many more may join now, or after which time they may. `interval` is
+    /// the time between two Joins at the configured rate.
     pub(super) async fn turn(
         self: &Arc<Self>,
         newcomer: Newcomer,
@@ -67,28 +68,28 @@ impl JoinQueue {
     ) -> Result<Turn, Duration> {
         let network = network(newcomer.source).unwrap_or(newcomer.source);
         let until = Instant::now() + LONGEST_WAIT;
-        let ask = |queue: &mut Queue, moment| queue.ask(&newcomer, &ready, until, moment);
+        let ask = |queue: &mut NetworkQueue, moment| queue.ask(&newcomer, &ready, until, moment);
         let mut step = self.with(network, interval, ask);
         let mut waits = None;
         loop {
             match step {
-                Step::Go => {
+                QueueVerdict::Go => {
                     return Ok(Turn {
                         queue: Arc::clone(self),
                         network,
                         has_waited: waits.is_some(),
                     });
                 }
-                Step::Refuse(retry_in) => return Err(retry_in),
-                Step::Wait(place, pause) => {
-                    waits.get_or_insert(Waits {
+                QueueVerdict::Refuse(retry_in) => return Err(retry_in),
+                QueueVerdict::Wait(place, pause) => {
+                    waits.get_or_insert(WaitGuard {
                         queue: self,
                         network,
                         place,
                     });
                     sleep(pause).await;
-                    let look = |queue: &mut Queue, moment| {
-                        queue.look(place, &newcomer.key, &ready, until, moment)
+                    let look = |queue: &mut NetworkQueue, moment| {
+                        queue.check_turn(place, &newcomer.key, &ready, until, moment)
                     };
                     step = self.with(network, interval, look);
                 }
@@ -100,16 +101,16 @@ impl JoinQueue {
         &self,
         network: IpAddr,
         interval: Duration,
-        work: impl FnOnce(&mut Queue, Moment) -> T,
+        work: impl FnOnce(&mut NetworkQueue, QueueContext) -> T,
     ) -> T {
         let mut state = self.lock();
         let now = Instant::now();
         state.sweep(now);
         state.number += 1;
-        let moment = Moment {
+        let moment = QueueContext {
             now,
             number: state.number,
-            has_room: state.reserved < MOST_RESERVED_IN_ALL,
+            has_space: state.reserved < MOST_RESERVED_IN_ALL,
             interval,
         };
         let queue = state.queues.entry(network).or_default();
@@ -119,17 +120,18 @@ impl JoinQueue {
         if queue.is_idle() {
             state.queues.remove(&network);
         }
+        // Kept as a running sum: counting all reservations at each request would be linear.
         state.reserved = (state.reserved + after).saturating_sub(before);
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, JoinQueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// Drops what has expired.
+impl JoinQueueState {
+    /// Drops the reservations that have expired.
     fn sweep(&mut self, now: Instant) {
         if self.next_sweep.is_some_and(|next| now < next) {
             return;
@@ -144,14 +146,14 @@ impl State {
     }
 }
 
-/// Waits at a place for as long as it lives.
-struct Waits<'a> {
+/// A guard: the newcomer waits at this place until it is dropped, even if its request is cancelled.
+struct WaitGuard<'a> {
     queue: &'a JoinQueue,
     network: IpAddr,
-    place: Place,
+    place: QueuePlace,
 }
 
-impl Drop for Waits<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         if let Some(queue) = self.queue.lock().queues.get_mut(&self.network) {
             queue.waiting.remove(&self.place);

@@ -22,14 +22,14 @@ fn session(number: u64) -> SessionHash {
 }
 
 /// A chat that lets so many in.
-struct Chat {
+struct TestQueue {
     queue: Arc<JoinQueue>,
     bucket: Mutex<Bucket>,
     started: Instant,
     ids: AtomicU64,
 }
 
-impl Chat {
+impl TestQueue {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             queue: Arc::default(),
@@ -44,10 +44,11 @@ impl Chat {
     }
 
     async fn join(&self, session: SessionHash, connection: u64) -> Result<(), Duration> {
-        self.join_by(Key::Session(session), connection).await
+        self.join_by(NewcomerKey::Session(session), connection)
+            .await
     }
 
-    async fn join_by(&self, key: Key, connection: u64) -> Result<(), Duration> {
+    async fn join_by(&self, key: NewcomerKey, connection: u64) -> Result<(), Duration> {
         let newcomer = Newcomer {
             key,
             source: HERE,
@@ -86,7 +87,7 @@ enum Hammer {
     NewConnections,
 }
 
-fn hammer(chat: &Arc<Chat>, how: Hammer) {
+fn hammer(chat: &Arc<TestQueue>, how: Hammer) {
     let chat = Arc::clone(chat);
     tokio::spawn(async move {
         let (mut number, mut connection) = (chat.id(), chat.id());
@@ -109,7 +110,7 @@ async fn who_waits_as_told_is_in_while_others_join_in_a_loop() {
         Hammer::OneSession,
         Hammer::NewConnections,
     ] {
-        let chat = Chat::new();
+        let chat = TestQueue::new();
         for _ in 0..40 {
             hammer(&chat, how);
         }
@@ -124,7 +125,7 @@ async fn who_waits_as_told_is_in_while_others_join_in_a_loop() {
 
 #[tokio::test(start_paused = true)]
 async fn all_who_wait_as_told_are_in_as_fast_as_may_be() {
-    let chat = Chat::new();
+    let chat = TestQueue::new();
     let joins = (0..250).map(|_| {
         let chat = Arc::clone(&chat);
         async move { chat.join_as_told().await }
@@ -142,12 +143,12 @@ async fn all_who_wait_as_told_are_in_as_fast_as_may_be() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_session_of_ones_own_the_name_is_known() {
-    let chat = Chat::new();
+    let chat = TestQueue::new();
     for how in [Hammer::NewSessions; 50] {
         hammer(&chat, how);
     }
     sleep(Duration::from_secs(10)).await;
-    let key = Key::Name("ada".into());
+    let key = NewcomerKey::Name("ada".into());
     let retry_in = chat
         .join_by(key.clone(), 1 << 40)
         .await
@@ -165,14 +166,14 @@ async fn without_a_session_of_ones_own_the_name_is_known() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_longer_than_a_client_does() {
-    let chat = Chat::new();
+    let chat = TestQueue::new();
     for number in 0..50 {
         chat.join(session(number), number).await.expect("a burst");
     }
     let retry_in = chat.join(session(50), 50).await.expect_err("too many");
     sleep(retry_in).await;
     let newcomer = Newcomer {
-        key: Key::Session(session(50)),
+        key: NewcomerKey::Session(session(50)),
         source: HERE,
         connection: 51,
     };
@@ -190,7 +191,7 @@ async fn nobody_waits_for_longer_than_a_client_does() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_refused_while_there_is_room() {
-    let chat = Chat::new();
+    let chat = TestQueue::new();
     let joins = (0..50).map(|number| chat.join(session(number), 1));
     for joined in futures_util::future::join_all(joins).await {
         assert_eq!(joined, Ok(()));
@@ -200,7 +201,7 @@ async fn nobody_is_refused_while_there_is_room() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_has_one_reservation_and_none_is_kept_for_ever() {
-    let chat = Chat::new();
+    let chat = TestQueue::new();
     for number in 0..1000 {
         let _ = chat.join(session(number), 1).await;
     }
@@ -216,7 +217,7 @@ async fn a_connection_has_one_reservation_and_none_is_kept_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_no_longer_is_not_waited_for() {
-    let chat = Chat::new();
+    let chat = TestQueue::new();
     for number in 0..50 {
         chat.join(session(number), number).await.expect("a burst");
     }

@@ -4,10 +4,11 @@ use super::*;
 
 const REFUSAL: &str = "a refusal is true";
 
-/// What is found where ada's client sends this in second 42, and hears that in second 43.
+/// The checks that fail if ada's client sends this request in second 42 and gets this refusal in
+/// second 43.
 fn refused(sent: &str, heard: &str, change: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
     found(|run| {
-        let lines = &mut run.lives[0].lines;
+        let lines = &mut run.clients[0].lines;
         lines.push(line_at(42, sent));
         lines.push(line_at(43, heard));
         change(run);
@@ -91,7 +92,7 @@ fn who_is_present_may_read_a_page() {
     }
     let much = refused(request, &refusal("RESOURCE_EXHAUSTED"), |run| {
         let more = vec![line_at(42, request); 8];
-        run.lives[0].lines.splice(9..9, more);
+        run.clients[0].lines.splice(9..9, more);
     });
     assert_eq!(much, [""; 0]);
     // The client refuses by itself what it cannot ask for.
@@ -119,24 +120,24 @@ fn who_writes_too_fast_has_written_before() {
 #[test]
 fn names_are_taken_by_those_who_are_present() {
     let taken = "Join refused lamport=12 status=ALREADY_EXISTS";
-    for (name, told, is_true) in [
+    for (name, reported, is_true) in [
         ("bob", 4, false),
-        // That he is gone is decided, and not told yet.
+        // The server has decided his Left, but not reported it yet.
         ("bob", 3, true),
         ("ada", 4, true),
         ("eve", 3, false),
     ] {
         let found = found(|run| {
-            if told == 3 {
+            if reported == 3 {
                 run.servers[0].lines.remove(3);
             }
             // Somebody else's client.
             let join = format!("Join sent lamport=1 clock=1 name={name}");
             let lines = vec![line_at(42, &join), line_at(43, taken)];
-            run.lives.push(Life {
+            run.clients.push(ClientRun {
                 label: "eve".into(),
-                said: Vec::new(),
-                said_at: Vec::new(),
+                exchanges: Vec::new(),
+                exchanged_at: Vec::new(),
                 faults: Vec::new(),
                 lines,
                 logs: Vec::new(),
@@ -157,10 +158,10 @@ fn who_joins_is_kept_out_by_a_full_chat_or_after_leaving() {
     let ended = "Join refused lamport=12 status=UNAUTHENTICATED";
     assert_eq!(refused(join, ended, |_| {}), [REFUSAL]);
     let left = refused(join, ended, |run| {
-        run.lives[0]
+        run.clients[0]
             .lines
             .insert(9, line_at(41, "Leave sent lamport=12 clock=12"));
-        run.lives[0].lines[10] = line_at(42, "Join sent lamport=13 clock=13 name=ada");
+        run.clients[0].lines[10] = line_at(42, "Join sent lamport=13 clock=13 name=ada");
     });
     assert_eq!(left, [""; 0]);
 }
@@ -171,7 +172,7 @@ fn a_status_that_no_rule_gives_is_no_refusal() {
     let odd = publish_refused("NOT_FOUND");
     assert_eq!(refused(&request, &odd, |_| {}), [REFUSAL]);
     let unasked = found(|run| {
-        let lines = &mut run.lives[0].lines;
+        let lines = &mut run.clients[0].lines;
         lines.push(line("Leave refused lamport=12 status=UNAUTHENTICATED"));
     });
     assert_eq!(unasked, [REFUSAL]);
@@ -188,7 +189,7 @@ fn nobody_is_told_to_wait_for_longer_than_a_grace() {
             reason: String::new(),
             retry_in: Some(Duration::from_secs(seconds)),
         });
-        let found = found(|run| run.lives[0].said.push(Said::Told(refusal)));
+        let found = found(|run| run.clients[0].exchanges.push(Exchange::Notified(refusal)));
         assert_eq!(found.first().copied(), expected, "{seconds} s");
     }
 }
@@ -239,9 +240,9 @@ fn who_was_there_when_a_server_started_had_the_restart_grace() {
             if let EventKind::Left { reason, .. } = &mut run.logs[0][3].event.kind {
                 *reason = LeftReason::Closed;
             }
-            run.lives[0].said.pop();
+            run.clients[0].exchanges.pop();
             let bob = &run.logs[0][3];
-            run.lives[0].said.push(shown(bob, 11));
+            run.clients[0].exchanges.push(shown(bob, 11));
         })
     };
     assert_eq!(closed(34, Vec::new()), [""; 0]);
@@ -289,20 +290,19 @@ fn who_lost_the_thread_begins_anew_at_once() {
     assert!(message.contains(&"LOST after the grace"), "{message:?}");
 }
 
-/// ada types in second 22 while all is well, and something may be amiss from the second of
-/// `fault` on.
-fn typed(end: u64, fault: Option<u64>, change: impl FnOnce(&mut Life)) -> Vec<&'static str> {
+/// The checks that fail if ada types in second 22, while all is well until the second `fault`.
+fn typed(end: u64, fault: Option<u64>, change: impl FnOnce(&mut ClientRun)) -> Vec<&'static str> {
     found(|run| {
-        let life = &mut run.lives[0];
-        life.said_at = [10, 10, 11, 20, 22, end, 60].map(second).to_vec();
-        life.faults = fault
+        let client = &mut run.clients[0];
+        client.exchanged_at = [10, 10, 11, 20, 22, end, 60].map(second).to_vec();
+        client.faults = fault
             .map(|from| Fault {
                 from: second(from),
                 to: second(from + 1),
             })
             .into_iter()
             .collect();
-        change(life);
+        change(client);
     })
 }
 
@@ -313,11 +313,13 @@ fn what_is_typed_is_said() {
     assert_eq!(typed(30, None, |_| {}), [CHECK]);
     assert_eq!(typed(30, Some(24), |_| {}), [""; 0], "there was a fault");
     assert_eq!(typed(30, Some(10), |_| {}), [CHECK], "it was over");
-    let without_a_link = typed(30, None, |life| drop(life.said.remove(2)));
+    let without_a_link = typed(30, None, |client| drop(client.exchanges.remove(2)));
     assert_eq!(without_a_link, [""; 0]);
-    let left = typed(30, None, |life| {
-        life.said.insert(5, Said::Asked(Command::Leave));
-        life.said_at.insert(5, second(23));
+    let left = typed(30, None, |client| {
+        client
+            .exchanges
+            .insert(5, Exchange::Asked(SessionCommand::Leave));
+        client.exchanged_at.insert(5, second(23));
     });
     assert_eq!(left, [""; 0]);
 }
@@ -325,27 +327,28 @@ fn what_is_typed_is_said() {
 #[test]
 fn what_is_typed_is_not_refused_for_nothing() {
     let rejected = |ticket| {
-        Said::Told(Notice::Rejected {
+        Exchange::Notified(Notice::Rejected {
             ticket: Ticket(ticket),
             reason: "no".into(),
         })
     };
-    let refused = typed(23, None, |life| life.said[5] = rejected(1));
+    let refused = typed(23, None, |client| client.exchanges[5] = rejected(1));
     assert!(refused.contains(&"typed is said"), "{refused:?}");
     // The hundred-and-first that waits is one too many.
-    let full = typed(24, None, |life| {
+    let full = typed(24, None, |client| {
         let text = MessageText::parse(TEXT).expect("it is valid");
         for ticket in 2..=101 {
             let text = text.clone();
             let ticket = Ticket(ticket);
-            life.said
-                .insert(5, Said::Asked(Command::Publish { ticket, text }));
-            life.said_at.insert(5, second(22));
+            client
+                .exchanges
+                .insert(5, Exchange::Asked(SessionCommand::Publish { ticket, text }));
+            client.exchanged_at.insert(5, second(22));
         }
-        life.said.insert(105, rejected(101));
-        life.said_at.insert(105, second(22));
-        life.said.truncate(107);
-        life.fate = Fate::Killed;
+        client.exchanges.insert(105, rejected(101));
+        client.exchanged_at.insert(105, second(22));
+        client.exchanges.truncate(107);
+        client.fate = Fate::Killed;
     });
     assert!(!full.contains(&"typed is said"), "{full:?}");
 }

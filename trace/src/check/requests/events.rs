@@ -1,36 +1,36 @@
-//! What became of what clients sent.
+//! Each broadcast event is what a client requested.
 
-use super::{Report, Requests, would_show};
+use super::{CheckReport, Requests, would_show};
 use crate::{
-    chat::{At, Facts, Told},
+    chat::{KnownEvent, StepRef, TraceIndex},
     check::Rule,
-    read::step::{Kind, What},
+    read::step::{LoggedKind, StepKind},
 };
 
-pub(super) fn check(facts: &Facts<'_>, requests: &Requests<'_>, report: &mut Report) {
-    for (number, chat) in facts.chats.iter().enumerate() {
-        let mut all: Vec<_> = chat.told.values().collect();
-        all.sort_unstable_by_key(|told| told.event.position);
-        for told in all {
-            match told.event.kind {
-                Kind::Message => message(facts, requests, number, told, report),
-                Kind::Joined => joined(facts, requests, number, told, report),
-                Kind::Left => left(facts, requests, number, told, report),
-                Kind::Unknown => {}
+pub(super) fn check(index: &TraceIndex<'_>, requests: &Requests<'_>, report: &mut CheckReport) {
+    for (number, chat) in index.chats.iter().enumerate() {
+        let mut all: Vec<_> = chat.events.values().collect();
+        all.sort_unstable_by_key(|known| known.event.position);
+        for known in all {
+            match known.event.kind {
+                LoggedKind::Message => message(index, requests, number, known, report),
+                LoggedKind::Joined => joined(index, requests, number, known, report),
+                LoggedKind::Left => left(index, requests, number, known, report),
+                LoggedKind::Unknown => {}
             }
         }
     }
-    for (run, chat) in &facts.chat_of_server {
-        for (step, line) in facts.run(*run).steps.iter().enumerate() {
-            if let What::PublishReceived {
+    for (run, chat) in &index.chat_of_server {
+        for (step, line) in index.run(*run).steps.iter().enumerate() {
+            if let StepKind::PublishReceived {
                 id,
                 seen,
                 participant,
-            } = line.what
+            } = line.kind
             {
-                let at = At { run: *run, step };
+                let at = StepRef { run: *run, step };
                 received(
-                    facts,
+                    index,
                     requests,
                     (*chat, participant),
                     (id, seen),
@@ -43,44 +43,45 @@ pub(super) fn check(facts: &Facts<'_>, requests: &Requests<'_>, report: &mut Rep
 }
 
 fn message(
-    facts: &Facts<'_>,
+    index: &TraceIndex<'_>,
     requests: &Requests<'_>,
     chat: usize,
-    told: &Told,
-    report: &mut Report,
+    known: &KnownEvent,
+    report: &mut CheckReport,
 ) {
-    let event = &told.event;
-    let author = requests.stints.get(&(chat, event.participant));
+    let event = &known.event;
+    let author = requests.spans.get(&(chat, event.participant));
     let sent = match requests.sent.get(&event.id) {
         Some(sent) => Some(*sent),
-        None => author.and_then(|stint| {
-            let steps = &facts.run(stint.run).steps;
-            let same = |step: &crate::read::Step| {
+        // Messages without an id are found by their author and time.
+        None => author.and_then(|span| {
+            let steps = &index.run(span.run).steps;
+            let same = |step: &crate::read::TraceStep| {
                 event.id.is_empty()
                     && step.lamport == event.request
-                    && matches!(step.what, What::PublishSent { id, .. } if id.is_empty())
+                    && matches!(step.kind, StepKind::PublishSent { id, .. } if id.is_empty())
             };
             let step = steps.iter().position(same)?;
-            Some(At {
-                run: stint.run,
+            Some(StepRef {
+                run: span.run,
                 step,
             })
         }),
     };
     let Some(sent) = sent else {
-        if author.is_some_and(|stint| would_show(facts.run(stint.run), event.request)) {
-            report.add(Rule::BroadcastWithoutSending, &[told.at], || {
-                format!("{} did not send this", facts.text(event.name))
+        if author.is_some_and(|span| would_show(index.run(span.run), event.request)) {
+            report.add(Rule::BroadcastWithoutSending, &[known.at], || {
+                format!("{} did not send this", index.text(event.name))
             });
         }
         return;
     };
-    let line = facts.step(sent);
-    let What::PublishSent { seen, text, .. } = line.what else {
+    let line = index.step(sent);
+    let StepKind::PublishSent { seen, text, .. } = line.kind else {
         return;
     };
-    let cut = line.frayed && facts.text(event.text).starts_with(facts.text(text));
-    let not_its_author = author.is_some_and(|stint| stint.run != sent.run);
+    let cut = line.frayed && index.text(event.text).starts_with(index.text(text));
+    let not_its_author = author.is_some_and(|span| span.run != sent.run);
     for (same, rule, what) in [
         (text == event.text || cut, Rule::TextDiffers, "text"),
         (seen == event.seen, Rule::SeenDiffers, "seen"),
@@ -88,9 +89,9 @@ fn message(
         (!not_its_author, Rule::NameDiffers, "author"),
     ] {
         if !same {
-            report.add(rule, &[sent, told.at], || {
+            report.add(rule, &[sent, known.at], || {
                 format!(
-                    "position {} has another {what} than was sent",
+                    "position {} has another {what} than its request",
                     event.position
                 )
             });
@@ -99,49 +100,56 @@ fn message(
 }
 
 fn joined(
-    facts: &Facts<'_>,
+    index: &TraceIndex<'_>,
     requests: &Requests<'_>,
     chat: usize,
-    told: &Told,
-    report: &mut Report,
+    known: &KnownEvent,
+    report: &mut CheckReport,
 ) {
-    let Some(stint) = requests.stints.get(&(chat, told.event.participant)) else {
+    let Some(span) = requests.spans.get(&(chat, known.event.participant)) else {
         return;
     };
-    let Some(join) = stint.join.filter(|_| !stint.welcome.resumed) else {
+    let Some(join) = span.join.filter(|_| !span.welcome.resumed) else {
         return;
     };
-    let at = At {
-        run: stint.run,
+    let at = StepRef {
+        run: span.run,
         step: join,
     };
-    if facts.step(at).lamport != told.event.request {
-        report.add(Rule::RequestDiffers, &[at, told.at], || {
+    if index.step(at).lamport != known.event.request {
+        report.add(Rule::RequestDiffers, &[at, known.at], || {
             format!(
-                "it was asked for at {}, not at {}",
-                facts.step(at).lamport,
-                told.event.request
+                "it was requested at {}, not at {}",
+                index.step(at).lamport,
+                known.event.request
             )
         });
     }
 }
 
-fn left(facts: &Facts<'_>, requests: &Requests<'_>, chat: usize, told: &Told, report: &mut Report) {
-    let event = &told.event;
-    let Some(stint) = requests.stints.get(&(chat, event.participant)) else {
+fn left(
+    index: &TraceIndex<'_>,
+    requests: &Requests<'_>,
+    chat: usize,
+    known: &KnownEvent,
+    report: &mut CheckReport,
+) {
+    let event = &known.event;
+    let Some(span) = requests.spans.get(&(chat, event.participant)) else {
         return;
     };
-    let run = facts.run(stint.run);
+    let run = index.run(span.run);
     if event.request == 0 || !would_show(run, event.request) {
         return;
     }
-    let sent =
-        |step: &crate::read::Step| step.what == What::LeaveSent && step.lamport == event.request;
+    let sent = |step: &crate::read::TraceStep| {
+        step.kind == StepKind::LeaveSent && step.lamport == event.request
+    };
     if !run.steps.iter().any(sent) {
-        report.add(Rule::BroadcastWithoutSending, &[told.at], || {
+        report.add(Rule::BroadcastWithoutSending, &[known.at], || {
             format!(
                 "{} did not leave at {}",
-                facts.text(event.name),
+                index.text(event.name),
                 event.request
             )
         });
@@ -149,31 +157,31 @@ fn left(facts: &Facts<'_>, requests: &Requests<'_>, chat: usize, told: &Told, re
 }
 
 fn received(
-    facts: &Facts<'_>,
+    index: &TraceIndex<'_>,
     requests: &Requests<'_>,
     (chat, participant): (usize, Option<u64>),
-    (id, seen): (crate::read::Text, u64),
-    at: At,
-    report: &mut Report,
+    (id, seen): (crate::read::TextId, u64),
+    at: StepRef,
+    report: &mut CheckReport,
 ) {
-    let line = facts.step(at);
+    let line = index.step(at);
     if let Some(sent) = requests.sent.get(&id) {
-        let asked = facts.step(*sent);
-        let same = matches!(asked.what, What::PublishSent { seen: told, .. } if told == seen);
+        let asked = index.step(*sent);
+        let same = matches!(asked.kind, StepKind::PublishSent { seen: sent, .. } if sent == seen);
         if !same || asked.lamport != line.lamport {
             report.add(Rule::RequestDiffers, &[*sent, at], || {
                 format!(
-                    "sent at {}, and received as of {}",
+                    "sent at {}, but received with {}",
                     asked.lamport, line.lamport
                 )
             });
         }
         return;
     }
-    let stint = participant.and_then(|participant| requests.stints.get(&(chat, participant)));
-    if !id.is_empty() && stint.is_some_and(|stint| would_show(facts.run(stint.run), line.lamport)) {
+    let span = participant.and_then(|participant| requests.spans.get(&(chat, participant)));
+    if !id.is_empty() && span.is_some_and(|span| would_show(index.run(span.run), line.lamport)) {
         report.add(Rule::RequestWithoutSending, &[at], || {
-            format!("nobody sent {}", facts.text(id))
+            format!("nobody sent {}", index.text(id))
         });
     }
 }

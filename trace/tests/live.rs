@@ -1,4 +1,4 @@
-//! Logs that grow, are torn and rotated while they are read.
+//! Live reports on logs that grow, have half-written lines, and are rotated while they are read.
 
 mod support;
 
@@ -11,16 +11,16 @@ use std::{
 
 use chitty_chat::signs::{RECEIVED, REPLY, SENT};
 use chitty_trace::{
-    chat::Facts,
+    chat::TraceIndex,
     check::check,
-    draw::{Detail, Diagram, Node, NodeKind},
-    follow::{Show, Watch},
+    draw::{Detail, Diagram, DiagramNode, NodeKind},
+    live::{LiveReport, LiveView},
     read::Trace,
 };
 use proptest::prelude::*;
 use support::{Logs, run};
 
-/// All lines, each with its file's name, in the order in which they were written.
+/// All lines, each with the name of its file, in the order in which they were written.
 fn by_time(logs: &Logs) -> Vec<(&str, &str)> {
     let lines = logs
         .iter()
@@ -50,27 +50,28 @@ fn rotate(folder: &Path, name: &str) {
     }
 }
 
-/// What is done beside writing the next line.
+/// What happens before the next line is written, or while it is.
 #[derive(Clone, Copy, Debug)]
 enum Between {
     Nothing,
-    Look,
-    /// The line is seen when half of it is written.
+    Refresh,
+    /// The report is refreshed when half of the line is written.
     Torn,
     Rotate,
 }
 
-/// Writes the logs as their processes do, and looks at them now and then; what was said.
-fn watched(logs: &Logs, between: &[Between], show: Show) -> (String, tempfile::TempDir) {
+/// Writes the logs line by line, as their processes do, and refreshes a report in between. Returns
+/// what the report wrote.
+fn watched(logs: &Logs, between: &[Between], show: LiveView) -> (String, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut watch = Watch::new(vec![folder.path().to_owned()], show);
+    let mut report = LiveReport::new(vec![folder.path().to_owned()], show);
     let mut said = Vec::new();
-    // Rotated more than five times, a file's first lines would be gone.
+    // A file that is rotated more than five times would lose its first lines.
     let mut rotations = 0;
     for ((name, line), between) in by_time(logs).into_iter().zip(between.iter().cycle()) {
         let (one, other) = line.as_bytes().split_at(line.len() / 2);
         match between {
-            Between::Look => watch.look(&mut said).expect("readable"),
+            Between::Refresh => report.refresh(&mut said).expect("readable"),
             Between::Rotate if rotations < 5 => {
                 rotate(folder.path(), name);
                 rotations += 1;
@@ -79,13 +80,13 @@ fn watched(logs: &Logs, between: &[Between], show: Show) -> (String, tempfile::T
         }
         append(folder.path(), name, one);
         if matches!(between, Between::Torn) {
-            watch.look(&mut said).expect("readable");
+            report.refresh(&mut said).expect("readable");
         }
         append(folder.path(), name, other);
         append(folder.path(), name, b"\n");
     }
     for _ in 0..3 {
-        watch.look(&mut said).expect("readable");
+        report.refresh(&mut said).expect("readable");
     }
     (String::from_utf8(said).expect("text"), folder)
 }
@@ -93,23 +94,23 @@ fn watched(logs: &Logs, between: &[Between], show: Show) -> (String, tempfile::T
 fn between() -> impl Strategy<Value = Vec<Between>> {
     let one = prop_oneof![
         20 => Just(Between::Nothing),
-        3 => Just(Between::Look),
+        3 => Just(Between::Refresh),
         2 => Just(Between::Torn),
         1 => Just(Between::Rotate),
     ];
     prop::collection::vec(one, 1..80)
 }
 
-/// How many nodes a diagram in the terminal has. There is one of each kind in the legend.
+/// How many nodes a text diagram has. The legend has one sign of each kind, which does not count.
 fn drawn(said: &str) -> usize {
     let signs = [SENT, RECEIVED, REPLY].map(|sign| said.matches(sign.sign).count());
     signs.iter().sum::<usize>().saturating_sub(signs.len())
 }
 
-/// That a server sends a reply is no event.
+/// How many nodes of a diagram are drawn: the sending of a reply by the server is not.
 fn events(diagram: &Diagram) -> usize {
     let is_event =
-        |node: &&Node| node.kind != NodeKind::Reply || !diagram.columns[node.column].server;
+        |node: &&DiagramNode| node.kind != NodeKind::Reply || !diagram.columns[node.column].server;
     diagram.nodes.iter().filter(is_event).count()
 }
 
@@ -118,7 +119,7 @@ proptest! {
 
     #[test]
     fn nothing_is_broken_where_nothing_is(seed in 0..1000_u64, between in between()) {
-        let (said, _folder) = watched(&run(seed, 150), &between, Show::Violations);
+        let (said, _folder) = watched(&run(seed, 150), &between, LiveView::Violations);
         prop_assert_eq!(said, "");
     }
 
@@ -129,12 +130,12 @@ proptest! {
         let sent: Vec<_> = (0..lines.len()).filter(|line| lines[*line].contains("Broadcast sent")).collect();
         let line = &mut lines[sent[which.index(sent.len())]];
         *line = line.replacen(" request=", " request=7", 1);
-        let (said, folder) = watched(&logs, &between, Show::Violations);
+        let (said, folder) = watched(&logs, &between, LiveView::Violations);
         let trace = Trace::read(&[folder.path().to_owned()]).expect("readable");
-        let facts = Facts::of(&trace);
-        let mut expected: Vec<_> = check(&facts).violations.iter().map(|found| format!("{}: {}", found.rule, found.message)).collect();
+        let index = TraceIndex::of(&trace);
+        let mut expected: Vec<_> = check(&index).violations.iter().map(|found| format!("{}: {}", found.rule, found.message)).collect();
         prop_assert!(!expected.is_empty());
-        // Each with its lines, which begin with blanks, and each once.
+        // Each violation comes once, followed by its lines, which begin with blanks.
         let mut heads: Vec<_> = said.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')).map(str::to_owned).collect();
         expected.sort();
         heads.sort();
@@ -143,10 +144,10 @@ proptest! {
 
     #[test]
     fn every_event_is_drawn_once(seed in 0..1000_u64, between in between()) {
-        let (said, folder) = watched(&run(seed, 150), &between, Show::Rows(0));
+        let (said, folder) = watched(&run(seed, 150), &between, LiveView::Rows(0));
         let trace = Trace::read(&[folder.path().to_owned()]).expect("readable");
-        let facts = Facts::of(&trace);
-        let nodes = events(&Diagram::of(&facts, 0, Detail::Events));
+        let index = TraceIndex::of(&trace);
+        let nodes = events(&Diagram::of(&index, 0, Detail::Events));
         prop_assert_eq!(drawn(&said), nodes);
         for (line, times) in times(&said) {
             prop_assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{line}: {times:?}\n{said}");
@@ -154,8 +155,8 @@ proptest! {
     }
 }
 
-/// The times of each process, downwards. A heading stands after each empty line, and says whose
-/// lines are where from then on.
+/// The times of each process, downwards. After each empty line there is a heading with the columns of
+/// the processes from there on.
 fn times(said: &str) -> BTreeMap<String, Vec<u64>> {
     let mut heading: Vec<char> = Vec::new();
     let mut times = BTreeMap::<String, Vec<u64>>::new();
@@ -191,18 +192,20 @@ fn a_file_that_is_made_anew_is_read_from_its_beginning() {
     let logs = run(4, 200);
     let folder = tempfile::tempdir().expect("a folder");
     let path: PathBuf = folder.path().join("server.log");
-    let mut watch = Watch::new(vec![folder.path().to_owned()], Show::Rows(0));
+    let mut report = LiveReport::new(vec![folder.path().to_owned()], LiveView::Rows(0));
     let mut said = Vec::new();
-    watch.look(&mut said).expect("an empty folder is no error");
+    report
+        .refresh(&mut said)
+        .expect("an empty folder is no error");
     let half = logs["server.log"].len() / 2;
     let (one, other) = logs["server.log"].split_at(half);
     fs::write(&path, one.join("\n") + "\n").expect("written");
-    watch.look(&mut said).expect("readable");
+    report.refresh(&mut said).expect("readable");
     fs::remove_file(&path).expect("removed");
-    watch.look(&mut said).expect("no file is no error");
+    report.refresh(&mut said).expect("no file is no error");
     fs::write(&path, other.join("\n") + "\n").expect("written");
-    watch.look(&mut said).expect("readable");
-    watch.look(&mut said).expect("readable");
+    report.refresh(&mut said).expect("readable");
+    report.refresh(&mut said).expect("readable");
     let said = String::from_utf8(said).expect("text");
     let whole = tempfile::tempdir().expect("a folder");
     fs::write(
@@ -211,9 +214,9 @@ fn a_file_that_is_made_anew_is_read_from_its_beginning() {
     )
     .expect("written");
     let trace = Trace::read(&[whole.path().to_owned()]).expect("readable");
-    let nodes = events(&Diagram::of(&Facts::of(&trace), 0, Detail::Events));
+    let nodes = events(&Diagram::of(&TraceIndex::of(&trace), 0, Detail::Events));
     assert_eq!(drawn(&said), nodes);
-    let missing =
-        Watch::new(vec![folder.path().join("none")], Show::Violations).look(&mut Vec::new());
+    let missing = LiveReport::new(vec![folder.path().join("none")], LiveView::Violations)
+        .refresh(&mut Vec::new());
     assert!(missing.is_err());
 }

@@ -8,22 +8,20 @@ use tokio::{
     net::TcpStream,
 };
 
-#[allow(unused_imports, reason = "each test file uses its own part of this")]
-pub(crate) use chitty_load::http2::{
+pub use chitty_load::http2::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,
     WINDOW_UPDATE, frame, headers, headers_of as headers_to, prefixed,
 };
 
 /// The beginning of a connection whose streams have so large a window.
-pub(crate) fn hello(window: u32) -> Vec<u8> {
+pub fn hello(window: u32) -> Vec<u8> {
     let mut setting = vec![0, 4];
     setting.extend(window.to_be_bytes());
     [PREFACE, &frame(SETTINGS, 0, 0, &setting)].concat()
 }
 
 /// The next frame, or why there is none.
-#[allow(dead_code, reason = "each test file uses its own part of this")]
-pub(crate) async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Frame> {
+pub async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Frame> {
     let mut head = [0; 9];
     stream.read_exact(&mut head).await?;
     let [high, middle, low, kind, flags, id @ ..] = head;
@@ -39,7 +37,7 @@ pub(crate) async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> io::Res
 }
 
 /// Reads, and answers what keeps a connection alive, until it ends.
-pub(crate) async fn stay_alive(mut stream: TcpStream) {
+pub async fn stay_alive(mut stream: TcpStream) {
     while let Ok(received) = read_frame(&mut stream).await {
         let answer = match (received.kind, received.flags & ACK) {
             (PING, 0) => frame(PING, ACK, 0, &received.payload),

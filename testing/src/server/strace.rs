@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// Before the program: the tracer is a grandchild, so that the process is its parent's own still.
 /// All strings are in hexadecimal digits, and each file and socket is named.
-pub(crate) fn command(output: &str) -> String {
+pub fn command(output: &str) -> String {
     format!(
         "strace -D -f -q -y -xx -s 1000000 -o {output} \
          -e trace=pwrite64,write,writev,sendto,sendmsg,read,recvfrom,fsync,fdatasync"
@@ -14,19 +14,23 @@ pub(crate) fn command(output: &str) -> String {
 /// A system call that came to its end. Places are lines of the trace, which are in the order in
 /// which things happened.
 #[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) name: String,
+pub struct SystemCall {
+    /// The name of the call.
+    pub name: String,
     /// The file or socket.
-    pub(crate) file: String,
+    pub file: String,
     /// What was written or read.
-    pub(crate) data: Vec<u8>,
-    pub(crate) result: i64,
-    pub(crate) begin: usize,
-    pub(crate) end: usize,
+    pub data: Vec<u8>,
+    /// What the call returned.
+    pub result: i64,
+    /// Where it began.
+    pub begin: usize,
+    /// Where it ended.
+    pub end: usize,
 }
 
 /// All calls that came to their ends.
-pub(crate) fn parse(trace: &str) -> Vec<Call> {
+pub fn parse(trace: &str) -> Vec<SystemCall> {
     let mut calls = Vec::new();
     let mut unfinished: HashMap<&str, (usize, &str)> = HashMap::new();
     for (place, line) in trace.lines().enumerate() {
@@ -41,16 +45,16 @@ pub(crate) fn parse(trace: &str) -> Vec<Call> {
             if let (Some((begin, begun)), Some((_, rest))) =
                 (begun, resumed.split_once(" resumed>"))
             {
-                calls.extend(Call::parse(&format!("{begun}{rest}"), begin, place));
+                calls.extend(SystemCall::parse(&format!("{begun}{rest}"), begin, place));
             }
         } else {
-            calls.extend(Call::parse(rest, place, place));
+            calls.extend(SystemCall::parse(rest, place, place));
         }
     }
     calls
 }
 
-impl Call {
+impl SystemCall {
     /// `None` where it is a signal, or the end of a thread.
     fn parse(text: &str, begin: usize, end: usize) -> Option<Self> {
         let (name, rest) = text.split_once('(')?;
@@ -74,7 +78,7 @@ impl Call {
     }
 
     /// Received by, or sent from, this process; what did not go over the wire is left out.
-    pub(crate) fn passed(&self) -> &[u8] {
+    pub fn passed(&self) -> &[u8] {
         let count = usize::try_from(self.result).unwrap_or(0);
         &self.data[..count.min(self.data.len())]
     }

@@ -4,7 +4,7 @@ mod faults;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chitty::session::{Ended, Link, Ticket, WelcomeNotice as Welcome};
+use chitty::session::{Ended, Link, Ticket, WelcomeNotice};
 use chitty_chat::{
     EventKind, LeftReason, MessageText, ParticipantNumber, Position, Session, logging::parse_line,
 };
@@ -13,7 +13,7 @@ use super::*;
 
 const TEXT: &str = "hello";
 
-/// So many seconds after the run began; the event at position 3 is of second 30.
+/// The wall time this many seconds after the run began. The event at position 3 is of second 30.
 fn second(number: u64) -> SystemTime {
     const BEGIN: u64 = 1_767_225_600;
     UNIX_EPOCH + Duration::from_secs(BEGIN + number)
@@ -67,7 +67,7 @@ fn joined(position: u64, lamport: u64, name: &str) -> Record {
     }
 }
 
-/// ada joins, bob joins, ada writes, bob is lost.
+/// The log of the run: ada joins, bob joins, ada writes, bob is lost.
 fn log() -> Vec<Record> {
     vec![
         joined(1, 3, "ada"),
@@ -78,7 +78,7 @@ fn log() -> Vec<Record> {
 }
 
 fn welcome() -> Notice {
-    Notice::Welcome(Welcome {
+    Notice::Welcome(WelcomeNotice {
         name: "ada".into(),
         number: ParticipantNumber::new(1),
         participants: Some(vec![(ParticipantNumber::new(1), "ada".into())]),
@@ -94,9 +94,9 @@ fn welcome() -> Notice {
     })
 }
 
-fn shown(record: &Record, clock: u64) -> Said {
+fn shown(record: &Record, clock: u64) -> Exchange {
     let own = matches!(record.event.kind, EventKind::Message { .. }).then_some(Ticket(1));
-    Said::Told(Notice::Event {
+    Exchange::Notified(Notice::Event {
         event: record.event.clone(),
         clock: clock.into(),
         own,
@@ -116,7 +116,7 @@ fn line_at(number: u64, body: &str) -> Line {
     }
 }
 
-/// Of the server: both come in, and bob's connection goes.
+/// The server's lines: both join, and bob's connection is lost.
 fn server() -> ServerRun {
     let lines = [
         (10, "Broadcast sent position=1"),
@@ -152,26 +152,26 @@ fn lines() -> Vec<Line> {
     .to_vec()
 }
 
-/// What ada's client left behind.
+/// The evidence of the run, with ada's client.
 fn evidence() -> Evidence {
     let log = log();
-    let publish = Command::Publish {
+    let publish = SessionCommand::Publish {
         ticket: Ticket(1),
         text: MessageText::parse(TEXT).expect("it is valid"),
     };
-    let said = vec![
-        Said::Told(welcome()),
+    let exchanges = vec![
+        Exchange::Notified(welcome()),
         shown(&log[0], 4),
-        Said::Told(Notice::Link(Link::Live)),
+        Exchange::Notified(Notice::Link(Link::Live)),
         shown(&log[1], 6),
-        Said::Asked(publish),
+        Exchange::Asked(publish),
         shown(&log[2], 10),
         shown(&log[3], 11),
     ];
-    let life = Life {
+    let client = ClientRun {
         label: "ada".into(),
-        said,
-        said_at: Vec::new(),
+        exchanges,
+        exchanged_at: Vec::new(),
         faults: Vec::new(),
         lines: lines(),
         logs: vec![0],
@@ -179,9 +179,9 @@ fn evidence() -> Evidence {
     };
     Evidence {
         logs: vec![log],
-        lives: vec![life],
+        clients: vec![client],
         servers: vec![server()],
-        rules: Rules {
+        rules: ConfiguredRules {
             grace: Duration::from_secs(4),
             restart_grace: Duration::from_secs(6),
             max_participants: 2,
@@ -209,8 +209,8 @@ fn nothing_is_found_where_nothing_is_wrong() {
 #[test]
 fn what_was_acknowledged_and_lost() {
     let found = found(|run| {
-        run.lives[0].said.truncate(5);
-        run.lives[0].lines.truncate(7);
+        run.clients[0].exchanges.truncate(5);
+        run.clients[0].lines.truncate(7);
         run.logs[0].truncate(2);
         run.at_rest = false;
     });
@@ -253,13 +253,13 @@ fn times_that_are_not_by_the_rules() {
 #[test]
 fn positions_that_are_shown_twice_or_not_at_all() {
     let twice = found(|run| {
-        let again = run.lives[0].said[3].clone();
-        run.lives[0].said.insert(4, again);
+        let again = run.clients[0].exchanges[3].clone();
+        run.clients[0].exchanges.insert(4, again);
     });
     assert!(twice.contains(&"a contiguous run"), "{twice:?}");
-    let never = found(|run| drop(run.lives[0].said.remove(3)));
+    let never = found(|run| drop(run.clients[0].exchanges.remove(3)));
     assert!(never.contains(&"a contiguous run"), "{never:?}");
-    let late = found(|run| drop(run.lives[0].said.pop()));
+    let late = found(|run| drop(run.clients[0].exchanges.pop()));
     assert!(late.contains(&"all is shown"), "{late:?}");
 }
 
@@ -271,10 +271,10 @@ fn a_resume_that_jumps() {
         };
         welcome.next = 5.into();
         welcome.first = first.into();
-        let welcome = Said::Told(Notice::Welcome(welcome));
+        let welcome = Exchange::Notified(Notice::Welcome(welcome));
         found(|run| {
-            run.lives[0].said.remove(6);
-            run.lives[0].said.push(welcome);
+            run.clients[0].exchanges.remove(6);
+            run.clients[0].exchanges.push(welcome);
         })
     };
     assert!(jump(1).contains(&"no jump"));
@@ -284,79 +284,81 @@ fn a_resume_that_jumps() {
 #[test]
 fn a_clock_that_is_wrong() {
     let receipt = "Broadcast received lamport=5 position=2 clock=5";
-    let wrong = found(|run| run.lives[0].lines[3] = line(receipt));
+    let wrong = found(|run| run.clients[0].lines[3] = line(receipt));
     assert!(wrong.contains(&"the client's clock"), "{wrong:?}");
     assert!(wrong.contains(&"the log tells what is shown"), "{wrong:?}");
     let retry = "Publish sent lamport=8 clock=8 id=first seen=2 retry=true text=hello";
-    let ticked = found(|run| run.lives[0].lines[5] = line(retry));
+    let ticked = found(|run| run.clients[0].lines[5] = line(retry));
     assert_eq!(ticked, ["a retry is the same", "the client's clock"]);
     let sent = "Join sent lamport=2 clock=1";
-    let carried = found(|run| run.lives[0].lines[0] = line(sent));
+    let carried = found(|run| run.clients[0].lines[0] = line(sent));
     assert_eq!(carried, ["requests carry the clock"]);
 }
 
 #[test]
 fn lines_that_do_not_end_once() {
-    let rejected = Said::Told(Notice::Rejected {
+    let rejected = Exchange::Notified(Notice::Rejected {
         ticket: Ticket(1),
         reason: String::new(),
     });
-    let twice = found(|run| run.lives[0].said.push(rejected));
+    let twice = found(|run| run.clients[0].exchanges.push(rejected));
     assert_eq!(twice, ["every line ends once"]);
-    let never = found(|run| match &mut run.lives[0].said[5] {
-        Said::Told(Notice::Event { own, .. }) => *own = None,
+    let never = found(|run| match &mut run.clients[0].exchanges[5] {
+        Exchange::Notified(Notice::Event { own, .. }) => *own = None,
         _ => unreachable!("it is the message"),
     });
     assert_eq!(never, ["every line ends once"]);
-    let nowhere = Said::Told(Notice::Accepted {
+    let nowhere = Exchange::Notified(Notice::Accepted {
         ticket: Ticket(1),
         position: Position::new(9),
     });
-    let nowhere = found(|run| run.lives[0].said.push(nowhere));
+    let nowhere = found(|run| run.clients[0].exchanges.push(nowhere));
     assert_eq!(nowhere, ["accepted is there", "every line ends once"]);
 }
 
 #[test]
 fn what_was_refused_and_is_there() {
-    let found = found(|run| run.lives[0].lines.push(line("Publish refused id=first")));
+    let found = found(|run| run.clients[0].lines.push(line("Publish refused id=first")));
     assert_eq!(found, ["refused is not there"]);
 }
 
 #[test]
 fn who_is_present_and_is_not_shown_or_not_there() {
-    let unseen = found(|run| match &mut run.lives[0].said[0] {
-        Said::Told(Notice::Welcome(welcome)) => welcome.participants = Some(vec![]),
+    let unseen = found(|run| match &mut run.clients[0].exchanges[0] {
+        Exchange::Notified(Notice::Welcome(welcome)) => welcome.participants = Some(vec![]),
         _ => unreachable!("it is the welcome"),
     });
     assert_eq!(unseen, ["who is present"]);
-    let dead = found(|run| run.lives[0].fate = Fate::Killed);
+    let dead = found(|run| run.clients[0].fate = Fate::Killed);
     assert_eq!(dead, ["presence is the truth"]);
 }
 
 #[test]
 fn an_end_that_nobody_asked_for() {
-    let removed = Said::Told(Notice::Ended(Ended::TakenOver));
-    let found = found(|run| run.lives[0].said.push(removed));
+    let removed = Exchange::Notified(Notice::Ended(Ended::TakenOver));
+    let found = found(|run| run.clients[0].exchanges.push(removed));
     assert_eq!(found, ["ends only when asked"]);
 }
 
-/// The log is replaced by one in which ada joins again, and nobody else is.
+/// Replaces the log by one in which ada joins again, and nobody else is present.
 fn replace(run: &mut Evidence) {
     let joined = EventKind::Joined { name: "ada".into() };
     run.logs.push(vec![record(1, 12, 14, joined)]);
-    let life = &mut run.lives[0];
-    life.logs.push(1);
-    life.lines.push(line("Join sent lamport=12 clock=12"));
+    let client = &mut run.clients[0];
+    client.logs.push(1);
+    client.lines.push(line("Join sent lamport=12 clock=12"));
     let replied = "Join replied lamport=14 position=1 participant=1 clock=14";
-    life.lines.push(line(replied));
+    client.lines.push(line(replied));
     let received = "Broadcast received lamport=14 position=1 clock=15";
-    life.lines.push(line(received));
+    client.lines.push(line(received));
     let Notice::Welcome(mut again) = welcome() else {
         unreachable!("it is the welcome");
     };
     again.another_log = true;
-    life.said.push(Said::Told(Notice::Welcome(again)));
-    life.said.push(shown(&run.logs[1][0], 15));
+    client
+        .exchanges
+        .push(Exchange::Notified(Notice::Welcome(again)));
+    client.exchanges.push(shown(&run.logs[1][0], 15));
 }
 
 #[test]
@@ -364,8 +366,8 @@ fn another_log_starts_afresh_and_is_said() {
     assert_eq!(found(replace), [""; 0]);
     let unsaid = found(|run| {
         replace(run);
-        match &mut run.lives[0].said[7] {
-            Said::Told(Notice::Welcome(welcome)) => welcome.another_log = false,
+        match &mut run.clients[0].exchanges[7] {
+            Exchange::Notified(Notice::Welcome(welcome)) => welcome.another_log = false,
             _ => unreachable!("it is the welcome"),
         }
     });

@@ -1,10 +1,9 @@
-//! Logs whose bytes were changed anywhere: they are read, checked, drawn and exported all the
-//! same.
+//! Logs in which any bytes were replaced are still read, checked, drawn and exported.
 
 use std::{fs, path::Path};
 
 use chitty_trace::{
-    chat::Facts,
+    chat::TraceIndex,
     check::check,
     cli::write_report,
     draw::{Detail, Diagram, svg, text},
@@ -18,7 +17,7 @@ use proptest::{
     test_runner::{FileFailurePersistence, TestRunner},
 };
 
-/// What is put in the place of some bytes.
+/// The replacement for some bytes.
 fn put() -> impl Strategy<Value = Vec<u8>> {
     let words = [
         "\n",
@@ -37,7 +36,7 @@ fn put() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Where, of which file, how many bytes are replaced, and by what.
+/// Which bytes of which file are replaced, and by what.
 type Change = (Index, Index, usize, Vec<u8>);
 
 fn changed(logs: &[(String, Vec<u8>)], changes: &[Change], folder: &Path) {
@@ -76,17 +75,17 @@ fn any_bytes_are_read_checked_and_drawn() {
     let survived = runner.run(&vec(change, 1..12), |changes| {
         changed(&logs, &changes, folder.path());
         let trace = Trace::read(&[folder.path().to_owned()]).expect("readable");
-        let facts = Facts::of(&trace);
+        let index = TraceIndex::of(&trace);
         let out = &mut Vec::new();
-        write_report(&facts, &check(&facts), out).expect("memory");
-        for chat in 0..facts.chats.len() {
-            let diagram = Diagram::of(&facts, chat, Detail::All);
-            json::write(&facts, &diagram, out).expect("memory");
-            shiviz::write(&facts, &diagram, out).expect("memory");
-            let mut diagram = Diagram::of(&facts, chat, Detail::Events);
-            diagram.last(&facts, 10);
+        write_report(&index, &check(&index), out).expect("memory");
+        for chat in 0..index.chats.len() {
+            let diagram = Diagram::of(&index, chat, Detail::All);
+            json::write(&index, &diagram, out).expect("memory");
+            shiviz::write(&index, &diagram, out).expect("memory");
+            let mut diagram = Diagram::of(&index, chat, Detail::Events);
+            diagram.last(&index, 10);
             text::write(&diagram, out).expect("memory");
-            svg::write(&facts, &diagram, out).expect("memory");
+            svg::write(&index, &diagram, out).expect("memory");
             mermaid::write(&diagram, out).expect("memory");
         }
         let text = str::from_utf8(out).expect("text");

@@ -1,4 +1,4 @@
-//! The real binary, as a child.
+//! The program `chitty-server`, as a child process.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -11,33 +11,46 @@ use std::{
 use chitty_chat::proto::v1::{
     Broadcast, JoinRequest, Welcome, broadcast::Kind, chitty_chat_client::ChittyChatClient,
 };
-use chitty_trace::{chat::Facts, check::check, cli::write_report, read::Trace};
+use chitty_trace::{chat::TraceIndex, check::check, cli::write_report, read::Trace};
 use tokio::time::{Instant, sleep};
 use tonic::{Streaming, transport::Channel};
 
 use super::PATIENCE;
 
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_chitty-server");
-
-/// A server of this folder, which ends with the test.
-pub(crate) struct Server {
-    process: Child,
-    logs: PathBuf,
-    pub(crate) url: String,
+/// The program `chitty-server`. Cargo names it to tests from Rust 1.94 on. Without that it is beside
+/// the folder of this program.
+fn program() -> PathBuf {
+    std::env::var_os("CARGO_BIN_EXE_chitty-server").map_or_else(
+        || {
+            let own = std::env::current_exe().expect("this program has a path");
+            let folder = own.ancestors().nth(2).expect("it is in target/*/*");
+            folder.join("chitty-server")
+        },
+        PathBuf::from,
+    )
 }
 
-impl Server {
+/// A server of this folder, which ends with the test.
+pub struct ServerChild {
+    process: Child,
+    logs: PathBuf,
+    /// Its address as clients take it, `http://…`.
+    pub url: String,
+}
+
+impl ServerChild {
     /// `ulimit` is what `sh` runs before it becomes the server.
-    pub(crate) fn start(folder: &Path, ulimit: &str) -> Self {
+    pub fn start(folder: &Path, ulimit: &str) -> Self {
         Self::start_under(folder, ulimit, "")
     }
 
     /// `runner` is another program, with its arguments, that becomes the server.
-    pub(crate) fn start_under(folder: &Path, ulimit: &str, runner: &str) -> Self {
+    pub fn start_under(folder: &Path, ulimit: &str, runner: &str) -> Self {
         let script = format!(
-            "{ulimit} exec {runner} {PROGRAM} --listen 127.0.0.1:0 --publish-rate off --grace 0.2 \
+            "{ulimit} exec {runner} {1} --listen 127.0.0.1:0 --publish-rate off --grace 0.2 \
              --restart-grace 60 --data {0}/data --log-dir {0}/logs",
-            folder.display()
+            folder.display(),
+            program().display()
         );
         let mut process = Command::new("sh")
             .args(["-c", &script])
@@ -58,7 +71,8 @@ impl Server {
         }
     }
 
-    pub(crate) async fn join(
+    /// Joins as `ada` with this session, and takes the Welcome.
+    pub async fn join(
         &self,
         session: &str,
     ) -> (ChittyChatClient<Channel>, Streaming<Broadcast>, Welcome) {
@@ -82,29 +96,33 @@ impl Server {
         (client, stream, welcome)
     }
 
-    pub(crate) async fn kill(&mut self) {
+    /// Kills it, and waits for its end.
+    pub async fn kill(&mut self) {
         self.process.kill().expect("killed");
         self.ended().await;
     }
 
-    /// Tells it to end, and waits.
-    pub(crate) async fn end(&mut self) -> ExitStatus {
+    /// Ends it by SIGTERM, and waits for its end.
+    pub async fn end(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.ended().await
     }
 
-    pub(crate) fn signal(&self, name: &str) {
+    /// Sends it a signal; the name is one of `kill -l`, such as `TERM`.
+    pub fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args(["-s", name, &self.id().to_string()])
             .status();
         assert!(status.expect("kill is there").success(), "{name}");
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    pub(crate) async fn ended(&mut self) -> ExitStatus {
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.process.try_wait().expect("a child") {
@@ -116,7 +134,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ServerChild {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -129,10 +147,10 @@ impl Drop for Server {
 /// Whatever happened, the log keeps every rule of logical time.
 fn assert_clean(logs: &Path) {
     let trace = Trace::read(&[logs.to_owned()]).expect("readable logs");
-    let facts = Facts::of(&trace);
-    let report = check(&facts);
+    let index = TraceIndex::of(&trace);
+    let report = check(&index);
     let mut said = Vec::new();
-    write_report(&facts, &report, &mut said).expect("memory can be written");
+    write_report(&index, &report, &mut said).expect("memory can be written");
     assert!(
         report.violations.is_empty(),
         "{}",

@@ -1,10 +1,9 @@
-//! A real server on a real socket, and clients that speak to it by the generated code.
-#![allow(dead_code, reason = "each test file uses its own part of this")]
+//! Real servers, in the process of the test or as children, and clients that use the generated code.
 
-pub(crate) mod fuzz;
-pub(crate) mod process;
-pub(crate) mod raw;
-pub(crate) mod strace;
+pub mod fuzz;
+pub mod process;
+pub mod raw;
+pub mod strace;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -16,43 +15,48 @@ use chitty_chat::{
     secret::os_random,
 };
 use chitty_server::{
-    app::{self, Config, ServeError},
+    app::{self, ServeError, ServerConfig},
     follower,
     log::{Log, MemoryLog},
     net,
-    room::Rules,
-    sequencer::{self, End},
+    room::RoomRules,
+    sequencer::{self, StopReason},
 };
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming, transport::Channel};
 
 /// Longer than anything here takes: only a test that fails waits for it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(crate) struct TestServer {
-    pub(crate) address: SocketAddr,
-    pub(crate) shutdown: CancellationToken,
-    pub(crate) task: JoinHandle<Result<End, ServeError>>,
+/// A server in the process of the test, on a real socket.
+pub struct TestServer {
+    /// The address that it listens on.
+    pub address: SocketAddr,
+    /// Shuts the server down.
+    pub shutdown: CancellationToken,
+    /// The task of the server, with what it ended by.
+    pub task: JoinHandle<Result<StopReason, ServeError>>,
 }
 
-pub(crate) fn config() -> Config {
+/// A configuration with a short grace and without limits on rates.
+pub fn config() -> ServerConfig {
     #[expect(clippy::disallowed_methods, reason = "a test is an edge")]
     let wall = std::time::SystemTime::now;
-    Config {
-        sequencer: sequencer::Config {
-            rules: Rules {
+    ServerConfig {
+        sequencer: sequencer::SequencerConfig {
+            rules: RoomRules {
                 grace: Duration::from_millis(300),
                 publish_rate: None,
                 join_rate: None,
                 stream_rate: None,
-                ..Rules::default()
+                ..RoomRules::default()
             },
             keep: None,
             idle_exit: None,
             wall,
         },
-        followers: follower::Limits::default(),
+        followers: follower::FollowerLimits::default(),
         connections: net::Limits::default(),
         random: os_random,
         failed: |_| {},
@@ -60,12 +64,13 @@ pub(crate) fn config() -> Config {
 }
 
 impl TestServer {
-    pub(crate) async fn start() -> Self {
+    /// Starts a server on a log in memory.
+    pub async fn start() -> Self {
         Self::on(Arc::new(MemoryLog::new(&mut os_random)), config()).await
     }
 
-    #[allow(clippy::large_types_passed_by_value, reason = "once for each server")]
-    pub(crate) async fn on(log: Arc<dyn Log>, config: Config) -> Self {
+    /// Starts a server on this log.
+    pub async fn on(log: Arc<dyn Log>, config: ServerConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let shutdown = CancellationToken::new();
@@ -78,7 +83,8 @@ impl TestServer {
         }
     }
 
-    pub(crate) async fn channel(&self) -> Channel {
+    /// Opens a connection to the server.
+    pub async fn channel(&self) -> Channel {
         Channel::from_shared(format!("http://{}", self.address))
             .expect("a URL")
             .connect()
@@ -86,11 +92,13 @@ impl TestServer {
             .expect("it listens")
     }
 
-    pub(crate) async fn client(&self) -> ChittyChatClient<Channel> {
+    /// A client on a connection of its own.
+    pub async fn client(&self) -> ChittyChatClient<Channel> {
         ChittyChatClient::new(self.channel().await)
     }
 
-    pub(crate) async fn join(&self, name: &str) -> Participant {
+    /// Joins under this name, on a connection of its own.
+    pub async fn join(&self, name: &str) -> TestParticipant {
         self.join_with(JoinRequest {
             name: name.into(),
             lamport: 1,
@@ -100,7 +108,12 @@ impl TestServer {
         .expect("the name is free")
     }
 
-    pub(crate) async fn join_with(&self, request: JoinRequest) -> Result<Participant, Status> {
+    /// Joins by this request, on a connection of its own, and takes the Welcome.
+    ///
+    /// # Errors
+    ///
+    /// The status, if the server refuses the request.
+    pub async fn join_with(&self, request: JoinRequest) -> Result<TestParticipant, Status> {
         let mut client = self.client().await;
         let mut stream = client.join(request).await?.into_inner();
         let first = timeout(PATIENCE, stream.message())
@@ -112,14 +125,15 @@ impl TestServer {
         else {
             panic!("the first message is a Welcome, not {first:?}");
         };
-        Ok(Participant {
+        Ok(TestParticipant {
             client,
             stream,
             welcome,
         })
     }
 
-    pub(crate) async fn stop(self) -> End {
+    /// Shuts the server down, and waits for its end.
+    pub async fn stop(self) -> StopReason {
         self.shutdown.cancel();
         timeout(PATIENCE, self.task)
             .await
@@ -129,20 +143,30 @@ impl TestServer {
     }
 }
 
-pub(crate) struct Participant {
-    pub(crate) client: ChittyChatClient<Channel>,
-    pub(crate) stream: Streaming<Broadcast>,
-    pub(crate) welcome: Welcome,
+/// A participant, with its stream.
+pub struct TestParticipant {
+    /// The client, on the connection of the stream.
+    pub client: ChittyChatClient<Channel>,
+    /// The stream after its Welcome.
+    pub stream: Streaming<Broadcast>,
+    /// The Welcome that began the stream.
+    pub welcome: Welcome,
 }
 
-impl Participant {
-    pub(crate) async fn next(&mut self) -> Result<Option<Broadcast>, Status> {
+impl TestParticipant {
+    /// The next message of the stream; `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// The status that the stream ends with.
+    pub async fn next(&mut self) -> Result<Option<Broadcast>, Status> {
         timeout(PATIENCE, self.stream.message())
             .await
             .expect("in time")
     }
 
-    pub(crate) async fn event(&mut self) -> Event {
+    /// The next message of the stream, which has to be an event.
+    pub async fn event(&mut self) -> Event {
         match self.next().await {
             Ok(Some(Broadcast {
                 kind: Some(Kind::Event(event)),
@@ -151,7 +175,8 @@ impl Participant {
         }
     }
 
-    pub(crate) async fn events(&mut self, count: usize) -> Vec<Event> {
+    /// The next messages of the stream, which have to be events.
+    pub async fn events(&mut self, count: usize) -> Vec<Event> {
         let mut events = Vec::with_capacity(count);
         for _ in 0..count {
             events.push(self.event().await);
@@ -159,7 +184,8 @@ impl Participant {
         events
     }
 
-    pub(crate) fn request(&self, text: &str) -> PublishRequest {
+    /// A request to publish this text.
+    pub fn request(&self, text: &str) -> PublishRequest {
         PublishRequest {
             session: self.welcome.session.clone(),
             text: text.into(),
@@ -168,7 +194,8 @@ impl Participant {
         }
     }
 
-    pub(crate) async fn publish(&mut self, text: &str) -> PublishReply {
+    /// Publishes a text.
+    pub async fn publish(&mut self, text: &str) -> PublishReply {
         let request = self.request(text);
         self.client
             .publish(request)
@@ -177,8 +204,8 @@ impl Participant {
             .into_inner()
     }
 
-    /// To come back after this event.
-    pub(crate) fn resume(&self, last: &Event) -> JoinRequest {
+    /// A request to resume after this event.
+    pub fn resume(&self, last: &Event) -> JoinRequest {
         JoinRequest {
             session: self.welcome.session.clone(),
             lamport: 1,
@@ -193,12 +220,13 @@ impl Participant {
 }
 
 /// The sentence of an event, for short assertions.
-pub(crate) fn sentence(event: &Event) -> String {
+pub fn sentence(event: &Event) -> String {
     chitty_chat::Event::from(event.clone())
         .sentence()
         .unwrap_or_default()
 }
 
-pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, Status>) -> Code {
+/// The code that a call was refused with.
+pub fn code<T: std::fmt::Debug>(result: Result<T, Status>) -> Code {
     result.expect_err("refused").code()
 }

@@ -1,4 +1,4 @@
-//! The log itself: an independent fold, written from the wire contract.
+//! A second fold of the log, written from the wire contract: positions, times, and who is present.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,53 +7,61 @@ use chitty_server::record::Record;
 
 use super::Verdict;
 
-/// Who is present: their numbers and names.
-pub(super) type Present = BTreeMap<u64, String>;
+/// The participants who are present: name by number.
+pub(super) type PresentNames = BTreeMap<u64, String>;
 
-/// Who was present after each position; the first entry is before the first position.
+/// The participants who were present after each position. The first entry is the state before
+/// position 1.
 #[derive(Debug)]
-pub(super) struct Chat {
-    states: Vec<Present>,
+pub(super) struct PresenceHistory {
+    states: Vec<PresentNames>,
 }
 
-impl Chat {
-    /// Who was present after this position.
-    pub(super) fn at(&self, position: u64) -> Option<&Present> {
+impl PresenceHistory {
+    /// The participants present after this position; `None` beyond the log's end.
+    pub(super) fn at(&self, position: u64) -> Option<&PresentNames> {
         self.states.get(usize::try_from(position).ok()?)
     }
 
-    pub(super) fn at_end(&self) -> &Present {
-        // There is one before the first position.
+    /// The participants present at the log's end.
+    pub(super) fn at_end(&self) -> &PresentNames {
+        // There is always the state before the first position.
         &self.states[self.states.len() - 1]
     }
 }
 
 #[derive(Default)]
-struct Fold {
+struct ModelFold {
+    /// The time of the event before.
     clock: u64,
-    present: Present,
+    present: PresentNames,
+    /// The `seen` of each participant's last message.
     seen: HashMap<u64, u64>,
-    gone: BTreeSet<u64>,
+    /// Participants whose Left there was.
+    left: BTreeSet<u64>,
+    /// The position of each message id.
     ids: HashMap<String, u64>,
 }
 
-pub(super) fn fold(log: &[Record], verdict: &mut Verdict) -> Chat {
-    let mut fold = Fold::default();
-    let mut states = vec![Present::new()];
+/// Folds a log from its first record, and checks each record on the way.
+pub(super) fn replay(log: &[Record], verdict: &mut Verdict) -> PresenceHistory {
+    let mut replay = ModelFold::default();
+    let mut states = vec![PresentNames::new()];
     for (index, record) in log.iter().enumerate() {
         let position = record.event.position.get();
         verdict.must(position == index as u64 + 1, "dense positions", || {
-            format!("position {position} is at place {} of the log", index + 1)
+            format!("position {position} is record {} of the log", index + 1)
         });
-        fold.time(record, verdict);
-        fold.event(position, &record.event.kind, verdict);
-        states.push(fold.present.clone());
+        replay.time(record, verdict);
+        replay.event(position, &record.event.kind, verdict);
+        states.push(replay.present.clone());
     }
-    Chat { states }
+    PresenceHistory { states }
 }
 
-impl Fold {
-    /// A request is received at max + 1 and broadcast one later; without one, one later.
+impl ModelFold {
+    /// Lamport's rules: a request is received at `max(clock, request) + 1` and its event broadcast
+    /// one later. An event without a request only takes the second step.
     fn time(&mut self, record: &Record, verdict: &mut Verdict) {
         let event = &record.event;
         let (position, request) = (event.position, event.request.get());
@@ -67,7 +75,7 @@ impl Fold {
             format!("position {position} has time {time}, the rules give {rule}")
         });
         verdict.must(time > self.clock, "times rise", || {
-            format!("position {position} has time {time} behind {}", self.clock)
+            format!("position {position} has time {time} after {}", self.clock)
         });
         self.clock = time;
     }
@@ -85,7 +93,7 @@ impl Fold {
                 name, participant, ..
             } => {
                 let number = participant.get();
-                verdict.must(self.gone.insert(number), "each Left once", || {
+                verdict.must(self.left.insert(number), "each Left once", || {
                     format!("{name} ({number}) leaves again at {position}")
                 });
                 let left = self.present.remove(&number);

@@ -13,7 +13,7 @@ use proptest::{
 };
 use tokio::runtime::Runtime;
 
-use super::{Participant, TestServer};
+use super::{TestParticipant, TestServer};
 
 /// The server's threads have this name, by which its panics are told from those of a test.
 const THREADS: &str = "server";
@@ -21,7 +21,7 @@ const THREADS: &str = "server";
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 /// As many cases as `PROPTEST_CASES` asks for, else 256; what failed once is tried first.
-pub(crate) fn runner(file: &'static str) -> TestRunner {
+pub fn runner(file: &'static str) -> TestRunner {
     let regressions = FileFailurePersistence::WithSource("regressions");
     TestRunner::new(ProptestConfig {
         source_file: Some(file),
@@ -31,14 +31,24 @@ pub(crate) fn runner(file: &'static str) -> TestRunner {
 }
 
 /// A server with somebody in the chat.
-pub(crate) struct Fixture {
-    pub(crate) runtime: Runtime,
-    pub(crate) server: TestServer,
-    pub(crate) ada: Participant,
+pub struct FuzzFixture {
+    /// The runtime of the server, whose threads have a name of their own.
+    pub runtime: Runtime,
+    /// The server.
+    pub server: TestServer,
+    /// A participant who must not notice anything.
+    pub ada: TestParticipant,
 }
 
-impl Fixture {
-    pub(crate) fn new() -> Self {
+impl Default for FuzzFixture {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FuzzFixture {
+    /// Starts the server, and counts the panics of its threads from now on.
+    pub fn new() -> Self {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             if thread::current().name() == Some(THREADS) {
@@ -66,7 +76,7 @@ impl Fixture {
     }
 
     /// Ada is served as if nothing had been.
-    pub(crate) fn end(mut self) {
+    pub fn end(mut self) {
         self.runtime.block_on(async {
             let last = self.ada.publish("served all the same").await.position;
             while self.ada.event().await.position < last {}
@@ -78,15 +88,20 @@ impl Fixture {
 
 /// A change of some bytes.
 #[derive(Clone, Debug)]
-pub(crate) enum Mutation {
+pub enum ByteMutation {
+    /// Replaces a byte.
     Set(Index, u8),
+    /// Inserts bytes.
     Insert(Index, Vec<u8>),
+    /// Removes a byte.
     Remove(Index),
-    Cut(Index),
+    /// Cuts the rest off.
+    Truncate(Index),
+    /// Appends a copy of the rest.
     Repeat(Index),
 }
 
-impl Mutation {
+impl ByteMutation {
     fn apply(&self, bytes: &mut Vec<u8>) {
         let at = |index: &Index| index.index(bytes.len() + 1);
         match self {
@@ -104,26 +119,28 @@ impl Mutation {
                 let at = at(index);
                 bytes.drain(at..bytes.len().min(at + 1));
             }
-            Self::Cut(index) => bytes.truncate(at(index)),
+            Self::Truncate(index) => bytes.truncate(at(index)),
             Self::Repeat(index) => bytes.extend_from_within(at(index)..),
         }
     }
 }
 
-pub(crate) fn mutate(bytes: &mut Vec<u8>, mutations: &[Mutation]) {
+/// Makes these changes, one after the other.
+pub fn mutate(bytes: &mut Vec<u8>, mutations: &[ByteMutation]) {
     for mutation in mutations {
         mutation.apply(bytes);
     }
 }
 
-pub(crate) fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
+/// Generates some changes, mostly none.
+pub fn mutations() -> impl Strategy<Value = Vec<ByteMutation>> {
     let mutation = prop_oneof![
-        (any::<Index>(), any::<u8>()).prop_map(|(index, byte)| Mutation::Set(index, byte)),
+        (any::<Index>(), any::<u8>()).prop_map(|(index, byte)| ByteMutation::Set(index, byte)),
         (any::<Index>(), vec(any::<u8>(), 1..12))
-            .prop_map(|(index, more)| Mutation::Insert(index, more)),
-        any::<Index>().prop_map(Mutation::Remove),
-        any::<Index>().prop_map(Mutation::Cut),
-        any::<Index>().prop_map(Mutation::Repeat),
+            .prop_map(|(index, more)| ByteMutation::Insert(index, more)),
+        any::<Index>().prop_map(ByteMutation::Remove),
+        any::<Index>().prop_map(ByteMutation::Truncate),
+        any::<Index>().prop_map(ByteMutation::Repeat),
     ];
     prop_oneof![2 => Just(Vec::new()), 1 => vec(mutation, 1..4)]
 }

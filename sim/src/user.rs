@@ -1,4 +1,4 @@
-//! Somebody at a client: writes, reads, dozes off, leaves, comes again.
+//! A simulated user at a client: joins, writes, reads back, pauses, leaves, and comes again.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -6,8 +6,8 @@ use std::{
 };
 
 use chitty::session::{
-    HistoryPage, NameRefusal as Refusal, Notice, SessionCommand as Command, SessionConfig,
-    SessionHandle, Ticket, spawn,
+    HistoryPage, NameRefusal as Refusal, Notice, SessionCommand, SessionConfig, SessionHandle,
+    Ticket, spawn,
 };
 use chitty_chat::{MessageText, ParticipantName, Position, logging::CALL};
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -15,47 +15,48 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     network,
-    stage::{LifeId, Stage},
+    recorder::{ClientRunId, Recorder},
 };
 
-/// Names that people want; some want the same.
+/// The names that users ask for. Few, so that some ask for a name that is taken.
 const NAMES: [&str; 4] = ["ada", "bob", "eve", "Æsa"];
 
-/// Somebody; what is drawn goes on where it was when the client was killed.
+/// A user of one host, who runs one client after the other. The random numbers continue across
+/// clients, also after one was killed.
 #[derive(Clone)]
-pub(crate) struct Person {
+pub(crate) struct SimUser {
     label: String,
-    stage: Stage,
+    recorder: Recorder,
     rng: Arc<Mutex<StdRng>>,
 }
 
-/// One client, from its start to its end.
-struct Sitting {
-    person: Person,
-    life: LifeId,
+/// One client, from its start to its end, as its user sees it.
+struct SimClient {
+    user: SimUser,
+    id: ClientRunId,
     session: SessionHandle,
     next_ticket: u64,
-    /// When the next thing is done.
+    /// When the user acts next.
     act_at: Instant,
-    /// To be asked for again then.
+    /// The name to ask for again, and when.
     name: Option<(Instant, ParticipantName)>,
     last_shown: Position,
 }
 
-impl Person {
-    pub(crate) fn new(label: &str, stage: Stage, seed: u64) -> Self {
+impl SimUser {
+    pub(crate) fn new(label: &str, recorder: Recorder, seed: u64) -> Self {
         Self {
             label: label.to_owned(),
-            stage,
+            recorder,
             rng: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
         }
     }
 
-    /// Runs one client after the other, until it is quiet.
+    /// Runs one client after the other, until the quiet phase of the run.
     pub(crate) async fn live(self) {
         loop {
-            let mut sitting = Sitting::begin(&self);
-            sitting.last().await;
+            let mut client = SimClient::begin(&self);
+            client.run().await;
             if self.is_quiet() {
                 return;
             }
@@ -75,7 +76,7 @@ impl Person {
     }
 
     fn is_quiet(&self) -> bool {
-        network::elapsed() >= self.stage.quiet_from
+        network::elapsed() >= self.recorder.quiet_from
     }
 
     fn name(&self) -> String {
@@ -100,13 +101,13 @@ impl Person {
     }
 }
 
-impl Sitting {
-    fn begin(person: &Person) -> Self {
-        let life = person.stage.begin(&person.label);
-        let (seed, backlog) = person.draw(|rng| (rng.next_u64(), rng.random_range(0..20)));
+impl SimClient {
+    fn begin(user: &SimUser) -> Self {
+        let id = user.recorder.begin(&user.label);
+        let (seed, backlog) = user.draw(|rng| (rng.next_u64(), rng.random_range(0..20)));
         let mut random = StdRng::seed_from_u64(seed);
         let span = tracing::info_span!(
-            target: CALL, "session", who = person.label.as_str(), run = life.run()
+            target: CALL, "session", who = user.label.as_str(), run = id.run()
         );
         let session = spawn(SessionConfig {
             connector: network::connector(),
@@ -115,24 +116,24 @@ impl Sitting {
             on_accepted: Box::new(|_| {}),
             span: Some(span),
         });
-        let mut sitting = Self {
-            person: person.clone(),
-            life,
+        let mut client = Self {
+            user: user.clone(),
+            id,
             session,
             next_ticket: 0,
-            act_at: Instant::now() + person.up_to(3000),
+            act_at: Instant::now() + user.up_to(3000),
             name: None,
             last_shown: Position::ZERO,
         };
-        sitting.join(&person.name());
-        sitting
+        client.join(&user.name());
+        client
     }
 
-    /// Until the session ends.
-    async fn last(&mut self) {
+    /// Acts and takes notices until the session ends.
+    async fn run(&mut self) {
         loop {
             let again_at = self.name.as_ref().map(|(at, _)| *at);
-            let busy = !self.person.is_quiet();
+            let busy = !self.user.is_quiet();
             tokio::select! {
                 biased;
                 notice = self.session.notices.recv() => match notice {
@@ -141,7 +142,7 @@ impl Sitting {
                 },
                 () = sleep_until(again_at.unwrap_or(self.act_at)), if again_at.is_some() => {
                     if let Some((_, name)) = self.name.take() {
-                        self.ask(Command::Join { name });
+                        self.ask(SessionCommand::Join { name });
                     }
                 }
                 () = sleep_until(self.act_at), if busy => self.act().await,
@@ -155,15 +156,15 @@ impl Sitting {
             Notice::Event { event, .. } => self.last_shown = event.position,
             _ => {}
         }
-        self.person.stage.told(self.life, notice);
+        self.user.recorder.notified(self.id, notice);
     }
 
-    /// Waits for the name where that helps, or takes another.
+    /// Asks again for the same name if it becomes free, otherwise for another one.
     fn refused(&mut self, refusal: &Refusal) {
-        let wait = refusal.retry_in.unwrap_or_default() + self.person.up_to(500);
+        let wait = refusal.retry_in.unwrap_or_default() + self.user.up_to(500);
         let name = match refusal.retry_in {
             Some(_) => refusal.name.clone(),
-            None => self.person.name(),
+            None => self.user.name(),
         };
         if let Ok(name) = ParticipantName::parse(&name) {
             self.name = Some((Instant::now() + wait, name));
@@ -171,51 +172,52 @@ impl Sitting {
     }
 
     async fn act(&mut self) {
-        match self.person.draw(|rng| rng.random_range(0..100)) {
+        match self.user.draw(|rng| rng.random_range(0..100)) {
             0..60 => self.publish(),
             60..68 => {
-                for _ in 0..self.person.draw(|rng| rng.random_range(2..30)) {
+                for _ in 0..self.user.draw(|rng| rng.random_range(2..30)) {
                     self.publish();
                 }
             }
-            68..74 => self.ask(Command::Hurry),
+            68..74 => self.ask(SessionCommand::Hurry),
             74..80 => {
                 let before = self.last_shown;
-                self.ask(Command::History {
+                self.ask(SessionCommand::History {
                     page: HistoryPage::Before(before),
                     limit: 10,
                 });
             }
-            80..85 => self.ask(Command::Leave),
-            // Reads nothing meanwhile.
+            80..85 => self.ask(SessionCommand::Leave),
+            // A slow reader: notices are not taken meanwhile.
             85..90 => {
-                let time = self.person.up_to(12_000);
-                self.person.stage.dozes(self.life, time);
+                let time = self.user.up_to(12_000);
+                self.user.recorder.pauses(self.id, time);
                 sleep(time).await;
             }
             _ => {}
         }
-        self.act_at = Instant::now() + self.person.up_to(2000);
+        self.act_at = Instant::now() + self.user.up_to(2000);
     }
 
     fn publish(&mut self) {
-        if let Ok(text) = MessageText::parse(&self.person.text()) {
+        if let Ok(text) = MessageText::parse(&self.user.text()) {
             self.next_ticket += 1;
             let ticket = Ticket(self.next_ticket);
-            self.ask(Command::Publish { ticket, text });
+            self.ask(SessionCommand::Publish { ticket, text });
         }
     }
 
     fn join(&mut self, name: &str) {
         if let Ok(name) = ParticipantName::parse(name) {
-            self.ask(Command::Join { name });
+            self.ask(SessionCommand::Join { name });
         }
     }
 
-    /// Nothing is asked where the session has no room: its user would wait.
-    fn ask(&mut self, command: Command) {
+    /// Sends a command to the session. If the queue is full, the command is dropped: a user would
+    /// wait instead of typing on.
+    fn ask(&mut self, command: SessionCommand) {
         if self.session.commands.try_send(command.clone()).is_ok() {
-            self.person.stage.asked(self.life, command);
+            self.user.recorder.asked(self.id, command);
         }
     }
 }
