@@ -29,12 +29,6 @@ mod typing;
 pub(crate) mod wrap;
 
 #[cfg(test)]
-mod finding_tests;
-#[cfg(test)]
-mod leaving_tests;
-#[cfg(test)]
-mod reading_tests;
-#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

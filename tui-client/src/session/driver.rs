@@ -297,3 +297,6 @@ async fn outcome(publishing: &mut Option<PublishInFlight>) -> PublishOutcome {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

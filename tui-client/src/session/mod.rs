@@ -8,8 +8,6 @@ mod bounds;
 mod connector;
 mod cursor;
 mod driver;
-#[cfg(test)]
-mod driver_tests;
 mod follow;
 mod grpc;
 mod join;

@@ -312,8 +312,4 @@ fn lamport(time: LamportTime) -> String {
 }
 
 #[cfg(test)]
-mod loaded_tests;
-#[cfg(test)]
-mod past_tests;
-#[cfg(test)]
 mod tests;

@@ -1,7 +1,10 @@
 //! The server has another chat than before: the positions of earlier lines mean nothing in the new
 //! one.
 
-use super::{loaded::MAX_ENTRIES, past::PAST, tests::screen, *};
+use super::{
+    super::{loaded::MAX_ENTRIES, past::PAST, *},
+    screen,
+};
 use crate::{
     app::testing::{at, joined, message, welcome},
     session::HistoryPage,

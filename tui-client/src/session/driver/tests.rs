@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tonic::{Status, body::Body, codec::Codec as _, transport::Endpoint};
 use tonic_prost::ProstCodec;
 
-use super::{
+use super::super::{
     Ended, Link, Notice, Ticket,
     driver::{Flow, SessionDriver},
     leave::{LeaveOutcome, LeavePhase},
