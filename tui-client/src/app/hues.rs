@@ -99,6 +99,7 @@ impl Hues {
 
     fn free(&self, asked: usize) -> Option<usize> {
         let count = self.holders.len();
+        // The next free one after the asked one, so that all clients make the same choice.
         (asked..asked + count)
             .map(|hue| hue % count)
             .find(|&hue| self.holders[hue] == 0)

@@ -69,12 +69,14 @@ pub struct WantedRows {
 
 /// Divides a screen. The participants are shown if they are wanted and there is space.
 pub fn panes(width: u16, height: u16, wanted: WantedRows, participants: bool) -> Panes {
+    // A long draft must leave the conversation that it answers on screen.
     let most = (height / 3).max(2);
     let input = u16::try_from(wanted.draft)
         .unwrap_or(most)
         .clamp(1, most)
         .min(height);
     let status = u16::from(height > input);
+    // The draft and the status come first; hint and alarm share what is left.
     let spare = (height - input - status).min(3);
     // The first row of the alarm has priority over the hint.
     let first = u16::from(wanted.alarm > 0 && spare > 0);

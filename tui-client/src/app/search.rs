@@ -126,6 +126,7 @@ impl Search {
         self.end();
         self.typing = true;
         self.origin = origin;
+        // A search begins at what is on screen, not at the last match of an earlier one.
         self.at = self.start();
     }
 
@@ -141,6 +142,8 @@ impl Search {
 
     /// Ends the search; a requested page stays in flight.
     pub(super) fn end(&mut self) {
+        // Its answer will still come, and must be recognized then; until that, no other page is
+        // requested.
         *self = Self {
             in_flight: self.in_flight,
             ..Self::default()

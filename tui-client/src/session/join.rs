@@ -68,6 +68,8 @@ impl SessionDriver {
             self.state = LinkState::Idle;
             return;
         };
+        // Every try is a new request with a new time, unlike Publish: the log has no event for one
+        // that failed.
         self.join_lamport = self.clock.tick();
         let request = v1::JoinRequest {
             name: name.to_string(),
@@ -138,9 +140,11 @@ impl SessionDriver {
                 )
             })
             .collect();
+        // The server may have normalized the name, so its form of it is shown.
         let own = participants.iter().find(|(each, _)| *each == number);
         let shown_name = own.map_or_else(|| name.shared(), |(_, own)| Arc::clone(own));
         let position = Position::new(welcome.position);
+        // Said of the participation before this one.
         self.announced_gone = false;
         self.participation = Some(Participation {
             name,

@@ -56,6 +56,7 @@ struct MessageCanvas<'a> {
 
 impl MessageCanvas<'_> {
     fn blocks(mut self, (blocks, above): (Vec<Block<'_>>, usize), buf: &mut Buffer) {
+        // The first block may begin above the pane, so rows have signed coordinates here.
         let height: usize = blocks.iter().map(Block::height).sum();
         let rows = height.saturating_sub(above);
         // Drawn from the bottom: a short chat stands right above the draft.

@@ -98,6 +98,7 @@ impl Timeline {
         }
         let mut from = last;
         while from > 0 && last - from < MOST {
+            // A date or the unread line stands above its entry, so the entry has to be visible.
             let breaks = self.entries[from].new_day || self.is_first_unread(from);
             if breaks || !self.entries[from - 1].is_presence() {
                 break;
