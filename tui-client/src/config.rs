@@ -236,6 +236,7 @@ impl ConfigFile {
         };
         match read(&path) {
             Ok(text) => Self::parse(&text).map_err(|problem| ConfigError::Wrong { path, problem }),
+            // A file that was asked for has to exist; the default one does not.
             Err(error) if asked.is_none() && error.kind() == io::ErrorKind::NotFound => {
                 Ok(Self::default())
             }
@@ -265,6 +266,7 @@ impl ConfigFile {
 }
 
 fn read(path: &Path) -> io::Result<String> {
+    // Checked before reading: the path may be a device or a log file by mistake.
     if std::fs::metadata(path)?.len() > MAX_BYTES {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,

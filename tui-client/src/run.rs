@@ -109,6 +109,8 @@ where
         let wake = client.wake(hangs);
         tokio::select! {
             biased;
+            // The order of the branches is their priority: keys come before notices, so that a
+            // flood of messages does not delay what the user types.
             Some(signal) = signals.next() => client.signal(signal),
             status = away::editor_ends(&mut client.editing) => client.edited(status),
             // While the editor runs, the keys belong to it.
@@ -239,6 +241,7 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
         let mut next = Some(first);
         for _ in 0..BURST {
             let Some(notice) = next else { break };
+            // Remembered, because a session that ends without this notice has vanished.
             self.ended |= matches!(notice, Notice::Ended(_));
             let effects = self.app.update(Input::Session(notice), self.now());
             self.apply(effects, FRAME);

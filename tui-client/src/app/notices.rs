@@ -50,11 +50,12 @@ impl App {
                     self.participants.apply(&event, self.now);
                 }
                 self.recent.event(&event, clock, live);
+                // The user's own lines do not interrupt a draft.
                 if own.is_none() {
                     self.new_since_draft.event(&event);
                 }
                 if live {
-                    self.heard(&event, effects);
+                    self.alert(&event, effects);
                 }
                 self.timeline.event(event, own);
             }
@@ -104,6 +105,7 @@ impl App {
     }
 
     fn welcome(&mut self, welcome: WelcomeNotice, wall: SystemTime, effects: &mut Vec<Effect>) {
+        // After another log the timeline says itself what is missing.
         if self.welcomed && !welcome.another_log {
             self.missed = welcome.head.next().get().saturating_sub(welcome.next.get());
         }

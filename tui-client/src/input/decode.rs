@@ -92,6 +92,7 @@ impl Decoder {
     /// Decodes the bytes of one read.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<TerminalInput> {
         let mut typed = Vec::new();
+        // Only a stalled paste can be ended by a key, and only by one that comes alone.
         if self.paste.as_ref().is_some_and(|paste| paste.stalls) && matches!(bytes, [ESC | CTRL_C])
         {
             // The end of the paste was lost, and the user wants to get out. A paste may contain any

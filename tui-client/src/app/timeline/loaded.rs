@@ -97,6 +97,7 @@ impl Timeline {
         }
         let (from, to, _) = self.rows_on_screen();
         let (low, _) = self.ends();
+        // While following, older lines are needed only if the first loaded one is on screen.
         let older = from.saturating_sub(self.past) < AHEAD && (self.anchor.is_some() || from == 0);
         let page = match low {
             Some(low) if older => HistoryPage::Before(low),
@@ -130,6 +131,8 @@ impl Timeline {
             return true;
         };
         match page {
+            // The loaded part may have moved while the page was in flight: then it would leave a
+            // gap.
             HistoryPage::Before(before) if self.reach.low == Some(before) => {
                 self.prepend(events, before, start);
             }
@@ -147,6 +150,8 @@ impl Timeline {
             self.entries = self.entries_of(events);
             self.widen();
             self.past = 0;
+            // Anchors and selections refer to numbers. A gap this large makes those of the old part
+            // invalid without a search.
             self.first += APART;
             let low = events.first().map(|event| event.position);
             let high = events.last().map_or(Position::ZERO, |event| event.position);
@@ -210,6 +215,8 @@ impl Timeline {
         self.entries.push_back(entry);
         self.extend_run();
         if self.entries.len() > MAX_ENTRIES {
+            // Somebody who reads far up must not lose those lines: the newest ones go to the tail
+            // instead. Otherwise the oldest line is the one that nobody misses.
             let reading = self.anchor.and_then(|anchor| self.index_of(anchor.entry));
             if reading.is_some_and(|index| index < MAX_ENTRIES / 2) {
                 self.detach();
@@ -239,6 +246,8 @@ impl Timeline {
         }
         if self.entries.len() + page.len() > MAX_ENTRIES {
             self.detach();
+            // The user reads at the upper end, so the lower end is dropped; it can be fetched
+            // again.
             self.entries
                 .truncate(MAX_ENTRIES.saturating_sub(page.len()));
             let newest = self.entries.iter().rev().find_map(TimelineEntry::position);

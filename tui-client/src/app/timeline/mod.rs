@@ -1,4 +1,21 @@
 //! The messages in the order of the log, and how far the user has scrolled in them.
+//!
+//! Two parts of the log are kept; they are one as long as nothing lies between them:
+//!
+//! ```text
+//! the log:   1 ................ low ------ high ........ from ------ last
+//!            floor                 entries                  tail
+//!                                  ^ what is on screen      ^ what arrives
+//! ```
+//!
+//! While the two are one (`tail` is `None`: attached), `entries` ends at `last` and the pane can
+//! follow. Scrolling far up, a jump or a search detaches them; fetching down to `from`, or going to
+//! the newest line, joins them again.
+//!
+//! An entry is referred to by its number, which it keeps while it is loaded: `first` is the number of
+//! the first entry, and an index is a number less `first`. Dropping an entry at the front only raises
+//! `first`. Where one reads is such a number with a row (`anchor`), so that arriving lines move
+//! nothing.
 
 mod block;
 mod entry;
@@ -311,9 +328,5 @@ fn lamport(time: LamportTime) -> String {
     format!("L{time}")
 }
 
-#[cfg(test)]
-mod loaded_tests;
-#[cfg(test)]
-mod past_tests;
 #[cfg(test)]
 mod tests;

@@ -82,6 +82,8 @@ impl Timeline {
                 None => return 0,
             }
         };
+        // The rows above the entry are not cached: a date comes and goes with the entries around
+        // it.
         let body = match cache.0.get() {
             Some((layout, height)) if layout == self.layout => height,
             _ => {

@@ -40,10 +40,12 @@ impl Timeline {
         self.reach.replace(low.or(Some(tail.from)), self.last);
         self.entries = tail.entries;
         self.past = tail.past;
+        // Nothing stands above it now, so its date has to.
         if let Some(first) = self.entries.front_mut() {
             first.new_day = true;
         }
         self.first += APART;
+        // Numbers of entries differ between the two parts; positions do not.
         self.selected = selected
             .and_then(|position| self.locate(position))
             .map(|index| self.number(index));
@@ -60,6 +62,7 @@ impl Timeline {
             return;
         }
         let Some(tail) = self.tail.take() else { return };
+        // What the two have in common, and the notices among it, stand in the loaded part already.
         let mut rest = tail
             .entries
             .into_iter()
@@ -88,6 +91,7 @@ impl Timeline {
         self.tail = Some(TimelineTail {
             entries,
             from: from.unwrap_or(self.last.next()),
+            // Lines of an earlier chat are at the front, so each part has its share of them.
             past: self.past.saturating_sub(at),
         });
         self.past = self.past.min(at);
