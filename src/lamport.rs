@@ -135,13 +135,13 @@ mod tests {
         }
 
         #[test]
-        fn observing_never_goes_back_and_is_idempotent(own: u64, told: u64) {
+        fn observing_never_goes_back_and_is_idempotent(own: u64, observed: u64) {
             let mut clock = LamportClock::starting_at(own.into());
-            clock.observe(told.into());
+            clock.observe(observed.into());
             let once = clock;
-            clock.observe(told.into());
+            clock.observe(observed.into());
             prop_assert_eq!(clock, once);
-            prop_assert_eq!(clock.now().get(), own.max(told));
+            prop_assert_eq!(clock.now().get(), own.max(observed));
         }
 
         #[test]

@@ -209,13 +209,13 @@ fn append_in_memory(bencher: Bencher, records: u64) {
     append(bencher, &MemoryLog::new(&mut random), records);
 }
 
-/// A page of the log, as the fold and History read it.
+/// A page of the log, as the fold reads it.
 #[divan::bench]
 fn page(bencher: Bencher) {
     page_by(bencher, SqliteLog::read);
 }
 
-/// The same as a follower that lags reads it.
+/// The same page, as a lagging follower and History read it.
 #[divan::bench]
 fn page_of_events(bencher: Bencher) {
     page_by(bencher, SqliteLog::read_events);

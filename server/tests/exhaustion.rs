@@ -89,8 +89,8 @@ async fn when_files_run_out_idle_connections_make_room_and_it_is_told_once() {
         event.expect("in time").expect("it goes on");
     }
     let log = fs::read_to_string(folder.path().join("logs/server.log")).expect("a log");
-    let told = log.matches("no more connections can be accepted").count();
-    assert_eq!(told, 1, "{log}");
+    let found = log.matches("no more connections can be accepted").count();
+    assert_eq!(found, 1, "{log}");
 }
 
 /// As a user who has no other threads; `None` if this is not possible here: limits do not hold for
@@ -112,20 +112,23 @@ fn with_few_threads(folder: &Path, threads: usize) -> Option<(i32, String)> {
         .stdout(Stdio::null())
         .output()
         .ok()?;
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let is_possible = !told.contains("setpriv") && !told.contains("prlimit");
-    is_possible.then(|| (output.status.code().unwrap_or(-1), told))
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    let is_possible = !printed.contains("setpriv") && !printed.contains("prlimit");
+    is_possible.then(|| (output.status.code().unwrap_or(-1), printed))
 }
 
 #[test]
 fn a_server_without_its_threads_says_so_and_ends() {
     let folder = tempfile::tempdir().expect("a folder");
     for threads in [1, 2, 4, 8, 11] {
-        let Some((code, told)) = with_few_threads(folder.path(), threads) else {
+        let Some((code, printed)) = with_few_threads(folder.path(), threads) else {
             return;
         };
-        assert_eq!(code, 1, "{told}");
-        assert!(told.contains("threads, and the system gives it"), "{told}");
-        assert!(!told.contains("panicked"), "{told}");
+        assert_eq!(code, 1, "{printed}");
+        assert!(
+            printed.contains("threads, and the system gives it"),
+            "{printed}"
+        );
+        assert!(!printed.contains("panicked"), "{printed}");
     }
 }

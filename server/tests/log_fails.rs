@@ -108,7 +108,7 @@ async fn a_full_disk_is_told_and_the_log_says_where_lines_are_missing() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = start(folder.path(), "error=ENOSPC:when=5..3000");
     let (mut client, mut stream, _) = server.join(SESSION).await;
-    // Whoever does not read is behind, which is no concern here.
+    // A stream that is not read lags, which does not matter here.
     let reader = tokio::spawn(async move { while let Ok(Some(_)) = stream.message().await {} });
     let deadline = Instant::now() + 3 * PATIENCE;
     while !said(folder.path()).contains("is written again") {

@@ -105,10 +105,10 @@ async fn a_hundred_stalled_readers_hold_at_most_64_kib_each() {
     publish(LINES, &long).await;
     let address = server.url.trim_start_matches("http://").parse();
     let address = address.expect("an address");
-    let (reads, told) = watch::channel(true);
+    let (reads, reading) = watch::channel(true);
     let mut readers = JoinSet::new();
     for number in 0..READERS {
-        readers.spawn(reader(address, format!("reader {number}"), told.clone()));
+        readers.spawn(reader(address, format!("reader {number}"), reading.clone()));
     }
     let everybody = 1 + LINES + READERS;
     let all_join = head.wait_for(|head| *head == everybody);

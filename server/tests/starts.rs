@@ -184,9 +184,9 @@ async fn health_is_told_by_the_exit_status() {
         .local_addr()
         .map(|at| (silent, at.to_string()))
         .expect("bound");
-    let told = complaint(&run(&["health", "--within", "0.2", &silent.1], &[]));
+    let printed = complaint(&run(&["health", "--within", "0.2", &silent.1], &[]));
     assert!(
-        told.contains("does not serve: no answer for 0.2 s"),
-        "{told}"
+        printed.contains("does not serve: no answer for 0.2 s"),
+        "{printed}"
     );
 }

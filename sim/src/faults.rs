@@ -129,10 +129,12 @@ impl Faults {
         match self.rng.random_range(0..100) {
             // Percentages. What they leave over, or meets a client that is cut already, is no fault.
             0..17 => self.crash_server(sim, now),
+            // An orderly end: `notice_ended_server` sees to the next start.
             17..20 => self.recorder.stop_server(),
             20..45 if !self.broken[client] => {
                 self.broken[client] = true;
                 let name = self.clients[client].as_str();
+                // One way: requests arrive and answers do not, or the other way round.
                 match self.rng.random_range(0..3) {
                     0 => sim.partition(name, SERVER),
                     1 => sim.partition_oneway(name, SERVER),

@@ -48,10 +48,10 @@ impl DiskConditions {
 /// may lose the batch, as a whole. Clones are the same log.
 #[derive(Clone)]
 pub struct SimLog {
-    disk: Arc<Disk>,
+    disk: Arc<SimDisk>,
 }
 
-struct Disk {
+struct SimDisk {
     state: Mutex<DiskState>,
 }
 
@@ -89,7 +89,7 @@ impl SimLog {
             strangers: 0,
         });
         Self {
-            disk: Arc::new(Disk { state }),
+            disk: Arc::new(SimDisk { state }),
         }
     }
 
@@ -128,7 +128,7 @@ impl SimLog {
     }
 }
 
-impl Disk {
+impl SimDisk {
     fn state(&self) -> MutexGuard<'_, DiskState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,6 +143,7 @@ impl Disk {
             if state.failed {
                 return Err(failure());
             }
+            // Another writer appends between the server's read of the tail and its append.
             let conflicts = state.conditions.conflicts;
             if state.rng.random_bool(conflicts) {
                 state.append_as_another(&batch);
@@ -179,6 +180,7 @@ impl Disk {
             }
             let conditions = state.conditions;
             state.failed = state.rng.random_bool(conditions.trim_fails);
+            // A change that is reported as failed may be on the disk all the same.
             let done = !state.failed || state.rng.random_bool(0.5);
             (up_to(&mut state.rng, conditions.sync), state.failed, done)
         };

@@ -65,6 +65,7 @@ pub fn run(seed: u64) -> SimRun {
     let subscriber = logging::subscriber(SERVER, "00server", network::wall, move |line| {
         lines.line(line);
     });
+    // For this thread only: all simulated hosts run in it.
     tracing::subscriber::with_default(subscriber, || Simulation::build(rng, recorder).play(seed))
 }
 

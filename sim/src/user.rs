@@ -135,6 +135,7 @@ impl SimClient {
             let again_at = self.name.as_ref().map(|(at, _)| *at);
             let busy = !self.user.is_quiet();
             tokio::select! {
+                // In a fixed order: a random one would not come from the seed.
                 biased;
                 notice = self.session.notices.recv() => match notice {
                     Some(notice) => self.take(notice),

@@ -48,7 +48,7 @@ struct Request {
     kind: SendingKind,
 }
 
-/// One event of the log, and the sending behind it.
+/// One event of the log, and the sending that led to it.
 struct Entry {
     sending: Sending,
     process: usize,

@@ -16,7 +16,7 @@ use chitty_server::{
 /// It takes the attribute of the tests, the name of the module, and a function that makes a new log.
 /// The function returns a guard, too, such as a temporary folder, which lives as long as the log:
 ///
-/// ```ignore
+/// ```text
 /// fn new_log() -> (TempDir, MyLog) { … }
 ///
 /// chitty_testing::log_contract! {

@@ -70,7 +70,7 @@ pub struct TraceIndex<'a> {
 }
 
 impl<'a> TraceIndex<'a> {
-    /// Indexes a trace.
+    /// Indexes the runs of a trace by chat and stream.
     pub fn of(trace: &'a Trace) -> Self {
         let (mut chats, mut chat_of_server) = assign::chats(trace);
         for chat in &mut chats {

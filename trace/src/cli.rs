@@ -128,6 +128,7 @@ fn execute(args: &TraceArgs, out: &mut dyn Write) -> io::Result<ExitCode> {
     }
     let trace = Trace::read(&paths).map_err(io::Error::other)?;
     let index = TraceIndex::of(&trace);
+    // Without lines nothing is broken, but nothing was checked either.
     if trace.runs.is_empty() {
         return Err(io::Error::other(
             "there are no log lines; give log files, or folders of them",
@@ -157,6 +158,7 @@ fn execute(args: &TraceArgs, out: &mut dyn Write) -> io::Result<ExitCode> {
             let diagram = Diagram::of(&index, chat, Detail::All);
             if args.output.json {
                 export::json::write(&index, &diagram, out)?;
+            // The format has one execution a file: the last chat's.
             } else if chat + 1 == index.chats.len() {
                 export::shiviz::write(&index, &diagram, out)?;
             }

@@ -26,7 +26,7 @@ const INTERVAL_PER_LINE: Duration = Duration::from_micros(5);
 /// What to show of the logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LiveView {
-    /// Violations only.
+    /// Only violations of rules.
     Violations,
     /// The diagram, beginning with the last events of this number (0: all), and violations.
     Rows(u64),

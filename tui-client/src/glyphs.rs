@@ -61,6 +61,7 @@ pub(crate) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     let mut fitted = String::new();
     let mut used = 0;
     for (grapheme, width) in graphemes(text) {
+        // One column is kept for the ellipsis.
         used += width;
         if used + 1 > columns {
             break;

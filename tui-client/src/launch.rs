@@ -163,6 +163,8 @@ async fn start(
         sleep(POLL).await;
         match find(target).await {
             Ok(channel) => return Ok(channel),
+            // While nothing listens, the process either still starts or has given up; only its exit
+            // tells.
             Err(ProbeFailure::Refused(_)) => server.check_exit()?,
             Err(ProbeFailure::Unavailable(_) | ProbeFailure::Cut(_) | ProbeFailure::Silent) => {}
             Err(absent @ (ProbeFailure::Foreign(_) | ProbeFailure::NotOwn(_))) => {

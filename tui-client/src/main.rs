@@ -192,12 +192,12 @@ fn chat(options: ClientOptions) -> Result<ExitCode> {
     let log = Arc::new(Log::install()?);
     let directory = logging::prepare_directory(options.log_dir.as_deref())?;
     let log_dir = directory.path.clone();
-    let (tell, news) = mpsc::channel(MANY_NEWS);
+    let (report, news) = mpsc::channel(MANY_NEWS);
     if directory.passed_over.is_some() {
-        tell.try_send(LogNews::Elsewhere(directory))?;
+        report.try_send(LogNews::Elsewhere(directory))?;
     }
     // Without a receiver the chat is over.
-    log.watch(move |news| drop(tell.blocking_send(news)))?;
+    log.watch(move |news| drop(report.blocking_send(news)))?;
     let connector = connector(&options, &log_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -116,6 +116,7 @@ impl Links {
         if new == self.shown && !rewritten {
             return Vec::new();
         }
+        // Cells that are no part of a hyperlink any more must be written again without it.
         let old = std::mem::replace(&mut self.shown, new);
         let gone = old.into_iter().filter(|old| !self.shown.contains(old));
         let gone = gone.map(|old| piece(old.link, false));

@@ -2,10 +2,10 @@
 //! [`App`] by value.
 
 mod away;
+mod config;
 mod drawing;
 mod editor;
 mod host;
-mod kind;
 mod rows;
 mod signals;
 
@@ -17,15 +17,13 @@ use std::{
 
 use chitty_chat::logging::LogNews;
 use futures_util::{Stream, StreamExt};
-use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::Backend};
-use thiserror::Error;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
 
-pub use self::kind::{has_screen, marks_pastes};
+pub use self::config::{RunError, ScreenConfig, has_screen, marks_pastes};
 use self::{
     editor::Editing,
     host::{HOST, Host},
@@ -33,65 +31,18 @@ use self::{
     signals::ProcessSignal,
 };
 use crate::{
-    app::{App, Effect, ExitReason, Input, InputTime, Settings, options::Options},
+    app::{App, Effect, ExitReason, Input, InputTime, Settings},
     input::{self, Decoder, TerminalInput},
-    locale::CharacterSet,
     osc::{self, Links, Notifier},
     session::{Ended, Notice, SessionCommand, SessionHandle},
     terminal::{TerminalGuard, Unwritten},
-    view::{Palette, Theme},
+    view::Theme,
 };
 
 /// The shortest time between two frames that only notices cause; a key causes one at once.
 const FRAME: Duration = Duration::from_micros(16_667);
 /// How many notices are processed before the keys are checked again.
 const BURST: usize = 512;
-
-/// The settings of a client with a screen.
-#[derive(Clone, Debug)]
-pub struct ScreenConfig {
-    /// The name to join under; without one, the join screen asks.
-    pub name: Option<String>,
-    /// The name that the join screen proposes.
-    pub login: String,
-    /// The address of the server, until the first Welcome.
-    pub server: String,
-    /// The time zone of the times of day on screen.
-    pub time_zone: TimeZone,
-    /// The clock for times of day, passed in for tests.
-    pub wall: fn() -> SystemTime,
-    /// Whether the terminal marks what is pasted, as [`marks_pastes`] finds out.
-    pub marks_pastes: bool,
-    /// How the terminal shows notifications.
-    pub notifier: Notifier,
-    /// Whether history is fetched without being asked for.
-    pub backlog: bool,
-    /// The user's preferences.
-    pub options: Options,
-    /// The colours; `None` if none may be used (`NO_COLOR`).
-    pub palette: Option<Palette>,
-    /// The command of the user's editor, which may have arguments.
-    pub editor: String,
-    /// The characters of which the screen is made.
-    pub characters: CharacterSet,
-}
-
-/// Why the screen cannot be shown.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// Standard input or output is not a terminal.
-    #[error("standard input and output must be a terminal; --plain does without one")]
-    NoTerminal,
-    /// The terminal cannot place the cursor, or its type is unknown.
-    #[error("{} cannot show a screen: use --plain, or set TERM to what your terminal is", kind::words(.0))]
-    NoScreen(String),
-    /// The terminal does not accept its settings.
-    #[error("cannot use the terminal: {0}")]
-    Terminal(#[source] io::Error),
-    /// The handlers for signals cannot be installed.
-    #[error("cannot listen for signals: {0}")]
-    Signals(#[source] io::Error),
-}
 
 /// Shows the chat until the user leaves, and restores the terminal. `log` reports the state of the
 /// log file. Call [`has_screen`] first.
@@ -158,6 +109,8 @@ where
         let wake = client.wake(hangs);
         tokio::select! {
             biased;
+            // The order of the branches is their priority: keys come before notices, so that a
+            // flood of messages does not delay what the user types.
             Some(signal) = signals.next() => client.signal(signal),
             status = away::editor_ends(&mut client.editing) => client.edited(status),
             // While the editor runs, the keys belong to it.
@@ -295,6 +248,7 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
         let mut next = Some(first);
         for _ in 0..BURST {
             let Some(notice) = next else { break };
+            // Remembered, because a session that ends without this notice has vanished.
             self.ended |= matches!(notice, Notice::Ended(_));
             let effects = self.app.update(Input::Session(notice), self.now());
             self.apply(effects, FRAME);

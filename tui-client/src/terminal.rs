@@ -190,6 +190,8 @@ fn send(piece: Vec<u8>) -> io::Result<()> {
 pub(crate) fn take() -> io::Result<()> {
     give_up();
     let _turn = writer::turn();
+    // Each mode is marked as set right after it was: if the next one fails, exactly those are
+    // undone.
     raw()?;
     // The first frame is drawn only where something stands. A terminal without an alternate screen
     // (the Linux console, GNU screen with its defaults) still shows there what was on it before.
@@ -258,6 +260,8 @@ fn is_given_back() -> bool {
 /// Undoes exactly what is set; a second call does nothing. Errors are ignored, because the terminal
 /// may be gone.
 pub(crate) fn give_up() {
+    // The swap makes sure that each mode is undone once, even if a panic and the normal end meet.
+    // Sequential consistency costs nothing here: it is a handful of operations for a whole run.
     let modes = SET.swap(0, Ordering::SeqCst);
     if modes == 0 {
         return;

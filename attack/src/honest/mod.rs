@@ -68,7 +68,7 @@ pub(crate) struct Honest {
 impl Honest {
     /// Starts the thread, and waits until all have joined.
     pub(crate) async fn join(place: Place, sources: Sources) -> Result<Self> {
-        let (phase, told) = watch::channel(Phase::Before);
+        let (phase, phases) = watch::channel(Phase::Before);
         let (ready, mut joined) = mpsc::channel(1);
         let thread = std::thread::Builder::new()
             .name("honest".to_owned())
@@ -76,7 +76,7 @@ impl Honest {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()?;
-                runtime.block_on(chat(place, sources, told, ready))
+                runtime.block_on(chat(place, sources, phases, ready))
             })?;
         if joined.recv().await.is_none() {
             let failure = thread.join().map_err(|_| eyre!("a thread failed"))?;

@@ -104,8 +104,8 @@ async fn a_recovery_that_is_killed_leaves_no_file_that_looks_whole() {
         );
     }
     assert!(killed > 0, "it never was in the middle of it");
-    let told = succeeds(&["recover", &chat, "--to", &new]);
-    assert!(told.contains("lost:"), "{told}");
+    let printed = succeeds(&["recover", &chat, "--to", &new]);
+    assert!(printed.contains("lost:"), "{printed}");
     succeeds(&["check", &new]);
     let mut left: Vec<_> = names(folder)
         .into_iter()

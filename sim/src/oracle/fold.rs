@@ -83,6 +83,7 @@ impl ModelFold {
     fn event(&mut self, position: u64, kind: &EventKind, verdict: &mut Verdict) {
         match kind {
             EventKind::Joined { name } => {
+                // The oracle compares names exactly: names that only look alike are the server's concern.
                 let taken = self.present.values().any(|other| **other == **name);
                 verdict.must(!taken, "one name, one participant", || {
                     format!("{name} joins at {position} and is present")

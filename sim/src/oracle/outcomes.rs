@@ -66,6 +66,7 @@ fn check_lines(client: &ClientRun, evidence: &Evidence, verdict: &mut Verdict) {
             verdict.must(same, "confirmed is what was sent", || {
                 format!("{}: {ticket:?} became {event:?}", client.label)
             });
+            // Tickets are numbered in the order in which lines were typed.
             verdict.must(last < Some(ticket), "in the order typed", || {
                 format!("{}: {ticket:?} after {last:?}", client.label)
             });

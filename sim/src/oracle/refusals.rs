@@ -113,6 +113,7 @@ impl Judge<'_> {
         self.welcomes += 1;
         let log = self.evidence.log(self.client.log_after(self.welcomes));
         let joined = at(log, number(line, "participant"));
+        // A resume on another log names a participant that this log may not have.
         self.session = joined.and_then(|record| record.session).or(self.session);
     }
 

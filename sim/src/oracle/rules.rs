@@ -62,6 +62,7 @@ impl Evidence {
         let mut decision_points = Vec::new();
         for (index, run) in self.servers.iter().enumerate() {
             let end = self.servers.get(index + 1).map(|next| next.started);
+            // Servers that did not run between the two times decided nothing.
             if run.started > to + TICK || end.is_some_and(|end| end + TICK < from) {
                 continue;
             }

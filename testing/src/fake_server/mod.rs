@@ -60,7 +60,7 @@ pub struct Fake {
 pub struct FakeStream(mpsc::UnboundedSender<Result<v1::Broadcast, Status>>);
 
 impl<Q, R> PendingCall<Q, R> {
-    /// Answers the call.
+    /// Answers the call with this reply.
     pub fn reply(self, reply: R) {
         let _ = self.answer.send(Ok(reply));
     }
@@ -129,7 +129,7 @@ impl FakeStream {
         let _ = self.0.send(Ok(v1::Broadcast { kind: Some(kind) }));
     }
 
-    /// Sends a Welcome.
+    /// Sends a Welcome, which a client expects first.
     pub fn welcome(&self, welcome: v1::Welcome) {
         self.send(v1::broadcast::Kind::Welcome(welcome));
     }
@@ -246,7 +246,7 @@ impl Fake {
         self.health.store(status.into(), Ordering::SeqCst);
     }
 
-    /// Cuts all connections.
+    /// Cuts all connections of the moment; new ones are accepted.
     pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
@@ -258,7 +258,7 @@ impl Fake {
         self.cut();
     }
 
-    /// Takes connections again.
+    /// Accepts connections again, on the same port.
     pub async fn up(&mut self) {
         let listener = TcpListener::bind(self.address)
             .await

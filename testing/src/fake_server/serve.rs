@@ -28,6 +28,7 @@ use super::{AnyCall, PendingCall};
 pub(super) async fn proxy(listener: TcpListener, inner: SocketAddr, cut: watch::Receiver<u32>) {
     while let Ok((mut client, _)) = listener.accept().await {
         let mut cut = cut.clone();
+        // Only cuts from now on count for this connection.
         cut.mark_unchanged();
         tokio::spawn(async move {
             let Ok(mut server) = TcpStream::connect(inner).await else {

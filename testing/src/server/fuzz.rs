@@ -34,7 +34,7 @@ pub fn runner(file: &'static str) -> TestRunner {
 pub struct FuzzFixture {
     /// The runtime of the server, whose threads have a name of their own.
     pub runtime: Runtime,
-    /// The server.
+    /// The server under test.
     pub server: TestServer,
     /// A participant who must not notice anything.
     pub ada: TestParticipant,
@@ -49,6 +49,7 @@ impl Default for FuzzFixture {
 impl FuzzFixture {
     /// Starts the server, and counts the panics of its threads from now on.
     pub fn new() -> Self {
+        // A panic in a server's task would otherwise only end that task, and go unnoticed.
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             if thread::current().name() == Some(THREADS) {
@@ -89,11 +90,11 @@ impl FuzzFixture {
 /// A change of some bytes.
 #[derive(Clone, Debug)]
 pub enum ByteMutation {
-    /// Replaces a byte.
+    /// Replaces the byte at this index.
     Set(Index, u8),
-    /// Inserts bytes.
+    /// Inserts bytes before this index.
     Insert(Index, Vec<u8>),
-    /// Removes a byte.
+    /// Removes the byte at this index.
     Remove(Index),
     /// Cuts the rest off.
     Truncate(Index),

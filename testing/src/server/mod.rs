@@ -194,7 +194,7 @@ impl TestParticipant {
         }
     }
 
-    /// Publishes a text.
+    /// Publishes a text, which the server has to accept.
     pub async fn publish(&mut self, text: &str) -> PublishReply {
         let request = self.request(text);
         self.client

@@ -17,7 +17,7 @@ use tonic::{Streaming, transport::Channel};
 
 use super::PATIENCE;
 
-/// The program `chitty-server`. Cargo names it to tests from Rust 1.94 on. Without that it is beside
+/// The program `chitty-server`. Newer versions of Cargo name it to tests. Otherwise it is beside
 /// the folder of this program.
 fn program() -> PathBuf {
     std::env::var_os("CARGO_BIN_EXE_chitty-server").map_or_else(

@@ -23,9 +23,9 @@ pub struct SystemCall {
     pub data: Vec<u8>,
     /// What the call returned.
     pub result: i64,
-    /// Where it began.
+    /// The line of the trace where it began.
     pub begin: usize,
-    /// Where it ended.
+    /// The line of the trace where it ended.
     pub end: usize,
 }
 

@@ -48,6 +48,7 @@ impl Terminal {
             .expect("a pseudo-terminal");
         let settings = format!("{:?}", pair.master.get_termios());
         let child = pair.slave.spawn_command(command).expect("it starts");
+        // While this process holds the slave, too, the end of the program is not seen.
         drop(pair.slave);
         let mut written = pair.master.try_clone_reader().expect("readable");
         let keys = pair.master.take_writer().expect("writable");
@@ -69,6 +70,7 @@ impl Terminal {
                     break;
                 };
                 shown.extend_from_slice(&buffer[..count]);
+                // The screen first: a test that waits for bytes may read the screen at once.
                 lock(&drawn).process(&drawable(&mut shown));
                 lock(&kept.0).extend_from_slice(&buffer[..count]);
                 kept.1.notify_all();

@@ -17,7 +17,7 @@ use super::{
     process::{signal, wait_until},
 };
 
-/// The program `chitty`. Cargo names it to tests from Rust 1.94 on. Without that it is beside the
+/// The program `chitty`. Newer versions of Cargo name it to tests. Otherwise it is beside the
 /// folder of this program, which is `deps` for a test and `examples` for an example.
 fn chitty() -> PathBuf {
     std::env::var_os("CARGO_BIN_EXE_chitty").map_or_else(
@@ -85,6 +85,7 @@ impl World {
 
     fn command(&self) -> CommandBuilder {
         let mut command = CommandBuilder::new(chitty());
+        // Nothing of the user's environment may change what a screen shows.
         command.env_clear();
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");

@@ -19,7 +19,7 @@ pub struct StreamSpan {
     pub welcome: LoggedWelcome,
     /// The index of the step that sent the Join, if the lines have it.
     pub join: Option<usize>,
-    /// The requested name.
+    /// The name that the client asked for.
     pub name: TextId,
     /// The index of the chat.
     pub chat: usize,
@@ -67,6 +67,7 @@ pub(super) fn spans(trace: &Trace) -> Vec<StreamSpan> {
                     name = asked;
                 }
                 StepKind::JoinReplied(welcome) => {
+                    // The stream before ends where the next Welcome comes.
                     if let Some(before) = spans.get_mut(first..).and_then(<[_]>::last_mut) {
                         before.range.end = number;
                     }

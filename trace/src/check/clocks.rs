@@ -109,6 +109,7 @@ fn clock_after(
         });
         return;
     }
+    // After a hole any clock is possible that is not before the message.
     let Some(before) = before else { return };
     let expected = match rule {
         ClockRule::Send => before.saturating_add(1),
@@ -126,6 +127,7 @@ fn clock_after(
     if as_expected && !(stands && clock == before) {
         return;
     }
+    // Both rules are broken if a clock falls: report the graver one.
     if clock < before || (event && clock == before) {
         report.add(Rule::ClockNotRising, lines, || {
             format!("the clock was at {before}, then at {clock}")

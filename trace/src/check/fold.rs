@@ -41,6 +41,7 @@ fn time(chat: &TracedChat, known: &KnownEvent, report: &mut CheckReport) {
             None => return,
         },
     };
+    // A request is received first, which moves the clock by itself.
     let receipt = match event.request {
         0 => before,
         request => before.max(request).saturating_add(1),
@@ -110,6 +111,7 @@ fn presence(
         return;
     }
     if event.kind == LoggedKind::Joined {
+        // A Joined is the beginning: there is nothing before it to compare with.
         return;
     }
     let Some(joined) = chat.events.get(&event.participant) else {

@@ -144,6 +144,7 @@ impl Journal {
             Some(broadcast) => report.add(Rule::NotAnswered, &[pending.at, broadcast], || {
                 "a request was received and its event broadcast, but it has no answer".to_owned()
             }),
+            // Without a clock the request was a retry or a resume: it leads to no event.
             None if index.step(pending.at).clock.is_none() => {
                 report.add(Rule::NotAnswered, &[pending.at], || {
                     "a request was received, but has no answer".to_owned()
@@ -192,6 +193,7 @@ impl Journal {
             _ => event.id,
         };
         let step = index.step(at);
+        // The id is the last field of the line: of a frayed one the beginning is enough.
         let same_id =
             event.id == id || (step.frayed && index.text(event.id).starts_with(index.text(id)));
         if event.position != position || sent_at != found || !same_id {
@@ -219,6 +221,7 @@ impl Journal {
         let clock_before = before
             .filter(|head| head.position.saturating_add(1) == event.position)
             .and_then(|head| head.lamport);
+        // The server itself only ends participations; anything else needs a request.
         if event.request == 0 {
             if event.kind != LoggedKind::Left && event.kind != LoggedKind::Unknown {
                 report.add(Rule::BroadcastWithoutRequest, &[at], || {

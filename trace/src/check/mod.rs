@@ -44,6 +44,7 @@ impl CheckReport {
     fn add(&mut self, rule: Rule, lines: &[StepRef], message: impl FnOnce() -> String) {
         let count = self.counts.entry(rule).or_default();
         *count += 1;
+        // A broken log can have a violation in each line.
         if *count <= KEPT as u64 {
             self.violations.push(Violation {
                 rule,
@@ -59,7 +60,7 @@ impl CheckReport {
     }
 }
 
-/// Checks all rules.
+/// Checks a trace against all rules.
 pub fn check(index: &TraceIndex<'_>) -> CheckReport {
     let mut report = CheckReport::default();
     clocks::check(index, &mut report);

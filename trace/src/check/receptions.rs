@@ -103,6 +103,7 @@ fn reception(
 /// A message's `seen` is the last position that its author had received.
 fn seen_is_delivered(seen: u64, delivered: &DeliveryState, at: StepRef, report: &mut CheckReport) {
     let last = delivered.last.map_or(0, |(last, _)| last);
+    // 0 means that the client does not report what it has seen.
     if delivered.unknown || seen == 0 || seen == last {
         return;
     }
@@ -211,6 +212,7 @@ impl GapTracker {
                     after: at,
                 });
             }
+            // An old position fills a gap, if it is late, or is a repeat. The expected one stays.
             Some(next) if position < next => {
                 if self.fill(position) {
                     report.add(Rule::OutOfOrder, &lines, || {
@@ -256,6 +258,7 @@ impl GapTracker {
                 .take(SEARCHED)
                 .filter_map(|position| chat.events.get(&position))
                 .find(|known| matches!(known.event.kind, LoggedKind::Joined | LoggedKind::Left));
+            // A gap in which somebody came or went is the graver violation: it is named by that.
             if let Some(known) = presence {
                 report.add(Rule::NotTold, &[known.at, gap.before, gap.after], || {
                     format!("position {} was not delivered to it", known.event.position)

@@ -41,7 +41,7 @@ rules! {
     TimeNotByTheFold "time-not-by-the-fold",
     /// The server's clock on receipt of a request does not follow from the event before.
     ReceiptNotByTheFold "receipt-not-by-the-fold",
-    /// Positions are missing.
+    /// Positions are missing between two lines of a log.
     Gap "gap",
     /// A position came twice within a participation.
     Repeat "repeat",

@@ -22,7 +22,7 @@ pub enum Detail {
     /// The events of logical time, that is sendings and receptions, and the replies that raised a
     /// clock, without which the times cannot be recomputed.
     Events,
-    /// All replies, too.
+    /// Events and all replies.
     All,
 }
 
@@ -88,6 +88,7 @@ impl Diagram {
                 runs.push(span.run);
             }
         }
+        // Participants stand in the order in which they came, the server's runs in that of the log.
         runs[servers..].sort_by_key(|run| index.run(*run).steps.first().map(|step| step.wall));
         let columns = columns(index, &runs);
         let mut nodes: Vec<Vec<DiagramNode>> = Vec::new();
@@ -122,6 +123,7 @@ impl Diagram {
         let cut = self.nodes.iter().position(fits).unwrap_or(0);
         self.nodes.drain(..cut);
         for node in &mut self.nodes {
+            // A sending that was cut off leaves its reception without an arrow.
             node.source = node.source.and_then(|source| source.checked_sub(cut));
         }
         self.drop_empty_columns();
@@ -210,6 +212,7 @@ fn nodes_of(index: &TraceIndex<'_>, run: usize, column: usize, detail: Detail) -
             since = Some(welcome.position);
         }
         let clock = line.clock.unwrap_or(before);
+        // A reply that does not raise the clock explains no number.
         let raised = std::mem::replace(&mut before, clock) < clock;
         let (label, kind, event) = match line.kind {
             StepKind::JoinSent { .. } => ("Join".into(), NodeKind::Sent, true),

@@ -78,6 +78,7 @@ pub fn write(index: &TraceIndex<'_>, diagram: &Diagram, out: &mut dyn Write) -> 
             y
         )?;
     }
+    // Arrows first: the dots and times are drawn over them.
     for (number, node) in diagram.nodes.iter().enumerate() {
         if let Some(source) = node.source {
             drawing.arrow(source, number, out)?;

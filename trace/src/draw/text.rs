@@ -123,6 +123,7 @@ impl<'a> Lanes<'a> {
         for receiver in &receivers {
             let to = self.center(receiver);
             for cell in &mut cells[from.min(to) + 1..from.max(to)] {
+                // An arrow crosses the lines of the processes that it passes.
                 *cell = match (*cell, reply) {
                     ('│' | '┼', _) => '┼',
                     (_, true) => '╌',

@@ -79,6 +79,7 @@ fn push(out: &mut String, key: &str, value: &str) {
     out.push(',');
     push_text(out, key);
     out.push(':');
+    // A field of that name whose value does not fit, as in a later version, stays a text.
     let number = NUMBERS.contains(&key) && value.parse::<u64>().is_ok();
     if number
         || matches!(

@@ -40,6 +40,7 @@ pub fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
             } else {
                 writeln!(out, "    p{from}->>p{to}: {label} ({sent} → {time})")?;
             }
+        // A sending without a reception in the logs is a note: Mermaid has no open arrows.
         } else if !received[number] && !node.label.is_empty() {
             writeln!(out, "    Note over p{to}: {} ({time})", escape(&node.label))?;
         }

@@ -42,6 +42,7 @@ fn vector_clocks(diagram: &Diagram) -> Vec<Vec<u64>> {
     for node in &diagram.nodes {
         let clock = &mut latest[node.column];
         if let Some(source) = node.source.and_then(|source| clocks.get(source)) {
+            // The maximum of both clocks, and then one step of one's own.
             for (own, sender) in clock.iter_mut().zip(source) {
                 *own = (*own).max(*sender);
             }

@@ -27,6 +27,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TraceReadError> {
         }
         for entry in fs::read_dir(path).map_err(failed)? {
             let file = entry.map_err(failed)?.path();
+            // A folder can contain other files. A file that is named is read whatever it is called.
             if is_log(&file) && file.is_file() {
                 add(&mut found, file).map_err(failed)?;
             }
@@ -39,6 +40,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TraceReadError> {
 type FilesInOrder = BTreeMap<(PathBuf, std::cmp::Reverse<u32>), PathBuf>;
 
 fn add(found: &mut FilesInOrder, path: PathBuf) -> io::Result<()> {
+    // Named twice, as a file and by its folder, or through a link: the real path is the same.
     let real = fs::canonicalize(&path)?;
     let (stem, number) = split(&real);
     found

@@ -42,6 +42,7 @@ impl TextInterner {
         let Ok(number) = u32::try_from(self.texts.len()) else {
             return TextId::EMPTY;
         };
+        // One allocation for both directions.
         let text: Arc<str> = text.into();
         self.texts.push(Arc::clone(&text));
         self.numbers.insert(text, TextId(number));

@@ -24,7 +24,7 @@ pub use self::{
     tail::LogTailer,
 };
 use self::{
-    parse::{LineMeaning, ParsedLine},
+    parse::{LineMeaning, ParsedLogLine},
     step::StepKind,
 };
 
@@ -185,7 +185,7 @@ impl Trace {
     fn take(
         &mut self,
         location: LineLocation,
-        parsed: &ParsedLine<'_>,
+        parsed: &ParsedLogLine<'_>,
         unquoted_end: bool,
     ) -> Option<usize> {
         let number = self.run(parsed.head.who, parsed.head.run)?;
@@ -205,6 +205,7 @@ impl Trace {
                 lamport: parsed.lamport,
                 clock: parsed.clock,
                 after_hole: run.end.hole,
+                // Only the last line can be cut; see `finish`.
                 frayed: false,
                 kind,
             }),

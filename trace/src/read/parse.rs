@@ -10,7 +10,7 @@ use super::{
 };
 
 /// A line that parses, with what all kinds of lines have in common.
-pub(super) struct ParsedLine<'a> {
+pub(super) struct ParsedLogLine<'a> {
     pub(super) head: LineHead<'a>,
     /// The wall clock in microseconds since 1970.
     pub(super) wall: u64,
@@ -97,7 +97,7 @@ impl<'a> Fields<'a> {
 
 /// Parses a line. Returns `None` if it has not the form of a log line, or if it is of a known kind
 /// and lacks a field that the kind always has.
-pub(super) fn parse<'a>(line: &'a str, texts: &mut TextInterner) -> Option<ParsedLine<'a>> {
+pub(super) fn parse<'a>(line: &'a str, texts: &mut TextInterner) -> Option<ParsedLogLine<'a>> {
     let mut fields = Fields::default();
     let head = scan_line(line, |key, value| fields.take(key, value))?;
     let wall = head.time.duration_since(UNIX_EPOCH).ok()?.as_micros();
@@ -107,11 +107,12 @@ pub(super) fn parse<'a>(line: &'a str, texts: &mut TextInterner) -> Option<Parse
             .dropped
             .map_or(LineMeaning::Diagnostic, LineMeaning::Dropped)
     } else if fields.bad {
+        // A number that was cut or damaged: as wrong as a missing field.
         return None;
     } else {
         LineMeaning::Step(step_kind(&head, &fields, texts)?)
     };
-    Some(ParsedLine {
+    Some(ParsedLogLine {
         head,
         wall,
         lamport: fields.lamport.unwrap_or(0),
@@ -162,6 +163,7 @@ fn step_kind(
             id: text(&fields.id).unwrap_or_default(),
             repeated: fields.repeated,
         },
+        // In a server's log a refusal has no event to compare with.
         ("Publish", "refused") if !server => StepKind::PublishRefused {
             id: text(&fields.id).unwrap_or_default(),
         },

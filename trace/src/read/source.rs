@@ -96,6 +96,7 @@ impl LineLookup {
             .take(MAX_LINE)
             .read_until(b'\n', &mut line)
             .ok()?;
+        // Simply all of them: lookups come in the order of files, so that old ones are not needed.
         if self.open.len() >= MAX_OPEN {
             self.open.clear();
         }

@@ -62,14 +62,14 @@ pub enum StepKind {
     LinkEnded,
     /// A client sends a Join.
     JoinSent {
-        /// The requested name.
+        /// The name that the client asks for.
         name: TextId,
         /// The position after which the client wants to resume, if it does.
         resume: Option<u64>,
     },
     /// The server receives a Join.
     JoinReceived {
-        /// The requested name.
+        /// The name that the client asks for.
         name: TextId,
     },
     /// The server answers a Join with a Welcome.
@@ -95,7 +95,7 @@ pub enum StepKind {
     PublishReceived {
         /// The author, if the request leads to an event.
         participant: Option<u64>,
-        /// The message's id.
+        /// The id of the message.
         id: TextId,
         /// The `seen` of the request.
         seen: u64,
@@ -104,14 +104,14 @@ pub enum StepKind {
     PublishReplied {
         /// The position of the message.
         position: u64,
-        /// The message's id.
+        /// The id of the message.
         id: TextId,
         /// It was a retry, and got the reply of the first request.
         repeated: bool,
     },
     /// A client receives a final refusal of its Publish.
     PublishRefused {
-        /// The message's id.
+        /// The id of the message.
         id: TextId,
     },
     /// A client sends a Leave.
@@ -154,9 +154,9 @@ pub struct LoggedWelcome {
 /// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoggedKind {
-    /// A participant joined.
+    /// A participant joined the chat.
     Joined,
-    /// A participant left.
+    /// A participant left the chat.
     Left,
     /// A participant wrote a message.
     Message,

@@ -25,7 +25,7 @@ pub struct LogTailer {
 struct TailedFile {
     identity: DeviceInode,
     file: File,
-    /// Where reading continues.
+    /// Where the next poll continues reading.
     next: LineLocation,
     /// The run of the line before, to which a hole belongs if the next line does not parse.
     last_run: Option<usize>,
@@ -60,6 +60,7 @@ impl LogTailer {
         for file in &mut self.files {
             file.read_on(&mut self.trace)?;
         }
+        // What is gone was read to its end above, and gets no more lines.
         self.files.retain(|file| file.listed);
         for (path, file, identity) in new {
             let number = u32::try_from(self.trace.sources.len()).unwrap_or(u32::MAX);

@@ -57,7 +57,7 @@ impl App {
     }
 
     /// Takes note of a live message, and alerts the user if it mentions them and they cannot see it.
-    pub(super) fn heard(&mut self, event: &Event, effects: &mut Vec<Effect>) {
+    pub(super) fn alert(&mut self, event: &Event, effects: &mut Vec<Effect>) {
         let EventKind::Message { author, text, .. } = &event.kind else {
             return;
         };

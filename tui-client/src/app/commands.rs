@@ -137,6 +137,7 @@ fn unknown(word: &str) -> String {
         let word = help.command.split_whitespace().next()?;
         (!word.starts_with("//")).then_some(word)
     });
+    // A word that is hardly longer than its distance shares nothing with the command.
     let nearest = commands
         .map(|command| (strsim::osa_distance(word, command), command))
         .min()

@@ -284,7 +284,7 @@ mod tests {
         let map = Keymap::default();
         for width in [20, 32, 40, 50, 60, 80, 200] {
             let page = HelpPage::new(width, 24, &map);
-            let mut told = String::new();
+            let mut explained = String::new();
             for row in &page.rows {
                 let (column, what) = match row {
                     HelpRow::Entry { column, what, .. } => (*column, &**what),
@@ -295,13 +295,13 @@ mod tests {
                     what.is_empty() || column + glyphs::width(what) <= page.width,
                     "{row:?}"
                 );
-                told.extend([what, " "]);
+                explained.extend([what, " "]);
             }
             let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-            let told = words(&told);
+            let explained = words(&explained);
             for entry in parts(&map).iter().flat_map(|part| &part.entries) {
                 assert!(
-                    told.contains(&words(entry.what)),
+                    explained.contains(&words(entry.what)),
                     "{} at {width}",
                     entry.what
                 );

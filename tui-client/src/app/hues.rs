@@ -52,6 +52,7 @@ impl Hues {
     pub(super) fn give(&mut self, name: &Arc<str>) -> usize {
         let asked = self.asked(name);
         let had = self.known.get(name).copied();
+        // A colour from before is only taken back if nobody got it meanwhile.
         let had = had.filter(|&hue| self.holders[hue] == 0);
         let hue = had.or_else(|| self.free(asked)).unwrap_or(asked);
         self.holders[hue] += 1;
@@ -98,6 +99,7 @@ impl Hues {
 
     fn free(&self, asked: usize) -> Option<usize> {
         let count = self.holders.len();
+        // The next free one after the asked one, so that all clients make the same choice.
         (asked..asked + count)
             .map(|hue| hue % count)
             .find(|&hue| self.holders[hue] == 0)

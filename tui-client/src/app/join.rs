@@ -91,6 +91,7 @@ impl JoinForm {
             edit,
             Edit::Insert(_) | Edit::DeleteLeft | Edit::DeleteRight | Edit::Yank
         );
+        // Any edit accepts or replaces the proposal, which is an ordinary name from then on.
         if std::mem::take(&mut self.offered) && replaces {
             self.editor = Editor::new("", MAX_FIELD);
             if matches!(edit, Edit::DeleteLeft | Edit::DeleteRight) {

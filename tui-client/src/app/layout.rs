@@ -69,12 +69,14 @@ pub struct WantedRows {
 
 /// Divides a screen. The participants are shown if they are wanted and there is space.
 pub fn panes(width: u16, height: u16, wanted: WantedRows, participants: bool) -> Panes {
+    // A long draft must leave the conversation that it answers on screen.
     let most = (height / 3).max(2);
     let input = u16::try_from(wanted.draft)
         .unwrap_or(most)
         .clamp(1, most)
         .min(height);
     let status = u16::from(height > input);
+    // The draft and the status come first; hint and alarm share what is left.
     let spare = (height - input - status).min(3);
     // The first row of the alarm has priority over the hint.
     let first = u16::from(wanted.alarm > 0 && spare > 0);
@@ -103,7 +105,7 @@ pub fn panes(width: u16, height: u16, wanted: WantedRows, participants: bool) ->
 }
 
 /// Gives the whole screen to the messages, except for the rows of the alarm.
-pub fn bare(width: u16, height: u16, alarm: usize) -> Panes {
+pub fn messages_only(width: u16, height: u16, alarm: usize) -> Panes {
     let alarm = alarm_rows(height, alarm);
     let messages = height - alarm;
     Panes {
@@ -129,8 +131,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_panes_fill_the_screen(width: u16, height: u16, draft in 0..100_usize, hint in 0..9_usize, alarm in 0..9_usize, side: bool) {
-            let bare = bare(width, height, alarm);
-            prop_assert_eq!(bare.messages.height + bare.alarm.height, height);
+            let messages_only = messages_only(width, height, alarm);
+            prop_assert_eq!(messages_only.messages.height + messages_only.alarm.height, height);
             let panes = panes(width, height, WantedRows { alarm, hint, draft }, side);
             prop_assert_eq!(
                 panes.messages.height

@@ -69,9 +69,11 @@ impl App {
 
     /// The leave key, pressed with nothing open. `before` is the state before this press.
     pub(super) fn escape(&mut self, before: Leaving, effects: &mut Vec<Effect>) {
+        // The second press confirms the first.
         if before.announced.is_some() || before.warned {
             return self.leave(effects);
         }
+        // Scrolled up, the user most likely wants back to the newest line.
         if self.screen == ActiveScreen::Chat && self.timeline.below().is_some() {
             self.go_to_newest();
             return self.closed();

@@ -30,12 +30,6 @@ mod typing;
 pub(crate) mod wrap;
 
 #[cfg(test)]
-mod finding_tests;
-#[cfg(test)]
-mod leaving_tests;
-#[cfg(test)]
-mod reading_tests;
-#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
@@ -257,6 +251,9 @@ impl App {
             }
         };
         if changed {
+            // Whatever has changed, everything that follows from the state is derived again. Each
+            // step depends on the ones before it: the layout on what is open, the pages to fetch on
+            // the layout.
             self.uncover();
             self.new_since_draft.draft(self.composer.draft().is_empty());
             self.lay_out();
@@ -289,6 +286,8 @@ impl App {
     fn outcome(&self, ended: Ended) -> ExitReason {
         match ended {
             Ended::Left => ExitReason::Left,
+            // Without a Welcome the user has seen no chat, so the reason is printed instead of
+            // shown.
             Ended::Failed(why) | Ended::Removed(why) if !self.welcomed => {
                 ExitReason::NeverJoined(why)
             }
@@ -325,7 +324,7 @@ impl App {
         let hint = usize::from(opened).max(self.hint_rows().len());
         let alarm = self.alarm_rows().len();
         self.panes = if self.is_messages_only() {
-            layout::bare(width, height, alarm)
+            layout::messages_only(width, height, alarm)
         } else {
             let wanted = layout::WantedRows { alarm, hint, draft };
             layout::panes(width, height, wanted, self.options.participants)

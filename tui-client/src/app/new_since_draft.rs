@@ -6,7 +6,7 @@ use chitty_chat::{Event, EventKind};
 /// Counts the messages of others.
 #[derive(Debug, Default)]
 pub(super) struct NewSinceDraft {
-    heard: u64,
+    messages: u64,
     /// The count at the time the draft was begun.
     at_start: Option<u64>,
 }
@@ -14,17 +14,17 @@ pub(super) struct NewSinceDraft {
 impl NewSinceDraft {
     /// Takes an event that is not the user's own.
     pub(super) fn event(&mut self, event: &Event) {
-        self.heard += u64::from(matches!(event.kind, EventKind::Message { .. }));
+        self.messages += u64::from(matches!(event.kind, EventKind::Message { .. }));
     }
 
     /// Takes note of whether the draft is empty.
     pub(super) fn draft(&mut self, empty: bool) {
-        self.at_start = (!empty).then(|| self.at_start.unwrap_or(self.heard));
+        self.at_start = (!empty).then(|| self.at_start.unwrap_or(self.messages));
     }
 
     /// How many messages have come since the draft was begun.
     pub(super) fn count(&self) -> u64 {
-        self.at_start.map_or(0, |start| self.heard - start)
+        self.at_start.map_or(0, |start| self.messages - start)
     }
 }
 

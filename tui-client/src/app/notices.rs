@@ -50,12 +50,13 @@ impl App {
                     self.participants.apply(&event, self.now);
                 }
                 self.recent.event(&event, clock, live);
-                // History that comes with the Welcome is no news to a draft begun before it.
+                // The user's own lines do not interrupt a draft, and history that comes with the Welcome is
+                // no news to one that was begun before it.
                 if live && own.is_none() {
                     self.new_since_draft.event(&event);
                 }
                 if live {
-                    self.heard(&event, effects);
+                    self.alert(&event, effects);
                 }
                 self.timeline.event(event, own);
             }
@@ -105,6 +106,7 @@ impl App {
     }
 
     fn welcome(&mut self, welcome: WelcomeNotice, wall: SystemTime, effects: &mut Vec<Effect>) {
+        // After another log the timeline says itself what is missing.
         if self.welcomed && !welcome.another_log {
             self.missed = welcome.head.next().get().saturating_sub(welcome.next.get());
         }

@@ -218,6 +218,7 @@ impl Participants {
 
     /// Scrolls a pane that has this many rows for entries.
     pub(super) fn scroll(&mut self, by: isize, rows: usize) {
+        // `top` may be beyond the end since participants left, so it is put right before it moves.
         let shown = VisibleRange::new(self.shown(), rows, self.top);
         let top = shown.above().saturating_add_signed(by);
         self.top = VisibleRange::new(self.shown(), rows, top).above();
@@ -235,8 +236,11 @@ impl Participants {
     pub(crate) fn welcome(&mut self, welcome: &WelcomeNotice) {
         self.own = Some(welcome.number);
         if let Some(participants) = &welcome.participants {
+            // This list replaces everybody who was known: events that were missed may have changed
+            // anything.
             self.clear();
             let mut participants: Vec<_> = participants.iter().take(MAX_PRESENT).collect();
+            // Colours are given in the order of joining, on every client alike; see `hues`.
             participants.sort_unstable_by_key(|(number, _)| *number);
             for (number, name) in participants {
                 self.enter(*number, name);
@@ -259,10 +263,14 @@ impl Participants {
         match &event.kind {
             EventKind::Joined { name } if self.present.len() < MAX_PRESENT => {
                 let number = event.position.into();
+                // The Welcome has the user's own Joined already, which then comes on the stream as
+                // well.
                 if self.present.contains_key(&number) {
                     return;
                 }
                 self.enter(number, name);
+                // Kept sorted, because a pane of thousands is drawn many times for one that joins.
+                // The number makes equal names distinct.
                 let place = (caseless::key(name), number);
                 let index = self.sorted.partition_point(|other| *other < place);
                 self.sorted.insert(index, place);
@@ -277,6 +285,7 @@ impl Participants {
 
     fn has_seen(&mut self, number: ParticipantNumber, seen: Position) {
         if let Some(present) = self.present.get_mut(&number) {
+            // A retried message may report less than a later one did.
             present.seen = present.seen.max(seen);
             self.others_have_seen |= seen > Position::ZERO && Some(number) != self.own;
         }

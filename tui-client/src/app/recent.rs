@@ -95,6 +95,7 @@ impl Recent {
     /// Takes the next event, and the clock after it. `live` says that it is no history.
     pub(crate) fn event(&mut self, event: &Event, clock: LamportTime, live: bool) {
         let last = self.events.back().map(|last| last.event.position);
+        // After a reconnect the stream may repeat events.
         if last.is_some_and(|last| event.position <= last) {
             return;
         }

@@ -126,6 +126,7 @@ impl Search {
         self.end();
         self.typing = true;
         self.origin = origin;
+        // A search begins at what is on screen, not at the last match of an earlier one.
         self.at = self.start();
     }
 
@@ -141,6 +142,8 @@ impl Search {
 
     /// Ends the search; a requested page stays in flight.
     pub(super) fn end(&mut self) {
+        // Its answer will still come, and must be recognized then; until that, no other page is
+        // requested.
         *self = Self {
             in_flight: self.in_flight,
             ..Self::default()
@@ -181,6 +184,7 @@ impl Search {
         direction: Direction,
     ) -> Option<HistoryPage> {
         timeline.highlight(self.needle.clone());
+        // Pressing the key once more at the end is how the user asks for the other end.
         let at_end = self.outcome == SearchOutcome::NoMore && self.direction == direction;
         self.again();
         self.direction = direction;
@@ -264,6 +268,8 @@ impl Search {
         if self.in_flight.is_some() {
             return None;
         }
+        // One page at a time: each is up to a thousand events, and most queries that are typed
+        // quickly never need theirs.
         self.in_flight = self.wanted;
         self.wanted
     }
@@ -285,6 +291,7 @@ impl Search {
             return None;
         }
         self.in_flight = None;
+        // The query has changed since; its own page is requested now.
         if self.wanted != Some(page) {
             return self.next();
         }

@@ -160,6 +160,7 @@ impl Status {
         }
         self.state = match link {
             Link::Lost { reason, retry_in } => {
+                // Further failed tries belong to the same outage: its start stays.
                 let since = self.lost.take().map_or(now, |lost| lost.since);
                 let reason = without_codes(&reason);
                 self.lost = Some(Outage { since, reason });
@@ -299,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_in_words() {
-        for (told, shown) in [
+        for (reason, shown) in [
             ("refused (os error 111)", "refused"),
             (
                 "no server (refused (os error 111)); why",
@@ -310,7 +311,7 @@ mod tests {
             ("x (os error )", "x (os error )"),
             ("", ""),
         ] {
-            assert_eq!(without_codes(told), shown);
+            assert_eq!(without_codes(reason), shown);
         }
     }
 

@@ -1,9 +1,12 @@
 //! The app as a whole: keys and notices in, effects out.
 
+mod finding;
+mod leaving;
+mod reading;
+
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
-
 use jiff::tz::TimeZone;
 
 use super::{testing::*, *};

@@ -107,6 +107,8 @@ fn judge(sockets: &[Socket], here: SocketAddr, there: SocketAddr) -> Result<(), 
     let end = sockets.iter().find(|socket| {
         socket.held && !socket.listens && is(socket.local, there) && is(socket.remote, here)
     });
+    // The accepted end of this very connection says it exactly; the listeners below only say who
+    // may get it.
     if let Some(end) = end {
         return trust(end.owner);
     }

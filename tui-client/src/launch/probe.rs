@@ -148,6 +148,7 @@ async fn check(target: &ProbeTarget) -> Result<Channel, ProbeFailure> {
     let check = health.check(HealthCheckRequest {
         service: SERVICE_NAME.to_owned(),
     });
+    // A server of another protocol may accept the connection and wait for its own first words.
     let Ok(checked) = timeout(CHECK, check).await else {
         return Err(ProbeFailure::Silent);
     };

@@ -29,7 +29,7 @@ pub(super) const MAX_UNCONFIRMED: usize = 16;
 
 pub(super) struct PlainClient<O, E> {
     config: PlainConfig,
-    show: EventFormatter,
+    formatter: EventFormatter,
     recent: Recent,
     participants: Participants,
     pub(super) output: OutputBuffer<O>,
@@ -77,7 +77,7 @@ struct LinkReport {
 impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
     pub(super) fn new(config: PlainConfig, output: O, errors: E) -> Self {
         Self {
-            show: EventFormatter::new(config.time_zone.clone()),
+            formatter: EventFormatter::new(config.time_zone.clone()),
             recent: Recent::default(),
             participants: Participants::default(),
             output: OutputBuffer::new(output),
@@ -133,8 +133,11 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
     /// Sets the deadlines that follow from the current state, and leaves if everything is done.
     pub(super) fn update_deadlines(&mut self, now: Instant) {
         let failed = self.link.down.is_some();
+        // While there is input, a lost server is waited for as long as it takes: nobody asked for
+        // an end.
         let needed = !self.leaves() && (!self.joined || (failed && !self.reading));
         self.deadlines.needs_server(needed, failed, now);
+        // Everything is confirmed, and everything that was in the chat on joining was shown.
         let done = !self.reading
             && self.pending.is_empty()
             && self.joined
@@ -226,7 +229,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
                 if let Some(ticket) = own {
                     self.pending.remove(&ticket);
                 }
-                let lines = self.show.event(&event);
+                let lines = self.formatter.event(&event);
                 self.output.push(&lines);
             }
             Some(Notice::Accepted { ticket, .. }) => {

@@ -42,6 +42,7 @@ impl WaitDeadlines {
     /// reached since then. With a wait of zero, one failure is required before the client gives up.
     pub(super) fn needs_server(&mut self, needed: bool, failed: bool, now: Instant) {
         let begins = failed || self.wait != Some(Duration::ZERO);
+        // A server that answers that the name is taken has been reached.
         if !needed || self.again_at.is_some() {
             self.server_by = None;
         } else if self.server_by.is_none() && begins {

@@ -98,6 +98,8 @@ where
         let (wants_line, due) = (client.wants_line(), client.due());
         tokio::select! {
             biased;
+            // The order of the branches is their priority: a signal first, and new input last, so
+            // that nothing is read that cannot be handled yet.
             Some(()) = leave.next() => client.asked_to_leave(),
             permit = commands.reserve(), if client.next.is_some() => match permit {
                 Ok(permit) => if let Some(command) = client.next.take() {
@@ -120,9 +122,9 @@ where
         }
     }
     let end = client.end();
-    let told = client.was_asked_to_leave();
+    let is_asked = client.was_asked_to_leave();
     let deadlines = async {
-        if !told {
+        if !is_asked {
             leave.next().await;
         }
         sleep(LAST_LINES).await;

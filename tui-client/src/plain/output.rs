@@ -60,6 +60,7 @@ impl<W: AsyncWrite + Unpin> OutputBuffer<W> {
     }
 
     async fn write_part(&mut self) -> io::Result<()> {
+        // Nothing is left to write, so this call was for the flush.
         if self.waiting.is_empty() {
             self.writer.flush().await?;
             self.written = false;

@@ -32,10 +32,10 @@ impl Play {
     /// A client that waits this long for a server.
     fn waiting(wait: Option<Duration>) -> Self {
         let (asked, commands) = mpsc::channel(64);
-        let (notices, told) = mpsc::channel(256);
+        let (notices, notices_out) = mpsc::channel(256);
         let session = SessionHandle {
             commands: asked,
-            notices: told,
+            notices: notices_out,
             task: tokio::spawn(async {}),
         };
         let (log_news, log) = mpsc::channel(1);
@@ -68,7 +68,7 @@ impl Play {
 
     /// Takes the link down.
     async fn lose(&self) {
-        self.tell(Notice::Link(Link::Lost {
+        self.notify(Notice::Link(Link::Lost {
             reason: "refused".into(),
             retry_in: Duration::from_secs(1),
         }))
@@ -76,7 +76,7 @@ impl Play {
     }
 
     async fn refuse(&self, retry_in: Option<Duration>) {
-        self.tell(Notice::Refused(NameRefusal {
+        self.notify(Notice::Refused(NameRefusal {
             name: "ada".into(),
             reason: "the name ada is taken".into(),
             retry_in,
@@ -89,11 +89,11 @@ impl Play {
         assert!(
             matches!(play.command().await, SessionCommand::Join { name } if name.as_str() == "ada")
         );
-        play.tell(Notice::Welcome(welcome())).await;
+        play.notify(Notice::Welcome(welcome())).await;
         play
     }
 
-    async fn tell(&self, notice: Notice) {
+    async fn notify(&self, notice: Notice) {
         self.notices.send(notice).await.expect("the client listens");
     }
 
@@ -127,7 +127,7 @@ impl Play {
                 participant: ParticipantNumber::new(1),
             },
         };
-        self.tell(Notice::Event {
+        self.notify(Notice::Event {
             event,
             clock: LamportTime::new(1),
             own: Some(ticket),
@@ -189,7 +189,7 @@ async fn a_pipe_leaves_when_all_is_sent() {
     );
     play.confirm(second, "/me waves").await;
     assert_eq!(play.command().await, SessionCommand::Leave);
-    play.tell(Notice::Ended(Ended::Left)).await;
+    play.notify(Notice::Ended(Ended::Left)).await;
     let (plain, output, errors) = play.end().await;
     assert_eq!(plain.outcome, ExitReason::Over(Ended::Left));
     assert_eq!(plain.unsent, 0);
@@ -204,14 +204,14 @@ async fn what_cannot_be_sent_is_said_and_counted() {
     play.type_in(&format!("{long}\n/etc/passwd\nfine\n")).await;
     let (ticket, text) = play.publish().await;
     assert_eq!(text, "fine");
-    play.tell(Notice::Rejected {
+    play.notify(Notice::Rejected {
         ticket,
         reason: "the server\x07 says no".into(),
     })
     .await;
     play.input = None;
     assert_eq!(play.command().await, SessionCommand::Leave);
-    play.tell(Notice::Ended(Ended::Left)).await;
+    play.notify(Notice::Ended(Ended::Left)).await;
     let (plain, output, errors) = play.end().await;
     assert_eq!(plain.unsent, 3);
     assert_eq!(output, "");
@@ -264,14 +264,15 @@ async fn a_lost_link_is_said_and_lines_are_kept() {
     // Each failed try is reported to the client, which says so once.
     for _ in 0..50 {
         play.lose().await;
-        play.tell(Notice::Link(Link::Connecting)).await;
-        play.tell(Notice::Link(Link::StartingServer)).await;
+        play.notify(Notice::Link(Link::Connecting)).await;
+        play.notify(Notice::Link(Link::StartingServer)).await;
     }
     play.type_in("kept\n").await;
     let (ticket, _) = play.publish().await;
-    play.tell(Notice::Link(Link::Live)).await;
+    play.notify(Notice::Link(Link::Live)).await;
     play.confirm(ticket, "kept").await;
-    play.tell(Notice::Ended(Ended::Failed("gone".into()))).await;
+    play.notify(Notice::Ended(Ended::Failed("gone".into())))
+        .await;
     let (plain, _, errors) = play.end().await;
     assert_eq!(
         plain.outcome,
@@ -337,8 +338,8 @@ async fn a_server_that_is_lost_is_waited_for_while_there_is_input() {
     play.input = None;
     play.lose().await;
     assert!(timeout(WAIT / 2, &mut play.done).await.is_err());
-    play.tell(Notice::Welcome(welcome())).await;
-    play.tell(Notice::Link(Link::Live)).await;
+    play.notify(Notice::Welcome(welcome())).await;
+    play.notify(Notice::Link(Link::Live)).await;
     assert!(timeout(LONG, &mut play.done).await.is_err());
     play.confirm(ticket, "hello").await;
     assert_eq!(play.command().await, SessionCommand::Leave);
@@ -358,8 +359,8 @@ async fn a_name_that_a_lost_participant_holds_is_waited_for() {
         );
         assert_eq!(start.elapsed().as_secs(), free_in.as_secs().max(1));
     }
-    play.tell(Notice::Welcome(welcome())).await;
-    play.tell(Notice::Ended(Ended::Left)).await;
+    play.notify(Notice::Welcome(welcome())).await;
+    play.notify(Notice::Ended(Ended::Left)).await;
     let (_, _, errors) = play.end().await;
     assert_eq!(
         errors,
@@ -389,8 +390,8 @@ async fn a_name_that_a_lost_participant_holds_is_waited_for() {
 async fn stall(play: &mut Play) {
     let text = "x".repeat(128);
     for number in 0..5000 {
-        let told = play.confirm(Ticket(number), &text);
-        if timeout(Duration::from_secs(1), told).await.is_err() {
+        let confirmed = play.confirm(Ticket(number), &text);
+        if timeout(Duration::from_secs(1), confirmed).await.is_err() {
             return;
         }
     }
@@ -407,7 +408,7 @@ async fn a_reader_that_stalls_is_felt_and_does_not_keep_a_client_that_is_to_end(
     for number in 0..20_000 {
         play.confirm(Ticket(number), &"x".repeat(128)).await;
     }
-    play.tell(Notice::Ended(Ended::Left)).await;
+    play.notify(Notice::Ended(Ended::Left)).await;
     let start = Instant::now();
     let plain = play.done.await.expect("no panic");
     assert_eq!(plain.outcome, ExitReason::Over(Ended::Left));
@@ -428,7 +429,7 @@ async fn told_twice_to_end_it_does_at_once() {
 
     let play = Play::start();
     play.leave.send(()).await.expect("it listens");
-    play.tell(Notice::Ended(Ended::Left)).await;
+    play.notify(Notice::Ended(Ended::Left)).await;
     let (plain, ..) = play.end().await;
     assert!(matches!(plain.outcome, ExitReason::NeverJoined(_)));
 }
@@ -445,7 +446,7 @@ async fn a_slow_reader_gets_all() {
         read.extend_from_slice(&part[..count]);
     }
     play.confirm(Ticket(9), "the last one").await;
-    play.tell(Notice::Ended(Ended::Left)).await;
+    play.notify(Notice::Ended(Ended::Left)).await;
     tokio::time::sleep(LONG).await;
     output.read_to_end(&mut read).await.expect("it is open");
     let text = String::from_utf8(read).expect("text");
@@ -459,7 +460,7 @@ async fn a_reader_that_has_enough_ends_the_client() {
     drop(std::mem::replace(&mut play.output, duplex(1).0));
     play.confirm(Ticket(5), "hello").await;
     assert_eq!(play.command().await, SessionCommand::Leave);
-    play.tell(Notice::Ended(Ended::Left)).await;
+    play.notify(Notice::Ended(Ended::Left)).await;
     let (plain, _, errors) = play.end().await;
     assert_eq!((plain.unsent, &*errors), (0, ""));
 }
@@ -478,7 +479,7 @@ async fn a_log_that_fails_is_said_and_the_chat_goes_on() {
     play.type_in("hello\n").await;
     let (ticket, _) = play.publish().await;
     play.confirm(ticket, "hello").await;
-    play.tell(Notice::Ended(Ended::Left)).await;
+    play.notify(Notice::Ended(Ended::Left)).await;
     let (_, _, errors) = play.end().await;
     assert_eq!(
         errors,
@@ -494,7 +495,7 @@ async fn the_help_names_only_what_works_without_a_screen() {
     play.type_in("/help\n").await;
     play.input = None;
     assert_eq!(play.command().await, SessionCommand::Leave);
-    play.tell(Notice::Ended(Ended::Left)).await;
+    play.notify(Notice::Ended(Ended::Left)).await;
     let (_, _, errors) = play.end().await;
     assert!(
         errors.contains("/who") && errors.contains("/quit"),

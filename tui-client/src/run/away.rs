@@ -51,6 +51,7 @@ impl<B: Backend> ScreenClient<'_, B> {
     /// Takes the terminal back, whatever is on it now.
     fn back(&mut self) {
         self.suspended = false;
+        // The shell has continued the editor, which keeps the terminal.
         if self.editing.is_some() {
             return;
         }

@@ -2,14 +2,18 @@
 
 use std::cell::Cell;
 
+use jiff::tz::TimeZone;
 use ratatui::backend::TestBackend;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::*;
 use crate::{
+    app::options::Options,
     app::testing::{at, joined, message, welcome},
+    locale::CharacterSet,
     session::{Link, Ticket},
+    view::Palette,
 };
 
 thread_local! {

@@ -71,6 +71,7 @@ fn welcome(welcome: &mut v1::Welcome) {
     welcome.room = String::new();
     cut(&mut welcome.epoch, EPOCH);
     welcome.participants.truncate(PARTICIPANTS);
+    // Truncating keeps the allocation, which is the server's choice of size.
     welcome.participants.shrink_to_fit();
     for each in &mut welcome.participants {
         cut(&mut each.name, NAME);

@@ -54,6 +54,7 @@ impl Connector {
 
     /// Begins a try. The receiver turns true when a server is being started.
     pub(super) fn connect(&mut self, welcomed: bool) -> (Connecting, watch::Receiver<bool>) {
+        // A watch and not a future: it is reported while connecting still goes on.
         let (starting, progress) = watch::channel(false);
         let attempt = Attempt { starting, welcomed };
         ((self.dial)(attempt), progress)

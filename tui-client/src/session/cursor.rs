@@ -56,6 +56,8 @@ impl Cursor {
     /// Takes the beginning of a stream: the log's epoch and the first position.
     pub(super) fn welcome(&mut self, epoch: &str, next: Position) -> Continuity {
         let entry = match &self.place {
+            // Only events that were shown oblige the next stream to continue them; a Welcome alone
+            // shows nothing.
             Some(place) if place.lamport.is_some() => {
                 let another_log = *place.epoch != *epoch;
                 if !another_log && next == place.last.next() {

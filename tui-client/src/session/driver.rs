@@ -130,6 +130,8 @@ impl SessionDriver {
 
     pub(super) async fn run(mut self) {
         let ended = loop {
+            // One thing at a time, then everything that has become due by it. The clock is reported
+            // last, because an event's own notice reports it too.
             let happened = self.next().await;
             if let ControlFlow::Break(ended) = self.handle(happened) {
                 break ended;
@@ -153,6 +155,9 @@ impl SessionDriver {
         let timer = self.timer();
         tokio::select! {
             biased;
+            // The order of the branches is their priority: what the app waits for and commands come
+            // before anything from the network, so that a server that sends without end cannot keep
+            // the user from leaving.
             permit = self.out.notices.reserve(), if !all_taken => {
                 if let Ok(permit) = permit {
                     if let Some(notice) = self.out.waiting.pop_front() {
@@ -292,3 +297,6 @@ async fn outcome(publishing: &mut Option<PublishInFlight>) -> PublishOutcome {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

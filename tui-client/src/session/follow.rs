@@ -98,6 +98,8 @@ impl SessionDriver {
             EventKind::Message { id, .. } => self.outbox.shown(id),
             _ => None,
         };
+        // Asked before the notice goes out, and acted on after it: the event that ends the
+        // participation is shown, too.
         let ended = self.own_end(&event);
         self.out.note_clock(clock);
         self.out.push(Notice::Event {
@@ -195,6 +197,7 @@ impl SessionDriver {
 
     pub(super) fn ask_history(&mut self, page: HistoryPage, limit: u32) {
         let reason = match &self.channel {
+            // A page that waits is no failure: the app would show one.
             _ if self.pages.len() >= MAX_PAGES => {
                 if self.waiting_pages.len() < MAX_WAITING {
                     self.waiting_pages.push_back((page, limit));

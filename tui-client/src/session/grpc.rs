@@ -96,6 +96,7 @@ impl JoinFailure {
             Code::InvalidArgument if is_about(status, "name") => Self::Refused { reason, retry_in },
             Code::Aborted => Self::TakenOver,
             Code::Unauthenticated => Self::Removed(reason),
+            // These are configuration errors: trying again would only repeat them.
             Code::NotFound => Self::Failed(format!(
                 "the server has no such room ({reason}); choose another server with --server"
             )),

@@ -68,6 +68,8 @@ impl SessionDriver {
             self.state = LinkState::Idle;
             return;
         };
+        // Every try is a new request with a new time, unlike Publish: the log has no event for one
+        // that failed.
         self.join_lamport = self.clock.tick();
         let request = v1::JoinRequest {
             name: name.to_string(),
@@ -108,9 +110,11 @@ impl SessionDriver {
         }
         self.clock.observe(welcome.lamport.into());
         let next = Position::new(welcome.next);
+        // Read before the cursor moves: only a resume that was asked for can be granted.
         let asked_to_resume = self.cursor.resume().is_some();
         let entry = self.cursor.welcome(&welcome.epoch, next);
         if matches!(entry, Continuity::Afresh { .. }) {
+            // Pages that are in flight belong to the old timeline from now on.
             self.timeline += 1;
             self.outbox.renew();
         }
@@ -136,9 +140,11 @@ impl SessionDriver {
                 )
             })
             .collect();
+        // The server may have normalized the name, so its form of it is shown.
         let own = participants.iter().find(|(each, _)| *each == number);
         let shown_name = own.map_or_else(|| name.shared(), |(_, own)| Arc::clone(own));
         let position = Position::new(welcome.position);
+        // Said of the participation before this one.
         self.announced_gone = false;
         self.participation = Some(Participation {
             name,
@@ -218,6 +224,7 @@ impl SessionDriver {
             self.state = LinkState::Idle;
             return;
         }
+        // Jitter, so that the clients of a restarted server do not all come at once.
         let random = self.random_u64();
         let retry_in = self.backoff.next(random).max(wait);
         log::link_lost(self.connector.server(), &reason, retry_in);

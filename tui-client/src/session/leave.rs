@@ -91,6 +91,8 @@ impl SessionDriver {
         let now = Instant::now();
         match &self.leaving {
             LeavePhase::Wanted { until } => {
+                // Lines that were typed before the wish to leave are still sent, but without a link
+                // they would never be.
                 let to_send = self.live.is_some() && !self.outbox.is_settled();
                 let under_way = to_send || self.publishing.is_some() || self.state.is_joining();
                 if under_way && now < *until {

@@ -1,4 +1,16 @@
 //! The states of the link, and what can happen in each of them.
+//!
+//! ```text
+//!           a name          connected          Welcome
+//!   Idle ---------> Connecting -----> Joining -------> Following
+//!    ^                  ^    |          |   |              |
+//!    | name refused,    |    |  failed  |   | refused      | lost
+//!    | or leaving       |    v          v   v              v
+//!    +--------------    +--- Waiting <--+  Idle         Waiting
+//!                    Retry
+//! ```
+//!
+//! An end (taken over, removed, unusable) leaves the drawing: the session is over.
 
 use std::{future::Future, pin::Pin};
 

@@ -8,8 +8,6 @@ mod bounds;
 mod connector;
 mod cursor;
 mod driver;
-#[cfg(test)]
-mod driver_tests;
 mod follow;
 mod grpc;
 mod join;
@@ -78,10 +76,10 @@ pub struct SessionHandle {
 /// # Panics
 /// Outside of a Tokio runtime.
 pub fn spawn(config: SessionConfig) -> SessionHandle {
-    let (commands, asked) = mpsc::channel(COMMANDS);
-    let (told, notices) = mpsc::channel(NOTICES);
+    let (commands, commands_out) = mpsc::channel(COMMANDS);
+    let (notices_in, notices) = mpsc::channel(NOTICES);
     let span = config.span.clone().unwrap_or_else(tracing::Span::none);
-    let driver = driver::SessionDriver::new(config, asked, told);
+    let driver = driver::SessionDriver::new(config, commands_out, notices_in);
     let task = tokio::spawn(driver.run().instrument(span));
     SessionHandle {
         commands,

@@ -64,6 +64,7 @@ impl NoticeQueue {
     /// Waits until the app has taken most of its notices or no longer listens: three quarters of
     /// the channel are free.
     pub(super) async fn taken(&self) {
+        // Three quarters are enough: the aim is a bound on memory, not an idle app.
         let most = self.notices.max_capacity() / 4 * 3;
         drop(self.notices.reserve_many(most).await);
     }

@@ -77,6 +77,7 @@ impl Outbox {
             return None;
         }
         self.not_before = None;
+        // In order: the first line without an outcome, even if a later one was never tried.
         let line = self.lines.iter_mut().find(|line| !line.accepted)?;
         let retry = line.request.is_some();
         let request = line

@@ -169,7 +169,7 @@ fn status(code: i32, text: &str, seconds: i64, nanos: i32) -> Status {
 
 pub(super) fn driver() -> (SessionDriver, mpsc::Receiver<Notice>) {
     let (_, commands) = mpsc::channel::<SessionCommand>(1);
-    let (told, notices) = mpsc::channel(1);
+    let (notices_in, notices) = mpsc::channel(1);
     let config = SessionConfig {
         connector: Connector::new("here", |_| std::future::pending()),
         random: Box::new(|buffer| buffer.fill(7)),
@@ -177,13 +177,13 @@ pub(super) fn driver() -> (SessionDriver, mpsc::Receiver<Notice>) {
         on_accepted: Box::new(|_| {}),
         span: None,
     };
-    let mut driver = SessionDriver::new(config, commands, told);
+    let mut driver = SessionDriver::new(config, commands, notices_in);
     driver.name = ParticipantName::parse("ada").ok();
     (driver, notices)
 }
 
 /// Delivers a message to the session. Returns whether the session continues.
-fn tell(driver: &mut SessionDriver, said: ServerMessage) -> bool {
+fn deliver(driver: &mut SessionDriver, said: ServerMessage) -> bool {
     use v1::broadcast::Kind;
 
     let kind = match said {
@@ -221,8 +221,8 @@ fn tell(driver: &mut SessionDriver, said: ServerMessage) -> bool {
             return goes_on;
         }
     };
-    let told = driver.broadcast(Ok(Some(v1::Broadcast { kind: Some(kind) })));
-    told.is_continue() && driver.check_clock().is_continue()
+    let flow = driver.broadcast(Ok(Some(v1::Broadcast { kind: Some(kind) })));
+    flow.is_continue() && driver.check_clock().is_continue()
 }
 
 proptest! {
@@ -234,7 +234,7 @@ proptest! {
         let mut screen = TestApp::joined(width, height);
         for said in said {
             let before = driver.clock.now();
-            let goes_on = tell(&mut driver, said);
+            let goes_on = deliver(&mut driver, said);
             prop_assert!(driver.clock.now() >= before);
             for notice in std::mem::take(&mut driver.out.waiting) {
                 if let Notice::Event { clock, event, .. } = &notice {
@@ -299,14 +299,14 @@ fn a_server_at_the_end_of_time_ends_the_session() {
         next: 1,
         ..Default::default()
     };
-    assert!(tell(&mut driver, ServerMessage::Welcome(welcome)));
+    assert!(deliver(&mut driver, ServerMessage::Welcome(welcome)));
     let event = v1::Event {
         lamport: u64::MAX - 2,
         ..Default::default()
     };
-    assert!(tell(&mut driver, ServerMessage::Next(event.clone())));
+    assert!(deliver(&mut driver, ServerMessage::Next(event.clone())));
     assert_eq!(driver.clock.now().get(), u64::MAX - 1);
-    assert!(!tell(&mut driver, ServerMessage::Next(event)));
+    assert!(!deliver(&mut driver, ServerMessage::Next(event)));
 }
 
 /// 10,000 events with texts of 2 MB once took 837 MB; they take 24 MiB at most.
@@ -321,7 +321,7 @@ fn what_is_kept_of_events_is_bounded_in_bytes() {
         next: 3,
         ..Default::default()
     };
-    tell(&mut driver, ServerMessage::Welcome(welcome));
+    deliver(&mut driver, ServerMessage::Welcome(welcome));
     // Long enough to be cut, short enough for a test.
     let text = "é".repeat(4096);
     for position in 3..12_003_u64 {
@@ -335,7 +335,7 @@ fn what_is_kept_of_events_is_bounded_in_bytes() {
             })),
             ..Default::default()
         };
-        tell(&mut driver, ServerMessage::Next(event));
+        deliver(&mut driver, ServerMessage::Next(event));
         for notice in std::mem::take(&mut driver.out.waiting) {
             screen.notice(notice);
         }

@@ -34,6 +34,8 @@ impl SessionDriver {
         if self.live.is_none() || self.publishing.is_some() {
             return;
         }
+        // The clock ticks only for a new request. A retry sends the old one again, identical to the
+        // byte.
         let (clock, cursor, session) = (&mut self.clock, &self.cursor, &self.session);
         let next = self
             .outbox

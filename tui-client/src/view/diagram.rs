@@ -105,6 +105,7 @@ impl Widget for DiagramPane<'_> {
         Clear.render(area, buf);
         let columns = DiagramColumns::new(area.width.into());
         let height = usize::from(area.height);
+        // The legend gives way before any event does.
         let legend = Some(legend(area.width.into()));
         let legend = legend.filter(|legend| legend.len() * PART_OF_LEGEND <= height);
         // The rows between the names and the legend.

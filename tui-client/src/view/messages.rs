@@ -56,6 +56,7 @@ struct MessageCanvas<'a> {
 
 impl MessageCanvas<'_> {
     fn blocks(mut self, (blocks, above): (Vec<Block<'_>>, usize), buf: &mut Buffer) {
+        // The first block may begin above the pane, so rows have signed coordinates here.
         let height: usize = blocks.iter().map(Block::height).sum();
         let rows = height.saturating_sub(above);
         // Drawn from the bottom: a short chat stands right above the draft.
@@ -135,6 +136,7 @@ impl MessageCanvas<'_> {
             self.put(text, y, remark, self.theme.error(), buf);
             y += 1;
         }
+        // Beside a selected message, only what happened before it or crossed with it stays bright.
         if matches!(block.relation, Some(Relation::After | Relation::Unknown)) {
             self.patch((from, y), theme::DIM, buf);
         }

@@ -106,6 +106,7 @@ fn panes(
             }
         }
     };
+    // Last, because it covers everything, hyperlinks included.
     if let Some(top) = app.help() {
         let keys = &app.options().keys;
         help::HelpOverlay { top, keys, theme }.render(screen, buf);

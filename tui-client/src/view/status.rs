@@ -78,6 +78,8 @@ impl StatusLine<'_> {
         let selecting = timeline.is_selecting() && !self.app.search().is_typing();
         let keys = &self.app.options().keys;
         let covered = self.app.covered_mentions();
+        // What concerns the user comes first: mentions, then the keys of what is selected, then
+        // news, then help.
         let (text, style) = match timeline.below() {
             Some(below) if below.mentions > 0 => (self.news(below, width), self.theme.mention()),
             _ if covered > 0 => (self.covered(covered), self.theme.mention()),

@@ -341,9 +341,9 @@ fn why_there_is_no_link_can_be_read() {
                 .take(4)
                 .map(|row| row.trim_matches(['|', ' ']))
                 .collect();
-            let told = rows.join(" ");
-            assert!(told.contains(reason), "bare: {bare}\n{screen}");
-            assert!(told.contains("next try in 2 s"), "bare: {bare}\n{screen}");
+            let text = rows.join(" ");
+            assert!(text.contains(reason), "bare: {bare}\n{screen}");
+            assert!(text.contains("next try in 2 s"), "bare: {bare}\n{screen}");
             driver.press(KeyCode::F(4));
         }
     }

@@ -81,6 +81,7 @@ fn message(
         return;
     };
     let cut = line.frayed && index.text(event.text).starts_with(index.text(text));
+    // The id was sent by another run than the one that the event names as the author.
     let not_its_author = author.is_some_and(|span| span.run != sent.run);
     for (same, rule, what) in [
         (text == event.text || cut, Rule::TextDiffers, "text"),
@@ -139,6 +140,7 @@ fn left(
         return;
     };
     let run = index.run(span.run);
+    // Only a Left with a request was asked for; LOST and CLOSED are the server's.
     if event.request == 0 || !would_show(run, event.request) {
         return;
     }

@@ -210,6 +210,7 @@ fn welcome(
     }
     let lamport = index.step(at).lamport;
     let key = (span.chat, welcome, lamport);
+    // Only if the server's logs go on after the head are its Welcomes of that time in them.
     let within = |(first, last): &(u64, u64)| *first <= welcome.head && welcome.head < *last;
     if chat.covered.iter().any(within) && !requests.grants.contains(&key) {
         report.add(Rule::WelcomeWithoutGrant, &[at], || {

@@ -100,6 +100,7 @@ impl Completion {
         if words.is_empty() {
             return None;
         }
+        // The typed word is the first of the words: going round the offers comes back to it.
         words.insert(0, typed.to_owned());
         Some(Self {
             place,

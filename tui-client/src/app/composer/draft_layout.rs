@@ -142,6 +142,8 @@ impl<'a> DraftBox<'a> {
         };
         for (grapheme, _) in glyphs::graphemes(self.text) {
             chars += grapheme.chars().count();
+            // The limit counts characters, as the protocol does; a grapheme that crosses it is
+            // beyond it as a whole.
             if chars > self.limit && !over {
                 over = true;
                 place(at, LIMIT.into(), SpanKind::Limit, false);

@@ -101,6 +101,7 @@ impl Editor {
 
     /// Applies an edit. Returns whether it fits.
     pub(in crate::app) fn edit(&mut self, edit: Edit) -> bool {
+        // Every edit ends a sequence of cuts or yanks, unless it continues it below.
         let last = std::mem::replace(&mut self.last, LastEdit::Other);
         let caret = self.draft.caret();
         let line = self.draft.line();

@@ -253,6 +253,8 @@ impl Composer {
             let line = self.history.get(id).unwrap_or_default();
             Draft::new(line.to_owned(), MAX_DRAFT)
         });
+        // A recalled line that was edited is parked with its undo history; an unedited one is not
+        // worth the memory.
         let left = std::mem::replace(&mut self.editor.draft, draft);
         let unchanged = self.history.get(self.line) == Some(left.text());
         if !unchanged {

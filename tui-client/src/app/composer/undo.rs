@@ -37,6 +37,7 @@ impl UndoHistory {
     /// Records the text before a change of this kind.
     pub(super) fn before(&mut self, step: UndoStep, text: &str, caret: usize) {
         let run = matches!(step, UndoStep::Typing | UndoStep::Erasing);
+        // A group ends with anything but the same kind of change, and after an undo.
         let goes_on = step == UndoStep::Instead && !self.past.is_empty()
             || run && self.run == Some(step) && self.future.is_empty();
         self.future.clear();

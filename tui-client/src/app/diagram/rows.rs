@@ -51,6 +51,8 @@ pub(super) fn build(
 ) -> Vec<DiagramRow> {
     let mut builder = RowBuilder::new(places, recent, numbers);
     for place in 0..places.len() {
+        // First the sendings whose authors did not know this event, then the event, then what was
+        // received because of it.
         builder.show_crossing(place);
         builder.broadcast(place);
         builder.settle(place);
@@ -325,6 +327,7 @@ fn crossings(places: &[PlacedEvent<'_>]) -> Vec<Crossing> {
                 from: answered,
             };
         };
+        // Positions are dense, so the difference of two positions is a difference of places.
         let known = seen.get().saturating_add(1).saturating_sub(first.get());
         let known = usize::try_from(known).unwrap_or(index).min(index);
         let above = (known..index).find(|other| !is_same(&places[*other]));

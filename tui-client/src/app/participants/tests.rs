@@ -66,10 +66,10 @@ fn the_gone_fade_and_what_is_read_is_known_from_what_is_said() {
 fn what_is_read_only_grows() {
     let mut participants = Participants::default();
     participants.welcome(&welcome("bob", 2, &[(1, "ada"), (2, "bob")]));
-    for (position, told, known) in [(3, 2, 2), (4, 0, 2), (5, 4, 4)] {
+    for (position, reported, known) in [(3, 2, 2), (4, 0, 2), (5, 4, 4)] {
         let mut said = message(position, position * 4, "ada", "hi");
         if let EventKind::Message { seen, .. } = &mut said.kind {
-            *seen = Position::new(told);
+            *seen = Position::new(reported);
         }
         participants.apply(&said, Duration::ZERO);
         let ada = participants.people().nth(1).map(|ada| ada.seen);

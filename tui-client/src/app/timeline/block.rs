@@ -266,6 +266,7 @@ impl<'a> Block<'a> {
         } else if let Some(most) = columns.name() {
             glyphs::fit(&name, most).into_owned()
         } else {
+            // At most half of the row, so that the text begins on the same row as its author.
             let most = (columns.space(columns.text()) / 2).max(2) - 1;
             format!("{}:", glyphs::fit(&name, most))
         };

@@ -16,22 +16,10 @@ use crate::{glyphs, session::HistoryPage};
 /// The largest number of loaded entries. The session cuts an event's texts to less than 1.6 KiB, so
 /// the loaded part and the tail take at most 24 MiB.
 pub(super) const MAX_ENTRIES: usize = 10_000;
-/// How many of the newest lines are kept while the loaded part is elsewhere.
-const TAIL: usize = 2_000;
 /// If fewer entries than this are loaded beyond the pane, more are fetched.
 const AHEAD: usize = 300;
 /// The distance between the numbers of entries in different loaded parts.
-const APART: i64 = 1 << 32;
-
-/// The newest lines, while the loaded part is elsewhere.
-#[derive(Debug)]
-pub(super) struct TimelineTail {
-    entries: VecDeque<TimelineEntry>,
-    /// The tail has all events from this position on.
-    from: Position,
-    /// How many entries at the front belong to a chat that the server had before.
-    past: usize,
-}
+pub(super) const APART: i64 = 1 << 32;
 
 /// Which lines are being fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +45,24 @@ pub(super) struct LoadedRange {
     refused: bool,
 }
 
-impl Timeline {
-    /// Whether the loaded part ends at the end of the chat.
-    pub(super) fn is_attached(&self) -> bool {
-        self.tail.is_none()
+impl LoadedRange {
+    /// The newest loaded position.
+    pub(super) fn high(&self) -> Position {
+        self.high
     }
 
+    /// Sets the newest loaded position.
+    pub(super) fn set_high(&mut self, high: Position) {
+        self.high = high;
+    }
+
+    /// The range of another loaded part. A page that is in flight was for the old one.
+    pub(super) fn replace(&mut self, low: Option<Position>, high: Position) {
+        (self.low, self.high, self.asked) = (low, high, None);
+    }
+}
+
+impl Timeline {
     /// Which lines are being fetched.
     pub fn fetching(&self) -> Option<Fetching> {
         self.reach.asked.map(|page| match page {
@@ -85,15 +85,8 @@ impl Timeline {
     /// The oldest position among the newest lines, if there are older ones.
     pub(in crate::app) fn before_newest(&self) -> Option<Position> {
         match &self.tail {
-            Some(tail) => Some(tail.from).filter(|from| *from > self.reach.floor),
+            Some(tail) => Some(tail.from()).filter(|from| *from > self.reach.floor),
             None => self.ends().0,
-        }
-    }
-
-    /// Shows the newest lines, if they are not in the loaded part.
-    pub(in crate::app) fn attach_again(&mut self) {
-        if !self.is_attached() {
-            self.follow();
         }
     }
 
@@ -104,6 +97,7 @@ impl Timeline {
         }
         let (from, to, _) = self.rows_on_screen();
         let (low, _) = self.ends();
+        // While following, older lines are needed only if the first loaded one is on screen.
         let older = from.saturating_sub(self.past) < AHEAD && (self.anchor.is_some() || from == 0);
         let page = match low {
             Some(low) if older => HistoryPage::Before(low),
@@ -137,6 +131,8 @@ impl Timeline {
             return true;
         };
         match page {
+            // The loaded part may have moved while the page was in flight: then it would leave a
+            // gap.
             HistoryPage::Before(before) if self.reach.low == Some(before) => {
                 self.prepend(events, before, start);
             }
@@ -154,10 +150,12 @@ impl Timeline {
             self.entries = self.entries_of(events);
             self.widen();
             self.past = 0;
+            // Anchors and selections refer to numbers. A gap this large makes those of the old part
+            // invalid without a search.
             self.first += APART;
-            self.reach.asked = None;
-            self.reach.low = events.first().map(|event| event.position);
-            self.reach.high = events.last().map_or(Position::ZERO, |event| event.position);
+            let low = events.first().map(|event| event.position);
+            let high = events.last().map_or(Position::ZERO, |event| event.position);
+            self.reach.replace(low, high);
             if start {
                 self.reach.floor = self.reach.low.unwrap_or_default();
             }
@@ -174,28 +172,6 @@ impl Timeline {
         self.entries
             .iter()
             .rposition(|entry| entry.position() == Some(position))
-    }
-
-    /// Returns to the end of the chat.
-    pub(super) fn attach(&mut self) {
-        let Some(tail) = self.tail.take() else { return };
-        let selected = self.selected_position();
-        self.reach.low = tail
-            .entries
-            .iter()
-            .find_map(TimelineEntry::position)
-            .or(Some(tail.from));
-        self.entries = tail.entries;
-        self.past = tail.past;
-        if let Some(first) = self.entries.front_mut() {
-            first.new_day = true;
-        }
-        self.reach.high = self.last;
-        self.reach.asked = None;
-        self.first += APART;
-        self.selected = selected
-            .and_then(|position| self.locate(position))
-            .map(|index| self.number(index));
     }
 
     /// Takes note that the event at this position was received.
@@ -232,17 +208,15 @@ impl Timeline {
     /// Appends an entry that has just arrived.
     pub(super) fn push(&mut self, entry: TimelineEntry) {
         if let Some(tail) = &mut self.tail {
-            let entry = entry.after(tail.entries.back());
-            tail.entries.push_back(entry);
-            if tail.entries.len() > TAIL {
-                tail.pop();
-            }
+            tail.push(entry);
             return self.settle();
         }
         let entry = entry.after(self.entries.back());
         self.entries.push_back(entry);
         self.extend_run();
         if self.entries.len() > MAX_ENTRIES {
+            // Somebody who reads far up must not lose those lines: the newest ones go to the tail
+            // instead. Otherwise the oldest line is the one that nobody misses.
             let reading = self.anchor.and_then(|anchor| self.index_of(anchor.entry));
             if reading.is_some_and(|index| index < MAX_ENTRIES / 2) {
                 self.detach();
@@ -272,6 +246,8 @@ impl Timeline {
         }
         if self.entries.len() + page.len() > MAX_ENTRIES {
             self.detach();
+            // The user reads at the upper end, so the lower end is dropped; it can be fetched
+            // again.
             self.entries
                 .truncate(MAX_ENTRIES.saturating_sub(page.len()));
             let newest = self.entries.iter().rev().find_map(TimelineEntry::position);
@@ -291,7 +267,7 @@ impl Timeline {
             // The log ends here, whatever the tail says.
             None => {
                 if let Some(tail) = &mut self.tail {
-                    tail.from = self.reach.high.next();
+                    tail.reaches_down_to(self.reach.high.next());
                 }
             }
         }
@@ -304,50 +280,6 @@ impl Timeline {
         while self.entries.len() > MAX_ENTRIES {
             self.drop_first();
         }
-    }
-
-    /// Joins the loaded part and the tail if they meet.
-    fn absorb_tail(&mut self) {
-        let high = self.reach.high;
-        if self
-            .tail
-            .as_ref()
-            .is_none_or(|tail| tail.from > high.next())
-        {
-            return;
-        }
-        let Some(tail) = self.tail.take() else { return };
-        let mut rest = tail
-            .entries
-            .into_iter()
-            .skip_while(|entry| entry.position().is_none_or(|position| position <= high));
-        if let Some(mut entry) = rest.next() {
-            entry.new_day = self
-                .entries
-                .back()
-                .is_none_or(|last| last.at.date() != entry.at.date());
-            self.entries.push_back(entry);
-        }
-        self.entries.extend(rest);
-        self.reach.high = self.last;
-    }
-
-    /// Splits the newest lines off into the tail.
-    fn detach(&mut self) {
-        if self.tail.is_some() {
-            return;
-        }
-        let at = self.entries.len().saturating_sub(TAIL);
-        let entries = self.entries.split_off(at);
-        let from = entries.iter().find_map(TimelineEntry::position);
-        let newest = self.entries.iter().rev().find_map(TimelineEntry::position);
-        self.reach.high = newest.unwrap_or(self.reach.high);
-        self.tail = Some(TimelineTail {
-            entries,
-            from: from.unwrap_or(self.last.next()),
-            past: self.past.saturating_sub(at),
-        });
-        self.past = self.past.min(at);
     }
 
     pub(super) fn drop_first(&mut self) {
@@ -416,23 +348,5 @@ impl Timeline {
             row: 0,
         });
         self.down(self.page / 2);
-    }
-}
-
-impl TimelineTail {
-    pub(super) fn lines(&self) -> &VecDeque<TimelineEntry> {
-        &self.entries
-    }
-
-    #[cfg(test)]
-    pub(super) fn entries(&self) -> impl Iterator<Item = &TimelineEntry> {
-        self.entries.iter()
-    }
-
-    fn pop(&mut self) {
-        if let Some(position) = self.entries.pop_front().and_then(|gone| gone.position()) {
-            self.from = position.next();
-        }
-        self.past = self.past.saturating_sub(1);
     }
 }

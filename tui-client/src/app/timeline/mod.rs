@@ -1,4 +1,21 @@
 //! The messages in the order of the log, and how far the user has scrolled in them.
+//!
+//! Two parts of the log are kept; they are one as long as nothing lies between them:
+//!
+//! ```text
+//! the log:   1 ................ low ------ high ........ from ------ last
+//!            floor                 entries                  tail
+//!                                  ^ what is on screen      ^ what arrives
+//! ```
+//!
+//! While the two are one (`tail` is `None`: attached), `entries` ends at `last` and the pane can
+//! follow. Scrolling far up, a jump or a search detaches them; fetching down to `from`, or going to
+//! the newest line, joins them again.
+//!
+//! An entry is referred to by its number, which it keeps while it is loaded: `first` is the number of
+//! the first entry, and an index is a number less `first`. Dropping an entry at the front only raises
+//! `first`. Where one reads is such a number with a row (`anchor`), so that arriving lines move
+//! nothing.
 
 mod block;
 mod entry;
@@ -6,9 +23,11 @@ mod loaded;
 pub(crate) mod marks;
 mod past;
 mod relation;
+mod rows;
 mod runs;
 mod scroll;
 mod select;
+mod tail;
 
 use std::{collections::VecDeque, time::SystemTime};
 
@@ -24,8 +43,9 @@ pub use self::{
 };
 use self::{
     entry::{EntryContent, MeasuredHeight, PendingLine, PresenceRun, TimelineEntry},
-    loaded::{LoadedRange, TimelineTail},
+    loaded::LoadedRange,
     scroll::Anchor,
+    tail::TimelineTail,
 };
 use crate::{
     glyphs,
@@ -254,24 +274,10 @@ impl Timeline {
         stood
     }
 
-    /// The blocks on screen, from the top, and how many rows of the first one are above the pane.
-    /// The cost depends only on what is visible.
-    pub fn visible(&self) -> (Vec<Block<'_>>, usize) {
-        let (from, to, above) = self.rows_on_screen();
-        let mut blocks = Vec::new();
-        for index in from..to {
-            if self.height(index) > 0 {
-                let first = blocks.is_empty();
-                blocks.extend(self.block(index, first).map(|block| self.marked(block)));
-            }
-        }
-        (blocks, above)
-    }
-
     /// The size of all entries with their texts, in bytes.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
-        let tail = self.tail.iter().flat_map(loaded::TimelineTail::entries);
+        let tail = self.tail.iter().flat_map(TimelineTail::entries);
         self.entries
             .iter()
             .chain(tail)
@@ -309,82 +315,6 @@ impl Timeline {
         })
     }
 
-    /// The block of an entry or, with an index after the entries, of a pending line. The first one
-    /// on screen names its author.
-    fn block(&self, index: usize, first: bool) -> Option<Block<'_>> {
-        #[cfg(test)]
-        self.laid_out.update(|laid_out| laid_out + 1);
-        let columns = &self.columns;
-        let Some(entry) = self.entries.get(index) else {
-            let line = self.pending.get(index - self.entries.len())?;
-            let block = Block::pending(columns, &self.own_name, line.text.as_str());
-            return Some(block.stamped(line.at, false));
-        };
-        // A name in a column of its own takes no space from the text. If there is no space for it
-        // on the top row either, each line has it.
-        let named = !entry.follows
-            || (first && columns.name().is_some())
-            || (columns.name().is_none() && columns.time().is_none());
-        let mut block = match &entry.content {
-            EntryContent::Event(_) | EntryContent::Past(_) if self.is_folded(index) => {
-                Block::run(columns, &runs::summary(self.run(index)))
-            }
-            EntryContent::Event(event) | EntryContent::Past(event) => {
-                Block::event(columns, event, &self.own_name, named)
-            }
-            EntryContent::Notice(text) => Block::notice(columns, text),
-            EntryContent::Rejected { text, reason } => {
-                Block::rejected(columns, (&self.own_name, text), reason)
-            }
-        };
-        block.unread = self.is_first_unread(index);
-        block.selected = self.selected == Some(self.number(index));
-        if let EntryContent::Event(event) = &entry.content
-            && !self.is_folded(index)
-        {
-            block.crossed = self.crossed(index, event);
-            block.relation = self.relation_to_selected(event);
-        }
-        Some(block.stamped(entry.at, entry.new_day))
-    }
-
-    fn is_folded(&self, index: usize) -> bool {
-        !self.expanded
-            && self
-                .entries
-                .get(index)
-                .is_some_and(|entry| matches!(entry.run, PresenceRun::Head(_)))
-    }
-
-    fn height(&self, index: usize) -> usize {
-        let cache = if let Some(entry) = self.entries.get(index) {
-            if entry.run == PresenceRun::Member && !self.expanded {
-                return 0;
-            }
-            &entry.height
-        } else {
-            match self.pending.get(index.saturating_sub(self.entries.len())) {
-                Some(line) => &line.height,
-                None => return 0,
-            }
-        };
-        let body = match cache.0.get() {
-            Some((layout, height)) if layout == self.layout => height,
-            _ => {
-                let height = self.block(index, false).map_or(0, |block| block.body());
-                cache.0.set(Some((self.layout, height)));
-                height
-            }
-        };
-        self.head(index) + body
-    }
-
-    /// The number of rows above an entry's own: the date, and the unread line.
-    fn head(&self, index: usize) -> usize {
-        let new_day = self.entries.get(index).is_some_and(|entry| entry.new_day);
-        usize::from(new_day) + usize::from(self.is_first_unread(index))
-    }
-
     fn local(&self, at: SystemTime) -> DateTime {
         Timestamp::try_from(at)
             .unwrap_or(Timestamp::UNIX_EPOCH)
@@ -398,9 +328,5 @@ fn lamport(time: LamportTime) -> String {
     format!("L{time}")
 }
 
-#[cfg(test)]
-mod loaded_tests;
-#[cfg(test)]
-mod past_tests;
 #[cfg(test)]
 mod tests;

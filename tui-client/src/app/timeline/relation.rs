@@ -20,6 +20,7 @@ impl Timeline {
         let Some(seen) = sending.seen() else {
             return 0;
         };
+        // From the newest up, and no further than what the author had seen: usually a handful.
         let mut above: Vec<_> = self
             .entries
             .range(index.saturating_sub(NEAR)..index)

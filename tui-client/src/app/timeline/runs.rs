@@ -94,6 +94,7 @@ impl Timeline {
             return;
         };
         let number = self.number(last);
+        // Folding takes rows away, so it must not happen at or below the row that somebody reads.
         let in_use = self.anchor.is_some_and(|anchor| anchor.entry >= number)
             || self.selected.is_some_and(|selected| selected >= number);
         let presence = |index: usize| self.entries[index].is_presence();
@@ -102,6 +103,7 @@ impl Timeline {
         }
         let mut from = last;
         while from > 0 && last - from < MOST {
+            // A date or the unread line stands above its entry, so the entry has to be visible.
             let breaks = self.entries[from].new_day || self.is_first_unread(from);
             if breaks || !self.entries[from - 1].is_presence() {
                 break;

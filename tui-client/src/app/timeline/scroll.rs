@@ -131,6 +131,9 @@ impl Timeline {
     /// Restores the invariants after a change: the pane is full, it follows again once the newest
     /// row is on screen, and what is on screen counts as seen.
     pub(super) fn settle(&mut self) {
+        // The order matters: first an anchor is found if one is needed, then it is checked, and
+        // only then what is on screen counts as seen. Apart from the end of the chat there is
+        // nothing to follow, so the pane stands at the last loaded row.
         if self.anchor.is_none() && !self.is_attached() {
             self.anchor = self
                 .count()
@@ -147,6 +150,7 @@ impl Timeline {
             let newest = self.is_attached()
                 && self.visible_after(index).is_none()
                 && row + 1 >= self.height(index);
+            // An anchor at the newest row would keep the pane from following.
             if anchor.entry >= self.first && newest {
                 self.anchor = None;
             } else if anchor.entry < self.first || self.rows_above() < self.page {
@@ -155,6 +159,8 @@ impl Timeline {
             }
         }
         if self.anchor.is_none() && self.is_attached() {
+            // Widening the column of authors breaks rows anew, which moves nothing that is being
+            // read.
             self.seen = self.arrived;
             self.widen();
         } else {

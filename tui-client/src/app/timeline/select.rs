@@ -10,8 +10,8 @@ use chitty_chat::{
 use super::{
     Timeline,
     entry::{EntryContent, TimelineEntry},
-    loaded::TimelineTail,
     scroll::Anchor,
+    tail::TimelineTail,
 };
 use crate::glyphs;
 
@@ -150,6 +150,7 @@ impl Timeline {
         let rows = |range: std::ops::Range<usize>| -> usize {
             range.map(|index| self.height(index)).sum()
         };
+        // A match at the very edge has no context; on a small pane the margin shrinks.
         let margin = AROUND.min(self.page / 4);
         let bottom = self.page.min(rows(from..to) - above);
         let first = (rows(from..index) + self.head(index)).checked_sub(above);

@@ -1,3 +1,6 @@
+mod loaded;
+mod past;
+
 use proptest::prelude::*;
 
 use super::{loaded::MAX_ENTRIES, *};
@@ -13,7 +16,7 @@ fn timeline(count: u64, page: usize) -> Timeline {
 }
 
 /// The rows on screen: each entry's Lamport column, and dates.
-pub(super) fn screen(timeline: &Timeline) -> Vec<String> {
+fn screen(timeline: &Timeline) -> Vec<String> {
     let (blocks, above) = timeline.visible();
     let mut rows = Vec::new();
     for block in &blocks {

@@ -189,8 +189,8 @@ fn what_the_contract_allows_fits() {
     };
     assert!(welcome.encoded_len() < PARTICIPANTS * PARTICIPANT);
     // Beside the participants there is space for other fields, but not for anything.
-    let room = STREAM_MESSAGE.checked_sub(PARTICIPANTS * PARTICIPANT);
-    assert!(room.is_some_and(|room| (32 << 10..256 << 10).contains(&room)));
+    let space = STREAM_MESSAGE.checked_sub(PARTICIPANTS * PARTICIPANT);
+    assert!(space.is_some_and(|space| (32 << 10..256 << 10).contains(&space)));
     // As many bytes of events as a page has at most, in the smallest events there are.
     let page = v1::HistoryReply {
         events: vec![message(1, &"x".repeat(32), &"x".repeat(218), ""); 1000],

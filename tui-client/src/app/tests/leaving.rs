@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{
+use super::super::{
     ActiveScreen, Effect, Input,
     leaving::{ANNOUNCED, REST},
     testing::{TestApp, message},

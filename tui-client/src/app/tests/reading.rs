@@ -5,7 +5,7 @@ use std::time::Duration;
 use chitty_chat::LamportTime;
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{testing::*, *};
+use super::super::{testing::*, *};
 use crate::session::{HistoryPage, Notice};
 
 /// In a chat of which ada has the events from position 901 to the end.

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{loaded::MAX_ENTRIES, tests::screen, *};
+use super::{
+    super::{loaded::MAX_ENTRIES, *},
+    screen,
+};
 use crate::{
     app::testing::{at, joined, message, welcome},
     session::HistoryPage,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chitty_chat::LamportTime;
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{search::SearchOutcome, testing::*, *};
+use super::super::{search::SearchOutcome, testing::*, *};
 use crate::session::{HistoryPage, Notice};
 
 const CTRL: KeyModifiers = KeyModifiers::CONTROL;

@@ -1,7 +1,10 @@
 //! The server has another chat than before: the positions of earlier lines mean nothing in the new
 //! one.
 
-use super::{loaded::MAX_ENTRIES, past::PAST, tests::screen, *};
+use super::{
+    super::{loaded::MAX_ENTRIES, past::PAST, *},
+    screen,
+};
 use crate::{
     app::testing::{at, joined, message, welcome},
     session::HistoryPage,
@@ -65,8 +68,8 @@ fn its_older_lines_come_between_and_nobody_who_reads_is_moved() {
     timeline.paged(HistoryPage::Before(10.into()), Some(&older()), true);
     assert_eq!(screen(&timeline), before);
     assert_eq!(timeline.selected_text(), selected);
-    let told = timeline.entries.iter().filter_map(TimelineEntry::any_event);
-    let times: Vec<_> = told.map(|event| event.lamport.get()).collect();
+    let events = timeline.entries.iter().filter_map(TimelineEntry::any_event);
+    let times: Vec<_> = events.map(|event| event.lamport.get()).collect();
     let expected: Vec<_> = (101..=112).chain(501..=512).collect();
     assert_eq!(times, expected);
     assert_eq!(timeline.wanted(), None);

@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tonic::{Status, body::Body, codec::Codec as _, transport::Endpoint};
 use tonic_prost::ProstCodec;
 
-use super::{
+use super::super::{
     Ended, Link, Notice, Ticket,
     driver::{Flow, SessionDriver},
     leave::{LeaveOutcome, LeavePhase},
@@ -371,8 +371,8 @@ async fn a_participation_that_is_over_is_renewed_after_a_wait() {
 
 #[tokio::test]
 async fn the_app_has_taken_most_when_three_quarters_are_free() {
-    let (told, mut notices) = mpsc::channel(8);
-    let out = NoticeQueue::new(told);
+    let (notices_in, mut notices) = mpsc::channel(8);
+    let out = NoticeQueue::new(notices_in);
     for _ in 0..8 {
         let sent = out.notices.try_send(Notice::Link(Link::Live));
         assert!(sent.is_ok());
