@@ -8,10 +8,10 @@ use std::{
 use chitty_chat::{
     Event, EventKind, LamportTime, ParticipantNumber, Position, Session, secret::os_random,
 };
+use chitty_room::record::{Batch, Record};
 use chitty_server::{
     data::chat_file,
     log::{Log, SqliteLog},
-    record::{Batch, Record},
 };
 use color_eyre::eyre::Result;
 use tokio::time::{Instant, interval};

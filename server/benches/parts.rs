@@ -11,12 +11,14 @@ use chitty_chat::{
     Event, EventKind, LamportTime, MessageId, MessageText, ParticipantName, Position, Session,
     SessionHash, logging,
 };
+use chitty_room::{
+    DecisionTime, Fold, Join, Publish, Room, RoomRules,
+    record::{Batch, EncodedEvent, EncodedRecord, Record},
+};
 use chitty_server::{
     data::DataDir,
     follower::{self, Hub},
     log::{Log, LogFuture, MemoryLog, PageLimit, SqliteLog},
-    record::{Batch, EncodedEvent, EncodedRecord, Record},
-    room::{DecisionTime, Fold, Join, Publish, Room, RoomRules},
 };
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use tempfile::TempDir;

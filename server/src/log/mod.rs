@@ -26,7 +26,7 @@ pub use sqlite::{
     SqliteLog, Summary, backup, check, recover,
 };
 
-use crate::record::{Batch, EncodedEvent, Record};
+use chitty_room::record::{Batch, EncodedEvent, Record};
 
 /// The future that a log's methods return. It is boxed because they are called through a trait
 /// object.

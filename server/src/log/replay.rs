@@ -4,10 +4,7 @@ use chitty_chat::{LamportTime, Position};
 use thiserror::Error;
 
 use super::{Log, PageLimit, ReadError};
-use crate::{
-    record::Record,
-    room::{Fold, FoldError, SnapshotError},
-};
+use chitty_room::{Fold, FoldError, SnapshotError, record::Record};
 
 /// Why a log cannot be replayed.
 #[derive(Debug, Error)]

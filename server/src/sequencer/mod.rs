@@ -34,8 +34,10 @@ use crate::{
     follower::Hub,
     line_limit::{Cause, LineLimit},
     log::{AppendError, Keep, Log, ReplayError, catch_up, replay},
+};
+use chitty_room::{
+    DecisionTime, Room, RoomRules, View,
     record::{Batch, EncodedRecord, Record},
-    room::{DecisionTime, Room, RoomRules, View},
 };
 
 /// Requests that may wait for the sequencer; further ones wait with their callers.

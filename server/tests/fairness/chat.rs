@@ -18,15 +18,17 @@ use chitty_chat::{
     },
     secret::os_random,
 };
+use chitty_room::{
+    RoomRules,
+    rate::Rate,
+    record::{Batch, Record},
+};
 use chitty_server::{
     log::{
         AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, READERS,
         ReadError,
     },
     net::{Peer, StreamAbort},
-    rate::Rate,
-    record::{Batch, Record},
-    room::RoomRules,
     sequencer::Sequencer,
     service::{Answer, ChittyChat},
 };

@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use chat::{Chat, HOURLY, READ, SlowLog, back, named, retry_in};
 use chitty_chat::proto::v1::{JoinRequest, LeaveReply, LeaveRequest, PublishReply, PublishRequest};
-use chitty_server::{log::Log, rate::Rate, room::RoomRules};
+use chitty_room::{RoomRules, rate::Rate};
+use chitty_server::log::Log;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
 

@@ -6,10 +6,10 @@ use std::{
 };
 
 use chitty_chat::{Event, EventKind, secret::os_random};
+use chitty_room::record::Record;
 use chitty_server::{
     data::DataDir,
     log::{Log, SqliteLog},
-    record::Record,
 };
 use tokio::time::sleep;
 

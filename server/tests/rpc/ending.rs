@@ -14,6 +14,7 @@ use chitty_chat::{
     proto::v1::{Broadcast, broadcast::Kind, closing},
     secret::os_random,
 };
+use chitty_room::record::{Batch, Record};
 use chitty_server::{
     app::ServerConfig,
     data::DataDir,
@@ -22,7 +23,6 @@ use chitty_server::{
         SqliteLog,
     },
     net,
-    record::{Batch, Record},
     sequencer::StopReason,
 };
 use tokio::time::timeout;

@@ -3,11 +3,10 @@
 use std::{fs, path::Path, time::UNIX_EPOCH};
 
 use chitty_chat::{Event, EventKind, ParticipantNumber, Position, Session, secret::os_random};
+use chitty_room::{Fold, record::Record};
 use chitty_server::{
     data::chat_file,
     log::{Log as _, SqliteLog},
-    record::Record,
-    room::Fold,
 };
 
 /// Writes a Joined of this name and a message with this text.

@@ -10,10 +10,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{tests::records, *};
-use crate::{
-    log::{replay, tests::ALL},
-    room::Fold,
-};
+use crate::log::{replay, tests::ALL};
+use chitty_room::Fold;
 
 /// A folder with a chat of so many events that was closed, and its file.
 async fn closed(count: u64) -> (TempDir, PathBuf) {

@@ -19,10 +19,8 @@ use super::{
     tests::{old_chat, records},
     *,
 };
-use crate::{
-    log::{replay, tests::ALL},
-    room::Fold,
-};
+use crate::log::{replay, tests::ALL};
+use chitty_room::Fold;
 
 const COUNT: u64 = 600;
 /// Positions up to here are dropped of a chat that is trimmed.

@@ -18,10 +18,7 @@ use chitty_chat::{
 };
 use prost::Message as _;
 
-use crate::{
-    record::Record,
-    room::{Fold, SnapshotError, time_after},
-};
+use chitty_room::{Fold, SnapshotError, record::Record, time_after};
 
 /// The participants that whole records mention, and whose Joined is lost.
 #[derive(Default)]

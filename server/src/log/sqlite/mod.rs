@@ -59,10 +59,8 @@ pub use self::{
     verify::Summary,
 };
 use super::{AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError};
-use crate::{
-    data::DataDir,
-    record::{Batch, EncodedEvent, Record},
-};
+use crate::data::DataDir;
+use chitty_room::record::{Batch, EncodedEvent, Record};
 
 /// The oldest version that is safe to use. Earlier ones could corrupt a WAL database that several
 /// connections have open.

@@ -6,10 +6,7 @@ use chitty_chat::Position;
 use thiserror::Error;
 
 use super::Extent;
-use crate::{
-    record::RecordError,
-    room::{FoldError, SnapshotError},
-};
+use chitty_room::{FoldError, SnapshotError, record::RecordError};
 
 /// A problem of a chat's file.
 #[derive(Debug, Error)]

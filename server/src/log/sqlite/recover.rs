@@ -21,10 +21,7 @@ use super::{
     schema,
     verify::inspect,
 };
-use crate::{
-    record::Record,
-    room::{Fold, SnapshotError},
-};
+use chitty_room::{Fold, SnapshotError, record::Record};
 
 /// The longest hole that is filled. A longer one means that a position itself is damaged.
 const MOST_FILLED: u64 = 1_000_000;

@@ -13,10 +13,8 @@ use super::{
     tests::{old_chat, records},
     *,
 };
-use crate::{
-    log::{replay, tests::ALL},
-    room::Fold,
-};
+use crate::log::{replay, tests::ALL};
+use chitty_room::Fold;
 
 const COUNT: u64 = 600;
 

@@ -11,9 +11,9 @@ use super::{
     Extent, Keep, PageLimit, Problem,
     checksum::{self, Checksum},
 };
-use crate::{
+use chitty_room::{
+    FoldError,
     record::{EncodedEvent, EncodedRecord, Record},
-    room::FoldError,
 };
 
 /// In bytes: so many of the events that are read together share one allocation. An allocation for

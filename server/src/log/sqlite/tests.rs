@@ -10,7 +10,8 @@ use chitty_chat::{Event, EventKind, ParticipantNumber, Session, secret::os_rando
 use rusqlite::Connection;
 
 use super::*;
-use crate::{log::replay, room::Fold};
+use crate::log::replay;
+use chitty_room::Fold;
 
 /// ada joins, and writes the rest.
 pub(super) fn records(count: u64) -> Vec<Record> {

@@ -13,10 +13,7 @@ use super::{
     rows::{self, ChatRow, Walk},
     schema::{self, WITH_CHECKSUMS},
 };
-use crate::{
-    record::Record,
-    room::{Fold, FoldError, check_rises, time_after},
-};
+use chitty_room::{Fold, FoldError, check_rises, record::Record, time_after};
 
 /// A summary of a chat's file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! rules.
 
 use super::*;
-use crate::room::FoldError;
+use crate::FoldError;
 
 #[test]
 fn streams_are_counted_on_from_those_of_another_server() {

@@ -1,7 +1,7 @@
 //! Nobody burns the clock for all, and at the end of the numbers no time stands still.
 
 use super::*;
-use crate::room::FoldError;
+use crate::FoldError;
 
 const FAR: u64 = 1 << 32;
 

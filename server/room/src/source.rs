@@ -9,12 +9,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub const NETWORK_SHARE: u32 = 2;
 
 /// The part of a common resource that one source may have: a half.
-pub(crate) const fn share(all: usize) -> usize {
+pub const fn share(all: usize) -> usize {
     all / 2
 }
 
 /// The same for a [`network`]: three quarters.
-pub(crate) const fn network_share(all: usize) -> usize {
+pub const fn network_share(all: usize) -> usize {
     all / 4 * 3
 }
 

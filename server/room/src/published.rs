@@ -161,7 +161,7 @@ mod tests {
     use chitty_chat::{MessageId, MessageText, ParticipantName, Session};
 
     use super::*;
-    use crate::room::{DecisionTime, Fold, Join, Publish, Room, RoomRules};
+    use crate::{DecisionTime, Fold, Join, Publish, Room, RoomRules};
 
     const START: DecisionTime = DecisionTime {
         wall: std::time::UNIX_EPOCH,

@@ -296,7 +296,7 @@ impl Fold {
 
 /// Refuses an event that is not later than the one before it, which happens at the last number
 /// only.
-pub(crate) fn check_rises(before: LamportTime, event: &Event) -> Result<(), FoldError> {
+pub fn check_rises(before: LamportTime, event: &Event) -> Result<(), FoldError> {
     if event.lamport > before {
         return Ok(());
     }
@@ -307,7 +307,7 @@ pub(crate) fn check_rises(before: LamportTime, event: &Event) -> Result<(), Fold
 }
 
 /// The rule of the log's clock: the time of the event after one at `before`.
-pub(crate) fn time_after(before: LamportTime, request: LamportTime) -> LamportTime {
+pub fn time_after(before: LamportTime, request: LamportTime) -> LamportTime {
     let mut clock = LamportClock::starting_at(before);
     if request != LamportTime::ZERO {
         clock.receive(request);

@@ -8,6 +8,10 @@
 //! shared between clones, so that a clone is cheap: a batch is decided on one, which is dropped if
 //! the append fails.
 
+pub mod rate;
+pub mod record;
+pub mod source;
+
 mod command;
 mod decide;
 mod fold;
@@ -35,8 +39,7 @@ use std::{
 };
 
 pub use command::{Decision, Join, JoinGrant, Leave, Publish, Refusal, Resume};
-pub use fold::{Fold, FoldError, Participant};
-pub(crate) use fold::{check_rises, time_after};
+pub use fold::{Fold, FoldError, Participant, check_rises, time_after};
 pub use presence::Presence;
 pub use published::{REMEMBERED_POSITIONS, Receipt};
 pub use sessions::{REMEMBERED_ENDED, SessionState};

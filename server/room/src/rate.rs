@@ -30,7 +30,8 @@ impl Rate {
     }
 
     /// The same rate `factor` times as often.
-    pub(crate) fn times(self, factor: u32) -> Self {
+    #[must_use]
+    pub fn times(self, factor: u32) -> Self {
         Self {
             burst: self.burst.saturating_mul(factor),
             interval: self.interval / factor,
@@ -108,7 +109,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
 
     /// The same for what may safely be refused: it is refused, too, if there are too many buckets
     /// to keep another.
-    pub(crate) fn take_or_refuse(&mut self, key: K, rate: Rate, now: Duration) -> bool {
+    pub fn take_or_refuse(&mut self, key: K, rate: Rate, now: Duration) -> bool {
         let mut bucket = self.get(&key);
         bucket.take(rate, now).is_ok() && self.keep(key, bucket, now)
     }
