@@ -177,7 +177,7 @@ fn random(buffer: &mut [u8]) {
 fn sqlite() -> (TempDir, SqliteLog) {
     let folder = tempfile::tempdir().unwrap();
     let data = DataDir::open(folder.path()).unwrap();
-    let log = SqliteLog::serve(&data, &mut random).unwrap();
+    let log = SqliteLog::serve::<Fold>(&data, &mut random).unwrap();
     (folder, log)
 }
 

@@ -17,6 +17,7 @@ pub mod listen;
 pub mod log;
 pub mod maintain;
 pub mod net;
+pub mod replay;
 pub mod sequencer;
 pub mod service;
 pub mod threads;

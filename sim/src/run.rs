@@ -11,8 +11,10 @@ use chitty_room::{RoomRules, rate::Rate};
 use chitty_server::{
     app::{self, ServeError},
     follower,
-    log::{Keep, Log as _, ReplayError},
-    net, sequencer,
+    log::{Keep, Log as _},
+    net,
+    replay::ReplayError,
+    sequencer,
     sequencer::SequencerError,
 };
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};

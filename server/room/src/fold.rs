@@ -216,16 +216,7 @@ impl Fold {
                 found: event.position,
             });
         }
-        let expected = self.next_time(event.request);
-        // Computed again and not believed: a log with other times is damaged, or broke the rules.
-        if event.lamport != expected {
-            return Err(FoldError::Time {
-                position: event.position,
-                expected,
-                found: event.lamport,
-            });
-        }
-        check_rises(self.now(), event)
+        check_time(self.now(), event)
     }
 
     fn require_present(
@@ -294,16 +285,26 @@ impl Fold {
     }
 }
 
-/// Refuses an event that is not later than the one before it, which happens at the last number
-/// only.
-pub fn check_rises(before: LamportTime, event: &Event) -> Result<(), FoldError> {
-    if event.lamport > before {
-        return Ok(());
+/// Checks an event's Lamport time, given that of the event before it.
+///
+/// # Errors
+/// The time is not the one that the rules give, or not later than the one before, which happens at
+/// the last number only.
+pub fn check_time(before: LamportTime, event: &Event) -> Result<(), FoldError> {
+    let (position, found) = (event.position, event.lamport);
+    let expected = time_after(before, event.request);
+    // Computed again and not believed: a log with other times is damaged, or broke the rules.
+    if found != expected {
+        return Err(FoldError::Time {
+            position,
+            expected,
+            found,
+        });
     }
-    Err(FoldError::StandsStill {
-        position: event.position,
-        found: event.lamport,
-    })
+    if found <= before {
+        return Err(FoldError::StandsStill { position, found });
+    }
+    Ok(())
 }
 
 /// The rule of the log's clock: the time of the event after one at `before`.

@@ -39,7 +39,7 @@ use std::{
 };
 
 pub use command::{Decision, Join, JoinGrant, Leave, Publish, Refusal, Resume};
-pub use fold::{Fold, FoldError, Participant, check_rises, time_after};
+pub use fold::{Fold, FoldError, Participant, check_time, time_after};
 pub use presence::Presence;
 pub use published::{REMEMBERED_POSITIONS, Receipt};
 pub use sessions::{REMEMBERED_ENDED, SessionState};

@@ -33,7 +33,8 @@ use self::request::{DecidedRequest, Request};
 use crate::{
     follower::Hub,
     line_limit::{Cause, LineLimit},
-    log::{AppendError, Keep, Log, ReplayError, catch_up, replay},
+    log::{AppendError, Keep, Log},
+    replay::{ReplayError, catch_up, replay},
 };
 use chitty_room::{
     DecisionTime, Room, RoomRules, View,

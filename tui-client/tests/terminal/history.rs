@@ -39,7 +39,7 @@ pub(crate) fn write(folder: &Path, name: &str, text: &str) {
         records.push(record);
     }
     fs::create_dir_all(folder).expect("made");
-    let log = SqliteLog::open(&chat_file(folder), &mut os_random).expect("new");
+    let log = SqliteLog::open::<Fold>(&chat_file(folder), &mut os_random).expect("new");
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let appended = log.append(Position::ZERO, records.into());
     let appended = runtime.expect("a runtime").block_on(appended);

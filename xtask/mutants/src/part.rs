@@ -76,7 +76,18 @@ pub(crate) const PACKAGES: &[Package] = &[
             part(
                 "log",
                 "server/src/log/**/*.rs",
-                &["log::", "log_contract::", "maintain::", "files::"],
+                &[
+                    "log::",
+                    "log_contract::",
+                    "replay::",
+                    "maintain::",
+                    "files::",
+                ],
+            ),
+            part(
+                "replay",
+                "server/src/replay/**/*.rs",
+                &["log::", "replay::", "maintain::", "files::"],
             ),
         ],
     },

@@ -10,7 +10,10 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{tests::records, *};
-use crate::log::{replay, tests::ALL};
+use crate::{
+    log::tests::ALL,
+    replay::{recover, replay},
+};
 use chitty_room::Fold;
 
 /// A folder with a chat of so many events that was closed, and its file.
@@ -33,7 +36,7 @@ async fn append(log: &SqliteLog, to: u64) {
 }
 
 fn serve(folder: &Path) -> Result<SqliteLog, OpenError> {
-    SqliteLog::serve(&DataDir::open(folder).expect("ours"), &mut os_random)
+    SqliteLog::serve::<Fold>(&DataDir::open(folder).expect("ours"), &mut os_random)
 }
 
 /// The epoch, and how many events there are.
@@ -46,7 +49,7 @@ async fn what_is_served(folder: &Path) -> (String, u64) {
 }
 
 fn epoch(path: &Path) -> String {
-    check(path).expect("in order").epoch.to_string()
+    check::<Fold>(path).expect("in order").epoch.to_string()
 }
 
 fn was_put_aside(path: &Path, suffix: &str) -> bool {
@@ -66,7 +69,7 @@ async fn the_write_ahead_log_of_another_chat_is_put_aside() {
         .expect("kept");
     let foreign = beside(&other.path().join("chat.db"), "-wal");
     fs::copy(&foreign, beside(&path, "-wal")).expect("copied");
-    let said = check(&path).expect_err("not alone").to_string();
+    let said = check::<Fold>(&path).expect_err("not alone").to_string();
     assert!(said.contains("belongs to another file"), "{said}");
     let rescued = folder.path().join("rescued.db");
     let recovered = recover(&path, &rescued, &mut os_random).expect("whole");
@@ -204,7 +207,7 @@ async fn a_backup_that_is_laid_over_a_chat_takes_nothing_from_it() {
     {
         let log = serve(folder.path()).expect("new");
         append(&log, 20).await;
-        backup(&path, &copy, &mut os_random).expect("copied");
+        backup::<Fold>(&path, &copy, &mut os_random).expect("copied");
         append(&log, 30).await;
         old_log = fs::read(beside(&path, "-wal")).expect("there");
         own = log.epoch().to_string();
@@ -237,7 +240,7 @@ async fn a_journal_that_nobody_needs_is_put_aside() {
 async fn a_change_that_was_cut_off_is_rolled_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("chat.db");
-    let log = SqliteLog::open(&path, &mut os_random).expect("new");
+    let log = SqliteLog::open::<Fold>(&path, &mut os_random).expect("new");
     append(&log, 500).await;
     let own = log.epoch().to_string();
     drop(log);
@@ -282,7 +285,7 @@ async fn what_is_said_of_the_chat_as_a_whole_is_verified_at_the_start() {
             matches!(error, OpenError::Damaged { .. }),
             "{change}: {error}"
         );
-        check(&path).expect_err(change);
+        check::<Fold>(&path).expect_err(change);
     }
 }
 
@@ -307,14 +310,14 @@ async fn the_mark_of_a_chat_that_goes_on_may_be_older_than_the_chat() {
     let path = folder.path().join("chat.db");
     let mark = beside(&path, "-mark");
     let data = DataDir::open(folder.path()).expect("ours");
-    let log = SqliteLog::serve(&data, &mut os_random).expect("new");
+    let log = SqliteLog::serve::<Fold>(&data, &mut os_random).expect("new");
     append(&log, 10).await;
     let old = fs::read(&mark).expect("there");
     append(&log, 20).await;
     fs::write(&mark, old).expect("written");
-    assert_eq!(check(&path).expect("in order").marked, Marked::All);
+    assert_eq!(check::<Fold>(&path).expect("in order").marked, Marked::All);
     drop((log, data));
-    let marked = check(&path).expect("in order").marked;
+    let marked = check::<Fold>(&path).expect("in order").marked;
     assert_eq!(marked, Marked::UpTo(10.into()));
 }
 

@@ -3,10 +3,11 @@
 use std::{fs, path::Path};
 
 use chitty_chat::secret::os_random;
+use chitty_room::Fold;
 use rusqlite::Connection;
 
 use super::{tests::records, *};
-use crate::log::{replay, tests::ALL};
+use crate::{log::tests::ALL, replay::replay};
 
 /// What a chat's files hold: their names and their bytes.
 type Files = Vec<(&'static str, Vec<u8>)>;
@@ -26,7 +27,7 @@ fn write(folder: &Path, files: &Files) {
 
 fn serve(folder: &Path) -> Result<SqliteLog, String> {
     let data = DataDir::open(folder).map_err(|error| error.to_string())?;
-    SqliteLog::serve(&data, &mut os_random).map_err(|error| error.to_string())
+    SqliteLog::serve::<Fold>(&data, &mut os_random).map_err(|error| error.to_string())
 }
 
 /// All that can be read of a log, as it is served.
@@ -67,7 +68,7 @@ async fn flip(files: &Files, name: &str, count: usize, truth: &[Record]) -> usiz
         flipped[index].1[byte] ^= 1 << (number % 8);
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), &flipped);
-        let check = check(&folder.path().join("chat.db"));
+        let check = check::<Fold>(&folder.path().join("chat.db"));
         let next = (number % 7 == 0).then_some(next);
         match use_it(folder.path(), next).await {
             Ok(all) => assert_eq!(&all[..kept.len()], kept, "{name} {byte}: served otherwise"),
@@ -142,7 +143,7 @@ async fn a_damaged_record_is_refused_while_the_rest_is_served() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("chat.db");
     let truth = records(60);
-    let log = SqliteLog::open(&path, &mut os_random).expect("new");
+    let log = SqliteLog::open::<Fold>(&path, &mut os_random).expect("new");
     fill(&log, &truth).await;
     let connection = Connection::open(&path).expect("opened");
     let other = records(60)[28].encode();
@@ -179,7 +180,7 @@ async fn a_record_in_the_place_of_another_breaks_the_chain() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("chat.db");
     let truth = records(60);
-    let log = SqliteLog::open(&path, &mut os_random).expect("new");
+    let log = SqliteLog::open::<Fold>(&path, &mut os_random).expect("new");
     fill(&log, &truth).await;
     drop(log);
     // Whole by itself, with a checksum of its own, but never written here.
@@ -196,12 +197,12 @@ async fn a_record_in_the_place_of_another_breaks_the_chain() {
         )
         .expect("changed");
     drop(connection);
-    let error = check(&path).expect_err("found").to_string();
+    let error = check::<Fold>(&path).expect_err("found").to_string();
     assert!(
         error.contains("position 30: this record was not written after"),
         "{error}"
     );
-    SqliteLog::open(&path, &mut os_random)
+    SqliteLog::open::<Fold>(&path, &mut os_random)
         .err()
         .expect("found at the start");
 }

@@ -3,13 +3,14 @@
 use std::{fs, path::Path};
 
 use chitty_chat::secret::os_random;
+use chitty_room::Fold;
 use rusqlite::Connection;
 
 use super::{
     tests::{old_chat, records},
     *,
 };
-use crate::log::replay;
+use crate::replay::replay;
 
 /// The chat of `from`, as a server that is killed now leaves it.
 fn copy(from: &Path, to: &Path) {
@@ -23,7 +24,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn open(path: &Path) -> Result<SqliteLog, OpenError> {
-    SqliteLog::open(path, &mut os_random)
+    SqliteLog::open::<Fold>(path, &mut os_random)
 }
 
 async fn length(path: &Path) -> u64 {
@@ -69,7 +70,7 @@ async fn a_chat_of_an_older_version_that_was_killed_goes_on() {
     let log = open(&other).expect("migrated");
     assert_eq!((&*log.epoch(), log.extent().head), ("new", 12.into()));
     drop(log);
-    assert_eq!(check(&other).expect("in order").schema, 3);
+    assert_eq!(check::<Fold>(&other).expect("in order").schema, 3);
 }
 
 #[tokio::test]
@@ -80,13 +81,16 @@ async fn a_migrated_chat_is_whole_by_itself_and_goes_on() {
     let log = open(&path).expect("migrated");
     // The migration is in the file itself, so that its write-ahead log cannot be lost.
     fs::copy(&path, &alone).expect("copied");
-    let summary = check(&alone).expect("in order");
+    let summary = check::<Fold>(&alone).expect("in order");
     assert_eq!((summary.schema, summary.extent.head), (3, 9.into()));
     log.append(9.into(), records(12)[9..].into())
         .await
         .expect("appended");
     drop(log);
-    assert_eq!(check(&path).expect("in order").extent.head, 12.into());
+    assert_eq!(
+        check::<Fold>(&path).expect("in order").extent.head,
+        12.into()
+    );
     assert_eq!(length(&path).await, 12);
 }
 
@@ -117,7 +121,7 @@ async fn an_older_copy_is_not_mixed_with_a_newer_write_ahead_log() {
     let path = data.join("chat.db");
     let all = records(3000);
     {
-        let log = SqliteLog::serve(&DataDir::open(&data).expect("ours"), &mut os_random);
+        let log = SqliteLog::serve::<Fold>(&DataDir::open(&data).expect("ours"), &mut os_random);
         let log = log.expect("new");
         log.append(0.into(), all[..20].into())
             .await
@@ -128,7 +132,7 @@ async fn an_older_copy_is_not_mixed_with_a_newer_write_ahead_log() {
     let (killed, data) = (folder.path().join("killed/chat.db"), DataDir::open(&data));
     fs::create_dir(killed.parent().expect("one")).expect("made");
     {
-        let log = SqliteLog::serve(&data.expect("ours"), &mut os_random).expect("in order");
+        let log = SqliteLog::serve::<Fold>(&data.expect("ours"), &mut os_random).expect("in order");
         for batch in all[20..].chunks(200) {
             let after = log.extent().head;
             log.append(after, batch.into()).await.expect("appended");
@@ -179,7 +183,7 @@ async fn a_check_lists_all_that_is_damaged() {
         )
         .expect("changed");
     drop(connection);
-    let Err(CheckError::Damaged { problems, .. }) = check(&path) else {
+    let Err(CheckError::Damaged { problems, .. }) = check::<Fold>(&path) else {
         panic!("it is damaged");
     };
     assert_eq!(problems.count(), 201);
@@ -203,7 +207,7 @@ async fn what_is_left_of_a_chat_that_is_gone_is_said() {
     let said = || open(&path).err().expect("it was there").to_string();
     {
         let data = DataDir::open(folder.path()).expect("ours");
-        let log = SqliteLog::serve(&data, &mut os_random).expect("new");
+        let log = SqliteLog::serve::<Fold>(&data, &mut os_random).expect("new");
         let appended = log.append(0.into(), records(9).into()).await;
         appended.expect("appended");
         copy(&path, &folder.path().join("killed.db"));

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use chitty_chat::files;
 
 use super::{OpenError, beside, mark, mark::Acknowledged, open, schema};
-use crate::data;
+use crate::{data, log::RecordFold};
 
 /// A read-only connection to a chat.
 pub(super) struct ReadOnly {
@@ -30,7 +30,7 @@ pub(super) struct ReadOnly {
 }
 
 impl ReadOnly {
-    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+    pub(super) fn open<F: RecordFold>(path: &Path) -> Result<Self, OpenError> {
         // SQLite's own message does not say that there is no file.
         let file = |source| OpenError::File {
             path: path.into(),
@@ -43,7 +43,7 @@ impl ReadOnly {
         // Read before the chat, which may go on meanwhile.
         let marked = mark::read(path).map_err(file)?;
         let has_log = !is_live && open::has_write_ahead_log(path);
-        let is_foreign = has_log && !open::log_belongs(path);
+        let is_foreign = has_log && !open::log_belongs::<F>(path);
         let (connection, version) = connect(path, !is_live && (!has_log || is_foreign))?;
         if version == 0 {
             return Err(OpenError::Foreign { path: path.into() });

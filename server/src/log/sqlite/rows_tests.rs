@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use chitty_chat::secret::os_random;
+use chitty_room::Fold;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -25,7 +26,7 @@ fn path(folder: &TempDir) -> PathBuf {
 
 async fn chat() -> (TempDir, Connection) {
     let folder = tempfile::tempdir().expect("a folder");
-    let log = SqliteLog::open(&path(&folder), &mut os_random).expect("new");
+    let log = SqliteLog::open::<Fold>(&path(&folder), &mut os_random).expect("new");
     log.append(Position::ZERO, records(COUNT).into())
         .await
         .expect("appended");
@@ -166,12 +167,14 @@ async fn a_chat_whose_first_record_does_not_follow_on_what_was_dropped_is_damage
     row.chain = 7;
     row.write(&connection).expect("written");
     drop(connection);
-    let said = check(&path(&folder)).expect_err("damaged").to_string();
+    let said = check::<Fold>(&path(&folder))
+        .expect_err("damaged")
+        .to_string();
     assert!(
         said.contains("position 1: this record was not written after"),
         "{said}"
     );
-    SqliteLog::open(&path(&folder), &mut os_random)
+    SqliteLog::open::<Fold>(&path(&folder), &mut os_random)
         .err()
         .expect("damaged");
 }

@@ -1,10 +1,18 @@
-//! Replay: from a log to its fold.
+//! Replay: from a log to its fold, and from a damaged chat to one that can be folded.
+//!
+//! This is where stored records meet their meaning. A log ([`crate::log`]) does not know it, and a
+//! room ([`chitty_room`]) does not know where records are stored.
 
-use chitty_chat::{LamportTime, Position};
+mod mend;
+mod recover;
+
+use chitty_chat::{Event, LamportTime, Position};
 use thiserror::Error;
 
-use super::{Log, PageLimit, ReadError};
-use chitty_room::{Fold, FoldError, SnapshotError, record::Record};
+pub use recover::{Recovered, recover};
+
+use crate::log::{Contradiction, Log, PageLimit, ReadError, RecordFold};
+use chitty_room::{Fold, FoldError, SnapshotError, check_time, record::Record};
 
 /// Why a log cannot be replayed.
 #[derive(Debug, Error)]
@@ -26,6 +34,9 @@ const PAGE: PageLimit = PageLimit {
 };
 
 /// Folds everything that a log holds.
+///
+/// # Errors
+/// The log cannot be read, or what it holds is damaged.
 pub async fn replay(log: &dyn Log) -> Result<Fold, ReplayError> {
     let mut fold = match log.snapshot().await? {
         Some(bytes) => Fold::decode(&bytes)?,
@@ -45,26 +56,28 @@ pub(crate) async fn catch_up(log: &dyn Log, fold: &mut Fold) -> Result<Vec<Recor
     Ok(page)
 }
 
-/// The Lamport time that the log has for a position; `None` if it does not know it.
-pub async fn lamport_at(
-    log: &dyn Log,
-    position: Position,
-) -> Result<Option<LamportTime>, ReadError> {
-    let extent = log.extent();
-    // The log keeps the time of the position before its first one, for a resume that ends there.
-    if position == extent.first.previous() {
-        return Ok(Some(extent.base));
+impl RecordFold for Fold {
+    fn from_snapshot(bytes: &[u8]) -> Result<Self, Contradiction> {
+        Self::decode(bytes).map_err(Contradiction::new)
     }
-    if position < extent.first || position > extent.head {
-        return Ok(None);
+
+    fn head(&self) -> Position {
+        self.head()
     }
-    let one = PageLimit {
-        records: 1,
-        bytes: 0,
-    };
-    let page = log.read(position.previous(), one).await?;
-    Ok(page
-        .first()
-        .filter(|record| record.event.position == position)
-        .map(|r| r.event.lamport))
+
+    fn now(&self) -> LamportTime {
+        self.now()
+    }
+
+    fn count(&self) -> usize {
+        self.count()
+    }
+
+    fn apply(&mut self, record: &Record) -> Result<(), Contradiction> {
+        self.apply(record).map_err(Contradiction::new)
+    }
+
+    fn check_time(before: LamportTime, event: &Event) -> Result<(), Contradiction> {
+        check_time(before, event).map_err(Contradiction::new)
+    }
 }

@@ -15,12 +15,7 @@ use prost::Message as _;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{
-    tests::{old_chat, records},
-    *,
-};
-use crate::log::{replay, tests::ALL};
-use chitty_room::Fold;
+use super::*;
 
 const COUNT: u64 = 600;
 /// Positions up to here are dropped of a chat that is trimmed.
@@ -51,7 +46,7 @@ fn path(folder: &TempDir) -> PathBuf {
 /// A chat of which only the last hundred are kept, and a snapshot of position `covered`.
 async fn trimmed(folder: &TempDir, covered: u64) -> SqliteLog {
     let all = with_bob();
-    let log = SqliteLog::open(&path(folder), &mut os_random).expect("new");
+    let log = SqliteLog::open::<Fold>(&path(folder), &mut os_random).expect("new");
     log.append(Position::ZERO, all.clone().into())
         .await
         .expect("appended");
@@ -77,7 +72,7 @@ fn change(path: &Path, sql: &str) {
 async fn rescued(path: &Path) -> (u64, u64, Vec<Arc<str>>) {
     let target = beside(path, ".recovered");
     let recovered = recover(path, &target, &mut os_random).expect("something is whole");
-    let log = SqliteLog::open(&target, &mut os_random).expect("a chat");
+    let log = SqliteLog::open::<Fold>(&target, &mut os_random).expect("a chat");
     let present = replay(&log).await.expect("in order");
     let (first, head) = recovered.positions;
     let names = present.participants().map(|one| Arc::clone(&one.name));
@@ -114,7 +109,9 @@ async fn a_snapshot_that_is_not_the_one_that_was_kept_is_not_believed() {
         assert_eq!(changed.expect("changed"), 1);
         drop(connection);
         if lie == "?1" {
-            let said = check(&path(&folder)).expect_err("another one").to_string();
+            let said = check::<Fold>(&path(&folder))
+                .expect_err("another one")
+                .to_string();
             assert!(said.contains("snapshot"), "{said}");
         }
         // Of whom nothing is told any more nothing is known.
@@ -126,7 +123,7 @@ async fn a_snapshot_that_is_not_the_one_that_was_kept_is_not_believed() {
 #[tokio::test]
 async fn what_a_row_with_a_wrong_checksum_says_is_not_believed() {
     let folder = tempfile::tempdir().expect("a folder");
-    let log = SqliteLog::open(&path(&folder), &mut os_random).expect("new");
+    let log = SqliteLog::open::<Fold>(&path(&folder), &mut os_random).expect("new");
     log.append(Position::ZERO, with_bob().into())
         .await
         .expect("appended");
@@ -153,7 +150,7 @@ async fn an_old_chat_has_no_checksums_and_is_believed() {
             )
             .expect("changed");
         drop(connection);
-        assert_eq!(check(&path(&folder)).is_ok(), has_snapshot);
+        assert_eq!(check::<Fold>(&path(&folder)).is_ok(), has_snapshot);
         let present: &[&str] = if has_snapshot {
             &["ada", "bob"]
         } else {
@@ -209,7 +206,7 @@ async fn a_snapshot_alone_is_something() {
 #[test]
 fn a_chat_without_events_is_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    drop(SqliteLog::open(&path(&folder), &mut os_random).expect("new"));
+    drop(SqliteLog::open::<Fold>(&path(&folder), &mut os_random).expect("new"));
     let target = folder.path().join("new.db");
     let error = recover(&path(&folder), &target, &mut os_random).expect_err("nothing");
     assert!(matches!(error, RecoverError::Nothing(_)), "{error}");
@@ -220,7 +217,7 @@ fn a_chat_without_events_is_nothing() {
 async fn a_rescued_chat_that_begins_at_the_beginning_is_as_if_it_had_begun_there() {
     for damage in ["", "UPDATE chat SET base = 7"] {
         let folder = tempfile::tempdir().expect("a folder");
-        let log = SqliteLog::open(&path(&folder), &mut os_random).expect("new");
+        let log = SqliteLog::open::<Fold>(&path(&folder), &mut os_random).expect("new");
         log.append(Position::ZERO, records(9).into())
             .await
             .expect("appended");
@@ -228,7 +225,7 @@ async fn a_rescued_chat_that_begins_at_the_beginning_is_as_if_it_had_begun_there
         change(&path(&folder), damage);
         let target = folder.path().join("new.db");
         recover(&path(&folder), &target, &mut os_random).expect("whole");
-        let summary = check(&target).expect("in order");
+        let summary = check::<Fold>(&target).expect("in order");
         assert_eq!(summary.extent.base, LamportTime::ZERO, "{damage}");
         let connection = Connection::open(&target).expect("opened");
         let is_null: bool = connection
@@ -290,6 +287,6 @@ async fn a_chat_whose_beginning_is_far_away_is_rescued() {
     let recovered = recover(&path(&folder), &target, &mut os_random).expect("whole");
     assert_eq!(recovered.positions, (2_000_001.into(), 2_000_009.into()));
     assert_eq!((recovered.kept, recovered.contradicting), (9, 0));
-    let log = SqliteLog::open(&target, &mut os_random).expect("a chat");
+    let log = SqliteLog::open::<Fold>(&target, &mut os_random).expect("a chat");
     assert_eq!(log.read(Position::ZERO, ALL).await.expect("readable"), all);
 }

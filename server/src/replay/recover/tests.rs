@@ -9,20 +9,31 @@ use std::{
 use chitty_chat::{EventKind, secret::os_random};
 use rusqlite::Connection;
 
-use super::{
-    tests::{old_chat, records},
-    *,
+use super::*;
+use crate::{
+    log::{
+        CheckError, Keep, Log as _, Problem, SqliteLog, check,
+        tests::{ALL, old_chat, records},
+    },
+    replay::replay,
 };
-use crate::log::{replay, tests::ALL};
-use chitty_room::Fold;
+
+mod known;
 
 const COUNT: u64 = 600;
+
+/// The path of a file that lies beside another one and has its name with a suffix.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
 
 /// A chat of 600 events, closed.
 async fn chat(folder: &Path) -> (PathBuf, Vec<Record>) {
     let path = folder.join("chat.db");
     let truth = records(COUNT);
-    let log = SqliteLog::open(&path, &mut os_random).expect("new");
+    let log = SqliteLog::open::<Fold>(&path, &mut os_random).expect("new");
     log.append(Position::ZERO, truth.clone().into())
         .await
         .expect("appended");
@@ -36,8 +47,8 @@ async fn rescue(path: &Path) -> (Recovered, Vec<Record>, Fold) {
     assert_eq!(fs::read(path).expect("readable"), before, "not touched");
     let mode = fs::metadata(&target).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert!(check(&target).expect("in order").backup);
-    let log = SqliteLog::open(&target, &mut os_random).expect("a chat");
+    assert!(check::<Fold>(&target).expect("in order").backup);
+    let log = SqliteLog::open::<Fold>(&target, &mut os_random).expect("a chat");
     let fold = replay(&log).await.expect("in order");
     let all = log.read(Position::ZERO, ALL).await.expect("readable");
     (recovered, all, fold)
@@ -68,9 +79,9 @@ async fn a_damaged_page_costs_only_what_is_on_it() {
         .expect("ours");
     file.write_all_at(&[0xa5; 4096], page * 4096)
         .expect("written");
-    let said = check(&path).expect_err("damaged").to_string();
+    let said = check::<Fold>(&path).expect_err("damaged").to_string();
     assert!(said.contains("cannot be read"), "{said}");
-    SqliteLog::open(&path, &mut os_random)
+    SqliteLog::open::<Fold>(&path, &mut os_random)
         .err()
         .expect("refused");
 
@@ -120,7 +131,7 @@ async fn a_check_goes_around_a_damaged_page() {
     let first_behind = (last_before..COUNT).find_map(next).expect("a next page");
     assert!(first_behind - last_before > 10);
     drop(connection);
-    let Err(CheckError::Damaged { problems, .. }) = check(&path) else {
+    let Err(CheckError::Damaged { problems, .. }) = check::<Fold>(&path) else {
         panic!("it is damaged");
     };
     let around = problems.listed().iter().find_map(|problem| match problem {
@@ -177,7 +188,7 @@ async fn a_capped_chat_keeps_its_snapshot_or_does_without() {
     for has_snapshot in [true, false] {
         let folder = tempfile::tempdir().expect("a folder");
         let (path, truth) = chat(folder.path()).await;
-        let log = SqliteLog::open(&path, &mut os_random).expect("in order");
+        let log = SqliteLog::open::<Fold>(&path, &mut os_random).expect("in order");
         let snapshot = replay(&log).await.expect("in order").encode();
         log.keep_snapshot(COUNT.into(), Box::new(|| snapshot))
             .await
@@ -207,7 +218,7 @@ async fn what_a_killed_server_left_in_the_write_ahead_log_is_found() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("chat.db");
     let truth = records(COUNT);
-    let log = SqliteLog::open(&path, &mut os_random).expect("new");
+    let log = SqliteLog::open::<Fold>(&path, &mut os_random).expect("new");
     log.append(Position::ZERO, truth.clone().into())
         .await
         .expect("appended");
