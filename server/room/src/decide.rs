@@ -9,6 +9,7 @@ use chitty_chat::{
 use super::{
     Decision, DecisionTime, Leave, Publish, Receipt, Refusal, Room, SessionState,
     jumps::{Jumps, MAX_AHEAD},
+    presence::Limited,
     published::IdMatch,
 };
 use crate::record::Record;
@@ -62,7 +63,7 @@ impl Room {
         // Counted last, so that refused messages and retries do not count.
         if let Some(rate) = self.rules.publish_rate {
             self.presence
-                .count_message(number, rate, now.mono)
+                .count(number, Limited::Message, rate, now.mono)
                 .map_err(|retry_in| Refusal::TooFast { retry_in })?;
         }
         self.jumps = jumps;

@@ -8,7 +8,9 @@ use chitty_chat::{
 };
 use imbl::OrdMap;
 
-use super::{Decision, DecisionTime, Join, JoinGrant, Refusal, Resume, Room, SessionState};
+use super::{
+    Decision, DecisionTime, Join, JoinGrant, Refusal, Resume, Room, SessionState, presence::Limited,
+};
 
 /// What a Join leads to if it is not refused.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +149,7 @@ impl Room {
             return Ok(());
         };
         self.presence
-            .count_stream(participant, rate, now.mono)
+            .count(participant, Limited::Stream, rate, now.mono)
             .map_err(|retry_in| Refusal::TooManyJoins { retry_in })
     }
 

@@ -36,6 +36,15 @@ struct GraceDeadline {
     reason: LeftReason,
 }
 
+/// What a participant may do at a limited rate only.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limited {
+    /// Beginning a stream.
+    Stream,
+    /// Publishing a message.
+    Message,
+}
+
 impl Connection {
     /// The connection of a participation that has had this many streams.
     fn new(generation: u64) -> Self {
@@ -45,6 +54,13 @@ impl Connection {
             lost: None,
             published: Bucket::default(),
             begun: Bucket::default(),
+        }
+    }
+
+    const fn bucket(&mut self, limited: Limited) -> &mut Bucket {
+        match limited {
+            Limited::Stream => &mut self.begun,
+            Limited::Message => &mut self.published,
         }
     }
 }
@@ -122,28 +138,17 @@ impl Presence {
         }
     }
 
-    /// Counts a stream that is about to begin. The error is the time after which it may.
-    pub(super) fn count_stream(
+    /// Counts a stream or a message that is about to begin. The error is the time after which it
+    /// may.
+    pub(super) fn count(
         &mut self,
         participant: ParticipantNumber,
+        limited: Limited,
         rate: Rate,
         now: Duration,
     ) -> Result<(), Duration> {
         match self.connections.get_mut(&participant) {
-            Some(connection) => connection.begun.take(rate, now),
-            None => Ok(()),
-        }
-    }
-
-    /// Counts a message. The error is the time after which it may be sent.
-    pub(super) fn count_message(
-        &mut self,
-        participant: ParticipantNumber,
-        rate: Rate,
-        now: Duration,
-    ) -> Result<(), Duration> {
-        match self.connections.get_mut(&participant) {
-            Some(connection) => connection.published.take(rate, now),
+            Some(connection) => connection.bucket(limited).take(rate, now),
             None => Ok(()),
         }
     }
