@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use super::{
     OpenError, Problem, beside, mark,
     mark::{Acknowledged, Marked},
-    read_only::connect,
+    read_only::{WriteAheadLog, connect},
     rows::{self, ChatRow},
     schema,
     verify::{ScannedChat, scan},
@@ -80,7 +80,8 @@ fn examine_all<F: RecordFold>(path: &Path, has_log: bool) -> Result<FoundFiles, 
     if is_hot(&journal) {
         // A journal is written only while there is no write-ahead log, and is needed only if the
         // file was left in the middle of a change.
-        if has_log || read::<F>(path, true).is_ok_and(|(version, _)| version > 0) {
+        if has_log || read::<F>(path, WriteAheadLog::Ignored).is_ok_and(|(version, _)| version > 0)
+        {
             put_aside(&journal)?;
         } else {
             roll_back(path)?;
@@ -90,7 +91,7 @@ fn examine_all<F: RecordFold>(path: &Path, has_log: bool) -> Result<FoundFiles, 
     if is_foreign {
         foreign.push(log);
     }
-    let (version, state) = read::<F>(path, !has_log || is_foreign)?;
+    let (version, state) = read::<F>(path, WriteAheadLog::applied_if(has_log && !is_foreign))?;
     Ok(FoundFiles {
         version,
         state,
@@ -105,11 +106,11 @@ fn belongs<F: RecordFold>(path: &Path) -> Result<bool, OpenError> {
     if is_in_rollback_mode(path) {
         return Ok(false);
     }
-    match read::<F>(path, false) {
+    match read::<F>(path, WriteAheadLog::Applied) {
         Ok((_, Some(both))) => Ok(!contradicts(path, &both)),
         // Together they are damaged. If the file is in order without the log, the log does not
         // belong to it.
-        result => match (read::<F>(path, true), result) {
+        result => match (read::<F>(path, WriteAheadLog::Ignored), result) {
             (Ok((_, Some(_))), _) => Ok(false),
             (_, Ok(_)) => Ok(true),
             (_, Err(error)) => Err(error),
@@ -127,7 +128,7 @@ pub(super) fn log_belongs<F: RecordFold>(path: &Path) -> bool {
 /// of the same epoch, because a new epoch is written to the file itself before anything is
 /// appended. What a crash left half written may be unreadable alone; that contradicts nothing.
 fn contradicts(path: &Path, both: &ScannedChat) -> bool {
-    let Ok((connection, version)) = connect(path, true) else {
+    let Ok((connection, version)) = connect(path, WriteAheadLog::Ignored) else {
         return false;
     };
     let Ok((alone, _)) = ChatRow::read(&connection, version) else {
@@ -149,9 +150,9 @@ fn last(connection: &Connection) -> rusqlite::Result<Option<Position>> {
 
 fn read<F: RecordFold>(
     path: &Path,
-    alone: bool,
+    log: WriteAheadLog,
 ) -> Result<(usize, Option<ScannedChat>), OpenError> {
-    let (connection, version) = connect(path, alone)?;
+    let (connection, version) = connect(path, log)?;
     if version == 0 {
         return Ok((0, None));
     }
@@ -181,8 +182,8 @@ fn compare(
         found.replaced = Some(marked);
         return Ok(());
     }
-    let alone = !found.foreign.is_empty() || !has_write_ahead_log(path);
-    let (connection, _) = connect(path, alone)?;
+    let log = WriteAheadLog::applied_if(found.foreign.is_empty() && has_write_ahead_log(path));
+    let (connection, _) = connect(path, log)?;
     match missing(&connection, state.extent.head, &marked) {
         None => Ok(()),
         Some(problem) => Err(OpenError::Incomplete {

@@ -16,7 +16,7 @@ use super::{
     checksum,
     maintain::{BackupError, write_new},
     open,
-    read_only::{self, connect},
+    read_only::{self, WriteAheadLog, connect},
     rows::{self, ChatRow},
     schema,
     verify::inspect,
@@ -115,7 +115,7 @@ fn fill<F: RecordFold, T>(
         .map_err(BackupError::from)?;
     let with_log = open::has_write_ahead_log(source) && open::log_belongs::<F>(source);
     collect(source, connection, with_log)?;
-    let (chat, snapshot) = read_chat(source, !with_log);
+    let (chat, snapshot) = read_chat(source, WriteAheadLog::applied_if(with_log));
     let transaction = connection.transaction().map_err(BackupError::from)?;
     let salvage = Salvage {
         source,
@@ -142,9 +142,9 @@ pub(crate) enum FoundSnapshot {
 }
 
 /// What the file says about the chat as a whole, as far as its checksums are right.
-fn read_chat(source: &Path, alone: bool) -> (Option<ChatRow>, FoundSnapshot) {
+fn read_chat(source: &Path, log: WriteAheadLog) -> (Option<ChatRow>, FoundSnapshot) {
     let nothing = (None, FoundSnapshot::Lost);
-    let Ok((connection, version)) = connect(source, alone) else {
+    let Ok((connection, version)) = connect(source, log) else {
         return nothing;
     };
     let Ok((chat, checksum)) = ChatRow::read(&connection, version) else {
