@@ -25,13 +25,7 @@ mod snapshot;
 mod view;
 
 #[cfg(test)]
-mod rate_tests;
-#[cfg(test)]
-mod seat_tests;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod view_tests;
 
 use std::{
     sync::Arc,

@@ -4,7 +4,9 @@ mod clock;
 mod elsewhere;
 mod joining;
 mod model;
+mod rates;
 mod rules;
+mod seats;
 
 use std::time::Duration;
 

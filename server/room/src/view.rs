@@ -122,3 +122,6 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,16 +22,6 @@ mod watch;
 mod writer;
 
 #[cfg(test)]
-mod beside_tests;
-#[cfg(test)]
-mod flip_tests;
-#[cfg(test)]
-mod open_tests;
-#[cfg(test)]
-mod rows_tests;
-#[cfg(test)]
-mod schema_tests;
-#[cfg(test)]
 mod tests;
 
 use std::{

@@ -409,3 +409,6 @@ const fn unsigned(value: i64) -> u64 {
 pub(super) const fn position(value: i64) -> Position {
     Position::new(unsigned(value))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,9 @@
 //! Files of older versions, damaged files, backups.
 
+mod beside;
+mod flip;
+mod opening;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::UNIX_EPOCH};
 
 use chitty_chat::{LamportTime, ParticipantName, Session};
 
-use super::*;
+use crate::*;
 
 fn at(seconds: u64) -> DecisionTime {
     let mono = Duration::from_secs(seconds);

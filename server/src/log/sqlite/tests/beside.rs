@@ -9,7 +9,7 @@ use chitty_chat::{EventKind, secret::os_random};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{tests::records, *};
+use super::*;
 use crate::{
     log::tests::ALL,
     replay::{recover, replay},

@@ -5,14 +5,10 @@ use std::path::Path;
 use chitty_chat::secret::os_random;
 use rusqlite::Connection;
 
-use super::{
-    checksum,
-    rows::{ChatRow, raw_snapshot},
-    schema::{
-        MIGRATIONS, WITH_CHECKSUMS, check, check_tables, configure, failed, mark_restored, upgrade,
-    },
+use super::*;
+use crate::log::{
+    PageLimit,
     tests::{old_chat, records},
-    *,
 };
 
 /// "Chit".
@@ -133,7 +129,7 @@ fn a_new_chat_and_a_migrated_one_are_whole() {
     let chat = ChatRow::verified(&old).expect("whole");
     assert_eq!((&*chat.epoch, chat.first), ("old", 1.into()));
     assert_eq!(chat.snapshot, Some(crc32c::crc32c(&[1, 2])));
-    assert_eq!(raw_snapshot(&old).expect("read"), Some(vec![1, 2]));
+    assert_eq!(rows::raw_snapshot(&old).expect("read"), Some(vec![1, 2]));
     let limit = PageLimit {
         records: 3_000,
         bytes: usize::MAX,

@@ -7,12 +7,8 @@ use chitty_room::Fold;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{
-    problem::Problem,
-    rows::{ChatRow, locate, read_page, trim},
-    tests::records,
-    *,
-};
+use super::*;
+use crate::log::{Keep, Log as _, SqliteLog, check, tests::records};
 
 const COUNT: u64 = 20;
 const ALL: PageLimit = PageLimit {

@@ -6,7 +6,7 @@ use chitty_chat::secret::os_random;
 use chitty_room::Fold;
 use rusqlite::Connection;
 
-use super::{tests::records, *};
+use super::*;
 use crate::{log::tests::ALL, replay::replay};
 
 /// What a chat's files hold: their names and their bytes.

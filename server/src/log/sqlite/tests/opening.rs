@@ -6,10 +6,7 @@ use chitty_chat::secret::os_random;
 use chitty_room::Fold;
 use rusqlite::Connection;
 
-use super::{
-    tests::{old_chat, records},
-    *,
-};
+use super::*;
 use crate::replay::replay;
 
 /// The chat of `from`, as a server that is killed now leaves it.
