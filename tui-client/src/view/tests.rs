@@ -30,7 +30,7 @@ use super::*;
 use crate::{
     app::{
         Input, Settings,
-        testing::{TestApp, at, joined, left, message, written},
+        testing::{TestApp, at, joined, left, message},
     },
     session::{Ended, Link, NameRefusal, Notice, Ticket},
 };

@@ -1,22 +1,29 @@
 //! Logical time on the screen: the diagram, what crossed, and the clock explained.
 
 use super::*;
+use crate::app::testing::{ADA, BOB, TestAuthor};
+
+/// She joins at position 3.
+const EVE: TestAuthor<'_> = TestAuthor {
+    number: 3,
+    name: "eve",
+};
 
 #[test]
 fn diagram() {
     let scene = Scene::in_chat(|driver| {
         driver.event(joined(3, 11, "eve"));
-        driver.event(written((1, "bob"), (4, 15), 3, "good morning"));
+        driver.event(BOB.says("good morning").position(4).time(15).seen(3));
         // Two messages that crossed, then one whose author had seen both.
-        driver.event(written((3, "eve"), (5, 19), 4, "hi bob"));
-        driver.own(written((2, "ada"), (6, 21), 4, "hello, bob"), None);
-        driver.event(written(
-            (1, "bob"),
-            (7, 25),
-            6,
-            "hello both of you, how do you do?",
-        ));
-        driver.event(written((3, "eve"), (8, 27), 5, "I saw that late"));
+        driver.event(EVE.says("hi bob").position(5).time(19).seen(4));
+        driver.own(ADA.says("hello, bob").position(6).time(21).seen(4), None);
+        driver.event(
+            BOB.says("hello both of you, how do you do?")
+                .position(7)
+                .time(25)
+                .seen(6),
+        );
+        driver.event(EVE.says("I saw that late").position(8).time(27).seen(5));
         driver.event(left(9, 30, "eve", 3));
         driver.press(KeyCode::F(2));
         driver.type_in("one can go on writing");
@@ -82,11 +89,23 @@ fn overtaken_while_writing() {
 /// Two messages that crossed, one whose author had seen both, and one whose author had seen little.
 fn crossing(driver: &mut TestApp) {
     driver.event(joined(3, 11, "eve"));
-    driver.event(written((1, "bob"), (4, 15), 3, "Shall we meet at nine?"));
-    driver.event(written((3, "eve"), (5, 19), 4, "Nine is fine"));
-    driver.event(written((2, "ada"), (6, 21), 4, "Rather at ten, I think"));
-    driver.event(written((1, "bob"), (7, 25), 6, "Ten it is, then"));
-    driver.event(written((3, "eve"), (8, 27), 5, "Good!"));
+    driver.event(
+        BOB.says("Shall we meet at nine?")
+            .position(4)
+            .time(15)
+            .seen(3),
+    );
+    // Two answers, whose authors have seen the question and not each other's answer.
+    driver.event(EVE.says("Nine is fine").position(5).time(19).seen(4));
+    driver.event(
+        ADA.says("Rather at ten, I think")
+            .position(6)
+            .time(21)
+            .seen(4),
+    );
+    // bob has seen both. eve, who writes after him, has seen neither ada's answer nor his.
+    driver.event(BOB.says("Ten it is, then").position(7).time(25).seen(6));
+    driver.event(EVE.says("Good!").position(8).time(27).seen(5));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Reading: scrolling, selecting and searching.
 
 use super::*;
+use crate::app::testing::TestAuthor;
 
 #[test]
 fn scrolled_up() {
@@ -272,7 +273,11 @@ fn participants_scrolled() {
         for n in 3..60 {
             driver.event(joined(n, n * 2, &format!("participant-{n}")));
         }
-        driver.event(written((9, "participant-9"), (60, 300), 58, "hello"));
+        let ninth = TestAuthor {
+            number: 9,
+            name: "participant-9",
+        };
+        driver.event(ninth.says("hello").position(60).time(300).seen(58));
         driver.key(KeyCode::PageDown, KeyModifiers::ALT);
         driver.key(KeyCode::PageDown, KeyModifiers::ALT);
     });
