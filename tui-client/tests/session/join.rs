@@ -39,15 +39,15 @@ async fn the_first_join_has_the_numbers_of_the_design() {
     user.live().await;
 
     // Others join at 5 and 7; then this one publishes with 9 and leaves with 13.
-    stream.joined(2, 5, "bob", 1);
-    stream.joined(3, 7, "eve", 1);
+    stream.position(2).time(5).request(1).joined("bob");
+    stream.position(3).time(7).request(1).joined("eve");
     assert_eq!(user.event().await.clock, LamportTime::new(6));
     assert_eq!(user.event().await.clock, LamportTime::new(8));
     user.publish(1, "hello").await;
     let call = server.publish().await;
     assert_eq!(call.request.lamport, 9);
     assert_eq!(call.request.seen, 3);
-    stream.published(4, 11, &call.request);
+    stream.position(4).time(11).published(&call.request);
     call.reply(chitty_chat::proto::v1::PublishReply {
         position: 4,
         lamport: 11,
@@ -68,9 +68,9 @@ async fn history_only_raises_the_clock() {
     let mut told = welcome("bob", 3, 9);
     told.next = 1;
     stream.welcome(told);
-    stream.joined(1, 3, "ada", 1);
-    stream.message(2, 7, "hello");
-    stream.joined(3, 9, "bob", 1);
+    stream.position(1).time(3).request(1).joined("ada");
+    stream.position(2).time(7).message("hello");
+    stream.position(3).time(9).request(1).joined("bob");
     assert_eq!(user.welcome().await.clock, LamportTime::new(9));
     assert_eq!(user.event().await.clock, LamportTime::new(9));
     assert_eq!(user.event().await.clock, LamportTime::new(9));
@@ -167,8 +167,8 @@ async fn a_lost_welcome_is_made_up_for() {
     told.position = 3;
     told.head = 3;
     stream.welcome(told);
-    stream.joined(2, 7, "ada", 1);
-    stream.message(3, 11, "hello");
+    stream.position(2).time(7).request(1).joined("ada");
+    stream.position(3).time(11).message("hello");
     let welcome = user.welcome().await;
     assert_eq!(welcome.number, ParticipantNumber::new(2));
     assert!(welcome.participants.is_some());

@@ -26,7 +26,7 @@ async fn an_unknown_outcome_is_retried_byte_for_byte() {
     let second = server.publish().await;
     assert_eq!(second.request, request);
     // Its outcome is unknown, too, because the connection is cut; it is not in the log.
-    stream.message(2, 9, "meanwhile");
+    stream.position(2).time(9).message("meanwhile");
     user.event().await;
     server.cut();
     drop(second);
@@ -36,10 +36,10 @@ async fn an_unknown_outcome_is_retried_byte_for_byte() {
     stream.welcome(resumed(&resume, 3));
     // Not before the head is reached.
     server.quiet(Duration::from_millis(200)).await;
-    stream.message(3, 11, "missed");
+    stream.position(3).time(11).message("missed");
     let third = server.publish().await;
     assert_eq!(third.request, request);
-    stream.published(4, 13, &request);
+    stream.position(4).time(13).published(&request);
     third.reply(reply(4, 13));
     let own = user.until_own().await;
     assert_eq!(own, (Ticket(7), 4));
@@ -57,7 +57,7 @@ async fn what_is_found_on_the_way_to_the_head_is_not_sent_again() {
     let resume = call.request.resume.clone().expect("there is one");
     let stream = call.accept();
     stream.welcome(resumed(&resume, 2));
-    stream.published(2, 7, &first.request);
+    stream.position(2).time(7).published(&first.request);
     assert_eq!(user.until_own().await, (Ticket(1), 2));
     let next = server.publish().await;
     assert_eq!(next.request.text, "two");
@@ -120,8 +120,8 @@ async fn a_participation_lost_meanwhile_is_renewed_first() {
     let mut told = welcome("ada", 3, 9);
     told.next = 2;
     stream.welcome(told);
-    stream.message(2, 6, "missed");
-    stream.joined(3, 9, "ada", 6);
+    stream.position(2).time(6).message("missed");
+    stream.position(3).time(9).request(6).joined("ada");
     assert_eq!(server.publish().await.request, request);
 }
 
@@ -140,7 +140,7 @@ async fn what_was_typed_before_the_welcome_is_sent_after_it() {
 async fn in_another_log_lines_are_sent_anew_under_their_ids() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
-    stream.message(2, 7, "two");
+    stream.position(2).time(7).message("two");
     user.event().await;
     user.publish(1, "hello").await;
     let first = server.publish().await;
@@ -150,7 +150,7 @@ async fn in_another_log_lines_are_sent_anew_under_their_ids() {
     let mut told = welcome("ada", 1, 12);
     told.epoch = "another".into();
     stream.welcome(told);
-    stream.joined(1, 12, "ada", 10);
+    stream.position(1).time(12).request(10).joined("ada");
     let again = server.publish().await;
     assert_eq!(again.request.id, first.request.id);
     assert_eq!(again.request.seen, 1);
@@ -179,7 +179,10 @@ async fn nothing_is_dropped_for_an_app_that_does_not_read() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
     for position in 2..=MANY {
-        stream.message(position, position * 2 + 1, "hello");
+        stream
+            .position(position)
+            .time(position * 2 + 1)
+            .message("hello");
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     // Commands are still taken.

@@ -29,7 +29,7 @@ fn resume(position: u64, lamport: u64) -> v1::Resume {
 async fn after_a_cut_the_chat_goes_on_where_it_was() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
-    stream.message(2, 7, "one");
+    stream.position(2).time(7).message("one");
     assert_eq!(user.event().await.clock, LamportTime::new(8));
     server.cut();
     user.lost().await;
@@ -39,8 +39,8 @@ async fn after_a_cut_the_chat_goes_on_where_it_was() {
     assert_eq!(call.request.lamport, 9);
     let stream = call.accept();
     stream.welcome(resumed(&resume(2, 7), 4));
-    stream.message(3, 12, "two");
-    stream.message(4, 15, "three");
+    stream.position(3).time(12).message("two");
+    stream.position(4).time(15).message("three");
     let welcome = user.welcome().await;
     assert!(welcome.resumed);
     assert_eq!(welcome.participants, None);
@@ -122,10 +122,10 @@ async fn the_session_stays_the_same_and_a_dead_server_is_waited_for() {
 async fn a_gap_makes_it_join_again_and_repeats_are_dropped() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
-    stream.message(2, 5, "two");
-    stream.message(2, 5, "two");
-    stream.message(1, 3, "one");
-    stream.message(4, 9, "four");
+    stream.position(2).time(5).message("two");
+    stream.position(2).time(5).message("two");
+    stream.position(1).time(3).message("one");
+    stream.position(4).time(9).message("four");
     assert_eq!(user.event().await.event.position.get(), 2);
     let (reason, _) = user.lost().await;
     assert!(reason.contains("left out"), "{reason}");
@@ -133,8 +133,8 @@ async fn a_gap_makes_it_join_again_and_repeats_are_dropped() {
     assert_eq!(call.request.resume, Some(resume(2, 5)));
     let stream = call.accept();
     stream.welcome(resumed(&resume(2, 5), 4));
-    stream.message(3, 7, "three");
-    stream.message(4, 9, "four");
+    stream.position(3).time(7).message("three");
+    stream.position(4).time(9).message("four");
     assert_eq!(user.event().await.event.position.get(), 3);
     assert_eq!(user.event().await.event.position.get(), 4);
 }
@@ -149,8 +149,8 @@ async fn a_new_participation_goes_on_without_a_gap() {
     let mut told = welcome("ada", 3, 9);
     told.next = 2;
     stream.welcome(told);
-    stream.message(2, 6, "missed");
-    stream.joined(3, 9, "ada", 6);
+    stream.position(2).time(6).message("missed");
+    stream.position(3).time(9).request(6).joined("ada");
     let welcome = user.welcome().await;
     assert!(!welcome.another_log);
     assert_eq!(welcome.next.get(), 2);
@@ -173,7 +173,7 @@ async fn another_log_starts_a_fresh_timeline() {
     let mut told = welcome("ada", 1, 7);
     told.epoch = "another".into();
     stream.welcome(told);
-    stream.joined(1, 7, "ada", 5);
+    stream.position(1).time(7).request(5).joined("ada");
     let welcome = user.welcome().await;
     assert!(welcome.another_log);
     assert_eq!(user.event().await.event.position.get(), 1);
@@ -261,7 +261,7 @@ async fn an_ended_session_is_not_revived() {
 async fn who_was_announced_as_lost_comes_back() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
-    stream.lost(2, 4, "ada", 1);
+    stream.position(2).time(4).participant(1).lost("ada");
     stream.close(Reason::Ended, "");
     stream.fail(Status::unauthenticated("this participation is over"));
     assert_eq!(user.event().await.event.position.get(), 2);
@@ -270,7 +270,7 @@ async fn who_was_announced_as_lost_comes_back() {
     assert_eq!(call.request.resume, Some(resume(2, 4)));
     let stream = call.accept();
     stream.welcome(welcome("ada", 3, 8));
-    stream.joined(3, 8, "ada", 6);
+    stream.position(3).time(8).request(6).joined("ada");
     assert_eq!(user.welcome().await.number, ParticipantNumber::new(3));
     assert_eq!(user.event().await.event.position.get(), 3);
     user.live().await;
@@ -290,7 +290,7 @@ async fn another_name_is_told_when_it_is_accepted() {
     let stream = server.join().await.accept();
     stream.welcome(resumed(&resume(1, 3), 1));
     user.live().await;
-    stream.lost(2, 4, "ada", 1);
+    stream.position(2).time(4).participant(1).lost("ada");
     stream.close(Reason::Ended, "");
     let call = server.join().await;
     call.refuse(Status::already_exists("the name ada is taken"));
