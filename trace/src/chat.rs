@@ -72,12 +72,12 @@ pub struct TraceIndex<'a> {
 impl<'a> TraceIndex<'a> {
     /// Indexes the runs of a trace by chat and stream.
     pub fn of(trace: &'a Trace) -> Self {
-        let (mut chats, chat_of_server) = assign::chats(trace);
+        let (mut chats, mut chat_of_server) = assign::chats(trace);
         for chat in &mut chats {
             chat.take_servers(trace);
         }
         let mut spans = spans::spans(trace);
-        assign::spans(trace, &mut chats, &mut spans);
+        assign::spans(trace, (&mut chats, &mut chat_of_server), &mut spans);
         for span in &spans {
             if let Some(chat) = chats.get_mut(span.chat) {
                 chat.take_span(trace, span);

@@ -51,8 +51,12 @@ pub struct TraceArgs {
     follow: bool,
 
     /// How many of the newest events to draw; 0 draws all
-    #[arg(long, value_name = "N", default_value_t = 40)]
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = number)]
     last: u64,
+}
+
+fn number(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "give a whole number, such as 40")
 }
 
 /// Parses a path in which `~` is the home folder, also if no shell expands it, as in

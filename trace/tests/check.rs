@@ -2,7 +2,10 @@
 
 mod support;
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use chitty_trace::{
     chat::TraceIndex,
@@ -35,6 +38,71 @@ fn so_is_every_subset_of_their_logs() {
             );
         }
     }
+}
+
+/// Somebody takes part in several chats, and has one folder for the logs. The servers' logs of the
+/// other chats are elsewhere.
+#[test]
+fn so_are_those_of_other_chats_in_the_same_folder() {
+    for seed in 0..20 {
+        let mut logs = run(seed, 400);
+        // At the same time, and at the same positions.
+        logs.insert("gus.log".into(), other_chat("01:00:00", 1, 3));
+        assert_clean(&logs);
+        // At positions that this chat had not reached by then.
+        let later = other_chat("00:55:00", 6000, 20_000);
+        logs.insert("mia.log".into(), later);
+        assert_clean(&logs);
+        // Nothing but their ids distinguishes these two.
+        logs.insert("ned.log".into(), other_chat("01:00:00", 1, 3));
+        logs.remove("server.log");
+        logs.retain(|name, _| name == "gus.log" || name == "ned.log");
+        assert_clean(&logs);
+    }
+}
+
+/// The log of somebody who joins at this position and time, and writes three messages.
+fn other_chat(wall: &str, position: u64, lamport: u64) -> Vec<String> {
+    static CHATS: AtomicU64 = AtomicU64::new(0);
+    let chat = CHATS.fetch_add(1, Ordering::Relaxed);
+    let (mut micros, mut lines) = (0, Vec::new());
+    let mut line = |text: String| {
+        micros += 1;
+        lines.push(format!(
+            "2026-11-23T{wall}.{micros:06}Z gus run={chat:08x} {text}"
+        ));
+    };
+    line("Join sent lamport=1 clock=1 name=gus".into());
+    line(format!(
+        "Join replied lamport={lamport} position={position} participant={position} resumed=false \
+         next={position} head={position} clock={lamport}"
+    ));
+    line(format!(
+        "Broadcast received lamport={lamport} position={position} kind=joined \
+         participant={position} name=gus \
+         text=\"Participant gus joined Chitty-Chat at Lamport time {lamport}\" request=1 clock={}",
+        lamport + 1
+    ));
+    for number in 1..=3 {
+        let (sent, at) = (lamport + 4 * number - 2, position + number);
+        let id = format!("{chat:028x}{number:04x}");
+        line(format!(
+            "Publish sent lamport={sent} clock={sent} id={id} seen={} text=hi",
+            at - 1
+        ));
+        line(format!(
+            "Broadcast received lamport={} position={at} kind=message participant={position} \
+             author=gus id={id} seen={} text=hi request={sent} clock={}",
+            sent + 2,
+            at - 1,
+            sent + 3
+        ));
+        let (reply, clock) = (sent + 2, sent + 3);
+        line(format!(
+            "Publish replied lamport={reply} position={at} id={id} clock={clock}"
+        ));
+    }
+    lines
 }
 
 /// Logs recorded with the real programs: four clients, one of which is killed, and a server that is

@@ -87,6 +87,17 @@ pub struct ScreenTable {
 }
 
 impl ScreenTable {
+    /// Leaves the mouse to GNU screen, unless the user has chosen: while a program has the mouse,
+    /// screen holds every Esc back until the next key, because the two might begin a mouse report.
+    /// `variable` looks up the environment variable `STY`, which screen sets.
+    #[must_use]
+    pub fn within(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        if self.mouse.is_none() && variable("STY").is_some_and(|name| !name.is_empty()) {
+            self.mouse = Some(false);
+        }
+        self
+    }
+
     /// The options with these key bindings, and with defaults for what is not set.
     pub fn options(self, keys: Keymap) -> Options {
         let default = Options::default();

@@ -14,7 +14,7 @@ pub(crate) use chitty_chat::text::display::{
 fn ascii(sign: char) -> Option<char> {
     Some(match sign {
         '─' | '━' | '┄' | '┅' | '┈' | '┉' | '═' | '·' | '–' | '—' | '−' => '-',
-        '╌' | '╍' => '.',
+        '╌' | '╍' | '◌' => '.',
         '│' | '┃' | '┆' | '┇' | '┊' | '┋' | '╎' | '╏' | '║' => '|',
         '\u{2500}'..='\u{257f}' => '+',
         '←' | '◄' | '◀' | '‹' => '<',
@@ -24,10 +24,11 @@ fn ascii(sign: char) -> Option<char> {
         '●' | '•' => '*',
         '◉' => '@',
         '◇' | '◆' => '%',
-        '○' | '◌' => 'o',
+        '○' => 'o',
         '✗' | '×' => 'x',
         '✓' => 'y',
-        '∥' | '↔' => '=',
+        '∥' => '=',
+        '↔' => '&',
         '⏎' => '$',
         '…' => '~',
         '⚠' => '!',
@@ -107,6 +108,17 @@ pub(crate) fn field((before, after): (&str, &str), columns: usize) -> (String, u
 
 #[cfg(test)]
 mod tests {
+    /// What means one thing in one place is one character, and no other thing there.
+    #[test]
+    fn signs_that_stand_side_by_side_are_told_apart_in_ascii() {
+        for signs in ["∥↔→←", "◉◌●○◇", "…✗⏎✓▼▲"] {
+            let mut ascii: Vec<_> = signs.chars().map(super::ascii).collect();
+            ascii.sort_unstable();
+            ascii.dedup();
+            assert_eq!(ascii.len(), signs.chars().count(), "{signs}");
+        }
+    }
+
     use super::*;
 
     #[test]

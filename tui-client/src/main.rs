@@ -131,7 +131,8 @@ fn run_command(cli: ChittyCli) -> Result<ExitCode> {
             print(&text)
         }
         ChittyCli { args, .. } => {
-            let config = ConfigFile::load(args.config.as_deref())?;
+            let mut config = ConfigFile::load(args.config.as_deref())?;
+            config.screen = config.screen.within(|name| std::env::var(name).ok());
             chat(args.with(config))
         }
     }
@@ -306,6 +307,7 @@ async fn show(
         server,
         time_zone: TimeZone::system(),
         wall: wall_clock,
+        marks_pastes: run::marks_pastes(|name| std::env::var(name).ok()),
         notifier: Notifier::of(&std::env::var("TERM").unwrap_or_default()),
         backlog: options.backlog > 0,
         options: options.screen,

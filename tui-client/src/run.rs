@@ -6,6 +6,7 @@ mod config;
 mod drawing;
 mod editor;
 mod host;
+mod kind;
 mod rows;
 mod signals;
 
@@ -23,7 +24,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub use self::config::{RunError, ScreenConfig, has_screen};
+pub use self::{
+    config::{RunError, ScreenConfig},
+    kind::{has_screen, marks_pastes},
+};
 use self::{
     editor::Editing,
     host::{HOST, Host},
@@ -161,6 +165,8 @@ struct ScreenClient<'a, B: Backend> {
     /// Whether the terminal was asked for unambiguous key reports.
     asked: bool,
     theme: Theme,
+    /// How much of a read is a paste that the terminal did not mark, in bytes.
+    unmarked_paste: fn(&[u8]) -> usize,
     wall: fn() -> SystemTime,
     start: Instant,
     decoder: Decoder,
@@ -213,6 +219,11 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
             suspended: false,
             asked: false,
             theme: Theme::of(config.palette).in_ascii(config.characters.ascii),
+            unmarked_paste: if config.marks_pastes {
+                |_| 0
+            } else {
+                input::unmarked_paste
+            },
             wall: config.wall,
             start,
             decoder: Decoder::default(),
@@ -260,6 +271,16 @@ impl<'a, B: Backend> ScreenClient<'a, B> {
     }
 
     fn typed(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes;
+        // The rest of a key or of a marked paste is the decoder's.
+        if self.decoder.timeout().is_none() {
+            let (pasted, rest) = bytes.split_at((self.unmarked_paste)(bytes));
+            if !pasted.is_empty() {
+                let text = String::from_utf8_lossy(pasted).into_owned();
+                self.input(Input::UnmarkedPaste(text));
+            }
+            bytes = rest;
+        }
         let typed = self.decoder.feed(bytes);
         self.take(typed);
     }

@@ -13,14 +13,14 @@ use std::{
 };
 
 use crossterm::{
-    cursor::Show,
+    cursor::{MoveTo, Show},
     event::{
         DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
         KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
     },
     execute, queue,
     style::force_color_output,
-    terminal::{EnterAlternateScreen, LeaveAlternateScreen},
+    terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen},
 };
 use ratatui::Terminal;
 use rustix::{
@@ -193,7 +193,9 @@ pub(crate) fn take() -> io::Result<()> {
     // Each mode is marked as set right after it was: if the next one fails, exactly those are
     // undone.
     raw()?;
-    execute!(Tty, EnterAlternateScreen)?;
+    // The first frame is drawn only where something stands. A terminal without an alternate screen
+    // (the Linux console, GNU screen with its defaults) still shows there what was on it before.
+    execute!(Tty, EnterAlternateScreen, Clear(ClearType::All))?;
     set(SCREEN);
     execute!(Tty, EnableBracketedPaste)?;
     set(PASTE);
@@ -284,6 +286,8 @@ pub(crate) fn give_up() {
         let _ = queue!(out, DisableBracketedPaste);
     }
     if modes & SCREEN != 0 {
+        // Without an alternate screen, what is printed next would stand in the middle of the chat.
+        let _ = queue!(out, Clear(ClearType::All), MoveTo(0, 0));
         // ratatui hides the cursor between frames.
         let _ = queue!(out, Show, LeaveAlternateScreen);
     }

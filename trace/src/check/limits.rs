@@ -14,15 +14,21 @@ const NAMES: usize = 8;
 pub(super) fn note(index: &TraceIndex<'_>, report: &mut CheckReport) {
     let notes = &mut report.unchecked;
     lines(index, notes);
+    let without_server = index.chats.iter().filter(|chat| chat.servers.is_empty());
+    match without_server.count() {
+        _ if index.spans.is_empty() => {}
+        0 => {}
+        1 if index.chats.len() == 1 => notes.push(
+            "the server: there is no log of it; all participants are taken to be in one chat"
+                .into(),
+        ),
+        1 => notes.push("the server of one chat: there is no log of it".into()),
+        chats => notes.push(format!(
+            "the servers of {chats} chats: there are no logs of them"
+        )),
+    }
     for (number, chat) in index.chats.iter().enumerate() {
-        if chat.servers.is_empty() {
-            if !index.spans.is_empty() {
-                notes.push(
-                    "the server: there is no log of it; all participants are taken to be in one chat"
-                        .into(),
-                );
-            }
-        } else {
+        if !chat.servers.is_empty() {
             server(chat, notes);
         }
         participants(index, number, chat, notes);

@@ -176,8 +176,9 @@ impl ChatState {
             self.participants.apply(&event, now);
         }
         self.recent.event(&event, clock, live);
-        // The user's own lines do not interrupt a draft.
-        if own.is_none() {
+        // The user's own lines do not interrupt a draft, and history that comes with the Welcome is no
+        // news to a draft that was begun before it.
+        if live && own.is_none() {
             self.new_since_draft.event(&event);
         }
         self.timeline.event(event, own);

@@ -37,8 +37,14 @@ const ALIASES: [(&str, &str); 8] = [
     ("/?", "/help"),
 ];
 
-/// A word that needs more edits than this to become a command is not taken for a misspelling.
-const MOST_MISSPELT: usize = 2;
+/// How many letters of a misspelt command may be wrong: of a short word, one leaves little of it.
+fn misspelt(word: &str) -> usize {
+    if word.chars().count() > "/clear".len() {
+        2
+    } else {
+        1
+    }
+}
 
 /// What to do with a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +69,13 @@ pub enum ParsedLine {
     At(LamportTime),
     /// Do not send it; the text says why and what to do.
     Wrong(String),
+}
+
+impl ParsedLine {
+    /// Whether it is a command that does something to the screen.
+    pub fn needs_screen(&self) -> bool {
+        matches!(self, Self::At(_) | Self::Clear | Self::Search(_))
+    }
 }
 
 /// The text that a draft would send. A second leading slash marks text that is not a command; one
@@ -128,7 +141,9 @@ fn unknown(word: &str) -> String {
     let nearest = commands
         .map(|command| (strsim::osa_distance(word, command), command))
         .min()
-        .filter(|(distance, _)| *distance <= MOST_MISSPELT && word.chars().count() > *distance + 1);
+        .filter(|(distance, _)| {
+            *distance <= misspelt(word) && word.chars().count() > *distance + 1
+        });
     let advice = match nearest {
         Some((_, command)) => format!("did you mean {command}? A"),
         None => "/help lists them, a".to_owned(),
@@ -209,6 +224,9 @@ mod tests {
             ("/tine", Some("/time")),
             ("/etc/hosts", None),
             ("/x", None),
+            ("/msg bob hi", None),
+            ("/part", None),
+            ("/bye", None),
         ] {
             let ParsedLine::Wrong(why) = parse(wrong) else {
                 panic!("{wrong} is no command");

@@ -12,7 +12,9 @@ mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chitty_chat::{Event, EventKind, LamportTime, LeftReason, ParticipantNumber, Position};
+use chitty_chat::{
+    Event, EventKind, LamportTime, LeftReason, ParticipantNumber, Position, text::action_of,
+};
 
 use super::recent::{Received, Recent};
 
@@ -187,7 +189,10 @@ impl<'a> PlacedEvent<'a> {
 
     fn label(&self) -> String {
         match &self.received.event.kind {
-            EventKind::Message { author, text, .. } => format!("{author}: {text}"),
+            EventKind::Message { author, text, .. } => match action_of(text) {
+                Some(deed) => format!("* {author} {deed}"),
+                None => format!("{author}: {text}"),
+            },
             EventKind::Joined { name } => format!("{name} joined"),
             EventKind::Left { name, reason, .. } if *reason == LeftReason::Left => {
                 format!("{name} left")

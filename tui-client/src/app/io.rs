@@ -16,6 +16,8 @@ pub enum Input {
     Key(KeyEvent),
     /// Text was pasted.
     Paste(String),
+    /// Lines arrived at once, as a paste does that the terminal does not mark.
+    UnmarkedPaste(String),
     /// A paste has begun, and no more of it arrives.
     PasteStalls,
     /// The mouse wheel or a button was used.

@@ -71,6 +71,11 @@ impl JoinForm {
         self.refusal.as_deref().map(|refusal| (refusal, wait))
     }
 
+    /// Whether the countdown is over: the name may be free now.
+    pub fn may_be_free(&self, now: Duration) -> bool {
+        self.free_at.is_some_and(|at| at <= now)
+    }
+
     /// The time at which the countdown ends.
     pub(super) fn free_at(&self) -> Option<Duration> {
         self.free_at
@@ -113,7 +118,8 @@ impl JoinForm {
             return None;
         }
         self.free_at = None;
-        match ParticipantName::parse(self.name()) {
+        // Completion on a phone leaves a space behind.
+        match ParticipantName::parse(self.name().trim()) {
             Ok(name) => {
                 self.refusal = None;
                 self.offered = false;
@@ -129,7 +135,13 @@ impl JoinForm {
 
     pub(super) fn refused(&mut self, refusal: &NameRefusal, now: Duration) {
         *self = Self::new(&refusal.name);
-        self.refusal = Some(sentence(&refusal.reason));
+        // With a countdown the server's advice ("… or try again in 8 s") would be a second one, and
+        // stand still.
+        let reason = match (refusal.retry_in, refusal.reason.rsplit_once("; ")) {
+            (Some(_), Some((what, _advice))) => what,
+            _ => &refusal.reason,
+        };
+        self.refusal = Some(sentence(reason));
         self.free_at = refusal.retry_in.map(|wait| now.saturating_add(wait));
     }
 }
@@ -183,6 +195,7 @@ mod tests {
             now,
         );
         let (why, wait) = join.refusal(now).expect("a reason");
+        assert!(!join.may_be_free(now) && join.may_be_free(now * 3));
         assert_eq!(
             (why, wait),
             ("The name is taken.", Some(Duration::from_secs(8)))
@@ -193,6 +206,29 @@ mod tests {
             join.submit().map(|name| name.as_str().to_owned()),
             Some("ada2".into())
         );
+    }
+
+    #[test]
+    fn one_countdown_is_enough() {
+        let mut join = JoinForm::new("");
+        let refusal = |retry_in| NameRefusal {
+            name: "ada".into(),
+            reason: "the name ada is taken; choose another, or try again in 8 s".into(),
+            retry_in,
+        };
+        join.refused(&refusal(Some(Duration::from_secs(8))), Duration::ZERO);
+        let (why, _) = join.refusal(Duration::ZERO).expect("a reason");
+        assert_eq!(why, "The name ada is taken.");
+        join.refused(&refusal(None), Duration::ZERO);
+        let (why, _) = join.refusal(Duration::ZERO).expect("a reason");
+        assert!(why.contains("choose another"), "{why}");
+    }
+
+    #[test]
+    fn spaces_around_a_name_are_none_of_it() {
+        let mut join = JoinForm::new(" ada ");
+        let name = join.submit().map(|name| name.as_str().to_owned());
+        assert_eq!(name.as_deref(), Some("ada"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod join;
 pub mod keys;
 pub mod layout;
 mod leaving;
+mod letters;
 mod mode;
 mod mouse;
 mod new_since_draft;
@@ -38,8 +39,17 @@ mod tests;
 use std::time::Duration;
 
 use self::{
-    attention::Attention, chat::ChatState, hint::HintChange, join::JoinForm, keys::KeyChord,
-    layout::Panes, leaving::Leaving, options::Options, status::Status,
+    attention::Attention,
+    chat::ChatState,
+    hint::HintChange,
+    join::JoinForm,
+    keys::{Action, KeyChord},
+    layout::Panes,
+    leaving::Leaving,
+    letters::Letters,
+    mode::Mode,
+    options::Options,
+    status::Status,
 };
 pub use self::{
     hint::{Hint, Tone},
@@ -90,6 +100,7 @@ pub struct App {
     leaving: Leaving,
     /// The first key of a key sequence that waits for its second.
     first: Option<KeyChord>,
+    letters: Letters,
     /// How many lines were sent. Tickets are unique in the session, not only in a chat.
     tickets: u64,
     size: (u16, u16),
@@ -115,6 +126,7 @@ impl App {
             help: None,
             leaving: Leaving::default(),
             first: None,
+            letters: Letters::default(),
             tickets: 0,
             size: settings.size,
             panes: Panes::default(),
@@ -140,6 +152,18 @@ impl App {
         let changed = match input {
             Input::Key(key) => self.key(key, now.wall, &mut effects),
             Input::Paste(text) => self.paste(&text, &mut effects),
+            Input::UnmarkedPaste(text) => {
+                self.paste(&text, &mut effects);
+                if self.hint.is_none() && self.mode() == Mode::Chat {
+                    let send = self.options.keys.hint(Action::Send, "sends them");
+                    let send = send.map(|send| format!(": {send}")).unwrap_or_default();
+                    self.say(
+                        format!("Lines that arrive at once are a paste{send}"),
+                        Tone::Info,
+                    );
+                }
+                true
+            }
             Input::PasteStalls => {
                 self.say(
                     "Waiting for the rest of a paste: Esc ends it here",

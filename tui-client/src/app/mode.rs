@@ -7,6 +7,7 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::{
     ActiveScreen, App, Effect, MainPane, Tone,
+    composer::Edit,
     keys::{Action, KeyChord},
     leaving::Leaving,
 };
@@ -47,6 +48,21 @@ pub(super) struct KeyPress {
     stays: bool,
 }
 
+impl KeyPress {
+    /// The character that the key types.
+    pub(super) fn typed(self) -> Option<char> {
+        match self.action {
+            Some(Action::Edit(Edit::Insert(c))) => Some(c),
+            _ => None,
+        }
+    }
+
+    /// Whether a message can begin with it.
+    fn writes(self) -> bool {
+        self.typed().is_some_and(|c| c != ' ')
+    }
+}
+
 impl App {
     /// What has the keyboard now.
     pub(super) fn mode(&self) -> Mode {
@@ -74,11 +90,14 @@ impl App {
         if key.kind == KeyEventKind::Release {
             return false;
         }
-        let mode = self.mode();
         let press = self.look_up(key);
         if press.stays {
             self.hint = None;
         }
+        if press.writes() {
+            self.close_help();
+        }
+        let mode = self.mode();
         match mode {
             Mode::Help => self.any_mode_key(press, effects, |app, action, _| app.help_key(action)),
             Mode::Joining => self.any_mode_key(press, effects, |app, action, effects| {
@@ -107,6 +126,13 @@ impl App {
             Mode::Chat => {
                 self.reading_key(press.action, effects) || self.draft_key(press, wall, effects)
             }
+        }
+    }
+
+    /// Closes the help, if it is open, because somebody begins to write: nothing of that is lost.
+    fn close_help(&mut self) {
+        if self.help.take().is_some() {
+            self.closed();
         }
     }
 
@@ -192,6 +218,7 @@ impl App {
 
     /// Handles a paste. Returns whether the screen changed.
     pub(super) fn paste(&mut self, text: &str, effects: &mut Vec<Effect>) -> bool {
+        self.close_help();
         let mode = self.mode();
         if mode == Mode::SearchPrompt {
             self.paste_query(text, effects);
@@ -201,6 +228,7 @@ impl App {
         self.leaving.stay();
         self.first = None;
         match mode {
+            // The one is closed by now, and the other has taken the text.
             Mode::Help | Mode::SearchPrompt => {}
             Mode::Join => self.join.paste(text),
             Mode::HistorySearch => self.chat.composer.paste_query(text),
@@ -215,6 +243,8 @@ impl App {
     }
 
     fn paste_into_draft(&mut self, text: &str) {
+        // Enter sends what is in the draft from here on.
+        self.chat.timeline.deselect();
         if !self.chat.composer.paste(text) {
             self.say("Only a part of what was pasted fits", Tone::Error);
         }

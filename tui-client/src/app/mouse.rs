@@ -1,6 +1,6 @@
 //! What the mouse does: it scrolls and selects.
 
-use super::{ActiveScreen, App, Effect, Tone, keys::Action};
+use super::{ActiveScreen, App, Effect, MainPane, Tone, keys::Action};
 
 /// The rows by which the wheel scrolls.
 const WHEEL: usize = 3;
@@ -23,7 +23,11 @@ impl App {
             return false;
         }
         let messages = self.panes.messages;
+        // The messages behind the diagram stay as they are.
+        let covered = self.pane == MainPane::Diagram;
         match mouse {
+            Mouse::WheelUp(..) | Mouse::WheelDown(..) if covered => return false,
+            Mouse::Press(x, y) if covered && messages.contains((x, y).into()) => return false,
             Mouse::WheelUp(x, y) if self.is_at_participants(x, y) => {
                 self.scroll_participants(-WHEEL.cast_signed());
             }

@@ -15,7 +15,9 @@ impl App {
         if action.moves() {
             self.chat.cancel_jump();
         }
-        if self.pane == MainPane::Diagram && matches!(action, Action::Search | Action::SelectOlder)
+        // These are about the messages, and nothing is done to them behind the diagram.
+        if self.pane == MainPane::Diagram
+            && (action.scrolls() || matches!(action, Action::Search | Action::SelectOlder))
         {
             self.pane = MainPane::Messages;
         }
@@ -55,6 +57,11 @@ impl App {
             self.chat.cancel_jump();
         }
         self.hint = None;
+        match press.typed() {
+            Some(c) if press.on_selection.is_some() => self.letters.push(c, self.now),
+            Some(_) => {}
+            None => self.letters.clear(),
+        }
         let Some(action) = press.on_selection.or(press.action) else {
             return false;
         };
@@ -85,14 +92,27 @@ impl App {
                 self.chat.timeline.deselect();
                 self.chat.end_search();
             }
-            // The user begins to write, so the selection has served its purpose.
-            Action::Edit(Edit::Insert(_)) => {
+            // The user begins to write, so the selection has served its purpose: Enter sends again.
+            Action::Edit(_)
+            | Action::Newline
+            | Action::Complete
+            | Action::CompleteBack
+            | Action::SearchHistory => {
                 self.chat.timeline.deselect();
+                self.write_letters();
                 return false;
             }
             _ => return false,
         }
         true
+    }
+
+    /// Puts the letters into the draft that were taken for keys of the selected line, if they were
+    /// the start of a message.
+    fn write_letters(&mut self) {
+        for c in self.letters.take(self.now).chars() {
+            self.chat.composer.edit(Edit::Insert(c));
+        }
     }
 
     fn copy(&mut self, text: Option<String>, said: &str, effects: &mut Vec<Effect>) {

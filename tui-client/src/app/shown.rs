@@ -136,10 +136,12 @@ impl App {
         let mut parts = alarm.split(" · ");
         let mut text = parts.next().unwrap_or_default().to_owned();
         for part in parts {
-            let _ = write!(text, " · {}", part.replace(' ', "\u{a0}"));
+            let _ = write!(text, " ·\u{a0}{}", part.replace(' ', "\u{a0}"));
         }
         let rows = wrap::rows(&glyphs::safe(&text), columns, 0);
-        rows.iter().map(|row| row.replace('\u{a0}', " ")).collect()
+        // Between two rows nothing has to be divided.
+        let rows = rows.iter().map(|row| row.trim_start_matches("·\u{a0}"));
+        rows.map(|row| row.replace('\u{a0}', " ")).collect()
     }
 
     /// The prompt before the draft, safe to show: the user's name, or the purpose of the line.

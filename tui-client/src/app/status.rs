@@ -205,7 +205,7 @@ pub fn seconds(wait: Duration) -> u64 {
 }
 
 /// Removes the numbers of system errors, which follow their names.
-fn without_codes(reason: &str) -> String {
+pub(crate) fn without_codes(reason: &str) -> String {
     const CODE: &str = " (os error ";
     let mut parts = reason.split(CODE);
     let mut text = parts.next().unwrap_or_default().to_owned();

@@ -17,6 +17,7 @@ impl App {
     pub(super) fn edited(&mut self, edited: Result<Edited, String>) {
         match edited {
             Ok(Edited { text, whole }) => {
+                self.chat.timeline.deselect();
                 self.chat.composer.replace(&text);
                 if let Some(file) = whole {
                     self.say(
@@ -36,7 +37,8 @@ impl App {
             Action::Up | Action::Earlier | Action::RowUp => Some(top.saturating_sub(1)),
             Action::Down | Action::Later | Action::RowDown => Some((top + 1).min(last)),
             Action::PageUp => Some(top.saturating_sub(page)),
-            Action::PageDown => Some((top + page).min(last)),
+            // The space bar as in a pager: no message begins with a space.
+            Action::PageDown | Action::Edit(Edit::Insert(' ')) => Some((top + page).min(last)),
             Action::Home => Some(0),
             Action::End => Some(last),
             // Any other key closes the help.
@@ -112,8 +114,16 @@ impl App {
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
             Action::Edit(edit) => self.edit(edit),
-            // Nothing is sent to a chat that the user has not seen, and there is nothing to read yet.
-            // The first four are done in every mode.
+            // Nothing is sent to a chat that the user has not seen.
+            Action::Send if !self.chat.composer.draft().is_empty() => {
+                let key = self.options.keys.hint(Action::Send, "sends it");
+                let key = key.map(|key| format!(": {key}")).unwrap_or_default();
+                self.say(
+                    format!("Not sent before you were in the chat{key}"),
+                    Tone::Info,
+                );
+            }
+            // There is nothing to read yet. The first four are done in every mode.
             Action::Repaint
             | Action::Suspend
             | Action::Prefix(_)
@@ -186,7 +196,11 @@ impl App {
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
             Action::Diagram if self.pane == MainPane::Diagram => self.pane = MainPane::Messages,
-            Action::Diagram => self.pane = MainPane::Diagram,
+            Action::Diagram => {
+                // Nothing is done to a line that is not on screen.
+                self.chat.timeline.deselect();
+                self.pane = MainPane::Diagram;
+            }
             // The first four are done in every mode, and the fifth only in a search of the history. The
             // others are taken by `reading_key` or `selecting_key`: one that comes here has just
             // closed the search of the history, or brought the other panes back, and does no more.

@@ -95,6 +95,19 @@ fn a_mistake_is_said_with_its_line_and_key() {
 }
 
 #[test]
+fn gnu_screen_keeps_the_mouse_unless_it_is_wanted() {
+    let mouse = |text: &str, name: &str, value: &str| {
+        let variable = |asked: &str| (asked == name).then(|| value.to_owned());
+        let config = ConfigFile::parse(text).expect("understood");
+        config.screen.within(variable).options(config.keys).mouse
+    };
+    assert!(!mouse("", "STY", "1234.pts-0.host"));
+    assert!(mouse("", "STY", ""));
+    assert!(mouse("", "TMUX", "/tmp/tmux-0/default"));
+    assert!(mouse("[screen]\nmouse = true", "STY", "1234.pts-0.host"));
+}
+
+#[test]
 fn what_is_said_counts_and_the_rest_is_as_ever() {
     let config =
         ConfigFile::parse("[screen]\nmouse = false\n[colours]\nbad = \"#ff8800\"\ngood = \"12\"")

@@ -97,7 +97,7 @@ impl Decoder {
         {
             // The end of the paste was lost, and the user wants to get out. A paste may contain any
             // byte, but no terminal sends such a byte of it alone in a read.
-            self.end_paste(&mut typed);
+            typed.extend(self.paste.take().and_then(|paste| text(&paste.bytes)));
             return typed;
         }
         for &byte in bytes {
@@ -177,7 +177,7 @@ impl Decoder {
 
     fn end_paste(&mut self, typed: &mut Vec<TerminalInput>) {
         if let Some(paste) = self.paste.take() {
-            typed.extend(paste.rest());
+            typed.push(paste.rest());
         }
     }
 
@@ -211,6 +211,11 @@ impl Decoder {
                 // The Esc was a key by itself, and something else begins after it.
                 typed.push(plain(KeyCode::Esc));
                 self.pending.drain(..from);
+                return self.decode(typed);
+            }
+            // The start of a character that does not go on: what came instead is a key by itself.
+            Sequence::Unknown if self.pending.len() > 1 && self.pending[0] != ESC => {
+                self.pending.drain(..self.pending.len() - 1);
                 return self.decode(typed);
             }
             Sequence::Partial | Sequence::Unknown | Sequence::Status => {}
@@ -264,12 +269,10 @@ impl Paste {
         text(&part)
     }
 
-    fn rest(self) -> Option<TerminalInput> {
-        // An empty paste, from an empty clipboard, is reported as well.
-        match text(&self.bytes) {
-            None if self.taken == 0 => Some(TerminalInput::Paste(String::new())),
-            rest => rest,
-        }
+    fn rest(self) -> TerminalInput {
+        // Reported even if it is empty: the clipboard may be empty, and the end of a paste that
+        // stalled makes the hint about that disappear.
+        TerminalInput::Paste(String::from_utf8_lossy(&self.bytes).into_owned())
     }
 }
 

@@ -27,8 +27,10 @@
 mod decode;
 mod escape;
 mod source;
+mod unmarked;
 
 pub(crate) use self::{
     decode::{ASK_STATUS, Decoder, TerminalInput},
     source::bytes,
+    unmarked::unmarked_paste,
 };

@@ -18,6 +18,7 @@ use crate::{
         commands::{self, ParsedLine},
         participants::Participants,
         recent::Recent,
+        status::without_codes,
     },
     session::{Ended, Link, NameRefusal, Notice, SessionCommand, Ticket, WelcomeNotice},
 };
@@ -271,6 +272,7 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
                 self.say("no server is running here: one is started");
             }
             Link::Lost { reason, .. } => {
+                let reason = without_codes(&reason);
                 // Without any waiting the client gives up now, and the final message has the same
                 // reason.
                 let tries = self.joined || self.deadlines.wait() != Some(Duration::ZERO);
@@ -347,7 +349,8 @@ impl<O: AsyncWrite + Unpin, E: AsyncWrite + Unpin> PlainClient<O, E> {
             ParsedLine::Quit => self.reading = false,
             ParsedLine::Time => self.say(&self.recent.explain()),
             ParsedLine::Help => {
-                for row in commands::COMMANDS {
+                let rows = commands::COMMANDS.iter();
+                for row in rows.filter(|row| !commands::parse(row.command).needs_screen()) {
                     self.say(&format!("{}: {}", row.command, row.what));
                 }
             }

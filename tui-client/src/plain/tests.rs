@@ -488,3 +488,20 @@ async fn a_log_that_fails_is_said_and_the_chat_goes_on() {
          missing from it\n"
     );
 }
+
+#[tokio::test]
+async fn the_help_names_only_what_works_without_a_screen() {
+    let mut play = Play::joined().await;
+    play.type_in("/help\n").await;
+    play.input = None;
+    assert_eq!(play.command().await, SessionCommand::Leave);
+    play.notify(Notice::Ended(Ended::Left)).await;
+    let (_, _, errors) = play.end().await;
+    assert!(
+        errors.contains("/who") && errors.contains("/quit"),
+        "{errors}"
+    );
+    for screen in ["/search", "/at", "/clear"] {
+        assert!(!errors.contains(screen), "{screen}: {errors}");
+    }
+}

@@ -34,6 +34,11 @@ struct Bench {
 }
 
 fn bench() -> Bench {
+    bench_on(true)
+}
+
+/// On a terminal that marks pastes, or does not.
+fn bench_on(marks_pastes: bool) -> Bench {
     let (keys, bytes) = mpsc::unbounded_channel();
     let (send_signal, signals) = mpsc::unbounded_channel();
     let (commands_in, commands) = mpsc::channel(1);
@@ -44,6 +49,7 @@ fn bench() -> Bench {
         server: "here".into(),
         time_zone: TimeZone::UTC,
         wall: || at(100),
+        marks_pastes,
         notifier: Notifier::default(),
         backlog: true,
         options: Options::default(),
@@ -93,7 +99,10 @@ fn bench() -> Bench {
 
 impl Bench {
     async fn joined() -> Self {
-        let mut bench = bench();
+        Self::joined_on(bench()).await
+    }
+
+    async fn joined_on(mut bench: Self) -> Self {
         assert!(matches!(bench.command().await, SessionCommand::Join { .. }));
         bench
             .notice(Notice::Welcome(welcome("ada", 1, &[(1, "ada")])))
@@ -329,4 +338,35 @@ async fn a_window_without_a_shell_is_not_left_stopped() {
     bench.notice(Notice::Ended(Ended::Left)).await;
     let (_, screen) = bench.end().await;
     assert!(screen.contains("no shell"), "{screen}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_that_arrive_at_once_are_a_paste_if_the_terminal_marks_none() {
+    let mut bench = Bench::joined_on(bench_on(false)).await;
+    bench.press(b"the first secret\rthe second\r");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(bench.commands.try_recv().is_err(), "nothing is sent");
+    bench.press(b"!\r");
+    let SessionCommand::Publish { text, .. } = bench.command().await else {
+        panic!("Enter sends them");
+    };
+    assert_eq!(text.as_str(), "the first secret\nthe second!");
+    // Where pastes are marked, they were typed while the client was busy.
+    let mut bench = Bench::joined().await;
+    bench.press(b"one\rtwo\r");
+    for line in ["one", "two"] {
+        let SessionCommand::Publish { text, .. } = bench.command().await else {
+            panic!("each is sent");
+        };
+        assert_eq!(text.as_str(), line);
+    }
+}
+
+#[test]
+fn old_terminals_and_gnu_screen_do_not_mark_pastes() {
+    let marks = |term: &str, sty: &str| {
+        marks_pastes(|name| Some(if name == "TERM" { term } else { sty }.to_owned()))
+    };
+    assert!(marks("xterm-256color", "") && marks("tmux-256color", "") && marks("screen", ""));
+    assert!(!marks("linux", "") && !marks("vt220", "") && !marks("screen", "1.pts-0.host"));
 }

@@ -168,7 +168,21 @@ fn unbounded_reason(status: &Status) -> String {
     if !violations.is_empty() {
         return violations.join("; ");
     }
-    of_status(status)
+    in_words(of_status(status))
+}
+
+/// What the libraries below say about a connection that broke, in words that mean something to people.
+fn in_words(reason: String) -> String {
+    let words = match reason.as_str() {
+        // tonic::TimeoutExpired
+        "Timeout expired" => "the server does not answer",
+        // h2, if a ping is not answered
+        "keep-alive timed out" | "stream closed because of a broken pipe" | "broken pipe" => {
+            "the connection broke"
+        }
+        _ => return reason,
+    };
+    words.to_owned()
 }
 
 fn retry_in(status: &Status) -> Option<Duration> {
@@ -260,6 +274,21 @@ mod tests {
         let mut status = Status::unavailable("transport error");
         status.set_source(std::sync::Arc::new(Outer(inner)));
         assert_eq!(reason(&status), "Connection refused");
+    }
+
+    #[test]
+    fn a_connection_that_broke_is_in_words() {
+        for (said, words) in [
+            ("Timeout expired", "does not answer"),
+            (
+                "stream closed because of a broken pipe",
+                "the connection broke",
+            ),
+            ("Connection refused", "Connection refused"),
+        ] {
+            let reason = reason(&Status::unavailable(said));
+            assert!(reason.contains(words), "{reason}");
+        }
     }
 
     #[test]

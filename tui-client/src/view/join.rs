@@ -98,6 +98,10 @@ impl JoinScreen<'_> {
             let mut why = format!("✗ {why}");
             if let Some(wait) = wait {
                 why = format!("{why} It may be free in {} s.", seconds(wait));
+            } else if app.join().may_be_free(app.now()) {
+                let key = app.options().keys.hint(Action::Send, "tries again");
+                let key = key.map(|key| format!(": {key}")).unwrap_or_default();
+                why = format!("{why} It may be free now{key}.");
             }
             remarks.push((why, theme.error()));
         }

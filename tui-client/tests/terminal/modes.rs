@@ -190,6 +190,7 @@ async fn a_screen_that_panics() {
         server,
         time_zone: jiff::tz::TimeZone::UTC,
         wall: clock,
+        marks_pastes: true,
         notifier: Notifier::default(),
         backlog: true,
         options: Options::default(),

@@ -3,6 +3,8 @@
 
 use chitty_testing::terminal::{Terminal, World, wait_until};
 
+use std::num::NonZeroU16;
+
 use crate::modes::assert_restored;
 
 /// The row of the screen that has this text, from 0 on.
@@ -172,4 +174,35 @@ fn no_letter_of_any_script_stays_in_the_rows_of_others() {
     terminal.say("/clear");
     terminal.wait_without("line 0");
     compare(&mut terminal, "nothing");
+}
+
+/// As on the Linux console, and in GNU screen with its defaults.
+#[test]
+fn without_an_alternate_screen_nothing_shows_through() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let shell = "printf 'shell %.0s' $(seq 400); exec \"$@\"";
+    let mut ada = world.client_of_shell(&server.url, "ada", shell);
+    ada.wait_for("Participant ada joined");
+    let shown = |terminal: &Terminal| {
+        let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+        let raw = raw
+            .replace("\u{1b}[?1049h", "")
+            .replace("\u{1b}[?1049l", "");
+        let mut screen = vt100::Parser::new(
+            NonZeroU16::new(24).expect("rows"),
+            NonZeroU16::new(120).expect("columns"),
+            0,
+        );
+        screen.process(raw.as_bytes());
+        screen.screen().contents()
+    };
+    let chat = shown(&ada);
+    assert!(chat.contains("Participant ada joined"), "{chat}");
+    assert!(!chat.contains("shell"), "{chat}");
+    ada.say("/quit");
+    assert_eq!(ada.wait(), 0);
+    let end = shown(&ada);
+    assert!(end.starts_with("The log of this chat"), "{end}");
+    assert!(!end.contains("joined"), "{end}");
 }

@@ -121,6 +121,13 @@ impl ChatState {
             self.timeline.oldest();
         } else if jump.on_arrival == OnArrival::Select {
             self.timeline.select_position(shown(events, target));
+            if events.iter().all(|event| event.lamport != jump.to) {
+                // Before the oldest line that is kept, or beyond the newest, that is no small thing.
+                let lamport = jump.to;
+                return HintChange::info(format!(
+                    "No event has the time L{lamport}: this is the nearest"
+                ));
+            }
         }
         HintChange::Keep
     }

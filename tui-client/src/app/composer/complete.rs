@@ -49,14 +49,16 @@ impl Completion {
             .collect();
         starts(before).find_map(|start| {
             let typed = &before[start..];
-            let needle = Needle::new(typed);
+            // Many chats mention people as @ada.
+            let at = if typed.starts_with('@') { "@" } else { "" };
+            let needle = Needle::new(&typed[at.len()..]);
             let mut words: Vec<String> = names
                 .iter()
                 .filter(|name| needle.begins(name))
-                .map(|&name| name.to_owned())
+                .map(|name| format!("{at}{name}"))
                 .collect();
             words.sort_by_cached_key(|name| (caseless::key(name), name.clone()));
-            let first = before[..start].ends_with('\n') || start == 0;
+            let first = at.is_empty() && (before[..start].ends_with('\n') || start == 0);
             let suffix = match (first, after.starts_with(char::is_whitespace)) {
                 (true, false) => ": ",
                 (true, true) => ":",
@@ -196,6 +198,14 @@ mod tests {
             5,
             "a word that is not begun is anybody's"
         );
+    }
+
+    #[test]
+    fn a_name_goes_on_after_an_at_sign() {
+        assert_eq!(all("@b", ""), ["@Bea ", "@bob "]);
+        assert_eq!(all("hi @mary s", ""), ["hi @Mary Sue "]);
+        assert_eq!(all("@", "").len(), 5);
+        assert_eq!(all("mail@b", ""), [""; 0]);
     }
 
     #[test]

@@ -275,10 +275,11 @@ fn label(row: &KeyRow, bound: &[BoundAction]) -> String {
 fn typed(event: KeyEvent) -> Option<Action> {
     const ALT_GR: KeyModifiers = KeyModifiers::CONTROL.union(KeyModifiers::ALT);
     match event.code {
-        // Some keyboards send AltGr as Ctrl and Alt together.
+        // Some keyboards send AltGr as Ctrl and Alt together. It types no letters or digits of ASCII:
+        // with those, it is Esc and a control character in one read.
         KeyCode::Char(c)
             if event.modifiers.difference(KeyModifiers::SHIFT).is_empty()
-                || event.modifiers == ALT_GR =>
+                || event.modifiers == ALT_GR && !(c.is_ascii_alphanumeric() || c == ' ') =>
         {
             Some(Action::Edit(Edit::Insert(c)))
         }

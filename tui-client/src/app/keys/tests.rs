@@ -68,6 +68,8 @@ fn characters_are_typed() {
         map.action(event(KeyCode::Char('@'), CTRL | ALT)),
         typed('@')
     );
+    // Esc and then Ctrl-U, in one read.
+    assert_eq!(map.action(event(KeyCode::Char('u'), CTRL | ALT)), None);
     assert_eq!(map.action(event(KeyCode::Char('x'), ALT)), None);
     assert_eq!(map.action(event(KeyCode::F(12), NONE)), None);
 }

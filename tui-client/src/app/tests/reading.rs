@@ -121,6 +121,8 @@ fn one_goes_to_a_lamport_time() {
     assert_eq!(asked(&mut driver), [page]);
     driver.answer(page, 1..200, line);
     assert_eq!(driver.selected(), Some(12), "the last one before it");
+    let hint = driver.app.hint().map(|hint| hint.text.as_str());
+    assert_eq!(hint, Some("No event has the time L50: this is the nearest"));
     driver.press(KeyCode::Char('h'));
     assert_eq!(driver.app.composer().draft(), "h", "typing goes on");
     driver.press(KeyCode::Backspace);
@@ -303,4 +305,27 @@ fn a_page_that_is_late_carries_nobody_away() {
     let page = asked(&mut driver)[0];
     driver.answer(page, 1..200, line);
     assert_eq!(driver.selected(), Some(3));
+}
+
+#[test]
+fn nothing_is_done_to_messages_behind_the_diagram() {
+    let mut driver = driver();
+    driver.key(KeyCode::Up, KeyModifiers::CONTROL);
+    driver.press(KeyCode::F(2));
+    driver.effects();
+    for mouse in [
+        Mouse::WheelUp(5, 5),
+        Mouse::WheelDown(5, 5),
+        Mouse::Press(10, 3),
+    ] {
+        driver.input(Input::Mouse(mouse));
+    }
+    driver.press(KeyCode::Char('c'));
+    let timeline = driver.app.timeline();
+    assert_eq!((driver.selected(), timeline.below()), (None, None));
+    assert_eq!(driver.app.composer().draft(), "c");
+    assert_eq!(driver.effects(), [], "nothing is copied");
+    driver.press(KeyCode::PageUp);
+    assert!(driver.app.diagram().is_none(), "the messages are on screen");
+    assert!(driver.app.timeline().below().is_some());
 }

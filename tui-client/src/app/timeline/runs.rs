@@ -1,8 +1,11 @@
 //! Runs of joins and leaves: shown as one line, or one by one.
 
-use std::{collections::VecDeque, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt::Write as _,
+};
 
-use chitty_chat::{Event, EventKind, LeftReason};
+use chitty_chat::{Event, EventKind, LamportTime, LeftReason};
 
 use super::entry::{PresenceRun, TimelineEntry};
 use crate::glyphs;
@@ -13,6 +16,8 @@ const LEAST: usize = 4;
 const MOST: usize = 64;
 /// The largest number of names in the line of a run.
 const NAMES: usize = 12;
+/// So many changes of one participant in a run are counted instead of listed.
+const RESTLESS: usize = 4;
 
 /// Groups the runs of a page that was fetched.
 pub(super) fn group(entries: &mut VecDeque<TimelineEntry>) {
@@ -89,19 +94,25 @@ pub(super) fn unfold_headless(entries: &mut VecDeque<TimelineEntry>) {
     }
 }
 
-/// The line of a run: "ada, bob joined · eve left (L3 to L9)".
+/// The line of a run: "ada, bob joined · eve left (L3 to L9)". A participant who comes and goes again
+/// and again is counted instead: "eve came or went 9 times".
 pub(super) fn summary<'a>(events: impl Iterator<Item = &'a Event>) -> String {
+    let changes: Vec<_> = events.filter_map(change).collect();
+    let mut times = BTreeMap::new();
+    for (name, ..) in &changes {
+        *times.entry(*name).or_insert(0_usize) += 1;
+    }
     let mut text = String::new();
     let (mut deed, mut names, mut more) = ("", 0, 0_usize);
-    let mut span = None;
-    for event in events {
-        let (first, _) = span.unwrap_or((event.lamport, event.lamport));
-        span = Some((first, event.lamport));
-        let (name, does) = match &event.kind {
-            EventKind::Joined { name } => (name, "joined"),
-            EventKind::Left { name, reason, .. } => (name, gone(*reason)),
-            EventKind::Message { .. } | EventKind::Unknown => continue,
-        };
+    let mut restless = Vec::new();
+    for &(name, does, _) in &changes {
+        let times = times[name];
+        if times >= RESTLESS {
+            if !restless.contains(&(name, times)) {
+                restless.push((name, times));
+            }
+            continue;
+        }
         if names >= NAMES {
             more += 1;
             continue;
@@ -115,14 +126,26 @@ pub(super) fn summary<'a>(events: impl Iterator<Item = &'a Event>) -> String {
         deed = does;
         text.push_str(&glyphs::safe(name));
     }
-    let _ = write!(text, " {deed}");
-    if more > 0 {
-        let _ = write!(text, " · {more} more came or went");
-    }
-    if let Some((first, last)) = span {
+    let mut parts = Vec::new();
+    parts.extend((!text.is_empty()).then(|| format!("{text} {deed}")));
+    let count = |(name, times)| format!("{} came or went {times} times", glyphs::safe(name));
+    parts.extend(restless.into_iter().map(count));
+    parts.extend((more > 0).then(|| format!("{more} more came or went")));
+    let mut text = parts.join(" · ");
+    if let (Some((.., first)), Some((.., last))) = (changes.first(), changes.last()) {
         let _ = write!(text, " (L{first} to L{last})");
     }
     text
+}
+
+/// The participant who came or went, how, and when.
+fn change(event: &Event) -> Option<(&str, &'static str, LamportTime)> {
+    let (name, does) = match &event.kind {
+        EventKind::Joined { name } => (name, "joined"),
+        EventKind::Left { name, reason, .. } => (name, gone(*reason)),
+        EventKind::Message { .. } | EventKind::Unknown => return None,
+    };
+    Some((name, does, event.lamport))
 }
 
 fn gone(reason: LeftReason) -> &'static str {
@@ -131,5 +154,33 @@ fn gone(reason: LeftReason) -> &'static str {
         LeftReason::Closed => "left with the server down",
         LeftReason::Removed => "was removed",
         LeftReason::Left | LeftReason::Unspecified => "left",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::testing::{joined, left};
+
+    #[test]
+    fn whoever_comes_and_goes_again_and_again_is_counted() {
+        let mut events = vec![joined(1, 3, "ada")];
+        for visit in 0..4 {
+            events.push(joined(2 + 2 * visit, 10 * visit + 5, "eve"));
+            events.push(left(3 + 2 * visit, 10 * visit + 8, "eve", 2 + 2 * visit));
+        }
+        events.push(left(10, 41, "ada", 1));
+        assert_eq!(
+            summary(events.iter()),
+            "ada joined · ada left · eve came or went 8 times (L3 to L41)"
+        );
+        assert_eq!(
+            summary(events[1..9].iter()),
+            "eve came or went 8 times (L5 to L38)"
+        );
+        assert_eq!(
+            summary(events[..3].iter()),
+            "ada, eve joined · eve left (L3 to L8)"
+        );
     }
 }

@@ -1,12 +1,14 @@
 //! What opens beside the draft, and what leaves the screen.
 
+use std::time::Duration;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::{
     app::{
         ActiveScreen, Edited, Effect, Input,
         leaving::REST,
-        testing::{TestApp, joined},
+        testing::{TestApp, joined, message},
     },
     config::ConfigFile,
     session::SessionCommand,
@@ -234,4 +236,97 @@ fn what_is_pasted_is_seen_where_only_messages_were() {
     driver.input(Input::Paste("pasted".into()));
     assert!(!driver.app.is_messages_only());
     assert_eq!(draft(&driver), "pasted");
+}
+
+#[test]
+fn what_is_written_over_the_help_is_not_lost() {
+    let mut driver = TestApp::joined(80, 24);
+    driver.press(KeyCode::F(1));
+    driver.press(KeyCode::Char(' '));
+    assert!(driver.app.help().is_some_and(|top| top > 0), "a page on");
+    driver.type_in("quick");
+    assert_eq!((driver.app.help(), draft(&driver)), (None, "quick"));
+    driver.press(KeyCode::F(1));
+    driver.input(Input::Paste(" and pasted".into()));
+    assert_eq!(
+        (driver.app.help(), draft(&driver)),
+        (None, "quick and pasted")
+    );
+}
+
+#[test]
+fn what_comes_into_the_draft_ends_the_selection() {
+    let ways: [fn(&mut TestApp); 4] = [
+        |driver| driver.input(Input::Paste("bob".into())),
+        |driver| {
+            driver.input(Input::Edited(Ok(Edited {
+                text: "bob".into(),
+                whole: None,
+            })));
+        },
+        |driver| driver.press(KeyCode::Tab),
+        |driver| ctrl(driver, 'y'),
+    ];
+    for way in ways {
+        let mut driver = TestApp::joined(80, 24);
+        driver.type_in("bob");
+        ctrl(&mut driver, 'u');
+        driver.key(KeyCode::Up, CTRL);
+        assert!(driver.app.timeline().is_selecting());
+        way(&mut driver);
+        assert!(!driver.app.timeline().is_selecting());
+        driver.effects();
+        driver.press(KeyCode::Enter);
+        assert!(
+            matches!(
+                driver.effects()[..],
+                [Effect::Session(SessionCommand::Publish { .. })]
+            ),
+            "Enter sends"
+        );
+    }
+}
+
+#[test]
+fn a_word_is_written_whole_whatever_its_first_letters_do_to_a_selected_line() {
+    for word in ["can", "nice", "yes", "clear", "Later"] {
+        let mut driver = TestApp::joined(80, 24);
+        driver.key(KeyCode::Up, CTRL);
+        driver.type_in(word);
+        assert_eq!(draft(&driver), word);
+    }
+    // A key, and then a word.
+    let mut driver = TestApp::joined(80, 24);
+    driver.key(KeyCode::Up, CTRL);
+    driver.press(KeyCode::Char('c'));
+    driver.now += Duration::from_secs(1);
+    driver.type_in("ok");
+    assert_eq!(draft(&driver), "ok");
+}
+
+#[test]
+fn history_is_no_news_to_a_draft_that_was_begun_while_joining() {
+    let mut driver = TestApp::new(80, 24);
+    driver.press(KeyCode::Enter);
+    driver.type_in("hello");
+    driver.welcome(&[(1, "bob"), (3, "ada")]);
+    driver.event(message(2, 5, "bob", "long ago"));
+    assert_eq!(driver.app.new_since_draft(), 0);
+    driver.event(message(4, 9, "bob", "now"));
+    assert_eq!(driver.app.new_since_draft(), 1);
+}
+
+#[test]
+fn an_enter_that_came_too_early_is_said() {
+    let mut driver = TestApp::new(80, 24);
+    driver.press(KeyCode::Enter);
+    driver.type_in("hello");
+    driver.press(KeyCode::Enter);
+    driver.welcome(&[(1, "bob"), (2, "ada")]);
+    assert_eq!(draft(&driver), "hello");
+    assert!(
+        hint(&driver).contains("Enter sends it"),
+        "{}",
+        hint(&driver)
+    );
 }

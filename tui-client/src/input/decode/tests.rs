@@ -90,6 +90,8 @@ fn an_unknown_sequence_is_swallowed_whole() {
         b"\x1b]0;title\x07x",
         b"\x1bP1$r\x1b\\x",
         b"\xffx",
+        // Latin-1, where UTF-8 is expected.
+        b"\xe9x",
         // Caps lock, a volume key.
         b"\x1b[57358ux",
         b"\x1b[57439ux",

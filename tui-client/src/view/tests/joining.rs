@@ -48,8 +48,8 @@ fn join_refused() {
     |           ─────────────────────────────|
     |                                        |
     |✗ The name ada is taken by somebody     |
-    |present; choose another. It may be free |
-    |in 8 s.                                 |
+    |present. It may be free in 8 s.         |
+    |                                        |
     |Enter joins · Esc leaves · F1 help      |
     cursor at 14, 3
     ");
@@ -57,8 +57,8 @@ fn join_refused() {
     |› ada               |
     |✗ The name ada is   |
     |taken by somebody   |
-    |present; choose     |
-    |another. It may be  |
+    |present. It may be  |
+    |free in 8 s.        |
     cursor at 5, 0
     ");
     assert_eq!(scene.at(1, 1), "| |\ncursor at 0, 0");

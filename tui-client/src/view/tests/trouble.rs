@@ -72,7 +72,7 @@ fn link_lost() {
     |14:04 L11 bob: Good morning!            |
     |14:53   … ada: is anybody there?        |
     |14:53   … * ada waits                   |
-    | ✗ Offline: connection refused ·        |
+    | ✗ Offline: connection refused          |
     |   next try in 4 s · 2 lines wait       |
     |── ✗ offline · Lamport 12 ──────────────|
     |! What you wrote is not sent: Esc again |
@@ -111,7 +111,7 @@ fn why_there_is_no_link_can_be_read() {
     |14:53   … ada: is anybody there?        |
     | ✗ Offline: no server answers at        |
     |   http://chat.example.org:50051:       |
-    |   Connection refused · for 2 s ·       |
+    |   Connection refused · for 2 s         |
     |   next try in 2 s · 1 line waits       |
     |── ✗ offline · Lamport 12 ──────────────|
     |›                                    128|
@@ -182,7 +182,7 @@ fn rejected() {
     |          second (Up brings it back)    |
     |14:53   … ada: again                    |
     |── ◉ connected · Lamport 8 ─────────────|
-    |✗ No command /foo: did you mean /who? A |
+    |✗ No command /foo: /help lists them, a  |
     |  second / sends it as text             |
     |› /foo bar                           120|
     cursor at 10, 9
@@ -190,8 +190,8 @@ fn rejected() {
     assert_snapshot!(scene.at(20, 5), @"
     |◉ connected · L8 ───|
     |✗ No command /foo:  |
-    |  did you mean /who?|
-    |  A second / sends  |
+    |  /help lists them, |
+    |  a second / sends  |
     |› /foo bar       120|
     cursor at 10, 4
     ");
