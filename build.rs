@@ -22,6 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         // The server routes by hand: its streams are bodies of its own.
         .build_server(false)
+        // Without the feature, the messages are all that is generated, so that tonic is not needed.
+        .build_client(env::var_os("CARGO_FEATURE_GRPC").is_some())
         // Sessions are secrets: these get a redacting Debug by hand.
         .skip_debug(WITH_SESSION.map(|message| format!("chitty.v1.{message}")))
         .emit_rerun_if_changed(false)

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+#[cfg(feature = "grpc")]
 use tonic::Status;
 
 /// The innermost error's text: "Connection refused" rather than "transport error".
@@ -15,6 +16,7 @@ pub fn root_cause(error: &(dyn Error + 'static)) -> String {
 
 /// Why a call failed: the status's innermost error, otherwise its message, otherwise the meaning of
 /// its code.
+#[cfg(feature = "grpc")]
 pub fn of_status(status: &Status) -> String {
     match status.source() {
         Some(source) => root_cause(source),

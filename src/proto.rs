@@ -3,12 +3,13 @@
 
 use std::fmt;
 
+#[cfg(feature = "grpc")]
 use tonic::Code;
 
 /// The wire contract, package `chitty.v1`.
 #[allow(missing_docs, clippy::pedantic)]
 pub mod v1 {
-    tonic::include_proto!("chitty.v1");
+    include!(concat!(env!("OUT_DIR"), "/chitty.v1.rs"));
 
     /// The full name of the gRPC service, as in paths and in health checks.
     pub const SERVICE_NAME: &str = "chitty.v1.ChittyChat";
@@ -48,6 +49,7 @@ redacted_debug! {
 
 /// A status code's name as the specification spells it, such as `INVALID_ARGUMENT`
 /// (<https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>).
+#[cfg(feature = "grpc")]
 pub const fn status_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",

@@ -8,10 +8,13 @@ use std::{
 use chitty_chat::{
     Event, EventKind, LamportTime, ParticipantNumber, Position, Session, secret::os_random,
 };
+use chitty_room::{
+    Fold,
+    record::{Batch, Record},
+};
 use chitty_server::{
     data::chat_file,
     log::{Log, SqliteLog},
-    record::{Batch, Record},
 };
 use color_eyre::eyre::Result;
 use tokio::time::{Instant, interval};
@@ -86,7 +89,7 @@ pub(crate) async fn catch_up(events: u64, text: &str) -> Result<CaughtUp> {
 /// The sorted latencies in microseconds of so many appends of one record, one each 5 ms.
 pub(crate) async fn bare_commits(count: u64, text: &str) -> Result<[Duration; 2]> {
     let folder = tempfile::tempdir()?;
-    let log = SqliteLog::open(&chat_file(folder.path()), &mut os_random)?;
+    let log = SqliteLog::open::<Fold>(&chat_file(folder.path()), &mut os_random)?;
     append(&log, [joined()].into()).await?;
     let mut latencies = Vec::new();
     let mut ticks = interval(Duration::from_millis(5));
@@ -104,7 +107,7 @@ pub(crate) async fn bare_commits(count: u64, text: &str) -> Result<[Duration; 2]
 async fn fill(folder: &Path, events: u64, text: &str) -> Result<()> {
     let data = folder.join("data");
     std::fs::create_dir_all(&data)?;
-    let log = SqliteLog::open(&chat_file(&data), &mut os_random)?;
+    let log = SqliteLog::open::<Fold>(&chat_file(&data), &mut os_random)?;
     append(&log, [joined()].into()).await?;
     let mut next = 2;
     while next <= events {

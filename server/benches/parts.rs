@@ -11,12 +11,14 @@ use chitty_chat::{
     Event, EventKind, LamportTime, MessageId, MessageText, ParticipantName, Position, Session,
     SessionHash, logging,
 };
+use chitty_room::{
+    DecisionTime, Fold, Join, Publish, Room, RoomRules,
+    record::{Batch, EncodedEvent, EncodedRecord, Record},
+};
 use chitty_server::{
     data::DataDir,
     follower::{self, Hub},
     log::{Log, LogFuture, MemoryLog, PageLimit, SqliteLog},
-    record::{Batch, EncodedEvent, EncodedRecord, Record},
-    room::{DecisionTime, Fold, Join, Publish, Room, RoomRules},
 };
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use tempfile::TempDir;
@@ -175,7 +177,7 @@ fn random(buffer: &mut [u8]) {
 fn sqlite() -> (TempDir, SqliteLog) {
     let folder = tempfile::tempdir().unwrap();
     let data = DataDir::open(folder.path()).unwrap();
-    let log = SqliteLog::serve(&data, &mut random).unwrap();
+    let log = SqliteLog::serve::<Fold>(&data, &mut random).unwrap();
     (folder, log)
 }
 

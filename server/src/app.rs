@@ -11,8 +11,9 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     follower,
-    log::{Log, ReplayError},
+    log::Log,
     net::{self, Ends, Listener},
+    replay::ReplayError,
     sequencer::{self, Handle, Sequencer, SequencerError, StopReason},
     service::ChittyChat,
 };

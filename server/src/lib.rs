@@ -2,7 +2,7 @@
 //!
 //! From the edge to the core: [`cli`], [`maintain`] and [`app`] put the parts together, [`net`]
 //! handles connections, [`service`] speaks gRPC, [`follower`] streams the log to participants,
-//! [`sequencer`] owns the chat, [`log`] stores it, and [`room`] decides.
+//! [`sequencer`] owns the chat, [`log`] stores it, and the crate [`chitty_room`] decides.
 
 pub mod app;
 pub mod cli;
@@ -17,10 +17,7 @@ pub mod listen;
 pub mod log;
 pub mod maintain;
 pub mod net;
-pub mod rate;
-pub mod record;
-pub mod room;
+pub mod replay;
 pub mod sequencer;
 pub mod service;
-pub mod source;
 pub mod threads;

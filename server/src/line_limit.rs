@@ -15,7 +15,7 @@ use chitty_chat::{SessionHash, logging::CALL};
 use tokio::time::{Instant, sleep};
 use tracing::info;
 
-use crate::rate::{Bucket, Buckets, Rate};
+use chitty_room::rate::{Bucket, Buckets, Rate};
 
 /// Requests without a known session from one address, one line each.
 pub const STRANGER: Rate = Rate::per_second(10, 100);

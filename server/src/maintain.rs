@@ -8,13 +8,15 @@ use std::{
 };
 
 use chitty_chat::{LamportTime, secret};
+use chitty_room::Fold;
 use clap::Subcommand;
 
 use crate::{
     cli::user_path,
     data::{chat_file, default_data_dir},
     health,
-    log::{Marked, Recovered, Summary, backup, check, recover},
+    log::{Marked, Summary, backup, check},
+    replay::{Recovered, recover},
 };
 
 /// The subcommands of `chitty-server`.
@@ -69,7 +71,7 @@ pub fn run(command: &MaintainCommand) -> ExitCode {
         MaintainCommand::Health(args) => return health::run(args),
         MaintainCommand::Backup { file, data } => {
             let source = chat_in(data.as_deref());
-            backup(&source, file, &mut secret::os_random)
+            backup::<Fold>(&source, file, &mut secret::os_random)
                 .map(|()| {
                     let text = format!("{} is a backup of {}", file.display(), source.display());
                     say(format_args!("{text}"));
@@ -79,7 +81,7 @@ pub fn run(command: &MaintainCommand) -> ExitCode {
         MaintainCommand::Check { file, data } => {
             let file = file.as_deref().map(chat_at);
             let file = file.unwrap_or_else(|| chat_in(data.as_deref()));
-            check(&file)
+            check::<Fold>(&file)
                 .map(|summary| print(&file, &summary))
                 .map_err(|error| error.to_string())
         }

@@ -15,7 +15,7 @@ use chitty_chat::proto::{
         SERVICE_NAME, event::Kind,
     },
 };
-use chitty_server::record::Record;
+use chitty_room::record::Record;
 use chitty_testing::server::{
     PATIENCE,
     fuzz::{FuzzFixture, mutate, mutations, runner},

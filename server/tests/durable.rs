@@ -128,8 +128,14 @@ fn contains(bytes: &[u8], text: &str) -> bool {
         .any(|window| window == text.as_bytes())
 }
 
-/// Requests and answers of each connection.
-fn connections(calls: &[SystemCall]) -> Vec<(Vec<Frame>, Vec<Frame>)> {
+/// What went through one socket.
+struct Connection {
+    requests: Vec<Frame>,
+    answers: Vec<Frame>,
+}
+
+/// The frames of each connection.
+fn connections(calls: &[SystemCall]) -> Vec<Connection> {
     let mut sockets: BTreeMap<&str, Vec<&SystemCall>> = BTreeMap::new();
     for call in calls {
         if call.file.starts_with("socket:") {
@@ -142,7 +148,10 @@ fn connections(calls: &[SystemCall]) -> Vec<(Vec<Frame>, Vec<Frame>)> {
         .map(|calls| {
             let (received, sent): (Vec<&SystemCall>, Vec<&SystemCall>) =
                 calls.iter().partition(|call| is_receipt(call));
-            (frames(received.into_iter()), frames(sent.into_iter()))
+            Connection {
+                requests: frames(received.into_iter()),
+                answers: frames(sent.into_iter()),
+            }
         })
         .collect()
 }
@@ -168,7 +177,8 @@ async fn a_sync_lies_between_a_line_and_all_that_tell_of_it() {
     }
 }
 
-fn check(text: &str, log: &[&SystemCall], connections: &[(Vec<Frame>, Vec<Frame>)]) {
+/// Fails if an answer that has this text, or acknowledges it, began before the text was synced.
+fn check(text: &str, log: &[&SystemCall], connections: &[Connection]) {
     let written = log
         .iter()
         .find(|call| call.name == "pwrite64" && contains(&call.data, text))
@@ -179,7 +189,7 @@ fn check(text: &str, log: &[&SystemCall], connections: &[(Vec<Frame>, Vec<Frame>
         .find(|call| call.name == "fdatasync" && call.begin > written.end)
         .unwrap_or_else(|| panic!("{text} is never synced, or not as .cargo/config.toml asks"));
     let (mut acknowledged, mut shown) = (0, 0);
-    for (requests, answers) in connections {
+    for Connection { requests, answers } in connections {
         for answer in answers.iter().filter(|answer| answer.kind == DATA) {
             if contains(&answer.payload, text) {
                 assert!(
@@ -203,5 +213,6 @@ fn check(text: &str, log: &[&SystemCall], connections: &[(Vec<Frame>, Vec<Frame>
         );
         acknowledged += 1;
     }
-    assert_eq!((acknowledged, shown), (1, 1), "{text}");
+    assert_eq!(acknowledged, 1, "{text}: one reply to its author");
+    assert_eq!(shown, 1, "{text}: one broadcast to the reader");
 }

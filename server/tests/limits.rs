@@ -6,8 +6,9 @@ use chitty_chat::{
     proto::v1::{JoinRequest, SERVICE_NAME, chitty_chat_client::ChittyChatClient},
     secret::os_random,
 };
+use chitty_room::rate::Rate;
 use chitty_server::{
-    app::ServerConfig, log::MemoryLog, net, rate::Rate, sequencer::Sequencer, service::ChittyChat,
+    app::ServerConfig, log::MemoryLog, net, sequencer::Sequencer, service::ChittyChat,
 };
 use chitty_testing::server::{PATIENCE, TestServer, config};
 use tokio::{

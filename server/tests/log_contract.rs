@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use chitty_chat::{Position, secret::os_random};
+use chitty_room::Fold;
 use chitty_server::log::{Keep, Log as _, MemoryLog, OpenError, SqliteLog};
 use chitty_testing::log_contract::{ALL, batch};
 use tempfile::TempDir;
@@ -28,7 +29,7 @@ fn in_sqlite_log() -> (TempDir, SqliteLog) {
 }
 
 fn open(path: &Path) -> Result<SqliteLog, OpenError> {
-    SqliteLog::open(path, &mut os_random)
+    SqliteLog::open::<Fold>(path, &mut os_random)
 }
 
 #[tokio::test]

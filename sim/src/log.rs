@@ -6,11 +6,9 @@ use std::{
 };
 
 use chitty_chat::{Event, EventKind, LamportTime, LeftReason, Position, Session};
-use chitty_server::{
-    log::{
-        AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError,
-    },
-    record::{Batch, Record},
+use chitty_room::record::{Batch, Record};
+use chitty_server::log::{
+    AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError,
 };
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::sleep;

@@ -7,13 +7,14 @@ use std::{
 };
 
 use chitty_chat::logging;
+use chitty_room::{RoomRules, rate::Rate};
 use chitty_server::{
     app::{self, ServeError},
     follower,
-    log::{Keep, Log as _, ReplayError},
+    log::{Keep, Log as _},
     net,
-    rate::Rate,
-    room, sequencer,
+    replay::ReplayError,
+    sequencer,
     sequencer::SequencerError,
 };
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -229,7 +230,7 @@ fn serve(sim: &mut Sim<'static>, log: SimLog, recorder: Recorder, config: app::S
 }
 
 /// The server's rules in the terms of the oracle, which knows none of the server's types.
-fn rules(rules: &room::RoomRules) -> ConfiguredRules {
+fn rules(rules: &RoomRules) -> ConfiguredRules {
     ConfiguredRules {
         grace: rules.grace,
         restart_grace: rules.restart_grace,
@@ -253,7 +254,7 @@ fn config(rng: &mut StdRng) -> app::ServerConfig {
     let ring_bytes = if rng.random_bool(0.5) { 1 << 20 } else { 300 };
     app::ServerConfig {
         sequencer: sequencer::SequencerConfig {
-            rules: room::RoomRules {
+            rules: RoomRules {
                 grace: Duration::from_secs(3),
                 restart_grace: Duration::from_secs(6),
                 max_participants: 100,

@@ -6,10 +6,8 @@
 use std::{ops::RangeInclusive, time::UNIX_EPOCH};
 
 use chitty_chat::{Event, EventKind, LamportTime, Position};
-use chitty_server::{
-    log::{AppendError, Extent, Keep, Log, PageLimit, TRIM_STEP, lamport_at},
-    record::{Batch, EncodedRecord, Record},
-};
+use chitty_room::record::{Batch, EncodedRecord, Record};
+use chitty_server::log::{AppendError, Extent, Keep, Log, PageLimit, TRIM_STEP, lamport_at};
 
 /// Generates a module with a test for each clause of the contract.
 ///

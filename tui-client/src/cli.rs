@@ -29,8 +29,8 @@ pub struct ClientArgs {
     pub name: Option<String>,
 
     /// The folder for log files, which must be yours or root's; others may write to it only if
-    /// they cannot rename your files there, as in /tmp [default: ./logs if it is there, yours, and
-    /// closed to others' writing, else chitty-chat in the XDG state folder]
+    /// they cannot rename your files there, as in /tmp [default: ./logs if it exists, is yours,
+    /// and others cannot write to it, otherwise chitty-chat in the XDG state folder]
     #[arg(long, value_name = "DIR", env = "CHITTY_LOG_DIR", value_parser = path())]
     pub log_dir: Option<PathBuf>,
 

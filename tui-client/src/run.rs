@@ -6,6 +6,7 @@ mod config;
 mod drawing;
 mod editor;
 mod host;
+mod kind;
 mod rows;
 mod signals;
 
@@ -23,7 +24,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub use self::config::{RunError, ScreenConfig, has_screen, marks_pastes};
+pub use self::{
+    config::{RunError, ScreenConfig},
+    kind::{has_screen, marks_pastes},
+};
 use self::{
     editor::Editing,
     host::{HOST, Host},

@@ -17,10 +17,9 @@ use crate::{
     follower,
     listen::{DEFAULT, ListenAddress},
     log::Keep,
-    net,
-    room::RoomRules,
-    sequencer,
+    net, sequencer,
 };
+use chitty_room::RoomRules;
 
 /// The options of a server.
 #[derive(Clone, Debug, ClapArgs)]

@@ -17,6 +17,7 @@ use chitty_chat::{
     secret,
     text::display,
 };
+use chitty_room::Fold;
 use color_eyre::eyre::{Result, WrapErr as _};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -140,7 +141,7 @@ fn open_log(args: &ServeArgs) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
     }
     let directory = args.data.clone().unwrap_or_else(default_data_dir);
     let data = DataDir::open(&directory)?;
-    let log = SqliteLog::serve(&data, &mut secret::os_random)?;
+    let log = SqliteLog::serve::<Fold>(&data, &mut secret::os_random)?;
     Ok((Some(data), Arc::new(log)))
 }
 

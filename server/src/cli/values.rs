@@ -5,7 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use chitty_chat::files;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use crate::{log::Keep, rate::Rate};
+use crate::log::Keep;
+use chitty_room::rate::Rate;
 
 /// The longest time that an option takes, so that adding it to a clock cannot overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);

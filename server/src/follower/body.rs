@@ -26,9 +26,8 @@ use super::{
 use crate::{
     log::{Log, LogFuture, PageLimit, ReadError},
     net::ParticipantGuard,
-    record::EncodedEvent,
-    room::Participant,
 };
+use chitty_room::{Participant, record::EncodedEvent};
 
 /// How much of the log is read at once. A page becomes one DATA frame.
 const PAGE: PageLimit = PageLimit {

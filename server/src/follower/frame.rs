@@ -6,7 +6,8 @@ use chitty_chat::{
     proto::v1::{self, broadcast::Kind},
 };
 
-use crate::{grpc, record::EncodedEvent};
+use crate::grpc;
+use chitty_room::record::EncodedEvent;
 
 /// Encodes one broadcast, with its length prefix.
 pub fn frame(kind: Kind) -> Bytes {

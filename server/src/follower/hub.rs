@@ -22,7 +22,8 @@ use super::{
     subscription::{Subscription, TICKS},
     wave::{PART, Waves},
 };
-use crate::{net::StreamAbort, record::EncodedEvent};
+use crate::net::StreamAbort;
+use chitty_room::record::EncodedEvent;
 
 /// The meeting point of the sequencer, which publishes events, and all followers of the chat.
 pub struct Hub {

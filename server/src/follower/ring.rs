@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use chitty_chat::{LeftReason, ParticipantNumber, Position};
 
 use super::{FollowerLimits, frame};
-use crate::record::EncodedEvent;
+use chitty_room::record::EncodedEvent;
 
 /// The newest events, in chunks. A chunk is one commit, or as much of a large commit as fits in one
 /// DATA frame: a peer that holds a slice of a chunk keeps all of it in memory.

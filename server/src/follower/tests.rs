@@ -20,7 +20,8 @@ use super::{
     subscription::{TICKS, WELCOME_TICKS},
     *,
 };
-use crate::{log::MemoryLog, net::StreamAbort, room::Participant};
+use crate::{log::MemoryLog, net::StreamAbort};
+use chitty_room::Participant;
 
 struct Stream {
     hub: Arc<Hub>,

@@ -14,10 +14,8 @@ use prost::{
     encoding::{WireType, encode_key, encode_varint, encoded_len_varint},
 };
 
-use crate::{
-    grpc::{self, PREFIX},
-    room::Participant,
-};
+use crate::grpc::{self, PREFIX};
+use chitty_room::Participant;
 
 /// Bytes of participants in one piece, which becomes one DATA frame. The last participant may
 /// exceed it.

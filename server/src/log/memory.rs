@@ -12,7 +12,7 @@ use chitty_chat::{LamportTime, Position, secret};
 use super::{
     AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError, TRIM_STEP,
 };
-use crate::record::{Batch, EncodedEvent, EncodedRecord, Record, RecordError};
+use chitty_room::record::{Batch, EncodedEvent, EncodedRecord, Record, RecordError};
 
 /// A log in memory, gone with the process.
 pub struct MemoryLog {

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use chitty_chat::secret::os_random;
+use chitty_room::Fold;
 
+pub(crate) use super::sqlite::{old_chat, records};
 use super::*;
 
 /// A page limit that any log of a test fits in.
@@ -14,7 +16,7 @@ pub(crate) const ALL: PageLimit = PageLimit {
 };
 
 fn open(path: &Path) -> Result<SqliteLog, OpenError> {
-    SqliteLog::open(path, &mut os_random)
+    SqliteLog::open::<Fold>(path, &mut os_random)
 }
 
 #[test]

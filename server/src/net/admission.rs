@@ -17,8 +17,8 @@ use super::{
     Limits,
     member::{Excess, Member, SharedUsage, SourceUsage},
 };
-pub(super) use crate::source::source;
-use crate::source::{NETWORK_SHARE, network};
+pub(super) use chitty_room::source::source;
+use chitty_room::source::{NETWORK_SHARE, network};
 
 /// All open connections, counted by where they come from.
 pub(super) struct Registry {

@@ -19,7 +19,7 @@ use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, sleep_until};
 
 use super::{admission::Registry, pace::FramePool};
-use crate::source::{network_share, share};
+use chitty_room::source::{network_share, share};
 
 /// Streams of one unjoined connection that may wait for the peer at the same time.
 const UNJOINED_STREAMS: usize = 8;

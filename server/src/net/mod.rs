@@ -61,7 +61,7 @@ pub struct Limits {
     /// Connections from one address, or from one IPv6 /64 network. This is below the total, so that
     /// one address cannot keep everybody else out, and far above what a household, an office or a
     /// machine full of test clients has. An IPv6 /48 network may have
-    /// [`NETWORK_SHARE`](crate::source::NETWORK_SHARE) times as many.
+    /// [`NETWORK_SHARE`](chitty_room::source::NETWORK_SHARE) times as many.
     pub connections_per_source: usize,
     /// Connections without a participant. When there are so many of them, or when connections run
     /// out, the one that has been idle for the longest is closed for a newcomer.

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::member::{Member, SourceUsage};
-use crate::source::NETWORK_SHARE;
+use chitty_room::source::NETWORK_SHARE;
 
 /// Frames that every connection may send, whatever other connections of its source do: enough to
 /// set itself up.
@@ -72,7 +72,7 @@ const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 
 /// An allowance of frames, by the generic cell rate algorithm. It differs from
-/// [`crate::rate::Bucket`] in that it grants a part of what is asked for, and takes back what was
+/// [`chitty_room::rate::Bucket`] in that it grants a part of what is asked for, and takes back what was
 /// not used.
 #[derive(Clone, Copy, Default)]
 struct FrameBucket {

@@ -12,8 +12,8 @@ use super::request::{ReplySender, Request};
 use crate::{
     follower::{Attachment, Hub},
     log::Log,
-    room::{Join, JoinGrant, Leave, Publish, Receipt, Refusal, View},
 };
+use chitty_room::{Join, JoinGrant, Leave, Publish, Receipt, Refusal, View};
 
 /// The reply to a Join: what the stream begins with, and its registration among the followers.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Handle {
         Arc::clone(&self.view.borrow())
     }
 
-    /// The sequencer's clock ([`DecisionTime::mono`](crate::room::DecisionTime::mono)).
+    /// The sequencer's clock ([`DecisionTime::mono`](chitty_room::DecisionTime::mono)).
     pub fn now(&self) -> Duration {
         self.started.elapsed()
     }

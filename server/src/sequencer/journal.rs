@@ -6,10 +6,7 @@ use chitty_chat::{
 };
 use tracing::info;
 
-use crate::{
-    record::Record,
-    room::{Decision, Join, JoinGrant, Leave, Publish, Receipt},
-};
+use chitty_room::{Decision, Join, JoinGrant, Leave, Publish, Receipt, record::Record};
 
 /// Writes the line of a broadcast; the log's clock is at the event's time.
 pub(super) fn broadcast(event: &Event) {

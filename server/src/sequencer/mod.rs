@@ -33,9 +33,12 @@ use self::request::{DecidedRequest, Request};
 use crate::{
     follower::Hub,
     line_limit::{Cause, LineLimit},
-    log::{AppendError, Keep, Log, ReplayError, catch_up, replay},
+    log::{AppendError, Keep, Log},
+    replay::{ReplayError, catch_up, replay},
+};
+use chitty_room::{
+    DecisionTime, Room, RoomRules, View,
     record::{Batch, EncodedRecord, Record},
-    room::{DecisionTime, Room, RoomRules, View},
 };
 
 /// Requests that may wait for the sequencer; further ones wait with their callers.

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{JoinReply, journal};
-use crate::{
-    follower::Hub,
-    record::Record,
-    room::{Decision, DecisionTime, Join, JoinGrant, Leave, Publish, Receipt, Refusal, Room},
+use crate::follower::Hub;
+use chitty_room::{
+    Decision, DecisionTime, Join, JoinGrant, Leave, Publish, Receipt, Refusal, Room, record::Record,
 };
 
 /// The way back to the caller of a request.

@@ -16,8 +16,8 @@ use super::*;
 use crate::{
     follower::FollowerLimits,
     log::{Extent, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError, TRIM_STEP},
-    room::{Join, Leave, Publish, Refusal},
 };
+use chitty_room::{Join, Leave, Publish, Refusal};
 
 fn config() -> SequencerConfig {
     SequencerConfig {
@@ -261,7 +261,7 @@ async fn a_retry_waits_until_the_first_is_durable() {
 async fn after_a_conflict_all_is_decided_again_on_the_new_tail() {
     // Another server lets somebody called ada in, just before this one would.
     let mut other = Room::new(
-        crate::room::Fold::default(),
+        chitty_room::Fold::default(),
         "".into(),
         Position::new(1),
         RoomRules::default(),

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     line_limit::Cause,
     log::{Extent, Log, PageLimit, ReadError},
-    record::EncodedEvent,
 };
+use chitty_room::record::EncodedEvent;
 
 /// Events of a page if the request does not say how many.
 const DEFAULT_LIMIT: u64 = 100;

@@ -22,9 +22,9 @@ use crate::{
     follower::{Follower, StreamStart},
     log::lamport_at,
     net::Peer,
-    room::{Join, JoinGrant, Lookup, Outlook, Refusal, Resume},
     sequencer::JoinReply,
 };
+use chitty_room::{Join, JoinGrant, Lookup, Outlook, Refusal, Resume};
 
 /// How often a Join that waits for a seat checks whether there is one.
 const SEAT_LOOK_EVERY: Duration = Duration::from_millis(100);

@@ -8,9 +8,9 @@ use std::{
 
 use chitty_chat::ParticipantNumber;
 
-use crate::{
+use chitty_room::{
+    Lookup, Outlook, RoomRules,
     rate::{Buckets, Rate, Sources},
-    room::{Lookup, Outlook, RoomRules},
 };
 
 /// How many times as often as it may join a source may have the log read. A client that breaks off

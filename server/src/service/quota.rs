@@ -23,10 +23,8 @@ use tokio::{
 };
 
 use super::owners::Owners;
-use crate::{
-    log::HISTORY_READERS,
-    rate::{Bucket, Rate},
-};
+use crate::log::HISTORY_READERS;
+use chitty_room::rate::{Bucket, Rate};
 
 /// Pages of one participant that are read at the same time.
 const PER_PARTICIPANT: usize = 1;

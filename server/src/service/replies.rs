@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::owners::Owners;
-use crate::source::{network, network_share, share};
+use chitty_room::source::{network, network_share, share};
 
 /// KiB of one page: 256 KiB of events, and the framing of up to a thousand of them.
 const PAGE: u32 = 264;

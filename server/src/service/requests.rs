@@ -7,10 +7,8 @@ use chitty_chat::{
 use tonic::Status;
 
 use super::{RefusedCall, ServiceState, refused, status};
-use crate::{
-    room::{Leave, Publish, Refusal},
-    sequencer,
-};
+use crate::sequencer;
+use chitty_room::{Leave, Publish, Refusal};
 
 impl ServiceState {
     pub(super) async fn publish(

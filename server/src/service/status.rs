@@ -6,7 +6,8 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{log::ReadError, room::Refusal, sequencer::RequestError};
+use crate::{log::ReadError, sequencer::RequestError};
+use chitty_room::Refusal;
 
 /// A field of the request has an invalid value.
 #[expect(

@@ -18,15 +18,17 @@ use chitty_chat::{
     },
     secret::os_random,
 };
+use chitty_room::{
+    RoomRules,
+    rate::Rate,
+    record::{Batch, Record},
+};
 use chitty_server::{
     log::{
         AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, READERS,
         ReadError,
     },
     net::{Peer, StreamAbort},
-    rate::Rate,
-    record::{Batch, Record},
-    room::RoomRules,
     sequencer::Sequencer,
     service::{Answer, ChittyChat},
 };
@@ -126,6 +128,26 @@ impl Log for SlowLog {
     }
 }
 
+/// Where a request comes from. Some limits count by source, others by connection.
+#[derive(Clone, Copy)]
+pub(crate) struct Caller {
+    /// The last number of an IPv4 address.
+    source: u8,
+    connection: u64,
+}
+
+/// The caller on this connection. All of them come from one source unless a test says otherwise.
+pub(crate) fn caller(connection: u64) -> Caller {
+    let source = 1;
+    Caller { source, connection }
+}
+
+impl Caller {
+    pub(crate) fn at_source(self, source: u8) -> Self {
+        Self { source, ..self }
+    }
+}
+
 /// A server without sockets.
 #[derive(Clone)]
 pub(crate) struct Chat {
@@ -156,7 +178,7 @@ impl Chat {
         &self,
         method: &str,
         request: &impl Message,
-        peer: (u8, u64),
+        caller: Caller,
     ) -> Result<Answer, Status> {
         let message = request.encode_to_vec();
         let length = u32::try_from(message.len()).expect("short").to_be_bytes();
@@ -164,8 +186,8 @@ impl Chat {
         let mut request = http::Request::post(format!("/{SERVICE_NAME}/{method}"))
             .body(Full::new(body))
             .expect("a request");
-        let source = IpAddr::from([192, 0, 2, peer.0]);
-        let peer = Peer::uncounted(source, peer.1, StreamAbort::default());
+        let source = IpAddr::from([192, 0, 2, caller.source]);
+        let peer = Peer::uncounted(source, caller.connection, StreamAbort::default());
         request.extensions_mut().insert(peer);
         let Ok(response) = self.service.clone().call(request).await;
         match Status::from_header_map(response.headers()) {
@@ -178,18 +200,18 @@ impl Chat {
         &self,
         method: &str,
         request: &impl Message,
-        peer: (u8, u64),
+        caller: Caller,
     ) -> Result<Res, Status> {
-        let mut body = self.answer(method, request, peer).await?;
+        let mut body = self.answer(method, request, caller).await?;
         Ok(first_message(&mut body).await)
     }
 
     pub(crate) async fn join(
         &self,
         request: &JoinRequest,
-        peer: (u8, u64),
+        caller: Caller,
     ) -> Result<Stream, Status> {
-        let mut body = self.answer("Join", request, peer).await?;
+        let mut body = self.answer("Join", request, caller).await?;
         let Broadcast {
             kind: Some(Kind::Welcome(welcome)),
         } = first_message(&mut body).await
@@ -205,7 +227,7 @@ impl Chat {
     pub(crate) async fn history(
         &self,
         name: &str,
-        peer: (u8, u64),
+        caller: Caller,
         change: impl FnOnce(&mut HistoryRequest),
     ) -> Result<HistoryReply, Status> {
         let mut request = HistoryRequest {
@@ -213,14 +235,14 @@ impl Chat {
             ..HistoryRequest::default()
         };
         change(&mut request);
-        self.ask("History", &request, peer).await
+        self.ask("History", &request, caller).await
     }
 
     /// The way of a client: it comes back when it was told to, or later, by its own backoff.
-    pub(crate) async fn join_as_told(&self, request: &JoinRequest, peer: (u8, u64)) -> Stream {
+    pub(crate) async fn join_as_told(&self, request: &JoinRequest, caller: Caller) -> Stream {
         let mut backoff = Duration::from_millis(67);
         loop {
-            match self.join(request, peer).await {
+            match self.join(request, caller).await {
                 Ok(stream) => return stream,
                 Err(status) => sleep(retry_in(&status).max(backoff) + WAY).await,
             }
@@ -279,7 +301,7 @@ impl Chat {
             session: stream.welcome.session.clone(),
             ..named("ada")
         };
-        let again = self.join(&again, (1, 1)).await.expect("alive");
+        let again = self.join(&again, caller(1)).await.expect("alive");
         again.welcome.head
     }
 }

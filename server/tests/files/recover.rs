@@ -6,10 +6,10 @@ use std::{
 };
 
 use chitty_chat::{Event, EventKind, secret::os_random};
+use chitty_room::{Fold, record::Record};
 use chitty_server::{
     data::DataDir,
     log::{Log, SqliteLog},
-    record::Record,
 };
 use tokio::time::sleep;
 
@@ -21,7 +21,7 @@ const RECORDS: u64 = 30_000;
 /// A chat of events that have no kind: what is in them does not matter.
 async fn large(folder: &Path) -> PathBuf {
     let data = DataDir::open(&folder.join("data")).expect("ours");
-    let log = SqliteLog::serve(&data, &mut os_random).expect("new");
+    let log = SqliteLog::serve::<Fold>(&data, &mut os_random).expect("new");
     let records: Vec<_> = (1..=RECORDS)
         .map(|position| Record {
             event: Event {

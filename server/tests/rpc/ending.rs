@@ -14,6 +14,10 @@ use chitty_chat::{
     proto::v1::{Broadcast, broadcast::Kind, closing},
     secret::os_random,
 };
+use chitty_room::{
+    Fold,
+    record::{Batch, Record},
+};
 use chitty_server::{
     app::ServerConfig,
     data::DataDir,
@@ -22,7 +26,6 @@ use chitty_server::{
         SqliteLog,
     },
     net,
-    record::{Batch, Record},
     sequencer::StopReason,
 };
 use tokio::time::timeout;
@@ -125,7 +128,7 @@ async fn a_store_that_fails_is_told_at_once_and_acknowledges_nothing_more() {
     static TOLD: AtomicBool = AtomicBool::new(false);
     let folder = tempfile::tempdir().expect("a folder");
     let data = DataDir::open(&folder.path().join("data")).expect("ours");
-    let log = SqliteLog::serve(&data, &mut os_random).expect("new");
+    let log = SqliteLog::serve::<Fold>(&data, &mut os_random).expect("new");
     let config = ServerConfig {
         failed: |error| {
             assert!(error.to_string().contains("chat.db"), "{error}");

@@ -1,9 +1,126 @@
-//! The past.
+//! The past: pages of the log that a client requests.
 
-use chitty_chat::proto::v1::HistoryRequest;
+use std::ops::RangeInclusive;
+
+use chitty_chat::proto::v1::{HistoryReply, HistoryRequest};
 use tonic::Code;
 
-use chitty_testing::server::{TestServer, code};
+use chitty_testing::server::{TestParticipant, TestServer, code};
+
+/// A request for a page, and the page that has to come.
+struct PageCase {
+    what: &'static str,
+    request: HistoryRequest,
+    /// The positions of the events on the page; `None` if it has no events.
+    positions: Option<RangeInclusive<u64>>,
+    /// Whether the page reaches the beginning of the log.
+    start: bool,
+}
+
+/// The pages of a log with positions 1 to 400 and Lamport times 3, 5, 7 and so on.
+fn pages_of_400_events() -> [PageCase; 9] {
+    let newest = HistoryRequest::default;
+    [
+        PageCase {
+            what: "without any field, the newest 100 events",
+            request: newest(),
+            positions: Some(301..=400),
+            start: false,
+        },
+        PageCase {
+            what: "the page before that one",
+            request: HistoryRequest {
+                before: 301,
+                limit: 10,
+                ..newest()
+            },
+            positions: Some(291..=300),
+            start: false,
+        },
+        PageCase {
+            what: "a page that has the first event, and reports it",
+            request: HistoryRequest {
+                before: 11,
+                limit: 10,
+                ..newest()
+            },
+            positions: Some(1..=10),
+            start: true,
+        },
+        PageCase {
+            what: "nothing before the first event",
+            request: HistoryRequest {
+                before: 1,
+                ..newest()
+            },
+            positions: None,
+            start: true,
+        },
+        PageCase {
+            what: "before a position that does not exist yet, the last event",
+            request: HistoryRequest {
+                before: 9999,
+                limit: 1,
+                ..newest()
+            },
+            positions: Some(400..=400),
+            start: false,
+        },
+        PageCase {
+            what: "after a position, everything up to the end",
+            request: HistoryRequest {
+                after: 395,
+                ..newest()
+            },
+            positions: Some(396..=400),
+            start: false,
+        },
+        PageCase {
+            what: "nothing after the last event",
+            request: HistoryRequest {
+                after: 400,
+                ..newest()
+            },
+            positions: None,
+            start: false,
+        },
+        PageCase {
+            what: "all events, if the limit is larger than the log",
+            request: HistoryRequest {
+                limit: 5000,
+                ..newest()
+            },
+            positions: Some(1..=400),
+            start: true,
+        },
+        PageCase {
+            // The event at position p has time 2p + 1, because each request carries the time 1.
+            what: "five events on each side of the one at time 401, which is at position 200",
+            request: HistoryRequest {
+                at_lamport: 401,
+                limit: 11,
+                ..newest()
+            },
+            positions: Some(195..=205),
+            start: false,
+        },
+    ]
+}
+
+/// The reply to this request, which is sent in the participant's session and has to be valid.
+async fn history(participant: &mut TestParticipant, request: HistoryRequest) -> HistoryReply {
+    let request = HistoryRequest {
+        session: participant.welcome.session.clone(),
+        ..request
+    };
+    let reply = participant.client.history(request).await;
+    reply.expect("valid").into_inner()
+}
+
+fn positions(reply: &HistoryReply) -> Option<RangeInclusive<u64>> {
+    let (first, last) = (reply.events.first()?, reply.events.last()?);
+    Some(first.position..=last.position)
+}
 
 #[tokio::test]
 async fn history_is_read_in_pages() {
@@ -12,98 +129,30 @@ async fn history_is_read_in_pages() {
     for number in 2..=400 {
         ada.publish(&format!("line {number}")).await;
     }
-    let session = ada.welcome.session.clone();
-    let mut page = async |request: HistoryRequest| {
-        let request = HistoryRequest {
-            session: session.clone(),
-            ..request
-        };
-        let reply = ada
-            .client
-            .history(request)
-            .await
-            .expect("valid")
-            .into_inner();
-        let positions: Vec<_> = reply.events.iter().map(|event| event.position).collect();
-        assert!(positions.windows(2).all(|pair| pair[0] + 1 == pair[1]));
-        (
-            positions.first().copied(),
-            positions.last().copied(),
-            reply.start,
-        )
-    };
-    let ask = HistoryRequest::default;
-    assert_eq!(page(ask()).await, (Some(301), Some(400), false));
-    assert_eq!(
-        page(HistoryRequest {
-            before: 301,
-            limit: 10,
-            ..ask()
-        })
-        .await,
-        (Some(291), Some(300), false)
-    );
-    assert_eq!(
-        page(HistoryRequest {
-            before: 11,
-            limit: 10,
-            ..ask()
-        })
-        .await,
-        (Some(1), Some(10), true)
-    );
-    assert_eq!(
-        page(HistoryRequest { before: 1, ..ask() }).await,
-        (None, None, true)
-    );
-    assert_eq!(
-        page(HistoryRequest {
-            before: 9999,
-            limit: 1,
-            ..ask()
-        })
-        .await,
-        (Some(400), Some(400), false)
-    );
-    assert_eq!(
-        page(HistoryRequest {
-            after: 395,
-            ..ask()
-        })
-        .await,
-        (Some(396), Some(400), false)
-    );
-    assert_eq!(
-        page(HistoryRequest {
-            after: 400,
-            ..ask()
-        })
-        .await,
-        (None, None, false)
-    );
-    assert_eq!(
-        page(HistoryRequest {
-            limit: 5000,
-            ..ask()
-        })
-        .await,
-        (Some(1), Some(400), true)
-    );
-    // The event at position p has time 2p + 1 here, as each request carries 1.
-    assert_eq!(
-        page(HistoryRequest {
-            at_lamport: 401,
-            limit: 11,
-            ..ask()
-        })
-        .await,
-        (Some(195), Some(205), false)
-    );
+    for case in pages_of_400_events() {
+        let reply = history(&mut ada, case.request).await;
+        assert!(
+            reply
+                .events
+                .windows(2)
+                .all(|pair| pair[0].position + 1 == pair[1].position),
+            "{}",
+            case.what
+        );
+        let page = (positions(&reply), reply.start);
+        assert_eq!(page, (case.positions, case.start), "{}", case.what);
+    }
+}
+
+#[tokio::test]
+async fn a_page_has_one_place_in_the_log() {
+    let server = TestServer::start().await;
+    let mut ada = server.join("ada").await;
     let both = HistoryRequest {
-        session: session.clone(),
+        session: ada.welcome.session.clone(),
         before: 1,
         after: 1,
-        ..ask()
+        ..HistoryRequest::default()
     };
     assert_eq!(code(ada.client.history(both).await), Code::InvalidArgument);
 }
@@ -112,65 +161,48 @@ async fn history_is_read_in_pages() {
 async fn a_page_of_history_is_at_most_256_kib_and_ends_where_it_was_asked_to() {
     let server = TestServer::start().await;
     let mut ada = server.join("ada").await;
+    // 512 bytes of text each: 800 of them are more than a page can have.
     let text = "🦀".repeat(128);
     for _ in 2..=800 {
         ada.publish(&text).await;
     }
-    let session = ada.welcome.session.clone();
-    for (request, first, last) in [
-        (
-            HistoryRequest {
-                limit: 1000,
-                ..HistoryRequest::default()
-            },
-            None,
-            Some(800),
-        ),
-        (
-            HistoryRequest {
-                limit: 1000,
-                after: 5,
-                ..HistoryRequest::default()
-            },
-            Some(6),
-            None,
-        ),
-    ] {
-        let request = HistoryRequest {
-            session: session.clone(),
-            ..request
-        };
-        let reply = ada
-            .client
-            .history(request)
-            .await
-            .expect("valid")
-            .into_inner();
-        let bytes: usize = reply.events.iter().map(prost::Message::encoded_len).sum();
-        assert!(bytes <= 256 << 10 && bytes > 250 << 10, "{bytes}");
-        let ends = (reply.events.first(), reply.events.last());
-        assert!(first.is_none_or(|at| ends.0.is_some_and(|event| event.position == at)));
-        assert!(last.is_none_or(|at| ends.1.is_some_and(|event| event.position == at)));
-    }
+    let largest = HistoryRequest {
+        limit: 1000,
+        ..HistoryRequest::default()
+    };
+    let after_the_fifth = HistoryRequest {
+        after: 5,
+        ..largest.clone()
+    };
+
+    // The newest events: what does not fit is missing at the old end.
+    let newest = history(&mut ada, largest).await;
+    assert_fills_a_page(&newest);
+    assert_eq!(newest.events.last().map(|event| event.position), Some(800));
+
+    // The events after a position: what does not fit is missing at the new end.
+    let onward = history(&mut ada, after_the_fifth).await;
+    assert_fills_a_page(&onward);
+    assert_eq!(onward.events.first().map(|event| event.position), Some(6));
+}
+
+/// Fails if the page has more than 256 KiB, or so little that one more event would have fitted.
+fn assert_fills_a_page(reply: &HistoryReply) {
+    let bytes: usize = reply.events.iter().map(prost::Message::encoded_len).sum();
+    assert!(bytes <= 256 << 10 && bytes > 250 << 10, "{bytes}");
 }
 
 #[tokio::test]
-async fn behind_the_end_of_the_chat_there_is_no_history() {
+async fn after_the_end_of_the_chat_there_is_no_history() {
     let server = TestServer::start().await;
     let mut ada = server.join("ada").await;
+    // The chat has one event, ada's Joined. The large ones are where signed integers overflow.
     for after in [1, 2, 1 << 62, 1 << 63, u64::MAX] {
-        let session = ada.welcome.session.clone();
         let request = HistoryRequest {
-            session,
             after,
             ..HistoryRequest::default()
         };
-        let reply = ada
-            .client
-            .history(request)
-            .await
-            .expect("valid")
-            .into_inner();
+        let reply = history(&mut ada, request).await;
         assert_eq!((reply.events, reply.start), (Vec::new(), false), "{after}");
     }
 }

@@ -106,7 +106,7 @@ async fn joins_are_refused_with_reasons() {
     };
     let status = server.join_with(session).await.err().expect("short");
     assert_eq!(status.code(), Code::InvalidArgument);
-    // Lost, and its grace runs.
+    // ada's connection is lost. Her name stays taken until the grace is over.
     drop(ada);
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
@@ -127,6 +127,8 @@ async fn who_vanishes_is_announced_once_and_can_come_back_as_new() {
     let mut bob = server.join("bob").await;
     let seen = bob.events(1).await.pop().expect("one");
     let request = bob.resume(&seen);
+
+    // bob's connection is lost. After the grace, ada receives his Left, after both Joined.
     drop(bob);
     ada.events(2).await;
     let left = ada.event().await;
@@ -134,15 +136,19 @@ async fn who_vanishes_is_announced_once_and_can_come_back_as_new() {
         &left.kind,
         Some(EventKind::Left(left)) if left.reason() == left::Reason::Lost && left.participant == 2
     ));
-    assert_eq!((left.lamport, left.request), (6, 0));
+    assert_eq!(left.lamport, 6, "one after bob's Joined at 5");
+    assert_eq!(left.request, 0, "no request led to it");
+
+    // He comes back: his participation is over, so he gets a new one.
     let request = JoinRequest {
         name: "bob".into(),
         ..request
     };
     let mut back = server.join_with(request).await.expect("welcome back");
     assert!(!back.welcome.resumed);
-    // Nothing is missed: its own Left comes first, as history, and does not end the stream.
-    assert_eq!((back.welcome.position, back.welcome.next), (4, 3));
+    // Nothing is missed: his own Left comes first, as history, and does not end the stream.
+    assert_eq!(back.welcome.position, 4, "of his new Joined");
+    assert_eq!(back.welcome.next, 3, "of his Left");
     let events = back.events(2).await;
     assert_eq!(events[0], left);
     assert_eq!(events[1], ada.event().await);
@@ -156,11 +162,15 @@ async fn a_resumed_stream_goes_on_and_the_older_one_is_taken_over() {
     ada.publish("one").await;
     ada.publish("two").await;
     ada.events(2).await;
+
+    // A second stream resumes after the Joined, although the first one has everything.
     let mut again = server.join_with(ada.resume(&first)).await.expect("alive");
     assert!(again.welcome.resumed);
-    assert_eq!((again.welcome.position, again.welcome.lamport), (1, 3));
-    assert_eq!((again.welcome.next, again.welcome.head), (2, 3));
-    assert_eq!(again.welcome.participants, []);
+    assert_eq!(again.welcome.position, 1);
+    assert_eq!(again.welcome.lamport, 3, "the time of that event");
+    assert_eq!(again.welcome.next, 2, "the first event that comes");
+    assert_eq!(again.welcome.head, 3, "the last event there is");
+    assert_eq!(again.welcome.participants, [], "as the client knows them");
     let positions: Vec<_> = again
         .events(2)
         .await
@@ -168,21 +178,24 @@ async fn a_resumed_stream_goes_on_and_the_older_one_is_taken_over() {
         .map(|event| event.position)
         .collect();
     assert_eq!(positions, [2, 3]);
+
+    // The first stream ends after the last event that it has sent.
     let closing = ada.next().await.expect("a message").expect("a message");
     let Some(Kind::Closing(closing)) = closing.kind else {
         panic!("a Closing")
     };
-    assert_eq!(
-        (closing.reason(), closing.position),
-        (closing::Reason::TakenOver, 3)
-    );
+    assert_eq!(closing.reason(), closing::Reason::TakenOver);
+    assert_eq!(closing.position, 3);
     assert_eq!(code(ada.next().await), Code::Aborted);
+
+    // The end of its connection is no loss of the participation, not even after the grace.
     drop(ada);
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     again.publish("still here").await;
     assert_eq!(again.event().await.position, 4);
-    // Of another log: a new participation, and nobody is present twice. The older stream hears
-    // that its own is over.
+
+    // A resume after an event of another log begins a new participation. Nobody is present twice,
+    // so the old participation ends, and its stream reports that.
     let mut stale = again.resume(&first);
     stale.name = "ada".into();
     stale.resume = stale.resume.map(|resume| Resume {
@@ -191,7 +204,8 @@ async fn a_resumed_stream_goes_on_and_the_older_one_is_taken_over() {
     });
     let fresh = server.join_with(stale).await.expect("a new participation");
     assert!(!fresh.welcome.resumed);
-    assert_eq!((fresh.welcome.position, fresh.welcome.next), (6, 6));
+    assert_eq!(fresh.welcome.position, 6, "after the Left at 5");
+    assert_eq!(fresh.welcome.next, 6, "nothing of before is sent");
     assert_eq!(fresh.welcome.participants.len(), 1);
     let left = again.event().await;
     assert!(matches!(left.kind, Some(EventKind::Left(left)) if left.participant == 1));
@@ -199,10 +213,8 @@ async fn a_resumed_stream_goes_on_and_the_older_one_is_taken_over() {
     let Some(Kind::Closing(closing)) = closing.kind else {
         panic!("a Closing")
     };
-    assert_eq!(
-        (closing.reason(), closing.position),
-        (closing::Reason::Ended, 5)
-    );
+    assert_eq!(closing.reason(), closing::Reason::Ended);
+    assert_eq!(closing.position, 5);
     assert_eq!(code(again.next().await), Code::Unauthenticated);
 }
 
@@ -213,6 +225,7 @@ async fn newcomers_get_as_much_of_the_past_as_they_ask_for() {
     for number in 2..=3000 {
         ada.publish(&format!("line {number}")).await;
     }
+    // Earlier newcomers have added events, so the place that a backlog reaches moves on.
     for (backlog, first) in [(0, 3001), (10, 2991), (3000, 1), (u32::MAX, 1)] {
         let name = format!("bob{backlog}");
         let request = JoinRequest {

@@ -6,20 +6,25 @@ use tonic_types::StatusExt as _;
 
 use chitty_testing::server::{TestServer, code, sentence};
 
+/// The first numbers of the design, with each participant's clock spelled out. A clock ticks before
+/// it sends. The server's clock receives the request, which is one step, and ticks for the event,
+/// which is another: the event's time is two after the larger one of the log's and the request's.
 #[tokio::test]
 async fn two_participants_get_the_times_of_the_rules() {
     let server = TestServer::start().await;
+
+    // ada's clock begins at 0: her Join carries 1, and is broadcast at 3.
     let mut ada = server.join("ada").await;
-    assert_eq!(
-        (ada.welcome.position, ada.welcome.lamport, ada.welcome.next),
-        (1, 3, 1)
-    );
+    let welcome = &ada.welcome;
+    assert_eq!((welcome.position, welcome.next), (1, 1));
+    assert_eq!(welcome.lamport, 3);
     let joined = ada.event().await;
     assert_eq!(
         sentence(&joined),
         "Participant ada joined Chitty-Chat at Lamport time 3"
     );
-    // ada's clock is 4 now; bob's first request carries 1.
+
+    // ada's clock is 4 now. bob's first request carries 1; the log is at 3, so he joins at 5.
     let mut bob = server.join("bob").await;
     let names: Vec<_> = bob
         .welcome
@@ -34,7 +39,8 @@ async fn two_participants_get_the_times_of_the_rules() {
         "Participant bob joined Chitty-Chat at Lamport time 5"
     );
     assert_eq!(bob.event().await, joined);
-    // Both are at 6: ada sends at 7, so it is broadcast at 9.
+
+    // Both clocks are at 6. ada sends at 7, so her message is broadcast at 9.
     let mut request = ada.request("hello");
     (request.lamport, request.seen) = (7, 2);
     let reply = ada
@@ -43,20 +49,23 @@ async fn two_participants_get_the_times_of_the_rules() {
         .await
         .expect("valid")
         .into_inner();
-    assert_eq!((reply.position, reply.lamport), (3, 9));
+    assert_eq!(reply.position, 3);
+    assert_eq!(reply.lamport, 9);
     for participant in [&mut ada, &mut bob] {
         let event = participant.event().await;
-        assert_eq!((event.position, event.lamport, event.request), (3, 9, 7));
+        assert_eq!(event.position, 3);
+        assert_eq!(event.lamport, 9);
+        assert_eq!(event.request, 7, "the time that ada sent at");
         let Some(EventKind::Message(message)) = event.kind else {
             panic!("a message")
         };
-        assert_eq!(
-            (message.author.as_str(), message.text.as_str()),
-            ("ada", "hello")
-        );
-        assert_eq!((message.participant, message.seen), (1, 2));
+        assert_eq!(message.author, "ada");
+        assert_eq!(message.text, "hello");
+        assert_eq!(message.participant, 1, "the position of ada's Joined");
+        assert_eq!(message.seen, 2, "the last event that ada had received");
     }
-    // bob is at 10 and leaves at 11: 13.
+
+    // bob's clock is at 10. He sends his Leave at 11, so he leaves at 13.
     let request = LeaveRequest {
         session: bob.welcome.session.clone(),
         lamport: 11,
@@ -67,7 +76,8 @@ async fn two_participants_get_the_times_of_the_rules() {
         .await
         .expect("present")
         .into_inner();
-    assert_eq!((reply.position, reply.lamport), (4, 13));
+    assert_eq!(reply.position, 4);
+    assert_eq!(reply.lamport, 13);
     let left = ada.event().await;
     assert_eq!(
         sentence(&left),
@@ -75,6 +85,8 @@ async fn two_participants_get_the_times_of_the_rules() {
     );
     assert_eq!(bob.event().await, left);
     assert!(bob.next().await.expect("the stream ends OK").is_none());
+
+    // A repeated Leave gets the first reply.
     let again = bob
         .client
         .leave(request)

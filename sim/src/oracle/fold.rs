@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chitty_chat::EventKind;
-use chitty_server::record::Record;
+use chitty_room::record::Record;
 
 use super::Verdict;
 

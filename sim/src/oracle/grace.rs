@@ -7,7 +7,7 @@ use std::{
 };
 
 use chitty_chat::{EventKind, LeftReason};
-use chitty_server::record::Record;
+use chitty_room::record::Record;
 
 use super::{Evidence, ServerRun, Verdict, at, number, rules::TICK};
 

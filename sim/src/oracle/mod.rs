@@ -24,7 +24,7 @@ pub use self::rules::{ConfiguredRules, PublishRate};
 
 use chitty::session::{Notice, SessionCommand};
 use chitty_chat::logging::Line;
-use chitty_server::record::Record;
+use chitty_room::record::Record;
 
 /// The evidence of a run.
 #[derive(Clone, Debug, Default)]

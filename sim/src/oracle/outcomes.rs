@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chitty::session::{Notice, SessionCommand, Ticket};
 use chitty_chat::{Event, EventKind, LeftReason, MessageText, logging::Line};
-use chitty_server::record::Record;
+use chitty_room::record::Record;
 
 use super::{ClientRun, Evidence, Exchange, Fate, Verdict, at, number};
 

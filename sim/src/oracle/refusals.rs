@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use chitty::session::Notice;
 use chitty_chat::{EventKind, SessionHash, logging::Line};
-use chitty_server::record::Record;
+use chitty_room::record::Record;
 
 use super::{
     ClientRun, Evidence, Verdict, at,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use chitty_server::record::Record;
+use chitty_room::record::Record;
 
 use super::{Evidence, ServerRun, number};
 

@@ -2,7 +2,7 @@
 
 use chitty::session::{Ended, Notice, WelcomeNotice};
 use chitty_chat::{Event, logging::Line};
-use chitty_server::record::Record;
+use chitty_room::record::Record;
 
 use super::{ClientRun, Evidence, Exchange, Fate, Verdict, at, number};
 

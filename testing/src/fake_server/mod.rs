@@ -86,7 +86,11 @@ impl PendingCall<v1::JoinRequest, Events> {
         let lamport = self.request.lamport;
         let stream = self.accept();
         stream.welcome(welcome(&name, 1, lamport + 2));
-        stream.joined(1, lamport + 2, &name, lamport);
+        stream
+            .position(1)
+            .time(lamport + 2)
+            .request(lamport)
+            .joined(&name);
         stream
     }
 }
@@ -134,72 +138,15 @@ impl FakeStream {
         self.send(v1::broadcast::Kind::Welcome(welcome));
     }
 
-    fn event(&self, position: u64, lamport: u64, request: u64, kind: v1::event::Kind) {
-        self.send(v1::broadcast::Kind::Event(v1::Event {
+    /// Begins the event at this position of the log.
+    pub fn position(&self, position: u64) -> FakeEvent<'_> {
+        FakeEvent {
+            stream: self,
             position,
-            lamport,
-            at: None,
-            kind: Some(kind),
-            request,
-        }));
-    }
-
-    /// Announces that a participant joined.
-    pub fn joined(&self, position: u64, lamport: u64, name: &str, request: u64) {
-        let name = name.to_owned();
-        let kind = v1::event::Kind::Joined(v1::Joined { name });
-        self.event(position, lamport, request, kind);
-    }
-
-    /// Announces that a participant left by itself.
-    pub fn left(&self, position: u64, lamport: u64, name: &str, participant: u64) {
-        let kind = v1::event::Kind::Left(v1::Left {
-            name: name.to_owned(),
-            reason: v1::left::Reason::Left.into(),
-            participant,
-        });
-        self.event(position, lamport, lamport - 2, kind);
-    }
-
-    /// Announces a participant as LOST.
-    pub fn lost(&self, position: u64, lamport: u64, name: &str, participant: u64) {
-        let kind = v1::event::Kind::Left(v1::Left {
-            name: name.to_owned(),
-            reason: v1::left::Reason::Lost.into(),
-            participant,
-        });
-        self.event(position, lamport, 0, kind);
-    }
-
-    /// Announces that an operator removed a participant.
-    pub fn removed(&self, position: u64, lamport: u64, name: &str, participant: u64) {
-        let kind = v1::event::Kind::Left(v1::Left {
-            name: name.to_owned(),
-            reason: v1::left::Reason::Removed.into(),
-            participant,
-        });
-        self.event(position, lamport, 0, kind);
-    }
-
-    /// Sends a message of another participant.
-    pub fn message(&self, position: u64, lamport: u64, text: &str) {
-        let request = v1::PublishRequest {
-            text: text.into(),
-            ..Default::default()
-        };
-        self.published(position, lamport, &request);
-    }
-
-    /// Sends the message that this request asked for, as if it had been published.
-    pub fn published(&self, position: u64, lamport: u64, request: &v1::PublishRequest) {
-        let kind = v1::event::Kind::Message(v1::Message {
-            author: "somebody".into(),
-            text: request.text.clone(),
-            id: request.id.clone(),
-            seen: request.seen,
+            time: 0,
+            request: 0,
             participant: 1,
-        });
-        self.event(position, lamport, request.lamport, kind);
+        }
     }
 
     /// Sends a Closing. The stream stays open.
@@ -214,6 +161,100 @@ impl FakeStream {
     /// Ends the stream with an error.
     pub fn fail(self, status: Status) {
         let _ = self.0.send(Err(status));
+    }
+}
+
+/// An event, before it is sent on the stream. Unless a test sets more, it is of participant 1, and
+/// no request led to it.
+#[derive(Clone, Copy)]
+pub struct FakeEvent<'a> {
+    stream: &'a FakeStream,
+    position: u64,
+    time: u64,
+    request: u64,
+    participant: u64,
+}
+
+impl FakeEvent<'_> {
+    /// Sets the Lamport time.
+    #[must_use]
+    pub fn time(self, time: u64) -> Self {
+        Self { time, ..self }
+    }
+
+    /// Sets the Lamport time of the request that led to the event.
+    #[must_use]
+    pub fn request(self, request: u64) -> Self {
+        Self { request, ..self }
+    }
+
+    /// Sets the number of the participation that the event ends.
+    #[must_use]
+    pub fn participant(self, participant: u64) -> Self {
+        Self {
+            participant,
+            ..self
+        }
+    }
+
+    /// Sends it as the Joined of a participant, whose number is the position.
+    pub fn joined(self, name: &str) {
+        let name = name.to_owned();
+        self.send(v1::event::Kind::Joined(v1::Joined { name }));
+    }
+
+    /// Sends it as the Left of a participant that asked for it.
+    pub fn left(self, name: &str) {
+        self.gone(name, v1::left::Reason::Left);
+    }
+
+    /// Sends it as the Left of a participant that is LOST.
+    pub fn lost(self, name: &str) {
+        self.gone(name, v1::left::Reason::Lost);
+    }
+
+    /// Sends it as the Left of a participant that an operator removed.
+    pub fn removed(self, name: &str) {
+        self.gone(name, v1::left::Reason::Removed);
+    }
+
+    /// Sends it as a message of another participant.
+    pub fn message(self, text: &str) {
+        let request = v1::PublishRequest {
+            text: text.into(),
+            ..Default::default()
+        };
+        self.published(&request);
+    }
+
+    /// Sends it as the message that this request asked for, as if it had been published.
+    pub fn published(self, request: &v1::PublishRequest) {
+        let kind = v1::event::Kind::Message(v1::Message {
+            author: "somebody".into(),
+            text: request.text.clone(),
+            id: request.id.clone(),
+            seen: request.seen,
+            participant: 1,
+        });
+        self.request(request.lamport).send(kind);
+    }
+
+    fn gone(self, name: &str, reason: v1::left::Reason) {
+        self.send(v1::event::Kind::Left(v1::Left {
+            name: name.to_owned(),
+            reason: reason.into(),
+            participant: self.participant,
+        }));
+    }
+
+    fn send(self, kind: v1::event::Kind) {
+        self.stream.send(v1::broadcast::Kind::Event(v1::Event {
+            position: self.position,
+            lamport: self.time,
+            at: None,
+            kind: Some(kind),
+            request: self.request,
+        }));
     }
 }
 

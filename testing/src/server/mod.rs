@@ -14,12 +14,12 @@ use chitty_chat::{
     },
     secret::os_random,
 };
+use chitty_room::RoomRules;
 use chitty_server::{
     app::{self, ServeError, ServerConfig},
     follower,
     log::{Log, MemoryLog},
     net,
-    room::RoomRules,
     sequencer::{self, StopReason},
 };
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};

@@ -35,13 +35,13 @@ impl App {
         self.attention.away = !focused;
         (self.attention.unread, self.attention.mentioned) = (0, false);
         self.update_title(effects);
-        !focused && self.timeline.begin_unread()
+        !focused && self.chat.timeline.begin_unread()
     }
 
     /// Whether the newest line is on screen.
     fn sees_the_newest(&self) -> bool {
         let covered = self.help.is_some() || self.pane == MainPane::Diagram;
-        self.screen == ActiveScreen::Chat && !covered && self.timeline.below().is_none()
+        self.screen == ActiveScreen::Chat && !covered && self.chat.timeline.below().is_none()
     }
 
     /// Resets the counter of covered mentions if the messages are on screen again.
@@ -62,11 +62,11 @@ impl App {
             return;
         };
         let away = self.attention.away;
-        if (!away && self.sees_the_newest()) || author.as_ref() == self.name {
+        if (!away && self.sees_the_newest()) || author.as_ref() == self.chat.name() {
             return;
         }
         self.attention.unread += u64::from(away);
-        if !self.timeline.speaks_to_user(event) {
+        if !self.chat.timeline.speaks_to_user(event) {
             return;
         }
         self.attention.mentioned |= away;
@@ -87,7 +87,7 @@ impl App {
 
     /// Sets the window's title if it changed.
     pub(super) fn update_title(&mut self, effects: &mut Vec<Effect>) {
-        if !self.options.title || !self.welcomed {
+        if !self.options.title || !self.chat.is_welcomed() {
             return;
         }
         let mut title = match self.attention.unread {
@@ -97,7 +97,7 @@ impl App {
         };
         title.push_str("Chitty-Chat");
         title.push_str(" · ");
-        title.push_str(&glyphs::safe(&self.name));
+        title.push_str(&glyphs::safe(self.chat.name()));
         let title = glyphs::fit(&title, TITLE).into_owned();
         if title != self.attention.title {
             self.attention.title.clone_from(&title);

@@ -74,8 +74,8 @@ impl App {
             return self.leave(effects);
         }
         // Scrolled up, the user most likely wants back to the newest line.
-        if self.screen == ActiveScreen::Chat && self.timeline.below().is_some() {
-            self.go_to_newest();
+        if self.screen == ActiveScreen::Chat && self.chat.timeline.below().is_some() {
+            self.chat.go_to_newest();
             return self.closed();
         }
         let rests = |closed: Duration| self.now.saturating_sub(closed) < REST;
@@ -89,7 +89,7 @@ impl App {
                 self.say(format!("{lost}: {key} again leaves without it"), Tone::Info);
             }
             // The session has ended, so nothing can be lost.
-            None if self.over.is_some() => self.leave(effects),
+            None if self.chat.is_over() => self.leave(effects),
             None => {
                 self.leaving.announced = Some(self.now + ANNOUNCED);
                 self.say("Leaving … any key stays", Tone::Info);
@@ -99,7 +99,7 @@ impl App {
 
     /// Leaves by a command or by the end of the input; the draft does not matter for these.
     pub(super) fn quit(&mut self, was_warned: bool, effects: &mut Vec<Effect>) {
-        if !was_warned && self.over.is_none() && self.lines_would_stay() {
+        if !was_warned && !self.chat.is_over() && self.lines_would_stay() {
             self.leaving.warned = true;
             self.leaving.quit_warned = true;
             let key = self.leave_key();
@@ -118,7 +118,7 @@ impl App {
 
     pub(super) fn leave(&mut self, effects: &mut Vec<Effect>) {
         self.leaving.announced = None;
-        if let Some(ended) = self.over.clone() {
+        if let Some(ended) = self.chat.over().cloned() {
             effects.push(Effect::Quit(self.outcome(ended)));
         } else if !self.leaving.is_under_way() {
             self.leaving.by = Some(self.now + FAREWELL);
@@ -141,7 +141,7 @@ impl App {
     /// Closes the search of the history, the completion or the diagram. Returns whether one was
     /// open.
     pub(super) fn close_topmost(&mut self) -> bool {
-        let closed = if self.composer.cancel() {
+        let closed = if self.chat.composer.cancel() {
             true
         } else if self.pane == MainPane::Diagram {
             self.pane = MainPane::Messages;
@@ -163,9 +163,9 @@ impl App {
 
     /// What would be lost by leaving now.
     fn unsent(&self) -> Option<&'static str> {
-        if !self.composer.draft().is_empty() {
+        if !self.chat.composer.draft().is_empty() {
             Some("What you wrote is not sent")
-        } else if self.over.is_none() && self.lines_would_stay() {
+        } else if !self.chat.is_over() && self.lines_would_stay() {
             Some("The lines marked … are not sent")
         } else {
             None
@@ -175,7 +175,7 @@ impl App {
     /// Whether lines would be discarded. Leaving waits for the outcome of one line that is being
     /// sent, but not for a connection, nor for a server that limits the rate.
     fn lines_would_stay(&self) -> bool {
-        let pending = self.timeline.pending();
+        let pending = self.chat.timeline.pending();
         pending > 1 || (pending > 0 && !self.status.live())
     }
 }

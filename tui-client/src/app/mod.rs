@@ -2,10 +2,12 @@
 //! and no terminal; `view` draws it, and `run` drives it.
 
 mod attention;
+mod chat;
 pub mod commands;
 pub mod composer;
 pub mod diagram;
 pub mod help;
+mod hint;
 mod hues;
 mod io;
 pub mod join;
@@ -38,23 +40,19 @@ use std::time::Duration;
 
 use self::{
     attention::Attention,
-    composer::Composer,
+    chat::ChatState,
+    hint::HintChange,
     join::JoinForm,
     keys::{Action, KeyChord},
     layout::Panes,
     leaving::Leaving,
     letters::Letters,
     mode::Mode,
-    new_since_draft::NewSinceDraft,
     options::Options,
-    participants::Participants,
-    reading::PendingJump,
-    recent::Recent,
-    search::Search,
     status::Status,
-    timeline::Timeline,
 };
 pub use self::{
+    hint::{Hint, Tone},
     io::{Edited, Effect, ExitReason, Input, InputTime, Settings},
     mouse::Mouse,
 };
@@ -86,43 +84,16 @@ enum MainPane {
     Diagram,
 }
 
-/// A message to the user, shown until the next key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hint {
-    /// The sentence to show.
-    pub text: String,
-    /// Whether something was refused.
-    pub tone: Tone,
-}
-
-/// How a hint is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// It informs.
-    Info,
-    /// It says that something was refused or has failed.
-    Error,
-}
-
-/// The state of the client.
+/// The state of the client: the chat, and the screen that shows it.
 #[derive(Debug)]
 pub struct App {
+    chat: ChatState,
     screen: ActiveScreen,
     join: JoinForm,
-    composer: Composer,
-    timeline: Timeline,
-    participants: Participants,
     status: Status,
-    recent: Recent,
-    new_since_draft: NewSinceDraft,
-    search: Search,
     attention: Attention,
     options: Options,
     pane: MainPane,
-    /// The jump that waits for its page.
-    jump: Option<PendingJump>,
-    /// The accepted name; empty before the first Welcome.
-    name: String,
     hint: Option<Hint>,
     /// The first visible row of the help, while it is open.
     help: Option<usize>,
@@ -130,13 +101,8 @@ pub struct App {
     /// The first key of a key sequence that waits for its second.
     first: Option<KeyChord>,
     letters: Letters,
+    /// How many lines were sent. Tickets are unique in the session, not only in a chat.
     tickets: u64,
-    welcomed: bool,
-    /// Whether history may be fetched before the user scrolls up to it.
-    reads_ahead: bool,
-    /// How many events were missed while the link was down and are being caught up with.
-    missed: u64,
-    over: Option<Ended>,
     size: (u16, u16),
     panes: Panes,
     now: Duration,
@@ -146,33 +112,22 @@ impl App {
     /// The app in its first state, with the effects of the start.
     pub fn new(settings: Settings) -> (Self, Vec<Effect>) {
         let mut app = Self {
+            chat: ChatState::new(settings.time_zone, settings.backlog),
             screen: ActiveScreen::Join,
             join: match &settings.name {
                 Some(name) => JoinForm::new(name),
                 None => JoinForm::offering(&settings.login),
             },
-            composer: Composer::default(),
-            timeline: Timeline::new(settings.time_zone),
-            participants: Participants::default(),
             status: Status::new(settings.server),
-            recent: Recent::default(),
-            new_since_draft: NewSinceDraft::default(),
-            search: Search::default(),
             attention: Attention::default(),
             options: settings.options,
             pane: MainPane::Messages,
-            jump: None,
-            name: String::new(),
             hint: None,
             help: None,
             leaving: Leaving::default(),
             first: None,
             letters: Letters::default(),
             tickets: 0,
-            welcomed: false,
-            reads_ahead: settings.backlog,
-            missed: 0,
-            over: None,
             size: settings.size,
             panes: Panes::default(),
             now: Duration::ZERO,
@@ -187,7 +142,7 @@ impl App {
 
     /// Sets the number of colours for names.
     pub fn paint(&mut self, names: usize) {
-        self.participants.paint(names);
+        self.chat.participants.paint(names);
     }
 
     /// Processes one input.
@@ -255,9 +210,9 @@ impl App {
             // step depends on the ones before it: the layout on what is open, the pages to fetch on
             // the layout.
             self.uncover();
-            self.new_since_draft.draft(self.composer.draft().is_empty());
+            self.chat.settle_draft();
             self.lay_out();
-            self.read_ahead(&mut effects);
+            self.chat.read_ahead(self.status.live(), &mut effects);
             self.update_title(&mut effects);
             effects.push(Effect::Draw);
         }
@@ -272,14 +227,14 @@ impl App {
             let fewer = status::seconds(at.saturating_sub(self.now)).checked_sub(1)?;
             Some(at.saturating_sub(Duration::from_secs(fewer)))
         });
-        let fading = self.participants.fades_at();
+        let fading = self.chat.participants.fades_at();
         let soon = self.leaving.due().chain(fading);
         soon.chain(next_second).min()
     }
 
     fn tick(&mut self, effects: &mut Vec<Effect>) -> bool {
         self.leave_on_time(effects);
-        self.participants.fade(self.now);
+        self.chat.participants.fade(self.now);
         true
     }
 
@@ -288,7 +243,7 @@ impl App {
             Ended::Left => ExitReason::Left,
             // Without a Welcome the user has seen no chat, so the reason is printed instead of
             // shown.
-            Ended::Failed(why) | Ended::Removed(why) if !self.welcomed => {
+            Ended::Failed(why) | Ended::Removed(why) if !self.chat.is_welcomed() => {
                 ExitReason::NeverJoined(why)
             }
             ended => ExitReason::Over(ended),
@@ -307,6 +262,14 @@ impl App {
         self.lay_out();
     }
 
+    fn change_hint(&mut self, change: HintChange) {
+        match change {
+            HintChange::Keep => {}
+            HintChange::Clear => self.hint = None,
+            HintChange::Show(hint) => self.hint = Some(hint),
+        }
+    }
+
     fn say(&mut self, text: impl Into<String>, tone: Tone) {
         self.hint = Some(Hint {
             text: text.into(),
@@ -317,10 +280,10 @@ impl App {
     fn lay_out(&mut self) {
         let (width, height) = self.size;
         let columns = layout::input_columns(width, glyphs::width(&self.prompt()));
-        self.composer.lay(columns.draft.into());
-        let draft = self.composer.laid().rows.len();
-        let opened =
-            self.composer.history_search().is_some() || self.composer.completion().is_some();
+        self.chat.composer.lay(columns.draft.into());
+        let draft = self.chat.composer.laid().rows.len();
+        let opened = self.chat.composer.history_search().is_some()
+            || self.chat.composer.completion().is_some();
         let hint = usize::from(opened).max(self.hint_rows().len());
         let alarm = self.alarm_rows().len();
         self.panes = if self.is_messages_only() {
@@ -330,7 +293,8 @@ impl App {
             layout::panes(width, height, wanted, self.options.participants)
         };
         let messages = self.panes.messages;
-        self.timeline
+        self.chat
+            .timeline
             .resize(messages.width.into(), messages.height.into());
     }
 }

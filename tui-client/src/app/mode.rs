@@ -70,10 +70,12 @@ impl App {
             _ if self.help.is_some() => Mode::Help,
             ActiveScreen::Join if self.join.trying() => Mode::Joining,
             ActiveScreen::Join => Mode::Join,
-            ActiveScreen::Chat if self.composer.history_search().is_some() => Mode::HistorySearch,
-            ActiveScreen::Chat if self.search.is_typing() => Mode::SearchPrompt,
+            ActiveScreen::Chat if self.chat.composer.history_search().is_some() => {
+                Mode::HistorySearch
+            }
+            ActiveScreen::Chat if self.chat.search().is_typing() => Mode::SearchPrompt,
             ActiveScreen::Chat if self.is_messages_only() => Mode::MessagesOnly,
-            ActiveScreen::Chat if self.timeline.is_selecting() => Mode::Selecting,
+            ActiveScreen::Chat if self.chat.timeline.is_selecting() => Mode::Selecting,
             ActiveScreen::Chat => Mode::Chat,
         }
     }
@@ -203,11 +205,11 @@ impl App {
     fn messages_only_key(&mut self, press: KeyPress, effects: &mut Vec<Effect>) -> bool {
         if keeps_messages_only(press.action) {
             // The mouse may have selected a line before the terminal took it back.
-            return (self.timeline.is_selecting() && self.selecting_key(press, effects))
+            return (self.chat.timeline.is_selecting() && self.selecting_key(press, effects))
                 || self.reading_key(press.action, effects);
         }
         if press.action.is_some_and(Action::moves) {
-            self.cancel_jump();
+            self.chat.cancel_jump();
         }
         self.show_all_panes(effects);
         self.closed();
@@ -229,7 +231,7 @@ impl App {
             // The one is closed by now, and the other has taken the text.
             Mode::Help | Mode::SearchPrompt => {}
             Mode::Join => self.join.paste(text),
-            Mode::HistorySearch => self.composer.paste_query(text),
+            Mode::HistorySearch => self.chat.composer.paste_query(text),
             Mode::MessagesOnly => {
                 // The user has to see where the text goes.
                 self.show_all_panes(effects);
@@ -242,8 +244,8 @@ impl App {
 
     fn paste_into_draft(&mut self, text: &str) {
         // Enter sends what is in the draft from here on.
-        self.timeline.deselect();
-        if !self.composer.paste(text) {
+        self.chat.timeline.deselect();
+        if !self.chat.composer.paste(text) {
             self.say("Only a part of what was pasted fits", Tone::Error);
         }
     }
@@ -260,7 +262,7 @@ impl App {
 
     fn switch_pane(&mut self, pane: MainPane, effects: &mut Vec<Effect>) {
         self.pane = pane;
-        self.timeline.deselect();
+        self.chat.timeline.deselect();
         if self.options.mouse {
             effects.push(Effect::Mouse(!self.is_messages_only()));
         }

@@ -35,21 +35,20 @@ impl App {
                 self.scroll_participants(WHEEL.cast_signed());
             }
             Mouse::WheelUp(..) => {
-                self.cancel_jump();
-                self.reads_ahead = true;
-                self.timeline.retry_pages();
-                self.timeline.up(WHEEL);
+                self.chat.cancel_jump();
+                self.chat.fetch_history();
+                self.chat.timeline.up(WHEEL);
             }
             Mouse::WheelDown(..) => {
-                self.cancel_jump();
-                self.timeline.down(WHEEL);
+                self.chat.cancel_jump();
+                self.chat.timeline.down(WHEEL);
             }
             Mouse::Press(x, y) if messages.contains((x, y).into()) => {
-                self.cancel_jump();
-                self.timeline.select_row((y - messages.y).into());
+                self.chat.cancel_jump();
+                self.chat.timeline.select_row((y - messages.y).into());
             }
             Mouse::Press(x, y) if self.panes.status.contains((x, y).into()) => {
-                self.go_to_newest();
+                self.chat.go_to_newest();
             }
             Mouse::Press(..) => return false,
         }
@@ -62,7 +61,7 @@ impl App {
 
     fn scroll_participants(&mut self, by: isize) {
         let rows = self.participant_rows().unwrap_or_default();
-        self.participants.scroll(by, rows);
+        self.chat.participants.scroll(by, rows);
     }
 
     /// Captures the mouse, or leaves it to the terminal.

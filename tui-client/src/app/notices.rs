@@ -1,4 +1,5 @@
-//! Applies the session's notices to the state.
+//! Applies the session's notices to the state: those about the chat to the chat, those about the
+//! connection to the status line.
 
 use std::time::SystemTime;
 
@@ -20,16 +21,15 @@ impl App {
                 if link == Link::StartingServer {
                     let note = "No server was running on this machine: one is started, in the \
                                 background. It ends by itself after the last has left.";
-                    self.timeline.note(note.to_owned(), wall);
+                    self.chat.timeline.note(note.to_owned(), wall);
                 }
                 if link == Link::Live {
-                    self.caught_up(wall);
-                    self.timeline.retry_pages();
+                    self.chat.is_live(wall);
                 }
                 self.status.link(link, self.now);
             }
             Notice::Clock { clock, moved } => {
-                self.recent.moved(clock, moved);
+                self.chat.clock_moved(clock, moved);
                 self.status.clock_is(clock);
             }
             Notice::Refused(refusal) => {
@@ -45,37 +45,27 @@ impl App {
                 live,
             } => {
                 self.status.clock_is(clock);
-                self.participants.fade(self.now);
-                if live {
-                    self.participants.apply(&event, self.now);
-                }
-                self.recent.event(&event, clock, live);
-                // The user's own lines do not interrupt a draft, and history that comes with the Welcome is
-                // no news to one that was begun before it.
-                if live && own.is_none() {
-                    self.new_since_draft.event(&event);
-                }
+                // The alert comes first: the event itself may move the newest line off the screen.
                 if live {
                     self.alert(&event, effects);
                 }
-                self.timeline.event(event, own);
+                self.chat.event(event, clock, own, live, self.now);
             }
             Notice::Rejected { ticket, reason } => {
                 let back = self.options.keys.hint(Action::Up, "brings it back");
                 let back = back.map(|back| format!(" ({back})")).unwrap_or_default();
-                let reason = format!("{reason}{back}");
-                if let Some(text) = self.timeline.reject(ticket, reason, wall) {
-                    self.composer.remember(text);
-                }
+                self.chat.rejected(ticket, format!("{reason}{back}"), wall);
             }
-            Notice::Accepted { ticket, position } => {
-                self.timeline.accept(ticket, position, wall);
-            }
+            Notice::Accepted { ticket, position } => self.chat.accepted(ticket, position, wall),
             Notice::History {
                 page,
                 events,
                 start,
-            } => self.history(page, &events, start, effects),
+            } => {
+                let keys = &self.options.keys;
+                let hint = self.chat.history(page, &events, start, keys, effects);
+                self.change_hint(hint);
+            }
             Notice::Ended(ended) => self.ended(ended, effects),
         }
         true
@@ -88,42 +78,16 @@ impl App {
         if let Some(first) = text.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        self.timeline.note(format!("{text}."), wall);
-    }
-
-    /// Reports how much happened while the link was down.
-    fn caught_up(&mut self, wall: SystemTime) {
-        match std::mem::take(&mut self.missed) {
-            0 => {}
-            1 => self
-                .timeline
-                .note("Caught up: 1 event came meanwhile.".into(), wall),
-            events => {
-                let note = format!("Caught up: {events} events came meanwhile.");
-                self.timeline.note(note, wall);
-            }
-        }
+        self.chat.timeline.note(format!("{text}."), wall);
     }
 
     fn welcome(&mut self, welcome: WelcomeNotice, wall: SystemTime, effects: &mut Vec<Effect>) {
-        // After another log the timeline says itself what is missing.
-        if self.welcomed && !welcome.another_log {
-            self.missed = welcome.head.next().get().saturating_sub(welcome.next.get());
-        }
-        if welcome.another_log {
-            self.search.restart();
-            self.jump = None;
-        }
-        self.timeline.welcome(&welcome, wall);
-        self.recent.welcome(&welcome);
-        self.participants.welcome(&welcome);
-        self.status.clock_is(welcome.clock);
-        self.status.server_is(welcome.server);
-        self.name = welcome.name.to_string();
-        if self.options.mouse && !self.welcomed {
+        if self.options.mouse && !self.chat.is_welcomed() {
             effects.push(Effect::Mouse(true));
         }
-        self.welcomed = true;
+        self.chat.welcome(&welcome, wall);
+        self.status.clock_is(welcome.clock);
+        self.status.server_is(welcome.server);
         self.screen = ActiveScreen::Chat;
     }
 
@@ -133,19 +97,16 @@ impl App {
             Ended::Left => Some(ExitReason::Left),
             // There is nothing to see on screen: the reason goes to the terminal, where it can be
             // read and piped.
-            Ended::Failed(_) | Ended::Removed(_) if !self.welcomed => {
+            Ended::Failed(_) | Ended::Removed(_) if !self.chat.is_welcomed() => {
                 Some(self.outcome(ended.clone()))
             }
             _ => None,
         };
         effects.extend(quit.map(Effect::Quit));
-        self.participants.clear();
-        self.screen = if self.welcomed {
-            ActiveScreen::Chat
-        } else {
-            self.screen
-        };
+        if self.chat.is_welcomed() {
+            self.screen = ActiveScreen::Chat;
+        }
         self.status.ended(ended.clone());
-        self.over = Some(ended);
+        self.chat.end(ended);
     }
 }

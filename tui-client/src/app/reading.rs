@@ -1,31 +1,8 @@
-//! Keys in the messages: scrolling, selecting, copying; and the pages of history that they need.
-
-use chitty_chat::{Event, EventKind, LamportTime, Position};
+//! Keys in the messages: scrolling, selecting, copying.
 
 use super::{
-    App, Effect, MainPane, Tone, composer::Edit, keys::Action, mode::KeyPress, search,
-    timeline::Direction,
+    App, Effect, MainPane, Tone, composer::Edit, keys::Action, mode::KeyPress, timeline::Direction,
 };
-use crate::session::{HistoryPage, SessionCommand};
-
-/// The number of events in a page around the target of a jump.
-const AROUND: u32 = 500;
-
-/// A jump that waits for its page.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PendingJump {
-    page: HistoryPage,
-    on_arrival: OnArrival,
-}
-
-/// What happens to the target of a jump when its page has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OnArrival {
-    /// It is shown and selected.
-    Select,
-    /// It is only shown.
-    Show,
-}
 
 impl App {
     /// A key that is about reading. Returns whether the key is done with.
@@ -36,7 +13,7 @@ impl App {
     ) -> bool {
         let Some(action) = action else { return false };
         if action.moves() {
-            self.cancel_jump();
+            self.chat.cancel_jump();
         }
         // These are about the messages, and nothing is done to them behind the diagram.
         if self.pane == MainPane::Diagram
@@ -46,12 +23,14 @@ impl App {
         }
         match action {
             Action::Search => self.open_search(),
-            Action::SelectOlder => self.timeline.select_older(),
+            Action::SelectOlder => self.chat.timeline.select_older(),
             // Nothing is selected, so there is nothing below it.
             Action::SelectNewer => {}
-            Action::Newest => self.go_to_newest(),
-            Action::Oldest => self.go_to_oldest(effects),
-            Action::Home if self.composer.draft().is_empty() => self.go_to_oldest(effects),
+            Action::Newest => self.chat.go_to_newest(),
+            Action::Oldest => self.chat.go_to_oldest(effects),
+            Action::Home if self.chat.composer.draft().is_empty() => {
+                self.chat.go_to_oldest(effects);
+            }
             Action::Participants => self.options.participants = !self.options.participants,
             Action::ParticipantsUp => return self.page_participants(-1),
             Action::ParticipantsDown => return self.page_participants(1),
@@ -59,12 +38,11 @@ impl App {
             Action::MessagesOnly => self.show_messages_only(effects),
             Action::Mouse => self.toggle_mouse(effects),
             Action::Expand => {
-                let expanded = !self.timeline.expanded();
-                self.timeline.expand(expanded);
+                let expanded = !self.chat.timeline.expanded();
+                self.chat.timeline.expand(expanded);
             }
             Action::PageUp | Action::RowUp => {
-                self.reads_ahead = true;
-                self.timeline.retry_pages();
+                self.chat.fetch_history();
                 return false;
             }
             _ => return false,
@@ -76,7 +54,7 @@ impl App {
     /// A key while a line is selected. Returns whether the key is done with.
     pub(super) fn selecting_key(&mut self, press: KeyPress, effects: &mut Vec<Effect>) -> bool {
         if press.action.is_some_and(Action::moves) {
-            self.cancel_jump();
+            self.chat.cancel_jump();
         }
         self.hint = None;
         match press.typed() {
@@ -88,19 +66,19 @@ impl App {
             return false;
         };
         match action {
-            Action::SelectOlder => self.timeline.select_older(),
+            Action::SelectOlder => self.chat.timeline.select_older(),
             Action::SelectNewer => {
-                if !self.timeline.select_newer() {
-                    self.timeline.deselect();
+                if !self.chat.timeline.select_newer() {
+                    self.chat.timeline.deselect();
                 }
             }
             Action::CopyText => self.copy(
-                self.timeline.selected_text(),
+                self.chat.timeline.selected_text(),
                 "The text is in the clipboard, if the terminal allows it",
                 effects,
             ),
             Action::CopyTime => {
-                let reference = self.timeline.selected_reference();
+                let reference = self.chat.timeline.selected_reference();
                 let said = reference
                     .as_ref()
                     .map(|reference| format!("Copied: {reference}"));
@@ -111,8 +89,8 @@ impl App {
             Action::FindNewer => self.search_on(Direction::Newer, effects),
             Action::Leave | Action::Cancel => {
                 self.closed();
-                self.timeline.deselect();
-                self.end_search();
+                self.chat.timeline.deselect();
+                self.chat.end_search();
             }
             // The user begins to write, so the selection has served its purpose: Enter sends again.
             Action::Edit(_)
@@ -120,7 +98,7 @@ impl App {
             | Action::Complete
             | Action::CompleteBack
             | Action::SearchHistory => {
-                self.timeline.deselect();
+                self.chat.timeline.deselect();
                 self.write_letters();
                 return false;
             }
@@ -133,7 +111,7 @@ impl App {
     /// the start of a message.
     fn write_letters(&mut self) {
         for c in self.letters.take(self.now).chars() {
-            self.composer.edit(Edit::Insert(c));
+            self.chat.composer.edit(Edit::Insert(c));
         }
     }
 
@@ -156,7 +134,7 @@ impl App {
             return true;
         };
         let page = rows.saturating_sub(2).max(1).cast_signed();
-        self.participants.scroll(pages * page, rows);
+        self.chat.participants.scroll(pages * page, rows);
         self.hint = None;
         true
     }
@@ -164,114 +142,6 @@ impl App {
     /// The rows for participants, if their pane is on screen.
     pub(super) fn participant_rows(&self) -> Option<usize> {
         let side = self.side()?;
-        Some(self.participants.rows(side.height.into()))
+        Some(self.chat.participants.rows(side.height.into()))
     }
-
-    /// Goes to the event at this time, or to the last one before it.
-    pub(super) fn go_to(&mut self, lamport: LamportTime, effects: &mut Vec<Effect>) {
-        self.jump_to(lamport, OnArrival::Select, effects);
-    }
-
-    /// Requests the page around this time; the client goes there when it arrives.
-    pub(super) fn jump_to(
-        &mut self,
-        lamport: LamportTime,
-        on_arrival: OnArrival,
-        effects: &mut Vec<Effect>,
-    ) {
-        let page = HistoryPage::At(lamport);
-        self.reads_ahead = true;
-        self.jump = Some(PendingJump { page, on_arrival });
-        request(Some(page), AROUND, effects);
-    }
-
-    /// Cancels a jump whose page has not arrived, because the user has moved elsewhere.
-    pub(super) fn cancel_jump(&mut self) {
-        self.jump = None;
-    }
-
-    /// Goes to the newest line.
-    pub(super) fn go_to_newest(&mut self) {
-        self.cancel_jump();
-        self.timeline.follow();
-    }
-
-    fn go_to_oldest(&mut self, effects: &mut Vec<Effect>) {
-        self.cancel_jump();
-        self.reads_ahead = true;
-        self.timeline.deselect();
-        if self.timeline.has_first() {
-            self.timeline.oldest();
-        } else {
-            self.go_to(LamportTime::new(1), effects);
-        }
-    }
-
-    /// Takes a page of history, for a jump, the search or the timeline.
-    pub(super) fn history(
-        &mut self,
-        page: HistoryPage,
-        events: &Result<Vec<Event>, String>,
-        start: bool,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(jump) = self.jump.filter(|jump| jump.page == page) else {
-            let ours = self.search.awaits(page);
-            let next = self.search.paged(&mut self.timeline, page, events, start);
-            request(next, search::PAGE, effects);
-            let events = events.as_deref().ok();
-            self.timeline.paged(page, events, start);
-            if ours {
-                self.report_outcome(effects);
-            }
-            return;
-        };
-        self.jump = None;
-        let (HistoryPage::At(lamport), Ok(events)) = (page, events) else {
-            if let Err(why) = events {
-                self.say(format!("Not found: {why}"), Tone::Error);
-            }
-            return;
-        };
-        let until = events.iter().rfind(|event| event.lamport <= lamport);
-        let Some(target) = until.or(events.first()).map(|event| event.position) else {
-            return self.say("The chat has no event there", Tone::Error);
-        };
-        self.timeline.jump(events, start, target);
-        if lamport == LamportTime::new(1) {
-            self.timeline.oldest();
-        } else if jump.on_arrival == OnArrival::Select {
-            self.timeline.select_position(shown(events, target));
-            if events.iter().all(|event| event.lamport != lamport) {
-                // Before the oldest line that is kept, or beyond the newest, that is no small thing.
-                let hint = format!("No event has the time L{lamport}: this is the nearest");
-                self.say(hint, Tone::Info);
-            }
-        }
-    }
-
-    /// Requests the pages that scrolling will need soon.
-    pub(super) fn read_ahead(&mut self, effects: &mut Vec<Effect>) {
-        // While the client catches up, it is not known yet which lines the pane will lack.
-        let settled = self.timeline.below().is_some() || self.status.live();
-        if settled && self.reads_ahead && self.welcomed && self.over.is_none() {
-            request(self.timeline.wanted(), AROUND, effects);
-        }
-    }
-}
-
-/// The position of the nearest event at or before the target that has a line.
-fn shown(events: &[Event], target: Position) -> Position {
-    let lined = |event: &&Event| event.kind != EventKind::Unknown;
-    events
-        .iter()
-        .filter(lined)
-        .rfind(|event| event.position <= target)
-        .map_or(target, |event| event.position)
-}
-
-/// Requests a page of history, if there is one to request.
-pub(super) fn request(page: Option<HistoryPage>, limit: u32, effects: &mut Vec<Effect>) {
-    let ask = |page| Effect::Session(SessionCommand::History { page, limit });
-    effects.extend(page.map(ask));
 }

@@ -27,22 +27,22 @@ impl App {
 
     /// The composer with the draft.
     pub fn composer(&self) -> &Composer {
-        &self.composer
+        &self.chat.composer
     }
 
     /// The messages.
     pub fn timeline(&self) -> &Timeline {
-        &self.timeline
+        &self.chat.timeline
     }
 
     #[cfg(test)]
     pub(crate) fn timeline_mut(&mut self) -> &mut Timeline {
-        &mut self.timeline
+        &mut self.chat.timeline
     }
 
     /// The participants.
     pub fn participants(&self) -> &Participants {
-        &self.participants
+        &self.chat.participants
     }
 
     /// The state of the link.
@@ -52,7 +52,7 @@ impl App {
 
     /// The newest events, if their diagram is on screen.
     pub fn diagram(&self) -> Option<&Recent> {
-        (self.pane == MainPane::Diagram).then_some(&self.recent)
+        (self.pane == MainPane::Diagram).then_some(self.chat.recent())
     }
 
     /// The participants pane, if it is on screen: the diagram leaves no space for it.
@@ -64,12 +64,12 @@ impl App {
 
     /// How many messages of others have come since the draft was begun.
     pub fn new_since_draft(&self) -> u64 {
-        self.new_since_draft.count()
+        self.chat.new_since_draft()
     }
 
     /// The search of the messages.
     pub fn search(&self) -> &Search {
-        &self.search
+        self.chat.search()
     }
 
     /// The user's preferences.
@@ -84,7 +84,7 @@ impl App {
 
     /// The accepted name; empty before the first welcome.
     pub fn name(&self) -> &str {
-        &self.name
+        self.chat.name()
     }
 
     /// The hint, if there is one.
@@ -110,7 +110,7 @@ impl App {
     /// The rows of the hint, broken to the screen's width.
     pub fn hint_rows(&self) -> Vec<String> {
         let columns = usize::from(self.size.0).saturating_sub(2);
-        if self.search.is_typing() {
+        if self.chat.search().is_typing() {
             // The prompt of the search takes the row.
             return vec![String::new()];
         }
@@ -126,8 +126,8 @@ impl App {
         let Some(mut alarm) = self.status.alarm(self.now) else {
             return Vec::new();
         };
-        match self.timeline.pending() {
-            _ if self.over.is_some() => _ = write!(alarm, " · {} leaves", self.leave_key()),
+        match self.chat.timeline.pending() {
+            _ if self.chat.is_over() => _ = write!(alarm, " · {} leaves", self.leave_key()),
             0 => {}
             1 => alarm.push_str(" · 1 line waits"),
             lines => _ = write!(alarm, " · {lines} lines wait"),
@@ -146,10 +146,10 @@ impl App {
 
     /// The prompt before the draft, safe to show: the user's name, or the purpose of the line.
     pub fn prompt(&self) -> Cow<'_, str> {
-        if self.composer.history_search().is_some() {
+        if self.chat.composer.history_search().is_some() {
             "search".into()
         } else {
-            glyphs::safe(&self.name)
+            glyphs::safe(self.chat.name())
         }
     }
 }

@@ -28,11 +28,13 @@ fn event(position: u64, lamport: u64, kind: EventKind) -> Event {
     }
 }
 
+/// An event of the chat: its position in the log, then its Lamport time.
 pub(crate) fn joined(position: u64, lamport: u64, name: &str) -> Event {
     let name = name.into();
     event(position, lamport, EventKind::Joined { name })
 }
 
+/// The end of the participation with this number, which is the position of its Joined.
 pub(crate) fn left(position: u64, lamport: u64, name: &str, number: u64) -> Event {
     let kind = EventKind::Left {
         name: name.into(),
@@ -42,25 +44,85 @@ pub(crate) fn left(position: u64, lamport: u64, name: &str, number: u64) -> Even
     event(position, lamport, kind)
 }
 
+/// A message for tests in which it does not matter what its author had seen.
 pub(crate) fn message(position: u64, lamport: u64, author: &str, text: &str) -> Event {
-    written((1, author), (position, lamport), 0, text)
+    let author = TestAuthor {
+        number: 1,
+        name: author,
+    };
+    author.says(text).position(position).time(lamport).into()
 }
 
-/// A message of this participant, who had seen this much.
-pub(crate) fn written(
-    (number, author): (u64, &str),
-    (position, lamport): (u64, u64),
+/// A participant whose messages a test spells out.
+#[derive(Clone, Copy)]
+pub(crate) struct TestAuthor<'a> {
+    /// The number of the participation: the position of its Joined.
+    pub(crate) number: u64,
+    pub(crate) name: &'a str,
+}
+
+/// The other one who is there when ada joins.
+pub(crate) const BOB: TestAuthor<'_> = TestAuthor {
+    number: 1,
+    name: "bob",
+};
+
+/// The user of the app.
+pub(crate) const ADA: TestAuthor<'_> = TestAuthor {
+    number: 2,
+    name: "ada",
+};
+
+/// A message, before it is an event.
+#[derive(Clone, Copy)]
+pub(crate) struct TestMessage<'a> {
+    author: TestAuthor<'a>,
+    text: &'a str,
+    position: u64,
+    time: u64,
     seen: u64,
-    text: &str,
-) -> Event {
-    let kind = EventKind::Message {
-        author: author.into(),
-        text: text.into(),
-        id: "".into(),
-        seen: seen.into(),
-        participant: ParticipantNumber::new(number),
-    };
-    event(position, lamport, kind)
+}
+
+impl<'a> TestAuthor<'a> {
+    /// A message with this text, whose numbers are all 0 until they are set.
+    pub(crate) fn says(self, text: &'a str) -> TestMessage<'a> {
+        TestMessage {
+            author: self,
+            text,
+            position: 0,
+            time: 0,
+            seen: 0,
+        }
+    }
+}
+
+impl TestMessage<'_> {
+    pub(crate) fn position(self, position: u64) -> Self {
+        Self { position, ..self }
+    }
+
+    /// Sets the Lamport time.
+    pub(crate) fn time(self, time: u64) -> Self {
+        Self { time, ..self }
+    }
+
+    /// Sets the position up to which the author had received everything.
+    pub(crate) fn seen(self, seen: u64) -> Self {
+        Self { seen, ..self }
+    }
+}
+
+impl From<TestMessage<'_>> for Event {
+    fn from(message: TestMessage<'_>) -> Self {
+        let kind = EventKind::Message {
+            author: message.author.name.into(),
+            text: message.text.into(),
+            id: "".into(),
+            seen: message.seen.into(),
+            participant: ParticipantNumber::new(message.author.number),
+        };
+        event(message.position, message.time, kind)
+    }
 }
 
 pub(crate) fn welcome(name: &str, position: u64, present: &[(u64, &str)]) -> WelcomeNotice {
@@ -227,11 +289,14 @@ impl TestApp {
         self.notice(Notice::Link(crate::session::Link::Live));
     }
 
-    pub(crate) fn event(&mut self, event: Event) {
+    /// The stream delivers this event.
+    pub(crate) fn event(&mut self, event: impl Into<Event>) {
         self.own(event, None);
     }
 
-    pub(crate) fn own(&mut self, event: Event, own: Option<u64>) {
+    /// The stream delivers this event, which is the user's own line with this ticket, if any.
+    pub(crate) fn own(&mut self, event: impl Into<Event>, own: Option<u64>) {
+        let event = event.into();
         let clock = (event.lamport.get() + 1).into();
         let own = own.map(Ticket);
         let live = event.position >= self.live_from;

@@ -17,8 +17,8 @@ impl App {
     pub(super) fn edited(&mut self, edited: Result<Edited, String>) {
         match edited {
             Ok(Edited { text, whole }) => {
-                self.timeline.deselect();
-                self.composer.replace(&text);
+                self.chat.timeline.deselect();
+                self.chat.composer.replace(&text);
                 if let Some(file) = whole {
                     self.say(
                         format!("Only a part fits: all of it is in {file}"),
@@ -108,14 +108,14 @@ impl App {
     ) {
         match action {
             Action::Leave => self.escape(before, effects),
-            Action::EndOfInput if self.composer.draft().is_empty() => self.leave(effects),
+            Action::EndOfInput if self.chat.composer.draft().is_empty() => self.leave(effects),
             Action::EndOfInput => self.edit(Edit::DeleteRight),
             Action::Newline => self.edit(Edit::Insert('\n')),
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
             Action::Edit(edit) => self.edit(edit),
             // Nothing is sent to a chat that the user has not seen.
-            Action::Send if !self.composer.draft().is_empty() => {
+            Action::Send if !self.chat.composer.draft().is_empty() => {
                 let key = self.options.keys.hint(Action::Send, "sends it");
                 let key = key.map(|key| format!(": {key}")).unwrap_or_default();
                 self.say(
@@ -170,7 +170,7 @@ impl App {
         wall: SystemTime,
         effects: &mut Vec<Effect>,
     ) {
-        let empty = self.composer.draft().is_empty();
+        let empty = self.chat.composer.draft().is_empty();
         match action {
             Action::Send => self.send(wall, effects),
             Action::Leave => self.close_or_escape(before, effects),
@@ -179,26 +179,26 @@ impl App {
             Action::EndOfInput => self.edit(Edit::DeleteRight),
             Action::Newline => self.edit(Edit::Insert('\n')),
             Action::Edit(edit) => self.edit(edit),
-            Action::Up => self.composer.up(),
-            Action::Down => self.composer.down(),
-            Action::Earlier => self.composer.earlier(),
-            Action::Later => self.composer.later(),
-            Action::SearchHistory => self.composer.search_history(),
+            Action::Up => self.chat.composer.up(),
+            Action::Down => self.chat.composer.down(),
+            Action::Earlier => self.chat.composer.earlier(),
+            Action::Later => self.chat.composer.later(),
+            Action::SearchHistory => self.chat.composer.search_history(),
             Action::Complete => self.complete(CompletionStep::Next),
             Action::CompleteBack => self.complete(CompletionStep::Previous),
-            Action::Editor => effects.push(Effect::Editor(self.composer.draft().to_owned())),
-            Action::PageUp => self.timeline.page_up(),
-            Action::PageDown => self.timeline.page_down(),
-            Action::RowUp => self.timeline.up(1),
-            Action::RowDown => self.timeline.down(1),
-            Action::Home if empty => self.timeline.oldest(),
-            Action::End if empty => self.go_to_newest(),
+            Action::Editor => effects.push(Effect::Editor(self.chat.composer.draft().to_owned())),
+            Action::PageUp => self.chat.timeline.page_up(),
+            Action::PageDown => self.chat.timeline.page_down(),
+            Action::RowUp => self.chat.timeline.up(1),
+            Action::RowDown => self.chat.timeline.down(1),
+            Action::Home if empty => self.chat.timeline.oldest(),
+            Action::End if empty => self.chat.go_to_newest(),
             Action::Home => self.edit(Edit::LineStart),
             Action::End => self.edit(Edit::LineEnd),
             Action::Diagram if self.pane == MainPane::Diagram => self.pane = MainPane::Messages,
             Action::Diagram => {
                 // Nothing is done to a line that is not on screen.
-                self.timeline.deselect();
+                self.chat.timeline.deselect();
                 self.pane = MainPane::Diagram;
             }
             // The first four are done in every mode, and the fifth only in a search of the history. The
@@ -231,17 +231,17 @@ impl App {
     /// part of the search takes the match and then does what it usually does.
     pub(super) fn history_search_key(&mut self, action: Action) -> bool {
         match action {
-            Action::SearchHistory => self.composer.search_history(),
-            Action::SearchHistoryNewer => self.composer.search_history_newer(),
+            Action::SearchHistory => self.chat.composer.search_history(),
+            Action::SearchHistoryNewer => self.chat.composer.search_history_newer(),
             // The line may be longer than its preview, so a first Enter shows it and does not send
             // it.
-            Action::Send | Action::Complete => self.composer.take_found(),
+            Action::Send | Action::Complete => self.chat.composer.take_found(),
             Action::Leave | Action::EndOfInput | Action::Cancel => _ = self.close_topmost(),
             // Scrolling does not touch the line.
             Action::PageUp | Action::PageDown | Action::RowUp | Action::RowDown => return false,
-            Action::Edit(edit) if self.composer.edit_query(edit) => {}
+            Action::Edit(edit) if self.chat.composer.edit_query(edit) => {}
             _ => {
-                self.composer.take_found();
+                self.chat.composer.take_found();
                 return false;
             }
         }
@@ -249,14 +249,18 @@ impl App {
     }
 
     fn edit(&mut self, edit: Edit) {
-        if !self.composer.edit(edit) {
+        if !self.chat.composer.edit(edit) {
             self.say("The line is full", Tone::Error);
         }
     }
 
     fn complete(&mut self, step: CompletionStep) {
-        let others = self.participants.iter().filter(|(_, own)| !own);
-        if !self.composer.complete(step, others.map(|(name, _)| name)) {
+        let others = self.chat.participants.iter().filter(|(_, own)| !own);
+        if !self
+            .chat
+            .composer
+            .complete(step, others.map(|(name, _)| name))
+        {
             self.say("No name or command begins like this", Tone::Info);
         }
     }
@@ -265,62 +269,56 @@ impl App {
         if self.status.lost() {
             effects.push(Effect::Session(SessionCommand::Hurry));
         }
-        match commands::parse(self.composer.draft()) {
-            ParsedLine::Nothing => self.go_to_newest(),
+        match commands::parse(self.chat.composer.draft()) {
+            ParsedLine::Nothing => self.chat.go_to_newest(),
             ParsedLine::Wrong(why) => self.say(why, Tone::Error),
             ParsedLine::Help => {
-                self.composer.take();
+                self.chat.composer.take();
                 self.help = Some(0);
             }
             ParsedLine::Time => {
-                self.composer.take();
-                self.timeline.note(self.recent.explain(), wall);
-                self.go_to_newest();
+                self.chat.composer.take();
+                self.chat.explain_clock(wall);
             }
             ParsedLine::Who => {
-                self.composer.take();
-                for line in self.participants.list() {
-                    self.timeline.note(line, wall);
-                }
-                self.go_to_newest();
+                self.chat.composer.take();
+                self.chat.list_participants(wall);
             }
             ParsedLine::Clear => {
-                self.composer.take();
+                self.chat.composer.take();
                 self.pane = MainPane::Messages;
-                self.cancel_jump();
-                self.timeline.clear();
+                self.chat.clear();
             }
             ParsedLine::Search(text) => {
-                self.composer.take();
+                self.chat.composer.take();
                 self.pane = MainPane::Messages;
                 self.search_for(&text, effects);
             }
             ParsedLine::At(lamport) => {
-                self.composer.take();
+                self.chat.composer.take();
                 self.pane = MainPane::Messages;
-                self.go_to(lamport, effects);
+                self.chat.go_to(lamport, effects);
             }
             ParsedLine::Quit => {
-                self.composer.take();
+                self.chat.composer.take();
                 self.quit_by_word(effects);
             }
-            ParsedLine::Message(_) if self.over.is_some() || self.leaving.is_under_way() => {
+            ParsedLine::Message(_) if self.chat.is_over() || self.leaving.is_under_way() => {
                 let key = self.leave_key();
                 let why = format!("Not sent: you are no longer in the chat, {key} leaves");
                 self.say(why, Tone::Error);
             }
-            ParsedLine::Message(_) if !self.timeline.has_space() => {
+            ParsedLine::Message(_) if !self.chat.timeline.has_space() => {
                 self.say(
                     "Not sent: too many lines wait for the server already",
                     Tone::Error,
                 );
             }
             ParsedLine::Message(text) => {
-                self.composer.take();
+                self.chat.composer.take();
                 self.tickets += 1;
                 let ticket = Ticket(self.tickets);
-                self.cancel_jump();
-                self.timeline.send(ticket, text.clone(), wall);
+                self.chat.send(ticket, text.clone(), wall);
                 effects.push(Effect::Session(SessionCommand::Publish { ticket, text }));
             }
         }

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use chitty_chat::{Event, Position, secret::os_random};
+use chitty_room::Fold;
 use chitty_server::log::{Log as _, PageLimit, SqliteLog, check};
 
 /// Whether nobody is present at the end of the log, or what it holds instead. The file must be in
 /// order, whoever has it open.
 pub(crate) fn is_empty(file: &Path) -> Result<(), String> {
-    let summary = check(file).expect("it is in order");
+    let summary = check::<Fold>(file).expect("it is in order");
     match summary.present {
         0 => Ok(()),
         present => Err(format!("{present} are present")),
@@ -17,7 +18,7 @@ pub(crate) fn is_empty(file: &Path) -> Result<(), String> {
 
 /// All events in the file.
 pub(crate) async fn read(file: &Path) -> Vec<Event> {
-    let log = SqliteLog::open(file, &mut os_random).expect("a chat");
+    let log = SqliteLog::open::<Fold>(file, &mut os_random).expect("a chat");
     let limit = PageLimit {
         records: 1000,
         bytes: 1 << 20,

@@ -38,16 +38,18 @@ async fn the_first_join_has_the_numbers_of_the_design() {
     );
     user.live().await;
 
-    // Others join at 5 and 7; then this one publishes with 9 and leaves with 13.
-    stream.joined(2, 5, "bob", 1);
-    stream.joined(3, 7, "eve", 1);
+    // bob joins at 5, and eve at 7. Each receipt sets the clock to one more than the event's time.
+    stream.position(2).time(5).request(1).joined("bob");
+    stream.position(3).time(7).request(1).joined("eve");
     assert_eq!(user.event().await.clock, LamportTime::new(6));
     assert_eq!(user.event().await.clock, LamportTime::new(8));
+
+    // So ada publishes at 9, and the server broadcasts her line at 11.
     user.publish(1, "hello").await;
     let call = server.publish().await;
     assert_eq!(call.request.lamport, 9);
     assert_eq!(call.request.seen, 3);
-    stream.published(4, 11, &call.request);
+    stream.position(4).time(11).published(&call.request);
     call.reply(chitty_chat::proto::v1::PublishReply {
         position: 4,
         lamport: 11,
@@ -55,6 +57,8 @@ async fn the_first_join_has_the_numbers_of_the_design() {
     let shown = user.event().await;
     assert_eq!(shown.clock, LamportTime::new(12));
     assert_eq!(shown.own.map(|ticket| ticket.0), Some(1));
+
+    // She leaves at 13.
     user.ask(SessionCommand::Leave).await;
     assert_eq!(server.leave().await.request.lamport, 13);
 }
@@ -65,18 +69,21 @@ async fn history_only_raises_the_clock() {
     let mut user = User::of(&server);
     user.join("bob").await;
     let stream = server.join().await.accept();
-    let mut told = welcome("bob", 3, 9);
-    told.next = 1;
-    stream.welcome(told);
-    stream.joined(1, 3, "ada", 1);
-    stream.message(2, 7, "hello");
-    stream.joined(3, 9, "bob", 1);
+    // bob joins at position 3, and the two events before him come as history.
+    stream.welcome(v1::Welcome {
+        next: 1,
+        ..welcome("bob", 3, 9)
+    });
+    stream.position(1).time(3).request(1).joined("ada");
+    stream.position(2).time(7).message("hello");
+    stream.position(3).time(9).request(1).joined("bob");
     assert_eq!(user.welcome().await.clock, LamportTime::new(9));
     assert_eq!(user.event().await.clock, LamportTime::new(9));
     assert_eq!(user.event().await.clock, LamportTime::new(9));
+    // His own Joined is a receipt, for which the clock ticks.
     assert_eq!(user.event().await.clock, LamportTime::new(10));
 
-    // A page of it as well, however late its times are.
+    // A page of history raises the clock to its latest time, and does not make it tick.
     let before = 1.into();
     let limit = 50;
     user.ask(SessionCommand::History {
@@ -85,7 +92,8 @@ async fn history_only_raises_the_clock() {
     })
     .await;
     let call = server.history().await;
-    assert_eq!((call.request.before, call.request.limit), (1, 50));
+    assert_eq!(call.request.before, 1);
+    assert_eq!(call.request.limit, 50);
     let late = chitty_chat::proto::v1::Event {
         position: 1,
         lamport: 20,
@@ -162,13 +170,14 @@ async fn a_lost_welcome_is_made_up_for() {
     assert_eq!(call.request.session, session);
     assert_eq!(call.request.resume, None);
     let stream = call.accept();
-    let mut told = welcome("ada", 2, 11);
-    told.resumed = true;
-    told.position = 3;
-    told.head = 3;
-    stream.welcome(told);
-    stream.joined(2, 7, "ada", 1);
-    stream.message(3, 11, "hello");
+    stream.welcome(v1::Welcome {
+        resumed: true,
+        position: 3,
+        head: 3,
+        ..welcome("ada", 2, 11)
+    });
+    stream.position(2).time(7).request(1).joined("ada");
+    stream.position(3).time(11).message("hello");
     let welcome = user.welcome().await;
     assert_eq!(welcome.number, ParticipantNumber::new(2));
     assert!(welcome.participants.is_some());
@@ -234,6 +243,8 @@ async fn a_name_is_tried_until_it_is_answered_and_then_kept() {
     let mut user = User::of(&server);
     user.join("ada").await;
     let call = server.join().await;
+
+    // While the server has not answered, no other name is tried.
     user.join("bob").await;
     server.quiet(Duration::from_millis(300)).await;
     let stream = call.accept();
@@ -246,6 +257,8 @@ async fn a_name_is_tried_until_it_is_answered_and_then_kept() {
     others.participants.insert(0, bob);
     stream.welcome(others);
     assert_eq!(&*user.welcome().await.name, "ada");
+
+    // Nor is one tried after the first was accepted.
     user.join("eve").await;
     server.quiet(Duration::from_millis(300)).await;
 }

@@ -61,7 +61,12 @@ async fn the_own_left_is_the_last_that_is_shown() {
     user.ask(SessionCommand::Leave).await;
     let leave = server.leave().await;
     assert_eq!(leave.request.lamport, 5);
-    stream.left(2, 7, "ada", 1);
+    stream
+        .position(2)
+        .time(7)
+        .request(5)
+        .participant(1)
+        .left("ada");
     drop(stream);
     let shown = user.event().await;
     assert_eq!(shown.clock.get(), 8);
@@ -119,14 +124,19 @@ async fn an_app_that_is_gone_has_left() {
 async fn what_becomes_of_others_is_not_the_end_and_to_be_removed_is() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
-    stream.joined(2, 7, "bob", 5);
-    stream.removed(3, 8, "bob", 2);
-    stream.joined(4, 11, "eve", 9);
-    stream.left(5, 14, "eve", 4);
+    stream.position(2).time(7).request(5).joined("bob");
+    stream.position(3).time(8).participant(2).removed("bob");
+    stream.position(4).time(11).request(9).joined("eve");
+    stream
+        .position(5)
+        .time(14)
+        .request(12)
+        .participant(4)
+        .left("eve");
     for position in 2..=5 {
         assert_eq!(user.event().await.event.position.get(), position);
     }
-    stream.removed(6, 15, "ada", 1);
+    stream.position(6).time(15).participant(1).removed("ada");
     assert!(matches!(user.ended().await, Ended::Removed(_)));
 }
 
@@ -134,7 +144,12 @@ async fn what_becomes_of_others_is_not_the_end_and_to_be_removed_is() {
 async fn who_left_through_another_process_has_left() {
     let mut server = Fake::start().await;
     let (user, stream) = User::in_chat(&mut server, "ada").await;
-    stream.left(2, 7, "ada", 1);
+    stream
+        .position(2)
+        .time(7)
+        .request(5)
+        .participant(1)
+        .left("ada");
     assert_eq!(user.ended().await, Ended::Left);
 }
 

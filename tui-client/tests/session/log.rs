@@ -144,7 +144,7 @@ async fn every_sending_and_every_receipt_is_a_line() {
     let id = call.request.id.clone();
     call.refuse(Status::unavailable("later"));
     let call = server.publish().await;
-    stream.published(2, 7, &call.request);
+    stream.position(2).time(7).published(&call.request);
     user.event().await;
     call.reply(PublishReply {
         position: 2,

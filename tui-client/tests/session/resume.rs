@@ -17,6 +17,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::user::User;
 
+/// What a client sends to resume after this event of the first log.
 fn resume(position: u64, lamport: u64) -> v1::Resume {
     v1::Resume {
         position,
@@ -29,22 +30,25 @@ fn resume(position: u64, lamport: u64) -> v1::Resume {
 async fn after_a_cut_the_chat_goes_on_where_it_was() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
-    stream.message(2, 7, "one");
+    stream.position(2).time(7).message("one");
     assert_eq!(user.event().await.clock, LamportTime::new(8));
     server.cut();
     user.lost().await;
 
+    // The client resumes after the last event that it has. Two have come since.
     let call = server.join().await;
     assert_eq!(call.request.resume, Some(resume(2, 7)));
     assert_eq!(call.request.lamport, 9);
     let stream = call.accept();
     stream.welcome(resumed(&resume(2, 7), 4));
-    stream.message(3, 12, "two");
-    stream.message(4, 15, "three");
+    stream.position(3).time(12).message("two");
+    stream.position(4).time(15).message("three");
     let welcome = user.welcome().await;
     assert!(welcome.resumed);
     assert_eq!(welcome.participants, None);
     assert_eq!(welcome.number, ParticipantNumber::new(1));
+
+    // It catches up, and only then is live.
     assert_eq!(
         user.notice().await,
         Notice::Link(Link::CatchingUp { remaining: 2 })
@@ -62,10 +66,10 @@ async fn after_a_cut_the_chat_goes_on_where_it_was() {
 #[tokio::test]
 async fn who_connects_is_told_whether_it_was_welcomed_there_before() {
     let mut server = Fake::start().await;
-    let (told, mut tries) = mpsc::unbounded_channel();
+    let (attempts, mut tries) = mpsc::unbounded_channel();
     let url: Uri = server.url().parse().expect("the URL is valid");
     let connector = Connector::new("here", move |attempt: Attempt| {
-        let _ = told.send(attempt.welcomed());
+        let _ = attempts.send(attempt.welcomed());
         let connecting = endpoint(url.clone());
         async move {
             let unreachable = |error: tonic::transport::Error| error.to_string();
@@ -75,6 +79,7 @@ async fn who_connects_is_told_whether_it_was_welcomed_there_before() {
     });
     let mut user = User::new(connector);
     user.join("ada").await;
+    // The first attempt is welcomed, the second one connects again.
     let _stream = server.join().await.welcome_first();
     user.welcome().await;
     server.cut();
@@ -108,6 +113,8 @@ async fn the_session_stays_the_same_and_a_dead_server_is_waited_for() {
     let session = call.request.session.clone();
     let _stream = call.welcome_first();
     user.live().await;
+
+    // Each attempt fails and is reported, until the server is back.
     server.down().await;
     user.lost().await;
     let (reason, _) = user.lost().await;
@@ -122,19 +129,22 @@ async fn the_session_stays_the_same_and_a_dead_server_is_waited_for() {
 async fn a_gap_makes_it_join_again_and_repeats_are_dropped() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
-    stream.message(2, 5, "two");
-    stream.message(2, 5, "two");
-    stream.message(1, 3, "one");
-    stream.message(4, 9, "four");
+    // The stream repeats events 2 and 1, and leaves out 3.
+    stream.position(2).time(5).message("two");
+    stream.position(2).time(5).message("two");
+    stream.position(1).time(3).message("one");
+    stream.position(4).time(9).message("four");
     assert_eq!(user.event().await.event.position.get(), 2);
     let (reason, _) = user.lost().await;
     assert!(reason.contains("left out"), "{reason}");
+
+    // So the client joins again, from the last event before the gap.
     let call = server.join().await;
     assert_eq!(call.request.resume, Some(resume(2, 5)));
     let stream = call.accept();
     stream.welcome(resumed(&resume(2, 5), 4));
-    stream.message(3, 7, "three");
-    stream.message(4, 9, "four");
+    stream.position(3).time(7).message("three");
+    stream.position(4).time(9).message("four");
     assert_eq!(user.event().await.event.position.get(), 3);
     assert_eq!(user.event().await.event.position.get(), 4);
 }
@@ -145,12 +155,16 @@ async fn a_new_participation_goes_on_without_a_gap() {
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
     stream.fail(Status::unavailable("down"));
     user.lost().await;
+
+    // The server has given up the old participation. The new one begins at position 3, and the
+    // stream at 2, after the last event that the client has.
     let stream = server.join().await.accept();
-    let mut told = welcome("ada", 3, 9);
-    told.next = 2;
-    stream.welcome(told);
-    stream.message(2, 6, "missed");
-    stream.joined(3, 9, "ada", 6);
+    stream.welcome(v1::Welcome {
+        next: 2,
+        ..welcome("ada", 3, 9)
+    });
+    stream.position(2).time(6).message("missed");
+    stream.position(3).time(9).request(6).joined("ada");
     let welcome = user.welcome().await;
     assert!(!welcome.another_log);
     assert_eq!(welcome.next.get(), 2);
@@ -170,10 +184,11 @@ async fn another_log_starts_a_fresh_timeline() {
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
     stream.fail(Status::unavailable("down"));
     let stream = server.join().await.accept();
-    let mut told = welcome("ada", 1, 7);
-    told.epoch = "another".into();
-    stream.welcome(told);
-    stream.joined(1, 7, "ada", 5);
+    stream.welcome(v1::Welcome {
+        epoch: "another".into(),
+        ..welcome("ada", 1, 7)
+    });
+    stream.position(1).time(7).request(5).joined("ada");
     let welcome = user.welcome().await;
     assert!(welcome.another_log);
     assert_eq!(user.event().await.event.position.get(), 1);
@@ -204,16 +219,21 @@ async fn a_user_in_a_hurry_is_not_kept_waiting_but_by_the_server() {
     // The longest waits of the backoff.
     let mut user = User::with_random(&server, |bytes| bytes.fill(0xff));
     user.join("ada").await;
+    // Six attempts fail, which makes the next wait of the backoff a long one.
     for _ in 0..6 {
         user.ask(SessionCommand::Hurry).await;
         let call = server.join().await;
         call.refuse(Status::unavailable("not yet"));
         user.lost().await;
     }
+
+    // The user does not have to wait for it.
     let asked = Instant::now();
     user.ask(SessionCommand::Hurry).await;
     let call = server.join().await;
     assert!(asked.elapsed() < Duration::from_secs(3));
+
+    // A wait that the server asks for is kept in any case.
     let wait = Duration::from_millis(300);
     let details = ErrorDetails::with_retry_info(Some(wait));
     let asked = Instant::now();
@@ -229,6 +249,7 @@ async fn a_user_in_a_hurry_is_not_kept_waiting_but_by_the_server() {
 async fn a_server_that_shuts_down_is_come_back_to_and_one_that_ends_the_session_is_not() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
+    // A server that shuts down will be back.
     stream.close(Reason::Shutdown, "");
     assert_eq!(user.lost().await.0, "the server shuts down");
     let call = server.join().await;
@@ -236,9 +257,13 @@ async fn a_server_that_shuts_down_is_come_back_to_and_one_that_ends_the_session_
     let stream = call.accept();
     stream.welcome(resumed(&resume(1, 3), 1));
     user.live().await;
+
+    // A stream that was closed because it lagged is resumed, too.
     stream.close(Reason::TooSlow, "");
     let stream = server.join().await.accept();
     stream.welcome(resumed(&resume(1, 3), 1));
+
+    // A session that has ended is over.
     stream.close(Reason::Ended, "removed by an operator");
     let ended = Ended::Removed("removed by an operator".into());
     assert_eq!(user.ended().await, ended);
@@ -261,16 +286,19 @@ async fn an_ended_session_is_not_revived() {
 async fn who_was_announced_as_lost_comes_back() {
     let mut server = Fake::start().await;
     let (mut user, stream) = User::in_chat(&mut server, "ada").await;
-    stream.lost(2, 4, "ada", 1);
+    // No request led to ada's own Left.
+    stream.position(2).time(4).participant(1).lost("ada");
     stream.close(Reason::Ended, "");
     stream.fail(Status::unauthenticated("this participation is over"));
     assert_eq!(user.event().await.event.position.get(), 2);
     user.lost().await;
+
+    // She joins again from there, as participant 3.
     let call = server.join().await;
     assert_eq!(call.request.resume, Some(resume(2, 4)));
     let stream = call.accept();
     stream.welcome(welcome("ada", 3, 8));
-    stream.joined(3, 8, "ada", 6);
+    stream.position(3).time(8).request(6).joined("ada");
     assert_eq!(user.welcome().await.number, ParticipantNumber::new(3));
     assert_eq!(user.event().await.event.position.get(), 3);
     user.live().await;
@@ -279,18 +307,21 @@ async fn who_was_announced_as_lost_comes_back() {
 #[tokio::test]
 async fn another_name_is_told_when_it_is_accepted() {
     let mut server = Fake::start().await;
-    let (names, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (names, mut accepted) = tokio::sync::mpsc::unbounded_channel();
     let on_accepted = move |name: &str| drop(names.send(name.to_owned()));
-    let mut user = User::told_names(&server, Box::new(on_accepted));
+    let mut user = User::reporting_names(&server, Box::new(on_accepted));
     user.join("ada").await;
     let stream = server.join().await.welcome_first();
     user.live().await;
+
     // The same name again is no news.
     stream.fail(Status::unavailable("down"));
     let stream = server.join().await.accept();
     stream.welcome(resumed(&resume(1, 3), 1));
     user.live().await;
-    stream.lost(2, 4, "ada", 1);
+
+    // ada is announced as lost, and her name is taken meanwhile: she comes back as eve.
+    stream.position(2).time(4).participant(1).lost("ada");
     stream.close(Reason::Ended, "");
     let call = server.join().await;
     call.refuse(Status::already_exists("the name ada is taken"));
@@ -299,20 +330,18 @@ async fn another_name_is_told_when_it_is_accepted() {
     let stream = server.join().await.accept();
     stream.welcome(welcome("eve", 3, 8));
     user.welcome().await;
-    assert_eq!(told.recv().await.as_deref(), Some("ada"));
-    assert_eq!(told.recv().await.as_deref(), Some("eve"));
-    assert!(told.try_recv().is_err());
+    assert_eq!(accepted.recv().await.as_deref(), Some("ada"));
+    assert_eq!(accepted.recv().await.as_deref(), Some("eve"));
+    assert!(accepted.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn how_long_is_waited_comes_by_chance() {
-    for (byte, wait) in [(0xff, Duration::from_micros(99_999)), (0, Duration::ZERO)] {
+    // The first wait is up to 100 ms, in proportion to the random number.
+    let most: (fn(&mut [u8]), _) = (|bytes| bytes.fill(0xff), Duration::from_micros(99_999));
+    let least: (fn(&mut [u8]), _) = (|bytes| bytes.fill(0), Duration::ZERO);
+    for (random, wait) in [most, least] {
         let mut server = Fake::start().await;
-        let random = if byte == 0 {
-            |bytes: &mut [u8]| bytes.fill(0)
-        } else {
-            |bytes: &mut [u8]| bytes.fill(0xff)
-        };
         let mut user = User::with_random(&server, random);
         user.join("ada").await;
         let _stream = server.join().await.welcome_first();

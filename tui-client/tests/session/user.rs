@@ -29,16 +29,16 @@ impl User {
     }
 
     fn configured(connector: Connector, random: Random) -> Self {
-        Self::told(connector, random, Box::new(|_| {}))
+        Self::spawned(connector, random, Box::new(|_| {}))
     }
 
     /// A session whose accepted names are passed to `on_accepted`.
-    pub(crate) fn told_names(server: &Fake, on_accepted: OnAccepted) -> Self {
+    pub(crate) fn reporting_names(server: &Fake, on_accepted: OnAccepted) -> Self {
         let connector = launch::remote(server.url().parse().expect("the URL is valid"));
-        Self::told(connector, Box::new(os_random), on_accepted)
+        Self::spawned(connector, Box::new(os_random), on_accepted)
     }
 
-    fn told(connector: Connector, random: Random, on_accepted: OnAccepted) -> Self {
+    fn spawned(connector: Connector, random: Random, on_accepted: OnAccepted) -> Self {
         Self(spawn(SessionConfig {
             connector,
             random,

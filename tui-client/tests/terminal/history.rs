@@ -3,11 +3,10 @@
 use std::{fs, path::Path, time::UNIX_EPOCH};
 
 use chitty_chat::{Event, EventKind, ParticipantNumber, Position, Session, secret::os_random};
+use chitty_room::{Fold, record::Record};
 use chitty_server::{
     data::chat_file,
     log::{Log as _, SqliteLog},
-    record::Record,
-    room::Fold,
 };
 
 /// Writes a Joined of this name and a message with this text.
@@ -40,7 +39,7 @@ pub(crate) fn write(folder: &Path, name: &str, text: &str) {
         records.push(record);
     }
     fs::create_dir_all(folder).expect("made");
-    let log = SqliteLog::open(&chat_file(folder), &mut os_random).expect("new");
+    let log = SqliteLog::open::<Fold>(&chat_file(folder), &mut os_random).expect("new");
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let appended = log.append(Position::ZERO, records.into());
     let appended = runtime.expect("a runtime").block_on(appended);

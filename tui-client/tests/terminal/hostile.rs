@@ -135,8 +135,8 @@ async fn enter(
         seen: 0,
     });
     stream.welcome(welcome);
-    stream.joined(1, 3, &mallory, 1);
-    stream.joined(2, 5, "ada", 1);
+    stream.position(1).time(3).request(1).joined(&mallory);
+    stream.position(2).time(5).request(1).joined("ada");
     ada.wait_for("Participant ada joined");
     (ada, stream)
 }
@@ -160,7 +160,12 @@ async fn whatever_a_server_says_the_terminal_gets_the_clients_own_sequences_only
         &hostile("mallory"),
         &format!("/me {}", hostile("waves")),
     ));
-    stream.left(5, 13, &hostile("mallory"), 1);
+    stream
+        .position(5)
+        .time(13)
+        .request(11)
+        .participant(1)
+        .left(&hostile("mallory"));
     ada.wait_for("Lamport time 13");
 
     ada.say("refuse this");
@@ -263,8 +268,8 @@ async fn texts_that_break_the_rules_do_not_fill_the_memory() {
     let mut welcome = welcome("ada", 2, 5);
     welcome.next = 1;
     stream.welcome(welcome);
-    stream.joined(1, 3, "mallory", 1);
-    stream.joined(2, 5, "ada", 1);
+    stream.position(1).time(3).request(1).joined("mallory");
+    stream.position(2).time(5).request(1).joined("ada");
     for position in 3..3 + TEXTS {
         let text = format!("text {position} {}", "é".repeat(TEXT / 2));
         stream.send(message(position, position * 4, "mallory", &text));

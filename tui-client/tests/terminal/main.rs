@@ -20,12 +20,28 @@ fn leaves(mut terminal: Terminal) {
     assert_eq!(terminal.wait(), 0, "{}", terminal.screen());
 }
 
-/// The broadcasts that a client received: position, Lamport time, and what.
-fn received(lines: &[Line]) -> Vec<(u64, u64, String)> {
+/// An event, as a line of a log file has it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct LoggedEvent {
+    position: u64,
+    time: u64,
+    text: String,
+}
+
+/// Whether no position is left out between the first event and the last one.
+fn has_no_gap(events: &[LoggedEvent]) -> bool {
+    events
+        .windows(2)
+        .all(|pair| pair[0].position + 1 == pair[1].position)
+}
+
+/// The events that a client received.
+fn received(lines: &[Line]) -> Vec<LoggedEvent> {
     broadcasts(lines, "received")
 }
 
-fn broadcasts(lines: &[Line], step: &str) -> Vec<(u64, u64, String)> {
+/// The events that were sent or received, in the order of the lines.
+fn broadcasts(lines: &[Line], step: &str) -> Vec<LoggedEvent> {
     lines
         .iter()
         .filter(|line| line.call == "Broadcast" && line.step == step)
@@ -35,11 +51,11 @@ fn broadcasts(lines: &[Line], step: &str) -> Vec<(u64, u64, String)> {
                     .and_then(|value| value.parse().ok())
                     .expect("a number")
             };
-            (
-                number("position"),
-                number("lamport"),
-                line.get("text").expect("a text").to_owned(),
-            )
+            LoggedEvent {
+                position: number("position"),
+                time: number("lamport"),
+                text: line.get("text").expect("a text").to_owned(),
+            }
         })
         .collect()
 }
@@ -78,26 +94,25 @@ fn three_clients_see_each_other_join_talk_and_leave() {
     // The logs of all four processes agree.
     let sent = broadcasts(&world.log("server"), "sent");
     assert_eq!(sent.len(), 9, "{sent:?}");
-    assert!(
-        sent.windows(2)
-            .all(|pair| pair[0].0 + 1 == pair[1].0 && pair[0].1 < pair[1].1)
-    );
+    assert!(has_no_gap(&sent), "{sent:?}");
+    assert!(sent.windows(2).all(|pair| pair[0].time < pair[1].time));
     let all: HashSet<_> = sent.iter().cloned().collect();
+    // ada has all of it. bob and eve join after her, and leave before her.
     for (who, least) in [("ada", 9), ("bob", 6), ("eve", 5)] {
         let lines = world.log(who);
         let got = received(&lines);
         assert!(got.len() >= least, "{who} has {got:?}");
-        assert!(
-            got.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0),
-            "{who} has {got:?}"
-        );
+        assert!(has_no_gap(&got), "{who} has {got:?}");
         assert!(
             got.iter().all(|event| all.contains(event)),
             "{who} has {got:?}"
         );
         assert!(lines.iter().all(|line| line.who == who));
     }
-    let sentences = |text: &str| sent.iter().filter(|(.., said)| said.contains(text)).count();
+    let sentences = |text: &str| {
+        let having = sent.iter().filter(|event| event.text.contains(text));
+        having.count()
+    };
     assert_eq!(
         sentences("left Chitty-Chat at Lamport time"),
         3,
@@ -246,15 +261,14 @@ fn a_terminal_that_hangs_stops_the_screen_only() {
     // Far more than a terminal takes that nobody reads: she has received all of it.
     wait_until("ada follows", || {
         let got = received(&world.log("ada"));
-        let mut texts = got.iter().map(|(.., text)| text);
-        let is_there = texts.any(|text| text.contains("line 4000 "));
+        let is_there = got.iter().any(|event| event.text.contains("line 4000 "));
         is_there.then_some(()).ok_or(format!("{:?}", got.last()))
     });
     // What she types still arrives.
     ada.say("still here");
     let sent = |part: &str| -> Vec<_> {
         let sent = broadcasts(&world.log("server"), "sent").into_iter();
-        sent.filter(|(.., text)| text.contains(part)).collect()
+        sent.filter(|event| event.text.contains(part)).collect()
     };
     let wait_for_sent = |part: &str| {
         wait_until(part, || match sent(part).len() {
@@ -333,10 +347,7 @@ fn a_server_that_comes_back_finds_its_clients_again() {
     bob.wait_for("before");
     bob.wait_for("written meanwhile");
     let events = received(&world.log("ada"));
-    assert!(
-        events.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0),
-        "{events:?}"
-    );
+    assert!(has_no_gap(&events), "{events:?}");
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn all_have(world: &World, who: &[&str], position: u64) {
         wait_until(&format!("{who} has {position}"), || {
             let received = broadcasts(&world.log(who), "received");
             match received.last() {
-                Some((last, ..)) if *last >= position => Ok(()),
+                Some(last) if last.position >= position => Ok(()),
                 last => Err(format!("{last:?}")),
             }
         });

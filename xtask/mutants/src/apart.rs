@@ -37,7 +37,14 @@ pub(crate) fn judge(
     for program in package.programs {
         command.arg(format!("--cargo-arg={program}"));
     }
-    command.args(["--", "--"]).args(test_names(mutants, apart));
+    if package.others.is_empty() {
+        command.args(["--", "--"]).args(test_names(mutants, apart));
+    } else {
+        // Without names: the filter of a test program does not know which program it is in.
+        for tested in [&[package.name][..], package.others].concat() {
+            command.args(["--test-package", tested]);
+        }
+    }
     // Those that survive make it fail; what it writes down says more.
     command.status().wrap_err("cargo-mutants cannot be run")?;
     let outcomes = fs::read(folder.join("mutants.out/outcomes.json"))?;

@@ -20,13 +20,19 @@ use crate::{
 /// What came of compiling.
 pub(crate) struct Compiled {
     /// The test programs.
-    pub(crate) programs: Vec<PathBuf>,
-    /// Where they are to run.
-    pub(crate) folder: PathBuf,
+    pub(crate) programs: Vec<Program>,
     /// The numbers of those that do not compile.
     pub(crate) unviable: BTreeSet<usize>,
     /// The numbers of those that cannot be switched on and off.
     pub(crate) apart: BTreeSet<usize>,
+}
+
+/// A test program.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    /// The folder of its package, where cargo would run it.
+    pub(crate) folder: PathBuf,
 }
 
 /// Where a mutant's code is in a file of the copy.
@@ -44,7 +50,6 @@ pub(crate) fn compile(
     copy_tree(&tree)?;
     let mut compiled = Compiled {
         programs: Vec::new(),
-        folder: tree.clone(),
         unviable: BTreeSet::new(),
         apart: BTreeSet::new(),
     };
@@ -53,11 +58,11 @@ pub(crate) fn compile(
     loop {
         let regions = write(package, mutants, &known, &callers, &tree, &mut compiled)?;
         let messages = build(package, &tree, &folder.join("build"))?;
-        let failures: Vec<_> = messages.iter().filter_map(Message::failure).collect();
+        let failures: Vec<_> = messages.iter().filter_map(JsonLine::failure).collect();
         if failures.is_empty() {
-            for message in &messages {
-                compiled.programs.extend(message.executable.clone());
-            }
+            compiled
+                .programs
+                .extend(messages.iter().filter_map(JsonLine::program));
             ensure!(!compiled.programs.is_empty(), "there are no test programs");
             return Ok(compiled);
         }
@@ -164,18 +169,19 @@ fn write(
     Ok(regions)
 }
 
-fn build(package: &Package, tree: &Path, target: &Path) -> Result<Vec<Message>> {
+fn build(package: &Package, tree: &Path, target: &Path) -> Result<Vec<JsonLine>> {
     let output = Command::new("cargo")
         .current_dir(tree)
         .env("CARGO_TARGET_DIR", std::path::absolute(target)?)
         .args(["test", "--no-run", "--message-format=json"])
         .args(["--package", package.name])
+        .args(package.others.iter().flat_map(|other| ["--package", other]))
         .args(package.programs)
         .stderr(Stdio::inherit())
         .output()
         .wrap_err("cargo cannot be run")?;
     let lines = output.stdout.split(|byte| *byte == b'\n');
-    let messages: Result<Vec<Message>, _> = lines
+    let messages: Result<Vec<JsonLine>, _> = lines
         .filter(|line| !line.is_empty())
         .map(serde_json::from_slice)
         .collect();
@@ -218,11 +224,12 @@ fn blame(failure: &Diagnostic, regions: &Regions) -> Result<Vec<usize>> {
     bail!("no mutant is to blame for this: {}", failure.rendered);
 }
 
-/// What cargo says in a line of JSON.
+/// A line of JSON that cargo prints.
 #[derive(Deserialize)]
-struct Message {
+struct JsonLine {
     message: Option<Diagnostic>,
     executable: Option<PathBuf>,
+    manifest_path: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -241,7 +248,14 @@ struct Span {
     is_primary: bool,
 }
 
-impl Message {
+impl JsonLine {
+    fn program(&self) -> Option<Program> {
+        Some(Program {
+            path: self.executable.clone()?,
+            folder: self.manifest_path.as_ref()?.parent()?.to_owned(),
+        })
+    }
+
     fn failure(&self) -> Option<&Diagnostic> {
         self.message
             .as_ref()

@@ -105,7 +105,7 @@ fn measure(package: &Package, mutants: &[Mutant], args: &Args) -> Result<bool> {
         report.add(&mutants[*number], fate)?;
     }
     let compiled = compile::compile(package, mutants, known.keys().copied(), &folder)?;
-    let tests = Tests::survey(package, mutants, &compiled)?;
+    let tests = Tests::survey(mutants, &compiled)?;
     println!("{}: {} tests", package.name, tests.count());
     let is_new = |number: &usize| !known.contains_key(number);
     for number in compiled.unviable.iter().filter(|number| is_new(number)) {

@@ -5,6 +5,8 @@ pub(crate) struct Package {
     pub(crate) name: &'static str,
     /// Where its crate begins.
     pub(crate) root: &'static str,
+    /// Other packages whose tests notice mistakes in this one.
+    pub(crate) others: &'static [&'static str],
     /// Which of its test programs notice mistakes.
     pub(crate) programs: &'static [&'static str],
     pub(crate) parts: &'static [Part],
@@ -35,6 +37,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     Package {
         name: "chitty-chat",
         root: "src/lib.rs",
+        others: &[],
         programs: &["--lib"],
         parts: &[
             part(
@@ -46,8 +49,21 @@ pub(crate) const PACKAGES: &[Package] = &[
         ],
     },
     Package {
+        name: "chitty-room",
+        root: "server/room/src/lib.rs",
+        others: &["chitty-server"],
+        programs: &["--lib"],
+        parts: &[part(
+            "room",
+            "server/room/src/**/*.rs",
+            // All of the package's own tests, after the name of their program.
+            &["chitty_room::", "sequencer::", "service::"],
+        )],
+    },
+    Package {
         name: "chitty-server",
         root: "server/src/lib.rs",
+        others: &[],
         programs: &[
             "--lib",
             "--test=rpc",
@@ -56,22 +72,29 @@ pub(crate) const PACKAGES: &[Package] = &[
             "--test=log_contract",
         ],
         parts: &[
-            part(
-                "room",
-                "server/src/room/**/*.rs",
-                &["room::", "sequencer::", "service::"],
-            ),
             part("sequencer", "server/src/sequencer/**/*.rs", &[]),
             part(
                 "log",
                 "server/src/log/**/*.rs",
-                &["log::", "log_contract::", "maintain::", "files::"],
+                &[
+                    "log::",
+                    "log_contract::",
+                    "replay::",
+                    "maintain::",
+                    "files::",
+                ],
+            ),
+            part(
+                "replay",
+                "server/src/replay/**/*.rs",
+                &["log::", "replay::", "maintain::", "files::"],
             ),
         ],
     },
     Package {
         name: "chitty",
         root: "tui-client/src/lib.rs",
+        others: &[],
         programs: &["--lib", "--test=session"],
         parts: &[part("session", "tui-client/src/session/**/*.rs", &[])],
     },

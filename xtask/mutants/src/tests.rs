@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io,
     os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError, mpsc},
     thread,
@@ -17,7 +17,11 @@ use color_eyre::eyre::{Result, WrapErr as _, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use crate::{compile::Compiled, list::Mutant, part::Package, report::Fate};
+use crate::{
+    compile::{Compiled, Program},
+    list::Mutant,
+    report::Fate,
+};
 
 /// Other programs share the machine, so a run may last for so much longer than the first one did.
 const SLACK: u32 = 10;
@@ -39,14 +43,13 @@ const ROUNDS: [Duration; 4] = [
 
 /// A test.
 pub(crate) struct Test {
-    program: PathBuf,
+    program: Program,
     name: String,
     took: Duration,
 }
 
 /// The tests of a package.
 pub(crate) struct Tests {
-    folder: PathBuf,
     all: Vec<Test>,
     /// By a mutant's number, the tests that reach it, the quickest first.
     reached: BTreeMap<usize, Vec<usize>>,
@@ -60,22 +63,16 @@ enum Outcome {
 
 impl Tests {
     /// Runs each test by itself, without any mutant, to see what it reaches and how long it takes.
-    pub(crate) fn survey(
-        package: &Package,
-        mutants: &[Mutant],
-        compiled: &Compiled,
-    ) -> Result<Self> {
-        let crate_folder = Path::new(package.root).parent().and_then(Path::parent);
+    pub(crate) fn survey(mutants: &[Mutant], compiled: &Compiled) -> Result<Self> {
         let mut tests = Self {
-            folder: compiled.folder.join(crate_folder.unwrap_or(Path::new(""))),
             all: Vec::new(),
             reached: BTreeMap::new(),
         };
         for program in &compiled.programs {
-            for name in tests.names(program)? {
+            for name in names(program)? {
                 if mutants
                     .iter()
-                    .any(|mutant| mutant.has_test(&path(program, &name)))
+                    .any(|mutant| mutant.has_test(&path(&program.path, &name)))
                 {
                     tests.look_at(program, name, mutants)?;
                 }
@@ -91,27 +88,14 @@ impl Tests {
         self.all.len()
     }
 
-    fn names(&self, program: &Path) -> Result<Vec<String>> {
-        let output = Command::new(program)
-            .current_dir(&self.folder)
-            .args(["--list", "--format=terse"])
-            .output()
-            .wrap_err_with(|| format!("{} cannot be run", program.display()))?;
-        let listed = String::from_utf8_lossy(&output.stdout);
-        let names = listed
-            .lines()
-            .filter_map(|line| line.strip_suffix(": test"));
-        Ok(names.map(str::to_owned).collect())
-    }
-
-    fn look_at(&mut self, program: &Path, name: String, mutants: &[Mutant]) -> Result<()> {
-        let path = path(program, &name);
+    fn look_at(&mut self, program: &Program, name: String, mutants: &[Mutant]) -> Result<()> {
+        let path = path(&program.path, &name);
         let scratch = in_memory()?;
         let reached = scratch.path().join("reached");
         // For a test that comes to none.
         File::create(&reached)?;
         let started = now();
-        let outcome = self.run(
+        let outcome = run(
             program,
             &[&name],
             ("CHITTY_MUTANTS_REACHED", reached.as_os_str()),
@@ -130,7 +114,7 @@ impl Tests {
             }
         }
         self.all.push(Test {
-            program: program.to_owned(),
+            program: program.clone(),
             name,
             took,
         });
@@ -191,7 +175,7 @@ impl Tests {
     }
 
     fn run_all(&self, round: &[usize], mutant: usize) -> Result<Outcome> {
-        let mut by_program: BTreeMap<&Path, Vec<&Test>> = BTreeMap::new();
+        let mut by_program: BTreeMap<&Program, Vec<&Test>> = BTreeMap::new();
         for test in round {
             let test = &self.all[*test];
             by_program.entry(&test.program).or_default().push(test);
@@ -202,55 +186,69 @@ impl Tests {
             let took: Duration = tests.iter().map(|test| test.took).sum();
             let limit = AT_LEAST + took * SLACK;
             let variable = ("CHITTY_MUTANT", OsStr::new(&number));
-            let outcome = self.run(program, &names, variable, limit)?;
+            let outcome = run(program, &names, variable, limit)?;
             if !matches!(outcome, Outcome::Passed) {
                 return Ok(outcome);
             }
         }
         Ok(Outcome::Passed)
     }
+}
 
-    fn run(
-        &self,
-        program: &Path,
-        names: &[&str],
-        variable: (&str, &OsStr),
-        limit: Duration,
-    ) -> Result<Outcome> {
-        let temporary = in_memory()?;
-        let output = temporary.path().join("output");
-        let mut child = Command::new("sh")
-            .args(["-c", r#"ulimit -v "$0"; exec "$@""#, MEMORY])
-            .arg(program)
-            .arg("--exact")
-            .args(names)
-            .current_dir(&self.folder)
-            .env(variable.0, variable.1)
-            .env("TMPDIR", temporary.path())
-            .env("INSTA_UPDATE", "no")
-            .stdin(Stdio::null())
-            .stdout(File::create(&output)?)
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .wrap_err_with(|| format!("{} cannot be run", program.display()))?;
-        let ended = wait(&mut child, limit)?;
-        // Also what it started and left.
-        if let Some(group) = Pid::from_raw(child.id().cast_signed()) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        let Some(success) = ended else {
-            child.wait()?;
-            return Ok(Outcome::TimedOut);
-        };
-        if success {
-            return Ok(Outcome::Passed);
-        }
-        let output = fs::read(&output)?;
-        Ok(Outcome::Failed(failed_test(&String::from_utf8_lossy(
-            &output,
-        ))))
+/// The names of a program's tests.
+fn names(program: &Program) -> Result<Vec<String>> {
+    let output = Command::new(&program.path)
+        .current_dir(&program.folder)
+        .args(["--list", "--format=terse"])
+        .output()
+        .wrap_err_with(|| format!("{} cannot be run", program.path.display()))?;
+    let listed = String::from_utf8_lossy(&output.stdout);
+    let names = listed
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test"));
+    Ok(names.map(str::to_owned).collect())
+}
+
+/// Runs these tests of a program, all with the same mutant or none.
+fn run(
+    program: &Program,
+    names: &[&str],
+    variable: (&str, &OsStr),
+    limit: Duration,
+) -> Result<Outcome> {
+    let temporary = in_memory()?;
+    let output = temporary.path().join("output");
+    let mut child = Command::new("sh")
+        .args(["-c", r#"ulimit -v "$0"; exec "$@""#, MEMORY])
+        .arg(&program.path)
+        .arg("--exact")
+        .args(names)
+        .current_dir(&program.folder)
+        .env(variable.0, variable.1)
+        .env("TMPDIR", temporary.path())
+        .env("INSTA_UPDATE", "no")
+        .stdin(Stdio::null())
+        .stdout(File::create(&output)?)
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .wrap_err_with(|| format!("{} cannot be run", program.path.display()))?;
+    let ended = wait(&mut child, limit)?;
+    // Also what it started and left.
+    if let Some(group) = Pid::from_raw(child.id().cast_signed()) {
+        let _ = kill_process_group(group, Signal::KILL);
     }
+    let Some(success) = ended else {
+        child.wait()?;
+        return Ok(Outcome::TimedOut);
+    };
+    if success {
+        return Ok(Outcome::Passed);
+    }
+    let output = fs::read(&output)?;
+    Ok(Outcome::Failed(failed_test(&String::from_utf8_lossy(
+        &output,
+    ))))
 }
 
 /// A test's name, beginning with its program's: `rpc::joining::…`.

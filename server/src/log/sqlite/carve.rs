@@ -11,7 +11,7 @@ use std::{fs::File, io, os::unix::fs::FileExt as _, path::Path};
 use chitty_chat::{Position, files};
 
 use super::{beside, checksum::Checksum};
-use crate::record::Record;
+use chitty_room::record::Record;
 
 /// A record that was found.
 pub(super) struct Carved<'a> {

@@ -18,6 +18,7 @@ use super::{
     schema,
     verify::{inspect, scan},
 };
+use crate::log::RecordFold;
 
 /// Why a check failed.
 #[derive(Debug, Error)]
@@ -67,9 +68,9 @@ pub enum BackupError {
 
 /// Reads all of the chat in this file, which a server may be using. Returns a summary of it, or all
 /// that is wrong with it. Does not touch the file.
-pub fn check(path: &Path) -> Result<Summary, CheckError> {
-    let chat = ReadOnly::open(path)?;
-    let (mut problems, summary) = inspect(&chat.connection, chat.version);
+pub fn check<F: RecordFold>(path: &Path) -> Result<Summary, CheckError> {
+    let chat = ReadOnly::open::<F>(path)?;
+    let (mut problems, summary) = inspect::<F>(&chat.connection, chat.version);
     if let Some(log) = &chat.foreign {
         problems.add(Problem::Foreign(log.display().to_string()));
     }
@@ -104,8 +105,12 @@ fn marked(chat: &ReadOnly, summary: &Summary) -> Marked {
 /// Makes a consistent copy of the chat in `source`, which a server may be using. Only the owner can
 /// read the copy. Opening it as a chat begins another life of the log. Afterwards `target` is there
 /// whole and synced, or not at all.
-pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<(), BackupError> {
-    let chat = ReadOnly::open(source)?;
+pub fn backup<F: RecordFold>(
+    source: &Path,
+    target: &Path,
+    random: FillRandom<'_>,
+) -> Result<(), BackupError> {
+    let chat = ReadOnly::open::<F>(source)?;
     let damaged = |problem| match problem {
         Problem::Sqlite(error) => BackupError::Sqlite(error),
         problem => BackupError::Damaged {
@@ -113,7 +118,7 @@ pub fn backup(source: &Path, target: &Path, random: FillRandom<'_>) -> Result<()
             problem,
         },
     };
-    write_new(target, |partial| copy(&chat, partial, random, damaged))
+    write_new(target, |partial| copy::<F>(&chat, partial, random, damaged))
 }
 
 /// Writes a new file under a temporary name, and renames it when it is whole and synced. Only the
@@ -173,7 +178,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn copy(
+fn copy<F: RecordFold>(
     chat: &ReadOnly,
     to: &Path,
     random: FillRandom<'_>,
@@ -187,7 +192,7 @@ fn copy(
     chat.connection.execute("VACUUM INTO ?1", [name])?;
     let mut copy = Connection::open(to)?;
     // The copy has the same rows with the same checksums, so that verifying it verifies the chat.
-    scan(&copy, chat.version).map_err(&damaged)?;
+    scan::<F>(&copy, chat.version).map_err(&damaged)?;
     // A backup of an older chat gets the newest schema, and with it checksums.
     schema::upgrade(&mut copy, chat.version, random)?;
     schema::mark_restored(&copy).map_err(&damaged)?;
@@ -216,6 +221,7 @@ mod tests {
 
     use super::*;
     use crate::log::SqliteLog;
+    use chitty_room::Fold;
 
     #[test]
     fn the_folder_of_a_bare_name_is_this_one() {
@@ -245,15 +251,15 @@ mod tests {
     fn who_is_making_the_same_file_is_not_disturbed() {
         let folder = tempfile::tempdir().expect("a folder");
         let (chat, copy) = (folder.path().join("chat.db"), folder.path().join("copy.db"));
-        drop(SqliteLog::open(&chat, &mut os_random).expect("new"));
+        drop(SqliteLog::open::<Fold>(&chat, &mut os_random).expect("new"));
         let partial = beside(&copy, ".partial");
         let other = new_partial(&partial).expect("free");
-        let error = backup(&chat, &copy, &mut os_random).expect_err("under way");
+        let error = backup::<Fold>(&chat, &copy, &mut os_random).expect_err("under way");
         assert!(matches!(error, BackupError::Exists(_)), "{error}");
         assert!(partial.exists());
         // Left by one that was killed.
         drop(other);
-        backup(&chat, &copy, &mut os_random).expect("free");
+        backup::<Fold>(&chat, &copy, &mut os_random).expect("free");
         assert!(copy.exists() && !partial.exists());
     }
 }

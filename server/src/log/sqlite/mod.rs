@@ -9,33 +9,18 @@ mod checksum;
 mod damage;
 mod maintain;
 mod mark;
-mod mend;
 mod open;
 mod prepare;
 mod problem;
 mod read_only;
 mod readers;
-mod recover;
 mod rows;
+mod salvage;
 mod schema;
 mod verify;
 mod watch;
 mod writer;
 
-#[cfg(test)]
-mod beside_tests;
-#[cfg(test)]
-mod flip_tests;
-#[cfg(test)]
-mod known_tests;
-#[cfg(test)]
-mod open_tests;
-#[cfg(test)]
-mod recover_tests;
-#[cfg(test)]
-mod rows_tests;
-#[cfg(test)]
-mod schema_tests;
 #[cfg(test)]
 mod tests;
 
@@ -50,19 +35,22 @@ use chitty_chat::{LamportTime, Position, files, secret::FillRandom};
 use rusqlite::Connection;
 use thiserror::Error;
 
+pub(crate) use self::salvage::{FoundSnapshot, Salvage, salvage};
+#[cfg(test)]
+pub(crate) use self::tests::{old_chat, records};
 use self::{damage::Damage, prepare::prepare, readers::Readers, writer::LogWriter};
 pub use self::{
     maintain::{BackupError, CheckError, backup, check},
     mark::Marked,
     problem::{Problem, Problems},
-    recover::{RecoverError, Recovered, recover},
+    salvage::RecoverError,
     verify::Summary,
 };
-use super::{AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError};
-use crate::{
-    data::DataDir,
-    record::{Batch, EncodedEvent, Record},
+use super::{
+    AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError, RecordFold,
 };
+use crate::data::DataDir;
+use chitty_room::record::{Batch, EncodedEvent, Record};
 
 /// The oldest version that is safe to use. Earlier ones could corrupt a WAL database that several
 /// connections have open.
@@ -185,17 +173,21 @@ impl SqliteLog {
     /// Opens the chat in this file, or creates one. The caller must ensure that no other process
     /// has it open. No mark is created, so that a loss of the file's end would not be noticed
     /// afterwards. A server uses [`SqliteLog::serve`].
-    pub fn open(path: &Path, random: FillRandom<'_>) -> Result<Self, OpenError> {
-        Self::open_with(path, false, &[], random)
+    ///
+    /// `F` knows the rules that the records follow.
+    pub fn open<F: RecordFold>(path: &Path, random: FillRandom<'_>) -> Result<Self, OpenError> {
+        Self::open_with::<F>(path, false, &[], random)
     }
 
     /// Opens the chat in this folder, or creates one, with a mark beside it. [`Log::watch`] reports
     /// when one of the files is deleted, replaced or changed.
-    pub fn serve(data: &DataDir, random: FillRandom<'_>) -> Result<Self, OpenError> {
-        Self::open_with(&data.chat(), true, &data.watched(), random)
+    ///
+    /// `F` knows the rules that the records follow.
+    pub fn serve<F: RecordFold>(data: &DataDir, random: FillRandom<'_>) -> Result<Self, OpenError> {
+        Self::open_with::<F>(&data.chat(), true, &data.watched(), random)
     }
 
-    fn open_with(
+    fn open_with<F: RecordFold>(
         path: &Path,
         create_mark: bool,
         watched: &[PathBuf],
@@ -209,7 +201,7 @@ impl SqliteLog {
             // SQLite opens these files by their names, so they are checked before it does.
             files::check_own(&file).map_err(OpenError::file(&file))?;
         }
-        let found = open::examine(path)?;
+        let found = open::examine::<F>(path)?;
         for file in &found.foreign {
             open::put_aside(file)?;
         }

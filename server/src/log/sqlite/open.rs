@@ -19,11 +19,12 @@ use rusqlite::Connection;
 use super::{
     OpenError, Problem, beside, mark,
     mark::{Acknowledged, Marked},
-    read_only::connect,
+    read_only::{WriteAheadLog, connect},
     rows::{self, ChatRow},
     schema,
     verify::{ScannedChat, scan},
 };
+use crate::log::RecordFold;
 
 /// The contents of a chat's file and of the files beside it.
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ impl FoundFiles {
 
 /// Reads and verifies all of the chat in this file, which nobody else writes to. Neither the file
 /// nor its write-ahead log is changed, unless a hot journal has to be rolled back first.
-pub(super) fn examine(path: &Path) -> Result<FoundFiles, OpenError> {
+pub(super) fn examine<F: RecordFold>(path: &Path) -> Result<FoundFiles, OpenError> {
     let failed = |source| OpenError::File {
         path: path.into(),
         source,
@@ -57,7 +58,7 @@ pub(super) fn examine(path: &Path) -> Result<FoundFiles, OpenError> {
     let marked = mark::read(path).map_err(failed)?;
     let has_log = has_write_ahead_log(path);
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
-        let mut found = examine_all(path, has_log)?;
+        let mut found = examine_all::<F>(path, has_log)?;
         compare(path, &mut found, marked)?;
         return Ok(found);
     }
@@ -72,24 +73,25 @@ pub(super) fn examine(path: &Path) -> Result<FoundFiles, OpenError> {
     }
 }
 
-fn examine_all(path: &Path, has_log: bool) -> Result<FoundFiles, OpenError> {
+fn examine_all<F: RecordFold>(path: &Path, has_log: bool) -> Result<FoundFiles, OpenError> {
     let log = beside(path, "-wal");
     let journal = beside(path, "-journal");
     let mut foreign = Vec::new();
     if is_hot(&journal) {
         // A journal is written only while there is no write-ahead log, and is needed only if the
         // file was left in the middle of a change.
-        if has_log || read(path, true).is_ok_and(|(version, _)| version > 0) {
+        if has_log || read::<F>(path, WriteAheadLog::Ignored).is_ok_and(|(version, _)| version > 0)
+        {
             put_aside(&journal)?;
         } else {
             roll_back(path)?;
         }
     }
-    let is_foreign = has_log && !belongs(path)?;
+    let is_foreign = has_log && !belongs::<F>(path)?;
     if is_foreign {
         foreign.push(log);
     }
-    let (version, state) = read(path, !has_log || is_foreign)?;
+    let (version, state) = read::<F>(path, WriteAheadLog::applied_if(has_log && !is_foreign))?;
     Ok(FoundFiles {
         version,
         state,
@@ -100,15 +102,15 @@ fn examine_all(path: &Path, has_log: bool) -> Result<FoundFiles, OpenError> {
 }
 
 /// Whether the write-ahead log beside this file was written to go with it.
-fn belongs(path: &Path) -> Result<bool, OpenError> {
+fn belongs<F: RecordFold>(path: &Path) -> Result<bool, OpenError> {
     if is_in_rollback_mode(path) {
         return Ok(false);
     }
-    match read(path, false) {
+    match read::<F>(path, WriteAheadLog::Applied) {
         Ok((_, Some(both))) => Ok(!contradicts(path, &both)),
         // Together they are damaged. If the file is in order without the log, the log does not
         // belong to it.
-        result => match (read(path, true), result) {
+        result => match (read::<F>(path, WriteAheadLog::Ignored), result) {
             (Ok((_, Some(_))), _) => Ok(false),
             (_, Ok(_)) => Ok(true),
             (_, Err(error)) => Err(error),
@@ -118,15 +120,15 @@ fn belongs(path: &Path) -> Result<bool, OpenError> {
 
 /// The same for a reader, which finds out by itself if the file is in order neither with the log
 /// nor without it.
-pub(super) fn log_belongs(path: &Path) -> bool {
-    belongs(path).unwrap_or(true)
+pub(super) fn log_belongs<F: RecordFold>(path: &Path) -> bool {
+    belongs::<F>(path).unwrap_or(true)
 }
 
 /// Whether the file alone contradicts the file with its write-ahead log. Alone it must be older and
 /// of the same epoch, because a new epoch is written to the file itself before anything is
 /// appended. What a crash left half written may be unreadable alone; that contradicts nothing.
 fn contradicts(path: &Path, both: &ScannedChat) -> bool {
-    let Ok((connection, version)) = connect(path, true) else {
+    let Ok((connection, version)) = connect(path, WriteAheadLog::Ignored) else {
         return false;
     };
     let Ok((alone, _)) = ChatRow::read(&connection, version) else {
@@ -146,12 +148,16 @@ fn last(connection: &Connection) -> rusqlite::Result<Option<Position>> {
     Ok(last.map(rows::position))
 }
 
-fn read(path: &Path, alone: bool) -> Result<(usize, Option<ScannedChat>), OpenError> {
-    let (connection, version) = connect(path, alone)?;
+fn read<F: RecordFold>(
+    path: &Path,
+    log: WriteAheadLog,
+) -> Result<(usize, Option<ScannedChat>), OpenError> {
+    let (connection, version) = connect(path, log)?;
     if version == 0 {
         return Ok((0, None));
     }
-    let state = scan(&connection, version).map_err(|problem| OpenError::damaged(path, problem))?;
+    let state =
+        scan::<F>(&connection, version).map_err(|problem| OpenError::damaged(path, problem))?;
     Ok((version, Some(state)))
 }
 
@@ -176,8 +182,8 @@ fn compare(
         found.replaced = Some(marked);
         return Ok(());
     }
-    let alone = !found.foreign.is_empty() || !has_write_ahead_log(path);
-    let (connection, _) = connect(path, alone)?;
+    let log = WriteAheadLog::applied_if(found.foreign.is_empty() && has_write_ahead_log(path));
+    let (connection, _) = connect(path, log)?;
     match missing(&connection, state.extent.head, &marked) {
         None => Ok(()),
         Some(problem) => Err(OpenError::Incomplete {

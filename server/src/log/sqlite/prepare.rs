@@ -16,7 +16,7 @@ use super::{
     open::{self, FoundFiles},
     rows::ChatRow,
     schema,
-    verify::scan,
+    verify::scan_rows,
     watch::Watched,
     writer::OpenedChat,
 };
@@ -128,7 +128,7 @@ fn reach(
     let damaged = |problem| OpenError::damaged(path, problem);
     match &found.state {
         Some(state) if !is_old(found) => Ok((state.extent, state.chain)),
-        _ => scan(connection, schema::MIGRATIONS.len())
+        _ => scan_rows(connection, schema::MIGRATIONS.len())
             .map(|state| (state.extent, state.chain))
             .map_err(damaged),
     }

@@ -6,10 +6,8 @@ use chitty_chat::Position;
 use thiserror::Error;
 
 use super::Extent;
-use crate::{
-    record::RecordError,
-    room::{FoldError, SnapshotError},
-};
+use crate::log::Contradiction;
+use chitty_room::record::RecordError;
 
 /// A problem of a chat's file.
 #[derive(Debug, Error)]
@@ -28,7 +26,7 @@ pub enum Problem {
     Chat,
     /// The snapshot cannot be decoded.
     #[error("its snapshot is damaged: {0}")]
-    Snapshot(#[from] SnapshotError),
+    Snapshot(#[source] Contradiction),
     /// The snapshot was changed.
     #[error("its snapshot is damaged: the checksum is wrong")]
     SnapshotChecksum,
@@ -81,9 +79,17 @@ pub enum Problem {
         /// The error that SQLite reports.
         error: rusqlite::Error,
     },
-    /// Records do not follow from each other.
+    /// Positions have no gaps.
+    #[error("the log has position {found} where {expected} follows")]
+    Gap {
+        /// The position that follows.
+        expected: Position,
+        /// The position of the record.
+        found: Position,
+    },
+    /// A record does not follow from those before it.
     #[error(transparent)]
-    Fold(#[from] FoldError),
+    Contradiction(#[from] Contradiction),
     /// The end is missing.
     #[error("it ends at position {head}, but everything up to {acknowledged} was acknowledged")]
     End {

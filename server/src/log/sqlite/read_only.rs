@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use chitty_chat::files;
 
 use super::{OpenError, beside, mark, mark::Acknowledged, open, schema};
-use crate::data;
+use crate::{data, log::RecordFold};
 
 /// A read-only connection to a chat.
 pub(super) struct ReadOnly {
@@ -30,7 +30,7 @@ pub(super) struct ReadOnly {
 }
 
 impl ReadOnly {
-    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+    pub(super) fn open<F: RecordFold>(path: &Path) -> Result<Self, OpenError> {
         // SQLite's own message does not say that there is no file.
         let file = |source| OpenError::File {
             path: path.into(),
@@ -43,8 +43,11 @@ impl ReadOnly {
         // Read before the chat, which may go on meanwhile.
         let marked = mark::read(path).map_err(file)?;
         let has_log = !is_live && open::has_write_ahead_log(path);
-        let is_foreign = has_log && !open::log_belongs(path);
-        let (connection, version) = connect(path, !is_live && (!has_log || is_foreign))?;
+        let is_foreign = has_log && !open::log_belongs::<F>(path);
+        let (connection, version) = connect(
+            path,
+            WriteAheadLog::applied_if(is_live || has_log && !is_foreign),
+        )?;
         if version == 0 {
             return Err(OpenError::Foreign { path: path.into() });
         }
@@ -59,16 +62,30 @@ impl ReadOnly {
     }
 }
 
-/// Opens a chat to read it, and returns the version of its schema; 0 for an empty file. `alone`
-/// opens it without its write-ahead log, which is safe only if nobody writes to it.
-pub(super) fn connect(path: &Path, alone: bool) -> Result<(Connection, usize), OpenError> {
+/// Whether a chat is read together with the write-ahead log beside it.
+#[derive(Clone, Copy)]
+pub(super) enum WriteAheadLog {
+    /// What is in it counts.
+    Applied,
+    /// The file is read as if it had none, which is safe only if nobody writes to it.
+    Ignored,
+}
+
+impl WriteAheadLog {
+    pub(super) const fn applied_if(counts: bool) -> Self {
+        if counts { Self::Applied } else { Self::Ignored }
+    }
+}
+
+/// Opens a chat to read it, and returns the version of its schema; 0 for an empty file.
+pub(super) fn connect(path: &Path, log: WriteAheadLog) -> Result<(Connection, usize), OpenError> {
     // Even a reader creates files beside a database in WAL mode, unless it is opened as immutable.
     // An immutable one is read without its write-ahead log, though.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
     let failed = schema::failed(path);
-    let connection = Connection::open_with_flags(uri(path, alone), flags).map_err(&failed)?;
+    let connection = Connection::open_with_flags(uri(path, log), flags).map_err(&failed)?;
     connection
         .busy_timeout(std::time::Duration::from_secs(5))
         .map_err(&failed)?;
@@ -92,7 +109,7 @@ pub(super) fn lock(path: &Path) -> io::Result<(bool, Option<File>)> {
 }
 
 /// The path as a URI of SQLite's (<https://www.sqlite.org/uri.html>), opened read-only.
-fn uri(path: &Path, immutable: bool) -> String {
+fn uri(path: &Path, log: WriteAheadLog) -> String {
     let mut uri = b"file:".to_vec();
     for byte in path.as_os_str().as_bytes() {
         match byte {
@@ -101,10 +118,9 @@ fn uri(path: &Path, immutable: bool) -> String {
             _ => drop(write!(uri, "%{byte:02X}")),
         }
     }
-    uri.extend_from_slice(if immutable {
-        b"?mode=ro&immutable=1"
-    } else {
-        b"?mode=ro"
+    uri.extend_from_slice(match log {
+        WriteAheadLog::Applied => &b"?mode=ro"[..],
+        WriteAheadLog::Ignored => b"?mode=ro&immutable=1",
     });
     String::from_utf8_lossy(&uri).into_owned()
 }
@@ -117,11 +133,11 @@ mod tests {
     #[test]
     fn a_name_is_the_same_in_a_uri() {
         assert_eq!(
-            uri(Path::new("/a b/Chat-1_2.db"), false),
+            uri(Path::new("/a b/Chat-1_2.db"), WriteAheadLog::Applied),
             "file:/a%20b/Chat-1_2.db?mode=ro"
         );
         assert_eq!(
-            uri(Path::new("what?is=100%#æ"), true),
+            uri(Path::new("what?is=100%#æ"), WriteAheadLog::Ignored),
             "file:what%3Fis%3D100%25%23%C3%A6?mode=ro&immutable=1"
         );
     }

@@ -11,10 +11,7 @@ use super::{
     Extent, Keep, PageLimit, Problem,
     checksum::{self, Checksum},
 };
-use crate::{
-    record::{EncodedEvent, EncodedRecord, Record},
-    room::FoldError,
-};
+use chitty_room::record::{EncodedEvent, EncodedRecord, Record};
 
 /// In bytes: so many of the events that are read together share one allocation. An allocation for
 /// each was a fifth of what it costs to catch up.
@@ -150,7 +147,7 @@ impl Walk {
         let expected = self.at.next();
         if position != expected {
             let found = position;
-            return Err(FoldError::Position { expected, found }.into());
+            return Err(Problem::Gap { expected, found });
         }
         if !checksum.covers(position, bytes) {
             return Err(Problem::Checksum { position });
@@ -412,3 +409,6 @@ const fn unsigned(value: i64) -> u64 {
 pub(super) const fn position(value: i64) -> Position {
     Position::new(unsigned(value))
 }
+
+#[cfg(test)]
+mod tests;

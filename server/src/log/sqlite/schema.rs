@@ -209,3 +209,6 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // checkpoint may.
     connection.busy_timeout(std::time::Duration::from_secs(5))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,9 @@
 //! Files of older versions, damaged files, backups.
 
+mod beside;
+mod flip;
+mod opening;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -10,10 +14,11 @@ use chitty_chat::{Event, EventKind, ParticipantNumber, Session, secret::os_rando
 use rusqlite::Connection;
 
 use super::*;
-use crate::{log::replay, room::Fold};
+use crate::replay::replay;
+use chitty_room::Fold;
 
 /// ada joins, and writes the rest.
-pub(super) fn records(count: u64) -> Vec<Record> {
+pub(crate) fn records(count: u64) -> Vec<Record> {
     let session = Session::parse("0123456789abcdef012345")
         .expect("a session")
         .hash();
@@ -50,7 +55,7 @@ pub(super) fn records(count: u64) -> Vec<Record> {
 }
 
 fn open(path: &Path) -> Result<SqliteLog, OpenError> {
-    SqliteLog::open(path, &mut os_random)
+    SqliteLog::open::<Fold>(path, &mut os_random)
 }
 
 /// A chat of so many events, closed; and its epoch.
@@ -73,7 +78,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// As version 1 of the schema was.
-pub(super) fn old_chat(path: &Path, records: &[Record]) {
+pub(crate) fn old_chat(path: &Path, records: &[Record]) {
     let connection = Connection::open(path).expect("made");
     connection
         .execute_batch(schema::MIGRATIONS[0])
@@ -103,12 +108,12 @@ async fn a_chat_of_the_first_schema_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("chat.db");
     old_chat(&path, &records(9));
-    assert_eq!(check(&path).expect("in order").schema, 1);
+    assert_eq!(check::<Fold>(&path).expect("in order").schema, 1);
     let log = open(&path).expect("migrated");
     assert_eq!((&*log.epoch(), log.extent().head), ("old", 9.into()));
     assert_eq!(replay(&log).await.expect("in order").head(), 9.into());
     drop(log);
-    let summary = check(&path).expect("in order");
+    let summary = check::<Fold>(&path).expect("in order");
     assert_eq!((summary.schema, summary.backup), (3, false));
     assert_eq!(&*open(&path).expect("again").epoch(), "old");
 }
@@ -141,13 +146,13 @@ async fn a_backup_of_a_live_chat_is_another_life_of_it() {
         .expect("appended");
     // A name that has to be escaped where it is part of a URI.
     let copy = folder.path().join("a copy?of=50%#1.db");
-    backup(&path, &copy, &mut os_random).expect("copied");
+    backup::<Fold>(&path, &copy, &mut os_random).expect("copied");
     let mode = fs::metadata(&copy).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let again = backup(&path, &copy, &mut os_random);
+    let again = backup::<Fold>(&path, &copy, &mut os_random);
     assert!(matches!(again, Err(BackupError::Exists(_))), "{again:?}");
 
-    let summary = check(&copy).expect("in order");
+    let summary = check::<Fold>(&copy).expect("in order");
     assert!(summary.backup);
     assert_eq!((summary.extent, summary.epoch), (log.extent(), log.epoch()));
     assert_eq!(summary.present, 1);
@@ -158,7 +163,7 @@ async fn a_backup_of_a_live_chat_is_another_life_of_it() {
     assert_eq!(fold, replay(&log).await.expect("in order"));
     let epoch = restored.epoch();
     drop(restored);
-    assert!(!check(&copy).expect("in order").backup);
+    assert!(!check::<Fold>(&copy).expect("in order").backup);
     assert_eq!(open(&copy).expect("again").epoch(), epoch);
     drop(log);
     assert_eq!(names(folder.path()), ["a copy?of=50%#1.db", "chat.db"]);
@@ -172,7 +177,7 @@ async fn a_failed_backup_leaves_nothing() {
         (folder.path().join("none.db"), folder.path().join("copy.db")),
         (path, folder.path().join("no/such/folder.db")),
     ] {
-        backup(&source, &target, &mut os_random).expect_err("impossible");
+        backup::<Fold>(&source, &target, &mut os_random).expect_err("impossible");
     }
     assert_eq!(names(folder.path()), ["chat.db"]);
 }
@@ -192,7 +197,7 @@ async fn a_check_reads_all_and_touches_nothing() {
         .expect("trimmed");
     drop(log);
     let before = fs::read(&path).expect("readable");
-    let summary = check(&path).expect("in order");
+    let summary = check::<Fold>(&path).expect("in order");
     assert_eq!(summary.epoch, epoch);
     assert_eq!(
         (summary.extent.first, summary.extent.head),
@@ -210,7 +215,7 @@ async fn problem_after(change: &str) -> String {
     let connection = Connection::open(&path).expect("opened");
     connection.execute_batch(change).expect("changed");
     drop(connection);
-    check(&path).expect_err("damaged").to_string()
+    check::<Fold>(&path).expect_err("damaged").to_string()
 }
 
 #[tokio::test]
@@ -273,7 +278,7 @@ async fn bytes_that_flip_are_said_and_not_touched() {
                 .any(|word| error.contains(word)),
             "{error}"
         );
-        check(&path).expect_err("damaged");
+        check::<Fold>(&path).expect_err("damaged");
         assert_eq!(fs::read(&path).expect("readable"), damaged);
         assert_eq!(names(folder.path()), ["chat.db"]);
     }
@@ -293,11 +298,11 @@ async fn a_check_finds_a_time_that_stands_still() {
     log.append(Position::ZERO, records[..2].to_vec().into())
         .await
         .expect("written");
-    let summary = check(&path).expect("in order until then");
+    let summary = check::<Fold>(&path).expect("in order until then");
     assert_eq!(summary.lamport.get(), u64::MAX);
     log.append(2.into(), records[2..].to_vec().into())
         .await
         .expect("written");
-    let error = check(&path).expect_err("damaged").to_string();
+    let error = check::<Fold>(&path).expect_err("damaged").to_string();
     assert!(error.contains("time stands still"), "{error}");
 }

@@ -13,10 +13,8 @@ use super::{
     rows::{self, ChatRow, Walk},
     schema::{self, WITH_CHECKSUMS},
 };
-use crate::{
-    record::Record,
-    room::{Fold, FoldError, check_rises, time_after},
-};
+use crate::log::RecordFold;
+use chitty_room::record::Record;
 
 /// A summary of a chat's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,13 +47,21 @@ pub(super) struct ScannedChat {
 /// Reads all of a chat of this schema version, and returns the first problem. It is done at each
 /// start, because it costs less than folding the chat. Older versions have no checksums, so these
 /// are folded. Writes nothing.
-pub(super) fn scan(connection: &Connection, version: usize) -> Result<ScannedChat, Problem> {
+pub(super) fn scan<F: RecordFold>(
+    connection: &Connection,
+    version: usize,
+) -> Result<ScannedChat, Problem> {
     if version < WITH_CHECKSUMS {
-        let (problems, _) = inspect(connection, version);
+        let (problems, _) = inspect::<F>(connection, version);
         if let Some(problem) = problems.into_first() {
             return Err(problem);
         }
     }
+    scan_rows(connection, version)
+}
+
+/// The same for a schema with checksums, whose records need not be folded.
+pub(super) fn scan_rows(connection: &Connection, version: usize) -> Result<ScannedChat, Problem> {
     schema::check_tables(connection, version)?;
     // One problem is enough here; `inspect` lists all of them.
     let pages: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -111,14 +117,17 @@ fn empty(chat: &ChatRow) -> Extent {
 
 /// Reads all of a chat of this schema version, and returns all problems, and a summary if there are
 /// none. Writes nothing.
-pub(super) fn inspect(connection: &Connection, version: usize) -> (Problems, Option<Summary>) {
+pub(super) fn inspect<F: RecordFold>(
+    connection: &Connection,
+    version: usize,
+) -> (Problems, Option<Summary>) {
     let mut problems = Problems::default();
     problems.note(schema::check_tables(connection, version));
     check_pages(connection, &mut problems);
     // In a transaction: one moment of a chat that may go on meanwhile.
     let summary = problems
         .note(connection.unchecked_transaction())
-        .and_then(|moment| inspect_rows(&moment, version, &mut problems));
+        .and_then(|moment| inspect_rows::<F>(&moment, version, &mut problems));
     let summary = summary.filter(|_| problems.is_empty());
     (problems, summary)
 }
@@ -136,7 +145,7 @@ fn check_pages(connection: &Connection, problems: &mut Problems) {
     }
 }
 
-fn inspect_rows(
+fn inspect_rows<F: RecordFold>(
     connection: &Connection,
     version: usize,
     problems: &mut Problems,
@@ -148,13 +157,13 @@ fn inspect_rows(
     let snapshot = problems.note(rows::raw_snapshot(connection))?;
     let is_whole = snapshot.as_deref().map(crc32c::crc32c) == chat.snapshot;
     let fold = match snapshot {
-        Some(bytes) => problems.note(Fold::decode(&bytes)),
-        None => Some(Fold::default()),
+        Some(bytes) => problems.note(F::from_snapshot(&bytes).map_err(Problem::Snapshot)),
+        None => Some(F::default()),
     };
     if version >= WITH_CHECKSUMS && !is_whole && fold.is_some() {
         problems.add(Problem::SnapshotChecksum);
     }
-    let snapshot = fold.as_ref().map(Fold::head);
+    let snapshot = fold.as_ref().map(F::head);
     let extent = empty(&chat);
     let mut reading = Reading {
         walk: Walk {
@@ -180,18 +189,18 @@ fn inspect_rows(
 }
 
 /// A walk along all records, which goes on after damage.
-struct Reading {
+struct Reading<F> {
     walk: Walk,
     extent: Extent,
     /// The time of the record before, if that is known.
     time: Option<LamportTime>,
     /// `None` after the first damage, because later records cannot be folded.
-    fold: Option<Fold>,
+    fold: Option<F>,
     /// The position of the snapshot.
     snapshot: Option<Position>,
 }
 
-impl Reading {
+impl<F: RecordFold> Reading<F> {
     fn read(&mut self, connection: &Connection, version: usize, problems: &mut Problems) {
         let mut start = i64::MIN;
         loop {
@@ -268,22 +277,12 @@ impl Reading {
         let (expected, position) = (self.walk.at.next(), event.position);
         if position != expected {
             let found = position;
-            return Err(FoldError::Position { expected, found }.into());
+            return Err(Problem::Gap { expected, found });
         }
-        let found = event.lamport;
-        let Some(before) = self.time else {
-            return Ok(());
-        };
-        let expected = time_after(before, event.request);
-        if expected != found {
-            let error = FoldError::Time {
-                position,
-                expected,
-                found,
-            };
-            return Err(error.into());
+        if let Some(before) = self.time {
+            F::check_time(before, event)?;
         }
-        Ok(check_rises(before, event)?)
+        Ok(())
     }
 
     /// Continues after a damaged position, of which nothing is known.

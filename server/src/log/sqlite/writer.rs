@@ -21,7 +21,7 @@ use super::{
     open, rows,
     watch::{Changed, Watched},
 };
-use crate::record::{Batch, EncodedRecord};
+use chitty_room::record::{Batch, EncodedRecord};
 
 /// Pages in the write-ahead log from which on it is checkpointed: SQLite's default.
 const CHECKPOINT_PAGES: u64 = 1_000;

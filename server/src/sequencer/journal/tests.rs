@@ -13,9 +13,9 @@ use crate::{
     follower::FollowerLimits,
     line_limit::REPEATS,
     log::MemoryLog,
-    room::{Join, Leave, Publish, RoomRules},
     sequencer::{Handle, Sequencer, SequencerConfig},
 };
+use chitty_room::{Join, Leave, Publish, RoomRules};
 
 /// What is logged by this thread, each line without the time and the process.
 struct Lines {

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 
 use self::queue::{LONGEST_WAIT, NetworkQueue, QueueContext, QueuePlace, QueueVerdict};
 pub(super) use self::queue::{Newcomer, NewcomerKey};
-use crate::source::network;
+use chitty_room::source::network;
 
 /// Reservations in all, of about 150 bytes each.
 const MOST_RESERVED_IN_ALL: usize = 32_768;

@@ -11,7 +11,7 @@ use super::{
     queue::{KEPT_FOR, LONGEST_RETRY, MOST_RESERVED},
     *,
 };
-use crate::rate::{Bucket, Rate};
+use chitty_room::rate::{Bucket, Rate};
 
 const RATE: Rate = Rate::per_second(10, 50);
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -9,6 +9,7 @@ pub(super) fn with(draft: &str) -> Composer {
     composer
 }
 
+/// The draft after these edits, with `|` for the caret.
 fn edits(composer: &mut Composer, edits: &[Edit]) -> String {
     for &edit in edits {
         composer.edit(edit);
@@ -17,6 +18,7 @@ fn edits(composer: &mut Composer, edits: &[Edit]) -> String {
     format!("{before}|{after}")
 }
 
+/// A composer that has sent these lines, and is empty.
 fn sent(lines: &[&str]) -> Composer {
     let mut composer = Composer::default();
     for line in lines {
@@ -54,25 +56,14 @@ fn what_is_too_long_is_kept_and_marked_by_a_sign() {
         ]
     );
     assert_eq!(composer.laid().caret, (0, 131));
-    let whole = with(&"x".repeat(128));
-    assert!(
-        whole
-            .laid()
-            .rows
-            .iter()
-            .flatten()
-            .all(|piece| piece.kind == SpanKind::Text)
-    );
+    let has_no_mark = |draft: &str| {
+        let composer = with(draft);
+        let mut pieces = composer.laid().rows.iter().flatten();
+        pieces.all(|piece| piece.kind == SpanKind::Text)
+    };
+    assert!(has_no_mark(&"x".repeat(128)));
     // The slash that is not sent does not count.
-    let whole = with(&format!("//{}", "x".repeat(127)));
-    assert!(
-        whole
-            .laid()
-            .rows
-            .iter()
-            .flatten()
-            .all(|piece| piece.kind == SpanKind::Text)
-    );
+    assert!(has_no_mark(&format!("//{}", "x".repeat(127))));
 }
 
 #[test]
@@ -167,7 +158,7 @@ fn cuts_are_put_back_and_those_in_a_row_are_one() {
         "around the ring"
     );
     assert_eq!(at(&[Edit::Undo]), "one two-| ", "as one step");
-    assert_eq!(at(&[Edit::YankEarlier]), "one two-| ", "only behind a yank");
+    assert_eq!(at(&[Edit::YankEarlier]), "one two-| ", "only after a yank");
 }
 
 #[test]
@@ -273,28 +264,35 @@ fn a_line_that_comes_back_leaves_what_is_shown_alone() {
 
 #[test]
 fn up_and_down_go_by_rows_before_they_go_by_lines() {
-    let mut composer = sent(&["earlier"]);
-    composer.paste("a long line\nb\nthe last");
-    let mut go = |up: bool| {
-        if up {
-            composer.up();
-        } else {
-            composer.down();
-        }
+    const EARLIER: &str = "earlier";
+    const DRAFT: &str = "a long line\nb\nthe last";
+
+    /// Which line is in the composer, and the caret's row and column in it.
+    fn shown(composer: &mut Composer) -> (&str, (usize, usize)) {
         composer.lay(20);
-        (composer.draft() == "earlier", composer.laid().caret)
-    };
-    go(false);
-    assert_eq!(go(true), (false, (1, 1)));
-    assert_eq!(
-        go(true),
-        (false, (0, 8)),
-        "the column is kept across a shorter row"
-    );
-    assert_eq!(go(true), (true, (0, 7)));
-    assert_eq!(go(true), (true, (0, 7)));
-    assert_eq!(go(false), (false, (0, 8)), "the caret is kept, too");
-    assert_eq!(go(false), (false, (0, 8)), "there is no later line");
+        (composer.draft(), composer.laid().caret)
+    }
+
+    let mut composer = sent(&[EARLIER]);
+    composer.paste(DRAFT);
+    // The caret is at the end of the last row, below which there is nothing.
+    composer.down();
+    assert_eq!(shown(&mut composer).0, DRAFT);
+    // Up goes through the rows of the draft, and only then to the earlier line.
+    composer.up();
+    assert_eq!(shown(&mut composer), (DRAFT, (1, 1)));
+    composer.up();
+    let column_kept = "the column is kept across a shorter row";
+    assert_eq!(shown(&mut composer), (DRAFT, (0, 8)), "{column_kept}");
+    composer.up();
+    assert_eq!(shown(&mut composer), (EARLIER, (0, 7)));
+    composer.up();
+    assert_eq!(shown(&mut composer), (EARLIER, (0, 7)), "the oldest line");
+    // Down goes back to the draft, as it was left.
+    composer.down();
+    assert_eq!(shown(&mut composer), (DRAFT, (0, 8)), "with its caret");
+    composer.down();
+    assert_eq!(shown(&mut composer), (DRAFT, (0, 8)), "no later line");
 }
 
 #[test]
@@ -314,6 +312,10 @@ fn a_long_line_of_the_history_is_one_step() {
 
 #[test]
 fn a_search_shows_lines_and_leaves_the_draft_until_one_is_taken() {
+    // Whether the search has come to its end.
+    const GOES_ON: bool = false;
+    const NO_MORE: bool = true;
+
     let mut composer = sent(&["deploy alpha", "hello", "deploy beta"]);
     composer.paste("draft");
     composer.search_history();
@@ -324,19 +326,19 @@ fn a_search_shows_lines_and_leaves_the_draft_until_one_is_taken() {
             history_search.end,
         )
     };
-    assert_eq!(found(&composer), (None, false));
+    assert_eq!(found(&composer), (None, GOES_ON));
     for c in "DEP".chars() {
         composer.edit_query(Edit::Insert(c));
     }
-    assert_eq!(found(&composer), (Some("deploy beta".into()), false));
+    assert_eq!(found(&composer), (Some("deploy beta".into()), GOES_ON));
     composer.search_history();
-    assert_eq!(found(&composer), (Some("deploy alpha".into()), false));
+    assert_eq!(found(&composer), (Some("deploy alpha".into()), GOES_ON));
     composer.search_history();
-    assert_eq!(found(&composer), (Some("deploy alpha".into()), true));
+    assert_eq!(found(&composer), (Some("deploy alpha".into()), NO_MORE));
     composer.search_history_newer();
-    assert_eq!(found(&composer), (Some("deploy beta".into()), false));
+    assert_eq!(found(&composer), (Some("deploy beta".into()), GOES_ON));
     composer.edit_query(Edit::Insert('x'));
-    assert_eq!(found(&composer), (None, false));
+    assert_eq!(found(&composer), (None, GOES_ON));
     composer.edit_query(Edit::DeleteLeft);
     assert_eq!(composer.draft(), "draft");
     assert!(composer.cancel());

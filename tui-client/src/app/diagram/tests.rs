@@ -5,21 +5,24 @@ use crate::session::ClockCause;
 
 mod history;
 
+/// ada joins after bob: both Joined are known, and her clock is at 6.
 fn recent() -> Recent {
     let mut recent = Recent::default();
     let mut welcome = welcome("ada", 2, &[(1, "bob"), (2, "ada")]);
     welcome.clock = 5.into();
     recent.welcome(&welcome);
     recent.event(&joined(1, 3, "bob"), 5.into(), false);
-    recent.event(&joined(2, 5, "ada"), 6.into(), true);
+    receive(&mut recent, joined(2, 5, "ada"), 6);
     recent
 }
 
-fn by(author: (u64, &str), position: u64, lamport: u64, seen: u64) -> Event {
-    written(author, (position, lamport), seen, "hi")
+/// The stream delivers this event, whose receipt sets ada's clock to `clock`.
+fn receive(recent: &mut Recent, event: impl Into<Event>, clock: u64) {
+    recent.event(&event.into(), clock.into(), true);
 }
 
-/// One word for each row.
+/// One line for each row. A row of a broadcast is the sender's line in the diagram, and then three
+/// times: of the sending, of the event, and of the receipt; `-` if the row does not show one.
 fn sketch(diagram: &LocalDiagram) -> Vec<String> {
     let steps = diagram.rows.iter().map(|row| match &row.step {
         DiagramStep::Sent { line, time } => format!("{line:?} sends at {time}"),
@@ -48,8 +51,11 @@ fn sketch(diagram: &LocalDiagram) -> Vec<String> {
 #[test]
 fn a_run_is_drawn_in_order() {
     let mut recent = recent();
-    recent.event(&by((1, "bob"), 3, 9, 2), 10.into(), true);
-    recent.event(&by((2, "ada"), 4, 13, 3), 14.into(), true);
+    // Each author has seen everything before.
+    let hi = BOB.says("hi").position(3).time(9).seen(2);
+    receive(&mut recent, hi, 10);
+    let hi = ADA.says("hi").position(4).time(13).seen(3);
+    receive(&mut recent, hi, 14);
     let diagram = LocalDiagram::new(&recent, 40, 5);
     assert_eq!(diagram.others, ["bob".into()]);
     assert_eq!(
@@ -69,8 +75,11 @@ fn a_run_is_drawn_in_order() {
 #[test]
 fn messages_that_crossed_cross() {
     let mut recent = recent();
-    recent.event(&by((1, "bob"), 3, 9, 2), 10.into(), true);
-    recent.event(&by((2, "ada"), 4, 11, 2), 12.into(), true);
+    // ada has not seen bob's line at 3 when she sends hers.
+    let hi = BOB.says("hi").position(3).time(9).seen(2);
+    receive(&mut recent, hi, 10);
+    let hi = ADA.says("hi").position(4).time(11).seen(2);
+    receive(&mut recent, hi, 12);
     let diagram = LocalDiagram::new(&recent, 40, 5);
     let rows = sketch(&diagram);
     assert_eq!(
@@ -82,6 +91,7 @@ fn messages_that_crossed_cross() {
             "got at 12",
         ]
     );
+    // Her sending is under way until its event has its row.
     let under_way: Vec<_> = diagram.rows.iter().map(|row| row.under_way.len()).collect();
     assert_eq!(under_way, [0, 0, 0, 0, 1, 1, 0, 0]);
 }
@@ -89,9 +99,11 @@ fn messages_that_crossed_cross() {
 #[test]
 fn there_are_lines_only_where_somebody_is() {
     let mut recent = recent();
-    recent.event(&joined(3, 9, "eve"), 10.into(), true);
-    recent.event(&left(4, 12, "eve", 3), 13.into(), true);
-    recent.event(&by((1, "bob"), 5, 20, 4), 21.into(), true);
+    // eve comes and goes, and bob writes after that.
+    receive(&mut recent, joined(3, 9, "eve"), 10);
+    receive(&mut recent, left(4, 12, "eve", 3), 13);
+    let hi = BOB.says("hi").position(5).time(20).seen(4);
+    receive(&mut recent, hi, 21);
     let diagram = LocalDiagram::new(&recent, 40, 5);
     let eve: Vec<_> = diagram.rows.iter().map(|row| row.present[1]).collect();
     assert_eq!(eve, [false, false, false, false, true, true, false]);
@@ -107,7 +119,9 @@ proptest! {
         let mut recent = recent();
         for (index, (author, seen)) in (3..).zip(events) {
             let seen = seen.min(index - 1);
-            recent.event(&by((author, "x"), index, index * 3, seen), (index * 3 + 1).into(), true);
+            let author = TestAuthor { number: author, name: "x" };
+            let hi = author.says("hi").position(index).time(index * 3).seen(seen);
+            receive(&mut recent, hi, index * 3 + 1);
         }
         let diagram = LocalDiagram::new(&recent, rows, columns);
         prop_assert!(diagram.rows.len() <= rows);
@@ -123,14 +137,19 @@ proptest! {
 #[test]
 fn lines_that_are_sent_before_the_last_one_came_are_in_order() {
     let mut recent = recent();
+    // Three lines are sent and answered, each reply two later than its request.
     for (position, time) in [(3, 7), (4, 10), (5, 13)] {
         recent.moved(time.into(), ClockCause::Sent);
         recent.moved((time + 2).into(), ClockCause::Observed);
         assert_eq!(position, 3 + (time - 7) / 3);
     }
-    recent.event(&by((2, "ada"), 3, 9, 2), 16.into(), true);
-    recent.event(&by((2, "ada"), 4, 12, 2), 17.into(), true);
-    recent.event(&by((2, "ada"), 5, 15, 2), 18.into(), true);
+    // Only then their events come.
+    let hi = ADA.says("hi").position(3).time(9).seen(2);
+    receive(&mut recent, hi, 16);
+    let hi = ADA.says("hi").position(4).time(12).seen(2);
+    receive(&mut recent, hi, 17);
+    let hi = ADA.says("hi").position(5).time(15).seen(2);
+    receive(&mut recent, hi, 18);
     let diagram = LocalDiagram::new(&recent, 40, 5);
     let rows = sketch(&diagram);
     assert_eq!(
@@ -155,8 +174,10 @@ fn a_receipt_that_a_reply_overtook_is_below_it() {
     let mut recent = recent();
     recent.moved(9.into(), ClockCause::Sent);
     recent.moved(13.into(), ClockCause::Observed);
-    recent.event(&by((1, "bob"), 3, 11, 2), 14.into(), true);
-    recent.event(&by((2, "ada"), 4, 13, 2), 15.into(), true);
+    let hi = BOB.says("hi").position(3).time(11).seen(2);
+    receive(&mut recent, hi, 14);
+    let hi = ADA.says("hi").position(4).time(13).seen(2);
+    receive(&mut recent, hi, 15);
     let diagram = LocalDiagram::new(&recent, 40, 5);
     let rows = sketch(&diagram);
     assert_eq!(

@@ -334,10 +334,15 @@ impl Timeline {
             found.extend(links.map(|(range, link)| (range, TextMark::Link(link))));
         }
         if matches!(block.kind, BlockKind::Message | BlockKind::Action) && !block.own {
-            found.extend(self.own.words(text).map(|range| (range, TextMark::Mention)));
+            found.extend(
+                self.own
+                    .needle()
+                    .words(text)
+                    .map(|range| (range, TextMark::Mention)),
+            );
         }
         found.extend(
-            self.needle()
+            self.highlight
                 .find(text)
                 .map(|range| (range, TextMark::Found)),
         );

@@ -1,11 +1,9 @@
 //! An entry of the timeline, as it is stored.
 
-use std::cell::Cell;
-
-use chitty_chat::{Event, EventKind, MessageText, Position, text::action_of};
+use chitty_chat::{Event, EventKind, Position, text::action_of};
 use jiff::civil::DateTime;
 
-use crate::session::Ticket;
+use super::row_layout::MeasuredHeight;
 
 #[derive(Debug)]
 pub(super) struct TimelineEntry {
@@ -46,19 +44,6 @@ pub(super) enum PresenceRun {
     Head(usize),
     /// A later entry of a run, which the line at its head covers.
     Member,
-}
-
-/// The number of rows, with the layout in which they were counted.
-#[derive(Debug, Default)]
-pub(super) struct MeasuredHeight(pub(super) Cell<Option<(u32, usize)>>);
-
-/// A line of the user's that the log has not shown yet.
-#[derive(Debug)]
-pub(super) struct PendingLine {
-    pub(super) ticket: Ticket,
-    pub(super) text: MessageText,
-    pub(super) at: DateTime,
-    pub(super) height: MeasuredHeight,
 }
 
 /// An author who continues to write is named again after this many minutes.

@@ -12,24 +12,42 @@
 //! follow. Scrolling far up, a jump or a search detaches them; fetching down to `from`, or going to
 //! the newest line, joins them again.
 //!
-//! An entry is referred to by its number, which it keeps while it is loaded: `first` is the number of
-//! the first entry, and an index is a number less `first`. Dropping an entry at the front only raises
-//! `first`. Where one reads is such a number with a row (`anchor`), so that arriving lines move
-//! nothing.
+//! An entry is referred to by its number, which it keeps while it is loaded (`numbered`). The user's
+//! place is such a number with a row (`viewport`), so that arriving lines move nothing.
+//!
+//! ```text
+//! NumberedEntries   entries, and numbers for indices
+//! Loaded            the entries as a part of the log, the tail, the page that is being fetched
+//! PendingLines      the user's lines that the log has not shown yet
+//! Viewport          the height of the pane, and its place
+//! RowLayout         the columns, and which measured heights are still valid
+//! Selection         the selected line
+//! UnreadArrivals    what has arrived and was not on screen
+//! ```
+//!
+//! The fields of each part are private to its file. The `impl Timeline` blocks in the other files
+//! (`scroll`, `select`, `rows`, `pages`) compute what needs several parts.
 
 mod block;
 mod entry;
 mod loaded;
 pub(crate) mod marks;
-mod past;
+mod numbered;
+mod own_name;
+mod pages;
+mod pending;
 mod relation;
+mod row_layout;
 mod rows;
 mod runs;
 mod scroll;
 mod select;
+mod selection;
 mod tail;
+mod unread;
+mod viewport;
 
-use std::{collections::VecDeque, time::SystemTime};
+use std::time::SystemTime;
 
 use chitty_chat::{Event, EventKind, LamportTime, MessageText, Position, text::caseless::Needle};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
@@ -38,97 +56,50 @@ pub(super) use self::select::{has, needle};
 pub use self::{
     block::{Block, BlockKind, MessageColumns},
     loaded::Fetching,
-    scroll::Below,
     select::Direction,
+    unread::Below,
 };
 use self::{
-    entry::{EntryContent, MeasuredHeight, PendingLine, PresenceRun, TimelineEntry},
-    loaded::LoadedRange,
-    scroll::Anchor,
-    tail::TimelineTail,
+    entry::{EntryContent, TimelineEntry},
+    loaded::Loaded,
+    numbered::{NumberedEntries, PinnedEntries},
+    own_name::OwnName,
+    pending::PendingLines,
+    row_layout::RowLayout,
+    selection::Selection,
+    unread::UnreadArrivals,
+    viewport::Viewport,
 };
-use crate::{
-    glyphs,
-    session::{MAX_PENDING, Ticket, WelcomeNotice},
-};
+use crate::session::{Ticket, WelcomeNotice};
 
-/// The largest number of mentions that are counted.
-const MANY_MENTIONS: usize = 999;
-
-/// The state of the messages pane.
+/// The state of the messages pane. Each part keeps its own invariants; [`Timeline::settle`] keeps
+/// those between the parts.
 #[derive(Debug)]
 pub struct Timeline {
-    entries: VecDeque<TimelineEntry>,
-    /// How many entries at the front belong to a chat that the server had before.
-    past: usize,
-    /// The number of the first loaded entry. An entry keeps its number while it is loaded.
-    first: i64,
-    /// The newest lines, if the loaded part does not reach them.
-    tail: Option<TimelineTail>,
-    reach: LoadedRange,
-    pending: VecDeque<PendingLine>,
-    /// The position of the last event that was received.
-    last: Position,
-    own_name: String,
-    zone: TimeZone,
-    columns: MessageColumns,
-    /// The current layout. Heights measured in another layout are stale.
-    layout: u32,
-    page: usize,
-    anchor: Option<Anchor>,
-    /// The screen was cleared: entries before this number are shown only after scrolling up.
-    cleared: Option<i64>,
-    /// The number of the selected entry.
-    selected: Option<i64>,
+    loaded: Loaded,
+    pending: PendingLines,
+    viewport: Viewport,
+    layout: RowLayout,
+    selection: Selection,
+    unread: UnreadArrivals,
     /// What is searched for, and highlighted.
-    needle: Needle,
-    /// The user's own name, as others may write it.
-    own: Needle,
-    /// Whether the user selected the line by hand: then the relations of other messages to it are
-    /// shown.
-    relates: bool,
-    /// Whether joins and leaves are shown one by one.
-    expanded: bool,
-    /// How many entries have arrived, as opposed to being fetched.
-    arrived: u64,
-    /// The number of the newest arrival that has been on screen.
-    seen: u64,
-    /// The arrivals that mention the user and have not been on screen.
-    mentions: VecDeque<u64>,
-    /// How many entries had arrived when the user looked away.
-    unread_after: Option<u64>,
-    #[cfg(test)]
-    laid_out: std::cell::Cell<usize>,
+    highlight: Needle,
+    own: OwnName,
+    zone: TimeZone,
 }
 
 impl Timeline {
     pub(super) fn new(zone: TimeZone) -> Self {
         Self {
-            entries: VecDeque::new(),
-            past: 0,
-            first: 0,
-            tail: None,
-            reach: LoadedRange::default(),
-            pending: VecDeque::new(),
-            last: Position::ZERO,
-            own_name: String::new(),
+            loaded: Loaded::default(),
+            pending: PendingLines::default(),
+            viewport: Viewport::default(),
+            layout: RowLayout::default(),
+            selection: Selection::default(),
+            unread: UnreadArrivals::default(),
+            highlight: Needle::default(),
+            own: OwnName::default(),
             zone,
-            columns: MessageColumns::default(),
-            layout: 0,
-            page: 0,
-            anchor: None,
-            cleared: None,
-            selected: None,
-            needle: Needle::default(),
-            own: Needle::default(),
-            relates: false,
-            expanded: false,
-            arrived: 0,
-            seen: 0,
-            mentions: VecDeque::new(),
-            unread_after: None,
-            #[cfg(test)]
-            laid_out: std::cell::Cell::default(),
         }
     }
 
@@ -139,92 +110,87 @@ impl Timeline {
 
     /// Whether there is no entry and no pending line.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.pending.is_empty()
+        self.entries().len() == 0 && self.pending.len() == 0
     }
 
     /// Sets the size of the pane.
     pub(super) fn resize(&mut self, width: usize, height: usize) {
-        self.page = height;
-        if self.columns.set_width(width) {
-            self.layout += 1;
-        }
+        self.viewport.resize(height);
+        self.layout.set_width(width);
         self.settle();
     }
 
     /// Takes what a Welcome says about the log: whether something is missing before the next event.
     pub(super) fn welcome(&mut self, welcome: &WelcomeNotice, now: SystemTime) {
-        self.own_name = welcome.name.to_string();
-        self.own = needle(&self.own_name);
+        self.own = OwnName::new(&welcome.name);
+        let last = self.loaded.last();
         if welcome.another_log {
-            self.begin_another_log();
+            self.begin_another_log(welcome.first, now);
+        } else {
+            self.loaded.log_begins(welcome.first);
+            if last > Position::ZERO && welcome.next > last.next() {
+                let missing = welcome.next.get() - last.next().get();
+                let events = if missing == 1 { "event" } else { "events" };
+                self.note(
+                    format!("{missing} {events} that came meanwhile are no longer available."),
+                    now,
+                );
+            }
         }
-        self.log_begins(welcome.first);
-        if welcome.another_log {
-            self.last = Position::ZERO;
-            self.note(
-                "The server has another chat than before, which begins here. What stands above \
-                 was said in the other one."
-                    .into(),
-                now,
-            );
-            self.past = self.entries.len();
-        } else if self.last > Position::ZERO && welcome.next > self.last.next() {
-            let missing = welcome.next.get() - self.last.next().get();
-            let events = if missing == 1 { "event" } else { "events" };
-            self.note(
-                format!("{missing} {events} that came meanwhile are no longer available."),
-                now,
-            );
+        self.loaded.stream_continues_after(welcome.next.previous());
+    }
+
+    /// Starts on another log, which begins at this position: everything so far belongs to an
+    /// earlier chat.
+    fn begin_another_log(&mut self, first: Position, now: SystemTime) {
+        if !self.is_attached() {
+            self.attach();
+            self.viewport.follow();
         }
-        self.last = self.last.max(welcome.next.previous());
+        self.loaded.begin_another_log();
+        self.loaded.log_begins(first);
+        self.note(
+            "The server has another chat than before, which begins here. What stands above it \
+             was said in the other one."
+                .into(),
+            now,
+        );
+        self.loaded.end_past();
     }
 
     /// Appends the next event. Returns whether it was new.
     pub(super) fn event(&mut self, event: Event, own: Option<Ticket>) -> bool {
         if let Some(ticket) = own {
-            self.pending.retain(|line| line.ticket != ticket);
+            self.pending.take(ticket);
         }
-        if event.position <= self.last {
+        if !self.loaded.receive(event.position) {
             return false;
         }
-        self.last = event.position;
-        self.reached(event.position);
         if event.kind == EventKind::Unknown {
             return true;
         }
         self.fit_columns(&event);
         let at = self.local(event.at);
-        if self.speaks_to_user(&event) {
-            if self.mentions.len() == MANY_MENTIONS {
-                self.mentions.pop_front();
-            }
-            self.mentions.push_back(self.arrived + 1);
-        }
-        self.arrive(EntryContent::Event(event), at);
+        let arrival = self.unread.arrive(self.speaks_to_user(&event));
+        self.push(TimelineEntry::new(EntryContent::Event(event), at, arrival));
         true
     }
 
     /// Appends a line of the client's own, which nobody else sees.
     pub(super) fn note(&mut self, text: String, now: SystemTime) {
-        let at = self.local(now);
-        self.arrive(EntryContent::Notice(text), at);
+        self.add(EntryContent::Notice(text), now);
     }
 
     /// Whether another line may wait.
     pub(super) fn has_space(&self) -> bool {
-        self.pending.len() < MAX_PENDING
+        self.pending.has_space()
     }
 
     /// Shows a line as not sent yet, below everything else.
     pub(super) fn send(&mut self, ticket: Ticket, text: MessageText, now: SystemTime) {
         let at = self.local(now);
-        self.pending.push_back(PendingLine {
-            ticket,
-            text,
-            at,
-            height: MeasuredHeight::default(),
-        });
-        self.unread_after = None;
+        self.pending.push(ticket, text, at);
+        self.unread.clear();
         self.follow();
     }
 
@@ -235,27 +201,21 @@ impl Timeline {
         reason: String,
         now: SystemTime,
     ) -> Option<String> {
-        let index = self.pending.iter().position(|line| line.ticket == ticket)?;
-        let line = self.pending.remove(index)?;
-        let text = line.text.as_str().to_owned();
-        let at = self.local(now);
-        self.arrive(
+        let text = self.pending.take(ticket)?.as_str().to_owned();
+        self.add(
             EntryContent::Rejected {
                 text: text.clone(),
                 reason,
             },
-            at,
+            now,
         );
         Some(text)
     }
 
     /// Takes note that a line was published at a position that this timeline does not show.
     pub(super) fn accept(&mut self, ticket: Ticket, position: Position, now: SystemTime) {
-        let Some(index) = self.pending.iter().position(|line| line.ticket == ticket) else {
-            return;
-        };
-        if let Some(line) = self.pending.remove(index) {
-            let text = line.text.as_str();
+        if let Some(text) = self.pending.take(ticket) {
+            let text = text.as_str();
             self.note(
                 format!("Published earlier, at position {position}: {text}"),
                 now,
@@ -266,10 +226,7 @@ impl Timeline {
     /// Takes note that the user looks away: a line will stand above what arrives from now on.
     /// Returns whether such a line was on screen.
     pub(super) fn begin_unread(&mut self) -> bool {
-        let stood = self
-            .unread_after
-            .is_some_and(|unread_after| self.arrived > unread_after);
-        self.unread_after = Some(self.arrived);
+        let stood = self.unread.look_away();
         self.settle();
         stood
     }
@@ -277,42 +234,84 @@ impl Timeline {
     /// The size of all entries with their texts, in bytes.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
-        let tail = self.tail.iter().flat_map(TimelineTail::entries);
-        self.entries
+        let tail = self.loaded.tail().map(|tail| tail.lines().iter());
+        self.entries()
             .iter()
-            .chain(tail)
+            .chain(tail.into_iter().flatten())
             .map(TimelineEntry::bytes)
             .sum()
     }
 
     /// Whether this is a message of another participant that contains the user's name as a word.
     pub(in crate::app) fn speaks_to_user(&self, event: &Event) -> bool {
-        match &event.kind {
-            EventKind::Message { author, text, .. } => {
-                **author != *self.own_name
-                    && self.own.words(&glyphs::safe_lines(text)).next().is_some()
-            }
-            _ => false,
-        }
+        self.own.is_mentioned_in(event)
     }
 
     /// The columns of the pane.
     pub fn columns(&self) -> &MessageColumns {
-        &self.columns
+        self.layout.columns()
     }
 
-    fn arrive(&mut self, content: EntryContent, at: DateTime) {
-        self.arrived += 1;
-        self.push(TimelineEntry::new(content, at, self.arrived));
+    /// Whether joins and leaves are shown one by one.
+    pub fn expanded(&self) -> bool {
+        self.layout.is_expanded()
     }
 
-    /// Whether this is the first entry that arrived after the user looked away.
-    fn is_first_unread(&self, index: usize) -> bool {
-        let entry = self.entries.get(index);
-        entry.is_some_and(|entry| {
-            self.unread_after
-                .is_some_and(|unread_after| entry.arrival == unread_after + 1)
-        })
+    /// Shows joins and leaves one by one, or each run as one line.
+    pub(super) fn expand(&mut self, expanded: bool) {
+        self.layout.expand(expanded);
+        if !expanded {
+            // The anchor and the selection must not be at a hidden entry.
+            self.viewport
+                .renumber(|number| self.loaded.entries().head_of(number));
+            self.selection
+                .renumber(|number| Some(self.loaded.entries().head_of(number)));
+        }
+        self.settle();
+    }
+
+    fn entries(&self) -> &NumberedEntries {
+        self.loaded.entries()
+    }
+
+    /// Whether the loaded part ends at the end of the chat.
+    fn is_attached(&self) -> bool {
+        self.loaded.is_attached()
+    }
+
+    /// Shows the newest lines, if they are not in the loaded part.
+    pub(super) fn attach_again(&mut self) {
+        if !self.is_attached() {
+            self.follow();
+        }
+    }
+
+    /// Returns to the end of the chat.
+    fn attach(&mut self) {
+        let selected = self.selected_position();
+        if self.loaded.attach() {
+            // Numbers of entries differ between the two parts; positions do not.
+            let index = selected.and_then(|position| self.entries().locate(position));
+            self.selection
+                .renumber(|_| index.map(|index| self.loaded.entries().number(index)));
+        }
+    }
+
+    /// Appends a line that is no event.
+    fn add(&mut self, content: EntryContent, now: SystemTime) {
+        let at = self.local(now);
+        let arrival = self.unread.arrive(false);
+        self.push(TimelineEntry::new(content, at, arrival));
+    }
+
+    fn push(&mut self, entry: TimelineEntry) {
+        let pinned = PinnedEntries {
+            anchor: self.viewport.anchor().map(|anchor| anchor.entry),
+            selected: self.selection.entry(),
+            first_unread: self.unread.first(),
+        };
+        self.loaded.push(entry, &pinned);
+        self.settle();
     }
 
     fn local(&self, at: SystemTime) -> DateTime {

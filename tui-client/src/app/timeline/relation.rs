@@ -22,7 +22,7 @@ impl Timeline {
         };
         // From the newest up, and no further than what the author had seen: usually a handful.
         let mut above: Vec<_> = self
-            .entries
+            .entries()
             .range(index.saturating_sub(NEAR)..index)
             .rev()
             .filter_map(TimelineEntry::event)
@@ -37,7 +37,7 @@ impl Timeline {
     pub(super) fn relation_to_selected(&self, event: &Event) -> Option<Relation> {
         let selected = self
             .selected()
-            .filter(|_| self.relates)
+            .filter(|_| self.selection.shows_relations())
             .filter(|selected| matches!(selected.kind, EventKind::Message { .. }))?;
         let selected = Sending::of(selected)?;
         // No request led to it: it precedes everything of those that have seen it.

@@ -7,10 +7,7 @@ use std::{
 
 use chitty_chat::{Event, EventKind, LamportTime, LeftReason};
 
-use super::{
-    Timeline,
-    entry::{PresenceRun, TimelineEntry},
-};
+use super::entry::{PresenceRun, TimelineEntry};
 use crate::glyphs;
 
 /// The shortest run that is folded into one line.
@@ -42,105 +39,58 @@ pub(super) fn group(entries: &mut VecDeque<TimelineEntry>) {
 fn fold(entries: &mut VecDeque<TimelineEntry>, from: usize, len: usize) {
     for entry in entries.range_mut(from..from + len) {
         entry.run = PresenceRun::Member;
-        entry.height.0.set(None);
+        entry.height.forget();
     }
     entries[from].run = PresenceRun::Head(len);
 }
 
-impl Timeline {
-    /// Whether joins and leaves are shown one by one.
-    pub fn expanded(&self) -> bool {
-        self.expanded
+/// Adds the entry before the newest one to the run before it, or begins a run with it. The newest
+/// entry always has its own sentence, and while the user reads further up, what is on screen stays
+/// as it is: no entry is folded for which `is_pinned` says so.
+pub(super) fn extend(
+    entries: &mut VecDeque<TimelineEntry>,
+    is_pinned: impl Fn(usize) -> bool,
+    first_unread: Option<u64>,
+) {
+    let newest = entries.len().saturating_sub(1);
+    let Some(last) = newest.checked_sub(1) else {
+        return;
+    };
+    if is_pinned(last) || !entries[last].is_presence() || !entries[newest].is_presence() {
+        return;
     }
-
-    /// Shows joins and leaves one by one, or each run as one line.
-    pub(in crate::app) fn expand(&mut self, expanded: bool) {
-        self.expanded = expanded;
-        self.layout += 1;
-        if !expanded {
-            // The anchor and the selection must not be at a hidden entry.
-            let head = |number: i64| self.head_of(number);
-            let anchor = self.anchor.map(|mut anchor| {
-                anchor.entry = head(anchor.entry);
-                anchor
-            });
-            let selected = self.selected.map(head);
-            (self.anchor, self.selected) = (anchor, selected);
+    let mut from = last;
+    while from > 0 && last - from < MOST {
+        // A date or the unread line stands above its entry, so the entry has to be visible.
+        let breaks = entries[from].new_day || first_unread == Some(entries[from].arrival);
+        if breaks || !entries[from - 1].is_presence() {
+            break;
         }
-        self.settle();
-    }
-
-    fn head_of(&self, number: i64) -> i64 {
-        let Some(mut index) = self.index_of(number) else {
-            return number;
-        };
-        while index > 0
-            && self
-                .entries
-                .get(index)
-                .is_some_and(|entry| entry.run == PresenceRun::Member)
-        {
-            index -= 1;
-        }
-        self.number(index)
-    }
-
-    /// Adds the entry before the newest one to the run before it, or begins a run with it. The
-    /// newest entry always has its own sentence, and while the user reads further up, what is on
-    /// screen stays as it is.
-    pub(super) fn extend_run(&mut self) {
-        let newest = self.entries.len().saturating_sub(1);
-        let Some(last) = newest.checked_sub(1) else {
-            return;
-        };
-        let number = self.number(last);
-        // Folding takes rows away, so it must not happen at or below the row that somebody reads.
-        let in_use = self.anchor.is_some_and(|anchor| anchor.entry >= number)
-            || self.selected.is_some_and(|selected| selected >= number);
-        let presence = |index: usize| self.entries[index].is_presence();
-        if in_use || !presence(last) || !presence(newest) {
-            return;
-        }
-        let mut from = last;
-        while from > 0 && last - from < MOST {
-            // A date or the unread line stands above its entry, so the entry has to be visible.
-            let breaks = self.entries[from].new_day || self.is_first_unread(from);
-            if breaks || !self.entries[from - 1].is_presence() {
+        from -= 1;
+        match entries[from].run {
+            PresenceRun::Head(len) if len == last - from && len < MOST => {
+                return fold(entries, from, len + 1);
+            }
+            PresenceRun::Head(len) => {
+                from += len;
                 break;
             }
-            from -= 1;
-            match self.entries[from].run {
-                PresenceRun::Head(len) if len == last - from && len < MOST => {
-                    return fold(&mut self.entries, from, len + 1);
-                }
-                PresenceRun::Head(len) => {
-                    from += len;
-                    break;
-                }
-                PresenceRun::Alone | PresenceRun::Member => {}
-            }
-        }
-        let in_sight = self
-            .anchor
-            .is_some_and(|anchor| anchor.entry >= self.number(from))
-            || self
-                .selected
-                .is_some_and(|selected| selected >= self.number(from));
-        if last + 1 - from >= LEAST && !in_sight {
-            fold(&mut self.entries, from, last + 1 - from);
+            PresenceRun::Alone | PresenceRun::Member => {}
         }
     }
+    if last + 1 - from >= LEAST && !is_pinned(from) {
+        fold(entries, from, last + 1 - from);
+    }
+}
 
-    /// The events of the run that begins at this index.
-    pub(super) fn run(&self, head: usize) -> impl Iterator<Item = &Event> {
-        let len = match self.entries.get(head).map(|entry| entry.run) {
-            Some(PresenceRun::Head(len)) => len,
-            _ => 0,
-        };
-        let end = (head + len).min(self.entries.len());
-        self.entries
-            .range(head.min(end)..end)
-            .filter_map(TimelineEntry::any_event)
+/// Shows the members of the first run one by one if its head, where its line would be, was dropped.
+pub(super) fn unfold_headless(entries: &mut VecDeque<TimelineEntry>) {
+    for entry in entries {
+        if entry.run != PresenceRun::Member {
+            break;
+        }
+        entry.run = PresenceRun::Alone;
+        entry.height.forget();
     }
 }
 

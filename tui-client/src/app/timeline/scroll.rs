@@ -1,63 +1,43 @@
-//! Scrolling. The place is an entry, not a distance from the end, so it stays when lines arrive.
+//! Scrolling: where the pane stands, counted in rows of entries.
 
-use super::Timeline;
-
-/// The row at the bottom of the pane.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Anchor {
-    /// The number of the entry.
-    pub(super) entry: i64,
-    /// Which of its rows, counted from the first row of its text. Rows that appear above the text
-    /// (a date) or below it therefore move nothing.
-    pub(super) row: isize,
-}
-
-/// What is below the pane while the user has scrolled up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Below {
-    /// How many entries have arrived and were not on screen yet.
-    pub new: u64,
-    /// How many of them mention the user.
-    pub mentions: usize,
-}
+use super::{Timeline, entry::PresenceRun, numbered::EntryNumber, unread::Below, viewport::Anchor};
 
 impl Timeline {
     /// What is below the pane; `None` if the newest line is on screen.
     pub fn below(&self) -> Option<Below> {
-        (self.anchor.is_some() || !self.is_attached()).then(|| Below {
-            new: self.arrived.saturating_sub(self.seen),
-            mentions: self.mentions.len(),
-        })
+        let shows_newest = self.viewport.is_following() && self.is_attached();
+        (!shows_newest).then(|| self.unread.below())
     }
 
     /// Shows the newest line and follows those that arrive.
     pub(in crate::app) fn follow(&mut self) {
         self.attach();
-        self.anchor = None;
-        self.selected = None;
+        self.viewport.follow();
+        self.selection.clear();
         self.settle();
     }
 
     /// Follows on an empty pane: the earlier lines are above it.
     pub(in crate::app) fn clear(&mut self) {
         self.follow();
-        self.cleared = Some(self.number(self.entries.len()));
+        self.viewport
+            .clear(self.entries().number(self.entries().len()));
     }
 
     /// Scrolls to the oldest loaded line.
     pub(in crate::app) fn oldest(&mut self) {
-        self.anchor = self.top();
+        self.viewport.stay_at(self.top());
         self.settle();
     }
 
     /// Scrolls up by a page; a row or two of the old page stay visible.
     pub(in crate::app) fn page_up(&mut self) {
-        self.up(self.stride());
+        self.up(self.viewport.stride());
     }
 
     /// Scrolls down by a page.
     pub(in crate::app) fn page_down(&mut self) {
-        self.down(self.stride());
+        self.down(self.viewport.stride());
     }
 
     /// Scrolls up by this many rows.
@@ -74,7 +54,8 @@ impl Timeline {
             }
             row = self.height(index).saturating_sub(1);
         }
-        self.anchor = Some(self.at(index, row.saturating_sub(rows)));
+        let anchor = self.at(index, row.saturating_sub(rows));
+        self.viewport.stay_at(Some(anchor));
         self.settle();
     }
 
@@ -98,13 +79,15 @@ impl Timeline {
             rows -= left + 1;
             row = 0;
         }
-        self.anchor = Some(self.at(index.min(self.count().saturating_sub(1)), row));
+        let anchor = self.at(index.min(self.count().saturating_sub(1)), row);
+        self.viewport.stay_at(Some(anchor));
         self.settle();
     }
 
     /// The range of indices on screen, and how many rows of the first one are above the pane.
     pub(super) fn rows_on_screen(&self) -> (usize, usize, usize) {
-        if self.count() == 0 || self.page == 0 {
+        let page = self.viewport.page();
+        if self.count() == 0 || page == 0 {
             return (0, 0, 0);
         }
         let (bottom, row) = self.bottom();
@@ -113,18 +96,18 @@ impl Timeline {
             return (floor, floor, 0);
         }
         let (mut from, mut rows) = (bottom, row + 1);
-        while rows < self.page && from > floor {
+        while rows < page && from > floor {
             from -= 1;
             rows += self.height(from);
         }
-        (from, bottom + 1, rows.saturating_sub(self.page))
+        (from, bottom + 1, rows.saturating_sub(page))
     }
 
     /// The first index that may be on screen.
     fn floor(&self) -> usize {
-        self.cleared.map_or(0, |cleared| {
-            let index = usize::try_from(cleared - self.first).unwrap_or(0);
-            index.min(self.entries.len())
+        self.viewport.cleared().map_or(0, |cleared| {
+            let index = self.entries().index_of(cleared).unwrap_or(0);
+            index.min(self.entries().len())
         })
     }
 
@@ -132,60 +115,65 @@ impl Timeline {
     /// row is on screen, and what is on screen counts as seen.
     pub(super) fn settle(&mut self) {
         // The order matters: first an anchor is found if one is needed, then it is checked, and
-        // only then what is on screen counts as seen. Apart from the end of the chat there is
-        // nothing to follow, so the pane stands at the last loaded row.
-        if self.anchor.is_none() && !self.is_attached() {
-            self.anchor = self
-                .count()
-                .checked_sub(1)
-                .map(|last| self.at(last, usize::MAX));
+        // only then what is on screen counts as seen.
+        self.find_anchor();
+        self.check_anchor();
+        self.see_screen();
+    }
+
+    fn find_anchor(&mut self) {
+        if self.viewport.is_following() && !self.is_attached() {
+            // Apart from the end of the chat there is nothing to follow, so the pane stands at the
+            // last loaded row.
+            let last = self.count().checked_sub(1);
+            let anchor = last.map(|last| self.at(last, usize::MAX));
+            self.viewport.stay_at(anchor);
         }
-        if self.anchor.is_none() {
-            self.anchor = self.selection_at_top();
+        if self.viewport.is_following() {
+            self.viewport.stay_at(self.selection_at_top());
         }
-        if let Some(anchor) = self.anchor {
-            // Scrolling up shows everything again after `/clear`.
-            self.cleared = None;
-            let (index, row) = self.bottom();
-            let newest = self.is_attached()
-                && self.visible_after(index).is_none()
-                && row + 1 >= self.height(index);
+    }
+
+    fn check_anchor(&mut self) {
+        let Some(anchor) = self.viewport.anchor() else {
+            return;
+        };
+        let (index, row) = self.bottom();
+        let is_newest = self.is_attached()
+            && self.visible_after(index).is_none()
+            && row + 1 >= self.height(index);
+        let is_dropped = self.entries().has_dropped(anchor.entry);
+        if is_newest && !is_dropped {
             // An anchor at the newest row would keep the pane from following.
-            if anchor.entry >= self.first && newest {
-                self.anchor = None;
-            } else if anchor.entry < self.first || self.rows_above() < self.page {
-                // The entry was dropped, or the pane has grown.
-                self.anchor = self.top();
-            }
+            self.viewport.follow();
+        } else if is_dropped || self.rows_above() < self.viewport.page() {
+            // The entry was dropped, or the pane has grown.
+            self.viewport.stay_at(self.top());
         }
-        if self.anchor.is_none() && self.is_attached() {
+    }
+
+    fn see_screen(&mut self) {
+        if self.viewport.is_following() && self.is_attached() {
+            self.unread.see_all();
             // Widening the column of authors breaks rows anew, which moves nothing that is being
             // read.
-            self.seen = self.arrived;
-            self.widen();
-        } else {
-            let (index, _) = self.bottom();
-            // The line of a run covers all its entries.
-            let run = match self.entries.get(index).map(|entry| entry.run) {
-                Some(super::PresenceRun::Head(len)) if !self.expanded => len - 1,
-                _ => 0,
-            };
-            let last = (index + run).min(self.entries.len().saturating_sub(1));
-            let arrival = self.entries.get(last).map_or(0, |entry| entry.arrival);
-            self.seen = self.seen.max(arrival);
+            self.layout.widen();
+            return;
         }
-        while self
-            .mentions
-            .front()
-            .is_some_and(|&mention| mention <= self.seen)
-        {
-            self.mentions.pop_front();
-        }
+        let (index, _) = self.bottom();
+        // The line of a run covers all its entries.
+        let run = match self.entries().get(index).map(|entry| entry.run) {
+            Some(PresenceRun::Head(len)) if !self.layout.is_expanded() => len - 1,
+            _ => 0,
+        };
+        let last = (index + run).min(self.entries().len().saturating_sub(1));
+        let arrival = self.entries().get(last).map_or(0, |entry| entry.arrival);
+        self.unread.see(arrival);
     }
 
     /// The anchor that keeps the selected line on screen, once it reaches the top of the pane.
     fn selection_at_top(&self) -> Option<Anchor> {
-        let index = self.index_of(self.selected?)?;
+        let index = self.index_of(self.selection.entry()?)?;
         let (from, to, above) = self.rows_on_screen();
         let leaves = index < from || (index == from && above > 0 && index + 1 < to);
         (leaves && self.height(index) > 0).then(|| self.at_top(index))
@@ -193,7 +181,7 @@ impl Timeline {
 
     /// The anchor with the first row of this entry at the top of the pane.
     pub(super) fn at_top(&self, index: usize) -> Anchor {
-        let mut rows = self.page;
+        let mut rows = self.viewport.page();
         let mut last = index;
         for below in index..self.count() {
             last = below;
@@ -217,29 +205,20 @@ impl Timeline {
         } else {
             0
         };
-        self.entries.len() + pending
+        self.entries().len() + pending
     }
 
-    /// The number of the entry at this index.
-    pub(super) fn number(&self, index: usize) -> i64 {
-        self.first + i64::try_from(index).unwrap_or(i64::MAX)
-    }
-
-    /// The index of the entry with this number.
-    pub(super) fn index_of(&self, number: i64) -> Option<usize> {
-        let index = usize::try_from(number - self.first).ok()?;
+    /// The index of the entry or pending line with this number.
+    pub(super) fn index_of(&self, number: EntryNumber) -> Option<usize> {
+        let index = self.entries().index_of(number)?;
         (index < self.count()).then_some(index)
-    }
-
-    fn stride(&self) -> usize {
-        self.page.saturating_sub(2).max(1)
     }
 
     /// The anchor at this row of this entry, counted with the rows above its text.
     pub(super) fn at(&self, index: usize, row: usize) -> Anchor {
         let row = row.min(self.height(index).saturating_sub(1));
         Anchor {
-            entry: self.number(index),
+            entry: self.entries().number(index),
             row: row.cast_signed() - self.head(index).cast_signed(),
         }
     }
@@ -250,7 +229,7 @@ impl Timeline {
         while last > 0 && self.height(last) == 0 {
             last -= 1;
         }
-        let (index, row) = match self.anchor {
+        let (index, row) = match self.viewport.anchor() {
             None => (last, usize::MAX),
             Some(anchor) => match self.index_of(anchor.entry) {
                 Some(index) => {
@@ -268,7 +247,7 @@ impl Timeline {
     fn rows_above(&self) -> usize {
         let (mut index, row) = self.bottom();
         let mut rows = row + 1;
-        while rows < self.page && index > 0 {
+        while rows < self.viewport.page() && index > 0 {
             index -= 1;
             rows += self.height(index);
         }
@@ -277,7 +256,7 @@ impl Timeline {
 
     /// The anchor with the oldest row at the top of the pane; `None` if everything fits.
     fn top(&self) -> Option<Anchor> {
-        let mut rows = self.page;
+        let mut rows = self.viewport.page();
         for index in 0..self.count() {
             let height = self.height(index);
             if rows <= height {

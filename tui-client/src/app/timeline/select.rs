@@ -1,7 +1,5 @@
 //! The selected line, and the search in the loaded part.
 
-use std::collections::VecDeque;
-
 use chitty_chat::{
     Event, EventKind, LamportTime, Position,
     text::{action_of, caseless::Needle},
@@ -10,8 +8,8 @@ use chitty_chat::{
 use super::{
     Timeline,
     entry::{EntryContent, TimelineEntry},
-    scroll::Anchor,
-    tail::TimelineTail,
+    selection::SelectedBy,
+    viewport::Anchor,
 };
 use crate::glyphs;
 
@@ -30,7 +28,9 @@ pub enum Direction {
 impl Timeline {
     /// The selected event; a line of the client's own has none.
     pub fn selected(&self) -> Option<&Event> {
-        self.entries.get(self.index_of(self.selected?)?)?.event()
+        self.entries()
+            .get(self.index_of(self.selection.entry()?)?)?
+            .event()
     }
 
     /// The position of the selected event.
@@ -40,13 +40,15 @@ impl Timeline {
 
     /// Whether a line is selected.
     pub fn is_selecting(&self) -> bool {
-        self.selected
-            .is_some_and(|number| self.index_of(number).is_some())
+        let selected = self.selection.entry();
+        selected.is_some_and(|number| self.index_of(number).is_some())
     }
 
     /// The text of the selected line, as it is copied.
     pub fn selected_text(&self) -> Option<String> {
-        let entry = self.entries.get(self.index_of(self.selected?)?)?;
+        let entry = self
+            .entries()
+            .get(self.index_of(self.selection.entry()?)?)?;
         let text = match &entry.content {
             EntryContent::Event(event) | EntryContent::Past(event) => said(event)?,
             EntryContent::Notice(text) | EntryContent::Rejected { text, .. } => text.clone(),
@@ -66,42 +68,36 @@ impl Timeline {
 
     /// The Lamport time of the event at a position, if it is loaded.
     pub(in crate::app) fn lamport_of(&self, position: Position) -> Option<LamportTime> {
-        let tail = self.tail.as_ref().map(TimelineTail::lines);
-        let at = |entries| time_at(entries, position);
-        at(&self.entries).or_else(|| tail.and_then(at))
+        self.loaded.lamport_of(position)
     }
 
     /// Selects the line above the selected one, or the lowest one on screen.
     pub(in crate::app) fn select_older(&mut self) {
         let (bottom, _) = self.bottom();
-        let index = match self.selected.and_then(|number| self.index_of(number)) {
+        let index = match self.selected_index() {
             // At the first line the selection stays where it is.
             Some(index) => (0..index)
                 .rev()
                 .find(|&index| self.height(index) > 0)
                 .or(Some(index)),
-            None => (0..self.entries.len().min(bottom + 1))
+            None => (0..self.entries().len().min(bottom + 1))
                 .rev()
                 .find(|&index| self.height(index) > 0),
         };
         if let Some(index) = index {
-            self.relates = true;
-            self.select(index);
+            self.select(index, SelectedBy::Hand);
         }
     }
 
     /// Selects the line below the selected one. Returns whether there is one.
     pub(in crate::app) fn select_newer(&mut self) -> bool {
-        let from = self.selected.and_then(|number| self.index_of(number));
+        let from = self.selected_index();
         let below = from.and_then(|index| self.visible_after(index));
-        match below.filter(|&index| index < self.entries.len()) {
-            Some(index) => {
-                self.relates = true;
-                self.select(index);
-            }
-            None => return false,
+        let below = below.filter(|&index| index < self.entries().len());
+        if let Some(index) = below {
+            self.select(index, SelectedBy::Hand);
         }
-        true
+        below.is_some()
     }
 
     /// Selects the line at this row of the pane.
@@ -109,36 +105,39 @@ impl Timeline {
         let (from, to, above) = self.rows_on_screen();
         let rows: usize = (from..to).map(|index| self.height(index)).sum();
         // A short timeline stands at the lower end of the pane.
-        let empty = self.page.saturating_sub(rows - above.min(rows));
+        let empty = self.viewport.page().saturating_sub(rows - above.min(rows));
         let Some(mut row) = (row + above).checked_sub(empty) else {
             return;
         };
-        for index in from..to.min(self.entries.len()) {
+        for index in from..to.min(self.entries().len()) {
             let height = self.height(index);
             if row < height {
-                self.relates = true;
-                return self.select(index);
+                return self.select(index, SelectedBy::Hand);
             }
             row -= height;
         }
     }
 
     pub(crate) fn deselect(&mut self) {
-        self.selected = None;
+        self.selection.clear();
     }
 
     /// Selects a loaded event, and scrolls so that its surroundings are visible.
     pub(in crate::app) fn select_position(&mut self, position: Position) {
-        if let Some(mut index) = self.locate(position) {
+        if let Some(mut index) = self.entries().locate(position) {
             while index > 0 && self.height(index) == 0 {
                 index -= 1;
             }
-            self.relates = false;
             if !self.is_amid(index) {
                 self.center(index);
             }
-            self.select(index);
+            self.select(index, SelectedBy::Search);
         }
+    }
+
+    /// The index of the selected entry.
+    fn selected_index(&self) -> Option<usize> {
+        self.index_of(self.selection.entry()?)
     }
 
     /// Whether the whole entry is on screen, away from the edges.
@@ -151,32 +150,28 @@ impl Timeline {
             range.map(|index| self.height(index)).sum()
         };
         // A match at the very edge has no context; on a small pane the margin shrinks.
-        let margin = AROUND.min(self.page / 4);
-        let bottom = self.page.min(rows(from..to) - above);
+        let margin = AROUND.min(self.viewport.page() / 4);
+        let bottom = self.viewport.page().min(rows(from..to) - above);
         let first = (rows(from..index) + self.head(index)).checked_sub(above);
         let last = (rows(from..index) + self.height(index)).saturating_sub(above);
         first.is_some_and(|first| first >= margin) && last + margin <= bottom
     }
 
-    fn select(&mut self, index: usize) {
-        self.selected = Some(self.number(index));
+    fn select(&mut self, index: usize, by: SelectedBy) {
+        self.selection.select(self.entries().number(index), by);
         let (from, to, above) = self.rows_on_screen();
         if index + 1 >= to && index + 1 >= from {
             // The whole entry goes to the bottom; following resumes only at the newest line.
-            self.anchor = Some(self.at(index, usize::MAX));
+            self.viewport.stay_at(Some(self.at(index, usize::MAX)));
         } else if index < from || (index == from && above > 0) {
-            self.anchor = Some(self.at_top(index));
+            self.viewport.stay_at(Some(self.at_top(index)));
         }
         self.settle();
     }
 
     /// Highlights all matches of this needle.
     pub(in crate::app) fn highlight(&mut self, needle: Needle) {
-        self.needle = needle;
-    }
-
-    pub(super) fn needle(&self) -> &Needle {
-        &self.needle
+        self.highlight = needle;
     }
 
     /// The next matching event in the loaded part, from a position towards older or newer ones.
@@ -198,7 +193,7 @@ impl Timeline {
                 Direction::Newer => *position > from,
             })
         };
-        let mut hits = self.entries.iter().filter_map(hit);
+        let mut hits = self.entries().iter().filter_map(hit);
         match direction {
             Direction::Older => hits.rfind(beyond),
             Direction::Newer => hits.find(beyond),
@@ -207,7 +202,7 @@ impl Timeline {
 
     /// The newest matching event among those that end at the end of the chat.
     pub(in crate::app) fn find_newest(&self, needle: &Needle) -> Option<Position> {
-        let Some(tail) = &self.tail else {
+        let Some(tail) = self.loaded.tail() else {
             return self.find(needle, None, Direction::Older);
         };
         let events = tail.lines().iter().rev().filter_map(TimelineEntry::event);
@@ -218,23 +213,26 @@ impl Timeline {
     /// The event whose row is the last on screen, and which row; `None` at the end, or at a line
     /// that is no event.
     pub(in crate::app) fn place(&self) -> Option<(Position, isize)> {
-        let anchor = self.anchor?;
-        let position = self.entries.get(self.index_of(anchor.entry)?)?.position()?;
+        let anchor = self.viewport.anchor()?;
+        let position = self
+            .entries()
+            .get(self.index_of(anchor.entry)?)?
+            .position()?;
         Some((position, anchor.row))
     }
 
     /// Whether an event is loaded.
     pub(in crate::app) fn has(&self, position: Position) -> bool {
-        self.locate(position).is_some()
+        self.entries().locate(position).is_some()
     }
 
     /// Returns to a place if it is loaded. Returns whether it is.
     pub(in crate::app) fn go_back(&mut self, (position, row): (Position, isize)) -> bool {
-        let Some(index) = self.locate(position) else {
+        let Some(index) = self.entries().locate(position) else {
             return false;
         };
-        let entry = self.number(index);
-        self.anchor = Some(Anchor { entry, row });
+        let entry = self.entries().number(index);
+        self.viewport.stay_at(Some(Anchor { entry, row }));
         self.settle();
         true
     }
@@ -242,30 +240,11 @@ impl Timeline {
     /// The newest event that is on screen.
     pub(in crate::app) fn newest_on_screen(&self) -> Option<Position> {
         let (bottom, _) = self.bottom();
-        let from = bottom.checked_add(1)?.min(self.entries.len());
-        self.entries
-            .range(..from)
+        self.entries()
+            .range(0..bottom.checked_add(1)?)
             .rev()
             .find_map(TimelineEntry::position)
     }
-}
-
-/// The Lamport time of the event at a position. The events among the entries are in order; other
-/// lines are not.
-fn time_at(entries: &VecDeque<TimelineEntry>, position: Position) -> Option<LamportTime> {
-    let (mut low, mut high) = (0, entries.len());
-    while low < high {
-        let middle = low.midpoint(high);
-        let event = entries.range(middle..high).find_map(TimelineEntry::event);
-        match event {
-            Some(event) if event.position == position => {
-                return Some(event.lamport);
-            }
-            Some(event) if event.position < position => low = middle + 1,
-            _ => high = middle,
-        }
-    }
-    None
 }
 
 /// The needle for a text, in the form in which texts are shown.

@@ -3,12 +3,16 @@
 
 use std::collections::VecDeque;
 
-use chitty_chat::Position;
+use chitty_chat::{LamportTime, Position};
 
-use super::{Timeline, entry::TimelineEntry, loaded::APART};
+use super::{
+    entry::TimelineEntry,
+    numbered::{NumberedEntries, time_at},
+};
 
 /// How many of the newest lines are kept while the loaded part is elsewhere.
 const TAIL: usize = 2_000;
+
 /// The newest lines, while the loaded part is elsewhere.
 #[derive(Debug)]
 pub(super) struct TimelineTail {
@@ -19,93 +23,31 @@ pub(super) struct TimelineTail {
     past: usize,
 }
 
-impl Timeline {
-    /// Whether the loaded part ends at the end of the chat.
-    pub(super) fn is_attached(&self) -> bool {
-        self.tail.is_none()
-    }
-
-    /// Shows the newest lines, if they are not in the loaded part.
-    pub(in crate::app) fn attach_again(&mut self) {
-        if !self.is_attached() {
-            self.follow();
-        }
-    }
-
-    /// Returns to the end of the chat.
-    pub(super) fn attach(&mut self) {
-        let Some(tail) = self.tail.take() else { return };
-        let selected = self.selected_position();
-        let low = tail.entries.iter().find_map(TimelineEntry::position);
-        self.reach.replace(low.or(Some(tail.from)), self.last);
-        self.entries = tail.entries;
-        self.past = tail.past;
-        // Nothing stands above it now, so its date has to.
-        if let Some(first) = self.entries.front_mut() {
-            first.new_day = true;
-        }
-        self.first += APART;
-        // Numbers of entries differ between the two parts; positions do not.
-        self.selected = selected
-            .and_then(|position| self.locate(position))
-            .map(|index| self.number(index));
-    }
-
-    /// Joins the loaded part and the tail if they meet.
-    pub(super) fn absorb_tail(&mut self) {
-        let high = self.reach.high();
-        if self
-            .tail
-            .as_ref()
-            .is_none_or(|tail| tail.from > high.next())
-        {
-            return;
-        }
-        let Some(tail) = self.tail.take() else { return };
-        // What the two have in common, and the notices among it, stand in the loaded part already.
-        let mut rest = tail
-            .entries
-            .into_iter()
-            .skip_while(|entry| entry.position().is_none_or(|position| position <= high));
-        if let Some(mut entry) = rest.next() {
-            entry.new_day = self
-                .entries
-                .back()
-                .is_none_or(|last| last.at.date() != entry.at.date());
-            self.entries.push_back(entry);
-        }
-        self.entries.extend(rest);
-        self.reach.set_high(self.last);
-    }
-
-    /// Splits the newest lines off into the tail.
-    pub(super) fn detach(&mut self) {
-        if self.tail.is_some() {
-            return;
-        }
-        let at = self.entries.len().saturating_sub(TAIL);
-        let entries = self.entries.split_off(at);
-        let from = entries.iter().find_map(TimelineEntry::position);
-        let newest = self.entries.iter().rev().find_map(TimelineEntry::position);
-        self.reach.set_high(newest.unwrap_or(self.reach.high()));
-        self.tail = Some(TimelineTail {
-            entries,
-            from: from.unwrap_or(self.last.next()),
-            // Lines of an earlier chat are at the front, so each part has its share of them.
-            past: self.past.saturating_sub(at),
-        });
-        self.past = self.past.min(at);
-    }
-}
-
 impl TimelineTail {
+    /// Splits the newest entries off. `last` is the position of the last event that was received.
+    pub(super) fn split_off(loaded: &mut NumberedEntries, last: Position) -> Self {
+        let (entries, past) = loaded.split_off(loaded.len().saturating_sub(TAIL));
+        let from = entries.iter().find_map(TimelineEntry::position);
+        Self {
+            from: from.unwrap_or(last.next()),
+            entries,
+            past,
+        }
+    }
+
+    /// The entries, and how many of them belong to an earlier chat.
+    pub(super) fn into_entries(self) -> (VecDeque<TimelineEntry>, usize) {
+        (self.entries, self.past)
+    }
+
+    /// The entries, from the oldest on.
     pub(super) fn lines(&self) -> &VecDeque<TimelineEntry> {
         &self.entries
     }
 
-    #[cfg(test)]
-    pub(super) fn entries(&self) -> impl Iterator<Item = &TimelineEntry> {
-        self.entries.iter()
+    /// The Lamport time of the event at a position.
+    pub(super) fn lamport_of(&self, position: Position) -> Option<LamportTime> {
+        time_at(&self.entries, position)
     }
 
     /// The first position from which on the tail has all events.

@@ -26,7 +26,7 @@ fn screen(timeline: &Timeline) -> Vec<String> {
     }
     rows.split_off(above)
         .into_iter()
-        .take(timeline.page)
+        .take(timeline.viewport.page())
         .collect()
 }
 
@@ -136,7 +136,7 @@ fn repeats_are_ignored_and_gaps_told() {
     gap.next = 7.into();
     timeline.welcome(&gap, at(9));
     assert!(
-        matches!(&timeline.entries[3].content, EntryContent::Notice(text) if text.contains("3 events"))
+        matches!(&timeline.entries().get(3).expect("a notice").content, EntryContent::Notice(text) if text.contains("3 events"))
     );
     assert!(timeline.event(joined(7, 9, "ada"), None));
     let mut other = welcome("ada", 1, &[]);
@@ -159,13 +159,13 @@ fn what_is_kept_is_bounded_and_nobody_who_reads_is_moved() {
     let end = 2 * MAX_ENTRIES as u64;
     for position in 11..=end {
         timeline.event(message(position, position, "ada", "hi"), None);
-        assert!(timeline.entries.len() <= MAX_ENTRIES);
+        assert!(timeline.entries().len() <= MAX_ENTRIES);
     }
     assert_eq!(screen(&timeline), before);
     timeline.follow();
     let newest = format!("L{end}");
     assert_eq!(screen(&timeline).last(), Some(&newest));
-    assert!(timeline.entries.len() < MAX_ENTRIES / 2);
+    assert!(timeline.entries().len() < MAX_ENTRIES / 2);
 }
 
 #[test]
@@ -248,7 +248,7 @@ proptest! {
     fn the_pane_is_always_whole(steps in prop::collection::vec((0..7_u8, 1..60_usize), 0..60)) {
         let mut timeline = timeline(5, 4);
         for (step, n) in steps {
-            let next = timeline.last.next().get();
+            let next = timeline.loaded.last().next().get();
             match step {
                 0 => timeline.up(n),
                 1 => timeline.down(n),
@@ -262,7 +262,7 @@ proptest! {
             let (from, to, above) = timeline.rows_on_screen();
             let total: usize = (from..to).map(|index| timeline.height(index)).sum();
             let all: usize = (0..timeline.count()).map(|index| timeline.height(index)).sum();
-            prop_assert!(total - above >= timeline.page.min(all), "{step} {n}: {total} {above} {all}");
+            prop_assert!(total - above >= timeline.viewport.page().min(all), "{step} {n}: {total} {above} {all}");
             prop_assert!(above == 0 || above < timeline.height(from).max(1));
         }
     }

@@ -1,6 +1,7 @@
 //! The screens of one who writes.
 
 use crossterm::event::{KeyCode, KeyModifiers};
+use insta::assert_snapshot;
 use ratatui::style::{Color, Modifier};
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     },
     view::{
         Theme,
-        tests::{shot, shots, style_of},
+        tests::{Scene, shot, style_of},
     },
 };
 
@@ -28,16 +29,61 @@ fn found(driver: &mut TestApp) {
 
 #[test]
 fn a_search_that_finds() {
-    shots("search", found, TestApp::joined);
+    let scene = Scene::in_chat(found);
+    assert_snapshot!(scene.at(40, 10), @"
+    |          Chitty-Chat at Lamport time 3 |
+    |14:04  L7 → Participant ada joined      |
+    |          Chitty-Chat at Lamport time 7 |
+    |14:53   … ada: The build is green again,|
+    |          see the page of 14:03 for what|
+    |          it was.                       |
+    |14:53   … ada: coffee?                  |
+    |── ◉ connected · Lamport 8 ─────────────|
+    |↑ …e build is green again, see the page…|
+    |? PAGE                                  |
+    cursor at 6, 9
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |a…: it was.         |
+    |  … ada: coffee?    |
+    |◉ connected · L8 ───|
+    |↑ …in, see the page…|
+    |? PAGE              |
+    cursor at 6, 4
+    ");
+    assert_eq!(scene.at(1, 1), "| |\ncursor at 0, 0");
+    scene.matches_files("search");
 }
 
 #[test]
 fn a_search_that_does_not() {
-    let act = |driver: &mut TestApp| {
+    let scene = Scene::in_chat(|driver| {
         driver.say("coffee?");
         search(driver, "tea");
-    };
-    shots("search_none", act, TestApp::joined);
+    });
+    assert_snapshot!(scene.at(40, 10), @"
+    |                                        |
+    |── Monday, 23 November 2026 ────────────|
+    |14:03  L3 → Participant bob joined      |
+    |          Chitty-Chat at Lamport time 3 |
+    |14:04  L7 → Participant ada joined      |
+    |          Chitty-Chat at Lamport time 7 |
+    |14:53   … ada: coffee?                  |
+    |── ◉ connected · Lamport 8 ─────────────|
+    |✗ No line that you sent has this in it  |
+    |? tea                                   |
+    cursor at 5, 9
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |    Lamport time 7  |
+    |  … ada: coffee?    |
+    |◉ connected · L8 ───|
+    |✗ No line that you …|
+    |? tea               |
+    cursor at 5, 4
+    ");
+    assert_eq!(scene.at(1, 1), "| |\ncursor at 0, 0");
+    scene.matches_files("search_none");
 }
 
 fn offers(driver: &mut TestApp) {
@@ -52,31 +98,98 @@ fn offers(driver: &mut TestApp) {
 
 #[test]
 fn names_on_offer() {
-    shots("offers", offers, TestApp::joined);
+    let scene = Scene::in_chat(offers);
+    assert_snapshot!(scene.at(40, 10), @"
+    |                                        |
+    |                                        |
+    |── Monday, 23 November 2026 ────────────|
+    |14:03     ↔ bob, ada, Bartholomew, bea, |
+    |          Björk joined (L3 to L14)      |
+    |14:07 L18 → Participant boris joined    |
+    |          Chitty-Chat at Lamport time 18|
+    |── ◉ connected · Lamport 19 ────────────|
+    | Bartholomew  bea ›Björk  bob  boris    |
+    |› hi Björk                           119|
+    cursor at 11, 9
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |    Chitty-Chat at  |
+    |    Lamport time 18 |
+    |◉ connected · L19 ──|
+    | bea ›Björk  bob …  |
+    |› hi Björk       119|
+    cursor at 11, 4
+    ");
+    assert_eq!(scene.at(1, 1), "| |\ncursor at 0, 0");
+    scene.matches_files("offers");
 }
 
 #[test]
 fn several_lines() {
-    let act = |driver: &mut TestApp| {
+    let scene = Scene::in_chat(|driver| {
         driver.input(Input::Paste(
             "first\nsecond\n\nfourth, which is longer".into(),
         ));
         driver.press(KeyCode::Up);
         driver.press(KeyCode::Up);
-    };
-    shots("lines", act, TestApp::joined);
+    });
+    assert_snapshot!(scene.at(40, 10), @"
+    |                                        |
+    |── Monday, 23 November 2026 ────────────|
+    |14:03  L3 → Participant bob joined      |
+    |          Chitty-Chat at Lamport time 3 |
+    |14:04  L7 → Participant ada joined      |
+    |          Chitty-Chat at Lamport time 7 |
+    |── ◉ connected · Lamport 8 ─────────────|
+    |› first⏎                              91|
+    |  second⏎                               |
+    |↓ ⏎                                     |
+    cursor at 8, 8
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |    Chitty-Chat at  |
+    |    Lamport time 7  |
+    |◉ connected · L8 ───|
+    |↑ second⏎         91|
+    |↓ ⏎                 |
+    cursor at 2, 4
+    ");
+    assert_eq!(scene.at(1, 1), "|e|\ncursor at 0, 0");
+    scene.matches_files("lines");
 }
 
 #[test]
 fn more_lines_than_fit() {
-    let act = |driver: &mut TestApp| {
+    let scene = Scene::in_chat(|driver| {
         let lines: Vec<String> = (1..20).map(|n| n.to_string()).collect();
         driver.input(Input::Paste(lines.join("\n")));
         for _ in 0..4 {
             driver.press(KeyCode::Up);
         }
-    };
-    shots("many_lines", act, TestApp::joined);
+    });
+    assert_snapshot!(scene.at(40, 10), @"
+    |                                        |
+    |── Monday, 23 November 2026 ────────────|
+    |14:03  L3 → Participant bob joined      |
+    |          Chitty-Chat at Lamport time 3 |
+    |14:04  L7 → Participant ada joined      |
+    |          Chitty-Chat at Lamport time 7 |
+    |── ◉ connected · Lamport 8 ─────────────|
+    |↑ 13⏎                                 81|
+    |  14⏎                                   |
+    |↓ 15⏎                                   |
+    cursor at 4, 9
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |    Chitty-Chat at  |
+    |    Lamport time 7  |
+    |◉ connected · L8 ───|
+    |↑ 14⏎             81|
+    |↓ 15⏎               |
+    cursor at 4, 4
+    ");
+    assert_eq!(scene.at(1, 1), "|8|\ncursor at 0, 0");
+    scene.matches_files("many_lines");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Reading: scrolling, selecting and searching.
 
 use super::*;
+use crate::app::testing::TestAuthor;
 
 #[test]
 fn scrolled_up() {
-    let act = |driver: &mut TestApp| {
+    let scene = Scene::in_chat(|driver| {
         for n in 3..60 {
             driver.event(message(n, n * 4, "bob", &format!("line {n}")));
         }
@@ -12,13 +13,35 @@ fn scrolled_up() {
         for n in 60..72 {
             driver.event(message(n, n * 4, "bob", "news"));
         }
-    };
-    shots("scrolled", act, TestApp::joined);
+    });
+    assert_snapshot!(scene.at(40, 10), @"
+    |bob   L184 line 46                      |
+    |14:26 L188 line 47                      |
+    |14:27 L192 line 48                      |
+    |14:27 L196 line 49                      |
+    |14:28 L200 line 50                      |
+    |14:28 L204 line 51                      |
+    |14:29 L208 line 52                      |
+    |14:29 L212 bob: line 53                 |
+    |── ◉ connected · Lamport 285 ─▼ 12 new──|
+    |›                                    128|
+    cursor at 2, 9
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |L224 bob: line 56   |
+    |L228 bob: line 57   |
+    |L232 bob: line 58   |
+    |◉ connected ▼ 12 new|
+    |›                128|
+    cursor at 2, 4
+    ");
+    assert_eq!(scene.at(1, 1), "| |\ncursor at 0, 0");
+    scene.matches_files("scrolled");
 }
 
 #[test]
 fn a_line_is_selected() {
-    let act = |driver: &mut TestApp| {
+    let scene = Scene::in_chat(|driver| {
         chat(driver);
         driver.event(message(
             12,
@@ -29,23 +52,35 @@ fn a_line_is_selected() {
         for _ in 0..3 {
             driver.key(KeyCode::Up, KeyModifiers::CONTROL);
         }
-    };
-    shots("selected", act, TestApp::joined);
-}
-
-#[test]
-fn searching() {
-    let act = |driver: &mut TestApp| {
-        chat(driver);
-        driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
-        driver.type_in("coffee");
-    };
-    shots("searching", act, TestApp::joined);
+    });
+    assert_snapshot!(scene.at(40, 10), @"
+    |14:08 L39 bob: first line               |
+    |          second line                   |
+    |14:08 L43 ← Participant                 |
+    |          Wilhelmina-Henrietta left     |
+    |          Chitty-Chat at Lamport time 43|
+    |14:09 L47 bob: ada, see                 |
+    |          https://a.example/path?x=1,   |
+    |          please                        |
+    |── ◉ connected · Lamport 48 ────────────|
+    |›                                    128|
+    cursor at 2, 9
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |L39 bob: first line |
+    |    second line     |
+    |L43 ← Participant   |
+    |◉ connected ─▼ newer|
+    |›                128|
+    cursor at 2, 4
+    ");
+    assert_eq!(scene.at(1, 1), "| |\ncursor at 0, 0");
+    scene.matches_files("selected");
 }
 
 #[test]
 fn looked_away() {
-    let act = |driver: &mut TestApp| {
+    let scene = Scene::in_chat(|driver| {
         chat(driver);
         driver.input(crate::app::Input::Focus(false));
         driver.event(message(12, 47, "bob", "ada, are you there?"));
@@ -54,44 +89,61 @@ fn looked_away() {
             driver.event(joined(n, n * 4, &format!("guest-{n}")));
         }
         driver.event(left(20, 83, "bob", 1));
-    };
-    shots("looked_away", act, TestApp::joined);
+    });
+    assert_snapshot!(scene.at(40, 10), @"
+    |── new since you looked away ───────────|
+    |14:09 L47 bob: ada, are you there?      |
+    |14:09 L51 anybody?                      |
+    |14:10     ↔ guest-14, guest-15,         |
+    |          guest-16, guest-17, guest-18, |
+    |          guest-19 joined (L56 to L76)  |
+    |14:13 L83 ← Participant bob left        |
+    |          Chitty-Chat at Lamport time 83|
+    |── ◉ connected · Lamport 84 ────────────|
+    |›                                    128|
+    cursor at 2, 9
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |    bob left        |
+    |    Chitty-Chat at  |
+    |    Lamport time 83 |
+    |◉ connected · L84 ──|
+    |›                128|
+    cursor at 2, 4
+    ");
+    assert_eq!(scene.at(1, 1), "| |\ncursor at 0, 0");
+    scene.matches_files("looked_away");
 }
 
 #[test]
 fn messages_only() {
-    let act = |driver: &mut TestApp| {
+    let scene = Scene::in_chat(|driver| {
         chat(driver);
         driver.press(KeyCode::F(4));
-    };
-    shots("bare", act, TestApp::joined);
-}
-
-#[test]
-fn what_means_something_in_a_text_is_marked_without_colours_too() {
-    use ratatui::style::Modifier;
-    let mut driver = TestApp::joined(80, 24);
-    driver.event(message(
-        3,
-        11,
-        "bob",
-        "ADA: see https://a.example/x, coffee",
-    ));
-    driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
-    driver.type_in("coffee");
-    driver.press(KeyCode::Enter);
-    driver.press(KeyCode::Esc);
-    let style = |driver: &TestApp, text| style_of(driver, Theme::new(false), text).add_modifier;
-    assert!(style(&driver, "ADA").contains(Modifier::REVERSED));
-    assert!(style(&driver, "https://a.example/x").contains(Modifier::UNDERLINED));
-    assert!(!style(&driver, ", coffee").contains(Modifier::UNDERLINED));
-    let mut links = Vec::new();
-    let mut buffer = Buffer::empty(driver.app.panes().screen);
-    render(&driver.app, Theme::new(false), &mut buffer, &mut links);
-    assert_eq!(links.len(), 1);
-    assert_eq!(links[0].address, "https://a.example/x");
-    driver.key(KeyCode::Up, KeyModifiers::CONTROL);
-    assert!(style(&driver, "see").contains(Modifier::REVERSED));
+    });
+    assert_snapshot!(scene.at(40, 10), @"
+    |bob:      only partial, and a clock that|
+    |          respects it is all that one   |
+    |          needs here.                   |
+    |14:07 L35 ada: 日本語のテキスト、そして |
+    |          絵文字 👩‍👩‍👧 も、結合文字 éä も。|
+    |14:08 L39 bob: first line               |
+    |          second line                   |
+    |14:08 L43 ← Participant                 |
+    |          Wilhelmina-Henrietta left     |
+    |          Chitty-Chat at Lamport time 43|
+    no cursor
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |L43 ← Participant   |
+    |    Wilhelmina-Henri|
+    |    etta left       |
+    |    Chitty-Chat at  |
+    |    Lamport time 43 |
+    no cursor
+    ");
+    assert_eq!(scene.at(1, 1), "|3|\nno cursor");
+    scene.matches_files("bare");
 }
 
 #[test]
@@ -110,28 +162,6 @@ fn an_address_that_is_wrapped_opens_as_a_whole() {
     );
 }
 
-/// If a match is a part of a letter, the whole letter is highlighted, because writing a part would
-/// erase the rest.
-#[test]
-fn marks_leave_letters_whole() {
-    let mut driver = TestApp::joined(80, 24);
-    let text = "https://km.example/ខ្មែរ क्षि and क";
-    driver.event(message(3, 11, "bob", text));
-    driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
-    driver.type_in("क");
-    let mut buffer = Buffer::empty(driver.app.panes().screen);
-    let mut links = Vec::new();
-    render(&driver.app, Theme::new(true), &mut buffer, &mut links);
-    let symbols: String = buffer
-        .content
-        .iter()
-        .map(ratatui::buffer::Cell::symbol)
-        .collect();
-    let symbols = symbols.replace(' ', "");
-    assert!(symbols.contains(&text.replace(' ', "")), "{symbols}");
-    assert!(links[0].address.ends_with("%E1%9E%9A"), "{links:?}");
-}
-
 fn long(driver: &mut TestApp) {
     for n in 3..160 {
         let text = format!("{n} {}", "of many words ".repeat(9));
@@ -141,12 +171,34 @@ fn long(driver: &mut TestApp) {
 
 #[test]
 fn the_rest_of_a_long_line_names_its_author() {
-    let act = |driver: &mut TestApp| {
+    let scene = Scene::in_chat(|driver| {
         long(driver);
         driver.press(KeyCode::PageUp);
         driver.key(KeyCode::Up, KeyModifiers::SHIFT);
-    };
-    shots("long", act, TestApp::joined);
+    });
+    assert_snapshot!(scene.at(40, 10), @"
+    |bob   L628 157 of many words of many    |
+    |           words of many words of many  |
+    |           words of many words of many  |
+    |           words of many words of many  |
+    |           words of many words          |
+    |15:22 L632 158 of many words of many    |
+    |           words of many words of many  |
+    |           words of many words of many  |
+    |── ◉ connected · Lamport 637 ──▼ newer──|
+    |›                                    128|
+    cursor at 2, 9
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |bob: many words of  |
+    |     many words of  |
+    |     many words of  |
+    |◉ connected ─▼ newer|
+    |›                128|
+    cursor at 2, 4
+    ");
+    assert_eq!(scene.at(1, 1), "| |\ncursor at 0, 0");
+    scene.matches_files("long");
 }
 
 #[test]
@@ -182,83 +234,76 @@ fn the_top_row_names_its_author_wherever_one_reads() {
 
 #[test]
 fn spoken_to_while_reading_further_up() {
-    let act = |driver: &mut TestApp| {
+    let scene = Scene::in_chat(|driver| {
         for n in 3..60 {
             driver.event(message(n, n * 4, "bob", &format!("line {n}")));
         }
         driver.press(KeyCode::PageUp);
         driver.event(message(60, 300, "bob", "hm"));
         driver.event(message(61, 304, "bob", "ada, are you there?"));
-    };
-    shots("mentioned", act, TestApp::joined);
-}
-
-#[test]
-fn nothing_is_found() {
-    let act = |driver: &mut TestApp| {
-        chat(driver);
-        driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
-        driver.type_in("tea");
-    };
-    shots("search_nothing", act, TestApp::joined);
-}
-
-#[test]
-fn there_is_no_more_to_find() {
-    let act = |driver: &mut TestApp| {
-        chat(driver);
-        driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
-        driver.type_in("both");
-        driver.press(KeyCode::Up);
-    };
-    shots("search_no_more", act, TestApp::joined);
-    let again = |driver: &mut TestApp| {
-        act(driver);
-        driver.press(KeyCode::Up);
-    };
-    shots("search_only", again, TestApp::joined);
+    });
+    assert_snapshot!(scene.at(40, 10), @"
+    |bob   L184 line 46                      |
+    |14:26 L188 line 47                      |
+    |14:27 L192 line 48                      |
+    |14:27 L196 line 49                      |
+    |14:28 L200 line 50                      |
+    |14:28 L204 line 51                      |
+    |14:29 L208 line 52                      |
+    |14:29 L212 bob: line 53                 |
+    |── ◉ connected ▼ 2 new, 1 mentions you──|
+    |›                                    128|
+    cursor at 2, 9
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |L224 bob: line 56   |
+    |L228 bob: line 57   |
+    |L232 bob: line 58   |
+    |◉ connected ▼ 1 @you|
+    |›                128|
+    cursor at 2, 4
+    ");
+    assert_eq!(scene.at(1, 1), "| |\ncursor at 0, 0");
+    scene.matches_files("mentioned");
 }
 
 #[test]
 fn participants_scrolled() {
-    let act = |driver: &mut TestApp| {
+    let scene = Scene::in_chat(|driver| {
         for n in 3..60 {
             driver.event(joined(n, n * 2, &format!("participant-{n}")));
         }
-        driver.event(written((9, "participant-9"), (60, 300), 58, "hello"));
+        let ninth = TestAuthor {
+            number: 9,
+            name: "participant-9",
+        };
+        driver.event(ninth.says("hello").position(60).time(300).seen(58));
         driver.key(KeyCode::PageDown, KeyModifiers::ALT);
         driver.key(KeyCode::PageDown, KeyModifiers::ALT);
-    };
-    shots("participants", act, TestApp::joined);
-}
-
-/// A match is highlighted where it stands, however wide the characters before it are.
-#[test]
-fn what_is_found_is_marked_in_its_cells() {
-    use ratatui::style::Modifier;
-    let mut driver = TestApp::joined(80, 24);
-    driver.event(message(3, 11, "bob", "日本 cafe\u{301} Straße end"));
-    for (what, marked) in [
-        ("CAF\u{c9}", "cafe\u{301}"),
-        ("STRASSE", "Straße"),
-        ("本", "本"),
-    ] {
-        driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
-        driver.type_in(what);
-        driver.press(KeyCode::Enter);
-        // The line is not selected any more, the marks stay.
-        driver.app.timeline_mut().deselect();
-        let mut buffer = Buffer::empty(driver.app.panes().screen);
-        render(&driver.app, Theme::new(false), &mut buffer, &mut Vec::new());
-        let y = (0..24)
-            .find(|&y| (0..60).any(|x| buffer[(x, y)].symbol() == "日"))
-            .expect("on screen");
-        let cells: String = (0..62)
-            .filter(|&x| buffer[(x, y)].modifier.contains(Modifier::REVERSED))
-            .map(|x| buffer[(x, y)].symbol())
-            .collect();
-        assert_eq!(cells.trim_end(), marked, "{what}");
-    }
+    });
+    assert_snapshot!(scene.at(40, 10), @"
+    |           more came or went (L3 to     |
+    |           L116)                        |
+    |14:32 L118 → Participant participant-59 |
+    |           joined Chitty-Chat at Lamport|
+    |           time 118                     |
+    |14:33 L300 participant-9: hello         |
+    |── ◉ connected · Lamport 301 ───────────|
+    |! The participants are not on screen:   |
+    |  /who lists them                       |
+    |›                                    128|
+    cursor at 2, 9
+    ");
+    assert_snapshot!(scene.at(20, 5), @"
+    |◉ connected · L301 ─|
+    |! The participants  |
+    |  are not on screen:|
+    |  /who lists them   |
+    |›                128|
+    cursor at 2, 4
+    ");
+    assert_eq!(scene.at(1, 1), "| |\ncursor at 0, 0");
+    scene.matches_files("participants");
 }
 
 #[test]

@@ -212,7 +212,8 @@ impl Chat {
         }
         let (request, seen) = (line.request, line.seen);
         let position = self.append(request, |position, time| {
-            written((number, name), (position, time), seen, "hi")
+            let hi = TestAuthor { number, name }.says("hi");
+            hi.position(position).time(time).seen(seen).into()
         });
         if let Some(line) = &mut self.people[who].in_flight {
             line.position = Some(position);

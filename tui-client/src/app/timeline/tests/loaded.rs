@@ -91,7 +91,7 @@ fn older_lines_are_fetched_up_to_the_first() {
             pages += 1;
             assert_eq!(screen(&timeline), before, "after page {pages}");
         }
-        assert!(timeline.entries.len() <= MAX_ENTRIES);
+        assert!(timeline.entries().len() <= MAX_ENTRIES);
     }
     assert_eq!(pages, 60);
     assert!(
@@ -109,7 +109,11 @@ fn older_lines_are_fetched_up_to_the_first() {
     }
     assert_eq!(timeline.below(), None);
     assert_eq!(
-        timeline.entries.back().and_then(TimelineEntry::position),
+        timeline
+            .entries()
+            .iter()
+            .next_back()
+            .and_then(TimelineEntry::position),
         Some(30_000.into())
     );
 }
@@ -120,16 +124,16 @@ fn a_frame_costs_what_is_visible() {
     let mut timeline = log.timeline(1);
     let mut most = 0;
     while timeline.rows_on_screen().0 > 0 {
-        timeline.laid_out.set(0);
+        timeline.layout.laid_out.set(0);
         timeline.page_up();
         timeline.visible();
-        most = most.max(timeline.laid_out.get());
+        most = most.max(timeline.layout.laid_out.get());
     }
     // Measured once when it becomes visible, and then drawn.
     assert!(
-        most <= 4 * timeline.page,
+        most <= 4 * timeline.viewport.page(),
         "{most} blocks in a pane of {}",
-        timeline.page
+        timeline.viewport.page()
     );
 }
 
@@ -158,7 +162,7 @@ proptest! {
         let log = Log::new(2400);
         let mut timeline = log.timeline(from);
         for (step, n, limit) in steps {
-            let next = timeline.last.next().get();
+            let next = timeline.loaded.last().next().get();
             let reads = timeline.below().is_some();
             let before = screen(&timeline);
             match step {
@@ -187,12 +191,12 @@ proptest! {
                     prop_assert!(was == is || was.contains("November"), "{before:?} {after:?}");
                 }
             }
-            let positions: Vec<_> = timeline.entries.iter().filter_map(TimelineEntry::position).collect();
+            let positions: Vec<_> = timeline.entries().iter().filter_map(TimelineEntry::position).collect();
             prop_assert!(positions.windows(2).all(|pair| pair[0].next() == pair[1]));
             let (from, to, above) = timeline.rows_on_screen();
             let total: usize = (from..to).map(|index| timeline.height(index)).sum();
             let all: usize = (0..timeline.count()).map(|index| timeline.height(index)).sum();
-            prop_assert!(total - above >= timeline.page.min(all));
+            prop_assert!(total - above >= timeline.viewport.page().min(all));
         }
     }
 
@@ -220,7 +224,7 @@ proptest! {
             let (blocks, above) = timeline.visible();
             let rows: usize = blocks.iter().map(Block::height).sum();
             prop_assert!(rows == 0 || above < rows);
-            if matches!(step, 0 | 1) && timeline.is_selecting() && timeline.page > 12 {
+            if matches!(step, 0 | 1) && timeline.is_selecting() && timeline.viewport.page() > 12 {
                 prop_assert!(blocks.iter().any(|block| block.selected));
             }
         }

@@ -2,7 +2,10 @@
 //! one.
 
 use super::{
-    super::{loaded::MAX_ENTRIES, past::PAST, *},
+    super::{
+        loaded::{MAX_ENTRIES, PAST},
+        *,
+    },
     screen,
 };
 use crate::{
@@ -68,7 +71,10 @@ fn its_older_lines_come_between_and_nobody_who_reads_is_moved() {
     timeline.paged(HistoryPage::Before(10.into()), Some(&older()), true);
     assert_eq!(screen(&timeline), before);
     assert_eq!(timeline.selected_text(), selected);
-    let events = timeline.entries.iter().filter_map(TimelineEntry::any_event);
+    let events = timeline
+        .entries()
+        .iter()
+        .filter_map(TimelineEntry::any_event);
     let times: Vec<_> = events.map(|event| event.lamport.get()).collect();
     let expected: Vec<_> = (101..=112).chain(501..=512).collect();
     assert_eq!(times, expected);
@@ -84,11 +90,15 @@ fn of_a_long_one_some_is_kept() {
     let mut other = welcome("ada", 1, &[]);
     (other.another_log, other.next) = (true, 5000.into());
     timeline.welcome(&other, at(9));
-    assert_eq!(timeline.entries.len(), PAST + 1, "and the word about it");
+    assert_eq!(timeline.entries().len(), PAST + 1, "and the word about it");
     assert!(timeline.event(joined(5000, 6000, "ada"), None));
     timeline.jump(&older(), true, 5.into());
-    assert_eq!(timeline.past, 0);
+    assert_eq!(timeline.entries().past(), 0);
     timeline.follow();
-    assert_eq!(timeline.past, PAST + 1, "it is back with the newest lines");
+    assert_eq!(
+        timeline.entries().past(),
+        PAST + 1,
+        "it is back with the newest lines"
+    );
     assert_eq!(timeline.ends(), (Some(5000.into()), None));
 }
