@@ -77,7 +77,8 @@ impl LineSender {
         }
     }
 
-    /// The outcome of the call that is in flight; pending forever if none is.
+    /// The outcome of the call that is in flight; pending forever if none is. Cancel-safe: a call
+    /// whose outcome was not returned stays in flight.
     pub(super) async fn outcome(&mut self) -> PublishOutcome {
         let Some(call) = &mut self.in_flight else {
             return std::future::pending().await;
