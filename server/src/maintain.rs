@@ -36,7 +36,7 @@ pub enum MaintainCommand {
     },
     /// Read all of a chat, and list everything that is damaged; the file is not touched
     Check {
-        /// The file [default: the chat in the data folder]
+        /// The file, or the folder that it is in [default: the chat in the data folder]
         file: Option<PathBuf>,
 
         /// Folder of the chat [default: chitty-chat in the XDG data folder]
@@ -79,19 +79,21 @@ pub fn run(command: &MaintainCommand) -> ExitCode {
                 .map_err(|error| error.to_string())
         }
         MaintainCommand::Check { file, data } => {
-            let file = file.clone().unwrap_or_else(|| chat_in(data.as_deref()));
+            let file = file.as_deref().map(chat_at);
+            let file = file.unwrap_or_else(|| chat_in(data.as_deref()));
             check::<Fold>(&file)
                 .map(|summary| print(&file, &summary))
                 .map_err(|error| error.to_string())
         }
         MaintainCommand::Recover { file, to } => {
+            let file = chat_at(file);
             let to = to.clone().unwrap_or_else(|| {
                 let mut name = file.clone().into_os_string();
                 name.push(".recovered");
                 name.into()
             });
-            recover(file, &to, &mut secret::os_random)
-                .map(|recovered| print_recovered(file, &to, &recovered))
+            recover(&file, &to, &mut secret::os_random)
+                .map(|recovered| print_recovered(&file, &to, &recovered))
                 .map_err(|error| error.to_string())
         }
     };
@@ -107,6 +109,15 @@ pub fn run(command: &MaintainCommand) -> ExitCode {
 /// Prints a line. The reader of a pipe may be gone, as after `head`, which is no error.
 fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// The chat that a user names: its file, or its folder, which is what `--data` takes.
+fn chat_at(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        chat_in(Some(path))
+    } else {
+        path.to_owned()
+    }
 }
 
 fn chat_in(folder: Option<&Path>) -> PathBuf {

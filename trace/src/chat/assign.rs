@@ -110,7 +110,7 @@ pub(super) fn spans(
                     .saturating_sub(wall)
                     .max(wall.saturating_sub(wall_ranges[chat].1));
                 let last_line = Some(wall_ranges[chat].1);
-                let evidence = Evidence::of(trace, &chats[chat], last_line, span);
+                let evidence = ChatEvidence::of(trace, &chats[chat], last_line, span);
                 (chat, evidence, far)
             })
             .filter(|(chat, evidence, far)| {
@@ -146,7 +146,7 @@ fn without_server(
     span: &StreamSpan,
 ) -> usize {
     let best = (with_server..chats.len())
-        .map(|chat| (chat, Evidence::of(trace, &chats[chat], None, span)))
+        .map(|chat| (chat, ChatEvidence::of(trace, &chats[chat], None, span)))
         .filter(|(chat, evidence)| {
             !evidence.excludes() && (evidence.common > 0 || before == Some(*chat))
         })
@@ -180,7 +180,7 @@ fn wall_range(trace: &Trace, chat: &TracedChat) -> (u64, u64) {
 
 /// What a stream's first events say about whether it is of a chat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Evidence {
+struct ChatEvidence {
     /// The events that are in the chat.
     common: usize,
     /// The messages among them: their ids are random, while the same people may join two chats at
@@ -192,7 +192,7 @@ struct Evidence {
     received: usize,
 }
 
-impl Evidence {
+impl ChatEvidence {
     /// Compares a stream with a chat. `last_line` is the wall time of the last line of its server.
     fn of(trace: &Trace, chat: &TracedChat, last_line: Option<u64>, span: &StreamSpan) -> Self {
         let end = chat.covered.last().map_or(0, |(_, last)| *last);
