@@ -1,4 +1,4 @@
-//! What peers cost who ask for much and take nothing, or send half of what they should.
+//! The memory that peers cost which request much and take nothing, or send half a request.
 #![cfg(target_os = "linux")]
 
 use std::{fs, time::Duration};
@@ -24,7 +24,7 @@ use tonic::transport::Channel;
 
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
-/// In KiB, without files and what is shared.
+/// The server's memory in KiB, without files and shared memory.
 fn memory(server: &ServerChild) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("RssAnon:"));
@@ -32,7 +32,7 @@ fn memory(server: &ServerChild) -> u64 {
     number.expect("a number").parse().expect("a number")
 }
 
-/// In KiB, the most that the server takes in so long beyond what it had.
+/// The most memory, in KiB, that the server takes during this time, beyond what it had `before`.
 async fn most(server: &ServerChild, before: u64, time: Duration) -> u64 {
     let end = Instant::now() + time;
     let mut most = 0;
@@ -60,7 +60,7 @@ async fn publish(client: &mut ChittyChatClient<Channel>, text: &str) {
     client.publish(request).await.expect("accepted");
 }
 
-/// These frames on each of so many connections, which stay open and take nothing.
+/// Sends these frames on each of so many connections, which stay open and take nothing.
 async fn stalled(server: &ServerChild, connections: usize, bytes: &[u8]) -> JoinSet<()> {
     let mut open = JoinSet::new();
     for _ in 0..connections {
@@ -71,7 +71,7 @@ async fn stalled(server: &ServerChild, connections: usize, bytes: &[u8]) -> Join
     open
 }
 
-/// As many lines as a page has at most, each as long as it may be.
+/// Publishes lines of the greatest length, enough for the largest page of history.
 async fn fill(client: &ChittyChatClient<Channel>) {
     let long = "🦀".repeat(128);
     let mut writers = JoinSet::new();
@@ -88,7 +88,8 @@ async fn fill(client: &ChittyChatClient<Channel>) {
     }
 }
 
-/// Participants, since one has a share only, who ask for so many pages and take none.
+/// Each of these participants requests so many pages and takes none. There are several, because
+/// one of them gets no more than a share of the budget.
 async fn ask_for_pages(server: &ServerChild, participants: usize, pages: u32) -> JoinSet<()> {
     let mut attack = JoinSet::new();
     for number in 0..participants {
@@ -123,7 +124,7 @@ async fn ask_for_pages(server: &ServerChild, participants: usize, pages: u32) ->
     attack
 }
 
-/// So many connections in all, on which requests are begun and not ended.
+/// Opens so many connections in all, on which requests are begun and not ended.
 async fn begin_requests(server: &ServerChild, connections: usize) -> Vec<JoinSet<()>> {
     let paths = [
         "/grpc.health.v1.Health/Check",
@@ -177,7 +178,7 @@ async fn half_requests_of_who_has_not_joined_stay_within_the_budget() {
     let taken = most(&server, before, Duration::from_secs(3)).await;
     assert!(taken < 200 * 320, "{taken} KiB for 200 connections");
     publish(&mut client, "served all the same").await;
-    // Who asks in one piece is answered, whoever sends halves.
+    // A whole request is answered, although others send halves.
     let channel = Channel::from_shared(server.url.clone()).expect("a URL");
     let channel = channel.connect().await.expect("it listens");
     let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
@@ -206,7 +207,7 @@ async fn flood(mut stream: TcpStream, first: Vec<u8>, again: Vec<u8>) {
     }
 }
 
-/// Participants who follow and read nothing: their sockets are full soon.
+/// Participants that read nothing of their streams, so that their sockets are full soon.
 async fn follow_deafly(server: &ServerChild, participants: usize) -> Vec<TcpStream> {
     let address = server.url.trim_start_matches("http://").parse();
     let address = address.expect("an address");
@@ -232,7 +233,7 @@ async fn follow_deafly(server: &ServerChild, participants: usize) -> Vec<TcpStre
     deaf
 }
 
-/// In KiB, the most that was ever resident, files and all.
+/// The most memory, in KiB, that was ever resident, files included.
 fn peak(server: &ServerChild) -> u64 {
     chitty_load::process::peak(&server.id().to_string()).expect("it runs")
 }
@@ -270,7 +271,7 @@ async fn all_attacks_at_once_stay_below_what_is_promised() {
         ];
         floods.spawn(flood(connect(&server).await, hello(0), calls.concat()));
     }
-    // Meanwhile somebody writes what all are to be told.
+    // Meanwhile a participant publishes lines, which go to all the others.
     let end = Instant::now() + Duration::from_secs(4);
     let long = "🦀".repeat(128);
     while Instant::now() < end {
@@ -279,6 +280,6 @@ async fn all_attacks_at_once_stay_below_what_is_promised() {
     let taken = peak(&server) - before;
     println!("{before} KiB, and at most {taken} KiB more; promised: {promised}");
     assert!(taken < promised, "{taken} KiB, and not {promised}");
-    // It was an attack.
+    // Less would mean that the attacks had not worked.
     assert!(taken > 8 << 10, "{taken} KiB");
 }

@@ -96,12 +96,12 @@ prop_compose! {
     }
 }
 
-/// What clients know.
+/// The secrets and the epoch that clients know.
 #[derive(Clone, Debug)]
 struct Known {
-    /// Of somebody who stays.
+    /// The session of a participant that stays.
     session: String,
-    /// Of somebody who comes and goes.
+    /// The session of a participant that comes and goes.
     loose: String,
     epoch: String,
 }
@@ -118,7 +118,7 @@ fn request(known: &Known) -> impl Strategy<Value = (Call, Vec<u8>)> + use<> {
     ]
 }
 
-/// As gRPC puts a message into a body.
+/// The body of a request: the message after gRPC's prefix of its length.
 fn body(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).expect("short").to_be_bytes();
     [&[0], &length[..], message].concat()

@@ -31,27 +31,27 @@ use tokio::{
     time::timeout,
 };
 
-/// Of HEADERS and DATA: the payload begins with how much padding is at its end.
+/// A flag of HEADERS and DATA: the payload begins with the length of the padding at its end.
 const PADDED: u8 = 8;
-/// Of HEADERS: the payload begins with a priority.
+/// A flag of HEADERS: the payload begins with a priority.
 const HAS_PRIORITY: u8 = 0x20;
 
-/// The last thing that a peer says.
+/// The payload of the PING that a peer sends last.
 const LAST: [u8; 8] = *b"the last";
-/// How long a peer waits for the answer to that.
+/// How long a peer waits for the answer to that PING.
 const A_MOMENT: Duration = Duration::from_millis(50);
 
-/// What one peer does.
+/// One peer: the bytes that it sends, and how they are torn and changed.
 #[derive(Clone, Debug)]
 struct Peer {
     settings: Vec<(u16, u32)>,
     parts: Vec<Part>,
     changes: Vec<ByteMutation>,
-    /// What it says is sent in parts, which end here.
+    /// The ends of the pieces in which its bytes are sent.
     cuts: Vec<Index>,
 }
 
-/// A part of what a peer says.
+/// A part of the bytes that a peer sends.
 #[derive(Clone, Debug)]
 enum Part {
     Call(Call),
@@ -82,7 +82,7 @@ enum Stream {
 struct Call {
     path: String,
     message: Vec<u8>,
-    /// The block of headers is sent in so many frames more.
+    /// How many CONTINUATION frames follow the HEADERS frame.
     continuations: usize,
     padding: Option<u8>,
     priority: bool,
@@ -226,7 +226,7 @@ impl Peer {
         bytes
     }
 
-    /// Until the server has closed the connection, all that it says to that.
+    /// Sends everything, and returns the server's bytes up to the end of the connection.
     async fn meet(&self, server: SocketAddr) -> io::Result<Vec<u8>> {
         let bytes = self.says();
         let mut ends: Vec<_> = self
@@ -270,7 +270,7 @@ impl Peer {
     }
 }
 
-/// Those that break no rule.
+/// Settings that break no rule.
 fn orderly_settings() -> impl Strategy<Value = Vec<(u16, u32)>> {
     let setting = prop::sample::select(vec![
         (1, 0),
@@ -443,7 +443,7 @@ fn others_chat_while_any_frames_come() {
         Ok(())
     });
     served.unwrap_or_else(|error| panic!("{error}"));
-    // Of both kinds: what is served, and what is ended.
+    // Both happened: calls were answered, and connections were ended.
     let (answers, ends) = (answers.get(), ends.get());
     println!("{answers} answers, {ends} connections ended");
     assert!(answers > 0 && ends > 0, "{answers} answers, {ends} ends");

@@ -47,7 +47,7 @@ async fn newcomer(server: &ServerChild) {
         if let Ok(Some(_)) = timeout(Duration::from_secs(2), joined).await {
             return;
         }
-        assert!(Instant::now() < deadline, "there is no room");
+        assert!(Instant::now() < deadline, "no space becomes free");
         sleep(Duration::from_millis(50)).await;
     }
 }
@@ -59,7 +59,7 @@ async fn few_files_are_kept_for_the_chat_and_shared_by_connections() {
     let (_client, mut stream, _) = server.join(SESSION).await;
     let _idle = idle(&server, 100).await;
     newcomer(&server).await;
-    // The first one, and then whoever came.
+    // The participant's own Joined, and then that of the newcomer.
     for _ in 0..2 {
         let event = timeout(PATIENCE, stream.message()).await;
         event.expect("in time").expect("it goes on");
@@ -69,7 +69,7 @@ async fn few_files_are_kept_for_the_chat_and_shared_by_connections() {
 }
 
 #[tokio::test]
-async fn when_files_run_out_idle_connections_make_room_and_it_is_told_once() {
+async fn when_files_run_out_idle_connections_are_closed_and_that_is_reported_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = ServerChild::start(folder.path(), "");
     let (_client, mut stream, _) = server.join(SESSION).await;
@@ -93,8 +93,8 @@ async fn when_files_run_out_idle_connections_make_room_and_it_is_told_once() {
     assert_eq!(found, 1, "{log}");
 }
 
-/// As a user who has no other threads; `None` if this is not possible here: limits do not hold for
-/// root, and only root can be somebody else.
+/// Runs a server as a user who has no other threads. `None` if this is not possible here: the limit
+/// does not hold for root, and only root can become another user.
 fn with_few_threads(folder: &Path, threads: usize) -> Option<(i32, String)> {
     let program = folder.join("chitty-server");
     if !program.exists() {

@@ -29,7 +29,7 @@ async fn greet(server: SocketAddr) -> TcpStream {
     stream
 }
 
-/// All that the server says until it closes the connection.
+/// All bytes that the server sends until it closes the connection.
 async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     let _ = timeout(PATIENCE, stream.read_to_end(&mut rest))
@@ -73,43 +73,30 @@ async fn drips(server: SocketAddr) {
 }
 
 async fn garbage(server: SocketAddr) {
+    let greeting = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+    let after_greeting = |bytes: &[u8]| [&greeting, bytes].concat();
+    let another_protocol = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec();
+    let client_hello_of_tls = vec![0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
+    let no_frames = vec![0xff; 100_000];
+    let no_frames_after_the_preface = [PREFACE, &no_frames].concat();
+    let torn_settings = [PREFACE, &frame(SETTINGS, 0, 0, &[1, 2, 3])].concat();
+    let data_of_the_connection = after_greeting(&frame(DATA, 0, 0, b"x"));
+    let window_of_nothing = after_greeting(&frame(WINDOW_UPDATE, 0, 0, &[0; 4]));
+    let malformed_headers = after_greeting(&frame(HEADERS, END_HEADERS, 1, &[0xff; 50]));
+    let publish = headers("Publish");
+    let stream_of_the_server = after_greeting(&frame(HEADERS, END_HEADERS, 2, &publish));
+    let unfinished_headers = [&frame(HEADERS, 0, 1, &publish)[..], b"no more"].concat();
     for bytes in [
-        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
-        vec![0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3],
-        vec![0xff; 100_000],
-        [PREFACE, &vec![0xff; 100_000]].concat(),
-        [PREFACE, &frame(SETTINGS, 0, 0, &[1, 2, 3])].concat(),
-        [
-            PREFACE,
-            &frame(SETTINGS, 0, 0, &[]),
-            &frame(DATA, 0, 0, b"x"),
-        ]
-        .concat(),
-        [
-            PREFACE,
-            &frame(SETTINGS, 0, 0, &[]),
-            &frame(WINDOW_UPDATE, 0, 0, &[0; 4]),
-        ]
-        .concat(),
-        [
-            PREFACE,
-            &frame(SETTINGS, 0, 0, &[]),
-            &frame(HEADERS, END_HEADERS, 1, &[0xff; 50]),
-        ]
-        .concat(),
-        [
-            PREFACE,
-            &frame(SETTINGS, 0, 0, &[]),
-            &frame(HEADERS, END_HEADERS, 2, &headers("Publish")),
-        ]
-        .concat(),
-        [
-            PREFACE,
-            &frame(SETTINGS, 0, 0, &[]),
-            &frame(HEADERS, 0, 1, &headers("Publish")),
-            b"no more",
-        ]
-        .concat(),
+        another_protocol,
+        client_hello_of_tls,
+        no_frames,
+        no_frames_after_the_preface,
+        torn_settings,
+        data_of_the_connection,
+        window_of_nothing,
+        malformed_headers,
+        stream_of_the_server,
+        after_greeting(&unfinished_headers),
     ] {
         let mut stream = connect(server).await;
         let _ = stream.write_all(&bytes).await;
@@ -249,7 +236,7 @@ async fn taken(server: SocketAddr, flood: Vec<u8>) -> usize {
                     Ok(Ok(())) => break,
                     Ok(Err(_)) | Err(_) => return taken * AT_ONCE,
                 },
-                // Who does not take its answers is held back by these.
+                // A peer that does not take its answers is held back by these.
                 count = read.read(&mut answers) => if count.unwrap_or(0) == 0 {
                     return taken * AT_ONCE;
                 },

@@ -1,4 +1,4 @@
-//! What is refused to whoever asks for too much, and that others do not notice.
+//! Limits: a peer that requests too much is refused, and others do not notice.
 
 use std::{sync::Arc, time::Duration};
 
@@ -61,7 +61,7 @@ async fn closed(stream: &mut TcpStream) {
 
 #[tokio::test]
 async fn who_publishes_too_fast_is_told_when_to_go_on_and_loses_nothing() {
-    // So slow that no machine is: what is refused is a question of the count alone.
+    // No machine is as slow as this rate, so the count alone decides which line is refused.
     let server = start(|config| config.sequencer.rules.publish_rate = Some(HOURLY)).await;
     let mut ada = server.join("ada").await;
     let mut bob = server.join("bob").await;
@@ -124,7 +124,7 @@ async fn who_sends_many_to_join_is_told_when_to_go_on() {
     let status = server.join_with(named("joe")).await.err().expect("many");
     let delay = retry_in(&status);
     assert!(delay > Duration::ZERO && delay <= HOURLY.interval);
-    // Whoever resumes is not counted, so that all may come back at once.
+    // A client that resumes is not counted, so that all may come back at once.
     for participant in &mut here {
         let last = participant.event().await;
         let again = participant.resume(&last);
@@ -149,7 +149,7 @@ async fn a_live_session_that_joins_in_a_loop_is_slowed_down() {
         let last = ada.event().await;
         let mut again = ada.resume(&last);
         if !with_resume {
-            // As if the first Welcome was lost: each of these is told of everybody.
+            // A repeated Join, as after a Welcome that was lost: each gets the list of everybody.
             again.resume = None;
         }
         let mut streams = Vec::new();
@@ -186,13 +186,13 @@ async fn all_loopback_addresses_share_the_seats_of_one() {
             other => panic!("number {number}: {:?}", other.map(drop)),
         }
     }
-    // Who leaves makes room.
+    // A participant that leaves frees its seat.
     drop(here.pop());
     let deadline = Instant::now() + PATIENCE;
     let mut client = client_from(&server, [127, 9, 9, 9]).await;
     while let Err(status) = client.join(named("late")).await {
         assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
-        assert!(Instant::now() < deadline, "there is no room");
+        assert!(Instant::now() < deadline, "no space becomes free");
         sleep(Duration::from_millis(20)).await;
     }
 }
@@ -223,7 +223,7 @@ async fn connections_beyond_the_limit_are_closed_and_others_go_on() {
     drop(open);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        // The server has to notice that there is room.
+        // The server has to notice that there is space.
         let channel = Endpoint::from_shared(format!("http://{}", server.address)).expect("a URL");
         if let Ok(channel) = channel.connect().await {
             let mut client = ChittyChatClient::new(channel);
@@ -231,7 +231,7 @@ async fn connections_beyond_the_limit_are_closed_and_others_go_on() {
                 break;
             }
         }
-        assert!(Instant::now() < deadline, "there is no room");
+        assert!(Instant::now() < deadline, "no space becomes free");
         sleep(Duration::from_millis(20)).await;
     }
 }

@@ -91,7 +91,7 @@ async fn ended_but_for_the_tracer(server: &mut ServerChild) -> bool {
     server.ended().await.success()
 }
 
-/// What `chitty trace` says of the logs, which is nothing against anybody.
+/// The report of `chitty trace` about the logs, which must not have a violation.
 fn checked(folder: &Path) -> String {
     let trace = Trace::read(&[folder.join("logs")]).expect("readable");
     let index = TraceIndex::of(&trace);
@@ -154,7 +154,7 @@ async fn a_disk_that_hangs_neither_stops_the_chat_nor_its_end() {
     let mut server = start(folder.path(), "delay_enter=300000000:when=4+");
     let (client, mut stream, _) = server.join(SESSION).await;
     let reader = tokio::spawn(async move { while let Ok(Some(_)) = stream.message().await {} });
-    // Three lines each: far more than there is room for on their way to the disk.
+    // Three lines each: far more than there is space for on their way to the disk.
     publish_many(&client, 4000).await;
     let deadline = Instant::now() + PATIENCE;
     while !said(folder.path()).contains("the file system does not answer") {
@@ -171,7 +171,7 @@ async fn a_disk_that_hangs_neither_stops_the_chat_nor_its_end() {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    // Not where it could find somebody's configuration.
+    // With a HOME of its own, so that it does not find the configuration of a user.
     Command::new("timeout")
         .args(["20", PROGRAM, "--listen", "127.0.0.1:0", "--ephemeral"])
         .args(["--idle-exit", "0.1"])

@@ -58,7 +58,7 @@ async fn leave_unknown(mut client: ChittyChatClient<Channel>, _: u64) {
     client.leave(request).await.expect_err("unknown");
 }
 
-/// All that was logged.
+/// The contents of all log files.
 fn log(folder: &Path) -> String {
     let mut all = String::new();
     for entry in fs::read_dir(folder.join("logs")).expect("a folder") {
@@ -113,7 +113,7 @@ async fn strangers_make_few_lines_and_the_others_are_counted() {
                 client.history(request).await.expect_err("unknown");
             }
             _ => {
-                // What is no text is quoted in the reason.
+                // The reason quotes an id that is malformed.
                 let request = PublishRequest {
                     session: SESSION.into(),
                     text: "hi".into(),

@@ -1,4 +1,4 @@
-//! What participants who do not read cost the server.
+//! The memory that participants cost that do not read.
 #![cfg(target_os = "linux")]
 
 use std::{fs, net::SocketAddr, time::Duration};
@@ -24,7 +24,7 @@ const LINES: u64 = 4000;
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// Joins with windows that hold all there is, so that only the socket is in the way, and reads
-/// until told to stop.
+/// as long as `reads` is true.
 async fn reader(server: SocketAddr, name: String, mut reads: watch::Receiver<bool>) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("small");
@@ -36,7 +36,7 @@ async fn reader(server: SocketAddr, name: String, mut reads: watch::Receiver<boo
     };
     let mut message = vec![0; 5];
     message[4] = u8::try_from(join.encoded_len()).expect("short");
-    join.encode(&mut message).expect("room");
+    join.encode(&mut message).expect("space");
     let wide = [0, 4, 0x7f, 0xff, 0xff, 0xff];
     let hello = [
         PREFACE,
@@ -57,7 +57,7 @@ async fn reader(server: SocketAddr, name: String, mut reads: watch::Receiver<boo
     std::future::pending::<()>().await;
 }
 
-/// In KiB, without files and what is shared.
+/// The server's memory in KiB, without files and shared memory.
 fn memory(server: &ServerChild) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("RssAnon:"));
@@ -100,7 +100,7 @@ async fn a_hundred_stalled_readers_hold_at_most_64_kib_each() {
         }
     };
 
-    // What the server keeps for all: the ring, SQLite's pages.
+    // Fill what the server keeps once for all: the ring, and SQLite's pages.
     let long = "🦀".repeat(128);
     publish(LINES, &long).await;
     let address = server.url.trim_start_matches("http://").parse();
@@ -118,7 +118,8 @@ async fn a_hundred_stalled_readers_hold_at_most_64_kib_each() {
     publish(LINES, &long).await;
     let all_said = head.wait_for(|head| *head == everybody + LINES);
     let _ = all_said.await.expect("it reads");
-    // What was taken for the moment is given back after it; what readers hold is not.
+    // The least of many readings: memory that was taken for a moment is given back, and what
+    // the readers cost is not.
     let mut each = u64::MAX;
     for _ in 0..100 {
         let stalled = memory(&server);

@@ -118,7 +118,7 @@ async fn a_chat_is_copied_and_checked_while_its_server_goes_on() {
     }
     server.kill().await;
     assert!(writer.await.expect("it ran") > 0);
-    // As the dead server left it: with a write-ahead log.
+    // The dead server has left it like this: with a write-ahead log.
     let output = run(&["check", "--data", &path("data")]);
     assert!(output.status.success(), "{}", stderr(&output));
 

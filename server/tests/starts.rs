@@ -1,5 +1,5 @@
-//! The real binary, started in ways that cannot work: what it says must help whoever reads it,
-//! also in a file.
+//! The real binary, started in ways that cannot work: its message must help a user, also one who
+//! reads it in a file.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ fn run(args: &[&str], environment: &[(&str, &str)]) -> Output {
         .expect("it runs")
 }
 
-/// What it said: one line, or two of clap's, with each cause once and no colours.
+/// The message of a failed start: one line, or a few of clap's, without colours or a backtrace.
 fn complaint(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let lines = text.lines().filter(|line| !line.is_empty()).count();
@@ -159,7 +159,7 @@ async fn health_is_told_by_the_exit_status() {
     let everywhere = format!("0.0.0.0:{port}");
     for (args, environment) in [
         (vec!["health", &*address], vec![]),
-        // As in a container.
+        // In a container, the address is in the environment.
         (vec!["health"], vec![("CHITTY_LISTEN", &*everywhere)]),
     ] {
         let asked = run(&args, &environment);

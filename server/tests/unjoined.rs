@@ -1,4 +1,4 @@
-//! Connections without a participant: they have a limited time, and make room for newcomers.
+//! Connections without a participant: they have a limited time, and are closed for newcomers.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -66,7 +66,7 @@ async fn whoever_holds_watches_keeps_nobody_out() {
         stream.write_all(&watch()).await.expect("written");
         watches.spawn(stay_alive(stream));
     }
-    // From elsewhere, from where they are, and as a probe.
+    // Three newcomers get in: one from another source, one from the same, and a probe.
     let mut bob = server.join("bob").await;
     bob.event().await;
     let mut from_there = connect(&server, [127, 0, 0, 2]).await;
@@ -77,7 +77,7 @@ async fn whoever_holds_watches_keeps_nobody_out() {
     let mut health = HealthClient::new(server.channel().await);
     let check = health.check(HealthCheckRequest::default()).await;
     check.expect("a probe is answered");
-    // And a participant is never closed to make room.
+    // A participant's connection is never closed for a newcomer.
     ada.publish("still here").await;
     ada.events(2).await;
     bob.event().await;
@@ -104,7 +104,7 @@ async fn an_answer_that_is_not_taken_is_reset_and_its_connection_goes_on() {
     let server = start(|config| config.connections.taken_within = Duration::from_millis(300)).await;
     let mut ada = server.join("ada").await;
     ada.event().await;
-    // All of its answers need a window, and it grants none.
+    // All of its answers need an HTTP/2 window, and this peer grants none.
     let request = HealthCheckRequest::default();
     let mut stream = connect(&server, [127, 0, 0, 1]).await;
     let publish = ada.request("never taken");
@@ -137,7 +137,7 @@ async fn an_answer_that_is_not_taken_is_reset_and_its_connection_goes_on() {
     more.expect("in time").expect("it goes on");
 }
 
-/// What a client still has to send when its stream breaks may be sent on the same connection.
+/// A client whose stream breaks may still send on the same connection.
 #[tokio::test]
 async fn a_connection_keeps_its_streams_when_its_participant_has_lost_the_stream() {
     let server = start(|_| {}).await;

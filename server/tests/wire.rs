@@ -1,4 +1,4 @@
-//! What is below the calls: malformed requests, silent and slow peers, probes.
+//! The layers below the calls: malformed requests, silent and slow peers, probes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -144,8 +144,8 @@ async fn probes_and_reflection_are_answered() {
     );
 }
 
-/// Forwards both ways until told to stop, and then keeps the connections open in silence, as a
-/// pulled cable does.
+/// Forwards both ways until the token is cancelled, and then keeps the connections open in
+/// silence, as a pulled cable does.
 async fn cable(server: &TestServer) -> (String, tokio_util::sync::CancellationToken) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
@@ -213,7 +213,7 @@ async fn who_does_not_read_delays_nobody_and_misses_nothing() {
     let server = TestServer::start().await;
     let mut ada = server.join("ada").await;
     ada.event().await;
-    // As a chat's client does: a window for the connection that is larger than a stream's.
+    // The windows of a chat's client: a window for the connection that is larger than a stream's.
     let channel = Endpoint::from_shared(format!("http://{}", server.address))
         .expect("a URL")
         .initial_stream_window_size(64 << 10)

@@ -262,6 +262,7 @@ proptest! {
     }
 }
 
+/// A message at this position, whose author had received everything up to `seen`.
 fn message(position: u64, participant: u64, seen: u64) -> Sending {
     Sending {
         position: position.into(),
@@ -270,11 +271,17 @@ fn message(position: u64, participant: u64, seen: u64) -> Sending {
     }
 }
 
-/// 1 and 2 join, 1 asks at 3, 2 answers at 5 without having seen what 1 added at 4.
+/// ada and bob join at 1 and 2. ada asks at 3, and adds something at 4. bob answers at 5, and has
+/// seen the question only.
 #[test]
 fn an_answer_that_crossed_an_addition() {
-    let sendings = [message(3, 1, 2), message(4, 1, 3), message(5, 2, 3)];
-    let [question, addition, answer] = sendings;
+    const ADA: u64 = 1;
+    const BOB: u64 = 2;
+
+    let question = message(3, ADA, 2);
+    let addition = message(4, ADA, question.position.get());
+    let answer = message(5, BOB, question.position.get());
+    let sendings = [question, addition, answer];
     assert_eq!(question.relation(&answer), Relation::Before);
     assert_eq!(answer.relation(&question), Relation::After);
     assert_eq!(addition.relation(&answer), Relation::Concurrent);
@@ -289,14 +296,21 @@ fn an_answer_that_crossed_an_addition() {
 
 #[test]
 fn who_does_not_tell_what_it_saw_has_crossed_nothing() {
-    let sendings = [message(3, 1, 2), message(4, 2, 0)];
-    assert_eq!(sendings[0].relation(&sendings[1]), Relation::Unknown);
-    assert_eq!(sendings[1].relation(&sendings[0]), Relation::Unknown);
+    // On the wire, 0 means that the author did not report what it had seen.
+    const NOT_REPORTED: u64 = 0;
+
+    let (author, other) = (2, 1);
+    let others = message(3, other, 2);
+    let silent = message(4, author, NOT_REPORTED);
+    assert_eq!(others.relation(&silent), Relation::Unknown);
+    assert_eq!(silent.relation(&others), Relation::Unknown);
+    let sendings = [others, silent];
     let window = Window::new(&sendings);
-    assert_eq!(window.unseen(sendings[1]).count(), 0);
-    assert_eq!(window.crossed(sendings[1]).count(), 0);
-    // Its own line above it is before it all the same.
-    assert_eq!(message(2, 2, 0).relation(&sendings[1]), Relation::Before);
+    assert_eq!(window.unseen(silent).count(), 0);
+    assert_eq!(window.crossed(silent).count(), 0);
+    // The author's own earlier line is before it all the same.
+    let own = message(2, author, NOT_REPORTED);
+    assert_eq!(own.relation(&silent), Relation::Before);
 }
 
 #[test]

@@ -6,7 +6,6 @@ mod config;
 mod drawing;
 mod editor;
 mod host;
-mod kind;
 mod rows;
 mod signals;
 
@@ -24,10 +23,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub use self::{
-    config::{RunError, ScreenConfig},
-    kind::{has_screen, marks_pastes},
-};
+pub use self::config::{RunError, ScreenConfig, has_screen, marks_pastes};
 use self::{
     editor::Editing,
     host::{HOST, Host},

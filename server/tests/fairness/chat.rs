@@ -43,10 +43,10 @@ use tonic::{Code, Status, service::Routes};
 use tonic_types::StatusExt as _;
 use tower_service::Service as _;
 
-/// Of a page, by a slow disk.
+/// The time that a slow disk takes to read a page.
 pub(crate) const READ: Duration = Duration::from_millis(10);
 
-/// To the server, for those who are not on its machine.
+/// The time of a request on its way to the server, from another machine.
 pub(crate) const WAY: Duration = Duration::from_millis(3);
 
 pub(crate) const HOURLY: Rate = Rate {
@@ -73,7 +73,7 @@ impl SlowLog {
         })
     }
 
-    /// Since the server has started, which reads all of it.
+    /// How many pages were read since the server started. The start itself reads one.
     pub(crate) fn reads(&self) -> usize {
         self.reads.load(Ordering::Relaxed) - 1
     }
@@ -155,7 +155,7 @@ pub(crate) struct Chat {
     pub(crate) shutdown: CancellationToken,
 }
 
-/// A stream that is held, and what it began with.
+/// A stream that is held open, and its Welcome.
 pub(crate) struct Stream {
     _body: Answer,
     pub(crate) welcome: Welcome,
@@ -238,7 +238,8 @@ impl Chat {
         self.ask("History", &request, caller).await
     }
 
-    /// The way of a client: it comes back when it was told to, or later, by its own backoff.
+    /// Joins as a client does: after a refusal it waits as long as the server asks for, or longer, by
+    /// its own backoff.
     pub(crate) async fn join_as_told(&self, request: &JoinRequest, caller: Caller) -> Stream {
         let mut backoff = Duration::from_millis(67);
         loop {
@@ -282,7 +283,7 @@ pub(crate) fn named(name: &str) -> JoinRequest {
     }
 }
 
-/// To come back after this position, where each request carried 1.
+/// A Join that resumes after this position, in a chat whose requests all carried the time 1.
 pub(crate) fn back(name: &str, epoch: &str, position: u64) -> JoinRequest {
     JoinRequest {
         resume: Some(Resume {
@@ -295,7 +296,7 @@ pub(crate) fn back(name: &str, epoch: &str, position: u64) -> JoinRequest {
 }
 
 impl Chat {
-    /// The last position, by what a stream is told.
+    /// The head, as a resumed stream reports it.
     pub(crate) async fn service_head(&self, stream: &Stream) -> u64 {
         let again = JoinRequest {
             session: stream.welcome.session.clone(),

@@ -1,4 +1,4 @@
-//! That whoever asks for much waits for itself, and nobody else does.
+//! Fairness: a peer that requests much waits, and nobody else does.
 //!
 //! Without sockets, under a paused clock: what is measured is who waits for whom, on any machine.
 
@@ -147,7 +147,7 @@ async fn reads_for_resumes_are_counted_before_they_are_made() {
     let ada = chat.join(&named("ada"), caller(1)).await.expect("free");
     chat.join(&named("bob"), caller(2)).await.expect("free");
     let epoch = &ada.welcome.epoch;
-    // All at once, so that none is decided before the others are looked at.
+    // All at once, so that each is counted before any of the others is decided.
     let live = (0..100).map(|connection| {
         let request = back("ada", epoch, 1);
         let chat = &chat;
@@ -199,7 +199,7 @@ async fn who_waits_as_told_is_in_while_others_join_in_a_loop() {
         });
     }
     sleep(Duration::from_secs(6)).await;
-    // Newcomers from the same source are in soon if they come back when they were told to.
+    // Newcomers from the same source are in soon if they keep to the waits that they are given.
     for number in 0..3 {
         let began = Instant::now();
         let request = named(&format!("newcomer {number}"));

@@ -82,7 +82,8 @@ async fn a_backup_that_is_laid_over_a_chat_that_goes_on_becomes_the_chat() {
     backup(folder.path());
     publish(&mut client, 3..6).await;
     fs::copy(path("backup.db"), path("data/chat.db")).expect("copied");
-    // It may be told to end before it notices, and must not write to the file then either.
+    // The server may get the signal to end before it notices the change. Even then it must not
+    // write to the file.
     server.end().await;
     let (_server, mut client, restored) = start(folder.path()).await;
     assert_ne!(restored, epoch);

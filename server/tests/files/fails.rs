@@ -43,7 +43,8 @@ async fn ends(folder: &Path, server: &mut ServerChild, reason: &str) {
     }
 }
 
-/// All that was acknowledged is where it was said to be, and what was not is there once at most.
+/// Fails unless each acknowledged line is at the position that was reported, and the line after
+/// them is there once at most.
 async fn holds(client: &mut ChittyChatClient<Channel>, acknowledged: &[PublishReply]) {
     for (number, reply) in acknowledged.iter().enumerate() {
         let again = client.publish(request(number)).await;
@@ -142,7 +143,7 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-async fn a_disk_that_is_full_or_read_only_ends_the_server_until_there_is_room() {
+async fn a_disk_that_is_full_or_read_only_ends_the_server_until_there_is_space() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let data = folder.join("data");
@@ -160,7 +161,7 @@ async fn a_disk_that_is_full_or_read_only_ends_the_server_until_there_is_room() 
     assert!(acknowledged.len() > 10, "{}", acknowledged.len());
     ends(folder, &mut server, "disk is full").await;
 
-    // As when a file system was found to be damaged.
+    // The system does the same if it finds that a file system is damaged.
     disk.remount(&data, "ro");
     let program = format!(
         "{PROGRAM} --listen 127.0.0.1:0 --data {} --log-dir {}/logs",

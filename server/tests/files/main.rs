@@ -28,7 +28,7 @@ fn run(args: &[&str]) -> Output {
     Command::new(PROGRAM).args(args).output().expect("it runs")
 }
 
-/// What it says, which has to succeed.
+/// The output of the program, which has to succeed.
 fn succeeds(args: &[&str]) -> String {
     let output = run(args);
     assert!(output.status.success(), "{args:?}: {}", stderr(&output));
@@ -55,7 +55,7 @@ fn shell(folder: &Path, script: &str) {
     assert!(status.expect("there is a shell").success(), "{script}");
 }
 
-/// What the server of [`start`] says on standard error so far.
+/// What the server of [`start`] has printed on standard error so far.
 fn said(folder: &Path) -> String {
     fs::read_to_string(folder.join("stderr")).expect("readable")
 }
@@ -64,7 +64,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What a server says that does not start; no longer than `timeout` allows.
+/// What a server prints on standard error that refuses to start. `timeout` ends one that starts.
 fn refused(folder: &Path) -> String {
     let path = |name| path(folder, name);
     let output = Command::new("timeout")
@@ -90,7 +90,7 @@ async fn start(folder: &Path) -> (ServerChild, Participant, String) {
 
 struct Participant {
     client: ChittyChatClient<Channel>,
-    /// Whose stream ends is lost after a while.
+    /// Held, because a participant without a stream is announced as LOST after the grace.
     _stream: Streaming<Broadcast>,
 }
 

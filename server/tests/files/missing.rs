@@ -47,7 +47,7 @@ async fn an_end_that_is_missing_is_said_and_can_be_done_without() {
     }
 }
 
-/// What a server says that starts on this chat, and what `check` says about its mark before.
+/// Starts a server on this chat. Returns what it prints, and before that `check` about the mark.
 async fn starts(folder: &Path) -> (String, Option<String>) {
     let checked = succeeds(&["check", "--data", &path(folder, "data")]);
     assert_eq!(succeeds(&["check", &path(folder, "data")]), checked);

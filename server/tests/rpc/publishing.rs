@@ -1,4 +1,4 @@
-//! What is written, and at which time.
+//! Messages, and the Lamport times that they get.
 
 use chitty_chat::proto::v1::{LeaveRequest, event::Kind as EventKind};
 use tonic::Code;

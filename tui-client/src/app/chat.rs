@@ -125,7 +125,7 @@ impl ChatState {
 /// What the session reports about the chat.
 impl ChatState {
     /// Takes note that the session follows the log at its end.
-    pub(super) fn is_live(&mut self, wall: SystemTime) {
+    pub(super) fn link_is_live(&mut self, wall: SystemTime) {
         self.caught_up(wall);
         self.timeline.retry_pages();
     }
@@ -145,6 +145,7 @@ impl ChatState {
         self.recent.moved(clock, cause);
     }
 
+    /// Begins the chat, or continues it after a loss of the link.
     pub(super) fn welcome(&mut self, welcome: &WelcomeNotice, wall: SystemTime) {
         // After another log the timeline says itself what is missing.
         if self.welcomed && !welcome.another_log {
@@ -284,8 +285,8 @@ mod tests {
         let mut again = welcome("ada", 50, &[]);
         (again.next, again.head) = (51.into(), 53.into());
         chat.welcome(&again, at(60));
-        chat.is_live(at(61));
-        chat.is_live(at(62));
+        chat.link_is_live(at(61));
+        chat.link_is_live(at(62));
         let (blocks, _) = chat.timeline.visible();
         let lines: Vec<String> = blocks.iter().map(|block| block.lines().collect()).collect();
         let reports = lines.iter().filter(|line| line.contains("Caught up"));

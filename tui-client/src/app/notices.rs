@@ -24,7 +24,7 @@ impl App {
                     self.chat.timeline.note(note.to_owned(), wall);
                 }
                 if link == Link::Live {
-                    self.chat.is_live(wall);
+                    self.chat.link_is_live(wall);
                 }
                 self.status.link(link, self.now);
             }

@@ -1,11 +1,13 @@
-//! What a client with a screen needs to start.
+//! What a client with a screen needs to start, and whether its terminal can show a screen.
 
-use std::{io, time::SystemTime};
+use std::{
+    io::{self, IsTerminal},
+    time::SystemTime,
+};
 
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
-use super::kind;
 use crate::{app::options::Options, locale::CharacterSet, osc::Notifier, view::Palette};
 
 /// The settings of a client with a screen.
@@ -21,8 +23,7 @@ pub struct ScreenConfig {
     pub time_zone: TimeZone,
     /// The clock for times of day, passed in for tests.
     pub wall: fn() -> SystemTime,
-    /// Whether the terminal marks what is pasted, as [`marks_pastes`](super::marks_pastes) finds
-    /// out.
+    /// Whether the terminal marks what is pasted, as [`marks_pastes`] finds out.
     pub marks_pastes: bool,
     /// How the terminal shows notifications.
     pub notifier: Notifier,
@@ -45,7 +46,7 @@ pub enum RunError {
     #[error("standard input and output must be a terminal; --plain does without one")]
     NoTerminal,
     /// The terminal cannot place the cursor, or its type is unknown.
-    #[error("{} cannot show a screen: use --plain, or set TERM to what your terminal is", kind::words(.0))]
+    #[error("{} cannot show a screen: use --plain, or set TERM to what your terminal is", kind(.0))]
     NoScreen(String),
     /// The terminal does not accept its settings.
     #[error("cannot use the terminal: {0}")]
@@ -53,4 +54,35 @@ pub enum RunError {
     /// The handlers for signals cannot be installed.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
+}
+
+fn kind(term: &str) -> String {
+    match term {
+        "" => "a terminal of an unknown kind (TERM is not set)".into(),
+        _ => format!("a terminal of the kind {term:?} (TERM)"),
+    }
+}
+
+/// Checks that there is a terminal that can show a screen, before anything is started for it.
+/// `term` is its type, from `TERM`.
+pub fn has_screen(term: &str) -> Result<(), RunError> {
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Err(RunError::NoTerminal);
+    }
+    // The types without cursor addressing in terminfo.
+    if matches!(term, "" | "dumb" | "unknown" | "network" | "dialup") {
+        return Err(RunError::NoScreen(term.into()));
+    }
+    Ok(())
+}
+
+/// Whether this terminal marks what is pasted (bracketed paste). The consoles of Linux and the BSDs
+/// and serial terminals do not, and GNU screen, which sets `STY`, pastes without marks.
+///
+/// `variable` looks up the environment variables `TERM` and `STY`.
+pub fn marks_pastes(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let value = |name| variable(name).unwrap_or_default();
+    let unmarked = ["linux", "vt", "ansi", "cons25", "pcansi", "wsvt25"];
+    let is_unmarked = |kind: &str| value("TERM").starts_with(kind);
+    value("STY").is_empty() && !unmarked.into_iter().any(is_unmarked)
 }

@@ -1,38 +1,31 @@
 //! The one task of a session, which handles everything that happens to it one after the other.
 
-use std::{collections::VecDeque, ops::ControlFlow};
+use std::ops::ControlFlow;
 
-use chitty_chat::{
-    LamportClock, LamportTime, MessageId, MessageText, ParticipantName, ParticipantNumber,
-    Position, Session,
-};
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use chitty_chat::{LamportClock, MessageId, MessageText, Session};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
-use tonic::transport::Channel;
 
 use super::{
-    ClockCause, Connector, Ended, HistoryPage, Notice, OnAccepted, Random, SessionCommand,
-    SessionConfig, Ticket,
-    backoff::Backoff,
+    ClockCause, Ended, Notice, OnAccepted, Random, SessionCommand, SessionConfig, Ticket,
     cursor::Cursor,
-    follow::FetchedPage,
+    history::{FetchedPage, HistoryRequests},
     leave::{LeaveOutcome, LeavePhase},
-    link::{BoxFuture, LinkEvent, LinkState},
+    link::{LinkEvent, SessionLink},
     log,
     notice_queue::NoticeQueue,
-    outbox::Outbox,
-    publish::{PublishInFlight, PublishOutcome},
+    own_participant::OwnParticipant,
+    publish::{LineSender, PublishOutcome},
 };
 
 /// Whether the session continues, or why it ends.
 pub(super) type Flow = ControlFlow<Ended>;
 
-/// The state of a session. Its methods are in the files of their subjects.
+/// The state of a session, in parts that keep their own invariants. Its methods are in the files of
+/// their subjects.
 pub(super) struct SessionDriver {
-    pub(super) connector: Connector,
     pub(super) random: Random,
     pub(super) backlog: u32,
     pub(super) on_accepted: OnAccepted,
@@ -43,41 +36,12 @@ pub(super) struct SessionDriver {
     pub(super) session: Session,
     pub(super) clock: LamportClock,
     pub(super) cursor: Cursor,
-    pub(super) outbox: Outbox,
 
-    /// The name to join under.
-    pub(super) name: Option<ParticipantName>,
-    pub(super) participation: Option<Participation>,
-    /// Whether this participation was announced as LOST or CLOSED.
-    pub(super) announced_gone: bool,
-    /// How often the timeline has started afresh. It tells pages of earlier timelines apart.
-    pub(super) timeline: u64,
-    /// The clock that the last Join carried.
-    pub(super) join_lamport: LamportTime,
-    /// The end of the log when this stream began; the session catches up to there.
-    pub(super) head: Position,
-    /// Since when the session follows at the end of the log. Lines are sent only then.
-    pub(super) live: Option<Instant>,
-
-    pub(super) state: LinkState,
-    /// The last connection, even after its stream has ended.
-    pub(super) channel: Option<Channel>,
-    pub(super) backoff: Backoff,
-    pub(super) publishing: Option<PublishInFlight>,
-    pub(super) publish_backoff: Backoff,
-    pub(super) pages: FuturesUnordered<BoxFuture<FetchedPage>>,
-    /// Requests for pages that wait until others are answered.
-    pub(super) waiting_pages: VecDeque<(HistoryPage, u32)>,
+    pub(super) participant: OwnParticipant,
+    pub(super) link: SessionLink,
+    pub(super) lines: LineSender,
+    pub(super) pages: HistoryRequests,
     pub(super) leaving: LeavePhase,
-}
-
-/// What the last Welcome said about this participant.
-pub(super) struct Participation {
-    /// The name that was accepted.
-    pub(super) name: ParticipantName,
-    pub(super) number: ParticipantNumber,
-    /// Events below this position are history.
-    pub(super) since: Position,
 }
 
 /// Everything that can happen to a session.
@@ -101,7 +65,6 @@ impl SessionDriver {
     ) -> Self {
         Self {
             session: Session::random(&mut config.random),
-            connector: config.connector,
             random: config.random,
             backlog: config.backlog,
             on_accepted: config.on_accepted,
@@ -109,21 +72,10 @@ impl SessionDriver {
             out: NoticeQueue::new(notices),
             clock: LamportClock::new(),
             cursor: Cursor::default(),
-            outbox: Outbox::default(),
-            name: None,
-            participation: None,
-            announced_gone: false,
-            timeline: 0,
-            join_lamport: LamportTime::ZERO,
-            head: Position::ZERO,
-            live: None,
-            state: LinkState::Idle,
-            channel: None,
-            backoff: Backoff::default(),
-            publishing: None,
-            publish_backoff: Backoff::default(),
-            pages: FuturesUnordered::new(),
-            waiting_pages: VecDeque::new(),
+            participant: OwnParticipant::default(),
+            link: SessionLink::new(config.connector),
+            lines: LineSender::default(),
+            pages: HistoryRequests::default(),
             leaving: LeavePhase::No,
         }
     }
@@ -145,7 +97,7 @@ impl SessionDriver {
             self.out.clock(self.clock.now(), ClockCause::Observed);
         };
         self.out.clock(self.clock.now(), ClockCause::Observed);
-        log::link_ended(self.connector.server(), &ended);
+        log::link_ended(self.link.server(), &ended);
         self.out.push(Notice::Ended(ended));
         self.out.finish().await;
     }
@@ -175,17 +127,14 @@ impl SessionDriver {
             {
                 asked.map_or(Occurrence::AppGone, Occurrence::Asked)
             }
-            outcome = outcome(&mut self.publishing), if self.publishing.is_some() => {
-                self.publishing = None;
-                Occurrence::Published(outcome)
-            }
+            outcome = self.lines.outcome() => Occurrence::Published(outcome),
             outcome = self.leaving.outcome(), if self.leaving.is_sent() => Occurrence::Left(outcome),
             // The stream is not read while notices wait, so a slow app reaches the server's flow
             // control: see `NoticeQueue`.
-            step = next_step(&mut self.state, &self.out), if all_taken || !self.state.is_following() => {
+            step = next_step(&mut self.link, &self.out), if all_taken || !self.link.is_following() => {
                 Occurrence::Link(step)
             }
-            Some(page) = self.pages.next(), if !self.pages.is_empty() => Occurrence::Paged(page),
+            page = self.pages.next() => Occurrence::Paged(page),
             () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {
                 Occurrence::Nothing
             }
@@ -210,18 +159,14 @@ impl SessionDriver {
             SessionCommand::Join { name } => self.join_as(name),
             SessionCommand::Publish { ticket, text } => self.accept_line(ticket, text),
             SessionCommand::Leave => self.begin_to_leave(),
-            SessionCommand::Hurry => {
-                if let LinkState::Waiting { until, not_before } = &mut self.state {
-                    *until = *not_before;
-                }
-            }
+            SessionCommand::Hurry => self.link.hurry(),
             SessionCommand::History { page, limit } => self.ask_history(page, limit),
         }
     }
 
     fn accept_line(&mut self, ticket: Ticket, text: MessageText) {
         let id = MessageId::random(&mut self.random);
-        if let Err(full) = self.outbox.push(ticket, text, id) {
+        if let Err(full) = self.lines.push(ticket, text, id) {
             let reason = full.to_string();
             self.out.push(Notice::Rejected { ticket, reason });
         }
@@ -267,8 +212,8 @@ impl SessionDriver {
     pub(super) fn timer(&self) -> Option<Instant> {
         if self.leaving.is_wanted() {
             self.leaving.until()
-        } else if self.live.is_some() && self.publishing.is_none() {
-            self.outbox.due()
+        } else if self.link.is_live() {
+            self.lines.due()
         } else {
             None
         }
@@ -283,19 +228,12 @@ impl SessionDriver {
 
 /// The next event of the link. It is not tried again before the app has taken most of the notices:
 /// a server that welcomes and fails again and again must not fill the memory.
-async fn next_step(state: &mut LinkState, out: &NoticeQueue) -> LinkEvent {
-    let step = state.next().await;
+async fn next_step(link: &mut SessionLink, out: &NoticeQueue) -> LinkEvent {
+    let step = link.next().await;
     if matches!(step, LinkEvent::Retry) {
         out.taken().await;
     }
     step
-}
-
-async fn outcome(publishing: &mut Option<PublishInFlight>) -> PublishOutcome {
-    match publishing {
-        Some(publishing) => publishing.await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

@@ -3,55 +3,49 @@
 use std::{sync::Arc, time::Duration};
 
 use chitty_chat::{ParticipantName, ParticipantNumber, Position, proto::v1};
-use tokio::time::Instant;
 use tonic::{Status, transport::Channel};
 
 use super::{
     ClockCause, ConnectError, Ended, Link, NameRefusal, Notice, WelcomeNotice, bounds,
     cursor::Continuity,
-    driver::{Flow, Participation, SessionDriver},
+    driver::{Flow, SessionDriver},
     follow::ReportProgress,
     grpc::{self, JoinFailure},
     link::{LinkState, OpenedStream},
     log,
 };
 
-/// A link that was live for less than this counts as another failure, so that the client does not
-/// join in a tight loop a server that welcomes and fails.
-const STABLE: Duration = Duration::from_secs(1);
-
 impl SessionDriver {
     /// Takes the user's wish to join under this name.
     pub(super) fn join_as(&mut self, name: ParticipantName) {
         // While joining and afterwards the name cannot be changed.
-        let under_way = self.state.is_joining() || self.state.is_following();
-        if under_way || (self.participation.is_some() && self.name.is_some()) {
+        let under_way = self.link.is_joining() || self.link.is_following();
+        let has_name = self.participant.name().is_some();
+        if under_way || (self.participant.was_welcomed() && has_name) {
             tracing::debug!(name = name.as_str(), "joined already");
             return;
         }
-        self.name = Some(name);
-        if !matches!(self.state, LinkState::Connecting(..)) {
+        self.participant.choose(name);
+        if !matches!(self.link.state(), LinkState::Connecting(..)) {
             self.connect();
         }
     }
 
     pub(super) fn connect(&mut self) {
-        let welcomed = self.participation.is_some();
-        let (connecting, starting) = self.connector.connect(welcomed);
-        self.state = LinkState::Connecting(connecting, starting);
-        log::link("connecting", self.connector.server());
+        self.link.connect(self.participant.was_welcomed());
+        log::link("connecting", self.link.server());
         self.out.link(Link::Connecting);
     }
 
     pub(super) fn starting_server(&mut self) {
-        log::link("starting", self.connector.server());
+        log::link("starting", self.link.server());
         self.out.link(Link::StartingServer);
     }
 
     pub(super) fn connected(&mut self, connected: Result<Channel, ConnectError>) -> Flow {
         match connected {
             Ok(channel) => {
-                self.channel = Some(channel.clone());
+                self.link.connected(channel.clone());
                 self.send_join(channel);
                 Flow::Continue(())
             }
@@ -64,16 +58,17 @@ impl SessionDriver {
     }
 
     fn send_join(&mut self, channel: Channel) {
-        let Some(name) = &self.name else {
-            self.state = LinkState::Idle;
-            return;
+        let Some(name) = self.participant.name() else {
+            return self.link.stop();
         };
+        let name = name.to_string();
         // Every try is a new request with a new time, unlike Publish: the log has no event for one
         // that failed.
-        self.join_lamport = self.clock.tick();
+        let lamport = self.clock.tick();
+        self.participant.joins_at(lamport);
         let request = v1::JoinRequest {
-            name: name.to_string(),
-            lamport: self.join_lamport.get(),
+            name,
+            lamport: lamport.get(),
             resume: self.cursor.resume(),
             backlog: self.backlog,
             session: self.session.reveal().to_owned(),
@@ -82,7 +77,7 @@ impl SessionDriver {
         self.out.clock(self.clock.now(), ClockCause::Sent);
         log::join_sent(&request, self.clock.now());
         self.out.link(Link::Connecting);
-        self.state = LinkState::Joining(Box::pin(async move {
+        self.link.join(Box::pin(async move {
             tokio::time::timeout(grpc::CALL, enter(channel, request))
                 .await
                 .unwrap_or_else(|_| Err(grpc::no_answer(grpc::CALL)))
@@ -92,7 +87,7 @@ impl SessionDriver {
     pub(super) fn joined(&mut self, joined: Result<OpenedStream, Status>) -> Flow {
         match joined {
             Ok((welcome, stream)) => {
-                self.state = LinkState::Following(stream);
+                self.link.follow(stream);
                 self.welcomed(&welcome);
                 Flow::Continue(())
             }
@@ -101,11 +96,10 @@ impl SessionDriver {
     }
 
     pub(super) fn welcomed(&mut self, welcome: &v1::Welcome) {
-        let Some(name) = self.name.clone() else {
+        let Some(name) = self.participant.name().cloned() else {
             return;
         };
-        let before = self.participation.as_ref().map(|before| &before.name);
-        if before != Some(&name) {
+        if !self.participant.is_accepted() {
             (self.on_accepted)(name.as_str());
         }
         self.clock.observe(welcome.lamport.into());
@@ -114,20 +108,11 @@ impl SessionDriver {
         let asked_to_resume = self.cursor.resume().is_some();
         let entry = self.cursor.welcome(&welcome.epoch, next);
         if matches!(entry, Continuity::Afresh { .. }) {
-            // Pages that are in flight belong to the old timeline from now on.
-            self.timeline += 1;
-            self.outbox.renew();
+            self.pages.start_afresh();
+            self.lines.renew();
         }
         let granted = welcome.resumed && asked_to_resume && entry == Continuity::GoesOn;
-        let number = match &self.participation {
-            // The Welcome to a new participation may have been lost, so the server's number takes
-            // precedence.
-            _ if welcome.participant != 0 => ParticipantNumber::new(welcome.participant),
-            Some(participation) if granted => participation.number,
-            // The first Welcome was lost: the stream begins at this participant's own Joined.
-            _ if welcome.resumed => ParticipantNumber::from(next),
-            _ => ParticipantNumber::new(welcome.position),
-        };
+        let number = self.participant.number_in(welcome, granted);
         log::join_replied(welcome, number, self.clock.now());
 
         let participants: Vec<(ParticipantNumber, Arc<str>)> = welcome
@@ -144,14 +129,8 @@ impl SessionDriver {
         let own = participants.iter().find(|(each, _)| *each == number);
         let shown_name = own.map_or_else(|| name.shared(), |(_, own)| Arc::clone(own));
         let position = Position::new(welcome.position);
-        // Said of the participation before this one.
-        self.announced_gone = false;
-        self.participation = Some(Participation {
-            name,
-            number,
-            since: position,
-        });
-        self.head = welcome.head.into();
+        self.participant.begin(name, number, position);
+        self.link.catch_up_to(welcome.head.into());
         self.out.note_clock(self.clock.now());
         self.out.push(Notice::Welcome(WelcomeNotice {
             name: shown_name,
@@ -164,19 +143,23 @@ impl SessionDriver {
                 .collect(),
             position,
             next,
-            head: self.head,
+            head: welcome.head.into(),
             first: welcome.first.into(),
             clock: self.clock.now(),
             resumed: welcome.resumed,
             another_log: entry == Continuity::Afresh { another_log: true },
-            server: self.connector.server().to_owned(),
+            server: self.link.server().to_owned(),
         }));
         self.note_progress(ReportProgress::Always);
     }
 
     fn not_joined(&mut self, status: &Status) -> Flow {
         let failure = JoinFailure::of(status);
-        log::join_refused(self.join_lamport, status, &grpc::reason(status));
+        log::join_refused(
+            self.participant.join_lamport(),
+            status,
+            &grpc::reason(status),
+        );
         match failure {
             JoinFailure::Refused { reason, retry_in } => {
                 self.refused(reason, retry_in);
@@ -193,17 +176,17 @@ impl SessionDriver {
     }
 
     fn refused(&mut self, reason: String, retry_in: Option<Duration>) {
-        let Some(name) = self.name.take() else {
+        let Some(name) = self.participant.name().cloned() else {
             return;
         };
-        let accepted = self.participation.as_ref().map(|before| &before.name);
-        if let (Some(wait), true) = (retry_in, accepted == Some(&name)) {
+        if let Some(wait) = retry_in
+            && self.participant.is_accepted()
+        {
             // The server still takes the holder of this participant's own name for another one.
-            self.name = Some(name);
-            self.lost(reason, wait);
-            return;
+            return self.lost(reason, wait);
         }
-        self.state = LinkState::Idle;
+        self.participant.forget_name();
+        self.link.stop();
         self.out.push(Notice::Refused(NameRefusal {
             name: name.to_string(),
             reason,
@@ -214,24 +197,15 @@ impl SessionDriver {
     /// Takes note that the link is down; it is tried again after a backoff, but not before `wait`
     /// has passed.
     pub(super) fn lost(&mut self, reason: String, wait: Duration) {
-        let now = Instant::now();
-        if self.live.take().is_some_and(|since| now - since >= STABLE) {
-            self.backoff.reset();
-        }
-        // The outcome of the line in flight is unknown: the same request is sent again.
-        self.publishing = None;
+        self.link.lose();
+        self.lines.abandon_call();
         if self.leaving.is_wanted() {
-            self.state = LinkState::Idle;
-            return;
+            return self.link.stop();
         }
         // Jitter, so that the clients of a restarted server do not all come at once.
         let random = self.random_u64();
-        let retry_in = self.backoff.next(random).max(wait);
-        log::link_lost(self.connector.server(), &reason, retry_in);
-        self.state = LinkState::Waiting {
-            until: now + retry_in,
-            not_before: now + wait,
-        };
+        let retry_in = self.link.retry(random, wait);
+        log::link_lost(self.link.server(), &reason, retry_in);
         self.out.link(Link::Lost { reason, retry_in });
     }
 }

@@ -74,13 +74,13 @@ impl SessionDriver {
         if self.leaving.is_wanted() {
             return;
         }
-        log::link("leaving", self.connector.server());
+        log::link("leaving", self.link.server());
         if matches!(
-            self.state,
+            self.link.state(),
             LinkState::Connecting(..) | LinkState::Waiting { .. }
         ) {
             // No server is started or waited for just to send it a Leave.
-            self.state = LinkState::Idle;
+            self.link.stop();
         }
         self.leaving = LeavePhase::Wanted {
             until: Instant::now() + OUTCOMES,
@@ -93,14 +93,14 @@ impl SessionDriver {
             LeavePhase::Wanted { until } => {
                 // Lines that were typed before the wish to leave are still sent, but without a link
                 // they would never be.
-                let to_send = self.live.is_some() && !self.outbox.is_settled();
-                let under_way = to_send || self.publishing.is_some() || self.state.is_joining();
+                let to_send = self.link.is_live() && !self.lines.is_settled();
+                let under_way = to_send || self.lines.is_in_flight() || self.link.is_joining();
                 if under_way && now < *until {
                     return Flow::Continue(());
                 }
                 self.send_leave()
             }
-            LeavePhase::Done { until } if now >= *until || !self.state.is_following() => {
+            LeavePhase::Done { until } if now >= *until || !self.link.is_following() => {
                 Flow::Break(Ended::Left)
             }
             _ => Flow::Continue(()),
@@ -109,10 +109,10 @@ impl SessionDriver {
 
     /// Sends Leave, even without a stream: the channel reconnects if that is quickly done.
     fn send_leave(&mut self) -> Flow {
-        let Some(channel) = self.channel.clone() else {
+        let Some(channel) = self.link.channel().cloned() else {
             return Flow::Break(Ended::Left);
         };
-        if self.name.is_none() {
+        if self.participant.name().is_none() {
             return Flow::Break(Ended::Left);
         }
         let lamport = self.clock.tick();

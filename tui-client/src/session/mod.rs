@@ -10,12 +10,14 @@ mod cursor;
 mod driver;
 mod follow;
 mod grpc;
+mod history;
 mod join;
 mod leave;
 mod link;
 mod log;
 mod notice_queue;
 mod outbox;
+mod own_participant;
 mod port;
 #[cfg(test)]
 mod properties;

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 
 use super::{
     Connector, HistoryPage, Notice, SessionCommand, SessionConfig, bounds, driver::SessionDriver,
-    follow::FetchedPage, grpc::PublishFailure,
+    grpc::PublishFailure, history::FetchedPage,
 };
 use crate::{
     app::testing::TestApp,
@@ -178,7 +178,9 @@ pub(super) fn driver() -> (SessionDriver, mpsc::Receiver<Notice>) {
         span: None,
     };
     let mut driver = SessionDriver::new(config, commands, notices_in);
-    driver.name = ParticipantName::parse("ada").ok();
+    driver
+        .participant
+        .choose(ParticipantName::parse("ada").expect("it is valid"));
     (driver, notices)
 }
 
@@ -215,9 +217,13 @@ fn deliver(driver: &mut SessionDriver, said: ServerMessage) -> bool {
         ServerMessage::Failed(code, text, seconds, nanos) => {
             let status = status(code, &text, seconds, nanos);
             let _ = PublishFailure::of(&status);
-            driver.name = ParticipantName::parse("ada").ok();
+            driver
+                .participant
+                .choose(ParticipantName::parse("ada").expect("it is valid"));
             let goes_on = driver.joined(Err(status)).is_continue();
-            driver.name = ParticipantName::parse("ada").ok();
+            driver
+                .participant
+                .choose(ParticipantName::parse("ada").expect("it is valid"));
             return goes_on;
         }
     };

@@ -241,6 +241,7 @@ impl Loaded {
         self.absorb_tail();
     }
 
+    /// Drops the oldest entry, and moves the low end of the range to the oldest event that is left.
     fn drop_first(&mut self) {
         if self.entries.drop_first() {
             self.range.dropped(|| self.entries.oldest());

@@ -72,7 +72,7 @@ use self::{
 };
 use crate::session::{Ticket, WelcomeNotice};
 
-/// The state of the messages pane. Each part keeps its own invariants; [`Timeline::settle`] keeps
+/// The state of the messages pane. Each part keeps its own invariants; `Timeline::settle` keeps
 /// those between the parts.
 #[derive(Debug)]
 pub struct Timeline {

@@ -51,6 +51,9 @@ pub(super) struct PinnedEntries {
 }
 
 /// Entries with consecutive numbers.
+///
+/// A signed number with a moving `first` makes both ends cheap: dropping the oldest entry raises
+/// `first`, inserting older ones lowers it, and no number that somebody holds has to change.
 #[derive(Debug, Default)]
 pub(super) struct NumberedEntries {
     entries: VecDeque<TimelineEntry>,
@@ -168,6 +171,8 @@ impl NumberedEntries {
             first.new_day = last.at.date() != first.at.date();
         }
         self.first -= rows;
+        // The page belongs between the past and the rest. Turning the past away makes that place
+        // the front, where a deque inserts without moving the rest.
         self.entries.rotate_left(self.past);
         for entry in page.into_iter().rev() {
             self.entries.push_front(entry);

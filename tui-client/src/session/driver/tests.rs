@@ -25,15 +25,17 @@ type Prepare = fn(&mut SessionDriver);
 /// In the chat at the end of its log; no server is called.
 fn in_chat() -> (SessionDriver, mpsc::Receiver<Notice>) {
     let (mut driver, notices) = driver();
-    driver.channel = Some(Endpoint::from_static("http://127.0.0.1:9").connect_lazy());
-    driver.state = following();
+    driver
+        .link
+        .connected(Endpoint::from_static("http://127.0.0.1:9").connect_lazy());
+    driver.link.set_state(following());
     driver.welcomed(&v1::Welcome {
         epoch: "a".into(),
         next: 1,
         participant: 1,
         ..Default::default()
     });
-    assert!(driver.live.is_some());
+    assert!(driver.link.is_live());
     (driver, notices)
 }
 
@@ -51,12 +53,12 @@ fn id() -> MessageId {
 
 fn with_line(driver: &mut SessionDriver) {
     let text = MessageText::parse("hello").expect("it is valid");
-    let pushed = driver.outbox.push(Ticket(1), text, id());
+    let pushed = driver.lines.push(Ticket(1), text, id());
     assert!(pushed.is_ok());
 }
 
 fn in_flight(driver: &mut SessionDriver) {
-    driver.publishing = Some(Box::pin(std::future::pending()));
+    driver.lines.send_forever();
 }
 
 fn said(kind: v1::broadcast::Kind) -> v1::Broadcast {
@@ -111,7 +113,7 @@ async fn leaving_waits_for_what_is_under_way_and_half_a_second_at_most() {
             "a line is to be sent, but it is not at the end of the log",
             |driver| {
                 with_line(driver);
-                driver.live = None;
+                driver.link.set_live(None);
             },
             false,
         ),
@@ -119,13 +121,16 @@ async fn leaving_waits_for_what_is_under_way_and_half_a_second_at_most() {
             "the only line is in the log",
             |driver| {
                 with_line(driver);
-                driver.outbox.accepted(&id(), 9.into(), Position::ZERO);
+                driver
+                    .lines
+                    .outbox()
+                    .accepted(&id(), 9.into(), Position::ZERO);
             },
             false,
         ),
         (
             "it is joining",
-            |driver| driver.state = LinkState::Joining(Box::pin(std::future::pending())),
+            |driver| driver.link.join(Box::pin(std::future::pending())),
             true,
         ),
     ];
@@ -166,7 +171,7 @@ async fn who_has_left_reads_on_while_there_is_a_stream_but_not_for_long() {
         until: Instant::now() + STEP,
     };
     goes_on(&driver.go_on_leaving());
-    driver.state = LinkState::Idle;
+    driver.link.stop();
     assert_eq!(driver.go_on_leaving(), Flow::Break(Ended::Left));
 }
 
@@ -192,9 +197,9 @@ async fn a_reply_to_leave_is_followed_by_a_quarter_of_a_second_of_reading() {
 #[tokio::test(start_paused = true)]
 async fn without_a_server_or_a_name_there_is_nobody_to_tell() {
     let (mut nowhere, _notices) = in_chat();
-    nowhere.channel = None;
+    nowhere.link.forget_channel();
     let (mut nameless, _other_notices) = in_chat();
-    nameless.name = None;
+    nameless.participant.forget_name();
     for driver in [&mut nowhere, &mut nameless] {
         driver.begin_to_leave();
         assert_eq!(driver.go_on_leaving(), Flow::Break(Ended::Left));
@@ -224,8 +229,8 @@ async fn while_the_user_leaves_the_server_cannot_remove_anybody() {
     in_flight(&mut leaves);
     leaves.begin_to_leave();
     goes_on(&leaves.broadcast(Ok(Some(closing(Reason::Shutdown)))));
-    assert!(matches!(leaves.state, LinkState::Idle));
-    assert!(leaves.publishing.is_none());
+    assert!(matches!(leaves.link.state(), LinkState::Idle));
+    assert!(!leaves.lines.is_in_flight());
     assert_eq!(reported_lost(&leaves), None);
 }
 
@@ -235,7 +240,7 @@ async fn only_the_own_left_says_that_this_participation_is_given_up() {
 
     let (mut driver, _notices) = in_chat();
     goes_on(&driver.broadcast(Ok(Some(left_event(2, left::Reason::Lost)))));
-    assert!(!driver.announced_gone);
+    assert!(!driver.participant.is_announced_gone());
     let removed = Ended::Removed("an operator did it".into());
     assert_eq!(
         driver.broadcast(Ok(Some(closing(Reason::Ended)))),
@@ -244,7 +249,7 @@ async fn only_the_own_left_says_that_this_participation_is_given_up() {
 
     let (mut driver, _notices) = in_chat();
     goes_on(&driver.broadcast(Ok(Some(left_event(1, left::Reason::Lost)))));
-    assert!(driver.announced_gone);
+    assert!(driver.participant.is_announced_gone());
     goes_on(&driver.broadcast(Ok(Some(closing(Reason::Ended)))));
     let lost = reported_lost(&driver).map(|(reason, _)| reason);
     assert_eq!(lost, Some("this participation was given up"));
@@ -276,12 +281,12 @@ async fn every_way_in_which_a_stream_ends_has_its_end() {
             reported_lost(&driver).map(|(reason, _)| reason),
             Some(reason)
         );
-        assert!(matches!(driver.state, LinkState::Waiting { .. }));
+        assert!(matches!(driver.link.state(), LinkState::Waiting { .. }));
     }
     let (mut driver, _notices) = in_chat();
     goes_on(&driver.broadcast(Ok(Some(closing(Reason::Unspecified)))));
     assert_eq!(reported_lost(&driver), None);
-    assert!(driver.state.is_following());
+    assert!(driver.link.is_following());
 }
 
 #[tokio::test(start_paused = true)]
@@ -290,7 +295,7 @@ async fn a_link_that_was_live_for_a_second_is_tried_again_as_the_first_time() {
         let (mut driver, _notices) = in_chat();
         driver.random = Box::new(|bytes| bytes.fill(0xff));
         for _ in 0..5 {
-            driver.backoff.next(0);
+            driver.link.backoff().next(0);
         }
         tokio::time::advance(live).await;
         driver.lost("the cable".into(), Duration::ZERO);
@@ -309,12 +314,12 @@ async fn a_lost_link_is_tried_again_after_the_wait_and_sooner_in_a_hurry() {
     let now = Instant::now();
     // Not before the time for which the server asks.
     driver.lost("full".into(), STEP);
-    let LinkState::Waiting { until, not_before } = driver.state else {
+    let &LinkState::Waiting { until, not_before } = driver.link.state() else {
         panic!("it waits");
     };
     assert_eq!((until, not_before), (now + STEP, now + STEP));
     driver.lost("the cable".into(), A_MOMENT);
-    let LinkState::Waiting { until, not_before } = driver.state else {
+    let &LinkState::Waiting { until, not_before } = driver.link.state() else {
         panic!("it waits");
     };
     assert_eq!(until, now + Duration::from_micros(199_999));
@@ -328,26 +333,26 @@ async fn a_line_of_unknown_outcome_waits_longer_each_time() {
     let now = Instant::now();
     for most in [100, 200, 400] {
         with_line(&mut driver);
-        assert_eq!(driver.timer(), driver.outbox.due());
+        assert_eq!(driver.timer(), driver.lines.outbox().due());
         driver.not_published(&id(), 1.into(), &Status::unavailable("?"));
         let wait = Duration::from_micros(most * 1000 - 1);
-        assert_eq!(driver.outbox.due(), Some(now + wait));
+        assert_eq!(driver.lines.outbox().due(), Some(now + wait));
         assert_eq!(driver.timer(), Some(now + wait));
-        driver.outbox.refused(&id());
+        driver.lines.outbox().refused(&id());
     }
     // Any answer ends that.
     driver.not_published(&id(), 1.into(), &Status::invalid_argument("rude"));
     with_line(&mut driver);
     driver.not_published(&id(), 1.into(), &Status::unavailable("?"));
     let wait = Duration::from_micros(99_999);
-    assert_eq!(driver.outbox.due(), Some(now + wait));
+    assert_eq!(driver.lines.outbox().due(), Some(now + wait));
     // Nothing is due while a line is in flight, or without a link.
     in_flight(&mut driver);
     assert_eq!(driver.timer(), None);
-    driver.publishing = None;
-    driver.live = None;
+    driver.lines.abandon_call();
+    driver.link.set_live(None);
     assert_eq!(driver.timer(), None);
-    driver.publishing = Some(Box::pin(std::future::pending()));
+    driver.lines.send_forever();
     assert_eq!(driver.timer(), None);
 }
 
@@ -358,11 +363,11 @@ async fn a_participation_that_is_over_is_renewed_after_a_wait() {
     for most in [100, 200, 5000, 5000] {
         if most == 5000 {
             for _ in 0..9 {
-                driver.publish_backoff.next(0);
+                driver.lines.backoff().next(0);
             }
         }
-        driver.live = Some(Instant::now());
-        driver.backoff.reset();
+        driver.link.set_live(Some(Instant::now()));
+        driver.link.backoff().reset();
         driver.not_published(&id(), 1.into(), &Status::unauthenticated("over"));
         let wait = Duration::from_micros(most * 1000 - 1);
         assert_eq!(reported_lost(&driver), Some(("over", wait)));

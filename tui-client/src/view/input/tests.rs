@@ -1,4 +1,4 @@
-//! The screens of one who writes.
+//! The screens of a user who writes.
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use insta::assert_snapshot;
@@ -231,4 +231,16 @@ fn what_was_chosen_or_found_has_a_style_also_without_colours() {
             .contains(Modifier::REVERSED)
     );
     assert_eq!(style(Theme::new(true)).fg, Some(Color::Yellow));
+}
+
+#[test]
+fn the_caret_moves_by_what_is_seen() {
+    let mut driver = TestApp::joined(80, 24);
+    driver.type_in("日本e\u{301}");
+    let end = shot(&driver, 80, 24);
+    assert!(end.ends_with("cursor at 12, 23"), "{end}");
+    driver.press(KeyCode::Left);
+    driver.key(KeyCode::Char('b'), KeyModifiers::CONTROL);
+    let back = shot(&driver, 80, 24);
+    assert!(back.ends_with("cursor at 9, 23"), "{back}");
 }

@@ -312,9 +312,9 @@ fn an_emptied_screen_names_who_goes_on() {
         let mut driver = TestApp::joined(width, height);
         driver.event(message(3, 11, "bob", "before"));
         driver.say("/clear");
-        driver.event(message(4, 15, "bob", "behind"));
+        driver.event(message(4, 15, "bob", "after"));
         let screen = shot(&driver, width, height);
-        let row = screen.lines().find(|row| row.contains("behind"));
+        let row = screen.lines().find(|row| row.contains("after"));
         assert!(row.is_some_and(|row| row.contains("bob")), "{screen}");
     }
 }

@@ -229,15 +229,3 @@ fn over_the_limit() {
     assert_eq!(scene.at(1, 1), "| |\ncursor at 0, 0");
     scene.matches_files("over");
 }
-
-#[test]
-fn the_caret_moves_by_what_is_seen() {
-    let mut driver = TestApp::joined(80, 24);
-    driver.type_in("日本e\u{301}");
-    let end = shot(&driver, 80, 24);
-    assert!(end.ends_with("cursor at 12, 23"), "{end}");
-    driver.press(KeyCode::Left);
-    driver.key(KeyCode::Char('b'), KeyModifiers::CONTROL);
-    let back = shot(&driver, 80, 24);
-    assert!(back.ends_with("cursor at 9, 23"), "{back}");
-}
