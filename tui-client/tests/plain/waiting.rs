@@ -31,6 +31,22 @@ fn chat(world: &World, lines: usize) -> ServerProcess {
 /// More lines than pipes and the client hold.
 const MANY: usize = 3000;
 
+/// The same command, run by `env` with this option about the signals that it inherits.
+fn with_signals(option: &str, command: &Command) -> Command {
+    let mut env = Command::new("env");
+    env.env_clear()
+        .arg(option)
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => env.env(name, value),
+            None => env.env_remove(name),
+        };
+    }
+    env
+}
+
 #[test]
 fn a_reader_that_stalls_does_not_keep_a_client_that_is_to_end() {
     let world = World::new();
@@ -38,8 +54,14 @@ fn a_reader_that_stalls_does_not_keep_a_client_that_is_to_end() {
     for name in ["TERM", "INT", "HUP"] {
         // Its error output is not read either.
         let (reader, writer) = std::io::pipe().expect("a pipe");
-        let mut stalled = client(&world, server.address(), "bob")
-            .args(["--backlog", "100000"])
+        let mut bob = client(&world, server.address(), "bob");
+        bob.args(["--backlog", "100000"]);
+        if cfg!(target_os = "linux") {
+            // The tests themselves may have been started by `nohup`, or in the background.
+            bob = with_signals("--default-signal=HUP,INT", &bob);
+            bob.stdin(Stdio::piped());
+        }
+        let mut stalled = bob
             .stdout(writer.try_clone().expect("a descriptor"))
             .stderr(writer)
             .spawn()
@@ -187,11 +209,7 @@ fn signals_that_are_to_be_ignored_are() {
     let world = World::new();
     let server = world.server(&[]);
     let chitty = client(&world, server.address(), "bot");
-    let mut bot = Command::new("env")
-        .args(["--ignore-signal=HUP,INT", env!("CARGO_BIN_EXE_chitty")])
-        .args(chitty.get_args())
-        .env_remove("CHITTY_PLAIN")
-        .env("HOME", world.logs())
+    let mut bot = with_signals("--ignore-signal=HUP,INT", &chitty)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
