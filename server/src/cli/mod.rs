@@ -36,7 +36,7 @@ use crate::{
     data::{DataDir, DataError, default_data_dir},
     failure::describe,
     listen::{Sockets, own_addresses, ways_in},
-    log::{Log, MemoryLog, SqliteLog},
+    log::{Log, MemoryStore, SqliteStore, Store},
     sequencer::{SequencerError, StopReason},
     threads,
 };
@@ -73,9 +73,9 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
         ..args.clone()
     };
     let runtime = threads::start()?;
-    let opened = open_log(args);
+    let opened = open_store(args);
     let (data, result) = match opened {
-        Ok((data, log)) => (data, runtime.block_on(serve(args, log, &log_path))),
+        Ok((data, store)) => (data, runtime.block_on(serve(args, store, &log_path))),
         Err(error) => (None, Err(error)),
     };
     // A reader of the log that hangs on the disk must not keep the process alive.
@@ -112,7 +112,7 @@ pub fn say(what: &str) {
     let _ = writeln!(io::stderr(), "chitty-server: {}", display::safe(what));
 }
 
-async fn serve(args: &ServeArgs, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
+async fn serve(args: &ServeArgs, store: Arc<dyn Store>, log_path: &Path) -> Result<()> {
     let listener = Sockets::bind(&args.listen).await?;
     let shutdown = CancellationToken::new();
     let signals = shutdown.clone();
@@ -122,11 +122,11 @@ async fn serve(args: &ServeArgs, log: Arc<dyn Log>, log_path: &Path) -> Result<(
         info!(target: CALL, call = "Server", step = "stopping", signal);
         signals.cancel();
     });
-    announce(&listener, &*log, log_path)?;
+    announce(&listener, &*store.lobby(), log_path)?;
     if args.detach {
         leave_standard_error().wrap_err("cannot open /dev/null")?;
     }
-    let end = app::serve(listener, log, args.config(), shutdown).await?;
+    let end = app::serve(listener, store, args.config(), shutdown).await?;
     let reason = match end {
         StopReason::Shutdown => "signal",
         StopReason::Idle => "idle",
@@ -135,14 +135,14 @@ async fn serve(args: &ServeArgs, log: Arc<dyn Log>, log_path: &Path) -> Result<(
     Ok(())
 }
 
-fn open_log(args: &ServeArgs) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
+fn open_store(args: &ServeArgs) -> Result<(Option<DataDir>, Arc<dyn Store>)> {
     if args.ephemeral {
-        return Ok((None, Arc::new(MemoryLog::new(&mut secret::os_random))));
+        return Ok((None, Arc::new(MemoryStore::new(&mut secret::os_random))));
     }
     let directory = args.data.clone().unwrap_or_else(default_data_dir);
     let data = DataDir::open(&directory)?;
-    let log = SqliteLog::serve::<Fold>(&data, &mut secret::os_random)?;
-    Ok((Some(data), Arc::new(log)))
+    let store = SqliteStore::serve::<Fold>(&data, &mut secret::os_random)?;
+    Ok((Some(data), Arc::new(store)))
 }
 
 fn announce(sockets: &Sockets, log: &dyn Log, log_path: &Path) -> io::Result<()> {

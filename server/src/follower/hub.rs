@@ -14,10 +14,10 @@ use std::{
 };
 
 use chitty_chat::{ParticipantNumber, Position};
-use tokio::{sync::Notify, time::sleep};
+use tokio::time::sleep;
 
 use super::{
-    FollowerLimits,
+    ChatSlot, Detached, DetachedStreams, FollowerLimits,
     ring::{Ring, RingRead},
     subscription::{Subscription, TICKS},
     wave::{PART, Waves},
@@ -35,18 +35,10 @@ pub struct Hub {
     /// The number of the current stall check. Stalls are measured in these ticks, so that a
     /// follower stores a number instead of reading a clock for each event.
     tick: AtomicU64,
-    detached: Mutex<Vec<Detached>>,
-    detachment: Notify,
+    /// Where the hub reports the streams that ended, and the chat that it names there.
+    detached: Arc<DetachedStreams>,
+    chat: ChatSlot,
     closed: AtomicBool,
-}
-
-/// A stream that ended, for the sequencer to take note of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Detached {
-    /// The participation that the stream belonged to.
-    pub participant: ParticipantNumber,
-    /// Which stream of the participation it was.
-    pub generation: u64,
 }
 
 /// Why a stream has to end.
@@ -86,8 +78,19 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// A hub for a log that ends at `head`.
+    /// A hub for a log that ends at `head`, the only one of its sequencer.
     pub fn new(limits: FollowerLimits, head: Position) -> Self {
+        Self::of_chat(ChatSlot::default(), limits, head, Arc::default())
+    }
+
+    /// A hub for the log of this chat, which ends at `head`. Streams that end are added to
+    /// `detached`.
+    pub fn of_chat(
+        chat: ChatSlot,
+        limits: FollowerLimits,
+        head: Position,
+        detached: Arc<DetachedStreams>,
+    ) -> Self {
         Self {
             head: AtomicU64::new(head.get()),
             ring: RwLock::new(Ring::new(limits, head)),
@@ -95,8 +98,8 @@ impl Hub {
             waves: Waves::default(),
             stall: limits.stall,
             tick: AtomicU64::new(1),
-            detached: Mutex::new(Vec::new()),
-            detachment: Notify::new(),
+            detached,
+            chat,
             closed: AtomicBool::new(false),
         }
     }
@@ -199,16 +202,6 @@ impl Hub {
         {
             subscription.check_stall(now, head);
         }
-    }
-
-    /// Takes the list of streams that ended since it was last taken.
-    pub fn take_detached(&self) -> Vec<Detached> {
-        std::mem::take(&mut self.detached.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Returns when a stream has ended.
-    pub async fn detachment(&self) {
-        self.detachment.notified().await;
     }
 
     fn wake_all(&self) {
@@ -351,16 +344,10 @@ impl Drop for Attachment {
         self.hub.delivered(&self.subscription);
         // Outside the lock, because the end of a wave takes another one. After the removal, so that
         // no new wave can wake this stream in between.
-        let detached = Detached {
+        self.hub.detached.add(Detached {
+            chat: self.hub.chat,
             participant: self.participant,
             generation: self.subscription.generation(),
-        };
-        // The list is bounded by the number of streams: each adds one entry when it ends.
-        self.hub
-            .detached
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(detached);
-        self.hub.detachment.notify_one();
+        });
     }
 }

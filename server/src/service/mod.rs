@@ -53,7 +53,7 @@ use crate::{
     grpc,
     line_limit::{Cause, LineLimit},
     net::{self, Endless, Peer},
-    sequencer::Handle,
+    sequencer::{Chats, Handle},
 };
 
 /// Deadline from a request's headers to its reply, or to the beginning of its stream. It also ends
@@ -75,6 +75,7 @@ pub struct ChittyChat {
 }
 
 struct ServiceState {
+    /// The chat that all calls are about: other chats cannot be reached yet.
     sequencer: Handle,
     quota: Quota,
     newcomers: Arc<JoinQueue>,
@@ -89,12 +90,12 @@ struct ServiceState {
 pub type Answer = Either<Follower, Either<UnaryReply, Body>>;
 
 impl ChittyChat {
-    /// A service for this chat, beside other services. `random` fills a buffer with unpredictable
+    /// A service for these chats, beside other services. `random` fills a buffer with unpredictable
     /// bytes, for sessions that the server picks.
-    pub fn new(sequencer: Handle, random: fn(&mut [u8]), others: Routes) -> Self {
+    pub fn new(chats: Chats, random: fn(&mut [u8]), others: Routes) -> Self {
         Self {
             chat: Arc::new(ServiceState {
-                sequencer,
+                sequencer: chats.lobby().clone(),
                 quota: Quota::new(),
                 newcomers: Arc::default(),
                 look_ups: LookUps::default(),

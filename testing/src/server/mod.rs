@@ -7,6 +7,7 @@ pub mod strace;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use crate::one_chat::OneChat;
 use chitty_chat::{
     proto::v1::{
         Broadcast, Event, JoinRequest, PublishReply, PublishRequest, Resume, Welcome,
@@ -18,7 +19,7 @@ use chitty_room::RoomRules;
 use chitty_server::{
     app::{self, ServeError, ServerConfig},
     follower,
-    log::{Log, MemoryLog},
+    log::{Log, MemoryLog, Store},
     net,
     sequencer::{self, StopReason},
 };
@@ -69,12 +70,17 @@ impl TestServer {
         Self::on(Arc::new(MemoryLog::new(&mut os_random)), config()).await
     }
 
-    /// Starts a server on this log.
+    /// Starts a server whose lobby is in this log.
     pub async fn on(log: Arc<dyn Log>, config: ServerConfig) -> Self {
+        Self::on_store(Arc::new(OneChat(log)), config).await
+    }
+
+    /// Starts a server on this store.
+    pub async fn on_store(store: Arc<dyn Store>, config: ServerConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let shutdown = CancellationToken::new();
-        let served = app::serve(listener, Arc::clone(&log), config, shutdown.clone());
+        let served = app::serve(listener, store, config, shutdown.clone());
         let task = tokio::spawn(served);
         Self {
             address,

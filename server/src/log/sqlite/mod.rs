@@ -1,12 +1,14 @@
-//! The log in a SQLite file, in WAL mode with `synchronous=FULL`. Each batch is one commit, on a
-//! thread of its own.
+//! The logs of all chats of a server in one SQLite file, in WAL mode with `synchronous=FULL`. Each
+//! batch is one commit, on a thread of its own, however many chats it appends to.
 //!
 //! A commit is one sync of the write-ahead log (<https://www.sqlite.org/wal.html>), so the size of
 //! batches decides the throughput.
 
 mod carve;
+mod chat_row;
 mod checksum;
 mod damage;
+mod key;
 mod maintain;
 mod mark;
 mod open;
@@ -16,6 +18,7 @@ mod read_only;
 mod readers;
 mod rows;
 mod salvage;
+mod scan;
 mod schema;
 mod verify;
 mod watch;
@@ -25,29 +28,41 @@ mod writer;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use chitty_chat::{LamportTime, Position, files, secret::FillRandom};
+use chitty_chat::{
+    LamportTime, Position, files,
+    secret::{self, FillRandom},
+    text::ChatName,
+};
 use rusqlite::Connection;
 use thiserror::Error;
 
 pub(crate) use self::salvage::{FoundSnapshot, Salvage, salvage};
 #[cfg(test)]
 pub(crate) use self::tests::{old_chat, records};
-use self::{damage::Damage, prepare::prepare, readers::Readers, writer::LogWriter};
+use self::{
+    damage::Damage,
+    key::ChatNumber,
+    prepare::prepare,
+    readers::Readers,
+    writer::{LogWriter, OpenedChat},
+};
 pub use self::{
     maintain::{BackupError, CheckError, backup, check},
     mark::Marked,
     problem::{Problem, Problems},
     salvage::RecoverError,
-    verify::Summary,
+    verify::{ChatSummary, Summary},
 };
 use super::{
-    AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError, RecordFold,
+    AppendError, ChatAppend, CreateError, Extent, Keep, Log, LogFuture, MOST_CHATS, MakeSnapshot,
+    PageLimit, ReadError, RecordFold, Store,
 };
 use crate::data::DataDir;
 use chitty_room::record::{Batch, EncodedEvent, Record};
@@ -56,10 +71,27 @@ use chitty_room::record::{Batch, EncodedEvent, Record};
 /// connections have open.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// The log in a SQLite file.
+/// The store in a SQLite file.
+pub struct SqliteStore {
+    file: Arc<OpenFile>,
+    lobby: SqliteLog,
+    /// All chats, the lobby included.
+    chats: Arc<Mutex<BTreeMap<ChatName, SqliteLog>>>,
+}
+
+/// The log of one chat in a SQLite file. A clone is the same log. The file is closed when all of its
+/// logs and its store are dropped.
+#[derive(Clone)]
 pub struct SqliteLog {
+    file: Arc<OpenFile>,
+    number: ChatNumber,
+    name: ChatName,
     epoch: Arc<str>,
     extent: Arc<Mutex<Extent>>,
+}
+
+/// The threads that have the file open.
+struct OpenFile {
     // Before the writer, because fields are dropped in this order. The last connection to the file
     // checkpoints the write-ahead log, which a read-only one cannot do.
     readers: Arc<Readers>,
@@ -169,18 +201,18 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-impl SqliteLog {
-    /// Opens the chat in this file, or creates one. The caller must ensure that no other process
-    /// has it open. No mark is created, so that a loss of the file's end would not be noticed
-    /// afterwards. A server uses [`SqliteLog::serve`].
+impl SqliteStore {
+    /// Opens the chats in this file, or creates one with an empty lobby. The caller must ensure that
+    /// no other process has it open. No mark is created, so that a loss of the file's end would not
+    /// be noticed afterwards. A server uses [`SqliteStore::serve`].
     ///
     /// `F` knows the rules that the records follow.
     pub fn open<F: RecordFold>(path: &Path, random: FillRandom<'_>) -> Result<Self, OpenError> {
         Self::open_with::<F>(path, false, &[], random)
     }
 
-    /// Opens the chat in this folder, or creates one, with a mark beside it. [`Log::watch`] reports
-    /// when one of the files is deleted, replaced or changed.
+    /// Opens the chats in this folder, or creates an empty lobby, with a mark beside it.
+    /// [`Store::watch`] reports when one of the files is deleted, replaced or changed.
     ///
     /// `F` knows the rules that the records follow.
     pub fn serve<F: RecordFold>(data: &DataDir, random: FillRandom<'_>) -> Result<Self, OpenError> {
@@ -205,17 +237,125 @@ impl SqliteLog {
         for file in &found.foreign {
             open::put_aside(file)?;
         }
-        let (epoch, opened) = prepare(path, &found, create_mark, watched, random)?;
+        let opened = prepare(path, &found, create_mark, watched, random)?;
         let readers = Readers::connect(path).map_err(schema::failed(path))?;
         let readers = Readers::spawn(readers).map_err(OpenError::file(path))?;
-        let extent = Arc::clone(&opened.extent);
+        let chats = opened.chats.clone();
         let writer = LogWriter::spawn(opened).map_err(OpenError::file(path))?;
-        Ok(Self {
-            epoch,
-            extent,
-            writer: Arc::new(writer),
+        let file = Arc::new(OpenFile {
             readers: Arc::new(readers),
+            writer: Arc::new(writer),
             damage: Arc::new(Damage::new(path)),
+        });
+        let logs = chats.into_iter().map(|chat| {
+            let log = SqliteLog::new(&file, chat);
+            (log.name.clone(), log)
+        });
+        let chats: BTreeMap<_, _> = logs.collect();
+        // Every file has a lobby, which its examination requires.
+        let lobby = chats.get(&ChatName::LOBBY).cloned();
+        let lobby = lobby.ok_or_else(|| OpenError::Foreign { path: path.into() })?;
+        Ok(Self {
+            file,
+            lobby,
+            chats: Arc::new(Mutex::new(chats)),
+        })
+    }
+
+    fn chats(&self) -> MutexGuard<'_, BTreeMap<ChatName, SqliteLog>> {
+        lock(&self.chats)
+    }
+}
+
+/// Each change of what is locked is one insertion, so that a poisoned lock can still be used.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store for SqliteStore {
+    fn chats(&self) -> Vec<ChatName> {
+        self.chats().keys().cloned().collect()
+    }
+
+    fn lobby(&self) -> Arc<dyn Log> {
+        Arc::new(self.lobby.clone())
+    }
+
+    fn log(&self, chat: &ChatName) -> Option<Arc<dyn Log>> {
+        let log = self.chats().get(chat).cloned()?;
+        Some(Arc::new(log))
+    }
+
+    fn create(
+        &self,
+        chat: &ChatName,
+        random: FillRandom<'_>,
+    ) -> LogFuture<Result<Arc<dyn Log>, CreateError>> {
+        let created = self
+            .file
+            .writer
+            .create(chat.clone(), secret::epoch(random).into());
+        let (file, chats) = (Arc::clone(&self.file), Arc::clone(&self.chats));
+        Box::pin(async move {
+            let log = SqliteLog::new(&file, created.await?);
+            lock(&chats).insert(log.name.clone(), log.clone());
+            let log: Arc<dyn Log> = Arc::new(log);
+            Ok(log)
+        })
+    }
+
+    fn append(&self, appends: Vec<ChatAppend>) -> LogFuture<Result<(), AppendError>> {
+        self.file.writer.append(appends)
+    }
+
+    fn watch(&self, every: Duration) -> LogFuture<AppendError> {
+        let writer = Arc::clone(&self.file.writer);
+        Box::pin(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                if let Err(error) = writer.check_files().await {
+                    return error;
+                }
+            }
+        })
+    }
+}
+
+impl SqliteLog {
+    /// The lobby of the file that [`SqliteStore::open`] opens, for those who need no other chat.
+    pub fn open<F: RecordFold>(path: &Path, random: FillRandom<'_>) -> Result<Self, OpenError> {
+        SqliteStore::open::<F>(path, random).map(|store| store.lobby.clone())
+    }
+
+    /// The lobby of the folder that [`SqliteStore::serve`] opens, for those who need no other chat.
+    pub fn serve<F: RecordFold>(data: &DataDir, random: FillRandom<'_>) -> Result<Self, OpenError> {
+        SqliteStore::serve::<F>(data, random).map(|store| store.lobby.clone())
+    }
+
+    fn new(file: &Arc<OpenFile>, chat: OpenedChat) -> Self {
+        Self {
+            file: Arc::clone(file),
+            number: chat.number,
+            name: chat.name,
+            epoch: chat.epoch,
+            extent: chat.extent,
+        }
+    }
+
+    /// Runs a query of this chat's rows on one of the readers. The query gets the head, up to which
+    /// the rows are known to be there.
+    fn read_rows<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection, ChatNumber, Position) -> Result<T, Problem> + Send + 'static,
+    ) -> LogFuture<Result<T, ReadError>> {
+        let readers = Arc::clone(&self.file.readers);
+        let damage = Arc::clone(&self.file.damage);
+        let (number, name, head) = (self.number, self.name.clone(), self.extent().head);
+        Box::pin(async move {
+            let query = move |connection: &Connection| {
+                Ok(query(connection, number, head).map_err(|problem| problem.of(&name)))
+            };
+            damage.report(readers.run(query).await?)
         })
     }
 }
@@ -226,22 +366,17 @@ impl Log for SqliteLog {
     }
 
     fn extent(&self) -> Extent {
-        *self.extent.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.extent)
     }
 
     fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
-        self.writer.append(after, batch)
+        let chat = self.name.clone();
+        let append = ChatAppend { chat, after, batch };
+        self.file.writer.append(vec![append])
     }
 
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>> {
-        let readers = Arc::clone(&self.readers);
-        let damage = Arc::clone(&self.damage);
-        let head = self.extent().head;
-        Box::pin(async move {
-            let read =
-                move |connection: &Connection| Ok(rows::read_page(connection, after, limit, head));
-            damage.report(readers.run(read).await?)
-        })
+        self.read_rows(move |rows, chat, head| rows::read_page(rows, chat, after, limit, head))
     }
 
     fn read_events(
@@ -249,34 +384,15 @@ impl Log for SqliteLog {
         after: Position,
         limit: PageLimit,
     ) -> LogFuture<Result<Vec<EncodedEvent>, ReadError>> {
-        let readers = Arc::clone(&self.readers);
-        let damage = Arc::clone(&self.damage);
-        let head = self.extent().head;
-        Box::pin(async move {
-            let read = move |connection: &Connection| {
-                Ok(rows::read_events(connection, after, limit, head))
-            };
-            damage.report(readers.run(read).await?)
-        })
+        self.read_rows(move |rows, chat, head| rows::read_events(rows, chat, after, limit, head))
     }
 
     fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>> {
-        let readers = Arc::clone(&self.readers);
-        let damage = Arc::clone(&self.damage);
-        let head = self.extent().head;
-        Box::pin(async move {
-            let find = move |connection: &Connection| Ok(rows::locate(connection, lamport, head));
-            damage.report(readers.run(find).await?)
-        })
+        self.read_rows(move |rows, chat, head| rows::locate(rows, chat, lamport, head))
     }
 
     fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>> {
-        let readers = Arc::clone(&self.readers);
-        let damage = Arc::clone(&self.damage);
-        Box::pin(async move {
-            let read = |connection: &Connection| Ok(rows::read_snapshot(connection));
-            damage.report(readers.run(read).await?)
-        })
+        self.read_rows(|rows, chat, _| chat_row::read_snapshot(rows, chat))
     }
 
     fn keep_snapshot(
@@ -284,22 +400,10 @@ impl Log for SqliteLog {
         at: Position,
         snapshot: MakeSnapshot,
     ) -> LogFuture<Result<(), AppendError>> {
-        self.writer.keep_snapshot(at, snapshot)
+        self.file.writer.keep_snapshot(self.number, at, snapshot)
     }
 
     fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>> {
-        self.writer.trim(keep, covered)
-    }
-
-    fn watch(&self, every: Duration) -> LogFuture<AppendError> {
-        let writer = Arc::clone(&self.writer);
-        Box::pin(async move {
-            loop {
-                tokio::time::sleep(every).await;
-                if let Err(error) = writer.check_files().await {
-                    return error;
-                }
-            }
-        })
+        self.file.writer.trim(self.number, keep, covered)
     }
 }

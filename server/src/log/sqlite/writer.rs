@@ -2,6 +2,7 @@
 //! threads.
 
 use std::{
+    collections::HashMap,
     io,
     sync::{
         Arc, Mutex, PoisonError,
@@ -11,17 +12,19 @@ use std::{
     thread,
 };
 
-use chitty_chat::Position;
+use chitty_chat::{Position, text::ChatName};
 use rusqlite::{Connection, TransactionBehavior, config::DbConfig};
 use tokio::sync::oneshot;
 
 use super::{
-    AppendError, Extent, Keep, LogFuture, MakeSnapshot, Problem,
+    AppendError, ChatAppend, CreateError, Extent, Keep, LogFuture, MOST_CHATS, MakeSnapshot,
+    Problem,
+    chat_row::{self, ChatRow},
+    key::ChatNumber,
     mark::MarkFile,
     open, rows,
     watch::{Changed, Watched},
 };
-use chitty_room::record::{Batch, EncodedRecord};
 
 /// Pages in the write-ahead log from which on it is checkpointed: SQLite's default.
 const CHECKPOINT_PAGES: u64 = 1_000;
@@ -30,16 +33,22 @@ type WriteReply<T> = oneshot::Sender<Result<T, AppendError>>;
 
 enum WriteJob {
     Append {
-        after: Position,
-        batch: Batch,
+        appends: Vec<ChatAppend>,
         reply: WriteReply<()>,
     },
+    Create {
+        name: ChatName,
+        epoch: Arc<str>,
+        reply: WriteReply<Option<OpenedChat>>,
+    },
     Snapshot {
+        chat: ChatNumber,
         at: Position,
         make: MakeSnapshot,
         reply: WriteReply<()>,
     },
     Trim {
+        chat: ChatNumber,
         keep: Keep,
         covered: Position,
         reply: WriteReply<Extent>,
@@ -49,12 +58,34 @@ enum WriteJob {
     },
 }
 
-/// Everything that the thread needs to begin.
+/// A chat as the thread has it.
+#[derive(Clone)]
 pub(super) struct OpenedChat {
-    pub(super) connection: Connection,
+    pub(super) number: ChatNumber,
+    pub(super) name: ChatName,
+    pub(super) epoch: Arc<str>,
+    /// What its log holds, shared with those who read it.
     pub(super) extent: Arc<Mutex<Extent>>,
     /// The checksum chain at the head.
     pub(super) chain: u32,
+}
+
+impl OpenedChat {
+    /// The extent. The thread is the file's only writer, so the copy in memory is right.
+    pub(super) fn extent(&self) -> Extent {
+        *self.extent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_extent(&self, extent: Extent) {
+        *self.extent.lock().unwrap_or_else(PoisonError::into_inner) = extent;
+    }
+}
+
+/// Everything that the thread needs to begin.
+pub(super) struct OpenedFile {
+    pub(super) connection: Connection,
+    /// The lobby first.
+    pub(super) chats: Vec<OpenedChat>,
     pub(super) mark: Option<MarkFile>,
     pub(super) watched: Watched,
 }
@@ -66,9 +97,9 @@ pub(super) struct LogWriter {
 }
 
 impl LogWriter {
-    pub(super) fn spawn(mut opened: OpenedChat) -> io::Result<Self> {
-        // The sequencer waits for each of its jobs, and `Log::watch` for each check, so there are
-        // never more than two.
+    pub(super) fn spawn(mut opened: OpenedFile) -> io::Result<Self> {
+        // The sequencer waits for each of its jobs, and `Store::watch` for each check, so there are
+        // seldom more than two: a third one is a chat that is created.
         let (jobs, queue) = mpsc::sync_channel(2);
         let pages = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&pages);
@@ -83,7 +114,11 @@ impl LogWriter {
             .connection
             .wal_hook(Some(count))
             .map_err(io::Error::other)?;
+        let names = opened.chats.iter().enumerate();
         let mut state = WriterState {
+            indices: names
+                .map(|(index, chat)| (chat.name.clone(), index))
+                .collect(),
             opened,
             pages,
             failed: None,
@@ -102,32 +137,47 @@ impl LogWriter {
         })
     }
 
-    pub(super) fn append(
+    pub(super) fn append(&self, appends: Vec<ChatAppend>) -> LogFuture<Result<(), AppendError>> {
+        self.submit(|reply| WriteJob::Append { appends, reply })
+    }
+
+    /// Creates a chat, or returns the one that is there.
+    pub(super) fn create(
         &self,
-        after: Position,
-        batch: Batch,
-    ) -> LogFuture<Result<(), AppendError>> {
-        self.submit(|reply| WriteJob::Append {
-            after,
-            batch,
-            reply,
+        name: ChatName,
+        epoch: Arc<str>,
+    ) -> LogFuture<Result<OpenedChat, CreateError>> {
+        let created = self.submit(|reply| WriteJob::Create { name, epoch, reply });
+        Box::pin(async move {
+            match created.await {
+                Ok(created) => created.ok_or(CreateError::Full),
+                Err(error) => Err(CreateError::Failed(error.to_string().into())),
+            }
         })
     }
 
     pub(super) fn keep_snapshot(
         &self,
+        chat: ChatNumber,
         at: Position,
         make: MakeSnapshot,
     ) -> LogFuture<Result<(), AppendError>> {
-        self.submit(|reply| WriteJob::Snapshot { at, make, reply })
+        self.submit(|reply| WriteJob::Snapshot {
+            chat,
+            at,
+            make,
+            reply,
+        })
     }
 
     pub(super) fn trim(
         &self,
+        chat: ChatNumber,
         keep: Keep,
         covered: Position,
     ) -> LogFuture<Result<Extent, AppendError>> {
         self.submit(|reply| WriteJob::Trim {
+            chat,
             keep,
             covered,
             reply,
@@ -169,7 +219,9 @@ impl Drop for LogWriter {
 }
 
 struct WriterState {
-    opened: OpenedChat,
+    opened: OpenedFile,
+    /// Where each chat is in the list of opened chats.
+    indices: HashMap<ChatName, usize>,
     /// Pages in the write-ahead log after the last commit.
     pages: Arc<AtomicU64>,
     /// The first failure. Nothing is written after it, because what a failed sync left on the disk
@@ -180,22 +232,27 @@ struct WriterState {
 impl WriterState {
     fn run(&mut self, job: WriteJob) {
         match job {
-            WriteJob::Append {
-                after,
-                batch,
+            WriteJob::Append { appends, reply } => {
+                let _ = reply.send(self.attempt(|state| state.append(&appends)));
+            }
+            WriteJob::Create { name, epoch, reply } => {
+                let _ = reply.send(self.attempt(|state| state.create(name, epoch)));
+            }
+            WriteJob::Snapshot {
+                chat,
+                at,
+                make,
                 reply,
             } => {
-                let _ = reply.send(self.attempt(|state| state.append(after, &batch)));
-            }
-            WriteJob::Snapshot { at, make, reply } => {
-                let _ = reply.send(self.attempt(|state| state.keep_snapshot(at, make)));
+                let _ = reply.send(self.attempt(|state| state.keep_snapshot(chat, at, make)));
             }
             WriteJob::Trim {
+                chat,
                 keep,
                 covered,
                 reply,
             } => {
-                let _ = reply.send(self.attempt(|state| state.trim(keep, covered)));
+                let _ = reply.send(self.attempt(|state| state.trim(chat, keep, covered)));
             }
             WriteJob::CheckFiles { reply } => {
                 let _ = reply.send(self.attempt(Self::check_files));
@@ -222,52 +279,139 @@ impl WriterState {
         })
     }
 
-    fn append(&mut self, after: Position, batch: &[EncodedRecord]) -> Result<(), WriteError> {
-        let mut extent = self.check_tail(after)?;
+    fn append(&mut self, appends: &[ChatAppend]) -> Result<(), WriteError> {
+        let mut ends = self.check_tails(appends)?;
         self.check(Watched::before_commit)?;
-        // Copies of the extent and the chain, so that a batch that fails changes neither.
-        let mut chain = self.opened.chain;
         let transaction = self
             .opened
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for record in batch {
-            let (next, bytes) = rows::insert(&transaction, record, chain)?;
-            chain = next;
-            extent.head = record.event.position;
-            extent.bytes += bytes as u64;
+        for (append, end) in appends.iter().zip(&mut ends) {
+            for record in &*append.batch {
+                let (chain, bytes) = rows::insert(&transaction, end.number, record, end.chain)?;
+                end.chain = chain;
+                end.extent.head = record.event.position;
+                end.extent.bytes += bytes as u64;
+            }
         }
         transaction.commit()?;
         // Before the commit is acknowledged, so that the mark is never older than what was
         // acknowledged.
-        if let Some(mark) = &mut self.opened.mark {
-            mark.write(extent.head, chain)
-                .map_err(|error| failed(&format!("the mark cannot be written: {error}")))?;
+        for end in &ends {
+            self.mark(end.number, end.extent.head, end.chain)?;
         }
-        self.opened.chain = chain;
-        self.set_extent(extent);
+        for end in ends {
+            let chat = &mut self.opened.chats[end.index];
+            chat.chain = end.chain;
+            chat.set_extent(end.extent);
+        }
         Ok(())
     }
 
-    fn keep_snapshot(&mut self, at: Position, make: MakeSnapshot) -> Result<(), WriteError> {
-        let held = self.extent().require_held(at);
-        held.map_err(|_| WriteError::Conflict(self.extent().head))?;
+    /// The ends of the logs that are appended to. Refused if one of them ends elsewhere than its
+    /// batch expects.
+    fn check_tails(&self, appends: &[ChatAppend]) -> Result<Vec<LogEnd>, WriteError> {
+        ChatAppend::require_distinct(appends)
+            .map_err(|error| WriteError::Failed(error.to_string().into()))?;
+        let end = |append: &ChatAppend| {
+            let index = self.indices.get(&append.chat).copied();
+            let index = index.ok_or_else(|| failed(&format!("{} is not there", append.chat)))?;
+            let chat = &self.opened.chats[index];
+            let extent = chat.extent();
+            if extent.head != append.after {
+                return Err(WriteError::Conflict(extent.head));
+            }
+            Ok(LogEnd {
+                index,
+                number: chat.number,
+                extent,
+                chain: chat.chain,
+            })
+        };
+        appends.iter().map(end).collect()
+    }
+
+    fn mark(&mut self, chat: ChatNumber, head: Position, chain: u32) -> Result<(), WriteError> {
+        match &mut self.opened.mark {
+            Some(mark) => mark
+                .write(chat, head, chain)
+                .map_err(|error| unmarked(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Creates a chat, or returns the one that is there; `None` if there are too many.
+    fn create(
+        &mut self,
+        name: ChatName,
+        epoch: Arc<str>,
+    ) -> Result<Option<OpenedChat>, WriteError> {
+        if let Some(index) = self.indices.get(&name) {
+            return Ok(Some(self.opened.chats[*index].clone()));
+        }
+        let last = self.opened.chats.last().map(|chat| chat.number);
+        let number = last.and_then(ChatNumber::next);
+        let Some(number) = number.filter(|_| self.opened.chats.len() < MOST_CHATS) else {
+            return Ok(None);
+        };
         self.check(Watched::before_commit)?;
-        rows::keep_snapshot(&mut self.opened.connection, &make())?;
+        let row = ChatRow::empty(number, name.clone(), Arc::clone(&epoch));
+        // Before the chat is durable, so that there is space for its mark.
+        if let Some(mark) = &mut self.opened.mark {
+            let added = mark.add(number, Arc::clone(&epoch));
+            added.map_err(|error| unmarked(&error))?;
+        }
+        row.write(&self.opened.connection)?;
+        self.mark(number, Position::ZERO, row.chain)?;
+        let chat = OpenedChat {
+            number,
+            name: name.clone(),
+            epoch,
+            extent: Arc::new(Mutex::new(Extent::EMPTY)),
+            chain: row.chain,
+        };
+        self.indices.insert(name, self.opened.chats.len());
+        self.opened.chats.push(chat.clone());
+        Ok(Some(chat))
+    }
+
+    fn keep_snapshot(
+        &mut self,
+        chat: ChatNumber,
+        at: Position,
+        make: MakeSnapshot,
+    ) -> Result<(), WriteError> {
+        let extent = self.chat(chat)?.extent();
+        let held = extent.require_held(at);
+        held.map_err(|_| WriteError::Conflict(extent.head))?;
+        self.check(Watched::before_commit)?;
+        chat_row::keep_snapshot(&mut self.opened.connection, chat, &make())?;
         Ok(())
     }
 
-    fn trim(&mut self, keep: Keep, covered: Position) -> Result<Extent, WriteError> {
-        let extent = self.extent();
+    fn trim(
+        &mut self,
+        chat: ChatNumber,
+        keep: Keep,
+        covered: Position,
+    ) -> Result<Extent, WriteError> {
+        let extent = self.chat(chat)?.extent();
         self.check(Watched::before_commit)?;
         let transaction = self
             .opened
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let trimmed = rows::trim(&transaction, keep, covered, extent)?;
+        let trimmed = rows::trim(&transaction, chat, keep, covered, extent)?;
         transaction.commit()?;
-        self.set_extent(trimmed);
+        self.chat(chat)?.set_extent(trimmed);
         Ok(trimmed)
+    }
+
+    fn chat(&self, number: ChatNumber) -> Result<&OpenedChat, WriteError> {
+        let chats = &self.opened.chats;
+        let index = chats.binary_search_by_key(&number, |chat| chat.number);
+        let chat = index.ok().and_then(|index| chats.get(index));
+        chat.ok_or_else(|| failed(&"the chat is not there"))
     }
 
     /// Records a commit, and checkpoints the write-ahead log if it is long.
@@ -314,32 +458,14 @@ impl WriterState {
             failed(&changed)
         })
     }
+}
 
-    /// The extent. This thread is the file's only writer, so the copy in memory is right.
-    fn extent(&self) -> Extent {
-        *self
-            .opened
-            .extent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn check_tail(&self, expected: Position) -> Result<Extent, WriteError> {
-        let extent = self.extent();
-        if extent.head == expected {
-            Ok(extent)
-        } else {
-            Err(WriteError::Conflict(extent.head))
-        }
-    }
-
-    fn set_extent(&self, extent: Extent) {
-        *self
-            .opened
-            .extent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = extent;
-    }
+/// Where a log ends, on the way to its next end. A copy, so that a batch that fails changes nothing.
+struct LogEnd {
+    index: usize,
+    number: ChatNumber,
+    extent: Extent,
+    chain: u32,
 }
 
 enum WriteError {
@@ -349,6 +475,10 @@ enum WriteError {
 
 fn failed(reason: &impl ToString) -> WriteError {
     WriteError::Failed(reason.to_string().into())
+}
+
+fn unmarked(error: &io::Error) -> WriteError {
+    failed(&format!("the mark cannot be written: {error}"))
 }
 
 impl From<rusqlite::Error> for WriteError {
