@@ -7,6 +7,7 @@ pub mod causality;
 pub mod cause;
 pub mod event;
 pub mod files;
+pub mod fingerprint;
 pub mod lamport;
 pub mod logging;
 pub mod proto;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use chitty_chat::{Position, secret::os_random, text::ChatName};
-use chitty_room::record::EncodedRecord;
+use chitty_room::record::Batch;
 use chitty_server::log::{
     AppendError, ChatAppend, CreateError, Keep, Log, MOST_CHATS, PageLimit, Store,
 };
@@ -70,6 +70,7 @@ pub async fn has_an_empty_lobby(store: &dyn Store) {
     let lobby = store.log(&ChatName::LOBBY).expect("always there");
     assert_eq!(lobby.epoch(), store.lobby().epoch());
     assert!(store.log(&named("dev")).is_none());
+    assert_eq!(positions(&*lobby).await, [0_u64; 0]);
 }
 
 /// The names of the chats are in order, whatever the order in which they were created.
@@ -184,12 +185,8 @@ pub async fn shares_its_logs_with_those_who_have_them(store: &dyn Store) {
         .expect("at its end");
     append(store, [("dev", 4, 5)]).await.expect("at its end");
     assert_eq!(positions(&*dev).await, [1, 2, 3, 4, 5]);
-    let page = dev.read_events(Position::new(3), ALL).await;
-    let page = page.expect("readable");
-    assert!(
-        page.iter()
-            .eq(batch(4..=5).iter().map(EncodedRecord::event))
-    );
+    let page = dev.read(Position::new(3), ALL).await;
+    assert_eq!(Batch::from(page.expect("readable")), batch(4..=5));
 }
 
 /// What is in one chat is in no other: records, times, snapshots.

@@ -15,6 +15,7 @@ pub mod source;
 mod command;
 mod decide;
 mod fold;
+mod identity;
 mod joining;
 mod jumps;
 mod presence;
@@ -34,6 +35,7 @@ use std::{
 
 pub use command::{Decision, Join, JoinGrant, Leave, Publish, Refusal, Resume};
 pub use fold::{Fold, FoldError, Participant, check_time, time_after};
+pub use identity::Identity;
 pub use presence::Presence;
 pub use published::{REMEMBERED_POSITIONS, Receipt};
 pub use sessions::{REMEMBERED_ENDED, SessionState};

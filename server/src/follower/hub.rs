@@ -18,6 +18,7 @@ use tokio::time::sleep;
 
 use super::{
     ChatSlot, Detached, DetachedStreams, FollowerLimits,
+    pages::{PageBudget, PagePermit},
     ring::{Ring, RingRead},
     subscription::{Subscription, TICKS},
     wave::{PART, Waves},
@@ -31,14 +32,24 @@ pub struct Hub {
     ring: RwLock<Ring>,
     subscriptions: Mutex<Subscriptions>,
     waves: Waves,
+    /// What followers that lag may read.
     stall: Duration,
     /// The number of the current stall check. Stalls are measured in these ticks, so that a
     /// follower stores a number instead of reading a clock for each event.
     tick: AtomicU64,
-    /// Where the hub reports the streams that ended, and the chat that it names there.
-    detached: Arc<DetachedStreams>,
+    /// The chat, as the hub names it when it reports that a stream has ended.
     chat: ChatSlot,
+    shared: SharedByHubs,
     closed: AtomicBool,
+}
+
+/// What the hubs of all chats of a server have in common. A clone is the same.
+#[derive(Clone, Debug, Default)]
+pub struct SharedByHubs {
+    /// The streams that ended.
+    pub detached: Arc<DetachedStreams>,
+    /// The memory for followers that lag, which is a limit of the whole server.
+    pages: PageBudget,
 }
 
 /// Why a stream has to end.
@@ -80,16 +91,15 @@ impl std::fmt::Debug for Hub {
 impl Hub {
     /// A hub for a log that ends at `head`, the only one of its sequencer.
     pub fn new(limits: FollowerLimits, head: Position) -> Self {
-        Self::of_chat(ChatSlot::default(), limits, head, Arc::default())
+        Self::of_chat(ChatSlot::default(), limits, head, SharedByHubs::default())
     }
 
-    /// A hub for the log of this chat, which ends at `head`. Streams that end are added to
-    /// `detached`.
+    /// A hub for the log of this chat, which ends at `head`.
     pub fn of_chat(
         chat: ChatSlot,
         limits: FollowerLimits,
         head: Position,
-        detached: Arc<DetachedStreams>,
+        shared: SharedByHubs,
     ) -> Self {
         Self {
             head: AtomicU64::new(head.get()),
@@ -98,8 +108,8 @@ impl Hub {
             waves: Waves::default(),
             stall: limits.stall,
             tick: AtomicU64::new(1),
-            detached,
             chat,
+            shared,
             closed: AtomicBool::new(false),
         }
     }
@@ -312,6 +322,11 @@ impl Attachment {
         })
     }
 
+    /// What this follower may read from the log, because the ring does not have it any more.
+    pub(super) fn page_permit(&self) -> PagePermit {
+        self.hub.shared.pages.permit()
+    }
+
     pub(super) fn take(&self, after: Position) -> RingRead {
         // Checked without the ring's lock: in a calm chat most polls end here.
         if after >= self.hub.head() {
@@ -344,7 +359,7 @@ impl Drop for Attachment {
         self.hub.delivered(&self.subscription);
         // Outside the lock, because the end of a wave takes another one. After the removal, so that
         // no new wave can wake this stream in between.
-        self.hub.detached.add(Detached {
+        self.hub.shared.detached.add(Detached {
             chat: self.hub.chat,
             participant: self.participant,
             generation: self.subscription.generation(),

@@ -168,7 +168,7 @@ fn write(
         log.put(mender.take(record, random))
     })?;
     log.put(mender.fill_to_snapshot(random).unwrap_or_default())?;
-    log.finish(start.first, start.base, snapshot)?;
+    log.finish(start.first, start.base, snapshot.as_deref())?;
     Ok(Written {
         first: start.first,
         head: mender.at(),

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{SequencerError, chat::Chat};
 use crate::{
-    follower::{ChatSlot, DetachedStreams, FollowerLimits, Hub},
+    follower::{ChatSlot, DetachedStreams, FollowerLimits, Hub, SharedByHubs},
     log::{Keep, Log},
     replay::{ReplayError, catch_up},
 };
@@ -28,7 +28,7 @@ pub(super) struct OpenChats {
     slots: HashMap<ChatName, ChatSlot>,
     /// When each chat next has something to do by itself, for those that have.
     deadlines: BTreeSet<(Duration, ChatSlot)>,
-    detached: Arc<DetachedStreams>,
+    shared: SharedByHubs,
     limits: FollowerLimits,
     rules: RoomRules,
     /// Where the hub of each chat is sent, for its timers.
@@ -44,7 +44,7 @@ impl OpenChats {
             chats: Vec::new(),
             slots: HashMap::new(),
             deadlines: BTreeSet::new(),
-            detached: Arc::default(),
+            shared: SharedByHubs::default(),
             limits,
             rules,
             hubs,
@@ -62,8 +62,8 @@ impl OpenChats {
         now: DecisionTime,
     ) -> &Chat {
         let slot = ChatSlot::new(self.chats.len());
-        let detached = Arc::clone(&self.detached);
-        let hub = Arc::new(Hub::of_chat(slot, self.limits, fold.head(), detached));
+        let shared = self.shared.clone();
+        let hub = Arc::new(Hub::of_chat(slot, self.limits, fold.head(), shared));
         let room = Room::new(fold, log.epoch(), log.extent().first, self.rules, now);
         // Nobody receives it if the timers are not run, or the server is about to end.
         let _ = self.hubs.send(Arc::clone(&hub));
@@ -98,7 +98,7 @@ impl OpenChats {
 
     /// The streams of all chats that have ended.
     pub(super) fn detached(&self) -> Arc<DetachedStreams> {
-        Arc::clone(&self.detached)
+        Arc::clone(&self.shared.detached)
     }
 
     /// The timers of all hubs; they do nothing if they were taken before.

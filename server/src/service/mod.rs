@@ -34,6 +34,7 @@ use bytes::Bytes;
 use chitty_chat::{
     SessionHash,
     proto::{status_name, v1},
+    text::ChatName,
 };
 use futures_util::TryFutureExt as _;
 use http_body_util::Either;
@@ -75,8 +76,7 @@ pub struct ChittyChat {
 }
 
 struct ServiceState {
-    /// The chat that all calls are about: other chats cannot be reached yet.
-    sequencer: Handle,
+    chats: Chats,
     quota: Quota,
     newcomers: Arc<JoinQueue>,
     look_ups: LookUps,
@@ -95,7 +95,7 @@ impl ChittyChat {
     pub fn new(chats: Chats, random: fn(&mut [u8]), others: Routes) -> Self {
         Self {
             chat: Arc::new(ServiceState {
-                sequencer: chats.lobby().clone(),
+                chats,
                 quota: Quota::new(),
                 newcomers: Arc::default(),
                 look_ups: LookUps::default(),
@@ -160,6 +160,15 @@ where
 }
 
 impl ServiceState {
+    /// The chat of this name. Calls reach no other chat than the lobby.
+    fn chat(&self, room: &str) -> Result<&Handle, Status> {
+        if let Ok(ChatName::LOBBY) = ChatName::parse(room) {
+            return Ok(self.chats.lobby());
+        }
+        let text = "there is one room, whose name is empty";
+        Err(Status::not_found(text))
+    }
+
     async fn answer(
         &self,
         method: Method,

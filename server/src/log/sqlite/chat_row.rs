@@ -103,9 +103,12 @@ impl ChatRow {
     pub(super) fn all_verified(connection: &Connection) -> Result<Vec<Self>, Problem> {
         let rows = Self::read_all(connection, usize::MAX)?;
         let rows = rows.into_iter();
-        rows.map(|(chat, checksum)| match chat.has(checksum) {
-            true => Ok(chat),
-            false => Err(Problem::Chat.of(&chat.name)),
+        rows.map(|(chat, checksum)| {
+            if chat.has(checksum) {
+                Ok(chat)
+            } else {
+                Err(Problem::Chat.of(&chat.name))
+            }
         })
         .collect()
     }

@@ -65,7 +65,7 @@ use super::{
     PageLimit, ReadError, RecordFold, Store,
 };
 use crate::data::DataDir;
-use chitty_room::record::{Batch, EncodedEvent, Record};
+use chitty_room::record::{Batch, EncodedEvents, PutEvent, Record};
 
 /// The oldest version that is safe to use. Earlier ones could corrupt a WAL database that several
 /// connections have open.
@@ -383,8 +383,11 @@ impl Log for SqliteLog {
         &self,
         after: Position,
         limit: PageLimit,
-    ) -> LogFuture<Result<Vec<EncodedEvent>, ReadError>> {
-        self.read_rows(move |rows, chat, head| rows::read_events(rows, chat, after, limit, head))
+        put: PutEvent,
+    ) -> LogFuture<Result<EncodedEvents, ReadError>> {
+        self.read_rows(move |rows, chat, head| {
+            rows::read_events(rows, chat, after, limit, head, put)
+        })
     }
 
     fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>> {

@@ -63,7 +63,7 @@ pub(super) fn examine<F: RecordFold>(path: &Path) -> Result<FoundFiles, OpenErro
     let has_log = has_write_ahead_log(path);
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
         let mut found = examine_all::<F>(path, has_log)?;
-        compare(path, &mut found, marked)?;
+        compare(path, &mut found, &marked)?;
         return Ok(found);
     }
     // SQLite would delete the write-ahead log and begin an empty database.
@@ -166,7 +166,7 @@ fn read<F: RecordFold>(
 }
 
 /// Checks that everything that was acknowledged is there. A backup may end earlier.
-fn compare(path: &Path, found: &mut FoundFiles, marks: Marks) -> Result<(), OpenError> {
+fn compare(path: &Path, found: &mut FoundFiles, marks: &Marks) -> Result<(), OpenError> {
     if let Some(state) = &found.state {
         let marked = state.chats().map(|ScannedChat { chat, extent, .. }| {
             let kind = (state.lobby.chat.restored, found.version);
@@ -199,7 +199,7 @@ fn compare(path: &Path, found: &mut FoundFiles, marks: Marks) -> Result<(), Open
         epoch: &it.chat.epoch,
         head: it.extent.head,
     });
-    match missing(&connection, &chats.collect::<Vec<_>>(), &marks)
+    match missing(&connection, &chats.collect::<Vec<_>>(), marks)
         .into_iter()
         .next()
     {

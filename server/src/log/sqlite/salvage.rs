@@ -390,13 +390,13 @@ impl NewLog<'_> {
         self,
         first: Position,
         base: LamportTime,
-        snapshot: Option<Vec<u8>>,
+        snapshot: Option<&[u8]>,
     ) -> Result<(), BackupError> {
         let (mut chat, _) = ChatRow::read(self.transaction, usize::MAX, self.number)?;
         chat.first = first;
         chat.base = base;
         chat.chain = checksum::START;
-        chat.snapshot = snapshot.as_deref().map(crc32c::crc32c);
+        chat.snapshot = snapshot.map(crc32c::crc32c);
         chat.restored = true;
         self.transaction.execute(
             "UPDATE chat SET snapshot = ?2 WHERE number = ?1",

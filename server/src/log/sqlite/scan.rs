@@ -125,18 +125,15 @@ impl ScannedChat {
         bytes: &[u8],
         checksum: Option<Checksum>,
     ) -> Result<(), Problem> {
-        match checksum {
-            Some(checksum) => {
-                let mut walk = Walk {
-                    chat: self.chat.number,
-                    at: self.extent.head,
-                    chain: Some(self.chain),
-                };
-                walk.step(position, bytes, checksum)?;
-                self.chain = checksum.chain;
-            }
-            // It was folded, which checks the positions.
-            None => {}
+        // Without a checksum it was folded, which checks the positions.
+        if let Some(checksum) = checksum {
+            let mut walk = Walk {
+                chat: self.chat.number,
+                at: self.extent.head,
+                chain: Some(self.chain),
+            };
+            walk.step(position, bytes, checksum)?;
+            self.chain = checksum.chain;
         }
         self.extent.head = position;
         self.extent.bytes += bytes.len() as u64;
