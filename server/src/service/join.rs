@@ -178,15 +178,14 @@ fn follow(chat: &Handle, joined: JoinReply, session: &Session) -> Follower {
         target: CALL, call = "Stream", step = "opened", position = granted.next.previous().get(),
         participant = granted.participant.get(), generation = granted.generation,
     );
-    let log = chat.log();
-    let welcome = welcome(&granted, session, &log.epoch());
+    let welcome = welcome(chat, &granted, session);
     Follower::new(
         StreamStart {
             welcome,
             participants: granted.participants,
             attachment,
         },
-        Arc::clone(log),
+        Arc::clone(chat.log()),
     )
 }
 
@@ -201,10 +200,10 @@ fn unverified(resume: v1::Resume) -> Resume {
 }
 
 /// The Welcome without its participants, which are encoded when the peer has window for them.
-fn welcome(granted: &JoinGrant, session: &Session, epoch: &str) -> Welcome {
+fn welcome(chat: &Handle, granted: &JoinGrant, session: &Session) -> Welcome {
     Welcome {
         session: session.reveal().to_owned(),
-        epoch: epoch.to_owned(),
+        epoch: chat.log().epoch().to_string(),
         position: granted.position.get(),
         lamport: granted.lamport.get(),
         participants: Vec::new(),
@@ -212,7 +211,7 @@ fn welcome(granted: &JoinGrant, session: &Session, epoch: &str) -> Welcome {
         next: granted.next.get(),
         head: granted.head.get(),
         first: granted.first.get(),
-        room: String::new(),
+        room: chat.name().as_str().to_owned(),
         participant: granted.participant.get(),
     }
 }

@@ -8,10 +8,12 @@ mod carve;
 mod chat_row;
 mod checksum;
 mod damage;
+mod found;
 mod key;
 mod maintain;
 mod mark;
 mod open;
+mod opened;
 mod prepare;
 mod problem;
 mod read_only;
@@ -20,44 +22,40 @@ mod rows;
 mod salvage;
 mod scan;
 mod schema;
+mod store;
 mod verify;
 mod watch;
 mod writer;
+mod writer_state;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use chitty_chat::{
-    LamportTime, Position, files,
-    secret::{self, FillRandom},
-    text::ChatName,
-};
+use chitty_chat::{LamportTime, Position, secret::FillRandom, text::ChatName};
 use rusqlite::Connection;
 use thiserror::Error;
 
-pub(crate) use self::salvage::{FoundSnapshot, Salvage, salvage};
 #[cfg(test)]
 pub(crate) use self::tests::{old_chat, records};
 use self::{
-    damage::Damage,
-    key::ChatNumber,
-    prepare::prepare,
-    readers::Readers,
-    writer::{LogWriter, OpenedChat},
+    damage::Damage, key::ChatNumber, opened::OpenedChat, readers::Readers, writer::LogWriter,
+};
+pub(crate) use self::{
+    found::FoundSnapshot,
+    salvage::{Salvage, salvage},
 };
 pub use self::{
     maintain::{BackupError, CheckError, backup, check},
     mark::Marked,
     problem::{Problem, Problems},
     salvage::RecoverError,
+    store::SqliteStore,
     verify::{ChatSummary, Summary},
 };
 use super::{
@@ -70,14 +68,6 @@ use chitty_room::record::{Batch, EncodedEvents, PutEvent, Record};
 /// The oldest version that is safe to use. Earlier ones could corrupt a WAL database that several
 /// connections have open.
 const OLDEST_SQLITE: i32 = 3_051_003;
-
-/// The store in a SQLite file.
-pub struct SqliteStore {
-    file: Arc<OpenFile>,
-    lobby: SqliteLog,
-    /// All chats, the lobby included.
-    chats: Arc<Mutex<BTreeMap<ChatName, SqliteLog>>>,
-}
 
 /// The log of one chat in a SQLite file. A clone is the same log. The file is closed when all of its
 /// logs and its store are dropped.
@@ -201,126 +191,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-impl SqliteStore {
-    /// Opens the chats in this file, or creates one with an empty lobby. The caller must ensure that
-    /// no other process has it open. No mark is created, so that a loss of the file's end would not
-    /// be noticed afterwards. A server uses [`SqliteStore::serve`].
-    ///
-    /// `F` knows the rules that the records follow.
-    pub fn open<F: RecordFold>(path: &Path, random: FillRandom<'_>) -> Result<Self, OpenError> {
-        Self::open_with::<F>(path, false, &[], random)
-    }
-
-    /// Opens the chats in this folder, or creates an empty lobby, with a mark beside it.
-    /// [`Store::watch`] reports when one of the files is deleted, replaced or changed.
-    ///
-    /// `F` knows the rules that the records follow.
-    pub fn serve<F: RecordFold>(data: &DataDir, random: FillRandom<'_>) -> Result<Self, OpenError> {
-        Self::open_with::<F>(&data.chat(), true, &data.watched(), random)
-    }
-
-    fn open_with<F: RecordFold>(
-        path: &Path,
-        create_mark: bool,
-        watched: &[PathBuf],
-        random: FillRandom<'_>,
-    ) -> Result<Self, OpenError> {
-        if rusqlite::version_number() < OLDEST_SQLITE {
-            return Err(OpenError::OldSqlite(rusqlite::version()));
-        }
-        for suffix in ["", "-wal", "-shm", "-journal", "-mark"] {
-            let file = beside(path, suffix);
-            // SQLite opens these files by their names, so they are checked before it does.
-            files::check_own(&file).map_err(OpenError::file(&file))?;
-        }
-        let found = open::examine::<F>(path)?;
-        for file in &found.foreign {
-            open::put_aside(file)?;
-        }
-        let opened = prepare(path, &found, create_mark, watched, random)?;
-        let readers = Readers::connect(path).map_err(schema::failed(path))?;
-        let readers = Readers::spawn(readers).map_err(OpenError::file(path))?;
-        let chats = opened.chats.clone();
-        let writer = LogWriter::spawn(opened).map_err(OpenError::file(path))?;
-        let file = Arc::new(OpenFile {
-            readers: Arc::new(readers),
-            writer: Arc::new(writer),
-            damage: Arc::new(Damage::new(path)),
-        });
-        let logs = chats.into_iter().map(|chat| {
-            let log = SqliteLog::new(&file, chat);
-            (log.name.clone(), log)
-        });
-        let chats: BTreeMap<_, _> = logs.collect();
-        // Every file has a lobby, which its examination requires.
-        let lobby = chats.get(&ChatName::LOBBY).cloned();
-        let lobby = lobby.ok_or_else(|| OpenError::Foreign { path: path.into() })?;
-        Ok(Self {
-            file,
-            lobby,
-            chats: Arc::new(Mutex::new(chats)),
-        })
-    }
-
-    fn chats(&self) -> MutexGuard<'_, BTreeMap<ChatName, SqliteLog>> {
-        lock(&self.chats)
-    }
-}
-
-/// Each change of what is locked is one insertion, so that a poisoned lock can still be used.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Store for SqliteStore {
-    fn chats(&self) -> Vec<ChatName> {
-        self.chats().keys().cloned().collect()
-    }
-
-    fn lobby(&self) -> Arc<dyn Log> {
-        Arc::new(self.lobby.clone())
-    }
-
-    fn log(&self, chat: &ChatName) -> Option<Arc<dyn Log>> {
-        let log = self.chats().get(chat).cloned()?;
-        Some(Arc::new(log))
-    }
-
-    fn create(
-        &self,
-        chat: &ChatName,
-        random: FillRandom<'_>,
-    ) -> LogFuture<Result<Arc<dyn Log>, CreateError>> {
-        let created = self
-            .file
-            .writer
-            .create(chat.clone(), secret::epoch(random).into());
-        let (file, chats) = (Arc::clone(&self.file), Arc::clone(&self.chats));
-        Box::pin(async move {
-            let log = SqliteLog::new(&file, created.await?);
-            lock(&chats).insert(log.name.clone(), log.clone());
-            let log: Arc<dyn Log> = Arc::new(log);
-            Ok(log)
-        })
-    }
-
-    fn append(&self, appends: Vec<ChatAppend>) -> LogFuture<Result<(), AppendError>> {
-        self.file.writer.append(appends)
-    }
-
-    fn watch(&self, every: Duration) -> LogFuture<AppendError> {
-        let writer = Arc::clone(&self.file.writer);
-        Box::pin(async move {
-            loop {
-                tokio::time::sleep(every).await;
-                if let Err(error) = writer.check_files().await {
-                    return error;
-                }
-            }
-        })
-    }
-}
-
 impl SqliteLog {
     /// The lobby of the file that [`SqliteStore::open`] opens, for those who need no other chat.
     pub fn open<F: RecordFold>(path: &Path, random: FillRandom<'_>) -> Result<Self, OpenError> {
@@ -409,4 +279,9 @@ impl Log for SqliteLog {
     fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>> {
         self.file.writer.trim(self.number, keep, covered)
     }
+}
+
+/// Locks. Each change of what is locked here is one assignment or insertion, so that a poisoned lock can still be used.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

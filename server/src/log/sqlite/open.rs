@@ -38,13 +38,18 @@ pub(super) struct FoundFiles {
     pub(super) state: Option<ScannedFile>,
     /// The files beside it that belong to another file.
     pub(super) foreign: Vec<PathBuf>,
-    /// The mark of the lobby of another file, which this one has replaced.
+    /// The mark of the lobby of another file, which this one has replaced, if it is whole.
     pub(super) replaced: Option<Acknowledged>,
     /// What the mark shows about the end of each chat.
     pub(super) marked: Vec<(ChatName, Marked)>,
 }
 
 impl FoundFiles {
+    /// Whether the file goes on with the chats that the mark is about.
+    pub(super) fn goes_on(&self) -> bool {
+        self.state.is_some() && self.replaced.is_none() && !self.is_backup()
+    }
+
     /// Whether it is a backup that was not opened as a chat yet.
     pub(super) fn is_backup(&self) -> bool {
         let state = self.state.as_ref();
@@ -67,8 +72,7 @@ pub(super) fn examine<F: RecordFold>(path: &Path) -> Result<FoundFiles, OpenErro
         return Ok(found);
     }
     // SQLite would delete the write-ahead log and begin an empty database.
-    let acknowledged = marked.lobby().map(|marked| marked.position);
-    match acknowledged.filter(|position| *position > Position::ZERO) {
+    match marked.acknowledged() {
         None if !has_log => Ok(FoundFiles::default()),
         acknowledged => Err(OpenError::Gone {
             path: path.into(),
@@ -167,48 +171,54 @@ fn read<F: RecordFold>(
 
 /// Checks that everything that was acknowledged is there. A backup may end earlier.
 fn compare(path: &Path, found: &mut FoundFiles, marks: &Marks) -> Result<(), OpenError> {
-    if let Some(state) = &found.state {
-        let marked = state.chats().map(|ScannedChat { chat, extent, .. }| {
-            let kind = (state.lobby.chat.restored, found.version);
-            let marked = Marked::of(marks.of(chat.number), &chat.epoch, extent.head, kind);
-            (chat.name.clone(), marked)
-        });
-        found.marked = marked.collect();
-    }
+    let lobby = marks.lobby();
     let Some(state) = &found.state else {
-        return match marks.lobby() {
+        let acknowledged = marks.acknowledged();
+        return match acknowledged.or(lobby.map(|marked| marked.position)) {
             None => Ok(()),
-            Some(marked) => Err(OpenError::Gone {
+            acknowledged => Err(OpenError::Gone {
                 path: path.into(),
-                acknowledged: Some(marked.position),
+                acknowledged,
             }),
         };
     };
-    let replaced = marks
-        .lobby()
-        .filter(|marked| state.lobby.chat.restored || *state.lobby.chat.epoch != *marked.epoch);
-    if let Some(replaced) = replaced {
-        found.replaced = Some(replaced.clone());
+    found.marked = what_is_marked(state, found.version, marks);
+    let is_another = lobby.is_some_and(|marked| *state.lobby.chat.epoch != *marked.epoch);
+    if state.lobby.chat.restored || is_another {
+        found.replaced = lobby.cloned();
         return Ok(());
     }
     let log = WriteAheadLog::applied_if(found.foreign.is_empty() && has_write_ahead_log(path));
     let (connection, _) = connect(path, log)?;
-    let chats = state.chats().map(|it| Held {
-        number: it.chat.number,
-        name: &it.chat.name,
-        epoch: &it.chat.epoch,
-        head: it.extent.head,
-    });
-    match missing(&connection, &chats.collect::<Vec<_>>(), marks)
-        .into_iter()
-        .next()
-    {
+    let problems = missing(&connection, &held(state), marks);
+    match problems.into_iter().next() {
         None => Ok(()),
         Some(problem) => Err(OpenError::Incomplete {
             path: path.into(),
             problem: Box::new(problem),
         }),
     }
+}
+
+/// What the mark shows about the end of each chat.
+fn what_is_marked(state: &ScannedFile, version: usize, marks: &Marks) -> Vec<(ChatName, Marked)> {
+    let kind = (state.lobby.chat.restored, version);
+    let chats = state.chats().map(|ScannedChat { chat, extent, .. }| {
+        let marked = marks.of(chat.number);
+        let marked = Marked::of(marked, &chat.epoch, extent.head, kind);
+        (chat.name.clone(), marked)
+    });
+    chats.collect()
+}
+
+fn held(state: &ScannedFile) -> Vec<Held<'_>> {
+    let chats = state.chats().map(|ScannedChat { chat, extent, .. }| Held {
+        number: chat.number,
+        name: &chat.name,
+        epoch: &chat.epoch,
+        head: extent.head,
+    });
+    chats.collect()
 }
 
 /// What a file has of a chat.

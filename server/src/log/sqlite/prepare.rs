@@ -15,10 +15,10 @@ use super::{
     chat_row::ChatRow,
     mark::{self, MarkFile, Marked},
     open::{self, FoundFiles},
+    opened::{OpenedChat, OpenedFile},
     scan::scan_rows,
     schema,
     watch::Watched,
-    writer::{OpenedChat, OpenedFile},
 };
 
 /// Upgrades this file to the newest schema, begins new epochs if it is a backup, and opens
@@ -70,7 +70,7 @@ fn open_mark(
     let Some(mut mark) = MarkFile::open(path, create)? else {
         return Ok(None);
     };
-    if found.replaced.is_some() {
+    if !found.goes_on() {
         mark.clear()?;
     }
     for chat in chats {

@@ -2,7 +2,7 @@
 //! new one. Which records make one log is decided by the caller ([`crate::replay::recover`]).
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
 };
@@ -18,16 +18,17 @@ use thiserror::Error;
 use super::{
     Problem, Problems,
     carve::carve,
-    chat_row::{self, ChatRow},
+    chat_row::ChatRow,
     checksum,
+    found::{FoundChat, FoundSnapshot, found_chats, read_chats},
     key::{ChatNumber, RowKey},
     maintain::{BackupError, write_new},
     open,
-    read_only::{self, WriteAheadLog, connect},
+    read_only::{self, WriteAheadLog},
     rows, schema,
     verify::inspect,
 };
-use crate::log::{MOST_CHATS, RecordFold};
+use crate::log::RecordFold;
 use chitty_room::record::Record;
 
 /// Why nothing was rescued. No new file was made.
@@ -161,100 +162,6 @@ fn fill<F: RecordFold, T>(
         .execute_batch("DROP TABLE temp.found; PRAGMA synchronous = FULL;")
         .map_err(BackupError::from)?;
     Ok(recovered)
-}
-
-/// What is known about the snapshot of a damaged chat.
-pub(crate) enum FoundSnapshot {
-    /// Its bytes, with the right checksum if the schema has one.
-    Whole(Vec<u8>),
-    /// There never was one, because all records since position 1 were kept.
-    Needless,
-    /// Whether there was one is not known, or it is damaged.
-    Lost,
-}
-
-/// A chat of which something was found.
-struct FoundChat {
-    number: ChatNumber,
-    name: ChatName,
-    /// The oldest position that it kept, and the Lamport time of the one before, if they are known.
-    start: Option<(Position, LamportTime)>,
-    snapshot: FoundSnapshot,
-}
-
-/// The chats to be recovered, the lobby first: those that the file lists, and those of which only
-/// records were found. The names of the latter are lost, and they get new ones.
-fn found_chats(
-    found: &BTreeSet<ChatNumber>,
-    known: BTreeMap<ChatNumber, (ChatRow, FoundSnapshot)>,
-) -> Vec<FoundChat> {
-    let mut numbers: BTreeSet<_> = known.keys().chain(found).copied().collect();
-    numbers.insert(ChatNumber::LOBBY);
-    let mut names: HashSet<_> = known.values().map(|(chat, _)| chat.name.clone()).collect();
-    let mut known = known;
-    let chats = numbers.into_iter().take(MOST_CHATS).map(|number| {
-        let (row, snapshot) = match known.remove(&number) {
-            Some((row, snapshot)) => (Some(row), snapshot),
-            None => (None, FoundSnapshot::Lost),
-        };
-        let start = row.as_ref().map(|row| (row.first, row.base));
-        let name = row.map(|row| row.name);
-        FoundChat {
-            number,
-            name: name.unwrap_or_else(|| new_name(number, &mut names)),
-            start,
-            snapshot,
-        }
-    });
-    chats.collect()
-}
-
-/// A name for a chat whose own is lost. No other chat of the file has it.
-fn new_name(number: ChatNumber, names: &mut HashSet<ChatName>) -> ChatName {
-    if number.is_lobby() {
-        return ChatName::LOBBY;
-    }
-    let mut name = format!("recovered-{}", number.get());
-    while !names.insert(ChatName::from_stored(&name)) {
-        name.push('x');
-    }
-    ChatName::from_stored(&name)
-}
-
-/// What the file says about each chat as a whole, as far as its checksums are right.
-fn read_chats(source: &Path, log: WriteAheadLog) -> BTreeMap<ChatNumber, (ChatRow, FoundSnapshot)> {
-    let Ok((connection, version)) = connect(source, log) else {
-        return BTreeMap::new();
-    };
-    let mut names = HashSet::new();
-    let rows = ChatRow::read_all(&connection, version).unwrap_or_default();
-    let chats = rows.into_iter().filter_map(|(chat, checksum)| {
-        let found = read_chat(&connection, version, (chat, checksum))?;
-        names.insert(found.0.name.clone()).then_some(found)
-    });
-    chats.map(|found| (found.0.number, found)).collect()
-}
-
-fn read_chat(
-    connection: &Connection,
-    version: usize,
-    (chat, checksum): (ChatRow, Option<u32>),
-) -> Option<(ChatRow, FoundSnapshot)> {
-    let has_checksums = version >= schema::WITH_CHECKSUMS;
-    if has_checksums && !chat.has(checksum) {
-        return None;
-    }
-    let snapshot = match chat_row::raw_snapshot(connection, version, chat.number) {
-        Ok(Some(bytes)) if has_checksums && chat.snapshot != Some(crc32c::crc32c(&bytes)) => {
-            FoundSnapshot::Lost
-        }
-        Ok(Some(bytes)) => FoundSnapshot::Whole(bytes),
-        Ok(None) if chat.snapshot.is_none() && chat.first == Position::new(1) => {
-            FoundSnapshot::Needless
-        }
-        Ok(None) | Err(_) => FoundSnapshot::Lost,
-    };
-    Some((chat, snapshot))
 }
 
 /// Collects the records that are found in a temporary table, so that their number is not limited by
