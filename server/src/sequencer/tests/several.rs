@@ -1,6 +1,13 @@
 //! Several chats of one sequencer: one batch, one commit, and each chat by itself otherwise.
 
+use chitty_chat::proto::v1::Welcome;
+use http_body_util::BodyExt as _;
+
 use super::*;
+use crate::{
+    follower::{Follower, StreamStart},
+    net::StreamAbort,
+};
 
 fn named(name: &str) -> ChatName {
     ChatName::parse(name).expect("a name")
@@ -271,4 +278,43 @@ async fn each_chat_has_the_whole_cap_and_they_are_trimmed_in_turns() {
         tokio::time::sleep(TRIM_PAUSE).await;
     }
     assert_eq!(log.snapshots.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timers_of_all_hubs_run_with_the_sequencer() {
+    let limits = FollowerLimits::default();
+    let store = TestStore::new(Script::default());
+    let (sequencer, chats) = Sequencer::start(store, limits, config())
+        .await
+        .expect("empty logs");
+    tokio::spawn(sequencer.run_with_hubs(CancellationToken::new()));
+    let dev = named("dev");
+    let dev = chats.create(&dev, &mut os_random).await.expect("space");
+    let joined = [
+        chats.lobby().join(join("ada")).await.expect("free"),
+        dev.join(join("ada")).await.expect("free"),
+    ];
+    let aborts = [StreamAbort::default(), StreamAbort::default()];
+    let log = chats.lobby().log();
+    let followers = joined.into_iter().zip(&aborts).map(|(reply, abort)| {
+        reply.attachment.set_abort(abort.clone());
+        let start = StreamStart {
+            welcome: Welcome::default(),
+            participants: reply.granted.participants,
+            attachment: reply.attachment,
+        };
+        Follower::new(start, Arc::clone(log))
+    });
+    let mut followers: Vec<_> = followers.collect();
+    // Each peer takes the first piece of its Welcome, and no other one.
+    for follower in &mut followers {
+        let frame = follower.frame().await.expect("a piece");
+        assert!(frame.expect("no error").is_data());
+    }
+    let aborted = || aborts.each_ref().map(StreamAbort::is_aborted);
+    tokio::time::sleep(limits.stall / 8).await;
+    assert_eq!(aborted(), [false, false]);
+    tokio::time::sleep(limits.stall).await;
+    assert_eq!(aborted(), [true, true]);
+    drop(followers);
 }
