@@ -2,6 +2,7 @@
 //! belong together, and files that are not all there.
 
 mod changes;
+mod chats;
 mod fails;
 mod missing;
 mod others;
