@@ -1,9 +1,9 @@
 //! Canonical caseless matching of texts (The Unicode Standard, section 3.13, D145).
 //!
 //! Composed and decomposed letters are equal (`café`), and so is everything that full case folding
-//! makes equal: `ΟΔΟΣ`, `οδος` and `οδοσ`; `Straße` and `STRASSE`. Accents matter: `cafe` is not in
-//! `café`. Searches, mentions and the completion of names all use this matching, so that they never
-//! disagree.
+//! makes equal: `ΟΔΟΣ`, `οδος` and `οδοσ`; `Straße` and `STRASSE`. Searches, mentions and the
+//! completion of names all use this matching. Accents matter to mentions and names, because Rene and
+//! René may be two people. A search for a text without accents ignores them: `cafe` finds `café`.
 
 use std::ops::Range;
 
@@ -16,7 +16,11 @@ use super::{chars, display::graphemes};
 
 /// A text to find, whatever its case and form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Needle(Vec<char>);
+pub struct Needle {
+    folded: Vec<char>,
+    /// Whether the accents of a text are passed over.
+    ignores_accents: bool,
+}
 
 /// A character of a folded text.
 struct Folded {
@@ -39,14 +43,26 @@ enum Boundary {
 }
 
 impl Needle {
-    /// A needle for this text.
+    /// A needle for this text, with its accents.
     pub fn new(text: &str) -> Self {
-        Self(fold(text).into_iter().map(|folded| folded.c).collect())
+        Self {
+            folded: fold(text).into_iter().map(|folded| folded.c).collect(),
+            ignores_accents: false,
+        }
+    }
+
+    /// A needle for a search: if this text has no accents, those of the searched texts are ignored.
+    pub fn for_search(text: &str) -> Self {
+        let needle = Self::new(text);
+        Self {
+            ignores_accents: !needle.folded.iter().copied().any(is_accent),
+            ..needle
+        }
     }
 
     /// Whether the needle is empty, so that it is never found.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.folded.is_empty()
     }
 
     /// The matches in a text, as ranges of bytes that begin and end between graphemes and do not
@@ -73,10 +89,10 @@ impl Needle {
     /// Whether a text begins with it.
     pub fn begins(&self, text: &str) -> bool {
         let text = fold(text);
-        self.0.len() <= text.len()
+        self.folded.len() <= text.len()
             && self.is_at(0, &text)
             && text
-                .get(self.0.len())
+                .get(self.folded.len())
                 .is_none_or(|next| next.before != Boundary::Never)
     }
 
@@ -86,7 +102,7 @@ impl Needle {
         least: Boundary,
         wanted: impl Fn(&Range<usize>) -> bool,
     ) -> std::vec::IntoIter<Range<usize>> {
-        let len = self.0.len();
+        let len = self.folded.len();
         if len == 0 {
             return Vec::new().into_iter();
         }
@@ -95,7 +111,10 @@ impl Needle {
             let ranges = (0..text.len()).filter(|&at| self.is_at_ascii(&text.as_bytes()[at..]));
             return apart(ranges.map(|at| at..at + len).filter(wanted));
         }
-        let text = fold(text);
+        let mut text = fold(text);
+        if self.ignores_accents {
+            text.retain(|folded| !is_accent(folded.c));
+        }
         let may_cut = |at: usize| {
             text.get(at).is_none_or(|next| match least {
                 Boundary::Whole => next.before == Boundary::Whole,
@@ -110,7 +129,7 @@ impl Needle {
     }
 
     fn is_at(&self, at: usize, text: &[Folded]) -> bool {
-        self.0
+        self.folded
             .iter()
             .zip(&text[at..])
             .all(|(wanted, folded)| *wanted == folded.c)
@@ -118,7 +137,7 @@ impl Needle {
 
     fn is_at_ascii(&self, text: &[u8]) -> bool {
         let same = |(wanted, byte): (&char, &u8)| *wanted == char::from(byte.to_ascii_lowercase());
-        self.0.len() <= text.len() && self.0.iter().zip(text).all(same)
+        self.folded.len() <= text.len() && self.folded.iter().zip(text).all(same)
     }
 }
 
@@ -201,6 +220,12 @@ fn fold_letter(letter: &str, first: Boundary, of: &Range<usize>, folded: &mut Ve
     }
 }
 
+/// Whether it is an accent of a letter, above or below. The marks of other classes are no accents:
+/// they are vowels, or make other letters.
+fn is_accent(c: char) -> bool {
+    CanonicalCombiningClassMap::new().get_u8(c) >= 200
+}
+
 fn is_starter(c: char) -> bool {
     CanonicalCombiningClassMap::new().get_u8(c) == 0
 }
@@ -269,6 +294,27 @@ mod tests {
             ("plain", "é"),
         ] {
             assert_eq!(found(text, what), [""; 0], "{what:?} in {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_search_without_accents_ignores_them() {
+        let found = |text: &'static str, what: &str| -> Vec<&str> {
+            let places = Needle::for_search(what).find(text);
+            places.map(|place| &text[place]).collect()
+        };
+        for (text, what, finds) in [
+            ("a caf\u{e9} here", "CAFE", &["caf\u{e9}"][..]),
+            ("a cafe\u{301}s", "cafe", &["cafe\u{301}"]),
+            ("Ti\u{1EBF}ng", "tieng", &["Ti\u{1EBF}ng"]),
+            ("ὉΔΟΣ ὁδός", "οδος", &["ὉΔΟΣ", "ὁδός"]),
+            ("a cafe", "caf\u{e9}", &[]),
+            ("a cafe\u{302}", "caf\u{e9}", &[]),
+            // Voiced kana and a syllable with another vowel are other letters.
+            ("が", "か", &[]),
+            ("한", "하", &[]),
+        ] {
+            assert_eq!(found(text, what), finds, "{what:?} in {text:?}");
         }
     }
 

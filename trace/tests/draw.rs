@@ -104,6 +104,28 @@ fn what_somebody_wrote_stays_a_text() {
 }
 
 #[test]
+fn an_action_is_drawn_as_an_action() {
+    let mut logs = run(5, 300);
+    for line in logs.values_mut().flatten() {
+        *line = line.replace("text=\"line ", "text=\"/me does ");
+    }
+    let trace = trace(&logs);
+    let index = TraceIndex::of(&trace);
+    let diagram = Diagram::of(&index, 0, Detail::Events);
+    let actions = diagram.nodes.iter().filter(|node| {
+        let label = node.label.strip_prefix("* ");
+        label.is_some_and(|label| label.contains(" does "))
+    });
+    assert!(actions.count() > 0);
+    assert!(
+        diagram
+            .nodes
+            .iter()
+            .all(|node| !node.label.contains(": /me"))
+    );
+}
+
+#[test]
 fn only_the_last_events_are_drawn_where_that_is_asked_for() {
     let trace = trace(&run(7, 900));
     let index = TraceIndex::of(&trace);

@@ -11,6 +11,8 @@ pub mod text;
 
 use std::collections::HashMap;
 
+use chitty_chat::text::action_of;
+
 use crate::{
     chat::{StepRef, TraceIndex},
     read::step::{LoggedKind, StepKind},
@@ -270,7 +272,10 @@ fn event_label(index: &TraceIndex<'_>, event: &crate::read::step::LoggedEvent) -
             "left" => format!("{name} left"),
             reason => format!("{name} left ({reason})"),
         },
-        LoggedKind::Message => format!("{name}: {}", index.text(event.text)),
+        LoggedKind::Message => match action_of(index.text(event.text)) {
+            Some(deed) => format!("* {name} {deed}"),
+            None => format!("{name}: {}", index.text(event.text)),
+        },
         LoggedKind::Unknown => "an event".into(),
     }
 }

@@ -230,7 +230,8 @@ mod tests {
 
     fn jump(chat: &mut ChatState) -> HistoryPage {
         let mut effects = Vec::new();
-        chat.go_to(5.into(), &mut effects);
+        let hint = chat.go_to(5.into(), &mut effects);
+        assert_eq!(hint, HintChange::info("Going to L5 …"));
         match effects.as_slice() {
             [Effect::Session(SessionCommand::History { page, .. })] => *page,
             other => panic!("{other:?} is not one request"),
@@ -252,7 +253,7 @@ mod tests {
     fn a_jump_goes_where_its_page_is() {
         let mut chat = chat();
         let page = jump(&mut chat);
-        assert_eq!(answer(&mut chat, page), HintChange::Keep);
+        assert_eq!(answer(&mut chat, page), HintChange::Clear);
         assert_eq!(chat.timeline.selected_position(), Some(5.into()));
     }
 

@@ -124,6 +124,21 @@ fn command(draft: &str) -> ParsedLine {
     }
 }
 
+/// Whether the line begins with a command's word, as in `/me waves`.
+pub(super) fn begins_with_command(line: &str) -> bool {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    let word = word.to_lowercase();
+    words().any(|known| known == word) || ALIASES.iter().any(|(alias, _)| *alias == word)
+}
+
+/// The words of all commands, with their slash.
+fn words() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().filter_map(|help| {
+        let word = help.command.split_whitespace().next()?;
+        (!word.starts_with("//")).then_some(word)
+    })
+}
+
 fn at(time: &str) -> ParsedLine {
     let digits = time.strip_prefix(['L', 'l']).unwrap_or(time);
     match digits.parse() {
@@ -133,10 +148,7 @@ fn at(time: &str) -> ParsedLine {
 }
 
 fn unknown(word: &str) -> String {
-    let commands = COMMANDS.iter().filter_map(|help| {
-        let word = help.command.split_whitespace().next()?;
-        (!word.starts_with("//")).then_some(word)
-    });
+    let commands = words();
     // A word that is hardly longer than its distance shares nothing with the command.
     let nearest = commands
         .map(|command| (strsim::osa_distance(word, command), command))

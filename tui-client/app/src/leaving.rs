@@ -8,7 +8,10 @@
 use std::time::Duration;
 
 use super::{ActiveScreen, App, Effect, ExitReason, FAREWELL, MainPane, Tone};
-use crate::{keys::Action, port::SessionCommand};
+use crate::{
+    keys::{Action, KeySequence},
+    port::SessionCommand,
+};
 
 /// The time from the announcement until the client leaves.
 pub(super) const ANNOUNCED: Duration = Duration::from_millis(1500);
@@ -20,6 +23,8 @@ pub(super) const REST: Duration = Duration::from_secs(1);
 pub(super) struct Leaving {
     /// The leave key was pressed with a draft or unsent lines: the next press discards them.
     warned: bool,
+    /// The key that was last pressed to leave, for the hints that ask for it again.
+    key: Option<KeySequence>,
     /// `/quit` was typed with lines that wait: the next one discards them.
     quit_warned: bool,
     /// The time at which an announced leave happens.
@@ -36,6 +41,11 @@ impl Leaving {
     pub(super) fn stay(&mut self) -> bool {
         self.warned = false;
         self.announced.take().is_some()
+    }
+
+    /// Takes note of the key that is pressed to leave.
+    pub(super) const fn pressed(&mut self, key: KeySequence) {
+        self.key = Some(key);
     }
 
     /// Whether the next press leaves and discards what is not sent.
@@ -85,7 +95,8 @@ impl App {
         match self.unsent() {
             Some(lost) => {
                 self.leaving.warned = true;
-                let key = self.leave_key();
+                let pressed = self.leaving.key.map(|key| key.to_string());
+                let key = pressed.unwrap_or_else(|| self.leave_key());
                 self.say(format!("{lost}: {key} again leaves without it"), Tone::Info);
             }
             // The session has ended, so nothing can be lost.

@@ -8,7 +8,7 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 use super::{
     ActiveScreen, App, Effect, MainPane, Tone,
     composer::Edit,
-    keys::{Action, KeyChord},
+    keys::{Action, KeyChord, KeySequence},
     leaving::Leaving,
 };
 
@@ -141,11 +141,19 @@ impl App {
         let first = self.first.take();
         let leaving = self.leaving;
         let keys = &self.options.keys;
+        let action = match first {
+            Some(first) => keys.after_prefix(first, key),
+            None => keys.action(key),
+        };
+        if action == Some(Action::Leave) {
+            let chord = KeyChord::of(key);
+            self.leaving.pressed(KeySequence {
+                first: first.unwrap_or(chord),
+                then: first.map(|_| chord),
+            });
+        }
         KeyPress {
-            action: match first {
-                Some(first) => keys.after_prefix(first, key),
-                None => keys.action(key),
-            },
+            action,
             // On a selected line there are no sequences.
             on_selection: keys.selected(key).filter(|_| first.is_none()),
             is_second: first.is_some(),

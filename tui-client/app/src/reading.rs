@@ -84,7 +84,7 @@ impl App {
                     .map(|reference| format!("Copied: {reference}"));
                 self.copy(reference, &said.unwrap_or_default(), effects);
             }
-            Action::Search => self.open_search(),
+            Action::Search => self.open_search_on_selection(press.typed()),
             Action::FindOlder => self.search_on(Direction::Older, effects),
             Action::FindNewer => self.search_on(Direction::Newer, effects),
             Action::Leave | Action::Cancel => {

@@ -22,6 +22,8 @@ pub struct Search {
     needle: Needle,
     /// Whether the prompt is open.
     typing: bool,
+    /// Whether a slash has opened the prompt, which could also be the start of a command.
+    by_slash: bool,
     /// The position from which the search continues; `None` at the end of the chat where it begins.
     at: Option<Position>,
     /// Where the user was before the search; `None` at the end of the chat.
@@ -78,6 +80,7 @@ impl Default for Search {
             line: Editor::new("", MAX_QUERY),
             needle: Needle::default(),
             typing: false,
+            by_slash: false,
             at: None,
             origin: None,
             found: None,
@@ -133,6 +136,16 @@ impl Search {
     /// The position from which the first search goes up.
     fn start(&self) -> Option<Position> {
         self.origin.map(|origin| origin.position.next())
+    }
+
+    /// Takes note that a slash has opened the prompt.
+    pub(super) fn opened_by_slash(&mut self) {
+        self.by_slash = true;
+    }
+
+    /// What was typed from the slash on, if a slash has opened the prompt.
+    pub(super) fn line_from_slash(&self) -> Option<String> {
+        self.by_slash.then(|| format!("/{}", self.query()))
     }
 
     /// Closes the prompt and keeps the match.

@@ -1,7 +1,7 @@
 //! Keys in the prompt of the search of the messages.
 
 use super::{
-    App, Effect,
+    App, Effect, Tone,
     composer::{Edit, Editor},
     keys::Action,
     timeline::Direction,
@@ -11,6 +11,16 @@ impl App {
     pub(super) fn open_search(&mut self) {
         self.hint = None;
         self.chat.open_search();
+    }
+
+    /// Opens the search by a key on a selected line.
+    pub(super) fn open_search_on_selection(&mut self, typed: Option<char>) {
+        self.hint = None;
+        if typed == Some('/') {
+            self.chat.open_search_by_slash();
+        } else {
+            self.chat.open_search();
+        }
     }
 
     /// Opens the search with this query.
@@ -25,6 +35,17 @@ impl App {
     pub(super) fn search_key(&mut self, action: Option<Action>, effects: &mut Vec<Effect>) {
         let Some(action) = action else { return };
         match action {
+            Action::Send if self.chat.draft_command(effects) => {
+                let keys = &self.options.keys;
+                let send = keys
+                    .hint(Action::Send, "carries it out")
+                    .unwrap_or_default();
+                let search = keys.hint(Action::Search, "searches for a word like it");
+                let search = search
+                    .map(|search| format!(" · {search}"))
+                    .unwrap_or_default();
+                self.say(format!("This is a command: {send}{search}"), Tone::Info);
+            }
             Action::Send => self.chat.accept_search(),
             Action::Leave | Action::Cancel => {
                 self.closed();

@@ -156,7 +156,7 @@ pub fn welcome(name: &str, position: u64, present: &[(u64, &str)]) -> WelcomeNot
 }
 
 /// How many colours the names have on the screen of a test.
-pub const HUES: usize = 12;
+pub const HUES: usize = 6;
 
 /// The options of a user who has changed keys.
 ///

@@ -297,7 +297,8 @@ impl App {
             ParsedLine::At(lamport) => {
                 self.chat.composer.take();
                 self.pane = MainPane::Messages;
-                self.chat.go_to(lamport, effects);
+                let hint = self.chat.go_to(lamport, effects);
+                self.change_hint(hint);
             }
             ParsedLine::Quit => {
                 self.chat.composer.take();

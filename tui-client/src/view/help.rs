@@ -69,7 +69,8 @@ impl HelpOverlay<'_> {
             (false, false) => "",
         };
         put(buf, frame, (3, bottom), more, self.theme.warning());
-        if let Some(close) = self.keys.hint(Action::Leave, "closes")
+        let leave = self.keys.hint(Action::Leave, "closes");
+        if let Some(close) = leave.or_else(|| self.keys.hint(Action::Help, "closes"))
             && frame.width > 30
         {
             let close = format!(" {close} ");

@@ -175,7 +175,8 @@ impl Widget for JoinScreen<'_> {
         let joins = map.hint(Action::Send, "joins");
         let keys = [
             joins.filter(|_| !self.app.join().trying()),
-            map.hint(Action::Leave, "leaves"),
+            map.hint(Action::Leave, "leaves")
+                .or_else(|| map.hint(Action::EndOfInput, "leaves, on an empty line")),
             map.hint(Action::Help, "help"),
         ];
         let keys: Vec<_> = keys.into_iter().flatten().collect();

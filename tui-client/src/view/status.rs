@@ -2,7 +2,7 @@
 
 use chitty_app::{
     App, Tone,
-    keys::{Action, KeyContext},
+    keys::{Action, KeyContext, KeySequence, Keymap},
     search::SearchOutcome,
     status::Health,
     timeline::{Below, Direction, Fetching},
@@ -158,7 +158,7 @@ impl StatusLine<'_> {
             key(Action::CopyText).map(|key| format!("{key} copies")),
             key(Action::CopyTime).map(|key| format!("{key} its time")),
             (!find.is_empty()).then(|| format!("{} search", find.join(" "))),
-            keys.key(Action::Leave).map(|key| key.to_string()),
+            closing(keys).map(|key| key.to_string()),
         ];
         let parts: Vec<_> = parts.into_iter().flatten().collect();
         format!(" {} ", parts.join(" · "))
@@ -250,7 +250,7 @@ impl HintLine<'_> {
         } else {
             state + " · "
         };
-        let back = map.hint(Action::Leave, "back");
+        let back = closing(map).map(|key| format!("{key} back"));
         let all = [
             map.hint(Action::Up, "older"),
             map.hint(Action::Down, "newer"),
@@ -268,6 +268,12 @@ impl HintLine<'_> {
         let x = put(buf, area, (x, 0), &state, style);
         put(buf, area, (x, 0), &keys, theme::DIM);
     }
+}
+
+/// The key that closes what is open; the leave key does, too, if there is one.
+fn closing(keys: &Keymap) -> Option<KeySequence> {
+    let key = keys.key(Action::Leave);
+    key.or_else(|| keys.key(Action::Cancel))
 }
 
 /// The query as it is shown, and the caret's column in it.

@@ -11,6 +11,8 @@
 //! - Any two differ by 13 at least in CIEDE2000, and by 6.5 at least for people who lack one kind of
 //!   cones (protanopia, deuteranopia, tritanopia; simulated as in Machado, Oliveira and Fernandes,
 //!   2009). A difference of about 1 can be seen when the two lie side by side.
+//! - Three at most look purple (a hue of 280 to 345 degrees in CIELAB), so that a few people do not
+//!   all get such a colour.
 //!
 //! A terminal that knows sixteen colours gets six hues of these. How they look is its user's
 //! choice, so nothing can be checked there.
@@ -48,18 +50,18 @@ pub struct Palette {
 
 /// The colours of names in terminals that know 256 colours.
 pub(crate) const NAMES: [Color; 12] = [
-    Color::Indexed(105),
-    Color::Indexed(202),
-    Color::Indexed(30),
-    Color::Indexed(170),
-    Color::Indexed(130),
-    Color::Indexed(97),
-    Color::Indexed(65),
+    Color::Indexed(27),
+    Color::Indexed(196),
+    Color::Indexed(64),
     Color::Indexed(132),
-    Color::Indexed(103),
-    Color::Indexed(129),
+    Color::Indexed(30),
     Color::Indexed(138),
+    Color::Indexed(97),
+    Color::Indexed(167),
+    Color::Indexed(32),
     Color::Indexed(95),
+    Color::Indexed(103),
+    Color::Indexed(161),
 ];
 
 impl Palette {

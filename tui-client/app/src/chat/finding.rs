@@ -7,7 +7,7 @@ use super::{
     history::{OnArrival, request},
 };
 use crate::{
-    Effect,
+    Effect, commands,
     composer::Editor,
     keys::{Action, KeyContext, Keymap},
     search::{self, Search, SearchOrigin, SearchOutcome},
@@ -32,6 +32,25 @@ impl ChatState {
             time: self.timeline.lamport_of(position),
             place: self.timeline.place(),
         }));
+    }
+
+    /// Opens the prompt because a slash was typed on a selected line.
+    pub(crate) fn open_search_by_slash(&mut self) {
+        self.open_search();
+        self.search.opened_by_slash();
+    }
+
+    /// Moves what was typed into the draft if it is a command: a slash on a selected line opens the
+    /// search, and the user may have meant to write. Returns whether it was one.
+    pub(crate) fn draft_command(&mut self, effects: &mut Vec<Effect>) -> bool {
+        let line = self.search.line_from_slash();
+        let line = line.filter(|line| commands::begins_with_command(line));
+        let Some(line) = line.filter(|_| self.composer.draft().is_empty()) else {
+            return false;
+        };
+        self.abandon_search(effects);
+        self.composer.replace(&line);
+        true
     }
 
     /// Edits the query, and searches for it if its text changed.

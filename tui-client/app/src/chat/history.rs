@@ -30,9 +30,11 @@ pub(super) enum OnArrival {
 }
 
 impl ChatState {
-    /// Goes to the event at this time, or to the last one before it.
-    pub(crate) fn go_to(&mut self, lamport: LamportTime, effects: &mut Vec<Effect>) {
+    /// Goes to the event at this time, or to the last one before it. The hint lasts until the page
+    /// arrives.
+    pub(crate) fn go_to(&mut self, lamport: LamportTime, effects: &mut Vec<Effect>) -> HintChange {
         self.jump_to(lamport, OnArrival::Select, effects);
+        HintChange::info(format!("Going to L{lamport} …"))
     }
 
     /// Requests the page around this time; the client goes there when it arrives.
@@ -66,7 +68,7 @@ impl ChatState {
         if self.timeline.has_first() {
             self.timeline.oldest();
         } else {
-            self.go_to(LamportTime::new(1), effects);
+            self.jump_to(LamportTime::new(1), OnArrival::Select, effects);
         }
     }
 
@@ -130,6 +132,7 @@ impl ChatState {
                     "No event has the time L{lamport}: this is the nearest"
                 ));
             }
+            return HintChange::Clear;
         }
         HintChange::Keep
     }

@@ -370,3 +370,48 @@ fn a_search_that_has_gone_far_leads_back() {
     let (blocks, _) = driver.app.timeline().visible();
     assert!(blocks.iter().any(|block| block.position == Some(here)));
 }
+
+#[test]
+fn a_command_that_is_typed_on_a_selected_line_is_not_lost() {
+    for (typed, draft) in [
+        ("/who", "/who"),
+        ("/me waves", "/me waves"),
+        ("/Names", "/Names"),
+        // Words that are no commands are searched for.
+        ("/whoever", ""),
+        ("/hello", ""),
+    ] {
+        let mut driver = TestApp::joined(80, 24);
+        driver.event(message(3, 9, "bob", "hello whoever"));
+        driver.key(KeyCode::Up, CTRL);
+        assert!(driver.selected().is_some());
+        driver.say(typed);
+        assert_eq!(driver.app.composer().draft(), draft, "{typed}");
+        assert_eq!(driver.selected().is_none(), !draft.is_empty(), "{typed}");
+        assert!(!driver.app.search().is_typing());
+        if typed == "/who" {
+            driver.press(KeyCode::Enter);
+            assert_eq!(driver.app.composer().draft(), "");
+        }
+    }
+}
+
+#[test]
+fn the_search_key_searches_for_the_word_of_a_command() {
+    let mut driver = TestApp::joined(80, 24);
+    driver.event(message(3, 9, "bob", "who is there"));
+    driver.key(KeyCode::Char('f'), CTRL);
+    driver.say("who");
+    assert_eq!(driver.app.composer().draft(), "");
+    assert_eq!(driver.selected(), Some(3));
+}
+
+#[test]
+fn a_draft_is_not_replaced_by_what_was_searched_for() {
+    let mut driver = TestApp::joined(80, 24);
+    driver.event(message(3, 9, "bob", "who is there"));
+    driver.type_in("half a line");
+    driver.key(KeyCode::Up, CTRL);
+    driver.say("/who");
+    assert_eq!(driver.app.composer().draft(), "half a line");
+}

@@ -220,3 +220,18 @@ fn an_offered_name_is_replaced_by_what_is_written() {
     driver.press(KeyCode::Backspace);
     assert_eq!(driver.app.join().name(), "");
 }
+
+#[test]
+fn the_hint_names_the_key_that_was_pressed() {
+    for (code, modifiers, says) in [
+        (KeyCode::Char('c'), CTRL, "Ctrl-C again leaves"),
+        (KeyCode::Esc, KeyModifiers::NONE, "Esc again leaves"),
+    ] {
+        let mut driver = TestApp::joined(80, 24);
+        driver.type_in("half a line");
+        driver.key(code, modifiers);
+        assert!(hint(&driver).contains(says), "{}", hint(&driver));
+        driver.key(code, modifiers);
+        assert_eq!(driver.effects(), [LEAVE]);
+    }
+}

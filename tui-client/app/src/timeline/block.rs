@@ -231,8 +231,13 @@ impl<'a> Block<'a> {
         Self::plain(columns, BlockKind::Notice, "·", text)
     }
 
-    pub(super) fn pending(columns: &MessageColumns, own_name: &'a str, text: &str) -> Self {
-        let mut block = Self::said(columns, own_name, text, true, true);
+    pub(super) fn pending(
+        columns: &MessageColumns,
+        own_name: &'a str,
+        text: &str,
+        named: bool,
+    ) -> Self {
+        let mut block = Self::said(columns, own_name, text, true, named);
         block.kind = BlockKind::Pending;
         block.lamport = "…".into();
         block

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use chitty_chat::MessageText;
+use chitty_chat::{MessageText, text::action_of};
 use jiff::civil::DateTime;
 
 use super::row_layout::MeasuredHeight;
@@ -31,6 +31,12 @@ impl PendingLines {
         self.0.get(index)
     }
 
+    /// Whether a line has its author from the one above it, as in what is said in one go.
+    pub(super) fn follows(&self, index: usize) -> bool {
+        let above = index.checked_sub(1).and_then(|above| self.get(above));
+        above.is_some_and(|above| action_of(above.text.as_str()).is_none())
+    }
+
     /// Whether another line may wait.
     pub(super) fn has_space(&self) -> bool {
         self.0.len() < MAX_PENDING
@@ -48,6 +54,11 @@ impl PendingLines {
     /// Removes the line with this ticket, and returns its text.
     pub(super) fn take(&mut self, ticket: Ticket) -> Option<MessageText> {
         let index = self.0.iter().position(|line| line.ticket == ticket)?;
-        self.0.remove(index).map(|line| line.text)
+        let line = self.0.remove(index)?;
+        // It may have named the author for the next one, too.
+        if let Some(next) = self.0.get(index) {
+            next.height.forget();
+        }
+        Some(line.text)
     }
 }

@@ -31,16 +31,21 @@ impl Timeline {
         #[cfg(test)]
         self.layout.laid_out.update(|laid_out| laid_out + 1);
         let columns = self.layout.columns();
-        let Some(entry) = self.entries().get(index) else {
-            let line = self.pending.get(index - self.entries().len())?;
-            let block = Block::pending(columns, self.own.as_str(), line.text.as_str());
-            return Some(block.stamped(line.at, false));
-        };
         // A name in a column of its own takes no space from the text. If there is no space for it
         // on the top row either, each line has it.
-        let named = !entry.follows
-            || (first && columns.name().is_some())
-            || (columns.name().is_none() && columns.time().is_none());
+        let named = |follows: bool| {
+            !follows
+                || (first && columns.name().is_some())
+                || (columns.name().is_none() && columns.time().is_none())
+        };
+        let Some(entry) = self.entries().get(index) else {
+            let index = index - self.entries().len();
+            let line = self.pending.get(index)?;
+            let named = named(self.pending.follows(index));
+            let block = Block::pending(columns, self.own.as_str(), line.text.as_str(), named);
+            return Some(block.stamped(line.at, false));
+        };
+        let named = named(entry.follows);
         let mut block = match &entry.content {
             EntryContent::Event(_) | EntryContent::Past(_) if self.is_folded(index) => {
                 Block::run(columns, &runs::summary(self.run(index)))

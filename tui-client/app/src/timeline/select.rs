@@ -249,7 +249,7 @@ impl Timeline {
 
 /// The needle for a text, in the form in which texts are shown.
 pub(crate) fn needle(text: &str) -> Needle {
-    Needle::new(&glyphs::safe(text))
+    Needle::for_search(&glyphs::safe(text))
 }
 
 /// The text of an event, as the user reads it.

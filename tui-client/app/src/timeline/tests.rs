@@ -219,6 +219,32 @@ fn an_author_is_named_once_for_what_is_said_in_one_go() {
 }
 
 #[test]
+fn pending_lines_name_their_author_once() {
+    let mut timeline = timeline(3, 20);
+    timeline.welcome(&welcome("ada", 3, &[]), at(3));
+    let texts = ["one", "two", "/me waves", "three"];
+    for (ticket, text) in texts.into_iter().enumerate() {
+        let text = MessageText::parse(text).expect("valid");
+        timeline.send(Ticket(ticket as u64), text, at(9));
+    }
+    let labels = |timeline: &Timeline| -> Vec<String> {
+        let blocks = timeline.visible().0.into_iter();
+        let pending = blocks.filter(|block| block.kind == BlockKind::Pending || block.own);
+        pending.map(|block| block.label.to_string()).collect()
+    };
+    let all = labels(&timeline);
+    let [one, two, waves, three] = &all[all.len() - 4..] else {
+        panic!("{all:?}");
+    };
+    assert_eq!((one.is_empty(), two.as_str()), (false, ""), "{all:?}");
+    assert_eq!((waves.as_str(), three), ("*", one), "after an action, too");
+    // The next line names the author if the first one is gone.
+    timeline.reject(Ticket(0), "too fast".to_owned(), at(10));
+    let all = labels(&timeline);
+    assert_eq!(&all[all.len() - 3], one, "{all:?}");
+}
+
+#[test]
 fn a_line_stands_above_what_is_new_to_who_looked_away() {
     let mut timeline = timeline(3, 20);
     timeline.begin_unread();

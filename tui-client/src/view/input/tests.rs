@@ -35,7 +35,7 @@ fn a_search_that_finds() {
     |14:53   … ada: The build is green again,|
     |          see the page of 14:03 for what|
     |          it was.                       |
-    |14:53   … ada: coffee?                  |
+    |14:53   … coffee?                       |
     |── ◉ connected · Lamport 8 ─────────────|
     |↑ …e build is green again, see the page…|
     |? PAGE                                  |

@@ -1,5 +1,7 @@
 //! Searching, and the marks in what was found.
 
+use ratatui::buffer::Cell;
+
 use super::*;
 
 #[test]
@@ -203,4 +205,36 @@ fn what_means_something_in_a_text_is_marked_without_colours_too() {
     assert_eq!(links[0].address, "https://a.example/x");
     driver.key(KeyCode::Up, KeyModifiers::CONTROL);
     assert!(style(&driver, "see").contains(Modifier::REVERSED));
+}
+
+#[test]
+fn a_way_out_is_shown_without_a_leave_key() {
+    use chitty_app::{
+        keys::{Action, KeyContext},
+        testing::bound,
+    };
+    let options = bound(&[(KeyContext::Chat, Action::Leave, &[])]);
+    let mut driver = TestApp::configured(80, 24, options.clone());
+    driver.key(KeyCode::Char('f'), KeyModifiers::CONTROL);
+    assert!(screen(&driver).contains("Ctrl-G back"));
+    let mut driver = TestApp::configured(80, 24, options.clone());
+    driver.press(KeyCode::F(1));
+    assert!(screen(&driver).contains("F1 closes"));
+    let driver = TestApp::with(Settings {
+        name: None,
+        login: "ada".into(),
+        server: "127.0.0.1:50051".into(),
+        time_zone: TimeZone::UTC,
+        size: (80, 24),
+        backlog: true,
+        options,
+    });
+    assert!(screen(&driver).contains("Ctrl-D leaves, on an empty line"));
+}
+
+/// The whole screen as text.
+fn screen(driver: &TestApp) -> String {
+    let mut buffer = Buffer::empty(driver.app.panes().screen);
+    render(&driver.app, Theme::new(true), &mut buffer, &mut Vec::new());
+    buffer.content.iter().map(Cell::symbol).collect()
 }

@@ -95,6 +95,17 @@ fn any_two_names_can_be_told_apart_by_everybody() {
     }
 }
 
+#[test]
+fn few_names_are_purple() {
+    let purple = |colour: &Color| {
+        let lab = seen(*colour, None);
+        let hue = lab.b.atan2(lab.a).to_degrees().rem_euclid(360.0);
+        lab.a.hypot(lab.b) >= 12.0 && (280.0..=345.0).contains(&hue)
+    };
+    let purple: Vec<_> = NAMES.iter().filter(|colour| purple(colour)).collect();
+    assert!(purple.len() <= 3, "{purple:?}");
+}
+
 /// Without colours it is bold.
 #[test]
 fn without_colours_there_are_none() {
