@@ -9,6 +9,7 @@ pub mod event;
 pub mod files;
 pub mod fingerprint;
 pub mod lamport;
+pub mod local;
 pub mod logging;
 pub mod proto;
 pub mod secret;
