@@ -11,6 +11,7 @@ pub mod files;
 pub mod fingerprint;
 pub mod lamport;
 pub mod link;
+pub mod local;
 pub mod logging;
 pub mod proto;
 pub mod secret;
