@@ -3,6 +3,7 @@
 
 use std::{fmt, future::Future, pin::Pin};
 
+use chitty_chat::link::LinkSecret;
 use thiserror::Error;
 use tokio::sync::watch;
 use tonic::transport::Channel;
@@ -13,6 +14,7 @@ pub type Connecting = Pin<Box<dyn Future<Output = Result<Channel, ConnectError>>
 /// Makes connections, a new one for each try to join.
 pub struct Connector {
     server: String,
+    invitation: Option<LinkSecret>,
     dial: Box<dyn FnMut(Attempt) -> Connecting + Send>,
 }
 
@@ -43,8 +45,27 @@ impl Connector {
     {
         Self {
             server: server.into(),
+            invitation: None,
             dial: Box::new(move |attempt| Box::pin(dial(attempt))),
         }
+    }
+
+    /// The same connector for a user with this invitation, which is shown to the server on joining.
+    /// The connections must be to a server that has proved its key.
+    #[must_use]
+    pub fn with_invitation(mut self, invitation: Option<LinkSecret>) -> Self {
+        self.invitation = invitation;
+        self
+    }
+
+    /// The invitation, until it is taken.
+    pub(super) fn invitation(&self) -> Option<&LinkSecret> {
+        self.invitation.as_ref()
+    }
+
+    /// Forgets the invitation, because the server let this user in.
+    pub(super) fn invited(&mut self) {
+        self.invitation = None;
     }
 
     /// The address of the server, as users write it.

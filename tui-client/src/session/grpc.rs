@@ -11,7 +11,7 @@ use tonic::{
 };
 use tonic_types::{RetryInfo, StatusExt as _, pb};
 
-use super::bounds;
+use super::{bounds, refusal::Refusal};
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -91,6 +91,9 @@ impl JoinFailure {
     pub(super) fn of(status: &Status) -> Self {
         let retry_in = retry_in(status);
         let reason = reason(status);
+        if let Some(refusal) = Refusal::of(status) {
+            return refusal.into_failure(reason, retry_in);
+        }
         match status.code() {
             Code::AlreadyExists => Self::Refused { reason, retry_in },
             Code::InvalidArgument if is_about(status, "name") => Self::Refused { reason, retry_in },

@@ -73,6 +73,7 @@ impl SessionDriver {
             backlog: self.backlog,
             session: self.session.reveal().to_owned(),
             room: String::new(),
+            invitation: self.link.invitation(),
         };
         self.out.clock(self.clock.now(), ClockCause::Sent);
         log::join_sent(&request, self.clock.now());
@@ -102,6 +103,7 @@ impl SessionDriver {
         if !self.participant.is_accepted() {
             (self.on_accepted)(name.as_str());
         }
+        self.link.invited();
         self.clock.observe(welcome.lamport.into());
         let next = Position::new(welcome.next);
         // Read before the cursor moves: only a resume that was asked for can be granted.

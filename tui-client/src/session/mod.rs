@@ -22,6 +22,7 @@ mod port;
 #[cfg(test)]
 mod properties;
 mod publish;
+mod refusal;
 
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::Instrument as _;
