@@ -6,6 +6,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod enter;
 mod glyphs;
 mod input;
 pub mod launch;
@@ -16,4 +17,6 @@ pub mod plain;
 pub mod run;
 pub mod session;
 mod terminal;
+pub mod trust;
+pub mod trust_commands;
 pub mod view;

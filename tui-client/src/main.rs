@@ -15,13 +15,16 @@ use chitty::{
     app::ExitReason,
     cli::{self, ClientArgs, ClientOptions},
     config::{self, ConfigFile},
-    launch::{self, LocalServer},
+    enter::{self, Entrance, Terminal},
+    launch::{LocalPlace, LocalServer, ServerUrl},
     locale::CharacterSet,
     manual,
     osc::Notifier,
     plain::{self, PlainConfig, PlainOutcome},
     run::{self, ScreenConfig, run},
-    session::{self, Connector, Ended, SessionConfig, SessionHandle},
+    session::{self, Ended, SessionConfig, SessionHandle},
+    trust::{self, Trust},
+    trust_commands::{self, KeyArgs, TrustArgs},
     view::Depth,
 };
 use chitty_chat::{
@@ -37,7 +40,7 @@ use chitty_server::{
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use color_eyre::eyre::{OptionExt as _, Result, WrapErr as _};
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tokio::sync::mpsc;
 
 /// Chitty-Chat in a terminal: enters a chat and shows it on the full screen
@@ -66,6 +69,12 @@ chitty-server also copies and checks chats: see chitty-server --help.";
 
 #[derive(Subcommand)]
 enum CliCommand {
+    /// Enter a chat by a link, which the terminal asks for
+    Join(Box<ClientArgs>),
+    /// Trust a key of a server, because its owner vouches for it
+    Trust(TrustArgs),
+    /// Print the keys by which servers know this device, or write one for other programs
+    Key(KeyArgs),
     /// Run the headless server, as chitty-server does
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<chitty_server::cli::ServeArgs>),
@@ -107,6 +116,18 @@ fn run_command(cli: ChittyCli) -> Result<ExitCode> {
             ..
         } => chitty_server::cli::run(&args),
         ChittyCli {
+            command: Some(CliCommand::Join(args)),
+            ..
+        } => with_config(*args, true),
+        ChittyCli {
+            command: Some(CliCommand::Trust(args)),
+            ..
+        } => print(trust_commands::trust(&known_by(None), &args)?.as_bytes()),
+        ChittyCli {
+            command: Some(CliCommand::Key(args)),
+            ..
+        } => print(trust_commands::key(&known_by(args.key.clone()), &args)?.as_bytes()),
+        ChittyCli {
             command: Some(CliCommand::Trace(args)),
             ..
         } => Ok(chitty_trace::cli::run(&args)),
@@ -130,11 +151,32 @@ fn run_command(cli: ChittyCli) -> Result<ExitCode> {
             manual::write(ChittyCli::command(), &mut text)?;
             print(&text)
         }
-        ChittyCli { args, .. } => {
-            let mut config = ConfigFile::load(args.config.as_deref())?;
-            config.screen = config.screen.within(|name| std::env::var(name).ok());
-            chat(args.with(config))
-        }
+        ChittyCli { args, .. } => with_config(args, false),
+    }
+}
+
+/// Enters a chat; `joins` asks for a link if none is given.
+fn with_config(mut args: ClientArgs, joins: bool) -> Result<ExitCode> {
+    if joins && args.link.is_none() {
+        let asked = Terminal::open().and_then(|mut terminal| terminal.link());
+        let link = asked.wrap_err("there is no link to join by; CHITTY_LINK may have it")?;
+        args.link = Some(ServerUrl::Link(link));
+    }
+    let mut config = ConfigFile::load(args.config.as_deref())?;
+    config.screen = config.screen.within(|name| std::env::var(name).ok());
+    chat(args.with(config))
+}
+
+/// The keys of servers and of this device.
+fn known_by(key: Option<PathBuf>) -> Trust {
+    Trust {
+        folder: trust::default_folder().unwrap_or_else(chitty_server::data::default_data_dir),
+        key,
+        today: || {
+            Timestamp::try_from(wall_clock())
+                .map_or(Date::MIN, |now| now.to_zoned(TimeZone::system()).date())
+        },
+        random: os_random,
     }
 }
 
@@ -180,7 +222,7 @@ const THREADS: usize = 8;
 /// The exit status for an invalid option, also used here because nothing was started.
 const EXIT_USAGE: u8 = 2;
 
-fn chat(options: ClientOptions) -> Result<ExitCode> {
+fn chat(mut options: ClientOptions) -> Result<ExitCode> {
     let term = std::env::var("TERM").unwrap_or_default();
     if !options.plain
         && let Err(error) = run::has_screen(&term)
@@ -198,13 +240,15 @@ fn chat(options: ClientOptions) -> Result<ExitCode> {
     }
     // Without a receiver the chat is over.
     log.watch(move |news| drop(report.blocking_send(news)))?;
-    let connector = connector(&options, &log_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let trust = Arc::new(known_by(options.key.clone()));
+    let entrance = runtime.block_on(find_entrance(&mut options, &trust, &log_dir))?;
+    let back = entrance.back.clone();
     let plain = options.plain;
     let ended = runtime.block_on(async {
-        let session = open_session(&options, connector, &log, &log_dir);
+        let session = open_session(&options, entrance, &trust, &log, &log_dir);
         if plain {
             follow_plainly(options, session, news).await
         } else {
@@ -231,7 +275,11 @@ fn chat(options: ClientOptions) -> Result<ExitCode> {
         unsent,
         unreachable,
     } = ended?;
+    let joined = !matches!(outcome, ExitReason::NeverJoined(_));
     let code = say_goodbye(outcome, &log, plain);
+    if let Some(back) = back.filter(|_| joined && !plain) {
+        let _ = writeln!(io::stdout(), "Come back by: {back}");
+    }
     Ok(match (unreachable, unsent) {
         (true, _) => ExitCode::from(EXIT_UNREACHABLE),
         (false, 0) => code,
@@ -239,34 +287,61 @@ fn chat(options: ClientOptions) -> Result<ExitCode> {
     })
 }
 
-/// The connector for the server that was named, or for the local one.
-fn connector(args: &ClientOptions, log_dir: &Path) -> Result<Connector> {
-    if let Some(server) = &args.server {
-        return Ok(launch::remote(server.clone()));
+/// The way to the server that was named, or to the local one. What is in doubt is asked on the
+/// terminal, unless lines are read and written.
+async fn find_entrance(
+    options: &mut ClientOptions,
+    trust: &Arc<Trust>,
+    log_dir: &Path,
+) -> Result<Entrance> {
+    let mut terminal = match options.plain {
+        true => None,
+        false => Terminal::open().ok(),
+    };
+    let mut server = options.server.take();
+    let is_chosen = server.is_some() || options.local.is_some() || options.data.is_some();
+    if let Some(terminal) = terminal.as_mut().filter(|_| !is_chosen) {
+        server = enter::offer(trust, terminal)?;
     }
+    let local = local_server(options, log_dir)?;
+    let entrance = enter::enter(server, local, trust, terminal.as_mut()).await?;
+    options.name = options.name.take().or_else(|| entrance.name.clone());
+    if let Some(warning) = &entrance.warning {
+        let _ = writeln!(io::stderr(), "chitty: {warning}");
+    }
+    Ok(entrance)
+}
+
+fn local_server(args: &ClientOptions, log_dir: &Path) -> Result<LocalServer> {
     let program = std::env::current_exe().wrap_err("cannot find this program to start a server")?;
     let data = args
         .data
         .clone()
         .unwrap_or_else(chitty_server::data::default_data_dir);
+    let data = absolute(&data)?;
+    let listen = args
+        .local
+        .map_or("none".into(), |address| address.to_string());
     let arguments: Vec<OsString> = vec![
         "serve".into(),
         "--detach".into(),
         "--listen".into(),
-        args.local.to_string().into(),
+        listen.into(),
         "--data".into(),
-        absolute(&data)?.into(),
+        data.clone().into(),
         "--log-dir".into(),
         absolute(log_dir)?.into(),
         "--idle-exit".into(),
         args.idle_exit.to_string().into(),
     ];
-    Ok(launch::local(LocalServer {
-        address: args.local,
+    Ok(LocalServer {
+        place: args
+            .local
+            .map_or(LocalPlace::Socket(data), LocalPlace::Address),
         program,
         arguments,
         locked: chitty_server::cli::EXIT_LOCKED,
-    }))
+    })
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
@@ -275,12 +350,15 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 fn open_session(
     options: &ClientOptions,
-    connector: Connector,
+    Entrance {
+        connector, server, ..
+    }: Entrance,
+    trust: &Arc<Trust>,
     log: &Arc<Log>,
     log_dir: &Path,
 ) -> (String, SessionHandle) {
-    let server = connector.server().to_owned();
-    let (log, log_dir) = (Arc::clone(log), log_dir.to_owned());
+    let shown = connector.server().to_owned();
+    let (trust, log, log_dir) = (Arc::clone(trust), Arc::clone(log), log_dir.to_owned());
     let session = session::spawn(SessionConfig {
         connector,
         random: Box::new(os_random),
@@ -289,10 +367,15 @@ fn open_session(
             if let Err(error) = log.open(name, &log_dir) {
                 tracing::error!(%error, "there is no log file");
             }
+            if let Some(server) = &server
+                && let Err(error) = trust.entered(server, name)
+            {
+                tracing::error!(%error, "the name is not remembered");
+            }
         }),
         span: None,
     });
-    (server, session)
+    (shown, session)
 }
 
 /// Runs the client on the full screen.

@@ -3,7 +3,7 @@
 use std::{io::Read as _, net::SocketAddr, path::PathBuf, sync::mpsc, thread, time::Duration};
 
 use chitty::{
-    launch::{LocalServer, local, remote},
+    launch::{LocalPlace, LocalServer, local, remote},
     session::{Connector, Ended, Link, Notice},
 };
 use chitty_testing::fake_server::Fake;
@@ -18,7 +18,7 @@ use crate::user::User;
 /// A local server that is started by this shell script.
 fn script(address: SocketAddr, script: &str) -> Connector {
     local(LocalServer {
-        address,
+        place: LocalPlace::Address(address),
         program: PathBuf::from("/bin/sh"),
         arguments: vec!["-c".into(), script.into()],
         locked: 75,
@@ -173,7 +173,7 @@ async fn one_that_cannot_start_says_why() {
     assert!(matches!(ended, Ended::Failed(reason) if reason.contains("the disk is full")));
 
     let user = User::new(local(LocalServer {
-        address,
+        place: LocalPlace::Address(address),
         program: PathBuf::from("/nowhere/chitty"),
         arguments: Vec::new(),
         locked: 75,
