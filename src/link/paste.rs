@@ -4,7 +4,10 @@
 //! cannot belong to a link is skipped; because each part has a fixed length, the end is known
 //! without it.
 
-use std::{iter::Peekable, vec};
+use std::{
+    iter::{Copied, Peekable},
+    slice,
+};
 
 use thiserror::Error;
 
@@ -85,7 +88,7 @@ struct Sign {
     apart: bool,
 }
 
-type Signs = Peekable<vec::IntoIter<Sign>>;
+type Signs<'a> = Peekable<Copied<slice::Iter<'a, Sign>>>;
 
 pub(super) fn find(text: &str) -> Result<ChatLink, LinkError> {
     if text.len() > MAX_TEXT {
@@ -98,7 +101,7 @@ pub(super) fn find(text: &str) -> Result<ChatLink, LinkError> {
     };
     let link = |start: usize, end: Option<usize>| {
         let end = end.unwrap_or(signs.len());
-        read(signs[start..end].to_vec().into_iter().peekable())
+        read(signs[start..end].iter().copied().peekable())
     };
     let found = link(first, others.first().copied())?;
     // The same link twice, as with a text and its address in a mail, is one.
@@ -154,7 +157,7 @@ fn starts(signs: &[Sign]) -> Vec<usize> {
 }
 
 /// Reads what follows the scheme, up to the next link or the end of the text.
-fn read(mut signs: Signs) -> Result<ChatLink, LinkError> {
+fn read(mut signs: Signs<'_>) -> Result<ChatLink, LinkError> {
     let address = address(&mut signs)?;
     let pin = part(&mut signs, LinkPart::Pin)?;
     let secret = if signs.next_if(|next| next.sign == '.').is_some() {
@@ -170,7 +173,7 @@ fn read(mut signs: Signs) -> Result<ChatLink, LinkError> {
 }
 
 /// Reads the address, and the `/#` after it.
-fn address(signs: &mut Signs) -> Result<ServerAddress, LinkError> {
+fn address(signs: &mut Signs<'_>) -> Result<ServerAddress, LinkError> {
     let mut address = String::new();
     while let Some(next) = signs.next_if(|next| !matches!(next.sign, '/' | '#')) {
         if address.chars().count() == MAX_ADDRESS {
@@ -188,7 +191,7 @@ fn address(signs: &mut Signs) -> Result<ServerAddress, LinkError> {
 }
 
 /// Reads a pin or a secret.
-fn part(signs: &mut Signs, part: LinkPart) -> Result<[u8; 16], LinkError> {
+fn part(signs: &mut Signs<'_>, part: LinkPart) -> Result<[u8; 16], LinkError> {
     let mut text = String::new();
     while text.len() < PART_CHARS {
         match signs.next_if(|next| next.sign.is_ascii_alphanumeric()) {
@@ -212,7 +215,7 @@ fn part(signs: &mut Signs, part: LinkPart) -> Result<[u8; 16], LinkError> {
 
 /// Whether the next character ends a link in the middle of a part: the dot before the secret, an
 /// ellipsis, or a punctuation mark.
-fn ends(signs: &mut Signs) -> bool {
+fn ends(signs: &mut Signs<'_>) -> bool {
     signs
         .peek()
         .is_some_and(|next| matches!(next.sign, '.' | '…' | ',' | ';' | ']' | '!' | '?'))

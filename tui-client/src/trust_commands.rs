@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fmt::Write as _,
     io,
     path::{Path, PathBuf},
 };
@@ -120,7 +121,8 @@ pub fn key(trust: &Trust, args: &KeyArgs) -> Result<String, KeyCommandError> {
         let Some(name) = &server.key else { continue };
         let path = trust.key_path(name);
         let key = DeviceKey::read(&path)?.ok_or(DeviceKeyError::Gone(path))?;
-        text.push_str(&format!("{}  {}\n", server.address, key.fingerprint()));
+        // Writing to a string never fails.
+        let _ = writeln!(text, "{}  {}", server.address, key.fingerprint());
     }
     if text.is_empty() {
         text.push_str("no server knows this device yet; the first connection makes a key\n");

@@ -3,7 +3,7 @@
 
 mod ask;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt::Write as _, path::PathBuf, sync::Arc};
 
 use chitty_chat::{address::ServerAddress, link::ChatLink};
 use thiserror::Error;
@@ -204,7 +204,8 @@ pub fn offer(trust: &Trust, terminal: &mut Terminal) -> Result<Option<ServerUrl>
     for (index, server) in offered.iter().enumerate() {
         let name = server.name.as_ref();
         let name = name.map_or_else(String::new, |name| format!(", as {name}"));
-        text.push_str(&format!("  {}  {}{name}\n", index + 2, server.address));
+        // Writing to a string never fails.
+        let _ = writeln!(text, "  {}  {}{name}", index + 2, server.address);
     }
     terminal.say(&text).map_err(AskError::from)?;
     loop {

@@ -1,7 +1,7 @@
 //! Connections to servers: over TCP, TLS or a Unix socket, with everything checked before anything
 //! is said.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use chitty_chat::{
     address::ServerAddress,
@@ -72,9 +72,9 @@ pub(super) async fn by_tls(
 /// Connects to the socket in a data folder, if the process that listens there may be trusted.
 pub(super) async fn by_socket(
     endpoint: &Endpoint,
-    folder: &PathBuf,
+    folder: &Path,
 ) -> Result<Channel, transport::Error> {
-    let folder = folder.clone();
+    let folder = folder.to_owned();
     let connector = service_fn(move |_: Uri| {
         let stream = unix(&folder);
         async move { Ok::<_, Boxed>(TokioIo::new(stream?)) }
@@ -97,7 +97,7 @@ pub async fn recognise(trust: &Trust, address: &ServerAddress) -> Option<KnownSe
     found.cloned()
 }
 
-fn unix(folder: &PathBuf) -> Result<UnixStream, DialFailure> {
+fn unix(folder: &Path) -> Result<UnixStream, DialFailure> {
     let unusable = |error: io::Error| DialFailure::Unusable(error.to_string());
     match local::dial(folder) {
         Ok(stream) => UnixStream::from_std(stream).map_err(unusable),
@@ -182,17 +182,21 @@ fn refused(refusal: Refusal) -> DialFailure {
 /// that could be run without asking anybody.
 fn other_key(address: &ServerAddress, expected: &Expected, shown: Fingerprint) -> String {
     match expected {
-        Expected::Known { fingerprint, since } => format!(
-            "WARNING: THE KEY OF {} HAS CHANGED. Nothing was sent to it.\n  \
-             Somebody may sit between you and the server; or its key was made anew.\n    \
-             known{}:  {fingerprint}\n    \
-             shown now:  {shown}\n  \
-             Ask its owner, not in this chat, for a new link, or for what `chitty-server key` \
-             prints.\n  \
-             Then run `chitty trust {address}`, and paste what the owner gives you.",
-            address.with_port(),
-            since_words(*since),
-        ),
+        Expected::Known { fingerprint, since } => {
+            let known = format!("known{}:", since_words(*since));
+            format!(
+                "WARNING: THE KEY OF {} HAS CHANGED. Nothing was sent to it.\n  \
+                 Somebody may sit between you and the server; or its key was made anew.\n    \
+                 {known}  {fingerprint}\n    \
+                 {now:width$}  {shown}\n  \
+                 Ask its owner, not in this chat, for a new link, or for what `chitty-server key` \
+                 prints.\n  \
+                 Then run `chitty trust {address}`, and paste what the owner gives you.",
+                address.with_port(),
+                now = "shown now:",
+                width = known.len(),
+            )
+        }
         Expected::Pin(_) | Expected::AnyOf(_) => format!(
             "WARNING: {} HAS ANOTHER KEY THAN THE LINK VOUCHES FOR. Nothing was sent to it.\n  \
              Somebody may sit between you and the server; or its key was made anew since the link \

@@ -123,7 +123,9 @@ impl<'a> StartingServer<'a> {
         let lock = File::open(folder.join("lock")).ok()?;
         let mut text = [0; LOCK];
         let length = lock.read_at(&mut text, 0).ok()?;
-        let lines = text[..length].iter().filter(|byte| **byte == b'\n').count();
+        let lines = text[..length]
+            .split_inclusive(|byte| *byte == b'\n')
+            .count();
         (self.again_at.is_some() && lines == 1).then_some(folder)
     }
 

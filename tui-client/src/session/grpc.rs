@@ -92,7 +92,7 @@ impl JoinFailure {
         let retry_in = retry_in(status);
         let reason = reason(status);
         if let Some(refusal) = Refusal::of(status) {
-            return refusal.into_failure(reason, retry_in);
+            return refusal.into_failure(&reason, retry_in);
         }
         match status.code() {
             Code::AlreadyExists => Self::Refused { reason, retry_in },
@@ -181,6 +181,10 @@ fn in_words(reason: String) -> String {
         "Timeout expired" => "the server does not answer",
         // h2, if a ping is not answered
         "keep-alive timed out" | "stream closed because of a broken pipe" | "broken pipe" => {
+            "the connection broke"
+        }
+        // rustls, if the server was killed
+        text if text.starts_with("peer closed connection without sending TLS close_notify") => {
             "the connection broke"
         }
         _ => return reason,
@@ -285,6 +289,10 @@ mod tests {
             ("Timeout expired", "does not answer"),
             (
                 "stream closed because of a broken pipe",
+                "the connection broke",
+            ),
+            (
+                "peer closed connection without sending TLS close_notify: https://docs.rs/rustls",
                 "the connection broke",
             ),
             ("Connection refused", "Connection refused"),

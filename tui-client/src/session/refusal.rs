@@ -62,14 +62,14 @@ impl Refusal {
     }
 
     /// What follows from it. `reason` is the server's sentence.
-    pub(super) fn into_failure(self, reason: String, retry_in: Option<Duration>) -> JoinFailure {
+    pub(super) fn into_failure(self, reason: &str, retry_in: Option<Duration>) -> JoinFailure {
         match self {
             Self::NameReserved | Self::OwnName => JoinFailure::Refused {
-                reason: self.words(&reason),
+                reason: self.words(reason),
                 retry_in,
             },
             // A new try by the same key would be refused in the same way.
-            _ => JoinFailure::Failed(self.words(&reason)),
+            _ => JoinFailure::Failed(self.words(reason)),
         }
     }
 

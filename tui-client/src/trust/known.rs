@@ -127,9 +127,7 @@ impl KnownServers {
 
     /// The server with exactly this address and this key.
     pub fn find(&self, address: &ServerAddress, key: Fingerprint) -> Option<&KnownServer> {
-        let is_it = |server: &&KnownServer| {
-            server.address == *address && server.fingerprint == key
-        };
+        let is_it = |server: &&KnownServer| server.address == *address && server.fingerprint == key;
         self.all().find(is_it)
     }
 
@@ -331,7 +329,7 @@ mod tests {
                 let folder = folder.path();
                 scope.spawn(move || {
                     update(folder, |known| {
-                        known.push(server(&format!("a:{port}"), b"a"))
+                        known.push(server(&format!("a:{port}"), b"a"));
                     })
                     .expect("written");
                 });
