@@ -1,27 +1,28 @@
 //! The place that links to a server name: its host and port, as others reach it.
 
 use std::{
-    fmt, io,
-    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     path::Path,
     str::FromStr,
 };
 
-use chitty_chat::files;
+use chitty_chat::{
+    address::ServerAddress,
+    files,
+    fingerprint::Pin,
+    link::{ChatLink, LinkSecret, SCHEME},
+};
 use thiserror::Error;
 
-use crate::listen::ListenAddress;
-
-/// The port that a link need not name.
-const DEFAULT_PORT: u16 = 50051;
+/// The host of a link if the server does not know how others reach it, and how it is printed, so
+/// that nobody overlooks it.
+const UNKNOWN: (&str, &str) = ("your-host", "YOUR-HOST");
 
 /// The file in the data folder in which the place is stored.
 const PLACE_FILE: &str = "link-host";
 /// Its largest size in bytes.
 const MOST_STORED: u64 = 4096;
-
-/// What a link names if the server does not know how others reach it.
-const UNKNOWN: &str = "YOUR-HOST";
 
 /// A host, and maybe a port, by which the user says that others reach the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,24 +41,16 @@ impl FromStr for Advertised {
     type Err = AdvertisedError;
 
     fn from_str(text: &str) -> Result<Self, AdvertisedError> {
-        let bare = text.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(ip) = bare.parse::<IpAddr>() {
-            return Ok(Self {
-                host: ip.to_string(),
-                port: None,
-            });
-        }
-        // A port makes any host an address that can be listened on, by the same rules.
-        if let Ok(place) = text.parse::<ListenAddress>() {
-            return Ok(Self {
-                host: place.host,
-                port: Some(place.port),
-            });
-        }
-        let place: ListenAddress = format!("{text}:0").parse().map_err(|_| AdvertisedError)?;
+        let address: ServerAddress = text.parse().map_err(|_| AdvertisedError)?;
+        // An address leaves out the usual port; here, none means the port that is listened on.
+        let is_v6 = text.parse::<Ipv6Addr>().is_ok();
+        let names_port = !is_v6
+            && text
+                .rsplit_once(':')
+                .is_some_and(|(_, end)| !end.ends_with(']'));
         Ok(Self {
-            host: place.host,
-            port: None,
+            host: address.host().to_owned(),
+            port: names_port.then(|| address.port()),
         })
     }
 }
@@ -65,26 +58,9 @@ impl FromStr for Advertised {
 /// The place that a link names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkPlace {
-    /// A name, or an IP address without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// What the user has to know before the link is passed on.
+    address: ServerAddress,
+    /// What the user has to know before a link is passed on.
     pub note: Option<String>,
-}
-
-/// The host and the port as they stand in a link, without the default port.
-impl fmt::Display for LinkPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.parse() {
-            Ok(IpAddr::V6(host)) => write!(f, "[{host}]")?,
-            _ => f.write_str(&self.host)?,
-        }
-        match self.port {
-            DEFAULT_PORT => Ok(()),
-            port => write!(f, ":{port}"),
-        }
-    }
 }
 
 impl LinkPlace {
@@ -99,11 +75,10 @@ impl LinkPlace {
     ) -> Option<Self> {
         let first = listening.first()?;
         if let Some(Advertised { host, port }) = advertised {
-            return Some(Self {
-                host: host.clone(),
-                port: port.unwrap_or(first.port()),
-                note: None,
-            });
+            let port = port.unwrap_or(first.port());
+            let address = ServerAddress::new(host, port).ok()?;
+            let note = None;
+            return Some(Self { address, note });
         }
         let bound = listening.iter().find(|bound| is_public(bound.ip()));
         let ip = bound.map(SocketAddr::ip).or_else(|| {
@@ -114,39 +89,52 @@ impl LinkPlace {
                 Some(ip)
             }
         });
-        let port = bound.unwrap_or(first).port();
         let (host, note) = match ip {
             Some(ip) if is_public(ip) => {
                 let note = "if others reach this machine by a name, say so: --advertise HOST";
                 (ip.to_string(), note.to_owned())
             }
-            Some(ip) => (
-                UNKNOWN.to_owned(),
-                format!(
-                    "put in the name or address by which others reach this machine, or start it \
-                     with --advertise HOST: {ip} is known in its own network only"
-                ),
-            ),
-            None => (
-                UNKNOWN.to_owned(),
-                "put in the name or address by which others reach this machine, or start it with \
-                 --advertise HOST: it has no address in a network now"
-                    .to_owned(),
-            ),
+            ip => (UNKNOWN.0.to_owned(), why_unknown(ip)),
         };
+        let port = bound.unwrap_or(first).port();
         Some(Self {
-            host,
-            port,
+            address: ServerAddress::new(&host, port).ok()?,
             note: Some(note),
         })
     }
+
+    /// The command that enters the chat at this place, of the server with this pin, by this secret.
+    pub fn command(&self, pin: Pin, secret: Option<LinkSecret>) -> String {
+        let address = self.address.clone();
+        let link = ChatLink {
+            address,
+            pin,
+            secret,
+        };
+        let (host, printed) = UNKNOWN;
+        let unknown = format!("{SCHEME}{host}");
+        link.command()
+            .replacen(&unknown, &format!("{SCHEME}{printed}"), 1)
+    }
+}
+
+/// Why a link names no host, and what to do about it.
+fn why_unknown(ip: Option<IpAddr>) -> String {
+    let reason = ip.map_or_else(
+        || "it has no address in a network now".to_owned(),
+        |ip| format!("{ip} is known in its own network only"),
+    );
+    format!(
+        "put in the name or address by which others reach this machine, or start it with \
+         --advertise HOST: {reason}"
+    )
 }
 
 impl LinkPlace {
     /// Stores the place in the data folder, for commands that make links while the server runs.
     pub fn store(&self, folder: &Path) -> io::Result<()> {
         let note = self.note.as_deref().unwrap_or_default();
-        let text = format!("{}\n{}\n{note}\n", self.host, self.port);
+        let text = format!("{}\n{note}\n", self.address);
         files::write_private(folder, PLACE_FILE.as_ref(), text.as_bytes())
     }
 
@@ -163,13 +151,10 @@ impl LinkPlace {
 
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
-        let (host, port) = (lines.next()?, lines.next()?);
+        let address = lines.next()?.parse().ok()?;
         let note = lines.next().filter(|note| !note.is_empty());
-        Some(Self {
-            host: host.to_owned(),
-            port: port.parse().ok()?,
-            note: note.map(str::to_owned),
-        })
+        let note = note.map(str::to_owned);
+        Some(Self { address, note })
     }
 }
 
@@ -300,7 +285,9 @@ mod tests {
             let listening = [listening.parse().expect("an address")];
             let place = LinkPlace::of(advertised.as_ref(), &listening, routed.map(ip));
             let place = place.expect("it listens");
-            assert_eq!(place.to_string(), link);
+            let command = place.command(Pin::from_bytes([0; Pin::LENGTH]), None);
+            let pin = "1".repeat(22);
+            assert_eq!(command, format!("chitty 'chitty://{link}/#{pin}'"));
             let note = place.note.unwrap_or_default();
             assert_eq!(note.is_empty(), reason.is_empty(), "{link}: {note}");
             assert!(note.contains(reason), "{link}: {note}");
@@ -313,12 +300,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(LinkPlace::load(folder.path()).expect("readable"), None);
         for note in [None, Some("by a name".to_owned())] {
-            let host = "chat.example.org".to_owned();
-            let place = LinkPlace {
-                host,
-                port: 443,
-                note,
-            };
+            let address = "chat.example.org:443".parse().expect("an address");
+            let place = LinkPlace { address, note };
             place.store(folder.path()).expect("written");
             let loaded = LinkPlace::load(folder.path()).expect("readable");
             assert_eq!(loaded, Some(place));

@@ -152,8 +152,7 @@ impl Entrances {
         if self.listening.iter().any(needs_tls)
             && let (Some(key), Some(place)) = (&self.key, &self.place)
         {
-            let pin = bs58::encode(key.pin().as_bytes()).into_string();
-            let mut ways = vec![format!("chitty 'chitty://{place}/#{pin}'")];
+            let mut ways = vec![place.command(key.pin(), None)];
             ways.extend(place.note.iter().map(|note| format!("({note})")));
             return ways;
         }

@@ -176,6 +176,18 @@ pub async fn connect(
 ) -> io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
+    connect_over(stream, config).await
+}
+
+/// The same over a connection that is open already.
+///
+/// # Errors
+///
+/// As with [`connect`].
+pub async fn connect_over(
+    stream: TcpStream,
+    config: ClientConfig,
+) -> io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from("chitty-chat").expect("a name");
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
