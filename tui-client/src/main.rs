@@ -294,9 +294,10 @@ async fn find_entrance(
     trust: &Arc<Trust>,
     log_dir: &Path,
 ) -> Result<Entrance> {
-    let mut terminal = match options.plain {
-        true => None,
-        false => Terminal::open().ok(),
+    let mut terminal = if options.plain {
+        None
+    } else {
+        Terminal::open().ok()
     };
     let mut server = options.server.take();
     let is_chosen = server.is_some() || options.local.is_some() || options.data.is_some();
