@@ -2,10 +2,12 @@
 //!
 //! This is the only place where client and server meet, so that one file is a whole chat.
 
+#[path = "main/entrance.rs"]
+mod entrance;
+
 use std::{
-    ffi::OsString,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -15,15 +17,15 @@ use chitty::{
     app::ExitReason,
     cli::{self, ClientArgs, ClientOptions},
     config::{self, ConfigFile},
-    enter::{self, Entrance, Terminal},
-    launch::{LocalPlace, LocalServer, ServerUrl},
+    enter::{Entrance, Terminal},
+    launch::ServerUrl,
     locale::CharacterSet,
     manual,
     osc::Notifier,
     plain::{self, PlainConfig, PlainOutcome},
     run::{self, ScreenConfig, run},
     session::{self, Ended, SessionConfig, SessionHandle},
-    trust::{self, Trust},
+    trust::Trust,
     trust_commands::{self, KeyArgs, TrustArgs},
     view::Depth,
 };
@@ -40,8 +42,10 @@ use chitty_server::{
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use color_eyre::eyre::{OptionExt as _, Result, WrapErr as _};
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
+
+use self::entrance::{find_entrance, known_by};
 
 /// Chitty-Chat in a terminal: enters a chat and shows it on the full screen
 #[derive(Parser)]
@@ -167,19 +171,6 @@ fn with_config(mut args: ClientArgs, joins: bool) -> Result<ExitCode> {
     chat(args.with(config))
 }
 
-/// The keys of servers and of this device.
-fn known_by(key: Option<PathBuf>) -> Trust {
-    Trust {
-        folder: trust::default_folder().unwrap_or_else(chitty_server::data::default_data_dir),
-        key,
-        today: || {
-            Timestamp::try_from(wall_clock())
-                .map_or(Date::MIN, |now| now.to_zoned(TimeZone::system()).date())
-        },
-        random: os_random,
-    }
-}
-
 fn print(text: &[u8]) -> Result<ExitCode> {
     match io::stdout().write_all(text) {
         // A reader such as `head` has read enough.
@@ -287,72 +278,10 @@ fn chat(mut options: ClientOptions) -> Result<ExitCode> {
     })
 }
 
-/// The way to the server that was named, or to the local one. What is in doubt is asked on the
-/// terminal, unless lines are read and written.
-async fn find_entrance(
-    options: &mut ClientOptions,
-    trust: &Arc<Trust>,
-    log_dir: &Path,
-) -> Result<Entrance> {
-    let mut terminal = if options.plain {
-        None
-    } else {
-        Terminal::open().ok()
-    };
-    let mut server = options.server.take();
-    let is_chosen = server.is_some() || options.local.is_some() || options.data.is_some();
-    if let Some(terminal) = terminal.as_mut().filter(|_| !is_chosen) {
-        server = enter::offer(trust, terminal)?;
-    }
-    let local = local_server(options, log_dir)?;
-    let entrance = enter::enter(server, local, trust, terminal.as_mut()).await?;
-    options.name = options.name.take().or_else(|| entrance.name.clone());
-    if let Some(warning) = &entrance.warning {
-        let _ = writeln!(io::stderr(), "chitty: {warning}");
-    }
-    Ok(entrance)
-}
-
-fn local_server(args: &ClientOptions, log_dir: &Path) -> Result<LocalServer> {
-    let program = std::env::current_exe().wrap_err("cannot find this program to start a server")?;
-    let data = args
-        .data
-        .clone()
-        .unwrap_or_else(chitty_server::data::default_data_dir);
-    let data = absolute(&data)?;
-    let listen = args
-        .local
-        .map_or("none".into(), |address| address.to_string());
-    let arguments: Vec<OsString> = vec![
-        "serve".into(),
-        "--detach".into(),
-        "--listen".into(),
-        listen.into(),
-        "--data".into(),
-        data.clone().into(),
-        "--log-dir".into(),
-        absolute(log_dir)?.into(),
-        "--idle-exit".into(),
-        args.idle_exit.to_string().into(),
-    ];
-    Ok(LocalServer {
-        place: args
-            .local
-            .map_or(LocalPlace::Socket(data), LocalPlace::Address),
-        program,
-        arguments,
-        locked: chitty_server::cli::EXIT_LOCKED,
-    })
-}
-
-fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).wrap_err_with(|| format!("{} is no folder", path.display()))
-}
-
 fn open_session(
     options: &ClientOptions,
     Entrance {
-        connector, server, ..
+        connector, memory, ..
     }: Entrance,
     trust: &Arc<Trust>,
     log: &Arc<Log>,
@@ -368,9 +297,7 @@ fn open_session(
             if let Err(error) = log.open(name, &log_dir) {
                 tracing::error!(%error, "there is no log file");
             }
-            if let Some(server) = &server
-                && let Err(error) = trust.entered(server, name)
-            {
+            if let Err(error) = memory.entered(&trust, name) {
                 tracing::error!(%error, "the name is not remembered");
             }
         }),

@@ -25,12 +25,21 @@ pub struct Entrance {
     pub connector: Connector,
     /// The name under which the user was there last.
     pub name: Option<String>,
-    /// The server, if this device knows its key.
-    pub server: Option<SecureServer>,
+    /// What is remembered about it.
+    pub memory: Memory,
     /// The command that enters the chat again, for a server of others.
     pub back: Option<String>,
     /// What the user has to know before anything is sent.
     pub warning: Option<String>,
+}
+
+/// Where the user's name in a chat is remembered.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The server, if this device knows its key.
+    server: Option<SecureServer>,
+    /// The name of this device.
+    device: Option<String>,
 }
 
 /// Why there is no way in.
@@ -48,14 +57,36 @@ pub enum EnterError {
 }
 
 impl Entrance {
+    /// The same entrance for a device of this name.
+    #[must_use]
+    pub fn on_device(mut self, device: Option<String>) -> Self {
+        self.connector = self.connector.with_device(device.clone());
+        self.memory.device = device;
+        self
+    }
+
     fn of(connector: Connector) -> Self {
         Self {
             connector,
             name: None,
-            server: None,
+            memory: Memory::default(),
             back: None,
             warning: None,
         }
+    }
+}
+
+impl Memory {
+    /// Remembers the name under which the user is in the chat, if the server is known by its key.
+    pub fn entered(&self, trust: &Trust, name: &str) -> Result<(), KnownError> {
+        let Some(server) = &self.server else {
+            return Ok(());
+        };
+        let on_device = self.device.as_ref().map(|device| format!(" ({device})"));
+        let name = on_device
+            .and_then(|end| name.strip_suffix(&end))
+            .unwrap_or(name);
+        trust.entered(server, name)
     }
 }
 
@@ -181,7 +212,10 @@ fn secure(trust: &Arc<Trust>, server: SecureServer, back: String) -> Entrance {
     Entrance {
         name: trust.name_at(&server),
         back: Some(back),
-        server: Some(server.clone()),
+        memory: Memory {
+            server: Some(server.clone()),
+            device: None,
+        },
         ..Entrance::of(launch::secure(Arc::clone(trust), server))
     }
 }

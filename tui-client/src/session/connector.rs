@@ -15,6 +15,7 @@ pub type Connecting = Pin<Box<dyn Future<Output = Result<Channel, ConnectError>>
 pub struct Connector {
     server: String,
     invitation: Option<LinkSecret>,
+    device: Option<String>,
     dial: Box<dyn FnMut(Attempt) -> Connecting + Send>,
 }
 
@@ -46,6 +47,7 @@ impl Connector {
         Self {
             server: server.into(),
             invitation: None,
+            device: None,
             dial: Box::new(move |attempt| Box::pin(dial(attempt))),
         }
     }
@@ -56,6 +58,19 @@ impl Connector {
     pub fn with_invitation(mut self, invitation: Option<LinkSecret>) -> Self {
         self.invitation = invitation;
         self
+    }
+
+    /// The same connector for a device of this name. If its user is in the chat on another device, it
+    /// joins as `NAME (DEVICE)`.
+    #[must_use]
+    pub fn with_device(mut self, device: Option<String>) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// The name of this device.
+    pub(super) fn device(&self) -> Option<&str> {
+        self.device.as_deref()
     }
 
     /// The invitation, until it is taken.

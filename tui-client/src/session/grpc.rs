@@ -77,6 +77,8 @@ pub(super) enum JoinFailure {
         reason: String,
         retry_in: Option<Duration>,
     },
+    /// The user is in the chat on another device, under the same name.
+    OwnName(String),
     /// The session continues in another process.
     TakenOver,
     /// The session was ended, and cannot be revived.

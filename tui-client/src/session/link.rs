@@ -14,7 +14,7 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use chitty_chat::{Position, link::LinkSecret, proto::v1};
+use chitty_chat::{ParticipantName, Position, link::LinkSecret, proto::v1};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -123,6 +123,19 @@ impl SessionLink {
     pub(super) fn invitation(&self) -> String {
         let invitation = self.connector.invitation();
         invitation.map_or_else(String::new, LinkSecret::reveal)
+    }
+
+    /// The name of the user on this device, who is in the chat under this name on another one; `None`
+    /// if this is such a name, or if there is none.
+    pub(super) fn name_here(&self, name: &ParticipantName) -> Option<ParticipantName> {
+        let device = self.connector.device()?;
+        if name.as_str().ends_with(')') {
+            return None;
+        }
+        let taken = name.as_str().chars().count() + " ()".len();
+        let space = ParticipantName::MAX_CHARS.checked_sub(taken)?;
+        let device: String = device.chars().take(space).collect();
+        ParticipantName::parse(&format!("{name} ({})", device.trim_end())).ok()
     }
 
     /// Forgets the invitation: the server let this user in, and knows this device from now on.

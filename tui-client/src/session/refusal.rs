@@ -64,7 +64,8 @@ impl Refusal {
     /// What follows from it. `reason` is the server's sentence.
     pub(super) fn into_failure(self, reason: &str, retry_in: Option<Duration>) -> JoinFailure {
         match self {
-            Self::NameReserved | Self::OwnName => JoinFailure::Refused {
+            Self::OwnName => JoinFailure::OwnName(self.words(reason)),
+            Self::NameReserved => JoinFailure::Refused {
                 reason: self.words(reason),
                 retry_in,
             },
@@ -167,22 +168,26 @@ mod tests {
 
     #[test]
     fn a_name_that_is_taken_for_good_can_be_changed() {
-        for (reason, part) in [
-            ("NAME_RESERVED", "`chitty invite --device`"),
-            ("OWN_NAME", "ada (laptop)"),
-        ] {
+        let failure = |reason| {
             let taken = status(
                 Code::AlreadyExists,
                 DOMAIN,
                 reason,
                 "the name is a member's",
             );
-            let failure = JoinFailure::of(&taken);
-            assert!(
-                matches!(&failure, JoinFailure::Refused { reason, .. } if reason.contains(part)),
-                "{failure:?}"
-            );
-        }
+            JoinFailure::of(&taken)
+        };
+        let reserved = failure("NAME_RESERVED");
+        assert!(
+            matches!(&reserved, JoinFailure::Refused { reason, .. }
+                if reason.contains("`chitty invite --device`")),
+            "{reserved:?}"
+        );
+        let own = failure("OWN_NAME");
+        assert!(
+            matches!(&own, JoinFailure::OwnName(reason) if reason.contains("ada (laptop)")),
+            "{own:?}"
+        );
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn keys_are_written_for_other_programs() {
     let shown = folder.display().to_string();
     let output = run(world.plain(&["key", "--pem", &shown, server.address()]));
     assert!(output.status.success(), "{}", errors(&output));
-    assert_eq!(mode(folder.join("me.key")), 0o600);
+    assert_eq!(mode(&folder.join("me.key")), 0o600);
     let certificate = fs::read_to_string(folder.join("me.pem")).expect("ours");
     assert!(
         certificate.starts_with("-----BEGIN CERTIFICATE-----"),
@@ -82,7 +82,7 @@ fn a_bot_brings_its_own_key() {
     let bot = [&plain(&link, "bot")[..], &["--key", &key]].concat();
     let output = run(world.plain(&bot));
     assert!(output.status.success(), "{}", errors(&output));
-    assert_eq!(mode(world.path("keys-of-bots/bot.key")), 0o600);
+    assert_eq!(mode(&world.path("keys-of-bots/bot.key")), 0o600);
     assert!(
         !known(&world).join("keys").exists(),
         "it needs no other key"

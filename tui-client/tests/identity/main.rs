@@ -10,7 +10,7 @@ mod socket;
 use std::{
     fs,
     os::unix::fs::MetadataExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -72,8 +72,8 @@ fn known(world: &World) -> PathBuf {
     world.path(".local/share/chitty-chat")
 }
 
-fn mode(path: PathBuf) -> u32 {
-    fs::metadata(&path).expect("it is there").mode() & 0o7777
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("it is there").mode() & 0o7777
 }
 
 /// Every file in the client's folders, the log files included.

@@ -17,9 +17,9 @@ fn who_enters_by_a_link_is_known_and_knows_the_server() {
     let output = run(world.plain(&plain(&link.reveal(), "ada")));
     assert!(output.status.success(), "{}", errors(&output));
     let folder = known(&world);
-    assert_eq!(mode(folder.clone()), 0o700);
-    assert_eq!(mode(folder.join("keys")), 0o700);
-    assert_eq!(mode(folder.join("known_servers")), 0o600);
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&folder.join("keys")), 0o700);
+    assert_eq!(mode(&folder.join("known_servers")), 0o600);
     let line = fs::read_to_string(folder.join("known_servers")).expect("ours");
     let line = line.lines().last().expect("a line").to_owned();
     let start = format!("{} {} key=", server.address(), server_key(&world));
@@ -28,7 +28,7 @@ fn who_enters_by_a_link_is_known_and_knows_the_server() {
     let keys: Vec<_> = fs::read_dir(folder.join("keys")).expect("ours").collect();
     assert_eq!(keys.len(), 1);
     let key = keys[0].as_ref().expect("readable").path();
-    assert_eq!(mode(key), 0o600);
+    assert_eq!(mode(&key), 0o600);
     // The secret is nowhere, in no log file either.
     let secret = link.secret.expect("there").reveal();
     assert!(!everything_written(&world).contains(&secret));

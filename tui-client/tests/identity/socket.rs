@@ -79,7 +79,7 @@ fn a_server_of_ones_own_has_no_port() {
     let own = sockets(process);
     assert!(!own.is_empty());
     assert!(own.is_disjoint(&tcp_sockets()), "it listens on TCP");
-    assert_eq!(mode(world.data().join("chat.sock")), 0o600);
+    assert_eq!(mode(&world.data().join("chat.sock")), 0o600);
     // Others find it, in the chat of the same folder only.
     let output = run(world.plain(&local(&data, "bob")));
     assert!(output.status.success(), "{}", errors(&output));
