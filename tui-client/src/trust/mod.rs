@@ -236,15 +236,17 @@ impl Trust {
         let today = (self.today)();
         let raced = known::update(&self.folder, |known| {
             remember(known, server, terms, shown, today)
-        })?;
-        if !raced {
-            return Ok(());
-        }
+        });
+        let refusal = match raced {
+            Ok(false) => return Ok(()),
+            Ok(true) => Refusal::Raced,
+            Err(error) => error.into(),
+        };
         if let Some(path) = fresh {
-            // The server never learns of this key.
+            // No server learns of this key.
             let _ = std::fs::remove_file(path);
         }
-        Err(Refusal::Raced)
+        Err(refusal)
     }
 
     /// Trusts this key of the server at this address, because its owner vouches for it. The key of

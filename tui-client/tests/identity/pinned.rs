@@ -103,6 +103,49 @@ fn what_cannot_be_remembered_is_not_entered() {
     assert!(!joined, "nothing was said to the server");
 }
 
+/// A disk with space for the key and not for the list leaves neither, and nothing is said.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_keeps_the_client_out() {
+    let world = World::new();
+    let server = world.server(&[]);
+    let link = link_to(server.address(), server_key(&world)).reveal();
+    let folder = known(&world);
+    fs::create_dir_all(&folder).expect("made");
+    let list = world.path("list");
+    let script = format!(
+        "mount -t tmpfs -o mode=0700,size=4k none {0} || exit 99; \"$@\"; status=$?; \
+         ls -R {0} > {1}; exit $status",
+        folder.display(),
+        list.display()
+    );
+    let mut client = std::process::Command::new("unshare");
+    client
+        .args(["--mount", "sh", "-c", &script, "sh"])
+        .arg(env!("CARGO_BIN_EXE_chitty"))
+        .args(plain(&link, "ada"))
+        .env("HOME", world.folder())
+        .env("CHITTY_LOG_DIR", world.logs())
+        .env_remove("XDG_DATA_HOME")
+        .stdin(Stdio::null());
+    let output = run(client);
+    if output.status.code() == Some(99) || errors(&output).contains("unshare failed") {
+        eprintln!("not tried: this user cannot mount a small disk");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    let said = errors(&output);
+    assert!(said.contains("cannot remember the server in"), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    let left = fs::read_to_string(list).expect("listed");
+    assert!(!left.contains(".key") && !left.contains(".new"), "{left}");
+    let joined = world
+        .log("server")
+        .into_iter()
+        .any(|line| line.call == "Join");
+    assert!(!joined, "nothing was said to the server");
+}
+
 /// The server's key is made anew: everything stops, with the reason on the restored terminal.
 #[test]
 fn a_changed_key_stops_the_screen_until_it_is_trusted() {
