@@ -49,7 +49,7 @@ pub fn cpu(process: &str) -> Result<Duration, UsageError> {
 /// KiB that a server may have resident at most beyond what it needs by itself. `replies` is in MiB
 /// (docs/protocol.md, "Memory").
 pub const fn promised(participants: u64, unjoined: u64, replies: u64) -> u64 {
-    participants * 288 + unjoined * 192 + ((72 + replies) << 10)
+    participants * 288 + unjoined * 192 + ((4 + 72 + replies) << 10)
 }
 
 /// Resident memory in KiB.

@@ -13,7 +13,7 @@ use chitty_chat::{
 };
 use chitty_room::{
     DecisionTime, Fold, Join, Publish, Room, RoomRules,
-    record::{Batch, EncodedEvent, EncodedRecord, Record},
+    record::{Batch, EncodedEvent, EncodedRecord, Record, put_bare},
 };
 use chitty_server::{
     data::DataDir,
@@ -220,7 +220,9 @@ fn page(bencher: Bencher) {
 /// The same page, as a lagging follower and History read it.
 #[divan::bench]
 fn page_of_events(bencher: Bencher) {
-    page_by(bencher, SqliteLog::read_events);
+    page_by(bencher, |log, after, limit| {
+        log.read_events(after, limit, put_bare)
+    });
 }
 
 fn page_by<T>(bencher: Bencher, read: impl Fn(&SqliteLog, Position, PageLimit) -> LogFuture<T>) {

@@ -116,11 +116,11 @@ async fn over_tls_they_hold_at_most_96_kib_each() {
 }
 
 #[tokio::test]
-async fn an_idle_participant_costs_at_most_12_kib_more_over_tls() {
+async fn an_idle_participant_costs_at_most_8_kib_more_over_tls() {
     let (plain, over_tls) = (idle(false).await, idle(true).await);
     println!("an idle participant: {plain} bytes in plain text, {over_tls} over TLS");
     assert!(
-        over_tls <= plain + (12 << 10),
+        over_tls <= plain + (8 << 10),
         "{plain} and {over_tls} bytes"
     );
 }

@@ -6,7 +6,7 @@
 use std::{ops::RangeInclusive, time::UNIX_EPOCH};
 
 use chitty_chat::{Event, EventKind, LamportTime, Position};
-use chitty_room::record::{Batch, EncodedRecord, Record};
+use chitty_room::record::{Batch, Record, put_bare};
 use chitty_server::log::{AppendError, Extent, Keep, Log, PageLimit, TRIM_STEP, lamport_at};
 
 /// Generates a module with a test for each clause of the contract.
@@ -122,19 +122,20 @@ pub async fn reads_pages_within_their_limits(log: &dyn Log) {
 /// `read_events` gives the same page as `read`, as encoded events.
 pub async fn reads_encoded_events_as_they_are(log: &dyn Log) {
     fill(log).await;
-    let events = log.read_events(at(0), ALL).await.expect("readable");
-    assert!(
-        events
-            .iter()
-            .eq(batch(1..=10).iter().map(EncodedRecord::event))
-    );
     let some = PageLimit { records: 3, ..ALL };
-    let events = log.read_events(at(4), some).await.expect("readable");
-    assert!(
-        events
-            .iter()
-            .eq(batch(5..=7).iter().map(EncodedRecord::event))
-    );
+    for (after, limit, positions) in [(0, ALL, 1..=10), (4, some, 5..=7)] {
+        let events = log.read_events(at(after), limit, put_bare).await;
+        let events = events.expect("readable");
+        assert_eq!(events.first(), at(*positions.start()));
+        assert_eq!(events.last(), at(*positions.end()));
+        let ranges: Vec<_> = events.ranges().collect();
+        let bytes = events.into_bytes();
+        let read = ranges.into_iter().map(|range| &bytes[range]);
+        let batch = batch(positions);
+        assert!(read.eq(batch.iter().map(|record| &*record.event().bytes)));
+    }
+    let events = log.read_events(at(10), ALL, put_bare).await;
+    assert!(events.expect("readable").is_empty());
 }
 
 /// `locate` finds the first position whose time is not earlier.

@@ -5,7 +5,10 @@
 //! the file, into the ring, and to every participant, also to one who reads them from the file
 //! years later.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::{Deref, Range},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use chitty_chat::{
@@ -119,29 +122,114 @@ pub struct EncodedEvent {
     pub bytes: Bytes,
 }
 
-impl EncodedEvent {
-    /// The event of a stored record, in the bytes in which it was stored; `keep` makes them last.
+/// Consecutive events, encoded one after the other into one buffer.
+///
+/// One allocation holds a whole page: an allocation or a reference count for each event would be a
+/// fifth of what it costs to read a long log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncodedEvents {
+    first: Position,
+    bytes: Vec<u8>,
+    /// Where each event ends in `bytes`.
+    ends: Vec<usize>,
+    lefts: Vec<EncodedLeft>,
+}
+
+/// A Left among [`EncodedEvents`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncodedLeft {
+    /// Where it is in the log.
+    pub position: Position,
+    /// The participation that it ends.
+    pub participant: ParticipantNumber,
+    /// The reason why it ends.
+    pub reason: LeftReason,
+}
+
+/// Appends the encoding of an event to a buffer, in the form that a reader needs.
+pub type PutEvent = fn(&mut Vec<u8>, &[u8]);
+
+/// Puts an event into a buffer as it is.
+pub fn put_bare(buffer: &mut Vec<u8>, event: &[u8]) {
+    buffer.extend_from_slice(event);
+}
+
+impl EncodedEvents {
+    /// Appends the event of a stored record, in the bytes in which it was stored, and returns its
+    /// position. The caller appends records in order and without gaps.
     ///
     /// # Errors
-    /// The bytes are no record, or its event has no readable position.
-    pub fn of_record(
-        record: &[u8],
-        keep: impl FnOnce(&[u8]) -> Bytes,
-    ) -> Result<Self, RecordError> {
-        let bytes = event_of(record)?;
-        let event = EventPeek::decode(bytes)?;
-        if event.position == 0 {
+    /// The bytes are no record, or its event has no readable position. Nothing was appended.
+    pub fn push(&mut self, record: &[u8], put: PutEvent) -> Result<Position, RecordError> {
+        let event = event_of(record)?;
+        let peek = EventPeek::decode(event)?;
+        if peek.position == 0 {
             return Err(RecordError::NoEvent);
         }
-        let left = event.left.map(|left| {
-            let reason = left.reason().into();
-            (ParticipantNumber::new(left.participant), reason)
-        });
-        Ok(Self {
-            position: event.position.into(),
-            left,
-            bytes: keep(bytes),
+        let position = peek.position.into();
+        if let Some(left) = peek.left {
+            self.lefts.push(EncodedLeft {
+                position,
+                participant: ParticipantNumber::new(left.participant),
+                reason: left.reason().into(),
+            });
+        }
+        if self.ends.is_empty() {
+            self.first = position;
+        }
+        put(&mut self.bytes, event);
+        self.ends.push(self.bytes.len());
+        Ok(position)
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The position of the first event; 0 if there is none.
+    pub const fn first(&self) -> Position {
+        self.first
+    }
+
+    /// The position of the last event; 0 if there is none.
+    pub fn last(&self) -> Position {
+        Position::new((self.first.get() + self.len() as u64).saturating_sub(1))
+    }
+
+    /// The Lefts, in order.
+    pub fn lefts(&self) -> &[EncodedLeft] {
+        &self.lefts
+    }
+
+    /// The range of each event in the buffer, in order.
+    pub fn ranges(&self) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
+        (0..self.len()).map(|index| {
+            let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+            start..self.ends[index]
         })
+    }
+
+    /// Drops the events after this position.
+    pub fn truncate(&mut self, last: Position) {
+        let kept = (last.get() + 1).saturating_sub(self.first.get());
+        let kept = usize::try_from(kept).unwrap_or(usize::MAX);
+        if kept < self.len() {
+            self.ends.truncate(kept);
+            self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+            self.lefts.retain(|left| left.position <= last);
+        }
+    }
+
+    /// The buffer with all events, in an allocation that is hardly larger.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.shrink_to_fit();
+        self.bytes
     }
 }
 
@@ -322,9 +410,13 @@ mod tests {
         #[test]
         fn what_is_read_back_is_what_was_encoded(record in any_record()) {
             let encoded = EncodedRecord::from(record.clone());
-            let event = EncodedEvent::of_record(&encoded.encode(), Bytes::copy_from_slice);
-            prop_assert_eq!(&event.expect("a record"), encoded.event());
-            let read = v1::Event::decode(&*encoded.event().bytes).expect("an event");
+            let event = encoded.event();
+            let mut events = EncodedEvents::default();
+            prop_assert_eq!(events.push(&encoded.encode(), put_bare).ok(), Some(event.position));
+            let left = events.lefts().first().map(|left| (left.participant, left.reason));
+            prop_assert_eq!(left, event.left);
+            prop_assert_eq!(events.into_bytes(), &*event.bytes);
+            let read = v1::Event::decode(&*event.bytes).expect("an event");
             prop_assert_eq!(Event::from(read), record.event);
         }
     }
@@ -338,7 +430,51 @@ mod tests {
             b"\x12\x01x",
             b"\x0a\x02\x08\x00",
         ] {
-            EncodedEvent::of_record(bytes, Bytes::copy_from_slice).expect_err("no record");
+            let mut events = EncodedEvents::default();
+            events.push(bytes, put_bare).expect_err("no record");
+            assert_eq!(events, EncodedEvents::default());
         }
+    }
+
+    #[test]
+    fn a_page_knows_each_of_its_events() {
+        let left = |position: u64| EventKind::Left {
+            name: "ada".into(),
+            reason: LeftReason::Lost,
+            participant: ParticipantNumber::new(position - 1),
+        };
+        let record = |position: u64| Record {
+            event: Event {
+                position: position.into(),
+                lamport: position.into(),
+                at: UNIX_EPOCH,
+                request: position.into(),
+                kind: left(position),
+            },
+            session: None,
+            generation: 1,
+        };
+        let mut events = EncodedEvents::default();
+        assert_eq!((events.first(), events.last()), (0.into(), 0.into()));
+        for position in 7..=9 {
+            let encoded = record(position).encode();
+            events.push(&encoded, put_bare).expect("a record");
+        }
+        assert_eq!((events.first(), events.last()), (7.into(), 9.into()));
+        let bytes = events.clone().into_bytes();
+        for (position, range) in (7..).zip(events.ranges()) {
+            let event = EncodedEvent::from(&record(position).event);
+            assert_eq!(bytes[range], *event.bytes);
+        }
+        events.truncate(9.into());
+        assert_eq!(events.len(), 3, "none is after the last");
+        events.truncate(7.into());
+        assert_eq!((events.len(), events.last()), (1, 7.into()));
+        let participants: Vec<_> = events.lefts().iter().map(|left| left.participant).collect();
+        assert_eq!(participants, [ParticipantNumber::new(6)]);
+        assert_eq!(
+            events.into_bytes(),
+            *EncodedEvent::from(&record(7).event).bytes
+        );
     }
 }

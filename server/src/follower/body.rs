@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chitty_chat::{
     LeftReason, ParticipantNumber, Position,
     proto::v1::{self, closing::Reason},
@@ -20,20 +20,15 @@ use tracing::info;
 use super::{
     frame,
     hub::{Attachment, CloseReason},
+    pages::PagePermit,
     ring::RingRead,
     welcome::WelcomeEncoder,
 };
 use crate::{
-    log::{Log, LogFuture, PageLimit, ReadError},
+    log::{Log, LogFuture, ReadError},
     net::ParticipantGuard,
 };
-use chitty_room::{Participant, record::EncodedEvent};
-
-/// How much of the log is read at once. A page becomes one DATA frame.
-const PAGE: PageLimit = PageLimit {
-    records: 256,
-    bytes: 16 << 10,
-};
+use chitty_room::{Participant, record::EncodedEvents};
 
 /// What a stream starts with, as the room granted it.
 #[derive(Debug)]
@@ -54,9 +49,15 @@ pub struct Follower {
     /// The last position that was handed to HTTP/2.
     cursor: Position,
     phase: Phase,
-    page: Option<LogFuture<Result<Vec<EncodedEvent>, ReadError>>>,
+    page: Option<PendingPage>,
     /// Marks the connection as one that carries a participant; `None` if nobody counts connections.
     entered: Option<ParticipantGuard>,
+}
+
+/// A page that is being read, and what its bytes will hold.
+struct PendingPage {
+    events: LogFuture<Result<EncodedEvents, ReadError>>,
+    permit: PagePermit,
 }
 
 enum Phase {
@@ -107,11 +108,11 @@ impl Follower {
         loop {
             let close_reason = self.attachment.close_reason();
             if let (None, Some(page)) = (close_reason, &mut self.page) {
-                let Poll::Ready(page) = page.as_mut().poll(cx) else {
+                let Poll::Ready(events) = page.events.as_mut().poll(cx) else {
                     return Poll::Pending;
                 };
-                self.page = None;
-                let bytes = self.take_page(page);
+                let permit = self.page.take().map(|page| page.permit);
+                let bytes = permit.and_then(|permit| self.take_page(events, permit));
                 if bytes.is_some() || !matches!(self.phase, Phase::Following) {
                     return Poll::Ready(bytes);
                 }
@@ -141,15 +142,22 @@ impl Follower {
                 }
                 (RingRead::UpToDate, None) => return Poll::Pending,
                 (RingRead::Lagging, None) => {
-                    self.page = Some(self.log.read_events(self.cursor, PAGE));
+                    let permit = self.attachment.page_permit();
+                    let (limit, put) = (permit.limit(), frame::put_event);
+                    let events = self.log.read_events(self.cursor, limit, put);
+                    self.page = Some(PendingPage { events, permit });
                 }
             }
         }
     }
 
     /// A page from the log as bytes; `None` if nothing of it is to be sent.
-    fn take_page(&mut self, page: Result<Vec<EncodedEvent>, ReadError>) -> Option<Bytes> {
-        let page = match page {
+    fn take_page(
+        &mut self,
+        page: Result<EncodedEvents, ReadError>,
+        permit: PagePermit,
+    ) -> Option<Bytes> {
+        let mut page = match page {
             Ok(page) => page,
             Err(error) => {
                 tracing::error!(%error, "a follower cannot read the log");
@@ -157,27 +165,25 @@ impl Follower {
                 return None;
             }
         };
-        let mut bytes = BytesMut::new();
-        for event in page {
-            if event.position != self.cursor.next() {
-                // A capped log dropped the next event while the stream lagged. The client joins
-                // again, and the server finds its resume stale.
-                let status = Status::unavailable("what follows is not kept any more; join again");
-                self.phase = Phase::Closing(Reason::TooSlow, status);
-                break;
-            }
-            frame::put_event(&mut bytes, &event);
-            self.advance(event.position, self.own_left(&event));
-            if !matches!(self.phase, Phase::Following) {
-                break;
-            }
+        if page.is_empty() {
+            return None;
         }
-        (!bytes.is_empty()).then(|| frame::exactly(&bytes))
-    }
-
-    fn own_left(&self, event: &EncodedEvent) -> Option<LeftReason> {
-        let (participant, reason) = event.left?;
-        (participant == self.attachment.participant()).then_some(reason)
+        if page.first() != self.cursor.next() {
+            // A capped log dropped the next event while the stream lagged. The client joins again,
+            // and the server finds its resume stale.
+            let status = Status::unavailable("what follows is not kept any more; join again");
+            self.phase = Phase::Closing(Reason::TooSlow, status);
+            return None;
+        }
+        let own = self.attachment.participant();
+        let own_left = page.lefts().iter().find(|left| left.participant == own);
+        let own_left = own_left.map(|left| (left.position, left.reason));
+        if let Some((position, _)) = own_left {
+            // Nothing after its own Left belongs to the stream.
+            page.truncate(position);
+        }
+        self.advance(page.last(), own_left.map(|(_, reason)| reason));
+        Some(permit.attach(page.into_bytes()))
     }
 
     fn advance(&mut self, last: Position, own_left: Option<LeftReason>) {

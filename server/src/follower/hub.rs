@@ -18,6 +18,7 @@ use tokio::{sync::Notify, time::sleep};
 
 use super::{
     FollowerLimits,
+    pages::{PageBudget, PagePermit},
     ring::{Ring, RingRead},
     subscription::{Subscription, TICKS},
     wave::{PART, Waves},
@@ -31,6 +32,8 @@ pub struct Hub {
     ring: RwLock<Ring>,
     subscriptions: Mutex<Subscriptions>,
     waves: Waves,
+    /// What followers that lag may read.
+    pages: PageBudget,
     stall: Duration,
     /// The number of the current stall check. Stalls are measured in these ticks, so that a
     /// follower stores a number instead of reading a clock for each event.
@@ -93,6 +96,7 @@ impl Hub {
             ring: RwLock::new(Ring::new(limits, head)),
             subscriptions: Mutex::new(Subscriptions::default()),
             waves: Waves::default(),
+            pages: PageBudget::default(),
             stall: limits.stall,
             tick: AtomicU64::new(1),
             detached: Mutex::new(Vec::new()),
@@ -317,6 +321,11 @@ impl Attachment {
                 .load(Ordering::Acquire)
                 .then_some(CloseReason::Shutdown)
         })
+    }
+
+    /// What this follower may read from the log, because the ring does not have it any more.
+    pub(super) fn page_permit(&self) -> PagePermit {
+        self.hub.pages.permit()
     }
 
     pub(super) fn take(&self, after: Position) -> RingRead {

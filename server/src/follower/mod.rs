@@ -13,6 +13,7 @@ mod body;
 mod frame;
 mod hub;
 mod limits;
+mod pages;
 mod ring;
 mod subscription;
 mod wave;

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chitty_chat::{LeftReason, ParticipantNumber, Position};
 
 use super::{FollowerLimits, frame};
@@ -138,7 +138,7 @@ impl Ring {
         participant: ParticipantNumber,
     ) -> (Slice, bool) {
         let mut anybodys = self.chunks[index].lefts.is_empty();
-        let mut merged = BytesMut::new();
+        let mut merged = Vec::new();
         for chunk in self.chunks.iter().skip(index + 1) {
             let space = self
                 .limits
@@ -161,7 +161,9 @@ impl Ring {
             taken.own_left = more.own_left;
         }
         if !merged.is_empty() {
-            taken.bytes = frame::exactly(&merged);
+            // Its capacity may be twice its length, and followers hold it for a while.
+            merged.shrink_to_fit();
+            taken.bytes = merged.into();
         }
         (taken, anybodys)
     }
@@ -190,7 +192,7 @@ impl Chunk {
         events: &mut Peekable<impl Iterator<Item = &'a EncodedEvent>>,
         most: usize,
     ) -> Self {
-        let mut frames = BytesMut::new();
+        let mut frames = Vec::new();
         let mut chunk = Self {
             before,
             last: before,
@@ -201,7 +203,7 @@ impl Chunk {
         while let Some(&event) = events.peek() {
             debug_assert_eq!(event.position, chunk.last.next());
             let before = frames.len();
-            frame::put_event(&mut frames, event);
+            frame::put_event(&mut frames, &event.bytes);
             // An event's size is known only after encoding it. Taking it back costs one encoding
             // for each chunk.
             if before > 0 && frames.len() > most {
@@ -217,7 +219,8 @@ impl Chunk {
         }
         // A growing buffer may be twice as large as its contents, and the ring holds them for a
         // while.
-        chunk.frames = frame::exactly(&frames);
+        frames.shrink_to_fit();
+        chunk.frames = frames.into();
         chunk
     }
 
@@ -294,8 +297,8 @@ mod tests {
     }
 
     /// All that a participant gets from the ring: the bytes of all events, and the last position.
-    fn follow(ring: &Ring, mut after: Position, participant: u64) -> Option<(BytesMut, Position)> {
-        let mut all = BytesMut::new();
+    fn follow(ring: &Ring, mut after: Position, participant: u64) -> Option<(Vec<u8>, Position)> {
+        let mut all = Vec::new();
         loop {
             match ring.take(after, ParticipantNumber::new(participant)) {
                 RingRead::UpToDate => return Some((all, after)),
@@ -324,13 +327,13 @@ mod tests {
         ) {
             let limits = FollowerLimits { ring_bytes: 1 << 20, frame_bytes, ..FollowerLimits::default() };
             let mut ring = Ring::new(limits, Position::ZERO);
-            let mut expected = BytesMut::new();
+            let mut expected = Vec::new();
             let mut position = 0;
             for size in commits {
                 let events: Vec<_> =
                     (position + 1..=position + size).map(|at| message(at, "hi")).collect();
                 for event in events.iter().filter(|event| event.position.get() > after) {
-                    frame::put_event(&mut expected, event);
+                    frame::put_event(&mut expected, &event.bytes);
                 }
                 ring.push(events.iter());
                 position += size;

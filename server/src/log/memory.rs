@@ -12,7 +12,7 @@ use chitty_chat::{LamportTime, Position, secret};
 use super::{
     AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError, TRIM_STEP,
 };
-use chitty_room::record::{Batch, EncodedEvent, EncodedRecord, Record, RecordError};
+use chitty_room::record::{Batch, EncodedEvents, EncodedRecord, PutEvent, Record, RecordError};
 
 /// A log in memory, gone with the process.
 pub struct MemoryLog {
@@ -76,13 +76,14 @@ impl Log for MemoryLog {
         &self,
         after: Position,
         limit: PageLimit,
-    ) -> LogFuture<Result<Vec<EncodedEvent>, ReadError>> {
+        put: PutEvent,
+    ) -> LogFuture<Result<EncodedEvents, ReadError>> {
         let state = self.state();
-        let page = state.page(after, limit);
-        let page = page.map(|StoredRecord { bytes, .. }| {
-            EncodedEvent::of_record(bytes, |event| bytes.slice_ref(event)).map_err(read_error)
-        });
-        Box::pin(ready(page.collect()))
+        let mut events = EncodedEvents::default();
+        let pushed = state
+            .page(after, limit)
+            .try_for_each(|record| events.push(&record.bytes, put).map(drop));
+        Box::pin(ready(pushed.map(|()| events).map_err(read_error)))
     }
 
     fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>> {

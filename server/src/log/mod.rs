@@ -27,7 +27,7 @@ pub use sqlite::{
 };
 pub(crate) use sqlite::{FoundSnapshot, Salvage, salvage};
 
-use chitty_room::record::{Batch, EncodedEvent, Record};
+use chitty_room::record::{Batch, EncodedEvents, PutEvent, Record};
 
 /// The future that a log's methods return. It is boxed because they are called through a trait
 /// object.
@@ -50,17 +50,23 @@ pub trait Log: Send + Sync + 'static {
     /// there is one.
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>>;
 
-    /// Reads the events of the same records, encoded, for callers that pass them on as they are. A log
-    /// that keeps its records encoded need not decode them.
+    /// Reads the events of the same records for callers that pass them on encoded. `put` appends
+    /// each to the buffer of the page, in the form that the caller needs. A log that keeps its
+    /// records encoded need not decode them.
     fn read_events(
         &self,
         after: Position,
         limit: PageLimit,
-    ) -> LogFuture<Result<Vec<EncodedEvent>, ReadError>> {
+        put: PutEvent,
+    ) -> LogFuture<Result<EncodedEvents, ReadError>> {
         let page = self.read(after, limit);
         Box::pin(async move {
-            let encode = |record: &Record| EncodedEvent::from(&record.event);
-            Ok(page.await?.iter().map(encode).collect())
+            let mut events = EncodedEvents::default();
+            for record in page.await? {
+                let pushed = events.push(&record.encode(), put);
+                pushed.map_err(|error| ReadError(error.to_string().into()))?;
+            }
+            Ok(events)
         })
     }
 

@@ -3,19 +3,18 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::server::TlsStream;
 
-use super::metered::Metered;
+use super::tls::TlsStream;
 
 /// The bytes of a connection after its encryption is settled. Encryption is boxed, so that a plain
 /// connection does not keep the space for it.
 pub(super) enum Channel<S> {
     Plain(S),
-    Encrypted(Box<TlsStream<Metered<S>>>),
+    Encrypted(Box<TlsStream<S>>),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Channel<S> {
@@ -26,12 +25,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Channel<S> {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Encrypted(stream) => {
-                let before = buffer.filled().len();
-                ready!(Pin::new(&mut **stream).poll_read(cx, buffer))?;
-                stream.get_mut().0.earn(buffer.filled().len() - before);
-                Poll::Ready(Ok(()))
-            }
+            Self::Encrypted(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
         }
     }
 }

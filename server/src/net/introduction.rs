@@ -66,7 +66,7 @@ async fn settle<L: Listener>(
     match poll_fn(|cx| stream.poll_first_byte::<L>(cx)).await? {
         None => Ok(None),
         Some(TLS_HANDSHAKE) => {
-            let (stream, identity) = tls.accept(stream, limits.send_buffer).await?;
+            let (stream, identity) = tls.accept(stream).await?;
             Ok(Some((Channel::Encrypted(Box::new(stream)), identity)))
         }
         Some(_) if takes_plain => plain(stream),

@@ -14,7 +14,6 @@ mod exhaustion;
 mod introduction;
 mod listener;
 mod member;
-mod metered;
 mod pace;
 mod peer;
 mod stream;

@@ -1,6 +1,6 @@
 //! History: a page of the log.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use chitty_chat::{Position, logging::CALL, proto::v1::HistoryRequest};
@@ -14,7 +14,7 @@ use crate::{
     line_limit::Cause,
     log::{Extent, Log, PageLimit, ReadError},
 };
-use chitty_room::record::EncodedEvent;
+use chitty_room::record::{EncodedEvents, put_bare};
 
 /// Events of a page if the request does not say how many.
 const DEFAULT_LIMIT: u64 = 100;
@@ -153,36 +153,40 @@ async fn read(log: &dyn Log, wanted: PageRequest) -> Result<HistoryReplyAround, 
         PageStart::After(_) | PageStart::Around(_) => wanted.limit,
     };
     let records = usize::try_from(count).unwrap_or(usize::MAX);
-    let mut page = if records == 0 {
-        Vec::new()
+    let page = if records == 0 {
+        EncodedEvents::default()
     } else {
-        log.read_events(
-            after,
-            PageLimit {
-                records,
-                // Not limited by bytes here: `fit` drops what is too large from the end that is
-                // further from the anchor, which may be the beginning.
-                bytes: usize::MAX,
-            },
-        )
-        .await?
+        let limit = PageLimit {
+            records,
+            // Not limited by bytes here: `fit` drops what is too large from the end that is further
+            // from the anchor, which may be the beginning.
+            bytes: usize::MAX,
+        };
+        log.read_events(after, limit, put_bare).await?
     };
-    fit(&mut page, anchor);
-    let start = match page.first() {
-        Some(event) => event.position <= extent.first,
-        None => after < extent.first,
+    let kept = fit(&page, anchor);
+    let start = if page.is_empty() {
+        after < extent.first
+    } else {
+        let first = page.first().get() + kept.start as u64;
+        Position::new(first) <= extent.first
     };
-    let events = page.into_iter().map(|event| event.bytes).collect();
+    let ranges = page.ranges().skip(kept.start).take(kept.len());
+    let ranges: Vec<_> = ranges.collect();
+    let bytes = Bytes::from(page.into_bytes());
+    let events = ranges.into_iter().map(|range| bytes.slice(range)).collect();
     Ok(HistoryReplyAround { events, start })
 }
 
-/// Drops the events that are furthest from the anchor until the rest is small enough.
-fn fit(events: &mut Vec<EncodedEvent>, anchor: Position) {
-    let mut bytes: usize = events.iter().map(|event| event.bytes.len()).sum();
-    let mut kept = 0..events.len();
+/// Which events of a page to send: all but those that are furthest from the anchor, until the rest
+/// is small enough.
+fn fit(events: &EncodedEvents, anchor: Position) -> Range<usize> {
+    let sizes: Vec<_> = events.ranges().map(|range| range.len()).collect();
+    let mut bytes: usize = sizes.iter().sum();
+    let mut kept = 0..sizes.len();
     // At least one event is kept, so that a client always gets on.
     while bytes > MAX_BYTES && kept.len() > 1 {
-        let distance = |index: usize| events[index].position.get().abs_diff(anchor.get());
+        let distance = |index: usize| (events.first().get() + index as u64).abs_diff(anchor.get());
         let dropped = if distance(kept.start) > distance(kept.end - 1) {
             kept.start += 1;
             kept.start - 1
@@ -190,8 +194,7 @@ fn fit(events: &mut Vec<EncodedEvent>, anchor: Position) {
             kept.end -= 1;
             kept.end
         };
-        bytes -= events[dropped].bytes.len();
+        bytes -= sizes[dropped];
     }
-    events.truncate(kept.end);
-    events.drain(..kept.start);
+    kept
 }

@@ -50,7 +50,7 @@ use super::{
     AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError, RecordFold,
 };
 use crate::data::DataDir;
-use chitty_room::record::{Batch, EncodedEvent, Record};
+use chitty_room::record::{Batch, EncodedEvents, PutEvent, Record};
 
 /// The oldest version that is safe to use. Earlier ones could corrupt a WAL database that several
 /// connections have open.
@@ -248,13 +248,14 @@ impl Log for SqliteLog {
         &self,
         after: Position,
         limit: PageLimit,
-    ) -> LogFuture<Result<Vec<EncodedEvent>, ReadError>> {
+        put: PutEvent,
+    ) -> LogFuture<Result<EncodedEvents, ReadError>> {
         let readers = Arc::clone(&self.readers);
         let damage = Arc::clone(&self.damage);
         let head = self.extent().head;
         Box::pin(async move {
             let read = move |connection: &Connection| {
-                Ok(rows::read_events(connection, after, limit, head))
+                Ok(rows::read_events(connection, after, limit, head, put))
             };
             damage.report(readers.run(read).await?)
         })

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
 use chitty_chat::{LamportTime, Position};
 use rusqlite::{Connection, Transaction, params};
 
@@ -11,11 +10,7 @@ use super::{
     Extent, Keep, PageLimit, Problem,
     checksum::{self, Checksum},
 };
-use chitty_room::record::{EncodedEvent, EncodedRecord, Record};
-
-/// In bytes: so many of the events that are read together share one allocation. An allocation for
-/// each was a fifth of what it costs to catch up.
-const EVENTS_TOGETHER: usize = 16 << 10;
+use chitty_room::record::{EncodedEvents, EncodedRecord, PutEvent, Record};
 
 /// The row about the chat as a whole, without its snapshot, which may be large.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,7 +164,12 @@ pub(super) fn read_page(
     limit: PageLimit,
     head: Position,
 ) -> Result<Vec<Record>, Problem> {
-    read_page_as(connection, after, limit, head, decode)
+    let mut page = Vec::new();
+    read_each(connection, after, limit, head, |position, record| {
+        page.push(decode(position, record)?);
+        Ok(())
+    })?;
+    Ok(page)
 }
 
 /// Reads the events of the same records, in their encoding.
@@ -178,62 +178,58 @@ pub(super) fn read_events(
     after: Position,
     limit: PageLimit,
     head: Position,
-) -> Result<Vec<EncodedEvent>, Problem> {
-    // The events of a page share their memory.
-    let mut buffer = BytesMut::new();
-    let mut keep = |bytes: &[u8]| {
-        if buffer.capacity() < bytes.len() {
-            buffer = BytesMut::with_capacity(bytes.len().max(EVENTS_TOGETHER));
-        }
-        buffer.extend_from_slice(bytes);
-        buffer.split().freeze()
-    };
-    read_page_as(connection, after, limit, head, |position, record| {
-        let event = EncodedEvent::of_record(record, &mut keep)
+    put: PutEvent,
+) -> Result<EncodedEvents, Problem> {
+    let mut events = EncodedEvents::default();
+    read_each(connection, after, limit, head, |position, record| {
+        let found = events
+            .push(record, put)
             .map_err(|error| Problem::Record { position, error })?;
-        require_place(position, event.position)?;
-        Ok(event)
-    })
+        require_place(position, found)
+    })?;
+    Ok(events)
 }
 
-fn read_page_as<T>(
+/// Calls `take` for each record of a page.
+fn read_each(
     connection: &Connection,
     after: Position,
     limit: PageLimit,
     head: Position,
-    mut decode: impl FnMut(Position, &[u8]) -> Result<T, Problem>,
-) -> Result<Vec<T>, Problem> {
+    mut take: impl FnMut(Position, &[u8]) -> Result<(), Problem>,
+) -> Result<(), Problem> {
     // The record at `after` is read first, for its chain; it may not be kept any more.
-    if after > Position::ZERO
-        && let Some(page) = page(
-            connection,
-            after.previous(),
-            Some(after),
-            limit,
-            head,
-            &mut decode,
-        )?
-    {
-        return Ok(page);
+    if after > Position::ZERO {
+        let (start, anchor) = (after.previous(), Some(after));
+        if let Anchor::Kept = page(connection, start, anchor, limit, head, &mut take)? {
+            return Ok(());
+        }
     }
     let transaction = connection.unchecked_transaction()?;
     let first: i64 = transaction
         .prepare_cached("SELECT first FROM chat")?
         .query_row([], |row| row.get(0))?;
     let start = after.max(position(first).previous());
-    Ok(page(&transaction, start, None, limit, head, decode)?.unwrap_or_default())
+    page(&transaction, start, None, limit, head, take).map(drop)
 }
 
-/// The records after `start`. If `anchor` is given, the first one has to be at that position and is
-/// left out; `None` if it is not there.
-fn page<T>(
+/// Whether the record before a page is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Anchor {
+    Kept,
+    Gone,
+}
+
+/// Calls `take` for the records after `start`. If `anchor` is given, the first one has to be at that
+/// position and is left out; if it is not there, nothing is taken.
+fn page(
     connection: &Connection,
     start: Position,
     anchor: Option<Position>,
     limit: PageLimit,
     head: Position,
-    mut decode: impl FnMut(Position, &[u8]) -> Result<T, Problem>,
-) -> Result<Option<Vec<T>>, Problem> {
+    mut take: impl FnMut(Position, &[u8]) -> Result<(), Problem>,
+) -> Result<Anchor, Problem> {
     let mut query = connection.prepare_cached(
         "SELECT position, record, checksum FROM records
          WHERE position > ?1 ORDER BY position LIMIT ?2",
@@ -247,17 +243,14 @@ fn page<T>(
         chain: None,
     };
     let mut anchor = anchor;
-    // Most pages are short. Growing a few times costs less than allocating for a long one each
-    // time.
-    let mut page = Vec::with_capacity(limit.records.min(64));
-    let mut bytes = 0;
+    let (mut records, mut bytes) = (0, 0);
     while let Some(row) = rows.next()? {
         let position = position(row.get(0)?);
         let record = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let checksum = Checksum::unpack(row.get(2)?);
         if let Some(anchor) = anchor.take() {
             if anchor != position {
-                return Ok(None);
+                return Ok(Anchor::Gone);
             }
             // If it is damaged, the records after it can still be read.
             let is_whole = checksum.covers(position, record);
@@ -266,22 +259,23 @@ fn page<T>(
             continue;
         }
         bytes += record.len();
-        if !page.is_empty() && bytes > limit.bytes {
-            return Ok(Some(page));
+        if records > 0 && bytes > limit.bytes {
+            return Ok(Anchor::Kept);
         }
         walk.step(position, record, checksum)?;
-        page.push(decode(position, record)?);
+        take(position, record)?;
+        records += 1;
     }
     if anchor.is_some() {
-        return Ok(None);
+        return Ok(Anchor::Gone);
     }
-    if page.len() < limit.records && walk.at < head {
+    if records < limit.records && walk.at < head {
         return Err(Problem::End {
             head: walk.at,
             acknowledged: head,
         });
     }
-    Ok(Some(page))
+    Ok(Anchor::Kept)
 }
 
 /// The first position whose time is at least `lamport`; one after `head`, which the log is known to
@@ -302,10 +296,22 @@ pub(super) fn locate(
     while low < high {
         let middle = Position::new(low + (high - low) / 2);
         let start = middle.previous();
-        let page = page(&transaction, start, None, ONE, middle, decode)?.unwrap_or_default();
-        match page.first() {
-            Some(record) if record.event.lamport >= lamport => high = middle.get(),
-            _ => low = middle.get() + 1,
+        let mut time = None;
+        page(
+            &transaction,
+            start,
+            None,
+            ONE,
+            middle,
+            |position, record| {
+                time = Some(decode(position, record)?.event.lamport);
+                Ok(())
+            },
+        )?;
+        if time.is_some_and(|time| time >= lamport) {
+            high = middle.get();
+        } else {
+            low = middle.get() + 1;
         }
     }
     Ok(Position::new(low))

@@ -8,13 +8,10 @@
 //! Every connection has a full handshake: there are no tickets and no early data, so that a key
 //! that was taken away cannot come back on an older session.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    thread,
-};
+mod allowance;
+mod stream;
+
+use std::{future::poll_fn, io, sync::Arc, task::ready, thread};
 
 use chitty_room::Identity;
 use rustls::{
@@ -34,10 +31,9 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Semaphore,
 };
-use tokio_rustls::{Accept, TlsAcceptor, server::TlsStream};
 use tokio_util::sync::PollSemaphore;
 
-use super::metered::Metered;
+pub(super) use self::stream::TlsStream;
 use crate::key::{ServerKey, fingerprint};
 
 /// The protocol that is spoken inside of TLS (RFC 7301, RFC 9113).
@@ -48,7 +44,7 @@ const ALPN: &[u8] = b"h2";
 pub struct Tls(Arc<TlsState>);
 
 struct TlsState {
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
     /// How many handshakes may compute at the same time. A handshake takes as long as hundreds of
     /// deliveries, so many of them at once must not occupy all threads.
     turns: Arc<Semaphore>,
@@ -74,35 +70,28 @@ impl Tls {
         // One thread is always left for the chat, if there are two.
         let threads = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self(Arc::new(TlsState {
-            acceptor: Arc::new(config).into(),
+            config: Arc::new(config),
             turns: Arc::new(Semaphore::new((threads / 2).max(1))),
         })))
     }
 
-    /// Answers the handshake of a peer, and returns what it proves about the peer. `unsent` is how
-    /// many encrypted bytes may wait for the stream.
-    pub(super) async fn accept<S>(
-        &self,
-        stream: S,
-        unsent: usize,
-    ) -> io::Result<(TlsStream<Metered<S>>, Identity)>
+    /// Answers the handshake of a peer, and returns what it proves about the peer. A peer that sends
+    /// nothing holds no turn.
+    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<(TlsStream<S>, Identity)>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let limited = |connection: &mut rustls::ServerConnection| {
-            connection.set_buffer_limit(Some(unsent));
-        };
-        let stream = Metered::new(stream);
-        let mut stream = InTurns {
-            handshake: self.0.acceptor.accept_with(stream, limited),
-            turns: PollSemaphore::new(Arc::clone(&self.0.turns)),
-        }
+        let config = Arc::clone(&self.0.config);
+        let mut stream = TlsStream::new(config, stream).map_err(io::Error::other)?;
+        let mut turns = PollSemaphore::new(Arc::clone(&self.0.turns));
+        poll_fn(|cx| {
+            // Held while the handshake is polled. The semaphore is never closed.
+            let _turn = ready!(turns.poll_acquire(cx));
+            stream.poll_handshake(cx)
+        })
         .await?;
-        let (metered, connection) = stream.get_mut();
-        metered.is_introduced();
-        let shown = connection.peer_certificates().and_then(<[_]>::first);
         // The verifier has refused certificates without a fingerprint.
-        let key = shown.and_then(fingerprint);
+        let key = stream.certificate().and_then(fingerprint);
         Ok((stream, key.map_or(Identity::None, Identity::Key)))
     }
 }
@@ -110,22 +99,6 @@ impl Tls {
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tls").finish_non_exhaustive()
-    }
-}
-
-/// A handshake that computes only when it has a turn. A peer that sends nothing holds none.
-struct InTurns<S> {
-    handshake: Accept<S>,
-    turns: PollSemaphore,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for InTurns<S> {
-    type Output = io::Result<TlsStream<S>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Held while this is polled. The semaphore is never closed.
-        let _turn = ready!(self.turns.poll_acquire(cx));
-        Pin::new(&mut self.handshake).poll(cx)
     }
 }
 
