@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use chitty_app::options::Options;
 use chitty_chat::{files, link::SCHEME};
 use clap::{
     builder::{BoolishValueParser, PathBufValueParser, StringValueParser, TypedValueParser},
@@ -15,7 +16,6 @@ use clap::{
 };
 
 use crate::{
-    app,
     config::{ColourTable, ConfigFile},
     launch::{self, ServerUrl},
 };
@@ -132,7 +132,7 @@ pub struct ClientOptions {
     /// Whether signs and frames are ASCII; `None` if the locale decides.
     pub ascii: Option<bool>,
     /// The preferences for the screen and its surroundings.
-    pub screen: app::options::Options,
+    pub screen: Options,
     /// The colours of the screen.
     pub colours: ColourTable,
 }

@@ -14,7 +14,6 @@ use std::{
 };
 
 use chitty::{
-    app::ExitReason,
     cli::{self, ClientArgs, ClientOptions},
     config::{self, ConfigFile},
     enter::{Entrance, Terminal},
@@ -29,6 +28,7 @@ use chitty::{
     trust_commands::{self, KeyArgs, TrustArgs},
     view::Depth,
 };
+use chitty_app::ExitReason;
 use chitty_chat::{
     ParticipantName,
     logging::{self, Log, LogNews},
