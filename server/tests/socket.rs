@@ -160,11 +160,11 @@ fn the_key_is_printed_for_those_who_ask_its_owner() {
     assert_eq!(text(&key(&["--pem"]).stdout), certificate);
 }
 
-/// Runs the program as `nobody`, who can read it in a folder of its own. `None` if this user may
-/// not become `nobody`.
-fn as_nobody(folder: &Path, arguments: &[&str]) -> Option<Output> {
+/// Runs the program as another user, who has no name and can read it in a folder of its own. `None`
+/// if this user may not become another.
+fn as_another(folder: &Path, arguments: &[&str]) -> Option<Output> {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("not tried: only root can become nobody");
+        eprintln!("not tried: only root can become another user");
         return None;
     }
     // The folder of the build may be closed to others.
@@ -173,7 +173,7 @@ fn as_nobody(folder: &Path, arguments: &[&str]) -> Option<Output> {
     chmod(&program, 0o755);
     let mut command = Command::new("setpriv");
     command
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .args(["--reuid", "12345", "--regid", "12345", "--clear-groups"])
         .arg(program)
         .args(arguments);
     Some(run(&mut command))
@@ -187,7 +187,7 @@ async fn another_user_gets_nowhere_at_the_socket() {
     let data = data(folder.path());
     let path = data.display().to_string();
     let ask = ["health", "--listen", "none", "--data", &path];
-    let Some(closed) = as_nobody(folder.path(), &ask) else {
+    let Some(closed) = as_another(folder.path(), &ask) else {
         return;
     };
     assert_eq!(closed.status.code(), Some(1));
@@ -196,7 +196,7 @@ async fn another_user_gets_nowhere_at_the_socket() {
     // The modes are opened by hand, as a mistake or another program would: the user counts.
     chmod(&data, 0o755);
     chmod(&data.join(SOCKET), 0o666);
-    let refused = as_nobody(folder.path(), &ask).expect("root");
+    let refused = as_another(folder.path(), &ask).expect("root");
     assert_eq!(refused.status.code(), Some(1));
     let reason = text(&refused.stderr);
     assert!(!reason.contains("Permission denied"), "{reason}");

@@ -67,7 +67,7 @@ async fn settle<L: Listener>(
         None => Ok(None),
         Some(TLS_HANDSHAKE) => {
             let (stream, identity) = tls.accept(stream).await?;
-            Ok(Some((Channel::Encrypted(Box::new(stream)), identity)))
+            Ok(Some((Channel::Encrypted(stream), identity)))
         }
         Some(_) if takes_plain => plain(stream),
         Some(_) => {

@@ -77,12 +77,16 @@ impl Tls {
 
     /// Answers the handshake of a peer, and returns what it proves about the peer. A peer that sends
     /// nothing holds no turn.
-    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<(TlsStream<S>, Identity)>
+    ///
+    /// The stream is boxed from the beginning: otherwise each future that hands it on has space for
+    /// it, and leaves a hole of that size in the heap.
+    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<(Box<TlsStream<S>>, Identity)>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let config = Arc::clone(&self.0.config);
-        let mut stream = TlsStream::new(config, stream).map_err(io::Error::other)?;
+        let stream = TlsStream::new(config, stream).map_err(io::Error::other)?;
+        let mut stream = Box::new(stream);
         let mut turns = PollSemaphore::new(Arc::clone(&self.0.turns));
         poll_fn(|cx| {
             // Held while the handshake is polled. The semaphore is never closed.

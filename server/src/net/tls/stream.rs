@@ -203,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         BUFFERS.with_borrow_mut(|buffers| {
             let before = self.incoming.len();
             let space = buffers.incoming.get_mut(..before + READ);
-            // The library has refused longer records by their heads.
+            // The library refuses longer records by their heads, and no handshake is so long.
             let space = space.ok_or(io::ErrorKind::InvalidData)?;
             let mut read = ReadBuf::new(&mut space[before..]);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;

@@ -8,7 +8,7 @@ use crate::{key::ServerKey, net::Tls};
 type Client = client::TlsStream<DuplexStream>;
 
 /// Both ends of a connection after its handshake, over a pipe of this size.
-async fn connected(size: usize) -> (TlsStream<DuplexStream>, Client) {
+async fn connected(size: usize) -> (Box<TlsStream<DuplexStream>>, Client) {
     let key = ServerKey::ephemeral().expect("a key");
     let tls = Tls::new(&key).expect("TLS 1.3");
     let (near, far) = duplex(size);
