@@ -15,6 +15,7 @@ use crate::{
     system::{Server, System},
     tally::Tally,
     text,
+    wire::Wire,
 };
 
 /// Connections that write, in addition to those that read.
@@ -57,7 +58,7 @@ pub(crate) struct Load {
 }
 
 struct Author {
-    stream: Rc<TcpStream>,
+    stream: Rc<Wire>,
     calls: http2::Calls,
     waiting: Vec<u8>,
 }
@@ -78,7 +79,7 @@ impl Load {
                 http2::put_join(&mut hello, number, 0);
             }
             system.put_hello(&mut hello, number, false);
-            let stream = Rc::new(connect(server, &hello).await?);
+            let stream = Rc::new(open(server, &hello).await?);
             let parser = Parser::new(system, false);
             connections.spawn_local(read(stream, parser, Some(Rc::clone(&tally))));
         }
@@ -89,7 +90,7 @@ impl Load {
                 http2::put_hello(&mut hello);
             }
             system.put_hello(&mut hello, number, true);
-            let stream = Rc::new(connect(server, &hello).await?);
+            let stream = Rc::new(open(server, &hello).await?);
             let parser = Parser::new(system, true);
             connections.spawn_local(read(Rc::clone(&stream), parser, None));
             authors.push(Author {
@@ -206,7 +207,7 @@ impl Load {
 
     async fn flush(&mut self) -> Result<()> {
         for author in &mut self.authors {
-            write_all(&author.stream, &author.waiting).await?;
+            author.stream.write_all(&author.waiting).await?;
             author.waiting.clear();
         }
         Ok(())
@@ -221,20 +222,16 @@ pub(crate) async fn connect(server: &Server, hello: &[u8]) -> Result<TcpStream> 
     Ok(stream)
 }
 
-async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+/// The same over the wire that the server's clients have.
+async fn open(server: &Server, hello: &[u8]) -> Result<Wire> {
+    let stream = connect(server, &[]).await?;
+    let wire = Wire::open(stream, server.device.as_ref()).await?;
+    wire.write_all(hello).await?;
+    Ok(wire)
 }
 
 /// Reads to the end. Without a tally, it only answers what HTTP/2 requires.
-async fn read(stream: Rc<TcpStream>, mut parser: Parser, tally: Option<Rc<Tally>>) {
+async fn read(stream: Rc<Wire>, mut parser: Parser, tally: Option<Rc<Tally>>) {
     let mut next = 0;
     let mut answers = Vec::new();
     let result: Result<(), String> = async {
@@ -247,7 +244,7 @@ async fn read(stream: Rc<TcpStream>, mut parser: Parser, tally: Option<Rc<Tally>
                 tally.received(&mut next, count, Instant::now());
             }
             if !answers.is_empty() {
-                let written = write_all(&stream, &answers).await;
+                let written = stream.write_all(&answers).await;
                 written.map_err(|error| error.to_string())?;
                 answers.clear();
             }
@@ -260,7 +257,7 @@ async fn read(stream: Rc<TcpStream>, mut parser: Parser, tally: Option<Rc<Tally>
 }
 
 /// How many messages have come; `None` if there was nothing to read.
-fn take(stream: &TcpStream, parser: &mut Parser, out: &mut Vec<u8>) -> Result<Option<u64>, String> {
+fn take(stream: &Wire, parser: &mut Parser, out: &mut Vec<u8>) -> Result<Option<u64>, String> {
     // On the stack: one for each of 5,000 would be memory that the caches do not hold.
     let mut bytes = [0; 16 << 10];
     match stream.try_read(&mut bytes) {

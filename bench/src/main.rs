@@ -14,6 +14,7 @@ mod system;
 mod table;
 mod tally;
 mod text;
+mod wire;
 
 use std::path::PathBuf;
 

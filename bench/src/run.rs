@@ -24,8 +24,9 @@ const STORM: u64 = 5_000;
 /// The total rate of the paced load: 200 messages a second to 200 participants.
 pub(crate) const PACED_DELIVERIES: usize = 40_000;
 
-const ALL: [System; 6] = [
+const ALL: [System; 7] = [
     System::Durable,
+    System::Tls,
     System::Ephemeral,
     System::Redis,
     System::Nats,
@@ -59,7 +60,7 @@ impl Plan {
 
 /// A few participants for a short time.
 pub(crate) async fn smoke() -> Result<()> {
-    for system in [System::Durable, System::Ephemeral] {
+    for system in [System::Durable, System::Tls, System::Ephemeral] {
         let server = Server::start(system, false).await?;
         let mut load = Load::join(system, &server, 8, TEXT).await?;
         load.saturate(IN_FLIGHT, Duration::from_secs(1)).await?;
@@ -121,6 +122,8 @@ async fn saturated(plan: Plan, aims: &mut Aims) -> Result<()> {
         let what = format!("saturated, durable: CPU per delivery, to {}", other.name());
         aims.at_most(&what, bar, measured.cost_to(other), "");
     }
+    let what = "saturated, durable: CPU per delivery over TLS, to plain text";
+    aims.at_most(what, 1.5, 1.0 / measured.cost_to(System::Tls), "");
     Ok(())
 }
 
@@ -138,6 +141,8 @@ async fn paced(plan: Plan, aims: &mut Aims) -> Result<()> {
         let what = format!("paced, durable: CPU per delivery, to {}", other.name());
         aims.at_most(&what, bar, measured.cost_to(other), "");
     }
+    let what = "paced, durable: CPU per delivery over TLS, to plain text";
+    aims.at_most(what, 1.1, 1.0 / measured.cost_to(System::Tls), "");
     let p99_of = |system| {
         measured.median(system, PARTICIPANTS, |run| {
             millis(run.latencies.p99_of_deliveries)
@@ -263,6 +268,10 @@ async fn idle(plan: Plan, aims: &mut Aims) -> Result<()> {
                 "| {} | {participants} | {memory:.1} KiB | {cpu:.2} % |",
                 system.name(),
             );
+            if system == System::Tls {
+                let what = format!("idle memory of each of {participants} over TLS");
+                aims.at_most(&what, 36.0, memory * 1.024, " KB");
+            }
             if system == System::Durable {
                 let what = format!("idle memory of each of {participants} participants");
                 aims.at_most(&what, 27.0, memory * 1.024, " KB");

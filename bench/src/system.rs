@@ -5,17 +5,21 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use chitty_load::process;
-use color_eyre::eyre::{Result, WrapErr as _, bail};
+use chitty_server::key::ServerKey;
+use color_eyre::eyre::{Result, WrapErr as _, bail, eyre};
+use rustls::ClientConfig;
 use tempfile::TempDir;
 use tokio::{net::TcpStream, time::sleep};
 
 use crate::{
     floor,
     text::{Lines, Sign},
+    wire,
 };
 
 /// The servers that can be measured.
@@ -23,6 +27,8 @@ use crate::{
 pub(crate) enum System {
     /// This server, with the chat on disk.
     Durable,
+    /// The same, over TLS.
+    Tls,
     /// This server, with the chat in memory.
     Ephemeral,
     /// Another build of this server, with the chat on disk.
@@ -67,6 +73,7 @@ impl System {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Durable => "chitty-server",
+            Self::Tls => "chitty-server, TLS",
             Self::Ephemeral => "chitty-server --ephemeral",
             Self::Build(_) => "the other build",
             Self::Redis => "Redis pub/sub",
@@ -79,7 +86,7 @@ impl System {
     /// The line protocol of another server; `None` for this one, which speaks HTTP/2.
     pub(crate) fn lines(self, author: bool) -> Option<&'static Lines> {
         match self {
-            Self::Durable | Self::Ephemeral | Self::Build(_) => None,
+            Self::Durable | Self::Tls | Self::Ephemeral | Self::Build(_) => None,
             Self::Redis => Some(&REDIS),
             Self::Nats => Some(&NATS),
             Self::Ngircd if author => Some(&IRC_AUTHOR),
@@ -91,7 +98,8 @@ impl System {
     /// The bytes that a participant sends first.
     pub(crate) fn put_hello(self, out: &mut Vec<u8>, number: usize, author: bool) {
         match (self, author) {
-            (Self::Durable | Self::Ephemeral | Self::Build(_), _) | (Self::Redis, true) => {}
+            (Self::Durable | Self::Tls | Self::Ephemeral | Self::Build(_), _)
+            | (Self::Redis, true) => {}
             (Self::Redis, false) => out.extend(b"SUBSCRIBE all\r\n"),
             (Self::Nats, true) => out.extend(b"CONNECT {\"verbose\":false}\r\n"),
             (Self::Nats, false) => out.extend(b"CONNECT {\"verbose\":false}\r\nSUB all 1\r\n"),
@@ -106,7 +114,7 @@ impl System {
 
     pub(crate) fn put_message(self, out: &mut Vec<u8>, text: &str) {
         let message = match self {
-            Self::Durable | Self::Ephemeral | Self::Build(_) => return,
+            Self::Durable | Self::Tls | Self::Ephemeral | Self::Build(_) => return,
             Self::Redis => format!(
                 "*3\r\n$7\r\nPUBLISH\r\n$3\r\nall\r\n${}\r\n{text}\r\n",
                 text.len()
@@ -123,7 +131,9 @@ impl System {
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: SocketAddr,
-    _folder: TempDir,
+    /// How the load connects, if that is by TLS.
+    pub(crate) device: Option<Arc<ClientConfig>>,
+    folder: TempDir,
 }
 
 impl Server {
@@ -156,7 +166,8 @@ impl Server {
         let mut server = Self {
             process,
             address,
-            _folder: folder,
+            device: None,
+            folder,
         };
         for _ in 0..500 {
             if let Some(status) = server.process.try_wait()? {
@@ -164,6 +175,11 @@ impl Server {
             }
             if system == System::Floor || TcpStream::connect(address).await.is_ok() {
                 sleep(Duration::from_millis(200)).await;
+                if system == System::Tls {
+                    let key = ServerKey::load(&server.folder.path().join("data"))?;
+                    let key = key.ok_or_else(|| eyre!("the server has made no key"))?;
+                    server.device = Some(wire::device(&key)?);
+                }
                 return Ok(server);
             }
             sleep(Duration::from_millis(10)).await;
@@ -238,7 +254,7 @@ fn command(
     let path = folder.path().display();
     let port = address.port();
     let (program, arguments) = match system {
-        System::Durable | System::Ephemeral | System::Build(_) => {
+        System::Durable | System::Tls | System::Ephemeral | System::Build(_) => {
             let mut arguments = format!(
                 "--listen {address} --data {path}/data --log-dir {path} --publish-rate off \
                  --join-rate off --max-connections-per-address 12000"

@@ -67,7 +67,8 @@ prop_compose! {
     ) -> Vec<u8> {
         let resume = resume.map(|(position, lamport)| Resume { position, epoch, lamport });
         let room = room.unwrap_or_default();
-        JoinRequest { name, lamport, resume, backlog, session, room }.encode_to_vec()
+        let invitation = String::new();
+        JoinRequest { name, lamport, resume, backlog, session, room, invitation }.encode_to_vec()
     }
 }
 

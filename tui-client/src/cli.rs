@@ -1,28 +1,54 @@
 //! The command line.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ffi::OsStr,
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     str::FromStr,
     time::Duration,
 };
 
 use chitty_app::options::Options;
-use chitty_chat::files;
-use clap::builder::{BoolishValueParser, PathBufValueParser, TypedValueParser};
+use chitty_chat::{files, link::SCHEME};
+use clap::{
+    builder::{BoolishValueParser, PathBufValueParser, StringValueParser, TypedValueParser},
+    error::ErrorKind,
+};
 
 use crate::{
     config::{ColourTable, ConfigFile},
-    launch::ServerUrl,
+    launch::{self, ServerUrl},
 };
 
 /// The options of a client.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ClientArgs {
-    /// The server to use, as http://host:port. Without one, a server of your own on this machine
-    /// is used, and started if there is none.
-    #[arg(long, value_name = "URL", env = "CHITTY_SERVER")]
+    /// The link to a chat, or the host of a server that is known. In an argument, a secret can be
+    /// read by other users of this machine: `chitty join` asks for the link instead
+    #[arg(
+        value_name = "LINK|HOST",
+        env = launch::LINK,
+        hide_env_values = true,
+        value_parser = ServerUrlParser
+    )]
+    pub link: Option<ServerUrl>,
+
+    /// The server to use: a link (chitty://…), HOST[:PORT] of a server that is known,
+    /// http://host:port without encryption, or unix:PATH. Without one, a server of your own on this
+    /// machine is used, and started if there is none.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "CHITTY_SERVER",
+        hide_env_values = true,
+        value_parser = ServerUrlParser
+    )]
     pub server: Option<ServerUrl>,
+
+    /// The file with the key by which servers know this device, for bots; it is made if it does not
+    /// exist [default: a key for each server, in the XDG data folder]
+    #[arg(long, value_name = "FILE", env = "CHITTY_KEY", value_parser = path())]
+    pub key: Option<PathBuf>,
 
     /// The name to be known by in the chat. Without one, a screen asks, offering the login name.
     #[arg(long, value_name = "NAME", env = "CHITTY_NAME")]
@@ -38,8 +64,8 @@ pub struct ClientArgs {
     #[arg(long, value_name = "DIR", env = "CHITTY_DATA", value_parser = path())]
     pub data: Option<PathBuf>,
 
-    /// Where a server of your own is looked for or started; an address of this machine only
-    /// [default: 127.0.0.1:50051]
+    /// Where a server of your own is looked for or started, instead of at its socket; an address of
+    /// this machine only, which all its users can reach
     #[arg(long, value_name = "ADDR", env = "CHITTY_LOCAL", value_parser = local)]
     pub local: Option<SocketAddr>,
 
@@ -91,8 +117,10 @@ pub struct ClientOptions {
     pub log_dir: Option<PathBuf>,
     /// The folder in which a local server keeps its chat; `None` for the default one.
     pub data: Option<PathBuf>,
-    /// The address of the local server.
-    pub local: SocketAddr,
+    /// The file with the key of this device, if it is not one for each server.
+    pub key: Option<PathBuf>,
+    /// The address of the local server, if it is not reached by its socket.
+    pub local: Option<SocketAddr>,
     /// After how many seconds without participants a local server ends.
     pub idle_exit: u64,
     /// How many earlier events to request on joining.
@@ -114,11 +142,12 @@ impl ClientArgs {
     /// and the file over the defaults.
     pub fn with(self, config: ConfigFile) -> ClientOptions {
         ClientOptions {
-            server: self.server.or(config.server),
+            server: self.link.or(self.server).or(config.server),
+            key: self.key.or(config.key),
             name: self.name.or(config.name),
             log_dir: self.log_dir.or(config.log_dir),
             data: self.data.or(config.data),
-            local: self.local.or(config.local).unwrap_or(LOCAL),
+            local: self.local.or(config.local),
             idle_exit: self.idle_exit.or(config.idle_exit).unwrap_or(IDLE_EXIT),
             // A script wants only what happens from now on; a person wants some context.
             backlog: self.backlog.unwrap_or(match config.backlog {
@@ -135,7 +164,6 @@ impl ClientArgs {
     }
 }
 
-const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 const IDLE_EXIT: u64 = 60;
 const BACKLOG: u32 = 200;
 /// Longer than a server with a large chat takes to start.
@@ -148,8 +176,33 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 pub struct Wait(pub Option<Duration>);
 
 /// Parses a path that no shell has expanded, as in an environment variable.
-fn path() -> impl TypedValueParser<Value = PathBuf> {
+pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(files::user_path)
+}
+
+/// Parses the URL of a server, or a link. An error does not repeat a link, which may have a secret.
+#[derive(Clone, Copy, Debug)]
+struct ServerUrlParser;
+
+impl TypedValueParser for ServerUrlParser {
+    type Value = ServerUrl;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<ServerUrl, clap::Error> {
+        let text = value.to_string_lossy();
+        if !text.to_ascii_lowercase().contains(SCHEME) {
+            let parser = StringValueParser::new().try_map(|text| text.parse::<ServerUrl>());
+            return parser.parse_ref(command, argument, value);
+        }
+        text.parse::<ServerUrl>().map_err(|error| {
+            let message = format!("{error}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
 }
 
 fn number<N: FromStr>(text: &str) -> Result<N, &'static str> {
@@ -174,8 +227,10 @@ pub const EXAMPLES: &str = "\
 Examples:
   chitty --name ada
           enter the chat on this machine
-  chitty --server http://chat.example.org:50051 --name ada
-          enter a chat elsewhere
+  chitty join
+          enter a chat elsewhere by the link that somebody sent you
+  chitty chat.example.org
+          enter it again
   chitty --local 127.0.0.1:50052 --data ./second
           a second chat on this machine
   echo 'the build is done' | chitty --plain --name builder
@@ -231,7 +286,7 @@ mod tests {
         let options = args("chitty --name line").with(config.clone());
         assert_eq!(options.name.as_deref(), Some("line"));
         assert_eq!((options.backlog, options.idle_exit), (7, 60));
-        assert_eq!(options.local, LOCAL);
+        assert_eq!(options.local, None);
         let options = args("chitty --plain").with(config.clone());
         assert_eq!(options.name.as_deref(), Some("file"));
         assert_eq!(options.backlog, 0);
@@ -262,6 +317,33 @@ mod tests {
     }
 
     #[test]
+    fn a_link_comes_before_a_server_and_its_secret_is_not_repeated() {
+        let pin = "2".repeat(22);
+        let link = format!("chitty://chat/#{pin}.{pin}");
+        let parsed = |words: &[&str]| TestCli::try_parse_from(words).map(|cli| cli.args);
+        let args = parsed(&["chitty", &link, "--server", "other:1"]).expect("both");
+        let options = args.with(ConfigFile::default());
+        assert!(matches!(options.server, Some(ServerUrl::Link(_))));
+        assert!(
+            !format!("{options:?}").contains(&format!(".{pin}")),
+            "{options:?}"
+        );
+        for words in [
+            &["chitty", &link[..link.len() - 2]][..],
+            &["chitty", "--server", &link[..link.len() - 2]],
+        ] {
+            let error = parsed(words).expect_err("cut").to_string();
+            assert!(
+                error.contains("its last 2 characters are missing"),
+                "{error}"
+            );
+            assert!(!error.contains("2222"), "{error}");
+        }
+        let error = parsed(&["chitty", "--server", "ftp://x"]).expect_err("wrong");
+        assert!(error.to_string().contains("--server"), "{error}");
+    }
+
+    #[test]
     fn only_this_machine_is_local() {
         for good in [
             "127.0.0.1:50051",
@@ -288,10 +370,12 @@ mod tests {
     fn the_help_shows_defaults_examples_and_variables() {
         let help = TestCli::command().render_long_help().to_string();
         for part in [
-            "127.0.0.1:50051",
+            "chitty join",
             "default: 200",
             "Examples:",
             "CHITTY_SERVER",
+            "CHITTY_LINK",
+            "CHITTY_KEY",
             "CHITTY_NAME",
             "CHITTY_LOG_DIR",
             "CHITTY_DATA",

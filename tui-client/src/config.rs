@@ -9,7 +9,7 @@ use std::{
 };
 
 use chitty_app::{keys::Keymap, options::Options};
-use chitty_chat::{files, text::display};
+use chitty_chat::{files, link::SCHEME, text::display};
 use etcetera::BaseStrategy as _;
 use ratatui::style::Color;
 use serde::Deserialize;
@@ -46,6 +46,9 @@ pub struct ConfigFile {
     /// The same as `--server`.
     #[serde(deserialize_with = "parsed")]
     pub server: Option<ServerUrl>,
+    /// The same as `--key`.
+    #[serde(deserialize_with = "path")]
+    pub key: Option<PathBuf>,
     /// The same as `--local`.
     #[serde(deserialize_with = "local")]
     pub local: Option<SocketAddr>,
@@ -267,7 +270,9 @@ impl ConfigFile {
                     let number = before.matches('\n').count();
                     let line = text.lines().nth(number).unwrap_or_default().trim();
                     let line: String = line.chars().take(MAX_SHOWN).collect();
-                    let line = display::safe(&line);
+                    // A link may have a secret.
+                    let line = line.split(SCHEME).next().unwrap_or_default().trim_end();
+                    let line = display::safe(line);
                     format!("line {}, {line}: {message}", number + 1)
                 }
                 None => message,

@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod enter;
 mod input;
 pub mod launch;
 pub mod locale;
@@ -14,4 +15,6 @@ pub mod plain;
 pub mod run;
 pub mod session;
 mod terminal;
+pub mod trust;
+pub mod trust_commands;
 pub mod view;

@@ -2,10 +2,12 @@
 //!
 //! This is the only place where client and server meet, so that one file is a whole chat.
 
+#[path = "main/entrance.rs"]
+mod entrance;
+
 use std::{
-    ffi::OsString,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -14,13 +16,16 @@ use std::{
 use chitty::{
     cli::{self, ClientArgs, ClientOptions},
     config::{self, ConfigFile},
-    launch::{self, LocalServer},
+    enter::{Entrance, Terminal},
+    launch::ServerUrl,
     locale::CharacterSet,
     manual,
     osc::Notifier,
     plain::{self, PlainConfig, PlainOutcome},
     run::{self, ScreenConfig, run},
-    session::{self, Connector, Ended, SessionConfig, SessionHandle},
+    session::{self, Ended, SessionConfig, SessionHandle},
+    trust::Trust,
+    trust_commands::{self, KeyArgs, TrustArgs},
     view::Depth,
 };
 use chitty_app::ExitReason;
@@ -39,6 +44,8 @@ use clap_complete::Shell;
 use color_eyre::eyre::{OptionExt as _, Result, WrapErr as _};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
+
+use self::entrance::{find_entrance, known_by};
 
 /// Chitty-Chat in a terminal: enters a chat and shows it on the full screen
 #[derive(Parser)]
@@ -66,6 +73,12 @@ chitty-server also copies and checks chats: see chitty-server --help.";
 
 #[derive(Subcommand)]
 enum CliCommand {
+    /// Enter a chat by a link, which the terminal asks for
+    Join(Box<ClientArgs>),
+    /// Trust a key of a server, because its owner vouches for it
+    Trust(TrustArgs),
+    /// Print the keys by which servers know this device, or write one for other programs
+    Key(KeyArgs),
     /// Run the headless server, as chitty-server does
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<chitty_server::cli::ServeArgs>),
@@ -107,6 +120,18 @@ fn run_command(cli: ChittyCli) -> Result<ExitCode> {
             ..
         } => chitty_server::cli::run(&args),
         ChittyCli {
+            command: Some(CliCommand::Join(args)),
+            ..
+        } => with_config(*args, true),
+        ChittyCli {
+            command: Some(CliCommand::Trust(args)),
+            ..
+        } => print(trust_commands::trust(&known_by(None), &args)?.as_bytes()),
+        ChittyCli {
+            command: Some(CliCommand::Key(args)),
+            ..
+        } => print(trust_commands::key(&known_by(args.key.clone()), &args)?.as_bytes()),
+        ChittyCli {
             command: Some(CliCommand::Trace(args)),
             ..
         } => Ok(chitty_trace::cli::run(&args)),
@@ -130,12 +155,20 @@ fn run_command(cli: ChittyCli) -> Result<ExitCode> {
             manual::write(ChittyCli::command(), &mut text)?;
             print(&text)
         }
-        ChittyCli { args, .. } => {
-            let mut config = ConfigFile::load(args.config.as_deref())?;
-            config.screen = config.screen.within(|name| std::env::var(name).ok());
-            chat(args.with(config))
-        }
+        ChittyCli { args, .. } => with_config(args, false),
     }
+}
+
+/// Enters a chat; `joins` asks for a link if none is given.
+fn with_config(mut args: ClientArgs, joins: bool) -> Result<ExitCode> {
+    if joins && args.link.is_none() {
+        let asked = Terminal::open().and_then(|mut terminal| terminal.link());
+        let link = asked.wrap_err("there is no link to join by; CHITTY_LINK may have it")?;
+        args.link = Some(ServerUrl::Link(link));
+    }
+    let mut config = ConfigFile::load(args.config.as_deref())?;
+    config.screen = config.screen.within(|name| std::env::var(name).ok());
+    chat(args.with(config))
 }
 
 fn print(text: &[u8]) -> Result<ExitCode> {
@@ -180,7 +213,7 @@ const THREADS: usize = 8;
 /// The exit status for an invalid option, also used here because nothing was started.
 const EXIT_USAGE: u8 = 2;
 
-fn chat(options: ClientOptions) -> Result<ExitCode> {
+fn chat(mut options: ClientOptions) -> Result<ExitCode> {
     let term = std::env::var("TERM").unwrap_or_default();
     if !options.plain
         && let Err(error) = run::has_screen(&term)
@@ -198,13 +231,15 @@ fn chat(options: ClientOptions) -> Result<ExitCode> {
     }
     // Without a receiver the chat is over.
     log.watch(move |news| drop(report.blocking_send(news)))?;
-    let connector = connector(&options, &log_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let trust = Arc::new(known_by(options.key.clone()));
+    let entrance = runtime.block_on(find_entrance(&mut options, &trust, &log_dir))?;
+    let back = entrance.back.clone();
     let plain = options.plain;
     let ended = runtime.block_on(async {
-        let session = open_session(&options, connector, &log, &log_dir);
+        let session = open_session(&options, entrance, &trust, &log, &log_dir);
         if plain {
             follow_plainly(options, session, news).await
         } else {
@@ -231,7 +266,11 @@ fn chat(options: ClientOptions) -> Result<ExitCode> {
         unsent,
         unreachable,
     } = ended?;
+    let joined = !matches!(outcome, ExitReason::NeverJoined(_));
     let code = say_goodbye(outcome, &log, plain);
+    if let Some(back) = back.filter(|_| joined && !plain) {
+        let _ = writeln!(io::stdout(), "Come back by: {back}");
+    }
     Ok(match (unreachable, unsent) {
         (true, _) => ExitCode::from(EXIT_UNREACHABLE),
         (false, 0) => code,
@@ -239,48 +278,17 @@ fn chat(options: ClientOptions) -> Result<ExitCode> {
     })
 }
 
-/// The connector for the server that was named, or for the local one.
-fn connector(args: &ClientOptions, log_dir: &Path) -> Result<Connector> {
-    if let Some(server) = &args.server {
-        return Ok(launch::remote(server.clone()));
-    }
-    let program = std::env::current_exe().wrap_err("cannot find this program to start a server")?;
-    let data = args
-        .data
-        .clone()
-        .unwrap_or_else(chitty_server::data::default_data_dir);
-    let arguments: Vec<OsString> = vec![
-        "serve".into(),
-        "--detach".into(),
-        "--listen".into(),
-        args.local.to_string().into(),
-        "--data".into(),
-        absolute(&data)?.into(),
-        "--log-dir".into(),
-        absolute(log_dir)?.into(),
-        "--idle-exit".into(),
-        args.idle_exit.to_string().into(),
-    ];
-    Ok(launch::local(LocalServer {
-        address: args.local,
-        program,
-        arguments,
-        locked: chitty_server::cli::EXIT_LOCKED,
-    }))
-}
-
-fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).wrap_err_with(|| format!("{} is no folder", path.display()))
-}
-
 fn open_session(
     options: &ClientOptions,
-    connector: Connector,
+    Entrance {
+        connector, memory, ..
+    }: Entrance,
+    trust: &Arc<Trust>,
     log: &Arc<Log>,
     log_dir: &Path,
 ) -> (String, SessionHandle) {
-    let server = connector.server().to_owned();
-    let (log, log_dir) = (Arc::clone(log), log_dir.to_owned());
+    let shown = connector.server().to_owned();
+    let (trust, log, log_dir) = (Arc::clone(trust), Arc::clone(log), log_dir.to_owned());
     let session = session::spawn(SessionConfig {
         connector,
         random: Box::new(os_random),
@@ -289,10 +297,13 @@ fn open_session(
             if let Err(error) = log.open(name, &log_dir) {
                 tracing::error!(%error, "there is no log file");
             }
+            if let Err(error) = memory.entered(&trust, name) {
+                tracing::error!(%error, "the name is not remembered");
+            }
         }),
         span: None,
     });
-    (server, session)
+    (shown, session)
 }
 
 /// Runs the client on the full screen.

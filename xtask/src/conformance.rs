@@ -12,18 +12,74 @@ use crate::run::{Failed, Step, programs, target};
 const SCRIPT: &str = "server/tests/conformance/client.py";
 const REQUIREMENTS: &str = "server/tests/conformance/requirements.txt";
 
-/// Starts the server on a free port with an empty chat, and runs the Python client against it.
+/// How the Python client reaches the server.
+#[derive(Clone, Copy)]
+enum Way {
+    Plain,
+    /// By TLS, as a device.
+    Tls,
+    /// Over the Unix socket in the data folder.
+    Socket,
+}
+
+/// Starts the server on a free port with an empty chat, and runs the Python client against it, once
+/// over each way.
 pub(crate) fn run() -> Result<(), Failed> {
     let target = target();
     let python = venv("conformance", Path::new(REQUIREMENTS))?;
     let stubs = stubs(&target, &python)?;
-    let mut server = Server::start(&programs()?, &target)?;
-    let address = server.address()?;
-    Step::new(python)
-        .arg(SCRIPT)
-        .arg(address)
-        .env("PYTHONPATH", stubs)
-        .run()
+    let programs = programs()?;
+    let folder = target.join("conformance");
+    for way in [Way::Plain, Way::Tls, Way::Socket] {
+        let mut server = Server::start(&programs, &folder)?;
+        let address = server.address()?;
+        let client = Step::new(&python).arg(SCRIPT);
+        let client = match way {
+            Way::Plain => client.arg(address),
+            Way::Socket => client.arg(format!(
+                "unix:{}",
+                data(&folder).join("chat.sock").display()
+            )),
+            Way::Tls => {
+                let certificate = certificate(&programs, &folder)?;
+                let (device, key) = device(&folder)?;
+                client.arg(address).arg(certificate).arg(device).arg(key)
+            }
+        };
+        client.env("PYTHONPATH", &stubs).run()?;
+    }
+    Ok(())
+}
+
+/// The folder of the chat.
+fn data(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+/// Writes the server's certificate to a file, as its owner does.
+fn certificate(programs: &Path, folder: &Path) -> Result<PathBuf, Failed> {
+    let printed = Command::new(programs.join("chitty-server"))
+        .args(["key", "--pem", "--data"])
+        .arg(data(folder))
+        .output()
+        .map_err(Failed::new)?;
+    let file = folder.join("server.pem");
+    fs::write(&file, printed.stdout).map_err(Failed::new)?;
+    Ok(file)
+}
+
+/// Makes the key of a device, with its certificate, by a program that knows nothing of this one.
+fn device(folder: &Path) -> Result<(PathBuf, PathBuf), Failed> {
+    let (certificate, key) = (folder.join("device.pem"), folder.join("device.key"));
+    Step::new("openssl")
+        .args(&["req", "-x509", "-newkey", "ec"])
+        .args(&["-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(&["-subj", "/CN=device", "-out"])
+        .arg(&certificate)
+        .arg("-keyout")
+        .arg(&key)
+        .run()?;
+    Ok((certificate, key))
 }
 
 /// A Python environment with the required packages, made once for each state of the requirements.
@@ -63,22 +119,19 @@ fn stubs(target: &Path, python: &Path) -> Result<PathBuf, Failed> {
 struct Server(Child);
 
 impl Server {
-    fn start(programs: &Path, target: &Path) -> Result<Self, Failed> {
+    /// A server with an empty chat in this folder.
+    fn start(programs: &Path, folder: &Path) -> Result<Self, Failed> {
         let program = programs.join("chitty-server");
-        let logs = target.join("conformance/logs");
-        let args = [
-            "--ephemeral",
-            "--listen",
-            "127.0.0.1:0",
-            "--grace",
-            "2",
-            "--publish-rate",
-            "off",
-            "--log-dir",
-        ];
+        let data = data(folder);
+        if data.exists() {
+            fs::remove_dir_all(&data).map_err(Failed::new)?;
+        }
         Command::new(&program)
-            .args(args)
-            .arg(logs)
+            .args(["--listen", "127.0.0.1:0", "--grace", "2"])
+            .args(["--publish-rate", "off", "--data"])
+            .arg(data)
+            .arg("--log-dir")
+            .arg(folder.join("logs"))
             .stdout(Stdio::piped())
             .spawn()
             .map(Self)

@@ -16,6 +16,12 @@ const PYTHON: Need = Need {
     purpose: "a second implementation of the protocol",
 };
 
+const OPENSSL: Need = Need {
+    probe: &["openssl", "version"],
+    packages: &["openssl"],
+    purpose: "the key of a device that another program made",
+};
+
 const STRACE: Need = Need {
     probe: &["strace", "-V"],
     packages: &["strace"],
@@ -63,12 +69,17 @@ impl Need {
 
 /// What the check needs besides Rust and a C compiler.
 pub(crate) fn for_the_check() -> Result<(), Failed> {
-    provide(&[PYTHON, STRACE, BROWSER, UNSHARE, IP])
+    provide(&[PYTHON, OPENSSL, STRACE, BROWSER, UNSHARE, IP])
 }
 
-/// For the second implementation of the protocol.
+/// A language for the second implementation of the protocol, and for the report.
 pub(crate) fn python() -> Result<(), Failed> {
     provide(&[PYTHON])
+}
+
+/// For the second implementation of the protocol, also over TLS.
+pub(crate) fn conformance() -> Result<(), Failed> {
+    provide(&[PYTHON, OPENSSL])
 }
 
 /// The browser that tests the page.

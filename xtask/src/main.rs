@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Some("bench") => bench(&arguments.collect::<Vec<_>>()),
         Some("attack") => attack(&arguments.collect::<Vec<_>>()),
         Some("mutants") => mutants::run(&arguments.collect::<Vec<_>>()),
-        Some("conformance") => install::python().and_then(|()| conformance::run()),
+        Some("conformance") => install::conformance().and_then(|()| conformance::run()),
         Some("screen-bench") => screen::bench(&arguments.collect::<Vec<_>>()),
         _ => {
             eprint!("{HELP}");

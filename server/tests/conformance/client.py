@@ -3,7 +3,8 @@
 Runs the story of docs/protocol.md against a server with an empty chat and checks what each
 participant hears, and each Lamport number, by a clock of its own.
 
-    client.py ADDRESS
+    client.py ADDRESS                             in plain text; ADDRESS may be unix:PATH
+    client.py ADDRESS SERVER CERTIFICATE KEY      by TLS, as a device; these are files in PEM
 """
 
 import secrets
@@ -21,6 +22,32 @@ from chitty.v1 import chitty_pb2 as pb
 from chitty.v1 import chitty_pb2_grpc as rpc
 
 PATIENCE = 20
+
+
+class Way:
+    """How the server is reached."""
+
+    def __init__(self, address, server=None, certificate=None, key=None):
+        self.address = address
+        self.credentials = server and grpc.ssl_channel_credentials(
+            read(server), read(key), read(certificate)
+        )
+
+    def channel(self):
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        if self.credentials:
+            # The name in the certificate of each server, whatever its host is called.
+            options.append(("grpc.ssl_target_name_override", "chitty-chat"))
+            return grpc.secure_channel(self.address, self.credentials, options=options)
+        if self.address.startswith("unix:"):
+            # Otherwise gRPC sends the path, which is no authority of HTTP/2.
+            options.append(("grpc.default_authority", "localhost"))
+        return grpc.insecure_channel(self.address, options=options)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 class Clock:
@@ -44,8 +71,8 @@ class Clock:
 class Participant:
     """One client with a channel, a session and a stream of its own."""
 
-    def __init__(self, address, name):
-        self.channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+    def __init__(self, way, name):
+        self.channel = way.channel()
         self.stub = rpc.ChittyChatStub(self.channel)
         self.name = name
         self.session = secrets.token_urlsafe(24)
@@ -143,14 +170,14 @@ def refused(call, code, field=None):
     raise AssertionError(f"not refused with {code}")
 
 
-def tell_the_story(address):
-    ada = Participant(address, "ada").join()
+def tell_the_story(way):
+    ada = Participant(way, "ada").join()
     ada.wait_for(1)
     assert (ada.events[0].lamport, ada.clock.now) == (3, 4)
     assert sentence(ada.events[0]) == "Participant ada joined Chitty-Chat at Lamport time 3"
-    bob = Participant(address, "bob").join()
+    bob = Participant(way, "bob").join()
     ada.wait_for(2)
-    eve = Participant(address, "eve").join()
+    eve = Participant(way, "eve").join()
     for participant, count in ((ada, 3), (bob, 2), (eve, 1)):
         assert participant.wait_for(count).lamport == 7
         assert participant.clock.now == 8, participant.clock.now
@@ -206,16 +233,16 @@ def check_messages(ada, bob):
     assert ada.events[-7:] == bob.events[-7:]
 
 
-def check_names(address):
+def check_names(way):
     def attempt(name):
-        return lambda: Participant(address, name).join()
+        return lambda: Participant(way, name).join()
 
     for name in ("ada", "ADA", "\u0430da"):
         refused(attempt(name), grpc.StatusCode.ALREADY_EXISTS)
     for name in ("", " x", "x ", "a  b", "x" * 33, "a\u200bb", "a\u202eb", "server", "System"):
         refused(attempt(name), grpc.StatusCode.INVALID_ARGUMENT, "name")
     refused(
-        lambda: Participant(address, "joe").join(room="elsewhere"), grpc.StatusCode.NOT_FOUND)
+        lambda: Participant(way, "joe").join(room="elsewhere"), grpc.StatusCode.NOT_FOUND)
 
 
 def check_coming_back(ada, bob):
@@ -260,26 +287,25 @@ def check_loss(ada):
     raise AssertionError("bob was never announced as lost")
 
 
-def check_probes(address):
-    channel = grpc.insecure_channel(address)
-    health = health_pb2_grpc.HealthStub(channel)
+def check_probes(way):
+    health = health_pb2_grpc.HealthStub(way.channel())
     reply = health.Check(health_pb2.HealthCheckRequest(service="chitty.v1.ChittyChat"))
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
 
 
 def main():
-    (address,) = sys.argv[1:]
-    check_probes(address)
-    ada, bob, eve = tell_the_story(address)
+    way = Way(*sys.argv[1:])
+    check_probes(way)
+    ada, bob, eve = tell_the_story(way)
     check_refusals(ada, eve)
     check_messages(ada, bob)
-    check_names(address)
+    check_names(way)
     check_coming_back(ada, bob)
     check_history(ada)
     check_loss(ada)
     times = [event.lamport for event in ada.events]
     assert times == sorted(set(times)), "times rise strictly"
-    print("conformance: the Python client and the server agree")
+    print(f"conformance: the Python client and the server agree, over {way.address}")
 
 
 if __name__ == "__main__":

@@ -99,6 +99,33 @@ impl World {
         command
     }
 
+    /// The program with these arguments and these variables, in a terminal.
+    pub fn terminal(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Terminal {
+        let mut command = self.command();
+        // As a variable, because a command of the program may not have the option.
+        command.get_argv_mut().truncate(1);
+        command.env("CHITTY_LOG_DIR", self.logs());
+        command.args(arguments);
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        Terminal::start(command, self.size)
+    }
+
+    /// The program with these arguments, without a terminal.
+    pub fn plain(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(chitty());
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("CHITTY_LOG_DIR", self.logs())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
     /// A client of this server.
     pub fn client(&self, server: &str, arguments: &[&str]) -> Terminal {
         let mut command = self.command();

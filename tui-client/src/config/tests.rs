@@ -20,6 +20,7 @@ fn the_example_has_every_key() {
     let ConfigFile {
         name: Some(_),
         server: Some(_),
+        key: Some(_),
         local: Some(_),
         data: Some(_),
         idle_exit: Some(60),

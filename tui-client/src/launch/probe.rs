@@ -1,6 +1,6 @@
 //! Distinguishes a Chitty-Chat server from no server and from another program.
 
-use std::{error::Error, io, net::SocketAddr, time::Duration};
+use std::{error::Error, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use chitty_chat::{cause::root_cause, proto::v1::SERVICE_NAME};
 use http::Uri;
@@ -17,8 +17,14 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use super::owner::{OwnershipError, connect_to_own};
-use crate::session::{Attempt, ConnectError, REPLY};
+use super::{
+    dial::{self, DialFailure},
+    owner::{OwnershipError, connect_to_own},
+};
+use crate::{
+    session::{Attempt, ConnectError, REPLY},
+    trust::{SecureServer, Trust},
+};
 
 /// How long a server may take to answer the health check.
 const CHECK: Duration = Duration::from_secs(2);
@@ -31,28 +37,61 @@ const SETTINGS: u8 = 4;
 #[derive(Clone, Debug)]
 pub(super) struct ProbeTarget {
     endpoint: Endpoint,
-    /// The address to check for ownership, if the server must belong to this user or root.
-    own: Option<SocketAddr>,
+    route: Route,
+}
+
+/// How a connection is made, and what is checked before anything is sent on it.
+#[derive(Clone, Debug)]
+enum Route {
+    /// Over TCP, to a server of any user.
+    Plain,
+    /// Over TCP, to a server of this user or root at this address.
+    Own(SocketAddr),
+    /// Over TLS, to a server with a key that is known or that a link vouches for.
+    Secure(Arc<Trust>, SecureServer),
+    /// To the socket in this folder.
+    Socket(PathBuf),
 }
 
 impl ProbeTarget {
     /// A server of any user, because it was named on purpose.
     pub(super) fn of_anybody(endpoint: Endpoint) -> Self {
-        let own = None;
-        Self { endpoint, own }
+        let route = Route::Plain;
+        Self { endpoint, route }
     }
 
     /// A server at this local address, which must belong to this user or root.
     pub(super) fn own(endpoint: Endpoint, address: SocketAddr) -> Self {
-        let own = Some(address);
-        Self { endpoint, own }
+        let route = Route::Own(address);
+        Self { endpoint, route }
+    }
+
+    /// A server that proves its key.
+    pub(super) fn secure(trust: Arc<Trust>, server: SecureServer) -> Self {
+        let route = Route::Secure(trust, server);
+        let endpoint = dial::private_endpoint();
+        Self { endpoint, route }
+    }
+
+    /// The server of a data folder.
+    pub(super) fn socket(folder: PathBuf) -> Self {
+        let route = Route::Socket(folder);
+        let endpoint = dial::private_endpoint();
+        Self { endpoint, route }
     }
 
     async fn connect(&self) -> Result<Channel, transport::Error> {
-        match self.own {
-            Some(address) => connect_to_own(&self.endpoint, address).await,
-            None => self.endpoint.connect().await,
+        match &self.route {
+            Route::Plain => self.endpoint.connect().await,
+            Route::Own(address) => connect_to_own(&self.endpoint, *address).await,
+            Route::Secure(trust, server) => dial::by_tls(&self.endpoint, trust, server).await,
+            Route::Socket(folder) => dial::by_socket(&self.endpoint, folder).await,
         }
+    }
+
+    /// The server's URL if it is reached over plain TCP.
+    fn plain(&self) -> Option<&Uri> {
+        matches!(self.route, Route::Plain | Route::Own(_)).then(|| self.endpoint.uri())
     }
 }
 
@@ -71,6 +110,8 @@ pub(super) enum ProbeFailure {
     Foreign(String),
     /// It belongs to another user.
     NotOwn(OwnershipError),
+    /// It is not used for a reason that its text says, with what to do.
+    Unusable(String),
 }
 
 /// The option by which the user can choose another server.
@@ -98,6 +139,7 @@ impl ProbeFailure {
             Self::Silent => foreign(name, "it does not answer", choice),
             Self::Foreign(cause) => foreign(name, &cause, choice),
             Self::NotOwn(cause) => not_own(name, &cause),
+            Self::Unusable(cause) => ConnectError::Unusable(cause),
         }
     }
 }
@@ -122,28 +164,20 @@ fn not_own(name: &str, cause: &OwnershipError) -> ConnectError {
 
 /// Connects and checks that a Chitty-Chat server answers.
 pub(super) async fn find(target: &ProbeTarget) -> Result<Channel, ProbeFailure> {
-    match check(target).await {
-        Err(ProbeFailure::Cut(_)) if speaks_otherwise(target.endpoint.uri()).await => {
-            Err(ProbeFailure::Foreign("it does not speak HTTP/2".to_owned()))
-        }
-        found => found,
+    let found = check(target).await;
+    if let (Err(ProbeFailure::Cut(_)), Some(url)) = (&found, target.plain())
+        && speaks_otherwise(url).await
+    {
+        return Err(ProbeFailure::Foreign("it does not speak HTTP/2".to_owned()));
     }
+    found
 }
 
 async fn check(target: &ProbeTarget) -> Result<Channel, ProbeFailure> {
-    let channel = target.connect().await.map_err(|error| {
-        if let Some(cause) = find_source::<OwnershipError>(Some(&error)) {
-            return ProbeFailure::NotOwn(cause.clone());
-        }
-        let cause = root_cause(&error);
-        if io_kind(&error) == Some(io::ErrorKind::ConnectionRefused) {
-            ProbeFailure::Refused(cause)
-        } else {
-            let server = target.endpoint.uri().authority();
-            let server = server.map_or("the server", |server| server.as_str());
-            ProbeFailure::Unavailable(format!("cannot reach {server}: {cause}"))
-        }
-    })?;
+    let channel = target
+        .connect()
+        .await
+        .map_err(|error| not_connected(target, &error))?;
     let mut health = HealthClient::new(channel.clone()).max_decoding_message_size(REPLY);
     let check = health.check(HealthCheckRequest {
         service: SERVICE_NAME.to_owned(),
@@ -164,6 +198,27 @@ async fn check(target: &ProbeTarget) -> Result<Channel, ProbeFailure> {
     }
 }
 
+fn not_connected(target: &ProbeTarget, error: &transport::Error) -> ProbeFailure {
+    if let Some(cause) = find_source::<OwnershipError>(Some(error)) {
+        return ProbeFailure::NotOwn(cause.clone());
+    }
+    if let Some(failure) = find_source::<DialFailure>(Some(error)) {
+        return match failure.clone() {
+            DialFailure::Refused(cause) => ProbeFailure::Refused(cause),
+            DialFailure::Unreachable(cause) => ProbeFailure::Unavailable(cause),
+            DialFailure::Unusable(cause) => ProbeFailure::Unusable(cause),
+        };
+    }
+    let cause = root_cause(error);
+    let server = target.endpoint.uri().authority();
+    let server = server.map_or("the server", |server| server.as_str());
+    match io_kind(error) {
+        Some(io::ErrorKind::ConnectionRefused) => ProbeFailure::Refused(cause),
+        Some(io::ErrorKind::TimedOut) => ProbeFailure::Unavailable(dial::silent(server)),
+        _ => ProbeFailure::Unavailable(format!("cannot reach {server}: {cause}")),
+    }
+}
+
 /// What a failed health check means: a server that is ending, or another program.
 fn absent(status: &Status) -> ProbeFailure {
     let cause = status
@@ -173,7 +228,12 @@ fn absent(status: &Status) -> ProbeFailure {
         status.code(),
         Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::ResourceExhausted
     );
-    if not_now {
+    if takes_tls_only(status) {
+        ProbeFailure::Unusable(format!(
+            "the server takes encrypted connections only ({cause}); ask its owner for a link, and \
+             enter by `chitty join`"
+        ))
+    } else if not_now {
         ProbeFailure::Unavailable(cause)
     } else if was_cut(status) {
         ProbeFailure::Cut(cause)
@@ -198,6 +258,12 @@ async fn speaks_otherwise(server: &Uri) -> bool {
         peer.read_exact(&mut header).await
     };
     matches!(timeout(CHECK, ask).await, Ok(Ok(_))) && header[3] != SETTINGS
+}
+
+/// Whether the server refused plain text (RFC 9113, section 7).
+fn takes_tls_only(status: &Status) -> bool {
+    let error = find_source::<h2::Error>(status.source());
+    error.is_some_and(|error| error.reason() == Some(h2::Reason::INADEQUATE_SECURITY))
 }
 
 /// Whether the connection ended before there was an answer.

@@ -57,6 +57,8 @@ impl Editing {
             .and_then(|mut file| file.write_all(draft.as_bytes()).map(|()| file))
             .map_err(EditorError::File)?;
         let child = Command::new("sh")
+            // Its secret is none of the editor's business.
+            .env_remove(crate::launch::LINK)
             .args(["-c", &format!("exec {command} \"$1\""), "sh"])
             .arg(file.path())
             .spawn()

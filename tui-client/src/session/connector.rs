@@ -3,6 +3,7 @@
 
 use std::{fmt, future::Future, pin::Pin};
 
+use chitty_chat::link::LinkSecret;
 use thiserror::Error;
 use tokio::sync::watch;
 use tonic::transport::Channel;
@@ -13,6 +14,8 @@ pub type Connecting = Pin<Box<dyn Future<Output = Result<Channel, ConnectError>>
 /// Makes connections, a new one for each try to join.
 pub struct Connector {
     server: String,
+    invitation: Option<LinkSecret>,
+    device: Option<String>,
     dial: Box<dyn FnMut(Attempt) -> Connecting + Send>,
 }
 
@@ -43,8 +46,41 @@ impl Connector {
     {
         Self {
             server: server.into(),
+            invitation: None,
+            device: None,
             dial: Box::new(move |attempt| Box::pin(dial(attempt))),
         }
+    }
+
+    /// The same connector for a user with this invitation, which is shown to the server on joining.
+    /// The connections must be to a server that has proved its key.
+    #[must_use]
+    pub fn with_invitation(mut self, invitation: Option<LinkSecret>) -> Self {
+        self.invitation = invitation;
+        self
+    }
+
+    /// The same connector for a device of this name. If its user is in the chat on another device, it
+    /// joins as `NAME (DEVICE)`.
+    #[must_use]
+    pub fn with_device(mut self, device: Option<String>) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// The name of this device.
+    pub(super) fn device(&self) -> Option<&str> {
+        self.device.as_deref()
+    }
+
+    /// The invitation, until it is taken.
+    pub(super) fn invitation(&self) -> Option<&LinkSecret> {
+        self.invitation.as_ref()
+    }
+
+    /// Forgets the invitation, because the server let this user in.
+    pub(super) fn invited(&mut self) {
+        self.invitation = None;
     }
 
     /// The address of the server, as users write it.

@@ -11,7 +11,7 @@ use tonic::{
 };
 use tonic_types::{RetryInfo, StatusExt as _, pb};
 
-use super::bounds;
+use super::{bounds, refusal::Refusal};
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -77,6 +77,8 @@ pub(super) enum JoinFailure {
         reason: String,
         retry_in: Option<Duration>,
     },
+    /// The user is in the chat on another device, under the same name.
+    OwnName(String),
     /// The session continues in another process.
     TakenOver,
     /// The session was ended, and cannot be revived.
@@ -91,6 +93,9 @@ impl JoinFailure {
     pub(super) fn of(status: &Status) -> Self {
         let retry_in = retry_in(status);
         let reason = reason(status);
+        if let Some(refusal) = Refusal::of(status) {
+            return refusal.into_failure(&reason, retry_in);
+        }
         match status.code() {
             Code::AlreadyExists => Self::Refused { reason, retry_in },
             Code::InvalidArgument if is_about(status, "name") => Self::Refused { reason, retry_in },
@@ -178,6 +183,10 @@ fn in_words(reason: String) -> String {
         "Timeout expired" => "the server does not answer",
         // h2, if a ping is not answered
         "keep-alive timed out" | "stream closed because of a broken pipe" | "broken pipe" => {
+            "the connection broke"
+        }
+        // rustls, if the server was killed
+        text if text.starts_with("peer closed connection without sending TLS close_notify") => {
             "the connection broke"
         }
         _ => return reason,
@@ -282,6 +291,10 @@ mod tests {
             ("Timeout expired", "does not answer"),
             (
                 "stream closed because of a broken pipe",
+                "the connection broke",
+            ),
+            (
+                "peer closed connection without sending TLS close_notify: https://docs.rs/rustls",
                 "the connection broke",
             ),
             ("Connection refused", "Connection refused"),

@@ -73,6 +73,7 @@ impl SessionDriver {
             backlog: self.backlog,
             session: self.session.reveal().to_owned(),
             room: String::new(),
+            invitation: self.link.invitation(),
         };
         self.out.clock(self.clock.now(), ClockCause::Sent);
         log::join_sent(&request, self.clock.now());
@@ -102,6 +103,7 @@ impl SessionDriver {
         if !self.participant.is_accepted() {
             (self.on_accepted)(name.as_str());
         }
+        self.link.invited();
         self.clock.observe(welcome.lamport.into());
         let next = Position::new(welcome.next);
         // Read before the cursor moves: only a resume that was asked for can be granted.
@@ -165,6 +167,10 @@ impl SessionDriver {
                 self.refused(reason, retry_in);
                 Flow::Continue(())
             }
+            JoinFailure::OwnName(reason) => {
+                self.join_on_this_device(reason);
+                Flow::Continue(())
+            }
             JoinFailure::Lost { reason, wait } => {
                 self.lost(reason, wait);
                 Flow::Continue(())
@@ -172,6 +178,19 @@ impl SessionDriver {
             JoinFailure::TakenOver => Flow::Break(Ended::TakenOver),
             JoinFailure::Removed(reason) => Flow::Break(Ended::Removed(reason)),
             JoinFailure::Failed(reason) => Flow::Break(Ended::Failed(reason)),
+        }
+    }
+
+    /// Joins under another name, because the user is in the chat on another device.
+    fn join_on_this_device(&mut self, reason: String) {
+        let name = self.participant.name();
+        let name = name.and_then(|name| self.link.name_here(name));
+        match (name, self.link.channel().cloned()) {
+            (Some(name), Some(channel)) => {
+                self.participant.choose(name);
+                self.send_join(channel);
+            }
+            _ => self.refused(reason, None),
         }
     }
 

@@ -14,7 +14,7 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use chitty_chat::{Position, proto::v1};
+use chitty_chat::{ParticipantName, Position, link::LinkSecret, proto::v1};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -117,6 +117,30 @@ impl SessionLink {
     /// The address of the server.
     pub(super) fn server(&self) -> &str {
         self.connector.server()
+    }
+
+    /// The secret of the invitation to show on joining; empty if there is none.
+    pub(super) fn invitation(&self) -> String {
+        let invitation = self.connector.invitation();
+        invitation.map_or_else(String::new, LinkSecret::reveal)
+    }
+
+    /// The name of the user on this device, who is in the chat under this name on another one; `None`
+    /// if this is such a name, or if there is none.
+    pub(super) fn name_here(&self, name: &ParticipantName) -> Option<ParticipantName> {
+        let device = self.connector.device()?;
+        if name.as_str().ends_with(')') {
+            return None;
+        }
+        let taken = name.as_str().chars().count() + " ()".len();
+        let space = ParticipantName::MAX_CHARS.checked_sub(taken)?;
+        let device: String = device.chars().take(space).collect();
+        ParticipantName::parse(&format!("{name} ({})", device.trim_end())).ok()
+    }
+
+    /// Forgets the invitation: the server let this user in, and knows this device from now on.
+    pub(super) fn invited(&mut self) {
+        self.connector.invited();
     }
 
     pub(super) fn state(&self) -> &LinkState {

@@ -21,6 +21,7 @@ mod own_participant;
 #[cfg(test)]
 mod properties;
 mod publish;
+mod refusal;
 
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::Instrument as _;

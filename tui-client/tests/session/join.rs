@@ -1,6 +1,6 @@
 //! Joining the chat.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chitty::session::{ClockCause, Ended, HistoryPage, Notice, SessionCommand};
 use chitty_chat::{LamportTime, ParticipantNumber, proto::v1};
@@ -261,4 +261,80 @@ async fn a_name_is_tried_until_it_is_answered_and_then_kept() {
     // Nor is one tried after the first was accepted.
     user.join("eve").await;
     server.quiet(Duration::from_millis(300)).await;
+}
+
+fn refused_for(reason: &str, code: Code) -> Status {
+    let details = ErrorDetails::with_error_info(reason, "chitty-chat", HashMap::new());
+    Status::with_error_details(code, "the server's words", details)
+}
+
+/// Somebody who is in the chat on the laptop joins from the desktop.
+#[tokio::test]
+async fn a_second_device_joins_under_a_name_of_its_own() {
+    let mut server = Fake::start().await;
+    let url = server.url().parse().expect("a URL");
+    let connector = chitty::launch::remote(url).with_device(Some("desktop".into()));
+    let mut user = User::new(connector);
+    user.join("ada").await;
+    let own_name = || refused_for("OWN_NAME", Code::AlreadyExists);
+    let join = server.join().await;
+    assert_eq!(join.request.name, "ada");
+    join.refuse(own_name());
+    let join = server.join().await;
+    assert_eq!(join.request.name, "ada (desktop)");
+    // A third one on the same device has to be named by its user.
+    join.refuse(own_name());
+    let refused = user.refused().await;
+    assert_eq!(refused.name, "ada (desktop)");
+    assert!(
+        refused.reason.contains("name of this device"),
+        "{}",
+        refused.reason
+    );
+}
+
+/// The invitation is shown until the server lets the user in, and never after that.
+#[tokio::test]
+async fn an_invitation_is_shown_until_it_is_taken() {
+    let mut server = Fake::start().await;
+    let secret = chitty_chat::link::LinkSecret::random(&mut |bytes| bytes.fill(7));
+    let url = server.url().parse().expect("a URL");
+    let connector = chitty::launch::remote(url).with_invitation(Some(secret.clone()));
+    let mut user = User::new(connector);
+    user.join("ada").await;
+    // A lost reply does not lose the invitation.
+    let join = server.join().await;
+    assert_eq!(join.request.invitation, secret.reveal());
+    join.refuse(Status::unavailable("later"));
+    user.lost().await;
+    let join = server.join().await;
+    assert_eq!(join.request.invitation, secret.reveal());
+    assert!(!format!("{:?}", join.request).contains(&secret.reveal()));
+    let stream = join.welcome_first();
+    user.live().await;
+    stream.fail(Status::unavailable("later"));
+    user.lost().await;
+    assert_eq!(server.join().await.request.invitation, "");
+}
+
+#[tokio::test]
+async fn a_closed_chat_says_how_to_get_in() {
+    for (reason, part) in [
+        ("NOT_A_MEMBER", "`chitty invite`"),
+        (
+            "INVITATION_EXPIRED",
+            "the server's words; ask for a new one",
+        ),
+    ] {
+        let mut server = Fake::start().await;
+        let user = User::of(&server);
+        user.join("ada").await;
+        let status = refused_for(reason, Code::PermissionDenied);
+        server.join().await.refuse(status);
+        let ended = user.ended().await;
+        assert!(
+            matches!(&ended, Ended::Failed(words) if words.contains(part)),
+            "{ended:?}"
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use std::{io::Read as _, net::SocketAddr, path::PathBuf, sync::mpsc, thread, time::Duration};
 
 use chitty::{
-    launch::{LocalServer, local, remote},
+    launch::{LocalPlace, LocalServer, local, remote},
     session::{Connector, Ended, Link, Notice},
 };
 use chitty_testing::fake_server::Fake;
@@ -18,7 +18,7 @@ use crate::user::User;
 /// A local server that is started by this shell script.
 fn script(address: SocketAddr, script: &str) -> Connector {
     local(LocalServer {
-        address,
+        place: LocalPlace::Address(address),
         program: PathBuf::from("/bin/sh"),
         arguments: vec!["-c".into(), script.into()],
         locked: 75,
@@ -173,7 +173,7 @@ async fn one_that_cannot_start_says_why() {
     assert!(matches!(ended, Ended::Failed(reason) if reason.contains("the disk is full")));
 
     let user = User::new(local(LocalServer {
-        address,
+        place: LocalPlace::Address(address),
         program: PathBuf::from("/nowhere/chitty"),
         arguments: Vec::new(),
         locked: 75,
@@ -294,4 +294,62 @@ async fn another_users_server_can_be_named() {
         .recv_timeout(Duration::from_secs(20))
         .expect("it is spoken to");
     assert!(bytes.starts_with(b"PRI * HTTP/2.0"));
+}
+
+/// A port at which connections are neither taken nor refused, as if the network dropped them: the
+/// queue of its listener is full.
+#[cfg(target_os = "linux")]
+fn silent_port() -> (std::net::TcpListener, Vec<std::net::TcpStream>) {
+    use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    bind(&socket, &any).expect("a free port");
+    listen(&socket, 0).expect("it listens");
+    let listener = std::net::TcpListener::from(socket);
+    let address = listener.local_addr().expect("bound");
+    let mut waiting = Vec::new();
+    while let Ok(stream) =
+        std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300))
+    {
+        waiting.push(stream);
+    }
+    (listener, waiting)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_network_that_blocks_the_port_is_said() {
+    use chitty::trust::{SecureServer, Trust};
+
+    let (listener, _waiting) = silent_port();
+    let address = listener.local_addr().expect("bound");
+    let folder = tempfile::tempdir().expect("a folder");
+    let trust = Trust {
+        folder: folder.path().join("chitty-chat"),
+        key: None,
+        today: || jiff::civil::date(2026, 11, 26),
+        random: |bytes| bytes.fill(1),
+    };
+    let server = SecureServer {
+        address: address.to_string().parse().expect("an address"),
+        pin: Some(chitty_chat::fingerprint::Fingerprint::of_public_key(b"any").pin()),
+        replaces: false,
+    };
+    for connector in [
+        chitty::launch::secure(std::sync::Arc::new(trust), server),
+        remote(address.to_string().parse().expect("a URL")),
+    ] {
+        let mut user = User::new(connector);
+        user.join("ada").await;
+        let (reason, _) = user.lost().await;
+        assert!(reason.contains("does not answer within 3 s"), "{reason}");
+        assert!(
+            reason.contains("443") && reason.contains("ssh -L"),
+            "{reason}"
+        );
+    }
+    assert!(
+        !folder.path().join("chitty-chat").exists(),
+        "nothing is remembered"
+    );
 }
