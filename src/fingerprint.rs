@@ -165,7 +165,8 @@ mod tests {
         fn what_is_written_is_read_again(bytes: [u8; 32]) {
             let fingerprint = Fingerprint::from_bytes(bytes);
             prop_assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
-            prop_assert_eq!(&fingerprint.as_bytes()[..16], fingerprint.pin().as_bytes());
+            let pin = fingerprint.pin();
+            prop_assert_eq!(&fingerprint.as_bytes()[..16], pin.as_bytes());
         }
     }
 }
