@@ -28,7 +28,7 @@ FROM base AS server
 COPY --from=build /out/chitty-server /usr/local/bin/
 ENV CHITTY_LISTEN=0.0.0.0:50051 CHITTY_DATA=/data
 EXPOSE 50051
-# The check uses the address in CHITTY_LISTEN. Failures in the start period do not count, because the
+# The check uses the socket in CHITTY_DATA, or the address in CHITTY_LISTEN. Failures in the start period do not count, because the
 # server verifies a large chat before it serves.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s \
     CMD ["chitty-server", "health"]

@@ -27,10 +27,12 @@ use thiserror::Error;
 
 mod folder;
 mod home;
+mod private;
 
 pub use self::{
     folder::{FileIdentity, Folder},
     home::{UserPathError, user_path},
+    private::{read_private, write_private},
 };
 
 /// The bits of a file mode that give others than the owner any access.
@@ -55,6 +57,10 @@ enum Unsafe {
     NotAFolder,
     #[error("others can write to it (mode {0:o}); take that away with chmod go-w")]
     Writable(u32),
+    #[error("others can read it or write to it (mode {0:o}); take that away with chmod 600")]
+    Readable(u32),
+    #[error("it is longer than {0} bytes, and so it is not what it should be")]
+    TooLong(u64),
 }
 
 impl From<Unsafe> for io::Error {

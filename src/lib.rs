@@ -3,12 +3,15 @@
 //!
 //! Nothing here knows about the server, the client, or a screen.
 
+pub mod address;
 pub mod causality;
 pub mod cause;
 pub mod event;
 pub mod files;
 pub mod fingerprint;
 pub mod lamport;
+pub mod link;
+pub mod local;
 pub mod logging;
 pub mod proto;
 pub mod secret;

@@ -28,12 +28,12 @@ pub struct DataDir {
 #[derive(Debug, Error)]
 pub enum DataError {
     /// Another server is using it.
-    #[error("another server{} has the chat in {}; connect to it, or choose another folder with --data", of_process(*owner), path.display())]
+    #[error("another server{} has the chat in {}; connect to it, or choose another folder with --data", of_owner(owner.as_ref()), path.display())]
     Locked {
         /// The path of the folder.
         path: PathBuf,
-        /// The other server's process id, if it is known.
-        owner: Option<u32>,
+        /// The other server, if it is known.
+        owner: Option<LockOwner>,
     },
     /// `check` or `backup` is reading it, and no server is using it.
     #[error("the chat in {} is being checked or copied; try again when that is done, or choose another folder with --data", path.display())]
@@ -75,8 +75,49 @@ fn close_to_others(path: &Path) -> io::Result<()> {
     files::check_own_folder(path)
 }
 
-fn of_process(owner: Option<u32>) -> String {
-    owner.map_or_else(String::new, |id| format!(" (process {id})"))
+/// The process that locked a data folder, as it wrote itself into the lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockOwner {
+    /// Its process id.
+    pub process: u32,
+    /// The name of its host, and the id of that host's boot. A folder on a shared disk may be
+    /// locked by another machine, whose processes and sockets are not here. `None` if an older
+    /// server wrote it.
+    pub machine: Option<Machine>,
+}
+
+/// A machine, from its start to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The name of the host.
+    pub host: String,
+    /// The id of the boot; empty if the system has none.
+    pub boot: String,
+}
+
+impl Machine {
+    /// This machine.
+    pub fn this() -> Self {
+        let host = rustix::system::uname();
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        Self {
+            host: host.nodename().to_string_lossy().into_owned(),
+            boot: boot.unwrap_or_default().trim().to_owned(),
+        }
+    }
+}
+
+fn of_owner(owner: Option<&LockOwner>) -> String {
+    match owner {
+        None => String::new(),
+        Some(LockOwner {
+            process,
+            machine: Some(machine),
+        }) if *machine != Machine::this() => {
+            format!(" (process {process} on {})", machine.host)
+        }
+        Some(LockOwner { process, .. }) => format!(" (process {process})"),
+    }
 }
 
 impl DataDir {
@@ -111,6 +152,11 @@ impl DataDir {
             }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
+    }
+
+    /// The path of the folder.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file of the chat.
@@ -174,17 +220,31 @@ fn holders(inode: u64) -> Vec<u32> {
     locks.lines().filter_map(holder).collect()
 }
 
-/// Writes the process id, for the error message of a second server.
+/// Writes who has the lock, for the error message of a second server: the process id, and on the
+/// next line the host and its boot.
 fn write_owner(lock: &mut File) -> io::Result<()> {
+    let Machine { host, boot } = Machine::this();
     lock.set_len(0)?;
     lock.rewind()?;
-    writeln!(lock, "{}", std::process::id())
+    writeln!(lock, "{}\n{host} {boot}", std::process::id())
 }
 
-fn read_owner(lock: &mut File) -> Option<u32> {
+fn read_owner(lock: &mut File) -> Option<LockOwner> {
+    // A host's name has at most 64 bytes on Linux, and a boot's id 36.
     let mut owner = String::new();
-    lock.take(32).read_to_string(&mut owner).ok()?;
-    owner.trim().parse().ok()
+    lock.take(256).read_to_string(&mut owner).ok()?;
+    parse_owner(&owner)
+}
+
+fn parse_owner(owner: &str) -> Option<LockOwner> {
+    let mut lines = owner.lines();
+    let process = lines.next()?.trim().parse().ok()?;
+    let machine = lines.next().and_then(|line| line.split_once(' '));
+    let machine = machine.map(|(host, boot)| Machine {
+        host: host.to_owned(),
+        boot: boot.to_owned(),
+    });
+    Some(LockOwner { process, machine })
 }
 
 #[cfg(test)]
@@ -197,12 +257,29 @@ mod tests {
         let path = parent.path().join("deep/data");
         let first = DataDir::open(&path).expect("nobody has it");
         let second = DataDir::open(&path);
+        let this = LockOwner {
+            process: std::process::id(),
+            machine: Some(Machine::this()),
+        };
         assert!(matches!(
             second,
-            Err(DataError::Locked { owner: Some(owner), .. }) if owner == std::process::id()
+            Err(DataError::Locked { owner: Some(owner), .. }) if owner == this
         ));
         drop(first);
         DataDir::open(&path).expect("it is free again");
+    }
+
+    #[test]
+    fn a_server_on_another_machine_is_named_with_it() {
+        let of = |lock: &str| of_owner(parse_owner(lock).as_ref());
+        let Machine { host, boot } = Machine::this();
+        assert_eq!(of(&format!("12\n{host} {boot}\n")), " (process 12)");
+        assert_eq!(of("12\nfar 0-1\n"), " (process 12 on far)");
+        // The same host after it started anew: that process is gone.
+        let before = of(&format!("12\n{host} 0-1\n"));
+        assert_eq!(before, format!(" (process 12 on {host})"));
+        assert_eq!(of("12\n"), " (process 12)", "by an older server");
+        assert_eq!(of("what\n"), "");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! handles connections, [`service`] speaks gRPC, [`follower`] streams the log to participants,
 //! [`sequencer`] owns the chat, [`log`] stores it, and the crate [`chitty_room`] decides.
 
+pub mod advertise;
 pub mod app;
 pub mod cli;
 pub mod data;
@@ -12,8 +13,10 @@ pub mod failure;
 pub mod follower;
 pub mod grpc;
 pub mod health;
+pub mod key;
 pub mod line_limit;
 pub mod listen;
+pub mod local;
 pub mod log;
 pub mod maintain;
 pub mod net;

@@ -3,20 +3,16 @@
 
 use std::{
     collections::BTreeSet,
-    fmt,
-    future::poll_fn,
-    io,
+    fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
-    sync::atomic::{AtomicUsize, Ordering},
-    task::Poll,
 };
 
 use socket2::SockRef;
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::net::{TcpListener, lookup_host};
 
-use crate::net::Listener;
+use crate::net::{Encryption, Tls};
 
 /// The default address.
 pub(crate) const DEFAULT: &str = "127.0.0.1:50051";
@@ -28,6 +24,26 @@ pub struct ListenAddress {
     pub host: String,
     /// The port; 0 picks a free one.
     pub port: u16,
+}
+
+/// Where a server listens for TCP connections, as the user wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Nowhere: the Unix socket is the only way in.
+    Nowhere,
+    /// On this address.
+    On(ListenAddress),
+}
+
+impl FromStr for Listen {
+    type Err = ListenAddressError;
+
+    fn from_str(text: &str) -> Result<Self, ListenAddressError> {
+        match text {
+            "none" => Ok(Self::Nowhere),
+            address => address.parse().map(Self::On),
+        }
+    }
 }
 
 /// Why a text is not a [`ListenAddress`].
@@ -135,15 +151,11 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// All the sockets of a server.
-#[derive(Debug)]
-pub struct Sockets {
-    sockets: Vec<TcpListener>,
-    /// Counts the accepts: each begins with another socket, so that none of them starves.
-    turn: AtomicUsize,
-}
+/// The ports of a server: none, or one on each address of a host.
+#[derive(Debug, Default)]
+pub struct Ports(Vec<TcpListener>);
 
-impl Sockets {
+impl Ports {
     /// Listens on each address that the host has, such as 127.0.0.1 and `[::1]` for localhost. With
     /// port 0 it is the first address only, because no port is sure to be free on all of them.
     ///
@@ -181,45 +193,42 @@ impl Sockets {
         match missing {
             Some(error) if sockets.is_empty() => Err(error),
             _ if sockets.is_empty() => Err(unknown(io::ErrorKind::NotFound.into())),
-            _ => Ok(Self {
-                sockets,
-                turn: AtomicUsize::new(0),
-            }),
+            _ => Ok(Self(sockets)),
         }
     }
 
     /// The addresses that the sockets listen on.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        self.sockets.iter().map(TcpListener::local_addr).collect()
+        self.0.iter().map(TcpListener::local_addr).collect()
     }
 
     /// Whether an IPv6 socket for all addresses accepts IPv4 connections, too.
     pub fn takes_both(&self) -> bool {
-        self.sockets
+        self.0
             .iter()
             .any(|socket| matches!(SockRef::from(socket).only_v6(), Ok(false)))
     }
 }
 
-impl Listener for Sockets {
-    type Stream = TcpStream;
+/// Whether a port on this address takes plain text beside TLS. Plain text stays on this machine,
+/// unless the user insists.
+pub fn takes_plain_text(bound: IpAddr, insecure: bool) -> bool {
+    insecure || bound.to_canonical().is_loopback()
+}
 
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        poll_fn(|context| {
-            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-            for number in 0..self.sockets.len() {
-                let socket = &self.sockets[turn.wrapping_add(number) % self.sockets.len()];
-                if let Poll::Ready(accepted) = socket.poll_accept(context) {
-                    return Poll::Ready(accepted);
-                }
-            }
-            Poll::Pending
-        })
-        .await
-    }
-
-    fn prepare(stream: &TcpStream, unsent: usize) -> io::Result<()> {
-        <TcpListener as Listener>::prepare(stream, unsent)
+impl Ports {
+    /// The ports, each with what it asks for.
+    pub fn with(self, tls: &Tls, insecure: bool) -> io::Result<Vec<(TcpListener, Encryption)>> {
+        let encrypted = |port: TcpListener| {
+            let bound = port.local_addr()?.ip();
+            let encryption = if takes_plain_text(bound, insecure) {
+                Encryption::Offered(tls.clone())
+            } else {
+                Encryption::Required(tls.clone())
+            };
+            Ok((port, encryption))
+        };
+        self.0.into_iter().map(encrypted).collect()
     }
 }
 

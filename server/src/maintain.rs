@@ -1,4 +1,4 @@
-//! The commands other than serving: `backup`, `check`, `recover` and `health`.
+//! The commands other than serving: `backup`, `check`, `recover`, `key` and `health`.
 
 use std::{
     fmt,
@@ -15,6 +15,7 @@ use crate::{
     cli::user_path,
     data::{chat_file, default_data_dir},
     health,
+    key::{KEY_FILE, ServerKey},
     log::{Marked, Summary, backup, check},
     replay::{Recovered, recover},
 };
@@ -56,6 +57,17 @@ pub enum MaintainCommand {
         #[arg(long, value_name = "NEW", value_parser = user_path())]
         to: Option<PathBuf>,
     },
+    /// Print the fingerprint of the server's key, by which clients recognise the server
+    Key {
+        /// Print the certificate instead, for programs that take one, such as grpcurl. Its name is
+        /// chitty-chat
+        #[arg(long)]
+        pem: bool,
+
+        /// Folder of the chat [default: chitty-chat in the XDG data folder]
+        #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
+        data: Option<PathBuf>,
+    },
     /// Ask a server whether it serves: exit status 0 if it does, 1 if not
     Health(health::HealthArgs),
 }
@@ -78,6 +90,7 @@ pub fn run(command: &MaintainCommand) -> ExitCode {
                 })
                 .map_err(|error| error.to_string())
         }
+        MaintainCommand::Key { pem, data } => print_key(data.as_deref(), *pem),
         MaintainCommand::Check { file, data } => {
             let file = file.as_deref().map(chat_at);
             let file = file.unwrap_or_else(|| chat_in(data.as_deref()));
@@ -104,6 +117,24 @@ pub fn run(command: &MaintainCommand) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn print_key(data: Option<&Path>, pem: bool) -> Result<(), String> {
+    let folder = data.map_or_else(default_data_dir, Path::to_path_buf);
+    let key = ServerKey::load(&folder).map_err(|error| error.to_string())?;
+    let key = key.ok_or_else(|| {
+        format!(
+            "there is no {KEY_FILE} in {}: a server makes it when it first listens on a port; name \
+             the folder of the chat with --data",
+            folder.display()
+        )
+    })?;
+    if pem {
+        say(format_args!("{}", key.certificate_pem().trim_end()));
+    } else {
+        say(format_args!("{}", key.fingerprint()));
+    }
+    Ok(())
 }
 
 /// Prints a line. The reader of a pipe may be gone, as after `head`, which is no error.

@@ -1,18 +1,24 @@
-//! The memory that participants cost that do not read.
+//! The memory that participants cost: those that are idle, and those that do not read, in plain text
+//! and over TLS.
 #![cfg(target_os = "linux")]
 
 use std::{fs, net::SocketAddr, time::Duration};
 
-use chitty_chat::proto::v1::{JoinRequest, PublishRequest, broadcast::Kind};
+use chitty_chat::{
+    fingerprint::Fingerprint,
+    proto::v1::{JoinRequest, PublishRequest, broadcast::Kind},
+};
+use chitty_server::key::ServerKey;
 use chitty_testing::server::{
     process::ServerChild,
     raw::{
         DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, WINDOW_UPDATE, frame, headers,
     },
+    tls::{Device, client_config, connect_over},
 };
 use prost::Message as _;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpSocket,
     sync::watch,
     task::JoinSet,
@@ -24,11 +30,31 @@ const LINES: u64 = 4000;
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// Joins with windows that hold all there is, so that only the socket is in the way, and reads
-/// as long as `reads` is true.
-async fn reader(server: SocketAddr, name: String, mut reads: watch::Receiver<bool>) {
+/// as long as `reads` is true. With a `key`, it connects by TLS, as a device.
+async fn reader(
+    server: SocketAddr,
+    key: Option<Fingerprint>,
+    name: String,
+    reads: watch::Receiver<bool>,
+) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("small");
-    let mut stream = socket.connect(server).await.expect("it listens");
+    let stream = socket.connect(server).await.expect("it listens");
+    match key {
+        None => read(stream, name, reads).await,
+        Some(key) => {
+            let config = client_config(key, Some(&Device::new()));
+            let stream = connect_over(stream, config).await.expect("TLS");
+            read(stream, name, reads).await;
+        }
+    }
+}
+
+async fn read(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    name: String,
+    mut reads: watch::Receiver<bool>,
+) {
     let join = JoinRequest {
         name,
         lamport: 1,
@@ -65,8 +91,72 @@ fn memory(server: &ServerChild) -> u64 {
     number.expect("a number").parse().expect("a number")
 }
 
+/// The key of the server, for those who connect by TLS.
+fn key(folder: &std::path::Path, over_tls: bool) -> Option<Fingerprint> {
+    let key = ServerKey::load(&folder.join("data")).expect("readable");
+    over_tls.then(|| key.expect("made").fingerprint())
+}
+
+fn address(server: &ServerChild) -> SocketAddr {
+    let address = server.url.trim_start_matches("http://").parse();
+    address.expect("an address")
+}
+
 #[tokio::test]
 async fn a_hundred_stalled_readers_hold_at_most_64_kib_each() {
+    let each = stalled(false, 64).await;
+    assert!(each <= 64, "{each} KiB each");
+}
+
+/// TLS adds what is encrypted and not sent, and its own state.
+#[tokio::test]
+async fn over_tls_they_hold_at_most_96_kib_each() {
+    let each = stalled(true, 96).await;
+    assert!(each <= 96, "{each} KiB each");
+}
+
+#[tokio::test]
+async fn an_idle_participant_costs_at_most_12_kib_more_over_tls() {
+    let (plain, over_tls) = (idle(false).await, idle(true).await);
+    println!("an idle participant: {plain} bytes in plain text, {over_tls} over TLS");
+    assert!(
+        over_tls <= plain + (12 << 10),
+        "{plain} and {over_tls} bytes"
+    );
+}
+
+/// The bytes that an idle participant costs.
+async fn idle(over_tls: bool) -> u64 {
+    const PARTICIPANTS: u64 = 400;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = ServerChild::start(folder.path(), "CHITTY_JOIN_RATE=off");
+    let (_client, mut stream, _) = server.join(SESSION).await;
+    let key = key(folder.path(), over_tls);
+    let (_reads, reading) = watch::channel(true);
+    let mut readers = JoinSet::new();
+    let mut join = async |numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            let name = format!("reader {number}");
+            readers.spawn(reader(address(&server), key, name, reading.clone()));
+            // One after the other, so that what many handshakes at once need is not counted.
+            while let Ok(Some(message)) = stream.message().await {
+                if matches!(message.kind, Some(Kind::Event(event)) if event.position > number + 1) {
+                    break;
+                }
+            }
+        }
+    };
+    // The first ones bring what the server needs once for all.
+    join(0..PARTICIPANTS / 4).await;
+    let before = memory(&server);
+    join(PARTICIPANTS / 4..PARTICIPANTS).await;
+    sleep(Duration::from_secs(1)).await;
+    let after = memory(&server);
+    (after.saturating_sub(before) << 10) / (PARTICIPANTS - PARTICIPANTS / 4)
+}
+
+/// The KiB that each of a hundred stalled readers holds, measured until there are few enough.
+async fn stalled(over_tls: bool, few_enough: u64) -> u64 {
     let folder = tempfile::tempdir().expect("a folder");
     let server = ServerChild::start(folder.path(), "CHITTY_JOIN_RATE=off");
     let (client, mut stream, _) = server.join(SESSION).await;
@@ -103,12 +193,16 @@ async fn a_hundred_stalled_readers_hold_at_most_64_kib_each() {
     // Fill what the server keeps once for all: the ring, and SQLite's pages.
     let long = "🦀".repeat(128);
     publish(LINES, &long).await;
-    let address = server.url.trim_start_matches("http://").parse();
-    let address = address.expect("an address");
+    let (address, key) = (address(&server), key(folder.path(), over_tls));
     let (reads, reading) = watch::channel(true);
     let mut readers = JoinSet::new();
     for number in 0..READERS {
-        readers.spawn(reader(address, format!("reader {number}"), reading.clone()));
+        readers.spawn(reader(
+            address,
+            key,
+            format!("reader {number}"),
+            reading.clone(),
+        ));
     }
     let everybody = 1 + LINES + READERS;
     let all_join = head.wait_for(|head| *head == everybody);
@@ -125,11 +219,11 @@ async fn a_hundred_stalled_readers_hold_at_most_64_kib_each() {
         let stalled = memory(&server);
         each = each.min(stalled.saturating_sub(idle) / READERS);
         println!("{idle} KiB with idle readers, {stalled} KiB with stalled ones: {each} KiB each");
-        if each <= 64 {
+        if each <= few_enough {
             break;
         }
         sleep(Duration::from_millis(100)).await;
     }
-    assert!(each <= 64, "{each} KiB each");
     assert!(readers.try_join_next().is_none(), "all are there still");
+    each
 }

@@ -2,14 +2,16 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::Ipv4Addr,
+    task::{Context, Poll},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use chitty::session::{ConnectError, Connector, endpoint};
-use chitty_server::net::Listener;
+use chitty_server::net::{Arrival, Listener};
 use http::Uri;
 use hyper_util::rt::TokioIo;
+use tokio::io::ReadBuf;
 use turmoil::net::{TcpListener, TcpStream};
 
 /// The name of the server's host.
@@ -30,13 +32,24 @@ impl SimListener {
 impl Listener for SimListener {
     type Stream = TcpStream;
 
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.0.accept().await
+    async fn accept(&self) -> io::Result<Arrival<TcpStream>> {
+        self.0.accept().await.map(Arrival::from)
     }
 
     /// Does nothing: the simulated network has no socket options.
     fn prepare(_: &TcpStream, _: usize) -> io::Result<()> {
         Ok(())
+    }
+
+    fn poll_first_byte(
+        stream: &mut TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<u8>>> {
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
+        stream
+            .poll_peek(cx, &mut buffer)
+            .map_ok(|_| buffer.filled().first().copied())
     }
 }
 

@@ -13,9 +13,10 @@ use super::values::{
     user_path,
 };
 use crate::{
+    advertise::Advertised,
     app::ServerConfig,
     follower,
-    listen::{DEFAULT, ListenAddress},
+    listen::{DEFAULT, Listen},
     log::Keep,
     net, sequencer,
 };
@@ -25,14 +26,26 @@ use chitty_room::RoomRules;
 #[derive(Clone, Debug, ClapArgs)]
 pub struct ServeArgs {
     /// Address or host name, and port, to listen on: 127.0.0.1 is for this machine only, 0.0.0.0
-    /// also for others. Port 0 picks a free one
+    /// also for others. Port 0 picks a free one; none keeps to the socket in the data folder
+    ///
+    /// A port that others can reach takes TLS only, with the server's own key.
     #[arg(
         long,
         env = "CHITTY_LISTEN",
-        value_name = "ADDR",
+        value_name = "ADDR|none",
         default_value = DEFAULT
     )]
-    pub listen: ListenAddress,
+    pub listen: Listen,
+
+    /// Take plain text also from other machines: everybody on the way can read and change
+    /// everything
+    #[arg(long, env = "CHITTY_INSECURE", value_parser = BoolishValueParser::new())]
+    pub insecure: bool,
+
+    /// Host name or address, and port, that links to this server have: those by which others reach
+    /// it [default: the address that it listens on]
+    #[arg(long, env = "CHITTY_ADVERTISE", value_name = "HOST[:PORT]")]
+    pub advertise: Option<Advertised>,
 
     /// Folder that the chat is kept in [default: chitty-chat in the XDG data folder]
     #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]

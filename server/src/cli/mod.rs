@@ -1,6 +1,7 @@
 //! The command line, and the life of the process around a server.
 
 mod args;
+mod entrances;
 mod process;
 mod values;
 
@@ -24,6 +25,7 @@ use tracing::{error, info, warn};
 
 pub use self::{args::ServeArgs, values::Limited};
 
+use self::entrances::Entrances;
 use self::process::{
     END_WITHIN, allow_open_files, detach, end_within, leave_standard_error, signal,
 };
@@ -35,7 +37,6 @@ use crate::{
     app::{self, ServeError},
     data::{DataDir, DataError, default_data_dir},
     failure::describe,
-    listen::{Sockets, own_addresses, ways_in},
     log::{Log, MemoryLog, SqliteLog},
     sequencer::{SequencerError, StopReason},
     threads,
@@ -75,7 +76,11 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     let runtime = threads::start()?;
     let opened = open_log(args);
     let (data, result) = match opened {
-        Ok((data, log)) => (data, runtime.block_on(serve(args, log, &log_path))),
+        Ok((data, log)) => {
+            let served = serve(args, log, data.as_ref(), &log_path);
+            let result = runtime.block_on(served);
+            (data, result)
+        }
         Err(error) => (None, Err(error)),
     };
     // A reader of the log that hangs on the disk must not keep the process alive.
@@ -112,8 +117,13 @@ pub fn say(what: &str) {
     let _ = writeln!(io::stderr(), "chitty-server: {}", display::safe(what));
 }
 
-async fn serve(args: &ServeArgs, log: Arc<dyn Log>, log_path: &Path) -> Result<()> {
-    let listener = Sockets::bind(&args.listen).await?;
+async fn serve(
+    args: &ServeArgs,
+    log: Arc<dyn Log>,
+    data: Option<&DataDir>,
+    log_path: &Path,
+) -> Result<()> {
+    let (listener, entrances) = entrances::open(args, data).await?;
     let shutdown = CancellationToken::new();
     let signals = shutdown.clone();
     tokio::spawn(async move {
@@ -122,7 +132,7 @@ async fn serve(args: &ServeArgs, log: Arc<dyn Log>, log_path: &Path) -> Result<(
         info!(target: CALL, call = "Server", step = "stopping", signal);
         signals.cancel();
     });
-    announce(&listener, &*log, log_path)?;
+    announce(&entrances, &*log, log_path);
     if args.detach {
         leave_standard_error().wrap_err("cannot open /dev/null")?;
     }
@@ -145,27 +155,14 @@ fn open_log(args: &ServeArgs) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
     Ok((Some(data), Arc::new(log)))
 }
 
-fn announce(sockets: &Sockets, log: &dyn Log, log_path: &Path) -> io::Result<()> {
+fn announce(entrances: &Entrances, log: &dyn Log, log_path: &Path) {
     let extent = log.extent();
-    let listening = sockets.addresses()?;
-    let addresses: Vec<_> = listening.iter().map(ToString::to_string).collect();
-    let address = addresses.join(",");
+    let addresses = entrances.listening.iter().map(ToString::to_string);
+    let address = addresses.collect::<Vec<_>>().join(",");
     info!(
         target: CALL, call = "Server", step = "started", address = %address,
         epoch = &*log.epoch(), position = extent.head.get(), first = extent.first.get(),
     );
-    let (ways, note) = ways_in(&listening, sockets.takes_both(), &own_addresses());
-    let ways = ways
-        .iter()
-        .map(|way| format!("chitty --server http://{way}"));
-    let ways: Vec<_> = ways.chain(note.map(|note| format!("({note})"))).collect();
     // Standard output may be closed, which is no reason not to serve.
-    let _ = writeln!(
-        io::stdout(),
-        "chitty-server listens on {}\n  join it:  {}\n  its log:  {}",
-        addresses.join(", "),
-        ways.join("\n            "),
-        log_path.display()
-    );
-    Ok(())
+    let _ = io::stdout().write_all(entrances.text(log_path).as_bytes());
 }

@@ -1,4 +1,7 @@
+use tokio::net::TcpStream;
+
 use super::*;
+use crate::net::{Doors, Listener as _};
 
 #[test]
 fn places_are_names_or_addresses_with_a_port() {
@@ -41,39 +44,66 @@ async fn a_name_is_listened_on_by_all_its_addresses() {
         host: "localhost".into(),
         port,
     };
-    let sockets = Sockets::bind(&place).await.expect("it is here");
-    let addresses = sockets.addresses().expect("bound");
+    let ports = Ports::bind(&place).await.expect("it is here");
+    let addresses = ports.addresses().expect("bound");
     assert!(!addresses.is_empty());
+    let ports = ports.0.into_iter().map(|port| (port, Encryption::Never));
+    let doors = Doors::new(ports.collect(), None);
     for address in addresses {
         assert!(address.ip().is_loopback());
-        let (peer, accepted) = tokio::join!(TcpStream::connect(address), sockets.accept());
+        let (peer, accepted) = tokio::join!(TcpStream::connect(address), doors.accept());
         let here = peer.expect("it listens").local_addr().expect("connected");
-        assert_eq!(accepted.expect("it comes").1, here);
+        assert_eq!(accepted.expect("it comes").address, here.ip());
+    }
+}
+
+#[test]
+fn plain_text_from_other_machines_is_the_users_wish() {
+    for (bound, insecure, plain) in [
+        ("127.0.0.1", false, true),
+        ("127.5.5.5", false, true),
+        ("::1", false, true),
+        ("::ffff:127.0.0.1", false, true),
+        ("0.0.0.0", false, false),
+        ("::", false, false),
+        ("192.168.1.5", false, false),
+        ("172.17.0.2", false, false),
+        ("fe80::1", false, false),
+        ("::ffff:192.0.2.1", false, false),
+        ("0.0.0.0", true, true),
+        ("192.0.2.1", true, true),
+        ("127.0.0.1", true, true),
+    ] {
+        let ip = bound.parse().expect("an address");
+        assert_eq!(takes_plain_text(ip, insecure), plain, "{bound} {insecure}");
     }
 }
 
 #[tokio::test]
-async fn each_of_several_sockets_is_served() {
-    let free = async || TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let sockets = Sockets {
-        sockets: vec![free().await, free().await, free().await],
-        turn: AtomicUsize::new(usize::MAX - 1),
-    };
-    let addresses = sockets.addresses().expect("bound");
-    // Those who come to the first do not keep those out who come to the last.
-    let mut peers = Vec::new();
-    for address in [addresses[0], addresses[0], addresses[2]] {
-        peers.push(TcpStream::connect(address).await.expect("it listens"));
+async fn a_port_asks_for_what_its_address_needs() {
+    let key = crate::key::ServerKey::ephemeral().expect("made");
+    let tls = Tls::new(&key).expect("TLS");
+    for (listen, insecure, is_required) in [
+        ("127.0.0.1:0", false, false),
+        ("0.0.0.0:0", false, true),
+        ("0.0.0.0:0", true, false),
+    ] {
+        let place = listen.parse().expect("a place");
+        let ports = Ports::bind(&place).await.expect("it is here");
+        let ports = ports.with(&tls, insecure).expect("bound");
+        for (_, encryption) in ports {
+            let required = matches!(encryption, Encryption::Required(_));
+            assert_eq!(required, is_required, "{listen} {insecure}");
+        }
     }
-    let mut accepted = Vec::new();
-    for _ in &peers {
-        let (stream, from) = sockets.accept().await.expect("it comes");
-        accepted.push((from, stream.local_addr().expect("connected")));
-    }
-    for (peer, address) in peers.iter().zip([0, 0, 2]) {
-        let from = peer.local_addr().expect("connected");
-        assert!(accepted.contains(&(from, addresses[address])));
-    }
+}
+
+#[test]
+fn none_is_no_place() {
+    assert_eq!("none".parse(), Ok(Listen::Nowhere));
+    let place = "none:1".parse().map(Listen::On);
+    assert_eq!("none:1".parse(), place, "a host may be called that");
+    assert!("None".parse::<Listen>().is_err());
 }
 
 #[tokio::test]
@@ -92,7 +122,7 @@ async fn what_cannot_be_listened_on_is_said_with_what_to_do() {
         ("nowhere.invalid:1", ["nowhere.invalid", "--listen"]),
     ] {
         let place: ListenAddress = text.parse().expect("a place");
-        let error = Sockets::bind(&place).await.expect_err(text).to_string();
+        let error = Ports::bind(&place).await.expect_err(text).to_string();
         for part in parts {
             assert!(error.contains(part), "{error}");
         }

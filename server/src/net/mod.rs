@@ -7,16 +7,23 @@
 
 mod admission;
 mod burst;
+mod channel;
+mod doors;
 mod driver;
 mod exhaustion;
+mod introduction;
 mod listener;
 mod member;
+mod metered;
 mod pace;
 mod peer;
 mod stream;
+mod tls;
+mod unix;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use chitty_room::Identity;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -32,17 +39,22 @@ use tower_service::Service;
 use tracing::{debug, warn};
 
 pub use self::{
-    listener::Listener,
+    doors::{Doors, Stream},
+    listener::{Arrival, Encryption, Listener, THIS_MACHINE},
     member::ParticipantGuard,
     peer::Peer,
     stream::{Endless, StreamAbort, set_waits_for_peer, set_waits_for_server, set_watches},
+    tls::Tls,
+    unix::{UnixDoor, UnixDoorError},
 };
 
 use self::{
     admission::{Admitted, Registry},
     burst::Bursts,
+    channel::Channel,
     driver::{ConnectionDriver, PartEnd, Parts},
     exhaustion::Exhaustion,
+    introduction::introduce,
     member::{Expiry, Member},
     pace::Paced,
 };
@@ -132,7 +144,7 @@ where
     let mut bursts = Bursts::new(limits.send_buffer);
     let mut connection_number = 0;
     loop {
-        let (stream, address) = tokio::select! {
+        let arrival = tokio::select! {
             biased;
             // First, so that a shutdown is noticed even while connections come in without a pause.
             () = ends.shutdown.cancelled() => break,
@@ -147,7 +159,13 @@ where
                 }
             },
         };
-        let source = admission::source(address.ip());
+        let Arrival {
+            stream,
+            address,
+            encryption,
+            identity,
+        } = arrival;
+        let source = admission::source(address);
         // A connection that is not admitted is closed without an answer, which would need the very
         // resources that are to be saved.
         let Some(admitted) = registry.admit(source) else {
@@ -159,9 +177,30 @@ where
         }
         let stream = bursts.add(stream);
         connection_number += 1;
-        let peer = (admitted, connection_number);
-        let connection = serve_connection(stream, peer, service.clone(), limits, ends.clone());
-        connections.spawn(connection);
+        let connection = Connection {
+            admitted,
+            number: connection_number,
+            identity,
+        };
+        if matches!(encryption, Encryption::Never) {
+            let stream = Channel::Plain(stream);
+            let served = connection.serve(stream, service.clone(), limits, ends.clone());
+            connections.spawn(served);
+            continue;
+        }
+        let (service, ends, tasks) = (service.clone(), ends.clone(), connections.clone());
+        connections.spawn(async move {
+            let member = Arc::clone(&connection.admitted.0);
+            let introduced = introduce::<L>(stream, encryption, member, limits, ends.clone());
+            let Some((stream, identity)) = introduced.await else {
+                return;
+            };
+            let connection = Connection {
+                identity,
+                ..connection
+            };
+            tasks.spawn(connection.serve(stream, service, limits, ends));
+        });
     }
     // New connections are refused while the open ones end.
     drop(listener);
@@ -193,63 +232,80 @@ impl Ends {
     }
 }
 
-/// Serves one connection to its end. hyper-util's `GracefulShutdown` could do this, but it signals
-/// connections in random order, and a simulated run must be the same each time.
-///
-/// The memory of an idle connection is mostly the size of this future.
-fn serve_connection<S, B>(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    (admitted, connection): (Admitted, u64),
-    service: S,
-    limits: Limits,
-    ends: Ends,
-) -> impl Future<Output = ()> + Send
-where
-    S: Service<http::Request<Incoming>, Response = http::Response<B>, Error = Infallible>,
-    S: Clone + Send + Sync + 'static,
-    S::Future: Send,
-    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
-    let member = Arc::clone(&admitted.0);
-    let parts = Parts::new(Arc::clone(&member));
-    // Timers and signals are parts of the connection, too, so that it needs no other task.
-    parts.add(end_when_expired(
-        Arc::clone(&member),
-        parts.clone(),
-        limits.drain,
-    ));
-    parts.add(ends.closing(parts.clone()));
-    let stream = Paced::new(stream, Arc::clone(&member));
-    let service = service_fn(move |mut request: http::Request<Incoming>| {
-        member.speaks();
-        let mut service = service.clone();
-        let member = Arc::clone(&member);
-        // Boxed, because a stream would otherwise keep the space for this future until it ends.
-        Box::pin(async move {
-            // Inside the future, because the handle is that of the stream that is being polled.
-            let (abort, source) = (stream::abort_handle(), member.source.address);
-            request.extensions_mut().insert(Peer {
-                source,
-                connection,
-                abort,
-                member,
-            });
-            let response = service.call(request).await;
-            if let Ok(response) = &response
-                && response.extensions().get::<Endless>().is_none()
-            {
-                set_waits_for_peer(limits.taken_within);
+/// An open connection, and its peer.
+struct Connection {
+    admitted: Admitted,
+    number: u64,
+    identity: Identity,
+}
+
+impl Connection {
+    /// Serves the connection to its end. hyper-util's `GracefulShutdown` could do this, but it
+    /// signals connections in random order, and a simulated run must be the same each time.
+    ///
+    /// The memory of an idle connection is mostly the size of this future.
+    fn serve<S, B>(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        service: S,
+        limits: Limits,
+        ends: Ends,
+    ) -> impl Future<Output = ()> + Send
+    where
+        S: Service<http::Request<Incoming>, Response = http::Response<B>, Error = Infallible>,
+        S: Clone + Send + Sync + 'static,
+        S::Future: Send,
+        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        let Self {
+            admitted,
+            number: connection,
+            identity,
+        } = self;
+        let member = Arc::clone(&admitted.0);
+        let parts = Parts::new(Arc::clone(&member));
+        // Timers and signals are parts of the connection, too, so that it needs no other task.
+        parts.add(end_when_expired(
+            Arc::clone(&member),
+            parts.clone(),
+            limits.drain,
+        ));
+        parts.add(ends.closing(parts.clone()));
+        let stream = Paced::new(stream, Arc::clone(&member));
+        let service = service_fn(move |mut request: http::Request<Incoming>| {
+            member.speaks();
+            let mut service = service.clone();
+            let member = Arc::clone(&member);
+            // Boxed, because a stream would otherwise keep the space for this future until it
+            // ends.
+            Box::pin(async move {
+                // Inside the future, because the handle is that of the stream that is being
+                // polled.
+                let (abort, source) = (stream::abort_handle(), member.source.address);
+                request.extensions_mut().insert(Peer {
+                    source,
+                    identity,
+                    connection,
+                    abort,
+                    member,
+                });
+                let response = service.call(request).await;
+                if let Ok(response) = &response
+                    && response.extensions().get::<Endless>().is_none()
+                {
+                    set_waits_for_peer(limits.taken_within);
+                }
+                response
+            })
+        });
+        let served = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
+        let driver = ConnectionDriver::new(served, GracefulConnection::graceful_shutdown, parts);
+        async move {
+            if let Err(error) = driver.await {
+                debug!(%error, "a connection ended");
             }
-            response
-        })
-    });
-    let served = builder(limits, parts.clone()).serve_connection(TokioIo::new(stream), service);
-    let driver = ConnectionDriver::new(served, GracefulConnection::graceful_shutdown, parts);
-    async move {
-        if let Err(error) = driver.await {
-            debug!(%error, "a connection ended");
+            drop(admitted);
         }
-        drop(admitted);
     }
 }
 

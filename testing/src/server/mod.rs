@@ -4,6 +4,7 @@ pub mod fuzz;
 pub mod process;
 pub mod raw;
 pub mod strace;
+pub mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,8 +19,9 @@ use chitty_room::RoomRules;
 use chitty_server::{
     app::{self, ServeError, ServerConfig},
     follower,
+    key::ServerKey,
     log::{Log, MemoryLog},
-    net,
+    net::{self, Doors, Encryption, Listener, Tls},
     sequencer::{self, StopReason},
 };
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
@@ -73,8 +75,35 @@ impl TestServer {
     pub async fn on(log: Arc<dyn Log>, config: ServerConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
+        Self::behind(listener, address, log, config)
+    }
+
+    /// Starts a server that takes TLS and plain text, or TLS only, on a log in memory. The key is
+    /// its own.
+    pub async fn with_tls(is_required: bool, config: ServerConfig) -> (Self, ServerKey) {
+        let port = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = port.local_addr().expect("bound");
+        let key = ServerKey::ephemeral().expect("a key");
+        let tls = Tls::new(&key).expect("TLS 1.3");
+        let encryption = if is_required {
+            Encryption::Required(tls)
+        } else {
+            Encryption::Offered(tls)
+        };
+        let doors = Doors::new(vec![(port, encryption)], None);
+        let log = Arc::new(MemoryLog::new(&mut os_random));
+        (Self::behind(doors, address, log, config), key)
+    }
+
+    /// Starts a server on this listener, which has this address, and on this log.
+    pub fn behind(
+        listener: impl Listener,
+        address: SocketAddr,
+        log: Arc<dyn Log>,
+        config: ServerConfig,
+    ) -> Self {
         let shutdown = CancellationToken::new();
-        let served = app::serve(listener, Arc::clone(&log), config, shutdown.clone());
+        let served = app::serve(listener, log, config, shutdown.clone());
         let task = tokio::spawn(served);
         Self {
             address,
@@ -114,22 +143,7 @@ impl TestServer {
     ///
     /// The status, if the server refuses the request.
     pub async fn join_with(&self, request: JoinRequest) -> Result<TestParticipant, Status> {
-        let mut client = self.client().await;
-        let mut stream = client.join(request).await?.into_inner();
-        let first = timeout(PATIENCE, stream.message())
-            .await
-            .expect("in time")?;
-        let Some(Broadcast {
-            kind: Some(Kind::Welcome(welcome)),
-        }) = first
-        else {
-            panic!("the first message is a Welcome, not {first:?}");
-        };
-        Ok(TestParticipant {
-            client,
-            stream,
-            welcome,
-        })
+        join_over(self.channel().await, request).await
     }
 
     /// Shuts the server down, and waits for its end.
@@ -141,6 +155,30 @@ impl TestServer {
             .expect("it ran")
             .expect("orderly")
     }
+}
+
+/// Joins by this request over this channel, and takes the Welcome.
+///
+/// # Errors
+///
+/// The status, if the server refuses the request.
+pub async fn join_over(channel: Channel, request: JoinRequest) -> Result<TestParticipant, Status> {
+    let mut client = ChittyChatClient::new(channel);
+    let mut stream = client.join(request).await?.into_inner();
+    let first = timeout(PATIENCE, stream.message())
+        .await
+        .expect("in time")?;
+    let Some(Broadcast {
+        kind: Some(Kind::Welcome(welcome)),
+    }) = first
+    else {
+        panic!("the first message is a Welcome, not {first:?}");
+    };
+    Ok(TestParticipant {
+        client,
+        stream,
+        welcome,
+    })
 }
 
 /// A participant, with its stream.

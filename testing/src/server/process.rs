@@ -34,7 +34,7 @@ fn program() -> PathBuf {
 pub struct ServerChild {
     process: Child,
     logs: PathBuf,
-    /// Its address as clients take it, `http://…`.
+    /// Its address as clients take it, `http://…`; the path of its socket if it has no port.
     pub url: String,
 }
 
@@ -46,8 +46,19 @@ impl ServerChild {
 
     /// `runner` is another program, with its arguments, that becomes the server.
     pub fn start_under(folder: &Path, ulimit: &str, runner: &str) -> Self {
+        let mut server = Self::listening(folder, ulimit, runner, "127.0.0.1:0");
+        server.url.insert_str(0, "http://");
+        server
+    }
+
+    /// A server without a port, which is reached over its socket in the data folder.
+    pub fn without_port(folder: &Path) -> Self {
+        Self::listening(folder, "", "", "none")
+    }
+
+    fn listening(folder: &Path, ulimit: &str, runner: &str, listen: &str) -> Self {
         let script = format!(
-            "{ulimit} exec {runner} {1} --listen 127.0.0.1:0 --publish-rate off --grace 0.2 \
+            "{ulimit} exec {runner} {1} --listen {listen} --publish-rate off --grace 0.2 \
              --restart-grace 60 --data {0}/data --log-dir {0}/logs",
             folder.display(),
             program().display()
@@ -63,9 +74,10 @@ impl ServerChild {
             .read_line(&mut line)
             .expect("it speaks");
         let address = line.trim().rsplit(' ').next().unwrap_or_default();
-        assert!(address.contains(':'), "it does not start: {line}");
+        let is_place = address.contains(':') || address.starts_with('/');
+        assert!(is_place, "it does not start: {line}");
         Self {
-            url: format!("http://{address}"),
+            url: address.to_owned(),
             logs: folder.join("logs"),
             process,
         }

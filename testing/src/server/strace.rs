@@ -55,10 +55,14 @@ pub fn parse(trace: &str) -> Vec<SystemCall> {
 }
 
 impl SystemCall {
-    /// `None` where it is a signal, or the end of a thread.
+    /// `None` where it is a signal, or the end of a thread, or only peeks at bytes that are read
+    /// later.
     fn parse(text: &str, begin: usize, end: usize) -> Option<Self> {
         let (name, rest) = text.split_once('(')?;
         let (arguments, result) = rest.rsplit_once(" = ")?;
+        if arguments.contains("MSG_PEEK") {
+            return None;
+        }
         let file = arguments.split_once('<')?.1.split_once('>')?.0;
         // Where all is hexadecimal, quotation marks are those of strings.
         let strings: Vec<u8> = arguments

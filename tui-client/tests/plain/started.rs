@@ -58,7 +58,7 @@ impl Own {
     /// The server's process, if one ran.
     fn process(&self) -> Option<u32> {
         let lock = std::fs::read_to_string(self.world.data().join("lock"));
-        lock.ok()?.trim().parse().ok()
+        lock.ok()?.lines().next()?.parse().ok()
     }
 
     /// What Linux reports of the server.

@@ -27,7 +27,7 @@ use tokio::{
     task::{JoinSet, yield_now},
 };
 
-use self::stream::BurstStream;
+pub(super) use self::stream::BurstStream;
 
 /// Bytes that a group buffers before it sends without waiting for more: about one event for each
 /// follower in a part of a wave. Large writes are expensive by themselves, so that collecting many

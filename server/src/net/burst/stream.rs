@@ -10,10 +10,24 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{BURST, BurstConnection};
+use crate::net::Listener;
 
 /// The end of a connection that HTTP/2 writes to. What is written is sent in the next burst, and if
 /// that fails, the next write returns the error. Shutting it down waits until all is sent.
 pub(in crate::net) struct BurstStream<S: AsyncWrite + Unpin>(pub(super) Arc<BurstConnection<S>>);
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> BurstStream<S> {
+    /// The first byte that waits to be read, as the listener of the socket sees it.
+    pub(in crate::net) fn poll_first_byte<L: Listener<Stream = S>>(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<u8>>> {
+        match &mut self.0.state().socket {
+            Some(socket) => L::poll_first_byte(socket, cx),
+            None => Poll::Ready(Ok(None)),
+        }
+    }
+}
 
 /// Sends what the socket takes at once, and closes it. The connection itself may live on, because a
 /// full socket holds it through the waker that it was given.
