@@ -1,4 +1,4 @@
-//! A whole server, put together: the log, the sequencer, the service, the connections.
+//! A whole server, put together: the store, the sequencer, the service, the connections.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,10 +11,10 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     follower,
-    log::Log,
+    log::Store,
     net::{self, Ends, Listener},
     replay::ReplayError,
-    sequencer::{self, Handle, Sequencer, SequencerError, StopReason},
+    sequencer::{self, Chats, Sequencer, SequencerError, StopReason},
     service::ChittyChat,
 };
 
@@ -25,7 +25,7 @@ const DRAIN_AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// What is configured about a server.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerConfig {
-    /// The configuration of the chat.
+    /// The configuration of the chats.
     pub sequencer: sequencer::SequencerConfig,
     /// The limits on followers.
     pub followers: follower::FollowerLimits,
@@ -52,24 +52,23 @@ pub enum ServeError {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves the chat in this log on this listener until `shutdown`, until nobody has been present for
+/// Serves the chats in this store on this listener until `shutdown`, until nobody has been present for
 /// the configured time, or until the store fails. All streams have ended or were aborted when this
 /// returns.
 pub async fn serve(
     listener: impl Listener,
-    log: Arc<dyn Log>,
+    store: Arc<dyn Store>,
     config: ServerConfig,
     shutdown: CancellationToken,
 ) -> Result<StopReason, ServeError> {
-    let started = Sequencer::start(Arc::clone(&log), config.followers, config.sequencer);
-    let (sequencer, handle) = tokio::select! {
+    let started = Sequencer::start(store, config.followers, config.sequencer);
+    let (sequencer, chats) = tokio::select! {
         biased;
-        // Folding a large chat takes seconds.
+        // Folding large chats takes seconds.
         () = shutdown.cancelled() => return Ok(StopReason::Shutdown),
         started = started => started?,
     };
-    let hub = Arc::clone(handle.hub());
-    let (health, service) = services(handle, config.random).await?;
+    let (health, service) = services(chats, config.random).await?;
     let service = service.with_replies(config.connections.replies);
     // A child token, so that ending the connections does not cancel the caller's token.
     let ends = Ends {
@@ -80,11 +79,7 @@ pub async fn serve(
     let network = tokio::spawn(network);
     // On the runtime's threads, so that waking a task does not have to wake another thread first.
     let result = tokio::spawn(async move {
-        let result = tokio::select! {
-            biased;
-            result = sequencer.run(shutdown) => result,
-            never = hub.run() => match never {},
-        };
+        let result = sequencer.run_with_hubs(shutdown).await;
         if let Err(error) = &result {
             (config.failed)(error);
         }
@@ -115,7 +110,7 @@ pub async fn serve(
 }
 
 async fn services(
-    handle: Handle,
+    chats: Chats,
     random: fn(&mut [u8]),
 ) -> Result<(HealthReporter, ChittyChat), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -127,5 +122,5 @@ async fn services(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     let others = Routes::new(health_service).add_service(reflection);
-    Ok((health, ChittyChat::new(handle, random, others)))
+    Ok((health, ChittyChat::new(chats, random, others)))
 }

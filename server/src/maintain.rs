@@ -16,7 +16,7 @@ use crate::{
     data::{chat_file, default_data_dir},
     health,
     key::{KEY_FILE, ServerKey},
-    log::{Marked, Summary, backup, check},
+    log::{ChatSummary, Marked, Summary, backup, check},
     replay::{Recovered, recover},
 };
 
@@ -178,7 +178,33 @@ fn print(file: &Path, summary: &Summary) {
     say(format_args!("  present:   {}", summary.present));
     say(format_args!("  epoch:     {}", summary.epoch));
     say(format_args!("  schema:    {}", summary.schema));
-    match summary.marked {
+    print_marked(summary.marked);
+    for chat in &summary.others {
+        print_chat(chat);
+    }
+}
+
+/// Prints what a file has of a chat beside the lobby.
+fn print_chat(chat: &ChatSummary) {
+    let extent = chat.extent;
+    say(format_args!("  {}", chat.name));
+    say(format_args!(
+        "  positions: {} to {}",
+        extent.first, extent.head
+    ));
+    say(format_args!(
+        "  events:    {} in {} bytes",
+        extent.events(),
+        extent.bytes
+    ));
+    say(format_args!("  time:      {}", chat.lamport));
+    say(format_args!("  present:   {}", chat.present));
+    say(format_args!("  epoch:     {}", chat.epoch));
+    print_marked(chat.marked);
+}
+
+fn print_marked(marked: Marked) {
+    match marked {
         Marked::All | Marked::Needless => {}
         Marked::UpTo(position) => say(format_args!(
             "  mark:      reaches to position {position} only, as after a power cut: it is not \
@@ -195,17 +221,25 @@ fn print(file: &Path, summary: &Summary) {
 }
 
 fn print_recovered(file: &Path, to: &Path, recovered: &Recovered) {
+    say(format_args!(
+        "{} is what is whole of {}",
+        to.display(),
+        file.display()
+    ));
+    print_recovered_chat(recovered);
+    for (chat, recovered) in &recovered.others {
+        say(format_args!("  {chat}"));
+        print_recovered_chat(recovered);
+    }
+}
+
+fn print_recovered_chat(recovered: &Recovered) {
     let (first, head) = recovered.positions;
     let lost: u64 = recovered
         .filled
         .iter()
         .map(|(from, to)| to.get() + 1 - from.get())
         .sum();
-    say(format_args!(
-        "{} is what is whole of {}",
-        to.display(),
-        file.display()
-    ));
     say(format_args!("  positions: {first} to {head}"));
     say(format_args!("  whole:     {} events", recovered.kept));
     say(format_args!("  lost:      {lost} events"));

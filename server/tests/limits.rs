@@ -8,7 +8,11 @@ use chitty_chat::{
 };
 use chitty_room::rate::Rate;
 use chitty_server::{
-    app::ServerConfig, log::MemoryLog, net, sequencer::Sequencer, service::ChittyChat,
+    app::ServerConfig,
+    log::{MemoryLog, MemoryStore},
+    net,
+    sequencer::Sequencer,
+    service::ChittyChat,
 };
 use chitty_testing::server::{PATIENCE, TestServer, config};
 use tokio::{
@@ -267,12 +271,12 @@ async fn who_does_not_ask_for_anything_is_cut_and_who_does_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn half_a_request_is_not_waited_for_for_ever() {
-    let log = Arc::new(MemoryLog::new(&mut os_random));
+    let store = Arc::new(MemoryStore::new(&mut os_random));
     let config = config();
-    let (_sequencer, handle) = Sequencer::start(log, config.followers, config.sequencer)
+    let (_sequencer, chats) = Sequencer::start(store, config.followers, config.sequencer)
         .await
         .expect("an empty log");
-    let mut service = ChittyChat::new(handle, os_random, Routes::default());
+    let mut service = ChittyChat::new(chats, os_random, Routes::default());
     for method in ["Join", "Publish", "Leave", "History"] {
         let never = http_body_util::StreamBody::new(futures_util::stream::pending::<
             Result<http_body::Frame<bytes::Bytes>, Status>,

@@ -1,10 +1,12 @@
-//! The server's logs keep the contract of all logs.
+//! The server's logs keep the contract of all logs, and its stores that of all stores.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use chitty_chat::{Position, secret::os_random};
+use chitty_chat::{Position, secret::os_random, text::ChatName};
 use chitty_room::Fold;
-use chitty_server::log::{Keep, Log as _, MemoryLog, OpenError, SqliteLog};
+use chitty_server::log::{
+    Keep, Log, MemoryLog, MemoryStore, OpenError, SqliteLog, SqliteStore, Store,
+};
 use chitty_testing::log_contract::{ALL, batch};
 use tempfile::TempDir;
 
@@ -18,14 +20,78 @@ chitty_testing::log_contract! {
     in_sqlite => crate::in_sqlite_log
 }
 
-fn in_memory_log() -> ((), MemoryLog) {
-    ((), MemoryLog::new(&mut os_random))
+chitty_testing::log_contract! {
+    #[tokio::test]
+    in_memory_beside_others => crate::log_beside_others_in_memory
 }
 
-fn in_sqlite_log() -> (TempDir, SqliteLog) {
+chitty_testing::log_contract! {
+    #[tokio::test]
+    in_sqlite_beside_others => crate::log_beside_others_in_sqlite
+}
+
+chitty_testing::store_contract! {
+    #[tokio::test]
+    store_in_memory => crate::memory_store
+}
+
+chitty_testing::store_contract! {
+    #[tokio::test]
+    store_in_sqlite => crate::sqlite_store
+}
+
+fn memory_store() -> ((), MemoryStore) {
+    ((), MemoryStore::new(&mut os_random))
+}
+
+fn sqlite_store() -> (TempDir, SqliteStore) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::open::<Fold>(&folder.path().join("chat.db"), &mut os_random);
+    (folder, store.expect("new"))
+}
+
+/// The log of a chat whose neighbours have records.
+fn beside_others(store: Arc<dyn Store>) -> Arc<dyn Log> {
+    // A runtime of its own, because the caller is in that of the test.
+    let made = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.expect("a runtime").block_on(async {
+            let mut logs = vec![store.lobby()];
+            for name in ["dev", "ops"] {
+                let name = ChatName::parse(name).expect("a name");
+                let created = store.create(&name, &mut os_random).await;
+                logs.push(created.expect("there is space"));
+            }
+            let between = logs.remove(1);
+            for log in logs {
+                let appended = log.append(Position::ZERO, batch(1..=25)).await;
+                appended.expect("empty");
+                let kept = log.keep_snapshot(9.into(), Box::new(|| vec![99])).await;
+                kept.expect("kept");
+            }
+            between
+        })
+    });
+    made.join().expect("it runs")
+}
+
+fn log_beside_others_in_memory() -> ((), Arc<dyn Log>) {
+    ((), beside_others(Arc::new(memory_store().1)))
+}
+
+fn log_beside_others_in_sqlite() -> (TempDir, Arc<dyn Log>) {
+    let (folder, store) = sqlite_store();
+    (folder, beside_others(Arc::new(store)))
+}
+
+fn in_memory_log() -> ((), Arc<MemoryLog>) {
+    ((), Arc::new(MemoryLog::new(&mut os_random)))
+}
+
+fn in_sqlite_log() -> (TempDir, Arc<SqliteLog>) {
     let folder = tempfile::tempdir().expect("a folder");
     let log = open(&folder.path().join("chat.db")).expect("new");
-    (folder, log)
+    (folder, Arc::new(log))
 }
 
 fn open(path: &Path) -> Result<SqliteLog, OpenError> {

@@ -1,6 +1,6 @@
 //! The simulated log keeps the contract of all logs, and loses in a crash what was not synced.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chitty_chat::Position;
 use chitty_server::log::{AppendError, Keep, Log as _};
@@ -12,8 +12,8 @@ chitty_testing::log_contract! {
     simulated => crate::simulated_log
 }
 
-fn simulated_log() -> ((), SimLog) {
-    ((), SimLog::new(1))
+fn simulated_log() -> ((), Arc<SimLog>) {
+    ((), Arc::new(SimLog::new(1)))
 }
 
 /// Whether the batch whose sync was under way in a crash is there after the restart.

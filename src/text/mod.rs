@@ -3,12 +3,14 @@
 
 pub mod caseless;
 pub(crate) mod chars;
+mod chat_name;
 pub mod display;
 mod message;
 mod name;
 mod name_key;
 mod reserved;
 
+pub use chat_name::{ChatName, ChatNameError};
 pub use message::{MessageText, MessageTextError, action_of};
 pub use name::{Forbidden, ParticipantName, ParticipantNameError};
 pub use name_key::NameKey;

@@ -7,5 +7,7 @@
 
 pub mod fake_server;
 pub mod log_contract;
+pub mod one_chat;
 pub mod server;
+pub mod store_contract;
 pub mod terminal;

@@ -11,11 +11,11 @@ use chitty_server::log::{AppendError, Extent, Keep, Log, PageLimit, TRIM_STEP, l
 
 /// Generates a module with a test for each clause of the contract.
 ///
-/// It takes the attribute of the tests, the name of the module, and a function that makes a new log.
-/// The function returns a guard, too, such as a temporary folder, which lives as long as the log:
+/// It takes the attribute of the tests, the name of the module, and a function that makes a new log,
+/// in an `Arc`. The function returns a guard, too, such as a temporary folder, which lives as long as the log:
 ///
 /// ```text
-/// fn new_log() -> (TempDir, MyLog) { … }
+/// fn new_log() -> (TempDir, Arc<MyLog>) { … }
 ///
 /// chitty_testing::log_contract! {
 ///     #[tokio::test]
@@ -48,7 +48,7 @@ macro_rules! log_contract {
                 async fn $clause() {
                     // The log is declared last, and so dropped before its guard.
                     let (_guard, log) = $new();
-                    $crate::log_contract::$clause(&log).await;
+                    $crate::log_contract::$clause(&*log).await;
                 }
             )+
         }

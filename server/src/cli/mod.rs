@@ -37,7 +37,7 @@ use crate::{
     app::{self, ServeError},
     data::{DataDir, DataError, default_data_dir},
     failure::describe,
-    log::{Log, MemoryLog, SqliteLog},
+    log::{Log, MemoryStore, SqliteStore, Store},
     sequencer::{SequencerError, StopReason},
     threads,
 };
@@ -74,10 +74,10 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
         ..args.clone()
     };
     let runtime = threads::start()?;
-    let opened = open_log(args);
+    let opened = open_store(args);
     let (data, result) = match opened {
-        Ok((data, log)) => {
-            let served = serve(args, log, data.as_ref(), &log_path);
+        Ok((data, store)) => {
+            let served = serve(args, store, data.as_ref(), &log_path);
             let result = runtime.block_on(served);
             (data, result)
         }
@@ -119,7 +119,7 @@ pub fn say(what: &str) {
 
 async fn serve(
     args: &ServeArgs,
-    log: Arc<dyn Log>,
+    store: Arc<dyn Store>,
     data: Option<&DataDir>,
     log_path: &Path,
 ) -> Result<()> {
@@ -132,11 +132,11 @@ async fn serve(
         info!(target: CALL, call = "Server", step = "stopping", signal);
         signals.cancel();
     });
-    announce(&entrances, &*log, log_path);
+    announce(&entrances, &*store.lobby(), log_path);
     if args.detach {
         leave_standard_error().wrap_err("cannot open /dev/null")?;
     }
-    let end = app::serve(listener, log, args.config(), shutdown).await?;
+    let end = app::serve(listener, store, args.config(), shutdown).await?;
     let reason = match end {
         StopReason::Shutdown => "signal",
         StopReason::Idle => "idle",
@@ -145,14 +145,14 @@ async fn serve(
     Ok(())
 }
 
-fn open_log(args: &ServeArgs) -> Result<(Option<DataDir>, Arc<dyn Log>)> {
+fn open_store(args: &ServeArgs) -> Result<(Option<DataDir>, Arc<dyn Store>)> {
     if args.ephemeral {
-        return Ok((None, Arc::new(MemoryLog::new(&mut secret::os_random))));
+        return Ok((None, Arc::new(MemoryStore::new(&mut secret::os_random))));
     }
     let directory = args.data.clone().unwrap_or_else(default_data_dir);
     let data = DataDir::open(&directory)?;
-    let log = SqliteLog::serve::<Fold>(&data, &mut secret::os_random)?;
-    Ok((Some(data), Arc::new(log)))
+    let store = SqliteStore::serve::<Fold>(&data, &mut secret::os_random)?;
+    Ok((Some(data), Arc::new(store)))
 }
 
 fn announce(entrances: &Entrances, log: &dyn Log, log_path: &Path) {

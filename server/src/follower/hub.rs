@@ -14,10 +14,10 @@ use std::{
 };
 
 use chitty_chat::{ParticipantNumber, Position};
-use tokio::{sync::Notify, time::sleep};
+use tokio::time::sleep;
 
 use super::{
-    FollowerLimits,
+    ChatSlot, Detached, DetachedStreams, FollowerLimits,
     pages::{PageBudget, PagePermit},
     ring::{Ring, RingRead},
     subscription::{Subscription, TICKS},
@@ -33,23 +33,23 @@ pub struct Hub {
     subscriptions: Mutex<Subscriptions>,
     waves: Waves,
     /// What followers that lag may read.
-    pages: PageBudget,
     stall: Duration,
     /// The number of the current stall check. Stalls are measured in these ticks, so that a
     /// follower stores a number instead of reading a clock for each event.
     tick: AtomicU64,
-    detached: Mutex<Vec<Detached>>,
-    detachment: Notify,
+    /// The chat, as the hub names it when it reports that a stream has ended.
+    chat: ChatSlot,
+    shared: SharedByHubs,
     closed: AtomicBool,
 }
 
-/// A stream that ended, for the sequencer to take note of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Detached {
-    /// The participation that the stream belonged to.
-    pub participant: ParticipantNumber,
-    /// Which stream of the participation it was.
-    pub generation: u64,
+/// What the hubs of all chats of a server have in common. A clone is the same.
+#[derive(Clone, Debug, Default)]
+pub struct SharedByHubs {
+    /// The streams that ended.
+    pub detached: Arc<DetachedStreams>,
+    /// The memory for followers that lag, which is a limit of the whole server.
+    pages: PageBudget,
 }
 
 /// Why a stream has to end.
@@ -89,18 +89,27 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// A hub for a log that ends at `head`.
+    /// A hub for a log that ends at `head`, the only one of its sequencer.
     pub fn new(limits: FollowerLimits, head: Position) -> Self {
+        Self::of_chat(ChatSlot::default(), limits, head, SharedByHubs::default())
+    }
+
+    /// A hub for the log of this chat, which ends at `head`.
+    pub fn of_chat(
+        chat: ChatSlot,
+        limits: FollowerLimits,
+        head: Position,
+        shared: SharedByHubs,
+    ) -> Self {
         Self {
             head: AtomicU64::new(head.get()),
             ring: RwLock::new(Ring::new(limits, head)),
             subscriptions: Mutex::new(Subscriptions::default()),
             waves: Waves::default(),
-            pages: PageBudget::default(),
             stall: limits.stall,
             tick: AtomicU64::new(1),
-            detached: Mutex::new(Vec::new()),
-            detachment: Notify::new(),
+            chat,
+            shared,
             closed: AtomicBool::new(false),
         }
     }
@@ -203,16 +212,6 @@ impl Hub {
         {
             subscription.check_stall(now, head);
         }
-    }
-
-    /// Takes the list of streams that ended since it was last taken.
-    pub fn take_detached(&self) -> Vec<Detached> {
-        std::mem::take(&mut self.detached.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Returns when a stream has ended.
-    pub async fn detachment(&self) {
-        self.detachment.notified().await;
     }
 
     fn wake_all(&self) {
@@ -325,7 +324,7 @@ impl Attachment {
 
     /// What this follower may read from the log, because the ring does not have it any more.
     pub(super) fn page_permit(&self) -> PagePermit {
-        self.hub.pages.permit()
+        self.hub.shared.pages.permit()
     }
 
     pub(super) fn take(&self, after: Position) -> RingRead {
@@ -360,16 +359,10 @@ impl Drop for Attachment {
         self.hub.delivered(&self.subscription);
         // Outside the lock, because the end of a wave takes another one. After the removal, so that
         // no new wave can wake this stream in between.
-        let detached = Detached {
+        self.hub.shared.detached.add(Detached {
+            chat: self.hub.chat,
             participant: self.participant,
             generation: self.subscription.generation(),
-        };
-        // The list is bounded by the number of streams: each adds one entry when it ends.
-        self.hub
-            .detached
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(detached);
-        self.hub.detachment.notify_one();
+        });
     }
 }

@@ -10,6 +10,7 @@
 //! Deliberately absent: who publishes, and why.
 
 mod body;
+mod detached;
 mod frame;
 mod hub;
 mod limits;
@@ -23,6 +24,7 @@ mod welcome;
 mod tests;
 
 pub use body::{Follower, StreamStart};
+pub use detached::{ChatSlot, Detached, DetachedStreams};
 pub use frame::frame;
-pub use hub::{Attachment, CloseReason, Detached, Hub};
+pub use hub::{Attachment, CloseReason, Hub, SharedByHubs};
 pub use limits::FollowerLimits;

@@ -28,8 +28,8 @@ const LARGE: PageLimit = PageLimit {
 /// Large pages that are in memory at once, 4 MiB in all.
 const LARGE_PAGES: usize = 32;
 
-/// The permits for large pages.
-#[derive(Debug)]
+/// The permits for large pages. A clone is the same.
+#[derive(Clone, Debug)]
 pub(super) struct PageBudget(Arc<Semaphore>);
 
 impl Default for PageBudget {

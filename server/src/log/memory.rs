@@ -1,18 +1,99 @@
-//! A log in memory, for `--ephemeral` and for tests: gone with the process.
+//! Logs in memory, for `--ephemeral` and for tests: gone with the process.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     future::ready,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
-use chitty_chat::{LamportTime, Position, secret};
+use chitty_chat::{LamportTime, Position, secret, text::ChatName};
 
 use super::{
-    AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError, TRIM_STEP,
+    AppendError, ChatAppend, CreateError, Extent, Keep, Log, LogFuture, MOST_CHATS, MakeSnapshot,
+    PageLimit, ReadError, Store, TRIM_STEP,
 };
 use chitty_room::record::{Batch, EncodedEvents, EncodedRecord, PutEvent, Record, RecordError};
+
+/// A store in memory, gone with the process.
+pub struct MemoryStore {
+    lobby: Arc<MemoryLog>,
+    /// All chats, the lobby included.
+    chats: Mutex<BTreeMap<ChatName, Arc<MemoryLog>>>,
+}
+
+impl MemoryStore {
+    /// A store with an empty lobby.
+    pub fn new(random: secret::FillRandom<'_>) -> Self {
+        let lobby = Arc::new(MemoryLog::new(random));
+        let chats = BTreeMap::from([(ChatName::LOBBY, Arc::clone(&lobby))]);
+        Self {
+            lobby,
+            chats: Mutex::new(chats),
+        }
+    }
+
+    fn chats(&self) -> MutexGuard<'_, BTreeMap<ChatName, Arc<MemoryLog>>> {
+        // Each change is one insertion, so that a poisoned lock can still be used.
+        self.chats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append_all(&self, appends: &[ChatAppend]) -> Result<(), AppendError> {
+        ChatAppend::require_distinct(appends)?;
+        let chats = self.chats();
+        let mut locked = Vec::with_capacity(appends.len());
+        // No other call locks two logs, because the lock on the chats is held.
+        for append in appends {
+            let log = chats.get(&append.chat).ok_or_else(|| no_chat(append))?;
+            let state = log.state();
+            state.check_tail(append.after)?;
+            locked.push((state, &append.batch));
+        }
+        for (mut state, batch) in locked {
+            state.push(batch);
+        }
+        Ok(())
+    }
+}
+
+fn no_chat(append: &ChatAppend) -> AppendError {
+    AppendError::Failed(format!("{} is not in the store", append.chat).into())
+}
+
+impl Store for MemoryStore {
+    fn chats(&self) -> Vec<ChatName> {
+        self.chats().keys().cloned().collect()
+    }
+
+    fn lobby(&self) -> Arc<dyn Log> {
+        Arc::<MemoryLog>::clone(&self.lobby)
+    }
+
+    fn log(&self, chat: &ChatName) -> Option<Arc<dyn Log>> {
+        let log = self.chats().get(chat).map(Arc::clone)?;
+        Some(log)
+    }
+
+    fn create(
+        &self,
+        chat: &ChatName,
+        random: secret::FillRandom<'_>,
+    ) -> LogFuture<Result<Arc<dyn Log>, CreateError>> {
+        let mut chats = self.chats();
+        if !chats.contains_key(chat) && chats.len() >= MOST_CHATS {
+            return Box::pin(ready(Err(CreateError::Full)));
+        }
+        let log = chats
+            .entry(chat.clone())
+            .or_insert_with(|| Arc::new(MemoryLog::new(random)));
+        let log: Arc<dyn Log> = Arc::<MemoryLog>::clone(log);
+        Box::pin(ready(Ok(log)))
+    }
+
+    fn append(&self, appends: Vec<ChatAppend>) -> LogFuture<Result<(), AppendError>> {
+        Box::pin(ready(self.append_all(&appends)))
+    }
+}
 
 /// A log in memory, gone with the process.
 pub struct MemoryLog {
@@ -62,7 +143,9 @@ impl Log for MemoryLog {
     }
 
     fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
-        Box::pin(ready(self.state().append(after, &batch)))
+        let mut state = self.state();
+        let checked = state.check_tail(after);
+        Box::pin(ready(checked.map(|()| state.push(&batch))))
     }
 
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>> {
@@ -108,8 +191,7 @@ impl Log for MemoryLog {
 }
 
 impl MemoryState {
-    fn append(&mut self, after: Position, batch: &[EncodedRecord]) -> Result<(), AppendError> {
-        self.check_tail(after)?;
+    fn push(&mut self, batch: &[EncodedRecord]) {
         for record in batch {
             let bytes = Bytes::from(record.encode());
             self.extent.head = record.event.position;
@@ -119,7 +201,6 @@ impl MemoryState {
                 bytes,
             });
         }
-        Ok(())
     }
 
     fn check_tail(&self, expected: Position) -> Result<(), AppendError> {

@@ -1,4 +1,5 @@
-//! The durable log, as one small trait: append a batch, read from a position.
+//! The durable log, as one small trait: append a batch, read from a position. A [`Store`] has the
+//! logs of all chats of a server, and appends to several of them with one commit.
 //!
 //! Another storage, such as a replicated stream, can implement it. Nothing outside of an
 //! implementation may assume that this process is the only writer: appending is compare-and-append
@@ -10,22 +11,24 @@
 mod fold;
 mod memory;
 mod sqlite;
+mod store;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc};
 
 use chitty_chat::{LamportTime, Position};
 use thiserror::Error;
 
 pub use fold::{Contradiction, RecordFold};
-pub use memory::MemoryLog;
+pub use memory::{MemoryLog, MemoryStore};
 pub use sqlite::{
-    BackupError, CheckError, Marked, OpenError, Problem, Problems, RecoverError, SqliteLog,
-    Summary, backup, check,
+    BackupError, ChatSummary, CheckError, Marked, OpenError, Problem, Problems, RecoverError,
+    SqliteLog, SqliteStore, Summary, backup, check,
 };
 pub(crate) use sqlite::{FoundSnapshot, Salvage, salvage};
+pub use store::{ChatAppend, CreateError, MOST_CHATS, Store};
 
 use chitty_room::record::{Batch, EncodedEvents, PutEvent, Record};
 
@@ -43,7 +46,7 @@ pub trait Log: Send + Sync + 'static {
     fn extent(&self) -> Extent;
 
     /// Appends a batch after position `after`, all of it or nothing, and returns when it is
-    /// durable.
+    /// durable. [`Store::append`] appends to several logs.
     fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>>;
 
     /// Reads the records after position `after`, in order, up to the limits, but at least one if
@@ -89,14 +92,6 @@ pub trait Log: Send + Sync + 'static {
     /// and none after `covered`. The caller has kept a snapshot of that position or a later one.
     /// Returns what is held afterwards.
     fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>>;
-
-    /// Resolves when the log's files were deleted, replaced or changed by somebody else. Nothing is
-    /// appended after that. `every` is how often they are checked; a log without files never
-    /// resolves.
-    fn watch(&self, every: Duration) -> LogFuture<AppendError> {
-        let _ = every;
-        Box::pin(std::future::pending())
-    }
 }
 
 /// Reads that a blocking log serves at once, each on a thread of its own. History leaves one of

@@ -57,7 +57,7 @@ fn a_newer_schema_is_refused() {
         open(&path),
         Err(OpenError::Newer {
             found: 99,
-            known: 3,
+            known: 4,
             ..
         })
     ));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chitty_chat::{LamportTime, Position, secret::FillRandom};
+use chitty_chat::{LamportTime, Position, secret::FillRandom, text::ChatName};
 
 use super::mend::{LostParticipants, MendReport, Mender, time_before};
 use crate::log::{FoundSnapshot, RecoverError, Salvage, salvage};
@@ -11,7 +11,7 @@ use chitty_room::{Fold, SnapshotError, record::Record};
 /// The longest hole that is filled. A longer one means that a position itself is damaged.
 const MOST_FILLED: u64 = 1_000_000;
 
-/// The result of a recovery.
+/// The result of a recovery. All but the other chats is about the lobby.
 #[derive(Debug)]
 pub struct Recovered {
     /// The first and the last position of the new chat.
@@ -24,17 +24,40 @@ pub struct Recovered {
     pub joined: u64,
     /// Events that were whole and could not be kept because they contradict others.
     pub contradicting: u64,
+    /// The other chats of the file. A chat whose name is lost has a new one.
+    pub others: Vec<(ChatName, Recovered)>,
 }
 
-/// Writes all that is whole in the chat in `source` to a new file. `source` is not touched, and
+impl Recovered {
+    /// A chat of which no event is left.
+    const NOTHING: Self = Self {
+        positions: (Position::new(1), Position::ZERO),
+        kept: 0,
+        filled: Vec::new(),
+        joined: 0,
+        contradicting: 0,
+        others: Vec::new(),
+    };
+}
+
+/// Writes all that is whole in the chats in `source` to a new file. `source` is not touched, and
 /// `target` is there whole and synced afterwards, or not at all. Opening it as a chat begins
-/// another life of the log.
+/// another life of each log.
 pub fn recover(
     source: &Path,
     target: &Path,
     random: FillRandom<'_>,
 ) -> Result<Recovered, RecoverError> {
-    salvage::<Fold, _>(source, target, random, mend)
+    let mut chats = salvage::<Fold, _>(source, target, random, mend)?
+        .into_iter()
+        .map(|(name, recovered)| (name, recovered.unwrap_or(Recovered::NOTHING)));
+    let (_, lobby) = chats
+        .next()
+        .unwrap_or((ChatName::LOBBY, Recovered::NOTHING));
+    Ok(Recovered {
+        others: chats.collect(),
+        ..lobby
+    })
 }
 
 fn mend(found: &Salvage<'_>, random: FillRandom<'_>) -> Result<Recovered, RecoverError> {
@@ -69,6 +92,7 @@ fn mend(found: &Salvage<'_>, random: FillRandom<'_>) -> Result<Recovered, Recove
         filled: written.report.filled,
         joined: written.report.joined,
         contradicting: written.report.contradicting,
+        others: Vec::new(),
     })
 }
 
@@ -144,7 +168,7 @@ fn write(
         log.put(mender.take(record, random))
     })?;
     log.put(mender.fill_to_snapshot(random).unwrap_or_default())?;
-    log.finish(start.first, start.base, snapshot)?;
+    log.finish(start.first, start.base, snapshot.as_deref())?;
     Ok(Written {
         first: start.first,
         head: mender.at(),

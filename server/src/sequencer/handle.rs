@@ -1,16 +1,17 @@
-//! The handle by which others use the sequencer. It hides the queue and the reply channels.
+//! The handle by which others use a chat. It hides the queue and the reply channels.
 
 use std::{sync::Arc, time::Duration};
 
+use chitty_chat::text::ChatName;
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
-use super::request::{ReplySender, Request};
+use super::request::{ChatRequest, ReplySender, Request};
 use crate::{
-    follower::{Attachment, Hub},
+    follower::{Attachment, ChatSlot, Hub},
     log::Log,
 };
 use chitty_room::{Join, JoinGrant, Leave, Publish, Receipt, Refusal, View};
@@ -41,10 +42,13 @@ pub enum RequestError {
     Gone(#[from] SequencerGone),
 }
 
-/// A handle to the sequencer. When all of them are dropped, the sequencer ends.
+/// A chat, as everybody but the sequencer has it: its log, its followers, what is published of it,
+/// and the way to the sequencer. A clone is the same.
 #[derive(Clone)]
 pub struct Handle {
-    requests: mpsc::Sender<Request>,
+    slot: ChatSlot,
+    name: ChatName,
+    requests: mpsc::Sender<ChatRequest>,
     hub: Arc<Hub>,
     log: Arc<dyn Log>,
     view: watch::Receiver<Arc<View>>,
@@ -52,20 +56,33 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(super) const fn new(
-        requests: mpsc::Sender<Request>,
+    pub(super) fn new(
+        (slot, name): (ChatSlot, ChatName),
+        requests: mpsc::Sender<ChatRequest>,
         hub: Arc<Hub>,
         log: Arc<dyn Log>,
         view: watch::Receiver<Arc<View>>,
         started: Instant,
     ) -> Self {
         Self {
+            slot,
+            name,
             requests,
             hub,
             log,
             view,
             started,
         }
+    }
+
+    /// The name of the chat.
+    pub const fn name(&self) -> &ChatName {
+        &self.name
+    }
+
+    /// The way to the sequencer, for the handle of another chat.
+    pub(super) fn requests(&self) -> mpsc::Sender<ChatRequest> {
+        self.requests.clone()
     }
 
     /// The room as of the last durable batch, for what can be answered without a turn of the
@@ -109,10 +126,12 @@ impl Handle {
         request: impl FnOnce(ReplySender<T>) -> Request,
     ) -> Result<T, RequestError> {
         let (reply, answer) = oneshot::channel();
-        self.requests
-            .send(request(reply))
-            .await
-            .map_err(|_| SequencerGone)?;
+        let request = ChatRequest {
+            chat: self.slot,
+            request: request(reply),
+        };
+        let sent = self.requests.send(request).await;
+        sent.map_err(|_| SequencerGone)?;
         Ok(answer.await.map_err(|_| SequencerGone)??)
     }
 }

@@ -1,5 +1,9 @@
-//! The single owner of the chat. It drains requests, decides them, appends the batch with one
-//! commit, broadcasts the events, and replies.
+//! The single owner of all chats of a server. It drains requests, decides them, appends the batch
+//! with one commit, broadcasts the events, and replies.
+//!
+//! One sequencer decides for all chats, because what is decided in one chat may rest on another: a
+//! decision on both is then one batch and one commit. Chats that are busy at the same time also
+//! share the syncs of the store.
 //!
 //! Nothing is replied or shown before it is durable. This includes refusals, because they may rest
 //! on records that are not durable yet. When the store fails, nothing is retried, because what a
@@ -7,9 +11,14 @@
 //!
 //! Deliberately absent: HTTP/2.
 
+mod batch;
+mod chat;
+mod chats;
 mod handle;
 mod journal;
+mod open_chats;
 mod request;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
@@ -19,27 +28,31 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use chitty_chat::Position;
+use chitty_chat::text::ChatName;
 use thiserror::Error;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
+pub use chats::{ChatError, Chats};
 pub use handle::{Handle, JoinReply, RequestError, SequencerGone};
 
-use self::request::{DecidedRequest, Request};
+use self::{
+    batch::DecidedBatch,
+    chats::Opening,
+    open_chats::OpenChats,
+    request::ChatRequest,
+    upkeep::{TRIM_EVERY, Upkeep},
+};
 use crate::{
-    follower::Hub,
+    follower::FollowerLimits,
     line_limit::{Cause, LineLimit},
-    log::{AppendError, Keep, Log},
-    replay::{ReplayError, catch_up, replay},
+    log::{AppendError, Keep, Store},
+    replay::{ReplayError, replay},
 };
-use chitty_room::{
-    DecisionTime, Room, RoomRules, View,
-    record::{Batch, EncodedRecord, Record},
-};
+use chitty_room::{DecisionTime, RoomRules};
 
 /// Requests that may wait for the sequencer; further ones wait with their callers.
 const QUEUE: usize = 1024;
@@ -47,23 +60,20 @@ const QUEUE: usize = 1024;
 /// Requests that are decided in one batch at most.
 const BATCH: usize = 1024;
 
-/// How often the size of a capped log is checked.
-const TRIM_EVERY: Duration = Duration::from_secs(10);
+/// Chats that may wait to be opened; further ones wait with their callers.
+const OPENINGS: usize = 16;
 
-/// How often the log checks that its files are still the same.
+/// How often the store checks that its files are still the same.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
-
-/// Pause between two steps of a trim, in which requests are served.
-const TRIM_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is configured about a sequencer.
 #[derive(Clone, Copy, Debug)]
 pub struct SequencerConfig {
-    /// The rules of the room.
+    /// The rules of each chat.
     pub rules: RoomRules,
-    /// The cap on the log; `None` keeps everything.
+    /// The cap on the log of each chat; `None` keeps everything.
     pub keep: Option<Keep>,
-    /// The sequencer ends when nobody has been present for this long; `None`: never.
+    /// The sequencer ends when nobody has been present in any chat for this long; `None`: never.
     pub idle_exit: Option<Duration>,
     /// The wall clock, passed in so that simulations can control it.
     pub wall: fn() -> SystemTime,
@@ -90,96 +100,118 @@ pub enum SequencerError {
     Replay(#[from] ReplayError),
 }
 
-/// The single owner of a chat.
+/// The single owner of all chats of a server.
 pub struct Sequencer {
-    room: Room,
-    log: Arc<dyn Log>,
-    hub: Arc<Hub>,
-    /// The room as of the last batch, published for those who only read.
-    view: watch::Sender<Arc<View>>,
-    requests: mpsc::Receiver<Request>,
+    store: Arc<dyn Store>,
+    chats: OpenChats,
+    requests: mpsc::Receiver<ChatRequest>,
+    openings: mpsc::Receiver<Opening>,
     config: SequencerConfig,
     started: Instant,
-    /// Since when nobody has been present; `None` while somebody is.
+    /// Since when nobody has been present in any chat; `None` while somebody is.
     idle_since: Option<Instant>,
-    /// The position of the snapshot that was kept for the current trim. Records up to it are
-    /// dropped step by step until the cap is met.
-    trimming: Option<Position>,
+    upkeep: Upkeep,
     /// The limit on log lines about repeated requests.
     lines: LineLimit,
 }
 
 impl Sequencer {
-    /// Replays the log. All participants that are present in it have the restart grace to come
-    /// back.
+    /// Replays the logs of the store. All participants that are present in them have the restart
+    /// grace to come back. Chats in which nobody is present stay closed until somebody opens them;
+    /// only the lobby is always open.
     pub async fn start(
-        log: Arc<dyn Log>,
-        limits: crate::follower::FollowerLimits,
+        store: Arc<dyn Store>,
+        limits: FollowerLimits,
         config: SequencerConfig,
-    ) -> Result<(Self, Handle), ReplayError> {
-        let fold = replay(&*log).await?;
+    ) -> Result<(Self, Chats), ReplayError> {
+        let lobby = store.lobby();
+        let fold = replay(&*lobby).await?;
+        let mut chats = OpenChats::new(limits, config.rules);
+        let mut waiting = Vec::new();
+        for name in store.chats() {
+            let Some(log) = store.log(&name).filter(|_| !name.is_lobby()) else {
+                continue;
+            };
+            let fold = replay(&*log).await?;
+            if fold.count() > 0 {
+                waiting.push((name, log, fold));
+            }
+        }
         let started = Instant::now();
         let now = DecisionTime {
             wall: (config.wall)(),
             mono: Duration::ZERO,
         };
-        let hub = Arc::new(Hub::new(limits, fold.head()));
-        let room = Room::new(fold, log.epoch(), log.extent().first, config.rules, now);
         let (sender, requests) = mpsc::channel(QUEUE);
-        let (view, published) = watch::channel(Arc::new(room.view()));
-        let handle = Handle::new(
-            sender,
-            Arc::clone(&hub),
-            Arc::clone(&log),
-            published,
-            started,
-        );
+        let (opener, openings) = mpsc::channel(OPENINGS);
+        let lobby = chats.add(ChatName::LOBBY, lobby, fold, now);
+        let lobby = lobby.handle(sender.clone(), started);
+        let others = waiting.into_iter().map(|(name, log, fold)| {
+            let chat = chats.add(name, log, fold, now);
+            chat.handle(sender.clone(), started)
+        });
+        let others = others.collect();
+        let registry = Chats::new(Arc::clone(&store), lobby, others, opener);
         let sequencer = Self {
-            room,
-            log,
-            hub,
-            view,
+            store,
+            chats,
             requests,
+            openings,
             config,
             started,
             idle_since: None,
-            trimming: None,
+            upkeep: Upkeep::default(),
             lines: LineLimit::default(),
         };
-        Ok((sequencer, handle))
+        Ok((sequencer, registry))
+    }
+
+    /// Serves as [`Sequencer::run`] does, and runs the timers of all hubs in the same task.
+    pub async fn run_with_hubs(
+        mut self,
+        shutdown: CancellationToken,
+    ) -> Result<StopReason, SequencerError> {
+        let hubs = self.chats.take_timers();
+        tokio::select! {
+            biased;
+            result = self.run(shutdown) => result,
+            never = hubs.run() => match never {},
+        }
     }
 
     /// Serves until `shutdown`, until nobody has been present for the configured time, or until the
     /// store fails. When it returns, all streams have been asked to end.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<StopReason, SequencerError> {
-        let log = Arc::clone(&self.log);
+        let store = Arc::clone(&self.store);
         let result = tokio::select! {
             biased;
             // If this ends first, a batch that is being written may be durable or not; its requests
             // get no reply.
-            error = log.watch(WATCH_EVERY) => Err(SequencerError::Append(error)),
+            error = store.watch(WATCH_EVERY) => Err(SequencerError::Append(error)),
             result = self.serve(shutdown) => result,
         };
         // Callers that still wait get no reply. They do not know what became of their requests, and
         // can find out by retrying with the same id.
         self.requests.close();
-        self.hub.close();
+        self.openings.close();
+        self.chats.close();
         result
     }
 
     async fn serve(&mut self, shutdown: CancellationToken) -> Result<StopReason, SequencerError> {
         let mut requests = Vec::with_capacity(BATCH);
         let mut next_trim = Instant::now() + TRIM_EVERY;
+        let detached = self.chats.detached();
         loop {
             // Checked in each round, because a busy chat never gets to wait for the timer below.
-            if self.config.keep.is_some() && Instant::now() >= next_trim {
-                self.trim().await?;
-                let pause = self.trimming.map_or(TRIM_EVERY, |_| TRIM_PAUSE);
+            if let Some(keep) = self.config.keep
+                && Instant::now() >= next_trim
+            {
+                let pause = self.upkeep.step(&mut self.chats, keep).await?;
                 next_trim = Instant::now() + pause;
             }
-            let deadline = self.room.next_deadline().map(|mono| self.started + mono);
+            let deadline = self.chats.next_deadline().map(|mono| self.started + mono);
             let idle_end = self.idle_end();
-            let hub = Arc::clone(&self.hub);
             tokio::select! {
                 biased;
                 // First, so that a busy queue does not delay the shutdown.
@@ -190,7 +222,11 @@ impl Sequencer {
                     }
                     self.gather(&mut requests).await;
                 }
-                () = hub.detachment() => {}
+                Some(opening) = self.openings.recv() => {
+                    self.open(opening).await;
+                    continue;
+                }
+                () = detached.detachment() => {}
                 () = at(deadline) => {}
                 () = at(idle_end) => return Ok(StopReason::Idle),
                 () = at(self.config.keep.map(|_| next_trim)) => continue,
@@ -203,7 +239,7 @@ impl Sequencer {
     /// connections at once, all those that are read in the same turn of the runtime share one
     /// commit. Waiting any longer for more would cost more waves of followers than it would save
     /// commits.
-    async fn gather(&mut self, requests: &mut Vec<Request>) {
+    async fn gather(&mut self, requests: &mut Vec<ChatRequest>) {
         tokio::task::yield_now().await;
         while requests.len() < BATCH
             && let Ok(request) = self.requests.try_recv()
@@ -212,159 +248,91 @@ impl Sequencer {
         }
     }
 
-    /// When the chat will have been idle for the configured time; `None` while somebody is present.
+    /// When the server will have been idle for the configured time; `None` while somebody is
+    /// present.
     fn idle_end(&mut self) -> Option<Instant> {
         let idle_exit = self.config.idle_exit?;
-        if self.room.fold().count() > 0 {
+        if self.chats.is_anybody_present() {
             self.idle_since = None;
             return None;
         }
         Some(*self.idle_since.get_or_insert_with(Instant::now) + idle_exit)
     }
 
-    /// Decides a batch on a scratch copy of the room, makes it durable, and only then publishes and
-    /// replies.
-    async fn serve_batch(&mut self, requests: &mut Vec<Request>) -> Result<(), SequencerError> {
+    /// Opens a chat that a caller has replayed, and gives the caller its handle.
+    async fn open(&mut self, opening: Opening) {
+        let now = self.now();
+        let opened = self
+            .chats
+            .open(opening.name, opening.log, opening.fold, now);
+        let handle = opened
+            .await
+            .map(|chat| chat.handle(opening.requests, self.started));
+        // A caller that is gone does not matter: the next one finds the chat open.
+        let _ = opening.reply.send(handle);
+    }
+
+    /// Decides a batch on scratch copies of the chats that it touches, makes it durable with one
+    /// commit, and only then publishes and replies.
+    async fn serve_batch(&mut self, requests: &mut Vec<ChatRequest>) -> Result<(), SequencerError> {
         // Taken once: if the append conflicts, the same streams are detached from the next scratch
-        // copy.
-        let detached = self.hub.take_detached();
+        // copies.
+        let detached = self.chats.detached().take();
         loop {
-            let now = self.now();
-            // A clone, so that a failed append leaves the room as it is in the log.
-            let mut scratch = self.room.clone();
-            for stream in &detached {
-                scratch.detach(stream.participant, stream.generation, now);
-            }
-            let expired = scratch.expire(now);
-            let decided: Vec<_> = requests
-                .drain(..)
-                .map(|request| request.decide(&mut scratch, now))
-                .collect();
-            let records = decided.iter().flat_map(DecidedRequest::records);
-            let batch: Batch = expired.iter().chain(records).cloned().collect();
+            let batch = DecidedBatch::decide(&self.chats, requests, &detached, self.now());
             if self.append(&batch).await? {
-                self.room.adopt(scratch);
-                // A refusal changes nothing, so that a batch of refusals needs no new view.
-                let is_changed = !detached.is_empty()
-                    || !batch.is_empty()
-                    || decided.iter().any(DecidedRequest::is_granted);
-                if is_changed {
-                    self.publish_view();
-                }
-                self.write_lines(&expired, &decided);
-                self.broadcast(&batch);
-                for request in decided {
-                    request.reply(&self.hub);
-                }
+                self.finish(batch);
                 return Ok(());
             }
-            // Another writer was first: nothing of the scratch copy is kept, and everything is
-            // decided again on the new tail.
-            requests.extend(decided.into_iter().map(DecidedRequest::undecided));
+            // Another writer was first: nothing of the scratch copies is kept, and everything is
+            // decided again on the new tails.
+            requests.extend(batch.undecided());
         }
     }
 
-    /// Writes the log lines of a batch. They come before its broadcasts and replies, so that a
-    /// trace of all log files never shows a receipt before its sending.
-    fn write_lines(&self, expired: &[Record], decided: &[DecidedRequest]) {
-        for record in expired {
-            journal::broadcast(&record.event);
-        }
-        for request in decided {
-            if !request.is_repeated() || self.lines.admits(Cause::Repeat) {
-                request.write_lines();
-            }
-        }
-    }
-
-    /// Makes a batch durable. `false` means that another writer was first, and that everything is
-    /// to be decided again on the new tail.
-    async fn append(&mut self, batch: &Batch) -> Result<bool, SequencerError> {
-        if batch.is_empty() {
+    /// Makes a batch durable. `false` means that another writer was first in one of its chats, and
+    /// that everything is to be decided again on the new tails.
+    async fn append(&mut self, batch: &DecidedBatch) -> Result<bool, SequencerError> {
+        let appends = batch.appends(&self.chats);
+        if appends.is_empty() {
             return Ok(true);
         }
-        match self
-            .log
-            .append(self.room.fold().head(), batch.clone())
-            .await
-        {
+        match self.store.append(appends).await {
             Ok(()) => Ok(true),
             Err(AppendError::Conflict { .. }) => {
-                self.read_on().await?;
+                for chat in batch.touched() {
+                    self.chats.read_on(chat).await?;
+                }
                 Ok(false)
             }
             Err(error @ AppendError::Failed(_)) => Err(SequencerError::Append(error)),
         }
     }
 
-    /// Publishes the view. It comes before the replies, so that a caller that has a reply finds its
-    /// effect there.
-    fn publish_view(&self) {
-        self.view.send_replace(Arc::new(self.room.view()));
-    }
-
-    fn broadcast(&self, batch: &Batch) {
-        if !batch.is_empty() {
-            self.hub.publish(batch.iter().map(EncodedRecord::event));
-        }
-    }
-
-    /// Applies and broadcasts what another writer appended.
-    async fn read_on(&mut self) -> Result<(), SequencerError> {
-        loop {
-            let mut fold = self.room.fold().clone();
-            let records = catch_up(&*self.log, &mut fold).await?;
-            if records.is_empty() {
-                return Ok(());
-            }
-            self.room.advance(fold);
-            self.publish_view();
-            for record in &records {
+    /// Publishes a durable batch, and replies to its requests. The log lines come before the
+    /// broadcasts and the replies, so that a trace of all log files never shows a receipt before
+    /// its sending.
+    fn finish(&mut self, batch: DecidedBatch) {
+        let DecidedBatch { chats, requests } = batch;
+        let mut batches = Vec::with_capacity(chats.len());
+        for (slot, decided) in chats {
+            self.chats.adopt(slot, decided.room, decided.is_changed);
+            for record in &decided.expired {
                 journal::broadcast(&record.event);
             }
-            self.broadcast(&records.into());
+            batches.push((slot, decided.batch));
         }
-    }
-
-    /// One step of a trim. First a snapshot is kept, which costs as much as all that is remembered,
-    /// and so is made only if there is much to drop. Then the records that it covers are dropped in
-    /// parts.
-    async fn trim(&mut self) -> Result<(), SequencerError> {
-        let Some(keep) = self.config.keep else {
-            return Ok(());
-        };
-        let Some(covered) = self.trimming else {
-            return self.begin_trim(keep).await;
-        };
-        let extent = self
-            .log
-            .trim(keep, covered)
-            .await
-            .map_err(SequencerError::Append)?;
-        self.room.set_first(extent.first);
-        self.publish_view();
-        if !keep.is_exceeded(&extent) || extent.first > covered {
-            self.trimming = None;
+        for (_, request) in &requests {
+            if !request.is_repeated() || self.lines.admits(Cause::Repeat) {
+                request.write_lines();
+            }
         }
-        Ok(())
-    }
-
-    async fn begin_trim(&mut self, keep: Keep) -> Result<(), SequencerError> {
-        if !keep.is_far_exceeded(&self.log.extent()) {
-            return Ok(());
+        for (slot, batch) in &batches {
+            self.chats.get(*slot).broadcast(batch);
         }
-        // Cloning the fold is cheap. Encoding it is not, and is left to the log's own thread.
-        let fold = self.room.fold().clone();
-        let at = fold.head();
-        let snapshot = Box::new(move || fold.encode());
-        match self.log.keep_snapshot(at, snapshot).await {
-            Ok(()) => self.trimming = Some(at),
-            // Another writer has dropped that much already. The next check starts from the new
-            // tail.
-            Err(AppendError::Conflict { .. }) => {}
-            Err(error @ AppendError::Failed(_)) => return Err(SequencerError::Append(error)),
+        for (slot, request) in requests {
+            request.reply(self.chats.get(slot).hub());
         }
-        Ok(())
     }
 
     fn now(&self) -> DecisionTime {

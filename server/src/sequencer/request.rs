@@ -6,13 +6,19 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{JoinReply, journal};
-use crate::follower::Hub;
+use crate::follower::{ChatSlot, Hub};
 use chitty_room::{
     Decision, DecisionTime, Join, JoinGrant, Leave, Publish, Receipt, Refusal, Room, record::Record,
 };
 
 /// The way back to the caller of a request.
 pub(super) type ReplySender<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// A request to a chat.
+pub(super) struct ChatRequest {
+    pub(super) chat: ChatSlot,
+    pub(super) request: Request,
+}
 
 /// A request that is not decided yet.
 pub(super) enum Request {

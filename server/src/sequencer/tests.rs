@@ -1,3 +1,4 @@
+mod several;
 mod trim;
 
 use std::{
@@ -9,15 +10,23 @@ use std::{
 };
 
 use chitty_chat::{
-    LamportTime, MessageId, MessageText, ParticipantName, Session, secret::os_random,
+    LamportTime, MessageId, MessageText, ParticipantName, Position, Session,
+    secret::{FillRandom, os_random},
 };
 
 use super::*;
 use crate::{
     follower::FollowerLimits,
-    log::{Extent, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError, TRIM_STEP},
+    log::{
+        ChatAppend, CreateError, Extent, Log, LogFuture, MakeSnapshot, MemoryStore, PageLimit,
+        ReadError, TRIM_STEP,
+    },
+    sequencer::upkeep::TRIM_PAUSE,
 };
-use chitty_room::{Join, Leave, Publish, Refusal};
+use chitty_room::{
+    Join, Leave, Publish, Refusal, Room,
+    record::{Batch, Record},
+};
 
 fn config() -> SequencerConfig {
     SequencerConfig {
@@ -52,51 +61,119 @@ fn publish(name: &str, text: &str, id: Option<&str>) -> Publish {
 }
 
 struct Running {
+    chats: Chats,
+    /// The lobby.
     handle: Handle,
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<Result<StopReason, SequencerError>>,
 }
 
-async fn start(log: Arc<dyn Log>, config: SequencerConfig) -> Running {
-    let (sequencer, handle) = Sequencer::start(log, FollowerLimits::default(), config)
+async fn start(store: Arc<dyn Store>, config: SequencerConfig) -> Running {
+    let (sequencer, chats) = Sequencer::start(store, FollowerLimits::default(), config)
         .await
-        .expect("an empty log");
+        .expect("empty logs");
     let shutdown = CancellationToken::new();
     let task = tokio::spawn(sequencer.run(shutdown.clone()));
     Running {
-        handle,
+        handle: chats.lobby().clone(),
+        chats,
         shutdown,
         task,
     }
 }
 
-/// A log in memory that can be told to fail, counts its commits, and lets another writer in
+/// A store in memory that can be told to fail, counts its commits, and lets another writer in
 /// before an append.
-struct TestLog {
-    inner: MemoryLog,
+struct TestStore {
+    inner: MemoryStore,
     commits: AtomicUsize,
+    /// Records of the largest batch.
     largest: AtomicUsize,
-    snapshots: AtomicUsize,
+    snapshots: Arc<AtomicUsize>,
     script: Mutex<Script>,
 }
 
 #[derive(Default)]
 struct Script {
     fail: bool,
-    intruder: Option<Record>,
+    intruder: Option<(ChatName, Record)>,
     slow: Option<Duration>,
 }
 
-impl TestLog {
+impl TestStore {
     fn new(script: Script) -> Arc<Self> {
         Arc::new(Self {
-            inner: MemoryLog::new(&mut os_random),
+            inner: MemoryStore::new(&mut os_random),
             commits: AtomicUsize::new(0),
             largest: AtomicUsize::new(0),
-            snapshots: AtomicUsize::new(0),
+            snapshots: Arc::default(),
             script: Mutex::new(script),
         })
     }
+
+    /// Of the lobby.
+    fn extent(&self) -> Extent {
+        self.inner.lobby().extent()
+    }
+
+    fn commits(&self) -> usize {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    fn counted(&self) -> impl Fn(Arc<dyn Log>) -> Arc<dyn Log> + use<> {
+        let snapshots = Arc::clone(&self.snapshots);
+        move |inner| {
+            let snapshots = Arc::clone(&snapshots);
+            Arc::new(TestLog { inner, snapshots })
+        }
+    }
+}
+
+impl Store for TestStore {
+    fn chats(&self) -> Vec<ChatName> {
+        self.inner.chats()
+    }
+    fn lobby(&self) -> Arc<dyn Log> {
+        self.counted()(self.inner.lobby())
+    }
+    fn log(&self, chat: &ChatName) -> Option<Arc<dyn Log>> {
+        self.inner.log(chat).map(self.counted())
+    }
+    fn create(
+        &self,
+        chat: &ChatName,
+        random: FillRandom<'_>,
+    ) -> LogFuture<Result<Arc<dyn Log>, CreateError>> {
+        let (created, counted) = (self.inner.create(chat, random), self.counted());
+        Box::pin(async move { created.await.map(counted) })
+    }
+    fn append(&self, appends: Vec<ChatAppend>) -> LogFuture<Result<(), AppendError>> {
+        let mut script = self.script.lock().expect("whole");
+        if script.fail {
+            return Box::pin(async { Err(AppendError::Failed("the disk is full".into())) });
+        }
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        let records = appends.iter().map(|append| append.batch.len()).sum();
+        self.largest.fetch_max(records, Ordering::Relaxed);
+        if let Some((chat, record)) = script.intruder.take() {
+            let log = self.inner.log(&chat).expect("there");
+            drop(log.append(log.extent().head, [record].into()));
+        }
+        let appended = self.inner.append(appends);
+        let slow = script.slow;
+        Box::pin(async move {
+            if let Some(time) = slow {
+                tokio::time::sleep(time).await;
+            }
+            appended.await
+        })
+    }
+}
+
+/// A log whose snapshots are counted.
+struct TestLog {
+    inner: Arc<dyn Log>,
+    snapshots: Arc<AtomicUsize>,
 }
 
 impl Log for TestLog {
@@ -107,23 +184,7 @@ impl Log for TestLog {
         self.inner.extent()
     }
     fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
-        let mut script = self.script.lock().expect("whole");
-        if script.fail {
-            return Box::pin(async { Err(AppendError::Failed("the disk is full".into())) });
-        }
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.largest.fetch_max(batch.len(), Ordering::Relaxed);
-        if let Some(record) = script.intruder.take() {
-            drop(self.inner.append(after, [record].into()));
-        }
-        let appended = self.inner.append(after, batch);
-        let slow = script.slow;
-        Box::pin(async move {
-            if let Some(time) = slow {
-                tokio::time::sleep(time).await;
-            }
-            appended.await
-        })
+        self.inner.append(after, batch)
     }
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>> {
         self.inner.read(after, limit)
@@ -150,13 +211,13 @@ impl Log for TestLog {
 #[tokio::test(start_paused = true)]
 async fn what_comes_during_a_commit_is_the_next_commit() {
     let slow = Some(Duration::from_millis(5));
-    let log = TestLog::new(Script {
+    let log = TestStore::new(Script {
         slow,
         ..Script::default()
     });
     let running = start(log.clone(), config()).await;
     let _ada = running.handle.join(join("ada")).await.expect("free");
-    let before = log.commits.load(Ordering::Relaxed);
+    let before = log.commits();
     let requests: Vec<_> = (0..200)
         .map(|number| {
             let handle = running.handle.clone();
@@ -170,17 +231,17 @@ async fn what_comes_during_a_commit_is_the_next_commit() {
     for request in requests {
         request.await.expect("it ran").expect("accepted");
     }
-    let commits = log.commits.load(Ordering::Relaxed) - before;
+    let commits = log.commits() - before;
     assert!(commits <= 3, "{commits} commits for 200 messages");
     assert_eq!(running.handle.hub().head(), Position::new(201));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_in_the_same_turn_is_one_commit() {
-    let log = TestLog::new(Script::default());
+    let log = TestStore::new(Script::default());
     let running = start(log.clone(), config()).await;
     let _ada = running.handle.join(join("ada")).await.expect("free");
-    let before = log.commits.load(Ordering::Relaxed);
+    let before = log.commits();
     let handle = running.handle.clone();
     // The second comes after the sequencer, which the first has woken.
     let (first, second) =
@@ -189,12 +250,12 @@ async fn what_comes_in_the_same_turn_is_one_commit() {
         });
     first.expect("accepted");
     second.expect("it ran").expect("accepted");
-    assert_eq!(log.commits.load(Ordering::Relaxed) - before, 1);
+    assert_eq!(log.commits() - before, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_as_large_as_it_may_be_and_no_larger() {
-    let log = TestLog::new(Script::default());
+    let log = TestStore::new(Script::default());
     let running = start(log.clone(), config()).await;
     let _ada = running.handle.join(join("ada")).await.expect("free");
     // Each from a task of its own, so that none waits for another one.
@@ -213,7 +274,7 @@ async fn a_batch_is_as_large_as_it_may_be_and_no_larger() {
 
 #[tokio::test(start_paused = true)]
 async fn the_view_shows_whatever_changed_and_is_the_same_after_a_refusal() {
-    let running = start(TestLog::new(Script::default()), config()).await;
+    let running = start(TestStore::new(Script::default()), config()).await;
     let ada = running.handle.join(join("ada")).await.expect("free");
     let again = Join {
         session: join("eve").session,
@@ -240,7 +301,7 @@ async fn the_view_shows_whatever_changed_and_is_the_same_after_a_refusal() {
 #[tokio::test(start_paused = true)]
 async fn a_retry_waits_until_the_first_is_durable() {
     let slow = Some(Duration::from_secs(1));
-    let log = TestLog::new(Script {
+    let log = TestStore::new(Script {
         slow,
         ..Script::default()
     });
@@ -278,7 +339,8 @@ async fn after_a_conflict_all_is_decided_again_on_the_new_tail() {
     };
     let records = other.join(&elsewhere, now).expect("free").records;
     let intruder = records.into_iter().next();
-    let log = TestLog::new(Script {
+    let intruder = intruder.map(|record| (ChatName::LOBBY, record));
+    let log = TestStore::new(Script {
         intruder,
         ..Script::default()
     });
@@ -299,7 +361,7 @@ async fn after_a_conflict_all_is_decided_again_on_the_new_tail() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_ends_the_server_and_nothing_is_shown() {
-    let log = TestLog::new(Script::default());
+    let log = TestStore::new(Script::default());
     let running = start(log.clone(), config()).await;
     let _ada = running.handle.join(join("ada")).await.expect("free");
     log.script.lock().expect("whole").fail = true;
@@ -314,7 +376,7 @@ async fn a_store_that_fails_ends_the_server_and_nothing_is_shown() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_stream_is_announced_as_lost_after_the_grace() {
-    let running = start(TestLog::new(Script::default()), config()).await;
+    let running = start(TestStore::new(Script::default()), config()).await;
     let ada = running.handle.join(join("ada")).await.expect("free");
     let _bob = running.handle.join(join("bob")).await.expect("free");
     drop(ada);
@@ -342,7 +404,7 @@ async fn an_idle_server_ends_but_not_while_somebody_is_there() {
         idle_exit: Some(Duration::from_secs(60)),
         ..config()
     };
-    let running = start(TestLog::new(Script::default()), config).await;
+    let running = start(TestStore::new(Script::default()), config).await;
     tokio::time::sleep(Duration::from_secs(59)).await;
     let ada = running
         .handle

@@ -33,7 +33,8 @@ impl ServiceState {
         let wanted = PageRequest::parse(&request).map_err(|status| refused(0, status))?;
         let session = parse_session(&request.session).map_err(|status| refused(0, status))?;
         let participant = self
-            .sequencer
+            .chats
+            .lobby()
             .view()
             .reader(&session)
             .map_err(|refusal| refused(0, status::refusal(&refusal)))?;
@@ -53,7 +54,7 @@ impl ServiceState {
         let permit = self.replies.permit(session, source).await;
         let permit = permit.map_err(of_participant)?;
         let turn = self.quota.turn(waiting, source).await;
-        let log = Arc::clone(self.sequencer.log());
+        let log = Arc::clone(self.chats.lobby().log());
         // In a task of its own, so that the turn lasts until the log has been read, even if the
         // caller has given up meanwhile.
         let page = tokio::spawn(async move {

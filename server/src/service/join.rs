@@ -22,7 +22,7 @@ use crate::{
     follower::{Follower, StreamStart},
     log::lamport_at,
     net::Peer,
-    sequencer::JoinReply,
+    sequencer::{Handle, JoinReply},
 };
 use chitty_room::{Join, JoinGrant, Lookup, Outlook, Refusal, Resume};
 
@@ -46,9 +46,7 @@ impl ServiceState {
     }
 
     async fn enter(&self, request: JoinRequest, peer: Option<Peer>) -> Result<Follower, Status> {
-        if !request.room.is_empty() {
-            return Err(Status::not_found("there is one room, whose name is empty"));
-        }
+        let chat = self.chat(&request.room)?;
         let session = if request.session.is_empty() {
             Session::random(&mut { self.random })
         } else {
@@ -66,14 +64,14 @@ impl ServiceState {
             Ok(name) if request.session.is_empty() => NewcomerKey::Name(name.shared()),
             _ => NewcomerKey::Session(join.session),
         };
-        let joined = self.admit(&mut join, key, peer.as_ref()).await?;
+        let joined = self.admit(chat, &mut join, key, peer.as_ref()).await?;
         if let Some(peer) = peer {
             // As after every request of a participant: if its stream breaks, it may still publish
             // on this connection.
             peer.renew();
             joined.attachment.set_abort(peer.abort);
         }
-        Ok(self.follow(joined, &session))
+        Ok(follow(chat, joined, &session))
     }
 
     /// Admits a Join, by checks in the order of their cost: the published view refuses what the
@@ -81,58 +79,51 @@ impl ServiceState {
     /// then the sequencer decides.
     async fn admit(
         &self,
+        chat: &Handle,
         join: &mut Join,
         key: NewcomerKey,
         peer: Option<&Peer>,
     ) -> Result<JoinReply, Status> {
-        let mut outlook = self.outlook(join)?;
+        let mut outlook = outlook_of(chat, join)?;
         let turn = match peer {
-            Some(peer) if outlook.is_arrival => self.turn(key, outlook, peer).await?,
+            Some(peer) if outlook.is_arrival => self.turn(chat, key, outlook, peer).await?,
             _ => None,
         };
         // The room may have changed during the wait.
         if turn.as_ref().is_some_and(|turn| turn.has_waited) {
-            outlook = self.outlook(join)?;
+            outlook = outlook_of(chat, join)?;
         }
-        self.sequencer
-            .view()
+        chat.view()
             .seats(outlook, join.source, 1)
             .map_err(|refusal| status::refusal(&refusal))?;
         if let Some(resume) = &mut join.resume {
-            resume.actual = self.look_up(outlook, join.source).await?;
+            resume.actual = self.look_up(chat, outlook, join.source).await?;
         }
         // From here on, a Publish of this session must not be refused as unknown: the participation
         // may be durable before the view shows it.
         let _joining = self.joining.begin(join.session);
-        self.sequencer
-            .join(join.clone())
+        chat.join(join.clone())
             .await
             .map_err(|error| status::refused(&error))
-    }
-
-    fn outlook(&self, join: &Join) -> Result<Outlook, Status> {
-        self.sequencer
-            .view()
-            .outlook(join, self.sequencer.now())
-            .map_err(|refusal| status::refusal(&refusal))
     }
 
     /// Waits for a turn among the newcomers of the same network; `None` if these are not limited.
     async fn turn(
         &self,
+        chat: &Handle,
         key: NewcomerKey,
         outlook: Outlook,
         peer: &Peer,
     ) -> Result<Option<Turn>, Status> {
-        let Some(rate) = self.sequencer.view().rules().join_rate else {
+        let Some(rate) = chat.view().rules().join_rate else {
             return Ok(None);
         };
         let source = peer.source;
-        let seats = |count| self.sequencer.view().seats(outlook, Some(source), count);
+        let seats = |count| chat.view().seats(outlook, Some(source), count);
         let ready = |count| {
             seats(count).map_err(|_| SEAT_LOOK_EVERY)?;
-            let now = self.sequencer.now();
-            self.sequencer.view().arrival(source, count, now)?;
+            let now = chat.now();
+            chat.view().arrival(source, count, now)?;
             self.look_ups.check(outlook, source, rate, now)
         };
         let newcomer = Newcomer {
@@ -151,6 +142,7 @@ impl ServiceState {
     /// read.
     async fn look_up(
         &self,
+        chat: &Handle,
         outlook: Outlook,
         source: Option<IpAddr>,
     ) -> Result<Option<LamportTime>, Status> {
@@ -159,36 +151,42 @@ impl ServiceState {
             Lookup::Known(lamport) => return Ok(Some(lamport)),
             Lookup::InLog(position) => position,
         };
-        let view = self.sequencer.view();
+        let view = chat.view();
         let counted = self
             .look_ups
-            .count(outlook, source, view.rules(), self.sequencer.now());
+            .count(outlook, source, view.rules(), chat.now());
         counted.map_err(|retry_in| status::refusal(&Refusal::TooManyJoins { retry_in }))?;
-        lamport_at(&**self.sequencer.log(), position)
+        lamport_at(&**chat.log(), position)
             .await
             .map_err(|error| status::unreadable(&error))
     }
+}
 
-    fn follow(&self, joined: JoinReply, session: &Session) -> Follower {
-        let JoinReply {
-            granted,
+/// What a Join would lead to, as far as the published view shows it.
+fn outlook_of(chat: &Handle, join: &Join) -> Result<Outlook, Status> {
+    chat.view()
+        .outlook(join, chat.now())
+        .map_err(|refusal| status::refusal(&refusal))
+}
+
+fn follow(chat: &Handle, joined: JoinReply, session: &Session) -> Follower {
+    let JoinReply {
+        granted,
+        attachment,
+    } = joined;
+    info!(
+        target: CALL, call = "Stream", step = "opened", position = granted.next.previous().get(),
+        participant = granted.participant.get(), generation = granted.generation,
+    );
+    let welcome = welcome(chat, &granted, session);
+    Follower::new(
+        StreamStart {
+            welcome,
+            participants: granted.participants,
             attachment,
-        } = joined;
-        info!(
-            target: CALL, call = "Stream", step = "opened", position = granted.next.previous().get(),
-            participant = granted.participant.get(), generation = granted.generation,
-        );
-        let log = self.sequencer.log();
-        let welcome = welcome(&granted, session, &log.epoch());
-        Follower::new(
-            StreamStart {
-                welcome,
-                participants: granted.participants,
-                attachment,
-            },
-            Arc::clone(log),
-        )
-    }
+        },
+        Arc::clone(chat.log()),
+    )
 }
 
 /// The resume as the client claims it. What the log has at that position is still to be looked up.
@@ -202,10 +200,10 @@ fn unverified(resume: v1::Resume) -> Resume {
 }
 
 /// The Welcome without its participants, which are encoded when the peer has window for them.
-fn welcome(granted: &JoinGrant, session: &Session, epoch: &str) -> Welcome {
+fn welcome(chat: &Handle, granted: &JoinGrant, session: &Session) -> Welcome {
     Welcome {
         session: session.reveal().to_owned(),
-        epoch: epoch.to_owned(),
+        epoch: chat.log().epoch().to_string(),
         position: granted.position.get(),
         lamport: granted.lamport.get(),
         participants: Vec::new(),
@@ -213,7 +211,7 @@ fn welcome(granted: &JoinGrant, session: &Session, epoch: &str) -> Welcome {
         next: granted.next.get(),
         head: granted.head.get(),
         first: granted.first.get(),
-        room: String::new(),
+        room: chat.name().as_str().to_owned(),
         participant: granted.participant.get(),
     }
 }

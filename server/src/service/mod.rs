@@ -34,6 +34,7 @@ use bytes::Bytes;
 use chitty_chat::{
     SessionHash,
     proto::{status_name, v1},
+    text::ChatName,
 };
 use futures_util::TryFutureExt as _;
 use http_body_util::Either;
@@ -53,7 +54,7 @@ use crate::{
     grpc,
     line_limit::{Cause, LineLimit},
     net::{self, Endless, Peer},
-    sequencer::Handle,
+    sequencer::{Chats, Handle},
 };
 
 /// Deadline from a request's headers to its reply, or to the beginning of its stream. It also ends
@@ -75,7 +76,7 @@ pub struct ChittyChat {
 }
 
 struct ServiceState {
-    sequencer: Handle,
+    chats: Chats,
     quota: Quota,
     newcomers: Arc<JoinQueue>,
     look_ups: LookUps,
@@ -89,12 +90,12 @@ struct ServiceState {
 pub type Answer = Either<Follower, Either<UnaryReply, Body>>;
 
 impl ChittyChat {
-    /// A service for this chat, beside other services. `random` fills a buffer with unpredictable
+    /// A service for these chats, beside other services. `random` fills a buffer with unpredictable
     /// bytes, for sessions that the server picks.
-    pub fn new(sequencer: Handle, random: fn(&mut [u8]), others: Routes) -> Self {
+    pub fn new(chats: Chats, random: fn(&mut [u8]), others: Routes) -> Self {
         Self {
             chat: Arc::new(ServiceState {
-                sequencer,
+                chats,
                 quota: Quota::new(),
                 newcomers: Arc::default(),
                 look_ups: LookUps::default(),
@@ -159,6 +160,15 @@ where
 }
 
 impl ServiceState {
+    /// The chat of this name. Calls reach no other chat than the lobby.
+    fn chat(&self, room: &str) -> Result<&Handle, Status> {
+        if let Ok(ChatName::LOBBY) = ChatName::parse(room) {
+            return Ok(self.chats.lobby());
+        }
+        let text = "there is one room, whose name is empty";
+        Err(Status::not_found(text))
+    }
+
     async fn answer(
         &self,
         method: Method,

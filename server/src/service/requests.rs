@@ -24,7 +24,7 @@ impl ServiceState {
             let known = self.require_known(&session);
             known.map_err(|status| refused(lamport, status))?;
         }
-        match self.sequencer.publish(publish).await {
+        match self.chats.lobby().publish(publish).await {
             Ok(receipt) => Ok(PublishReply {
                 position: receipt.position.get(),
                 lamport: receipt.lamport.get(),
@@ -49,7 +49,7 @@ impl ServiceState {
             session,
             lamport: lamport.into(),
         };
-        match self.sequencer.leave(leave).await {
+        match self.chats.lobby().leave(leave).await {
             Ok(receipt) => Ok(LeaveReply {
                 lamport: receipt.lamport.get(),
                 position: receipt.position.get(),
@@ -63,7 +63,7 @@ impl ServiceState {
     /// Refuses an unknown session without a turn of the sequencer.
     fn require_known(&self, session: &SessionHash) -> Result<(), Status> {
         // The order matters: a Join that is decided between the two checks is in the view by then.
-        if self.joining.contains(session) || self.sequencer.view().knows(session) {
+        if self.joining.contains(session) || self.chats.lobby().view().knows(session) {
             return Ok(());
         }
         Err(status::refusal(&Refusal::UnknownSession))

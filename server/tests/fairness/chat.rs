@@ -32,6 +32,7 @@ use chitty_server::{
     sequencer::Sequencer,
     service::{Answer, ChittyChat},
 };
+use chitty_testing::one_chat::OneChat;
 use http_body_util::{BodyExt as _, Full};
 use prost::Message;
 use tokio::{
@@ -165,12 +166,13 @@ impl Chat {
     pub(crate) async fn on(log: Arc<dyn Log>, rules: RoomRules) -> Self {
         let mut config = chitty_testing::server::config();
         config.sequencer.rules = rules;
-        let (sequencer, handle) = Sequencer::start(log, config.followers, config.sequencer)
+        let store = Arc::new(OneChat(log));
+        let (sequencer, chats) = Sequencer::start(store, config.followers, config.sequencer)
             .await
             .expect("a log");
         let shutdown = CancellationToken::new();
         tokio::spawn(sequencer.run(shutdown.clone()));
-        let service = ChittyChat::new(handle, os_random, Routes::default());
+        let service = ChittyChat::new(chats, os_random, Routes::default());
         Self { service, shutdown }
     }
 

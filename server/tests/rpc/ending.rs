@@ -23,7 +23,7 @@ use chitty_server::{
     data::DataDir,
     log::{
         AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError,
-        SqliteLog,
+        SqliteStore,
     },
     net,
     sequencer::StopReason,
@@ -128,7 +128,7 @@ async fn a_store_that_fails_is_told_at_once_and_acknowledges_nothing_more() {
     static TOLD: AtomicBool = AtomicBool::new(false);
     let folder = tempfile::tempdir().expect("a folder");
     let data = DataDir::open(&folder.path().join("data")).expect("ours");
-    let log = SqliteLog::serve::<Fold>(&data, &mut os_random).expect("new");
+    let store = SqliteStore::serve::<Fold>(&data, &mut os_random).expect("new");
     let config = ServerConfig {
         failed: |error| {
             assert!(error.to_string().contains("chat.db"), "{error}");
@@ -136,7 +136,7 @@ async fn a_store_that_fails_is_told_at_once_and_acknowledges_nothing_more() {
         },
         ..drained(NEVER)
     };
-    let server = TestServer::on(Arc::new(log), config).await;
+    let server = TestServer::on_store(Arc::new(store), config).await;
     let mut ada = server.join("ada").await;
     ada.event().await;
     // Nobody waits for a peer that never says anything.

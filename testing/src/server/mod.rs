@@ -8,6 +8,7 @@ pub mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use crate::one_chat::OneChat;
 use chitty_chat::{
     proto::v1::{
         Broadcast, Event, JoinRequest, PublishReply, PublishRequest, Resume, Welcome,
@@ -20,7 +21,7 @@ use chitty_server::{
     app::{self, ServeError, ServerConfig},
     follower,
     key::ServerKey,
-    log::{Log, MemoryLog},
+    log::{Log, MemoryLog, Store},
     net::{self, Doors, Encryption, Listener, Tls},
     sequencer::{self, StopReason},
 };
@@ -71,11 +72,16 @@ impl TestServer {
         Self::on(Arc::new(MemoryLog::new(&mut os_random)), config()).await
     }
 
-    /// Starts a server on this log.
+    /// Starts a server whose lobby is in this log.
     pub async fn on(log: Arc<dyn Log>, config: ServerConfig) -> Self {
+        Self::on_store(Arc::new(OneChat(log)), config).await
+    }
+
+    /// Starts a server on this store.
+    pub async fn on_store(store: Arc<dyn Store>, config: ServerConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        Self::behind(listener, address, log, config)
+        Self::behind(listener, address, store, config)
     }
 
     /// Starts a server that takes TLS and plain text, or TLS only, on a log in memory. The key is
@@ -92,18 +98,19 @@ impl TestServer {
         };
         let doors = Doors::new(vec![(port, encryption)], None);
         let log = Arc::new(MemoryLog::new(&mut os_random));
-        (Self::behind(doors, address, log, config), key)
+        let store = Arc::new(OneChat(log));
+        (Self::behind(doors, address, store, config), key)
     }
 
-    /// Starts a server on this listener, which has this address, and on this log.
+    /// Starts a server on this listener, which has this address, and on this store.
     pub fn behind(
         listener: impl Listener,
         address: SocketAddr,
-        log: Arc<dyn Log>,
+        store: Arc<dyn Store>,
         config: ServerConfig,
     ) -> Self {
         let shutdown = CancellationToken::new();
-        let served = app::serve(listener, log, config, shutdown.clone());
+        let served = app::serve(listener, store, config, shutdown.clone());
         let task = tokio::spawn(served);
         Self {
             address,

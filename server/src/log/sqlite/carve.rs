@@ -4,18 +4,25 @@
 //! Each record is one cell of a table's leaf page
 //! (<https://www.sqlite.org/fileformat2.html#b_tree_pages>), because none is as long as a page.
 //! Every byte of every page is tried as the beginning of a cell, even if damage has cut it off from
-//! the tree. The checksum tells a record from bytes that only look like one.
+//! the tree. The checksum tells a record from bytes that only look like one, and the row's key tells
+//! which chat it belongs to.
 
 use std::{fs::File, io, os::unix::fs::FileExt as _, path::Path};
 
-use chitty_chat::{Position, files};
+use chitty_chat::files;
 
-use super::{beside, checksum::Checksum};
+use super::{
+    beside,
+    checksum::Checksum,
+    key::{ChatNumber, RowKey},
+};
 use chitty_room::record::Record;
 
 /// A record that was found.
 pub(super) struct Carved<'a> {
-    pub(super) record: Record,
+    /// The chat that it belongs to.
+    pub(super) chat: ChatNumber,
+    pub(super) key: RowKey,
     pub(super) bytes: &'a [u8],
     /// Whether it has a checksum, and the checksum is right. Older chats have none.
     pub(super) is_verified: bool,
@@ -81,9 +88,10 @@ fn for_each_page<E: From<io::Error>>(
 /// The record whose cell begins here, if one does.
 fn cell(bytes: &[u8]) -> Option<Carved<'_>> {
     let (payload, rest) = varint(bytes)?;
-    let (position, rest) = varint(rest)?;
+    let (key, rest) = varint(rest)?;
+    let key = RowKey::from_column(key.cast_signed());
     let (header, columns) = varint(rest)?;
-    // The position itself is not in it: a column that is null.
+    // The key itself is not in it: a column that is null.
     let columns_length = usize::try_from(header).ok()?.checked_sub(1)?;
     let (null, columns) = columns.split_first()?;
     if *null != 0 || !(2..=12).contains(&columns_length) {
@@ -107,12 +115,12 @@ fn cell(bytes: &[u8]) -> Option<Carved<'_>> {
     if payload != header + record.len() as u64 + width as u64 {
         return None;
     }
-    let position = Position::new(position);
+    let (chat, position) = key.split()?;
     let is_verified = match checksum_type {
         None => false,
         Some(kind) => {
             let column = integer(kind, rest.get(..width)?);
-            if !Checksum::unpack(column).covers(position, record) {
+            if !Checksum::unpack(column).covers(key, record) {
                 return None;
             }
             true
@@ -120,7 +128,8 @@ fn cell(bytes: &[u8]) -> Option<Carved<'_>> {
     };
     let decoded = Record::decode(record).ok()?;
     (decoded.event.position == position).then_some(Carved {
-        record: decoded,
+        chat,
+        key,
         bytes: record,
         is_verified,
     })
@@ -166,9 +175,14 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use chitty_chat::{Event, EventKind};
+    use chitty_chat::{Event, EventKind, Position};
 
     use super::*;
+
+    fn key(chat: i64, position: u64) -> RowKey {
+        let chat = ChatNumber::from_column(chat).expect("a number");
+        chat.key(position.into()).expect("a key")
+    }
 
     fn record(position: u64) -> Record {
         Record {
@@ -207,7 +221,8 @@ mod tests {
     fn a_cell_is_a_record_and_with_any_other_bit_it_is_none() {
         let whole = cell_of(9, Some(checksum(9)));
         let carved = cell(&whole).expect("a record");
-        assert_eq!(carved.record, record(9));
+        assert_eq!((carved.chat, carved.key), (ChatNumber::LOBBY, key(0, 9)));
+        assert_eq!(carved.bytes, record(9).encode());
         assert!(carved.is_verified);
         for bit in 0..whole.len() * 8 {
             let mut flipped = whole.clone();
@@ -221,9 +236,30 @@ mod tests {
         }
         let old = cell_of(9, None);
         let carved = cell(&old).expect("a record of an older chat");
-        assert_eq!(carved.record, record(9));
+        assert_eq!(carved.bytes, record(9).encode());
         assert!(!carved.is_verified);
         assert!(cell(&cell_of(9, Some(checksum(8)))).is_none());
+    }
+
+    #[test]
+    fn a_cell_of_another_chat_is_known_by_its_key() {
+        let key = key(3, 9);
+        let bytes = record(9).encode();
+        let whole = cell_of(9, Some(Checksum::of(7, key, &bytes)));
+        // The length of the payload, and then the key, which was the position.
+        assert_eq!(whole[1], 9);
+        let mut varint = vec![9];
+        let mut rest = key.get() >> 7;
+        while rest > 0 {
+            varint.insert(0, (rest & 0x7f) as u8 | 0x80);
+            rest >>= 7;
+        }
+        let cell_of_chat = [&whole[..1], &varint, &whole[2..]].concat();
+        let carved = cell(&cell_of_chat).expect("a record");
+        assert_eq!((carved.chat.get(), carved.key), (3, key));
+        assert_eq!(carved.bytes, bytes);
+        // At the same position of the lobby it is not whole.
+        assert!(cell(&whole).is_none());
     }
 
     #[test]

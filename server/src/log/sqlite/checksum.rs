@@ -1,17 +1,19 @@
 //! The checksums of what is stored: CRC-32C (RFC 3720, appendix B.4), for which processors have an
 //! instruction. A single flipped bit, and any burst of up to 32 bits, always changes it.
 //!
-//! Each record has two checksums in one column. The lower 32 bits cover its position and its bytes,
-//! and show which record is damaged. The upper 32 bits are a chain: they cover the chain of the
-//! record before and the lower bits. So a record that was replaced by another one, moved, or left
+//! Each record has two checksums in one column. The lower 32 bits cover its row key, which is its
+//! chat and its position, and its bytes, and show which record is damaged. The upper 32 bits are a
+//! chain: they cover the chain of the record before it in its chat, and the lower bits. Each chat
+//! has a chain of its own, so that one chat can be read, trimmed and verified without the others. So
+//! a record that was replaced by another one, moved, or left
 //! out is found, too, even though each record is whole by itself.
 
-use chitty_chat::Position;
+use super::key::RowKey;
 
 /// The two checksums of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Checksum {
-    /// Over the position and the bytes of this record.
+    /// Over the key and the bytes of this record.
     pub(super) own: u32,
     /// Over the chain of the record before, and `own`.
     pub(super) chain: u32,
@@ -22,8 +24,8 @@ pub(super) const START: u32 = 0;
 
 impl Checksum {
     /// The checksum of a record, if the record before it has the chain `before`.
-    pub(super) fn of(before: u32, position: Position, bytes: &[u8]) -> Self {
-        let own = own(position, bytes);
+    pub(super) fn of(before: u32, key: impl Into<RowKey>, bytes: &[u8]) -> Self {
+        let own = own(key.into(), bytes);
         Self {
             own,
             chain: follow(before, own),
@@ -44,9 +46,9 @@ impl Checksum {
         ((self.chain as u64) << 32 | self.own as u64).cast_signed()
     }
 
-    /// Whether it was computed from these bytes at this position.
-    pub(super) fn covers(self, position: Position, bytes: &[u8]) -> bool {
-        self.own == own(position, bytes)
+    /// Whether it was computed from these bytes at this key.
+    pub(super) fn covers(self, key: impl Into<RowKey>, bytes: &[u8]) -> bool {
+        self.own == own(key.into(), bytes)
     }
 
     /// Whether the record before has this chain.
@@ -55,9 +57,9 @@ impl Checksum {
     }
 }
 
-fn own(position: Position, bytes: &[u8]) -> u32 {
-    let position = crc32c::crc32c(&position.get().to_le_bytes());
-    crc32c::crc32c_append(position, bytes)
+fn own(key: RowKey, bytes: &[u8]) -> u32 {
+    let key = crc32c::crc32c(&key.get().to_le_bytes());
+    crc32c::crc32c_append(key, bytes)
 }
 
 fn follow(before: u32, own: u32) -> u32 {
@@ -77,6 +79,8 @@ pub(super) fn fields<const N: usize>(fields: [&[u8]; N]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use chitty_chat::Position;
+
     use super::*;
 
     #[test]

@@ -6,17 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chitty_chat::{files, secret::FillRandom};
+use chitty_chat::{files, secret::FillRandom, text::ChatName};
 use rusqlite::Connection;
 use thiserror::Error;
 
 use super::{
     OpenError, Problem, Problems, Summary, beside,
+    key::ChatNumber,
     mark::Marked,
-    open,
+    open::{self, Held},
     read_only::ReadOnly,
+    scan::scan,
     schema,
-    verify::{inspect, scan},
+    verify::inspect,
 };
 use crate::log::RecordFold;
 
@@ -56,6 +58,9 @@ pub enum BackupError {
     /// SQLite fails to copy the chat.
     #[error("cannot copy the chat: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// What was found cannot be written.
+    #[error("cannot write what was found: {0}")]
+    Unwritten(Problem),
     /// The source is damaged.
     #[error("the chat in {0} is damaged: {problem}; chitty-server recover {0} --to NEW.db rescues what is whole", path.display())]
     Damaged {
@@ -74,18 +79,22 @@ pub fn check<F: RecordFold>(path: &Path) -> Result<Summary, CheckError> {
     if let Some(log) = &chat.foreign {
         problems.add(Problem::Foreign(log.display().to_string()));
     }
-    if let (Some(summary), Some(marked)) = (&summary, &chat.marked)
+    let marks = &chat.marks;
+    if let Some(summary) = &summary
         && !summary.backup
-        && *summary.epoch == *marked.epoch
-        && let Some(problem) = open::missing(&chat.connection, summary.extent.head, marked)
+        && marks
+            .lobby()
+            .is_none_or(|marked| *summary.epoch == *marked.epoch)
     {
-        problems.add(problem);
+        for problem in open::missing(&chat.connection, &held(summary), marks) {
+            problems.add(problem);
+        }
     }
     match summary {
-        Some(summary) if problems.is_empty() => Ok(Summary {
-            marked: marked(&chat, &summary),
-            ..summary
-        }),
+        Some(mut summary) if problems.is_empty() => {
+            compare(&chat, &mut summary);
+            Ok(summary)
+        }
         _ => Err(CheckError::Damaged {
             path: path.into(),
             problems,
@@ -93,12 +102,36 @@ pub fn check<F: RecordFold>(path: &Path) -> Result<Summary, CheckError> {
     }
 }
 
-fn marked(chat: &ReadOnly, summary: &Summary) -> Marked {
-    let (marked, kind) = (chat.marked.as_ref(), (summary.backup, chat.version));
-    match Marked::of(marked, &summary.epoch, summary.extent.head, kind) {
-        // The mark was read before the chat, which has gone on since.
-        Marked::UpTo(_) if chat.is_live => Marked::All,
-        marked => marked,
+/// What the file has of each chat.
+fn held(summary: &Summary) -> Vec<Held<'_>> {
+    let others = summary.others.iter().map(|chat| Held {
+        number: chat.number,
+        name: &chat.name,
+        epoch: &chat.epoch,
+        head: chat.extent.head,
+    });
+    let lobby = Held {
+        number: ChatNumber::LOBBY,
+        name: &ChatName::LOBBY,
+        epoch: &summary.epoch,
+        head: summary.extent.head,
+    };
+    std::iter::once(lobby).chain(others).collect()
+}
+
+/// Adds to a summary what the mark shows about the end of each chat.
+fn compare(chat: &ReadOnly, summary: &mut Summary) {
+    let kind = (summary.backup, chat.version);
+    let marked = |number, epoch: &str, head| {
+        match Marked::of(chat.marks.of(number), epoch, head, kind) {
+            // The mark was read before the chat, which has gone on since.
+            Marked::UpTo(_) if chat.is_live => Marked::All,
+            marked => marked,
+        }
+    };
+    summary.marked = marked(ChatNumber::LOBBY, &summary.epoch, summary.extent.head);
+    for chat in &mut summary.others {
+        chat.marked = marked(chat.number, &chat.epoch, chat.extent.head);
     }
 }
 
@@ -195,7 +228,7 @@ fn copy<F: RecordFold>(
     scan::<F>(&copy, chat.version).map_err(&damaged)?;
     // A backup of an older chat gets the newest schema, and with it checksums.
     schema::upgrade(&mut copy, chat.version, random)?;
-    schema::mark_restored(&copy).map_err(&damaged)?;
+    schema::mark_restored(&mut copy).map_err(&damaged)?;
     copy.close().map_err(|(_, error)| error.into())
 }
 

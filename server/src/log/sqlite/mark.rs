@@ -1,5 +1,5 @@
-//! The mark: a small file beside the chat's file that records up to which position the log was
-//! acknowledged.
+//! The mark: a small file beside the chats' file that records up to which position the log of each
+//! chat was acknowledged.
 //!
 //! A log whose end is missing looks intact by itself: its write-ahead log was lost, or the file is
 //! an older copy, or it was cut off. So the end is recorded a second time, outside of what SQLite
@@ -9,23 +9,27 @@
 //! a mark that is older than the log, but never a newer one, because the log was synced before the
 //! mark was written. An older mark detects less, and there are no false alarms. There are two slots
 //! on sectors of their own, which are written in turn, so that a torn slot leaves the one before.
+//! Each chat has two, in the order of the chats' numbers, so that a commit writes one slot for each
+//! chat that it changes, and a chat that is missing as a whole is noticed, too.
 
 use std::{
+    collections::BTreeMap,
     fs::{File, OpenOptions},
     io,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use chitty_chat::{Position, files};
 
-use super::{checksum, schema};
+use super::{checksum, key::ChatNumber, schema};
 
 /// The used bytes of a slot.
 const SLOT: usize = 64;
 /// Bytes from one slot to the next: a sector of any disk.
 const STRIDE: u64 = 4096;
-/// The length of the file in bytes.
+/// The length in bytes of the slots of a chat.
 const LENGTH: usize = 8192;
 /// The longest epoch in bytes. Every epoch has 32.
 const LONGEST_EPOCH: usize = 32;
@@ -78,11 +82,42 @@ impl Marked {
     }
 }
 
-/// The mark of a log that is open.
+/// The ends of all logs of a file as they were acknowledged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks(BTreeMap<ChatNumber, Acknowledged>);
+
+impl Marks {
+    pub(super) fn of(&self, chat: ChatNumber) -> Option<&Acknowledged> {
+        self.0.get(&chat)
+    }
+
+    /// The mark of the lobby, by whose epoch a file is known.
+    pub(super) fn lobby(&self) -> Option<&Acknowledged> {
+        self.of(ChatNumber::LOBBY)
+    }
+
+    /// The last position that was acknowledged, of the lobby if it has any; `None` if no chat has.
+    pub(super) fn acknowledged(&self) -> Option<Position> {
+        let mut positions = self.0.values().map(|marked| marked.position);
+        positions.find(|position| *position > Position::ZERO)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ChatNumber, &Acknowledged)> {
+        self.0.iter().map(|(number, marked)| (*number, marked))
+    }
+}
+
+/// The mark of logs that are open.
 #[derive(Debug)]
 pub(super) struct MarkFile {
     file: File,
-    epoch: String,
+    chats: BTreeMap<ChatNumber, ChatSlots>,
+}
+
+/// The slots of a chat.
+#[derive(Debug)]
+struct ChatSlots {
+    epoch: Arc<str>,
     /// The number of the slot that is written next. The newer of two slots has the greater number.
     next: u64,
 }
@@ -92,19 +127,35 @@ pub(super) fn mark_file(chat: &Path) -> PathBuf {
     super::beside(chat, "-mark")
 }
 
-/// Reads the mark of a chat; `None` if there is none, or neither slot is whole.
-pub(super) fn read(chat: &Path) -> io::Result<Option<Acknowledged>> {
-    match files::open_to_read(&mark_file(chat)) {
-        Ok(file) => Ok(newest(&file)?.map(|(_, acknowledged)| acknowledged)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+/// Reads the mark beside a file. A chat is not in it if neither of its slots is whole.
+pub(super) fn read(chat: &Path) -> io::Result<Marks> {
+    let file = match files::open_to_read(&mark_file(chat)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Marks::default()),
+        Err(error) => return Err(error),
+    };
+    let length = file.metadata()?.len();
+    let mut marks = BTreeMap::new();
+    let mut number = Some(ChatNumber::LOBBY);
+    // The last slots may be cut off.
+    while let Some(chat) = number.filter(|chat| start(*chat) < length) {
+        if let Some((_, acknowledged)) = newest(&file, chat)? {
+            marks.insert(chat, acknowledged);
+        }
+        number = chat.next();
     }
+    Ok(Marks(marks))
+}
+
+/// Where the slots of a chat begin.
+fn start(chat: ChatNumber) -> u64 {
+    u64::from(chat.get()) * LENGTH as u64
 }
 
 impl MarkFile {
-    /// Opens the mark of a chat for writing. It is created only if `create` says so; `None` if it
+    /// Opens the mark beside a file for writing. It is created only if `create` says so; `None` if it
     /// is not there.
-    pub(super) fn open(chat: &Path, epoch: &str, create: bool) -> io::Result<Option<Self>> {
+    pub(super) fn open(chat: &Path, create: bool) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(create);
         let file = match files::open_own(&mark_file(chat), &mut options) {
@@ -112,26 +163,45 @@ impl MarkFile {
             Err(error) if !create && error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        // Allocated at once, so that writing a slot needs no free space on the disk later.
-        let length = file.metadata()?.len();
-        if length < LENGTH as u64 {
-            let rest = vec![0; LENGTH - usize::try_from(length).unwrap_or(LENGTH)];
-            file.write_all_at(&rest, length)?;
-        }
-        let next = newest(&file)?.map_or(1, |(number, _)| number + 1);
         Ok(Some(Self {
             file,
-            epoch: epoch.into(),
-            next,
+            chats: BTreeMap::new(),
         }))
     }
 
-    /// Records that the log is durable up to this position.
-    pub(super) fn write(&mut self, position: Position, chain: u32) -> io::Result<()> {
-        let slot = encode(self.next, &self.epoch, position, chain);
+    /// Removes the marks of all chats: they are of another file.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        self.file.set_len(0)
+    }
+
+    /// Makes space for the slots of a chat, and keeps what they have. The chats before it have to
+    /// have theirs.
+    pub(super) fn add(&mut self, chat: ChatNumber, epoch: Arc<str>) -> io::Result<()> {
+        // Allocated at once, so that writing a slot needs no free space on the disk later.
+        let (length, end) = (self.file.metadata()?.len(), start(chat) + LENGTH as u64);
+        if length < end {
+            let rest = vec![0; usize::try_from(end - length).unwrap_or(LENGTH)];
+            self.file.write_all_at(&rest, length)?;
+        }
+        let next = newest(&self.file, chat)?.map_or(1, |(number, _)| number + 1);
+        self.chats.insert(chat, ChatSlots { epoch, next });
+        Ok(())
+    }
+
+    /// Records that the log of a chat, which was added before, is durable up to this position.
+    pub(super) fn write(
+        &mut self,
+        chat: ChatNumber,
+        position: Position,
+        chain: u32,
+    ) -> io::Result<()> {
+        let slots = self.chats.get_mut(&chat);
+        let slots = slots.ok_or_else(|| io::Error::other("the chat has no slots in the mark"))?;
+        let slot = encode(slots.next, &slots.epoch, position, chain);
         // In turn: the slot with the last good mark is not the one that is overwritten.
-        self.file.write_all_at(&slot, self.next % 2 * STRIDE)?;
-        self.next += 1;
+        let at = start(chat) + slots.next % 2 * STRIDE;
+        self.file.write_all_at(&slot, at)?;
+        slots.next += 1;
         Ok(())
     }
 
@@ -142,11 +212,12 @@ impl MarkFile {
     }
 }
 
-fn newest(file: &File) -> io::Result<Option<(u64, Acknowledged)>> {
+/// The newer whole slot of a chat, and its number.
+fn newest(file: &File, chat: ChatNumber) -> io::Result<Option<(u64, Acknowledged)>> {
     let mut newest: Option<(u64, Acknowledged)> = None;
     for number in 0..2 {
         let mut slot = [0; SLOT];
-        match file.read_exact_at(&mut slot, number * STRIDE) {
+        match file.read_exact_at(&mut slot, start(chat) + number * STRIDE) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
             Err(error) => return Err(error),
@@ -198,97 +269,4 @@ fn decode(slot: &[u8; SLOT]) -> Option<(u64, Acknowledged)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_has_its_room_on_the_disk_from_the_beginning() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let chat = folder.path().join("chat.db");
-        let length = || std::fs::metadata(mark_file(&chat)).expect("there").len();
-        let open = || {
-            let mark = MarkFile::open(&chat, "life", true).expect("ours");
-            mark.expect("made")
-        };
-        open().write(Position::new(7), 70).expect("written");
-        assert_eq!(length(), LENGTH as u64);
-        let marked = read(&chat).expect("readable");
-        // One that was cut is made whole, and keeps what it has.
-        let file = OpenOptions::new().write(true).open(mark_file(&chat));
-        file.expect("ours").set_len(STRIDE + 64).expect("cut");
-        open();
-        assert_eq!(length(), LENGTH as u64);
-        assert_eq!(read(&chat).expect("readable"), marked);
-        assert_eq!(marked.expect("whole").position, Position::new(7));
-    }
-
-    #[test]
-    fn it_goes_on_in_the_older_slot_when_it_is_opened_again() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let chat = folder.path().join("chat.db");
-        for position in 1..=5 {
-            let mark = MarkFile::open(&chat, "life", true).expect("ours");
-            let mut mark = mark.expect("made");
-            mark.write(Position::new(position), 70).expect("written");
-            let marked = read(&chat).expect("readable").expect("whole");
-            assert_eq!(marked.position.get(), position);
-        }
-        // The fifth is in the second slot, which is cut off.
-        let file = OpenOptions::new().write(true).open(mark_file(&chat));
-        file.expect("ours").set_len(STRIDE).expect("cut");
-        let marked = read(&chat).expect("readable").expect("whole");
-        assert_eq!(marked.position.get(), 4);
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_not_taken_for_none() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let chat = folder.path().join("chat.db");
-        std::fs::create_dir(mark_file(&chat)).expect("made");
-        read(&chat).expect_err("no file");
-        for create in [false, true] {
-            MarkFile::open(&chat, "life", create).expect_err("no file");
-        }
-        let elsewhere = folder.path().join("no/such/chat.db");
-        MarkFile::open(&elsewhere, "life", true).expect_err("no folder");
-        assert!(
-            MarkFile::open(&elsewhere, "life", false)
-                .expect("none")
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn a_torn_slot_leaves_the_one_before() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let chat = folder.path().join("chat.db");
-        assert_eq!(read(&chat).expect("none"), None);
-        assert!(
-            MarkFile::open(&chat, "life", false)
-                .expect("none")
-                .is_none()
-        );
-        let mut mark = MarkFile::open(&chat, "life", true)
-            .expect("ours")
-            .expect("made");
-        assert_eq!(read(&chat).expect("empty"), None);
-        for position in 1..=9 {
-            let chain = 70 + u32::try_from(position).expect("small");
-            mark.write(Position::new(position), chain).expect("written");
-        }
-        let at = |position: u64| Acknowledged {
-            epoch: "life".into(),
-            position: Position::new(position),
-            chain: 70 + u32::try_from(position).expect("small"),
-        };
-        assert_eq!(read(&chat).expect("readable"), Some(at(9)));
-        let bytes = std::fs::read(mark_file(&chat)).expect("readable");
-        for bit in 0..SLOT * 8 {
-            let mut torn = bytes.clone();
-            // The ninth is in the second slot.
-            torn[usize::try_from(STRIDE).expect("small") + bit / 8] ^= 1 << (bit % 8);
-            std::fs::write(mark_file(&chat), torn).expect("written");
-            assert_eq!(read(&chat).expect("readable"), Some(at(8)), "{bit}");
-        }
-    }
-}
+mod tests;

@@ -1,25 +1,32 @@
-//! The log in a SQLite file, in WAL mode with `synchronous=FULL`. Each batch is one commit, on a
-//! thread of its own.
+//! The logs of all chats of a server in one SQLite file, in WAL mode with `synchronous=FULL`. Each
+//! batch is one commit, on a thread of its own, however many chats it appends to.
 //!
 //! A commit is one sync of the write-ahead log (<https://www.sqlite.org/wal.html>), so the size of
 //! batches decides the throughput.
 
 mod carve;
+mod chat_row;
 mod checksum;
 mod damage;
+mod found;
+mod key;
 mod maintain;
 mod mark;
 mod open;
+mod opened;
 mod prepare;
 mod problem;
 mod read_only;
 mod readers;
 mod rows;
 mod salvage;
+mod scan;
 mod schema;
+mod store;
 mod verify;
 mod watch;
 mod writer;
+mod writer_state;
 
 #[cfg(test)]
 mod tests;
@@ -27,27 +34,33 @@ mod tests;
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use chitty_chat::{LamportTime, Position, files, secret::FillRandom};
+use chitty_chat::{LamportTime, Position, secret::FillRandom, text::ChatName};
 use rusqlite::Connection;
 use thiserror::Error;
 
-pub(crate) use self::salvage::{FoundSnapshot, Salvage, salvage};
 #[cfg(test)]
 pub(crate) use self::tests::{old_chat, records};
-use self::{damage::Damage, prepare::prepare, readers::Readers, writer::LogWriter};
+use self::{
+    damage::Damage, key::ChatNumber, opened::OpenedChat, readers::Readers, writer::LogWriter,
+};
+pub(crate) use self::{
+    found::FoundSnapshot,
+    salvage::{Salvage, salvage},
+};
 pub use self::{
     maintain::{BackupError, CheckError, backup, check},
     mark::Marked,
     problem::{Problem, Problems},
     salvage::RecoverError,
-    verify::Summary,
+    store::SqliteStore,
+    verify::{ChatSummary, Summary},
 };
 use super::{
-    AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, PageLimit, ReadError, RecordFold,
+    AppendError, ChatAppend, CreateError, Extent, Keep, Log, LogFuture, MOST_CHATS, MakeSnapshot,
+    PageLimit, ReadError, RecordFold, Store,
 };
 use crate::data::DataDir;
 use chitty_room::record::{Batch, EncodedEvents, PutEvent, Record};
@@ -56,10 +69,19 @@ use chitty_room::record::{Batch, EncodedEvents, PutEvent, Record};
 /// connections have open.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// The log in a SQLite file.
+/// The log of one chat in a SQLite file. A clone is the same log. The file is closed when all of its
+/// logs and its store are dropped.
+#[derive(Clone)]
 pub struct SqliteLog {
+    file: Arc<OpenFile>,
+    number: ChatNumber,
+    name: ChatName,
     epoch: Arc<str>,
     extent: Arc<Mutex<Extent>>,
+}
+
+/// The threads that have the file open.
+struct OpenFile {
     // Before the writer, because fields are dropped in this order. The last connection to the file
     // checkpoints the write-ahead log, which a read-only one cannot do.
     readers: Arc<Readers>,
@@ -170,52 +192,40 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 impl SqliteLog {
-    /// Opens the chat in this file, or creates one. The caller must ensure that no other process
-    /// has it open. No mark is created, so that a loss of the file's end would not be noticed
-    /// afterwards. A server uses [`SqliteLog::serve`].
-    ///
-    /// `F` knows the rules that the records follow.
+    /// The lobby of the file that [`SqliteStore::open`] opens, for those who need no other chat.
     pub fn open<F: RecordFold>(path: &Path, random: FillRandom<'_>) -> Result<Self, OpenError> {
-        Self::open_with::<F>(path, false, &[], random)
+        SqliteStore::open::<F>(path, random).map(|store| store.lobby.clone())
     }
 
-    /// Opens the chat in this folder, or creates one, with a mark beside it. [`Log::watch`] reports
-    /// when one of the files is deleted, replaced or changed.
-    ///
-    /// `F` knows the rules that the records follow.
+    /// The lobby of the folder that [`SqliteStore::serve`] opens, for those who need no other chat.
     pub fn serve<F: RecordFold>(data: &DataDir, random: FillRandom<'_>) -> Result<Self, OpenError> {
-        Self::open_with::<F>(&data.chat(), true, &data.watched(), random)
+        SqliteStore::serve::<F>(data, random).map(|store| store.lobby.clone())
     }
 
-    fn open_with<F: RecordFold>(
-        path: &Path,
-        create_mark: bool,
-        watched: &[PathBuf],
-        random: FillRandom<'_>,
-    ) -> Result<Self, OpenError> {
-        if rusqlite::version_number() < OLDEST_SQLITE {
-            return Err(OpenError::OldSqlite(rusqlite::version()));
+    fn new(file: &Arc<OpenFile>, chat: OpenedChat) -> Self {
+        Self {
+            file: Arc::clone(file),
+            number: chat.number,
+            name: chat.name,
+            epoch: chat.epoch,
+            extent: chat.extent,
         }
-        for suffix in ["", "-wal", "-shm", "-journal", "-mark"] {
-            let file = beside(path, suffix);
-            // SQLite opens these files by their names, so they are checked before it does.
-            files::check_own(&file).map_err(OpenError::file(&file))?;
-        }
-        let found = open::examine::<F>(path)?;
-        for file in &found.foreign {
-            open::put_aside(file)?;
-        }
-        let (epoch, opened) = prepare(path, &found, create_mark, watched, random)?;
-        let readers = Readers::connect(path).map_err(schema::failed(path))?;
-        let readers = Readers::spawn(readers).map_err(OpenError::file(path))?;
-        let extent = Arc::clone(&opened.extent);
-        let writer = LogWriter::spawn(opened).map_err(OpenError::file(path))?;
-        Ok(Self {
-            epoch,
-            extent,
-            writer: Arc::new(writer),
-            readers: Arc::new(readers),
-            damage: Arc::new(Damage::new(path)),
+    }
+
+    /// Runs a query of this chat's rows on one of the readers. The query gets the head, up to which
+    /// the rows are known to be there.
+    fn read_rows<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection, ChatNumber, Position) -> Result<T, Problem> + Send + 'static,
+    ) -> LogFuture<Result<T, ReadError>> {
+        let readers = Arc::clone(&self.file.readers);
+        let damage = Arc::clone(&self.file.damage);
+        let (number, name, head) = (self.number, self.name.clone(), self.extent().head);
+        Box::pin(async move {
+            let query = move |connection: &Connection| {
+                Ok(query(connection, number, head).map_err(|problem| problem.of(&name)))
+            };
+            damage.report(readers.run(query).await?)
         })
     }
 }
@@ -226,22 +236,17 @@ impl Log for SqliteLog {
     }
 
     fn extent(&self) -> Extent {
-        *self.extent.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.extent)
     }
 
     fn append(&self, after: Position, batch: Batch) -> LogFuture<Result<(), AppendError>> {
-        self.writer.append(after, batch)
+        let chat = self.name.clone();
+        let append = ChatAppend { chat, after, batch };
+        self.file.writer.append(vec![append])
     }
 
     fn read(&self, after: Position, limit: PageLimit) -> LogFuture<Result<Vec<Record>, ReadError>> {
-        let readers = Arc::clone(&self.readers);
-        let damage = Arc::clone(&self.damage);
-        let head = self.extent().head;
-        Box::pin(async move {
-            let read =
-                move |connection: &Connection| Ok(rows::read_page(connection, after, limit, head));
-            damage.report(readers.run(read).await?)
-        })
+        self.read_rows(move |rows, chat, head| rows::read_page(rows, chat, after, limit, head))
     }
 
     fn read_events(
@@ -250,34 +255,17 @@ impl Log for SqliteLog {
         limit: PageLimit,
         put: PutEvent,
     ) -> LogFuture<Result<EncodedEvents, ReadError>> {
-        let readers = Arc::clone(&self.readers);
-        let damage = Arc::clone(&self.damage);
-        let head = self.extent().head;
-        Box::pin(async move {
-            let read = move |connection: &Connection| {
-                Ok(rows::read_events(connection, after, limit, head, put))
-            };
-            damage.report(readers.run(read).await?)
+        self.read_rows(move |rows, chat, head| {
+            rows::read_events(rows, chat, after, limit, head, put)
         })
     }
 
     fn locate(&self, lamport: LamportTime) -> LogFuture<Result<Position, ReadError>> {
-        let readers = Arc::clone(&self.readers);
-        let damage = Arc::clone(&self.damage);
-        let head = self.extent().head;
-        Box::pin(async move {
-            let find = move |connection: &Connection| Ok(rows::locate(connection, lamport, head));
-            damage.report(readers.run(find).await?)
-        })
+        self.read_rows(move |rows, chat, head| rows::locate(rows, chat, lamport, head))
     }
 
     fn snapshot(&self) -> LogFuture<Result<Option<Vec<u8>>, ReadError>> {
-        let readers = Arc::clone(&self.readers);
-        let damage = Arc::clone(&self.damage);
-        Box::pin(async move {
-            let read = |connection: &Connection| Ok(rows::read_snapshot(connection));
-            damage.report(readers.run(read).await?)
-        })
+        self.read_rows(|rows, chat, _| chat_row::read_snapshot(rows, chat))
     }
 
     fn keep_snapshot(
@@ -285,22 +273,15 @@ impl Log for SqliteLog {
         at: Position,
         snapshot: MakeSnapshot,
     ) -> LogFuture<Result<(), AppendError>> {
-        self.writer.keep_snapshot(at, snapshot)
+        self.file.writer.keep_snapshot(self.number, at, snapshot)
     }
 
     fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>> {
-        self.writer.trim(keep, covered)
+        self.file.writer.trim(self.number, keep, covered)
     }
+}
 
-    fn watch(&self, every: Duration) -> LogFuture<AppendError> {
-        let writer = Arc::clone(&self.writer);
-        Box::pin(async move {
-            loop {
-                tokio::time::sleep(every).await;
-                if let Err(error) = writer.check_files().await {
-                    return error;
-                }
-            }
-        })
-    }
+/// Locks. Each change of what is locked here is one assignment or insertion, so that a poisoned lock can still be used.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

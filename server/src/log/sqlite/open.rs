@@ -13,16 +13,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chitty_chat::{Position, files};
+use chitty_chat::{Position, files, text::ChatName};
 use rusqlite::Connection;
 
 use super::{
-    OpenError, Problem, beside, mark,
-    mark::{Acknowledged, Marked},
+    OpenError, Problem, beside,
+    chat_row::ChatRow,
+    key::ChatNumber,
+    mark,
+    mark::{Acknowledged, Marked, Marks},
     read_only::{WriteAheadLog, connect},
-    rows::{self, ChatRow},
+    rows,
+    scan::{ScannedChat, ScannedFile, scan},
     schema,
-    verify::{ScannedChat, scan},
 };
 use crate::log::RecordFold;
 
@@ -32,19 +35,25 @@ pub(super) struct FoundFiles {
     /// The version of the schema; 0 if the file is empty or missing.
     pub(super) version: usize,
     /// `None` if it is empty.
-    pub(super) state: Option<ScannedChat>,
+    pub(super) state: Option<ScannedFile>,
     /// The files beside it that belong to another file.
     pub(super) foreign: Vec<PathBuf>,
-    /// The mark of another chat, which this one has replaced.
+    /// The mark of the lobby of another file, which this one has replaced, if it is whole.
     pub(super) replaced: Option<Acknowledged>,
-    /// What the mark shows about the chat's end.
-    pub(super) marked: Marked,
+    /// What the mark shows about the end of each chat.
+    pub(super) marked: Vec<(ChatName, Marked)>,
 }
 
 impl FoundFiles {
+    /// Whether the file goes on with the chats that the mark is about.
+    pub(super) fn goes_on(&self) -> bool {
+        self.state.is_some() && self.replaced.is_none() && !self.is_backup()
+    }
+
     /// Whether it is a backup that was not opened as a chat yet.
     pub(super) fn is_backup(&self) -> bool {
-        self.state.as_ref().is_some_and(|state| state.chat.restored)
+        let state = self.state.as_ref();
+        state.is_some_and(|state| state.lobby.chat.restored)
     }
 }
 
@@ -59,12 +68,11 @@ pub(super) fn examine<F: RecordFold>(path: &Path) -> Result<FoundFiles, OpenErro
     let has_log = has_write_ahead_log(path);
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
         let mut found = examine_all::<F>(path, has_log)?;
-        compare(path, &mut found, marked)?;
+        compare(path, &mut found, &marked)?;
         return Ok(found);
     }
     // SQLite would delete the write-ahead log and begin an empty database.
-    let acknowledged = marked.map(|marked| marked.position);
-    match acknowledged.filter(|position| *position > Position::ZERO) {
+    match marked.acknowledged() {
         None if !has_log => Ok(FoundFiles::default()),
         acknowledged => Err(OpenError::Gone {
             path: path.into(),
@@ -97,7 +105,7 @@ fn examine_all<F: RecordFold>(path: &Path, has_log: bool) -> Result<FoundFiles, 
         state,
         foreign,
         replaced: None,
-        marked: Marked::default(),
+        marked: Vec::new(),
     })
 }
 
@@ -124,34 +132,34 @@ pub(super) fn log_belongs<F: RecordFold>(path: &Path) -> bool {
     belongs::<F>(path).unwrap_or(true)
 }
 
-/// Whether the file alone contradicts the file with its write-ahead log. Alone it must be older and
-/// of the same epoch, because a new epoch is written to the file itself before anything is
+/// Whether the file alone contradicts the file with its write-ahead log. Alone each of its chats must
+/// be older and of the same epoch, because a new epoch is written to the file itself before anything is
 /// appended. What a crash left half written may be unreadable alone; that contradicts nothing.
-fn contradicts(path: &Path, both: &ScannedChat) -> bool {
+fn contradicts(path: &Path, both: &ScannedFile) -> bool {
     let Ok((connection, version)) = connect(path, WriteAheadLog::Ignored) else {
         return false;
     };
-    let Ok((alone, _)) = ChatRow::read(&connection, version) else {
+    let Ok(alone) = ChatRow::read_all(&connection, version) else {
         return false;
     };
-    // Earlier versions wrote a new epoch to the write-ahead log only.
-    if alone.restored {
-        return false;
-    }
-    alone.epoch != both.chat.epoch
-        || last(&connection).is_ok_and(|last| last > Some(both.extent.head))
-}
-
-fn last(connection: &Connection) -> rusqlite::Result<Option<Position>> {
-    let query = "SELECT max(position) FROM records";
-    let last: Option<i64> = connection.query_row(query, [], |row| row.get(0))?;
-    Ok(last.map(rows::position))
+    let mut alone = alone.into_iter().map(|(chat, _)| chat);
+    alone.any(|alone| {
+        // Earlier versions wrote a new epoch to the write-ahead log only.
+        if alone.restored {
+            return false;
+        }
+        let Some(both) = both.chat(alone.number) else {
+            return true;
+        };
+        alone.epoch != both.chat.epoch
+            || rows::last(&connection, alone.number).is_ok_and(|last| last > Some(both.extent.head))
+    })
 }
 
 fn read<F: RecordFold>(
     path: &Path,
     log: WriteAheadLog,
-) -> Result<(usize, Option<ScannedChat>), OpenError> {
+) -> Result<(usize, Option<ScannedFile>), OpenError> {
     let (connection, version) = connect(path, log)?;
     if version == 0 {
         return Ok((0, None));
@@ -162,29 +170,28 @@ fn read<F: RecordFold>(
 }
 
 /// Checks that everything that was acknowledged is there. A backup may end earlier.
-fn compare(
-    path: &Path,
-    found: &mut FoundFiles,
-    marked: Option<Acknowledged>,
-) -> Result<(), OpenError> {
-    if let Some(ScannedChat { chat, extent, .. }) = &found.state {
-        let kind = (chat.restored, found.version);
-        found.marked = Marked::of(marked.as_ref(), &chat.epoch, extent.head, kind);
-    }
-    let Some(marked) = marked else { return Ok(()) };
+fn compare(path: &Path, found: &mut FoundFiles, marks: &Marks) -> Result<(), OpenError> {
+    let lobby = marks.lobby();
     let Some(state) = &found.state else {
-        return Err(OpenError::Gone {
-            path: path.into(),
-            acknowledged: Some(marked.position),
-        });
+        let acknowledged = marks.acknowledged();
+        return match acknowledged.or(lobby.map(|marked| marked.position)) {
+            None => Ok(()),
+            acknowledged => Err(OpenError::Gone {
+                path: path.into(),
+                acknowledged,
+            }),
+        };
     };
-    if found.is_backup() || *state.chat.epoch != *marked.epoch {
-        found.replaced = Some(marked);
+    found.marked = what_is_marked(state, found.version, marks);
+    let is_another = lobby.is_some_and(|marked| *state.lobby.chat.epoch != *marked.epoch);
+    if state.lobby.chat.restored || is_another {
+        found.replaced = lobby.cloned();
         return Ok(());
     }
     let log = WriteAheadLog::applied_if(found.foreign.is_empty() && has_write_ahead_log(path));
     let (connection, _) = connect(path, log)?;
-    match missing(&connection, state.extent.head, &marked) {
+    let problems = missing(&connection, &held(state), marks);
+    match problems.into_iter().next() {
         None => Ok(()),
         Some(problem) => Err(OpenError::Incomplete {
             path: path.into(),
@@ -193,9 +200,62 @@ fn compare(
     }
 }
 
+/// What the mark shows about the end of each chat.
+fn what_is_marked(state: &ScannedFile, version: usize, marks: &Marks) -> Vec<(ChatName, Marked)> {
+    let kind = (state.lobby.chat.restored, version);
+    let chats = state.chats().map(|ScannedChat { chat, extent, .. }| {
+        let marked = marks.of(chat.number);
+        let marked = Marked::of(marked, &chat.epoch, extent.head, kind);
+        (chat.name.clone(), marked)
+    });
+    chats.collect()
+}
+
+fn held(state: &ScannedFile) -> Vec<Held<'_>> {
+    let chats = state.chats().map(|ScannedChat { chat, extent, .. }| Held {
+        number: chat.number,
+        name: &chat.name,
+        epoch: &chat.epoch,
+        head: extent.head,
+    });
+    chats.collect()
+}
+
+/// What a file has of a chat.
+pub(super) struct Held<'a> {
+    pub(super) number: ChatNumber,
+    pub(super) name: &'a ChatName,
+    pub(super) epoch: &'a str,
+    pub(super) head: Position,
+}
+
+/// How the chats of a file differ from what was acknowledged; nothing if they do not. The mark is
+/// that of this file, as far as it is known.
+pub(super) fn missing(connection: &Connection, chats: &[Held<'_>], marks: &Marks) -> Vec<Problem> {
+    let is_of_this_file = marks.lobby().is_some();
+    let mut problems = Vec::new();
+    for (number, marked) in marks.iter() {
+        let chat = chats.iter().find(|chat| chat.number == number);
+        match chat.filter(|chat| *chat.epoch == *marked.epoch) {
+            Some(chat) => {
+                let missing = missing_in(connection, number, chat.head, marked);
+                problems.extend(missing.map(|problem| problem.of(chat.name)));
+            }
+            // Numbers are not given twice: the chat that was marked is not there.
+            None if is_of_this_file => problems.push(Problem::NoChat {
+                number: number.get(),
+                acknowledged: marked.position,
+            }),
+            None => {}
+        }
+    }
+    problems
+}
+
 /// How a log that ends at `head` differs from what was acknowledged; `None` if it does not.
-pub(super) fn missing(
+fn missing_in(
     connection: &Connection,
+    chat: ChatNumber,
     head: Position,
     marked: &Acknowledged,
 ) -> Option<Problem> {
@@ -206,7 +266,7 @@ pub(super) fn missing(
             acknowledged: position,
         });
     }
-    match rows::chain_at(connection, position) {
+    match rows::chain_at(connection, chat, position) {
         // The record was dropped since, or the mark is at position 0.
         Ok(None) => None,
         Ok(Some(chain)) if chain == marked.chain => None,

@@ -11,32 +11,29 @@ use chitty_chat::{files, secret::FillRandom};
 use rusqlite::Connection;
 
 use super::{
-    Extent, OpenError,
+    OpenError,
+    chat_row::ChatRow,
     mark::{self, MarkFile, Marked},
     open::{self, FoundFiles},
-    rows::ChatRow,
+    opened::{OpenedChat, OpenedFile},
+    scan::scan_rows,
     schema,
-    verify::scan_rows,
     watch::Watched,
-    writer::OpenedChat,
 };
 
-/// Upgrades the chat in this file to the newest schema, begins a new epoch if it is a backup, and
-/// opens everything that the writer needs.
+/// Upgrades this file to the newest schema, begins new epochs if it is a backup, and opens
+/// everything that the writer needs.
 pub(super) fn prepare(
     path: &Path,
     found: &FoundFiles,
     create_mark: bool,
     watched: &[PathBuf],
     random: FillRandom<'_>,
-) -> Result<(Arc<str>, OpenedChat), OpenError> {
+) -> Result<OpenedFile, OpenError> {
     make_private(path).map_err(OpenError::file(path))?;
     let mut connection = Connection::open(path).map_err(schema::failed(path))?;
     renew(&mut connection, path, found, random)?;
-    let (extent, chain) = reach(&connection, path, found)?;
-    let epoch = ChatRow::verified(&connection)
-        .map_err(|problem| OpenError::damaged(path, problem))?
-        .epoch;
+    let chats = chats(&connection, path, found)?;
     if let Some(before) = &found.replaced {
         open::say(&format!(
             "{} is in the place of another chat, of epoch {}, which reached to position {}",
@@ -49,26 +46,39 @@ pub(super) fn prepare(
         say_what_is_not_known(path, found);
     }
     let mark_path = mark::mark_file(path);
-    let mut mark =
-        MarkFile::open(path, &epoch, create_mark).map_err(OpenError::file(&mark_path))?;
-    if let Some(mark) = &mut mark {
-        mark.write(extent.head, chain)
-            .and_then(|()| mark.sync())
-            .map_err(OpenError::file(&mark_path))?;
-    }
+    let mark = open_mark(path, found, create_mark, &chats).map_err(OpenError::file(&mark_path))?;
     let page: i64 = connection
         .pragma_query_value(None, "page_size", |row| row.get(0))
         .map_err(schema::failed(path))?;
     let watched = Watched::new(path, watched, page.cast_unsigned())
         .map_err(|changed| OpenError::file(path)(io::Error::other(changed)))?;
-    let opened = OpenedChat {
+    Ok(OpenedFile {
         connection,
-        extent: Arc::new(Mutex::new(extent)),
-        chain,
+        chats,
         mark,
         watched,
+    })
+}
+
+/// Opens the mark, and writes the end of each chat to it.
+fn open_mark(
+    path: &Path,
+    found: &FoundFiles,
+    create: bool,
+    chats: &[OpenedChat],
+) -> io::Result<Option<MarkFile>> {
+    let Some(mut mark) = MarkFile::open(path, create)? else {
+        return Ok(None);
     };
-    Ok((epoch, opened))
+    if !found.goes_on() {
+        mark.clear()?;
+    }
+    for chat in chats {
+        mark.add(chat.number, Arc::clone(&chat.epoch))?;
+        mark.write(chat.number, chat.extent().head, chat.chain)?;
+    }
+    mark.sync()?;
+    Ok(Some(mark))
 }
 
 /// Reports a mark that is missing, or older than the chat. That is no reason not to serve: a power
@@ -77,23 +87,31 @@ pub(super) fn prepare(
 fn say_what_is_not_known(path: &Path, found: &FoundFiles) {
     let (path, mark) = (path.display(), mark::mark_file(path));
     let mark = mark.display();
-    match found.marked {
-        Marked::Nothing => open::say(&format!(
-            "{mark} is not there or cannot be read, so it is not known whether the end of {path} is \
-             missing; a new one is made"
-        )),
-        Marked::UpTo(position) => open::say(&format!(
-            "{mark} reaches to position {position} only, as after a power cut, so it is not known \
-             whether what came after it is all in {path}"
-        )),
-        Marked::All | Marked::Another | Marked::Needless => {}
+    for (chat, marked) in &found.marked {
+        // The lobby is the chat that is meant if none is named.
+        let of = (!chat.is_lobby()).then(|| format!(" of {chat}"));
+        let of = of.as_deref().unwrap_or_default();
+        match marked {
+            Marked::Nothing if chat.is_lobby() => open::say(&format!(
+                "{mark} is not there or cannot be read, so it is not known whether the end of {path} \
+                 is missing; a new one is made"
+            )),
+            Marked::Nothing => open::say(&format!(
+                "{mark} has nothing{of}, so it is not known whether its end is missing in {path}"
+            )),
+            Marked::UpTo(position) => open::say(&format!(
+                "{mark} reaches to position {position}{of} only, as after a power cut, so it is not \
+                 known whether what came after it is all in {path}"
+            )),
+            Marked::All | Marked::Another | Marked::Needless => {}
+        }
     }
 }
 
-/// Upgrades the schema, and begins a new epoch if the file is a backup.
+/// Upgrades the schema, and begins a new epoch of each chat if the file is a backup.
 ///
-/// A backup is not in WAL mode. Its new epoch is in the file itself before there is a write-ahead
-/// log, so that later a foreign write-ahead log can be told by its epoch.
+/// A backup is not in WAL mode. Its new epochs are in the file itself before there is a write-ahead
+/// log, so that later a foreign write-ahead log can be told by its epochs.
 fn renew(
     connection: &mut Connection,
     path: &Path,
@@ -107,7 +125,12 @@ fn renew(
             .map_err(|problem| OpenError::damaged(path, problem))?;
     }
     schema::configure(connection).map_err(&failed)?;
-    if is_old(found) || found.is_backup() {
+    if found.version < schema::MIGRATIONS.len() || found.is_backup() {
+        // Loads the schema, which a migration has changed: a checkpoint that has to load it first finds
+        // the file locked by itself.
+        connection
+            .query_row("SELECT count(*) FROM chat", [], |_| Ok(()))
+            .map_err(&failed)?;
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(&failed)?;
@@ -115,23 +138,31 @@ fn renew(
     Ok(())
 }
 
-const fn is_old(found: &FoundFiles) -> bool {
-    found.version < schema::WITH_CHECKSUMS
-}
-
-/// What the log holds, and the chain at its end.
-fn reach(
+/// The chats of the file as they are now: with the epochs that were begun, and after a migration as
+/// it left them.
+fn chats(
     connection: &Connection,
     path: &Path,
     found: &FoundFiles,
-) -> Result<(Extent, u32), OpenError> {
+) -> Result<Vec<OpenedChat>, OpenError> {
     let damaged = |problem| OpenError::damaged(path, problem);
-    match &found.state {
-        Some(state) if !is_old(found) => Ok((state.extent, state.chain)),
-        _ => scan_rows(connection, schema::MIGRATIONS.len())
-            .map(|state| (state.extent, state.chain))
-            .map_err(damaged),
-    }
+    let newest = schema::MIGRATIONS.len();
+    let scanned = match &found.state {
+        Some(state) if found.version == newest => state.clone(),
+        _ => scan_rows(connection, newest).map_err(damaged)?,
+    };
+    let rows = ChatRow::all_verified(connection).map_err(damaged)?;
+    let opened = rows
+        .into_iter()
+        .zip(scanned.chats())
+        .map(|(row, scanned)| OpenedChat {
+            number: row.number,
+            name: row.name,
+            epoch: row.epoch,
+            extent: Arc::new(Mutex::new(scanned.extent)),
+            chain: scanned.chain,
+        });
+    Ok(opened.collect())
 }
 
 /// Creates the file if needed, readable by its owner only: a chat is private to its participants.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chitty_chat::Position;
+use chitty_chat::{Position, text::ChatName};
 use thiserror::Error;
 
 use super::Extent;
@@ -104,9 +104,58 @@ pub enum Problem {
         /// The position of the record.
         position: Position,
     },
+    /// A position is greater than any that a file can hold.
+    #[error(
+        "position {position} is greater than any that a chat's file can hold; begin a new chat in another data folder"
+    )]
+    TooFar {
+        /// The position.
+        position: Position,
+    },
+    /// There are records of a chat that the file does not have.
+    #[error("it has records of chat number {number}, which is not in its list of chats")]
+    Stray {
+        /// The number of the chat.
+        number: i64,
+    },
+    /// A chat is missing.
+    #[error(
+        "chat number {number} is missing, of which everything up to {acknowledged} was acknowledged"
+    )]
+    NoChat {
+        /// The number of the chat.
+        number: u32,
+        /// The last position that was acknowledged.
+        acknowledged: Position,
+    },
+    /// Two chats have the same name.
+    #[error("two chats are named {0}")]
+    SameName(ChatName),
+    /// One of several chats has a problem.
+    #[error("in {chat}: {problem}")]
+    InChat {
+        /// The chat.
+        chat: ChatName,
+        /// Its problem.
+        problem: Box<Problem>,
+    },
     /// A file beside it belongs to another chat.
     #[error("{0} beside it belongs to another file; chitty-server puts it aside when it starts")]
     Foreign(String),
+}
+
+impl Problem {
+    /// The same problem, with the chat that has it. The lobby is the chat that is meant if none is
+    /// named.
+    pub(super) fn of(self, chat: &ChatName) -> Self {
+        if chat.is_lobby() || matches!(self, Self::Sqlite(_) | Self::InChat { .. }) {
+            return self;
+        }
+        Self::InChat {
+            chat: chat.clone(),
+            problem: Box::new(self),
+        }
+    }
 }
 
 /// Problems that are listed at most; further ones are counted.
@@ -126,6 +175,14 @@ impl Problems {
         } else {
             self.unlisted += 1;
         }
+    }
+
+    /// Adds all problems of a chat.
+    pub(super) fn add_of(&mut self, chat: &ChatName, problems: Self) {
+        for problem in problems.listed {
+            self.add(problem.of(chat));
+        }
+        self.unlisted += problems.unlisted;
     }
 
     /// Adds the error of a failed result; `None` then.

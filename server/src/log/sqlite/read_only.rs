@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use chitty_chat::files;
 
-use super::{OpenError, beside, mark, mark::Acknowledged, open, schema};
+use super::{OpenError, beside, mark, mark::Marks, open, schema};
 use crate::{data, log::RecordFold};
 
 /// A read-only connection to a chat.
@@ -19,8 +19,8 @@ pub(super) struct ReadOnly {
     pub(super) connection: Connection,
     /// The version of the schema.
     pub(super) version: usize,
-    /// The end of the chat as it was acknowledged, if there is a mark.
-    pub(super) marked: Option<Acknowledged>,
+    /// The ends of the chats as they were acknowledged.
+    pub(super) marks: Marks,
     /// A write-ahead log beside it that belongs to another file, and was therefore not read.
     pub(super) foreign: Option<PathBuf>,
     /// Whether a server is using the chat.
@@ -41,7 +41,7 @@ impl ReadOnly {
         let path = &fs::canonicalize(path).map_err(file)?;
         let (is_live, lock) = lock(path).map_err(file)?;
         // Read before the chat, which may go on meanwhile.
-        let marked = mark::read(path).map_err(file)?;
+        let marks = mark::read(path).map_err(file)?;
         let has_log = !is_live && open::has_write_ahead_log(path);
         let is_foreign = has_log && !open::log_belongs::<F>(path);
         let (connection, version) = connect(
@@ -54,7 +54,7 @@ impl ReadOnly {
         Ok(Self {
             connection,
             version,
-            marked,
+            marks,
             is_live,
             foreign: is_foreign.then(|| beside(path, "-wal")),
             _lock: lock,

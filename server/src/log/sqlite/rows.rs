@@ -1,6 +1,4 @@
-//! The rows of a chat's file, read and written with their checksums.
-
-use std::sync::Arc;
+//! The records of a file, read and written with their checksums.
 
 use chitty_chat::{LamportTime, Position};
 use rusqlite::{Connection, Transaction, params};
@@ -8,124 +6,16 @@ use rusqlite::{Connection, Transaction, params};
 use super::{
     super::TRIM_STEP,
     Extent, Keep, PageLimit, Problem,
-    checksum::{self, Checksum},
+    chat_row::ChatRow,
+    checksum::Checksum,
+    key::{ChatNumber, RowKey},
 };
 use chitty_room::record::{EncodedEvents, EncodedRecord, PutEvent, Record};
 
-/// The row about the chat as a whole, without its snapshot, which may be large.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ChatRow {
-    pub(super) epoch: Arc<str>,
-    /// The oldest position that is kept.
-    pub(super) first: Position,
-    /// The Lamport time of the position before.
-    pub(super) base: LamportTime,
-    /// Whether it is a backup that was not opened as a chat yet.
-    pub(super) restored: bool,
-    /// The chain of the position before `first`.
-    pub(super) chain: u32,
-    /// The checksum of the snapshot, if there is one.
-    pub(super) snapshot: Option<u32>,
-}
-
-impl ChatRow {
-    /// Reads the row in this version of the schema, and the checksum stored in it.
-    pub(super) fn read(
-        connection: &Connection,
-        version: usize,
-    ) -> rusqlite::Result<(Self, Option<u32>)> {
-        let columns = match version {
-            0 | 1 => "0, 0, NULL, NULL",
-            2 => "restored, 0, NULL, NULL",
-            _ => "restored, chain, snapshot_checksum, checksum",
-        };
-        let query = format!("SELECT epoch, first, base, {columns} FROM chat");
-        connection.query_row(&query, [], |row| {
-            let chat = Self {
-                epoch: row.get::<_, String>(0)?.into(),
-                first: position(row.get(1)?),
-                base: LamportTime::new(unsigned(row.get(2)?)),
-                restored: row.get(3)?,
-                chain: row.get(4)?,
-                snapshot: row.get(5)?,
-            };
-            Ok((chat, row.get(6)?))
-        })
-    }
-
-    /// Reads the row of the newest schema, and verifies its checksum.
-    pub(super) fn verified(connection: &Connection) -> Result<Self, Problem> {
-        match Self::read(connection, usize::MAX)? {
-            (chat, Some(checksum)) if chat.checksum() == checksum => Ok(chat),
-            _ => Err(Problem::Chat),
-        }
-    }
-
-    pub(super) fn checksum(&self) -> u32 {
-        let snapshot = self.snapshot.map(u32::to_le_bytes);
-        checksum::fields([
-            self.epoch.as_bytes(),
-            &self.first.get().to_le_bytes(),
-            &self.base.get().to_le_bytes(),
-            &[u8::from(self.restored)],
-            &self.chain.to_le_bytes(),
-            snapshot.as_ref().map_or(&[], <[u8; 4]>::as_slice),
-        ])
-    }
-
-    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        connection
-            .execute(
-                "UPDATE chat SET epoch = ?1, first = ?2, base = ?3, restored = ?4, chain = ?5,
-                 snapshot_checksum = ?6, checksum = ?7",
-                params![
-                    &*self.epoch,
-                    signed(self.first),
-                    self.base.get().cast_signed(),
-                    self.restored,
-                    self.chain,
-                    self.snapshot,
-                    self.checksum(),
-                ],
-            )
-            .map(drop)
-    }
-}
-
-/// The snapshot in any version of the schema, not verified.
-pub(super) fn raw_snapshot(connection: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
-    connection.query_row("SELECT snapshot FROM chat", [], |row| row.get(0))
-}
-
-pub(super) fn read_snapshot(connection: &Connection) -> Result<Option<Vec<u8>>, Problem> {
-    // In a transaction, because the row is read twice.
-    let transaction = connection.unchecked_transaction()?;
-    read_snapshot_in(&transaction)
-}
-
-/// The same within a transaction.
-pub(super) fn read_snapshot_in(transaction: &Transaction<'_>) -> Result<Option<Vec<u8>>, Problem> {
-    let chat = ChatRow::verified(transaction)?;
-    let snapshot = raw_snapshot(transaction)?;
-    if snapshot.as_deref().map(crc32c::crc32c) == chat.snapshot {
-        Ok(snapshot)
-    } else {
-        Err(Problem::SnapshotChecksum)
-    }
-}
-
-pub(super) fn keep_snapshot(connection: &mut Connection, snapshot: &[u8]) -> Result<(), Problem> {
-    let transaction = connection.transaction()?;
-    let mut chat = ChatRow::verified(&transaction)?;
-    chat.snapshot = Some(crc32c::crc32c(snapshot));
-    transaction.execute("UPDATE chat SET snapshot = ?1", [snapshot])?;
-    chat.write(&transaction)?;
-    Ok(transaction.commit()?)
-}
-
-/// A walk along the records, which verifies that each follows from the one before.
+/// A walk along the records of a chat, which verifies that each follows from the one before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk {
+    pub(super) chat: ChatNumber,
     pub(super) at: Position,
     /// The chain at that position, if it is known.
     pub(super) chain: Option<u32>,
@@ -144,7 +34,8 @@ impl Walk {
             let found = position;
             return Err(Problem::Gap { expected, found });
         }
-        if !checksum.covers(position, bytes) {
+        let key = self.chat.key(position);
+        if !key.is_some_and(|key| checksum.covers(key, bytes)) {
             return Err(Problem::Checksum { position });
         }
         if self.chain.is_some_and(|before| !checksum.follows(before)) {
@@ -156,16 +47,17 @@ impl Walk {
     }
 }
 
-/// The records after position `after`, up to the limits, each of them verified. The log is known to
-/// reach to `head`, so it is an error if the page ends earlier for no other reason.
+/// The records of a chat after position `after`, up to the limits, each of them verified. The log is
+/// known to reach to `head`, so it is an error if the page ends earlier for no other reason.
 pub(super) fn read_page(
     connection: &Connection,
+    chat: ChatNumber,
     after: Position,
     limit: PageLimit,
     head: Position,
 ) -> Result<Vec<Record>, Problem> {
     let mut page = Vec::new();
-    read_each(connection, after, limit, head, |position, record| {
+    read_each(connection, chat, after, limit, head, |position, record| {
         page.push(decode(position, record)?);
         Ok(())
     })?;
@@ -175,13 +67,14 @@ pub(super) fn read_page(
 /// Reads the events of the same records, in their encoding.
 pub(super) fn read_events(
     connection: &Connection,
+    chat: ChatNumber,
     after: Position,
     limit: PageLimit,
     head: Position,
     put: PutEvent,
 ) -> Result<EncodedEvents, Problem> {
     let mut events = EncodedEvents::default();
-    read_each(connection, after, limit, head, |position, record| {
+    read_each(connection, chat, after, limit, head, |position, record| {
         let found = events
             .push(record, put)
             .map_err(|error| Problem::Record { position, error })?;
@@ -193,6 +86,7 @@ pub(super) fn read_events(
 /// Calls `take` for each record of a page.
 fn read_each(
     connection: &Connection,
+    chat: ChatNumber,
     after: Position,
     limit: PageLimit,
     head: Position,
@@ -201,16 +95,16 @@ fn read_each(
     // The record at `after` is read first, for its chain; it may not be kept any more.
     if after > Position::ZERO {
         let (start, anchor) = (after.previous(), Some(after));
-        if let Anchor::Kept = page(connection, start, anchor, limit, head, &mut take)? {
+        if let Anchor::Kept = page(connection, chat, start, anchor, limit, head, &mut take)? {
             return Ok(());
         }
     }
     let transaction = connection.unchecked_transaction()?;
     let first: i64 = transaction
-        .prepare_cached("SELECT first FROM chat")?
-        .query_row([], |row| row.get(0))?;
+        .prepare_cached("SELECT first FROM chat WHERE number = ?1")?
+        .query_row([chat.get()], |row| row.get(0))?;
     let start = after.max(position(first).previous());
-    page(&transaction, start, None, limit, head, take).map(drop)
+    page(&transaction, chat, start, None, limit, head, take).map(drop)
 }
 
 /// Whether the record before a page is kept.
@@ -224,6 +118,7 @@ enum Anchor {
 /// position and is left out; if it is not there, nothing is taken.
 fn page(
     connection: &Connection,
+    chat: ChatNumber,
     start: Position,
     anchor: Option<Position>,
     limit: PageLimit,
@@ -232,20 +127,22 @@ fn page(
 ) -> Result<Anchor, Problem> {
     let mut query = connection.prepare_cached(
         "SELECT position, record, checksum FROM records
-         WHERE position > ?1 ORDER BY position LIMIT ?2",
+         WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3",
     )?;
     // One more for the anchor.
     let most = limit.records.saturating_add(anchor.is_some().into());
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut rows = query.query(params![signed(start), most])?;
+    let mut rows = query.query(params![chat.bound(start), chat.last().column(), most])?;
     let mut walk = Walk {
+        chat,
         at: start,
         chain: None,
     };
     let mut anchor = anchor;
     let (mut records, mut bytes) = (0, 0);
     while let Some(row) = rows.next()? {
-        let position = position(row.get(0)?);
+        let key = RowKey::from_column(row.get(0)?);
+        let position = position_in(chat, key);
         let record = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let checksum = Checksum::unpack(row.get(2)?);
         if let Some(anchor) = anchor.take() {
@@ -253,7 +150,7 @@ fn page(
                 return Ok(Anchor::Gone);
             }
             // If it is damaged, the records after it can still be read.
-            let is_whole = checksum.covers(position, record);
+            let is_whole = checksum.covers(key, record);
             walk.at = position;
             walk.chain = is_whole.then_some(checksum.chain);
             continue;
@@ -283,6 +180,7 @@ fn page(
 /// so that nothing is dropped meanwhile.
 pub(super) fn locate(
     connection: &Connection,
+    chat: ChatNumber,
     lamport: LamportTime,
     head: Position,
 ) -> Result<Position, Problem> {
@@ -291,7 +189,8 @@ pub(super) fn locate(
         bytes: 0,
     };
     let transaction = connection.unchecked_transaction()?;
-    let first: i64 = transaction.query_row("SELECT first FROM chat", [], |row| row.get(0))?;
+    let query = "SELECT first FROM chat WHERE number = ?1";
+    let first: i64 = transaction.query_row(query, [chat.get()], |row| row.get(0))?;
     let (mut low, mut high) = (position(first).get(), head.get() + 1);
     while low < high {
         let middle = Position::new(low + (high - low) / 2);
@@ -299,6 +198,7 @@ pub(super) fn locate(
         let mut time = None;
         page(
             &transaction,
+            chat,
             start,
             None,
             ONE,
@@ -333,43 +233,48 @@ fn require_place(position: Position, found: Position) -> Result<(), Problem> {
     }
 }
 
-/// Appends a record. Returns its chain, and its length in bytes.
+/// Appends a record to a chat. Returns its chain, and its length in bytes.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
+    chat: ChatNumber,
     record: &EncodedRecord,
     before: u32,
-) -> rusqlite::Result<(u32, usize)> {
+) -> Result<(u32, usize), Problem> {
     let (position, bytes) = (record.event.position, record.encode());
-    let checksum = Checksum::of(before, position, &bytes);
+    let key = chat.key(position).ok_or(Problem::TooFar { position })?;
+    let checksum = Checksum::of(before, key, &bytes);
     transaction
         .prepare_cached("INSERT INTO records (position, record, checksum) VALUES (?1, ?2, ?3)")?
-        .execute(params![signed(position), bytes, checksum.pack()])?;
+        .execute(params![key.column(), bytes, checksum.pack()])?;
     Ok((checksum.chain, bytes.len()))
 }
 
-/// Drops one step of records from the beginning, or fewer if the cap is met before.
+/// Drops one step of a chat's records from the beginning, or fewer if the cap is met before.
 pub(super) fn trim(
     transaction: &Transaction<'_>,
+    number: ChatNumber,
     keep: Keep,
     covered: Position,
     extent: Extent,
 ) -> Result<Extent, Problem> {
-    let mut chat = ChatRow::verified(transaction)?;
+    let mut chat = ChatRow::verified(transaction, number)?;
+    let start = number.bound(Position::ZERO);
     let mut trimmed = extent;
     let mut walk = Walk {
+        chat: number,
         at: chat.first.previous(),
         chain: Some(chat.chain),
     };
     {
         let mut oldest = transaction.prepare_cached(
             "SELECT position, record, checksum FROM records
-             WHERE position <= ?1 ORDER BY position LIMIT ?2",
+             WHERE position >= ?1 AND position <= ?2 ORDER BY position LIMIT ?3",
         )?;
         let step = i64::try_from(TRIM_STEP).unwrap_or(i64::MAX);
-        let mut rows = oldest.query(params![signed(covered), step])?;
+        let mut rows = oldest.query(params![start, number.bound(covered), step])?;
         while keep.is_exceeded(&trimmed) {
             let Some(row) = rows.next()? else { break };
-            let position = position(row.get(0)?);
+            let position = position_in(number, RowKey::from_column(row.get(0)?));
             let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
             // Verified before it is dropped: damage must not vanish with a trim.
             walk.step(position, bytes, Checksum::unpack(row.get(2)?))?;
@@ -379,8 +284,8 @@ pub(super) fn trim(
         }
     }
     transaction.execute(
-        "DELETE FROM records WHERE position < ?1",
-        [signed(trimmed.first)],
+        "DELETE FROM records WHERE position >= ?1 AND position < ?2",
+        [start, number.bound(trimmed.first)],
     )?;
     chat.first = trimmed.first;
     chat.base = trimmed.base;
@@ -390,17 +295,41 @@ pub(super) fn trim(
     Ok(trimmed)
 }
 
-/// The chain at this position, if its record is kept.
+/// The chain at this position of a chat, if its record is kept.
 pub(super) fn chain_at(
     connection: &Connection,
+    chat: ChatNumber,
     position: Position,
 ) -> rusqlite::Result<Option<u32>> {
     use rusqlite::OptionalExtension as _;
+    let Some(key) = chat.key(position) else {
+        return Ok(None);
+    };
     let query = "SELECT checksum FROM records WHERE position = ?1";
     let column = connection
-        .query_row(query, [signed(position)], |row| row.get(0))
+        .query_row(query, [key.column()], |row| row.get(0))
         .optional()?;
     Ok(column.map(|column| Checksum::unpack(column).chain))
+}
+
+/// The last position of a chat that is there, in any version of the schema.
+pub(super) fn last(
+    connection: &Connection,
+    chat: ChatNumber,
+) -> rusqlite::Result<Option<Position>> {
+    let query = "SELECT max(position) FROM records WHERE position >= ?1 AND position <= ?2";
+    let range = [chat.bound(Position::ZERO), chat.last().column()];
+    let last: Option<i64> = connection.query_row(query, range, |row| row.get(0))?;
+    Ok(last.map(|key| position_in(chat, RowKey::from_column(key))))
+}
+
+/// The position of a row of this chat. A key of another chat gives a position that does not follow
+/// from any other.
+pub(super) fn position_in(chat: ChatNumber, key: RowKey) -> Position {
+    match key.split() {
+        Some((number, position)) if number == chat => position,
+        _ => Position::new(key.get()),
+    }
 }
 
 /// SQLite's integers are signed; no chat has 2^63 events.
@@ -408,7 +337,7 @@ pub(super) fn signed(position: Position) -> i64 {
     i64::try_from(position.get()).unwrap_or(i64::MAX)
 }
 
-const fn unsigned(value: i64) -> u64 {
+pub(super) const fn unsigned(value: i64) -> u64 {
     value.cast_unsigned()
 }
 

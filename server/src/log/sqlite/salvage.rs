@@ -2,23 +2,30 @@
 //! new one. Which records make one log is decided by the caller ([`crate::replay::recover`]).
 
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
 };
 
-use chitty_chat::{LamportTime, Position, files, secret::FillRandom};
+use chitty_chat::{
+    LamportTime, Position, files,
+    secret::{self, FillRandom},
+    text::ChatName,
+};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use thiserror::Error;
 
 use super::{
-    Problems,
+    Problem, Problems,
     carve::carve,
+    chat_row::ChatRow,
     checksum,
+    found::{FoundChat, FoundSnapshot, found_chats, read_chats},
+    key::{ChatNumber, RowKey},
     maintain::{BackupError, write_new},
     open,
-    read_only::{self, WriteAheadLog, connect},
-    rows::{self, ChatRow},
-    schema,
+    read_only::{self, WriteAheadLog},
+    rows, schema,
     verify::inspect,
 };
 use crate::log::RecordFold;
@@ -54,15 +61,18 @@ pub enum RecoverError {
     },
 }
 
-/// Finds all that is whole in the chat in `source`, and lets `mend` make a log of it in the file
-/// `target`. `source` is not touched, and `target` is there whole and synced afterwards, or not at
-/// all. The new chat is a backup: opening it begins another life of the log.
+/// Finds all that is whole in the chats in `source`, and lets `mend` make a log of each of them in the
+/// file `target`. `source` is not touched, and `target` is there whole and synced afterwards, or not
+/// at all. The new file is a backup: opening it begins another life of each log.
+///
+/// Returns what `mend` returned for each chat, the lobby first; `None` for a chat of which no event
+/// is left.
 pub(crate) fn salvage<F: RecordFold, T>(
     source: &Path,
     target: &Path,
     random: FillRandom<'_>,
-    mend: impl FnOnce(&Salvage<'_>, FillRandom<'_>) -> Result<T, RecoverError>,
-) -> Result<T, RecoverError> {
+    mend: impl FnMut(&Salvage<'_>, FillRandom<'_>) -> Result<T, RecoverError>,
+) -> Result<Vec<(ChatName, Option<T>)>, RecoverError> {
     let unreadable = |error| RecoverError::Source {
         path: source.into(),
         source: error,
@@ -82,8 +92,8 @@ fn rescue<F: RecordFold, T>(
     source: &Path,
     partial: &Path,
     random: FillRandom<'_>,
-    mend: impl FnOnce(&Salvage<'_>, FillRandom<'_>) -> Result<T, RecoverError>,
-) -> Result<T, RecoverError> {
+    mend: impl FnMut(&Salvage<'_>, FillRandom<'_>) -> Result<T, RecoverError>,
+) -> Result<Vec<(ChatName, Option<T>)>, RecoverError> {
     let mut connection = Connection::open(partial).map_err(BackupError::from)?;
     let recovered = fill::<F, T>(source, &mut connection, random, mend)?;
     let (problems, _) = inspect::<F>(&connection, schema::MIGRATIONS.len());
@@ -103,27 +113,50 @@ fn fill<F: RecordFold, T>(
     source: &Path,
     connection: &mut Connection,
     random: FillRandom<'_>,
-    mend: impl FnOnce(&Salvage<'_>, FillRandom<'_>) -> Result<T, RecoverError>,
-) -> Result<T, RecoverError> {
+    mut mend: impl FnMut(&Salvage<'_>, FillRandom<'_>) -> Result<T, RecoverError>,
+) -> Result<Vec<(ChatName, Option<T>)>, RecoverError> {
     schema::upgrade(connection, 0, random).map_err(BackupError::from)?;
     // Not synced until the end, because an unfinished file is removed anyway.
     connection
         .execute_batch(
             "PRAGMA synchronous = OFF;
-             CREATE TEMP TABLE found (position INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;",
+             CREATE TEMP TABLE found (key INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;",
         )
         .map_err(BackupError::from)?;
     let with_log = open::has_write_ahead_log(source) && open::log_belongs::<F>(source);
-    collect(source, connection, with_log)?;
-    let (chat, snapshot) = read_chat(source, WriteAheadLog::applied_if(with_log));
+    let found = collect(source, connection, with_log)?;
+    let known = read_chats(source, WriteAheadLog::applied_if(with_log));
     let transaction = connection.transaction().map_err(BackupError::from)?;
-    let salvage = Salvage {
-        source,
-        transaction: &transaction,
-        start: chat.map(|chat| (chat.first, chat.base)),
+    let mut recovered = Vec::new();
+    for FoundChat {
+        number,
+        name,
+        start,
         snapshot,
-    };
-    let recovered = mend(&salvage, random)?;
+    } in found_chats(&found, known)
+    {
+        let mut row = ChatRow::empty(number, name.clone(), secret::epoch(random).into());
+        row.restored = true;
+        row.write(&transaction).map_err(BackupError::from)?;
+        let salvage = Salvage {
+            source,
+            transaction: &transaction,
+            number,
+            start,
+            snapshot,
+        };
+        match mend(&salvage, random) {
+            Ok(mended) => recovered.push((name, Some(mended))),
+            Err(RecoverError::Nothing(_)) => {
+                row.write(&transaction).map_err(BackupError::from)?;
+                recovered.push((name, None));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if recovered.iter().all(|(_, mended)| mended.is_none()) {
+        return Err(RecoverError::Nothing(source.into()));
+    }
     transaction.commit().map_err(BackupError::from)?;
     connection
         .execute_batch("DROP TABLE temp.found; PRAGMA synchronous = FULL;")
@@ -131,45 +164,13 @@ fn fill<F: RecordFold, T>(
     Ok(recovered)
 }
 
-/// What is known about the snapshot of a damaged chat.
-pub(crate) enum FoundSnapshot {
-    /// Its bytes, with the right checksum if the schema has one.
-    Whole(Vec<u8>),
-    /// There never was one, because all records since position 1 were kept.
-    Needless,
-    /// Whether there was one is not known, or it is damaged.
-    Lost,
-}
-
-/// What the file says about the chat as a whole, as far as its checksums are right.
-fn read_chat(source: &Path, log: WriteAheadLog) -> (Option<ChatRow>, FoundSnapshot) {
-    let nothing = (None, FoundSnapshot::Lost);
-    let Ok((connection, version)) = connect(source, log) else {
-        return nothing;
-    };
-    let Ok((chat, checksum)) = ChatRow::read(&connection, version) else {
-        return nothing;
-    };
-    let has_checksums = version >= schema::WITH_CHECKSUMS;
-    if has_checksums && checksum != Some(chat.checksum()) {
-        return nothing;
-    }
-    let snapshot = match rows::raw_snapshot(&connection) {
-        Ok(Some(bytes)) if has_checksums && chat.snapshot != Some(crc32c::crc32c(&bytes)) => {
-            FoundSnapshot::Lost
-        }
-        Ok(Some(bytes)) => FoundSnapshot::Whole(bytes),
-        Ok(None) if chat.snapshot.is_none() && chat.first == Position::new(1) => {
-            FoundSnapshot::Needless
-        }
-        Ok(None) | Err(_) => FoundSnapshot::Lost,
-    };
-    (Some(chat), snapshot)
-}
-
 /// Collects the records that are found in a temporary table, so that their number is not limited by
-/// memory.
-fn collect(source: &Path, connection: &mut Connection, with_log: bool) -> Result<(), RecoverError> {
+/// memory. Returns the chats that they belong to.
+fn collect(
+    source: &Path,
+    connection: &mut Connection,
+    with_log: bool,
+) -> Result<BTreeSet<ChatNumber>, RecoverError> {
     enum Failed {
         Read(io::Error),
         Write(rusqlite::Error),
@@ -179,8 +180,10 @@ fn collect(source: &Path, connection: &mut Connection, with_log: bool) -> Result
             Self::Read(error)
         }
     }
+    let mut chats = BTreeSet::new();
     let transaction = connection.transaction().map_err(BackupError::from)?;
     let result = carve(source, with_log, &mut |carved| {
+        chats.insert(carved.chat);
         // A verified record replaces one that was found before it: the write-ahead log comes last
         // and is newer. Without a checksum, the first one found is kept.
         let query = if carved.is_verified {
@@ -188,7 +191,7 @@ fn collect(source: &Path, connection: &mut Connection, with_log: bool) -> Result
         } else {
             "INSERT OR IGNORE INTO found VALUES (?1, ?2)"
         };
-        let row = params![rows::signed(carved.record.event.position), carved.bytes];
+        let row = params![carved.key.column(), carved.bytes];
         transaction
             .prepare_cached(query)
             .and_then(|mut query| query.execute(row))
@@ -196,7 +199,10 @@ fn collect(source: &Path, connection: &mut Connection, with_log: bool) -> Result
             .map_err(Failed::Write)
     });
     match result {
-        Ok(()) => Ok(transaction.commit().map_err(BackupError::from)?),
+        Ok(()) => {
+            transaction.commit().map_err(BackupError::from)?;
+            Ok(chats)
+        }
         Err(Failed::Write(error)) => Err(BackupError::from(error).into()),
         Err(Failed::Read(error)) => Err(RecoverError::Source {
             path: source.into(),
@@ -205,10 +211,11 @@ fn collect(source: &Path, connection: &mut Connection, with_log: bool) -> Result
     }
 }
 
-/// What was found in a damaged chat, and the new file that is made of it.
+/// What was found of a damaged chat, and the new file that is made of it.
 pub(crate) struct Salvage<'a> {
     source: &'a Path,
     transaction: &'a Transaction<'a>,
+    number: ChatNumber,
     /// The oldest position that the chat kept, and the Lamport time of the one before, if they are
     /// known.
     pub(crate) start: Option<(Position, LamportTime)>,
@@ -223,10 +230,10 @@ impl<'a> Salvage<'a> {
 
     /// The first record found from this position on.
     pub(crate) fn first_record(&self, from: Position) -> Result<Option<Record>, BackupError> {
-        let query = "SELECT record FROM found WHERE position >= ?1 ORDER BY position LIMIT 1";
+        let query = "SELECT record FROM found WHERE key >= ?1 AND key <= ?2 ORDER BY key LIMIT 1";
         let bytes: Option<Vec<u8>> = self
             .transaction
-            .query_row(query, [rows::signed(from)], |row| row.get(0))
+            .query_row(query, self.keys(from), |row| row.get(0))
             .optional()?;
         Ok(bytes.and_then(|bytes| Record::decode(&bytes).ok()))
     }
@@ -239,21 +246,28 @@ impl<'a> Salvage<'a> {
     ) -> Result<(), BackupError> {
         let mut query = self
             .transaction
-            .prepare("SELECT position, record FROM found WHERE position >= ?1 ORDER BY position")?;
-        let mut rows = query.query([rows::signed(from)])?;
+            .prepare("SELECT key, record FROM found WHERE key >= ?1 AND key <= ?2 ORDER BY key")?;
+        let mut rows = query.query(self.keys(from))?;
         while let Some(row) = rows.next()? {
             let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-            if let Ok(record) = rows::decode(rows::position(row.get(0)?), bytes) {
+            let position = rows::position_in(self.number, RowKey::from_column(row.get(0)?));
+            if let Ok(record) = rows::decode(position, bytes) {
                 take(record)?;
             }
         }
         Ok(())
     }
 
+    /// The keys of this chat's records from this position on.
+    fn keys(&self, from: Position) -> [i64; 2] {
+        [self.number.bound(from), self.number.last().column()]
+    }
+
     /// The log of the new chat, which is empty.
     pub(crate) const fn new_log(&self) -> NewLog<'a> {
         NewLog {
             transaction: self.transaction,
+            number: self.number,
             chain: checksum::START,
         }
     }
@@ -262,6 +276,7 @@ impl<'a> Salvage<'a> {
 /// The log of a new chat, written record by record.
 pub(crate) struct NewLog<'a> {
     transaction: &'a Transaction<'a>,
+    number: ChatNumber,
     /// The chain of checksums at its end.
     chain: u32,
 }
@@ -270,7 +285,8 @@ impl NewLog<'_> {
     /// Appends records.
     pub(crate) fn put(&mut self, records: Vec<Record>) -> Result<(), BackupError> {
         for record in records {
-            self.chain = rows::insert(self.transaction, &record.into(), self.chain)?.0;
+            let inserted = rows::insert(self.transaction, self.number, &record.into(), self.chain);
+            self.chain = inserted.map_err(unwritten)?.0;
         }
         Ok(())
     }
@@ -281,16 +297,26 @@ impl NewLog<'_> {
         self,
         first: Position,
         base: LamportTime,
-        snapshot: Option<Vec<u8>>,
+        snapshot: Option<&[u8]>,
     ) -> Result<(), BackupError> {
-        let (mut chat, _) = ChatRow::read(self.transaction, usize::MAX)?;
+        let (mut chat, _) = ChatRow::read(self.transaction, usize::MAX, self.number)?;
         chat.first = first;
         chat.base = base;
         chat.chain = checksum::START;
-        chat.snapshot = snapshot.as_deref().map(crc32c::crc32c);
+        chat.snapshot = snapshot.map(crc32c::crc32c);
         chat.restored = true;
-        self.transaction
-            .execute("UPDATE chat SET snapshot = ?1", [snapshot])?;
+        self.transaction.execute(
+            "UPDATE chat SET snapshot = ?2 WHERE number = ?1",
+            params![self.number.get(), snapshot],
+        )?;
         Ok(chat.write(self.transaction)?)
+    }
+}
+
+/// Why a record was not written to the new file.
+fn unwritten(problem: Problem) -> BackupError {
+    match problem {
+        Problem::Sqlite(error) => error.into(),
+        problem => BackupError::Unwritten(problem),
     }
 }

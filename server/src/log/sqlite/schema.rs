@@ -1,14 +1,16 @@
 //! The schema of a chat's file, and its versions.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use chitty_chat::{Position, secret, secret::FillRandom};
 use rusqlite::{Connection, Transaction, params};
 
 use super::{
     OpenError, Problem,
+    chat_row::ChatRow,
     checksum::{self, Checksum},
-    rows::{self, ChatRow},
+    key::ChatNumber,
+    rows,
 };
 
 /// "Chit", the application id in the header of each chat's file
@@ -16,7 +18,7 @@ use super::{
 const APPLICATION_ID: i32 = 0x4368_6974;
 
 /// The statements that lead from each version of the schema to the next, from an empty file on.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE records (
         position INTEGER PRIMARY KEY,
@@ -47,10 +49,37 @@ pub(super) const MIGRATIONS: [&str; 3] = [
     -- Of all of this row, with `snapshot_checksum` for the snapshot.
     ALTER TABLE chat ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
 ",
+    "
+    -- One row for each chat. The chat that was the only one is the lobby, with all that it had. From
+    -- now on, `records.position` is a key: the number of a chat times 2^40, plus the position there,
+    -- so that the lobby's records stay as they are: see key.rs.
+    CREATE TABLE chats (
+        number            INTEGER PRIMARY KEY,
+        -- Empty for the lobby.
+        name              TEXT NOT NULL,
+        epoch             TEXT NOT NULL,
+        first             INTEGER NOT NULL,
+        base              INTEGER NOT NULL,
+        snapshot          BLOB,
+        restored          INTEGER NOT NULL,
+        chain             INTEGER NOT NULL,
+        snapshot_checksum INTEGER,
+        -- Of all of this row; the lobby's does not cover the number and the name.
+        checksum          INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO chats
+        SELECT 0, '', epoch, first, base, snapshot, restored, chain, snapshot_checksum, checksum
+        FROM chat;
+    DROP TABLE chat;
+    ALTER TABLE chats RENAME TO chat;
+",
 ];
 
 /// The first version with checksums.
 pub(super) const WITH_CHECKSUMS: usize = 3;
+
+/// The first version of a file that can hold several chats.
+pub(super) const WITH_CHATS: usize = 4;
 
 /// Records that get their checksums in one step, which bounds the memory for old chats of any size.
 const MIGRATED_AT_ONCE: i64 = 1_000;
@@ -94,12 +123,15 @@ pub(super) fn upgrade(
 
 /// Adds checksums to a chat of a version that had none.
 fn add_checksums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    let (mut chat, _) = ChatRow::read(transaction, WITH_CHECKSUMS)?;
+    let (mut chat, _) = ChatRow::read(transaction, WITH_CHECKSUMS, ChatNumber::LOBBY)?;
     chat.chain = checksum::START;
-    chat.snapshot = rows::raw_snapshot(transaction)?
-        .as_deref()
-        .map(crc32c::crc32c);
-    chat.write(transaction)?;
+    let snapshot: Option<Vec<u8>> =
+        transaction.query_row("SELECT snapshot FROM chat", [], |row| row.get(0))?;
+    chat.snapshot = snapshot.as_deref().map(crc32c::crc32c);
+    transaction.execute(
+        "UPDATE chat SET chain = ?1, snapshot_checksum = ?2, checksum = ?3",
+        params![chat.chain, chat.snapshot, chat.checksum()],
+    )?;
     let mut select = transaction.prepare(
         "SELECT position, record FROM records WHERE position > ?1 ORDER BY position LIMIT ?2",
     )?;
@@ -124,23 +156,28 @@ fn add_checksums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 }
 
 /// Marks a copy as a backup, in the newest schema.
-pub(super) fn mark_restored(connection: &Connection) -> Result<(), Problem> {
-    let mut chat = ChatRow::verified(connection)?;
-    chat.restored = true;
-    Ok(chat.write(connection)?)
+pub(super) fn mark_restored(connection: &mut Connection) -> Result<(), Problem> {
+    let transaction = connection.transaction()?;
+    for mut chat in ChatRow::all_verified(&transaction)? {
+        chat.restored = true;
+        chat.write(&transaction)?;
+    }
+    Ok(transaction.commit()?)
 }
 
-/// Begins a new epoch. The chat that was copied may have gone on, so the same positions may hold
-/// other events there.
+/// Begins a new epoch of each chat. The chats that were copied may have gone on, so the same
+/// positions may hold other events there.
 pub(super) fn begin_new_life(
-    connection: &Connection,
+    connection: &mut Connection,
     random: FillRandom<'_>,
-) -> Result<Arc<str>, Problem> {
-    let mut chat = ChatRow::verified(connection)?;
-    chat.epoch = secret::epoch(random).into();
-    chat.restored = false;
-    chat.write(connection)?;
-    Ok(chat.epoch)
+) -> Result<(), Problem> {
+    let transaction = connection.transaction()?;
+    for mut chat in ChatRow::all_verified(&transaction)? {
+        chat.epoch = secret::epoch(random).into();
+        chat.restored = false;
+        chat.write(&transaction)?;
+    }
+    Ok(transaction.commit()?)
 }
 
 /// The version of the schema, 0 for an empty file.

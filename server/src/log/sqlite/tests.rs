@@ -1,6 +1,7 @@
 //! Files of older versions, damaged files, backups.
 
 mod beside;
+mod chats;
 mod flip;
 mod opening;
 
@@ -114,7 +115,7 @@ async fn a_chat_of_the_first_schema_goes_on() {
     assert_eq!(replay(&log).await.expect("in order").head(), 9.into());
     drop(log);
     let summary = check::<Fold>(&path).expect("in order");
-    assert_eq!((summary.schema, summary.backup), (3, false));
+    assert_eq!((summary.schema, summary.backup), (4, false));
     assert_eq!(&*open(&path).expect("again").epoch(), "old");
 }
 

@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     follower::FollowerLimits,
     line_limit::REPEATS,
-    log::MemoryLog,
+    log::MemoryStore,
     sequencer::{Handle, Sequencer, SequencerConfig},
 };
 use chitty_room::{Join, Leave, Publish, RoomRules};
@@ -61,12 +61,12 @@ async fn start() -> Handle {
         idle_exit: None,
         wall: || UNIX_EPOCH,
     };
-    let log = Arc::new(MemoryLog::new(&mut |bytes| bytes.fill(7)));
-    let (sequencer, handle) = Sequencer::start(log, FollowerLimits::default(), config)
+    let store = Arc::new(MemoryStore::new(&mut |bytes| bytes.fill(7)));
+    let (sequencer, chats) = Sequencer::start(store, FollowerLimits::default(), config)
         .await
         .expect("an empty log");
     tokio::spawn(sequencer.run(CancellationToken::new()));
-    handle
+    chats.lobby().clone()
 }
 
 fn session(name: &str) -> SessionHash {

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_capped_log_is_trimmed_and_folds_to_the_same() {
-    let log = TestLog::new(Script::default());
+    let log = TestStore::new(Script::default());
     let keep = Some(Keep::Events(5));
     let running = start(log.clone(), SequencerConfig { keep, ..config() }).await;
     let _ada = running.handle.join(join("ada")).await.expect("free");
@@ -46,7 +46,7 @@ async fn a_capped_log_is_trimmed_and_folds_to_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_is_kept_only_where_there_is_much_to_drop() {
-    let log = TestLog::new(Script::default());
+    let log = TestStore::new(Script::default());
     let keep = Some(Keep::Events(100));
     let running = start(log.clone(), SequencerConfig { keep, ..config() }).await;
     let _ada = running.handle.join(join("ada")).await.expect("free");
@@ -65,7 +65,7 @@ async fn a_snapshot_is_kept_only_where_there_is_much_to_drop() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cap_that_is_new_to_a_long_log_is_come_to_in_steps() {
-    let log = TestLog::new(Script::default());
+    let log = TestStore::new(Script::default());
     let steps = 3;
     let running = start(log.clone(), config()).await;
     let _ada = running.handle.join(join("ada")).await.expect("free");
@@ -95,7 +95,7 @@ async fn a_cap_that_is_new_to_a_long_log_is_come_to_in_steps() {
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_while_a_log_is_trimmed_is_dropped_with_the_next_snapshot() {
-    let log = TestLog::new(Script::default());
+    let log = TestStore::new(Script::default());
     let keep = Some(Keep::Events(5));
     let running = start(log.clone(), SequencerConfig { keep, ..config() }).await;
     let _ada = running.handle.join(join("ada")).await.expect("free");

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::log::{Keep, Log as _, SqliteLog, check, tests::records};
 
+const LOBBY: ChatNumber = ChatNumber::LOBBY;
 const COUNT: u64 = 20;
 const ALL: PageLimit = PageLimit {
     records: 100,
@@ -33,7 +34,7 @@ async fn chat() -> (TempDir, Connection) {
 
 /// The positions of a page of a log that reaches to the end.
 fn page(connection: &Connection, after: u64, limit: PageLimit) -> Vec<u64> {
-    let page = read_page(connection, after.into(), limit, COUNT.into()).expect("in order");
+    let page = read_page(connection, LOBBY, after.into(), limit, COUNT.into()).expect("in order");
     page.iter()
         .map(|record| record.event.position.get())
         .collect()
@@ -82,7 +83,8 @@ async fn an_end_that_is_missing_is_an_error_unless_it_is_not_on_the_page() {
     let (_folder, connection) = chat().await;
     let more = Position::new(COUNT + 1);
     for after in [0, 5, COUNT - 1, COUNT] {
-        let error = read_page(&connection, after.into(), ALL, more).expect_err("it ends before");
+        let error =
+            read_page(&connection, LOBBY, after.into(), ALL, more).expect_err("it ends before");
         assert!(
             matches!(error, Problem::End { head, acknowledged }
                 if head.get() == COUNT && acknowledged == more),
@@ -93,13 +95,13 @@ async fn an_end_that_is_missing_is_an_error_unless_it_is_not_on_the_page() {
         records: 15,
         bytes: usize::MAX,
     };
-    let last = read_page(&connection, 5.into(), rest, more).expect("it is full");
+    let last = read_page(&connection, LOBBY, 5.into(), rest, more).expect("it is full");
     assert_eq!(last.len(), 15);
     let one_more = PageLimit {
         records: 16,
         ..rest
     };
-    read_page(&connection, 5.into(), one_more, more).expect_err("it is not full");
+    read_page(&connection, LOBBY, 5.into(), one_more, more).expect_err("it is not full");
 }
 
 #[tokio::test]
@@ -112,14 +114,18 @@ async fn a_page_of_a_trimmed_log_begins_with_what_is_kept() {
         base: LamportTime::ZERO,
         bytes: 100_000,
     };
-    let trimmed = trim(&transaction, Keep::Events(8), COUNT.into(), extent).expect("trimmed");
+    let trimmed =
+        trim(&transaction, LOBBY, Keep::Events(8), COUNT.into(), extent).expect("trimmed");
     transaction.commit().expect("committed");
     assert_eq!(trimmed.first.get(), 13);
     let dropped: usize = records(12).iter().map(|record| record.encode().len()).sum();
     assert_eq!(trimmed.bytes, 100_000 - dropped as u64);
     assert_eq!(trimmed.base, records(12)[11].event.lamport);
     assert_eq!(
-        ChatRow::verified(&connection).expect("whole").first.get(),
+        ChatRow::verified(&connection, LOBBY)
+            .expect("whole")
+            .first
+            .get(),
         13
     );
     for after in 0..=12 {
@@ -136,7 +142,7 @@ async fn a_damaged_record_before_a_page_does_not_keep_it_from_being_read() {
         .expect("changed");
     assert_eq!(page(&connection, 7, ALL), (8..=20).collect::<Vec<_>>());
     for after in [0, 5, 6] {
-        read_page(&connection, after.into(), ALL, COUNT.into()).expect_err("damaged");
+        read_page(&connection, LOBBY, after.into(), ALL, COUNT.into()).expect_err("damaged");
     }
     // One that is whole, but of another log.
     connection
@@ -147,7 +153,8 @@ async fn a_damaged_record_before_a_page_does_not_keep_it_from_being_read() {
         7
     );
     for after in [7, 14] {
-        let error = read_page(&connection, after.into(), ALL, COUNT.into()).expect_err("damaged");
+        let error =
+            read_page(&connection, LOBBY, after.into(), ALL, COUNT.into()).expect_err("damaged");
         assert!(
             matches!(error, Problem::Chain { position } if position.get() == 15),
             "{error}"
@@ -159,7 +166,7 @@ async fn a_damaged_record_before_a_page_does_not_keep_it_from_being_read() {
 #[tokio::test]
 async fn a_chat_whose_first_record_does_not_follow_on_what_was_dropped_is_damaged() {
     let (folder, connection) = chat().await;
-    let mut row = ChatRow::verified(&connection).expect("whole");
+    let mut row = ChatRow::verified(&connection, LOBBY).expect("whole");
     row.chain = 7;
     row.write(&connection).expect("written");
     drop(connection);
@@ -185,11 +192,11 @@ async fn a_time_is_where_the_first_event_of_it_or_later_is() {
             .iter()
             .find(|record| record.event.lamport.get() >= lamport)
             .map_or(COUNT + 1, |record| record.event.position.get());
-        let found = locate(&connection, lamport.into(), COUNT.into()).expect("in order");
+        let found = locate(&connection, LOBBY, lamport.into(), COUNT.into()).expect("in order");
         assert_eq!(found.get(), expected, "{lamport}");
     }
     assert_eq!(
-        locate(&connection, 1.into(), Position::ZERO)
+        locate(&connection, LOBBY, 1.into(), Position::ZERO)
             .expect("nothing is held")
             .get(),
         1

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::log::{
     PageLimit,
+    sqlite::chat_row,
     tests::{old_chat, records},
 };
 
@@ -32,7 +33,7 @@ fn only_what_is_empty_or_ours_is_taken() {
     let check =
         |application, version, tables| check(&with_header(application, version, tables), path);
     assert_eq!(check(0, 0, 0).expect("empty"), 0);
-    for (version, tables) in [(1, 1), (2, 2), (3, 3)] {
+    for (version, tables) in [(1, 1), (2, 2), (3, 3), (4, 4)] {
         let found = check(OURS, version, tables).expect("ours");
         assert_eq!(found, tables);
     }
@@ -55,13 +56,13 @@ fn only_what_is_empty_or_ours_is_taken() {
             "{what}: {error}"
         );
     }
-    let newer = check(OURS, 4, 3).expect_err("newer");
+    let newer = check(OURS, 5, 4).expect_err("newer");
     assert!(
         matches!(
             newer,
             OpenError::Newer {
-                found: 4,
-                known: 3,
+                found: 5,
+                known: 4,
                 ..
             }
         ),
@@ -113,8 +114,8 @@ fn a_file_that_is_no_database_is_foreign_and_other_failures_are_told() {
 fn a_new_chat_and_a_migrated_one_are_whole() {
     let mut new = Connection::open_in_memory().expect("opened");
     upgrade(&mut new, 0, &mut os_random).expect("made");
-    assert_eq!(check(&new, Path::new("new")).expect("ours"), 3);
-    let chat = ChatRow::verified(&new).expect("whole");
+    assert_eq!(check(&new, Path::new("new")).expect("ours"), 4);
+    let chat = ChatRow::verified(&new, ChatNumber::LOBBY).expect("whole");
     assert_eq!((chat.first, chat.chain), (1.into(), checksum::START));
     assert!(!chat.restored && !chat.epoch.is_empty());
 
@@ -126,20 +127,25 @@ fn a_new_chat_and_a_migrated_one_are_whole() {
     old.execute("UPDATE chat SET snapshot = x'0102'", [])
         .expect("changed");
     upgrade(&mut old, 1, &mut os_random).expect("migrated");
-    let chat = ChatRow::verified(&old).expect("whole");
+    let chat = ChatRow::verified(&old, ChatNumber::LOBBY).expect("whole");
     assert_eq!((&*chat.epoch, chat.first), ("old", 1.into()));
     assert_eq!(chat.snapshot, Some(crc32c::crc32c(&[1, 2])));
-    assert_eq!(rows::raw_snapshot(&old).expect("read"), Some(vec![1, 2]));
+    let snapshot = chat_row::raw_snapshot(&old, WITH_CHATS, ChatNumber::LOBBY);
+    assert_eq!(snapshot.expect("read"), Some(vec![1, 2]));
     let limit = PageLimit {
         records: 3_000,
         bytes: usize::MAX,
     };
-    let page = rows::read_page(&old, Position::ZERO, limit, 2_001.into());
+    let page = rows::read_page(&old, ChatNumber::LOBBY, Position::ZERO, limit, 2_001.into());
     assert_eq!(page.expect("each has its checksum"), records(2_001));
-    assert_eq!(check(&old, &path).expect("ours"), WITH_CHECKSUMS);
+    assert_eq!(check(&old, &path).expect("ours"), WITH_CHATS);
 
-    mark_restored(&old).expect("marked");
-    assert!(ChatRow::verified(&old).expect("whole").restored);
+    mark_restored(&mut old).expect("marked");
+    assert!(
+        ChatRow::verified(&old, ChatNumber::LOBBY)
+            .expect("whole")
+            .restored
+    );
 }
 
 #[test]

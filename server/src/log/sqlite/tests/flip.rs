@@ -189,7 +189,7 @@ async fn a_record_in_the_place_of_another_breaks_the_chain() {
         *text = "something else".into();
     }
     let connection = Connection::open(&path).expect("opened");
-    let own = checksum::Checksum::of(7, 30.into(), &other.encode());
+    let own = checksum::Checksum::of(7, Position::new(30), &other.encode());
     connection
         .execute(
             "UPDATE records SET record = ?1, checksum = ?2 WHERE position = 30",

@@ -67,7 +67,7 @@ async fn a_chat_of_an_older_version_that_was_killed_goes_on() {
     let log = open(&other).expect("migrated");
     assert_eq!((&*log.epoch(), log.extent().head), ("new", 12.into()));
     drop(log);
-    assert_eq!(check::<Fold>(&other).expect("in order").schema, 3);
+    assert_eq!(check::<Fold>(&other).expect("in order").schema, 4);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_migrated_chat_is_whole_by_itself_and_goes_on() {
     // The migration is in the file itself, so that its write-ahead log cannot be lost.
     fs::copy(&path, &alone).expect("copied");
     let summary = check::<Fold>(&alone).expect("in order");
-    assert_eq!((summary.schema, summary.extent.head), (3, 9.into()));
+    assert_eq!((summary.schema, summary.extent.head), (4, 9.into()));
     log.append(9.into(), records(12)[9..].into())
         .await
         .expect("appended");
