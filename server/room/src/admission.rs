@@ -2,10 +2,15 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use chitty_chat::{MemberNumber, ParticipantName, Position, SessionHash, fingerprint::Fingerprint};
+use chitty_chat::{
+    MemberNumber, ParticipantName, ParticipantNumber, Position, SessionHash,
+    fingerprint::Fingerprint,
+};
 
-use super::{Identity, Invitation, Member, MembershipRefusal as Refusal, Room, SessionState};
-use crate::{members::owner_of_name, record::SecretHash};
+use super::{
+    Identity, Invitation, Member, MembershipRefusal as Refusal, Participant, Room, SessionState,
+};
+use crate::{members::reads_as_a_device, record::SecretHash};
 
 /// Members of a chat at most.
 pub const MAX_MEMBERS: usize = 10_000;
@@ -85,6 +90,21 @@ impl Room {
         }
     }
 
+    /// Refuses a session that began on a connection with another key, and in a closed chat one that
+    /// began while the chat was open.
+    pub(super) fn require_own_session(
+        &self,
+        session: &SessionHash,
+        identity: Identity,
+    ) -> Result<(), Refusal> {
+        match self.fold.session(session) {
+            Some(SessionState::Present(number)) if self.is_strangers(number) => {
+                Err(Refusal::SessionOfAnother)
+            }
+            _ => self.require_same_key(session, identity),
+        }
+    }
+
     /// Refuses a session that began on a connection with another key. A session that began on one
     /// without a key is known by its secret alone.
     pub(super) fn require_same_key(
@@ -104,6 +124,35 @@ impl Room {
             return Err(Refusal::SessionOfAnother);
         }
         Ok(())
+    }
+
+    /// Whether a participant is present as nobody of the members, in a closed chat: it joined while
+    /// the chat was open, also if its key is a member's, since it may have another member's name.
+    pub(super) fn is_stranger(&self, participant: &Participant) -> bool {
+        let owner = participant
+            .key
+            .and_then(|key| self.fold.members.by_key(&key));
+        self.is_closed() && owner.is_none_or(|member| participant.member != Some(member.number))
+    }
+
+    /// Whether this participation is present as nobody of the members, in a closed chat.
+    pub(super) fn is_strangers(&self, number: ParticipantNumber) -> bool {
+        let participant = self.fold.participant(number);
+        participant.is_some_and(|participant| self.is_stranger(participant))
+    }
+
+    /// The later of the wall clock and the newest event's time, so that a clock that was set back
+    /// opens nothing.
+    pub(super) fn later_of_now(&self, wall: SystemTime) -> SystemTime {
+        self.fold.at.map_or(wall, |at| at.max(wall))
+    }
+
+    /// Whether somebody may come by this invitation now. In a log that was restored from a backup,
+    /// none from before is usable, because it may have been used or revoked since the backup.
+    pub(super) fn is_usable(&self, invitation: &Invitation, wall: SystemTime) -> bool {
+        invitation.is_open()
+            && *invitation.private.epoch == *self.epoch
+            && self.later_of_now(wall) < invitation.event.until
     }
 
     /// As whom a connection enters, with or without an invitation.
@@ -141,7 +190,9 @@ impl Room {
             None if members.count() >= MAX_MEMBERS => Err(Refusal::TooManyMembers),
             None => Ok(Entrant::NewMember(invitation)),
             Some(number) => {
-                let member = members.get(number).filter(|member| member.is_present());
+                // The only device of a member that lost its others: they are taken already.
+                let is_awaited = |member: &&Member| member.is_present() || invitation.event.only;
+                let member = members.get(number).filter(is_awaited);
                 let member = member.ok_or(Refusal::InvitationRevoked)?;
                 if member.devices.len() >= MAX_DEVICES && !invitation.event.only {
                     return Err(Refusal::TooManyDevices);
@@ -169,8 +220,7 @@ impl Room {
                 .unwrap_or_else(|| ("somebody".into(), invitation.event.until));
             return Err(Refusal::InvitationUsed { by, at });
         }
-        // The newest event's time, too, so that a clock that was set back opens nothing.
-        if self.fold.at.map_or(wall, |at| at.max(wall)) >= invitation.event.until {
+        if self.later_of_now(wall) >= invitation.event.until {
             let until = invitation.event.until;
             return Err(Refusal::InvitationExpired { until });
         }
@@ -182,6 +232,7 @@ impl Room {
         &self,
         entrant: Entrant<'_>,
         name: &ParticipantName,
+        wall: SystemTime,
     ) -> Result<(), Refusal> {
         let reserved = |member: &Member| Refusal::NameReserved {
             name: name.to_string(),
@@ -199,32 +250,33 @@ impl Room {
             }
             Entrant::NewMember(invitation) => {
                 let kept = &invitation.private.name;
-                if !kept.is_empty() {
-                    return if **kept == *name.as_str() {
-                        Ok(())
-                    } else {
-                        let own = Arc::clone(kept);
-                        Err(Refusal::NotOwnName { own })
-                    };
+                if !kept.is_empty() && **kept != *name.as_str() {
+                    let own = Arc::clone(kept);
+                    return Err(Refusal::NotOwnName { own });
                 }
-                if owner_of_name(name.as_str()) != name.as_str() {
+                if reads_as_a_device(name.as_str()) {
                     return Err(Refusal::NameOfADevice);
                 }
                 match self.fold.members.by_name(&name.keys()) {
                     Some(member) => Err(reserved(member)),
-                    None => self.check_kept(name, invitation.number()),
+                    None => self.check_kept(name, invitation.number(), wall),
                 }
             }
         }
     }
 
-    /// Refuses a name that an open invitation, other than `but`, keeps for its guest.
-    pub(super) fn check_kept(&self, name: &ParticipantName, but: Position) -> Result<(), Refusal> {
+    /// Refuses a name that a usable invitation, other than `but`, keeps for its guest.
+    pub(super) fn check_kept(
+        &self,
+        name: &ParticipantName,
+        but: Position,
+        wall: SystemTime,
+    ) -> Result<(), Refusal> {
         let keys = name.keys();
         let keeps = |invitation: &&Invitation| {
             invitation.number() != but
-                && invitation.is_open()
                 && !invitation.private.name.is_empty()
+                && self.is_usable(invitation, wall)
                 && chitty_chat::text::NameKey::of(&invitation.private.name)
                     .iter()
                     .any(|key| keys.contains(key))
@@ -242,10 +294,12 @@ impl Room {
     pub fn standing(&self, identity: Identity) -> Result<Standing<'_>, Refusal> {
         match identity {
             Identity::User(_) => Ok(Standing::Operator),
+            Identity::None if !self.is_closed() => Err(Refusal::NoMembers),
             Identity::None => Err(Refusal::NoKey),
             Identity::Key(key) => match self.fold.members.by_key(&key) {
                 Some(member) => Ok(Standing::Member(member)),
                 None if self.fold.members.barred_at(&key).is_some() => Err(Refusal::Removed),
+                None if !self.is_closed() => Err(Refusal::NoMembers),
                 None => Err(Refusal::NotAMember { key }),
             },
         }

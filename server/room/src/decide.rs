@@ -40,7 +40,7 @@ impl Room {
         now: DecisionTime,
     ) -> Result<Decision<Receipt>, Refusal> {
         self.require_member(publish.identity)?;
-        self.require_same_key(&publish.session, publish.identity)?;
+        self.require_own_session(&publish.session, publish.identity)?;
         self.check_time(publish.lamport)?;
         if let Some(id) = &publish.id {
             // Before the session is checked: a retry gets its receipt even after the participation
@@ -92,7 +92,7 @@ impl Room {
         now: DecisionTime,
     ) -> Result<Decision<Receipt>, Refusal> {
         self.require_member(leave.identity)?;
-        self.require_same_key(&leave.session, leave.identity)?;
+        self.require_own_session(&leave.session, leave.identity)?;
         self.check_time(leave.lamport)?;
         match self.fold.session(&leave.session) {
             Some(SessionState::Present(participant)) => {

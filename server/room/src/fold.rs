@@ -28,7 +28,7 @@ pub struct Fold {
     pub(super) sessions: Sessions,
     pub(super) published: Published,
     pub(super) members: Members,
-    /// The wall clock of the last event, by which invitations end, too.
+    /// The wall clock of the newest event, by which invitations end, too.
     pub(super) at: Option<SystemTime>,
 }
 
@@ -245,7 +245,9 @@ impl Fold {
         }
         self.head = event.position;
         self.clock = LamportClock::starting_at(event.lamport);
-        self.at = Some(self.at.map_or(event.at, |at| at.max(event.at)));
+        // Not the latest time of all: a clock that was far ahead once would end every invitation that
+        // is made after it was corrected.
+        self.at = Some(event.at);
         // By position and not by wall time, so that every replay forgets the same ids.
         self.published.forget(self.head);
         Ok(())

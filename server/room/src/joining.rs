@@ -11,7 +11,7 @@ use imbl::OrdMap;
 
 use super::{
     Decision, DecisionTime, Invitation, Join, JoinGrant, Member, MembershipRefusal, Refusal,
-    Resume, Room, SessionState, admission::Entrant, presence::Limited,
+    Resume, Room, SessionState, admission::Entrant, membership::loses_devices, presence::Limited,
 };
 use crate::record::{Device, PrivatePart, Record};
 
@@ -114,7 +114,11 @@ impl Room {
             // Without a resume, or with a valid one, the client continues its participation. With a
             // stale one it has events that this log does not have, so it begins a new
             // participation.
-            Some(SessionState::Present(participant)) if !stale => {
+            // In a chat that has become closed since, the participation of a stranger does not go on;
+            // an invitation begins a new one, and is used by it.
+            Some(SessionState::Present(participant))
+                if !stale && !self.is_strangers(participant) =>
+            {
                 self.check_stream(participant, now.mono)?;
                 return Ok(Course::GoOn(participant));
             }
@@ -126,7 +130,7 @@ impl Room {
             Some(SessionState::Ended { .. }) | None => None,
         };
         let name = join.name.as_ref().map_err(Clone::clone)?;
-        self.check_own_name(entrant, name)?;
+        self.check_own_name(entrant, name, now.wall)?;
         self.check_name(name, entrant.member(), instead_of, now.mono)?;
         self.check_end(join.lamport, LamportTime::LAST_ENTRY)?;
         self.check_jump(join.lamport, now.mono)?;
@@ -262,9 +266,14 @@ impl Room {
             devices: Arc::clone(&enrolment.devices),
             invitation: enrolment.invitation,
         };
-        let before = enrolment.before.as_ref();
-        let mut records =
-            before.map_or_else(Vec::new, |before| self.end_devices(before, &after, now));
+        let mut records = Vec::new();
+        if let Some(before) = &enrolment.before {
+            records = self.end_devices(before, &after, now);
+            // A device that is taken away made invitations, too.
+            if loses_devices(before, &after) {
+                records.extend(self.revoke_made_by(before, enrolment.invitation, None, now));
+            }
+        }
         let record = self.record_member(&after, None, enrolment.invitation, LamportTime::ZERO, now);
         records.push(record);
         records

@@ -51,7 +51,7 @@ pub use sessions::{REMEMBERED_ENDED, SessionState};
 pub use snapshot::SnapshotError;
 pub use view::{Lookup, Outlook, View};
 
-use chitty_chat::{LeftReason, Position};
+use chitty_chat::{LeftReason, ParticipantNumber, Position};
 
 use self::jumps::Jumps;
 use crate::rate::{Rate, Sources};
@@ -148,20 +148,17 @@ impl Room {
 
     /// Whoever is present without being a member when a chat starts closed has no grace.
     fn close_to_strangers(&mut self, now: Duration) {
-        if !self.is_closed() {
-            return;
-        }
-        let is_stranger = |participant: &&Participant| {
-            let member = participant
-                .key
-                .and_then(|key| self.fold.members.by_key(&key));
-            member.is_none()
-        };
-        let strangers = self.fold.participants().filter(is_stranger);
-        let strangers: Vec<_> = strangers.map(|participant| participant.number).collect();
-        for number in strangers {
+        for number in self.strangers() {
             self.presence.lose_at(number, now, LeftReason::Closed);
         }
+    }
+
+    fn strangers(&self) -> Vec<ParticipantNumber> {
+        self.fold
+            .participants()
+            .filter(|participant| self.is_stranger(participant))
+            .map(|participant| participant.number)
+            .collect()
     }
 
     /// The state that follows from the log.

@@ -12,11 +12,18 @@ use chitty_chat::{
 };
 use imbl::{HashMap, OrdMap};
 
-use crate::record::{Device, PrivatePart, SecretHash};
+use crate::{
+    membership::MAX_INVITATIONS,
+    record::{Device, PrivatePart, SecretHash},
+};
 
 /// How many invitations that are not open any more are remembered, the latest ones, so that a
-/// guest who comes too late is told why.
+/// guest who comes too late gets the reason.
 const REMEMBERED_CLOSED: usize = 1_000;
+
+/// How many invitations that nobody used or revoked are remembered. At most [`MAX_INVITATIONS`] of
+/// them have not ended, so that only ended ones are forgotten.
+const REMEMBERED_OPEN: usize = 2 * MAX_INVITATIONS;
 
 /// The members and invitations of a chat. Cloning is cheap.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,6 +92,12 @@ pub fn owner_of_name(name: &str) -> &str {
         Some((owner, device)) if !owner.is_empty() && !device.is_empty() => owner,
         _ => name,
     }
+}
+
+/// Whether a name reads like the name of somebody's second device, also if its brackets only look
+/// like those that [`owner_of_name`] knows.
+pub(super) fn reads_as_a_device(name: &str) -> bool {
+    NameKey::of(name).iter().any(NameKey::ends_in_brackets)
 }
 
 impl Invitation {
@@ -210,7 +223,7 @@ impl Members {
             invitation.used = invitation.used.saturating_add(1);
             invitation.last = Some((Arc::clone(&event.name), at));
         }
-        self.forget_closed();
+        self.forget_invitations();
     }
 
     pub(super) fn apply_invitation(
@@ -235,7 +248,7 @@ impl Members {
                 last: None,
             });
         }
-        self.forget_closed();
+        self.forget_invitations();
     }
 
     pub(super) fn insert_invitation(&mut self, invitation: Invitation) {
@@ -245,18 +258,32 @@ impl Members {
         self.invitations.insert(invitation.number(), invitation);
     }
 
-    /// Forgets the oldest invitations that are not open, by position and never by wall time, so that
+    /// Forgets the oldest invitations that are not open, and of those that nobody used or revoked
+    /// the ones that end first. Both are counted, and never compared with the wall clock, so that
     /// every replay forgets the same ones.
-    fn forget_closed(&mut self) {
-        let closed = || {
-            self.invitations()
-                .filter(|invitation| !invitation.is_open())
-        };
-        let Some(excess) = closed().count().checked_sub(REMEMBERED_CLOSED + 1) else {
+    fn forget_invitations(&mut self) {
+        if self.invitations.len() <= REMEMBERED_CLOSED {
             return;
+        }
+        let excess = |is_open: bool, remembered: usize| {
+            let mut some: Vec<_> = self
+                .invitations()
+                .filter(|invitation| invitation.is_open() == is_open)
+                .map(|invitation| {
+                    (
+                        is_open.then_some(invitation.event.until),
+                        invitation.number(),
+                    )
+                })
+                .collect();
+            let excess = some.len().saturating_sub(remembered);
+            some.sort_unstable();
+            some.truncate(excess);
+            some
         };
-        let oldest: Vec<_> = closed().take(excess + 1).map(Invitation::number).collect();
-        for number in oldest {
+        let mut forgotten = excess(false, REMEMBERED_CLOSED);
+        forgotten.append(&mut excess(true, REMEMBERED_OPEN));
+        for (_, number) in forgotten {
             let forgotten = self.invitations.remove(&number);
             if let Some(secret) = forgotten.and_then(|forgotten| forgotten.private.secret) {
                 self.secrets.remove(&secret);
@@ -268,6 +295,29 @@ impl Members {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn brackets_of_every_form_read_as_a_device() {
+        for name in [
+            "ada (desktop)",
+            "ada(desktop)",
+            "ada [desktop]",
+            "ada {desktop}",
+            "ada <desktop>",
+            "ada \u{ff08}desktop\u{ff09}",
+            "ada (desktop\u{ff09}",
+            "ada \u{2768}desktop\u{2769}",
+            "ada \u{fe59}desktop\u{fe5a}",
+            "ada \u{207d}desktop\u{207e}",
+            "ada \u{3014}desktop\u{3015}",
+            "ada \u{fd3e}desktop\u{fd3f}",
+        ] {
+            assert!(reads_as_a_device(name), "{name}");
+        }
+        for name in ["ada", "joe :)", "(ada", "ada (the first) of her name"] {
+            assert!(!reads_as_a_device(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_name_with_brackets_belongs_to_the_name_before_them() {

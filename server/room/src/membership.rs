@@ -14,10 +14,10 @@ use thiserror::Error;
 
 use super::{
     Decision, DecisionTime, Identity, Invitation, Member, Receipt, Refusal, Room, Standing,
-    admission::MAX_DEVICES,
+    admission::MAX_DEVICES, jumps::Jumps,
 };
 use crate::{
-    members::owner_of_name,
+    members::reads_as_a_device,
     record::{Device, PrivatePart, Record, SecretHash},
 };
 
@@ -171,7 +171,13 @@ pub enum MembershipRefusal {
     /// It was revoked.
     #[error("this invitation was revoked; ask for a new one")]
     InvitationRevoked,
-    /// The session began on a connection with another key.
+    /// The chat is open, so nobody can say who belongs to it but the operator.
+    #[error(
+        "this chat is open to everybody and has no members; chitty-server invite --admin, on the \
+         server's machine, makes the first one"
+    )]
+    NoMembers,
+    /// The session began on a connection with another key, or while the chat was open.
     #[error("this session belongs to another device; join with a new one")]
     SessionOfAnother,
     /// The name belongs to a member, or is kept for one.
@@ -248,6 +254,9 @@ pub enum MembershipRefusal {
     /// There are as many open invitations as a chat may have.
     #[error("{MAX_INVITATIONS} invitations are open, which is the limit; revoke some first")]
     TooManyInvitations,
+    /// The member has as many open invitations as it may, which are for its own devices.
+    #[error("{MAX_DEVICES} of your invitations are open, which is the limit; revoke some first")]
+    TooManyOwnInvitations,
     /// The number of uses is not valid.
     #[error("an invitation is for 1 to {MAX_USES} people")]
     Uses,
@@ -288,26 +297,33 @@ impl Room {
         invite: &Invite,
         now: DecisionTime,
     ) -> Result<Decision<InviteGrant>, Refusal> {
-        self.check_optional_time(invite.lamport)?;
+        let jumps = self.check_optional_time(invite.lamport, now)?;
         let standing = self.standing(invite.identity)?;
         let by = number_of(standing);
         if let Some(known) = self.fold.members.by_secret(&invite.secret) {
             return self.invited_before(known, by, invite.identity);
         }
         let member = self.invited_member(invite)?;
-        let is_own = member.is_some_and(|(number, _)| Some(number) == by);
-        if !is_own {
-            require_admin(standing)?;
+        if require_admin(standing).is_err() {
+            self.check_own_device(member.as_ref(), by, now.wall)?;
         }
-        self.check_invitation(invite)?;
+        self.check_invitation(invite, now.wall)?;
+        self.jumps = jumps;
+        let was_closed = self.is_closed();
+        // Whoever has a lost device has it until its keys are taken, so they are taken now and not
+        // when somebody comes.
+        let mut records = match &member {
+            Some(member) if invite.only => self.take_devices(member, invite, by, now),
+            _ => Vec::new(),
+        };
         let event = InvitationEvent {
             number: Position::ZERO,
             by,
-            role: member.map_or(invite.role, |(_, role)| role),
+            role: member.as_ref().map_or(invite.role, |member| member.role),
             uses: invite.uses,
             until: now.wall + invite.lifetime,
-            member: member.map(|(number, _)| number),
-            only: invite.only,
+            member: member.as_ref().map(|member| member.number),
+            only: invite.only || member.is_some_and(|member| !member.is_present()),
             revoked: false,
         };
         let until = event.until;
@@ -329,7 +345,61 @@ impl Room {
             until,
             receipt,
         };
-        Ok(Decision::new(vec![record], grant))
+        records.push(record);
+        if !was_closed {
+            records.extend(self.end_strangers(now));
+        }
+        Ok(Decision::new(records, grant))
+    }
+
+    /// Ends the participations of everybody who is no member, in a chat that has become closed.
+    fn end_strangers(&mut self, now: DecisionTime) -> Vec<Record> {
+        self.strangers()
+            .into_iter()
+            .filter_map(|number| self.end(number, LeftReason::Closed, LamportTime::ZERO, now))
+            .collect()
+    }
+
+    /// Takes all devices from a member that gets an only one, but for the one that it asks with.
+    fn take_devices(
+        &mut self,
+        member: &Member,
+        invite: &Invite,
+        by: Option<MemberNumber>,
+        now: DecisionTime,
+    ) -> Vec<Record> {
+        let own = Self::key_of(invite.identity).filter(|_| by == Some(member.number));
+        let kept = member.devices.iter();
+        let kept = kept.filter(|device| Some(device.key) == own).cloned();
+        let after = Member {
+            devices: kept.collect(),
+            ..member.clone()
+        };
+        let mut records = self.end_devices(member, &after, now);
+        records.extend(self.revoke_made_by(member, Position::ZERO, by, now));
+        if loses_devices(member, &after) {
+            records.push(self.record_member(&after, by, Position::ZERO, LamportTime::ZERO, now));
+        }
+        records
+    }
+
+    /// What a member may invite who is no admin: a few devices of its own.
+    fn check_own_device(
+        &self,
+        member: Option<&Member>,
+        by: Option<MemberNumber>,
+        wall: SystemTime,
+    ) -> Result<(), MembershipRefusal> {
+        if member.is_none_or(|member| Some(member.number) != by) {
+            return Err(MembershipRefusal::NotAnAdmin);
+        }
+        let own = self
+            .usable_invitations(wall)
+            .filter(|open| open.event.by == by);
+        if own.count() >= MAX_DEVICES {
+            return Err(MembershipRefusal::TooManyOwnInvitations);
+        }
+        Ok(())
     }
 
     /// A repeated Invite gets the first reply again, so that a lost reply costs nothing.
@@ -354,11 +424,8 @@ impl Room {
         }))
     }
 
-    /// The member who gets a device, with its role.
-    fn invited_member(
-        &self,
-        invite: &Invite,
-    ) -> Result<Option<(MemberNumber, Role)>, MembershipRefusal> {
+    /// The member who gets a device.
+    fn invited_member(&self, invite: &Invite) -> Result<Option<Member>, MembershipRefusal> {
         let Some(name) = &invite.member else {
             return match invite.only {
                 true => Err(MembershipRefusal::DeviceAlone),
@@ -368,19 +435,31 @@ impl Room {
         if invite.name.is_some() || invite.uses != 1 || invite.role != Role::Member {
             return Err(MembershipRefusal::DeviceAlone);
         }
-        let member = self.present_member(name)?;
-        Ok(Some((member.number, member.role)))
+        let member = self.some_member(name)?;
+        if !member.is_present() && !self.is_awaited(member) {
+            return Err(MembershipRefusal::NoSuchMember { name: name.clone() });
+        }
+        Ok(Some(member.clone()))
     }
 
-    fn check_invitation(&self, invite: &Invite) -> Result<(), MembershipRefusal> {
+    /// Whether a member without devices was not removed, but has not come by the link yet that was
+    /// made for its only device.
+    fn is_awaited(&self, member: &Member) -> bool {
+        self.fold.members.invitations().any(|invitation| {
+            invitation.event.only
+                && invitation.event.member == Some(member.number)
+                && invitation.is_open()
+        })
+    }
+
+    fn check_invitation(&self, invite: &Invite, wall: SystemTime) -> Result<(), MembershipRefusal> {
         if !(1..=MAX_USES).contains(&invite.uses) {
             return Err(MembershipRefusal::Uses);
         }
         if invite.lifetime > MAX_LIFETIME || invite.lifetime.is_zero() {
             return Err(MembershipRefusal::Lifetime);
         }
-        let open = self.open_invitations().count();
-        if open >= MAX_INVITATIONS {
+        if self.usable_invitations(wall).count() >= MAX_INVITATIONS {
             return Err(MembershipRefusal::TooManyInvitations);
         }
         let Some(name) = &invite.name else {
@@ -389,7 +468,7 @@ impl Room {
         if invite.uses != 1 {
             return Err(MembershipRefusal::Uses);
         }
-        if owner_of_name(name.as_str()) != name.as_str() {
+        if reads_as_a_device(name.as_str()) {
             return Err(MembershipRefusal::NameOfADevice);
         }
         if let Some(owner) = self.fold.members.by_name(&name.keys()) {
@@ -398,7 +477,13 @@ impl Room {
                 owner: Arc::clone(&owner.name),
             });
         }
-        self.check_kept(name, Position::ZERO)
+        self.check_kept(name, Position::ZERO, wall)
+    }
+
+    /// The invitations by which somebody may come now.
+    pub fn usable_invitations(&self, wall: SystemTime) -> impl Iterator<Item = &Invitation> {
+        self.open_invitations()
+            .filter(move |invitation| self.is_usable(invitation, wall))
     }
 
     /// The invitations by which somebody may come, but for the time: those of this epoch.
@@ -415,7 +500,7 @@ impl Room {
         revoke: &Revoke,
         now: DecisionTime,
     ) -> Result<Decision<RevokeGrant>, Refusal> {
-        self.check_optional_time(revoke.lamport)?;
+        let jumps = self.check_optional_time(revoke.lamport, now)?;
         let standing = self.standing(revoke.identity)?;
         let by = number_of(standing);
         let is_admin = require_admin(standing).is_ok();
@@ -440,6 +525,7 @@ impl Room {
                 _ => Err(MembershipRefusal::NoSuchInvitation { number }.into()),
             };
         }
+        self.jumps = jumps;
         let records = self.revoke_all(&numbers, by, revoke.lamport, now);
         let receipt = records.last().map(|record| Receipt::of(&record.event));
         Ok(Decision::new(records, RevokeGrant { numbers, receipt }))
@@ -458,7 +544,7 @@ impl Room {
                 continue;
             };
             let event = InvitationEvent {
-                by: by.or(known.event.by),
+                by,
                 revoked: true,
                 ..known.event.clone()
             };
@@ -474,7 +560,7 @@ impl Room {
         change: &Change,
         now: DecisionTime,
     ) -> Result<Decision<Receipt>, Refusal> {
-        self.check_optional_time(change.lamport)?;
+        let jumps = self.check_optional_time(change.lamport, now)?;
         let standing = self.standing(change.identity)?;
         let by = number_of(standing);
         let member = self.some_member(&change.member)?;
@@ -485,7 +571,7 @@ impl Room {
         }
         let mut after = member.clone();
         match &change.change {
-            MemberChange::Name(name) => after.name = self.new_name(member, name)?,
+            MemberChange::Name(name) => after.name = self.new_name(member, name, now.wall)?,
             MemberChange::Role(role) => {
                 self.present_member(&change.member)?;
                 after.role = *role;
@@ -506,11 +592,14 @@ impl Room {
             return Ok(Decision::repeat(Receipt { position, lamport }));
         }
         // Who was let in by what is taken away now is not let in by what is still open.
-        let revokes = after.devices.len() < member.devices.len() || after.role < member.role;
+        let revokes = loses_devices(member, &after)
+            || after.role < member.role
+            || matches!(change.change, MemberChange::FreeName);
         let before = member.clone();
+        self.jumps = jumps;
         let mut records = self.end_devices(&before, &after, now);
         if revokes {
-            records.extend(self.revoke_made_by(&before, by, now));
+            records.extend(self.revoke_made_by(&before, Position::ZERO, by, now));
         }
         records.push(self.record_member(&after, by, Position::ZERO, change.lamport, now));
         let receipt = records.last().map(|record| Receipt::of(&record.event));
@@ -524,24 +613,25 @@ impl Room {
         remove: &Remove,
         now: DecisionTime,
     ) -> Result<Decision<Receipt>, Refusal> {
-        self.check_optional_time(remove.lamport)?;
+        let jumps = self.check_optional_time(remove.lamport, now)?;
         let standing = self.standing(remove.identity)?;
         let by = number_of(standing);
         let member = self.some_member(&remove.member)?.clone();
         if Some(member.number) != by {
             require_admin(standing)?;
         }
-        if !member.is_present() {
+        if !member.is_present() && !self.is_awaited(&member) {
             let position = Position::new(member.number.get());
             let lamport = self.fold.now();
             return Ok(Decision::repeat(Receipt { position, lamport }));
         }
+        self.jumps = jumps;
         let after = Member {
             devices: Arc::default(),
             ..member.clone()
         };
         let mut records = self.end_devices(&member, &after, now);
-        records.extend(self.revoke_made_by(&member, by, now));
+        records.extend(self.revoke_made_by(&member, Position::ZERO, by, now));
         let record = self.record_member(&after, by, Position::ZERO, remove.lamport, now);
         let receipt = Receipt::of(&record.event);
         records.push(record);
@@ -571,10 +661,12 @@ impl Room {
             .collect()
     }
 
-    /// Revokes the open invitations that this member made, and the one by which it came.
-    fn revoke_made_by(
+    /// Revokes the open invitations that this member made, that are for its devices, or by which it
+    /// came, other than `but`.
+    pub(super) fn revoke_made_by(
         &mut self,
         member: &Member,
+        but: Position,
         by: Option<MemberNumber>,
         now: DecisionTime,
     ) -> Vec<Record> {
@@ -590,7 +682,12 @@ impl Room {
             .members
             .invitations()
             .filter(|invitation| invitation.is_open())
-            .filter(|open| open.event.by == Some(member.number) || came_by(open.number()))
+            .filter(|open| open.number() != but)
+            .filter(|open| {
+                open.event.by == Some(member.number)
+                    || open.event.member == Some(member.number)
+                    || came_by(open.number())
+            })
             .map(Invitation::number)
             .collect();
         self.revoke_all(&numbers, by, LamportTime::ZERO, now)
@@ -621,8 +718,13 @@ impl Room {
         self.record_private(EventKind::Member(event), request, private, now)
     }
 
-    fn new_name(&self, member: &Member, name: &ParticipantName) -> Result<Arc<str>, Refusal> {
-        if owner_of_name(name.as_str()) != name.as_str() {
+    fn new_name(
+        &self,
+        member: &Member,
+        name: &ParticipantName,
+        wall: SystemTime,
+    ) -> Result<Arc<str>, Refusal> {
+        if reads_as_a_device(name.as_str()) {
             return Err(MembershipRefusal::NameOfADevice.into());
         }
         let owner = self.fold.members.by_name(&name.keys());
@@ -633,7 +735,7 @@ impl Room {
             }
             .into());
         }
-        self.check_kept(name, Position::ZERO)?;
+        self.check_kept(name, Position::ZERO, wall)?;
         Ok(name.shared())
     }
 
@@ -709,15 +811,29 @@ impl Room {
         }
     }
 
-    /// The time of a request that tools may send without a clock.
-    fn check_optional_time(&self, lamport: LamportTime) -> Result<(), Refusal> {
+    /// The jump budget after a request that tools may send without a clock.
+    fn check_optional_time(
+        &self,
+        lamport: LamportTime,
+        now: DecisionTime,
+    ) -> Result<Jumps, Refusal> {
         if lamport == LamportTime::ZERO {
-            self.check_end(lamport, LamportTime::LAST_ENTRY)
-        } else {
-            self.check_time(lamport)?;
-            self.check_end(lamport, LamportTime::LAST_ENTRY)
+            self.check_end(lamport, LamportTime::LAST_ENTRY)?;
+            return Ok(self.jumps);
         }
+        self.check_time(lamport)?;
+        self.check_end(lamport, LamportTime::LAST_ENTRY)?;
+        self.check_jump(lamport, now.mono)
     }
+}
+
+/// Whether a change takes devices from a member.
+pub(super) fn loses_devices(before: &Member, after: &Member) -> bool {
+    let kept: HashSet<_> = after.devices.iter().map(|device| device.key).collect();
+    before
+        .devices
+        .iter()
+        .any(|device| !kept.contains(&device.key))
 }
 
 fn number_of(standing: Standing<'_>) -> Option<MemberNumber> {

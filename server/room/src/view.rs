@@ -64,7 +64,7 @@ impl View {
         identity: Identity,
     ) -> Result<ParticipantNumber, Refusal> {
         self.0.require_member(identity)?;
-        self.0.require_same_key(session, identity)?;
+        self.0.require_own_session(session, identity)?;
         match self.0.fold.session(session) {
             Some(SessionState::Present(participant)) => Ok(participant),
             Some(SessionState::Ended { .. }) | None => Err(Refusal::UnknownSession),

@@ -1,6 +1,9 @@
 //! Who takes part in a closed chat, and who decides that.
 
+mod attacks;
+mod closing;
 mod naive;
+mod only;
 
 use std::time::{Duration, SystemTime};
 
@@ -159,20 +162,23 @@ fn an_open_start_opens_a_chat_with_members() {
 
 #[test]
 fn whoever_is_no_member_when_a_chat_starts_closed_leaves_at_once() {
-    let mut room = room();
-    room.join(&join("joe", 1), now(0)).expect("open");
-    room.invite(&invite(OPERATOR, "x"), now(0))
-        .expect("the operator may");
-    room.join(&join_with("ada", 1, "x"), now(0))
-        .expect("invited");
-    let fold = room.fold().clone();
-    let mut room = Room::new(fold, EPOCH.into(), 1.into(), RoomRules::default(), now(9));
+    let start = |fold: &Fold, access, seconds| {
+        let rules = RoomRules {
+            access,
+            ..RoomRules::default()
+        };
+        Room::new(fold.clone(), EPOCH.into(), 1.into(), rules, now(seconds))
+    };
+    let mut room = start(closed().fold(), Access::Open, 8);
+    room.join(&join("joe", 5_000), now(8)).expect("open");
+    let mut room = start(room.fold(), Access::ByLog, 9);
     let ended = room.expire(now(9));
     let names = ended.iter().map(|record| match &record.event.kind {
         EventKind::Left { name, reason, .. } => (&**name, *reason),
         other => panic!("{other:?}"),
     });
     assert!(names.eq([("joe", LeftReason::Closed)]));
+    assert_eq!(room.fold().count(), 2, "ada and bob have their grace");
 }
 
 #[test]
@@ -563,39 +569,6 @@ fn a_device_comes_and_goes_with_those_that_it_let_in() {
         refused(room.change(&last, now(2))),
         No::LastDevice { .. }
     ));
-}
-
-#[test]
-fn a_new_only_device_replaces_the_others() {
-    let mut room = closed();
-    let only = Invite {
-        member: Some("bob".into()),
-        only: true,
-        ..invite(as_key(1), "a")
-    };
-    room.invite(&only, now(2)).expect("an admin may");
-    let new = Join {
-        session: session("new"),
-        ..join_with("bob", 9, "a")
-    };
-    // Bob is still here with the old device, whose participation ends when the new one takes over.
-    let present = refused(room.join(&new, now(2)));
-    assert!(matches!(present, No::OwnName { .. }));
-    let new = Join {
-        name: ParticipantName::parse("bob (new)"),
-        ..new
-    };
-    let decision = room.join(&new, now(2)).expect("invited");
-    let kinds: Vec<_> = decision
-        .records
-        .iter()
-        .map(|record| record.event.kind_str())
-        .collect();
-    assert_eq!(kinds, ["left", "member", "joined"]);
-    assert_eq!(
-        refused(room.join(&join_with("bob", 2, ""), now(2))),
-        No::Removed
-    );
 }
 
 #[test]
