@@ -141,7 +141,7 @@ fn others(
 
 fn who(event: &Event) -> Option<(ParticipantNumber, &Arc<str>)> {
     match &event.kind {
-        EventKind::Joined { name } => Some((event.position.into(), name)),
+        EventKind::Joined { name, .. } => Some((event.position.into(), name)),
         EventKind::Left {
             name, participant, ..
         } => Some((*participant, name)),
@@ -193,7 +193,7 @@ impl<'a> PlacedEvent<'a> {
                 Some(deed) => format!("* {author} {deed}"),
                 None => format!("{author}: {text}"),
             },
-            EventKind::Joined { name } => format!("{name} joined"),
+            EventKind::Joined { name, .. } => format!("{name} joined"),
             EventKind::Left { name, reason, .. } if *reason == LeftReason::Left => {
                 format!("{name} left")
             }

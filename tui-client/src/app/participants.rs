@@ -261,7 +261,7 @@ impl Participants {
     pub(crate) fn apply(&mut self, event: &Event, now: Duration) {
         self.fade(now);
         match &event.kind {
-            EventKind::Joined { name } if self.present.len() < MAX_PRESENT => {
+            EventKind::Joined { name, .. } if self.present.len() < MAX_PRESENT => {
                 let number = event.position.into();
                 // The Welcome has the user's own Joined already, which then comes on the stream as
                 // well.

@@ -154,7 +154,7 @@ fn keep<T>(kept: &mut VecDeque<T>, new: T) {
 fn what(event: &Event) -> String {
     match &event.kind {
         EventKind::Message { author, .. } => format!("a message of {author}"),
-        EventKind::Joined { name } => format!("the joining of {name}"),
+        EventKind::Joined { name, .. } => format!("the joining of {name}"),
         EventKind::Left { name, .. } => format!("the leaving of {name}"),
         EventKind::Unknown => "an event".into(),
     }
