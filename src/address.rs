@@ -76,7 +76,9 @@ impl ServerAddress {
         // `localhost` means this machine, whatever the hosts file says (RFC 6761, section 6.3).
         name == "localhost"
             || name.ends_with(".localhost")
-            || name.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+            || name
+                .parse()
+                .is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
     }
 
     /// The address with its port, even if that is the usual one.
@@ -150,17 +152,30 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<String, AddressError> {
-        text.parse().map(|address: ServerAddress| address.to_string())
+        text.parse()
+            .map(|address: ServerAddress| address.to_string())
     }
 
     #[test]
     fn the_usual_port_is_left_out() {
         for (text, shown, with_port) in [
-            ("chat.example.org", "chat.example.org", "chat.example.org:50051"),
-            ("Chat.Example.org:50051", "chat.example.org", "chat.example.org:50051"),
+            (
+                "chat.example.org",
+                "chat.example.org",
+                "chat.example.org:50051",
+            ),
+            (
+                "Chat.Example.org:50051",
+                "chat.example.org",
+                "chat.example.org:50051",
+            ),
             ("chat:443", "chat:443", "chat:443"),
             ("192.0.2.1:1", "192.0.2.1:1", "192.0.2.1:1"),
-            ("[2001:db8::1]:443", "[2001:db8::1]:443", "[2001:db8::1]:443"),
+            (
+                "[2001:db8::1]:443",
+                "[2001:db8::1]:443",
+                "[2001:db8::1]:443",
+            ),
             ("2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:50051"),
             ("[::1]", "[::1]", "[::1]:50051"),
         ] {
@@ -180,7 +195,16 @@ mod tests {
             let error = AddressError::Port(port.to_owned());
             assert_eq!(parse(&format!("chat:{port}")), Err(error), "{port}");
         }
-        for host in ["a b", "user@chat", "chat/x", "-v", ".", "grüße", "2001:db8::1:x", "[::1"] {
+        for host in [
+            "a b",
+            "user@chat",
+            "chat/x",
+            "-v",
+            ".",
+            "grüße",
+            "2001:db8::1:x",
+            "[::1",
+        ] {
             let text = format!("{host}:50051");
             assert!(matches!(parse(&text), Err(AddressError::Host(_))), "{host}");
         }
@@ -191,10 +215,23 @@ mod tests {
     #[test]
     fn this_machine_is_known_by_name_and_address() {
         let is_loopback = |text: &str| text.parse::<ServerAddress>().expect(text).is_loopback();
-        for own in ["localhost", "LOCALHOST:1", "a.localhost", "127.9.9.9", "[::1]:443", "::ffff:127.0.0.1"] {
+        for own in [
+            "localhost",
+            "LOCALHOST:1",
+            "a.localhost",
+            "127.9.9.9",
+            "[::1]:443",
+            "::ffff:127.0.0.1",
+        ] {
             assert!(is_loopback(own), "{own}");
         }
-        for other in ["chat", "localhost.example.org", "192.0.2.1", "128.0.0.1", "[2001:db8::1]"] {
+        for other in [
+            "chat",
+            "localhost.example.org",
+            "192.0.2.1",
+            "128.0.0.1",
+            "[2001:db8::1]",
+        ] {
             assert!(!is_loopback(other), "{other}");
         }
     }

@@ -132,8 +132,7 @@ fn joined() -> Record {
         ..record(
             1,
             EventKind::Joined {
-                name: "writer".into(),
-            },
+                name: "writer".into(), member: None },
         )
     }
 }
@@ -144,8 +143,7 @@ fn message(position: u64, text: &str) -> Record {
         text: text.into(),
         id: format!("{position:022}").into(),
         seen: Position::ZERO,
-        participant: ParticipantNumber::new(1),
-    };
+        participant: ParticipantNumber::new(1), member: None };
     record(position, kind)
 }
 
@@ -160,6 +158,5 @@ fn record(position: u64, kind: EventKind) -> Record {
             kind,
         },
         session: None,
-        generation: 1,
-    }
+        generation: 1, private: chitty_room::record::PrivatePart::default() }
 }

@@ -45,7 +45,10 @@ fn the_secret_is_not_printed() {
     let link = link("chat", [7; 16], Some([8; 16]));
     let secret = link.secret.clone().expect("there").reveal();
     let debug = format!("{link:?}");
-    assert!(!debug.contains(&secret) && debug.contains("LinkSecret(…)"), "{debug}");
+    assert!(
+        !debug.contains(&secret) && debug.contains("LinkSecret(…)"),
+        "{debug}"
+    );
     // Neither is a part of it, by any error.
     let whole = link.reveal();
     for wrong in [
@@ -57,7 +60,10 @@ fn the_secret_is_not_printed() {
     ] {
         let error = ChatLink::find(&wrong).expect_err(&wrong);
         let said = format!("{error} {error:?}");
-        assert!(!said.contains(&secret[..6]) && !said.contains(&secret[12..18]), "{said}");
+        assert!(
+            !said.contains(&secret[..6]) && !said.contains(&secret[12..18]),
+            "{said}"
+        );
     }
 }
 
@@ -75,12 +81,19 @@ fn a_cut_link_says_how_much_is_missing() {
     let part = LinkPart::Pin;
     for missing in [1, 22] {
         let error = LinkError::Cut { part, missing };
-        assert_eq!(ChatLink::find(from_end(23 + missing)), Err(error), "{missing}");
+        assert_eq!(
+            ChatLink::find(from_end(23 + missing)),
+            Err(error),
+            "{missing}"
+        );
     }
     assert_eq!(ChatLink::find("chitty://chat:443/"), Err(LinkError::NoPin));
     assert_eq!(ChatLink::find("chitty://chat"), Err(LinkError::NoPin));
     let said = ChatLink::find(from_end(2)).expect_err("cut").to_string();
-    assert_eq!(said, "the link is cut: its last 2 characters are missing; copy it again");
+    assert_eq!(
+        said,
+        "the link is cut: its last 2 characters are missing; copy it again"
+    );
     let said = ChatLink::find(from_end(1)).expect_err("cut").to_string();
     assert!(said.contains("its last character is missing"), "{said}");
 }
@@ -115,18 +128,9 @@ fn what_is_no_link_is_refused_with_what_to_do() {
     for (text, error) in [
         (String::new(), LinkError::None),
         ("http://chat:50051".into(), LinkError::None),
-        (
-            format!("chitty:///#{pin}"),
-            LinkError::Address,
-        ),
-        (
-            format!("chitty://chat:0/#{pin}"),
-            LinkError::Address,
-        ),
-        (
-            format!("chitty://eve@chat/#{pin}"),
-            LinkError::Address,
-        ),
+        (format!("chitty:///#{pin}"), LinkError::Address),
+        (format!("chitty://chat:0/#{pin}"), LinkError::Address),
+        (format!("chitty://eve@chat/#{pin}"), LinkError::Address),
         (
             format!("chitty://chat/#{pin}2"),
             LinkError::TooLong(LinkPart::Pin),
@@ -184,8 +188,12 @@ fn a_secret_has_one_text() {
 fn links() -> impl Strategy<Value = ChatLink> {
     let hosts = prop_oneof![
         "[a-z][a-z0-9-]{0,20}(\\.[a-z]{2,5}){0,2}".boxed(),
-        any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string()).boxed(),
-        any::<std::net::Ipv6Addr>().prop_map(|ip| ip.to_string()).boxed(),
+        any::<std::net::Ipv4Addr>()
+            .prop_map(|ip| ip.to_string())
+            .boxed(),
+        any::<std::net::Ipv6Addr>()
+            .prop_map(|ip| ip.to_string())
+            .boxed(),
     ];
     let bytes = || {
         prop_oneof![

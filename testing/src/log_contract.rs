@@ -72,8 +72,7 @@ pub fn record(position: u64) -> Record {
             kind: EventKind::Unknown,
         },
         session: None,
-        generation: 0,
-    }
+        generation: 0, private: chitty_room::record::PrivatePart::default() }
 }
 
 /// The records of these positions.

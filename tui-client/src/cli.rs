@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
+use chitty_app::options::Options;
 use chitty_chat::files;
 use clap::builder::{BoolishValueParser, PathBufValueParser, TypedValueParser};
 
 use crate::{
-    app,
     config::{ColourTable, ConfigFile},
     launch::ServerUrl,
 };
@@ -104,7 +104,7 @@ pub struct ClientOptions {
     /// Whether signs and frames are ASCII; `None` if the locale decides.
     pub ascii: Option<bool>,
     /// The preferences for the screen and its surroundings.
-    pub screen: app::options::Options,
+    pub screen: Options,
     /// The colours of the screen.
     pub colours: ColourTable,
 }

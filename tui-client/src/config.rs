@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chitty_app::{keys::Keymap, options::Options};
 use chitty_chat::{files, text::display};
 use etcetera::BaseStrategy as _;
 use ratatui::style::Color;
@@ -15,7 +16,6 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::{
-    app::{keys::Keymap, options::Options},
     cli,
     launch::ServerUrl,
     view::{Depth, Palette},

@@ -1,12 +1,10 @@
 //! The client of Chitty-Chat.
 //!
-//! `app` is pure; `view` draws it; `session` speaks gRPC; `run` is the loop that connects them;
+//! [`chitty_app`] is pure; `view` draws it; `session` speaks gRPC; `run` is the loop that connects them;
 //! `plain` is the client without a screen.
 
-pub mod app;
 pub mod cli;
 pub mod config;
-mod glyphs;
 mod input;
 pub mod launch;
 pub mod locale;

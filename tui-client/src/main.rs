@@ -12,7 +12,6 @@ use std::{
 };
 
 use chitty::{
-    app::ExitReason,
     cli::{self, ClientArgs, ClientOptions},
     config::{self, ConfigFile},
     launch::{self, LocalServer},
@@ -24,6 +23,7 @@ use chitty::{
     session::{self, Connector, Ended, SessionConfig, SessionHandle},
     view::Depth,
 };
+use chitty_app::ExitReason;
 use chitty_chat::{
     ParticipantName,
     logging::{self, Log, LogNews},

@@ -5,12 +5,11 @@
 
 use std::io;
 
+use chitty_app::{help, keys::Keymap};
 use clap_mangen::{
     Man,
     roff::{Roff, bold, roman},
 };
-
-use crate::app::{help, keys::Keymap};
 
 /// Writes the page as roff, for `man -l -`.
 ///

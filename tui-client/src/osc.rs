@@ -5,12 +5,13 @@
 use std::io::{self, Write};
 
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
+use chitty_app::glyphs;
 use ratatui::{
     backend::Backend,
     buffer::{Buffer, Cell},
 };
 
-use crate::{glyphs, view::Hyperlink};
+use crate::view::Hyperlink;
 
 /// The largest text that is copied, in bytes: a terminal may refuse more.
 const MAX_COPY: usize = 64 * 1024;

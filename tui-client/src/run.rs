@@ -15,6 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use chitty_app::{App, Effect, ExitReason, Input, InputTime, Settings};
 use chitty_chat::logging::LogNews;
 use futures_util::{Stream, StreamExt};
 use ratatui::{Terminal, backend::Backend};
@@ -31,7 +32,6 @@ use self::{
     signals::ProcessSignal,
 };
 use crate::{
-    app::{App, Effect, ExitReason, Input, InputTime, Settings},
     input::{self, Decoder, TerminalInput},
     osc::{self, Links, Notifier},
     session::{Ended, Notice, SessionCommand, SessionHandle},

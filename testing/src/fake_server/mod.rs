@@ -104,8 +104,7 @@ pub fn welcome(name: &str, position: u64, lamport: u64) -> v1::Welcome {
         participants: vec![v1::Participant {
             name: name.into(),
             number: position,
-            seen: 0,
-        }],
+            seen: 0, member: None }],
         next: position,
         head: position,
         first: 1,
@@ -200,7 +199,7 @@ impl FakeEvent<'_> {
     /// Sends it as the Joined of a participant, whose number is the position.
     pub fn joined(self, name: &str) {
         let name = name.to_owned();
-        self.send(v1::event::Kind::Joined(v1::Joined { name }));
+        self.send(v1::event::Kind::Joined(v1::Joined { name, member: None }));
     }
 
     /// Sends it as the Left of a participant that asked for it.
@@ -234,8 +233,7 @@ impl FakeEvent<'_> {
             text: request.text.clone(),
             id: request.id.clone(),
             seen: request.seen,
-            participant: 1,
-        });
+            participant: 1, member: None });
         self.request(request.lamport).send(kind);
     }
 

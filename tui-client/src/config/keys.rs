@@ -2,9 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use chitty_app::keys::{Binding, KeyChange, KeyContext, KeySequence, Keymap};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-
-use crate::app::keys::{Binding, KeyChange, KeyContext, KeySequence, Keymap};
 
 /// The name of the inner table, for a selected line.
 const SELECTED: &str = "selected";
@@ -202,7 +201,7 @@ impl Value<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::ConfigFile;
-    use crate::app::keys::{Action, KeyContext};
+    use chitty_app::keys::{Action, KeyContext};
 
     #[test]
     fn a_mistake_is_said_with_its_line_its_name_and_what_would_do() {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use chitty_app::Mouse;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::escape::{self, Sequence};
-use crate::app::Mouse;
 
 /// An input from the terminal, or something to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Parses sequences that begin with Esc.
 
+use chitty_app::Mouse;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::decode::plain_key;
-use crate::app::Mouse;
 
 /// The meaning of the bytes so far.
 #[derive(Debug)]

@@ -2,6 +2,13 @@
 
 use std::{collections::BTreeMap, io, time::Duration};
 
+use chitty_app::{
+    ExitReason,
+    commands::{self, ParsedLine},
+    participants::Participants,
+    recent::Recent,
+    status::without_codes,
+};
 use chitty_chat::{Position, text::display};
 use tokio::{io::AsyncWrite, time::Instant};
 
@@ -12,16 +19,7 @@ use super::{
     lines::ReadLine,
     output::OutputBuffer,
 };
-use crate::{
-    app::{
-        ExitReason,
-        commands::{self, ParsedLine},
-        participants::Participants,
-        recent::Recent,
-        status::without_codes,
-    },
-    session::{Ended, Link, NameRefusal, Notice, SessionCommand, Ticket, WelcomeNotice},
-};
+use crate::session::{Ended, Link, NameRefusal, Notice, SessionCommand, Ticket, WelcomeNotice};
 
 /// How many of its own lines may be unconfirmed; the input is not read beyond that. Fewer than the
 /// session would take, so that little is in doubt if the client has to end.

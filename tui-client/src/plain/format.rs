@@ -42,7 +42,7 @@ impl EventFormatter {
                     None => write!(lines, "{author}: {}", set_in(text)),
                 };
             }
-            EventKind::Joined { name } => {
+            EventKind::Joined { name, .. } => {
                 lines.push_str(&joined_sentence(&named(name), event.lamport));
             }
             EventKind::Left { name, .. } => {

@@ -15,6 +15,7 @@ mod tests;
 
 use std::time::Duration;
 
+use chitty_app::ExitReason;
 use chitty_chat::{ParticipantName, logging::LogNews};
 use futures_util::{Stream, StreamExt as _};
 use jiff::tz::TimeZone;
@@ -25,7 +26,7 @@ use tokio::{
 };
 
 use self::{client::PlainClient, lines::InputLines};
-use crate::{app::ExitReason, session::SessionHandle};
+use crate::session::SessionHandle;
 
 pub use self::standard::{StdWriter, streams};
 

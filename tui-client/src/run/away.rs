@@ -2,10 +2,10 @@
 
 use std::{future::pending, io, process::ExitStatus, time::Duration};
 
+use chitty_app::{Effect, Input};
 use ratatui::backend::Backend;
 
 use super::{ScreenClient, editor::Editing, signals::ProcessSignal};
-use crate::app::{Effect, Input};
 
 /// Waits until the editor ends; pending forever if there is none.
 pub(super) async fn editor_ends(editing: &mut Option<Editing>) -> io::Result<ExitStatus> {

@@ -5,10 +5,11 @@ use std::{
     time::SystemTime,
 };
 
+use chitty_app::options::Options;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
-use crate::{app::options::Options, locale::CharacterSet, osc::Notifier, view::Palette};
+use crate::{locale::CharacterSet, osc::Notifier, view::Palette};
 
 /// The settings of a client with a screen.
 #[derive(Clone, Debug)]

@@ -2,12 +2,12 @@
 
 use std::{io, time::Duration};
 
+use chitty_app::{ExitReason, Input};
 use ratatui::{backend::Backend, layout::Rect};
 use tokio::time::Instant;
 
 use super::ScreenClient;
 use crate::{
-    app::{ExitReason, Input},
     osc::{self, LinkCells, RESTORE_CURSOR, SAVE_CURSOR},
     session::Ended,
     terminal, view,

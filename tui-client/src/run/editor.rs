@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use chitty_app::{Edited, composer::MAX_DRAFT};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 use thiserror::Error;
@@ -14,8 +15,6 @@ use tokio::{
     process::{Child, Command},
     time::timeout,
 };
-
-use crate::app::{Edited, composer::MAX_DRAFT};
 
 /// How much of the file is read at most, in bytes.
 const MOST: u64 = 1024 * 1024;

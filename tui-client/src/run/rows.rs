@@ -12,6 +12,7 @@
 
 use std::io::{self, Write};
 
+use chitty_app::glyphs;
 use ratatui::{
     backend::Backend,
     buffer::{Buffer, Cell, CellDiffOption, CellWidth as _},
@@ -19,10 +20,7 @@ use ratatui::{
     style::Color,
 };
 
-use crate::{
-    glyphs,
-    osc::{self, LinkCells},
-};
+use crate::osc::{self, LinkCells};
 
 /// The rows of doubtful width on screen, and those to be written.
 #[derive(Debug, Default)]

@@ -2,6 +2,10 @@
 
 use std::cell::Cell;
 
+use chitty_app::{
+    options::Options,
+    testing::{at, joined, message, welcome},
+};
 use jiff::tz::TimeZone;
 use ratatui::backend::TestBackend;
 use tokio::{sync::watch, task::JoinHandle};
@@ -9,8 +13,6 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::*;
 use crate::{
-    app::options::Options,
-    app::testing::{at, joined, message, welcome},
     locale::CharacterSet,
     session::{Link, Ticket},
     view::Palette,

@@ -18,7 +18,6 @@ mod log;
 mod notice_queue;
 mod outbox;
 mod own_participant;
-mod port;
 #[cfg(test)]
 mod properties;
 mod publish;
@@ -26,12 +25,12 @@ mod publish;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::Instrument as _;
 
-pub use connector::{Attempt, ConnectError, Connecting, Connector};
-pub use grpc::endpoint;
-pub use port::{
+pub use chitty_app::port::{
     ClockCause, Ended, HistoryPage, Link, MAX_PENDING, NameRefusal, Notice, SessionCommand, Ticket,
     WelcomeNotice,
 };
+pub use connector::{Attempt, ConnectError, Connecting, Connector};
+pub use grpc::endpoint;
 
 pub(crate) use bounds::REPLY;
 

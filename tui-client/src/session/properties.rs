@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chitty_app::testing::TestApp;
 use chitty_chat::{ParticipantName, Position, proto::v1};
 use proptest::prelude::*;
 use ratatui::{buffer::Buffer, layout::Rect};
@@ -13,10 +14,7 @@ use super::{
     Connector, HistoryPage, Notice, SessionCommand, SessionConfig, bounds, driver::SessionDriver,
     grpc::PublishFailure, history::FetchedPage,
 };
-use crate::{
-    app::testing::TestApp,
-    view::{Theme, render},
-};
+use crate::view::{Theme, render};
 
 /// Numbers at the edges of sums and differences, and small ones that fit together.
 fn number() -> impl Strategy<Value = u64> {
@@ -346,7 +344,7 @@ fn what_is_kept_of_events_is_bounded_in_bytes() {
             screen.notice(notice);
         }
     }
-    let kept = screen.app.timeline().bytes();
+    let kept = screen.kept_bytes();
     assert!(kept > 0 && kept < BUDGET, "{kept} bytes");
     assert_eq!(driver.cursor.last(), Position::new(12_002));
 }

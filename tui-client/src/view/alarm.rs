@@ -1,9 +1,9 @@
 //! The alarm: that the link is down, and why.
 
+use chitty_app::App;
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
 use super::{Theme, glyphs, put};
-use crate::app::App;
 
 /// The rows of the alarm above the status line, from edge to edge.
 pub(super) struct Alarm<'a> {

@@ -1,10 +1,10 @@
 //! The row above the draft while something is open: the match of a history search, or the offered
 //! completions.
 
+use chitty_app::composer::{Completion, HistoryMatch};
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
 use super::{Theme, glyphs, put, put_said, theme};
-use crate::app::composer::{Completion, HistoryMatch};
 
 /// The line that a history search has found.
 pub(super) struct FoundLine<'a> {

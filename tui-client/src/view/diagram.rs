@@ -1,5 +1,11 @@
 //! The space-time diagram, in place of the messages.
 
+use chitty_app::{
+    diagram::{DiagramRow, DiagramStep, Lifeline, LocalDiagram},
+    keys::{Action, Keymap},
+    participants::Participants,
+    recent::Recent,
+};
 use chitty_chat::{
     LamportTime,
     signs::{RECEIVED, REPLY, SENT, SERVER, Sign, TO_LEFT, TO_RIGHT, UNDER_WAY, client_diagram},
@@ -12,12 +18,6 @@ use ratatui::{
 };
 
 use super::{Theme, glyphs, put, put_said, theme};
-use crate::app::{
-    diagram::{DiagramRow, DiagramStep, Lifeline, LocalDiagram},
-    keys::{Action, Keymap},
-    participants::Participants,
-    recent::Recent,
-};
 
 /// The pane with the diagram.
 pub(super) struct DiagramPane<'a> {

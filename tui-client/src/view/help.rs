@@ -1,5 +1,9 @@
 //! The help, over everything else on screen.
 
+use chitty_app::{
+    help::{HelpPage, HelpRow},
+    keys::{Action, Keymap},
+};
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -7,10 +11,6 @@ use ratatui::{
 };
 
 use super::{Theme, glyphs, put, theme};
-use crate::app::{
-    help::{HelpPage, HelpRow},
-    keys::{Action, Keymap},
-};
 
 /// The overlay with the help.
 pub(super) struct HelpOverlay<'a> {

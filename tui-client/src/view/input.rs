@@ -1,5 +1,10 @@
 //! The draft, with the number of characters left.
 
+use chitty_app::{
+    App,
+    composer::{DraftLayout, SpanKind},
+    layout::{InputColumns, input_columns},
+};
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -8,11 +13,6 @@ use ratatui::{
 };
 
 use super::{Theme, glyphs, put, put_said, theme};
-use crate::app::{
-    App,
-    composer::{DraftLayout, SpanKind},
-    layout::{InputColumns, input_columns},
-};
 
 /// With this few characters left, the counter becomes a warning.
 const LOW: isize = 16;

@@ -1,5 +1,11 @@
 //! The join screen.
 
+use chitty_app::{
+    App, Tone,
+    keys::Action,
+    status::{Health, seconds},
+    wrap,
+};
 use chitty_chat::ParticipantName;
 use ratatui::{
     buffer::Buffer,
@@ -9,12 +15,6 @@ use ratatui::{
 };
 
 use super::{Theme, glyphs, put, put_said, theme};
-use crate::app::{
-    App, Tone,
-    keys::Action,
-    status::{Health, seconds},
-    wrap,
-};
 
 /// The form that asks for a name, in the middle of the screen.
 pub(super) struct JoinScreen<'a> {

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
+use chitty_app::{
+    participants::Participants,
+    timeline::{Block, BlockKind, MessageColumns, TextMark, Timeline},
+};
 use chitty_chat::{Position, causality::Relation, signs::CROSSED};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 
 use super::{Theme, glyphs, put, put_said, theme};
-use crate::app::{
-    participants::Participants,
-    timeline::{Block, BlockKind, MessageColumns, Timeline, marks::TextMark},
-};
 
 /// A part of a hyperlink on screen.
 #[derive(Clone, Debug, PartialEq, Eq)]

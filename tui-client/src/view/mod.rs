@@ -2,6 +2,7 @@
 //! visible rows.
 
 mod alarm;
+mod ascii;
 mod aside;
 mod depth;
 mod diagram;
@@ -18,6 +19,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+use chitty_app::{ActiveScreen, App, glyphs};
 use ratatui::{
     Frame,
     buffer::Buffer,
@@ -30,10 +32,6 @@ pub use self::{
     depth::Depth,
     messages::Hyperlink,
     theme::{Palette, Theme},
-};
-use crate::{
-    app::{ActiveScreen, App},
-    glyphs,
 };
 
 /// Draws the app and places the cursor. Returns the hyperlinks, for which a buffer has no place.
@@ -55,7 +53,7 @@ pub(crate) fn render(
 ) -> Option<Position> {
     let caret = panes(app, theme, buf, links);
     if theme.is_ascii() {
-        glyphs::in_ascii(buf);
+        ascii::in_ascii(buf);
     }
     caret
 }

@@ -1,15 +1,15 @@
 //! The participants pane.
 
-use chitty_chat::{Event, EventKind, Position};
-use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
-
-use super::{Theme, glyphs, put, put_said, theme};
-use crate::app::{
+use chitty_app::{
     App,
     keys::Action,
     participants::{ListedParticipant, VisibleRange},
     wrap,
 };
+use chitty_chat::{Event, EventKind, Position};
+use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
+
+use super::{Theme, glyphs, put, put_said, theme};
 
 /// The pane, with a rule on its left.
 pub(super) struct ParticipantsPane<'a> {

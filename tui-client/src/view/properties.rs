@@ -2,28 +2,20 @@
 
 use std::time::Duration;
 
+use chitty_app::{
+    Edited, Input, Mouse,
+    testing::{TestApp, at, default_keys, welcome},
+};
 use chitty_chat::{Event, EventKind, LeftReason, ParticipantNumber};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{Theme, render};
-use crate::{
-    app::{
-        Edited, Input, Mouse,
-        keys::{KeyChord, KeyContext, Keymap},
-        testing::{TestApp, at, welcome},
-    },
-    session::{Ended, HistoryPage, Link, NameRefusal, Notice, Ticket},
-};
+use crate::session::{Ended, HistoryPage, Link, NameRefusal, Notice, Ticket};
 
 fn key() -> impl Strategy<Value = Input> {
-    let map = Keymap::default();
-    let all = map
-        .all(KeyContext::Chat)
-        .chain(map.all(KeyContext::Selected));
-    let bound = all.flat_map(|(_, keys)| [keys.first].into_iter().chain(keys.then));
-    let bound: Vec<_> = bound.map(KeyChord::event).collect();
+    let bound = default_keys();
     let plain = |code| Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
     prop_oneof![
         prop::sample::select(bound).prop_map(Input::Key),

@@ -1,5 +1,12 @@
 //! The status line between the messages and the draft: state, clock, and what is below.
 
+use chitty_app::{
+    App, Tone,
+    keys::{Action, KeyContext},
+    search::SearchOutcome,
+    status::Health,
+    timeline::{Below, Direction, Fetching},
+};
 use chitty_chat::signs::CONNECTED;
 use ratatui::{
     buffer::Buffer,
@@ -9,13 +16,6 @@ use ratatui::{
 };
 
 use super::{Theme, glyphs, put, put_said, theme};
-use crate::app::{
-    App, Tone,
-    keys::{Action, KeyContext},
-    search::SearchOutcome,
-    status::Health,
-    timeline::{Below, Direction, Fetching},
-};
 
 /// The status line: `── ◉ connected · 127.0.0.1:50051 · Lamport 12 ───────── F1 help ──`.
 pub(super) struct StatusLine<'a> {

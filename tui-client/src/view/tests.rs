@@ -20,6 +20,10 @@ mod trouble;
 
 use std::time::Duration;
 
+use chitty_app::{
+    Input, Settings,
+    testing::{TestApp, at, joined, left, message},
+};
 use chitty_chat::logging::{LogNews, LogTrouble};
 use crossterm::event::{KeyCode, KeyModifiers};
 use insta::assert_snapshot;
@@ -27,13 +31,7 @@ use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::TestBackend, style::Color};
 
 use super::*;
-use crate::{
-    app::{
-        Input, Settings,
-        testing::{TestApp, at, joined, left, message},
-    },
-    session::{Ended, Link, NameRefusal, Notice, Ticket},
-};
+use crate::session::{Ended, Link, NameRefusal, Notice, Ticket};
 
 /// A state of the app that a test draws at several sizes.
 ///

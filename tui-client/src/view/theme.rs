@@ -15,10 +15,10 @@
 //! A terminal that knows sixteen colours gets six hues of these. How they look is its user's
 //! choice, so nothing can be checked there.
 
+use chitty_app::status::Health;
 use ratatui::style::{Color, Modifier, Style};
 
-use super::{Depth, glyphs};
-use crate::app::status::Health;
+use super::{Depth, ascii};
 
 /// The styles. Everything that a colour says is also said by a sign, a word or a modifier.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +127,7 @@ impl Theme {
     /// ASCII.
     pub(super) fn said(self, style: Style) -> Style {
         if self.ascii {
-            style.add_modifier(glyphs::SAID)
+            style.add_modifier(ascii::SAID)
         } else {
             style
         }

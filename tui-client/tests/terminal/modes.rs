@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
 use chitty::{
-    app::options::Options,
     launch,
     locale::CharacterSet,
     osc::Notifier,
@@ -11,6 +10,7 @@ use chitty::{
     session::{self, SessionConfig},
     view::Palette,
 };
+use chitty_app::options::Options;
 use chitty_testing::terminal::{Terminal, World, signal, wait_until};
 
 /// The modes that a program's output has set.

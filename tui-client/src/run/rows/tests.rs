@@ -5,11 +5,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use chitty_app::glyphs;
 use proptest::prelude::*;
 use ratatui::{Terminal, backend::CrosstermBackend, style::Style};
 
 use super::*;
-use crate::glyphs;
 
 const WIDTH: u16 = 40;
 const HEIGHT: u16 = 6;

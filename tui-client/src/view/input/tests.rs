@@ -1,18 +1,16 @@
 //! The screens of a user who writes.
 
+use chitty_app::{
+    Input,
+    testing::{TestApp, joined},
+};
 use crossterm::event::{KeyCode, KeyModifiers};
 use insta::assert_snapshot;
 use ratatui::style::{Color, Modifier};
 
-use crate::{
-    app::{
-        Input,
-        testing::{TestApp, joined},
-    },
-    view::{
-        Theme,
-        tests::{Scene, shot, style_of},
-    },
+use crate::view::{
+    Theme,
+    tests::{Scene, shot, style_of},
 };
 
 fn search(driver: &mut TestApp, query: &str) {

@@ -2,8 +2,8 @@
 
 use ratatui::buffer::Cell;
 
+use super::super::ascii::{SAID, in_ascii};
 use super::*;
-use crate::glyphs::{SAID, in_ascii};
 
 /// Fails if the program draws anything that is not ASCII, or changes what people wrote.
 pub(super) fn assert_ascii(driver: &TestApp, width: u16, height: u16) {

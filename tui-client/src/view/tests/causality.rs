@@ -1,7 +1,8 @@
 //! Logical time on the screen: the diagram, what crossed, and the clock explained.
 
+use chitty_app::testing::{ADA, BOB, TestAuthor};
+
 use super::*;
-use crate::app::testing::{ADA, BOB, TestAuthor};
 
 /// She joins at position 3.
 const EVE: TestAuthor<'_> = TestAuthor {

@@ -45,3 +45,8 @@ fn no_background_is_ever_set_and_monochrome_has_no_colours() {
         assert_eq!(coloured, colours);
     }
 }
+
+#[test]
+fn the_tests_of_the_app_have_as_many_colours() {
+    assert_eq!(chitty_app::testing::HUES, Palette::TERMINAL.names.len());
+}

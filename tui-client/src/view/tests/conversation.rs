@@ -46,7 +46,7 @@ fn hostile_text() {
             "bob",
             &format!("z{} end", "\u{301}".repeat(30)),
         ));
-        driver.input(crate::app::Input::Paste("paste\u{1b}[201~\u{7}d".into()));
+        driver.input(chitty_app::Input::Paste("paste\u{1b}[201~\u{7}d".into()));
     });
     assert_snapshot!(scene.at(40, 10), @"
     |          Chitty-Chat at Lamport time 3 |
@@ -182,7 +182,7 @@ fn days_are_local() {
         time_zone: zone,
         size: (80, 24),
         backlog: true,
-        options: crate::app::options::Options::default(),
+        options: chitty_app::options::Options::default(),
     });
     driver.welcome(&[(1, "ada")]);
     driver.event(joined(1, 3, "ada"));

@@ -1,7 +1,8 @@
 //! Reading: scrolling, selecting and searching.
 
+use chitty_app::testing::TestAuthor;
+
 use super::*;
-use crate::app::testing::TestAuthor;
 
 #[test]
 fn scrolled_up() {
@@ -82,7 +83,7 @@ fn a_line_is_selected() {
 fn looked_away() {
     let scene = Scene::in_chat(|driver| {
         chat(driver);
-        driver.input(crate::app::Input::Focus(false));
+        driver.input(chitty_app::Input::Focus(false));
         driver.event(message(12, 47, "bob", "ada, are you there?"));
         driver.event(message(13, 51, "bob", "anybody?"));
         for n in 14..20 {

@@ -142,7 +142,7 @@ fn what_is_found_is_marked_in_its_cells() {
         driver.type_in(what);
         driver.press(KeyCode::Enter);
         // The line is not selected any more, the marks stay.
-        driver.app.timeline_mut().deselect();
+        driver.deselect();
         let mut buffer = Buffer::empty(driver.app.panes().screen);
         render(&driver.app, Theme::new(false), &mut buffer, &mut Vec::new());
         let y = (0..24)
