@@ -182,7 +182,9 @@ pub fn invite(args: &InviteArgs) -> Result<(), String> {
         let is_member = !name.is_empty() && {
             let list = client.list(ListRequest {}).await?.into_inner();
             let mut members = list.members.iter();
-            members.any(|member| member.name == name && member.keys > 0)
+            // With --only also one who has lost all devices, and has not come by the link for the new
+            // one yet.
+            members.any(|member| member.name == name && (member.keys > 0 || args.only))
         };
         let (name, member) = if is_member {
             (String::new(), name)

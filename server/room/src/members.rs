@@ -28,7 +28,7 @@ const REMEMBERED_OPEN: usize = 2 * MAX_INVITATIONS;
 /// The members and invitations of a chat. Cloning is cheap.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Members {
-    pub(super) members: OrdMap<MemberNumber, Member>,
+    by_number: OrdMap<MemberNumber, Member>,
     /// The names of members and of those who were removed.
     names: HashMap<NameKey, MemberNumber>,
     keys: HashMap<Fingerprint, MemberNumber>,
@@ -120,7 +120,7 @@ impl Members {
 
     /// All members, and those who were removed and whose names are kept, by number.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.members.values()
+        self.by_number.values()
     }
 
     /// How many members there are.
@@ -130,18 +130,18 @@ impl Members {
 
     /// The member with this number, also if it was removed.
     pub fn get(&self, number: MemberNumber) -> Option<&Member> {
-        self.members.get(&number)
+        self.by_number.get(&number)
     }
 
     /// The member that has this key.
     pub fn by_key(&self, key: &Fingerprint) -> Option<&Member> {
-        self.members.get(self.keys.get(key)?)
+        self.by_number.get(self.keys.get(key)?)
     }
 
     /// The member, present or removed, whose name is one of these, or looks like it.
     pub fn by_name(&self, keys: &[NameKey]) -> Option<&Member> {
         keys.iter()
-            .find_map(|key| self.members.get(self.names.get(key)?))
+            .find_map(|key| self.by_number.get(self.names.get(key)?))
     }
 
     /// The member with exactly this name.
@@ -181,7 +181,7 @@ impl Members {
         let Some(number) = event.number_at(position) else {
             return;
         };
-        let old = self.members.remove(&number);
+        let old = self.by_number.remove(&number);
         for device in old.iter().flat_map(|old| &*old.devices) {
             self.keys.remove(&device.key);
             self.barred.insert(device.key, position);
@@ -215,7 +215,7 @@ impl Members {
         for key in NameKey::of(&member.name) {
             self.names.insert(key, member.number);
         }
-        self.members.insert(member.number, member);
+        self.by_number.insert(member.number, member);
     }
 
     fn use_invitation(&mut self, event: &MemberEvent, at: SystemTime) {

@@ -427,9 +427,10 @@ impl Room {
     /// The member who gets a device.
     fn invited_member(&self, invite: &Invite) -> Result<Option<Member>, MembershipRefusal> {
         let Some(name) = &invite.member else {
-            return match invite.only {
-                true => Err(MembershipRefusal::DeviceAlone),
-                false => Ok(None),
+            return if invite.only {
+                Err(MembershipRefusal::DeviceAlone)
+            } else {
+                Ok(None)
             };
         };
         if invite.name.is_some() || invite.uses != 1 || invite.role != Role::Member {
@@ -601,9 +602,9 @@ impl Room {
         if revokes {
             records.extend(self.revoke_made_by(&before, Position::ZERO, by, now));
         }
-        records.push(self.record_member(&after, by, Position::ZERO, change.lamport, now));
-        let receipt = records.last().map(|record| Receipt::of(&record.event));
-        let receipt = receipt.expect("a record was just made");
+        let record = self.record_member(&after, by, Position::ZERO, change.lamport, now);
+        let receipt = Receipt::of(&record.event);
+        records.push(record);
         Ok(Decision::new(records, receipt))
     }
 

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// A request that carries this time; its number makes it differ from the others.
+type Request = fn(&mut Room, LamportTime, usize) -> Result<(), Refusal>;
+
 #[test]
 fn ended_invitations_neither_count_nor_keep_names() {
     let mut room = closed();
@@ -115,7 +118,7 @@ fn a_member_cannot_use_up_the_invitations_of_all() {
 #[test]
 fn requests_about_members_move_the_clock_as_little_as_messages_do() {
     let ahead = |room: &Room| (room.fold().now().get() + (1 << 32)).into();
-    let requests: [fn(&mut Room, LamportTime, usize) -> Result<(), Refusal>; 3] = [
+    let requests: [Request; 3] = [
         |room, lamport, turn| {
             let bob = room
                 .fold()
