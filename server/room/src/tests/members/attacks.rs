@@ -215,3 +215,43 @@ fn a_revocation_names_who_revoked() {
         );
     }
 }
+
+#[test]
+fn what_an_admin_invited_ends_with_its_power() {
+    let lose_power: [fn(&mut Room) -> Result<(), Refusal>; 2] = [
+        |room| {
+            let demote = MemberChange::Role(Role::Member);
+            room.change(&change(OPERATOR, "bob", demote), now(3))
+                .map(|_| ())
+        },
+        |room| {
+            let drop = MemberChange::DropDevice("phone".into());
+            room.change(&change(OPERATOR, "bob", drop), now(3))
+                .map(|_| ())
+        },
+    ];
+    for lose in lose_power {
+        let mut room = closed();
+        let promote = MemberChange::Role(Role::Admin);
+        room.change(&change(OPERATOR, "bob", promote), now(2))
+            .expect("may");
+        let phone = Invite {
+            member: Some("bob".into()),
+            ..invite(as_key(2), "phone")
+        };
+        room.invite(&phone, now(2)).expect("one's own device");
+        room.join(&join_with("bob (phone)", 3, "phone"), now(2))
+            .expect("invited");
+        let many = Invite {
+            uses: 5,
+            role: Role::Admin,
+            ..invite(as_key(3), "many")
+        };
+        room.invite(&many, now(2)).expect("an admin may");
+        room.join(&join_with("carl", 7, "many"), now(2))
+            .expect("invited");
+        lose(&mut room).expect("may");
+        let refusal = refused(room.join(&join_with("eve", 8, "many"), now(4)));
+        assert_eq!(refusal, No::InvitationRevoked);
+    }
+}
