@@ -388,6 +388,19 @@ impl Event {
         }
     }
 
+    /// What happened, in a sentence for people; `None` for messages, and for events of a kind that
+    /// this version does not know. Names in it are as they were received.
+    pub fn announcement(&self) -> Option<String> {
+        match &self.kind {
+            EventKind::Member(member) => Some(member.sentence()),
+            EventKind::Invitation(invitation) => Some(invitation.sentence()),
+            EventKind::Joined { .. }
+            | EventKind::Left { .. }
+            | EventKind::Message { .. }
+            | EventKind::Unknown => self.sentence(),
+        }
+    }
+
     /// The participant that the event is about: who joined, left or wrote. `None` if the event is
     /// about a member or an invitation, or of a kind that this version does not know.
     pub const fn participant(&self) -> Option<ParticipantNumber> {

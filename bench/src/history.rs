@@ -132,7 +132,9 @@ fn joined() -> Record {
         ..record(
             1,
             EventKind::Joined {
-                name: "writer".into(), member: None },
+                name: "writer".into(),
+                member: None,
+            },
         )
     }
 }
@@ -143,7 +145,9 @@ fn message(position: u64, text: &str) -> Record {
         text: text.into(),
         id: format!("{position:022}").into(),
         seen: Position::ZERO,
-        participant: ParticipantNumber::new(1), member: None };
+        participant: ParticipantNumber::new(1),
+        member: None,
+    };
     record(position, kind)
 }
 
@@ -158,5 +162,7 @@ fn record(position: u64, kind: EventKind) -> Record {
             kind,
         },
         session: None,
-        generation: 1, private: chitty_room::record::PrivatePart::default() }
+        generation: 1,
+        private: chitty_room::record::PrivatePart::default(),
+    }
 }

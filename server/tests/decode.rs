@@ -67,7 +67,7 @@ prop_compose! {
     ) -> Vec<u8> {
         let resume = resume.map(|(position, lamport)| Resume { position, epoch, lamport });
         let room = room.unwrap_or_default();
-        JoinRequest { name, lamport, resume, backlog, session, room }.encode_to_vec()
+        JoinRequest { name, lamport, resume, backlog, session, room, invitation: String::new()  }.encode_to_vec()
     }
 }
 
@@ -206,7 +206,7 @@ prop_compose! {
         (author, text, id, seen, participant) in (text(), text(), text(), number(), number()),
         session in option::of(vec(any::<u8>(), 14..18)), generation in number(), server in text(),
     ) -> Vec<u8> {
-        let message = Message { author, text, id, seen, participant };
+        let message = Message { author, text, id, seen, participant, member: 0  };
         let event = Event {
             position,
             lamport,
@@ -218,7 +218,7 @@ prop_compose! {
             event: Some(event),
             session: session.unwrap_or_default(),
             generation,
-            server,
+            server, ..Default::default()
         }
         .encode_to_vec()
     }

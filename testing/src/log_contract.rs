@@ -72,7 +72,9 @@ pub fn record(position: u64) -> Record {
             kind: EventKind::Unknown,
         },
         session: None,
-        generation: 0, private: chitty_room::record::PrivatePart::default() }
+        generation: 0,
+        private: chitty_room::record::PrivatePart::default(),
+    }
 }
 
 /// The records of these positions.

@@ -2,7 +2,10 @@
 //!
 //! A caller need not have joined: the connection says who it is.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use chitty_chat::{
@@ -125,7 +128,8 @@ impl ServiceState {
         // A list may be as large as a page of history, and counts against the same budget.
         let permit = self.replies.permit(caller(identity), source).await;
         let permit = permit.map_err(|status| refused(0, status))?;
-        let reply = list(view.room(), standing);
+        let wall = self.chats.lobby().decision_time().wall;
+        let reply = list(view.room(), standing, wall);
         Ok(respond(permit.hold(grpc::frame_message(&reply))))
     }
 }
@@ -140,7 +144,7 @@ fn caller(identity: Identity) -> SessionHash {
     SessionHash::from_bytes(&bytes).unwrap_or_else(|| unreachable!("these are 16 bytes"))
 }
 
-fn list(room: &chitty_room::Room, standing: Standing<'_>) -> ListReply {
+fn list(room: &chitty_room::Room, standing: Standing<'_>, wall: SystemTime) -> ListReply {
     let (own, sees_all) = match standing {
         Standing::Operator => (None, true),
         Standing::Member(member) => (Some(member.number), member.role == Role::Admin),
@@ -171,7 +175,7 @@ fn list(room: &chitty_room::Room, standing: Standing<'_>) -> ListReply {
         }
     });
     let invitations = room
-        .open_invitations()
+        .usable_invitations(wall)
         .filter(|open| sees_all || (own.is_some() && open.event.by == own))
         .map(|open| ListedInvitation {
             invitation: Some((&open.event).into()),

@@ -104,7 +104,9 @@ pub fn welcome(name: &str, position: u64, lamport: u64) -> v1::Welcome {
         participants: vec![v1::Participant {
             name: name.into(),
             number: position,
-            seen: 0, member: None }],
+            seen: 0,
+            member: 0,
+        }],
         next: position,
         head: position,
         first: 1,
@@ -199,7 +201,7 @@ impl FakeEvent<'_> {
     /// Sends it as the Joined of a participant, whose number is the position.
     pub fn joined(self, name: &str) {
         let name = name.to_owned();
-        self.send(v1::event::Kind::Joined(v1::Joined { name, member: None }));
+        self.send(v1::event::Kind::Joined(v1::Joined { name, member: 0 }));
     }
 
     /// Sends it as the Left of a participant that asked for it.
@@ -233,7 +235,9 @@ impl FakeEvent<'_> {
             text: request.text.clone(),
             id: request.id.clone(),
             seen: request.seen,
-            participant: 1, member: None });
+            participant: 1,
+            member: 0,
+        });
         self.request(request.lamport).send(kind);
     }
 

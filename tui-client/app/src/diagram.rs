@@ -150,7 +150,7 @@ fn who(event: &Event) -> Option<(ParticipantNumber, &Arc<str>)> {
             participant,
             ..
         } => Some((*participant, author)),
-        EventKind::Unknown => None,
+        EventKind::Member(_) | EventKind::Invitation(_) | EventKind::Unknown => None,
     }
 }
 
@@ -198,6 +198,9 @@ impl<'a> PlacedEvent<'a> {
                 format!("{name} left")
             }
             EventKind::Left { name, .. } => format!("{name} is gone"),
+            EventKind::Member(_) | EventKind::Invitation(_) => {
+                self.received.event.announcement().unwrap_or_default()
+            }
             EventKind::Unknown => String::new(),
         }
     }

@@ -280,7 +280,10 @@ impl Participants {
             EventKind::Message {
                 participant, seen, ..
             } => self.has_seen(*participant, *seen),
-            EventKind::Joined { .. } | EventKind::Unknown => {}
+            EventKind::Joined { .. }
+            | EventKind::Member(_)
+            | EventKind::Invitation(_)
+            | EventKind::Unknown => {}
         }
     }
 

@@ -72,7 +72,9 @@ impl SessionDriver {
             resume: self.cursor.resume(),
             backlog: self.backlog,
             session: self.session.reveal().to_owned(),
-            room: String::new(), invitation: None };
+            room: String::new(),
+            invitation: String::new(),
+        };
         self.out.clock(self.clock.now(), ClockCause::Sent);
         log::join_sent(&request, self.clock.now());
         self.out.link(Link::Connecting);

@@ -143,7 +143,10 @@ fn change(event: &Event) -> Option<(&str, &'static str, LamportTime)> {
     let (name, does) = match &event.kind {
         EventKind::Joined { name, .. } => (name, "joined"),
         EventKind::Left { name, reason, .. } => (name, gone(*reason)),
-        EventKind::Message { .. } | EventKind::Unknown => return None,
+        EventKind::Message { .. }
+        | EventKind::Member(_)
+        | EventKind::Invitation(_)
+        | EventKind::Unknown => return None,
     };
     Some((name, does, event.lamport))
 }
