@@ -4,13 +4,14 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use protox::prost::Message as _;
 
-/// The messages that carry a session.
-const WITH_SESSION: [&str; 5] = [
+/// The messages that carry a session, or the secret of an invitation.
+const WITH_SECRET: [&str; 6] = [
     "JoinRequest",
     "Welcome",
     "PublishRequest",
     "LeaveRequest",
     "HistoryRequest",
+    "InviteRequest",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,8 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_server(false)
         // Without the feature, the messages are all that is generated, so that tonic is not needed.
         .build_client(env::var_os("CARGO_FEATURE_GRPC").is_some())
-        // Sessions are secrets: these get a redacting Debug by hand.
-        .skip_debug(WITH_SESSION.map(|message| format!("chitty.v1.{message}")))
+        // These get a redacting Debug by hand.
+        .skip_debug(WITH_SECRET.map(|message| format!("chitty.v1.{message}")))
         .emit_rerun_if_changed(false)
         .compile_fds(wire)?;
     // Into a folder of its own, as it would overwrite the contract with an empty file.

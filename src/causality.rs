@@ -65,7 +65,10 @@ impl Sending {
                 ..
             } => SendingKind::Leave,
             EventKind::Message { seen, .. } => SendingKind::Message(seen),
-            EventKind::Left { .. } | EventKind::Unknown => return None,
+            EventKind::Left { .. }
+            | EventKind::Member(_)
+            | EventKind::Invitation(_)
+            | EventKind::Unknown => return None,
         };
         match event.participant() {
             Some(participant) => Some(Self {

@@ -19,7 +19,10 @@ pub mod signals;
 pub mod signs;
 pub mod text;
 
-pub use event::{Event, EventKind, LeftReason, ParticipantNumber, Position};
+pub use event::{
+    Event, EventKind, InvitationEvent, LeftReason, MemberEvent, MemberNumber, ParticipantNumber,
+    Position, Role,
+};
 pub use lamport::{LamportClock, LamportTime};
 pub use secret::{MessageId, Session, SessionHash};
 pub use text::{MessageText, ParticipantName};

@@ -14,6 +14,9 @@ pub mod v1 {
     /// The full name of the gRPC service, as in paths and in health checks.
     pub const SERVICE_NAME: &str = "chitty.v1.ChittyChat";
 
+    /// The full name of the service for members and invitations.
+    pub const MEMBERS_SERVICE_NAME: &str = "chitty.v1.Members";
+
     /// The encoded `FileDescriptorSet` of the wire contract, for gRPC reflection.
     pub const FILE_DESCRIPTOR_SET: &[u8] =
         include_bytes!(concat!(env!("OUT_DIR"), "/chitty.v1.bin"));
@@ -25,8 +28,8 @@ pub mod log_v1 {
     include!(concat!(env!("OUT_DIR"), "/log/chitty.log.v1.rs"));
 }
 
-/// Implements `Debug` for messages that carry a session, and leaves the session out, because it is
-/// a secret.
+/// Implements `Debug` for messages that carry a session or the secret of an invitation, and leaves
+/// the secrets out.
 macro_rules! redacted_debug {
     ($($message:ident { $($field:ident),* })*) => {$(
         impl fmt::Debug for v1::$message {
@@ -41,10 +44,11 @@ macro_rules! redacted_debug {
 
 redacted_debug! {
     JoinRequest { name, lamport, resume, backlog, room }
-    Welcome { epoch, position, lamport, participants, resumed, next, head, first, room, participant }
+    Welcome { epoch, position, lamport, participants, resumed, next, head, first, room, participant, member, role }
     PublishRequest { text, id, seen, lamport }
     LeaveRequest { lamport }
     HistoryRequest { before, limit, after, at_lamport }
+    InviteRequest { role, uses, seconds, name, member, only, lamport }
 }
 
 /// A status code's name as the specification spells it, such as `INVALID_ARGUMENT`
@@ -76,19 +80,66 @@ pub const fn status_name(code: Code) -> &'static str {
 mod tests {
     use super::v1;
 
-    #[test]
-    fn debug_redacts_sessions() {
-        let request = v1::PublishRequest {
-            session: "hunter2hunter2hunter2hunter2".into(),
+    const SECRET: &str = "hunter2hunter2hunter2hunter2";
+
+    /// Every message with every secret that it can carry.
+    fn with_secrets() -> Vec<String> {
+        let session = || SECRET.to_owned();
+        let kind = v1::broadcast::Kind::Welcome(v1::Welcome {
+            session: session(),
+            ..Default::default()
+        });
+        let broadcast = v1::Broadcast { kind: Some(kind) };
+        let join = v1::JoinRequest {
+            session: session(),
+            invitation: session(),
             ..Default::default()
         };
-        assert!(!format!("{request:?}").contains("hunter2"));
-        let request = v1::Broadcast {
-            kind: Some(v1::broadcast::Kind::Welcome(v1::Welcome {
-                session: "hunter2".into(),
-                ..Default::default()
-            })),
+        let publish = v1::PublishRequest {
+            session: session(),
+            ..Default::default()
         };
-        assert!(!format!("{request:?}").contains("hunter2"));
+        let leave = v1::LeaveRequest {
+            session: session(),
+            ..Default::default()
+        };
+        let history = v1::HistoryRequest {
+            session: session(),
+            ..Default::default()
+        };
+        let invite = v1::InviteRequest {
+            secret_sha256: SECRET.into(),
+            ..Default::default()
+        };
+        vec![
+            format!("{broadcast:?}"),
+            format!("{join:?}"),
+            format!("{publish:?}"),
+            format!("{leave:?}"),
+            format!("{history:?}"),
+            format!("{invite:?}"),
+        ]
+    }
+
+    #[test]
+    fn debug_redacts_secrets() {
+        let bytes = format!("{:?}", SECRET.as_bytes());
+        for message in with_secrets() {
+            assert!(!message.contains("hunter2"), "{message}");
+            assert!(!message.contains(&bytes[1..20]), "{message}");
+        }
+    }
+
+    /// A new field for a secret needs a place in `build.rs` and in `with_secrets`.
+    #[test]
+    fn no_other_message_has_a_secret() {
+        let proto = include_str!("../proto/chitty/v1/chitty.proto");
+        let secrets = proto.lines().map(str::trim).filter(|line| {
+            ["session", "invitation", "secret"].iter().any(|word| {
+                line.starts_with(&format!("string {word}"))
+                    || line.starts_with(&format!("bytes {word}"))
+            })
+        });
+        assert_eq!(secrets.count(), 7);
     }
 }

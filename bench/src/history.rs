@@ -133,6 +133,7 @@ fn joined() -> Record {
             1,
             EventKind::Joined {
                 name: "writer".into(),
+                member: None,
             },
         )
     }
@@ -145,6 +146,7 @@ fn message(position: u64, text: &str) -> Record {
         id: format!("{position:022}").into(),
         seen: Position::ZERO,
         participant: ParticipantNumber::new(1),
+        member: None,
     };
     record(position, kind)
 }
@@ -161,5 +163,6 @@ fn record(position: u64, kind: EventKind) -> Record {
         },
         session: None,
         generation: 1,
+        private: chitty_room::record::PrivatePart::default(),
     }
 }

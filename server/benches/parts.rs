@@ -50,10 +50,12 @@ fn record(position: u64) -> Record {
                 id: format!("{position:022}").into(),
                 seen: Position::new(position - 1),
                 participant: Position::new(1).into(),
+                member: None,
             },
         },
         session: None,
         generation: 1,
+        private: chitty_room::record::PrivatePart::default(),
     }
 }
 
@@ -122,6 +124,8 @@ fn room() -> Room {
             resume: None,
             backlog: 0,
             source: None,
+            identity: chitty_room::Identity::None,
+            invitation: None,
         };
         room.join(&join, now()).unwrap();
     }
@@ -154,6 +158,7 @@ fn decide_and(bencher: Bencher, records: u64, publish_view: impl Fn(&Room)) {
             id: Some(MessageId::parse(&format!("{ids:022}")).unwrap()),
             seen: Position::ZERO,
             lamport: LamportTime::new(1),
+            identity: chitty_room::Identity::None,
         }
     };
     bencher

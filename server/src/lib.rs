@@ -20,6 +20,7 @@ pub mod local;
 pub mod log;
 pub mod maintain;
 pub mod net;
+pub mod operator;
 pub mod replay;
 pub mod sequencer;
 pub mod service;

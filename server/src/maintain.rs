@@ -1,4 +1,4 @@
-//! The commands other than serving: `backup`, `check`, `recover`, `key` and `health`.
+//! The commands other than serving: those about a file, `key`, `health`, and those of the operator.
 
 use std::{
     fmt,
@@ -17,6 +17,7 @@ use crate::{
     health,
     key::{KEY_FILE, ServerKey},
     log::{ChatSummary, Marked, Summary, backup, check},
+    operator,
     replay::{Recovered, recover},
 };
 
@@ -68,6 +69,18 @@ pub enum MaintainCommand {
         #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
         data: Option<PathBuf>,
     },
+    /// Invite somebody to the chat: prints a link
+    Invite(operator::InviteArgs),
+    /// List the invitations by which somebody may still come
+    Invitations(operator::PlaceArgs),
+    /// Make an invitation useless, or all of them
+    Revoke(operator::RevokeArgs),
+    /// List the members of the chat, with their devices
+    Members(operator::PlaceArgs),
+    /// End a membership: the member is cut off at once, and the name stays taken
+    Remove(operator::RemoveArgs),
+    /// Change a member's name or role, or free the name of a former member
+    Change(operator::ChangeArgs),
     /// Ask a server whether it serves: exit status 0 if it does, 1 if not
     Health(health::HealthArgs),
 }
@@ -81,6 +94,12 @@ pub fn run(command: &MaintainCommand) -> ExitCode {
     let _ = crate::cli::outlive_size_limits();
     let result = match command {
         MaintainCommand::Health(args) => return health::run(args),
+        MaintainCommand::Invite(args) => operator::invite(args),
+        MaintainCommand::Invitations(args) => operator::invitations(args),
+        MaintainCommand::Revoke(args) => operator::revoke(args),
+        MaintainCommand::Members(args) => operator::members(args),
+        MaintainCommand::Remove(args) => operator::remove(args),
+        MaintainCommand::Change(args) => operator::change(args),
         MaintainCommand::Backup { file, data } => {
             let source = chat_in(data.as_deref());
             backup::<Fold>(&source, file, &mut secret::os_random)

@@ -207,7 +207,7 @@ prop_compose! {
         (author, text, id, seen, participant) in (text(), text(), text(), number(), number()),
         session in option::of(vec(any::<u8>(), 14..18)), generation in number(), server in text(),
     ) -> Vec<u8> {
-        let message = Message { author, text, id, seen, participant };
+        let message = Message { author, text, id, seen, participant, member: 0  };
         let event = Event {
             position,
             lamport,
@@ -219,7 +219,7 @@ prop_compose! {
             event: Some(event),
             session: session.unwrap_or_default(),
             generation,
-            server,
+            server, ..Default::default()
         }
         .encode_to_vec()
     }

@@ -351,6 +351,7 @@ fn stranger(number: u64, session: &Session, last: Option<&Record>) -> [Record; 2
         request: 1.into(),
         kind: EventKind::Joined {
             name: Arc::clone(&name),
+            member: None,
         },
     };
     let left = Event {
@@ -368,6 +369,7 @@ fn stranger(number: u64, session: &Session, last: Option<&Record>) -> [Record; 2
         event,
         session,
         generation: 0,
+        private: chitty_room::record::PrivatePart::default(),
     })
 }
 

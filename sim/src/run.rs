@@ -262,6 +262,7 @@ fn config(rng: &mut StdRng) -> app::ServerConfig {
                 publish_rate,
                 join_rate: None,
                 stream_rate: None,
+                access: chitty_room::Access::ByLog,
             },
             keep,
             idle_exit: None,

@@ -333,7 +333,10 @@ fn events_that_somebody_asked_for_are_sendings() {
         reason,
         participant,
     };
-    let joined = EventKind::Joined { name: "ada".into() };
+    let joined = EventKind::Joined {
+        name: "ada".into(),
+        member: None,
+    };
     assert_eq!(of(joined), Some((7, SendingKind::Join)));
     assert_eq!(of(left(LeftReason::Left)), Some((3, SendingKind::Leave)));
     let message = EventKind::Message {
@@ -342,6 +345,7 @@ fn events_that_somebody_asked_for_are_sendings() {
         id: "".into(),
         seen: 5.into(),
         participant,
+        member: None,
     };
     assert_eq!(of(message), Some((3, SendingKind::Message(5.into()))));
     for nobodys in [LeftReason::Lost, LeftReason::Closed, LeftReason::Removed] {

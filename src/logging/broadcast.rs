@@ -3,7 +3,7 @@
 use tracing::info;
 
 use super::CALL;
-use crate::{Event, EventKind, LamportTime};
+use crate::{Event, EventKind, LamportTime, MemberNumber};
 
 /// Writes the line of a broadcast. `step` is "sent" on the server and "received" on a client,
 /// `clock` the process's own clock after that.
@@ -11,7 +11,7 @@ pub fn broadcast(step: &str, event: &Event, clock: LamportTime) {
     let (lamport, position) = (event.lamport.get(), event.position.get());
     let (kind, request, clock) = (event.kind_str(), event.request.get(), clock.get());
     match &event.kind {
-        EventKind::Joined { name } => info!(
+        EventKind::Joined { name, .. } => info!(
             target: CALL, call = "Broadcast", step, lamport, position, kind,
             participant = position, name = &**name, text = event.sentence(), request, clock,
         ),
@@ -30,10 +30,25 @@ pub fn broadcast(step: &str, event: &Event, clock: LamportTime) {
             id,
             seen,
             participant,
+            ..
         } => info!(
             target: CALL, call = "Broadcast", step, lamport, position, kind,
             participant = participant.get(), author = &**author, id = &**id, seen = seen.get(),
             text = &**text, request, clock,
+        ),
+        EventKind::Member(member) => info!(
+            target: CALL, call = "Broadcast", step, lamport, position, kind,
+            member = member.number.map_or(position, MemberNumber::get), name = &*member.name,
+            role = member.role.as_str(), keys = member.keys, by = MemberNumber::to_wire(member.by),
+            invitation = member.invitation.get(), request, clock,
+        ),
+        EventKind::Invitation(invitation) => info!(
+            target: CALL, call = "Broadcast", step, lamport, position, kind,
+            invitation = invitation.number_at(event.position).get(),
+            role = invitation.role.as_str(), uses = invitation.uses,
+            by = MemberNumber::to_wire(invitation.by),
+            member = MemberNumber::to_wire(invitation.member), only = invitation.only,
+            revoked = invitation.revoked, request, clock,
         ),
         EventKind::Unknown => info!(
             target: CALL, call = "Broadcast", step, lamport, position, kind, request, clock,

@@ -188,6 +188,16 @@ pub(crate) fn is_emoji_modifier(c: char) -> bool {
     CodePointSetData::new::<EmojiModifier>().contains(c)
 }
 
+/// Whether a character opens brackets of some form.
+pub(super) fn opens_brackets(c: char) -> bool {
+    c == '<' || category(c) == GeneralCategory::OpenPunctuation
+}
+
+/// Whether a character closes brackets of some form.
+pub(super) fn closes_brackets(c: char) -> bool {
+    c == '>' || category(c) == GeneralCategory::ClosePunctuation
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,6 +45,13 @@ impl NameKey {
         Self(plain_marks(skeleton(text)).into())
     }
 
+    /// Whether the name reads as one with something in brackets at its end, of whatever form the
+    /// brackets are.
+    pub fn ends_in_brackets(&self) -> bool {
+        let mut rest = self.0.chars();
+        rest.next_back().is_some_and(chars::closes_brackets) && rest.any(chars::opens_brackets)
+    }
+
     /// Only the letters and digits, without the marks on them.
     pub(super) fn letters(&self) -> String {
         self.0

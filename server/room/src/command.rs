@@ -3,14 +3,14 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use chitty_chat::{
-    LamportTime, MessageId, MessageText, ParticipantName, ParticipantNumber, Position, SessionHash,
-    text::ParticipantNameError,
+    LamportTime, MemberNumber, MessageId, MessageText, ParticipantName, ParticipantNumber,
+    Position, Role, SessionHash, text::ParticipantNameError,
 };
 use imbl::OrdMap;
 use thiserror::Error;
 
-use super::Participant;
-use crate::record::Record;
+use super::{Identity, MembershipRefusal, Participant};
+use crate::record::{Record, SecretHash};
 
 /// A request to join the chat, or to resume a participation.
 #[derive(Clone, Debug)]
@@ -27,6 +27,10 @@ pub struct Join {
     pub backlog: u32,
     /// The source that the request comes from, for limits; `None` if it is not known.
     pub source: Option<IpAddr>,
+    /// What the connection proves about the sender.
+    pub identity: Identity,
+    /// The hash of an invitation's secret, if the sender has one.
+    pub invitation: Option<SecretHash>,
 }
 
 /// A position that a client claims to have reached, and what the log has there.
@@ -55,6 +59,8 @@ pub struct Publish {
     pub seen: Position,
     /// The sender's Lamport time after its tick.
     pub lamport: LamportTime,
+    /// What the connection proves about the sender.
+    pub identity: Identity,
 }
 
 /// A request to end the participation.
@@ -64,6 +70,8 @@ pub struct Leave {
     pub session: SessionHash,
     /// The sender's Lamport time after its tick.
     pub lamport: LamportTime,
+    /// What the connection proves about the sender.
+    pub identity: Identity,
 }
 
 /// What a request leads to: records for the log, and the reply that is sent once these are durable.
@@ -118,6 +126,8 @@ pub struct JoinGrant {
     pub head: Position,
     /// The oldest position that the log still keeps.
     pub first: Position,
+    /// The member that takes part, and its role; `None` in an open chat.
+    pub member: Option<(MemberNumber, Role)>,
 }
 
 /// Why a request was refused. Nothing changed, and the log's clock did not move.
@@ -136,6 +146,9 @@ pub enum Refusal {
         /// If the owner is lost: the time after which the name may be free.
         retry_in: Option<Duration>,
     },
+    /// The sender may not take part, or not change who does.
+    #[error(transparent)]
+    Membership(#[from] MembershipRefusal),
     /// The session has no participation.
     #[error("no participation goes on under this session; join first")]
     UnknownSession,

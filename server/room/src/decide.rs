@@ -12,7 +12,7 @@ use super::{
     presence::Limited,
     published::IdMatch,
 };
-use crate::record::Record;
+use crate::record::{PrivatePart, Record};
 
 impl Room {
     /// Detaches a stream that ended: the participant's grace begins.
@@ -39,6 +39,8 @@ impl Room {
         publish: &Publish,
         now: DecisionTime,
     ) -> Result<Decision<Receipt>, Refusal> {
+        self.require_member(publish.identity)?;
+        self.require_own_session(&publish.session, publish.identity)?;
         self.check_time(publish.lamport)?;
         if let Some(id) = &publish.id {
             // Before the session is checked: a retry gets its receipt even after the participation
@@ -76,6 +78,7 @@ impl Room {
                 .map_or_else(|| "".into(), |id| id.as_str().into()),
             seen: publish.seen,
             participant: number,
+            member: author.member,
         };
         let record = self.record(kind, publish.lamport, None, now);
         let receipt = Receipt::of(&record.event);
@@ -88,6 +91,8 @@ impl Room {
         leave: &Leave,
         now: DecisionTime,
     ) -> Result<Decision<Receipt>, Refusal> {
+        self.require_member(leave.identity)?;
+        self.require_own_session(&leave.session, leave.identity)?;
         self.check_time(leave.lamport)?;
         match self.fold.session(&leave.session) {
             Some(SessionState::Present(participant)) => {
@@ -102,6 +107,7 @@ impl Room {
             Some(SessionState::Ended {
                 reason: LeftReason::Left,
                 receipt,
+                ..
             }) => Ok(Decision::repeat(receipt)),
             Some(SessionState::Ended { .. }) | None => Err(Refusal::UnknownSession),
         }
@@ -139,6 +145,28 @@ impl Room {
         session: Option<SessionHash>,
         now: DecisionTime,
     ) -> Record {
+        self.append(kind, request, session, PrivatePart::default(), now)
+    }
+
+    /// The same for an event with parts that only the server knows.
+    pub(super) fn record_private(
+        &mut self,
+        kind: EventKind,
+        request: LamportTime,
+        private: PrivatePart,
+        now: DecisionTime,
+    ) -> Record {
+        self.append(kind, request, None, private, now)
+    }
+
+    pub(super) fn append(
+        &mut self,
+        kind: EventKind,
+        request: LamportTime,
+        session: Option<SessionHash>,
+        private: PrivatePart,
+        now: DecisionTime,
+    ) -> Record {
         let event = Event {
             position: self.fold.head().next(),
             lamport: self.fold.next_time(request),
@@ -150,6 +178,7 @@ impl Room {
             generation: self.generation(&event),
             event,
             session,
+            private,
         };
         // A mistake in the rules above would make a record that does not fold. Once it is appended,
         // no later start could replay the log, so the server stops here instead. The room that

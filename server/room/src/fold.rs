@@ -1,20 +1,21 @@
 //! The fold: the state that follows from the log's records alone.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use chitty_chat::{
-    Event, EventKind, LamportClock, LamportTime, LeftReason, ParticipantNumber, Position,
-    SessionHash, secret::digest, text::NameKey,
+    Event, EventKind, InvitationEvent, LamportClock, LamportTime, LeftReason, MemberEvent,
+    MemberNumber, ParticipantNumber, Position, SessionHash, fingerprint::Fingerprint,
+    secret::digest, text::NameKey,
 };
 use imbl::{HashMap, OrdMap};
 use thiserror::Error;
 
 use super::{
-    Receipt, SessionState,
+    Members, Receipt, SessionState,
     published::{IdMatch, Published},
     sessions::Sessions,
 };
-use crate::record::Record;
+use crate::record::{PrivatePart, Record};
 
 /// The state of the chat after a prefix of its log. The same prefix gives the same state on every
 /// machine, live or in a replay.
@@ -26,6 +27,9 @@ pub struct Fold {
     pub(super) names: HashMap<NameKey, ParticipantNumber>,
     pub(super) sessions: Sessions,
     pub(super) published: Published,
+    pub(super) members: Members,
+    /// The wall clock of the newest event, by which invitations end, too.
+    pub(super) at: Option<SystemTime>,
 }
 
 /// A participant that is present.
@@ -41,6 +45,10 @@ pub struct Participant {
     pub seen: Position,
     /// The number of its latest stream, from 1, as of its last record.
     pub generation: u64,
+    /// The key of the connection that it joined on; `None` if it proved none.
+    pub key: Option<Fingerprint>,
+    /// The member that it is; `None` in an open chat.
+    pub member: Option<MemberNumber>,
 }
 
 /// Why a record does not fit the records before it: the log is damaged, or its writer broke the
@@ -78,6 +86,14 @@ pub enum FoldError {
     NoSession {
         /// The position of the record.
         position: Position,
+    },
+    /// A record about a member or an invitation has what only the server knows of it.
+    #[error("the event at position {position} about {about} does not fit its record")]
+    Private {
+        /// The position of the record.
+        position: Position,
+        /// What the event is about.
+        about: &'static str,
     },
     /// Only a present participant can write or leave.
     #[error("position {position} speaks of participant {participant}, who is not present")]
@@ -123,6 +139,11 @@ impl Fold {
             .map_or(0, |participant| participant.generation)
     }
 
+    /// The members and invitations.
+    pub const fn members(&self) -> &Members {
+        &self.members
+    }
+
     /// The state of a session; `None` if it is not known, or has been forgotten.
     pub fn session(&self, session: &SessionHash) -> Option<SessionState> {
         self.sessions.get(session)
@@ -150,6 +171,8 @@ impl Fold {
             names: self.names.clone(),
             sessions: self.sessions.clone(),
             published: Published::default(),
+            members: self.members.clone(),
+            at: self.at,
         }
     }
 
@@ -170,11 +193,20 @@ impl Fold {
         // Every check comes before the first change, so that an error leaves the fold as it was.
         self.check(event)?;
         match &event.kind {
-            EventKind::Joined { name } => {
+            EventKind::Joined { name, member } => {
                 let session = record.session.ok_or(FoldError::NoSession {
                     position: event.position,
                 })?;
-                self.join(event.position, name, session, record.generation);
+                let participant = Participant {
+                    number: ParticipantNumber::from(event.position),
+                    name: Arc::clone(name),
+                    session,
+                    seen: Position::ZERO,
+                    generation: record.generation,
+                    key: record.private.key,
+                    member: *member,
+                };
+                self.join(participant);
             }
             EventKind::Left {
                 reason,
@@ -198,11 +230,24 @@ impl Fold {
                         .insert(Arc::clone(id), Receipt::of(event), digest(text));
                 }
             }
+            EventKind::Member(member) => {
+                check_member(event.position, member, &record.private)?;
+                self.members
+                    .apply_member(event.position, event.at, member, &record.private);
+            }
+            EventKind::Invitation(invitation) => {
+                check_invitation(event.position, invitation, &record.private)?;
+                self.members
+                    .apply_invitation(event.position, invitation, &record.private);
+            }
             // It still takes its position and its time, so that this version can read a newer log.
             EventKind::Unknown => {}
         }
         self.head = event.position;
         self.clock = LamportClock::starting_at(event.lamport);
+        // Not the latest time of all: a clock that was far ahead once would end every invitation that
+        // is made after it was corrected.
+        self.at = Some(event.at);
         // By position and not by wall time, so that every replay forgets the same ids.
         self.published.forget(self.head);
         Ok(())
@@ -251,15 +296,9 @@ impl Fold {
         self.published.settle();
     }
 
-    fn join(&mut self, at: Position, name: &Arc<str>, session: SessionHash, generation: u64) {
-        let number = ParticipantNumber::from(at);
-        self.insert_present(Participant {
-            number,
-            name: Arc::clone(name),
-            session,
-            seen: Position::ZERO,
-            generation,
-        });
+    fn join(&mut self, participant: Participant) {
+        let (session, number) = (participant.session, participant.number);
+        self.insert_present(participant);
         self.sessions.begin(session, number);
     }
 
@@ -281,7 +320,35 @@ impl Fold {
                 self.names.remove(&key);
             }
         }
-        self.sessions.end(participant.session, reason, receipt);
+        self.sessions
+            .end(participant.session, reason, receipt, participant.key);
+    }
+}
+
+fn check_member(
+    position: Position,
+    event: &MemberEvent,
+    private: &PrivatePart,
+) -> Result<(), FoldError> {
+    let about = "a member";
+    if usize::try_from(event.keys) == Ok(private.devices.len()) {
+        Ok(())
+    } else {
+        Err(FoldError::Private { position, about })
+    }
+}
+
+fn check_invitation(
+    position: Position,
+    event: &InvitationEvent,
+    private: &PrivatePart,
+) -> Result<(), FoldError> {
+    let about = "an invitation";
+    // Only the event that makes it carries its secret.
+    if (event.number == Position::ZERO) == private.secret.is_some() {
+        Ok(())
+    } else {
+        Err(FoldError::Private { position, about })
     }
 }
 

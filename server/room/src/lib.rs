@@ -12,12 +12,15 @@ pub mod rate;
 pub mod record;
 pub mod source;
 
+mod admission;
 mod command;
 mod decide;
 mod fold;
 mod identity;
 mod joining;
 mod jumps;
+mod members;
+mod membership;
 mod presence;
 mod published;
 mod seats;
@@ -33,16 +36,22 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+pub use admission::{Access, MAX_DEVICES, MAX_MEMBERS, Standing};
 pub use command::{Decision, Join, JoinGrant, Leave, Publish, Refusal, Resume};
 pub use fold::{Fold, FoldError, Participant, check_time, time_after};
 pub use identity::Identity;
+pub use members::{Invitation, Member, Members, owner_of_name};
+pub use membership::{
+    Change, Invite, InviteGrant, MAX_INVITATIONS, MAX_LIFETIME, MAX_USES, MemberChange,
+    MembershipRefusal, Remove, Revoke, RevokeGrant,
+};
 pub use presence::Presence;
 pub use published::{REMEMBERED_POSITIONS, Receipt};
 pub use sessions::{REMEMBERED_ENDED, SessionState};
 pub use snapshot::SnapshotError;
 pub use view::{Lookup, Outlook, View};
 
-use chitty_chat::Position;
+use chitty_chat::{LeftReason, ParticipantNumber, Position};
 
 use self::jumps::Jumps;
 use crate::rate::{Rate, Sources};
@@ -78,6 +87,8 @@ pub struct RoomRules {
     pub join_rate: Option<Rate>,
     /// How often a participant may begin a new stream; `None`: without limit.
     pub stream_rate: Option<Rate>,
+    /// Who takes part.
+    pub access: Access,
 }
 
 impl Default for RoomRules {
@@ -90,6 +101,7 @@ impl Default for RoomRules {
             publish_rate: None,
             join_rate: None,
             stream_rate: None,
+            access: Access::ByLog,
         }
     }
 }
@@ -121,7 +133,7 @@ impl Room {
         now: DecisionTime,
     ) -> Self {
         let presence = Presence::after_restart(&fold, now.mono + rules.restart_grace);
-        Self {
+        let mut room = Self {
             fold,
             presence,
             arrivals: Sources::default(),
@@ -129,7 +141,24 @@ impl Room {
             rules,
             epoch,
             first,
+        };
+        room.close_to_strangers(now.mono);
+        room
+    }
+
+    /// Whoever is present without being a member when a chat starts closed has no grace.
+    fn close_to_strangers(&mut self, now: Duration) {
+        for number in self.strangers() {
+            self.presence.lose_at(number, now, LeftReason::Closed);
         }
+    }
+
+    fn strangers(&self) -> Vec<ParticipantNumber> {
+        self.fold
+            .participants()
+            .filter(|participant| self.is_stranger(participant))
+            .map(|participant| participant.number)
+            .collect()
     }
 
     /// The state that follows from the log.

@@ -84,6 +84,22 @@ impl Presence {
         presence
     }
 
+    /// Gives a participant that is not attached until `deadline` to come back.
+    pub(super) fn lose_at(
+        &mut self,
+        participant: ParticipantNumber,
+        deadline: Duration,
+        reason: LeftReason,
+    ) {
+        let Some(connection) = self.connections.get_mut(&participant) else {
+            return;
+        };
+        if let Some(earlier) = connection.lost.replace(GraceDeadline { deadline, reason }) {
+            self.deadlines.remove(&(earlier.deadline, participant));
+        }
+        self.deadlines.insert((deadline, participant));
+    }
+
     /// Attaches a new stream, and returns its number within the participation. The number is higher
     /// than `known`, the last one that the log knows of.
     pub(super) fn attach(

@@ -177,6 +177,8 @@ mod tests {
             resume: None,
             backlog: 0,
             source: None,
+            identity: crate::Identity::None,
+            invitation: None,
         };
         let publish = Publish {
             session,
@@ -184,6 +186,7 @@ mod tests {
             id: MessageId::parse(&format!("{id:016}")).ok(),
             seen: Position::ZERO,
             lamport: 1.into(),
+            identity: crate::Identity::None,
         };
         room.join(&join, START).expect("free, or present");
         room.publish(&publish, START).expect("present");

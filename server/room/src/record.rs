@@ -6,6 +6,7 @@
 //! years later.
 
 use std::{
+    fmt,
     ops::{Deref, Range},
     sync::Arc,
 };
@@ -13,7 +14,9 @@ use std::{
 use bytes::Bytes;
 use chitty_chat::{
     Event, EventKind, LeftReason, ParticipantNumber, Position, SessionHash,
+    fingerprint::Fingerprint,
     proto::{log_v1, v1},
+    secret::digest,
 };
 use prost::Message as _;
 use thiserror::Error;
@@ -28,6 +31,66 @@ pub struct Record {
     /// The number of the participation's latest stream, from 1, when the record was written. It
     /// never falls within a participation, not even after a restart.
     pub generation: u64,
+    /// What only the server knows about members and invitations.
+    pub private: PrivatePart,
+}
+
+/// What a record about members or invitations has that is in no event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrivatePart {
+    /// For an Invitation: the prefix of its secret's SHA-256.
+    pub secret: Option<SecretHash>,
+    /// For a Joined: the key that the connection proved. For an Invitation: that of its maker.
+    pub key: Option<Fingerprint>,
+    /// For a Member: all its devices.
+    pub devices: Arc<[Device]>,
+    /// For an Invitation: the name that is kept for the guest; empty if the guest chooses.
+    pub name: Arc<str>,
+    /// For an Invitation: the epoch of the log in which it was made. A restored backup has another,
+    /// in which it is worth nothing.
+    pub epoch: Arc<str>,
+}
+
+/// A device of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its public key's fingerprint.
+    pub key: Fingerprint,
+    /// What people call it.
+    pub label: Arc<str>,
+    /// The invitation by which it came; 0: none.
+    pub invitation: Position,
+}
+
+/// The first 16 bytes of the SHA-256 (FIPS 180-4) of an invitation's secret.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SecretHash([u8; Self::LENGTH]);
+
+impl SecretHash {
+    /// Length in bytes.
+    pub const LENGTH: usize = 16;
+
+    /// The hash of a secret as it is in a link and in a Join.
+    pub fn of(secret: &str) -> Self {
+        Self(digest(secret))
+    }
+
+    /// The prefix of a SHA-256, or what was stored; `None` if it is shorter.
+    pub fn from_prefix(bytes: &[u8]) -> Option<Self> {
+        Some(Self(bytes.get(..Self::LENGTH)?.try_into().ok()?))
+    }
+
+    /// The bytes, to be stored.
+    pub const fn as_bytes(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    /// Even the hash is kept out of logs: it tells links apart.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash(..)")
+    }
 }
 
 /// Why bytes are not a record.
@@ -42,6 +105,12 @@ pub enum RecordError {
     /// The session is not 16 bytes.
     #[error("a record of the log with a session of {0} bytes")]
     Session(usize),
+    /// A key is not 32 bytes.
+    #[error("a record of the log with a key of {0} bytes")]
+    Key(usize),
+    /// The hash of a secret is not 16 bytes.
+    #[error("a record of the log with a secret's hash of {0} bytes")]
+    Secret(usize),
 }
 
 impl Record {
@@ -58,6 +127,14 @@ impl Record {
                 .session
                 .map_or_else(Bytes::new, |hash| Bytes::copy_from_slice(hash.as_bytes())),
             generation: self.generation,
+            secret: self
+                .private
+                .secret
+                .map_or_else(Bytes::new, |hash| Bytes::copy_from_slice(hash.as_bytes())),
+            key: key_bytes(self.private.key).into(),
+            keys: self.private.devices.iter().map(Into::into).collect(),
+            name: self.private.name.to_string(),
+            epoch: self.private.epoch.to_string(),
         }
         .encode_to_vec()
     }
@@ -73,6 +150,59 @@ impl Record {
             event: record.event.ok_or(RecordError::NoEvent)?.into(),
             session,
             generation: record.generation,
+            private: PrivatePart {
+                secret: match record.secret.as_slice() {
+                    [] => None,
+                    bytes if bytes.len() == SecretHash::LENGTH => SecretHash::from_prefix(bytes),
+                    bytes => return Err(RecordError::Secret(bytes.len())),
+                },
+                key: parse_key(&record.key)?,
+                devices: record
+                    .keys
+                    .iter()
+                    .map(Device::try_from)
+                    .collect::<Result<_, _>>()?,
+                name: record.name.into(),
+                epoch: record.epoch.into(),
+            },
+        })
+    }
+}
+
+/// A key as it is stored; empty if there is none.
+pub(crate) fn key_bytes(key: Option<Fingerprint>) -> Vec<u8> {
+    key.map_or_else(Vec::new, |key| key.as_bytes().to_vec())
+}
+
+/// A key that was stored; `None` if there is none.
+pub(crate) fn parse_key(bytes: &[u8]) -> Result<Option<Fingerprint>, RecordError> {
+    match bytes {
+        [] => Ok(None),
+        bytes => match bytes.try_into() {
+            Ok(bytes) => Ok(Some(Fingerprint::from_bytes(bytes))),
+            Err(_) => Err(RecordError::Key(bytes.len())),
+        },
+    }
+}
+
+impl From<&Device> for log_v1::MemberKey {
+    fn from(device: &Device) -> Self {
+        Self {
+            key: key_bytes(Some(device.key)),
+            label: device.label.to_string(),
+            invitation: device.invitation.get(),
+        }
+    }
+}
+
+impl TryFrom<&log_v1::MemberKey> for Device {
+    type Error = RecordError;
+
+    fn try_from(stored: &log_v1::MemberKey) -> Result<Self, RecordError> {
+        Ok(Self {
+            key: parse_key(&stored.key)?.ok_or(RecordError::Key(0))?,
+            label: stored.label.as_str().into(),
+            invitation: stored.invitation.into(),
         })
     }
 }
@@ -87,6 +217,16 @@ struct RecordAround {
     session: Bytes,
     #[prost(uint64, tag = "3")]
     generation: u64,
+    #[prost(bytes = "bytes", tag = "5")]
+    secret: Bytes,
+    #[prost(bytes = "bytes", tag = "6")]
+    key: Bytes,
+    #[prost(message, repeated, tag = "7")]
+    keys: Vec<log_v1::MemberKey>,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(string, tag = "9")]
+    epoch: String,
 }
 
 /// What a stream has to know of an event that it passes on: the fields of `chitty.v1.Event` of the
@@ -243,7 +383,11 @@ impl From<&Event> for EncodedEvent {
                     reason,
                     ..
                 } => Some((participant, reason)),
-                EventKind::Joined { .. } | EventKind::Message { .. } | EventKind::Unknown => None,
+                EventKind::Joined { .. }
+                | EventKind::Message { .. }
+                | EventKind::Member(_)
+                | EventKind::Invitation(_)
+                | EventKind::Unknown => None,
             },
             bytes: v1::Event::from(event).encode_to_vec().into(),
         }
@@ -349,7 +493,7 @@ mod tests {
         let number = || any::<u64>().prop_map(ParticipantNumber::new);
         prop_oneof![
             Just(EventKind::Unknown),
-            any_text().prop_map(|name| EventKind::Joined { name }),
+            any_text().prop_map(|name| EventKind::Joined { name, member: None }),
             (any_text(), reason, number()).prop_map(|(name, reason, participant)| {
                 EventKind::Left {
                     name,
@@ -364,6 +508,7 @@ mod tests {
                     id,
                     seen: seen.into(),
                     participant,
+                    member: None
                 }
             ),
         ]
@@ -389,6 +534,7 @@ mod tests {
             event,
             session: session.and_then(|bytes| SessionHash::from_bytes(&bytes)),
             generation,
+            private: crate::record::PrivatePart::default(),
         })
     }
 
@@ -401,6 +547,7 @@ mod tests {
                 session: record.session.map_or_else(Vec::new, |hash| hash.as_bytes().to_vec()),
                 generation: record.generation,
                 server: String::new(),
+                ..log_v1::Record::default()
             };
             let encoded = EncodedRecord::from(record.clone());
             prop_assert_eq!(encoded.encode(), by_schema.encode_to_vec());
@@ -453,6 +600,7 @@ mod tests {
             },
             session: None,
             generation: 1,
+            private: crate::record::PrivatePart::default(),
         };
         let mut events = EncodedEvents::default();
         assert_eq!((events.first(), events.last()), (0.into(), 0.into()));

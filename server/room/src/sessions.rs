@@ -1,6 +1,6 @@
 //! The participation that each session has or had.
 
-use chitty_chat::{LeftReason, ParticipantNumber, Position, SessionHash};
+use chitty_chat::{LeftReason, ParticipantNumber, Position, SessionHash, fingerprint::Fingerprint};
 use imbl::{HashMap, OrdMap};
 
 use super::Receipt;
@@ -20,6 +20,8 @@ pub enum SessionState {
         reason: LeftReason,
         /// Where the Left is.
         receipt: Receipt,
+        /// The key of the connection that the participation began on.
+        key: Option<Fingerprint>,
     },
 }
 
@@ -46,9 +48,19 @@ impl Sessions {
         }
     }
 
-    pub(super) fn end(&mut self, session: SessionHash, reason: LeftReason, receipt: Receipt) {
-        self.states
-            .insert(session, SessionState::Ended { reason, receipt });
+    pub(super) fn end(
+        &mut self,
+        session: SessionHash,
+        reason: LeftReason,
+        receipt: Receipt,
+        key: Option<Fingerprint>,
+    ) {
+        let ended = SessionState::Ended {
+            reason,
+            receipt,
+            key,
+        };
+        self.states.insert(session, ended);
         self.ended.insert(receipt.position, session);
         if self.ended.len() > REMEMBERED_ENDED
             && let (Some((_, oldest)), rest) = self.ended.without_min_with_key()
@@ -59,11 +71,17 @@ impl Sessions {
     }
 
     /// The sessions that ended, in the order of their Lefts.
-    pub(super) fn iter_ended(&self) -> impl Iterator<Item = (SessionHash, LeftReason, Receipt)> {
+    pub(super) fn iter_ended(
+        &self,
+    ) -> impl Iterator<Item = (SessionHash, LeftReason, Receipt, Option<Fingerprint>)> {
         self.ended
             .values()
             .filter_map(|session| match self.states.get(session)? {
-                SessionState::Ended { reason, receipt } => Some((*session, *reason, *receipt)),
+                SessionState::Ended {
+                    reason,
+                    receipt,
+                    key,
+                } => Some((*session, *reason, *receipt, *key)),
                 SessionState::Present(_) => None,
             })
     }
@@ -86,7 +104,7 @@ mod tests {
                 position: number.into(),
                 lamport: number.into(),
             };
-            sessions.end(session(number), LeftReason::Left, receipt);
+            sessions.end(session(number), LeftReason::Left, receipt, None);
             sessions.clone()
         };
         for number in 1..last {

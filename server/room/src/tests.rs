@@ -3,6 +3,7 @@
 mod clock;
 mod elsewhere;
 mod joining;
+mod members;
 mod model;
 mod rates;
 mod rules;
@@ -51,6 +52,8 @@ fn join(name: &str, lamport: u64) -> Join {
         resume: None,
         backlog: 0,
         source: None,
+        identity: crate::Identity::None,
+        invitation: None,
     }
 }
 
@@ -61,6 +64,7 @@ fn publish(name: &str, text: &str, lamport: u64) -> Publish {
         id: None,
         seen: Position::ZERO,
         lamport: lamport.into(),
+        identity: crate::Identity::None,
     }
 }
 
@@ -68,6 +72,7 @@ fn leave(name: &str, lamport: u64) -> Leave {
     Leave {
         session: session(name),
         lamport: lamport.into(),
+        identity: crate::Identity::None,
     }
 }
 

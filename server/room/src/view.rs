@@ -7,7 +7,9 @@ use std::{net::IpAddr, time::Duration};
 
 use chitty_chat::{LamportTime, ParticipantNumber, Position, SessionHash};
 
-use super::{Join, Refusal, Room, RoomRules, SessionState, joining::Course};
+use super::{
+    DecisionTime, Identity, Join, Refusal, Room, RoomRules, SessionState, joining::Course,
+};
 
 /// A room that does not change. It lacks the ids of messages, which the room shares only with
 /// short-lived clones.
@@ -54,12 +56,24 @@ impl Room {
 }
 
 impl View {
-    /// The participant that may read with this session, if it is present.
-    pub fn reader(&self, session: &SessionHash) -> Result<ParticipantNumber, Refusal> {
+    /// The participant that may read with this session, if it is present and the connection is its
+    /// own.
+    pub fn reader(
+        &self,
+        session: &SessionHash,
+        identity: Identity,
+    ) -> Result<ParticipantNumber, Refusal> {
+        self.0.require_member(identity)?;
+        self.0.require_own_session(session, identity)?;
         match self.0.fold.session(session) {
             Some(SessionState::Present(participant)) => Ok(participant),
             Some(SessionState::Ended { .. }) | None => Err(Refusal::UnknownSession),
         }
+    }
+
+    /// The room, for questions about its members.
+    pub const fn room(&self) -> &Room {
+        &self.0
     }
 
     /// Whether this session is known, present or ended.
@@ -78,7 +92,7 @@ impl View {
     ///
     /// A present participation whose resume may be valid is assumed to go on; only the log can
     /// contradict that.
-    pub fn outlook(&self, join: &Join, now: Duration) -> Result<Outlook, Refusal> {
+    pub fn outlook(&self, join: &Join, now: DecisionTime) -> Result<Outlook, Refusal> {
         let room = &self.0;
         let plausible = join.resume.as_ref().filter(|r| room.is_plausible(r));
         let course = room.course(join, plausible.is_some(), now)?;

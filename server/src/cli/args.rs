@@ -20,7 +20,7 @@ use crate::{
     log::Keep,
     net, sequencer,
 };
-use chitty_room::RoomRules;
+use chitty_room::{Access, RoomRules};
 
 /// The options of a server.
 #[derive(Clone, Debug, ClapArgs)]
@@ -41,6 +41,15 @@ pub struct ServeArgs {
     /// everything
     #[arg(long, env = "CHITTY_INSECURE", value_parser = BoolishValueParser::new())]
     pub insecure: bool,
+
+    /// Let everybody in who can reach the server, under any free name, also if the chat has members
+    #[arg(long, env = "CHITTY_OPEN", value_parser = BoolishValueParser::new(), conflicts_with = "closed")]
+    pub open: bool,
+
+    /// Let only members in, also on this machine [default: if the chat has members, or if other
+    /// machines can reach a port]
+    #[arg(long, env = "CHITTY_CLOSED", value_parser = BoolishValueParser::new())]
+    pub closed: bool,
 
     /// Host name or address, and port, that links to this server have: those by which others reach
     /// it [default: the address that it listens on]
@@ -167,7 +176,8 @@ fn default_per_address(max_participants: usize) -> usize {
 
 impl ServeArgs {
     /// The configuration that these options make.
-    pub(super) fn config(&self) -> ServerConfig {
+    /// The configuration of the server, and who may take part.
+    pub(super) fn config(&self, access: Access) -> ServerConfig {
         let rules = RoomRules {
             grace: self.grace,
             restart_grace: self.restart_grace,
@@ -178,6 +188,7 @@ impl ServeArgs {
             publish_rate: self.publish_rate.0,
             join_rate: self.join_rate.0,
             stream_rate: self.stream_rate.0,
+            access,
         };
         ServerConfig {
             sequencer: sequencer::SequencerConfig {

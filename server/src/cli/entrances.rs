@@ -11,6 +11,7 @@ use chitty_chat::{
     fingerprint::Fingerprint,
     local::{ANYBODY, SOCKET},
 };
+use chitty_room::Access;
 use color_eyre::eyre::{Result, WrapErr as _};
 use thiserror::Error;
 use tracing::warn;
@@ -32,9 +33,44 @@ use crate::{
 )]
 pub(super) struct Unreachable;
 
+/// Options that do not go together.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(super) enum AccessError {
+    /// In plain text nobody can show a key.
+    #[error(
+        "with --insecure nobody shows a key, so that members cannot be told from strangers: leave \
+         out --closed, and add --open if everybody who can reach the server may join"
+    )]
+    InsecureAndClosed,
+    /// Nobody could be invited.
+    #[error(
+        "with --ephemeral there is no socket over which the first member could be invited: add \
+         --open if everybody who can reach the server may join, or leave out --ephemeral"
+    )]
+    NobodyInvites,
+}
+
+/// Who may take part. A port that other machines can reach closes the chat, because nobody should
+/// have to remember that.
+fn access(args: &ServeArgs, listening: &[SocketAddr]) -> Result<Access, AccessError> {
+    let is_reachable = listening.iter().any(|at| !takes_plain_text(at.ip(), false));
+    let is_closed = args.closed || (is_reachable && !args.open);
+    if args.open {
+        return Ok(Access::Open);
+    }
+    match (is_closed, args.insecure, args.ephemeral) {
+        (false, _, _) => Ok(Access::ByLog),
+        (true, true, _) => Err(AccessError::InsecureAndClosed),
+        (true, false, true) => Err(AccessError::NobodyInvites),
+        (true, false, false) => Ok(Access::Closed),
+    }
+}
+
 /// What a server listens on.
 #[derive(Debug)]
 pub(super) struct Entrances {
+    /// Who may take part.
+    pub(super) access: Access,
     pub(super) listening: Vec<SocketAddr>,
     takes_both: bool,
     is_insecure: bool,
@@ -67,6 +103,7 @@ pub(super) async fn open(args: &ServeArgs, data: Option<&DataDir>) -> Result<(Do
         Err(error) => return Err(error.into()),
     };
     let listening = ports.addresses()?;
+    let access = access(args, &listening)?;
     let place = LinkPlace::of(args.advertise.as_ref(), &listening, routed_address());
     if let (Some(place), Some(data)) = (&place, data)
         && let Err(error) = place.store(data)
@@ -74,6 +111,7 @@ pub(super) async fn open(args: &ServeArgs, data: Option<&DataDir>) -> Result<(Do
         warn!(%error, "the place for links cannot be stored");
     }
     let entrances = Entrances {
+        access,
         takes_both: ports.takes_both(),
         is_insecure: args.insecure,
         key: key.as_ref().map(ServerKey::fingerprint),
@@ -114,6 +152,7 @@ impl Entrances {
             line(label, &way);
             label = "";
         }
+        line("for:", &self.guests());
         if let Some(key) = &self.key {
             let kept = if self.data.is_some() {
                 "server.key in the data folder: keep a copy"
@@ -131,6 +170,20 @@ impl Entrances {
         }
         line("its log:", &log_path.display().to_string());
         text
+    }
+
+    /// Who may join.
+    fn guests(&self) -> String {
+        match self.access {
+            Access::Closed => "members only".to_owned(),
+            Access::ByLog if self.listening.is_empty() => {
+                "this user, or members only once it has some".to_owned()
+            }
+            Access::ByLog => {
+                "everybody on this machine, or members only once it has some".to_owned()
+            }
+            Access::Open => "everybody who can reach it (--open)".to_owned(),
+        }
     }
 
     /// Whether a port takes plain text from other machines.
@@ -174,6 +227,7 @@ mod tests {
             .collect();
         let routed = "198.51.100.7".parse().ok();
         Entrances {
+            access: Access::Closed,
             place: LinkPlace::of(None, &listening, routed),
             takes_both: false,
             is_insecure,

@@ -18,7 +18,7 @@ use chitty_chat::{
     secret,
     text::display,
 };
-use chitty_room::Fold;
+use chitty_room::{Access, Fold};
 use color_eyre::eyre::{Result, WrapErr as _};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -38,6 +38,7 @@ use crate::{
     data::{DataDir, DataError, default_data_dir},
     failure::describe,
     log::{Log, MemoryStore, SqliteStore, Store},
+    operator,
     sequencer::{SequencerError, StopReason},
     threads,
 };
@@ -133,10 +134,13 @@ async fn serve(
         signals.cancel();
     });
     announce(&entrances, &*store.lobby(), log_path);
+    if let (Access::Closed, Some(data)) = (entrances.access, data) {
+        tokio::spawn(operator::greet(data.path().to_owned()));
+    }
     if args.detach {
         leave_standard_error().wrap_err("cannot open /dev/null")?;
     }
-    let end = app::serve(listener, store, args.config(), shutdown).await?;
+    let end = app::serve(listener, store, args.config(entrances.access), shutdown).await?;
     let reason = match end {
         StopReason::Shutdown => "signal",
         StopReason::Idle => "idle",

@@ -49,7 +49,7 @@ mod tests {
         #[test]
         fn an_event_is_framed_as_a_broadcast(length in prop_oneof![0..300_usize, 16_370..16_400_usize]) {
             let event = v1::Event {
-                kind: Some(v1::event::Kind::Joined(v1::Joined { name: "x".repeat(length) })),
+                kind: Some(v1::event::Kind::Joined(v1::Joined { name: "x".repeat(length), member: 0  })),
                 ..v1::Event::default()
             };
             let mut framed = b"before".to_vec();

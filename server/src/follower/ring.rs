@@ -279,6 +279,7 @@ mod tests {
                 id: "".into(),
                 seen: Position::ZERO,
                 participant: ParticipantNumber::new(1),
+                member: None,
             },
         }
     }

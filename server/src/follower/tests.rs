@@ -70,7 +70,10 @@ fn publish(hub: &Hub) {
         lamport: 1.into(),
         at: UNIX_EPOCH,
         request: 1.into(),
-        kind: EventKind::Joined { name: "bob".into() },
+        kind: EventKind::Joined {
+            name: "bob".into(),
+            member: None,
+        },
     };
     hub.publish([(&event).into()].iter());
 }
@@ -181,6 +184,8 @@ fn who_does_not_take_the_welcome_is_cut_soon() {
             session: SessionHash::from_bytes(&[7; 16]).expect("16 bytes"),
             seen: Position::ZERO,
             generation: 1,
+            key: None,
+            member: None,
         };
         (participant.number, participant)
     });

@@ -147,6 +147,8 @@ mod tests {
             session: SessionHash::from_bytes(&[7; 16]).expect("16 bytes"),
             seen: seen.into(),
             generation: 1,
+            key: None,
+            member: None,
         }
     }
 

@@ -54,7 +54,7 @@ impl LostParticipants {
                 author,
                 ..
             } => (participant, author),
-            EventKind::Unknown => return,
+            EventKind::Member(_) | EventKind::Invitation(_) | EventKind::Unknown => return,
         };
         let number = Position::new(participant.get());
         if number < event.position && !self.known.contains(&number) {
@@ -75,11 +75,13 @@ impl LostParticipants {
                 name: name.to_string(),
                 number: number.get(),
                 seen: 0,
+                member: 0,
             };
             log_v1::snapshot::Present {
                 participant: Some(participant),
                 session: session(random).to_vec(),
                 generation: 0,
+                key: Vec::new(),
             }
         });
         let snapshot = log_v1::Snapshot {
@@ -279,6 +281,7 @@ impl<'a> Mender<'a> {
         let name = self.lost.names.get(&position);
         let kind = name.map_or(EventKind::Unknown, |name| EventKind::Joined {
             name: Arc::clone(name),
+            member: None,
         });
         Record {
             session: name.and_then(|_| SessionHash::from_bytes(&session(random))),
@@ -290,6 +293,7 @@ impl<'a> Mender<'a> {
                 kind,
             },
             generation: 0,
+            private: chitty_room::record::PrivatePart::default(),
         }
     }
 }

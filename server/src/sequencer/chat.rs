@@ -1,6 +1,9 @@
 //! A chat that is open, as the sequencer has it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use chitty_chat::{Position, text::ChatName};
 use tokio::{
@@ -74,15 +77,21 @@ impl Chat {
         self.room.next_deadline()
     }
 
-    /// A handle for others. `requests` leads to this chat's sequencer, which started at `started`.
-    pub(super) fn handle(&self, requests: mpsc::Sender<ChatRequest>, started: Instant) -> Handle {
+    /// A handle for others. `requests` leads to this chat's sequencer, which started at `started`
+    /// and has the wall clock `wall`.
+    pub(super) fn handle(
+        &self,
+        requests: mpsc::Sender<ChatRequest>,
+        started: Instant,
+        wall: fn() -> SystemTime,
+    ) -> Handle {
         Handle::new(
             (self.slot, self.name.clone()),
             requests,
             Arc::clone(&self.hub),
             Arc::clone(&self.log),
             self.view.subscribe(),
-            started,
+            (started, wall),
         )
     }
 

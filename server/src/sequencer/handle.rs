@@ -1,6 +1,9 @@
 //! The handle by which others use a chat. It hides the queue and the reply channels.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use chitty_chat::text::ChatName;
 use thiserror::Error;
@@ -9,12 +12,18 @@ use tokio::{
     time::Instant,
 };
 
-use super::request::{ChatRequest, ReplySender, Request};
+use super::{
+    membership::MembershipRequest,
+    request::{ChatRequest, ReplySender, Request},
+};
 use crate::{
     follower::{Attachment, ChatSlot, Hub},
     log::Log,
 };
-use chitty_room::{Join, JoinGrant, Leave, Publish, Receipt, Refusal, View};
+use chitty_room::{
+    Change, DecisionTime, Invite, InviteGrant, Join, JoinGrant, Leave, Publish, Receipt, Refusal,
+    Remove, Revoke, RevokeGrant, View,
+};
 
 /// The reply to a Join: what the stream begins with, and its registration among the followers.
 #[derive(Debug)]
@@ -53,6 +62,7 @@ pub struct Handle {
     log: Arc<dyn Log>,
     view: watch::Receiver<Arc<View>>,
     started: Instant,
+    wall: fn() -> SystemTime,
 }
 
 impl Handle {
@@ -62,7 +72,7 @@ impl Handle {
         hub: Arc<Hub>,
         log: Arc<dyn Log>,
         view: watch::Receiver<Arc<View>>,
-        started: Instant,
+        (started, wall): (Instant, fn() -> SystemTime),
     ) -> Self {
         Self {
             slot,
@@ -72,6 +82,7 @@ impl Handle {
             log,
             view,
             started,
+            wall,
         }
     }
 
@@ -94,6 +105,14 @@ impl Handle {
     /// The sequencer's clock ([`DecisionTime::mono`](chitty_room::DecisionTime::mono)).
     pub fn now(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// The moment, as the sequencer decides by it.
+    pub fn decision_time(&self) -> DecisionTime {
+        DecisionTime {
+            wall: (self.wall)(),
+            mono: self.now(),
+        }
     }
 
     /// The hub, from which followers get their events.
@@ -119,6 +138,30 @@ impl Handle {
     /// Leaves. Returns when the Left is durable.
     pub async fn leave(&self, leave: Leave) -> Result<Receipt, RequestError> {
         self.ask(|reply| Request::Leave(leave, reply)).await
+    }
+
+    /// Makes an invitation. Returns when it is durable.
+    pub async fn invite(&self, invite: Invite) -> Result<InviteGrant, RequestError> {
+        self.ask(|reply| Request::Membership(MembershipRequest::Invite(invite, reply)))
+            .await
+    }
+
+    /// Revokes invitations. Returns when that is durable.
+    pub async fn revoke(&self, revoke: Revoke) -> Result<RevokeGrant, RequestError> {
+        self.ask(|reply| Request::Membership(MembershipRequest::Revoke(revoke, reply)))
+            .await
+    }
+
+    /// Changes a member. Returns when that is durable.
+    pub async fn change(&self, change: Change) -> Result<Receipt, RequestError> {
+        self.ask(|reply| Request::Membership(MembershipRequest::Change(change, reply)))
+            .await
+    }
+
+    /// Removes a member. Returns when that is durable.
+    pub async fn remove(&self, remove: Remove) -> Result<Receipt, RequestError> {
+        self.ask(|reply| Request::Membership(MembershipRequest::Remove(remove, reply)))
+            .await
     }
 
     async fn ask<T>(

@@ -55,6 +55,21 @@ pub(super) fn leave(leave: &Leave, decision: &Decision<Receipt>) {
     replied("Leave", decision, None);
 }
 
+/// Writes the lines of a call about members.
+pub(super) fn membership(call: &'static str, lamport: u64, records: &[Record], repeated: bool) {
+    let request = records.last().map(|record| record.event.request.get());
+    info!(
+        target: CALL, call, step = "received", lamport,
+        clock = request.filter(|request| *request != 0).and_then(|_| clock_at_receipt(records)),
+    );
+    broadcast_all(records);
+    let last = records.last().map(|record| &record.event);
+    info!(
+        target: CALL, call, step = "replied", lamport = last.map_or(0, |event| event.lamport.get()),
+        position = last.map(|event| event.position.get()), repeated = repeated.then_some(true),
+    );
+}
+
 fn broadcast_all(records: &[Record]) {
     for record in records {
         broadcast(&record.event);

@@ -16,6 +16,7 @@ mod chat;
 mod chats;
 mod handle;
 mod journal;
+mod membership;
 mod open_chats;
 mod request;
 mod upkeep;
@@ -145,10 +146,10 @@ impl Sequencer {
         let (sender, requests) = mpsc::channel(QUEUE);
         let (opener, openings) = mpsc::channel(OPENINGS);
         let lobby = chats.add(ChatName::LOBBY, lobby, fold, now);
-        let lobby = lobby.handle(sender.clone(), started);
+        let lobby = lobby.handle(sender.clone(), started, config.wall);
         let others = waiting.into_iter().map(|(name, log, fold)| {
             let chat = chats.add(name, log, fold, now);
-            chat.handle(sender.clone(), started)
+            chat.handle(sender.clone(), started, config.wall)
         });
         let others = others.collect();
         let registry = Chats::new(Arc::clone(&store), lobby, others, opener);
@@ -267,7 +268,7 @@ impl Sequencer {
             .open(opening.name, opening.log, opening.fold, now);
         let handle = opened
             .await
-            .map(|chat| chat.handle(opening.requests, self.started));
+            .map(|chat| chat.handle(opening.requests, self.started, self.config.wall));
         // A caller that is gone does not matter: the next one finds the chat open.
         let _ = opening.reply.send(handle);
     }

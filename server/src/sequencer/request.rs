@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{JoinReply, journal};
+use super::{
+    JoinReply, journal,
+    membership::{DecidedMembership, MembershipRequest},
+};
 use crate::follower::{ChatSlot, Hub};
 use chitty_room::{
     Decision, DecisionTime, Join, JoinGrant, Leave, Publish, Receipt, Refusal, Room, record::Record,
@@ -25,6 +28,7 @@ pub(super) enum Request {
     Join(Join, ReplySender<JoinReply>),
     Publish(Publish, ReplySender<Receipt>),
     Leave(Leave, ReplySender<Receipt>),
+    Membership(MembershipRequest),
 }
 
 /// A request with its decision, which counts once its records are durable.
@@ -44,6 +48,7 @@ pub(super) enum DecidedRequest {
         ReplySender<Receipt>,
         Result<Decision<Receipt>, Refusal>,
     ),
+    Membership(DecidedMembership),
 }
 
 impl Request {
@@ -62,6 +67,7 @@ impl Request {
                 let decision = room.leave(&leave, now);
                 DecidedRequest::Leave(leave, reply, decision)
             }
+            Self::Membership(request) => DecidedRequest::Membership(request.decide(room, now)),
         }
     }
 }
@@ -73,6 +79,7 @@ impl DecidedRequest {
             Self::Join(join, reply, _) => Request::Join(join, reply),
             Self::Publish(publish, reply, _) => Request::Publish(publish, reply),
             Self::Leave(leave, reply, _) => Request::Leave(leave, reply),
+            Self::Membership(decided) => Request::Membership(decided.undecided()),
         }
     }
 
@@ -81,6 +88,7 @@ impl DecidedRequest {
         match self {
             Self::Join(_, _, decision) => records(decision),
             Self::Publish(_, _, decision) | Self::Leave(_, _, decision) => records(decision),
+            Self::Membership(decided) => decided.records(),
         }
     }
 
@@ -88,6 +96,7 @@ impl DecidedRequest {
         match self {
             Self::Join(_, _, decision) => decision.is_ok(),
             Self::Publish(_, _, decision) | Self::Leave(_, _, decision) => decision.is_ok(),
+            Self::Membership(decided) => decided.is_granted(),
         }
     }
 
@@ -96,6 +105,7 @@ impl DecidedRequest {
         match self {
             Self::Join(_, _, decision) => is_repeated(decision),
             Self::Publish(_, _, decision) | Self::Leave(_, _, decision) => is_repeated(decision),
+            Self::Membership(decided) => decided.is_repeated(),
         }
     }
 
@@ -105,6 +115,7 @@ impl DecidedRequest {
             Self::Join(join, _, Ok(decision)) => journal::join(join, decision),
             Self::Publish(publish, _, Ok(decision)) => journal::publish(publish, decision),
             Self::Leave(leave, _, Ok(decision)) => journal::leave(leave, decision),
+            Self::Membership(decided) => decided.write_lines(),
             // The service logs refusals.
             Self::Join(_, _, Err(_)) | Self::Publish(_, _, Err(_)) | Self::Leave(_, _, Err(_)) => {}
         }
@@ -125,6 +136,7 @@ impl DecidedRequest {
             Self::Publish(_, reply, decision) | Self::Leave(_, reply, decision) => {
                 drop(reply.send(decision.map(|decision| decision.reply)));
             }
+            Self::Membership(decided) => decided.reply(),
         }
     }
 }

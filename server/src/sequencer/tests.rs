@@ -47,6 +47,8 @@ fn join(name: &str) -> Join {
         resume: None,
         backlog: 0,
         source: None,
+        identity: chitty_room::Identity::None,
+        invitation: None,
     }
 }
 
@@ -57,6 +59,7 @@ fn publish(name: &str, text: &str, id: Option<&str>) -> Publish {
         id: id.map(|id| MessageId::parse(id).expect("an id")),
         seen: Position::ZERO,
         lamport: LamportTime::new(1),
+        identity: chitty_room::Identity::None,
     }
 }
 
@@ -281,7 +284,10 @@ async fn the_view_shows_whatever_changed_and_is_the_same_after_a_refusal() {
         ..join("ada")
     };
     let taken = || {
-        let outlook = running.handle.view().outlook(&again, running.handle.now());
+        let outlook = running
+            .handle
+            .view()
+            .outlook(&again, running.handle.decision_time());
         match outlook.expect_err("taken") {
             Refusal::NameTaken { retry_in, .. } => retry_in,
             other => panic!("{other}"),
@@ -416,6 +422,7 @@ async fn an_idle_server_ends_but_not_while_somebody_is_there() {
     let request = Leave {
         session: join("ada").session,
         lamport: LamportTime::new(9),
+        identity: chitty_room::Identity::None,
     };
     running.handle.leave(request).await.expect("present");
     drop(ada);

@@ -14,7 +14,10 @@ use crate::{
     line_limit::Cause,
     log::{Extent, Log, PageLimit, ReadError},
 };
-use chitty_room::record::{EncodedEvents, put_bare};
+use chitty_room::{
+    Identity,
+    record::{EncodedEvents, put_bare},
+};
 
 /// Events of a page if the request does not say how many.
 const DEFAULT_LIMIT: u64 = 100;
@@ -29,6 +32,7 @@ impl ServiceState {
         &self,
         request: HistoryRequest,
         source: Option<IpAddr>,
+        identity: Identity,
     ) -> Result<(HistoryReplyAround, ReplyPermit), RefusedCall> {
         let wanted = PageRequest::parse(&request).map_err(|status| refused(0, status))?;
         let session = parse_session(&request.session).map_err(|status| refused(0, status))?;
@@ -36,7 +40,7 @@ impl ServiceState {
             .chats
             .lobby()
             .view()
-            .reader(&session)
+            .reader(&session, identity)
             .map_err(|refusal| refused(0, status::refusal(&refusal)))?;
         let is_written = self.lines.admits(Cause::Participant(session, source));
         if is_written {

@@ -5,6 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use chitty_chat::{
     LamportTime, ParticipantName, Session,
+    link::LinkSecret,
     logging::CALL,
     proto::v1::{self, JoinRequest, Welcome},
 };
@@ -13,8 +14,9 @@ use tower::BoxError;
 use tracing::info;
 
 use super::{
-    RefusedCall, ServiceState,
+    RefusedCall, ServiceState, identity_of,
     join_queue::{Newcomer, NewcomerKey, Turn},
+    members::member_and_role,
     read, refused, status,
     wire::UnreadRequest,
 };
@@ -24,7 +26,7 @@ use crate::{
     net::Peer,
     sequencer::{Handle, JoinReply},
 };
-use chitty_room::{Join, JoinGrant, Lookup, Outlook, Refusal, Resume};
+use chitty_room::{Join, JoinGrant, Lookup, Outlook, Refusal, Resume, record::SecretHash};
 
 /// How often a Join that waits for a seat checks whether there is one.
 const SEAT_LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -59,6 +61,8 @@ impl ServiceState {
             resume: request.resume.map(unverified),
             backlog: request.backlog,
             source: peer.as_ref().map(|peer| peer.source),
+            identity: identity_of(peer.as_ref()),
+            invitation: parse_invitation(&request.invitation)?,
         };
         let key = match &join.name {
             Ok(name) if request.session.is_empty() => NewcomerKey::Name(name.shared()),
@@ -165,7 +169,7 @@ impl ServiceState {
 /// What a Join would lead to, as far as the published view shows it.
 fn outlook_of(chat: &Handle, join: &Join) -> Result<Outlook, Status> {
     chat.view()
-        .outlook(join, chat.now())
+        .outlook(join, chat.decision_time())
         .map_err(|refusal| status::refusal(&refusal))
 }
 
@@ -189,6 +193,18 @@ fn follow(chat: &Handle, joined: JoinReply, session: &Session) -> Follower {
     )
 }
 
+/// The secret of an invitation, of which only the hash is kept.
+fn parse_invitation(text: &str) -> Result<Option<SecretHash>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let secret = LinkSecret::parse(text).ok_or_else(|| {
+        let reason = "this is no secret of a link: 22 characters of base58, after the dot";
+        status::bad_field("invitation", reason)
+    })?;
+    Ok(SecretHash::from_prefix(&secret.hash()))
+}
+
 /// The resume as the client claims it. What the log has at that position is still to be looked up.
 fn unverified(resume: v1::Resume) -> Resume {
     Resume {
@@ -201,6 +217,7 @@ fn unverified(resume: v1::Resume) -> Resume {
 
 /// The Welcome without its participants, which are encoded when the peer has window for them.
 fn welcome(chat: &Handle, granted: &JoinGrant, session: &Session) -> Welcome {
+    let (member, role) = member_and_role(granted.member);
     Welcome {
         session: session.reveal().to_owned(),
         epoch: chat.log().epoch().to_string(),
@@ -213,5 +230,7 @@ fn welcome(chat: &Handle, granted: &JoinGrant, session: &Session) -> Welcome {
         first: granted.first.get(),
         room: chat.name().as_str().to_owned(),
         participant: granted.participant.get(),
+        member,
+        role,
     }
 }

@@ -10,6 +10,7 @@ mod join;
 mod join_queue;
 mod joining;
 mod look_ups;
+mod members;
 mod method;
 mod others;
 mod owners;
@@ -31,11 +32,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chitty_chat::{
-    SessionHash,
-    proto::{status_name, v1},
-    text::ChatName,
-};
+use chitty_chat::{SessionHash, proto::status_name, text::ChatName};
 use futures_util::TryFutureExt as _;
 use http_body_util::Either;
 use tokio::time::timeout;
@@ -46,9 +43,16 @@ use tracing::info;
 
 pub use self::wire::UnaryReply;
 use self::{
-    join_queue::JoinQueue, joining::Joining, look_ups::LookUps, method::Method, quota::Quota,
-    replies::Replies, wire::UnreadRequest,
+    join_queue::JoinQueue,
+    joining::Joining,
+    look_ups::LookUps,
+    method::{Call, Method, UnknownMethod},
+    quota::Quota,
+    replies::Replies,
+    wire::UnreadRequest,
 };
+use chitty_room::Identity;
+
 use crate::{
     follower::Follower,
     grpc,
@@ -132,27 +136,29 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let path = request.uri().path().strip_prefix('/');
-        let method = path.and_then(|path| path.strip_prefix(v1::SERVICE_NAME)?.strip_prefix('/'));
-        let Some(method) = method else {
-            let others = self.others.clone();
-            return Box::pin(async { Ok(others::answer(others, request).await) });
-        };
-        let Some(method) = Method::parse(method) else {
-            let text = "no such method; see the service's reflection";
-            return Box::pin(ready(Ok(refuse(Status::unimplemented(text)))));
+        let call = match Call::parse(request.uri().path()) {
+            Some(Ok(call)) => call,
+            Some(Err(UnknownMethod)) => {
+                let text = "no such method; see the service's reflection";
+                return Box::pin(ready(Ok(refuse(Status::unimplemented(text)))));
+            }
+            None => {
+                let others = self.others.clone();
+                return Box::pin(async { Ok(others::answer(others, request).await) });
+            }
         };
         let chat = Arc::clone(&self.chat);
         let request = UnreadRequest::from(request);
+        let identity = identity_of(request.peer.as_ref());
         let source = request.peer.as_ref().map(|peer| peer.source);
         Box::pin(async move {
-            let answer = timeout(ANSWER_WITHIN, chat.answer(method, request, source)).await;
+            let answer = timeout(ANSWER_WITHIN, chat.answer(call, request, source)).await;
             let answer = answer.unwrap_or_else(|_| {
                 let late = "no answer in 30 s; a retry with the same id or session is harmless";
                 Err(refused(0, Status::deadline_exceeded(late)))
             });
             Ok(answer.unwrap_or_else(|refused| {
-                chat.write_down(method, &refused, source);
+                chat.write_down(call, &refused, source, identity);
                 refuse(refused.status)
             }))
         })
@@ -171,10 +177,15 @@ impl ServiceState {
 
     async fn answer(
         &self,
-        method: Method,
+        call: Call,
         request: UnreadRequest<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
         source: Option<IpAddr>,
     ) -> Result<http::Response<Answer>, RefusedCall> {
+        let method = match call {
+            Call::Chat(method) => method,
+            // Boxed, because its future would make that of every other call larger.
+            Call::Members(method) => return Box::pin(self.members(method, request, source)).await,
+        };
         match method {
             Method::Join => self.join(request).await.map(|follower| {
                 let mut response = wire::respond(Either::Left(follower));
@@ -184,7 +195,7 @@ impl ServiceState {
             }),
             Method::Publish => {
                 let (publish, peer) = read(request).await?;
-                let reply = self.publish(publish).await?;
+                let reply = self.publish(publish, identity_of(peer.as_ref())).await?;
                 if let Some(peer) = peer {
                     peer.renew();
                 }
@@ -192,8 +203,8 @@ impl ServiceState {
             }
             Method::Leave => {
                 // A participant that leaves needs no more idle time.
-                let (leave, _) = read(request).await?;
-                let reply = self.leave(leave).await?;
+                let (leave, peer) = read(request).await?;
+                let reply = self.leave(leave, identity_of(peer.as_ref())).await?;
                 Ok(respond(grpc::frame_message(&reply)))
             }
             Method::History => self.page(request, source).await,
@@ -207,7 +218,8 @@ impl ServiceState {
         source: Option<IpAddr>,
     ) -> Result<http::Response<Answer>, RefusedCall> {
         let (request, peer) = read(request).await?;
-        let (reply, permit) = self.history(request, source).await?;
+        let identity = identity_of(peer.as_ref());
+        let (reply, permit) = self.history(request, source, identity).await?;
         if let Some(peer) = peer {
             peer.renew();
         }
@@ -215,20 +227,38 @@ impl ServiceState {
     }
 
     /// Logs that a call was refused, and with what status.
-    fn write_down(&self, method: Method, refused: &RefusedCall, source: Option<IpAddr>) {
+    fn write_down(
+        &self,
+        call: Call,
+        refused: &RefusedCall,
+        source: Option<IpAddr>,
+        identity: Identity,
+    ) {
         let cause = match refused.participant {
             Some(session) => Cause::Participant(session, source),
             None => Cause::Stranger(source),
         };
         if self.lines.admits(cause) {
+            // Who knocks, for whoever reads the log, or bans by it.
+            let peer = refused.participant.is_none().then_some(source).flatten();
+            let key = match identity {
+                Identity::Key(key) if refused.participant.is_none() => Some(key.short()),
+                Identity::Key(_) | Identity::None | Identity::User(_) => None,
+            };
             info!(
                 target: chitty_chat::logging::CALL,
-                call = method.as_str(), step = "refused", lamport = refused.lamport,
+                call = call.as_str(), step = "refused", lamport = refused.lamport,
                 status = status_name(refused.status.code()),
                 reason = &*shortened(refused.status.message()),
+                peer = peer.map(tracing::field::display), key,
             );
         }
     }
+}
+
+/// What the connection of a request proves about its sender.
+fn identity_of(peer: Option<&Peer>) -> Identity {
+    peer.map_or(Identity::None, |peer| peer.identity)
 }
 
 /// Reads the request, and returns it with its sender.

@@ -8,15 +8,19 @@ use tonic::Status;
 
 use super::{RefusedCall, ServiceState, refused, status};
 use crate::sequencer;
-use chitty_room::{Leave, Publish, Refusal};
+use chitty_room::{Identity, Leave, Publish, Refusal};
 
 impl ServiceState {
     pub(super) async fn publish(
         &self,
         request: PublishRequest,
+        identity: Identity,
     ) -> Result<PublishReply, RefusedCall> {
         let lamport = request.lamport;
-        let publish = parse_publish(&request).map_err(|status| refused(lamport, status))?;
+        self.require_member(identity)
+            .map_err(|status| refused(lamport, status))?;
+        let publish =
+            parse_publish(&request, identity).map_err(|status| refused(lamport, status))?;
         let session = publish.session;
         // A message with an id goes to the room, even if the session is unknown: it may have been
         // published before.
@@ -40,14 +44,21 @@ impl ServiceState {
         }
     }
 
-    pub(super) async fn leave(&self, request: LeaveRequest) -> Result<LeaveReply, RefusedCall> {
+    pub(super) async fn leave(
+        &self,
+        request: LeaveRequest,
+        identity: Identity,
+    ) -> Result<LeaveReply, RefusedCall> {
         let lamport = request.lamport;
+        self.require_member(identity)
+            .map_err(|status| refused(lamport, status))?;
         let session = parse_session(&request.session).map_err(|status| refused(lamport, status))?;
         let known = self.require_known(&session);
         known.map_err(|status| refused(lamport, status))?;
         let leave = Leave {
             session,
             lamport: lamport.into(),
+            identity,
         };
         match self.chats.lobby().leave(leave).await {
             Ok(receipt) => Ok(LeaveReply {
@@ -60,6 +71,13 @@ impl ServiceState {
 }
 
 impl ServiceState {
+    /// Refuses a stranger to a closed chat before anything of the request is looked at.
+    fn require_member(&self, identity: Identity) -> Result<(), Status> {
+        let view = self.chats.lobby().view();
+        let member = view.room().require_member(identity);
+        member.map_err(|refusal| status::refusal(&refusal.into()))
+    }
+
     /// Refuses an unknown session without a turn of the sequencer.
     fn require_known(&self, session: &SessionHash) -> Result<(), Status> {
         // The order matters: a Join that is decided between the two checks is in the view by then.
@@ -81,7 +99,7 @@ const fn is_of_a_participant(error: &sequencer::RequestError) -> bool {
     )
 }
 
-fn parse_publish(request: &PublishRequest) -> Result<Publish, Status> {
+fn parse_publish(request: &PublishRequest, identity: Identity) -> Result<Publish, Status> {
     let id = match request.id.as_str() {
         "" => None,
         id => Some(MessageId::parse(id).map_err(|error| status::bad_field("id", error))?),
@@ -94,6 +112,7 @@ fn parse_publish(request: &PublishRequest) -> Result<Publish, Status> {
         id,
         seen: request.seen.into(),
         lamport: request.lamport.into(),
+        identity,
     })
 }
 

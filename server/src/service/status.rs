@@ -1,13 +1,13 @@
 //! Errors and refusals as gRPC statuses with `google.rpc` details
 //! (<https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>).
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{log::ReadError, sequencer::RequestError};
-use chitty_room::Refusal;
+use chitty_room::{MembershipRefusal, Refusal};
 
 /// A field of the request has an invalid value.
 #[expect(
@@ -58,6 +58,7 @@ pub(super) fn refusal(refusal: &Refusal) -> Status {
         Refusal::NameTaken { retry_in: None, .. } | Refusal::IdTaken { .. } => {
             Status::already_exists(text)
         }
+        Refusal::Membership(refusal) => membership(refusal),
         Refusal::UnknownSession | Refusal::EndedSession => Status::unauthenticated(text),
         Refusal::TooFast { retry_in }
         | Refusal::TooManyJoins { retry_in }
@@ -70,6 +71,60 @@ pub(super) fn refusal(refusal: &Refusal) -> Status {
             Status::resource_exhausted(text)
         }
     }
+}
+
+/// The domain of the reasons below.
+const DOMAIN: &str = "chitty-chat";
+
+/// A refusal by the gate, or of a change of the members, with a reason that programs can tell apart
+/// (`google.rpc.ErrorInfo`).
+fn membership(refusal: &MembershipRefusal) -> Status {
+    use MembershipRefusal as No;
+    let (code, reason) = match refusal {
+        No::NoKey => (Code::Unauthenticated, "NO_KEY"),
+        No::OperatorOnly => (Code::PermissionDenied, "OPERATOR_ONLY"),
+        No::NotAMember { .. } => (Code::PermissionDenied, "NOT_A_MEMBER"),
+        No::Removed => (Code::PermissionDenied, "REMOVED"),
+        No::InvitationUnknown => (Code::PermissionDenied, "INVITATION_UNKNOWN"),
+        No::InvitationExpired { .. } => (Code::PermissionDenied, "INVITATION_EXPIRED"),
+        No::InvitationUsed { .. } => (Code::PermissionDenied, "INVITATION_USED"),
+        No::InvitationRevoked => (Code::PermissionDenied, "INVITATION_REVOKED"),
+        No::NoMembers => (Code::FailedPrecondition, "NO_MEMBERS"),
+        No::SessionOfAnother => (Code::PermissionDenied, "SESSION_OF_ANOTHER"),
+        No::NotAnAdmin => (Code::PermissionDenied, "NOT_AN_ADMIN"),
+        No::NameReserved { .. } => (Code::AlreadyExists, "NAME_RESERVED"),
+        No::NotOwnName { .. } => (Code::AlreadyExists, "NOT_OWN_NAME"),
+        No::NameOfADevice => (Code::AlreadyExists, "NAME_OF_A_DEVICE"),
+        No::OwnName { .. } => (Code::AlreadyExists, "OWN_NAME"),
+        No::SecretTaken => (Code::AlreadyExists, "SECRET_TAKEN"),
+        No::NoSuchMember { .. } => (Code::NotFound, "NO_SUCH_MEMBER"),
+        No::NoSuchInvitation { .. } => (Code::NotFound, "NO_SUCH_INVITATION"),
+        No::NoSuchDevice { .. } => (Code::NotFound, "NO_SUCH_DEVICE"),
+        No::LastDevice { .. } => (Code::FailedPrecondition, "LAST_DEVICE"),
+        No::StillMember { .. } => (Code::FailedPrecondition, "STILL_A_MEMBER"),
+        No::TooManyMembers => (Code::ResourceExhausted, "TOO_MANY_MEMBERS"),
+        No::TooManyDevices => (Code::ResourceExhausted, "TOO_MANY_DEVICES"),
+        No::TooManyInvitations => (Code::ResourceExhausted, "TOO_MANY_INVITATIONS"),
+        No::TooManyOwnInvitations => (Code::ResourceExhausted, "TOO_MANY_OWN_INVITATIONS"),
+        No::Uses => return bad_field("uses", refusal),
+        No::Lifetime => return bad_field("seconds", refusal),
+        No::DeviceAlone => return bad_field("member", refusal),
+    };
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata(refusal));
+    Status::with_error_details(code, refusal.to_string(), details)
+}
+
+/// What a program may want to know of a refusal without reading its sentence.
+fn metadata(refusal: &MembershipRefusal) -> HashMap<String, String> {
+    let (key, value) = match refusal {
+        MembershipRefusal::NotOwnName { own } | MembershipRefusal::OwnName { own } => {
+            ("name", own.to_string())
+        }
+        MembershipRefusal::InvitationUsed { by, .. } => ("by", by.to_string()),
+        MembershipRefusal::NotAMember { key } => ("key", key.to_string()),
+        _ => return HashMap::new(),
+    };
+    HashMap::from([(key.to_owned(), value)])
 }
 
 /// A refusal that says after which time to try again.

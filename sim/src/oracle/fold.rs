@@ -82,7 +82,7 @@ impl ModelFold {
 
     fn event(&mut self, position: u64, kind: &EventKind, verdict: &mut Verdict) {
         match kind {
-            EventKind::Joined { name } => {
+            EventKind::Joined { name, .. } => {
                 // The oracle compares names exactly: names that only look alike are the server's concern.
                 let taken = self.present.values().any(|other| **other == **name);
                 verdict.must(!taken, "one name, one participant", || {
@@ -121,7 +121,7 @@ impl ModelFold {
                 self.id(position, id, verdict);
                 self.seen(position, number, seen.get(), verdict);
             }
-            EventKind::Unknown => {}
+            EventKind::Member(_) | EventKind::Invitation(_) | EventKind::Unknown => {}
         }
     }
 

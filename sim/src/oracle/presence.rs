@@ -102,13 +102,16 @@ impl ModelPane {
             return None;
         }
         match &event.kind {
-            EventKind::Joined { name } => {
+            EventKind::Joined { name, .. } => {
                 self.present.insert(position, name.to_string());
             }
             EventKind::Left { participant, .. } => {
                 self.present.remove(&participant.get());
             }
-            EventKind::Message { .. } | EventKind::Unknown => {}
+            EventKind::Message { .. }
+            | EventKind::Member(_)
+            | EventKind::Invitation(_)
+            | EventKind::Unknown => {}
         }
         (position >= self.listed_at).then_some(position)
     }

@@ -31,6 +31,7 @@ fn record(position: u64, request: u64, lamport: u64, kind: EventKind) -> Record 
         event,
         session: None,
         generation: 0,
+        private: chitty_room::record::PrivatePart::default(),
     }
 }
 
@@ -41,6 +42,7 @@ fn message(position: u64, request: u64, lamport: u64, id: &str) -> Record {
         id: id.into(),
         seen: 2.into(),
         participant: ParticipantNumber::new(1),
+        member: None,
     };
     record(position, request, lamport, kind)
 }
@@ -62,7 +64,10 @@ fn joined(position: u64, lamport: u64, name: &str) -> Record {
             position,
             1,
             lamport,
-            EventKind::Joined { name: name.into() },
+            EventKind::Joined {
+                name: name.into(),
+                member: None,
+            },
         )
     }
 }
@@ -342,7 +347,10 @@ fn an_end_that_nobody_asked_for() {
 
 /// Replaces the log by one in which ada joins again, and nobody else is present.
 fn replace(run: &mut Evidence) {
-    let joined = EventKind::Joined { name: "ada".into() };
+    let joined = EventKind::Joined {
+        name: "ada".into(),
+        member: None,
+    };
     run.logs.push(vec![record(1, 12, 14, joined)]);
     let client = &mut run.clients[0];
     client.logs.push(1);

@@ -105,6 +105,7 @@ pub fn welcome(name: &str, position: u64, lamport: u64) -> v1::Welcome {
             name: name.into(),
             number: position,
             seen: 0,
+            member: 0,
         }],
         next: position,
         head: position,
@@ -200,7 +201,7 @@ impl FakeEvent<'_> {
     /// Sends it as the Joined of a participant, whose number is the position.
     pub fn joined(self, name: &str) {
         let name = name.to_owned();
-        self.send(v1::event::Kind::Joined(v1::Joined { name }));
+        self.send(v1::event::Kind::Joined(v1::Joined { name, member: 0 }));
     }
 
     /// Sends it as the Left of a participant that asked for it.
@@ -235,6 +236,7 @@ impl FakeEvent<'_> {
             id: request.id.clone(),
             seen: request.seen,
             participant: 1,
+            member: 0,
         });
         self.request(request.lamport).send(kind);
     }

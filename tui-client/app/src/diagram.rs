@@ -141,7 +141,7 @@ fn others(
 
 fn who(event: &Event) -> Option<(ParticipantNumber, &Arc<str>)> {
     match &event.kind {
-        EventKind::Joined { name } => Some((event.position.into(), name)),
+        EventKind::Joined { name, .. } => Some((event.position.into(), name)),
         EventKind::Left {
             name, participant, ..
         } => Some((*participant, name)),
@@ -150,7 +150,7 @@ fn who(event: &Event) -> Option<(ParticipantNumber, &Arc<str>)> {
             participant,
             ..
         } => Some((*participant, author)),
-        EventKind::Unknown => None,
+        EventKind::Member(_) | EventKind::Invitation(_) | EventKind::Unknown => None,
     }
 }
 
@@ -193,11 +193,14 @@ impl<'a> PlacedEvent<'a> {
                 Some(deed) => format!("* {author} {deed}"),
                 None => format!("{author}: {text}"),
             },
-            EventKind::Joined { name } => format!("{name} joined"),
+            EventKind::Joined { name, .. } => format!("{name} joined"),
             EventKind::Left { name, reason, .. } if *reason == LeftReason::Left => {
                 format!("{name} left")
             }
             EventKind::Left { name, .. } => format!("{name} is gone"),
+            EventKind::Member(_) | EventKind::Invitation(_) => {
+                self.received.event.announcement().unwrap_or_default()
+            }
             EventKind::Unknown => String::new(),
         }
     }

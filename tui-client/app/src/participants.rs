@@ -262,7 +262,7 @@ impl Participants {
     pub fn apply(&mut self, event: &Event, now: Duration) {
         self.fade(now);
         match &event.kind {
-            EventKind::Joined { name } if self.present.len() < MAX_PRESENT => {
+            EventKind::Joined { name, .. } if self.present.len() < MAX_PRESENT => {
                 let number = event.position.into();
                 // The Welcome has the user's own Joined already, which then comes on the stream as
                 // well.
@@ -280,7 +280,10 @@ impl Participants {
             EventKind::Message {
                 participant, seen, ..
             } => self.has_seen(*participant, *seen),
-            EventKind::Joined { .. } | EventKind::Unknown => {}
+            EventKind::Joined { .. }
+            | EventKind::Member(_)
+            | EventKind::Invitation(_)
+            | EventKind::Unknown => {}
         }
     }
 

@@ -156,8 +156,10 @@ fn keep<T>(kept: &mut VecDeque<T>, new: T) {
 fn what(event: &Event) -> String {
     match &event.kind {
         EventKind::Message { author, .. } => format!("a message of {author}"),
-        EventKind::Joined { name } => format!("the joining of {name}"),
+        EventKind::Joined { name, .. } => format!("the joining of {name}"),
         EventKind::Left { name, .. } => format!("the leaving of {name}"),
+        EventKind::Member(member) => format!("a change of the member {}", member.name),
+        EventKind::Invitation(_) => "an invitation".into(),
         EventKind::Unknown => "an event".into(),
     }
 }

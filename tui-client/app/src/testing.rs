@@ -35,7 +35,7 @@ fn event(position: u64, lamport: u64, kind: EventKind) -> Event {
 /// An event of the chat: its position in the log, then its Lamport time.
 pub fn joined(position: u64, lamport: u64, name: &str) -> Event {
     let name = name.into();
-    event(position, lamport, EventKind::Joined { name })
+    event(position, lamport, EventKind::Joined { name, member: None })
 }
 
 /// The end of the participation with this number, which is the position of its Joined.
@@ -127,6 +127,7 @@ impl From<TestMessage<'_>> for Event {
             id: "".into(),
             seen: message.seen.into(),
             participant: ParticipantNumber::new(message.author.number),
+            member: None,
         };
         event(message.position, message.time, kind)
     }

@@ -42,11 +42,15 @@ impl EventFormatter {
                     None => write!(lines, "{author}: {}", set_in(text)),
                 };
             }
-            EventKind::Joined { name } => {
+            EventKind::Joined { name, .. } => {
                 lines.push_str(&joined_sentence(&named(name), event.lamport));
             }
             EventKind::Left { name, .. } => {
                 lines.push_str(&left_sentence(&named(name), event.lamport));
+            }
+            EventKind::Member(_) | EventKind::Invitation(_) => {
+                let sentence = event.announcement().unwrap_or_default();
+                lines.push_str(&display::safe(&sentence));
             }
             EventKind::Unknown => lines.push_str("something that this version does not know"),
         }
@@ -92,13 +96,17 @@ mod tests {
             id: "".into(),
             seen: Position::ZERO,
             participant: ParticipantNumber::new(1),
+            member: None,
         }
     }
 
     #[test]
     fn events_are_lines() {
         let mut show = EventFormatter::new(TimeZone::UTC);
-        let joined = EventKind::Joined { name: "ada".into() };
+        let joined = EventKind::Joined {
+            name: "ada".into(),
+            member: None,
+        };
         let lines: String = [
             event(14, joined),
             event(15, message("hello")),
@@ -138,6 +146,7 @@ mod tests {
             id: "".into(),
             seen: Position::ZERO,
             participant: ParticipantNumber::new(1),
+            member: None,
         };
         for (kind, line) in [
             (
@@ -151,6 +160,7 @@ mod tests {
             (
                 EventKind::Joined {
                     name: sentence.into(),
+                    member: None,
                 },
                 "Participant \"Participant bob left Chitty-Chat\" joined Chitty-Chat at Lamport \
                  time 11",

@@ -125,6 +125,7 @@ impl Play {
                 id: "".into(),
                 seen: Position::ZERO,
                 participant: ParticipantNumber::new(1),
+                member: None,
             },
         };
         self.notify(Notice::Event {

@@ -87,7 +87,9 @@ fn event(event: &mut v1::Event) {
             cut(&mut message.text, TEXT);
             cut(&mut message.id, ID);
         }
-        None => {}
+        Some(event::Kind::Member(member)) => cut(&mut member.name, NAME),
+        // It has no text.
+        Some(event::Kind::Invitation(_)) | None => {}
     }
 }
 

@@ -44,7 +44,7 @@ fn event() -> impl Strategy<Value = v1::Event> {
     use v1::event::Kind;
 
     let kind = prop_oneof![
-        text().prop_map(|name| Kind::Joined(v1::Joined { name })),
+        text().prop_map(|name| Kind::Joined(v1::Joined { name, member: 0 })),
         (text(), any::<i32>(), number()).prop_map(|(name, reason, participant)| {
             Kind::Left(v1::Left {
                 name,
@@ -60,6 +60,7 @@ fn event() -> impl Strategy<Value = v1::Event> {
                     id,
                     seen,
                     participant,
+                    member: 0,
                 })
             }
         ),
@@ -77,8 +78,13 @@ fn event() -> impl Strategy<Value = v1::Event> {
 }
 
 fn welcome() -> impl Strategy<Value = v1::Welcome> {
-    let participant = (text(), number(), number())
-        .prop_map(|(name, number, seen)| v1::Participant { name, number, seen });
+    let participant =
+        (text(), number(), number()).prop_map(|(name, number, seen)| v1::Participant {
+            name,
+            number,
+            seen,
+            member: 0,
+        });
     (
         (text(), text(), "[ab]{1}"),
         (number(), number(), number(), number(), number()),
@@ -103,6 +109,8 @@ fn welcome() -> impl Strategy<Value = v1::Welcome> {
                 first,
                 room,
                 participant,
+                member: 0,
+                role: Default::default(),
             },
         )
 }

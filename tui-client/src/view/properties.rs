@@ -46,7 +46,10 @@ fn event() -> impl Strategy<Value = Notice> {
                     at: at(position * 1000),
                     request: 0.into(),
                     kind: match kind {
-                        0 => EventKind::Joined { name: name.into() },
+                        0 => EventKind::Joined {
+                            name: name.into(),
+                            member: None,
+                        },
                         1 => EventKind::Left {
                             name: name.into(),
                             reason: LeftReason::Lost,
@@ -58,6 +61,7 @@ fn event() -> impl Strategy<Value = Notice> {
                             id: "".into(),
                             seen: 0.into(),
                             participant: ParticipantNumber::new(1),
+                            member: None,
                         },
                         _ => EventKind::Unknown,
                     },

@@ -59,7 +59,7 @@ fn check_log(log: &[Event]) {
         clock += 1;
         assert_eq!(event.lamport.get(), clock, "at {}", event.position);
         match &event.kind {
-            EventKind::Joined { name } => {
+            EventKind::Joined { name, .. } => {
                 assert!(
                     !present.values().any(|other| *other == &**name),
                     "{name} is there twice"
@@ -78,7 +78,9 @@ fn check_log(log: &[Event]) {
                     "not present: {event:?}"
                 );
             }
-            EventKind::Unknown => panic!("{event:?}"),
+            EventKind::Member(_) | EventKind::Invitation(_) | EventKind::Unknown => {
+                panic!("{event:?}")
+            }
         }
     }
     assert!(present.is_empty(), "still present: {present:?}");

@@ -253,6 +253,7 @@ async fn a_name_is_tried_until_it_is_answered_and_then_kept() {
         name: "bob".into(),
         number: 1,
         seen: 0,
+        member: 0,
     };
     others.participants.insert(0, bob);
     stream.welcome(others);

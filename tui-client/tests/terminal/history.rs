@@ -11,13 +11,17 @@ use chitty_server::{
 
 /// Writes a Joined of this name and a message with this text.
 pub(crate) fn write(folder: &Path, name: &str, text: &str) {
-    let joined = EventKind::Joined { name: name.into() };
+    let joined = EventKind::Joined {
+        name: name.into(),
+        member: None,
+    };
     let message = EventKind::Message {
         author: name.into(),
         text: text.into(),
         id: "".into(),
         seen: Position::ZERO,
         participant: ParticipantNumber::new(1),
+        member: None,
     };
     let session = Session::random(&mut os_random).hash();
     let mut fold = Fold::default();
@@ -34,6 +38,7 @@ pub(crate) fn write(folder: &Path, name: &str, text: &str) {
             event,
             session,
             generation: 1,
+            private: chitty_room::record::PrivatePart::default(),
         };
         fold.apply(&record).expect("by the rules");
         records.push(record);

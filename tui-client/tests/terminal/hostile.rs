@@ -110,6 +110,7 @@ fn message(position: u64, lamport: u64, author: &str, text: &str) -> v1::broadca
             id: format!("{position}{HOSTILE}"),
             seen: 0,
             participant: 1,
+            member: 0,
         })),
         ..Default::default()
     })
@@ -133,6 +134,7 @@ async fn enter(
         name: mallory.clone(),
         number: 1,
         seen: 0,
+        member: 0,
     });
     stream.welcome(welcome);
     stream.position(1).time(3).request(1).joined(&mallory);

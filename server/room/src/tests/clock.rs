@@ -31,10 +31,14 @@ fn joined(fold: &Fold, request: u64) -> Record {
             lamport: fold.next_time(request.into()),
             at: std::time::UNIX_EPOCH,
             request: request.into(),
-            kind: EventKind::Joined { name: "ada".into() },
+            kind: EventKind::Joined {
+                name: "ada".into(),
+                member: None,
+            },
         },
         session: Some(session("ada")),
         generation: 1,
+        private: crate::record::PrivatePart::default(),
     }
 }
 

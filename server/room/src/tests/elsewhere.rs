@@ -67,7 +67,9 @@ fn who_is_not_present_neither_writes_nor_leaves() {
                 let position = record.event.position;
                 assert_eq!(fold.apply(&strange), Err(FoldError::NoSession { position }));
             }
-            EventKind::Unknown => unreachable!("nobody asks for it"),
+            EventKind::Member(_) | EventKind::Invitation(_) | EventKind::Unknown => {
+                unreachable!("nobody asks for it")
+            }
         }
         fold.apply(record).expect("follows");
     }

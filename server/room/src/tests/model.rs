@@ -40,7 +40,7 @@ mod naive {
         let mut present = Vec::new();
         for Record { event, .. } in log {
             match &event.kind {
-                EventKind::Joined { name } => {
+                EventKind::Joined { name, .. } => {
                     present.push((event.position.get(), name.to_string()));
                 }
                 EventKind::Left { participant, .. } => {
@@ -59,7 +59,7 @@ mod naive {
                             .any(|(number, _)| *number == participant.get())
                     );
                 }
-                EventKind::Unknown => {}
+                EventKind::Member(_) | EventKind::Invitation(_) | EventKind::Unknown => {}
             }
         }
         present
@@ -185,8 +185,7 @@ proptest! {
                 kind: EventKind::Unknown,
             },
             session: None,
-            generation: 0,
-        };
+            generation: 0, private: crate::record::PrivatePart::default() };
         let mut fold = chat.room.fold().clone();
         fold.apply(&next).expect("an unknown kind takes its place");
         prop_assert_eq!(fold.count(), chat.room.fold().count());

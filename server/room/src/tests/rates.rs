@@ -41,6 +41,8 @@ fn join(owner: &str, name: &str, from: [u8; 4]) -> Join {
         resume: None,
         backlog: 0,
         source: Some(IpAddr::from(from)),
+        identity: crate::Identity::None,
+        invitation: None,
     }
 }
 
@@ -51,6 +53,7 @@ fn publish(name: &str, id: usize) -> Publish {
         id: Some(MessageId::parse(&format!("{id:016}")).expect("an id")),
         seen: Position::ZERO,
         lamport: 1.into(),
+        identity: crate::Identity::None,
     }
 }
 
@@ -195,6 +198,7 @@ fn streams_are_counted_on_by_what_the_log_has() {
     let leave = Leave {
         session: session("ada"),
         lamport: 1.into(),
+        identity: crate::Identity::None,
     };
     let decision = room.leave(&leave, at(0)).expect("accepted");
     log.extend(decision.records);

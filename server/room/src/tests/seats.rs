@@ -33,6 +33,8 @@ fn join(name: &str, from: &str) -> Join {
         resume: None,
         backlog: 0,
         source: Some(crate::source::source(address)),
+        identity: crate::Identity::None,
+        invitation: None,
     }
 }
 
@@ -44,7 +46,11 @@ fn enter(room: &mut Room, name: &str, from: &str) -> Result<ParticipantNumber, R
 fn leave(room: &mut Room, name: &str) {
     let session = join(name, "192.0.2.1").session;
     let lamport = 1.into();
-    let leave = Leave { session, lamport };
+    let leave = Leave {
+        session,
+        lamport,
+        identity: crate::Identity::None,
+    };
     room.leave(&leave, at(0)).expect("present");
 }
 

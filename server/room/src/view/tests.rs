@@ -23,6 +23,8 @@ fn join(owner: &str, name: &str) -> Join {
         resume: None,
         backlog: 0,
         source: Some(IpAddr::from([192, 0, 2, 1])),
+        identity: crate::Identity::None,
+        invitation: None,
     }
 }
 
@@ -46,6 +48,7 @@ fn room(rules: RoomRules) -> Room {
     let leave = Leave {
         session: join("joe", "joe").session,
         lamport: 1.into(),
+        identity: crate::Identity::None,
     };
     room.leave(&leave, at(0)).expect("present");
     room
@@ -68,7 +71,7 @@ fn who_is_refused_anyway_costs_no_look_at_the_log() {
             lamport: lamport.into(),
             ..join(owner, name)
         };
-        view.outlook(&join, Duration::ZERO)
+        view.outlook(&join, at(0))
     };
     assert!(matches!(
         outlook(&view, "sue", " sue", 1),
@@ -101,7 +104,7 @@ fn the_log_is_not_asked_for_what_is_known() {
             resume,
             ..join("sue", "sue")
         };
-        view.outlook(&join, Duration::ZERO).expect("free").lamport
+        view.outlook(&join, at(0)).expect("free").lamport
     };
     assert_eq!(lookup(None), Lookup::None);
     assert_eq!(lookup(Some(resume(5))), Lookup::Known(LamportTime::new(11)));
@@ -127,20 +130,30 @@ fn streams_that_begin_too_often_are_refused_without_the_room() {
         ..resume
     });
     for _ in 0..2 {
-        let ask = |room: &Room| room.view().outlook(&again, Duration::ZERO);
+        let ask = |room: &Room| room.view().outlook(&again, at(0));
         assert!(ask(&room).is_ok() && ask(&room).is_ok(), "asking is free");
         room.join(&again, at(0)).expect("a burst");
     }
     let retry_in = Duration::from_secs(1);
-    let refused = room.view().outlook(&again, Duration::ZERO);
+    let refused = room.view().outlook(&again, at(0));
     assert_eq!(refused, Err(Refusal::TooManyJoins { retry_in }));
-    assert!(room.view().outlook(&again, retry_in).is_ok());
+    assert!(
+        room.view()
+            .outlook(
+                &again,
+                DecisionTime {
+                    mono: retry_in,
+                    ..at(0)
+                }
+            )
+            .is_ok()
+    );
 }
 
 #[test]
 fn readers_are_those_who_are_present() {
     let view = room(RoomRules::default()).view();
-    let reader = |owner: &str| view.reader(&join(owner, owner).session);
+    let reader = |owner: &str| view.reader(&join(owner, owner).session, Identity::None);
     assert_eq!(reader("bob"), Ok(Position::new(2).into()));
     for owner in ["joe", "nobody"] {
         assert_eq!(reader(owner), Err(Refusal::UnknownSession));

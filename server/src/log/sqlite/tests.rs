@@ -27,7 +27,10 @@ pub(crate) fn records(count: u64) -> Vec<Record> {
     (1..=count)
         .map(|position| {
             let kind = if position == 1 {
-                EventKind::Joined { name: "ada".into() }
+                EventKind::Joined {
+                    name: "ada".into(),
+                    member: None,
+                }
             } else {
                 EventKind::Message {
                     author: "ada".into(),
@@ -35,6 +38,7 @@ pub(crate) fn records(count: u64) -> Vec<Record> {
                     id: format!("{position:016}").as_str().into(),
                     seen: Position::ZERO,
                     participant: ParticipantNumber::new(1),
+                    member: None,
                 }
             };
             let event = Event {
@@ -48,6 +52,7 @@ pub(crate) fn records(count: u64) -> Vec<Record> {
                 event,
                 session: (position == 1).then_some(session),
                 generation: 0,
+                private: chitty_room::record::PrivatePart::default(),
             };
             fold.apply(&record).expect("by the rules");
             record

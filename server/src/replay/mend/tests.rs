@@ -13,6 +13,7 @@ fn record(position: u64, lamport: u64, request: u64, kind: EventKind) -> Record 
         },
         session: SessionHash::from_bytes(&[7; 16]),
         generation: 1,
+        private: chitty_room::record::PrivatePart::default(),
     }
 }
 
@@ -23,13 +24,17 @@ fn message(participant: u64) -> EventKind {
         id: "".into(),
         seen: Position::ZERO,
         participant: ParticipantNumber::new(participant),
+        member: None,
     }
 }
 
 /// ada joined at position 1, time 3.
 fn fold() -> Fold {
     let mut fold = Fold::default();
-    let joined = EventKind::Joined { name: "ada".into() };
+    let joined = EventKind::Joined {
+        name: "ada".into(),
+        member: None,
+    };
     fold.apply(&record(1, 3, 1, joined)).expect("by the rules");
     fold
 }

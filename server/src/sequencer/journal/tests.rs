@@ -82,6 +82,8 @@ fn join(name: &str) -> Join {
         resume: None,
         backlog: 0,
         source: None,
+        identity: chitty_room::Identity::None,
+        invitation: None,
     }
 }
 
@@ -92,6 +94,7 @@ fn publish(id: u64) -> Publish {
         id: MessageId::parse(&format!("{id:016}")).ok(),
         seen: Position::new(1),
         lamport: 5.into(),
+        identity: chitty_room::Identity::None,
     }
 }
 
@@ -132,6 +135,7 @@ async fn whatever_is_asked_and_sent_is_written_down() {
     let leave = Leave {
         session: session("ada"),
         lamport: 8.into(),
+        identity: chitty_room::Identity::None,
     };
     handle.leave(leave.clone()).await.expect("present");
     assert_eq!(

@@ -165,10 +165,14 @@ async fn a_stream_that_ends_is_lost_in_its_own_chat_only() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(heads(&[&lobby, &dev]), [1, 2]);
     assert_eq!(
-        dev.view().reader(&join("ada").session),
+        dev.view()
+            .reader(&join("ada").session, chitty_room::Identity::None),
         Err(Refusal::UnknownSession)
     );
-    lobby.view().reader(&join("ada").session).expect("present");
+    lobby
+        .view()
+        .reader(&join("ada").session, chitty_room::Identity::None)
+        .expect("present");
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,6 +201,7 @@ async fn after_a_restart_a_chat_is_open_if_somebody_is_present_in_it() {
     let request = Leave {
         session: join("bob").session,
         lamport: LamportTime::new(9),
+        identity: chitty_room::Identity::None,
     };
     calm.leave(request).await.expect("present");
     running.shutdown.cancel();

@@ -213,7 +213,11 @@ impl<'a> Block<'a> {
                 }
                 Self::plain(columns, BlockKind::Left, "←", &sentence)
             }
-            _ => {
+            EventKind::Member(_) | EventKind::Invitation(_) => {
+                let sentence = event.announcement().unwrap_or_default();
+                Self::plain(columns, BlockKind::Notice, "·", &sentence)
+            }
+            EventKind::Joined { .. } | EventKind::Unknown => {
                 let sentence = event.sentence().unwrap_or_default();
                 Self::plain(columns, BlockKind::Joined, "→", &sentence)
             }

@@ -109,11 +109,12 @@ impl TimelineEntry {
     pub(super) fn bytes(&self) -> usize {
         let texts = match &self.content {
             EntryContent::Event(event) | EntryContent::Past(event) => match &event.kind {
-                EventKind::Joined { name } | EventKind::Left { name, .. } => name.len(),
+                EventKind::Joined { name, .. } | EventKind::Left { name, .. } => name.len(),
                 EventKind::Message {
                     author, text, id, ..
                 } => author.len() + text.len() + id.len(),
-                EventKind::Unknown => 0,
+                EventKind::Member(member) => member.name.len(),
+                EventKind::Invitation(_) | EventKind::Unknown => 0,
             },
             EntryContent::Notice(text) => text.len(),
             EntryContent::Rejected { text, reason } => text.len() + reason.len(),

@@ -141,9 +141,12 @@ pub(super) fn summary<'a>(events: impl Iterator<Item = &'a Event>) -> String {
 /// The participant who came or went, how, and when.
 fn change(event: &Event) -> Option<(&str, &'static str, LamportTime)> {
     let (name, does) = match &event.kind {
-        EventKind::Joined { name } => (name, "joined"),
+        EventKind::Joined { name, .. } => (name, "joined"),
         EventKind::Left { name, reason, .. } => (name, gone(*reason)),
-        EventKind::Message { .. } | EventKind::Unknown => return None,
+        EventKind::Message { .. }
+        | EventKind::Member(_)
+        | EventKind::Invitation(_)
+        | EventKind::Unknown => return None,
     };
     Some((name, does, event.lamport))
 }

@@ -259,7 +259,7 @@ pub(crate) fn said(event: &Event) -> Option<String> {
             Some(deed) => format!("{author} {deed}"),
             None => text.to_string(),
         }),
-        _ => event.sentence(),
+        _ => event.announcement(),
     }
 }
 

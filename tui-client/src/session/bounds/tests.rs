@@ -59,7 +59,10 @@ fn what_is_too_long_is_cut_and_says_so() {
         assert_eq!(**cut, format!("{}…", "é".repeat(max / 2)));
     }
     for kind in [
-        event::Kind::Joined(v1::Joined { name: long.clone() }),
+        event::Kind::Joined(v1::Joined {
+            name: long.clone(),
+            member: 0,
+        }),
         event::Kind::Left(v1::Left {
             name: long.clone(),
             ..Default::default()
@@ -85,6 +88,7 @@ fn a_welcome_is_bounded() {
         },
         number,
         seen: 0,
+        member: 0,
     });
     let mut welcome = v1::Broadcast {
         kind: Some(Kind::Welcome(v1::Welcome {
@@ -179,6 +183,7 @@ fn what_the_contract_allows_fits() {
         name: name.clone(),
         number: u64::MAX,
         seen: u64::MAX,
+        member: 0,
     });
     let welcome = v1::Broadcast {
         kind: Some(Kind::Welcome(v1::Welcome {

@@ -26,7 +26,10 @@ const DROPPED: u64 = 500;
 fn with_bob() -> Vec<Record> {
     let session = Session::parse("abcdef0123456789abcdef").expect("a session");
     let mut all = records(COUNT);
-    all[1].event.kind = EventKind::Joined { name: "bob".into() };
+    all[1].event.kind = EventKind::Joined {
+        name: "bob".into(),
+        member: None,
+    };
     all[1].session = Some(session.hash());
     all
 }
@@ -98,7 +101,10 @@ async fn a_snapshot_that_is_not_the_one_that_was_kept_is_not_believed() {
         drop(trimmed(&folder, COUNT).await);
         let connection = Connection::open(path(&folder)).expect("opened");
         let mut other = with_bob();
-        other[1].event.kind = EventKind::Joined { name: "eve".into() };
+        other[1].event.kind = EventKind::Joined {
+            name: "eve".into(),
+            member: None,
+        };
         let other = fold(&other).encode();
         let query = format!("UPDATE chat SET snapshot = {lie}");
         let changed = if lie == "?1" {
@@ -246,9 +252,11 @@ fn late(count: u64) -> Vec<Record> {
                 name: "ada".into(),
                 number: 1,
                 seen: 0,
+                member: 0,
             }),
             session: session.as_bytes().to_vec(),
             generation: 0,
+            key: Vec::new(),
         }],
         ..log_v1::Snapshot::default()
     };
