@@ -36,6 +36,7 @@ impl Server {
             // The attackers' frames are made by hand, in plain text, from many addresses. Not an
             // option, because older builds that are attacked in turns do not know it.
             .env("CHITTY_INSECURE", "true")
+            .env("CHITTY_OPEN", "true")
             .arg("--data")
             .arg(path.join("data"))
             .arg("--log-dir")

@@ -125,7 +125,7 @@ pub enum MembershipRefusal {
     /// The connection shows no key.
     #[error(
         "this chat is for members, and this connection shows no key; use a link of this chat, as \
-         one of its admins gets it from chitty invite"
+         the server's operator gets it from chitty-server invite"
     )]
     NoKey,
     /// The connection is the operator's.
@@ -136,8 +136,8 @@ pub enum MembershipRefusal {
     OperatorOnly,
     /// The key is no member's.
     #[error(
-        "this chat is for members, and the key {} is not one of theirs; ask one of its admins for \
-         an invitation (chitty invite)", key.short()
+        "this chat is for members, and the key {} is not one of theirs; ask for an invitation, \
+         which the server's operator makes by chitty-server invite", key.short()
     )]
     NotAMember {
         /// The key that the connection shows.
@@ -209,19 +209,19 @@ pub enum MembershipRefusal {
     #[error("only an admin of this chat may do this")]
     NotAnAdmin,
     /// Nobody has this name.
-    #[error("no member is called {name:?}; see chitty members")]
+    #[error("no member is called {name:?}; see chitty-server members")]
     NoSuchMember {
         /// The name that was asked for.
         name: String,
     },
     /// No invitation has this number.
-    #[error("there is no open invitation {number}; see chitty invitations")]
+    #[error("there is no open invitation {number}; see chitty-server invitations")]
     NoSuchInvitation {
         /// The number that was asked for.
         number: Position,
     },
     /// The member has no such device.
-    #[error("{member} has no device {device:?}; see chitty members")]
+    #[error("{member} has no device {device:?}; see chitty-server members")]
     NoSuchDevice {
         /// The member's name.
         member: Arc<str>,
@@ -230,14 +230,14 @@ pub enum MembershipRefusal {
     },
     /// The member would have no device left.
     #[error(
-        "this is the last device of {member}; to end the membership, use chitty remove {member}"
+        "this is the last device of {member}; to end the membership, use chitty-server remove {member}"
     )]
     LastDevice {
         /// The member's name.
         member: Arc<str>,
     },
     /// The name of a present member cannot be freed.
-    #[error("{member} is a member; the name becomes free only after chitty remove")]
+    #[error("{member} is a member; the name becomes free only after chitty-server remove")]
     StillMember {
         /// The member's name.
         member: Arc<str>,
@@ -285,8 +285,8 @@ fn name_reserved(name: &str, owner: &str) -> String {
         format!("the name {name} is too like {owner}, which belongs to a member")
     };
     format!(
-        "{whose}; choose another. If you are that member, run chitty invite --device on a device \
-         that you are in with, and open its link here"
+        "{whose}; choose another. If you are that member, ask for a link for \
+         another device (chitty-server invite --for {owner}), and open it here"
     )
 }
 

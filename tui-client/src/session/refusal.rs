@@ -82,8 +82,8 @@ impl Refusal {
                     .to_owned();
             }
             Self::NotAMember => {
-                return "this chat is for members; ask one of its admins for an invitation \
-                        (`chitty invite`)"
+                return "this chat is for members; ask for an invitation, which the server's \
+                        operator makes by `chitty-server invite`"
                     .to_owned();
             }
             Self::InvitationUnknown => "check that the link is whole, or ask for a new one",
@@ -92,14 +92,17 @@ impl Refusal {
             Self::Removed => "ask one of the admins if that is a mistake",
             Self::SessionOfAnother => "start chitty again",
             Self::NameReserved => {
-                "if that is you: `chitty invite --device` on the device that you are in with; \
-                 otherwise choose another name"
+                "if that is you, ask for a link for another device (`chitty-server invite --for \
+                 NAME`); otherwise choose another name"
             }
             Self::OwnName => "add the name of this device in brackets, as in ada (laptop)",
         };
         let reason = reason.trim_end().trim_end_matches('.');
         if reason.is_empty() {
             next.to_owned()
+        } else if reason.contains("; ") {
+            // The server has said what to do.
+            reason.to_owned()
         } else {
             format!("{reason}; {next}")
         }
@@ -125,7 +128,12 @@ mod tests {
         let denied = Code::PermissionDenied;
         for (code, reason, message, part) in [
             (Code::Unauthenticated, "NO_KEY", "no key", "chitty join"),
-            (denied, "NOT_A_MEMBER", "not a member", "`chitty invite`"),
+            (
+                denied,
+                "NOT_A_MEMBER",
+                "not a member",
+                "`chitty-server invite`",
+            ),
             (
                 denied,
                 "INVITATION_UNKNOWN",
@@ -180,7 +188,7 @@ mod tests {
         let reserved = failure("NAME_RESERVED");
         assert!(
             matches!(&reserved, JoinFailure::Refused { reason, .. }
-                if reason.contains("`chitty invite --device`")),
+                if reason.contains("`chitty-server invite --for")),
             "{reserved:?}"
         );
         let own = failure("OWN_NAME");

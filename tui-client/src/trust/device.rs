@@ -45,8 +45,8 @@ pub enum DeviceKeyError {
     /// It is not there.
     #[error(
         "the key {} is gone, by which a server knows this device; put it back, or take key= out of \
-         the server's line in known_servers and ask for an invitation of this device (`chitty \
-         invite --device`)", .0.display()
+         the server's line in known_servers and ask for a link for another device (`chitty-server \
+         invite --for NAME`)", .0.display()
     )]
     Gone(PathBuf),
     /// It cannot be read or written.

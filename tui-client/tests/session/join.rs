@@ -321,7 +321,7 @@ async fn an_invitation_is_shown_until_it_is_taken() {
 #[tokio::test]
 async fn a_closed_chat_says_how_to_get_in() {
     for (reason, part) in [
-        ("NOT_A_MEMBER", "`chitty invite`"),
+        ("NOT_A_MEMBER", "`chitty-server invite`"),
         (
             "INVITATION_EXPIRED",
             "the server's words; ask for a new one",
