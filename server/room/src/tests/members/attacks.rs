@@ -218,7 +218,8 @@ fn a_revocation_names_who_revoked() {
 
 #[test]
 fn what_an_admin_invited_ends_with_its_power() {
-    let lose_power: [fn(&mut Room) -> Result<(), Refusal>; 2] = [
+    type Deed = fn(&mut Room) -> Result<(), Refusal>;
+    let lose_power: [Deed; 2] = [
         |room| {
             let demote = MemberChange::Role(Role::Member);
             room.change(&change(OPERATOR, "bob", demote), now(3))
