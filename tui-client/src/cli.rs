@@ -33,7 +33,7 @@ pub struct ClientArgs {
     )]
     pub link: Option<ServerUrl>,
 
-    /// The server to use: a link (chitty://…), HOST[:PORT] of a server that is known,
+    /// The server to use: a link (chitty://…), HOST:PORT of a server that is known,
     /// http://host:port without encryption, or unix:PATH. Without one, a server of your own on this
     /// machine is used, and started if there is none.
     #[arg(
