@@ -24,7 +24,10 @@ use chitty_room::{Access, RoomRules};
 
 /// The options of a server.
 #[derive(Clone, Debug, ClapArgs)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub struct ServeArgs {
     /// Address or host name, and port, to listen on: 127.0.0.1 is for this machine only, 0.0.0.0
     /// also for others. Port 0 picks a free one; none keeps to the socket in the data folder
