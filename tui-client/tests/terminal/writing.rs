@@ -47,6 +47,13 @@ fn ctrl_z_goes_to_the_shell_and_fg_comes_back() {
     ada.wait_for("Participant bob joined");
     ada.send("half a ");
     ada.wait_for("half a");
+    // The frame is drawn before the caret is put in its place, so the caret may still be elsewhere.
+    let after_the_draft = u16::try_from(" ada › half a ".chars().count()).expect("short");
+    wait_until("the caret stands after the draft", || {
+        let (_, column) = ada.cursor();
+        let stands = column == after_the_draft;
+        stands.then_some(()).ok_or(ada.screen())
+    });
     let cursor = ada.cursor();
     ada.send("\u{1a}");
     ada.wait_for("stopped 14");
