@@ -12,7 +12,7 @@ use clap::Parser;
 const EXAMPLES: &str = "\
 Examples:
   chitty-server                                  a chat that is kept, on this machine only
-  chitty-server --listen 0.0.0.0:50051           for everybody who can reach this machine
+  chitty-server --listen 0.0.0.0:50051           also for other machines: members only
   chitty-server --ephemeral --log-dir /tmp/logs  a chat that is gone when the server ends
   chitty-server --keep 1000000                   keep the newest million events
   chitty-server backup chat-monday.db            copy the chat, also while it goes on

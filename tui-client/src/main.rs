@@ -65,7 +65,7 @@ struct ChittyCli {
 const SERVE_EXAMPLES: &str = "\
 Examples:
   chitty serve                                  a chat that is kept, on this machine only
-  chitty serve --listen 0.0.0.0:50051           for everybody who can reach this machine
+  chitty serve --listen 0.0.0.0:50051           also for other machines: members only
   chitty serve --ephemeral --log-dir /tmp/logs  a chat that is gone when the server ends
   chitty serve --keep 1000000                   keep the newest million events
 
