@@ -3,7 +3,6 @@
 
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -22,8 +21,7 @@ use tonic_health::pb::{
 };
 
 use crate::{
-    cli::{parse_seconds, user_path},
-    data::default_data_dir,
+    cli::{DataArgs, parse_seconds},
     listen::{DEFAULT, Listen, ListenAddress},
     local,
 };
@@ -41,9 +39,8 @@ pub struct HealthArgs {
     #[arg(long, env = "CHITTY_LISTEN", hide = true)]
     listen: Option<Listen>,
 
-    /// Folder of the chat [default: chitty-chat in the XDG data folder]
-    #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
 
     /// Seconds that the answer may take
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = parse_seconds)]
@@ -69,9 +66,9 @@ pub fn run(args: &HealthArgs) -> ExitCode {
 impl HealthArgs {
     /// The place that was asked, and its answer.
     fn ask(&self) -> (String, Result<(), String>) {
-        let is_given = self.data.is_some() || self.listen.is_none();
+        let is_given = self.data.data.is_some() || self.listen.is_none();
         if self.address.is_none() && is_given {
-            let data = self.data.clone().unwrap_or_else(default_data_dir);
+            let data = self.data.folder();
             let asked = ask(self.within, async { Ok(local::channel(&data).await?) });
             let is_absent = asked.as_ref().is_err_and(AskError::is_absent);
             // A server without a socket: an older one, or one that keeps nothing.

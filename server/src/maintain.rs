@@ -12,11 +12,11 @@ use chitty_room::Fold;
 use clap::Subcommand;
 
 use crate::{
-    cli::user_path,
-    data::{chat_file, default_data_dir},
+    cli::{DataArgs, user_path},
+    data::chat_file,
     health,
     key::{KEY_FILE, ServerKey},
-    log::{ChatSummary, Marked, Summary, backup, check},
+    log::{ChatSummary, Extent, Marked, Summary, backup, check},
     operator,
     replay::{Recovered, recover},
 };
@@ -32,18 +32,18 @@ pub enum MaintainCommand {
         /// The file to make
         file: PathBuf,
 
-        /// Folder of the chat [default: chitty-chat in the XDG data folder]
-        #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
-        data: Option<PathBuf>,
+        /// Which chat
+        #[command(flatten)]
+        data: DataArgs,
     },
     /// Read all of a chat, and list everything that is damaged; the file is not touched
     Check {
         /// The file, or the folder that it is in [default: the chat in the data folder]
         file: Option<PathBuf>,
 
-        /// Folder of the chat [default: chitty-chat in the XDG data folder]
-        #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
-        data: Option<PathBuf>,
+        /// Which chat
+        #[command(flatten)]
+        data: DataArgs,
     },
     /// Write everything that is whole in a damaged chat to a new file; the damaged one is not
     /// touched
@@ -65,18 +65,18 @@ pub enum MaintainCommand {
         #[arg(long)]
         pem: bool,
 
-        /// Folder of the chat [default: chitty-chat in the XDG data folder]
-        #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
-        data: Option<PathBuf>,
+        /// Which chat
+        #[command(flatten)]
+        data: DataArgs,
     },
     /// Invite somebody to the chat: prints a link
     Invite(operator::InviteArgs),
     /// List the invitations by which somebody may still come
-    Invitations(operator::PlaceArgs),
+    Invitations(DataArgs),
     /// Make an invitation useless, or all of them
     Revoke(operator::RevokeArgs),
     /// List the members of the chat, with their devices
-    Members(operator::PlaceArgs),
+    Members(DataArgs),
     /// End a membership: the member is cut off at once, and the name stays taken
     Remove(operator::RemoveArgs),
     /// Change a member's name or role, or free the name of a former member
@@ -101,7 +101,7 @@ pub fn run(command: &MaintainCommand) -> ExitCode {
         MaintainCommand::Remove(args) => operator::remove(args),
         MaintainCommand::Change(args) => operator::change(args),
         MaintainCommand::Backup { file, data } => {
-            let source = chat_in(data.as_deref());
+            let source = chat_file(&data.folder());
             backup::<Fold>(&source, file, &mut secret::os_random)
                 .map(|()| {
                     let text = format!("{} is a backup of {}", file.display(), source.display());
@@ -109,10 +109,10 @@ pub fn run(command: &MaintainCommand) -> ExitCode {
                 })
                 .map_err(|error| error.to_string())
         }
-        MaintainCommand::Key { pem, data } => print_key(data.as_deref(), *pem),
+        MaintainCommand::Key { pem, data } => print_key(&data.folder(), *pem),
         MaintainCommand::Check { file, data } => {
             let file = file.as_deref().map(chat_at);
-            let file = file.unwrap_or_else(|| chat_in(data.as_deref()));
+            let file = file.unwrap_or_else(|| chat_file(&data.folder()));
             check::<Fold>(&file)
                 .map(|summary| print(&file, &summary))
                 .map_err(|error| error.to_string())
@@ -138,9 +138,8 @@ pub fn run(command: &MaintainCommand) -> ExitCode {
     }
 }
 
-fn print_key(data: Option<&Path>, pem: bool) -> Result<(), String> {
-    let folder = data.map_or_else(default_data_dir, Path::to_path_buf);
-    let key = ServerKey::load(&folder).map_err(|error| error.to_string())?;
+fn print_key(folder: &Path, pem: bool) -> Result<(), String> {
+    let key = ServerKey::load(folder).map_err(|error| error.to_string())?;
     let key = key.ok_or_else(|| {
         format!(
             "there is no {KEY_FILE} in {}: a server makes it when it first listens on a port; name \
@@ -157,36 +156,23 @@ fn print_key(data: Option<&Path>, pem: bool) -> Result<(), String> {
 }
 
 /// Prints a line. The reader of a pipe may be gone, as after `head`, which is no error.
-fn say(line: fmt::Arguments<'_>) {
+pub(crate) fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// The chat that a user names: its file, or its folder, which is what `--data` takes.
 fn chat_at(path: &Path) -> PathBuf {
     if path.is_dir() {
-        chat_in(Some(path))
+        chat_file(path)
     } else {
         path.to_owned()
     }
 }
 
-fn chat_in(folder: Option<&Path>) -> PathBuf {
-    chat_file(&folder.map_or_else(default_data_dir, Path::to_path_buf))
-}
-
 fn print(file: &Path, summary: &Summary) {
-    let extent = summary.extent;
     let what = if summary.backup { "a backup" } else { "a chat" };
     say(format_args!("{} is {what} in order", file.display()));
-    say(format_args!(
-        "  positions: {} to {}",
-        extent.first, extent.head
-    ));
-    say(format_args!(
-        "  events:    {} in {} bytes",
-        extent.events(),
-        extent.bytes
-    ));
+    print_extent(summary.extent);
     say(format_args!("  time:      {}", summary.lamport));
     if summary.lamport >= LamportTime::LAST_ENTRY {
         say(format_args!(
@@ -205,8 +191,15 @@ fn print(file: &Path, summary: &Summary) {
 
 /// Prints what a file has of a chat beside the lobby.
 fn print_chat(chat: &ChatSummary) {
-    let extent = chat.extent;
     say(format_args!("  {}", chat.name));
+    print_extent(chat.extent);
+    say(format_args!("  time:      {}", chat.lamport));
+    say(format_args!("  present:   {}", chat.present));
+    say(format_args!("  epoch:     {}", chat.epoch));
+    print_marked(chat.marked);
+}
+
+fn print_extent(extent: Extent) {
     say(format_args!(
         "  positions: {} to {}",
         extent.first, extent.head
@@ -216,10 +209,6 @@ fn print_chat(chat: &ChatSummary) {
         extent.events(),
         extent.bytes
     ));
-    say(format_args!("  time:      {}", chat.lamport));
-    say(format_args!("  present:   {}", chat.present));
-    say(format_args!("  epoch:     {}", chat.epoch));
-    print_marked(chat.marked);
 }
 
 fn print_marked(marked: Marked) {

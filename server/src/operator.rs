@@ -1,8 +1,7 @@
 //! The commands of the operator, over the server's own Unix socket: who belongs to the chat.
 
 use std::{
-    fmt,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -20,20 +19,12 @@ use jiff::{Span, SpanRelativeTo, Timestamp, tz::TimeZone};
 use tonic::{Status, transport::Channel};
 use tracing::warn;
 
-use crate::{advertise::LinkPlace, cli::user_path, data::default_data_dir, key::ServerKey, local};
+use crate::{advertise::LinkPlace, cli::DataArgs, key::ServerKey, local, maintain::say};
 
 /// How often a server that has just started is asked whether it answers.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// How many times.
 const ASK_TIMES: u32 = 50;
-
-/// Which server.
-#[derive(Clone, Debug, Args)]
-pub struct PlaceArgs {
-    /// Folder of the chat [default: chitty-chat in the XDG data folder]
-    #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
-    data: Option<PathBuf>,
-}
 
 /// Options of `invite`.
 #[derive(Clone, Debug, Args)]
@@ -60,7 +51,7 @@ pub struct InviteArgs {
     only: bool,
 
     #[command(flatten)]
-    place: PlaceArgs,
+    data: DataArgs,
 }
 
 /// Options of `revoke`.
@@ -71,7 +62,7 @@ pub struct RevokeArgs {
     which: u64,
 
     #[command(flatten)]
-    place: PlaceArgs,
+    data: DataArgs,
 }
 
 /// Options of `remove`.
@@ -86,7 +77,7 @@ pub struct RemoveArgs {
     device: Option<String>,
 
     #[command(flatten)]
-    place: PlaceArgs,
+    data: DataArgs,
 }
 
 /// Options of `change`.
@@ -113,7 +104,7 @@ pub struct ChangeArgs {
     free_name: bool,
 
     #[command(flatten)]
-    place: PlaceArgs,
+    data: DataArgs,
 }
 
 fn parse_lifetime(text: &str) -> Result<Duration, String> {
@@ -144,25 +135,22 @@ fn parse_number_or_all(text: &str) -> Result<u64, String> {
 
 type Client = MembersClient<Channel>;
 
-impl PlaceArgs {
-    fn folder(&self) -> PathBuf {
-        self.data.clone().unwrap_or_else(default_data_dir)
-    }
-
-    /// Runs a command on the server of this folder.
-    fn run<T>(&self, command: impl AsyncFnOnce(Client) -> Result<T, Status>) -> Result<T, String> {
-        let folder = self.folder();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| format!("cannot begin: {error}"))?;
-        runtime.block_on(async {
-            let client = connect(&folder).await?;
-            command(client)
-                .await
-                .map_err(|status| status.message().to_owned())
-        })
-    }
+/// Runs a command on the server of this folder.
+fn run<T>(
+    data: &DataArgs,
+    command: impl AsyncFnOnce(Client) -> Result<T, Status>,
+) -> Result<T, String> {
+    let folder = data.folder();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot begin: {error}"))?;
+    runtime.block_on(async {
+        let client = connect(&folder).await?;
+        command(client)
+            .await
+            .map_err(|status| status.message().to_owned())
+    })
 }
 
 async fn connect(folder: &Path) -> Result<Client, String> {
@@ -174,10 +162,10 @@ async fn connect(folder: &Path) -> Result<Client, String> {
 
 /// `chitty-server invite`.
 pub fn invite(args: &InviteArgs) -> Result<(), String> {
-    let folder = args.place.folder();
+    let folder = args.data.folder();
     let place = link_place(&folder)?;
     let secret = LinkSecret::random(&mut secret::os_random);
-    let reply = args.place.run(async |mut client| {
+    let reply = run(&args.data, async |mut client| {
         let name = args.name.clone().unwrap_or_default();
         let is_member = !name.is_empty() && {
             let list = client.list(ListRequest {}).await?.into_inner();
@@ -208,7 +196,8 @@ pub fn invite(args: &InviteArgs) -> Result<(), String> {
     })?;
     let command = place.link(secret);
     if !io::stdout().is_terminal() {
-        return say(format_args!("{command}"));
+        say(format_args!("{command}"));
+        return Ok(());
     }
     let until = reply
         .until
@@ -217,11 +206,12 @@ pub fn invite(args: &InviteArgs) -> Result<(), String> {
     say(format_args!(
         "invitation {}, good{until}. Pass this on; nobody can print it again:",
         reply.number
-    ))?;
-    say(format_args!("  {command}"))?;
-    place
-        .note
-        .map_or(Ok(()), |note| say(format_args!("({note})")))
+    ));
+    say(format_args!("  {command}"));
+    if let Some(note) = place.note {
+        say(format_args!("({note})"));
+    }
+    Ok(())
 }
 
 const fn role(is_admin: bool) -> v1::member::Role {
@@ -263,10 +253,11 @@ fn link_place(folder: &Path) -> Result<KnownPlace, String> {
 }
 
 /// `chitty-server invitations`.
-pub fn invitations(args: &PlaceArgs) -> Result<(), String> {
+pub fn invitations(args: &DataArgs) -> Result<(), String> {
     let list = list(args)?;
     if list.invitations.is_empty() {
-        return say(format_args!("no invitation is open"));
+        say(format_args!("no invitation is open"));
+        return Ok(());
     }
     for open in list.invitations {
         let invitation = open.invitation.unwrap_or_default();
@@ -283,7 +274,7 @@ pub fn invitations(args: &PlaceArgs) -> Result<(), String> {
         say(format_args!(
             "{}  for {whom}, used {} of {} times, until {until}, by {by}",
             invitation.number, open.used, invitation.uses
-        ))?;
+        ));
     }
     Ok(())
 }
@@ -291,7 +282,7 @@ pub fn invitations(args: &PlaceArgs) -> Result<(), String> {
 /// `chitty-server revoke`.
 pub fn revoke(args: &RevokeArgs) -> Result<(), String> {
     let number = args.which;
-    let reply = args.place.run(async |mut client| {
+    let reply = run(&args.data, async |mut client| {
         let request = RevokeRequest { number, lamport: 0 };
         client
             .revoke(request)
@@ -303,15 +294,17 @@ pub fn revoke(args: &RevokeArgs) -> Result<(), String> {
         [_] => say(format_args!("one invitation is revoked")),
         numbers => say(format_args!("{} invitations are revoked", numbers.len())),
     }
+    Ok(())
 }
 
 /// `chitty-server members`.
-pub fn members(args: &PlaceArgs) -> Result<(), String> {
+pub fn members(args: &DataArgs) -> Result<(), String> {
     let list = list(args)?;
     if list.members.is_empty() {
-        return say(format_args!(
+        say(format_args!(
             "nobody is a member yet; chitty-server invite --admin makes a link for the first one"
         ));
+        return Ok(());
     }
     for member in &list.members {
         let state = match (member.keys, member.present) {
@@ -323,14 +316,14 @@ pub fn members(args: &PlaceArgs) -> Result<(), String> {
             "{}  {}, {state}",
             member.name,
             role_of(member.role).as_str()
-        ))?;
+        ));
         for device in &member.devices {
             let key = <[u8; 32]>::try_from(device.fingerprint.as_slice());
             let key = key.map_or_else(
                 |_| "?".to_owned(),
                 |key| chitty_chat::fingerprint::Fingerprint::from_bytes(key).to_string(),
             );
-            say(format_args!("  {}  {key}", device.label))?;
+            say(format_args!("  {}  {key}", device.label));
         }
     }
     Ok(())
@@ -341,14 +334,16 @@ pub fn remove(args: &RemoveArgs) -> Result<(), String> {
     let member = args.name.clone();
     if let Some(device) = &args.device {
         let change = change_request::Change::DropDevice(device.clone());
-        send_change(&args.place, member.clone(), change)?;
-        return say(format_args!("{member} has lost the device {device:?}"));
+        send_change(&args.data, member.clone(), change)?;
+        say(format_args!("{member} has lost the device {device:?}"));
+        return Ok(());
     }
-    args.place.run(async |mut client| {
+    run(&args.data, async |mut client| {
         let request = RemoveRequest { member, lamport: 0 };
         client.remove(request).await
     })?;
-    say(format_args!("{} is no longer a member", args.name))
+    say(format_args!("{} is no longer a member", args.name));
+    Ok(())
 }
 
 /// `chitty-server change`.
@@ -359,16 +354,17 @@ pub fn change(args: &ChangeArgs) -> Result<(), String> {
         None if args.free_name => Change::FreeName(true),
         None => Change::Role(role(args.admin).into()),
     };
-    send_change(&args.place, args.name.clone(), change)?;
-    say(format_args!("{} is changed", args.name))
+    send_change(&args.data, args.name.clone(), change)?;
+    say(format_args!("{} is changed", args.name));
+    Ok(())
 }
 
 fn send_change(
-    place: &PlaceArgs,
+    data: &DataArgs,
     member: String,
     change: change_request::Change,
 ) -> Result<(), String> {
-    place.run(async |mut client| {
+    run(data, async |mut client| {
         let request = ChangeRequest {
             member,
             change: Some(change),
@@ -378,8 +374,8 @@ fn send_change(
     })
 }
 
-fn list(args: &PlaceArgs) -> Result<ListReply, String> {
-    args.run(async |mut client| {
+fn list(args: &DataArgs) -> Result<ListReply, String> {
+    run(args, async |mut client| {
         let reply = client.list(ListRequest {}).await?;
         Ok(reply.into_inner())
     })
@@ -408,13 +404,6 @@ fn local_time(at: SystemTime) -> String {
     )
 }
 
-/// Prints a line. The reader of a pipe may be gone, which is no error.
-#[expect(clippy::unnecessary_wraps, reason = "it ends most commands")]
-fn say(line: fmt::Arguments<'_>) -> Result<(), String> {
-    let _ = writeln!(io::stdout(), "{line}");
-    Ok(())
-}
-
 /// After the start of a closed server: if nobody is a member yet, nor invited, prints how the first
 /// one gets in. A link is printed only to a terminal, so that no journal and no container's log has
 /// one.
@@ -438,10 +427,11 @@ async fn try_greet(folder: &Path) -> Result<(), String> {
         return Ok(());
     }
     if !io::stdout().is_terminal() {
-        return say(format_args!(
+        say(format_args!(
             "  nobody is an admin yet: run chitty-server invite --admin --data {} as this user",
             folder.display()
         ));
+        return Ok(());
     }
     let place = link_place(folder)?;
     let secret = LinkSecret::random(&mut secret::os_random);
@@ -455,8 +445,9 @@ async fn try_greet(folder: &Path) -> Result<(), String> {
     invited.map_err(|status| status.message().to_owned())?;
     say(format_args!(
         "  nobody is an admin yet: who opens this link first becomes one (once, within 24 hours)"
-    ))?;
-    say(format_args!("  {}", place.link(secret)))
+    ));
+    say(format_args!("  {}", place.link(secret)));
+    Ok(())
 }
 
 /// Connects to a server that has just started.

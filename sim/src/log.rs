@@ -1,19 +1,14 @@
 //! A [`Log`] on a simulated disk that outlives the server and loses what was not synced.
 
 use std::{
-    future::ready,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, UNIX_EPOCH},
 };
 
-use chitty_chat::{
-    Event, EventKind, LamportTime, LeftReason, Position, Session, secret::FillRandom,
-    text::ChatName,
-};
+use chitty_chat::{Event, EventKind, LamportTime, LeftReason, Position, Session};
 use chitty_room::record::{Batch, Record};
 use chitty_server::log::{
-    AppendError, ChatAppend, CreateError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog,
-    PageLimit, ReadError, Store,
+    AppendError, Extent, Keep, Log, LogFuture, MakeSnapshot, MemoryLog, PageLimit, ReadError,
 };
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::sleep;
@@ -299,39 +294,6 @@ impl Log for SimLog {
     fn trim(&self, keep: Keep, covered: Position) -> LogFuture<Result<Extent, AppendError>> {
         let disk = Arc::clone(&self.disk);
         Box::pin(async move { disk.change(|log| log.trim(keep, covered)).await })
-    }
-}
-
-impl Store for SimLog {
-    fn chats(&self) -> Vec<ChatName> {
-        vec![ChatName::LOBBY]
-    }
-
-    fn lobby(&self) -> Arc<dyn Log> {
-        Arc::new(self.clone())
-    }
-
-    fn log(&self, chat: &ChatName) -> Option<Arc<dyn Log>> {
-        chat.is_lobby().then(|| self.lobby())
-    }
-
-    fn create(
-        &self,
-        chat: &ChatName,
-        _: FillRandom<'_>,
-    ) -> LogFuture<Result<Arc<dyn Log>, CreateError>> {
-        // Only the lobby is simulated.
-        Box::pin(ready(self.log(chat).ok_or(CreateError::Full)))
-    }
-
-    fn append(&self, appends: Vec<ChatAppend>) -> LogFuture<Result<(), AppendError>> {
-        match <[ChatAppend; 1]>::try_from(appends) {
-            Ok([append]) if append.chat.is_lobby() => Log::append(self, append.after, append.batch),
-            Ok(_) | Err(_) => {
-                let reason = "only the lobby is simulated";
-                Box::pin(ready(Err(AppendError::Failed(reason.into()))))
-            }
-        }
     }
 }
 

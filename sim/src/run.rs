@@ -17,6 +17,7 @@ use chitty_server::{
     sequencer,
     sequencer::SequencerError,
 };
+use chitty_testing::one_chat::OneChat;
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use turmoil::{Builder, Sim};
 
@@ -209,7 +210,7 @@ fn serve(sim: &mut Sim<'static>, log: SimLog, recorder: Recorder, config: app::S
             let listener = SimListener::bind().await?;
             match app::serve(
                 listener,
-                Arc::new(log),
+                Arc::new(OneChat(Arc::new(log))),
                 config,
                 recorder.server_starts(epoch),
             )

@@ -23,7 +23,10 @@ use color_eyre::eyre::{Result, WrapErr as _};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-pub use self::{args::ServeArgs, values::Limited};
+pub use self::{
+    args::ServeArgs,
+    values::{DataArgs, Limited},
+};
 
 use self::entrances::Entrances;
 use self::process::{

@@ -3,9 +3,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use chitty_chat::files;
-use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::{
+    Args,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 
-use crate::log::Keep;
+use crate::{data::default_data_dir, log::Keep};
 use chitty_room::rate::Rate;
 
 /// The longest time that an option takes, so that adding it to a clock cannot overflow.
@@ -25,6 +28,21 @@ pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
 /// A parser for paths that no shell has expanded, as in an environment variable.
 pub(crate) fn user_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(files::user_path)
+}
+
+/// The folder of a chat, for commands about a chat or its server.
+#[derive(Clone, Debug, Args)]
+pub struct DataArgs {
+    /// Folder of the chat [default: chitty-chat in the XDG data folder]
+    #[arg(long, env = "CHITTY_DATA", value_name = "DIR", value_parser = user_path())]
+    pub(crate) data: Option<PathBuf>,
+}
+
+impl DataArgs {
+    /// The folder that is named, or the default one.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(default_data_dir)
+    }
 }
 
 /// The limit of the client: `chitty` shows the first 20,000 participants, and refuses a Welcome

@@ -2,16 +2,13 @@
 
 use std::{
     future::poll_fn,
-    io::{self, IoSlice},
-    pin::Pin,
+    io,
     sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream, UnixStream},
-};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio_util::either::Either;
 
 use super::{Arrival, Encryption, Listener, UnixDoor};
 
@@ -55,12 +52,12 @@ impl Doors {
             let accepted = port.poll_accept(cx);
             return accepted.map_ok(|(stream, address)| Arrival {
                 encryption: encryption.clone(),
-                ..Arrival::from((Stream::Tcp(stream), address))
+                ..Arrival::from((Either::Left(stream), address))
             });
         }
         match &self.unix {
             Some(unix) => unix.poll_accept(cx).map_ok(|arrival| Arrival {
-                stream: Stream::Unix(arrival.stream),
+                stream: Either::Right(arrival.stream),
                 address: arrival.address,
                 encryption: arrival.encryption,
                 identity: arrival.identity,
@@ -79,83 +76,22 @@ impl Listener for Doors {
 
     fn prepare(stream: &Stream, unsent: usize) -> io::Result<()> {
         match stream {
-            Stream::Tcp(stream) => <TcpListener as Listener>::prepare(stream, unsent),
-            Stream::Unix(stream) => socket2::SockRef::from(stream).set_send_buffer_size(SENT),
+            Either::Left(stream) => <TcpListener as Listener>::prepare(stream, unsent),
+            Either::Right(stream) => socket2::SockRef::from(stream).set_send_buffer_size(SENT),
         }
     }
 
     fn poll_first_byte(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<Option<u8>>> {
         match stream {
-            Stream::Tcp(stream) => <TcpListener as Listener>::poll_first_byte(stream, cx),
+            Either::Left(stream) => <TcpListener as Listener>::poll_first_byte(stream, cx),
             // Its connections are never encrypted, so nobody asks.
-            Stream::Unix(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+            Either::Right(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 }
 
-/// A connection of one of these sockets.
-#[derive(Debug)]
-pub enum Stream {
-    /// It came over a port.
-    Tcp(TcpStream),
-    /// It came over the Unix socket.
-    Unix(UnixStream),
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-}
+/// A connection of one of these sockets: over a port, or over the Unix socket.
+pub type Stream = Either<TcpStream, UnixStream>;
 
 #[cfg(test)]
 mod tests {
@@ -189,12 +125,12 @@ mod tests {
         for _ in 0..=peers.len() {
             let arrival = doors.accept().await.expect("it comes");
             match arrival.stream {
-                Stream::Tcp(stream) => {
+                Either::Left(stream) => {
                     assert_eq!(arrival.identity, Identity::None);
                     let ends = (stream.peer_addr(), stream.local_addr());
                     over_ports.push((ends.0.expect("connected"), ends.1.expect("connected")));
                 }
-                Stream::Unix(_) => {
+                Either::Right(_) => {
                     assert!(matches!(arrival.identity, Identity::User(_)));
                     over_unix += 1;
                 }

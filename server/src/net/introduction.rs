@@ -10,10 +10,11 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     time::timeout,
 };
+use tokio_util::either::Either;
 use tracing::debug;
 
 use super::{
-    Encryption, Ends, Limits, Listener, burst::BurstStream, channel::Channel, member::Member,
+    Encryption, Ends, Limits, Listener, burst::BurstStream, member::Member, tls::TlsStream,
 };
 
 /// The first byte of TLS: a record with a handshake message (RFC 8446, section 5.1).
@@ -27,6 +28,10 @@ const REFUSAL: &str = "this server takes TLS only: join with `chitty LINK`, by t
 /// Bytes that are still read from a peer whose plain text is refused. If any were left unread, the
 /// system would reset the connection, and the peer might never see the reason.
 const LAST_WORDS: u64 = 64 << 10;
+
+/// The bytes of a connection after its encryption is settled: plain or encrypted. Encryption is
+/// boxed, so that a plain connection does not keep the space for it.
+pub(super) type Channel<S> = Either<S, Box<TlsStream<S>>>;
 
 /// Settles how the peer speaks, and who it is; `None` if the connection ends before that.
 pub(super) async fn introduce<L: Listener>(
@@ -57,7 +62,7 @@ async fn settle<L: Listener>(
     encryption: Encryption,
     limits: Limits,
 ) -> io::Result<Option<(Channel<BurstStream<L::Stream>>, Identity)>> {
-    let plain = |stream| Ok(Some((Channel::Plain(stream), Identity::None)));
+    let plain = |stream| Ok(Some((Either::Left(stream), Identity::None)));
     let (tls, takes_plain) = match encryption {
         Encryption::Never => return plain(stream),
         Encryption::Offered(tls) => (tls, true),
@@ -67,7 +72,7 @@ async fn settle<L: Listener>(
         None => Ok(None),
         Some(TLS_HANDSHAKE) => {
             let (stream, identity) = tls.accept(stream).await?;
-            Ok(Some((Channel::Encrypted(stream), identity)))
+            Ok(Some((Either::Right(stream), identity)))
         }
         Some(_) if takes_plain => plain(stream),
         Some(_) => {

@@ -7,7 +7,6 @@
 
 mod admission;
 mod burst;
-mod channel;
 mod doors;
 mod driver;
 mod exhaustion;
@@ -50,9 +49,9 @@ pub use self::{
 use self::{
     admission::{Admitted, Registry},
     burst::Bursts,
-    channel::Channel,
     driver::{ConnectionDriver, PartEnd, Parts},
     exhaustion::Exhaustion,
+    introduction::Channel,
     introduction::introduce,
     member::{Expiry, Member},
     pace::Paced,
@@ -182,7 +181,7 @@ where
             identity,
         };
         if matches!(encryption, Encryption::Never) {
-            let stream = Channel::Plain(stream);
+            let stream = Channel::Left(stream);
             let served = connection.serve(stream, service.clone(), limits, ends.clone());
             connections.spawn(served);
             continue;

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    membership::MembershipRequest,
+    membership::{Asked, MembershipCommand},
     request::{ChatRequest, ReplySender, Request},
 };
 use crate::{
@@ -142,25 +142,29 @@ impl Handle {
 
     /// Makes an invitation. Returns when it is durable.
     pub async fn invite(&self, invite: Invite) -> Result<InviteGrant, RequestError> {
-        self.ask(|reply| Request::Membership(MembershipRequest::Invite(invite, reply)))
-            .await
+        self.ask_about_members(invite).await
     }
 
     /// Revokes invitations. Returns when that is durable.
     pub async fn revoke(&self, revoke: Revoke) -> Result<RevokeGrant, RequestError> {
-        self.ask(|reply| Request::Membership(MembershipRequest::Revoke(revoke, reply)))
-            .await
+        self.ask_about_members(revoke).await
     }
 
     /// Changes a member. Returns when that is durable.
     pub async fn change(&self, change: Change) -> Result<Receipt, RequestError> {
-        self.ask(|reply| Request::Membership(MembershipRequest::Change(change, reply)))
-            .await
+        self.ask_about_members(change).await
     }
 
     /// Removes a member. Returns when that is durable.
     pub async fn remove(&self, remove: Remove) -> Result<Receipt, RequestError> {
-        self.ask(|reply| Request::Membership(MembershipRequest::Remove(remove, reply)))
+        self.ask_about_members(remove).await
+    }
+
+    async fn ask_about_members<C: MembershipCommand>(
+        &self,
+        command: C,
+    ) -> Result<C::Reply, RequestError> {
+        self.ask(|reply| Request::Membership(Box::new(Asked { command, reply })))
             .await
     }
 

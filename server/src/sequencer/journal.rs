@@ -1,7 +1,7 @@
 //! The log lines that the sequencer writes (docs/log-format.md).
 
 use chitty_chat::{
-    Event, MessageId, ParticipantName,
+    Event, LamportTime, MessageId, ParticipantName,
     logging::{self, CALL},
 };
 use tracing::info;
@@ -56,10 +56,15 @@ pub(super) fn leave(leave: &Leave, decision: &Decision<Receipt>) {
 }
 
 /// Writes the lines of a call about members.
-pub(super) fn membership(call: &'static str, lamport: u64, records: &[Record], repeated: bool) {
+pub(super) fn membership(
+    call: &'static str,
+    lamport: LamportTime,
+    records: &[Record],
+    repeated: bool,
+) {
     let request = records.last().map(|record| record.event.request.get());
     info!(
-        target: CALL, call, step = "received", lamport,
+        target: CALL, call, step = "received", lamport = lamport.get(),
         clock = request.filter(|request| *request != 0).and_then(|_| clock_at_receipt(records)),
     );
     broadcast_all(records);

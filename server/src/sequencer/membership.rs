@@ -1,156 +1,154 @@
 //! Requests about members and invitations, on their way to the room and back.
+//!
+//! They are rare, so they are boxed: a request keeps its command's type, and its reply can be of no
+//! other kind.
 
-use tokio::sync::oneshot;
+use chitty_chat::LamportTime;
 
-use super::{journal, request::ReplySender};
+use super::{journal, request, request::ReplySender};
 use chitty_room::{
     Change, Decision, DecisionTime, Invite, InviteGrant, Receipt, Refusal, Remove, Revoke,
     RevokeGrant, Room, record::Record,
 };
 
 /// A request about members that is not decided yet.
-pub(super) enum MembershipRequest {
-    Invite(Invite, ReplySender<InviteGrant>),
-    Revoke(Revoke, ReplySender<RevokeGrant>),
-    Change(Change, ReplySender<Receipt>),
-    Remove(Remove, ReplySender<Receipt>),
+pub(super) trait MembershipRequest: Send + Sync {
+    /// Has the room decide it.
+    fn decide(self: Box<Self>, room: &mut Room, now: DecisionTime) -> Box<dyn DecidedMembership>;
 }
 
 /// The same with its decision, which counts once its records are durable.
-pub(super) struct DecidedMembership {
-    request: MembershipRequest,
-    outcome: Result<Outcome, Refusal>,
+pub(super) trait DecidedMembership: Send + Sync {
+    /// Drops the decision, for a request that has to be decided again.
+    fn undecided(self: Box<Self>) -> Box<dyn MembershipRequest>;
+
+    /// The records that it leads to; none if it was refused.
+    fn records(&self) -> &[Record];
+
+    fn is_granted(&self) -> bool;
+
+    /// Whether it only gets an earlier reply again.
+    fn is_repeated(&self) -> bool;
+
+    /// Writes its log lines if it was granted. The service logs refusals.
+    fn write_lines(&self);
+
+    /// Replies to the caller. A caller that is gone does not matter.
+    fn reply(self: Box<Self>);
 }
 
-/// What was decided: the records, and the reply of the request's kind.
-struct Outcome {
-    records: Vec<Record>,
-    repeated: bool,
-    grant: Grant,
+/// What somebody asks of the list of members.
+pub(super) trait MembershipCommand: Send + Sync + 'static {
+    /// What a caller gets whose request is granted.
+    type Reply: Send + Sync;
+    /// The name of the call, in log lines.
+    const CALL: &'static str;
+
+    /// The Lamport time that the request carries; 0 if it carries none.
+    fn lamport(&self) -> LamportTime;
+
+    fn decide(&self, room: &mut Room, now: DecisionTime) -> Result<Decision<Self::Reply>, Refusal>;
 }
 
-enum Grant {
-    Invite(InviteGrant),
-    Revoke(RevokeGrant),
-    Receipt(Receipt),
+/// A command with the way back to its caller.
+pub(super) struct Asked<C: MembershipCommand> {
+    pub(super) command: C,
+    pub(super) reply: ReplySender<C::Reply>,
 }
 
-impl MembershipRequest {
-    /// Has the room decide it.
-    pub(super) fn decide(self, room: &mut Room, now: DecisionTime) -> DecidedMembership {
-        let outcome = match &self {
-            Self::Invite(invite, _) => room
-                .invite(invite, now)
-                .map(|decision| outcome(decision, Grant::Invite)),
-            Self::Revoke(revoke, _) => room
-                .revoke(revoke, now)
-                .map(|decision| outcome(decision, Grant::Revoke)),
-            Self::Change(change, _) => room
-                .change(change, now)
-                .map(|decision| outcome(decision, Grant::Receipt)),
-            Self::Remove(remove, _) => room
-                .remove(remove, now)
-                .map(|decision| outcome(decision, Grant::Receipt)),
-        };
-        DecidedMembership {
-            request: self,
-            outcome,
-        }
-    }
-
-    /// The name of the call, and the Lamport time that it carried.
-    fn call(&self) -> (&'static str, u64) {
-        match self {
-            Self::Invite(invite, _) => ("Invite", invite.lamport.get()),
-            Self::Revoke(revoke, _) => ("Revoke", revoke.lamport.get()),
-            Self::Change(change, _) => ("Change", change.lamport.get()),
-            Self::Remove(remove, _) => ("Remove", remove.lamport.get()),
-        }
-    }
+struct Decided<C: MembershipCommand> {
+    asked: Asked<C>,
+    decision: Result<Decision<C::Reply>, Refusal>,
 }
 
-fn outcome<R>(decision: Decision<R>, grant: impl FnOnce(R) -> Grant) -> Outcome {
-    Outcome {
-        records: decision.records,
-        repeated: decision.repeated,
-        grant: grant(decision.reply),
+impl<C: MembershipCommand> MembershipRequest for Asked<C> {
+    fn decide(self: Box<Self>, room: &mut Room, now: DecisionTime) -> Box<dyn DecidedMembership> {
+        let decision = self.command.decide(room, now);
+        Box::new(Decided {
+            asked: *self,
+            decision,
+        })
     }
 }
 
-impl DecidedMembership {
-    pub(super) fn undecided(self) -> MembershipRequest {
-        self.request
+impl<C: MembershipCommand> DecidedMembership for Decided<C> {
+    fn undecided(self: Box<Self>) -> Box<dyn MembershipRequest> {
+        Box::new(self.asked)
     }
 
-    pub(super) fn records(&self) -> &[Record] {
-        self.outcome
-            .as_ref()
-            .map_or(&[], |outcome| outcome.records.as_slice())
+    fn records(&self) -> &[Record] {
+        request::records(&self.decision)
     }
 
-    pub(super) const fn is_granted(&self) -> bool {
-        self.outcome.is_ok()
+    fn is_granted(&self) -> bool {
+        self.decision.is_ok()
     }
 
-    pub(super) fn is_repeated(&self) -> bool {
-        self.outcome.as_ref().is_ok_and(|outcome| outcome.repeated)
+    fn is_repeated(&self) -> bool {
+        request::is_repeated(&self.decision)
     }
 
-    pub(super) fn write_lines(&self) {
-        let (call, lamport) = self.request.call();
-        if let Ok(outcome) = &self.outcome {
-            journal::membership(call, lamport, &outcome.records, outcome.repeated);
+    fn write_lines(&self) {
+        if let Ok(decision) = &self.decision {
+            let lamport = self.asked.command.lamport();
+            journal::membership(C::CALL, lamport, &decision.records, decision.repeated);
         }
     }
 
-    pub(super) fn reply(self) {
-        match (self.request, self.outcome) {
-            (MembershipRequest::Invite(_, reply), outcome) => send(reply, outcome, Grant::invite),
-            (MembershipRequest::Revoke(_, reply), outcome) => send(reply, outcome, Grant::revoke),
-            (
-                MembershipRequest::Change(_, reply) | MembershipRequest::Remove(_, reply),
-                outcome,
-            ) => send(reply, outcome, Grant::receipt),
-        }
+    fn reply(self: Box<Self>) {
+        let reply = self.decision.map(|decision| decision.reply);
+        drop(self.asked.reply.send(reply));
     }
 }
 
-/// A grant of another kind than its request cannot be: `decide` makes both. A caller would get no
-/// reply, as if the server went down.
-fn send<T>(
-    reply: oneshot::Sender<Result<T, Refusal>>,
-    outcome: Result<Outcome, Refusal>,
-    grant: impl FnOnce(Grant) -> Option<T>,
-) {
-    let result = match outcome {
-        Ok(outcome) => grant(outcome.grant).map(Ok),
-        Err(refusal) => Some(Err(refusal)),
-    };
-    if let Some(result) = result {
-        // A caller that is gone does not matter.
-        drop(reply.send(result));
+impl MembershipCommand for Invite {
+    type Reply = InviteGrant;
+    const CALL: &'static str = "Invite";
+
+    fn lamport(&self) -> LamportTime {
+        self.lamport
+    }
+
+    fn decide(&self, room: &mut Room, now: DecisionTime) -> Result<Decision<InviteGrant>, Refusal> {
+        room.invite(self, now)
     }
 }
 
-impl Grant {
-    fn invite(self) -> Option<InviteGrant> {
-        match self {
-            Self::Invite(grant) => Some(grant),
-            Self::Revoke(_) | Self::Receipt(_) => None,
-        }
+impl MembershipCommand for Revoke {
+    type Reply = RevokeGrant;
+    const CALL: &'static str = "Revoke";
+
+    fn lamport(&self) -> LamportTime {
+        self.lamport
     }
 
-    fn revoke(self) -> Option<RevokeGrant> {
-        match self {
-            Self::Revoke(grant) => Some(grant),
-            Self::Invite(_) | Self::Receipt(_) => None,
-        }
+    fn decide(&self, room: &mut Room, now: DecisionTime) -> Result<Decision<RevokeGrant>, Refusal> {
+        room.revoke(self, now)
+    }
+}
+
+impl MembershipCommand for Change {
+    type Reply = Receipt;
+    const CALL: &'static str = "Change";
+
+    fn lamport(&self) -> LamportTime {
+        self.lamport
     }
 
-    fn receipt(self) -> Option<Receipt> {
-        match self {
-            Self::Receipt(receipt) => Some(receipt),
-            Self::Invite(_) | Self::Revoke(_) => None,
-        }
+    fn decide(&self, room: &mut Room, now: DecisionTime) -> Result<Decision<Receipt>, Refusal> {
+        room.change(self, now)
+    }
+}
+
+impl MembershipCommand for Remove {
+    type Reply = Receipt;
+    const CALL: &'static str = "Remove";
+
+    fn lamport(&self) -> LamportTime {
+        self.lamport
+    }
+
+    fn decide(&self, room: &mut Room, now: DecisionTime) -> Result<Decision<Receipt>, Refusal> {
+        room.remove(self, now)
     }
 }

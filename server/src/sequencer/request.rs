@@ -28,7 +28,7 @@ pub(super) enum Request {
     Join(Join, ReplySender<JoinReply>),
     Publish(Publish, ReplySender<Receipt>),
     Leave(Leave, ReplySender<Receipt>),
-    Membership(MembershipRequest),
+    Membership(Box<dyn MembershipRequest>),
 }
 
 /// A request with its decision, which counts once its records are durable.
@@ -48,7 +48,7 @@ pub(super) enum DecidedRequest {
         ReplySender<Receipt>,
         Result<Decision<Receipt>, Refusal>,
     ),
-    Membership(DecidedMembership),
+    Membership(Box<dyn DecidedMembership>),
 }
 
 impl Request {
@@ -92,7 +92,7 @@ impl DecidedRequest {
         }
     }
 
-    pub(super) const fn is_granted(&self) -> bool {
+    pub(super) fn is_granted(&self) -> bool {
         match self {
             Self::Join(_, _, decision) => decision.is_ok(),
             Self::Publish(_, _, decision) | Self::Leave(_, _, decision) => decision.is_ok(),
@@ -141,12 +141,12 @@ impl DecidedRequest {
     }
 }
 
-fn records<R>(decision: &Result<Decision<R>, Refusal>) -> &[Record] {
+pub(super) fn records<R>(decision: &Result<Decision<R>, Refusal>) -> &[Record] {
     decision
         .as_ref()
         .map_or(&[], |decision| decision.records.as_slice())
 }
 
-fn is_repeated<R>(decision: &Result<Decision<R>, Refusal>) -> bool {
+pub(super) fn is_repeated<R>(decision: &Result<Decision<R>, Refusal>) -> bool {
     decision.as_ref().is_ok_and(|decision| decision.repeated)
 }
