@@ -163,6 +163,6 @@ fn record(position: u64, kind: EventKind) -> Record {
         },
         session: None,
         generation: 1,
-        private: chitty_room::record::PrivatePart::default(),
+        private: None,
     }
 }

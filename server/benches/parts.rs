@@ -55,7 +55,7 @@ fn record(position: u64) -> Record {
         },
         session: None,
         generation: 1,
-        private: chitty_room::record::PrivatePart::default(),
+        private: None,
     }
 }
 

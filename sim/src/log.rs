@@ -331,7 +331,7 @@ fn stranger(number: u64, session: &Session, last: Option<&Record>) -> [Record; 2
         event,
         session,
         generation: 0,
-        private: chitty_room::record::PrivatePart::default(),
+        private: None,
     })
 }
 

@@ -73,7 +73,7 @@ pub fn record(position: u64) -> Record {
         },
         session: None,
         generation: 0,
-        private: chitty_room::record::PrivatePart::default(),
+        private: None,
     }
 }
 

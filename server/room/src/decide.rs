@@ -145,7 +145,7 @@ impl Room {
         session: Option<SessionHash>,
         now: DecisionTime,
     ) -> Record {
-        self.append(kind, request, session, PrivatePart::default(), now)
+        self.append(kind, request, session, None, now)
     }
 
     /// The same for an event with parts that only the server knows.
@@ -156,7 +156,7 @@ impl Room {
         private: PrivatePart,
         now: DecisionTime,
     ) -> Record {
-        self.append(kind, request, None, private, now)
+        self.append(kind, request, None, Some(private), now)
     }
 
     pub(super) fn append(
@@ -164,7 +164,7 @@ impl Room {
         kind: EventKind,
         request: LamportTime,
         session: Option<SessionHash>,
-        private: PrivatePart,
+        private: Option<PrivatePart>,
         now: DecisionTime,
     ) -> Record {
         let event = Event {
@@ -178,7 +178,7 @@ impl Room {
             generation: self.generation(&event),
             event,
             session,
-            private,
+            private: private.map(Box::new),
         };
         // A mistake in the rules above would make a record that does not fold. Once it is appended,
         // no later start could replay the log, so the server stops here instead. The room that

@@ -1,6 +1,9 @@
 //! The fold: the state that follows from the log's records alone.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, LazyLock},
+    time::SystemTime,
+};
 
 use chitty_chat::{
     Event, EventKind, InvitationEvent, LamportClock, LamportTime, LeftReason, MemberEvent,
@@ -16,6 +19,9 @@ use super::{
     sessions::Sessions,
 };
 use crate::record::{PrivatePart, Record};
+
+/// The private part of a record that has none.
+static NOTHING_PRIVATE: LazyLock<PrivatePart> = LazyLock::new(PrivatePart::default);
 
 /// The state of the chat after a prefix of its log. The same prefix gives the same state on every
 /// machine, live or in a replay.
@@ -203,7 +209,7 @@ impl Fold {
                     session,
                     seen: Position::ZERO,
                     generation: record.generation,
-                    key: record.private.key,
+                    key: record.private.as_ref().and_then(|private| private.key),
                     member: *member,
                 };
                 self.join(participant);
@@ -231,14 +237,16 @@ impl Fold {
                 }
             }
             EventKind::Member(member) => {
-                check_member(event.position, member, &record.private)?;
+                let private = record.private.as_deref().unwrap_or(&NOTHING_PRIVATE);
+                check_member(event.position, member, private)?;
                 self.members
-                    .apply_member(event.position, event.at, member, &record.private);
+                    .apply_member(event.position, event.at, member, private);
             }
             EventKind::Invitation(invitation) => {
-                check_invitation(event.position, invitation, &record.private)?;
+                let private = record.private.as_deref().unwrap_or(&NOTHING_PRIVATE);
+                check_invitation(event.position, invitation, private)?;
                 self.members
-                    .apply_invitation(event.position, invitation, &record.private);
+                    .apply_invitation(event.position, invitation, private);
             }
             // It still takes its position and its time, so that this version can read a newer log.
             EventKind::Unknown => {}

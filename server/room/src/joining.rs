@@ -339,10 +339,10 @@ impl Room {
             name: name.shared(),
             member: member.map(|(number, _)| number),
         };
-        let private = PrivatePart {
-            key: Self::key_of(join.identity),
+        let private = Self::key_of(join.identity).map(|key| PrivatePart {
+            key: Some(key),
             ..PrivatePart::default()
-        };
+        });
         let record = self.append(kind, join.lamport, Some(join.session), private, now);
         let position = record.event.position;
         let participant = ParticipantNumber::from(position);

@@ -550,7 +550,7 @@ impl Room {
                 ..known.event.clone()
             };
             let kind = EventKind::Invitation(event);
-            records.push(self.record_private(kind, request, PrivatePart::default(), now));
+            records.push(self.record(kind, request, None, now));
         }
         records
     }

@@ -31,8 +31,9 @@ pub struct Record {
     /// The number of the participation's latest stream, from 1, when the record was written. It
     /// never falls within a participation, not even after a restart.
     pub generation: u64,
-    /// What only the server knows about members and invitations.
-    pub private: PrivatePart,
+    /// What only the server knows about members and invitations; `None` for most records, which
+    /// therefore need no memory for it.
+    pub private: Option<Box<PrivatePart>>,
 }
 
 /// What a record about members or invitations has that is in no event.
@@ -121,22 +122,19 @@ impl Record {
 
     /// The bytes that are stored, with the event as it is encoded already.
     fn encode_around(&self, event: Bytes) -> Vec<u8> {
-        RecordAround {
+        let around = RecordAround {
             event,
             session: self
                 .session
                 .map_or_else(Bytes::new, |hash| Bytes::copy_from_slice(hash.as_bytes())),
             generation: self.generation,
-            secret: self
-                .private
-                .secret
-                .map_or_else(Bytes::new, |hash| Bytes::copy_from_slice(hash.as_bytes())),
-            key: key_bytes(self.private.key).into(),
-            keys: self.private.devices.iter().map(Into::into).collect(),
-            name: self.private.name.to_string(),
-            epoch: self.private.epoch.to_string(),
-        }
-        .encode_to_vec()
+            ..RecordAround::default()
+        };
+        let around = match &self.private {
+            Some(private) => private.added_to(around),
+            None => around,
+        };
+        around.encode_to_vec()
     }
 
     /// Decodes a record from the bytes in the store.
@@ -147,25 +145,60 @@ impl Record {
             bytes => Some(SessionHash::from_bytes(bytes).ok_or(RecordError::Session(bytes.len()))?),
         };
         Ok(Self {
+            private: PrivatePart::of(&record)?,
             event: record.event.ok_or(RecordError::NoEvent)?.into(),
             session,
             generation: record.generation,
-            private: PrivatePart {
-                secret: match record.secret.as_slice() {
-                    [] => None,
-                    bytes if bytes.len() == SecretHash::LENGTH => SecretHash::from_prefix(bytes),
-                    bytes => return Err(RecordError::Secret(bytes.len())),
-                },
-                key: parse_key(&record.key)?,
-                devices: record
-                    .keys
-                    .iter()
-                    .map(Device::try_from)
-                    .collect::<Result<_, _>>()?,
-                name: record.name.into(),
-                epoch: record.epoch.into(),
-            },
         })
+    }
+}
+
+impl PrivatePart {
+    /// The private part of a stored record; `None` if it has none of the fields.
+    fn of(record: &log_v1::Record) -> Result<Option<Box<Self>>, RecordError> {
+        let log_v1::Record {
+            secret,
+            key,
+            keys,
+            name,
+            epoch,
+            ..
+        } = record;
+        if secret.is_empty()
+            && key.is_empty()
+            && keys.is_empty()
+            && name.is_empty()
+            && epoch.is_empty()
+        {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(Self {
+            secret: match secret.as_slice() {
+                [] => None,
+                bytes if bytes.len() == SecretHash::LENGTH => SecretHash::from_prefix(bytes),
+                bytes => return Err(RecordError::Secret(bytes.len())),
+            },
+            key: parse_key(key)?,
+            devices: keys
+                .iter()
+                .map(Device::try_from)
+                .collect::<Result<_, _>>()?,
+            name: name.as_str().into(),
+            epoch: epoch.as_str().into(),
+        })))
+    }
+
+    fn added_to(&self, around: RecordAround) -> RecordAround {
+        RecordAround {
+            secret: self
+                .secret
+                .map_or_else(Bytes::new, |hash| Bytes::copy_from_slice(hash.as_bytes())),
+            key: key_bytes(self.key).into(),
+            keys: self.devices.iter().map(Into::into).collect(),
+            name: self.name.to_string(),
+            epoch: self.epoch.to_string(),
+            ..around
+        }
     }
 }
 
@@ -534,7 +567,7 @@ mod tests {
             event,
             session: session.and_then(|bytes| SessionHash::from_bytes(&bytes)),
             generation,
-            private: crate::record::PrivatePart::default(),
+            private: None,
         })
     }
 
@@ -600,7 +633,7 @@ mod tests {
             },
             session: None,
             generation: 1,
-            private: crate::record::PrivatePart::default(),
+            private: None,
         };
         let mut events = EncodedEvents::default();
         assert_eq!((events.first(), events.last()), (0.into(), 0.into()));

@@ -293,7 +293,7 @@ impl<'a> Mender<'a> {
                 kind,
             },
             generation: 0,
-            private: chitty_room::record::PrivatePart::default(),
+            private: None,
         }
     }
 }

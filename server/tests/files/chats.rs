@@ -25,7 +25,7 @@ async fn add_chat(folder: &Path, name: &str, count: u64) {
         },
         session: None,
         generation: 0,
-        private: chitty_room::record::PrivatePart::default(),
+        private: None,
     });
     let appended = log.append(0.into(), records.collect()).await;
     appended.expect("appended");

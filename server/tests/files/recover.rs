@@ -33,7 +33,7 @@ async fn large(folder: &Path) -> PathBuf {
             },
             session: None,
             generation: 0,
-            private: chitty_room::record::PrivatePart::default(),
+            private: None,
         })
         .collect();
     log.append(0.into(), records.into())

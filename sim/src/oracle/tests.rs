@@ -31,7 +31,7 @@ fn record(position: u64, request: u64, lamport: u64, kind: EventKind) -> Record 
         event,
         session: None,
         generation: 0,
-        private: chitty_room::record::PrivatePart::default(),
+        private: None,
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn write(folder: &Path, name: &str, text: &str) {
             event,
             session,
             generation: 1,
-            private: chitty_room::record::PrivatePart::default(),
+            private: None,
         };
         fold.apply(&record).expect("by the rules");
         records.push(record);

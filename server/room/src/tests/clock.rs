@@ -38,7 +38,7 @@ fn joined(fold: &Fold, request: u64) -> Record {
         },
         session: Some(session("ada")),
         generation: 1,
-        private: crate::record::PrivatePart::default(),
+        private: None,
     }
 }
 

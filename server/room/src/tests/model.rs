@@ -185,7 +185,7 @@ proptest! {
                 kind: EventKind::Unknown,
             },
             session: None,
-            generation: 0, private: crate::record::PrivatePart::default() };
+            generation: 0, private: None };
         let mut fold = chat.room.fold().clone();
         fold.apply(&next).expect("an unknown kind takes its place");
         prop_assert_eq!(fold.count(), chat.room.fold().count());

@@ -195,7 +195,7 @@ mod tests {
             },
             session: None,
             generation: 0,
-            private: chitty_room::record::PrivatePart::default(),
+            private: None,
         }
     }
 

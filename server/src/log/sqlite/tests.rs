@@ -52,7 +52,7 @@ pub(crate) fn records(count: u64) -> Vec<Record> {
                 event,
                 session: (position == 1).then_some(session),
                 generation: 0,
-                private: chitty_room::record::PrivatePart::default(),
+                private: None,
             };
             fold.apply(&record).expect("by the rules");
             record

@@ -13,7 +13,7 @@ fn record(position: u64, lamport: u64, request: u64, kind: EventKind) -> Record 
         },
         session: SessionHash::from_bytes(&[7; 16]),
         generation: 1,
-        private: chitty_room::record::PrivatePart::default(),
+        private: None,
     }
 }
 
