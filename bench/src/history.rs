@@ -43,6 +43,12 @@ pub(crate) struct CaughtUp {
 /// The CPU time of a server's start on so many events until it answers a connection, and its
 /// resident memory in KiB then. The start reads and folds all events.
 pub(crate) async fn start(events: u64, text: &str) -> Result<(Duration, u64)> {
+    let server = answering(events, text).await?;
+    Ok((server.cpu()?, server.memory()?))
+}
+
+/// A server on so many events that answers a connection: it listens before it has folded them.
+async fn answering(events: u64, text: &str) -> Result<Server> {
     let folder = tempfile::tempdir()?;
     fill(folder.path(), events, text).await?;
     let server = Server::start_in(System::Durable, true, folder).await?;
@@ -52,15 +58,13 @@ pub(crate) async fn start(events: u64, text: &str) -> Result<(Duration, u64)> {
     out.clear();
     let (mut parser, mut room) = (Parser::default(), vec![0; 4 << 10]);
     http2::exchange(&mut stream, &mut parser, &mut out, &mut room).await?;
-    Ok((server.cpu()?, server.memory()?))
+    Ok(server)
 }
 
 /// Has a participant catch up with so many events, which are only in the file.
 #[expect(clippy::cast_precision_loss, reason = "these counts are small")]
 pub(crate) async fn catch_up(events: u64, text: &str) -> Result<CaughtUp> {
-    let folder = tempfile::tempdir()?;
-    fill(folder.path(), events, text).await?;
-    let server = Server::start_in(System::Durable, true, folder).await?;
+    let server = answering(events, text).await?;
     let (before, cpu) = (server.memory()?, server.cpu()?);
     let mut out = Vec::new();
     http2::put_hello(&mut out);
